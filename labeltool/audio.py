@@ -1,0 +1,131 @@
+"""Sound files: what they are, and their samples, whole or by the span. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from labeltool.errors import LabeltoolError
+
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64"})
+"""File endings taken for sound when a folder is walked; a file named outright is tried whatever its ending."""
+
+# Context decoded on each side of a span, so that the resampler's filter sees the sound that is there, not an edge.
+_RESAMPLER_MARGIN_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFile:
+    """What a sound file is: known by `sha256` of its bytes; `frames` at `sample_rate_hz`."""
+
+    path: str
+    sha256: str
+    sample_rate_hz: int
+    channels: int
+    frames: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.sample_rate_hz
+
+
+def content_hash(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def describe(path: Path) -> AudioFile:
+    """Say what a sound file is.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is missing, a directory, empty, or no sound that libsndfile can read.
+    """
+    import soundfile  # 60 ms that `labeltool --help` need not pay
+
+    if not path.exists():
+        raise LabeltoolError("no such file", file=path, remedy="check the name, or `labeltool relocate` if it moved")
+    if path.is_dir():
+        raise LabeltoolError("is a directory, not a sound file", file=path)
+    try:
+        info = soundfile.info(str(path))
+        sha256 = content_hash(path)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise LabeltoolError(
+            "is not a sound file that can be read", file=path, remedy=f"WAV, FLAC, Ogg and MP3 can; {_cause(error)}"
+        ) from error
+    if info.frames <= 0:
+        raise LabeltoolError("holds no sound: it has no samples", file=path)
+    return AudioFile(str(path.resolve()), sha256, info.samplerate, info.channels, info.frames)
+
+
+def read_span(
+    path: str | Path, start_s: float = 0.0, end_s: float | None = None
+) -> tuple[npt.NDArray[np.float32], int]:
+    """Decode a span of a file as it is.
+
+    Returns
+    -------
+    samples : (frames, channels) float32, full scale 1.0
+        Cut to what the file holds; frames before 0 or past the end are left out.
+    sample_rate_hz : int
+
+    Raises
+    ------
+    LabeltoolError
+        When the file cannot be read.
+    """
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            rate = file.samplerate
+            first = min(max(0, round(start_s * rate)), file.frames)
+            last = file.frames if end_s is None else min(max(first, round(end_s * rate)), file.frames)
+            if first:
+                file.seek(first)
+            samples: npt.NDArray[np.float32] = file.read(last - first, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise LabeltoolError(
+            "cannot be read as sound", file=path, remedy=f"was it moved or changed? {_cause(error)}"
+        ) from error
+    return samples, rate
+
+
+def read_pcm(path: str | Path, start_s: float, end_s: float | None, sample_rate_hz: int) -> npt.NDArray[np.int16]:
+    """Decode a span as the chip hears it: mono, at the frontend's rate, 16-bit samples.
+
+    Channels are averaged, the rate is changed with soxr (HQ), full scale is 32768.
+
+    Returns
+    -------
+    (round((end_s - start_s) * sample_rate_hz),) int16
+        Shorter only where the file ends (or begins) inside the span.
+
+    Raises
+    ------
+    LabeltoolError
+        When the file cannot be read.
+    """
+    lead = min(start_s, _RESAMPLER_MARGIN_S)
+    samples, rate = read_span(path, start_s - lead, None if end_s is None else end_s + _RESAMPLER_MARGIN_S)
+    mono = samples.mean(axis=1, dtype=np.float32)
+    if rate != sample_rate_hz:
+        import soxr
+
+        mono = soxr.resample(mono, rate, sample_rate_hz, quality="HQ")
+    # `round` where read_span rounded too: the lead it really decoded, in samples of the new rate.
+    skipped = round((round(start_s * rate) - round((start_s - lead) * rate)) * sample_rate_hz / rate)
+    wanted = None if end_s is None else skipped + round((end_s - start_s) * sample_rate_hz)
+    return np.clip(np.rint(mono[skipped:wanted] * 32768.0), -32768, 32767).astype(np.int16)
+
+
+def _cause(error: Exception) -> str:
+    return str(getattr(error, "error_string", None) or error).rstrip(".")

@@ -1,0 +1,51 @@
+"""What goes wrong, said to people: one line, the place, the remedy."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from pathlib import Path
+
+
+class ExitCode(IntEnum):
+    """What the `labeltool` process returns."""
+
+    FINE = 0
+    FAILED = 1
+    WRONG_CALL = 2
+    INTERRUPTED = 130
+
+
+class LabeltoolError(Exception):
+    """A failure the user can do something about.
+
+    Parameters
+    ----------
+    reason
+        What is wrong, in words a user would use, without a final full stop.
+    remedy
+        What to do about it; empty when the reason says it all.
+    file, line
+        Where it is, when it is anywhere.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        remedy: str = "",
+        file: str | Path | None = None,
+        line: int | None = None,
+    ) -> None:
+        self.reason = reason
+        self.remedy = remedy
+        self.file = str(file) if file is not None else None
+        self.line = line
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = ""
+        if self.file is not None:
+            place = f"{self.file}:{self.line}: " if self.line is not None else f"{self.file}: "
+        told = f"{place}{self.reason}" + (f" ({self.remedy})" if self.remedy else "")
+        # A file name or a label may hold a newline; an error is one line all the same.
+        return " ".join(told.splitlines())
