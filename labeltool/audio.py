@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64"})
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64"}
+)
 """File endings taken for sound when a folder is walked; a file named outright is tried whatever its ending."""
 
 # Context decoded on each side of a span, so that the resampler's filter sees the sound that is there, not an edge.
@@ -124,7 +126,8 @@ def read_pcm(path: str | Path, start_s: float, end_s: float | None, sample_rate_
     # `round` where read_span rounded too: the lead it really decoded, in samples of the new rate.
     skipped = round((round(start_s * rate) - round((start_s - lead) * rate)) * sample_rate_hz / rate)
     wanted = None if end_s is None else skipped + round((end_s - start_s) * sample_rate_hz)
-    return np.clip(np.rint(mono[skipped:wanted] * 32768.0), -32768, 32767).astype(np.int16)
+    pcm: npt.NDArray[np.int16] = np.clip(np.rint(mono[skipped:wanted] * 32768.0), -32768, 32767).astype(np.int16)
+    return pcm
 
 
 def _cause(error: Exception) -> str:

@@ -1,0 +1,159 @@
+"""A project: a directory with settings, the store, models and a cache that may be deleted."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from labeltool.errors import LabeltoolError
+from labeltool.store import Store
+from labeltool.store.database import speaking
+
+SETTINGS_FILE = "labeltool.toml"
+DATABASE_FILE = "labels.db"
+
+_TEMPLATE = """\
+# Settings of this labeltool project. Every line may be left out; these are the defaults.
+
+# annotator = "your name"         # who answers, when --annotator and LABELTOOL_ANNOTATOR do not say
+
+[learning]
+architecture = "miniresnet"       # `labeltool retrain --help` lists them
+retrain_after = 20                # answers in the labelling room before a new model is trained behind it
+
+[export]
+max_int8_loss = 0.02              # a model that loses more clip accuracy than this in int8 needs --force
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `labeltool.toml` says.
+
+    `max_int8_loss` is a share of clips, 0 to 1; `retrain_after` counts answers.
+    """
+
+    annotator: str | None = None
+    architecture: str = field(default="miniresnet", metadata={"table": "learning"})
+    retrain_after: int = field(default=20, metadata={"table": "learning"})
+    max_int8_loss: float = field(default=0.02, metadata={"table": "export"})
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's directory and settings."""
+
+    directory: Path
+    settings: Settings
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file that holds the truth."""
+        return self.directory / DATABASE_FILE
+
+    @property
+    def models(self) -> Path:
+        """One folder a model, named by its id."""
+        return self.directory / "models"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again."""
+        return self.directory / "cache"
+
+    @property
+    def exports(self) -> Path:
+        """Where exports go unless told otherwise."""
+        return self.directory / "exports"
+
+    def open_store(self) -> Store:
+        """Open the store; close it when done, or use it as a context manager."""
+        return Store.open(self.database)
+
+    def annotator(self, given: str | None = None) -> str:
+        """Return who answers: as given, by LABELTOOL_ANNOTATOR, by the settings, or the user's login name."""
+        named = given or os.environ.get("LABELTOOL_ANNOTATOR") or self.settings.annotator
+        if named:
+            return named
+        try:
+            return getpass.getuser()
+        except (KeyError, OSError):  # no login name, as in a bare container
+            return "someone"
+
+
+def create(directory: Path) -> Project:
+    """Make a project of a directory, which may hold other things but no project.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is a project already or it cannot be written.
+    """
+    directory = directory.resolve()
+    if (directory / DATABASE_FILE).exists() or (directory / SETTINGS_FILE).exists():
+        raise LabeltoolError("is a labeltool project already", file=directory)
+    with speaking(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        for name in ("models", "cache"):
+            (directory / name).mkdir(exist_ok=True)
+        # Backup programs leave out what carries this tag (bford.info/cachedir).
+        (directory / "cache" / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
+        Store.create(directory / DATABASE_FILE).close()
+        (directory / SETTINGS_FILE).write_text(_TEMPLATE, encoding="utf-8")
+    return load(directory)
+
+
+def find(directory: Path | None = None) -> Project:
+    """Return the project of a directory; by default of the current one or its nearest parent that is one.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is none, or its settings cannot be read.
+    """
+    if directory is not None:
+        if not (directory / DATABASE_FILE).exists():
+            raise LabeltoolError(
+                "is no labeltool project", file=directory, remedy=f"`labeltool init {directory}` makes one"
+            )
+        return load(directory.resolve())
+    here = Path.cwd()
+    for candidate in (here, *here.parents):
+        if (candidate / DATABASE_FILE).exists():
+            return load(candidate)
+    raise LabeltoolError(
+        "no labeltool project here or above", file=here, remedy="`labeltool init` makes one, --project DIR names one"
+    )
+
+
+def load(directory: Path) -> Project:
+    """Read a project's settings."""
+    return Project(directory, _read_settings(directory / SETTINGS_FILE))
+
+
+def _read_settings(path: Path) -> Settings:
+    if not path.exists():
+        return Settings()
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise LabeltoolError(f"cannot be read as settings: {error}", file=path) from error
+    values: dict[str, Any] = {}
+    for setting in fields(Settings):
+        table = told.get(setting.metadata["table"], {}) if "table" in setting.metadata else told
+        if not isinstance(table, dict):
+            raise LabeltoolError(f"[{setting.metadata['table']}] must be a table", file=path)
+        if setting.name not in table:
+            continue
+        value = table[setting.name]
+        wanted = str if setting.default is None else type(setting.default)
+        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not wanted:
+            raise LabeltoolError(f"{setting.name} must be of the kind {wanted.__name__}, not {value!r}", file=path)
+        values[setting.name] = value
+    return Settings(**values)

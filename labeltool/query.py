@@ -1,0 +1,72 @@
+"""What to ask next: the clips whose answer teaches most, first.
+
+By the newest model's margin (the least sure first) where there are suggestions, else in a fixed shuffle; clips of one
+group are spread out, since near-duplicates teach little; what the annotator skipped comes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from labeltool.records import StoredClip
+from labeltool.store import Store
+from labeltool.store.clips import ANSWERED, CLIP_COLUMNS, stored_clip
+
+# Candidates looked at for each clip asked for, so that a page can be spread over groups.
+_CANDIDATES_A_CLIP = 4
+
+_SKIPPED = """EXISTS (
+    SELECT 1 FROM standing k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
+)"""
+
+_BY_MARGIN = f"""
+    SELECT {CLIP_COLUMNS} FROM suggestions g
+    JOIN clips c ON c.id = g.clip_id JOIN recordings r ON r.id = c.recording_id
+    WHERE g.model_id = (SELECT MAX(model_id) FROM suggestions) AND NOT {ANSWERED} AND NOT {_SKIPPED}
+    ORDER BY g.margin LIMIT :limit
+"""
+
+_SHUFFLED = f"""
+    SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
+    WHERE NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = c.id) AND NOT {ANSWERED} AND NOT {_SKIPPED}
+    ORDER BY c.id * 2654435761 % 4294967296 LIMIT :limit
+"""
+
+_SKIPPED_LAST = f"""
+    SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
+    WHERE NOT {ANSWERED} AND {_SKIPPED}
+    ORDER BY (
+        SELECT MAX(k.id) FROM standing k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
+    ) LIMIT :limit
+"""
+
+
+def next_clips(store: Store, count: int, *, annotator: str, exclude: Collection[int] = ()) -> list[StoredClip]:
+    """Return up to `count` clips to ask the annotator about, the most telling first.
+
+    Parameters
+    ----------
+    exclude
+        Clips that are on the screen or prepared already.
+    """
+    asked: list[StoredClip] = []
+    for statement in (_BY_MARGIN, _SHUFFLED, _SKIPPED_LAST):
+        wanted = count - len(asked)
+        if wanted <= 0:
+            break
+        rows = store.connection.execute(
+            statement, {"annotator": annotator, "limit": wanted * _CANDIDATES_A_CLIP + len(exclude)}
+        )
+        candidates = [found for row in rows if (found := stored_clip(store, row)).id not in exclude]
+        asked += candidates[:wanted] if statement is _SKIPPED_LAST else _spread(candidates, wanted)
+    return asked
+
+
+def _spread(candidates: list[StoredClip], count: int) -> list[StoredClip]:
+    """Take one clip of each group before a second of any."""
+    rounds: list[tuple[int, int, StoredClip]] = []
+    seen: dict[str, int] = {}
+    for place, candidate in enumerate(candidates):
+        seen[candidate.group] = seen.get(candidate.group, -1) + 1
+        rounds.append((seen[candidate.group], place, candidate))
+    return [candidate for _, _, candidate in sorted(rounds, key=lambda entry: entry[:2])[:count]]

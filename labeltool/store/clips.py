@@ -1,0 +1,192 @@
+"""Reading clips and what is known of them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from labeltool.errors import LabeltoolError
+from labeltool.records import LabelledClip, StoredClip, Value
+from labeltool.store.database import Store
+
+CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, c.start_s, c.end_s, c.fold, r.group_name"
+"""What `stored_clip` needs, from clips c and recordings r."""
+
+ANSWERED = "EXISTS (SELECT 1 FROM standing s WHERE s.clip_id = c.id AND s.kind IN ('verdict', 'bad audio'))"
+"""True for a clip c that need not be asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What `labeltool status` shows: `labels` maps names to the number of clips that have them."""
+
+    recordings: int
+    clips: int
+    labelled: int
+    unlabelled: int
+    set_aside: int
+    labels: dict[str, int]
+
+
+def stored_clip(store: Store, row: sqlite3.Row) -> StoredClip:
+    """Make a `StoredClip` of a row of `CLIP_COLUMNS`."""
+    return StoredClip(
+        id=row["id"],
+        recording_id=row["recording_id"],
+        path=store.absolute_path(row["path"]),
+        sha256=row["sha256"],
+        start_s=row["start_s"],
+        end_s=row["end_s"],
+        fold=row["fold"],
+        group=row["group_name"],
+    )
+
+
+def counts(store: Store) -> Counts:
+    """Count what is there and what has been said."""
+    one = store.connection.execute(
+        """
+        SELECT (SELECT COUNT(*) FROM recordings) AS recordings,
+               (SELECT COUNT(*) FROM clips) AS clips,
+               (SELECT COUNT(DISTINCT clip_id) FROM standing WHERE kind = 'verdict') AS labelled,
+               (SELECT COUNT(*) FROM unlabelled_clips) AS unlabelled
+        """
+    ).fetchone()
+    return Counts(
+        recordings=one["recordings"],
+        clips=one["clips"],
+        labelled=one["labelled"],
+        unlabelled=one["unlabelled"],
+        set_aside=one["clips"] - one["labelled"] - one["unlabelled"],
+        labels=dict.fromkeys(label_names(store), 0)
+        | {
+            name: count
+            for name, count in store.connection.execute(
+                "SELECT label, COUNT(*) FROM truth WHERE value = 'present' AND label IS NOT NULL GROUP BY label"
+            )
+        },
+    )
+
+
+def label_names(store: Store) -> list[str]:
+    """Return the labels in use, in the order they came."""
+    return [
+        name
+        for (name,) in store.connection.execute(
+            "SELECT name FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY id"
+        )
+    ]
+
+
+def clip(store: Store, clip_id: int) -> StoredClip:
+    """Return one clip.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no clip of that id.
+    """
+    row = store.connection.execute(
+        f"SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id WHERE c.id = ?", (clip_id,)
+    ).fetchone()
+    if row is None:
+        raise LabeltoolError(f"no clip {clip_id}", remedy="`labeltool status` says how many there are")
+    return stored_clip(store, row)
+
+
+def find_clip(store: Store, name: str) -> StoredClip:
+    """Return the clip of an id, or of a file that holds one clip.
+
+    Parameters
+    ----------
+    name
+        A clip's id, a path, or a file name if no other recording has it.
+
+    Raises
+    ------
+    LabeltoolError
+        When nothing or more than one clip goes by the name.
+    """
+    if name.isascii() and name.isdigit():
+        return clip(store, int(name))
+    stored = store.stored_path(str(Path(name).resolve()))
+    escaped = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    found = store.connection.execute(
+        f"""
+        SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
+        WHERE r.path IN (:stored, :name) OR r.path LIKE :ending ESCAPE '\\'
+        ORDER BY r.path <> :stored, c.id LIMIT 3
+        """,
+        {"stored": stored, "name": name, "ending": f"%/{escaped}"},
+    ).fetchall()
+    exact = [row for row in found if row["path"] == stored] or found
+    if not exact:
+        raise LabeltoolError(f"no clip goes by {name!r}", remedy="give a clip's id or its file")
+    if len(exact) > 1:
+        ids = ", ".join(str(row["id"]) for row in exact)
+        raise LabeltoolError(f"more than one clip goes by {name!r}: {ids}...", remedy="give the clip's id")
+    return stored_clip(store, exact[0])
+
+
+def unanswered(store: Store) -> list[StoredClip]:
+    """Return the clips nobody has given an answer on, in the order they came."""
+    return list(_clips(store, f"NOT {ANSWERED}"))
+
+
+def all_clips(store: Store) -> list[StoredClip]:
+    """Return every clip, in the order they came."""
+    return list(_clips(store, "1"))
+
+
+def labelled(store: Store) -> list[LabelledClip]:
+    """Return the clips with verdicts that stand, in the order of the clips."""
+    verdicts: dict[int, dict[str, Value]] = {}
+    none_of_these: set[int] = set()
+    for clip_id, label, value in store.connection.execute("SELECT clip_id, label, value FROM truth"):
+        said = verdicts.setdefault(clip_id, {})
+        if label is not None:
+            said[label] = Value(value)
+        elif Value(value) is Value.ABSENT:
+            none_of_these.add(clip_id)
+    return [
+        LabelledClip(clip=found, verdicts=verdicts[found.id], none_of_these=found.id in none_of_these)
+        for found in _clips(store, "c.id IN (SELECT clip_id FROM standing WHERE kind = 'verdict')")
+    ]
+
+
+def verdicts_on(store: Store, clip_id: int) -> dict[str | None, Value]:
+    """Return the last word on each label of one clip; the label None is a word on the clip as a whole."""
+    return {
+        label: Value(value)
+        for label, value in store.connection.execute("SELECT label, value FROM truth WHERE clip_id = ?", (clip_id,))
+    }
+
+
+def relocate(store: Store, found: Sequence[tuple[str, str]]) -> int:
+    """Write down where recordings are now, as (SHA-256, absolute path); return how many moved."""
+    with store.transaction() as connection:
+        return sum(
+            connection.execute(
+                "UPDATE recordings SET path = ? WHERE sha256 = ? AND path <> ?",
+                (store.stored_path(path), sha256, store.stored_path(path)),
+            ).rowcount
+            for sha256, path in found
+        )
+
+
+def missing_recordings(store: Store) -> dict[str, str]:
+    """Return the recordings whose files are not where they were, as SHA-256 to last path."""
+    return {
+        sha256: store.absolute_path(path)
+        for sha256, path in store.connection.execute("SELECT sha256, path FROM recordings")
+        if not Path(store.absolute_path(path)).exists()
+    }
+
+
+def _clips(store: Store, condition: str) -> Iterator[StoredClip]:
+    for row in store.connection.execute(
+        f"SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id WHERE {condition} ORDER BY c.id"
+    ):
+        yield stored_clip(store, row)

@@ -1,0 +1,229 @@
+"""Taking in what an importer read: all of it in one transaction, and nothing twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from labeltool.records import Clip, Imported, Recording, Skipped, Verdict
+from labeltool.store.database import Store, now
+from labeltool.store.journal import ensure_label, new_row_id
+
+
+@dataclass(slots=True)
+class Intake:
+    """What an import added, what was there before, and what was not taken."""
+
+    recordings: int = 0
+    clips: int = 0
+    verdicts: int = 0
+    already_there: dict[str, int] = field(default_factory=lambda: {"recordings": 0, "clips": 0, "verdicts": 0})
+    skipped: list[Skipped] = field(default_factory=list)
+
+    @property
+    def added(self) -> int:
+        """How many rows are new."""
+        return self.recordings + self.clips + self.verdicts
+
+
+class _NothingNew(Exception):
+    """Leaves the transaction without a trace."""
+
+
+def take_in(store: Store, records: Iterable[Imported], *, kind: str, source: str) -> Intake:
+    """Store an importer's records, or nothing at all when anything fails.
+
+    Importing the same thing again changes nothing: a recording is known by its hash, a clip by its span, a verdict by
+    all it says. A verdict that was taken back is not brought back by importing its file again.
+
+    Parameters
+    ----------
+    records
+        Read to the end before the first row is written, so that somebody labelling meanwhile never waits for hashing.
+    kind, source
+        What read it ("audacity", "esc50") and from where, for the `imports` table.
+    """
+    everything = list(records)
+    intake = Intake(skipped=[record for record in everything if isinstance(record, Skipped)])
+    try:
+        with store.transaction() as connection:
+            _Taker(store, connection, intake, kind, source).take(everything)
+            if not intake.added:
+                raise _NothingNew
+    except _NothingNew:
+        pass
+    return intake
+
+
+class _Taker:
+    """One import's rows on their way into the store, with the ids they got."""
+
+    def __init__(self, store: Store, connection: sqlite3.Connection, intake: Intake, kind: str, source: str) -> None:
+        self.store = store
+        self.connection = connection
+        self.intake = intake
+        self.kind = kind
+        self.recording_ids: dict[str, int] = {}
+        self.recording_paths: dict[str, str] = {}
+        self.clip_ids: dict[tuple[str, float, float], int] = {}
+        cursor = connection.execute(
+            "INSERT INTO imports (kind, source, imported_at, recordings, clips, verdicts, skipped) "
+            "VALUES (?, ?, ?, 0, 0, 0, '[]')",
+            (kind, source, now()),
+        )
+        self.import_id = cursor.lastrowid
+
+    def take(self, records: Iterable[Imported]) -> None:
+        for record in records:
+            if isinstance(record, Recording):
+                self._recording(record)
+            elif isinstance(record, Clip):
+                self._clip(record)
+            elif isinstance(record, Verdict):
+                self._verdict(record)
+        told = [{"file": s.file, "line": s.line, "reason": s.reason} for s in self.intake.skipped]
+        self.connection.execute(
+            "UPDATE imports SET recordings = ?, clips = ?, verdicts = ?, skipped = ? WHERE id = ?",
+            (
+                self.intake.recordings,
+                self.intake.clips,
+                self.intake.verdicts,
+                json.dumps(told, ensure_ascii=False),
+                self.import_id,
+            ),
+        )
+
+    def _recording(self, recording: Recording) -> None:
+        if recording.sha256 in self.recording_ids and self.recording_paths[recording.sha256] != recording.path:
+            self.intake.skipped.append(
+                Skipped(
+                    recording.path, None, f"is the same sound as {self.recording_paths[recording.sha256]}: counted once"
+                )
+            )
+        group = self._group(recording.group)
+        row = self.connection.execute(
+            "SELECT id, path, group_name FROM recordings WHERE sha256 = ?", (recording.sha256,)
+        ).fetchone()
+        if row is None:
+            cursor = self.connection.execute(
+                "INSERT INTO recordings (sha256, path, sample_rate_hz, channels, frames, duration_s, group_name, "
+                "licence, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    recording.sha256,
+                    self.store.stored_path(recording.path),
+                    recording.sample_rate_hz,
+                    recording.channels,
+                    recording.frames,
+                    recording.duration_s,
+                    group,
+                    recording.licence,
+                    now(),
+                ),
+            )
+            self.intake.recordings += 1
+            self.recording_ids[recording.sha256] = cursor.lastrowid or 0
+        else:
+            self._known_recording(recording, row, group)
+        self.recording_paths.setdefault(recording.sha256, recording.path)
+
+    def _known_recording(self, recording: Recording, row: sqlite3.Row, group: str) -> None:
+        if recording.sha256 not in self.recording_ids:
+            self.intake.already_there["recordings"] += 1
+        self.recording_ids[recording.sha256] = row["id"]
+        if row["group_name"] != group:
+            self._join_groups(row["group_name"], group)
+        if not Path(self.store.absolute_path(row["path"])).exists():
+            # The sound is known by its content: where it was found now is where it is.
+            self.connection.execute(
+                "UPDATE recordings SET path = ? WHERE id = ?", (self.store.stored_path(recording.path), row["id"])
+            )
+
+    def _group(self, name: str) -> str:
+        row = self.connection.execute("SELECT group_name FROM group_aliases WHERE alias = ?", (name,)).fetchone()
+        return row["group_name"] if row else name
+
+    def _join_groups(self, kept: str, joined: str) -> None:
+        for table in ("recordings", "group_aliases"):
+            self.connection.execute(f"UPDATE {table} SET group_name = ? WHERE group_name = ?", (kept, joined))
+        self.connection.execute("INSERT INTO group_aliases (alias, group_name) VALUES (?, ?)", (joined, kept))
+
+    def _clip(self, clip: Clip) -> None:
+        key = (clip.recording_sha256, clip.start_s, clip.end_s)
+        recording_id = self.recording_ids[clip.recording_sha256]
+        row = self.connection.execute(
+            "SELECT id, fold FROM clips WHERE recording_id = ? AND start_s = ? AND end_s = ?",
+            (recording_id, clip.start_s, clip.end_s),
+        ).fetchone()
+        if row is None:
+            cursor = self.connection.execute(
+                "INSERT INTO clips (recording_id, start_s, end_s, fold) VALUES (?, ?, ?, ?)",
+                (recording_id, clip.start_s, clip.end_s, clip.fold),
+            )
+            self.intake.clips += 1
+            self.clip_ids[key] = cursor.lastrowid or 0
+            return
+        if key not in self.clip_ids:
+            self.intake.already_there["clips"] += 1
+        self.clip_ids[key] = row["id"]
+        if row["fold"] is None and clip.fold is not None:
+            self.connection.execute("UPDATE clips SET fold = ? WHERE id = ?", (clip.fold, row["id"]))
+        elif clip.fold is not None and row["fold"] != clip.fold:
+            path = self.recording_paths[clip.recording_sha256]
+            self.intake.skipped.append(
+                Skipped(path, None, f"its sound is in fold {row['fold']} already: fold {clip.fold} was not taken")
+            )
+
+    def _verdict(self, verdict: Verdict) -> None:
+        clip = verdict.clip
+        clip_id = self.clip_ids[clip.recording_sha256, clip.start_s, clip.end_s]
+        key = _import_key(self.kind, verdict)
+        if self.connection.execute("SELECT 1 FROM journal WHERE import_key = ?", (key,)).fetchone():
+            self.intake.already_there["verdicts"] += 1
+            return
+        if verdict.label is not None:
+            ensure_label(self.connection, verdict.label)
+        self.connection.execute(
+            "INSERT INTO journal (id, kind, clip_id, label, value, annotator, origin, import_id, import_key, start_s, "
+            "end_s, low_hz, high_hz, confidence, track, said_at) "
+            "VALUES (?, 'verdict', ?, ?, ?, ?, 'import', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                new_row_id(),
+                clip_id,
+                verdict.label,
+                verdict.value.value,
+                self.kind,
+                self.import_id,
+                key,
+                verdict.start_s,
+                verdict.end_s,
+                verdict.low_hz,
+                verdict.high_hz,
+                verdict.confidence,
+                verdict.track,
+                now(),
+            ),
+        )
+        self.intake.verdicts += 1
+
+
+def _import_key(kind: str, verdict: Verdict) -> str:
+    """Return a name for all a verdict says, wherever it was read: the same words are the same verdict."""
+    said = (
+        kind,
+        verdict.clip.recording_sha256,
+        verdict.clip.start_s,
+        verdict.clip.end_s,
+        verdict.label,
+        verdict.value.value,
+        verdict.start_s,
+        verdict.end_s,
+        verdict.low_hz,
+        verdict.high_hz,
+        verdict.confidence,
+        verdict.track,
+    )
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,223 @@
+"""The journal: what people said, appended and never changed. Undo and renaming are rows too."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from labeltool.errors import LabeltoolError
+from labeltool.records import Value
+from labeltool.store.database import Store, now
+
+_ID_LOCK = threading.Lock()
+_last_id = 0
+
+
+def new_row_id() -> str:
+    """Return a time-ordered unique id (UUID version 7, RFC 9562), later than every one before it in this process.
+
+    Journals of two people merge as a set union of rows with such ids, and sorting by id is sorting by time.
+    """
+    global _last_id
+    with _ID_LOCK:
+        stamped = time.time_ns() // 1_000_000 << 80 | 7 << 76 | int.from_bytes(os.urandom(2)) >> 4 << 64
+        fresh = stamped | 0b10 << 62 | int.from_bytes(os.urandom(8)) >> 2
+        if fresh <= _last_id:
+            # Within one millisecond (or when the clock steps back) count on from the last id: only random bits change.
+            fresh = _last_id + 1
+        _last_id = fresh
+        return str(uuid.UUID(int=fresh))
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """A row of the journal, as `labeltool log` shows it."""
+
+    id: str
+    kind: str
+    clip_id: int | None
+    label: str | None
+    value: str | None
+    new_label: str | None
+    revokes: str | None
+    annotator: str
+    origin: str
+    took_ms: int | None
+    said_at: str
+    revoked: bool
+
+
+_ROW_COLUMNS = """
+    j.id, j.kind, j.clip_id, j.label, j.value, j.new_label, j.revokes, j.annotator, j.origin, j.took_ms, j.said_at,
+    EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id) AS revoked
+"""
+
+
+def say(
+    store: Store,
+    clip_id: int,
+    label: str | None,
+    value: Value = Value.PRESENT,
+    *,
+    annotator: str,
+    accepted_from: str | None = None,
+    took_ms: int | None = None,
+) -> str:
+    """Append a person's verdict; it is on the disk when this returns.
+
+    Parameters
+    ----------
+    label
+        None speaks of the clip as a whole: absent is "none of these", unsure is "cannot tell". A name not heard before
+        becomes a label of the project.
+    accepted_from
+        The `uid` of the model whose suggestion was accepted.
+    took_ms
+        How long the person took, from the clip's appearance.
+
+    Returns
+    -------
+    str
+        The row's id.
+    """
+    if label is not None and not label.strip():
+        raise LabeltoolError("a label needs a name")
+    with store.transaction() as connection:
+        if label is not None:
+            ensure_label(connection, label)
+        return _append(
+            connection,
+            kind="verdict",
+            clip_id=clip_id,
+            label=label,
+            value=value.value,
+            annotator=annotator,
+            origin="human" if accepted_from is None else "suggestion",
+            model_uid=accepted_from,
+            took_ms=took_ms,
+        )
+
+
+def set_aside(store: Store, clip_id: int, kind: str, *, annotator: str, took_ms: int | None = None) -> str:
+    """Append that a clip was passed over: `kind` is "skip" (ask later) or "bad audio" (do not ask again)."""
+    with store.transaction() as connection:
+        return _append(connection, kind=kind, clip_id=clip_id, annotator=annotator, origin="human", took_ms=took_ms)
+
+
+def undo(store: Store, *, annotator: str) -> JournalRow | None:
+    """Take back the annotator's last act that still stands, and return it; None when there is none.
+
+    Acts are verdicts, skips and renamings by hand; imports are not undone row by row.
+    """
+    with store.transaction() as connection:
+        row = connection.execute(
+            f"""
+            SELECT {_ROW_COLUMNS} FROM journal j
+            WHERE j.annotator = ? AND j.kind <> 'revoke' AND j.origin <> 'import' AND NOT revoked
+            ORDER BY j.id DESC LIMIT 1
+            """,
+            (annotator,),
+        ).fetchone()
+        if row is None:
+            return None
+        _append(connection, kind="revoke", revokes=row["id"], annotator=annotator, origin="human")
+        if row["kind"] == "rename":
+            _resolve_labels(connection)
+        return JournalRow(**row)
+
+
+def rename_label(store: Store, old: str, new: str, *, annotator: str) -> None:
+    """Let `old` go by the name of `new` from now on; where `new` exists, the two become one (a merge).
+
+    Whatever is said of `old` later, by an import for instance, counts for `new`. `undo` takes it back.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no label `old`, or the two are one already.
+    """
+    if not new.strip():
+        raise LabeltoolError("a label needs a name")
+    with store.transaction() as connection:
+        today = _today(connection)
+        if old not in today:
+            raise LabeltoolError(f"no label {old!r}", remedy="`labeltool status` lists them")
+        if today[old] != old:
+            raise LabeltoolError(f"{old!r} goes by {today[old]!r} now", remedy="rename that")
+        if old == new:
+            raise LabeltoolError("that is its name already")
+        if today.get(new, new) != old:
+            new = today.get(new, new)
+        ensure_label(connection, new)
+        _append(connection, kind="rename", label=old, new_label=new, annotator=annotator, origin="human")
+        _resolve_labels(connection)
+
+
+def rows(store: Store, *, clip_id: int | None = None, limit: int | None = None) -> Iterator[JournalRow]:
+    """Yield the journal's rows, newest first, of one clip or of all."""
+    for row in store.connection.execute(
+        f"""
+        SELECT {_ROW_COLUMNS} FROM journal j WHERE ? IS NULL OR j.clip_id = ?
+        ORDER BY j.id DESC LIMIT ?
+        """,
+        (clip_id, clip_id, -1 if limit is None else limit),
+    ):
+        yield JournalRow(**{**row, "revoked": bool(row["revoked"])})
+
+
+def mark(store: Store) -> str:
+    """Return the id of the newest row, "" for an empty journal: what a model that learns now will have heard of."""
+    (newest,) = store.connection.execute("SELECT COALESCE(MAX(id), '') FROM journal").fetchone()
+    return str(newest)
+
+
+def ensure_label(connection: sqlite3.Connection, name: str) -> None:
+    """Make a label of the name if there is none."""
+    connection.execute("INSERT OR IGNORE INTO labels (name, created_at) VALUES (?, ?)", (name, now()))
+
+
+def _append(connection: sqlite3.Connection, **values: object) -> str:
+    row_id = new_row_id()
+    values = {"id": row_id, **values, "said_at": now()}
+    connection.execute(
+        f"INSERT INTO journal ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", tuple(values.values())
+    )
+    return row_id
+
+
+def _today(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return every name ever used for a label and the name it goes by today."""
+    return {
+        said: today
+        for said, today in connection.execute(
+            "SELECT l.name, COALESCE(t.name, l.name) FROM labels l LEFT JOIN labels t ON t.id = l.merged_into"
+        )
+    }
+
+
+def _resolve_labels(connection: sqlite3.Connection) -> None:
+    """Rewrite `labels.merged_into` from the renamings that stand: the table is a picture, the journal the truth."""
+    goes_by: dict[str, str] = {}
+    for old, new in connection.execute(
+        """
+        SELECT j.label, j.new_label FROM journal j
+        WHERE j.kind = 'rename' AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
+        ORDER BY j.id
+        """
+    ):
+        # A name renamed to is a name in use again: renaming there and back must not make a circle.
+        goes_by.pop(new, None)
+        goes_by[old] = new
+    connection.execute("UPDATE labels SET merged_into = NULL")
+    for old in goes_by:
+        root = goes_by[old]
+        while root in goes_by:
+            root = goes_by[root]
+        connection.execute(
+            "UPDATE labels SET merged_into = (SELECT id FROM labels WHERE name = ?) WHERE name = ?", (root, old)
+        )

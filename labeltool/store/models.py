@@ -1,0 +1,149 @@
+"""Models the project has trained, and what they suggest."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from labeltool.errors import LabeltoolError
+from labeltool.records import Suggestion
+from labeltool.store.database import Store, now
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A trained model; `card` is what `models/<id>/card.json` says, `journal_mark` the last verdict it learnt from."""
+
+    id: int
+    uid: str
+    parent_id: int | None
+    architecture: str
+    labels_seen: int
+    journal_mark: str
+    clip_accuracy: float | None
+    int8_clip_accuracy: float | None
+    created_at: str
+    card: dict[str, Any]
+
+
+_COLUMNS = (
+    "id, uid, parent_id, architecture, labels_seen, journal_mark, clip_accuracy, int8_clip_accuracy, created_at, card"
+)
+
+
+def latest(store: Store) -> ModelRow | None:
+    """Return the newest model, None before the first."""
+    row = store.connection.execute(f"SELECT {_COLUMNS} FROM models ORDER BY id DESC LIMIT 1").fetchone()
+    return None if row is None else ModelRow(**{**row, "card": json.loads(row["card"])})
+
+
+def model(store: Store, model_id: int | None = None) -> ModelRow:
+    """Return a model by id, by default the newest.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is none.
+    """
+    if model_id is None:
+        newest = latest(store)
+        if newest is None:
+            raise LabeltoolError("the project has no model yet", remedy="`labeltool retrain` trains one")
+        return newest
+    row = store.connection.execute(f"SELECT {_COLUMNS} FROM models WHERE id = ?", (model_id,)).fetchone()
+    if row is None:
+        raise LabeltoolError(f"no model {model_id}", remedy="`labeltool status` names the newest")
+    return ModelRow(**{**row, "card": json.loads(row["card"])})
+
+
+def add(
+    store: Store,
+    *,
+    parent_id: int | None,
+    card: dict[str, Any],
+    journal_mark: str,
+    publish: Callable[[int], None],
+) -> int:
+    """Write a model down and return its id.
+
+    Parameters
+    ----------
+    card
+        With `architecture`, `labels_seen`, `clip_accuracy` and `int8_clip_accuracy`.
+    publish
+        Puts the model's files in their place, given the id; when it fails, nothing is written down.
+    """
+    with store.transaction() as connection:
+        cursor = connection.execute(
+            "INSERT INTO models (uid, parent_id, architecture, labels_seen, journal_mark, clip_accuracy, "
+            "int8_clip_accuracy, created_at, card) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                str(uuid.uuid4()),
+                parent_id,
+                card["architecture"],
+                card["labels_seen"],
+                journal_mark,
+                card["clip_accuracy"],
+                card["int8_clip_accuracy"],
+                now(),
+                json.dumps(card, ensure_ascii=False),
+            ),
+        )
+        model_id = cursor.lastrowid or 0
+        publish(model_id)
+        return model_id
+
+
+def pending(store: Store, journal_mark: str) -> int:
+    """Return how many rows the journal has that a model with this mark has not learnt from."""
+    (count,) = store.connection.execute(
+        "SELECT COUNT(*) FROM journal WHERE id > ? AND kind <> 'skip'", (journal_mark,)
+    ).fetchone()
+    return int(count)
+
+
+def replace_suggestions(store: Store, model_id: int, rows: Iterable[tuple[Suggestion, float, float]]) -> int:
+    """Put a model's suggestions, each with margin and entropy (nats), in place of those it had; return their number.
+
+    Suggestions of earlier models go: they can be made again, and the queue asks by the newest.
+    """
+    with store.transaction() as connection:
+        connection.execute("DELETE FROM suggestions")
+        cursor = connection.executemany(
+            "INSERT INTO suggestions (model_id, clip_id, top_label, top_probability, margin, entropy, probabilities) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    model_id,
+                    suggestion.clip_id,
+                    top := next(iter(suggestion.probabilities)),
+                    suggestion.probabilities[top],
+                    margin,
+                    entropy,
+                    json.dumps({k: round(v, 5) for k, v in suggestion.probabilities.items()}, ensure_ascii=False),
+                )
+                for suggestion, margin, entropy in rows
+            ),
+        )
+        return cursor.rowcount
+
+
+def suggestion(store: Store, clip_id: int) -> Suggestion | None:
+    """Return what the newest model that scored a clip holds of it, under today's label names."""
+    row = store.connection.execute(
+        "SELECT model_id, probabilities FROM suggestions WHERE clip_id = ? ORDER BY model_id DESC LIMIT 1", (clip_id,)
+    ).fetchone()
+    if row is None:
+        return None
+    goes_by = dict(
+        store.connection.execute("SELECT l.name, t.name FROM labels l JOIN labels t ON t.id = l.merged_into").fetchall()
+    )
+    summed: dict[str, float] = {}
+    for name, probability in json.loads(row["probabilities"]).items():
+        today = goes_by.get(name, name)
+        summed[today] = summed.get(today, 0.0) + probability
+    ordered = dict(sorted(summed.items(), key=lambda item: -item[1]))
+    return Suggestion(clip_id=clip_id, model_id=row["model_id"], probabilities=ordered)

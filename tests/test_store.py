@@ -1,0 +1,341 @@
+"""Nothing labelled is ever lost: the journal, undo, renaming, imports, versions and the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from conftest import records_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeltool import query
+from labeltool.errors import LabeltoolError
+from labeltool.project import Project
+from labeltool.records import Recording, Value, Verdict
+from labeltool.store import Store, clips, journal, schema
+from labeltool.store.intake import take_in
+
+
+def dump(store: Store) -> list[str]:
+    return list(store.connection.iterdump())
+
+
+def fill(store: Store, *names: str) -> None:
+    take_in(store, [r for name in names for r in records_of(name)], kind="audio", source="test")
+
+
+def truth(store: Store) -> dict[tuple[int, str | None], str]:
+    return {
+        (clip, label): value
+        for clip, label, value in store.connection.execute("SELECT clip_id, label, value FROM truth")
+    }
+
+
+def test_a_verdict_is_committed_with_full_synchronisation(store: Store, project: Project) -> None:
+    fill(store, "a")
+    assert store.connection.execute("PRAGMA synchronous").fetchone()[0] == 2
+    assert store.connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    journal.say(store, 1, "dog", annotator="ann")
+    with project.open_store() as another:
+        assert truth(another) == {(1, "dog"): "present"}
+
+
+def test_the_journal_cannot_be_edited_or_cut(store: Store) -> None:
+    fill(store, "a")
+    journal.say(store, 1, "dog", annotator="ann")
+    for statement in ("UPDATE journal SET label = 'cat'", "DELETE FROM journal"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            store.connection.execute(statement)
+
+
+def test_undo_takes_back_act_after_act_and_keeps_every_row(store: Store) -> None:
+    fill(store, "a", "b")
+    journal.say(store, 1, "dog", annotator="ann")
+    journal.say(store, 2, "cat", annotator="ann")
+    journal.say(store, 2, "cat", Value.ABSENT, annotator="bob")
+    undone = journal.undo(store, annotator="ann")
+    assert undone is not None and undone.label == "cat"
+    assert truth(store) == {(1, "dog"): "present", (2, "cat"): "absent"}
+    undone = journal.undo(store, annotator="ann")
+    assert undone is not None and undone.label == "dog"
+    assert journal.undo(store, annotator="ann") is None
+    assert [row.kind for row in journal.rows(store)] == ["revoke", "revoke", "verdict", "verdict", "verdict"]
+
+
+def test_undo_reaches_acts_of_an_earlier_process(store: Store, project: Project) -> None:
+    fill(store, "a")
+    journal.say(store, 1, "dog", annotator="ann")
+    store.close()
+    with project.open_store() as later:
+        assert journal.undo(later, annotator="ann") is not None
+        assert truth(later) == {}
+
+
+def test_absent_unsure_and_unchecked_are_three_things(store: Store) -> None:
+    fill(store, "a", "b", "c")
+    journal.say(store, 1, "dog", Value.ABSENT, annotator="ann")
+    journal.say(store, 2, "dog", Value.UNSURE, annotator="ann")
+    assert truth(store) == {(1, "dog"): "absent", (2, "dog"): "unsure"}
+    assert clips.counts(store).labels == {"dog": 0}
+    assert [clip.id for clip in clips.unanswered(store)] == [3]
+
+
+def test_none_of_these_takes_back_what_was_heard_and_gives_way_to_what_is_heard_later(store: Store) -> None:
+    fill(store, "a")
+    journal.say(store, 1, "dog", annotator="ann")
+    journal.say(store, 1, None, Value.ABSENT, annotator="ann")
+    assert truth(store) == {(1, None): "absent"}
+    assert clips.labelled(store)[0].none_of_these
+    journal.say(store, 1, "cat", annotator="ann")
+    assert truth(store) == {(1, "cat"): "present"}
+    assert not clips.labelled(store)[0].none_of_these
+
+
+def test_a_renamed_label_takes_its_verdicts_along_and_undo_brings_the_name_back(store: Store) -> None:
+    fill(store, "a")
+    journal.say(store, 1, "dog", annotator="ann")
+    journal.rename_label(store, "dog", "hound", annotator="ann")
+    assert truth(store) == {(1, "hound"): "present"}
+    assert clips.label_names(store) == ["hound"]
+    journal.undo(store, annotator="ann")
+    assert truth(store) == {(1, "dog"): "present"}
+
+
+def test_a_merge_joins_two_labels_and_can_be_undone(store: Store) -> None:
+    fill(store, "a", "b")
+    journal.say(store, 1, "dog", annotator="ann")
+    journal.say(store, 2, "hound", annotator="ann")
+    journal.rename_label(store, "dog", "hound", annotator="ann")
+    assert clips.counts(store).labels == {"hound": 2}
+    journal.undo(store, annotator="ann")
+    assert clips.counts(store).labels == {"dog": 1, "hound": 1}
+
+
+def test_renaming_there_and_back_ends_where_it_began(store: Store) -> None:
+    fill(store, "a")
+    journal.say(store, 1, "dog", annotator="ann")
+    journal.rename_label(store, "dog", "hound", annotator="ann")
+    journal.rename_label(store, "hound", "dog", annotator="ann")
+    assert truth(store) == {(1, "dog"): "present"}
+    assert clips.label_names(store) == ["dog"]
+
+
+def test_a_chain_of_names_ends_at_the_last(store: Store) -> None:
+    fill(store, "a", "b")
+    journal.say(store, 1, "a", annotator="ann")
+    journal.rename_label(store, "a", "b", annotator="ann")
+    journal.rename_label(store, "b", "c", annotator="ann")
+    journal.say(store, 2, "a", annotator="ann")
+    assert clips.counts(store).labels == {"c": 2}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"), [("no", "x", "no label"), ("dog", "dog", "already"), ("dog", " ", "name")]
+)
+def test_a_renaming_that_makes_no_sense_is_refused(store: Store, old: str, new: str, told: str) -> None:
+    fill(store, "a")
+    journal.say(store, 1, "dog", annotator="ann")
+    with pytest.raises(LabeltoolError, match=told):
+        journal.rename_label(store, old, new, annotator="ann")
+    assert clips.label_names(store) == ["dog"]
+
+
+def test_importing_twice_changes_nothing(store: Store) -> None:
+    records = [*records_of("a", "dog", fold=1), *records_of("b", "cat", group="g")]
+    first = take_in(store, records, kind="esc50", source="here")
+    assert (first.recordings, first.clips, first.verdicts) == (2, 2, 2)
+    before = dump(store)
+    second = take_in(store, records, kind="esc50", source="elsewhere")
+    assert (second.recordings, second.clips, second.verdicts) == (0, 0, 0)
+    assert second.already_there == {"recordings": 2, "clips": 2, "verdicts": 2}
+    assert dump(store) == before
+
+
+def test_importing_again_after_a_renaming_brings_nothing_back(store: Store) -> None:
+    records = records_of("a", "dog")
+    take_in(store, records, kind="esc50", source="here")
+    journal.rename_label(store, "dog", "hound", annotator="ann")
+    take_in(store, records, kind="esc50", source="here")
+    assert clips.counts(store).labels == {"hound": 1}
+
+
+def test_a_failing_import_stores_nothing(store: Store) -> None:
+    before = dump(store)
+
+    def records():
+        yield from records_of("a", "dog")
+        raise LabeltoolError("broken", file="b.wav")
+
+    with pytest.raises(LabeltoolError, match=r"b\.wav: broken"):
+        take_in(store, records(), kind="audio", source="test")
+    with pytest.raises(LabeltoolError, match="CHECK"):
+        # The fault lies in the last record, after others were written.
+        take_in(store, [*records_of("c"), Recording("/d", "d", 1, 1, 1, "d"), *bad_clip("d")], kind="audio", source="t")
+    assert dump(store) == before
+
+
+def bad_clip(sha256: str):
+    from labeltool.records import Clip
+
+    return [Clip(sha256, 1.0, 0.5)]
+
+
+def test_equal_sounds_are_one_recording_and_one_group_for_ever(store: Store) -> None:
+    same = records_of("a", "dog", group="session 1")
+    twin = Recording("/sounds/copy.wav", same[0].sha256, 16_000, 1, 16_000, "session 2")
+    intake = take_in(store, [*same, twin, *records_of("b", group="session 2")], kind="audio", source="test")
+    assert intake.recordings == 2
+    assert "same sound" in intake.skipped[0].reason
+    take_in(store, records_of("c", group="session 2"), kind="audio", source="test")
+    assert {clip.group for clip in clips.all_clips(store)} == {"session 1"}
+
+
+def test_a_sound_in_two_folds_stays_in_the_first_and_it_is_said(store: Store) -> None:
+    take_in(store, records_of("a", "dog", fold=1), kind="esc50", source="test")
+    intake = take_in(store, records_of("a", "dog", fold=2), kind="esc50", source="test")
+    assert "fold 1" in intake.skipped[0].reason
+    assert clips.clip(store, 1).fold == 1
+
+
+def test_a_newer_database_is_refused_and_left_alone(project: Project) -> None:
+    with sqlite3.connect(project.database) as connection:
+        connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
+    connection.close()
+    before = project.database.read_bytes()
+    with pytest.raises(LabeltoolError, match="newer labeltool"):
+        project.open_store()
+    assert project.database.read_bytes() == before
+
+
+def test_an_older_database_is_backed_up_before_it_is_migrated(
+    store: Store, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, "a")
+    journal.say(store, 1, "dog", annotator="ann")
+    store.close()
+
+    def add_column(connection: sqlite3.Connection) -> None:
+        connection.execute("ALTER TABLE recordings ADD COLUMN place TEXT")
+
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("m_next", add_column)))
+    monkeypatch.setattr("labeltool.store.database.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
+    with project.open_store() as migrated:
+        assert migrated.connection.execute("SELECT place FROM recordings").fetchone()[0] is None
+        assert truth(migrated) == {(1, "dog"): "present"}
+    (backup,) = project.directory.glob("*.bak")
+    with sqlite3.connect(backup) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
+        assert copy.execute("SELECT label FROM journal").fetchall() == [("dog",)]
+    copy.close()
+
+
+def test_a_failed_migration_changes_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE half_done (x)")
+        connection.execute("SELECT no_such_column FROM recordings")
+
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("m_next", fail)))
+    monkeypatch.setattr("labeltool.store.database.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
+    with pytest.raises(LabeltoolError, match="no_such_column"):
+        project.open_store()
+    with sqlite3.connect(project.database) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
+        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'half_done'").fetchone()
+    connection.close()
+
+
+def test_somebody_elses_database_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "labels.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE labels (address TEXT)")
+    connection.close()
+    with pytest.raises(LabeltoolError, match="not a labeltool database"):
+        Store.open(path)
+    path.write_bytes(b"not SQLite at all" * 100)
+    with pytest.raises(LabeltoolError, match="not a labeltool database"):
+        Store.open(path)
+
+
+def test_row_ids_are_unique_and_ordered() -> None:
+    ids = [journal.new_row_id() for _ in range(20_000)]
+    assert ids == sorted(set(ids))
+
+
+LABELS = ["dog", "cat", "hound", "a[/]b", "=SUM(A1)", "سلام"]
+ACTS = st.one_of(
+    st.tuples(st.just("say"), st.sampled_from(LABELS), st.sampled_from(list(Value))),
+    st.tuples(st.just("rename"), st.sampled_from(LABELS), st.sampled_from(LABELS)),
+    st.tuples(st.just("undo")),
+)
+
+
+@given(acts=st.lists(ACTS, max_size=15))
+def test_undoing_everything_leads_back_to_the_beginning(
+    acts: list[tuple], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store = Store.create(tmp_path_factory.mktemp("p") / "labels.db")
+    take_in(store, records_of("a", "dog"), kind="audio", source="test")
+    history = [truth(store)]
+    for act in [*acts, *[("undo",)] * len(acts)]:
+        if act[0] == "undo":
+            if journal.undo(store, annotator="ann"):
+                history.pop()
+            assert truth(store) == history[-1]
+            continue
+        try:
+            if act[0] == "say":
+                journal.say(store, 1, act[1], act[2], annotator="ann")
+            else:
+                journal.rename_label(store, act[1], act[2], annotator="ann")
+        except LabeltoolError:
+            continue
+        history.append(truth(store))
+    assert history == [{(1, "dog"): "present"}]
+    store.close()
+
+
+def test_a_clip_is_found_by_id_and_by_file(store: Store) -> None:
+    take_in(store, [*records_of("a"), *records_of("b")], kind="audio", source="test")
+    assert clips.find_clip(store, "2").id == 2
+    assert clips.find_clip(store, "b.wav").id == 2
+    assert clips.find_clip(store, "/sounds/b.wav").id == 2
+    for name in ("%.wav", "c.wav", "9"):
+        with pytest.raises(LabeltoolError, match="no clip"):
+            clips.find_clip(store, name)
+
+
+def test_the_queue_spreads_over_groups_and_asks_skipped_clips_last(store: Store) -> None:
+    records = [r for name in "abcdef" for r in records_of(name, group="one" if name in "abcd" else name)]
+    take_in(store, records, kind="audio", source="test")
+    asked = query.next_clips(store, 3, annotator="ann")
+    assert len({clip.group for clip in asked}) == 3
+    journal.set_aside(store, asked[0].id, "skip", annotator="ann")
+    journal.set_aside(store, asked[1].id, "bad audio", annotator="ann")
+    journal.say(store, asked[2].id, "dog", annotator="ann")
+    rest = query.next_clips(store, 10, annotator="ann")
+    assert rest[-1].id == asked[0].id
+    assert len(rest) == 4
+    assert query.next_clips(store, 10, annotator="bob", exclude={asked[0].id})[-1].id != asked[0].id
+
+
+def test_a_verdict_needs_its_clip(store: Store) -> None:
+    with pytest.raises(LabeltoolError, match="FOREIGN KEY"):
+        journal.say(store, 7, "dog", annotator="ann")
+    assert truth(store) == {}
+
+
+def test_an_imports_verdict_keeps_its_bounds(store: Store) -> None:
+    recording, clip, _ = records_of("a", "dog")
+    verdict = Verdict(clip, "dog", start_s=-0.25, end_s=0.5, low_hz=100.0, high_hz=None, confidence=0.9, track="birds")
+    take_in(store, [recording, clip, verdict], kind="audacity", source="test")
+    row = store.connection.execute("SELECT * FROM standing").fetchone()
+    assert (row["start_s"], row["end_s"], row["low_hz"], row["high_hz"], row["confidence"], row["track"]) == (
+        -0.25,
+        0.5,
+        100.0,
+        None,
+        0.9,
+        "birds",
+    )
