@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +38,31 @@ class AudioFile:
         return self.frames / self.sample_rate_hz
 
 
+def walk(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the sound files among paths and in folders, in a fixed order.
+
+    A file named outright is yielded whatever its ending; in a folder, those of `AUDIO_SUFFIXES`, hidden ones left out.
+    Links to folders are not followed: they may lead in a circle.
+
+    Raises
+    ------
+    LabeltoolError
+        When a path does not exist.
+    """
+    for path in paths:
+        if not path.exists():
+            raise LabeltoolError("no such file or folder", file=path)
+        if not path.is_dir():
+            yield path
+            continue
+        for folder, folders, names in os.walk(path):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(names):
+                found = Path(folder, name)
+                if not name.startswith(".") and found.suffix.lower() in AUDIO_SUFFIXES:
+                    yield found
+
+
 def content_hash(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
@@ -53,7 +80,9 @@ def describe(path: Path) -> AudioFile:
     import soundfile  # 60 ms that `labeltool --help` need not pay
 
     if not path.exists():
-        raise LabeltoolError("no such file", file=path, remedy="check the name, or `labeltool relocate` if it moved")
+        raise LabeltoolError(
+            "no such file", file=path, remedy="check the name, `labeltool relocate` finds what has moved"
+        )
     if path.is_dir():
         raise LabeltoolError("is a directory, not a sound file", file=path)
     try:

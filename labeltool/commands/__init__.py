@@ -1,0 +1,1 @@
+"""The commands, a module for each thing people come to do."""

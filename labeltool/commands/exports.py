@@ -1,0 +1,50 @@
+"""Products, written out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from labeltool.commands.common import current_project, emit, json_option, narrate, project_option, run_in_child
+
+
+@click.command()
+@click.option("--splits", is_flag=True, help="Training, validation and test manifests (CSV); no group is parted.")
+@click.option("--int8", is_flag=True, help="The int8 model (TFLite) with labels and card.")
+@click.option("--stm32", is_flag=True, help="A package as STM32Cube.AI takes it.")
+@click.option("--audacity", is_flag=True, help="A label track (.txt) for each recording.")
+@click.option("--model", "model_id", type=int, metavar="ID", help="Which model; else the newest.")
+@click.option("-o", "--output", metavar="DIR", type=click.Path(path_type=Path), help="Else exports/ of the project.")
+@click.option("--force", is_flag=True, help="Export a model that loses more in int8 than labeltool.toml allows.")
+@project_option
+@json_option
+def export(
+    splits: bool,
+    int8: bool,
+    stm32: bool,
+    audacity: bool,
+    model_id: int | None,
+    output: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write one or several products, each a folder with a manifest of SHA-256 sums."""
+    chosen = {"splits": splits, "int8": int8, "stm32": stm32, "audacity": audacity}
+    products = [name for name, wanted in chosen.items() if wanted]
+    if not products:
+        raise click.UsageError("name at least one of " + ", ".join(f"--{name}" for name in chosen))
+    project = current_project()
+    result = run_in_child(
+        project,
+        "export",
+        products=products,
+        model_id=model_id,
+        output=str((output or project.exports).resolve()),
+        force=force,
+    )
+    if as_json:
+        emit(result)
+        return
+    for directory in result["written"]:
+        narrate(f"wrote {directory}")

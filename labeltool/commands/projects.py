@@ -1,0 +1,80 @@
+"""Projects: made, looked at, their recordings found again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from labeltool import project as projects
+from labeltool.commands.common import Progress, current_project, emit, json_option, narrate, project_option
+
+
+@click.command()
+@click.argument("directory", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
+def init(directory: Path) -> None:
+    """Make a project of DIR (default: here)."""
+    made = projects.create(directory)
+    narrate(f"made the project {made.directory}; next: labeltool import --help")
+
+
+@click.command()
+@project_option
+@json_option
+def status(as_json: bool) -> None:
+    """Show what is there, what is labelled and what the model knows."""
+    from labeltool.store import clips, models
+
+    with current_project().open_store() as store:
+        counts = clips.counts(store)
+        model = models.latest(store)
+        pending = models.pending(store, model.journal_mark if model else "")
+    if as_json:
+        emit(
+            {
+                "recordings": counts.recordings,
+                "clips": counts.clips,
+                "labelled": counts.labelled,
+                "unlabelled": counts.unlabelled,
+                "set_aside": counts.set_aside,
+                "labels": counts.labels,
+                "model": model.id if model else None,
+                "pending_retrain": pending,
+            }
+        )
+        return
+    click.echo(f"recordings  {counts.recordings}")
+    click.echo(f"clips       {counts.clips}: {counts.labelled} labelled, {counts.unlabelled} not yet")
+    width = max((len(repr(name)) for name in counts.labels), default=0)
+    for name, count in sorted(counts.labels.items(), key=lambda item: (-item[1], item[0])):
+        # repr: a label may hold anything, a terminal's escape codes too.
+        click.echo(f"  {name!r:{width}}  {count}")
+    if model is None:
+        click.echo("model       none yet: labeltool retrain")
+    else:
+        accuracy = "not measured" if model.clip_accuracy is None else f"{model.clip_accuracy:.1%} of validation clips"
+        click.echo(f"model       {model.id} ({model.architecture}), {accuracy}; {pending} answers since")
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@project_option
+@json_option
+def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
+    """Find recordings that were moved or renamed, by their content, in files and folders."""
+    from labeltool.audio import content_hash, walk
+    from labeltool.store import clips
+
+    with current_project().open_store() as store, Progress() as progress:
+        missing = clips.missing_recordings(store)
+        found: dict[str, str] = {}
+        for done, path in enumerate(walk(paths), start=1):
+            progress("hashing", done, 0, path.name)
+            sha256 = content_hash(path)
+            if sha256 in missing:
+                found[sha256] = str(path.resolve())
+        moved = clips.relocate(store, list(found.items())) if found else 0
+    if as_json:
+        emit({"relocated": moved, "missing": len(missing) - moved})
+    else:
+        narrate(f"found {moved} of {len(missing)} missing recordings")

@@ -1,0 +1,61 @@
+"""The process that computes: `python -m labeltool.worker JOB`, started by `labeltool.child`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from labeltool import project as projects
+from labeltool.errors import ExitCode, LabeltoolError
+
+TASKS = {
+    "retrain": "labeltool.retraining:retrain",
+    "suggest": "labeltool.suggest:suggest",
+    "evaluate": "labeltool.evaluate:evaluate",
+    "classify": "labeltool.classify:classify",
+    "export": "labeltool.exporters:export",
+}
+"""Task name to `module:function`; each takes the project (None without one), `report` and its options."""
+
+
+def report(stage: str, done: int, total: int, text: str = "") -> None:
+    """Tell the parent how far a stage is."""
+    _tell({"event": "progress", "stage": stage, "done": done, "total": total, "text": text})
+
+
+def main(job_text: str) -> int:
+    """Do one job and return the exit code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.INTERRUPTED))
+    job: dict[str, Any] = json.loads(job_text)
+    os.nice(job["niceness"])
+    module, function = TASKS[job["task"]].split(":")
+    try:
+        project = projects.find(Path(job["project"])) if job["project"] else None
+        result = getattr(importlib.import_module(module), function)(project, report=report, **job["options"])
+    except LabeltoolError as error:
+        traceback.print_exc()
+        _tell({"event": "error", "reason": str(error)})
+        return ExitCode.FAILED
+    _tell({"event": "done", "result": result})
+    return ExitCode.FINE
+
+
+def _tell(message: dict[str, Any]) -> None:
+    try:
+        print(json.dumps(message, ensure_ascii=False), file=_MESSAGES, flush=True)
+    except BrokenPipeError:
+        # The screen that asked is gone; the model it asked for is still wanted.
+        sys.stderr.write(f"nobody listens: {message}\n")
+
+
+if __name__ == "__main__":
+    # Messages keep the real stdout; whatever a library prints goes where its errors go.
+    _MESSAGES = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.exit(main(sys.argv[1]))
