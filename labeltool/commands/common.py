@@ -26,7 +26,7 @@ def project_option(command: _F) -> _F:
 
     def remember(context: click.Context, _: click.Parameter, value: Path | None) -> None:
         if value is not None:
-            context.meta[_PROJECT] = value
+            use_project(context, value)
 
     return click.option(
         "--project",
@@ -43,6 +43,11 @@ def json_option(command: _F) -> _F:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else there.")(
         command
     )
+
+
+def use_project(context: click.Context, directory: Path) -> None:
+    """Let the commands that follow work on a project, as `--project` would."""
+    context.meta[_PROJECT] = directory
 
 
 def current_project() -> Project:

@@ -1,5 +1,50 @@
-"""placeholder"""
+"""The whole path on made-up sounds, each step with the command that does it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
 import click
+
+from labeltool.commands import exports, imports, learning, projects
+from labeltool.commands.common import narrate, use_project
+
+
 @click.command()
-def demo() -> None:
-    """x"""
+@click.argument("directory", metavar="[DIR]", default="labeltool-demo", type=click.Path(path_type=Path))
+@click.pass_context
+def demo(context: click.Context, directory: Path) -> None:
+    """Walk the whole path on sounds made up on the spot: import, train, suggest, export; then label on.
+
+    Made again in the same DIR it keeps what was labelled there and learns on.
+    """
+    from labeltool.project import DATABASE_FILE
+    from labeltool.synthesis import make_world
+
+    def step(command: click.Command, told: list[str], **parameters: object) -> None:
+        narrate(f"\n$ labeltool {shlex.join(told)}")
+        context.invoke(command, **parameters)
+
+    narrate("Making up a yard with a bearing, a bird, knocking, a phone, rain and a siren ...")
+    world = make_world(directory / "sounds")
+    project = directory / "project"
+    if not (project / DATABASE_FILE).exists():
+        step(projects.init, ["init", str(project)], directory=project)
+    use_project(context, project)
+    at = ["--project", str(project)]
+    step(imports.esc50, [*at, "import", "esc50", str(world.esc_style)], directory=world.esc_style)
+    step(imports.audacity, [*at, "import", "audacity", str(world.track)], files=(world.track,))
+    step(imports.pool, [*at, "import", "audio", str(world.pool)], paths=(world.pool,))
+    step(learning.retrain, [*at, "retrain"])
+    step(learning.evaluate, [*at, "evaluate"])
+    step(learning.suggest, [*at, "suggest"])
+    products = {"splits": True, "int8": True, "stm32": True}
+    step(exports.export, [*at, "export", *(f"--{name}" for name in products)], **products)
+    step(projects.status, [*at, "status"])
+    narrate(
+        f"\nThe twelve clips in {world.pool} have no labels yet, only suggestions. Open the labelling room on them:\n\n"
+        f"    labeltool --project {shlex.quote(str(project))} label\n\n"
+        "Enter takes the first suggestion, 1-9 the n-th, u takes an answer back, ? shows all keys.\n"
+        "Then `labeltool retrain`, and `labeltool export --stm32` again."
+    )

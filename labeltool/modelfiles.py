@@ -1,0 +1,153 @@
+"""A trained model's folder: what is in it, written whole, read back without running anything from it.
+
+```
+models/<id>/  card.json  labels.txt  model.keras  model_int8.tflite  seen.csv
+```
+
+`card.json` says everything a reader needs: architecture, frontend (with its fingerprint), labels in the order of the
+outputs, how patches become a clip's answer, metrics, versions. `seen.csv` lists the clips it was taught or checked on.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labeltool.errors import LabeltoolError
+from labeltool.frontend import Frontend
+from labeltool.records import StoredClip
+
+CARD = "card.json"
+KERAS = "model.keras"
+INT8 = "model_int8.tflite"
+LABELS = "labels.txt"
+SEEN = "seen.csv"
+
+CARD_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A model's folder, its card read and checked.
+
+    Attributes
+    ----------
+    labels
+        Names in the order of the network's outputs.
+    aggregation
+        The rule of `labeltool.aggregate` that makes a clip's answer of its patches'.
+    temperature
+        Divides the logarithms of a clip's probabilities, so that they mean what they say.
+    """
+
+    directory: Path
+    card: dict[str, Any]
+    frontend: Frontend
+    labels: tuple[str, ...]
+    aggregation: str
+    temperature: float
+
+    @property
+    def int8(self) -> bytes:
+        """The int8 model, as TFLite."""
+        return _read_bytes(self.directory / INT8)
+
+    def groups_learnt(self) -> set[str]:
+        """Return the groups of the clips whose answers shaped the weights."""
+        return {row["group"] for row in self._seen() if row["part"] == "train"}
+
+    def groups_seen(self) -> set[str]:
+        """Return the groups of every clip it was taught or checked on."""
+        return {row["group"] for row in self._seen()}
+
+    def _seen(self) -> list[dict[str, str]]:
+        path = self.directory / SEEN
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                return list(csv.DictReader(file))
+        except OSError as error:
+            raise LabeltoolError("cannot be read", file=path, remedy="the model's folder is not whole") from error
+
+
+def read(directory: Path) -> ModelFiles:
+    """Read a model's folder.
+
+    Raises
+    ------
+    LabeltoolError
+        When the card is missing, damaged, from a newer version, or its frontend is not the one its fingerprint names.
+    """
+    path = directory / CARD
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LabeltoolError("no model card", file=path, remedy="is this a model's folder?") from error
+    except ValueError as error:
+        raise LabeltoolError(f"is damaged: {error}", file=path) from error
+    try:
+        if card["card_version"] > CARD_VERSION:
+            raise LabeltoolError("was written by a newer labeltool", file=path, remedy="update labeltool")
+        frontend = Frontend.from_dict(card["frontend"])
+        files = ModelFiles(
+            directory=directory,
+            card=card,
+            frontend=frontend,
+            labels=tuple(card["labels"]),
+            aggregation=card["aggregation"],
+            temperature=float(card["temperature"]),
+        )
+        if frontend.fingerprint != card["fingerprint"]:
+            raise LabeltoolError(
+                f"was trained on frontend {card['fingerprint']}; this labeltool computes {frontend.fingerprint}",
+                file=path,
+                remedy="retrain, or use the version it was made with",
+            )
+    except (KeyError, TypeError, ValueError) as error:
+        raise LabeltoolError(f"is not a model card: {error!r}", file=path) from error
+    return files
+
+
+def write(
+    directory: Path,
+    *,
+    card: dict[str, Any],
+    int8: bytes,
+    seen: Iterable[tuple[StoredClip, str]],
+) -> None:
+    """Write everything but `model.keras` into a folder that exists.
+
+    Parameters
+    ----------
+    card
+        As in the module's docstring; `card_version` is added.
+    seen
+        Clips with the part they played: "train" or "validation".
+    """
+    told = {"card_version": CARD_VERSION, **card}
+    (directory / CARD).write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    (directory / LABELS).write_text("".join(f"{one_line(name)}\n" for name in card["labels"]), encoding="utf-8")
+    (directory / INT8).write_bytes(int8)
+    with (directory / SEEN).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("recording_sha256", "start_s", "end_s", "group", "part"))
+        for clip, part in seen:
+            writer.writerow((clip.sha256, clip.start_s, clip.end_s, clip.group, part))
+
+
+def one_line(name: str) -> str:
+    r"""Return a label as one line of text: backslashes and control characters escaped (`a\nb`), the rest as it is."""
+    return "".join(
+        "\\\\" if letter == "\\" else letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in name
+    )
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LabeltoolError("cannot be read", file=path, remedy="the model's folder is not whole") from error
