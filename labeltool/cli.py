@@ -26,7 +26,7 @@ def cli() -> None:
     labeltool import audacity ~/field/labels.txt
     labeltool label
     labeltool export --stm32
-    """
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
 
 
 for _command in (

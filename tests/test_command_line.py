@@ -1,0 +1,256 @@
+"""The command line as a user meets it: light, one line an error, data on stdout."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from labeltool.project import Project
+from labeltool.store import schema
+
+HEAVY = {"tensorflow", "keras", "librosa", "pandas", "textual", "sqlite_utils", "sklearn", "numba"}
+
+
+def labeltool(*arguments: str | Path, check: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "labeltool", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=120,
+    )
+    if check is not None:
+        assert done.returncode == check, done.stderr
+    return done
+
+
+def contents(project: Project) -> list[str]:
+    connection = sqlite3.connect(project.database)
+    try:
+        return list(connection.iterdump())
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["status"], ["import", "--help"], ["log"], ["retrain", "--help"]])
+def test_light_commands_load_nothing_heavy(project: Project, arguments: list[str]) -> None:
+    program = f"""
+import atexit, sys
+sys.argv = ["labeltool", "--project", {str(project.directory)!r}, *{arguments!r}]
+atexit.register(lambda: print("LOADED", *sorted({HEAVY!r} & set(sys.modules))))
+from labeltool.cli import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+def test_importing_loads_nothing_heavy_either(project: Project, write_tone: Callable[..., Path]) -> None:
+    tone = write_tone("a.wav")
+    program = f"""
+import sys
+from labeltool.cli import cli
+cli.main(["--project", {str(project.directory)!r}, "import", "audio", {str(tone)!r}], standalone_mode=False)
+print("LOADED", *sorted({HEAVY!r} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+def test_every_command_and_option_has_its_help() -> None:
+    import click
+
+    from labeltool.cli import cli
+
+    def visit(command: click.Command, name: str) -> Iterator[str]:
+        if not command.help:
+            yield name
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and not parameter.help:
+                yield f"{name} {parameter.opts[0]}"
+        if isinstance(command, click.Group):
+            for child, found in command.commands.items():
+                yield from visit(found, f"{name} {child}")
+
+    assert list(visit(cli, "labeltool")) == []
+
+
+@pytest.fixture
+def bad_inputs(tmp_path: Path) -> Path:
+    folder = tmp_path / "bad"
+    (folder / "directory.wav").mkdir(parents=True)
+    (folder / "text.wav").write_text("This is no sound.\n" * 100)
+    # A header that promises no samples.
+    (folder / "empty.wav").write_bytes(
+        b"RIFF$\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80>\0\0\0}\0\0\x02\0\x10\0data\0\0\0\0"
+    )
+    (folder / "nothing.wav").write_bytes(b"")
+    (folder / "noise.txt").write_bytes(bytes(range(256)) * 20)
+    for name, csv_folder, csv_name in (("esc", "meta", "esc50.csv"), ("us8k", "metadata", "UrbanSound8K.csv")):
+        (folder / name / csv_folder).mkdir(parents=True)
+        (folder / name / csv_folder / csv_name).write_text("file,class\na.wav,dog\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["import", "audio"], "missing.wav"),
+        (["import", "audacity"], "missing.txt"),
+        (["import", "audacity"], "directory.wav"),
+        (["import", "audacity", "--dry-run"], "directory.wav"),
+        (["import", "audio"], "directory.wav"),
+        (["import", "audio"], "text.wav"),
+        (["import", "audio"], "empty.wav"),
+        (["import", "audio"], "nothing.wav"),
+        (["import", "audacity"], "noise.txt"),
+        (["import", "audacity", "--dry-run"], "noise.txt"),
+        (["import", "esc50"], "esc"),
+        (["import", "esc50"], "missing"),
+        (["import", "urbansound8k"], "us8k"),
+        (["import", "urbansound8k"], "text.wav"),
+    ],
+)
+def test_bad_input_is_one_line_that_names_the_file_and_nothing_is_stored(
+    project: Project, bad_inputs: Path, command: list[str], name: str
+) -> None:
+    before = contents(project)
+    done = labeltool("--project", project.directory, *command, bad_inputs / name, "--json", check=1)
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("labeltool: ") and name in done.stderr
+    assert contents(project) == before
+
+
+def test_one_bad_file_named_outright_keeps_the_good_one_out_too(
+    project: Project, bad_inputs: Path, write_tone: Callable[..., Path]
+) -> None:
+    before = contents(project)
+    labeltool("--project", project.directory, "import", "audio", write_tone("a.wav"), bad_inputs / "text.wav", check=1)
+    assert contents(project) == before
+
+
+def test_a_project_of_a_newer_version_is_refused(project: Project) -> None:
+    with sqlite3.connect(project.database) as connection:
+        connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
+    connection.close()
+    done = labeltool("--project", project.directory, "status", "--json", check=1)
+    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
+    assert "newer labeltool" in done.stderr
+
+
+def test_a_full_disk_while_importing_stores_nothing(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "none", str(disk)], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk to fill")
+    try:
+        labeltool("init", disk / "p")
+        pool = tmp_path / "pool"
+        pool.mkdir()
+        import numpy as np
+        import soundfile
+
+        for number in range(3):
+            soundfile.write(pool / f"{number}.wav", np.random.default_rng(number).normal(0, 0.1, 160_000), 16_000)
+        # A quarter of a million bytes of rows are more than the disk has left.
+        arguments = ("--project", disk / "p", "import", "audio", pool, "--clip-seconds", "0.01", "--json")
+        done = labeltool(*arguments, check=1)
+        assert done.stdout == ""
+        assert "disk is full" in done.stderr and len(done.stderr.splitlines()) <= 2, done.stderr
+        status = json.loads(labeltool("--project", disk / "p", "status", "--json").stdout)
+        assert (status["recordings"], status["clips"]) == (0, 0)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_wrong_call_exits_with_2(project: Project) -> None:
+    for arguments in (["export"], ["no-such-command"], ["mark", "1"], ["import", "audio", "--clip-seconds", "x", "."]):
+        done = labeltool("--project", project.directory, *arguments, check=2)
+        assert done.stdout == "" and done.stderr
+
+
+def test_outside_a_project_it_says_how_to_make_one(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "labeltool", "status"], capture_output=True, text=True, cwd=tmp_path, timeout=60
+    )
+    assert done.returncode == 1
+    assert "labeltool init" in done.stderr
+
+
+def test_mark_undo_log_and_rename_walk_together(project: Project, write_tone: Callable[..., Path]) -> None:
+    at = ("--project", project.directory)
+    labeltool(*at, "import", "audio", write_tone("a.wav"), write_tone("b.wav"))
+    said = json.loads(labeltool(*at, "mark", "a.wav", "a[/]b", "--json").stdout)
+    assert said["value"] == "present"
+    labeltool(*at, "mark", "2", "dog", "--absent")
+    labeltool(*at, "mark", "2", "--unsure", "--annotator", "bob")
+    status = json.loads(labeltool(*at, "status", "--json").stdout)
+    assert status["labels"] == {"a[/]b": 1, "dog": 0}
+    assert (status["labelled"], status["unlabelled"], status["model"], status["pending_retrain"]) == (2, 0, None, 3)
+    labeltool(*at, "rename", "a[/]b", "cat")
+    assert json.loads(labeltool(*at, "undo", "--json").stdout)["undone"]["kind"] == "rename"
+    assert json.loads(labeltool(*at, "undo", "--json").stdout)["undone"]["label"] == "dog"
+    kinds = [row["kind"] for row in json.loads(labeltool(*at, "log", "--json").stdout)["rows"]]
+    assert kinds == ["revoke", "revoke", "rename", "verdict", "verdict", "verdict"]
+
+
+def test_project_may_stand_before_or_after_the_command(project: Project) -> None:
+    assert labeltool("status", "--project", project.directory, "--json").stdout == (
+        labeltool("--project", project.directory, "status", "--json").stdout
+    )
+
+
+def test_moved_recordings_are_found_by_their_content(
+    project: Project, write_tone: Callable[..., Path], tmp_path: Path
+) -> None:
+    at = ("--project", project.directory)
+    tone = write_tone("old/a.wav")
+    labeltool(*at, "import", "audio", tone)
+    (tmp_path / "new").mkdir()
+    tone.rename(tmp_path / "new" / "another name.wav")
+    found = json.loads(labeltool(*at, "relocate", tmp_path / "new", "--json").stdout)
+    assert found == {"relocated": 1, "missing": 0}
+    assert json.loads(labeltool(*at, "mark", "another name.wav", "dog", "--json").stdout)["clip"] == 1
+
+
+def test_a_settings_file_that_makes_no_sense_is_named(project: Project) -> None:
+    (project.directory / "labeltool.toml").write_text("[learning]\nretrain_after = 'often'\n")
+    done = labeltool("--project", project.directory, "status", check=1)
+    assert "labeltool.toml" in done.stderr and "retrain_after" in done.stderr
+
+
+def test_init_leaves_an_existing_project_alone(project: Project) -> None:
+    before = contents(project)
+    assert "already" in labeltool("init", project.directory, check=1).stderr
+    assert contents(project) == before
+
+
+def write_esc_set(directory: Path, write_tone: Callable[..., Path], *, folds: int = 3, takes: int = 2) -> Path:
+    """Write an ESC-50-style set of three sounds that differ in pitch."""
+    rows = []
+    for fold in range(1, folds + 1):
+        for target, (name, pitch) in enumerate({"low": 300, "middle": 1200, "high": 4000}.items()):
+            for take in "ABCD"[:takes]:
+                file = f"{fold}-{fold}0{target}-{take}-{target}.wav"
+                frequency = pitch * (1 + 0.03 * fold)
+                write_tone(directory / "audio" / file, frequency_hz=frequency, seconds=2.0)
+                rows.append((file, fold, target, name, "True", f"{fold}0{target}", take))
+    (directory / "meta").mkdir(parents=True, exist_ok=True)
+    with (directory / "meta" / "esc50.csv").open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(("filename", "fold", "target", "category", "esc10", "src_file", "take"))
+        writer.writerows(rows)
+    return directory
