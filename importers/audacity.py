@@ -1,0 +1,304 @@
+"""Audacity's label tracks: its text export as Audacity itself reads it, and its projects (`.aup3`).
+
+The text dialect is that of `LabelTrack.cpp` (`LabelStruct::Import`) in Audacity 3.2.4, tried against the program.
+What it drops in silence is reported here line by line; what it drops and we can use (a confidence after the title) is
+kept.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from labeltool.audio import AUDIO_SUFFIXES, describe
+from labeltool.errors import LabeltoolError
+from labeltool.importers import aup3
+from labeltool.importers.shared import MICROSECONDS, clip_of, length_us, read_text, recording_of, shown
+from labeltool.records import Clip, Imported, Recording, Skipped, Verdict
+
+POINT_CLIP_S = 1.0
+"""Length of the clip around a point label, seconds: a patch of the default frontend."""
+
+_LINE_END = re.compile(r"\r\n|\r|\n")  # not str.splitlines, which also cuts titles at U+2028 and the like
+_NUMBER = re.compile(r"[ \v\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[ \v\f]*[+-]?(?:nan(?:\(\w*\))?|inf(?:inity)?)", re.IGNORECASE)
+_CONTINUATION = "\\"
+_REMEDY = "give a label track exported by Audacity (File > Export > Export Labels) or an .aup3 project"
+
+# What people and programs add to a recording's name to name its labels.
+_ADDED_TO_STEM = re.compile(r"[._ -](?:audacity|labels?|label[ _-]?track|birdnet(?:\.results)?)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """One label as Audacity holds it.
+
+    Seconds may lie outside the recording (a start may be negative), but `start_s <= end_s`; equal for a point label.
+    `label` is the title as it stands, "" where there is none. `line` and `track` are None where the source has none:
+    a project has no lines, a text file no track names.
+    """
+
+    file: str
+    line: int | None
+    track: str | None
+    start_s: float
+    end_s: float
+    label: str
+    low_hz: float | None
+    high_hz: float | None
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedTracks:
+    """What a label file holds: its rows in Audacity's order (by start, track for track), and what was not taken."""
+
+    rows: list[LabelRow]
+    skipped: list[Skipped]
+
+
+def parse(path: Path) -> ParsedTracks:
+    """Read a label file, without any sound: text as Audacity itself reads it, or an `.aup3` project.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is missing, a directory or no label track, or a time in it is `nan` or `inf` (Audacity hangs on it).
+    """
+    try:
+        with path.open("rb") as file:
+            is_database = file.read(len(aup3.SQLITE_MAGIC)) == aup3.SQLITE_MAGIC
+    except OSError:
+        is_database = False  # read_text says what is wrong
+    if is_database:
+        return _parse_project(path)
+    return _parse_text(path)
+
+
+def read(files: Sequence[Path], audio: Path | None = None) -> Iterator[Imported]:
+    """Read label files and the recordings they speak of.
+
+    A row becomes a clip (its span, cut to the recording; `POINT_CLIP_S` around a point label) and a verdict with the
+    exact bounds. A recording's group is its content.
+
+    Parameters
+    ----------
+    files
+        Label files as for `parse`.
+    audio
+        The recording that all of them label; None seeks each one's beside it, under the same stem.
+
+    Yields
+    ------
+    Recording, Clip, Verdict or Skipped
+        A row outside the recording is skipped; one without a title gives a clip, no verdict, and a note.
+
+    Raises
+    ------
+    LabeltoolError
+        As `parse`; and when a file with rows has no sound beside it, or more than one, or one that cannot be read.
+    """
+    recordings: dict[Path, Recording] = {}
+    told: set[Recording | Clip] = set()
+    for file in files:
+        parsed = parse(file)
+        yield from parsed.skipped
+        if not parsed.rows:
+            yield Skipped(str(file), None, "holds no labels")
+            continue
+        sound = audio if audio is not None else _sound_beside(file)
+        if sound not in recordings:
+            recordings[sound] = recording_of(describe(sound))
+        for record in _records(parsed.rows, recordings[sound]):
+            # A span labelled twice is one clip, and two tracks of one recording name it once.
+            if isinstance(record, Recording | Clip):
+                if record in told:
+                    continue
+                told.add(record)
+            yield record
+
+
+def _records(rows: Sequence[LabelRow], recording: Recording) -> Iterator[Imported]:
+    yield recording
+    for row in rows:
+        clip = _clip_for(row, recording)
+        if clip is None:
+            yield Skipped(
+                row.file,
+                row.line,
+                f"{_described(row)} lies outside the recording, which ends at {recording.duration_s:.6f} s",
+            )
+            continue
+        yield clip
+        if not row.label.strip():
+            yield Skipped(row.file, row.line, f"{_described(row)} has no title: kept as an unlabelled clip")
+            continue
+        yield Verdict(
+            clip,
+            row.label,
+            start_s=row.start_s,
+            end_s=row.end_s,
+            low_hz=row.low_hz,
+            high_hz=row.high_hz,
+            confidence=row.confidence,
+            track=row.track,
+            file=str(Path(row.file).resolve()),
+            line=row.line,
+        )
+
+
+def _clip_for(row: LabelRow, recording: Recording) -> Clip | None:
+    start_s, end_s = row.start_s, row.end_s
+    if start_s == end_s:
+        if not 0 <= start_s <= recording.duration_s:
+            return None
+        start_s, end_s = start_s - POINT_CLIP_S / 2, end_s + POINT_CLIP_S / 2
+    # Cut before it is scaled: a time may be as large as a float can be.
+    start_us = round(min(max(start_s, 0), recording.duration_s) * MICROSECONDS)
+    end_us = min(round(min(max(end_s, 0), recording.duration_s) * MICROSECONDS), length_us(recording))
+    return clip_of(recording, start_us, end_us) if start_us < end_us else None
+
+
+def _described(row: LabelRow) -> str:
+    title = f" {shown(row.label)}" if row.label.strip() else ""
+    span = f"{row.start_s:.6f}" + (f" to {row.end_s:.6f}" if row.end_s != row.start_s else "")
+    return f"the label{title} at {span} s"
+
+
+def _sound_beside(file: Path) -> Path:
+    stems = [file.stem, _ADDED_TO_STEM.sub("", file.stem)]
+    for stem in dict.fromkeys(stems):
+        suffixes = sorted(AUDIO_SUFFIXES) + [suffix.upper() for suffix in sorted(AUDIO_SUFFIXES)]
+        if Path(stem).suffix.lower() in AUDIO_SUFFIXES:
+            suffixes.append("")  # dawn.wav.txt labels dawn.wav
+        candidates = (file.with_name(stem + suffix) for suffix in suffixes)
+        found = [sound for sound in candidates if sound.is_file()]
+        if len(found) > 1:
+            names = ", ".join(sound.name for sound in found)
+            raise LabeltoolError(f"has several sounds beside it: {names}", file=file, remedy="say which with --audio")
+        if found:
+            return found[0]
+    raise LabeltoolError(
+        f"has no sound beside it: no {shown(stems[-1] + '.wav')} (or .flac, .ogg, .mp3...)",
+        file=file,
+        remedy="name the recording with --audio",
+    )
+
+
+def _parse_project(path: Path) -> ParsedTracks:
+    project = aup3.read_project(path)
+    rows = []
+    for label in project.labels:
+        if not (math.isfinite(label.start_s) and math.isfinite(label.end_s)):
+            raise LabeltoolError(
+                f"the label {shown(label.title)} in the track {shown(label.track)} has a time that is no number",
+                file=path,
+                remedy="delete the label in Audacity",
+            )
+        start_s, end_s = sorted((label.start_s, label.end_s))
+        low_hz, high_hz = _frequencies(label.low_hz, label.high_hz)
+        rows.append(LabelRow(str(path), None, label.track or None, start_s, end_s, label.title, low_hz, high_hz, None))
+    skipped = []
+    if project.unsaved_changes:
+        skipped.append(Skipped(str(path), None, "holds changes that were not saved in Audacity: read as last saved"))
+    return ParsedTracks(rows, skipped)
+
+
+def _parse_text(path: Path) -> ParsedTracks:
+    lines = _LINE_END.split(read_text(path, "a label track", _REMEDY))
+    rows: list[LabelRow] = []
+    skipped: list[Skipped] = []
+    index = 0
+    while index < len(lines):
+        line, text = index + 1, lines[index]
+        index += 1
+        if not text.strip():
+            continue
+        try:
+            row, ignored = _row(path, line, text)
+        except ValueError as error:
+            skipped.append(Skipped(str(path), line, str(error)))
+            continue
+        if ignored:
+            dropped = ", ".join(map(shown, ignored))
+            skipped.append(Skipped(str(path), line, f"the label is kept, what follows its title is not: {dropped}"))
+        first = index
+        while index < len(lines) and lines[index].startswith(_CONTINUATION):
+            index += 1
+        numbers = range(first + 1, index + 1)
+        skipped.extend(Skipped(str(path), number, "its label has its frequencies already") for number in numbers[1:])
+        try:
+            rows.append(_with_frequencies(row, lines[first]) if numbers else row)
+        except ValueError as error:
+            # Audacity drops the label with the line, so both are named.
+            skipped.append(Skipped(str(path), line, f"is not taken, because of the frequencies in line {numbers[0]}"))
+            skipped.append(Skipped(str(path), numbers[0], str(error)))
+    skipped.sort(key=lambda note: note.line or 0)
+    rows.sort(key=lambda row: row.start_s)  # stable, as Audacity's own sorting is
+    return ParsedTracks(rows, skipped)
+
+
+def _tokens(text: str) -> list[str]:
+    """Cut a line at its tabs; as in Audacity, doubled and leading tabs collapse."""
+    return [token for token in text.split("\t") if token]
+
+
+def _row(path: Path, line: int, text: str) -> tuple[LabelRow, list[str]]:
+    """Read a label's line; return with it the columns that mean nothing here. ValueError says why it is no label."""
+    tokens = _tokens(text)
+    for token in tokens[:2]:
+        if _NOT_FINITE.fullmatch(token):
+            raise LabeltoolError(
+                f"a time of {shown(token)} is not possible", file=path, line=line, remedy="correct or delete the line"
+            )
+    start_s = _number(tokens[0])
+    if start_s is None:
+        raise ValueError(_why_no_label(tokens[0]))
+    end_s = _number(tokens[1]) if len(tokens) > 1 else None
+    rest = tokens[1:] if end_s is None else tokens[2:]
+    start_s, end_s = sorted((start_s, start_s if end_s is None else end_s))
+    confidence = _number(rest[1]) if len(rest) > 1 else None
+    ignored = rest[1:] if confidence is None else rest[2:]
+    label = rest[0] if rest else ""
+    return LabelRow(str(path), line, None, start_s, end_s, label, None, None, confidence), ignored
+
+
+def _why_no_label(token: str) -> str:
+    if token.startswith("#"):
+        return "is a comment"
+    if token.startswith(_CONTINUATION):
+        return "gives frequencies, but follows no label"
+    fields = token.split()
+    if len(fields) > 1 and _number(fields[0]) is not None:
+        return f"its columns must be parted by tabs, not by spaces: {shown(token)}"
+    return f"does not begin with a time in seconds, but with {shown(token)}"
+
+
+def _with_frequencies(row: LabelRow, text: str) -> LabelRow:
+    r"""Add what a line `\ TAB low TAB high` says; ValueError where it cannot be read."""
+    tokens = _tokens(text)
+    bounds = [_number(token) for token in tokens[1:3]]
+    if tokens[0] != _CONTINUATION or len(bounds) < 2 or None in bounds:
+        raise ValueError(f"does not give two frequencies: {shown(text)}")
+    low_hz, high_hz = _frequencies(*bounds)
+    return replace(row, low_hz=low_hz, high_hz=high_hz)
+
+
+def _frequencies(low_hz: float | None, high_hz: float | None) -> tuple[float | None, float | None]:
+    """Put two bounds in order, hertz; Audacity writes a negative number for one that is not set."""
+    low_hz, high_hz = (None if hz is None or not 0 <= hz < math.inf else hz for hz in (low_hz, high_hz))
+    if low_hz is not None and high_hz is not None and high_hz < low_hz:
+        return high_hz, low_hz
+    return low_hz, high_hz
+
+
+def _number(token: str) -> float | None:
+    """Read a number as Audacity does, with a comma or a point as the decimal mark; None when it is none."""
+    token = token.replace(",", ".")
+    if not _NUMBER.fullmatch(token):
+        return None
+    number = float(token)
+    return number if math.isfinite(number) else None

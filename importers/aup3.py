@@ -1,0 +1,175 @@
+"""The labels in an Audacity 3 project (`.aup3`): an SQLite file that holds its document as XML in a binary form.
+
+Source: `ProjectSerializer.cpp` and `ProjectFileIO.cpp` of Audacity 3. The dictionary of names (`dict`) is decoded
+first, then the document (`doc`), both as one-byte opcodes with little-endian operands.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from labeltool.errors import LabeltoolError
+
+SQLITE_MAGIC = b"SQLite format 3\0"
+
+_APPLICATION_ID = 1096107097  # "AUDY"
+_ENCODINGS = {1: "utf-8", 2: "utf-16-le", 4: "utf-32-le"}
+
+_CHAR_SIZE, _START_TAG, _END_TAG, _STRING = 0, 1, 2, 3
+_DATA, _RAW, _PUSH, _POP, _NAME = 11, 12, 13, 14, 15
+# Attributes that are numbers: Int, Bool, Long, LongLong, SizeT; Float and Double, which are followed by their digits.
+_NUMBERS = {4: "<i", 5: "<B", 6: "<i", 7: "<q", 8: "<I", 9: "<fi", 10: "<di"}
+
+Value = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectLabel:
+    """A label of a project as it stands there; `low_hz`, `high_hz` are None where it has no frequencies."""
+
+    track: str
+    start_s: float
+    end_s: float
+    low_hz: float | None
+    high_hz: float | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The labels of a project as last saved, and whether it holds changes that were not."""
+
+    labels: tuple[ProjectLabel, ...]
+    unsaved_changes: bool
+
+
+def read_project(path: Path) -> Project:
+    """Read the labels of a project without changing anything in or beside it.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is no Audacity 3 project, is damaged, or was never saved.
+    """
+    dictionary, document, unsaved_changes = _blobs(path)
+    try:
+        labels = tuple(_labels(_elements(dictionary + document)))
+    except (struct.error, KeyError, ValueError, IndexError) as error:
+        raise LabeltoolError(
+            "is a damaged Audacity project: its document cannot be decoded",
+            file=path,
+            remedy="open it in Audacity and save it, or export its labels",
+        ) from error
+    return Project(labels, unsaved_changes)
+
+
+def _blobs(path: Path) -> tuple[bytes, bytes, bool]:
+    remedy = "give an .aup3 project, or a label track exported as text"
+    # Audacity leaves its projects in WAL mode, which SQLite can only read by writing files beside them. Where there is
+    # no log to respect, `immutable` spares that, and works in a read-only directory.
+    has_log = path.with_name(path.name + "-wal").exists()
+    uri = path.resolve().as_uri() + ("?mode=ro" if has_log else "?mode=ro&immutable=1")
+    try:
+        connection = sqlite3.connect(uri, uri=True)
+        try:
+            (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+            if application_id != _APPLICATION_ID:
+                raise LabeltoolError("is not an Audacity project, but another database", file=path, remedy=remedy)
+            saved = connection.execute("SELECT dict, doc FROM project ORDER BY id LIMIT 1").fetchone()
+            (autosaved,) = connection.execute("SELECT count(*) FROM autosave").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise LabeltoolError(
+            f"is not an Audacity project that can be read: {error}", file=path, remedy=remedy
+        ) from error
+    if saved is None:
+        raise LabeltoolError("holds a project that was never saved", file=path, remedy="save it in Audacity first")
+    return bytes(saved[0] or b""), bytes(saved[1] or b""), autosaved > 0
+
+
+@dataclass(slots=True)
+class _Element:
+    name: str
+    attributes: dict[str, Value]
+
+
+def _elements(code: bytes) -> Iterator[_Element]:
+    """Run the opcodes; yield each element once its attributes are known, in the order in which elements begin."""
+    position = 0
+    names: dict[int, str] = {}
+    outer_names: list[dict[int, str]] = []
+    encoding = _ENCODINGS[1]
+    element: _Element | None = None
+
+    def numbers(layout: str) -> tuple[float, ...]:
+        nonlocal position
+        values: tuple[float, ...] = struct.unpack_from(layout, code, position)
+        position += struct.calcsize(layout)
+        return values
+
+    def count(layout: str) -> int:
+        return int(numbers(layout)[0])
+
+    def text(length: int) -> str:
+        nonlocal position
+        if not 0 <= length <= len(code) - position:
+            raise ValueError("text runs past the end")
+        position += length
+        return code[position - length : position].decode(encoding)
+
+    while position < len(code):
+        opcode = count("<B")
+        if opcode == _CHAR_SIZE:
+            encoding = _ENCODINGS[count("<B")]
+        elif opcode == _NAME:
+            name_id = count("<H")
+            names[name_id] = text(count("<H"))
+        elif opcode == _PUSH:
+            outer_names.append(names)
+            names = {}
+        elif opcode == _POP:
+            names = outer_names.pop()
+        elif opcode in (_START_TAG, _END_TAG):
+            name = names[count("<H")]
+            if element is not None:
+                yield element
+            element = _Element(name, {}) if opcode == _START_TAG else None
+        elif opcode in (_DATA, _RAW):
+            text(count("<i"))
+        elif opcode == _STRING or opcode in _NUMBERS:
+            name = names[count("<H")]
+            value: Value = text(count("<i")) if opcode == _STRING else numbers(_NUMBERS[opcode])[0]
+            if element is not None:
+                element.attributes[name] = value
+        else:
+            raise ValueError(f"unknown opcode {opcode}")
+    if element is not None:
+        yield element
+
+
+def _labels(elements: Iterator[_Element]) -> Iterator[ProjectLabel]:
+    track = ""
+    for element in elements:
+        attributes = element.attributes
+        if element.name == "labeltrack":
+            track = str(attributes.get("name", ""))
+        elif element.name == "label":
+            start_s = float(attributes["t"])
+            yield ProjectLabel(
+                track=track,
+                start_s=start_s,
+                end_s=float(attributes.get("t1", start_s)),
+                low_hz=_frequency(attributes, "selLow"),
+                high_hz=_frequency(attributes, "selHigh"),
+                title=str(attributes.get("title", "")),
+            )
+
+
+def _frequency(attributes: Mapping[str, Value], name: str) -> float | None:
+    value = attributes.get(name)
+    return None if value is None else float(value)

@@ -1,0 +1,58 @@
+"""UrbanSound8K as published (Salamon, Jacoby and Bello 2014, https://urbansounddataset.weebly.com).
+
+`metadata/UrbanSound8K.csv` lists 8,732 clips of up to 4 s in `audio/foldN/`, of any rate, mono and stereo, in ten
+official folds. Clips cut from one Freesound recording share `fsID` and are one group. CC BY-NC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from labeltool.importers.shared import Listed, TableRow, find_table, fold_of, read_listed, shown
+from labeltool.records import Imported
+
+FOLDS = 10
+
+_COLUMNS = ("slice_file_name", "fsID", "fold", "class")
+_RENAMED = {"class_name": "class"}  # in copies made for code where `class` is a reserved word
+
+
+def read(directory: Path) -> Iterator[Imported]:
+    """Read the data set: one recording, one clip of its whole length and one verdict for each file that is there.
+
+    Parameters
+    ----------
+    directory
+        The one that holds `metadata/` and `audio/`. `.flac` and `.ogg` stand in for `.wav`.
+
+    Yields
+    ------
+    Recording, Clip, Verdict or Skipped
+        A listed file that is missing or broken, and a row that cannot be right, is skipped with its reason.
+
+    Raises
+    ------
+    LabeltoolError
+        When the table is missing or lacks columns, or nothing could be taken.
+    """
+    table = find_table(directory, "metadata", "UrbanSound8K.csv")
+    yield from read_listed(table, _COLUMNS, partial(_entry, directory), _RENAMED)
+
+
+def _entry(directory: Path, row: TableRow) -> Listed:
+    name = row.fields["slice_file_name"]
+    fold = fold_of(row.fields["fold"], FOLDS)
+    source = row.fields["fsID"].strip()
+    if not source:
+        raise ValueError(f"names no fsID for {shown(name)}")
+    return Listed(
+        line=row.line,
+        folder=directory / "audio" / f"fold{fold}",
+        name=name,
+        group=f"urbansound8k:{source}",
+        fold=fold,
+        label=row.fields["class"],
+        licence="CC BY-NC 3.0",
+    )
