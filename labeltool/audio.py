@@ -97,6 +97,23 @@ def describe(path: Path) -> AudioFile:
     return AudioFile(str(path.resolve()), sha256, info.samplerate, info.channels, info.frames)
 
 
+def duration_s(path: str | Path) -> float:
+    """Return a sound file's length in seconds, by its header.
+
+    Raises
+    ------
+    LabeltoolError
+        When the file cannot be read.
+    """
+    import soundfile
+
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.SoundFileError, OSError) as error:
+        raise _unreadable(path, error) from error
+    return float(info.frames / info.samplerate)
+
+
 def read_span(
     path: str | Path, start_s: float = 0.0, end_s: float | None = None
 ) -> tuple[npt.NDArray[np.float32], int]:
@@ -124,9 +141,7 @@ def read_span(
                 file.seek(first)
             samples: npt.NDArray[np.float32] = file.read(last - first, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        raise LabeltoolError(
-            "cannot be read as sound", file=path, remedy=f"was it moved or changed? {_cause(error)}"
-        ) from error
+        raise _unreadable(path, error) from error
     return samples, rate
 
 
@@ -157,6 +172,12 @@ def read_pcm(path: str | Path, start_s: float, end_s: float | None, sample_rate_
     wanted = None if end_s is None else skipped + round((end_s - start_s) * sample_rate_hz)
     pcm: npt.NDArray[np.int16] = np.clip(np.rint(mono[skipped:wanted] * 32768.0), -32768, 32767).astype(np.int16)
     return pcm
+
+
+def _unreadable(path: str | Path, error: Exception) -> LabeltoolError:
+    if not Path(path).exists():
+        return LabeltoolError("is not there any more", file=path, remedy="`labeltool relocate FOLDER` finds what moved")
+    return LabeltoolError("cannot be read as sound", file=path, remedy=_cause(error))
 
 
 def _cause(error: Exception) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labeltool.aggregate import ClipRule
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
 from labeltool.records import StoredClip
@@ -38,18 +39,15 @@ class ModelFiles:
     ----------
     labels
         Names in the order of the network's outputs.
-    aggregation
-        The rule of `labeltool.aggregate` that makes a clip's answer of its patches'.
-    temperature
-        Divides the logarithms of a clip's probabilities, so that they mean what they say.
+    rule
+        Makes a clip's answer, calibrated, of its patches'.
     """
 
     directory: Path
     card: dict[str, Any]
     frontend: Frontend
     labels: tuple[str, ...]
-    aggregation: str
-    temperature: float
+    rule: ClipRule
 
     @property
     def int8(self) -> bytes:
@@ -97,8 +95,7 @@ def read(directory: Path) -> ModelFiles:
             card=card,
             frontend=frontend,
             labels=tuple(card["labels"]),
-            aggregation=card["aggregation"],
-            temperature=float(card["temperature"]),
+            rule=ClipRule.from_dict(card["clip_rule"]),
         )
         if frontend.fingerprint != card["fingerprint"]:
             raise LabeltoolError(

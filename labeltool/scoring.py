@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from labeltool import aggregate
+from labeltool.aggregate import clip_scores
 from labeltool.frontend import Float32
 from labeltool.modelfiles import ModelFiles
 
@@ -25,14 +25,10 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ClipScore:
-    """A clip's probabilities, (labels,) float32, calibrated; and its patches', (patches, labels) float32, as they came.
-
-    `energies` are the patches' weights in the clip's answer, (patches,) float32.
-    """
+    """Probabilities: a clip's, (labels,) float32, calibrated; its patches', (patches, labels) float32, as they came."""
 
     probabilities: Float32
     patches: Float32
-    energies: Float32
 
 
 def float_predictor(files: ModelFiles) -> Predictor:
@@ -70,6 +66,5 @@ def score_clips(files: ModelFiles, predict: Predictor, log_mels: Sequence[Float3
         predicted = predict(np.concatenate(patches))
         ends = np.cumsum([len(one) for one in patches])[:-1]
         for log_mel, probabilities in zip(batch, np.split(predicted, ends), strict=True):
-            energies = aggregate.patch_energies(files.frontend, log_mel)
-            scores = aggregate.clip_scores(probabilities, energies, files.aggregation)
-            yield ClipScore(aggregate.calibrate(scores, files.temperature), probabilities, energies)
+            loudness_db = files.frontend.loudness_db(log_mel)
+            yield ClipScore(clip_scores(probabilities, loudness_db, files.rule), probabilities)

@@ -147,8 +147,8 @@ def _esc_style(directory: Path, rng: np.random.Generator) -> None:
                     file = f"{fold}-{src_file}-{letter}-{target}.wav"
                     _write(directory / "audio" / file, _scene(sound(np.random.default_rng(instance), CLIP_S), rng))
                     rows.append((file, fold, target, name, True, src_file, letter))
-    with (directory / "meta" / "esc50.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
+    with (directory / "meta" / "esc50.csv").open("w", newline="") as table:
+        writer = csv.writer(table)
         writer.writerow(("filename", "fold", "target", "category", "esc10", "src_file", "take"))
         writer.writerows(rows)
 

@@ -1,0 +1,54 @@
+"""Suggestions: what a model holds of every clip nobody has answered on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from labeltool import modelfiles, scoring
+from labeltool.features import FeatureCache
+from labeltool.metrics import margin_and_entropy
+from labeltool.project import Project
+from labeltool.records import StoredClip, Suggestion
+from labeltool.store import Store, clips, models
+
+# Clips whose features are held at once: progress moves, and an interrupted run keeps what it has heard.
+_BATCH = 512
+
+
+def suggest(project: Project, *, report: Callable[..., None], model_id: int | None = None) -> dict[str, Any]:
+    """Score what is not answered by a model, by default the newest; a task of the worker."""
+    with project.open_store() as store:
+        chosen = models.model(store, model_id).id
+        return {"model": chosen, "suggestions": suggest_for_unanswered(project, store, chosen, report=report)}
+
+
+def suggest_for_unanswered(project: Project, store: Store, model_id: int, *, report: Callable[..., None]) -> int:
+    """Write a model's suggestions for every clip without an answer; return their number."""
+    files = modelfiles.read(project.models / str(model_id))
+    rows = list(_score(project, files, model_id, clips.unanswered(store), report))
+    return models.replace_suggestions(store, model_id, rows)
+
+
+def _score(
+    project: Project,
+    files: modelfiles.ModelFiles,
+    model_id: int,
+    wanted: list[StoredClip],
+    report: Callable[..., None],
+) -> Iterator[tuple[Suggestion, float, float]]:
+    if not wanted:
+        return
+    cache = FeatureCache(project.cache / "features", files.frontend)
+    predict = scoring.float_predictor(files)
+    for first in range(0, len(wanted), _BATCH):
+        report("suggesting", first, len(wanted))
+        batch = wanted[first : first + _BATCH]
+        failed = cache.compute(batch)
+        heard = [clip for clip in batch if clip.key not in failed]
+        scores = scoring.score_clips(files, predict, [cache.log_mel(clip) for clip in heard])
+        for clip, score in zip(heard, scores, strict=True):
+            order = score.probabilities.argsort()[::-1]
+            probabilities = {files.labels[i]: float(score.probabilities[i]) for i in order}
+            yield Suggestion(clip.id, model_id, probabilities), *margin_and_entropy(score.probabilities)
+    report("suggesting", len(wanted), len(wanted))
