@@ -1,0 +1,118 @@
+"""Label tracks as Audacity reads them, one for each recording."""
+
+from __future__ import annotations
+
+import csv
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from labeltool.errors import LabeltoolError
+from labeltool.exporters.naming import safe_stems
+from labeltool.exporters.source import Source
+from labeltool.records import Value
+from labeltool.store import Store
+
+INDEX = "tracks.csv"
+
+_README = """\
+# Label tracks for Audacity
+
+One `.txt` for each recording with labels: open the recording in Audacity, then File > Import > Labels. Each line is
+start, end (seconds) and label; a second line, beginning with a backslash, gives the label's frequencies (hertz, -1
+where one is not known). `tracks.csv` says which track belongs to which recording. Only what was heard is written: a
+label track cannot say "absent" or "not sure".
+
+The format has no way to write a tab or a line break inside a label: a space stands in their place.
+"""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Region:
+    """A label on a span of a recording, seconds and hertz."""
+
+    start_s: float
+    end_s: float
+    title: str
+    low_hz: float = -1.0
+    high_hz: float = -1.0
+
+    @property
+    def lines(self) -> str:
+        """The region as Audacity writes it; frequencies only where one is known (-1 is not)."""
+        track = f"{self.start_s:.6f}\t{self.end_s:.6f}\t{self.title}\n"
+        if self.low_hz < 0 and self.high_hz < 0:
+            return track
+        return f"{track}\\\t{self.low_hz:.6f}\t{self.high_hz:.6f}\n"
+
+
+def write(source: Source, directory: Path) -> None:
+    """Write a label track for each recording on which a label was heard, an index and a page that explains.
+
+    Raises
+    ------
+    LabeltoolError
+        When nothing was heard on any.
+    """
+    tracks = regions_by_recording(source.store)
+    if not tracks:
+        raise LabeltoolError("no clip has a label yet", remedy="`labeltool import` or `labeltool label` give it some")
+    found = source.store.connection.execute("SELECT id, path, sha256 FROM recordings")
+    recordings = sorted((row["path"], row["sha256"], row["id"]) for row in found if row["id"] in tracks)
+    names = [f"{stem}.txt" for stem in safe_stems([Path(path).stem for path, _, _ in recordings])]
+    with (directory / INDEX).open("w", encoding="utf-8", newline="") as file:
+        index = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        index.writerow(("track", "path", "recording_sha256", "regions"))
+        for name, (path, sha256, recording_id) in zip(names, recordings, strict=True):
+            regions = tracks[recording_id]
+            text = "".join(region.lines for region in regions)
+            (directory / name).write_text(text, encoding="utf-8", newline="\n")
+            index.writerow((name, source.store.absolute_path(path), sha256, len(regions)))
+    (directory / "README.md").write_text(_README, encoding="utf-8")
+
+
+def regions_by_recording(store: Store) -> dict[int, list[Region]]:
+    """Return what was heard on each recording, by its id: sorted regions, without repetition.
+
+    Every verdict that stands and has not been gainsaid since is a region, at its own bounds; the clip's where it has
+    none of its own, unless another verdict places the same label inside the clip.
+    """
+    recording_of: dict[int, int] = {}
+    heard: dict[int, dict[str, list[tuple[Region, bool]]]] = {}
+    for row in store.connection.execute(
+        """
+        SELECT s.clip_id, c.recording_id, s.label, s.value, c.start_s AS clip_start_s, c.end_s AS clip_end_s,
+               s.start_s, s.end_s, s.low_hz, s.high_hz
+        FROM standing s JOIN clips c ON c.id = s.clip_id
+        WHERE s.kind = 'verdict' ORDER BY s.id
+        """
+    ):
+        on_clip = heard.setdefault(row["clip_id"], {})
+        recording_of[row["clip_id"]] = row["recording_id"]
+        # As in the view `truth`: a word on the whole clip takes back all before it, a later word what it contradicts.
+        if row["label"] is None:
+            on_clip.clear()
+        elif row["value"] != Value.PRESENT:
+            on_clip.pop(row["label"], None)
+        else:
+            exact = row["start_s"] is not None or row["end_s"] is not None
+            region = Region(
+                row["clip_start_s"] if row["start_s"] is None else row["start_s"],
+                row["clip_end_s"] if row["end_s"] is None else row["end_s"],
+                one_field(row["label"]),
+                -1.0 if row["low_hz"] is None else row["low_hz"],
+                -1.0 if row["high_hz"] is None else row["high_hz"],
+            )
+            on_clip.setdefault(row["label"], []).append((region, exact))
+    tracks: dict[int, set[Region]] = {}
+    for clip_id, labels in heard.items():
+        for regions in labels.values():
+            placed = any(exact for _, exact in regions)
+            kept = {region for region, exact in regions if exact or not placed}
+            tracks.setdefault(recording_of[clip_id], set()).update(kept)
+    return {recording_id: sorted(regions) for recording_id, regions in tracks.items()}
+
+
+def one_field(label: str) -> str:
+    """Return a label with a space for each tab, line break and control character: the format cannot hold them."""
+    return "".join(" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in label)

@@ -1,0 +1,26 @@
+"""The int8 model, for whoever runs TFLite: the network, its labels and the card that says how to feed it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labeltool.errors import LabeltoolError
+from labeltool.exporters.source import Source
+from labeltool.modelfiles import CARD, INT8, LABELS
+
+
+def write(source: Source, directory: Path) -> None:
+    """Copy `model_int8.tflite`, `labels.txt` and `card.json` of the model.
+
+    Raises
+    ------
+    LabeltoolError
+        When the model's folder is not whole.
+    """
+    for name in (INT8, LABELS, CARD):
+        path = source.model.directory / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise LabeltoolError("cannot be read", file=path, remedy="the model's folder is not whole") from error
+        (directory / name).write_bytes(content)
