@@ -29,10 +29,13 @@ class Child:
     ----------
     log
         What the worker wrote on stderr.
+    process_id
+        The worker's, which leads a process group of its own.
     """
 
     def __init__(self, process: subprocess.Popen[str], task: str, log: Path) -> None:
         self._process = process
+        self.process_id = process.pid
         self._task = task
         self._stopped = False
         self.log = log

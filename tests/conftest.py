@@ -31,23 +31,34 @@ def real_data() -> Path:
     return REAL_DATA
 
 
-@pytest.fixture
-def write_tone(tmp_path: Path) -> Callable[..., Path]:
-    """Write a sine with a little noise as a WAV file and return its path."""
+def tone_writer(folder: Path) -> Callable[..., Path]:
+    """Return a function that writes a sine with a little noise as a WAV file below a folder and returns its path."""
 
     def write(
-        name: str, *, frequency_hz: float = 440.0, seconds: float = 1.0, rate: int = 16_000, channels: int = 1
+        name: str | Path,
+        *,
+        frequency_hz: float = 440.0,
+        seconds: float = 1.0,
+        rate: int = 16_000,
+        channels: int = 1,
+        subtype: str = "PCM_16",
     ) -> Path:
-        path = tmp_path / name
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         time_s = np.arange(round(seconds * rate)) / rate
         # Noise that depends on the name alone: equal calls write equal bytes, different names different sounds.
-        noise = np.random.default_rng(list(name.encode())).normal(0, 0.01, len(time_s))
+        noise = np.random.default_rng(list(path.name.encode())).normal(0, 0.01, len(time_s))
         tone = 0.3 * np.sin(2 * np.pi * frequency_hz * time_s) + noise
-        soundfile.write(path, np.repeat(tone[:, None], channels, axis=1), rate, subtype="PCM_16")
+        soundfile.write(path, np.repeat(tone[:, None], channels, axis=1), rate, subtype=subtype)
         return path
 
     return write
+
+
+@pytest.fixture
+def write_tone(tmp_path: Path) -> Callable[..., Path]:
+    """Write tones below the test's folder."""
+    return tone_writer(tmp_path)
 
 
 @pytest.fixture

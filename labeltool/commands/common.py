@@ -71,17 +71,16 @@ class Progress:
     def __init__(self) -> None:
         self._on_terminal = sys.stderr.isatty()
         self._stage = ""
-        self._shown_at = 0.0
+        self._shown_at = time.monotonic()
         self._open_line = False
 
     def __call__(self, stage: str, done: int, total: int, text: str = "") -> None:
         """Show that `done` of `total` (0: not known) of a stage is behind us."""
         now = time.monotonic()
-        fresh = stage != self._stage
-        pause = _REDRAW_S if self._on_terminal else _LINE_EVERY_S
-        if not fresh and now - self._shown_at < pause and not (self._on_terminal and done == total):
+        urgent = self._on_terminal and (stage != self._stage or done == total)
+        if not urgent and now - self._shown_at < (_REDRAW_S if self._on_terminal else _LINE_EVERY_S):
             return
-        if fresh:
+        if stage != self._stage:
             self.close()
         self._stage, self._shown_at = stage, now
         line = f"{stage}: {done}{f' of {total}' if total else ''}{'  ' + text if text else ''}"
