@@ -79,7 +79,9 @@ def _blobs(path: Path) -> tuple[bytes, bytes, bool]:
             (application_id,) = connection.execute("PRAGMA application_id").fetchone()
             if application_id != _APPLICATION_ID:
                 raise LabeltoolError("is not an Audacity project, but another database", file=path, remedy=remedy)
-            saved = connection.execute("SELECT dict, doc FROM project ORDER BY id LIMIT 1").fetchone()
+            saved = connection.execute(
+                "SELECT CAST(dict AS BLOB), CAST(doc AS BLOB) FROM project ORDER BY id LIMIT 1"
+            ).fetchone()
             (autosaved,) = connection.execute("SELECT count(*) FROM autosave").fetchone()
         finally:
             connection.close()
@@ -89,7 +91,7 @@ def _blobs(path: Path) -> tuple[bytes, bytes, bool]:
         ) from error
     if saved is None:
         raise LabeltoolError("holds a project that was never saved", file=path, remedy="save it in Audacity first")
-    return bytes(saved[0] or b""), bytes(saved[1] or b""), autosaved > 0
+    return saved[0] or b"", saved[1] or b"", autosaved > 0
 
 
 @dataclass(slots=True)

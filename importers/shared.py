@@ -237,10 +237,9 @@ def read_listed(
     if first_skipped is None:
         raise LabeltoolError("lists no files that were asked for", file=table)
     raise LabeltoolError(
-        f"nothing it lists could be imported; first of all, {first_skipped.file}"
-        + (f", line {first_skipped.line}" if first_skipped.line is not None else "")
-        + f": {first_skipped.reason}",
+        f"nothing it lists could be imported, beginning with {first_skipped.file}: {first_skipped.reason}",
         file=table,
+        line=first_skipped.line,
     )
 
 
