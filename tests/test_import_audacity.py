@@ -348,6 +348,17 @@ def test_what_audacity_committed_to_its_log_is_read(tmp_path: Path) -> None:
         audacity_has_it_open.close()
 
 
+@pytest.mark.timeout(20)
+def test_a_text_of_negative_length_does_not_send_the_decoder_in_circles(tmp_path: Path) -> None:
+    path = project_file(tmp_path / "birds.aup3", [])
+    database = sqlite3.connect(path)
+    with database:
+        database.execute("UPDATE project SET doc = ?", (b"\x0c" + struct.pack("<i", -5),))
+    database.close()
+    with pytest.raises(LabeltoolError, match="damaged"):
+        audacity.parse(path)
+
+
 def test_a_damaged_a_foreign_and_an_unsaved_database_are_errors(tmp_path: Path) -> None:
     label = {"t": 1.0, "t1": 2.0, "title": "x"}
     damaged, unsaved = (project_file(tmp_path / f"{name}.aup3", [label]) for name in ("damaged", "unsaved"))
