@@ -1,1 +1,5 @@
-"""placeholder"""
+"""The labelling room: a Textual app over the store. It writes through the journal and loads no TensorFlow."""
+
+from labeltool.tui.door import run
+
+__all__ = ["run"]

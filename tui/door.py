@@ -1,0 +1,72 @@
+"""Entering and leaving the room: what is checked before, and where noise goes meanwhile."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from labeltool import query
+from labeltool.errors import LabeltoolError
+from labeltool.project import Project
+from labeltool.store import clips
+
+
+def run(project: Project, *, annotator: str) -> None:
+    """Open the labelling room and return when the person leaves it.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no terminal or nothing to label, or the room broke down.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise LabeltoolError("the labelling room needs a terminal", remedy="`labeltool mark` answers from a script")
+    with project.open_store() as store:
+        if not query.next_clips(store, 1, annotator=annotator) and not clips.counts(store).clips:
+            raise LabeltoolError(
+                "the project has no clips yet",
+                file=project.directory,
+                remedy="`labeltool import audio DIR` brings some",
+            )
+    from labeltool.tui.app import Room  # Textual takes a third of a second: not for a room that cannot be entered
+
+    room = Room(project, annotator=annotator)
+    log = project.cache / "logs" / "room.log"
+    with _noise_to(log):
+        try:
+            room.run()
+        finally:
+            room.close()
+    if room.return_code:
+        raise LabeltoolError("the labelling room broke down; every answer is stored", remedy=f"what happened: {log}")
+
+
+@contextmanager
+def _noise_to(log: Path) -> Iterator[None]:
+    """Let what libraries write on file descriptor 2 go to a file.
+
+    Textual draws on `sys.__stderr__`, and so would ALSA's and JACK's complaints be drawn into the picture: it gets
+    a copy of the terminal's descriptor, number 2 becomes the file.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        noise = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    except OSError as error:
+        raise LabeltoolError(f"{error.strerror}", file=log) from error
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    kept = sys.__stderr__
+    with os.fdopen(terminal, "w", encoding="utf-8", closefd=False) as screen:
+        sys.__stderr__ = screen  # type: ignore[misc]
+        os.dup2(noise, 2)
+        os.close(noise)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            sys.__stderr__ = kept  # type: ignore[misc]
+    os.close(terminal)

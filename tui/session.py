@@ -1,0 +1,88 @@
+"""One person's sitting: what they say goes to the journal through one thread, and how fast they go is kept here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from labeltool.project import Project
+from labeltool.records import Value
+from labeltool.store import Store, journal
+from labeltool.store.journal import JournalRow
+
+_T = TypeVar("_T")
+
+# Whoever thinks for longer than this went for coffee: the pace is of the time at work.
+_LONGEST_THOUGHT_S = 60.0
+
+
+class Session:
+    """Writes to the journal, in a thread of its own so that a slow disk or another writer never stops the picture.
+
+    Each method returns when what it wrote is on the disk.
+    """
+
+    def __init__(self, project: Project, annotator: str) -> None:
+        self.annotator = annotator
+        self._project = project
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="labeltool-journal")
+        self._store: Store | None = None
+        self.answers = 0
+        self._worked_s = 0.0
+
+    @property
+    def pace(self) -> float | None:
+        """Clips answered a minute in this session; None before the second answer."""
+        return self.answers / self._worked_s * 60 if self.answers > 1 and self._worked_s > 0 else None
+
+    def count_answer(self, took_s: float) -> None:
+        """Add a clip that was dealt with to the pace."""
+        self.answers += 1
+        self._worked_s += min(took_s, _LONGEST_THOUGHT_S)
+
+    async def say(
+        self, clip_id: int, label: str | None, value: Value, *, accepted_from: str | None, took_ms: int
+    ) -> JournalRow:
+        """Write a verdict and return its row."""
+
+        def write(store: Store) -> JournalRow:
+            journal.say(
+                store,
+                clip_id,
+                label,
+                value,
+                annotator=self.annotator,
+                accepted_from=accepted_from,
+                took_ms=took_ms,
+            )
+            return next(journal.rows(store, clip_id=clip_id, limit=1))
+
+        return await self._write(write)
+
+    async def set_aside(self, clip_id: int, kind: str, *, took_ms: int) -> None:
+        """Write that a clip was passed over: "skip" or "bad audio"."""
+        await self._write(
+            lambda store: journal.set_aside(store, clip_id, kind, annotator=self.annotator, took_ms=took_ms)
+        )
+
+    async def undo(self) -> JournalRow | None:
+        """Take back the annotator's last act, whenever it was; None when there is none."""
+        return await self._write(lambda store: journal.undo(store, annotator=self.annotator))
+
+    def close(self) -> None:
+        """Finish what is being written and close."""
+        self._writer.submit(self._close_store).result()
+        self._writer.shutdown()
+
+    async def _write(self, what: Callable[[Store], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._with_store, what)
+
+    def _with_store(self, what: Callable[[Store], _T]) -> _T:
+        self._store = self._store or self._project.open_store()
+        return what(self._store)
+
+    def _close_store(self) -> None:
+        if self._store is not None:
+            self._store.close()

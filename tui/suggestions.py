@@ -1,0 +1,96 @@
+"""The list of answers beside the picture: digits, labels, the model's probabilities, and what was said before."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from textual.content import Content
+from textual.widget import Widget
+
+from labeltool.records import Value
+from labeltool.store.journal import JournalRow
+from labeltool.tui.offers import Offer
+from labeltool.tui.text import clip, fit
+
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+_MARKS = {Value.PRESENT.value: "✓", Value.ABSENT.value: "✗", Value.UNSURE.value: "?"}
+_MOST_SAID = 6
+
+Part = tuple[str, str]
+"""Text and its style."""
+
+
+class Saying(Enum):
+    """What the next label means: the clip's answer, one of several, or what it is not."""
+
+    ANSWER = "What is it?"
+    ALSO = "What is it, among others?"
+    ABSENT = "What is it not?"
+
+
+class Suggestions(Widget):
+    """Shows what the digits take."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._offers: tuple[Offer, ...] = ()
+        self._said: tuple[JournalRow, ...] = ()
+        self._source = ""
+        self._saying = Saying.ANSWER
+
+    def show(
+        self, offers: tuple[Offer, ...], said: tuple[JournalRow, ...], *, source: str, saying: Saying = Saying.ANSWER
+    ) -> None:
+        """Show labels to take, what was said of the clip before, and (`source`) where the order comes from."""
+        self._offers, self._said, self._source, self._saying = offers, said, source, saying
+        self.refresh()
+
+    def render(self) -> Content:
+        """Return the lines."""
+        width = self.size.width
+        title = "bold $accent" if self._saying is not Saying.ANSWER else "bold $foreground"
+        lines: list[list[Part]] = [[(fit(self._saying.value, width), title)], [(fit(self._source, width), "$quiet")]]
+        roomy = self.size.height >= 2 + 2 * len(self._offers) + 4
+        marks = {row.label: _MARKS[row.value] for row in self._said if row.label is not None and row.value}
+        if roomy:
+            lines.append([])
+        for place, offer in enumerate(self._offers, start=1):
+            lines.append(self._row(place, offer, marks.get(offer.label, " "), width))
+            if roomy:
+                lines.append([])
+        if self._said:
+            room = max(1, min(_MOST_SAID, self.size.height - len(lines) - 2))
+            lines += [[], [(fit("Said before", width), "bold $foreground")]]
+            lines += [[(clip(told(row), width), "$quiet")] for row in self._said[-room:]]
+        return Content("\n").join([Content.assemble(*parts) for parts in lines])
+
+    def _row(self, place: int, offer: Offer, mark: str, width: int) -> list[Part]:
+        bar = max(4, min(14, width // 4))
+        digit = "bold $accent"
+        label = "bold $foreground" if place == 1 else "$foreground"
+        if mark == "✗":
+            label = "$quiet strike"
+        if offer.probability is None:
+            return [(f"{place} ", digit), (f"{mark} ", "$success"), (fit(offer.label, width - 4), label)]
+        full, part = divmod(round(offer.probability * bar * 8), 8)
+        drawn = "█" * full + (_EIGHTHS[part] if part else "")
+        named = fit(offer.label, width - 4 - bar - 6)
+        share = f"{offer.probability:4.0%} "
+        return [
+            (f"{place} ", digit),
+            (f"{mark} ", "$success"),
+            (named, label),
+            (f" {share}", "$foreground" if place == 1 else "$quiet"),
+            (drawn.ljust(bar), "$primary"),
+        ]
+
+
+def told(row: JournalRow) -> str:
+    """Say a row of the journal in a few words: `✓ dog  (ann, 2026-01-31)`."""
+    if row.kind != "verdict":
+        what = "» skipped" if row.kind == "skip" else "» bad audio"
+    elif row.label is None:
+        what = "✗ none of these" if row.value == Value.ABSENT.value else "? cannot tell"
+    else:
+        what = f"{_MARKS[row.value or '']} {row.label}"
+    return f"{what}  ({row.annotator}, {row.said_at[:10]})"
