@@ -1,0 +1,170 @@
+"""The package's README: what to type, what the numbers are, what ST's application must change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labeltool.exporters.source import Source
+from labeltool.exporters.stm32.network import Network
+from labeltool.exporters.stm32.validation import ValidationSet
+from labeltool.modelfiles import one_line
+
+_PAGE = """\
+# labeltool model {model_id} for STM32
+
+A network that hears {labels} sounds, one patch of {patch_s:.2f} s every {patch_hop_s:.2f} s. Made by labeltool; nothing
+in this folder was run through ST's tools. `sha256sum -c MANIFEST.sha256` checks that it is whole.
+
+| file | what |
+| --- | --- |
+| `model/model_int8.tflite` | the network: batch 1, int8 in and out |
+| `model/labels.txt` | a label a line, in the order of the outputs (control characters escaped) |
+| `model/model_config.json` | shapes, scales, labels, frontend (fingerprint `{fingerprint}`), the rule for whole clips |
+| `c/ai_model_config.h` | the configuration of ST's audio application, and what it has no names for (`AED_...`) |
+| `c/user_mel_tables.{{c,h}}` | window and mel filters of the model's own frontend |
+| `validation/` | {patches} patches {whose}: `val.npz` (m_inputs, m_outputs), the same as CSV, and where each is from |
+| `report.json` | every number known; one that was not measured is not there |
+
+## Analyse, validate, generate
+
+With ST Edge AI Core (`stedgeai`) installed, in this folder; `stm32u5` stands for your series:
+
+    stedgeai analyze --model model/model_int8.tflite --target stm32u5 --optimization balanced \\
+        --allocate-inputs --allocate-outputs
+    stedgeai validate --model model/model_int8.tflite --target stm32u5 --optimization balanced \\
+        --valinput validation/val.npz --classifier
+    stedgeai generate --model model/model_int8.tflite --target stm32u5 --optimization balanced \\
+        --allocate-inputs --allocate-outputs --output generated
+
+`val.npz` and the CSV files hold int8 codes, as they enter and leave the network: {input_text} in, {output_text} out
+(real = scale * (code - zero point)). The answers are those of TensorFlow Lite's reference kernels, computed on the
+laptop. `--valoutput validation/val_out.csv` compares with them from CSV.
+
+In STM32CubeMX: new project for your board; *Software Packs > Select Components > X-CUBE-AI > Core*; in *X-CUBE-AI*
+press *Add network*, choose *TFLite* and `model/model_int8.tflite`, *Analyze*; as validation data choose *Custom* and
+`validation/val.npz`, *Validate on desktop*; *Generate Code*.
+
+## In ST's audio event application
+
+Copy the generated network over the application's own, and the three files of `c/` over the files of the same names
+(the getting-started application keeps them in its `Dpu` and model folders). Then three things must change, for this
+model was not trained on what ST's application computes; left as it is, it mishears (ST's own models fall from 90 % to
+55 % of clips between ST's Python and ST's C):
+
+1. **The logarithm has a fixed floor and a fixed scale**, no maximum of the clip: each mel power becomes
+   `(10 log10(power + {floor:g}) - ({offset_db:g})) / {scale_db:g}`.
+2. **Frames are not centred and nothing is cut out**: the first starts at the first sample, silence is heard like all
+   else (`SILENCE_THR` is 0).
+3. {mean_text}
+
+So take the *mel powers* of the columns (ST's `MelSpectrogramColumn`, not the log-mel call that quantises at once), keep
+the patch as float, and turn it into the network's input with:
+
+```c
+#include <math.h>
+#include <stdint.h>
+#include "ai_model_config.h"
+
+/* mel: mel powers of a patch, CTRL_X_CUBE_AI_SPECTROGRAM_NMEL rows of CTRL_X_CUBE_AI_SPECTROGRAM_COL; overwritten. */
+void patch_to_input(float *mel, int8_t *input)
+{{
+    const int n = (int)(CTRL_X_CUBE_AI_SPECTROGRAM_NMEL * CTRL_X_CUBE_AI_SPECTROGRAM_COL);
+    float sum = 0.0F;
+    for (int i = 0; i < n; i++) {{
+        mel[i] = (10.0F * log10f(mel[i] + AED_LOG_FLOOR) - AED_LOG_OFFSET_DB) / AED_LOG_SCALE_DB;
+        sum += mel[i];
+    }}
+    const float mean = AED_PATCH_LESS_ITS_MEAN ? sum / (float)n : 0.0F;
+    for (int i = 0; i < n; i++) {{
+        const float code = roundf((mel[i] - mean) / AED_INPUT_SCALE) + (float)AED_INPUT_ZERO_POINT;
+        input[i] = (int8_t)fminf(fmaxf(code, -128.0F), 127.0F);
+    }}
+}}
+```
+
+Samples are 16-bit, divided by 32768. A clip longer than a patch is answered by all its patches: the mean of the
+logarithms of their probabilities (none below 1/512), each patch weighing 10^({exponent:g} L / 10) where L is its
+loudness, the mean of its log-mels in decibels; divided by the temperature {temperature:g} and normalised.
+
+## Numbers
+
+| number | value | kind |
+| --- | --- | --- |
+{numbers}
+
+Not known here, and so not stated: RAM and flash as ST's tool plans them (`stedgeai analyze` says), time on the chip
+(`stedgeai validate --mode target`), accuracy on the board's microphone.
+
+## Labels
+
+{label_rows}
+
+## Licences
+
+The generated C, tables and texts of this folder may be used without condition. The network is made from recordings
+whose licences are: {licences}. What they allow for a model is for you to judge. ST's tools, application and libraries
+come from ST under ST's terms; none of them is in this folder.
+"""
+
+
+def readme(source: Source, network: Network, found: ValidationSet) -> str:
+    """Return the text of the package's README."""
+    model = source.model
+    frontend = model.frontend
+    return _PAGE.format(
+        model_id=source.model_id,
+        labels=len(model.labels),
+        patch_s=frontend.patch_s,
+        patch_hop_s=frontend.patch_hop_s,
+        fingerprint=frontend.fingerprint,
+        patches=len(found.inputs),
+        whose="of clips the model has not seen"
+        if found.held_out
+        else "of clips the model has seen (there are no others)",
+        input_text=f"scale {network.input.scale:.9g}, zero point {network.input.zero_point}",
+        output_text=f"scale {network.output.scale:.9g}, zero point {network.output.zero_point}",
+        floor=frontend.floor,
+        offset_db=frontend.offset_db,
+        scale_db=frontend.scale_db,
+        mean_text=(
+            "**Each patch is given less its own mean**, so that loudness does not reach the network."
+            if frontend.centred
+            else "The values go into the network as they are: no mean is taken off."
+        ),
+        exponent=model.rule.loudness_exponent,
+        temperature=model.rule.temperature,
+        numbers="\n".join(f"| {name} | {value} | {kind} |" for name, value, kind in _numbers(model.card, network)),
+        label_rows="\n".join(f"{place}. {_in_markdown(label)}" for place, label in enumerate(model.labels)),
+        licences=", ".join(_in_markdown(licence) for licence in _licences(source)),
+    )
+
+
+def _numbers(card: dict[str, Any], network: Network) -> list[tuple[str, str, str]]:
+    counted = "counted from the model file"
+    rows = [
+        ("multiply-accumulates a patch", f"{network.macc:,}", counted),
+        ("weights and biases, bytes", f"{network.weight_bytes:,}", counted),
+    ]
+    clips = card.get("validation_clips")
+    for key, name in (("clip_accuracy", "float network"), ("int8_clip_accuracy", "int8 network")):
+        if card.get(key) is not None:
+            kind = "measured on the laptop" + (f", {clips} validation clips" if clips else ", validation clips")
+            rows.append((f"clips right, {name}", f"{card[key]:.1%}", kind))
+    return rows
+
+
+def _licences(source: Source) -> list[str]:
+    """Return the licences of the recordings the model was made from; those of unknown licence are named so."""
+    seen = source.model.groups_seen()
+    found = source.store.connection.execute("SELECT DISTINCT group_name, licence FROM recordings")
+    named = {row["licence"] or "not known" for row in found if row["group_name"] in seen}
+    return sorted(named) or ["not known"]
+
+
+def _in_markdown(text: str) -> str:
+    """Return a text as one line of code, whatever it holds."""
+    line = one_line(text)
+    fence = "`"
+    while fence in line:
+        fence += "`"
+    return f"{fence} {line} {fence}" if "`" in line else f"`{line}`"

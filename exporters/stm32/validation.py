@@ -1,0 +1,119 @@
+"""Patches and the answers of the int8 network to them, in the files that `stedgeai validate` reads."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from labeltool.errors import LabeltoolError
+from labeltool.exporters.source import Source
+from labeltool.exporters.stm32.network import Network, Tensor
+from labeltool.features import FeatureCache
+from labeltool.records import LabelledClip
+
+MOST_PATCHES = 64
+"""Patches in `val.npz`: `stedgeai validate` on a board takes seconds for each hundred."""
+
+Codes = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSet:
+    """What goes into the network and what comes out.
+
+    Attributes
+    ----------
+    inputs : (patches, mels, frames, 1) int8
+        Codes, as the network takes them.
+    outputs : (patches, labels) int8
+        Codes, as the int8 network gave them.
+    clips
+        The clip each patch is from.
+    first_frames
+        Where in its clip each patch begins, frames.
+    held_out
+        Whether the model saw none of the clips, nor their groups, in training or validation.
+    """
+
+    inputs: Codes
+    outputs: Codes
+    clips: tuple[LabelledClip, ...]
+    first_frames: tuple[int, ...]
+    held_out: bool
+
+
+def validation_set(source: Source, network: Network) -> ValidationSet:
+    """Choose clips, one patch of each (the loudest: a silent one would tell nothing), and run the int8 network on them.
+
+    Clips the model has not seen, when there are any; labels in turn.
+
+    Raises
+    ------
+    LabeltoolError
+        When no labelled clip can be heard.
+    """
+    model = source.model
+    known = [labelled for labelled in source.heard if any(label in model.labels for label in labelled.present)]
+    if not known:
+        raise LabeltoolError("no clip carries a label of the model: there is nothing to validate the package with")
+    seen = model.groups_seen()
+    unseen = [labelled for labelled in known if labelled.clip.group not in seen]
+    chosen = labels_in_turn(unseen or known, model.labels)[:MOST_PATCHES]
+    cache = FeatureCache(source.project.cache / "features", model.frontend)
+    failed = cache.compute(
+        [labelled.clip for labelled in chosen],
+        progress=lambda done, total: source.report("listening", done, total),
+    )
+    audible = [labelled for labelled in chosen if labelled.clip.key not in failed]
+    if not audible:
+        raise next(iter(failed.values()))
+    patches, first_frames = [], []
+    for labelled in audible:
+        log_mel = cache.log_mel(labelled.clip)
+        loudest = int(model.frontend.loudness_db(log_mel).argmax())
+        patches.append(model.frontend.patches(log_mel)[loudest])
+        first_frames.append(int(model.frontend.patch_starts(len(log_mel))[loudest]))
+    inputs, outputs = _run(model.int8, network, np.stack(patches))
+    return ValidationSet(inputs, outputs, tuple(audible), tuple(first_frames), held_out=bool(unseen))
+
+
+def labels_in_turn(clips: Sequence[LabelledClip], labels: Sequence[str]) -> list[LabelledClip]:
+    """Order clips so that any first few of them hold each label about equally often."""
+    queues: dict[str, list[LabelledClip]] = {label: [] for label in labels}
+    for labelled in sorted(clips, key=lambda one: one.clip.key):
+        queues[next(label for label in labelled.present if label in queues)].append(labelled)
+    longest = max(map(len, queues.values()))
+    return [queue[turn] for turn in range(longest) for queue in queues.values() if turn < len(queue)]
+
+
+def write_validation(found: ValidationSet, directory: Path) -> None:
+    """Write `val.npz` (m_inputs, m_outputs), the same as CSV (a patch a line), and where each patch is from."""
+    np.savez(directory / "val.npz", m_inputs=found.inputs, m_outputs=found.outputs)
+    for name, codes in (("val_in.csv", found.inputs), ("val_out.csv", found.outputs)):
+        np.savetxt(directory / name, codes.reshape(len(codes), -1), fmt="%d", delimiter=",")
+    with (directory / "val_clips.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
+        writer.writerow(("recording_sha256", "start_s", "end_s", "first_frame", "labels_heard", "held_out"))
+        for labelled, first_frame in zip(found.clips, found.first_frames, strict=True):
+            clip, heard = labelled.clip, " ".join(map(repr, labelled.present))
+            writer.writerow((clip.sha256, clip.start_s, clip.end_s, first_frame, heard, found.held_out))
+
+
+def _run(model: bytes, network: Network, patches: npt.NDArray[np.float32]) -> tuple[Codes, Codes]:
+    from labeltool.quantise import Int8Model
+
+    inputs = _codes(patches, network.input)
+    # The network is given the very numbers the codes stand for, so that its own rounding has nothing left to decide.
+    reals = np.float32(network.input.scale) * (inputs.astype(np.float32) - np.float32(network.input.zero_point))
+    outputs = _codes(Int8Model(model).predict(reals), network.output)
+    return inputs[..., None], outputs
+
+
+def _codes(reals: npt.NDArray[np.float32], tensor: Tensor) -> Codes:
+    assert tensor.scale is not None and tensor.zero_point is not None  # the package takes int8 models only
+    return np.clip(np.rint(reals / np.float32(tensor.scale)) + tensor.zero_point, -128, 127).astype(np.int8)
