@@ -70,7 +70,7 @@ class Child:
                 encoding="utf-8",
                 # Its own session: Ctrl-C in the terminal reaches the parent, which stops the child in good order.
                 start_new_session=True,
-                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"},
+                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
             )
         return cls(process, task, log)
 
