@@ -1,0 +1,223 @@
+"""The networks: a registry of Keras builders with their sizes, and what is done to one as labels change.
+
+TensorFlow is imported inside the functions (4 s that `labeltool status` need not pay).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labeltool.errors import LabeltoolError
+from labeltool.frontend import Frontend
+
+if TYPE_CHECKING:
+    import keras
+
+HEAD = "head"
+"""Name of the one dense layer whose outputs are labels; everything before it is the backbone."""
+
+DEFAULT_ARCHITECTURE = "miniresnet"
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """An entry of the registry.
+
+    Attributes
+    ----------
+    build_backbone
+        From the input tensor `(batch, mels, frames, 1)` to the features `(batch, features)` the head reads.
+    parameters_10, mega_macc
+        Parameters (weights and biases, batch-norm statistics included) and millions of multiply-accumulates of one
+        64 x 50 patch with ten labels; held in a test.
+    source
+        Where the architecture comes from.
+    """
+
+    name: str
+    build_backbone: Callable[[Any], Any]
+    parameters_10: int
+    mega_macc: float
+    source: str
+
+
+def _residual_block(x: Any, filters: int, stride: int, name: str) -> Any:
+    """Miniresnet v1 block: 1x1 then 3x3 beside a 1x1 projection; the stride sits on both 1x1 convolutions."""
+    import keras
+
+    layers = keras.layers
+    shortcut = layers.Conv2D(filters, 1, strides=stride, name=f"{name}_shortcut")(x)
+    shortcut = layers.BatchNormalization(name=f"{name}_shortcut_norm")(shortcut)
+    x = layers.Conv2D(filters, 1, strides=stride, name=f"{name}_conv1")(x)
+    x = layers.BatchNormalization(name=f"{name}_norm1")(x)
+    x = layers.ReLU(name=f"{name}_relu1")(x)
+    x = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv2")(x)
+    x = layers.BatchNormalization(name=f"{name}_norm2")(x)
+    x = layers.ReLU(name=f"{name}_relu2")(x)
+    x = layers.Add(name=f"{name}_add")([shortcut, x])
+    return layers.ReLU(name=f"{name}_out")(x)
+
+
+def _miniresnet_body(x: Any, stacks: int) -> Any:
+    import keras
+
+    layers = keras.layers
+    x = layers.ZeroPadding2D(3, name="stem_pad")(x)
+    x = layers.Conv2D(64, 7, strides=2, name="stem_conv")(x)
+    x = layers.BatchNormalization(name="stem_norm")(x)
+    x = layers.ReLU(name="stem_relu")(x)
+    x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+    x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
+    for stack in range(stacks):
+        filters = 64 * 2**stack
+        x = _residual_block(x, filters, 1, f"stack{stack + 1}_block1")
+        x = _residual_block(x, filters, 2, f"stack{stack + 1}_block2")
+    return x
+
+
+def _miniresnet(stacks: int) -> Callable[[Any], Any]:
+    def backbone(x: Any) -> Any:
+        import keras
+
+        return keras.layers.Flatten(name="features")(_miniresnet_body(x, stacks))
+
+    return backbone
+
+
+_ZOO = "ST model zoo, audio event detection, miniresnet v1 (Nov 2023)"
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    spec.name: spec
+    for spec in (
+        Architecture("miniresnet", _miniresnet(1), 131_338, 14.5, _ZOO + ", 1 stack"),
+        Architecture("miniresnet2", _miniresnet(2), 463_882, 26.0, _ZOO + ", 2 stacks"),
+    )
+}
+"""Architectures by the name that `--arch` takes."""
+
+
+def architecture(name: str) -> Architecture:
+    """Look an architecture up.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is none of that name.
+    """
+    if name not in ARCHITECTURES:
+        raise LabeltoolError(f"no architecture is called {name!r}", remedy="there are: " + ", ".join(ARCHITECTURES))
+    return ARCHITECTURES[name]
+
+
+def build(arch: str, n_labels: int, frontend: Frontend) -> keras.Model:
+    """Build an untrained network.
+
+    Initial weights follow the seed set with `keras.utils.set_random_seed`.
+
+    Returns
+    -------
+    keras.Model
+        `(batch, frontend.n_mels, frontend.patch_frames, 1)` float32 patches to `(batch, n_labels)` softmax
+        probabilities.
+
+    Raises
+    ------
+    LabeltoolError
+        When the architecture is unknown or `n_labels` is below two.
+    """
+    spec = architecture(arch)
+    if n_labels < 2:
+        raise LabeltoolError("a classifier needs at least two labels", remedy="label clips of a second sound")
+    import keras
+
+    inputs = keras.Input((frontend.n_mels, frontend.patch_frames, 1), name="patch")
+    outputs = keras.layers.Dense(n_labels, activation="softmax", name=HEAD)(spec.build_backbone(inputs))
+    return keras.Model(inputs, outputs, name=arch)
+
+
+def widen_head(model: keras.Model, old_labels: Sequence[str], new_labels: Sequence[str]) -> keras.Model:
+    """Carry a trained network over to another list of labels.
+
+    The backbone keeps its weights; so does the head for every label in both lists, wherever it stands in them. A label
+    that is new starts at the mean of the known ones' weights: as likely as the average label, neither loud nor mute.
+
+    Parameters
+    ----------
+    model
+        From `build`, with `len(old_labels)` outputs; left untouched.
+    old_labels, new_labels
+        Names in the order of the outputs, without repetition; `new_labels` holds two or more.
+
+    Raises
+    ------
+    LabeltoolError
+        When `model` does not have one output per old label, or `new_labels` is too short.
+    """
+    import keras
+
+    old_head = model.get_layer(HEAD)
+    if model.output_shape[-1] != len(old_labels):
+        raise LabeltoolError(
+            f"the model has {model.output_shape[-1]} outputs but its card lists {len(old_labels)} labels",
+            remedy="retrain with --from-scratch",
+        )
+    if len(new_labels) < 2:
+        raise LabeltoolError("a classifier needs at least two labels", remedy="label clips of a second sound")
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    features = copy.get_layer(HEAD).input
+    head = keras.layers.Dense(len(new_labels), activation="softmax", name=HEAD)
+    widened = keras.Model(copy.inputs, head(features), name=model.name)
+    kernel, bias = old_head.get_weights()
+    old_index = {label: index for index, label in enumerate(old_labels)}
+    new_kernel, new_bias = head.get_weights()
+    for index, label in enumerate(new_labels):
+        known = old_index.get(label)
+        new_kernel[:, index] = kernel.mean(axis=1) if known is None else kernel[:, known]
+        new_bias[index] = bias.mean() if known is None else bias[known]
+    head.set_weights([new_kernel, new_bias])
+    return widened
+
+
+def load(path: str | Path) -> keras.Model:
+    """Load a `.keras` file without running code from it.
+
+    Raises
+    ------
+    LabeltoolError
+        When the file is missing, damaged, or holds anything but Keras' own layers.
+    """
+    import keras
+
+    if not Path(path).is_file():
+        raise LabeltoolError("no such model file", file=path)
+    try:
+        return keras.models.load_model(str(path), safe_mode=True, compile=False)
+    except Exception as error:  # Keras raises whatever its layers and the zip reader raise
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise LabeltoolError(f"cannot be loaded as a Keras model: {first_line}", file=path) from error
+
+
+def macc(model: keras.Model) -> int:
+    """Count the multiply-accumulates of one patch: convolutions and dense layers, as ST's analyser reports them.
+
+    Batch normalisation counts nothing (it folds into the convolution before it), nor do additions and pooling beyond
+    what rounding hides.
+    """
+    import keras
+
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.DepthwiseConv2D):
+            _, rows, columns, channels = layer.output.shape
+            total += rows * columns * channels * layer.kernel_size[0] * layer.kernel_size[1]
+        elif isinstance(layer, keras.layers.Conv2D):
+            _, rows, columns, filters = layer.output.shape
+            kernel = layer.kernel_size[0] * layer.kernel_size[1] * layer.input.shape[-1]
+            total += rows * columns * filters * kernel
+        elif isinstance(layer, keras.layers.Dense):
+            total += layer.input.shape[-1] * layer.units
+    return total

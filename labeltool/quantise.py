@@ -1,0 +1,148 @@
+"""The network as the chip runs it: int8 conversion, and an interpreter that counts as the chip's kernels count.
+
+What is converted follows the traps of ST's tool and of TensorFlow 2.21: a fixed batch of one (else SHAPE, STRIDED_SLICE
+and PACK appear), no per-channel scales in the dense layer, int8 in and out. Scores come from TensorFlow Lite's
+reference kernels, which TensorFlow Lite Micro and the chip's runtimes follow; the optimised ones (XNNPACK) round
+otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from labeltool.errors import LabeltoolError
+
+if TYPE_CHECKING:
+    import keras
+
+Float32 = npt.NDArray[np.float32]
+
+# Enough for the ranges of the activations to settle; more only takes longer.
+_REPRESENTATIVE_PATCHES = 512
+
+
+def to_int8(model: keras.Model, representative_patches: Float32) -> bytes:
+    """Convert a network to int8.
+
+    Parameters
+    ----------
+    model
+        Patches `(batch, mels, frames, 1)` in, `(batch, labels)` softmax out.
+    representative_patches : (n, mels, frames) float32
+        Normalised patches of training clips (never of test clips): they fix the ranges of the activations. At most
+        512 are used, spread evenly.
+
+    Returns
+    -------
+    bytes
+        A TensorFlow Lite file with batch 1, int8 in and int8 out.
+
+    Raises
+    ------
+    LabeltoolError
+        When there are no patches, or TensorFlow cannot convert the network.
+    """
+    if len(representative_patches) == 0:
+        raise LabeltoolError("int8 conversion needs representative patches", remedy="label a clip and retrain")
+    import keras
+    import tensorflow as tf
+
+    chosen = np.unique(
+        np.linspace(0, len(representative_patches) - 1, _REPRESENTATIVE_PATCHES).round().astype(np.int64)
+    )
+    fixed = keras.Input(model.input_shape[1:], batch_size=1)
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(fixed, model(fixed, training=False)))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([representative_patches[i][None, :, :, None]] for i in chosen)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    try:
+        return bytes(converter.convert())
+    except Exception as error:  # the converter raises whatever MLIR says
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise LabeltoolError(f"the network cannot be converted to int8: {first_line}") from error
+
+
+class Int8Model:
+    """A converted network, scored by the reference kernels on every core.
+
+    Equal to TensorFlow Lite Micro's reference kernels bit for bit (a test holds it against them).
+
+    Parameters
+    ----------
+    tflite
+        From `to_int8`.
+
+    Raises
+    ------
+    LabeltoolError
+        When the bytes are not an int8 network of one input and one output.
+    """
+
+    def __init__(self, tflite: bytes) -> None:
+        self._interpreters = [_interpreter(tflite) for _ in range(min(4, os.cpu_count() or 1))]
+        inputs, outputs = self._interpreters[0].get_input_details(), self._interpreters[0].get_output_details()
+        if len(inputs) != 1 or len(outputs) != 1 or inputs[0]["dtype"] != np.int8 or outputs[0]["dtype"] != np.int8:
+            raise LabeltoolError("not an int8 network of one input and one output", remedy="export it again")
+        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+        self._input_shape: tuple[int, ...] = tuple(int(size) for size in inputs[0]["shape"])
+        self.n_labels = int(outputs[0]["shape"][-1])
+        self.input_scale, self.input_zero_point = _scale(inputs[0])
+        self.output_scale, self.output_zero_point = _scale(outputs[0])
+
+    def quantise(self, patches: Float32) -> npt.NDArray[np.int8]:
+        """Round patches, any shape, to the network's int8 input: half to even, then saturated."""
+        steps = np.rint(patches / np.float32(self.input_scale)) + np.float32(self.input_zero_point)
+        return np.asarray(np.clip(steps, -128, 127), np.int8)
+
+    def predict_int8(self, patches: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+        """Run the network: `(n, mels, frames) int8` patches to `(n, labels) int8` scores."""
+        scores = np.empty((len(patches), self.n_labels), np.int8)
+
+        def run(worker: int) -> None:
+            interpreter = self._interpreters[worker]
+            for index in range(worker, len(patches), len(self._interpreters)):
+                interpreter.set_tensor(self._input, patches[index].reshape(self._input_shape))
+                interpreter.invoke()
+                scores[index] = interpreter.get_tensor(self._output)[0]
+
+        # Threads are enough: the kernels run without Python's lock.
+        with ThreadPoolExecutor(len(self._interpreters)) as pool:
+            list(pool.map(run, range(len(self._interpreters))))
+        return scores
+
+    def predict(self, patches: Float32) -> Float32:
+        """Score patches, `(n, mels, frames) float32`, as `(n, labels) float32` probabilities."""
+        scores = self.predict_int8(self.quantise(patches)).astype(np.float32)
+        return (scores - np.float32(self.output_zero_point)) * np.float32(self.output_scale)
+
+
+def _interpreter(tflite: bytes) -> Any:
+    import warnings
+
+    import tensorflow as tf
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "use the ai_edge_litert package": it has no reference kernels
+            interpreter = tf.lite.Interpreter(
+                model_content=tflite,
+                num_threads=1,
+                experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
+            )
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise LabeltoolError("not a TensorFlow Lite network") from error
+    return interpreter
+
+
+def _scale(details: dict[str, Any]) -> tuple[float, int]:
+    scale, zero_point = details["quantization"]
+    return float(scale), int(zero_point)

@@ -1,0 +1,386 @@
+"""Learning: arrays in, network out. Nothing here knows of the store, of files or of the screen.
+
+Fixed schedule, averaged weights, no checkpoint picking: the validation clips only calibrate the temperature and say how
+good the network is, so that number stays honest.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from labeltool import aggregate, models
+from labeltool.augment import Augmentation, PatchSampler
+from labeltool.errors import LabeltoolError
+from labeltool.frontend import Frontend
+
+if TYPE_CHECKING:
+    import keras
+
+Float32 = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+Progress = Callable[[dict[str, Any]], None]
+
+_REPORTS = 50
+# Steps timed before a budget is turned into a number of steps; the first few pay for tracing.
+_TIMED_STEPS, _UNTIMED_STEPS = 12, 3
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """What steers the learning.
+
+    Attributes
+    ----------
+    seed
+        Same seed, same machine, same numbers (unless `budget_s` cuts the schedule short).
+    epochs
+        Rounds over the clips; a round draws as many patches as fit into them side by side.
+    least_patches, most_patches
+        Bounds on the patches drawn in all: few clips need more rounds, thousands need fewer.
+    warm_share
+        Share of the schedule that a warm start runs, at `warm_learning_rate`.
+    budget_s
+        Seconds after which training must have ended; the schedule is shortened to fit, not broken off.
+    batch, learning_rate, warm_learning_rate, weight_decay, label_smoothing
+        AdamW (Loshchilov and Hutter 2019), the rate falling along half a cosine after a short rise.
+    average_share
+        Horizon of the exponential average of the weights, as a share of the steps.
+    validation_share
+        Share of the clips kept for validation, by whole groups.
+    """
+
+    seed: int = 0
+    epochs: int = 250
+    least_patches: int = 12_800
+    most_patches: int = 300_000
+    warm_share: float = 0.05
+    budget_s: float | None = None
+    batch: int = 64
+    learning_rate: float = 3e-3
+    warm_learning_rate: float = 1e-3
+    weight_decay: float = 0.03
+    label_smoothing: float = 0.0
+    average_share: float = 0.03
+    validation_share: float = 0.1
+    loudness_exponent: float = 0.5
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON values, for the model card."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What came out.
+
+    Attributes
+    ----------
+    model
+        The network, weights averaged.
+    rule
+        How its patches make a clip, temperature calibrated on the validation clips.
+    validation
+        Indices of the clips it has not learned from; empty when there were too few to spare any.
+    validation_accuracy, validation_patch_accuracy
+        On those, by clip and by patch; None when there are none.
+    history
+        Reports as `on_progress` got them.
+    patches, seconds
+        Patches drawn; wall-clock time.
+    """
+
+    model: keras.Model
+    label_names: tuple[str, ...]
+    rule: aggregate.ClipRule
+    validation: Indices
+    validation_accuracy: float | None
+    validation_patch_accuracy: float | None
+    history: tuple[Mapping[str, Any], ...]
+    patches: int
+    seconds: float
+
+
+def fit(
+    arch: str,
+    frontend: Frontend,
+    log_mels: Sequence[Float32],
+    targets: Float32,
+    groups: Sequence[str],
+    *,
+    label_names: Sequence[str],
+    settings: TrainingSettings | None = None,
+    warm_start: keras.Model | None = None,
+    validation: Indices | None = None,
+    on_progress: Progress | None = None,
+) -> Fitted:
+    """Train a network.
+
+    Parameters
+    ----------
+    arch
+        A name in `models.ARCHITECTURES`; ignored with `warm_start`.
+    frontend
+        What the log-mels were made with.
+    log_mels : (frames, n_mels) float32 each
+        One array a clip, at least `frontend.patch_frames` frames.
+    targets : (clips, labels) float32
+        Soft targets, each row summing to one.
+    groups
+        One a clip: what must not be parted between training and validation.
+    label_names
+        One a column of `targets`.
+    settings
+        Default: `TrainingSettings()`.
+    warm_start
+        A trained network with the same labels in the same order (`models.widen_head` makes it so); copied, not changed.
+    validation
+        Clips to keep aside; default a grouped share of every label that can spare it.
+    on_progress
+        Called now and then with `{"step", "steps", "loss", "seconds", "left_s"}`.
+
+    Raises
+    ------
+    LabeltoolError
+        When there are fewer than two labels with clips to learn from, or the given validation parts a group.
+    """
+    import keras
+    import tensorflow as tf
+
+    settings = settings or TrainingSettings()
+    started = time.monotonic()
+    targets = np.asarray(targets, np.float32)
+    held_out = split_validation(targets, groups, settings) if validation is None else np.asarray(validation, np.int64)
+    learn = np.setdiff1d(np.arange(len(log_mels)), held_out)
+    _refuse(targets[learn], [groups[i] for i in learn], [groups[i] for i in held_out], label_names)
+
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(settings.seed)
+    if warm_start is None:
+        model = models.build(arch, len(label_names), frontend)
+    else:
+        model = keras.models.clone_model(warm_start)
+        model.set_weights(warm_start.get_weights())
+    sampler = PatchSampler(
+        frontend,
+        [log_mels[i] for i in learn],
+        targets[learn],
+        settings.augmentation,
+        np.random.default_rng(settings.seed),
+    )
+    steps = _schedule_steps([log_mels[i] for i in learn], frontend, settings, warm_start is not None)
+    history: list[dict[str, Any]] = []
+
+    def report(entry: dict[str, Any]) -> None:
+        history.append(entry)
+        if on_progress is not None:
+            on_progress(entry)
+
+    steps = _descend(model, sampler, steps, settings, warm_start is not None, started, report)
+    rule = aggregate.ClipRule(loudness_exponent=settings.loudness_exponent)
+    accuracy = patch_accuracy = None
+    if len(held_out):
+        clips = [log_mels[i] for i in held_out]
+        rule, accuracy, patch_accuracy = _validate(model, frontend, clips, targets[held_out], rule)
+    return Fitted(
+        model=model,
+        label_names=tuple(label_names),
+        rule=rule,
+        validation=held_out,
+        validation_accuracy=accuracy,
+        validation_patch_accuracy=patch_accuracy,
+        history=tuple(history),
+        patches=steps * settings.batch,
+        seconds=time.monotonic() - started,
+    )
+
+
+def predict(model: keras.Model, patches: Float32) -> Float32:
+    """Score patches with the float network: `(n, mels, frames)` to `(n, labels)` probabilities."""
+    if len(patches) == 0:
+        return np.empty((0, model.output_shape[-1]), np.float32)
+    return np.concatenate(
+        [np.asarray(model(patches[i : i + 256, :, :, None], training=False)) for i in range(0, len(patches), 256)]
+    )
+
+
+def clip_probabilities(
+    score: Callable[[Float32], Float32], frontend: Frontend, log_mels: Sequence[Float32], rule: aggregate.ClipRule
+) -> tuple[Float32, list[Float32]]:
+    """Score clips by the model's rule.
+
+    Parameters
+    ----------
+    score
+        Patches to probabilities: a partial of `predict`, or `Int8Model.predict`.
+    frontend, log_mels
+        As in `fit`.
+    rule
+        How patches make a clip.
+
+    Returns
+    -------
+    clips : (clips, labels) float32
+    patches : list of (patches, labels) float32
+        One array a clip.
+    """
+    cut = [frontend.patches(log_mel) for log_mel in log_mels]
+    if not cut:
+        return score(np.empty((0, frontend.n_mels, frontend.patch_frames), np.float32)), []
+    scored = score(np.concatenate(cut))
+    by_clip = np.split(scored, np.cumsum([len(patches) for patches in cut])[:-1])
+    rows = [
+        aggregate.clip_scores(probabilities, frontend.loudness_db(log_mel), rule)
+        for probabilities, log_mel in zip(by_clip, log_mels, strict=True)
+    ]
+    return np.stack(rows), list(by_clip)
+
+
+def split_validation(targets: Float32, groups: Sequence[str], settings: TrainingSettings) -> Indices:
+    """Choose validation clips by whole groups, label by label.
+
+    A label gives groups until its share is reached, and keeps at least two groups to learn from; with fewer than three
+    groups it gives none.
+
+    Returns
+    -------
+    (validation clips,) int64, ascending
+    """
+    rng = np.random.default_rng([settings.seed, 1])
+    kinds = targets.argmax(axis=1)
+    members: dict[str, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group, []).append(index)
+    held_out: set[int] = set()
+    left = {int(kind): {groups[int(i)] for i in np.flatnonzero(kinds == kind)} for kind in np.unique(kinds)}
+    for kind in left:
+        wanted = settings.validation_share * np.count_nonzero(kinds == kind)
+        for group in rng.permutation(sorted(left[kind])):
+            have = sum(1 for i in held_out if kinds[i] == kind)
+            size = sum(1 for i in members[group] if kinds[i] == kind)
+            touched = {int(kinds[i]) for i in members[group]}
+            # Half a group too many is nearer to the share than half a group too few.
+            if have + size / 2 > wanted or any(len(left[other]) < 3 for other in touched):
+                continue
+            held_out.update(members[group])
+            for other in touched:
+                left[other].discard(group)
+    return np.array(sorted(held_out), dtype=np.int64)
+
+
+def _refuse(targets: Float32, learn_groups: Sequence[str], held_groups: Sequence[str], names: Sequence[str]) -> None:
+    parted = set(learn_groups) & set(held_groups)
+    if parted:
+        raise LabeltoolError(f"the validation clips part the group {sorted(parted)[0]!r}", remedy="keep groups whole")
+    taught = [name for name, total in zip(names, targets.sum(axis=0), strict=True) if total > 0]
+    if len(taught) < 2:
+        told = f"only {taught[0]!r} has any" if taught else "none has any"
+        raise LabeltoolError(f"learning needs clips of at least two labels, and {told}", remedy="label other sounds")
+
+
+def _schedule_steps(log_mels: Sequence[Float32], frontend: Frontend, settings: TrainingSettings, warm: bool) -> int:
+    a_round = sum(len(log_mel) / frontend.patch_frames for log_mel in log_mels)
+    patches = min(max(settings.epochs * a_round, settings.least_patches), settings.most_patches)
+    if warm:
+        patches *= settings.warm_share
+    return max(1, round(patches / settings.batch))
+
+
+def _descend(
+    model: keras.Model,
+    sampler: PatchSampler,
+    steps: int,
+    settings: TrainingSettings,
+    warm: bool,
+    started: float,
+    report: Progress,
+) -> int:
+    """Run the schedule in place; returns the steps taken. The model ends with averaged weights."""
+    import keras
+    import tensorflow as tf
+
+    optimizer = keras.optimizers.AdamW(learning_rate=0.0, weight_decay=settings.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.build(model.trainable_variables)
+    averages = [tf.Variable(variable.value, trainable=False) for variable in model.weights]
+    n_labels = sampler.targets.shape[1]
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def step(patches: Any, wanted: Any, keep: Any) -> Any:
+        with tf.GradientTape() as tape:
+            probabilities = model(patches, training=True)
+            loss = tf.reduce_mean(keras.losses.categorical_crossentropy(wanted, probabilities))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        for average, variable in zip(averages, model.weights, strict=True):
+            average.assign(keep * average + (1.0 - keep) * variable.value)
+        return loss
+
+    peak = settings.warm_learning_rate if warm else settings.learning_rate
+    taken, clock, losses = 0, time.monotonic(), []
+    while taken < steps:
+        progress = taken / steps
+        rise = min(1.0, (taken + 1) / max(1.0, 0.05 * steps))
+        optimizer.learning_rate = peak * rise * 0.5 * (1.0 + math.cos(math.pi * progress))
+        # A young average forgets faster: it must not remember the random start.
+        keep = min(1.0 - 1.0 / max(1.0, settings.average_share * steps), (taken + 1.0) / (taken + 10.0))
+        patches, wanted = sampler.batch(settings.batch)
+        wanted = wanted * (1.0 - settings.label_smoothing) + settings.label_smoothing / n_labels
+        losses.append(step(tf.constant(patches[..., None]), tf.constant(wanted), tf.constant(keep, tf.float32)))
+        taken += 1
+        if taken == _UNTIMED_STEPS:
+            clock = time.monotonic()
+        if settings.budget_s is not None and taken == _UNTIMED_STEPS + _TIMED_STEPS:
+            a_step = (time.monotonic() - clock) / _TIMED_STEPS
+            left_s = settings.budget_s - (time.monotonic() - started)
+            steps = min(steps, max(taken, taken + int(left_s / a_step)))
+        if taken == steps or taken % max(1, steps // _REPORTS) == 0:
+            seconds = time.monotonic() - started
+            left = (time.monotonic() - clock) / max(1, taken - _UNTIMED_STEPS) * (steps - taken)
+            loss = float(np.mean([float(value) for value in losses]))
+            losses = []
+            report({"step": taken, "steps": steps, "loss": loss, "seconds": seconds, "left_s": left})
+    for average, variable in zip(averages, model.weights, strict=True):
+        variable.assign(average)
+    return taken
+
+
+def _validate(
+    model: keras.Model, frontend: Frontend, clips: Sequence[Float32], targets: Float32, rule: aggregate.ClipRule
+) -> tuple[aggregate.ClipRule, float, float]:
+    scores, by_clip = clip_probabilities(lambda patches: predict(model, patches), frontend, clips, rule)
+    truth = targets.argmax(axis=1)
+    right = [(rows.argmax(axis=1) == kind).mean() for rows, kind in zip(by_clip, truth, strict=True)]
+    calibrated = replace(rule, temperature=calibrate(scores, targets))
+    return calibrated, float((scores.argmax(axis=1) == truth).mean()), float(np.mean(right))
+
+
+def calibrate(clip_scores: Float32, targets: Float32) -> float:
+    """Find the temperature that makes clip scores honest (Guo et al. 2017).
+
+    Parameters
+    ----------
+    clip_scores : (clips, labels) float32
+        Scores at temperature one.
+    targets : (clips, labels) float32
+
+    Returns
+    -------
+    float
+        The temperature of least cross-entropy in a grid from 0.2 to 5, held towards 1 as if by eight clips that
+        doubt it: a handful of validation clips must not make the network cocksure.
+    """
+    logits = np.log(np.maximum(clip_scores.astype(np.float64), 1e-12))
+    grid = np.geomspace(0.2, 5.0, 97)
+    losses = []
+    for temperature in grid:
+        probabilities = aggregate.softmax(logits, float(temperature))
+        losses.append(-(targets * np.log(np.maximum(probabilities, 1e-12))).sum() + 8.0 * np.log(temperature) ** 2)
+    return float(grid[int(np.argmin(losses))])
