@@ -6,14 +6,20 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
+from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from labeltool.tui.keys import groups
 
-_KEY_WIDTH = 15
+_KEY_WIDTH = 11
+_TWO_COLUMNS = 112
+_NOTES = (
+    "A key pressed before the clip has ended counts. A key held down answers one clip. Undo works after a restart too. "
+    "When a training ends, the queue is put in order anew; the clip on the screen keeps the labels it was shown with."
+)
 
 
 class Help(ModalScreen[None]):
@@ -25,27 +31,27 @@ class Help(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay the page out."""
+        first, *others = groups()
         with VerticalScroll(id="help") as page:
             page.border_title = "Keys"
-            yield Static(_page(), id="help-keys")
+            page.border_subtitle = "Esc closes"
+            with Horizontal(id="help-columns"):
+                yield Static(_column([first]), classes="help-column")
+                yield Static(_column(others), classes="help-column")
+            yield Static(Content(_NOTES), id="help-notes")
+
+    def on_resize(self, event: Resize) -> None:
+        """Put the columns one under the other where the screen is narrow."""
+        self.set_class(event.size.width < _TWO_COLUMNS, "-narrow")
 
 
-def _page() -> Content:
+def _column(names: list[str]) -> Content:
     lines: list[Content] = []
-    for group, keys in groups().items():
-        lines.append(Content.styled(group, "bold $primary"))
+    for name in names:
+        lines.append(Content.styled(name, "bold $primary"))
         lines += [
             Content.assemble((f"  {key.shown:<{_KEY_WIDTH}}", "bold $accent"), (key.tells, "$foreground"))
-            for key in keys
+            for key in groups()[name]
         ]
         lines.append(Content(""))
-    lines += [
-        Content.styled(line, "$quiet")
-        for line in (
-            "A key pressed before the clip has ended counts. The same answer key",
-            "twice within an eighth of a second counts once, so that a key held",
-            "down answers one clip. After a training the queue is put in order",
-            "anew; the clip on the screen keeps the labels it was shown with.",
-        )
-    ]
-    return Content("\n").join(lines)
+    return Content("\n").join(lines[:-1])

@@ -49,6 +49,11 @@ class Prepared:
     model_uid: str | None
     said: tuple[JournalRow, ...]
 
+    @property
+    def has_verdict(self) -> bool:
+        """Whether it counts as labelled."""
+        return any(row.kind == "verdict" for row in self.said)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelState:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.widget import Widget
 
@@ -15,6 +16,7 @@ from labeltool.tui.text import clip, fit
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _MARKS = {Value.PRESENT.value: "✓", Value.ABSENT.value: "✗", Value.UNSURE.value: "?"}
 _MOST_SAID = 6
+_DATED = 36  # a panel as wide as this has room for dates
 
 Part = tuple[str, str]
 """Text and its style."""
@@ -37,16 +39,25 @@ class Suggestions(Widget):
         self._said: tuple[JournalRow, ...] = ()
         self._source = ""
         self._saying = Saying.ANSWER
+        self._cleared = True
 
     def show(
         self, offers: tuple[Offer, ...], said: tuple[JournalRow, ...], *, source: str, saying: Saying = Saying.ANSWER
     ) -> None:
         """Show labels to take, what was said of the clip before, and (`source`) where the order comes from."""
         self._offers, self._said, self._source, self._saying = offers, said, source, saying
+        self._cleared = False
+        self.refresh()
+
+    def clear(self) -> None:
+        """Show nothing."""
+        self._cleared = True
         self.refresh()
 
     def render(self) -> Content:
         """Return the lines."""
+        if self._cleared:
+            return Content("")
         width = self.size.width
         title = "bold $accent" if self._saying is not Saying.ANSWER else "bold $foreground"
         lines: list[list[Part]] = [[(fit(self._saying.value, width), title)], [(fit(self._source, width), "$quiet")]]
@@ -60,12 +71,12 @@ class Suggestions(Widget):
                 lines.append([])
         if self._said:
             room = max(1, min(_MOST_SAID, self.size.height - len(lines) - 2))
-            lines += [[], [(fit("Said before", width), "bold $foreground")]]
-            lines += [[(clip(told(row), width), "$quiet")] for row in self._said[-room:]]
+            lines += [[], [(fit("Said so far", width), "bold $foreground")]]
+            lines += [_said_line(row, width) for row in self._said[-room:]]
         return Content("\n").join([Content.assemble(*parts) for parts in lines])
 
     def _row(self, place: int, offer: Offer, mark: str, width: int) -> list[Part]:
-        bar = max(4, min(14, width // 4))
+        bar = max(4, min(14, width // 4 - 2))
         digit = "bold $accent"
         label = "bold $foreground" if place == 1 else "$foreground"
         if mark == "✗":
@@ -85,12 +96,15 @@ class Suggestions(Widget):
         ]
 
 
-def told(row: JournalRow) -> str:
-    """Say a row of the journal in a few words: `✓ dog  (ann, 2026-01-31)`."""
+def what_was_said(row: JournalRow) -> str:
+    """Say a row of the journal in a few words: `✓ dog`, `✗ none of these`, `» skipped`."""
     if row.kind != "verdict":
-        what = "» skipped" if row.kind == "skip" else "» bad audio"
-    elif row.label is None:
-        what = "✗ none of these" if row.value == Value.ABSENT.value else "? cannot tell"
-    else:
-        what = f"{_MARKS[row.value or '']} {row.label}"
-    return f"{what}  ({row.annotator}, {row.said_at[:10]})"
+        return "» skipped" if row.kind == "skip" else "» bad audio"
+    if row.label is None:
+        return "✗ none of these" if row.value == Value.ABSENT.value else "? cannot tell"
+    return f"{_MARKS[row.value or '']} {row.label}"
+
+
+def _said_line(row: JournalRow, width: int) -> list[Part]:
+    who = clip(f"{row.annotator} {row.said_at[:10]}" if width >= _DATED else row.annotator, width // 2)
+    return [(fit(what_was_said(row), width - cell_len(who) - 1), "$foreground"), (f" {who}", "$quiet")]

@@ -1,0 +1,150 @@
+"""What every screen over a sound shares: the pictures, the playhead, and the keys to listen and to look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textual.containers import Vertical
+from textual.events import Resize
+from textual.screen import Screen
+from textual.widget import Widget
+
+from labeltool.tui.help import Help
+from labeltool.tui.notice import Notice
+from labeltool.tui.preparation import Prepared
+from labeltool.tui.services import Services
+from labeltool.tui.sound import Sound
+from labeltool.tui.spectrogram import Spectrogram
+from labeltool.tui.text import clock
+from labeltool.tui.transport import Transport
+from labeltool.tui.waveform import Waveform
+
+_FRAMES_A_SECOND = 30
+_SHORT_ROWS = 28
+_SEEKS_A_CLIP = 20
+
+
+class ListeningScreen(Screen[None]):
+    """Shows and plays one sound; what is asked of it is the subclass's matter.
+
+    Parameters
+    ----------
+    services
+        The session, the player and the threads behind the screen.
+    """
+
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self.services = services
+        self.notice = Notice(id="notice")
+        self._spectrogram = Spectrogram(id="spectrogram")
+        self._waveform = Waveform(id="waveform")
+        self._transport = Transport(id="transport")
+        self._sound: Sound | None = None
+        self._autoplay = True
+
+    def compose_sight(self) -> Iterator[Widget]:
+        """Lay out the pictures."""
+        yield Vertical(self._spectrogram, self._waveform, self._transport, id="sight")
+
+    def on_mount(self) -> None:
+        """Let the playhead move."""
+        self.set_interval(1 / _FRAMES_A_SECOND, self._follow_sound)
+
+    def on_resize(self, event: Resize) -> None:
+        """Give the picture the rows on a short screen."""
+        self.set_class(event.size.height < _SHORT_ROWS, "-short")
+
+    def show_clip(self, prepared: Prepared) -> None:
+        """Show and play a clip, or say why it cannot be."""
+        clip, sound = prepared.clip, prepared.sound
+        beginning = f"  at {clock(clip.start_s)}" if clip.start_s else ""
+        self._transport.file = clip.path.rpartition("/")[2] + beginning
+        if sound is None:
+            self._put(None)
+            self._spectrogram.say("This clip cannot be played.", prepared.problem, "", "b sets it aside, s skips it")
+            return
+        self._put(sound)
+        self._spectrogram.show(sound)
+        if sound.cut_s:
+            self.notice.tell(f"a long clip: its last {clock(sound.cut_s)} are neither shown nor played")
+
+    def show_words(self, *lines: str) -> None:
+        """Show a few lines in place of a clip."""
+        self._transport.file = ""
+        self._put(None)
+        self._spectrogram.say(*lines)
+
+    def _put(self, sound: Sound | None) -> None:
+        self._sound = sound
+        self._waveform.show(sound)
+        self._transport.duration_s = sound.duration_s if sound else 0.0
+        if sound is not None:
+            self.services.player.put(sound.samples, play=self._autoplay)
+        else:
+            self.services.player.put(self.services.silence, play=False)
+        self._follow_sound()
+
+    def _follow_sound(self) -> None:
+        player = self.services.player
+        self._transport.playing = player.playing
+        self._transport.silent = player.silent
+        if self._sound is None:
+            self._spectrogram.playhead = self._waveform.playhead = None
+            return
+        position_s = player.position_s
+        self._transport.moment = clock(position_s)
+        share = position_s / self._sound.duration_s
+        self._spectrogram.playhead = self._waveform.playhead = share if player.playing or 0 < share < 1 else None
+
+    def action_toggle_play(self) -> None:
+        """Play or pause."""
+        self.services.player.toggle()
+
+    def action_replay(self) -> None:
+        """Play from the beginning."""
+        self.services.player.replay()
+
+    def action_loop(self) -> None:
+        """Loop or not."""
+        player = self.services.player
+        player.loop = self._transport.loop = not player.loop
+        if player.loop and not player.playing:
+            player.replay()
+
+    def action_seek(self, steps: int) -> None:
+        """Go back or forward by a twentieth of the clip."""
+        if self._sound is not None:
+            player = self.services.player
+            player.seek(player.position_s + steps * self._sound.duration_s / _SEEKS_A_CLIP)
+
+    def action_faster(self, steps: int) -> None:
+        """Change the speed."""
+        self.services.player.faster(steps)
+        self._transport.speed = self.services.player.speed
+
+    def action_louder(self, steps: int) -> None:
+        """Change the gain."""
+        self.services.player.louder(steps)
+        self._transport.gain_db = self.services.player.gain_db
+
+    def action_autoplay(self) -> None:
+        """Play clips as they appear, or not."""
+        self._autoplay = not self._autoplay
+        self.notice.tell("clips play as they appear" if self._autoplay else "clips wait for Space")
+
+    def action_contrast(self) -> None:
+        """Change the picture's contrast."""
+        self.notice.tell(f"contrast: {self._spectrogram.next_contrast()}")
+
+    def action_brighten(self, steps: int) -> None:
+        """Change the picture's brightness."""
+        self.notice.tell(f"brightness: {self._spectrogram.brighten(steps):+.0f} dB")
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        self.app.push_screen(Help())
+
+    def action_leave(self) -> None:
+        """Close the room."""
+        self.app.exit()
