@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from labeltool.audio import AUDIO_SUFFIXES, AudioFile, describe
+from labeltool.audio import AudioFile, describe, walk
 from labeltool.errors import LabeltoolError
 from labeltool.importers.shared import MICROSECONDS, clip_of, length_us, reason_of, recording_of
 from labeltool.records import Clip, Imported, Recording, Skipped
@@ -88,21 +88,8 @@ def _clips(recording: Recording, clip_us: int | None, hop_us: int | None) -> Ite
 
 
 def _sounds_under(directory: Path) -> Iterator[AudioFile | Skipped]:
-    walked: set[Path] = set()  # links may lead around in a circle
-    waiting = [directory]
-    while waiting:
-        path = waiting.pop()
+    for path in walk(directory):
         try:
-            if path.is_dir():
-                real = path.resolve()
-                if real not in walked:
-                    walked.add(real)
-                    visible = (entry for entry in path.iterdir() if not entry.name.startswith("."))
-                    waiting.extend(sorted(visible, reverse=True))
-            elif path.suffix.lower() in AUDIO_SUFFIXES:
-                # To open a pipe or a device would wait for ever.
-                yield describe(path) if path.is_file() else Skipped(str(path), None, "is not a regular file")
+            yield describe(path)
         except LabeltoolError as error:
             yield Skipped(str(path), None, reason_of(error))
-        except OSError as error:
-            yield Skipped(str(path), None, f"cannot be read: {error.strerror}")

@@ -1,7 +1,8 @@
 """ESC-50 and its part ESC-10 as published (Piczak 2015, https://github.com/karolpiczak/ESC-50).
 
 `meta/esc50.csv` lists 2,000 clips of 5 s in `audio/`, named `FOLD-SRCFILE-TAKE-TARGET.wav`, in five official folds.
-Clips cut from one Freesound recording share `src_file` and are one group. The 400 clips marked `esc10` are CC BY, the
+Clips cut from one Freesound recording share `src_file` and are one group, under the id
+that UrbanSound8K's clips of the same recording carry. The 400 clips marked `esc10` are CC BY, the
 others CC BY-NC.
 """
 
@@ -67,7 +68,7 @@ def _entry(directory: Path, row: TableRow, *, is_esc10: bool) -> Listed:
         line=row.line,
         folder=directory / "audio",
         name=name,
-        group=f"esc50:{source}",
+        group=f"freesound:{source}",
         fold=fold,
         label=row.fields["category"],
         licence="CC BY 3.0" if is_esc10 else "CC BY-NC 3.0",

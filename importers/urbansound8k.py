@@ -51,7 +51,7 @@ def _entry(directory: Path, row: TableRow) -> Listed:
         line=row.line,
         folder=directory / "audio" / f"fold{fold}",
         name=name,
-        group=f"urbansound8k:{source}",
+        group=f"freesound:{source}",
         fold=fold,
         label=row.fields["class"],
         licence="CC BY-NC 3.0",

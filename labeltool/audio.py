@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,29 +37,32 @@ class AudioFile:
         return self.frames / self.sample_rate_hz
 
 
-def walk(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the sound files among paths and in folders, in a fixed order.
+def walk(directory: Path) -> Iterator[Path]:
+    """Yield the sound files in a folder and below it, in the order of their names.
 
-    A file named outright is yielded whatever its ending; in a folder, those of `AUDIO_SUFFIXES`, hidden ones left out.
-    Links to folders are not followed: they may lead in a circle.
+    Hidden ones are left out; of the others, those that end in one of `AUDIO_SUFFIXES` are sound. Links are followed, each
+    folder once.
 
     Raises
     ------
     LabeltoolError
-        When a path does not exist.
+        When a folder cannot be listed.
     """
-    for path in paths:
-        if not path.exists():
-            raise LabeltoolError("no such file or folder", file=path)
-        if not path.is_dir():
+    walked: set[Path] = set()  # links may lead around in a circle
+    waiting = [directory]
+    while waiting:
+        path = waiting.pop()
+        if path.is_dir():
+            real = path.resolve()
+            if real not in walked:
+                walked.add(real)
+                try:
+                    visible = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+                except OSError as error:
+                    raise LabeltoolError(f"cannot be listed: {error.strerror}", file=path) from error
+                waiting.extend(reversed(visible))
+        elif path.suffix.lower() in AUDIO_SUFFIXES:
             yield path
-            continue
-        for folder, folders, names in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            for name in sorted(names):
-                found = Path(folder, name)
-                if not name.startswith(".") and found.suffix.lower() in AUDIO_SUFFIXES:
-                    yield found
 
 
 def content_hash(path: Path) -> str:
@@ -85,6 +87,9 @@ def describe(path: Path) -> AudioFile:
         )
     if path.is_dir():
         raise LabeltoolError("is a directory, not a sound file", file=path)
+    if not path.is_file():
+        # A pipe would be waited on for ever.
+        raise LabeltoolError("is not a regular file", file=path)
     try:
         info = soundfile.info(str(path))
         sha256 = content_hash(path)

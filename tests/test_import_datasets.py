@@ -103,7 +103,7 @@ def test_a_file_becomes_a_recording_a_whole_clip_and_a_verdict(tmp_path: Path, w
     listing = esc_table(tmp_path, "2-77-A-0.wav,2,0,dog,True,77,A")
     recording, clip, verdict = esc50.read(tmp_path)
     assert isinstance(recording, Recording)
-    assert (recording.path, recording.group, recording.licence) == (str(sound), "esc50:77", "CC BY 3.0")
+    assert (recording.path, recording.group, recording.licence) == (str(sound), "freesound:77", "CC BY 3.0")
     assert clip == Clip(recording.sha256, 0.0, 0.5, 2)
     assert verdict == Verdict(clip, "dog", file=str(listing), line=2)
 
@@ -116,8 +116,8 @@ def test_urbansound_clips_of_one_source_are_one_group_in_their_official_fold(
     urban_table(tmp_path, "9-3-0-0.wav,9,0,1,1,10,3,dog_bark", "9-3-0-1.wav,9,0,1,2,10,3,dog_bark")
     records = list(urbansound8k.read(tmp_path))
     assert [(r.group, r.channels, r.licence) for r in of_kind(records, Recording)] == [
-        ("urbansound8k:9", 2, "CC BY-NC 3.0"),
-        ("urbansound8k:9", 1, "CC BY-NC 3.0"),
+        ("freesound:9", 2, "CC BY-NC 3.0"),
+        ("freesound:9", 1, "CC BY-NC 3.0"),
     ]
     assert [clip.fold for clip in of_kind(records, Clip)] == [10, 10]
 

@@ -55,7 +55,7 @@ def test_retraining_tells_what_it_promises(trained: tuple[Project, dict[str, Any
 def test_the_model_has_not_seen_the_test_fold_and_is_right_on_it(trained: tuple[Project, dict[str, Any]]) -> None:
     project, told = trained
     files = modelfiles.read(project.models / str(told["model"]))
-    assert not any(group.startswith("esc50:3") for group in files.groups_seen())
+    assert not any(group.startswith("freesound:3") for group in files.groups_seen())
     found = json.loads(labeltool("--project", project.directory, "evaluate", "--fold", "3", "--json").stdout)
     assert found["clips"] == 6
     # Three pure tones an octave or more apart: less than all right is a broken path, not a weak network.

@@ -68,7 +68,8 @@ def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
     with current_project().open_store() as store, Progress() as progress:
         missing = clips.missing_recordings(store)
         found: dict[str, str] = {}
-        for done, path in enumerate(walk(paths), start=1):
+        files = (file for path in paths for file in (walk(path) if path.is_dir() else (path,)))
+        for done, path in enumerate(files, start=1):
             progress("hashing", done, 0, path.name)
             sha256 = content_hash(path)
             if sha256 in missing:
