@@ -40,8 +40,8 @@ class AudioFile:
 def walk(directory: Path) -> Iterator[Path]:
     """Yield the sound files in a folder and below it, in the order of their names.
 
-    Hidden ones are left out; of the others, those that end in one of `AUDIO_SUFFIXES` are sound. Links are followed, each
-    folder once.
+    Hidden ones are left out; of the others, those that end in one of `AUDIO_SUFFIXES` are sound. Links are followed,
+    each folder once.
 
     Raises
     ------
