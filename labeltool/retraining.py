@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from labeltool import __version__, modelfiles
 from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
@@ -19,7 +21,7 @@ from labeltool.lessons import Lesson, lesson
 from labeltool.measure import measure
 from labeltool.project import Project
 from labeltool.records import StoredClip
-from labeltool.store import clips, journal, models
+from labeltool.store import Store, clips, journal, models
 from labeltool.suggest import suggest_for_unanswered
 
 if TYPE_CHECKING:
@@ -127,14 +129,13 @@ def teach(
         label_names=lessons.labels,
         settings=training.TrainingSettings(seed=recipe.seed, budget_s=recipe.budget_s),
         warm_start=warm,
-        on_progress=lambda told: report("training", told["done"], told["total"], told.get("text", "")),
+        on_progress=lambda told: report("training", told["step"], told["steps"], f"{told['left_s']:.0f} s left"),
     )
     report("converting to int8", 0, 0)
-    validation = set(fitted.validation)
+    validation = {int(index) for index in fitted.validation}
     learnt = [index for index in range(len(log_mels)) if index not in validation]
-    int8 = quantise.to_int8(
-        fitted.model, training.representative_patches(frontend, [log_mels[i] for i in learnt], seed=recipe.seed)
-    )
+    # What fixes the int8 scales comes from clips that were learnt from, as the weights do.
+    int8 = quantise.to_int8(fitted.model, np.concatenate([frontend.patches(log_mels[i]) for i in learnt]))
     card: dict[str, Any] = {
         "architecture": recipe.arch,
         "parameters": int(fitted.model.count_params()),
@@ -198,7 +199,7 @@ def _warm_start(
 
 
 def _publish(
-    project: Project, store: Any, scratch: Path, card: dict[str, Any], parent: models.ModelRow | None, mark: str
+    project: Project, store: Store, scratch: Path, card: dict[str, Any], parent: models.ModelRow | None, mark: str
 ) -> int:
     def publish(model_id: int) -> None:
         target = project.models / str(model_id)

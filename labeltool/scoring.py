@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
-import numpy as np
-
-from labeltool.aggregate import clip_scores
+from labeltool import models, training
 from labeltool.frontend import Float32
-from labeltool.modelfiles import ModelFiles
+from labeltool.modelfiles import KERAS, ModelFiles
 
 # Clips predicted together: enough to fill a batch, few enough that their patches fit the memory (8 MB each).
 _CLIPS_AT_ONCE = 64
@@ -33,16 +32,7 @@ class ClipScore:
 
 def float_predictor(files: ModelFiles) -> Predictor:
     """Load a model's float network."""
-    from labeltool import models
-    from labeltool.modelfiles import KERAS
-
-    network = models.load(files.directory / KERAS)
-
-    def predict(patches: Float32) -> Float32:
-        found: Float32 = network.predict(patches[..., None], batch_size=256, verbose=0)
-        return found
-
-    return predict
+    return partial(training.predict, models.load(files.directory / KERAS))
 
 
 def int8_predictor(files: ModelFiles) -> Predictor:
@@ -61,10 +51,6 @@ def score_clips(files: ModelFiles, predict: Predictor, log_mels: Sequence[Float3
         Each (frames, mels) float32, of at least one patch.
     """
     for first in range(0, len(log_mels), _CLIPS_AT_ONCE):
-        batch = [np.asarray(log_mel) for log_mel in log_mels[first : first + _CLIPS_AT_ONCE]]
-        patches = [files.frontend.patches(log_mel) for log_mel in batch]
-        predicted = predict(np.concatenate(patches))
-        ends = np.cumsum([len(one) for one in patches])[:-1]
-        for log_mel, probabilities in zip(batch, np.split(predicted, ends), strict=True):
-            loudness_db = files.frontend.loudness_db(log_mel)
-            yield ClipScore(clip_scores(probabilities, loudness_db, files.rule), probabilities)
+        batch = log_mels[first : first + _CLIPS_AT_ONCE]
+        scores, patches = training.clip_probabilities(predict, files.frontend, batch, files.rule)
+        yield from map(ClipScore, scores, patches)
