@@ -115,4 +115,4 @@ def regions_by_recording(store: Store) -> dict[int, list[Region]]:
 
 def one_field(label: str) -> str:
     """Return a label with a space for each tab, line break and control character: the format cannot hold them."""
-    return "".join(" " if unicodedata.category(letter) in ("Cc", "Zl", "Zp") else letter for letter in label)
+    return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in label)

@@ -29,7 +29,7 @@ def write(source: Source, directory: Path) -> None:
     network = read_network(model.int8)
     check_fit(model, network)
     tables, tables_header = mel_tables(model.frontend)
-    found = validation_set(source, network)
+    found = validation_set(source)
     texts = {
         "README.md": readme(source, network, found),
         f"model/{LABELS}": "".join(f"{one_line(label)}\n" for label in model.labels),

@@ -76,7 +76,7 @@ void patch_to_input(float *mel, int8_t *input)
     }}
     const float mean = AED_PATCH_LESS_ITS_MEAN ? sum / (float)n : 0.0F;
     for (int i = 0; i < n; i++) {{
-        const float code = roundf((mel[i] - mean) / AED_INPUT_SCALE) + (float)AED_INPUT_ZERO_POINT;
+        const float code = rintf((mel[i] - mean) / AED_INPUT_SCALE) + (float)AED_INPUT_ZERO_POINT;
         input[i] = (int8_t)fminf(fmaxf(code, -128.0F), 127.0F);
     }}
 }}

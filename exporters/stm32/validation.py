@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
-from labeltool.exporters.stm32.network import Network, Tensor
 from labeltool.features import FeatureCache
 from labeltool.records import LabelledClip
 
@@ -47,7 +46,7 @@ class ValidationSet:
     held_out: bool
 
 
-def validation_set(source: Source, network: Network) -> ValidationSet:
+def validation_set(source: Source) -> ValidationSet:
     """Choose clips, one patch of each (the loudest: a silent one would tell nothing), and run the int8 network on them.
 
     Clips the model has not seen, when there are any; labels in turn.
@@ -57,7 +56,10 @@ def validation_set(source: Source, network: Network) -> ValidationSet:
     LabeltoolError
         When no labelled clip can be heard.
     """
+    from labeltool.quantise import Int8Model
+
     model = source.model
+    network = Int8Model(model.int8)
     known = [labelled for labelled in source.heard if any(label in model.labels for label in labelled.present)]
     if not known:
         raise LabeltoolError("no clip carries a label of the model: there is nothing to validate the package with")
@@ -78,8 +80,9 @@ def validation_set(source: Source, network: Network) -> ValidationSet:
         loudest = int(model.frontend.loudness_db(log_mel).argmax())
         patches.append(model.frontend.patches(log_mel)[loudest])
         first_frames.append(int(model.frontend.patch_starts(len(log_mel))[loudest]))
-    inputs, outputs = _run(model.int8, network, np.stack(patches))
-    return ValidationSet(inputs, outputs, tuple(audible), tuple(first_frames), held_out=bool(unseen))
+    inputs = network.quantise(np.stack(patches))
+    outputs = network.predict_int8(inputs)
+    return ValidationSet(inputs[..., None], outputs, tuple(audible), tuple(first_frames), held_out=bool(unseen))
 
 
 def labels_in_turn(clips: Sequence[LabelledClip], labels: Sequence[str]) -> list[LabelledClip]:
@@ -102,18 +105,3 @@ def write_validation(found: ValidationSet, directory: Path) -> None:
         for labelled, first_frame in zip(found.clips, found.first_frames, strict=True):
             clip, heard = labelled.clip, " ".join(map(repr, labelled.present))
             writer.writerow((clip.sha256, clip.start_s, clip.end_s, first_frame, heard, found.held_out))
-
-
-def _run(model: bytes, network: Network, patches: npt.NDArray[np.float32]) -> tuple[Codes, Codes]:
-    from labeltool.quantise import Int8Model
-
-    inputs = _codes(patches, network.input)
-    # The network is given the very numbers the codes stand for, so that its own rounding has nothing left to decide.
-    reals = np.float32(network.input.scale) * (inputs.astype(np.float32) - np.float32(network.input.zero_point))
-    outputs = _codes(Int8Model(model).predict(reals), network.output)
-    return inputs[..., None], outputs
-
-
-def _codes(reals: npt.NDArray[np.float32], tensor: Tensor) -> Codes:
-    assert tensor.scale is not None and tensor.zero_point is not None  # the package takes int8 models only
-    return np.clip(np.rint(reals / np.float32(tensor.scale)) + tensor.zero_point, -128, 127).astype(np.int8)
