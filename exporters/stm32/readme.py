@@ -40,9 +40,10 @@ With ST Edge AI Core (`stedgeai`) installed, in this folder; `stm32u5` stands fo
 (real = scale * (code - zero point)). The answers are those of TensorFlow Lite's reference kernels, computed on the
 laptop. `--valoutput validation/val_out.csv` compares with them from CSV.
 
-In STM32CubeMX: new project for your board; *Software Packs > Select Components > X-CUBE-AI > Core*; in *X-CUBE-AI*
-press *Add network*, choose *TFLite* and `model/model_int8.tflite`, *Analyze*; as validation data choose *Custom* and
-`validation/val.npz`, *Validate on desktop*; *Generate Code*.
+In STM32CubeMX: new project for your board; *Software Packs > Select Components*, tick *X-CUBE-AI > Core*; under
+*Middleware and Software Packs > X-CUBE-AI* press *Add network*, choose *TFLite* and browse to
+`model/model_int8.tflite`; *Analyze*; as *Validation inputs* browse to `validation/val.npz`; *Validate on desktop*;
+*Generate code*.
 
 ## In ST's audio event application
 
@@ -120,7 +121,7 @@ def readme(source: Source, network: Network, found: ValidationSet) -> str:
         patches=len(found.inputs),
         whose="of clips the model has not seen"
         if found.held_out
-        else "of clips the model has seen (there are no others)",
+        else "of clips the model has seen, for want of others",
         input_text=f"scale {network.input.scale:.9g}, zero point {network.input.zero_point}",
         output_text=f"scale {network.output.scale:.9g}, zero point {network.output.zero_point}",
         floor=frontend.floor,

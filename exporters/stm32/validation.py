@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -60,12 +62,11 @@ def validation_set(source: Source) -> ValidationSet:
 
     model = source.model
     network = Int8Model(model.int8)
-    known = [labelled for labelled in source.heard if any(label in model.labels for label in labelled.present)]
-    if not known:
-        raise LabeltoolError("no clip carries a label of the model: there is nothing to validate the package with")
+    if not source.heard:
+        raise LabeltoolError("no clip has a label yet: there is nothing to validate the package with")
     seen = model.groups_seen()
-    unseen = [labelled for labelled in known if labelled.clip.group not in seen]
-    chosen = labels_in_turn(unseen or known, model.labels)[:MOST_PATCHES]
+    unseen = [labelled for labelled in source.heard if labelled.clip.group not in seen]
+    chosen = labels_in_turn(unseen or source.heard)[:MOST_PATCHES]
     cache = FeatureCache(source.project.cache / "features", model.frontend)
     failed = cache.compute(
         [labelled.clip for labelled in chosen],
@@ -85,13 +86,12 @@ def validation_set(source: Source) -> ValidationSet:
     return ValidationSet(inputs[..., None], outputs, tuple(audible), tuple(first_frames), held_out=bool(unseen))
 
 
-def labels_in_turn(clips: Sequence[LabelledClip], labels: Sequence[str]) -> list[LabelledClip]:
-    """Order clips so that any first few of them hold each label about equally often."""
-    queues: dict[str, list[LabelledClip]] = {label: [] for label in labels}
-    for labelled in sorted(clips, key=lambda one: one.clip.key):
-        queues[next(label for label in labelled.present if label in queues)].append(labelled)
-    longest = max(map(len, queues.values()))
-    return [queue[turn] for turn in range(longest) for queue in queues.values() if turn < len(queue)]
+def labels_in_turn(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
+    """Order clips so that any first few of them hold each label about equally often, always in the same way."""
+    queues: dict[str, list[LabelledClip]] = {}
+    for labelled in sorted(clips, key=lambda one: (one.present, one.clip.key)):
+        queues.setdefault(labelled.present[0], []).append(labelled)
+    return [labelled for turn in zip_longest(*queues.values()) for labelled in turn if labelled is not None]
 
 
 def write_validation(found: ValidationSet, directory: Path) -> None:
@@ -103,5 +103,5 @@ def write_validation(found: ValidationSet, directory: Path) -> None:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
         writer.writerow(("recording_sha256", "start_s", "end_s", "first_frame", "labels_heard", "held_out"))
         for labelled, first_frame in zip(found.clips, found.first_frames, strict=True):
-            clip, heard = labelled.clip, " ".join(map(repr, labelled.present))
+            clip, heard = labelled.clip, json.dumps(labelled.present, ensure_ascii=False)
             writer.writerow((clip.sha256, clip.start_s, clip.end_s, first_frame, heard, found.held_out))
