@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
@@ -88,19 +88,19 @@ class Child:
         LabeltoolError
             When the task failed, with its reason, or the process died, naming its log. Not after `stop`.
         """
-        assert self._process.stdout is not None
         finished = False
-        stdout: IO[str] = self._process.stdout
-        for line in stdout:
-            try:
-                message = json.loads(line)
-            except ValueError:
-                continue  # something a library printed
-            if message.get("event") == "error":
-                self._process.wait()
-                raise LabeltoolError(message["reason"])
-            finished = finished or message.get("event") == "done"
-            yield message
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                try:
+                    message = json.loads(line)
+                except ValueError:
+                    continue  # cut short: the process died while it wrote
+                if message["event"] == "error":
+                    self._process.wait()
+                    raise LabeltoolError(message["reason"])
+                finished = finished or message["event"] == "done"
+                yield message
         code = self._process.wait()
         if not finished and not self._stopped:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"

@@ -34,7 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str
     for number, pitch in enumerate((310, 1150, 4300)):
         write(folder / "pool" / f"{number}.wav", frequency_hz=pitch, seconds=2.0)
     labeltool(*at, "import", "audio", folder / "pool")
-    arguments = ("retrain", "--from-scratch", "--test-fold", "3", "--budget", "30", "--json")
+    arguments = ("retrain", "--from-scratch", "--test-fold", "3", "--json")
     return project, json.loads(labeltool(*at, *arguments).stdout)
 
 
@@ -107,7 +107,7 @@ def test_a_new_label_widens_the_head_of_a_warm_start(copy: Project, write_tone: 
         file = write_tone(f"noise-{number}.wav", frequency_hz=7000, seconds=2.0)
         labeltool(*at, "import", "audio", file)
         labeltool(*at, "mark", file, "a new sound")
-    told = json.loads(labeltool(*at, "retrain", "--budget", "15", "--json").stdout)
+    told = json.loads(labeltool(*at, "retrain", "--json").stdout)
     assert told["warm"] and told["labels_seen"] == 20
     files = modelfiles.read(copy.models / str(told["model"]))
     assert files.labels == ("a new sound", "high", "low", "middle")
@@ -124,7 +124,7 @@ def test_a_killed_retraining_leaves_no_trace_and_names_its_log(copy: Project) ->
                 os.killpg(child.process_id, signal.SIGKILL)
     assert json.loads(labeltool("--project", copy.directory, "status", "--json").stdout)["model"] == 1
     # And nothing it left stands in the way of the next one.
-    told = json.loads(labeltool("--project", copy.directory, "retrain", "--budget", "5", "--json").stdout)
+    told = json.loads(labeltool("--project", copy.directory, "retrain", "--json").stdout)
     assert told["model"] == 2
     assert sorted(path.name for path in copy.models.iterdir()) == ["1", "2"]
 
