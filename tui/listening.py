@@ -21,6 +21,7 @@ from labeltool.tui.waveform import Waveform
 
 _FRAMES_A_SECOND = 30
 _SHORT_ROWS = 28
+_THIN_COLUMNS = 66
 _SEEKS_A_CLIP = 20
 
 
@@ -52,8 +53,9 @@ class ListeningScreen(Screen[None]):
         self.set_interval(1 / _FRAMES_A_SECOND, self._follow_sound)
 
     def on_resize(self, event: Resize) -> None:
-        """Give the picture the rows on a short screen."""
+        """Give the picture the room on a small screen."""
         self.set_class(event.size.height < _SHORT_ROWS, "-short")
+        self.set_class(event.size.width < _THIN_COLUMNS, "-thin")
 
     def show_clip(self, prepared: Prepared) -> None:
         """Show and play a clip, or say why it cannot be."""

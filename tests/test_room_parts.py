@@ -1,0 +1,169 @@
+"""The labelling room, part by part, without a screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import room_helpers
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from labeltool.project import Project
+from labeltool.records import Suggestion
+from labeltool.store import Store, clips
+from labeltool.tui.offers import offers, search
+from labeltool.tui.playback import Player
+from labeltool.tui.sound import PLAYBACK_RATE_HZ, draw, load, pooled
+from labeltool.tui.text import clip, clock, fit, shown
+from labeltool.tui.timeline import time_axis
+from labeltool.tui.waveform import braille
+
+room_project = room_helpers.room_project
+reading = room_helpers.reading
+
+# -- text and labels
+
+
+@given(st.text(), st.integers(0, 40))
+def test_text_is_cut_to_its_cells_whatever_it_holds(text: str, width: int) -> None:
+    assert cell_len(fit(text, width)) == width
+    assert cell_len(clip(text, width)) <= width
+    assert "\n" not in shown(text)
+    assert "\x1b" not in shown(text)
+
+
+def test_labels_are_found_by_a_few_letters_best_first() -> None:
+    labels = ["hedgehog", "dog", "dog_bark", "Straßenlärm", "Möwe", "good dog", "d-o-g"]
+    assert search("dog", labels) == ["dog", "dog_bark", "good dog", "hedgehog", "d-o-g"]
+    assert search("mowe", labels) == ["Möwe"]
+    assert search("STRASSE", labels) == ["Straßenlärm"]
+    assert search("hdg", labels) == ["hedgehog"]
+    assert search("  ", labels) == labels
+    assert search("xyz", labels) == []
+
+
+def test_labels_the_model_does_not_know_follow_its_suggestions_most_used_first() -> None:
+    suggestion = Suggestion(1, 1, {"b": 0.7, "a": 0.3})
+    used = {"a": 9, "b": 0, "c": 1, "d": 5}
+    assert [(offer.label, offer.probability) for offer in offers(suggestion, used)] == [
+        ("b", 0.7),
+        ("a", 0.3),
+        ("d", None),
+        ("c", None),
+    ]
+    assert [offer.label for offer in offers(None, used)] == ["a", "d", "c", "b"]
+    assert len(offers(None, {str(place): 0 for place in range(30)})) == 9
+
+
+# -- pictures
+
+
+def test_a_tone_lights_the_band_of_its_frequency_at_any_rate() -> None:
+    for rate in (8_000, 16_000, 44_100, 96_000):
+        time_s = np.arange(rate) / rate
+        sound, band_hz = draw(np.sin(2 * np.pi * 1000 * time_s).astype(np.float32), rate)
+        loudest = band_hz[sound.mean(axis=1).argmax()]
+        assert abs(loudest - 1000) < 60
+        assert abs(float(sound.max())) < 3.0  # full scale is 0 dB
+
+
+def test_the_shortest_sounds_can_be_drawn() -> None:
+    for samples in (1, 2, 100):
+        sound, _ = draw(np.ones(samples, np.float32), 16_000)
+        assert np.isfinite(sound).all()
+        assert pooled(sound, 40, 80).shape == (40, 80)
+
+
+def test_a_click_survives_pooling() -> None:
+    sound = np.full((96, 1200), -80.0, np.float32)
+    sound[:, 777] = 0.0
+    columns = pooled(sound, 40, 80).max(axis=0)
+    assert (columns == 0).sum() == 1
+    assert columns.argmax() == 777 * 80 // 1200
+
+
+def test_a_long_clip_is_cut_and_says_so(room_project: Project, reading: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labeltool.tui.sound.LONGEST_S", 0.2)
+    sound = load(clips.all_clips(reading)[0])
+    assert sound.duration_s == pytest.approx(0.2)
+    assert sound.cut_s == pytest.approx(0.3)
+
+
+def test_the_time_axis_names_moments_under_their_columns() -> None:
+    axis = time_axis(5.0, 100)
+    assert len(axis) == 100
+    assert axis.startswith("╵0 s")
+    assert [axis.index(f"╵{second}") for second in (1, 2, 3, 4)] == [20, 40, 60, 80]
+    assert time_axis(0.0, 10) == " " * 10
+    assert len(time_axis(7200.0, 30)) == 30
+
+
+def test_the_waveform_fills_from_the_lowest_to_the_highest_sample() -> None:
+    loud_then_silent = np.array([[-1.0] * 4 + [0.0] * 4, [1.0] * 4 + [0.0] * 4], np.float32)
+    rows = braille(loud_then_silent, columns=4, rows=2)
+    assert [row[:2] for row in rows] == ["⣿⣿", "⣿⣿"]
+    assert "".join(row[2:] for row in rows).count("⣿") == 0
+
+
+def test_clocks_carry_over_at_the_minute() -> None:
+    assert clock(59.96) == "1:00.0"
+    assert clock(3725.25) == "1:02:05.2"
+
+
+# -- playing
+
+
+def ramp(frames: int) -> np.ndarray[Any, np.dtype[np.int16]]:
+    return (np.arange(frames) * 30).astype(np.int16)
+
+
+def test_a_loop_has_no_gap() -> None:
+    player = Player()
+    player.loop = True
+    player.put(ramp(1000), play=True)
+    heard = np.concatenate([player.render(frames) for frames in (300, 900, 1000)])
+    expected = np.tile(ramp(1000), 3)[:2200] / 32768.0
+    faded = PLAYBACK_RATE_HZ * 3 // 1000  # only the very beginning fades in
+    assert np.allclose(heard[faded:], expected[faded:], atol=1e-6)
+
+
+def test_the_end_is_silence_and_play_begins_anew() -> None:
+    player = Player()
+    player.put(ramp(1000), play=True)
+    heard = player.render(1500)
+    assert not heard[1000:].any()
+    assert heard[999] == pytest.approx(999 * 30 / 32768)
+    assert not player.playing
+    assert player.position_s == pytest.approx(1000 / PLAYBACK_RATE_HZ)
+    player.toggle()
+    assert player.playing
+    assert player.position_s == 0.0
+
+
+def test_speed_gain_and_seek_do_what_they_say() -> None:
+    player = Player()
+    player.put(ramp(1000), play=True)
+    player.seek(500 / PLAYBACK_RATE_HZ)
+    player.faster(9)
+    player.louder(-2)
+    heard = player.render(200)
+    assert player.speed == 2.0
+    quieter = 10 ** (-6 / 20)
+    assert heard[150] == pytest.approx((500 + 300) * 30 / 32768 * quieter, rel=1e-3)
+    player.seek(-5)
+    assert player.position_s == 0.0
+    player.faster(-99)
+    assert player.speed == 0.5
+    player.seek(100 / PLAYBACK_RATE_HZ)
+    player.louder(2)
+    assert player.render(200)[175] == pytest.approx((100 + 87.5) * 30 / 32768, rel=1e-3)
+
+
+def test_loud_gain_is_clipped_not_wrapped_around() -> None:
+    player = Player()
+    player.put(np.full(500, 30_000, np.int16), play=True)
+    player.louder(10)
+    assert player.render(500).max() == 1.0
