@@ -49,14 +49,15 @@ def to_int8(model: keras.Model, representative_patches: Float32) -> bytes:
     """
     if len(representative_patches) == 0:
         raise LabeltoolError("int8 conversion needs representative patches", remedy="label a clip and retrain")
-    import keras
     import tensorflow as tf
 
     chosen = np.unique(
         np.linspace(0, len(representative_patches) - 1, _REPRESENTATIVE_PATCHES).round().astype(np.int64)
     )
-    fixed = keras.Input(model.input_shape[1:], batch_size=1)
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(fixed, model(fixed, training=False)))
+    # A concrete function, not `from_keras_model`: that prints to stdout and puts passing counters into the file.
+    fixed = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="patch")
+    function = tf.function(lambda patch: model(patch, training=False)).get_concrete_function(fixed)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([representative_patches[i][None, :, :, None]] for i in chosen)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]

@@ -59,7 +59,7 @@ class TrainingSettings:
     seed: int = 0
     epochs: int = 250
     least_patches: int = 12_800
-    most_patches: int = 300_000
+    most_patches: int = 120_000
     warm_share: float = 0.05
     budget_s: float | None = None
     batch: int = 64

@@ -1,0 +1,104 @@
+"""The registry: published sizes, heads that follow the labels, files that run no code."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labeltool import models
+from labeltool.errors import LabeltoolError
+from labeltool.frontend import Frontend
+from labeltool.training import predict
+
+FRONTEND = Frontend()
+PATCHES = np.random.default_rng(0).normal(0, 1, (5, 64, 50)).astype(np.float32)
+
+
+@pytest.mark.parametrize("arch", sorted(models.ARCHITECTURES))
+def test_sizes_are_the_published_ones(arch: str) -> None:
+    spec, model = models.ARCHITECTURES[arch], models.build(arch, 10, FRONTEND)
+    assert model.count_params() == spec.parameters_10
+    assert models.macc(model) / 1e6 == pytest.approx(spec.mega_macc, rel=0.02)
+    probabilities = predict(model, PATCHES)
+    assert probabilities.shape == (5, 10)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-5)
+
+
+def test_sts_published_figures_stand_in_the_registry() -> None:
+    sizes = {name: (spec.parameters_10, spec.mega_macc) for name, spec in models.ARCHITECTURES.items()}
+    assert sizes["miniresnet"] == (131_338, 14.5)
+    assert sizes["miniresnet2"] == (463_882, 26.0)
+
+
+def test_widening_keeps_what_was_learned() -> None:
+    import keras
+
+    keras.utils.set_random_seed(3)
+    old = models.build("miniresnet", 3, FRONTEND)
+    old.get_layer(models.HEAD).bias.assign([0.5, -0.5, 0.25])
+    wide = models.widen_head(old, ["cat", "dog", "owl"], ["bee", "cat", "dog", "owl"])
+    before, after = predict(old, PATCHES), predict(wide, PATCHES)
+    assert after.shape == (5, 4)
+    # The known labels keep their odds among themselves, whatever the new one takes.
+    np.testing.assert_allclose(after[:, 1:] / after[:, 1:].sum(axis=1, keepdims=True), before, rtol=1e-3)
+    narrow = models.widen_head(wide, ["bee", "cat", "dog", "owl"], ["owl", "cat"])
+    kept = before[:, [2, 0]] / before[:, [2, 0]].sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(predict(narrow, PATCHES), kept, rtol=1e-3)
+    np.testing.assert_array_equal(predict(old, PATCHES), before)
+
+
+def test_widening_refuses_a_card_that_does_not_fit() -> None:
+    model = models.build("miniresnet", 3, FRONTEND)
+    with pytest.raises(LabeltoolError, match="3 outputs but its card lists 2"):
+        models.widen_head(model, ["a", "b"], ["a", "b", "c"])
+    with pytest.raises(LabeltoolError, match="two labels"):
+        models.widen_head(model, ["a", "b", "c"], ["a"])
+
+
+def test_an_unknown_architecture_and_a_single_label_are_refused() -> None:
+    with pytest.raises(LabeltoolError, match="there are: miniresnet"):
+        models.build("resnet5000", 10, FRONTEND)
+    with pytest.raises(LabeltoolError, match="two labels"):
+        models.build("miniresnet", 1, FRONTEND)
+
+
+def test_a_saved_network_comes_back_the_same(tmp_path: Path) -> None:
+    model = models.build("miniresnet", 4, FRONTEND)
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(predict(models.load(tmp_path / "model.keras"), PATCHES), predict(model, PATCHES))
+
+
+def test_a_model_file_runs_no_code(tmp_path: Path) -> None:
+    import keras
+
+    ran = tmp_path / "ran"
+    inputs = keras.Input((2,))
+    harmful = keras.Model(inputs, keras.layers.Lambda(lambda x: x, output_shape=(2,))(inputs))
+    harmful.save(tmp_path / "lambda.keras")
+    with pytest.raises(LabeltoolError, match=r"lambda\.keras"):
+        models.load(tmp_path / "lambda.keras")
+    config = (
+        '{"module": "builtins", "class_name": "exec", "config": '
+        f'"open({str(ran)!r}, \'w\')", "registered_name": null}}'
+    )
+    with zipfile.ZipFile(tmp_path / "exec.keras", "w") as file:
+        file.writestr("config.json", config)
+        file.writestr("metadata.json", '{"keras_version": "3.0.0"}')
+        file.writestr("model.weights.h5", b"")
+    with pytest.raises(LabeltoolError):
+        models.load(tmp_path / "exec.keras")
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 damaged"])
+def test_a_damaged_model_file_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.keras"
+    path.write_bytes(content)
+    with pytest.raises(LabeltoolError) as caught:
+        models.load(path)
+    assert "model.keras" in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(LabeltoolError, match="no such model"):
+        models.load(tmp_path / "none.keras")

@@ -1,0 +1,234 @@
+"""Learning: grouped, deterministic, honest about what it cannot do; and how patches make a clip."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from labeltool import aggregate, augment, models, training
+from labeltool.errors import LabeltoolError
+from labeltool.frontend import Frontend
+from labeltool.training import TrainingSettings
+
+FRONTEND = Frontend()
+QUICK = TrainingSettings(most_patches=960, least_patches=960, batch=32)
+NAMES = ["high", "low", "middle"]
+
+
+def clips(per_label: int = 6, labels: int = 3, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
+    """Log-mels of clips whose labels are bands of sound, in the second half of the clip only; two clips a group."""
+    rng = np.random.default_rng(seed)
+    log_mels, targets, groups = [], [], []
+    for label in range(labels):
+        for index in range(per_label):
+            power = rng.exponential(1e-5, (110, 64))
+            power[60:, 5 + 20 * label : 15 + 20 * label] += rng.exponential(0.1, (50, 10))
+            log_mels.append(FRONTEND.log_of_power(power.astype(np.float32)))
+            targets.append(np.eye(labels, dtype=np.float32)[label])
+            groups.append(f"{label}-{index // 2}")
+    return log_mels, np.array(targets), groups
+
+
+def test_it_learns_and_says_how_well_on_groups_it_has_not_seen() -> None:
+    log_mels, targets, groups = clips()
+    told: list[dict[str, object]] = []
+    settings = replace(QUICK, most_patches=2560, least_patches=2560, validation_share=0.3)
+    fitted = training.fit(
+        "miniresnet",
+        FRONTEND,
+        log_mels,
+        targets,
+        groups,
+        label_names=NAMES,
+        settings=settings,
+        on_progress=told.append,
+    )
+    held = {groups[i] for i in fitted.validation}
+    assert held and not held & {groups[i] for i in range(len(groups)) if i not in fitted.validation}
+    assert {targets[i].argmax() for i in fitted.validation} == {0, 1, 2}
+    assert fitted.validation_accuracy is not None and fitted.validation_accuracy >= 0.8
+    others, truth, _ = clips(seed=9)
+    score = partial(training.predict, fitted.model)
+    scores, by_clip = training.clip_probabilities(score, FRONTEND, others, fitted.rule)
+    assert (scores.argmax(axis=1) == truth.argmax(axis=1)).mean() >= 0.9
+    assert [len(rows) for rows in by_clip] == [3] * len(others)
+    np.testing.assert_allclose(scores.sum(axis=1), 1.0, rtol=1e-5)
+    assert fitted.patches == 2560 and told[-1]["step"] == told[-1]["steps"] == 80
+    assert list(fitted.history) == told
+
+
+def test_same_seed_same_numbers_another_seed_others() -> None:
+    log_mels, targets, groups = clips()
+    patches = FRONTEND.patches(log_mels[0])
+
+    def scores(seed: int) -> np.ndarray:
+        settings = replace(QUICK, most_patches=320, least_patches=320, seed=seed)
+        fitted = training.fit("miniresnet", FRONTEND, log_mels, targets, groups, label_names=NAMES, settings=settings)
+        return training.predict(fitted.model, patches)
+
+    first = scores(4)
+    np.testing.assert_array_equal(first, scores(4))
+    assert np.abs(first - scores(5)).max() > 1e-3
+
+
+def test_a_warm_start_goes_on_from_what_was_known_and_leaves_it_alone() -> None:
+    log_mels, targets, groups = clips(labels=2)
+    settings = replace(QUICK, most_patches=1600, least_patches=1600)
+    cold = training.fit(
+        "miniresnet", FRONTEND, log_mels, targets, groups, label_names=["high", "low"], settings=settings
+    )
+    kept = cold.model.get_weights()
+    more, wider, all_groups = clips(seed=3)
+    widened = models.widen_head(cold.model, ["high", "low"], NAMES)
+    before = widened.get_weights()
+    warm = training.fit(
+        "miniresnet",
+        FRONTEND,
+        more,
+        wider,
+        all_groups,
+        label_names=NAMES,
+        settings=replace(settings, warm_share=0.6),
+        warm_start=widened,
+    )
+    assert warm.patches == 960
+    for one, other in zip(cold.model.get_weights() + widened.get_weights(), kept + before, strict=True):
+        np.testing.assert_array_equal(one, other)
+    others, truth, _ = clips(seed=11)
+    scores, _ = training.clip_probabilities(partial(training.predict, warm.model), FRONTEND, others, warm.rule)
+    assert (scores.argmax(axis=1) == truth.argmax(axis=1)).mean() >= 0.8
+
+
+def test_two_clips_are_enough_and_one_label_is_not() -> None:
+    log_mels, targets, groups = clips(per_label=1, labels=2)
+    fitted = training.fit("miniresnet", FRONTEND, log_mels, targets, groups, label_names=["a", "b"], settings=QUICK)
+    assert len(fitted.validation) == 0 and fitted.validation_accuracy is None and fitted.rule.temperature == 1.0
+    with pytest.raises(LabeltoolError, match="at least two labels, and only 'a'"):
+        training.fit(
+            "miniresnet", FRONTEND, log_mels[:1], targets[:1], groups[:1], label_names=["a", "b"], settings=QUICK
+        )
+    with pytest.raises(LabeltoolError, match="none has any"):
+        training.fit("miniresnet", FRONTEND, [], targets[:0], [], label_names=["a", "b"], settings=QUICK)
+
+
+def test_a_given_validation_that_parts_a_group_is_refused() -> None:
+    log_mels, targets, groups = clips()
+    with pytest.raises(LabeltoolError, match="part the group '0-0'"):
+        training.fit(
+            "miniresnet",
+            FRONTEND,
+            log_mels,
+            targets,
+            groups,
+            label_names=NAMES,
+            settings=QUICK,
+            validation=np.array([0]),
+        )
+
+
+def test_a_budget_shortens_the_schedule() -> None:
+    log_mels, targets, groups = clips(per_label=2)
+    settings = replace(QUICK, most_patches=400_000, least_patches=400_000, budget_s=4.0)
+    fitted = training.fit("miniresnet", FRONTEND, log_mels, targets, groups, label_names=NAMES, settings=settings)
+    assert fitted.seconds < 20 and 0 < fitted.patches < 40_000
+    assert fitted.history[-1]["step"] == fitted.history[-1]["steps"]
+
+
+def test_validation_keeps_groups_whole_and_leaves_every_label_something_to_learn_from() -> None:
+    targets = np.repeat(np.eye(3, dtype=np.float32), [40, 6, 2], axis=0)
+    groups = [f"a{i // 4}" for i in range(40)] + [f"b{i}" for i in range(6)] + ["c", "c"]
+    for seed in range(20):
+        held = training.split_validation(targets, groups, replace(QUICK, seed=seed, validation_share=0.2))
+        named = {groups[i] for i in held}
+        assert all((groups[i] in named) == (i in held) for i in range(len(groups)))
+        assert "c" not in named
+        assert sum(group.startswith("a") for group in named) == 2
+        assert sum(group.startswith("b") for group in named) == 1
+
+
+def test_calibration_finds_the_temperature_that_was_there() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (4000, 5))
+    honest = aggregate.softmax(logits)
+    truth = np.array([rng.choice(5, p=row / row.sum()) for row in honest.astype(np.float64)])
+    sharpened = aggregate.softmax(logits * 3.0)
+    assert training.calibrate(sharpened, np.eye(5, dtype=np.float32)[truth]) == pytest.approx(3.0, rel=0.1)
+    # Three clips that happen to be right prove nothing: the scores are not sharpened to certainty.
+    assert training.calibrate(honest[:3], np.eye(5, dtype=np.float32)[honest[:3].argmax(axis=1)]) > 0.5
+
+
+def test_a_loud_patch_decides_over_a_quiet_one() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.2, 0.8]], np.float32)
+    loudness = np.array([-10.0, -50.0, -50.0], np.float32)
+    weighed = aggregate.clip_scores(probabilities, loudness, aggregate.ClipRule(0.5))
+    plain = aggregate.clip_scores(probabilities, loudness, aggregate.ClipRule(0.0))
+    assert weighed.argmax() == 0 and plain.argmax() == 1
+    np.testing.assert_allclose(weighed, aggregate.clip_scores(probabilities, loudness - 30, aggregate.ClipRule(0.5)))
+
+
+def test_clip_scores_are_the_running_sums_of_a_stream() -> None:
+    rng = np.random.default_rng(1)
+    probabilities = aggregate.softmax(rng.normal(0, 2, (8, 4)))
+    loudness = rng.uniform(-60, 0, 8).astype(np.float32)
+    rule = aggregate.ClipRule(0.3, temperature=1.7)
+    total, sums = 0.0, np.zeros(4)
+    for row, level in zip(probabilities, loudness, strict=True):
+        weight = 10 ** (0.03 * float(level))
+        total += weight
+        sums += weight * np.log(np.maximum(row, 1 / 512))
+    expected = np.exp(sums / total / 1.7)
+    np.testing.assert_allclose(
+        aggregate.clip_scores(probabilities, loudness, rule), expected / expected.sum(), rtol=1e-5
+    )
+    assert aggregate.ClipRule.from_dict(rule.to_dict()) == rule
+    with pytest.raises(LabeltoolError):
+        aggregate.ClipRule.from_dict({"power": 2})
+
+
+def test_without_augmentation_the_sampler_gives_the_frontends_patches() -> None:
+    log_mels, targets, _ = clips(per_label=1)
+    none = augment.Augmentation(
+        mix_share=0, gain_db=0, stretch=0, shift_bands=0, tilt_db=0, mask_share=0, uniform_share=0
+    )
+    sampler = augment.PatchSampler(FRONTEND, log_mels, targets, none, np.random.default_rng(0))
+    patches, wanted = sampler.batch(60)
+    starts = []
+    for patch, row in zip(patches, wanted, strict=True):
+        log_mel = log_mels[row.argmax()]
+        views = np.lib.stride_tricks.sliding_window_view(log_mel, 50, axis=0)
+        distance = np.abs(FRONTEND.normalise(views) - patch).max(axis=(1, 2))
+        assert distance.min() < 1e-3
+        starts.append(distance.argmin())
+    assert np.mean(starts) > 35  # of 0 to 60: the silent first half of the clip is drawn less
+
+
+def test_a_mixture_is_taught_in_the_proportion_it_is_heard() -> None:
+    log_mels, targets, _ = clips(per_label=2)
+    log_mels = [log_mel[60:] for log_mel in log_mels]  # where they sound
+    only_mixed = augment.Augmentation(
+        mix_share=1, gain_db=0, stretch=0, shift_bands=0, tilt_db=0, mask_share=0, uniform_share=0
+    )
+    sampler = augment.PatchSampler(FRONTEND, log_mels, targets, only_mixed, np.random.default_rng(0))
+    patches, wanted = sampler.batch(300)
+    np.testing.assert_allclose(wanted.sum(axis=1), 1.0, rtol=1e-5)
+    bands = np.stack([patches[:, 5 + 20 * k : 15 + 20 * k].mean(axis=(1, 2)) for k in range(3)], axis=1)
+    clear = np.sort(wanted, axis=1)[:, -1] > 0.6
+    assert clear.sum() > 50
+    assert (bands.argmax(axis=1) == wanted.argmax(axis=1))[clear].mean() > 0.95
+
+
+def test_rare_labels_are_drawn_more_than_their_share() -> None:
+    log_mels, targets, _ = clips(per_label=20, labels=2)
+    few = [*range(20), 20]
+    sampler = augment.PatchSampler(
+        FRONTEND,
+        [log_mels[i] for i in few],
+        targets[few],
+        augment.Augmentation(mix_share=0),
+        np.random.default_rng(0),
+    )
+    share = sampler.batch(2000)[1][:, 1].mean()
+    assert 0.12 < share < 0.3
