@@ -35,7 +35,9 @@ characters it holds. Where a clip must have one row, group by recording_sha256, 
 | group | what was never parted: all clips of a group are in one of the three files |
 | licence | the recording's, empty when not known |
 
-Clips on which no label was heard (only absent or unsure, or no answer yet) are left out. `summary.json` counts.
+Clips on which no label was heard (only absent or unsure, or no answer yet) are left out. `summary.json` counts. The
+files are for training anew: a model of the project that was trained without `--test-fold` may have learnt from clips
+that test here (its folder's `seen.csv` lists them).
 
     import pandas
     train = pandas.read_csv("train.csv", keep_default_na=False)

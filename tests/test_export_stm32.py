@@ -290,7 +290,7 @@ def test_validation_data_are_the_int8_networks_own_answers_on_clips_it_has_not_s
         assert np.array_equal(rows, arrays[key].reshape(3, -1))
     with (package / "validation" / "val_clips.csv").open(newline="") as file:
         told = list(csv.DictReader(file))
-    assert {row["held_out"] for row in told} == {"True"}
+    assert {row["part"] for row in told} == {"unseen"}
     assert [json.loads(row["labels_heard"]) for row in told] == [["bell"], ["dog"], ["rain"]]
     with modelled.open_store() as store:
         by_hash = {clip.sha256: clip for clip in clips.all_clips(store)}
@@ -302,7 +302,9 @@ def test_validation_data_are_the_int8_networks_own_answers_on_clips_it_has_not_s
         assert np.array_equal(network.quantise(patch)[0], codes[..., 0])
 
 
-def test_clips_the_model_has_seen_validate_it_only_where_there_are_no_others(modelled: Project, tmp_path: Path) -> None:
+def test_clips_the_model_learnt_from_validate_it_only_where_there_are_no_others(
+    modelled: Project, tmp_path: Path
+) -> None:
     shutil.copytree(modelled.directory, tmp_path / "copy")
     project = projects.load(tmp_path / "copy")
     with project.open_store() as store:
@@ -311,9 +313,15 @@ def test_clips_the_model_has_seen_validate_it_only_where_there_are_no_others(mod
             say(store, clip_id, None, Value.ABSENT, annotator="ann")
     package = Path(export(project, "stm32")["written"][0])
     with (package / "validation" / "val_clips.csv").open(newline="") as file:
-        told = [(row["labels_heard"], row["held_out"]) for row in csv.DictReader(file)]
-    assert told == [('["bell"]', "False"), ('["dog"]', "False"), ('["drizzle"]', "False")]
-    assert "3 patches of clips the model has seen, for want of others" in (package / "README.md").read_text()
+        told = [(row["labels_heard"], row["part"]) for row in csv.DictReader(file)]
+    assert told == [('["bell"]', "train"), ('["dog"]', "train"), ('["drizzle"]', "train")]
+    assert "3 patches of clips the model learnt from, for want of others" in (package / "README.md").read_text()
+    seen = project.models / "1" / "seen.csv"
+    seen.write_text(seen.read_text().replace("g1,train", "g1,validation"))
+    export(project, "stm32")
+    assert [
+        line.split(",")[-2:] for line in (package / "validation" / "val_clips.csv").read_text().splitlines()[1:]
+    ] == [['"[""dog""]"', '"validation"']]
 
 
 def test_the_report_holds_what_is_known_and_nothing_else(package: Path) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.network import Network
-from labeltool.exporters.stm32.validation import ValidationSet
+from labeltool.exporters.stm32.validation import Part, ValidationSet
 from labeltool.modelfiles import one_line
 
 _PAGE = """\
 # labeltool model {model_id} for STM32
 
-A network that hears {labels} sounds, one patch of {patch_s:.2f} s every {patch_hop_s:.2f} s. Made by labeltool; nothing
-in this folder was run through ST's tools. `sha256sum -c MANIFEST.sha256` checks that it is whole.
+A network that tells {labels} sounds apart, one patch of {patch_s:.2f} s every {patch_hop_s:.2f} s. Made by labeltool;
+nothing in this folder was run through ST's tools. `sha256sum -c MANIFEST.sha256` checks that it is whole.
 
 | file | what |
 | --- | --- |
@@ -36,8 +37,12 @@ With ST Edge AI Core (`stedgeai`) installed, in this folder; `stm32u5` stands fo
     stedgeai generate --model model/model_int8.tflite --target stm32u5 --optimization balanced \\
         --allocate-inputs --allocate-outputs --output generated
 
-`val.npz` and the CSV files hold int8 codes, as they enter and leave the network: {input_text} in, {output_text} out
-(real = scale * (code - zero point)). The answers are those of TensorFlow Lite's reference kernels, computed on the
+`val.npz` and the CSV files hold int8 codes, as they enter and leave the network (real = scale * (code - zero point)):
+
+- in: {input_text}
+- out: {output_text}
+
+The answers are those of TensorFlow Lite's reference kernels, computed on the
 laptop. `--valoutput validation/val_out.csv` compares with them from CSV.
 
 In STM32CubeMX: new project for your board; *Software Packs > Select Components*, tick *X-CUBE-AI > Core*; under
@@ -103,9 +108,17 @@ Not known here, and so not stated: RAM and flash as ST's tool plans them (`stedg
 ## Licences
 
 The generated C, tables and texts of this folder may be used without condition. The network is made from recordings
-whose licences are: {licences}. What they allow for a model is for you to judge. ST's tools, application and libraries
-come from ST under ST's terms; none of them is in this folder.
+under these licences: {licences}.
+What they allow for a model is for you to judge. ST's tools, application and libraries come from ST under ST's terms;
+none of them is in this folder.
 """
+
+
+_WHOSE: Mapping[Part, str] = {
+    "unseen": "of clips the model has not seen",
+    "validation": "of clips the model was checked on but did not learn from",
+    "train": "of clips the model learnt from, for want of others",
+}
 
 
 def readme(source: Source, network: Network, found: ValidationSet) -> str:
@@ -119,9 +132,7 @@ def readme(source: Source, network: Network, found: ValidationSet) -> str:
         patch_hop_s=frontend.patch_hop_s,
         fingerprint=frontend.fingerprint,
         patches=len(found.inputs),
-        whose="of clips the model has not seen"
-        if found.held_out
-        else "of clips the model has seen, for want of others",
+        whose=_WHOSE[found.part],
         input_text=f"scale {network.input.scale:.9g}, zero point {network.input.zero_point}",
         output_text=f"scale {network.output.scale:.9g}, zero point {network.output.zero_point}",
         floor=frontend.floor,

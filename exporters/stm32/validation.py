@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ MOST_PATCHES = 64
 """Patches in `val.npz`: `stedgeai validate` on a board takes seconds for each hundred."""
 
 Codes = npt.NDArray[np.int8]
+
+Part = Literal["unseen", "validation", "train"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +40,22 @@ class ValidationSet:
         The clip each patch is from.
     first_frames
         Where in its clip each patch begins, frames.
-    held_out
-        Whether the model saw none of the clips, nor their groups, in training or validation.
+    part
+        What the clips, or others of their groups, were to the model.
     """
 
     inputs: Codes
     outputs: Codes
     clips: tuple[LabelledClip, ...]
     first_frames: tuple[int, ...]
-    held_out: bool
+    part: Part
 
 
 def validation_set(source: Source) -> ValidationSet:
     """Choose clips, one patch of each (the loudest: a silent one would tell nothing), and run the int8 network on them.
 
-    Clips the model has not seen, when there are any; labels in turn.
+    Clips the model has not seen, when there are any, else those it was checked on, else those it learnt from; labels in
+    turn.
 
     Raises
     ------
@@ -64,9 +68,13 @@ def validation_set(source: Source) -> ValidationSet:
     network = Int8Model(model.int8)
     if not source.heard:
         raise LabeltoolError("no clip has a label yet: there is nothing to validate the package with")
-    seen = model.groups_seen()
-    unseen = [labelled for labelled in source.heard if labelled.clip.group not in seen]
-    chosen = labels_in_turn(unseen or source.heard)[:MOST_PATCHES]
+    seen, learnt = model.groups_seen(), model.groups_learnt()
+    by_part: dict[Part, list[LabelledClip]] = {"unseen": [], "validation": [], "train": []}
+    for labelled in source.heard:
+        group = labelled.clip.group
+        by_part["train" if group in learnt else "validation" if group in seen else "unseen"].append(labelled)
+    part, candidates = next((part, clips) for part, clips in by_part.items() if clips)
+    chosen = labels_in_turn(candidates)[:MOST_PATCHES]
     cache = FeatureCache(source.project.cache / "features", model.frontend)
     failed = cache.compute(
         [labelled.clip for labelled in chosen],
@@ -83,7 +91,7 @@ def validation_set(source: Source) -> ValidationSet:
         first_frames.append(int(model.frontend.patch_starts(len(log_mel))[loudest]))
     inputs = network.quantise(np.stack(patches))
     outputs = network.predict_int8(inputs)
-    return ValidationSet(inputs[..., None], outputs, tuple(audible), tuple(first_frames), held_out=bool(unseen))
+    return ValidationSet(inputs[..., None], outputs, tuple(audible), tuple(first_frames), part)
 
 
 def labels_in_turn(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
@@ -101,7 +109,7 @@ def write_validation(found: ValidationSet, directory: Path) -> None:
         np.savetxt(directory / name, codes.reshape(len(codes), -1), fmt="%d", delimiter=",")
     with (directory / "val_clips.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        writer.writerow(("recording_sha256", "start_s", "end_s", "first_frame", "labels_heard", "held_out"))
+        writer.writerow(("recording_sha256", "start_s", "end_s", "first_frame", "labels_heard", "part"))
         for labelled, first_frame in zip(found.clips, found.first_frames, strict=True):
             clip, heard = labelled.clip, json.dumps(labelled.present, ensure_ascii=False)
-            writer.writerow((clip.sha256, clip.start_s, clip.end_s, first_frame, heard, found.held_out))
+            writer.writerow((clip.sha256, clip.start_s, clip.end_s, first_frame, heard, found.part))
