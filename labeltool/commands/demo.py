@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import click
@@ -22,6 +24,9 @@ def demo(context: click.Context, directory: Path) -> None:
     from labeltool.project import DATABASE_FILE
     from labeltool.synthesis import make_world
 
+    # After `make demo` the tool is in the virtual environment alone: name it so that the line can be pasted.
+    program = "labeltool" if shutil.which("labeltool") else sys.argv[0]
+
     def step(command: click.Command, told: list[str], **parameters: object) -> None:
         narrate(f"\n$ labeltool {shlex.join(told)}")
         context.invoke(command, **parameters)
@@ -38,13 +43,12 @@ def demo(context: click.Context, directory: Path) -> None:
     step(imports.pool, [*at, "import", "audio", str(world.pool)], paths=(world.pool,))
     step(learning.retrain, [*at, "retrain"])
     step(learning.evaluate, [*at, "evaluate"])
-    step(learning.suggest, [*at, "suggest"])
     products = {"splits": True, "int8": True, "stm32": True}
     step(exports.export, [*at, "export", *(f"--{name}" for name in products)], **products)
     step(projects.status, [*at, "status"])
     narrate(
         f"\nThe twelve clips in {world.pool} have no labels yet, only suggestions. Open the labelling room on them:\n\n"
-        f"    labeltool --project {shlex.quote(str(project))} label\n\n"
+        f"    {shlex.quote(program)} --project {shlex.quote(str(project))} label\n\n"
         "Enter takes the first suggestion, 1-9 the n-th, u takes an answer back, ? shows all keys.\n"
         "Then `labeltool retrain`, and `labeltool export --stm32` again."
     )
