@@ -306,7 +306,7 @@ class AskScreen(ListeningScreen):
                 "Nothing is left to ask.",
                 "",
                 "Every clip has its answer.",
-                "u takes the last one back   t trains   q leaves",
+                "u takes the last one back · t trains · q leaves",
             )
 
     def _return_to(self, prepared: Prepared) -> None:

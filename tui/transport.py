@@ -10,6 +10,8 @@ from textual.widget import Widget
 from labeltool.tui.text import clip_left, clock
 from labeltool.tui.timeline import GUTTER
 
+_WITH_LENGTH = 56
+
 
 class Transport(Widget):
     """One line."""
@@ -28,11 +30,10 @@ class Transport(Widget):
         sign = "▶" if self.playing else "⏸"
         parts: list[tuple[str, str]] = [(" " * GUTTER, "")]
         if self.duration_s:
-            parts += [
-                (f"{sign} ", "$accent" if self.playing else "$quiet"),
-                (f"{self.moment} ", "$foreground"),
-                (f"/ {clock(self.duration_s)}", "$quiet"),
-            ]
+            parts += [(f"{sign} ", "$accent" if self.playing else "$quiet"), (self.moment, "$foreground")]
+            # On a narrow screen the file's name says more; the axis tells the length.
+            if self.size.width >= _WITH_LENGTH:
+                parts.append((f" / {clock(self.duration_s)}", "$quiet"))
         for told in (
             f"× {self.speed:g}" if self.speed != 1 else "",
             "loop" if self.loop else "",
