@@ -96,6 +96,7 @@ def _counts(heard: list[LabelledClip]) -> dict[str, Any]:
     return {
         "clips": len(heard),
         "rows": labels.total(),
+        "folds": sorted({labelled.clip.fold for labelled in heard if labelled.clip.fold is not None}),
         "groups": len({labelled.clip.group for labelled in heard}),
         "seconds": round(sum(labelled.clip.end_s - labelled.clip.start_s for labelled in heard), 3),
         "labels": dict(sorted(labels.items())),

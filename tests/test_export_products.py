@@ -234,6 +234,7 @@ def test_a_row_is_a_clip_and_a_label_with_all_one_needs_to_find_and_part_it(proj
     assert summary["parts"]["train"] == {
         "clips": 1,
         "rows": 2,
+        "folds": [1],
         "groups": 1,
         "seconds": 1.0,
         "labels": {"dog": 1, "rain": 1},
