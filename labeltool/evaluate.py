@@ -110,7 +110,7 @@ def _cross_validate(
             report(f"fold {number}: {stage}", done, total, text)
 
         with tempfile.TemporaryDirectory(dir=project.cache) as folder:
-            recipe = Recipe(project.settings.architecture, from_scratch=True, seed=seed)
+            recipe = Recipe(project.settings.architecture, seed=seed, test_fold=number)
             teach(project, lesson(everything, test_fold=number), recipe, None, Path(folder), report=report_fold)
             files = modelfiles.read(Path(folder))
             test = [one for one in everything if one.clip.fold == number and set(one.present) & set(files.labels)]

@@ -33,12 +33,12 @@ Report = Callable[..., None]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to train: an architecture's name, what it starts from, a seed, and seconds at most (None: no limit)."""
+    """How to train: an architecture's name, a seed, seconds at most (None: no limit), and the fold kept unseen."""
 
     arch: str
-    from_scratch: bool = False
     seed: int = 0
     budget_s: float | None = None
+    test_fold: int | None = None
 
 
 def retrain(
@@ -64,7 +64,7 @@ def retrain(
         When there is too little to learn from, or another retraining is under way.
     """
     began = time.monotonic()
-    recipe = Recipe(arch, from_scratch, seed, budget_s)
+    recipe = Recipe(arch, seed, budget_s, test_fold)
     with _alone(project), project.open_store() as store:
         mark = journal.mark(store)
         parent = None if from_scratch else models.latest(store)
@@ -74,8 +74,6 @@ def retrain(
         scratch.mkdir(parents=True)
         try:
             card = teach(project, lessons, recipe, parent, scratch, report=report)
-            card["test_fold"] = test_fold
-            card["seconds"] = round(time.monotonic() - began, 1)
             model_id = _publish(project, store, scratch, card, parent, mark)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -147,6 +145,8 @@ def teach(
         "labels_seen": len(lessons.clips),
         "validation_clips": len(validation),
         "seed": recipe.seed,
+        "test_fold": recipe.test_fold,
+        "seconds": round(fitted.seconds, 1),
         "parent": parent.id if parent is not None and warm is not None else None,
         "clip_accuracy": None,
         "int8_clip_accuracy": None,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
+
+import numpy as np
 
 from labeltool.records import LabelledClip
 
@@ -12,39 +14,47 @@ Part = Literal["train", "validation", "test"]
 
 
 def hold_out(groups: Sequence[str], labels: Sequence[str], *, share: float, seed: int) -> list[int]:
-    """Choose about a share of the items to hold out, whole groups, labels in proportion.
+    """Choose about a share of the items to hold out, whole groups, label by label.
 
-    A label is never held out entirely: the groups of one that would be stay where they can be learnt from. With few
-    groups the list may be empty.
+    A label gives groups until its share is reached, and keeps at least two to learn from; with fewer than three it
+    gives none. With few groups the list may be empty.
 
     Parameters
     ----------
     groups, labels
         One of each an item.
     share
-        0 to 0.5.
+        0 to 1, of each label's items.
 
     Returns
     -------
     list of int
         Indices, ascending.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    n_splits = min(round(1 / share), len(set(groups)))
-    if n_splits < 2:
-        return []
-    folds = StratifiedGroupKFold(n_splits=n_splits, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # Labels with fewer clips than parts: told of, and put right below.
-        warnings.simplefilter("ignore", UserWarning)
-        _, held = next(folds.split(groups, labels, groups))
-    held_groups = {groups[index] for index in held}
-    left = {label for label, group in zip(labels, groups, strict=True) if group not in held_groups}
-    for label, group in zip(labels, groups, strict=True):
-        if label not in left:
-            held_groups.discard(group)
-    return [index for index, group in enumerate(groups) if group in held_groups]
+    rng = np.random.default_rng([seed, 1])
+    members: dict[str, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group, []).append(index)
+    labels_of = {group: Counter(labels[index] for index in items) for group, items in members.items()}
+    left: dict[str, set[str]] = {}
+    for group, counts in labels_of.items():
+        for label in counts:
+            left.setdefault(label, set()).add(group)
+    total = Counter(labels)
+    held: Counter[str] = Counter()
+    held_groups: set[str] = set()
+    for label in sorted(left):
+        for group in rng.permutation(sorted(left[label])):
+            counts = labels_of[group]
+            # Half a group too many is nearer to the share than half a group too few.
+            enough = held[label] + counts[label] / 2 > share * total[label]
+            if enough or any(len(left[other]) < 3 for other in counts):
+                continue
+            held_groups.add(group)
+            held.update(counts)
+            for other in counts:
+                left[other].discard(group)
+    return sorted(index for group in held_groups for index in members[group])
 
 
 def groups_of_fold(clips: Sequence[LabelledClip], fold: int) -> set[str]:

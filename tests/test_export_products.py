@@ -51,11 +51,6 @@ def heard(store: Store, *told: tuple[str, str, str | None, int | None]) -> None:
         take_in(store, records_of(name, label, group=group, fold=fold), kind="test", source="test")
 
 
-def enough_to_part(label: str) -> list[tuple[str, str, str | None, int | None]]:
-    """Make twenty recordings, each a group of its own: with fewer of every label nothing is held out."""
-    return [(f"enough{number}.", label, None, None) for number in range(20)]
-
-
 def rows(directory: Path, part: str) -> list[dict[str, str]]:
     with (directory / f"{part}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
@@ -253,10 +248,10 @@ def test_the_fold_a_model_was_not_taught_tests(project: Project, store: Store) -
 
 
 def test_labels_stay_text_in_csv_whatever_they_hold(project: Project, store: Store) -> None:
-    heard(store, *((f"n{place}", label, None, None) for place, label in enumerate(HOSTILE)), *enough_to_part("=1+1"))
+    heard(store, *((f"n{place}", label, None, None) for place, label in enumerate(HOSTILE)))
     directory = Path(export(project, "splits")["written"][0])
     read = {row["label"] for part in ("train", "validation", "test") for row in rows(directory, part)}
-    assert read == {*HOSTILE, "=1+1"}
+    assert read == set(HOSTILE)
     for line in (directory / "train.csv").read_text(encoding="utf-8").splitlines()[:1]:
         assert all(field.startswith('"') and field.endswith('"') for field in line.split(","))
 
@@ -276,7 +271,6 @@ def test_no_group_and_no_clip_is_ever_in_two_files(
 
     project = projects.create(tmp_path_factory.mktemp("hypothesis") / "p")
     recordings = [(f"r{place}.", label, f"g{group}", fold) for place, (label, group, fold) in enumerate(told)]
-    recordings += enough_to_part("dog")
     with project.open_store() as store:
         records = [
             record

@@ -1,0 +1,57 @@
+"""A group stays on one side, whatever the groups, labels and folds."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeltool import splits
+from labeltool.records import LabelledClip, StoredClip, Value
+
+ITEMS = st.lists(st.tuples(st.integers(0, 12).map(str), st.sampled_from("abc")), min_size=1, max_size=60)
+
+
+@given(items=ITEMS, share=st.floats(0.05, 0.5), seed=st.integers(0, 9))
+def test_what_is_held_out_parts_no_group_and_leaves_every_label_two(
+    items: list[tuple[str, str]], share: float, seed: int
+) -> None:
+    groups, labels = [group for group, _ in items], [label for _, label in items]
+    held = splits.hold_out(groups, labels, share=share, seed=seed)
+    assert held == splits.hold_out(groups, labels, share=share, seed=seed)
+    rest = [index for index in range(len(items)) if index not in held]
+    assert not {groups[index] for index in held} & {groups[index] for index in rest}
+    for label in {labels[index] for index in held}:
+        assert len({groups[index] for index in rest if labels[index] == label}) >= 2
+
+
+def test_about_the_share_is_held_out_of_every_label() -> None:
+    labels = ["a"] * 100 + ["b"] * 40
+    groups = [str(index // 2) for index in range(140)]
+    held = splits.hold_out(groups, labels, share=0.2, seed=0)
+    assert (sum(i < 100 for i in held), sum(i >= 100 for i in held)) == (20, 8)
+    assert held != splits.hold_out(groups, labels, share=0.2, seed=1)
+
+
+def clip(number: int, group: str, label: str, fold: int | None) -> LabelledClip:
+    return LabelledClip(StoredClip(number, number, "/x", "x", 0, 1, fold, group), {label: Value.PRESENT})
+
+
+@given(
+    told=st.lists(
+        st.tuples(st.integers(0, 9).map(str), st.sampled_from("ab"), st.sampled_from((None, 1, 2, 3, 4))), max_size=40
+    ),
+    test_fold=st.sampled_from((None, 2)),
+)
+def test_the_three_parts_share_no_group_and_the_test_fold_is_tested(
+    told: list[tuple[str, str, int | None]], test_fold: int | None
+) -> None:
+    clips = [clip(number, *one) for number, one in enumerate(told)]
+    parts = splits.train_validation_test(clips, test_fold=test_fold)
+    assert set(parts) == set(range(len(clips)))
+    part_of_group: dict[str, str] = {}
+    for one in clips:
+        assert part_of_group.setdefault(one.clip.group, parts[one.clip.id]) == parts[one.clip.id]
+    folds = {one.clip.fold for one in clips} - {None}
+    if len(folds) >= 3 and (test_fold is None or test_fold in folds):
+        tested = test_fold or max(folds)
+        assert {parts[one.clip.id] for one in clips if one.clip.fold == tested} == {"test"}
