@@ -20,6 +20,8 @@ Float32 = npt.NDArray[np.float32]
 
 # Half an int8 step of a softmax output (1/256): what the chip calls 0 is anything up to here.
 _SMALLEST_PROBABILITY = 1.0 / 512.0
+# Taught on mixtures, a network underrates itself on clean sound: best on ESC-10, folds 1 to 4, each left out in turn.
+_USUAL_TEMPERATURE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +31,14 @@ class ClipRule:
     Attributes
     ----------
     loudness_exponent
-        A patch weighs `10 ** (loudness_exponent * loudness_db / 10)`: 0 is the plain mean, 1 weighs by power, 0.5 by
-        amplitude.
+        A patch weighs `10 ** (loudness_exponent * loudness_db / 10)`; its loudness is a mean over bands in decibels,
+        so 0 is the plain mean of the patches and 1 weighs by the geometric mean of their powers.
     temperature
         Calibration (Guo et al. 2017): the mean log-probabilities are divided by it before they are normalised.
     """
 
-    loudness_exponent: float = 0.5
-    temperature: float = 1.0
+    loudness_exponent: float = 1.0
+    temperature: float = _USUAL_TEMPERATURE
 
     def to_dict(self) -> dict[str, float]:
         """Return the fields as JSON values."""
@@ -90,3 +92,28 @@ def softmax(logits: npt.NDArray[np.floating[Any]], temperature: float = 1.0) -> 
     scaled -= scaled.max(axis=-1, keepdims=True)
     powers = np.exp(scaled)
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
+
+
+def calibrate(clip_scores: Float32, targets: Float32) -> float:
+    """Find the temperature that makes clip scores honest (Guo et al. 2017).
+
+    Parameters
+    ----------
+    clip_scores : (clips, labels) float32
+        Scores at temperature one.
+    targets : (clips, labels) float32
+
+    Returns
+    -------
+    float
+        The temperature of least cross-entropy in a grid from 0.2 to 5, held towards 0.6 as if by eight clips: a handful
+        that happen to be right must not make the network cocksure.
+    """
+    logits = np.log(np.maximum(clip_scores.astype(np.float64), 1e-12))
+    grid = np.geomspace(0.2, 5.0, 97)
+    losses = []
+    for temperature in grid:
+        probabilities = softmax(logits, float(temperature))
+        doubt = 8.0 * np.log(temperature / _USUAL_TEMPERATURE) ** 2
+        losses.append(doubt - (targets * np.log(np.maximum(probabilities, 1e-12))).sum())
+    return float(grid[int(np.argmin(losses))])

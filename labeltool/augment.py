@@ -26,6 +26,8 @@ class Augmentation:
     ----------
     mix_share
         Share of the patches that are two crops mixed.
+    same_label_share
+        Share of the mixtures whose crops have the same label: two rains are a rain nobody has recorded.
     gain_db
         Level, up to so many decibels either way (it moves the sound against the frontend's floor).
     stretch
@@ -43,6 +45,7 @@ class Augmentation:
     """
 
     mix_share: float = 0.9
+    same_label_share: float = 0.0
     gain_db: float = 8.0
     stretch: float = 0.2
     shift_bands: int = 2
@@ -50,7 +53,7 @@ class Augmentation:
     mask_share: float = 0.5
     mask_bands: int = 8
     mask_frames: int = 10
-    loudness_exponent: float = 0.5
+    loudness_exponent: float = 1.0
     uniform_share: float = 0.1
 
 
@@ -89,6 +92,8 @@ class PatchSampler:
         self._length = lengths
         self._start_weights = [self._weigh_starts(log_mel) for log_mel in log_mels]
         self._clip_weights = _balanced(targets)
+        self._kinds = targets.argmax(axis=1)
+        self._same_label = {int(kind): np.flatnonzero(self._kinds == kind) for kind in np.unique(self._kinds)}
         self._queue: list[int] = []
 
     def _weigh_starts(self, log_mel: Float32) -> npt.NDArray[np.float64]:
@@ -115,7 +120,7 @@ class PatchSampler:
         targets = self.targets[clips]
         mixed = np.flatnonzero(rng.random(n) < strength.mix_share)
         if len(mixed):
-            partners = rng.choice(len(self.targets), len(mixed), p=self._clip_weights)
+            partners = self._partners(clips[mixed])
             ratio = rng.random(len(mixed), dtype=np.float32)
             power[mixed] = _mix(power[mixed], self._crops(partners), ratio, self.frontend.floor)
             targets[mixed] = ratio[:, None] * targets[mixed] + (1 - ratio[:, None]) * self.targets[partners]
@@ -123,6 +128,13 @@ class PatchSampler:
         patches = self.frontend.normalise(np.ascontiguousarray(self.frontend.log_of_power(power).transpose(0, 2, 1)))
         self._mask(patches)
         return patches, targets
+
+    def _partners(self, clips: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Choose the clip that each of these is mixed with."""
+        partners = self._rng.choice(len(self.targets), len(clips), p=self._clip_weights)
+        for place in np.flatnonzero(self._rng.random(len(clips)) < self.augmentation.same_label_share):
+            partners[place] = self._rng.choice(self._same_label[int(self._kinds[clips[place]])])
+        return partners
 
     def _next_clips(self, n: int) -> npt.NDArray[np.int64]:
         """Clips in rounds: each round every clip of the rarest kind as often as its weight asks, in random order."""

@@ -69,7 +69,7 @@ class TrainingSettings:
     label_smoothing: float = 0.0
     average_share: float = 0.03
     validation_share: float = 0.1
-    loudness_exponent: float = 0.5
+    loudness_exponent: float = 1.0
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def to_dict(self) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def fit(
             on_progress(entry)
 
     steps = _descend(model, sampler, steps, settings, warm_start is not None, started, report)
-    rule = aggregate.ClipRule(loudness_exponent=settings.loudness_exponent)
+    rule = aggregate.ClipRule(settings.loudness_exponent)
     accuracy = patch_accuracy = None
     if len(held_out):
         clips = [log_mels[i] for i in held_out]
@@ -306,7 +306,7 @@ def _descend(
     import keras
     import tensorflow as tf
 
-    plain, model = model, _with_fused_norms(model)
+    plain, model = model, models.with_fused_norms(model)
     optimizer = keras.optimizers.AdamW(learning_rate=0.0, weight_decay=settings.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.build(model.trainable_variables)
@@ -352,60 +352,12 @@ def _descend(
     return taken
 
 
-def _with_fused_norms(model: keras.Model) -> keras.Model:
-    """Return a copy that trains twice as fast: Keras 3 spells batch normalisation out in eight passes over memory."""
-    import keras
-    import tensorflow as tf
-
-    class FusedNorm(keras.layers.BatchNormalization):  # type: ignore[misc, unused-ignore]
-        def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-            if not training:
-                return super().call(inputs, training=training, mask=mask)
-            outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-                inputs, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=True
-            )
-            for moving, seen in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                moving.assign(moving * self.momentum + seen * (1.0 - self.momentum))
-            return outputs
-
-    def copy(layer: keras.Layer) -> keras.Layer:
-        kind = FusedNorm if isinstance(layer, keras.layers.BatchNormalization) else type(layer)
-        return kind.from_config(layer.get_config())
-
-    fused = keras.models.clone_model(model, clone_function=copy)
-    fused.set_weights(model.get_weights())
-    return fused
-
-
 def _validate(
     model: keras.Model, frontend: Frontend, clips: Sequence[Float32], targets: Float32, rule: aggregate.ClipRule
 ) -> tuple[aggregate.ClipRule, float, float]:
-    scores, by_clip = clip_probabilities(lambda patches: predict(model, patches), frontend, clips, rule)
+    plain = replace(rule, temperature=1.0)
+    scores, by_clip = clip_probabilities(lambda patches: predict(model, patches), frontend, clips, plain)
     truth = targets.argmax(axis=1)
     right = [(rows.argmax(axis=1) == kind).mean() for rows, kind in zip(by_clip, truth, strict=True)]
-    calibrated = replace(rule, temperature=calibrate(scores, targets))
+    calibrated = replace(rule, temperature=aggregate.calibrate(scores, targets))
     return calibrated, float((scores.argmax(axis=1) == truth).mean()), float(np.mean(right))
-
-
-def calibrate(clip_scores: Float32, targets: Float32) -> float:
-    """Find the temperature that makes clip scores honest (Guo et al. 2017).
-
-    Parameters
-    ----------
-    clip_scores : (clips, labels) float32
-        Scores at temperature one.
-    targets : (clips, labels) float32
-
-    Returns
-    -------
-    float
-        The temperature of least cross-entropy in a grid from 0.2 to 5, held towards 1 as if by eight clips that
-        doubt it: a handful of validation clips must not make the network cocksure.
-    """
-    logits = np.log(np.maximum(clip_scores.astype(np.float64), 1e-12))
-    grid = np.geomspace(0.2, 5.0, 97)
-    losses = []
-    for temperature in grid:
-        probabilities = aggregate.softmax(logits, float(temperature))
-        losses.append(-(targets * np.log(np.maximum(probabilities, 1e-12))).sum() + 8.0 * np.log(temperature) ** 2)
-    return float(grid[int(np.argmin(losses))])
