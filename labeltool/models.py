@@ -182,8 +182,12 @@ def widen_head(model: keras.Model, old_labels: Sequence[str], new_labels: Sequen
     return widened
 
 
-def with_fused_norms(model: keras.Model) -> keras.Model:
-    """Return a copy that trains twice as fast: Keras 3 spells batch normalisation out in eight passes over memory."""
+def for_training(model: keras.Model) -> keras.Model:
+    """Return a copy of a network that computes the same and trains two to four times as fast.
+
+    Keras 3 spells batch normalisation out in eight passes over memory; here it is one fused operation. On processors
+    with bfloat16 matrix units the convolutions use them; the weights stay float32, and so does the head.
+    """
     import keras
     import tensorflow as tf
 
@@ -191,20 +195,34 @@ def with_fused_norms(model: keras.Model) -> keras.Model:
         def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
             if not training:
                 return super().call(inputs, training=training, mask=mask)
+            # Under mixed precision Keras hands variables over as bfloat16; the operation wants its scales whole.
+            scale, offset = (tf.cast(variable.value, tf.float32) for variable in (self.gamma, self.beta))
             outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-                inputs, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=True
+                inputs, scale, offset, epsilon=self.epsilon, is_training=True
             )
             for moving, seen in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 moving.assign(moving * self.momentum + seen * (1.0 - self.momentum))
             return outputs
 
+    policy = "mixed_bfloat16" if _has_bfloat16_units() else "float32"
+
     def copy(layer: keras.Layer) -> keras.Layer:
         kind = FusedNorm if isinstance(layer, keras.layers.BatchNormalization) else type(layer)
-        return kind.from_config(layer.get_config())
+        config = layer.get_config()
+        config["dtype"] = "float32" if layer.name == HEAD else policy
+        return kind.from_config(config)
 
-    fused = keras.models.clone_model(model, clone_function=copy)
-    fused.set_weights(model.get_weights())
-    return fused
+    twin = keras.models.clone_model(model, clone_function=copy)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def _has_bfloat16_units() -> bool:
+    """Tell whether the processor multiplies bfloat16 matrices itself; emulated, they are slower than float32."""
+    try:
+        return " amx_bf16 " in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
 
 
 def load(path: str | Path) -> keras.Model:

@@ -306,7 +306,7 @@ def _descend(
     import keras
     import tensorflow as tf
 
-    plain, model = model, models.with_fused_norms(model)
+    plain, model = model, models.for_training(model)
     optimizer = keras.optimizers.AdamW(learning_rate=0.0, weight_decay=settings.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.build(model.trainable_variables)

@@ -102,3 +102,22 @@ def test_a_damaged_model_file_is_one_line(tmp_path: Path, content: bytes) -> Non
     assert "model.keras" in str(caught.value) and "\n" not in str(caught.value)
     with pytest.raises(LabeltoolError, match="no such model"):
         models.load(tmp_path / "none.keras")
+
+
+@pytest.mark.parametrize("bfloat16, tolerance", [(False, 1e-4), (True, 0.05)])
+def test_the_copy_that_trains_computes_the_same(
+    monkeypatch: pytest.MonkeyPatch, bfloat16: bool, tolerance: float
+) -> None:
+    import keras
+
+    monkeypatch.setattr(models, "_has_bfloat16_units", lambda: bfloat16)
+    keras.utils.set_random_seed(1)
+    model = models.build("miniresnet", 4, FRONTEND)
+    twin = models.for_training(model)
+    expected = np.asarray(model(PATCHES[..., None], training=True))
+    model_statistics = model.get_layer("stem_norm").get_weights()
+    got = np.asarray(twin(PATCHES[..., None], training=True))
+    np.testing.assert_allclose(got, expected, atol=tolerance)
+    assert all(variable.dtype == "float32" for variable in twin.weights)
+    for ours, theirs in zip(twin.get_layer("stem_norm").get_weights(), model_statistics, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=tolerance)
