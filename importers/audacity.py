@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labeltool.audio import AUDIO_SUFFIXES, describe
+from labeltool.audio import describe
 from labeltool.errors import LabeltoolError
 from labeltool.importers import aup3
-from labeltool.importers.shared import MICROSECONDS, clip_of, length_us, read_text, recording_of, shown
+from labeltool.importers.shared import MICROSECONDS, clip_of, length_us, read_text, recording_of, shown, sound_beside
 from labeltool.records import Clip, Imported, Recording, Skipped, Verdict
 
 POINT_CLIP_S = 1.0
@@ -27,9 +27,6 @@ _NUMBER = re.compile(r"[ \v\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9
 _NOT_FINITE = re.compile(r"[ \v\f]*[+-]?(?:nan(?:\(\w*\))?|inf(?:inity)?)", re.IGNORECASE)
 _CONTINUATION = "\\"
 _REMEDY = "give a label track exported by Audacity (File > Export > Export Labels) or an .aup3 project"
-
-# What people and programs add to a recording's name to name its labels.
-_ADDED_TO_STEM = re.compile(r"[._ -](?:audacity|labels?|label[ _-]?track|birdnet(?:\.results)?)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +106,7 @@ def read(files: Sequence[Path], audio: Path | None = None) -> Iterator[Imported]
         if not parsed.rows:
             yield Skipped(str(file), None, "holds no labels")
             continue
-        sound = audio if audio is not None else _sound_beside(file)
+        sound = audio if audio is not None else sound_beside(file)
         if sound not in recordings:
             recordings[sound] = recording_of(describe(sound))
         for record in _records(parsed.rows, recordings[sound]):
@@ -166,26 +163,6 @@ def _described(row: LabelRow) -> str:
     title = f" {shown(row.label)}" if row.label.strip() else ""
     span = f"{row.start_s:.6f}" + (f" to {row.end_s:.6f}" if row.end_s != row.start_s else "")
     return f"the label{title} at {span} s"
-
-
-def _sound_beside(file: Path) -> Path:
-    stems = [file.stem, _ADDED_TO_STEM.sub("", file.stem)]
-    for stem in dict.fromkeys(stems):
-        suffixes = sorted(AUDIO_SUFFIXES) + [suffix.upper() for suffix in sorted(AUDIO_SUFFIXES)]
-        if Path(stem).suffix.lower() in AUDIO_SUFFIXES:
-            suffixes.append("")  # dawn.wav.txt labels dawn.wav
-        candidates = (file.with_name(stem + suffix) for suffix in suffixes)
-        found = [sound for sound in candidates if sound.is_file()]
-        if len(found) > 1:
-            names = ", ".join(sound.name for sound in found)
-            raise LabeltoolError(f"has several sounds beside it: {names}", file=file, remedy="say which with --audio")
-        if found:
-            return found[0]
-    raise LabeltoolError(
-        f"has no sound beside it: no {shown(stems[-1] + '.wav')} (or .flac, .ogg, .mp3...)",
-        file=file,
-        remedy="name the recording with --audio",
-    )
 
 
 def _parse_project(path: Path) -> ParsedTracks:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from labeltool.audio import AudioFile, describe
+from labeltool.audio import AUDIO_SUFFIXES, AudioFile, describe
 from labeltool.errors import LabeltoolError
 from labeltool.records import Clip, Imported, Recording, Skipped, Verdict
 
@@ -27,6 +27,8 @@ _BYTE_ORDER_MARKS = (
 )
 _NEVER_IN_TEXT = re.compile(r"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 _HEAD_BYTES = 65536
+# What people and programs add to a recording's name to name its labels.
+_ADDED_TO_STEM = re.compile(r"[._ -](?:audacity|labels?|label[ _-]?track|birdnet(?:\.results)?)$", re.IGNORECASE)
 _LONGEST_SHOWN = 40
 
 
@@ -323,3 +325,30 @@ def fold_of(text: str, folds: int) -> int:
     if not 1 <= int(text) <= folds:
         raise ValueError(f"fold {int(text)} is not one of the {folds} official folds")
     return int(text)
+
+
+def sound_beside(file: Path) -> Path:
+    """Find the recording that a file of labels or scores speaks of: beside it, under the same stem.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is none, or more than one.
+    """
+    stems = [file.stem, _ADDED_TO_STEM.sub("", file.stem)]
+    for stem in dict.fromkeys(stems):
+        suffixes = sorted(AUDIO_SUFFIXES) + [suffix.upper() for suffix in sorted(AUDIO_SUFFIXES)]
+        if Path(stem).suffix.lower() in AUDIO_SUFFIXES:
+            suffixes.append("")  # dawn.wav.txt labels dawn.wav
+        candidates = (file.with_name(stem + suffix) for suffix in suffixes)
+        found = [sound for sound in candidates if sound.is_file()]
+        if len(found) > 1:
+            names = ", ".join(sound.name for sound in found)
+            raise LabeltoolError(f"has several sounds beside it: {names}", file=file, remedy="say which with --audio")
+        if found:
+            return found[0]
+    raise LabeltoolError(
+        f"has no sound beside it: no {shown(stems[-1] + '.wav')} (or .flac, .ogg, .mp3...)",
+        file=file,
+        remedy="name the recording with --audio",
+    )

@@ -30,10 +30,3 @@ def expected_calibration_error(probabilities: npt.NDArray[np.float32], truth: np
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     gaps = [abs(confidence[bins == one].mean() - right[bins == one].mean()) * np.mean(bins == one) for one in set(bins)]
     return float(sum(gaps))
-
-
-def margin_and_entropy(probabilities: npt.NDArray[np.float32]) -> tuple[float, float]:
-    """Return the distance of the two best, 0 to 1, and the entropy in nats, of one clip's probabilities (labels,)."""
-    second, first = np.sort(probabilities)[-2:]
-    present = probabilities[probabilities > 0].astype(np.float64)
-    return float(first - second), float(-(present * np.log(present)).sum())

@@ -22,7 +22,7 @@ _SKIPPED = """EXISTS (
 _BY_MARGIN = f"""
     SELECT {CLIP_COLUMNS} FROM suggestions g
     JOIN clips c ON c.id = g.clip_id JOIN recordings r ON r.id = c.recording_id
-    WHERE g.model_id = (SELECT MAX(model_id) FROM suggestions) AND NOT {ANSWERED} AND NOT {_SKIPPED}
+    WHERE NOT {ANSWERED} AND NOT {_SKIPPED}
     ORDER BY g.margin LIMIT :limit
 """
 
@@ -57,7 +57,9 @@ def next_clips(store: Store, count: int, *, annotator: str, exclude: Collection[
         rows = store.connection.execute(
             statement, {"annotator": annotator, "limit": wanted * _CANDIDATES_A_CLIP + len(exclude)}
         )
-        candidates = [found for row in rows if (found := stored_clip(store, row)).id not in exclude]
+        # Keyed by id: a clip may have the suggestions of a model here and of one on a board.
+        found = {row["id"]: stored_clip(store, row) for row in rows if row["id"] not in exclude}
+        candidates = list(found.values())
         asked += candidates[:wanted] if statement is _SKIPPED_LAST else _spread(candidates, wanted)
     return asked
 

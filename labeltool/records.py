@@ -83,8 +83,21 @@ class Skipped:
     reason: str
 
 
-Imported = Recording | Clip | Verdict | Skipped
-"""What an importer yields. A clip comes after its recording, a verdict after its clip."""
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a model running elsewhere, on a board say, made of a clip.
+
+    `model` is the beginning of the SHA-256 of its int8 file, in hex; `scores` are probabilities in the order of its
+    outputs.
+    """
+
+    clip: Clip
+    model: str
+    scores: tuple[float, ...]
+
+
+Imported = Recording | Clip | Verdict | Heard | Skipped
+"""What an importer yields. A clip comes after its recording, what is said of it after the clip."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -141,6 +142,7 @@ def teach(
         "frontend": frontend.to_dict(),
         "fingerprint": frontend.fingerprint,
         "labels": list(lessons.labels),
+        "int8_sha256": hashlib.sha256(int8).hexdigest(),
         "clip_rule": fitted.rule.to_dict(),
         "labels_seen": len(lessons.clips),
         "validation_clips": len(validation),

@@ -7,7 +7,6 @@ from typing import Any
 
 from labeltool import modelfiles, scoring
 from labeltool.features import FeatureCache
-from labeltool.metrics import margin_and_entropy
 from labeltool.project import Project
 from labeltool.records import StoredClip, Suggestion
 from labeltool.store import Store, clips, models
@@ -27,7 +26,7 @@ def suggest_for_unanswered(project: Project, store: Store, model_id: int, *, rep
     """Write a model's suggestions for every clip without an answer; return their number."""
     files = modelfiles.read(project.models / str(model_id))
     rows = list(_score(project, files, model_id, clips.unanswered(store), report))
-    return models.replace_suggestions(store, model_id, rows)
+    return models.replace_suggestions(store, rows)
 
 
 def _score(
@@ -36,7 +35,7 @@ def _score(
     model_id: int,
     wanted: list[StoredClip],
     report: Callable[..., None],
-) -> Iterator[tuple[Suggestion, float, float]]:
+) -> Iterator[Suggestion]:
     if not wanted:
         return
     cache = FeatureCache(project.cache / "features", files.frontend)
@@ -50,5 +49,5 @@ def _score(
         for clip, score in zip(heard, scores, strict=True):
             order = score.probabilities.argsort()[::-1]
             probabilities = {files.labels[i]: float(score.probabilities[i]) for i in order}
-            yield Suggestion(clip.id, model_id, probabilities), *margin_and_entropy(score.probabilities)
+            yield Suggestion(clip.id, model_id, probabilities)
     report("suggesting", len(wanted), len(wanted))

@@ -149,7 +149,7 @@ def test_importing_twice_changes_nothing(store: Store) -> None:
     before = dump(store)
     second = take_in(store, records, kind="esc50", source="elsewhere")
     assert (second.recordings, second.clips, second.verdicts) == (0, 0, 0)
-    assert second.already_there == {"recordings": 2, "clips": 2, "verdicts": 2}
+    assert second.already_there == {"recordings": 2, "clips": 2, "verdicts": 2, "suggestions": 0}
     assert dump(store) == before
 
 

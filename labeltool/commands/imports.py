@@ -75,6 +75,19 @@ def urbansound8k(directory: Path, as_json: bool) -> None:
     _take_in("urbansound8k", (directory,), reader.read(directory), as_json)
 
 
+@import_.command()
+@click.argument("files", metavar="LOG...", nargs=-1, required=True, type=_path)
+@click.option("--audio", metavar="FILE", type=_path, help="The sound; else it is sought beside each LOG.")
+@click.option("--clip-seconds", type=float, default=2.0, show_default=True, help="Length of the clips to ask about.")
+@project_option
+@json_option
+def device(files: tuple[Path, ...], audio: Path | None, clip_seconds: float, as_json: bool) -> None:
+    """Logs of a board running an exported model: what it heard becomes suggestions, the least sure asked first."""
+    from labeltool.importers import device as reader
+
+    _take_in("device", files, reader.read(files, audio, clip_seconds), as_json)
+
+
 @import_.command("audio")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=_path)
 @click.option("--clip-seconds", type=float, help="Cut recordings into clips of this length; else one clip each.")
@@ -103,16 +116,17 @@ def _take_in(kind: str, sources: Iterable[Path], records: Iterator[Imported], as
                 "recordings": intake.recordings,
                 "clips": intake.clips,
                 "verdicts": intake.verdicts,
+                "suggestions": intake.suggestions,
                 "already_there": intake.already_there,
                 "skipped": skipped,
             }
         )
         return
     _tell_skipped(skipped)
-    known = intake.already_there
+    taken = {name: getattr(intake, name) for name in intake.already_there}
     narrate(
-        f"{intake.recordings} recordings, {intake.clips} clips, {intake.verdicts} verdicts taken in; "
-        f"{known['recordings']}, {known['clips']}, {known['verdicts']} were there already; {len(skipped)} not taken"
+        (", ".join(f"{count} {name}" for name, count in taken.items() if count) or "nothing new")
+        + f" taken in; {sum(intake.already_there.values())} rows were there already; {len(skipped)} not taken"
     )
 
 

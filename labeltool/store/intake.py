@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labeltool.records import Clip, Imported, Recording, Skipped, Verdict
+from labeltool.errors import LabeltoolError
+from labeltool.records import Clip, Heard, Imported, Recording, Skipped, Suggestion, Verdict
+from labeltool.store import models
 from labeltool.store.database import Store, now
 from labeltool.store.journal import ensure_label, new_row_id
 
@@ -21,13 +23,16 @@ class Intake:
     recordings: int = 0
     clips: int = 0
     verdicts: int = 0
-    already_there: dict[str, int] = field(default_factory=lambda: {"recordings": 0, "clips": 0, "verdicts": 0})
+    suggestions: int = 0
+    already_there: dict[str, int] = field(
+        default_factory=lambda: {"recordings": 0, "clips": 0, "verdicts": 0, "suggestions": 0}
+    )
     skipped: list[Skipped] = field(default_factory=list)
 
     @property
     def added(self) -> int:
         """How many rows are new."""
-        return self.recordings + self.clips + self.verdicts
+        return self.recordings + self.clips + self.verdicts + self.suggestions
 
 
 class _NothingNew(Exception):
@@ -85,6 +90,8 @@ class _Taker:
                 self._clip(record)
             elif isinstance(record, Verdict):
                 self._verdict(record)
+            elif isinstance(record, Heard):
+                self._heard(record)
         told = [{"file": s.file, "line": s.line, "reason": s.reason} for s in self.intake.skipped]
         self.connection.execute(
             "UPDATE imports SET recordings = ?, clips = ?, verdicts = ?, skipped = ? WHERE id = ?",
@@ -208,6 +215,19 @@ class _Taker:
             ),
         )
         self.intake.verdicts += 1
+
+    def _heard(self, heard: Heard) -> None:
+        clip = heard.clip
+        clip_id = self.clip_ids[clip.recording_sha256, clip.start_s, clip.end_s]
+        model = models.by_int8_hash(self.store, heard.model)
+        labels = model.card["labels"]
+        if len(labels) != len(heard.scores):
+            raise LabeltoolError(f"model {model.id} has {len(labels)} labels, its scores {len(heard.scores)}")
+        suggestion = Suggestion(clip_id, model.id, dict(zip(labels, heard.scores, strict=True)))
+        if models.add_suggestion(self.connection, suggestion):
+            self.intake.suggestions += 1
+        else:
+            self.intake.already_there["suggestions"] += 1
 
 
 def _import_key(kind: str, verdict: Verdict) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import sqlite3
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -105,30 +107,58 @@ def pending(store: Store, journal_mark: str) -> int:
     return int(count)
 
 
-def replace_suggestions(store: Store, model_id: int, rows: Iterable[tuple[Suggestion, float, float]]) -> int:
-    """Put a model's suggestions, each with margin and entropy (nats), in place of those it had; return their number.
+def by_int8_hash(store: Store, beginning: str) -> ModelRow:
+    """Return the model whose int8 file's SHA-256 begins so.
+
+    Raises
+    ------
+    LabeltoolError
+        When the project has not made it.
+    """
+    for model_id, sha256 in store.connection.execute(
+        "SELECT id, json_extract(card, '$.int8_sha256') FROM models ORDER BY id DESC"
+    ):
+        if beginning and str(sha256).startswith(beginning):
+            return model(store, model_id)
+    raise LabeltoolError(
+        f"no model of this project has an int8 file of SHA-256 {beginning}...", remedy="import it where it was trained"
+    )
+
+
+def replace_suggestions(store: Store, suggestions: Iterable[Suggestion]) -> int:
+    """Put a model's suggestions in place of all there were, and return their number.
 
     Suggestions of earlier models go: they can be made again, and the queue asks by the newest.
     """
     with store.transaction() as connection:
         connection.execute("DELETE FROM suggestions")
-        cursor = connection.executemany(
-            "INSERT INTO suggestions (model_id, clip_id, top_label, top_probability, margin, entropy, probabilities) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    model_id,
-                    suggestion.clip_id,
-                    top := next(iter(suggestion.probabilities)),
-                    suggestion.probabilities[top],
-                    margin,
-                    entropy,
-                    json.dumps({k: round(v, 5) for k, v in suggestion.probabilities.items()}, ensure_ascii=False),
-                )
-                for suggestion, margin, entropy in rows
-            ),
-        )
-        return cursor.rowcount
+        return connection.executemany(_INSERT_SUGGESTION, map(_suggestion_row, suggestions)).rowcount
+
+
+def add_suggestion(connection: sqlite3.Connection, suggestion: Suggestion) -> bool:
+    """Write a suggestion down inside a transaction; return whether it says something new."""
+    row = _suggestion_row(suggestion)
+    known = connection.execute(
+        "SELECT probabilities FROM suggestions WHERE model_id = ? AND clip_id = ?", row[:2]
+    ).fetchone()
+    if known and known["probabilities"] == row[-1]:
+        return False
+    connection.execute(_INSERT_SUGGESTION, row)
+    return True
+
+
+_INSERT_SUGGESTION = (
+    "INSERT OR REPLACE INTO suggestions "
+    "(model_id, clip_id, top_label, top_probability, margin, entropy, probabilities) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+def _suggestion_row(suggestion: Suggestion) -> tuple[int, int, str, float, float, float, str]:
+    ordered = sorted(suggestion.probabilities.items(), key=lambda item: -item[1])
+    (top_label, first), (_, second) = ordered[0], ordered[1] if len(ordered) > 1 else ("", 0.0)
+    entropy = -sum(value * math.log(value) for _, value in ordered if value > 0)
+    told = json.dumps({name: round(value, 5) for name, value in ordered}, ensure_ascii=False)
+    return suggestion.model_id, suggestion.clip_id, top_label, first, first - second, entropy, told
 
 
 def suggestion(store: Store, clip_id: int) -> Suggestion | None:

@@ -137,7 +137,7 @@ _INITIAL = (
         PRIMARY KEY (model_id, clip_id)
     ) STRICT, WITHOUT ROWID
     """,
-    "CREATE INDEX suggestions_by_margin ON suggestions (model_id, margin)",
+    "CREATE INDEX suggestions_by_margin ON suggestions (margin)",
     "CREATE INDEX suggestions_by_label ON suggestions (model_id, top_label, top_probability)",
     # What was said and not taken back, each label under the name it goes by today.
     """
