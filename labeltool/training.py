@@ -19,6 +19,7 @@ from labeltool import aggregate, models
 from labeltool.augment import Augmentation, PatchSampler
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
+from labeltool.splits import hold_out
 
 if TYPE_CHECKING:
     import keras
@@ -253,26 +254,8 @@ def split_validation(targets: Float32, groups: Sequence[str], settings: Training
     -------
     (validation clips,) int64, ascending
     """
-    rng = np.random.default_rng([settings.seed, 1])
-    kinds = targets.argmax(axis=1)
-    members: dict[str, list[int]] = {}
-    for index, group in enumerate(groups):
-        members.setdefault(group, []).append(index)
-    held_out: set[int] = set()
-    left = {int(kind): {groups[int(i)] for i in np.flatnonzero(kinds == kind)} for kind in np.unique(kinds)}
-    for kind in left:
-        wanted = settings.validation_share * np.count_nonzero(kinds == kind)
-        for group in rng.permutation(sorted(left[kind])):
-            have = sum(1 for i in held_out if kinds[i] == kind)
-            size = sum(1 for i in members[group] if kinds[i] == kind)
-            touched = {int(kinds[i]) for i in members[group]}
-            # Half a group too many is nearer to the share than half a group too few.
-            if have + size / 2 > wanted or any(len(left[other]) < 3 for other in touched):
-                continue
-            held_out.update(members[group])
-            for other in touched:
-                left[other].discard(group)
-    return np.array(sorted(held_out), dtype=np.int64)
+    kinds = [str(kind) for kind in targets.argmax(axis=1)]
+    return np.array(hold_out(groups, kinds, share=settings.validation_share, seed=settings.seed), dtype=np.int64)
 
 
 def _refuse(targets: Float32, learn_groups: Sequence[str], held_groups: Sequence[str], names: Sequence[str]) -> None:
