@@ -247,7 +247,8 @@ class AskScreen(ListeningScreen):
             self._show(following)
         else:
             self._wait("The next clip is being read …")
-        self._ask()
+        # Painting comes first: the thread that prepares would take turns with it.
+        self.call_after_refresh(self._ask)
 
     def _wait(self, *lines: str) -> None:
         self._offers, self._answered_here = (), False

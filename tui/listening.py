@@ -19,7 +19,7 @@ from labeltool.tui.text import clock
 from labeltool.tui.transport import Transport
 from labeltool.tui.waveform import Waveform
 
-_FRAMES_A_SECOND = 30
+_FRAMES_A_SECOND = 20
 _SHORT_ROWS = 28
 _THIN_COLUMNS = 66
 _SEEKS_A_CLIP = 20

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from textual.content import Content
+from textual.events import Resize
 from textual.timer import Timer
 from textual.widget import Widget
 
 from labeltool.tui.text import shown
 
 _SECONDS = 5.0
+_MOST_LINES = 3
 
 
 class Notice(Widget):
@@ -19,6 +22,7 @@ class Notice(Widget):
         self._message = ""
         self._warning = ""
         self._timer: Timer | None = None
+        self._lines = 1
 
     @property
     def text(self) -> str:
@@ -31,22 +35,37 @@ class Notice(Widget):
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(_SECONDS, self._fade)
-        self.refresh(layout=True)
+        self._changed()
 
     def warn(self, warning: str) -> None:
         """Show a warning until `clear` or the next one."""
         self._message, self._warning = "", shown(warning)
-        self.refresh(layout=True)
+        self._changed()
 
     def clear(self) -> None:
         """Take the message and the warning away."""
         self._message = self._warning = ""
-        self.refresh(layout=True)
+        self._changed()
+
+    def on_resize(self, event: Resize) -> None:
+        """Take as many lines as the new width needs."""
+        self._changed()
 
     def render(self) -> Content:
-        """Return the line; it may wrap, since a warning ends in the name of a file."""
+        """Return the text; a message keeps to one line, a warning may wrap: it ends in the name of a file."""
         return Content.styled(self.text, "$quiet" if self._message else "$warning")
 
     def _fade(self) -> None:
         self._message = ""
-        self.refresh(layout=True)
+        self._changed()
+
+    def _changed(self) -> None:
+        lines = 1
+        if self.text == self._warning and self.size.width:
+            # One more than the letters need: words are not parted.
+            lines = min(_MOST_LINES, 1 + cell_len(self._warning) * 11 // (self.size.width * 10))
+        if lines != self._lines:
+            # Only then: laying the screen out anew takes longer than all the rest of showing a clip.
+            self._lines = lines
+            self.styles.height = lines
+        self.refresh()

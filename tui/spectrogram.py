@@ -10,16 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from rich.segment import Segment
 from rich.style import Style
-from textual.events import Resize
-from textual.geometry import Region
-from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from labeltool.tui.colours import INK, LEVELS, cell_styles, playhead_styles
 from labeltool.tui.sound import Sound, pooled
 from labeltool.tui.text import fit
 from labeltool.tui.timeline import GUTTER, time_axis
+from labeltool.tui.track import Track
 
 Levels = npt.NDArray[np.intp]
 
@@ -32,100 +29,62 @@ _MOST_BRIGHTNESS_DB = 40.0
 _HERTZ = (100, 200, 500, 1000, 2000, 4000, 8000, 16000)
 
 
-class Spectrogram(Widget):
+class Spectrogram(Track):
     """Time to the right, frequency (mel scale) upwards, loudness as light."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"spectrogram--axis", "spectrogram--words"}
 
-    playhead: reactive[float | None] = reactive(None, repaint=False)
-    """Where the playhead stands, 0 to 1; None hides it."""
-
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._sound: Sound | None = None
         self._words: tuple[str, ...] = ()
-        self._strips: list[Strip] = []
         self._levels: Levels = np.zeros((0, 0), np.intp)
-        self._column: int | None = None
         self._contrast = 0
         self._brightness_db = 0.0
 
     def show(self, sound: Sound) -> None:
         """Paint a sound."""
         self._sound, self._words = sound, ()
-        self._repaint()
+        self.repaint()
 
     def say(self, *lines: str) -> None:
         """Show a few lines of plain text in place of a picture."""
         self._sound, self._words = None, lines
-        self._repaint()
+        self.repaint()
 
     def next_contrast(self) -> str:
         """Go to the next contrast and return its name."""
         self._contrast = (self._contrast + 1) % len(CONTRASTS)
-        self._repaint()
+        self.repaint()
         return ("normal", "strong", "very strong", "soft")[self._contrast]
 
     def brighten(self, steps: int) -> float:
         """Let fainter (below zero: only louder) sound light up; return the shift in decibels."""
         shifted = self._brightness_db + steps * BRIGHTNESS_STEP_DB
         self._brightness_db = min(max(-_MOST_BRIGHTNESS_DB, shifted), _MOST_BRIGHTNESS_DB)
-        self._repaint()
+        self.repaint()
         return self._brightness_db
 
-    def on_mount(self) -> None:
-        """Paint anew when the theme changes: the strips hold colours."""
-        self.app.theme_changed_signal.subscribe(self, lambda _: self._repaint())
+    def paint(self, columns: int, rows: int) -> list[Strip]:
+        """Return the picture with its axes, or the words in its place."""
+        if self._sound is not None and rows > 1 and columns > 0:
+            return self._picture(self._sound, columns, rows - 1)
+        return self._writing(columns + GUTTER, rows)
 
-    def on_resize(self, event: Resize) -> None:
-        """Paint for the new size."""
-        self._repaint()
+    def playhead_style(self, row: int, column: int) -> Style | None:
+        """Return the playhead's colour on the picture's; it does not pass through the axis."""
+        if 2 * row >= len(self._levels):
+            return None
+        if self.app.no_color:
+            return Style.null()
+        return playhead_styles(self.app.current_theme.dark)[int(self._levels[2 * row, column])]
 
-    def watch_playhead(self, playhead: float | None) -> None:
-        """Refresh the column the playhead left and the one it came to, nothing else."""
-        columns = self.size.width - GUTTER
-        column = None
-        if playhead is not None and self._sound is not None and columns > 0:
-            column = min(int(playhead * columns), columns - 1)
-        if column == self._column:
-            return
-        left, self._column = self._column, column
-        for place in (left, column):
-            if place is not None:
-                self.refresh(Region(GUTTER + place, 0, 1, self.size.height - 1))
-
-    def render_line(self, y: int) -> Strip:
-        """Return one row of cells."""
-        if y >= len(self._strips):
-            return Strip.blank(self.size.width, self.rich_style)
-        strip = self._strips[y]
-        if self._column is None or 2 * y >= len(self._levels):
-            return strip
-        at = GUTTER + self._column
-        if at >= strip.cell_length:
-            return strip
-        style = playhead_styles(self.app.current_theme.dark)[int(self._levels[2 * y, self._column])]
-        return Strip.join([strip.crop(0, at), Strip([Segment("│", style)], 1), strip.crop(at + 1)])
-
-    def _repaint(self) -> None:
-        width, height = self.size
-        self._column = None
-        if not width or not height:
-            return
-        if self._sound is not None and height > 1 and width > GUTTER:
-            self._strips = self._paint(self._sound, width - GUTTER, height - 1)
-        else:
-            self._strips = self._write(width, height)
-        # Without this a real terminal stays blank, though a test's does not.
-        self.refresh()
-
-    def _paint(self, sound: Sound, columns: int, rows: int) -> list[Strip]:
+    def _picture(self, sound: Sound, columns: int, rows: int) -> list[Strip]:
         bottom = sound.loudest_db - (sound.loudest_db - sound.quiet_db) * CONTRASTS[self._contrast]
         step = (sound.loudest_db - bottom) / (LEVELS - 1)
         cells = pooled(sound.picture, 2 * rows, columns)[::-1]
         levels = np.rint((cells + self._brightness_db - bottom) / step).clip(0, LEVELS - 1).astype(np.intp)
         self._levels = levels
-        axis = self.get_component_rich_style("spectrogram--axis")
+        axis = self.rich_style + self.get_component_rich_style("spectrogram--axis")
         names = _frequency_names(sound, rows)
         draw = _ink_row if self.app.no_color else _colour_row
         dark = self.app.current_theme.dark
@@ -139,9 +98,9 @@ class Spectrogram(Widget):
         strips.append(Strip([Segment(" " * GUTTER + time_axis(sound.duration_s, columns), axis)], GUTTER + columns))
         return strips
 
-    def _write(self, width: int, height: int) -> list[Strip]:
+    def _writing(self, width: int, height: int) -> list[Strip]:
         self._levels = np.zeros((0, 0), np.intp)
-        words = self.get_component_rich_style("spectrogram--words")
+        words = self.rich_style + self.get_component_rich_style("spectrogram--words")
         lines = [piece for line in self._words for piece in _folded(line, max(8, width - 2 * GUTTER))]
         above = max(0, (height - len(lines)) // 2)
         blank = Strip.blank(width, self.rich_style)

@@ -1,0 +1,212 @@
+"""How fast the labelling room is: start to first picture, key to the next clip painted, memory.
+
+    python benchmarks/room.py --clips 1000 100000 1000000 --answers 100 [--busy]
+
+It makes projects of spans of a few synthetic recordings, opens the real program in a pseudo-terminal, presses keys as a
+person would and reads what is painted. A key's time ends when the terminal has been given the whole next picture.
+`--busy` runs two processes beside it that do nothing but compute, as a training would.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import multiprocessing
+import os
+import pty
+import select
+import signal
+import statistics
+import struct
+import sys
+import tempfile
+import termios
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from labeltool import project as projects
+from labeltool.importers.audio import read
+from labeltool.project import Project
+from labeltool.records import Recording
+from labeltool.store import journal, models
+from labeltool.store.intake import take_in
+
+RECORDINGS = 20
+SECONDS = 60.0
+CLIP_S = 5.0
+RATE_HZ = 44_100
+COLUMNS, ROWS = 120, 36
+QUIET_S = 0.004
+BETWEEN_KEYS_S = 0.35
+DEADLINE_S = 300.0
+LABELS = tuple(f"sound {letter}" for letter in "abcdefghij")
+
+
+def make_project(folder: Path, clips: int, *, suggestions: bool) -> Project:
+    """Make a project of so many clips, which are overlapping spans of twenty recordings of a minute each."""
+    sounds = folder / "sounds"
+    sounds.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    time_s = np.arange(int(SECONDS * RATE_HZ)) / RATE_HZ
+    for place in range(RECORDINGS):
+        chirp = np.sin(2 * np.pi * (200 + 150 * place) * time_s * (1 + 0.2 * np.sin(time_s)))
+        noise = rng.normal(0, 0.02, len(time_s))
+        soundfile.write(sounds / f"r{place}.flac", 0.3 * chirp * (np.sin(3 * time_s) > 0) + noise, RATE_HZ)
+    project = projects.create(folder / "project")
+    with project.open_store() as store:
+        recordings = [record for record in read([sounds], None, None) if isinstance(record, Recording)]
+        take_in(store, recordings, kind="audio", source="benchmark")
+        # A million clips through the importer take minutes and are not what is measured.
+        span = (SECONDS - CLIP_S) / -(-clips // RECORDINGS)
+        with store.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO clips (recording_id, start_s, end_s) VALUES (?, ?, ?)",
+                (
+                    (1 + place % RECORDINGS, start_s := place // RECORDINGS * span, start_s + CLIP_S)
+                    for place in range(clips)
+                ),
+            )
+        for place, label in enumerate(LABELS, start=1):
+            journal.say(store, place, label, annotator="before")
+        if suggestions:
+            _suggest(project, clips)
+    return project
+
+
+def _suggest(project: Project, clips: int) -> None:
+    rng = np.random.default_rng(1)
+    with project.open_store() as store:
+        card = {"architecture": "none", "labels_seen": 10, "clip_accuracy": 0.9, "int8_clip_accuracy": 0.9}
+        model_id = models.add(
+            store, parent_id=None, card=card, journal_mark=journal.mark(store), publish=lambda _: None
+        )
+        shares = json.dumps({label: 0.1 for label in LABELS})
+        with store.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO suggestions (model_id, clip_id, top_label, top_probability, margin, entropy, "
+                "probabilities) VALUES (?, ?, ?, 0.1, ?, 1.0, ?)",
+                (
+                    (model_id, clip_id, LABELS[0], float(margin), shares)
+                    for clip_id, margin in enumerate(rng.random(clips), start=1)
+                ),
+            )
+
+
+class Screen:
+    """The program in a pseudo-terminal."""
+
+    def __init__(self, project: Project) -> None:
+        self.began = time.perf_counter()
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.environ.update(TERM="xterm-256color", COLORTERM="truecolor", LABELTOOL_AUDIO="null")
+            command = [sys.executable, "-m", "labeltool", "--project", str(project.directory), "label"]
+            os.execv(sys.executable, command)
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+
+    def read_until(self, text: str) -> tuple[float, int]:
+        """Read until a text was painted and nothing follows; return when the last byte came, and how many."""
+        wanted, seen, last = text.encode(), b"", 0.0
+        deadline = time.perf_counter() + DEADLINE_S
+        while time.perf_counter() < deadline:
+            found = wanted in seen
+            ready, _, _ = select.select([self.terminal], [], [], QUIET_S if found else 1.0)
+            if ready:
+                seen += os.read(self.terminal, 1 << 16)
+                last = time.perf_counter()
+            elif found:
+                return last, len(seen)
+        raise SystemExit(f"waited in vain for {text!r}")
+
+    def read_for(self, seconds: float) -> None:
+        """Read and forget, as a person listens."""
+        end = time.perf_counter() + seconds
+        while (left := end - time.perf_counter()) > 0:
+            if select.select([self.terminal], [], [], left)[0]:
+                os.read(self.terminal, 1 << 16)
+
+    def press(self, key: str) -> float:
+        """Press a key and return when."""
+        now = time.perf_counter()
+        os.write(self.terminal, key.encode())
+        return now
+
+    def peak_memory_mb(self) -> float:
+        """Return the most memory the process has had."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+    def close(self) -> None:
+        """Leave."""
+        self.press("q")
+        with contextlib.suppress(OSError):
+            self.read_for(5.0)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def measure(project: Project, clips: int, answers: int) -> dict[str, float]:
+    """Open the room, answer, and return what was measured: seconds to the picture, milliseconds a key, MB."""
+    screen = Screen(project)
+    first_paint = screen.read_until("▀")[0] - screen.began
+    labelled = len(LABELS)
+    screen.read_until(f" {labelled} of {clips} ")
+    screen.read_for(2.0)
+    took, sent = [], []
+    for place in range(answers):
+        pressed = screen.press("nx"[place % 2])
+        labelled += 1
+        painted, size = screen.read_until(f" {labelled} of {clips} ")
+        took.append((painted - pressed) * 1000)
+        sent.append(size)
+        screen.read_for(BETWEEN_KEYS_S)
+    memory = screen.peak_memory_mb()
+    screen.close()
+    took.sort()
+    return {
+        "clips": clips,
+        "first_paint_s": round(first_paint, 2),
+        "key_p50_ms": round(statistics.median(took), 1),
+        "key_p95_ms": round(took[min(len(took) - 1, int(len(took) * 0.95))], 1),
+        "key_max_ms": round(took[-1], 1),
+        "bytes_a_clip": round(statistics.median(sent)),
+        "memory_mb": round(memory),
+    }
+
+
+def compute_for_ever() -> None:
+    """Keep a core busy, politely, as a training does."""
+    os.nice(10)
+    square = np.random.default_rng(0).random((400, 400))
+    while True:
+        square = square @ square
+        square /= square.max()
+
+
+def main() -> None:
+    """Measure each size and print one JSON object a line."""
+    asked = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    asked.add_argument("--clips", type=int, nargs="+", default=[1000, 100_000])
+    asked.add_argument("--answers", type=int, default=100)
+    asked.add_argument("--no-model", action="store_true", help="a project without suggestions")
+    asked.add_argument("--busy", action="store_true", help="with two computing processes beside it")
+    given = asked.parse_args()
+    busy = [multiprocessing.Process(target=compute_for_ever, daemon=True) for _ in range(2 * given.busy)]
+    for clips in given.clips:
+        with tempfile.TemporaryDirectory() as folder:
+            project = make_project(Path(folder), clips, suggestions=not given.no_model)
+            for process in busy:
+                if not process.is_alive():
+                    process.start()
+            print(json.dumps(measure(project, clips, given.answers)), flush=True)
+    for process in busy:
+        process.terminate()
+
+
+if __name__ == "__main__":
+    main()
