@@ -35,6 +35,7 @@ for _command in (
     projects.status,
     verdicts.mark,
     verdicts.undo,
+    verdicts.redo,
     verdicts.log,
     verdicts.rename,
     room.label,

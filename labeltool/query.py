@@ -6,6 +6,7 @@ group are spread out, since near-duplicates teach little; what the annotator ski
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 
 from labeltool.records import StoredClip
@@ -15,6 +16,11 @@ from labeltool.store.clips import ANSWERED, CLIP_COLUMNS, stored_clip
 # Candidates looked at for each clip asked for, so that a page can be spread over groups.
 _CANDIDATES_A_CLIP = 4
 
+# A claim that its session does not renew is let go: the terminal was closed, or the person went home.
+_CLAIM_S = 900.0
+
+_FREE = "NOT EXISTS (SELECT 1 FROM claims m WHERE m.clip_id = c.id AND m.session <> :session AND m.until_s > :now_s)"
+
 _SKIPPED = """EXISTS (
     SELECT 1 FROM standing k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
 )"""
@@ -22,46 +28,72 @@ _SKIPPED = """EXISTS (
 _BY_MARGIN = f"""
     SELECT {CLIP_COLUMNS} FROM suggestions g
     JOIN clips c ON c.id = g.clip_id JOIN recordings r ON r.id = c.recording_id
-    WHERE NOT {ANSWERED} AND NOT {_SKIPPED}
+    WHERE NOT {ANSWERED} AND NOT {_SKIPPED} AND {_FREE}
     ORDER BY g.margin LIMIT :limit
 """
 
 _SHUFFLED = f"""
     SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
-    WHERE NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = c.id) AND NOT {ANSWERED} AND NOT {_SKIPPED}
+    WHERE NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = c.id)
+      AND NOT {ANSWERED} AND NOT {_SKIPPED} AND {_FREE}
     ORDER BY c.id * 2654435761 % 4294967296 LIMIT :limit
 """
 
 _SKIPPED_LAST = f"""
     SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
-    WHERE NOT {ANSWERED} AND {_SKIPPED}
+    WHERE NOT {ANSWERED} AND {_SKIPPED} AND {_FREE}
     ORDER BY (
         SELECT MAX(k.id) FROM standing k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
     ) LIMIT :limit
 """
 
 
-def next_clips(store: Store, count: int, *, annotator: str, exclude: Collection[int] = ()) -> list[StoredClip]:
+def next_clips(
+    store: Store, count: int, *, annotator: str, exclude: Collection[int] = (), session: str = ""
+) -> list[StoredClip]:
     """Return up to `count` clips to ask the annotator about, the most telling first.
 
     Parameters
     ----------
     exclude
         Clips that are on the screen or prepared already.
+    session
+        Who asks; clips that another session has claimed are left to it.
     """
+    parameters = {"annotator": annotator, "session": session, "now_s": time.time()}
     asked: list[StoredClip] = []
     for statement in (_BY_MARGIN, _SHUFFLED, _SKIPPED_LAST):
         wanted = count - len(asked)
         if wanted <= 0:
             break
-        rows = store.connection.execute(
-            statement, {"annotator": annotator, "limit": wanted * _CANDIDATES_A_CLIP + len(exclude)}
-        )
+        rows = store.connection.execute(statement, {**parameters, "limit": wanted * _CANDIDATES_A_CLIP + len(exclude)})
         # Keyed by id: a clip may have the suggestions of a model here and of one on a board.
         found = {row["id"]: stored_clip(store, row) for row in rows if row["id"] not in exclude}
         candidates = list(found.values())
         asked += candidates[:wanted] if statement is _SKIPPED_LAST else _spread(candidates, wanted)
     return asked
+
+
+def claim_clips(
+    store: Store, count: int, *, annotator: str, session: str, exclude: Collection[int] = ()
+) -> list[StoredClip]:
+    """Return clips as `next_clips` does and keep them from other sessions for a quarter of an hour, or until `release`.
+
+    Two people who label the same project at once are so never asked about the same clip.
+    """
+    with store.transaction() as connection:
+        asked = next_clips(store, count, annotator=annotator, exclude=exclude, session=session)
+        connection.executemany(
+            "INSERT OR REPLACE INTO claims (clip_id, session, until_s) VALUES (?, ?, ?)",
+            [(clip_id, session, time.time() + _CLAIM_S) for clip_id in {*exclude, *(found.id for found in asked)}],
+        )
+    return asked
+
+
+def release(store: Store, *, session: str) -> None:
+    """Let a session's claims go."""
+    with store.transaction() as connection:
+        connection.execute("DELETE FROM claims WHERE session = ?", (session,))
 
 
 def _spread(candidates: list[StoredClip], count: int) -> list[StoredClip]:

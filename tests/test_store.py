@@ -64,6 +64,56 @@ def test_undo_takes_back_act_after_act_and_keeps_every_row(store: Store) -> None
     assert [row.kind for row in journal.rows(store)] == ["revoke", "revoke", "verdict", "verdict", "verdict"]
 
 
+def test_redo_says_again_what_undo_took_back_until_something_new_is_said(store: Store) -> None:
+    fill(store, "a")
+    for label in ("dog", "cat", "cow"):
+        journal.say(store, 1, label, annotator="ann")
+    everything = truth(store)
+    for _ in range(3):
+        journal.undo(store, annotator="ann")
+    assert truth(store) == {}
+    redone = [journal.redo(store, annotator="ann") for _ in range(4)]
+    assert [row.label if row else None for row in redone] == ["dog", "cat", "cow", None]
+    assert truth(store) == everything
+    journal.undo(store, annotator="ann")
+    journal.redo(store, annotator="ann")
+    assert truth(store) == everything
+    journal.undo(store, annotator="ann")
+    journal.say(store, 1, "pig", annotator="ann")
+    assert journal.redo(store, annotator="ann") is None
+
+
+def test_redo_brings_a_renaming_back(store: Store) -> None:
+    fill(store, "a")
+    journal.say(store, 1, "dog", annotator="ann")
+    journal.rename_label(store, "dog", "hound", annotator="ann")
+    journal.undo(store, annotator="ann")
+    journal.redo(store, annotator="ann")
+    assert truth(store) == {(1, "hound"): "present"}
+
+
+def test_a_note_is_kept_and_answers_nothing(store: Store) -> None:
+    fill(store, "a")
+    journal.note(store, 1, "two dogs?", annotator="ann")
+    assert [clip.id for clip in clips.unanswered(store)] == [1]
+    assert next(journal.rows(store)).note == "two dogs?"
+    journal.undo(store, annotator="ann")
+    assert next(journal.rows(store, clip_id=1)).revoked
+
+
+def test_two_sessions_are_never_given_the_same_clip(store: Store, project: Project) -> None:
+    fill(store, *"abcdefgh")
+    with project.open_store() as another:
+        first = query.claim_clips(store, 3, annotator="ann", session="one")
+        second = query.claim_clips(another, 10, annotator="bob", session="two")
+        assert len(first) == 3 and len(second) == 5
+        assert not {clip.id for clip in first} & {clip.id for clip in second}
+        # One's own clips are not kept from oneself, and what is let go is there for the other.
+        assert len(query.next_clips(store, 10, annotator="ann", session="one")) == 3
+        query.release(store, session="one")
+        assert len(query.claim_clips(another, 10, annotator="bob", session="two")) == 8
+
+
 def test_undo_reaches_acts_of_an_earlier_process(store: Store, project: Project) -> None:
     fill(store, "a")
     journal.say(store, 1, "dog", annotator="ann")

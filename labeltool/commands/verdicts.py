@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from labeltool.commands.common import current_project, emit, json_option, narrate, project_option
 from labeltool.records import Value
+
+if TYPE_CHECKING:
+    from labeltool.store.journal import JournalRow
 
 annotator_option = click.option("--annotator", metavar="NAME", help="Who says so; else as in labeltool.toml.")
 
@@ -55,7 +59,24 @@ def undo(annotator: str | None, as_json: bool) -> None:
     elif row is None:
         narrate("nothing to take back")
     else:
-        narrate(f"took back: {_in_words(row.kind, row.clip_id, row.label, row.value, row.new_label)}")
+        narrate(f"took back: {_in_words(row)}")
+
+
+@click.command()
+@annotator_option
+@project_option
+@json_option
+def redo(annotator: str | None, as_json: bool) -> None:
+    """Say again what the last undo took back."""
+    from labeltool.store import journal
+
+    project = current_project()
+    with project.open_store() as store:
+        row = journal.redo(store, annotator=project.annotator(annotator))
+    if as_json:
+        emit({"redone": asdict(row) if row else None})
+    else:
+        narrate(f"said again: {_in_words(row)}" if row else "nothing to say again")
 
 
 @click.command()
@@ -73,8 +94,8 @@ def log(clip: str | None, limit: int | None, as_json: bool) -> None:
             emit({"rows": [asdict(row) for row in journal.rows(store, clip_id=clip_id, limit=limit)]})
             return
         for row in journal.rows(store, clip_id=clip_id, limit=limit):
-            told = _in_words(row.kind, row.clip_id, row.label, row.value, row.new_label)
-            click.echo(f"{row.said_at}  {row.annotator}  {told}{'  (taken back)' if row.revoked else ''}")
+            taken_back = "  (taken back)" if row.revoked else ""
+            click.echo(f"{row.said_at}  {row.annotator!r}  {_in_words(row)}{taken_back}")
 
 
 @click.command()
@@ -92,9 +113,12 @@ def rename(old: str, new: str, annotator: str | None) -> None:
     narrate(f"{old!r} goes by {new!r}")
 
 
-def _in_words(kind: str, clip_id: int | None, label: str | None, value: str | None, new_label: str | None) -> str:
-    if kind == "rename":
-        return f"rename {label!r} to {new_label!r}"
-    if kind == "verdict":
-        return f"clip {clip_id}: {'the whole clip' if label is None else repr(label)} {value}"
-    return kind if clip_id is None else f"clip {clip_id}: {kind}"
+def _in_words(row: JournalRow) -> str:
+    """Say what a row says; quoted, for a name may hold a terminal's escape codes."""
+    if row.kind == "rename":
+        return f"rename {row.label!r} to {row.new_label!r}"
+    if row.kind == "revoke":
+        return "undo"
+    if row.kind == "verdict":
+        return f"clip {row.clip_id}: {'the whole clip' if row.label is None else repr(row.label)} {row.value}"
+    return f"clip {row.clip_id}: {row.kind}{f' {row.note!r}' if row.note else ''}"

@@ -44,6 +44,7 @@ class JournalRow:
     label: str | None
     value: str | None
     new_label: str | None
+    note: str | None
     revokes: str | None
     annotator: str
     origin: str
@@ -53,7 +54,8 @@ class JournalRow:
 
 
 _ROW_COLUMNS = """
-    j.id, j.kind, j.clip_id, j.label, j.value, j.new_label, j.revokes, j.annotator, j.origin, j.took_ms, j.said_at,
+    j.id, j.kind, j.clip_id, j.label, j.value, j.new_label, j.note, j.revokes, j.annotator, j.origin, j.took_ms,
+    j.said_at,
     EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id) AS revoked
 """
 
@@ -109,10 +111,18 @@ def set_aside(store: Store, clip_id: int, kind: str, *, annotator: str, took_ms:
         return _append(connection, kind=kind, clip_id=clip_id, annotator=annotator, origin="human", took_ms=took_ms)
 
 
+def note(store: Store, clip_id: int, text: str, *, annotator: str) -> str:
+    """Append a remark on a clip and return the row's id."""
+    if not text.strip():
+        raise LabeltoolError("a note needs words")
+    with store.transaction() as connection:
+        return _append(connection, kind="note", clip_id=clip_id, note=text, annotator=annotator, origin="human")
+
+
 def undo(store: Store, *, annotator: str) -> JournalRow | None:
     """Take back the annotator's last act that still stands, and return it; None when there is none.
 
-    Acts are verdicts, skips and renamings by hand; imports are not undone row by row.
+    Acts are verdicts, skips, notes and renamings by hand; imports are not undone row by row.
     """
     with store.transaction() as connection:
         row = connection.execute(
@@ -128,7 +138,37 @@ def undo(store: Store, *, annotator: str) -> JournalRow | None:
         _append(connection, kind="revoke", revokes=row["id"], annotator=annotator, origin="human")
         if row["kind"] == "rename":
             _resolve_labels(connection)
-        return JournalRow(**row)
+        return _row(row)
+
+
+def redo(store: Store, *, annotator: str) -> JournalRow | None:
+    """Say again what the annotator's last undo took back, and return it; None when there is nothing, or an act since.
+
+    The journal keeps both: the row that was revoked stays so, a new one says the same and names the undo it answers.
+    """
+    with store.transaction() as connection:
+        answered: set[str] = set()
+        # From the newest row back: a redo answers an undo, any other act ends what can be redone.
+        for row in connection.execute(
+            "SELECT id, kind, revokes, redoes FROM journal WHERE annotator = ? AND origin <> 'import' ORDER BY id DESC",
+            (annotator,),
+        ):
+            if row["redoes"]:
+                answered.add(row["redoes"])
+            elif row["kind"] != "revoke":
+                return None
+            elif row["id"] not in answered:
+                return _say_again(connection, row["revokes"], row["id"])
+        return None
+
+
+def _say_again(connection: sqlite3.Connection, row_id: str, undo_id: str) -> JournalRow:
+    row = connection.execute("SELECT * FROM journal WHERE id = ?", (row_id,)).fetchone()
+    copied = {name: row[name] for name in row.keys() if name not in ("id", "said_at", "import_key")}  # noqa: SIM118
+    fresh = _append(connection, **{**copied, "redoes": undo_id})
+    if row["kind"] == "rename":
+        _resolve_labels(connection)
+    return _row(connection.execute(f"SELECT {_ROW_COLUMNS} FROM journal j WHERE j.id = ?", (fresh,)).fetchone())
 
 
 def rename_label(store: Store, old: str, new: str, *, annotator: str) -> None:
@@ -167,7 +207,7 @@ def rows(store: Store, *, clip_id: int | None = None, limit: int | None = None) 
         """,
         (clip_id, clip_id, -1 if limit is None else limit),
     ):
-        yield JournalRow(**{**row, "revoked": bool(row["revoked"])})
+        yield _row(row)
 
 
 def mark(store: Store) -> str:
@@ -188,6 +228,10 @@ def _append(connection: sqlite3.Connection, **values: object) -> str:
         f"INSERT INTO journal ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", tuple(values.values())
     )
     return row_id
+
+
+def _row(row: sqlite3.Row) -> JournalRow:
+    return JournalRow(**{**row, "revoked": bool(row["revoked"])})
 
 
 def _today(connection: sqlite3.Connection) -> dict[str, str]:

@@ -102,7 +102,7 @@ def add(
 def pending(store: Store, journal_mark: str) -> int:
     """Return how many rows the journal has that a model with this mark has not learnt from."""
     (count,) = store.connection.execute(
-        "SELECT COUNT(*) FROM journal WHERE id > ? AND kind <> 'skip'", (journal_mark,)
+        "SELECT COUNT(*) FROM journal WHERE id > ? AND kind NOT IN ('skip', 'note')", (journal_mark,)
     ).fetchone()
     return int(count)
 

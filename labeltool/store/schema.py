@@ -88,12 +88,14 @@ _INITIAL = (
     """
     CREATE TABLE journal (
         id TEXT PRIMARY KEY,
-        kind TEXT NOT NULL CHECK (kind IN ('verdict', 'skip', 'bad audio', 'revoke', 'rename')),
+        kind TEXT NOT NULL CHECK (kind IN ('verdict', 'skip', 'bad audio', 'note', 'revoke', 'rename')),
         clip_id INTEGER REFERENCES clips (id),
         label TEXT,
         value TEXT CHECK (value IN ('present', 'absent', 'unsure')),
         new_label TEXT,
+        note TEXT,
         revokes TEXT REFERENCES journal (id),
+        redoes TEXT REFERENCES journal (id),
         annotator TEXT NOT NULL,
         origin TEXT NOT NULL CHECK (origin IN ('human', 'suggestion', 'import')),
         model_uid TEXT,
@@ -110,7 +112,8 @@ _INITIAL = (
         CHECK ((kind = 'verdict') = (value IS NOT NULL)),
         CHECK ((kind = 'revoke') = (revokes IS NOT NULL)),
         CHECK ((kind = 'rename') = (new_label IS NOT NULL)),
-        CHECK (kind NOT IN ('verdict', 'skip', 'bad audio') OR clip_id IS NOT NULL)
+        CHECK ((kind = 'note') = (note IS NOT NULL)),
+        CHECK (kind IN ('revoke', 'rename') OR clip_id IS NOT NULL)
     ) STRICT
     """,
     "CREATE INDEX journal_by_clip ON journal (clip_id, kind)",
@@ -125,6 +128,15 @@ _INITIAL = (
     CREATE TRIGGER journal_is_never_cut BEFORE DELETE ON journal
     BEGIN SELECT RAISE(ABORT, 'the journal is append-only: append a revoking row instead'); END
     """,
+    # Who has a clip on the screen or prepared, so that two people are never asked about the same; seconds since 1970.
+    """
+    CREATE TABLE claims (
+        clip_id INTEGER PRIMARY KEY REFERENCES clips (id),
+        session TEXT NOT NULL,
+        until_s REAL NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX claims_by_session ON claims (session)",
     """
     CREATE TABLE suggestions (
         model_id INTEGER NOT NULL REFERENCES models (id),
@@ -144,11 +156,11 @@ _INITIAL = (
     CREATE VIEW standing AS
     SELECT j.id, j.kind, j.clip_id, COALESCE(today.name, j.label) AS label, j.label AS said_label, j.value,
            j.annotator, j.origin, j.model_uid, j.import_id, j.start_s, j.end_s, j.low_hz, j.high_hz, j.confidence,
-           j.track, j.took_ms, j.said_at
+           j.track, j.note, j.took_ms, j.said_at
     FROM journal j
     LEFT JOIN labels said ON said.name = j.label
     LEFT JOIN labels today ON today.id = COALESCE(said.merged_into, said.id)
-    WHERE j.kind IN ('verdict', 'skip', 'bad audio')
+    WHERE j.kind IN ('verdict', 'skip', 'bad audio', 'note')
       AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
     """,
     # The last word on each label of each clip. A verdict on the whole clip (label NULL: "none of these", "cannot tell")
