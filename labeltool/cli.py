@@ -37,6 +37,7 @@ for _command in (
     verdicts.undo,
     verdicts.redo,
     verdicts.log,
+    verdicts.stats,
     verdicts.rename,
     room.label,
     learning.retrain,

@@ -23,7 +23,7 @@ from labeltool.measure import measure
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips, journal, models
-from labeltool.suggest import suggest_for_unanswered
+from labeltool.suggest import suggest_for_all
 
 if TYPE_CHECKING:
     import keras
@@ -78,7 +78,7 @@ def retrain(
             model_id = _publish(project, store, scratch, card, parent, mark)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        suggestions = suggest_for_unanswered(project, store, model_id, report=report)
+        suggestions = suggest_for_all(project, store, model_id, report=report)
     return {
         "model": model_id,
         "arch": arch,
@@ -114,7 +114,7 @@ def teach(
     from labeltool import models as networks
     from labeltool import quantise, training
 
-    frontend = Frontend()
+    frontend = networks.architecture(recipe.arch).frontend
     cache = FeatureCache(project.cache / "features", frontend)
     heard, log_mels = features_of(cache, lessons.clips, report=report)
     lessons = lessons.only(heard)

@@ -1,4 +1,4 @@
-"""Suggestions: what a model holds of every clip nobody has answered on."""
+"""Suggestions: what a model holds of every clip; of those answered too, so that its doubts can be reviewed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ _BATCH = 512
 
 
 def suggest(project: Project, *, report: Callable[..., None], model_id: int | None = None) -> dict[str, Any]:
-    """Score what is not answered by a model, by default the newest; a task of the worker."""
+    """Score every clip by a model, by default the newest; a task of the worker."""
     with project.open_store() as store:
         chosen = models.model(store, model_id).id
-        return {"model": chosen, "suggestions": suggest_for_unanswered(project, store, chosen, report=report)}
+        return {"model": chosen, "suggestions": suggest_for_all(project, store, chosen, report=report)}
 
 
-def suggest_for_unanswered(project: Project, store: Store, model_id: int, *, report: Callable[..., None]) -> int:
-    """Write a model's suggestions for every clip without an answer; return their number."""
+def suggest_for_all(project: Project, store: Store, model_id: int, *, report: Callable[..., None]) -> int:
+    """Write a model's suggestions for every clip; return the number of those without an answer."""
     files = modelfiles.read(project.models / str(model_id))
-    rows = list(_score(project, files, model_id, clips.unanswered(store), report))
-    return models.replace_suggestions(store, rows)
+    waiting = {clip.id for clip in clips.unanswered(store)}
+    rows = list(_score(project, files, model_id, clips.all_clips(store), report))
+    models.replace_suggestions(store, rows)
+    return sum(row.clip_id in waiting for row in rows)
 
 
 def _score(

@@ -75,7 +75,8 @@ def test_suggestions_stand_for_all_that_is_not_labelled_and_order_the_queue(
     project, told = trained
     with sqlite3.connect(project.database) as connection:
         rows = connection.execute(
-            "SELECT model_id, top_label, margin, entropy, probabilities FROM suggestions"
+            "SELECT model_id, top_label, margin, entropy, probabilities FROM suggestions "
+            "WHERE clip_id IN (SELECT clip_id FROM unlabelled_clips)"
         ).fetchall()
     connection.close()
     assert len(rows) == 3

@@ -13,7 +13,11 @@ model_option = click.option("--model", "model_id", type=int, metavar="ID", help=
 
 
 @click.command()
-@click.option("--arch", metavar="NAME", help="Architecture: miniresnet, miniresnet2; else as in labeltool.toml.")
+@click.option(
+    "--arch",
+    metavar="NAME",
+    help="Architecture: miniresnet, miniresnet2, miniresnetv2, miniresnetv2_2, yamnet256; else as in labeltool.toml.",
+)
 @click.option("--from-scratch", is_flag=True, help="Start anew, not from the last model.")
 @click.option("--test-fold", type=int, metavar="K", help="Keep this fold unseen, for `evaluate --fold K`.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same machine, same model.")
@@ -49,12 +53,12 @@ def retrain(
 @project_option
 @json_option
 def suggest(model_id: int | None, as_json: bool) -> None:
-    """Score every clip that is not labelled, for the queue of the labelling room."""
+    """Score every clip: for the queue of the labelling room, and to review what was said."""
     result = run_in_child(current_project(), "suggest", model_id=model_id)
     if as_json:
         emit(result)
     else:
-        narrate(f"model {result['model']} suggests labels for {result['suggestions']} clips")
+        narrate(f"model {result['model']} suggests labels for {result['suggestions']} clips without one")
 
 
 @click.command()

@@ -99,6 +99,29 @@ def log(clip: str | None, limit: int | None, as_json: bool) -> None:
 
 
 @click.command()
+@click.option("--annotator", metavar="NAME", help="Of one person; else of all.")
+@project_option
+@json_option
+def stats(annotator: str | None, as_json: bool) -> None:
+    """Show how fast people answer and how often the first suggestion was right."""
+    from labeltool import pace
+
+    with current_project().open_store() as store:
+        found = pace.measure(store, annotator=annotator)
+    if as_json:
+        emit(asdict(found))
+        return
+    if not found.answers:
+        click.echo("no answers by hand yet")
+        return
+    click.echo(f"answers           {found.answers}")
+    if found.clips_per_minute is not None:
+        click.echo(f"clips per minute  {found.clips_per_minute:.1f} (median {found.median_ms} ms an answer)")
+    if found.first_right is not None:
+        click.echo(f"first suggestion  right {found.first_right:.0%} of {found.suggested} times")
+
+
+@click.command()
 @click.argument("old")
 @click.argument("new")
 @annotator_option

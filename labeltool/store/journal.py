@@ -68,6 +68,7 @@ def say(
     *,
     annotator: str,
     accepted_from: str | None = None,
+    suggested: str | None = None,
     took_ms: int | None = None,
 ) -> str:
     """Append a person's verdict; it is on the disk when this returns.
@@ -79,6 +80,8 @@ def say(
         becomes a label of the project.
     accepted_from
         The `uid` of the model whose suggestion was accepted.
+    suggested
+        The label that stood first on the screen, by a model; None where none suggested.
     took_ms
         How long the person took, from the clip's appearance.
 
@@ -101,6 +104,7 @@ def say(
             annotator=annotator,
             origin="human" if accepted_from is None else "suggestion",
             model_uid=accepted_from,
+            suggested_label=suggested,
             took_ms=took_ms,
         )
 

@@ -99,6 +99,7 @@ _INITIAL = (
         annotator TEXT NOT NULL,
         origin TEXT NOT NULL CHECK (origin IN ('human', 'suggestion', 'import')),
         model_uid TEXT,
+        suggested_label TEXT,
         import_id INTEGER REFERENCES imports (id),
         import_key TEXT UNIQUE,
         start_s REAL,
@@ -150,13 +151,13 @@ _INITIAL = (
     ) STRICT, WITHOUT ROWID
     """,
     "CREATE INDEX suggestions_by_margin ON suggestions (margin)",
-    "CREATE INDEX suggestions_by_label ON suggestions (model_id, top_label, top_probability)",
+    "CREATE INDEX suggestions_by_label ON suggestions (top_label, top_probability)",
     # What was said and not taken back, each label under the name it goes by today.
     """
     CREATE VIEW standing AS
     SELECT j.id, j.kind, j.clip_id, COALESCE(today.name, j.label) AS label, j.label AS said_label, j.value,
-           j.annotator, j.origin, j.model_uid, j.import_id, j.start_s, j.end_s, j.low_hz, j.high_hz, j.confidence,
-           j.track, j.note, j.took_ms, j.said_at
+           j.annotator, j.origin, j.model_uid, j.suggested_label, j.import_id, j.start_s, j.end_s, j.low_hz, j.high_hz,
+           j.confidence, j.track, j.note, j.took_ms, j.said_at
     FROM journal j
     LEFT JOIN labels said ON said.name = j.label
     LEFT JOIN labels today ON today.id = COALESCE(said.merged_into, said.id)

@@ -1,0 +1,78 @@
+"""Lists of clips: what the model holds for one label, what looks wrong, and all there are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from conftest import records_of
+
+from labeltool import listing
+from labeltool.listing import Filter
+from labeltool.records import Suggestion, Value
+from labeltool.store import Store, journal, models
+from labeltool.store.intake import take_in
+
+
+@pytest.fixture
+def held(store: Store) -> Store:
+    """Six clips; a model is ever less sure of a dog in the first three, of a cat in the rest."""
+    take_in(store, [r for name in "abcdef" for r in records_of(name)], kind="audio", source="test")
+    card = {"architecture": "x", "labels_seen": 1, "clip_accuracy": None, "int8_clip_accuracy": None}
+    model_id = models.add(store, parent_id=None, card=card, journal_mark="", publish=lambda _: None)
+    for clip_id in range(1, 7):
+        dog = 1 - 0.15 * clip_id
+        models_row = Suggestion(clip_id, model_id, {"dog": dog, "cat": 1 - dog})
+        with store.transaction() as connection:
+            models.add_suggestion(connection, models_row)
+    return store
+
+
+def test_a_sweep_lists_unanswered_clips_of_one_label_surest_first(held: Store) -> None:
+    assert list(listing.held_for(held, "dog")) == [1, 2, 3]
+    assert list(listing.held_for(held, "cat")) == [6, 5, 4]
+    assert listing.sweepable(held) == [("cat", 3), ("dog", 3)]
+    journal.say(held, 6, "cat", annotator="ann")
+    assert list(listing.held_for(held, "cat")) == [5, 4]
+    assert listing.sweepable(held)[0] == ("dog", 3)
+
+
+def test_disagreements_come_before_contradictions_and_those_by_weight(held: Store) -> None:
+    journal.say(held, 1, "cat", annotator="ann")
+    journal.say(held, 2, "cat", annotator="ann")
+    journal.say(held, 6, "cat", annotator="ann")
+    journal.say(held, 5, "dog", annotator="ann")
+    journal.say(held, 5, "dog", Value.ABSENT, annotator="bob")
+    found = listing.suspicions(held)
+    assert [one.clip_id for one in found] == [5, 1, 2]
+    assert "'ann' says present, 'bob' says absent" in found[0].reason
+    assert "'dog' (85%)" in found[1].reason
+    journal.undo(held, annotator="bob")
+    # Without bob's word, clip 5 is only what the model contradicts: 0.75 against 0.25.
+    assert [one.clip_id for one in listing.suspicions(held)] == [1, 5, 2]
+
+
+def test_a_label_that_is_there_as_well_is_no_contradiction(held: Store) -> None:
+    journal.say(held, 1, "cat", annotator="ann")
+    journal.say(held, 1, "dog", annotator="ann")
+    assert listing.suspicions(held) == []
+
+
+def test_filters_narrow_and_take_text_as_text(held: Store) -> None:
+    take_in(held, records_of("50%_x"), kind="audio", source="test")
+    journal.say(held, 2, "dog", annotator="ann")
+    assert list(listing.matching(held)) == [1, 2, 3, 4, 5, 6, 7]
+    assert list(listing.matching(held, Filter(text="%"))) == [7]
+    assert list(listing.matching(held, Filter(text="SOUNDS/B"))) == [2]
+    assert list(listing.matching(held, Filter(label="dog"))) == [2]
+    assert list(listing.matching(held, Filter(answered=False, text="/sounds/"))) == [1, 3, 4, 5, 6, 7]
+
+
+def test_a_page_keeps_its_order_and_says_what_was_said(held: Store) -> None:
+    journal.say(held, 3, "dog", annotator="ann")
+    journal.say(held, 3, "cat", Value.ABSENT, annotator="ann")
+    third, first = listing.page(held, [3, 1])
+    assert (third.clip.id, third.present, third.absent, third.answered) == (3, ("dog",), ("cat",), True)
+    assert (first.clip.id, first.present, first.answered, first.top_label) == (1, (), False, "dog")
+    assert first.top_probability == pytest.approx(0.85)
+    assert json.dumps(listing.page(held, [])) == "[]"
