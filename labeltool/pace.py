@@ -12,8 +12,8 @@ from labeltool.store import Store
 class Pace:
     """What the journal tells of answers by hand that stand.
 
-    `clips_per_minute` and `median_ms` are over the time from a clip's appearance to its first answer, None where nothing
-    was timed; `first_right` is the share, 0 to 1, of the `suggested` answers that were the label shown first.
+    `clips_per_minute` and `median_ms` are over the time from a clip's appearance to its first answer, None where
+    nothing was timed; `first_right` is the share, 0 to 1, of the `suggested` answers that were the label shown first.
     """
 
     answers: int
