@@ -1,15 +1,17 @@
-"""The networks: a registry of Keras builders with their sizes, and what is done to one as labels change.
+"""Networks of the registry: built, widened as labels change, loaded, counted.
 
 TensorFlow is imported inside the functions (4 s that `labeltool status` need not pay).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labeltool.architectures import ARCHITECTURES as ARCHITECTURES
+from labeltool.architectures import DEFAULT_ARCHITECTURE as DEFAULT_ARCHITECTURE
+from labeltool.architectures import architecture as architecture
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
 
@@ -18,98 +20,6 @@ if TYPE_CHECKING:
 
 HEAD = "head"
 """Name of the one dense layer whose outputs are labels; everything before it is the backbone."""
-
-DEFAULT_ARCHITECTURE = "miniresnet"
-
-
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """An entry of the registry.
-
-    Attributes
-    ----------
-    build_backbone
-        From the input tensor `(batch, mels, frames, 1)` to the features `(batch, features)` the head reads.
-    parameters_10, mega_macc
-        Parameters (weights and biases, batch-norm statistics included) and millions of multiply-accumulates of one
-        64 x 50 patch with ten labels; held in a test.
-    source
-        Where the architecture comes from.
-    """
-
-    name: str
-    build_backbone: Callable[[Any], Any]
-    parameters_10: int
-    mega_macc: float
-    source: str
-
-
-def _residual_block(x: Any, filters: int, stride: int, name: str) -> Any:
-    """Miniresnet v1 block: 1x1 then 3x3 beside a 1x1 projection; the stride sits on both 1x1 convolutions."""
-    import keras
-
-    layers = keras.layers
-    shortcut = layers.Conv2D(filters, 1, strides=stride, name=f"{name}_shortcut")(x)
-    shortcut = layers.BatchNormalization(name=f"{name}_shortcut_norm")(shortcut)
-    x = layers.Conv2D(filters, 1, strides=stride, name=f"{name}_conv1")(x)
-    x = layers.BatchNormalization(name=f"{name}_norm1")(x)
-    x = layers.ReLU(name=f"{name}_relu1")(x)
-    x = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv2")(x)
-    x = layers.BatchNormalization(name=f"{name}_norm2")(x)
-    x = layers.ReLU(name=f"{name}_relu2")(x)
-    x = layers.Add(name=f"{name}_add")([shortcut, x])
-    return layers.ReLU(name=f"{name}_out")(x)
-
-
-def _miniresnet_body(x: Any, stacks: int) -> Any:
-    import keras
-
-    layers = keras.layers
-    x = layers.ZeroPadding2D(3, name="stem_pad")(x)
-    x = layers.Conv2D(64, 7, strides=2, name="stem_conv")(x)
-    x = layers.BatchNormalization(name="stem_norm")(x)
-    x = layers.ReLU(name="stem_relu")(x)
-    x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
-    x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
-    for stack in range(stacks):
-        filters = 64 * 2**stack
-        x = _residual_block(x, filters, 1, f"stack{stack + 1}_block1")
-        x = _residual_block(x, filters, 2, f"stack{stack + 1}_block2")
-    return x
-
-
-def _miniresnet(stacks: int) -> Callable[[Any], Any]:
-    def backbone(x: Any) -> Any:
-        import keras
-
-        return keras.layers.Flatten(name="features")(_miniresnet_body(x, stacks))
-
-    return backbone
-
-
-_ZOO = "ST model zoo, audio event detection, miniresnet v1 (Nov 2023)"
-
-ARCHITECTURES: Mapping[str, Architecture] = {
-    spec.name: spec
-    for spec in (
-        Architecture("miniresnet", _miniresnet(1), 131_338, 14.5, _ZOO + ", 1 stack"),
-        Architecture("miniresnet2", _miniresnet(2), 463_882, 26.0, _ZOO + ", 2 stacks"),
-    )
-}
-"""Architectures by the name that `--arch` takes."""
-
-
-def architecture(name: str) -> Architecture:
-    """Look an architecture up.
-
-    Raises
-    ------
-    LabeltoolError
-        When there is none of that name.
-    """
-    if name not in ARCHITECTURES:
-        raise LabeltoolError(f"no architecture is called {name!r}", remedy="there are: " + ", ".join(ARCHITECTURES))
-    return ARCHITECTURES[name]
 
 
 def build(arch: str, n_labels: int, frontend: Frontend) -> keras.Model:
@@ -196,7 +106,8 @@ def for_training(model: keras.Model) -> keras.Model:
             if not training:
                 return super().call(inputs, training=training, mask=mask)
             # Under mixed precision Keras hands variables over as bfloat16; the operation wants its scales whole.
-            scale, offset = (tf.cast(variable.value, tf.float32) for variable in (self.gamma, self.beta))
+            offset = tf.cast(self.beta.value, tf.float32)
+            scale = tf.cast(self.gamma.value, tf.float32) if self.scale else tf.ones_like(offset)
             outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
                 inputs, scale, offset, epsilon=self.epsilon, is_training=True
             )

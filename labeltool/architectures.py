@@ -1,0 +1,193 @@
+"""The registry of networks: Keras builders of backbones, each with its published size and the frontend it was made for.
+
+TensorFlow is imported inside the functions (4 s that `labeltool status` need not pay).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labeltool.errors import LabeltoolError
+from labeltool.frontend import Frontend
+
+DEFAULT_ARCHITECTURE = "miniresnet"
+
+_FRONTEND = Frontend()
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """An entry of the registry.
+
+    Attributes
+    ----------
+    build_backbone
+        From the input tensor `(batch, mels, frames, 1)` to the features `(batch, features)` the head reads.
+    parameters_10, mega_macc
+        Parameters (weights and biases, batch-norm statistics included) and millions of multiply-accumulates of one
+        patch of `frontend` with ten labels; held in a test.
+    source
+        Where the architecture comes from.
+    frontend
+        What its patches are cut by, unless the caller knows better.
+    """
+
+    name: str
+    build_backbone: Callable[[Any], Any]
+    parameters_10: int
+    mega_macc: float
+    source: str
+    frontend: Frontend = _FRONTEND
+
+
+def _residual_block(x: Any, filters: int, stride: int, name: str) -> Any:
+    """Miniresnet v1 block: 1x1 then 3x3 beside a 1x1 projection; the stride sits on both 1x1 convolutions."""
+    import keras
+
+    layers = keras.layers
+    shortcut = layers.Conv2D(filters, 1, strides=stride, name=f"{name}_shortcut")(x)
+    shortcut = layers.BatchNormalization(name=f"{name}_shortcut_norm")(shortcut)
+    x = layers.Conv2D(filters, 1, strides=stride, name=f"{name}_conv1")(x)
+    x = layers.BatchNormalization(name=f"{name}_norm1")(x)
+    x = layers.ReLU(name=f"{name}_relu1")(x)
+    x = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv2")(x)
+    x = layers.BatchNormalization(name=f"{name}_norm2")(x)
+    x = layers.ReLU(name=f"{name}_relu2")(x)
+    x = layers.Add(name=f"{name}_add")([shortcut, x])
+    return layers.ReLU(name=f"{name}_out")(x)
+
+
+def _miniresnet_body(x: Any, stacks: int) -> Any:
+    import keras
+
+    layers = keras.layers
+    x = layers.ZeroPadding2D(3, name="stem_pad")(x)
+    x = layers.Conv2D(64, 7, strides=2, name="stem_conv")(x)
+    x = layers.BatchNormalization(name="stem_norm")(x)
+    x = layers.ReLU(name="stem_relu")(x)
+    x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+    x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
+    for stack in range(stacks):
+        filters = 64 * 2**stack
+        x = _residual_block(x, filters, 1, f"stack{stack + 1}_block1")
+        x = _residual_block(x, filters, 2, f"stack{stack + 1}_block2")
+    return x
+
+
+def _miniresnet(stacks: int) -> Callable[[Any], Any]:
+    def backbone(x: Any) -> Any:
+        import keras
+
+        return keras.layers.Flatten(name="features")(_miniresnet_body(x, stacks))
+
+    return backbone
+
+
+def _norm_relu(x: Any, name: str) -> Any:
+    import keras
+
+    x = keras.layers.BatchNormalization(epsilon=1.001e-5, name=f"{name}_norm")(x)
+    return keras.layers.ReLU(name=f"{name}_relu")(x)
+
+
+def _preactivated_block(x: Any, filters: int, stride: int, name: str) -> Any:
+    """Miniresnet v2 block (He et al. 2016b): normalised before each convolution; the stride sits on the 3x3.
+
+    The shortcut of a block that keeps its size is a 1x1 convolution of what was normalised, that of one that halves it
+    every other cell of what came in.
+    """
+    import keras
+
+    layers = keras.layers
+    active = _norm_relu(x, f"{name}_in")
+    if stride == 1:
+        shortcut = layers.Conv2D(filters, 1, name=f"{name}_shortcut")(active)
+    else:
+        shortcut = layers.MaxPooling2D(1, strides=stride, name=f"{name}_shortcut")(x)
+    y = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_conv1")(active)
+    y = _norm_relu(y, f"{name}_conv1")
+    y = layers.ZeroPadding2D(1, name=f"{name}_conv2_pad")(y)
+    y = layers.Conv2D(filters, 3, strides=stride, use_bias=False, name=f"{name}_conv2")(y)
+    return layers.Add(name=f"{name}_out")([shortcut, y])
+
+
+def _miniresnetv2(stacks: int) -> Callable[[Any], Any]:
+    def backbone(x: Any) -> Any:
+        import keras
+
+        layers = keras.layers
+        x = layers.ZeroPadding2D(3, name="stem_pad")(x)
+        x = layers.Conv2D(64, 7, strides=2, name="stem_conv")(x)
+        x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+        x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
+        for stack in range(stacks):
+            filters = 64 * 2**stack
+            x = _preactivated_block(x, filters, 1, f"stack{stack + 1}_block1")
+            x = _preactivated_block(x, filters, 2, f"stack{stack + 1}_block2")
+        return layers.Flatten(name="features")(_norm_relu(x, "out"))
+
+    return backbone
+
+
+# Filters and stride of the separable layers after the first, plain convolution.
+_YAMNET_256 = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1))
+
+
+def _yamnet256(x: Any) -> Any:
+    """The first six layers of YAMNet; time runs down the rows, as it does in the published weights."""
+    import keras
+
+    layers = keras.layers
+
+    def norm_relu(x: Any, name: str) -> Any:
+        x = layers.BatchNormalization(epsilon=1e-4, scale=False, name=f"{name}_norm")(x)
+        return layers.ReLU(name=f"{name}_relu")(x)
+
+    x = layers.Permute((2, 1, 3), name="time_first")(x)
+    x = norm_relu(layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="layer1_conv")(x), "layer1")
+    for number, (filters, stride) in enumerate(_YAMNET_256, start=2):
+        name = f"layer{number}_depthwise"
+        x = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False, name=f"{name}_conv")(x)
+        x = norm_relu(x, name)
+        name = f"layer{number}_pointwise"
+        x = norm_relu(layers.Conv2D(filters, 1, padding="same", use_bias=False, name=f"{name}_conv")(x), name)
+    return layers.GlobalAveragePooling2D(name="features")(x)
+
+
+_ZOO = "ST model zoo, audio event detection, miniresnet"
+_V1, _V2 = f"{_ZOO} v1 (Nov 2023)", f"{_ZOO} v2 (Nov 2023)"
+_YAMNET_FRONTEND = Frontend(n_fft=512, hop=160, low_hz=125.0, patch_frames=96, patch_hop=48)
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    spec.name: spec
+    for spec in (
+        Architecture("miniresnet", _miniresnet(1), 131_338, 14.5, _V1 + ", 1 stack"),
+        Architecture("miniresnet2", _miniresnet(2), 463_882, 26.0, _V1 + ", 2 stacks"),
+        Architecture("miniresnetv2", _miniresnetv2(1), 126_410, 15.0, _V2 + ", 1 stack"),
+        Architecture("miniresnetv2_2", _miniresnetv2(2), 440_906, 27.0, _V2 + ", 2 stacks"),
+        Architecture(
+            "yamnet256",
+            _yamnet256,
+            137_674,
+            24.0,
+            "ST model zoo, audio event detection, yamnet_256 (Nov 2023), after YAMNet (Plakal and Ellis 2019)",
+            _YAMNET_FRONTEND,
+        ),
+    )
+}
+"""Architectures by the name that `--arch` takes."""
+
+
+def architecture(name: str) -> Architecture:
+    """Look an architecture up.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is none of that name.
+    """
+    if name not in ARCHITECTURES:
+        raise LabeltoolError(f"no architecture is called {name!r}", remedy="there are: " + ", ".join(ARCHITECTURES))
+    return ARCHITECTURES[name]
