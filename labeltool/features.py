@@ -41,16 +41,16 @@ class _Place:
     frames: int
 
 
-def clip_log_mel(clip: StoredClip, frontend: Frontend) -> Float32:
-    """Compute a clip's log-mel frames.
+def clip_pcm(clip: StoredClip, frontend: Frontend) -> npt.NDArray[np.int16]:
+    """Read a clip's samples as the frontend hears them.
 
     A clip shorter than one patch is heard with the recording around it, the clip in the middle, moved where the file
     begins or ends; only a file shorter than a patch is filled up with silence.
 
     Returns
     -------
-    (frames, n_mels) float32
-        At least `frontend.patch_frames` of them.
+    (samples,) int16
+        At least `frontend.patch_samples` of them.
 
     Raises
     ------
@@ -71,7 +71,18 @@ def clip_log_mel(clip: StoredClip, frontend: Frontend) -> Float32:
     if len(pcm) < wanted:
         missing = wanted - len(pcm)
         pcm = np.pad(pcm, (missing // 2, missing - missing // 2))
-    return frontend.log_mel(pcm)
+    return pcm
+
+
+def clip_log_mel(clip: StoredClip, frontend: Frontend) -> Float32:
+    """Compute a clip's log-mel frames, `(frames, n_mels) float32`: at least `frontend.patch_frames` of `clip_pcm`.
+
+    Raises
+    ------
+    LabeltoolError
+        When the file cannot be read, or holds nothing where the clip is.
+    """
+    return frontend.log_mel(clip_pcm(clip, frontend))
 
 
 def _duration_s(path: str) -> float:

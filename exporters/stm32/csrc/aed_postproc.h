@@ -1,0 +1,34 @@
+/* From the network's answers, patch by patch, to one answer: labeltool's clip rule, as a running sum.
+
+   A clip's score is the mean of its patches' log-probabilities, each weighing 10^(AED_CLIP_LOUDNESS_EXPONENT L / 10)
+   where L is its loudness in decibels, divided by AED_CLIP_TEMPERATURE and normalised. For a clip, `keep` is 1. For
+   endless sound, a `keep` below 1 lets the past fade: each patch before the newest counts `keep` times what it counted
+   before, which is the same rule smoothed over time (0.5 forgets half with every patch). */
+#ifndef AED_POSTPROC_H
+#define AED_POSTPROC_H
+
+#include <stdint.h>
+
+#include "aed_tables.h"
+
+#define AED_UNKNOWN (-1)
+
+typedef struct {
+    float logs[AED_LABELS]; /* weighted sums of log2 of the probabilities */
+    float weight;           /* sum of the weights */
+    float keep;             /* what of the past stays when a patch comes, 0 to 1 */
+} aed_postproc;
+
+/* Begin a clip, or a stream. */
+void aed_postproc_init(aed_postproc *state, float keep);
+
+/* Take in the network's answer to a patch, AED_LABELS int8 scores, and the patch's loudness from aed_preproc_patch. */
+void aed_postproc_push(aed_postproc *state, const int8_t *scores, float loudness_db);
+
+/* Write the calibrated probabilities, AED_LABELS of them, summing to one. Before the first patch all are equal. */
+void aed_postproc_probabilities(const aed_postproc *state, float *probabilities);
+
+/* The most probable label's index, the first of equals; AED_UNKNOWN where its probability is below `threshold`. */
+int32_t aed_postproc_answer(const float *probabilities, float threshold);
+
+#endif

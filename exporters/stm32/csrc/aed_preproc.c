@@ -1,0 +1,193 @@
+#include "aed_preproc.h"
+
+#include "aed_math.h"
+
+enum { HALF = AED_N_FFT / 2, RING = AED_N_FFT - 1 };
+
+void aed_preproc_init(aed_preproc *state)
+{
+    memset(state, 0, sizeof *state);
+    state->samples_missing = AED_N_FFT;
+    state->frames_missing = AED_PATCH_FRAMES;
+#ifdef AED_USE_CMSIS_DSP
+    (void)arm_rfft_fast_init_f32(&state->fft, AED_N_FFT);
+#endif
+}
+
+#ifdef AED_USE_CMSIS_DSP
+
+/* Powers of the newest AED_N_FFT samples' spectrum, four times over, at work[0], work[2], ... work[AED_N_FFT]. */
+static void power_spectrum(aed_preproc *state)
+{
+    float *work = state->work;
+    for (uint32_t i = 0; i < AED_N_FFT; i++) {
+        const float weight = aed_window[i <= HALF ? i : AED_N_FFT - i];
+        work[i] = (float)state->samples[(state->next_sample + i) & RING] * weight;
+    }
+    const float *bins = state->spectrum;
+    arm_rfft_fast_f32(&state->fft, work, state->spectrum, 0);
+    work[0] = 4.0F * (bins[0] * bins[0]);
+    work[AED_N_FFT] = 4.0F * (bins[1] * bins[1]); /* CMSIS packs the last bin, real too, beside the first */
+    for (uint32_t i = 2; i < AED_N_FFT; i += 2) {
+        work[i] = 4.0F * (bins[i] * bins[i] + bins[i + 1] * bins[i + 1]);
+    }
+}
+
+#else
+
+/* Complex FFT of HALF points in place: decimation in time, radix 4 (one stage of radix 2 where HALF is no power of
+   four). The input stands in the order that aed_fft_places gives, the output in natural order. */
+static void fft(float *z)
+{
+    uint32_t size;
+#if AED_FFT_BEGINS_WITH_PAIRS
+    for (float *p = z; p < z + AED_N_FFT; p += 4) {
+        const float re = p[2], im = p[3];
+        p[2] = p[0] - re;
+        p[3] = p[1] - im;
+        p[0] += re;
+        p[1] += im;
+    }
+    size = 2;
+#else
+    size = 1;
+#endif
+    const float *w = aed_fft_twiddles;
+    for (; size < HALF; size *= 4) {
+        for (uint32_t k = 0; k < size; k++) {
+            const float w1r = w[0], w1i = w[1], w2r = w[2], w2i = w[3], w3r = w[4], w3i = w[5];
+            w += 6;
+            for (float *a = z + 2 * k; a < z + AED_N_FFT; a += 8 * size) {
+                float *b = a + 2 * size, *c = b + 2 * size, *d = c + 2 * size;
+                const float br = b[0] * w1r - b[1] * w1i, bi = b[0] * w1i + b[1] * w1r;
+                const float cr = c[0] * w2r - c[1] * w2i, ci = c[0] * w2i + c[1] * w2r;
+                const float dr = d[0] * w3r - d[1] * w3i, di = d[0] * w3i + d[1] * w3r;
+                const float s0r = a[0] + cr, s0i = a[1] + ci, s1r = a[0] - cr, s1i = a[1] - ci;
+                const float s2r = br + dr, s2i = bi + di, s3r = bi - di, s3i = dr - br;
+                a[0] = s0r + s2r;
+                a[1] = s0i + s2i;
+                b[0] = s1r + s3r;
+                b[1] = s1i + s3i;
+                c[0] = s0r - s2r;
+                c[1] = s0i - s2i;
+                d[0] = s1r - s3r;
+                d[1] = s1i - s3i;
+            }
+        }
+    }
+}
+
+/* Powers of the newest AED_N_FFT samples' spectrum, four times over (aed_mel_coefficients make up for it), at work[0],
+   work[2], ... work[AED_N_FFT]. */
+static void power_spectrum(aed_preproc *state)
+{
+    float *z = state->work;
+    const int16_t *samples = state->samples;
+    const uint32_t first = state->next_sample;
+    /* Two samples make one complex number. The window is symmetric: its second half is the first, backwards. */
+    for (uint32_t i = 0; i < HALF; i += 2) {
+        float *place = z + 2U * aed_fft_places[i / 2];
+        place[0] = (float)samples[(first + i) & RING] * aed_window[i];
+        place[1] = (float)samples[(first + i + 1) & RING] * aed_window[i + 1];
+    }
+    for (uint32_t i = HALF; i < AED_N_FFT; i += 2) {
+        float *place = z + 2U * aed_fft_places[i / 2];
+        place[0] = (float)samples[(first + i) & RING] * aed_window[AED_N_FFT - i];
+        place[1] = (float)samples[(first + i + 1) & RING] * aed_window[AED_N_FFT - 1 - i];
+    }
+    fft(z);
+    /* Part the spectra of even and odd samples, and join them to bins k and HALF - k of the whole. */
+    const float sum = z[0] + z[1], difference = z[0] - z[1];
+    z[0] = 4.0F * (sum * sum);
+    z[AED_N_FFT] = 4.0F * (difference * difference);
+    const float *w = aed_fft_joints;
+    for (float *a = z + 2, *b = z + AED_N_FFT - 2; a <= b; a += 2, b -= 2, w += 2) {
+        const float even_r = a[0] + b[0], even_i = a[1] - b[1];
+        const float odd_r = a[1] + b[1], odd_i = b[0] - a[0];
+        const float turned_r = odd_r * w[0] - odd_i * w[1], turned_i = odd_r * w[1] + odd_i * w[0];
+        const float xr = even_r + turned_r, xi = even_i + turned_i, yr = even_r - turned_r, yi = even_i - turned_i;
+        a[0] = xr * xr + xi * xi;
+        b[0] = yr * yr + yi * yi;
+    }
+}
+
+#endif
+
+static void add_frame(aed_preproc *state)
+{
+    power_spectrum(state);
+    float *log_mel = state->log_mel + state->next_frame * AED_N_MELS;
+    const float *coefficient = aed_mel_coefficients;
+    float sum = 0.0F;
+    for (uint32_t band = 0; band < AED_N_MELS; band++) {
+        const float *power = state->work + 2U * aed_mel_starts[band];
+        float mel = 0.0F;
+        for (uint32_t bins = aed_mel_lengths[band]; bins > 0; bins--) {
+            mel += *coefficient++ * *power;
+            power += 2;
+        }
+        /* 10 log10(x) = 3.01 log2(x) */
+        const float decibels = 3.01029992F * aed_log2(mel + AED_LOG_FLOOR);
+        log_mel[band] = (decibels - AED_LOG_OFFSET_DB) / AED_LOG_SCALE_DB;
+        sum += log_mel[band];
+    }
+    state->sums[state->next_frame] = sum;
+    state->next_frame = state->next_frame + 1 < AED_PATCH_FRAMES ? state->next_frame + 1 : 0;
+}
+
+uint32_t aed_preproc_push(aed_preproc *state, const int16_t *samples, uint32_t count)
+{
+    uint32_t taken = 0;
+    if (count > 0 && state->frames_missing == 0) {
+        state->frames_missing = AED_PATCH_HOP;
+    }
+    while (taken < count && state->frames_missing > 0) {
+        /* As much as comes, is missing, and fits before the ring's end. */
+        uint32_t block = count - taken;
+        block = block < state->samples_missing ? block : state->samples_missing;
+        block = block < AED_N_FFT - state->next_sample ? block : AED_N_FFT - state->next_sample;
+        memcpy(state->samples + state->next_sample, samples + taken, block * sizeof *samples);
+        taken += block;
+        state->next_sample = (state->next_sample + block) & RING;
+        state->samples_missing -= block;
+        if (state->samples_missing == 0) {
+            add_frame(state);
+            state->samples_missing = AED_HOP;
+            state->frames_missing--;
+        }
+    }
+    return taken;
+}
+
+bool aed_preproc_ready(const aed_preproc *state)
+{
+    return state->frames_missing == 0;
+}
+
+float aed_preproc_patch(aed_preproc *state, int8_t *input)
+{
+    /* From the oldest frame on, so that equal patches have equal means wherever they lie in the ring. */
+    float sum = 0.0F;
+    for (uint32_t frame = state->next_frame; frame < AED_PATCH_FRAMES; frame++) {
+        sum += state->sums[frame];
+    }
+    for (uint32_t frame = 0; frame < state->next_frame; frame++) {
+        sum += state->sums[frame];
+    }
+    const float mean = sum / (float)(AED_PATCH_FRAMES * AED_N_MELS);
+    const float taken_off = AED_PATCH_LESS_ITS_MEAN ? mean : 0.0F;
+    uint32_t frame = state->next_frame;
+    for (uint32_t column = 0; column < AED_PATCH_FRAMES; column++) {
+        const float *log_mel = state->log_mel + frame * AED_N_MELS;
+        for (uint32_t band = 0; band < AED_N_MELS; band++) {
+            int32_t code = aed_round((log_mel[band] - taken_off) / AED_INPUT_SCALE) + AED_INPUT_ZERO_POINT;
+            code = code > 127 ? 127 : code;
+            input[band * AED_PATCH_FRAMES + column] = (int8_t)(code < -128 ? -128 : code);
+        }
+        frame = frame + 1 < AED_PATCH_FRAMES ? frame + 1 : 0;
+    }
+    if (state->frames_missing == 0) {
+        state->frames_missing = AED_PATCH_HOP;
+    }
+    return mean * AED_LOG_SCALE_DB + AED_LOG_OFFSET_DB;
+}

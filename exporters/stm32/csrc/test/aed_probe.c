@@ -1,0 +1,76 @@
+/* The stages one by one, in binary, for checks on the host: `aed_probe features|scores|clip < input > output`.
+
+   features: 16-bit samples in; for each patch its int8 input and, as float32, its loudness in decibels out.
+   scores:   int8 inputs in; for each the network's int8 scores out.
+   clip:     16-bit samples in; the clip's probabilities out, float32. */
+#include <stdio.h>
+#include <string.h>
+
+#include "aed_nn.h"
+#include "aed_postproc.h"
+#include "aed_preproc.h"
+
+enum { SAMPLES_AT_ONCE = 1000 };
+
+static aed_preproc ears;
+static int8_t input[AED_NN_INPUT_SIZE];
+static int8_t scores[AED_NN_OUTPUT_SIZE];
+
+static int patch_scores(void)
+{
+    while (fread(input, sizeof input, 1, stdin) == 1) {
+        if (aed_nn_run(input, scores) != 0) {
+            return 1;
+        }
+        (void)fwrite(scores, sizeof scores, 1, stdout);
+    }
+    return 0;
+}
+
+static int listen(int to_the_end)
+{
+    static int16_t samples[SAMPLES_AT_ONCE];
+    aed_postproc clip;
+    float probabilities[AED_LABELS];
+    size_t count;
+    aed_preproc_init(&ears);
+    aed_postproc_init(&clip, 1.0F);
+    while ((count = fread(samples, sizeof *samples, SAMPLES_AT_ONCE, stdin)) > 0) {
+        for (uint32_t taken = 0; taken < count;) {
+            taken += aed_preproc_push(&ears, samples + taken, (uint32_t)count - taken);
+            if (!aed_preproc_ready(&ears)) {
+                continue;
+            }
+            const float loudness_db = aed_preproc_patch(&ears, input);
+            if (!to_the_end) {
+                (void)fwrite(input, sizeof input, 1, stdout);
+                (void)fwrite(&loudness_db, sizeof loudness_db, 1, stdout);
+            } else if (aed_nn_run(input, scores) == 0) {
+                aed_postproc_push(&clip, scores, loudness_db);
+            } else {
+                return 1;
+            }
+        }
+    }
+    if (to_the_end) {
+        aed_postproc_probabilities(&clip, probabilities);
+        (void)fwrite(probabilities, sizeof probabilities, 1, stdout);
+    }
+    return 0;
+}
+
+int main(int count, char **words)
+{
+    const char *const stage = count == 2 ? words[1] : "";
+    int failed = 1;
+    if (strcmp(stage, "features") == 0) {
+        failed = listen(0);
+    } else if (strcmp(stage, "clip") == 0) {
+        failed = listen(1);
+    } else if (strcmp(stage, "scores") == 0) {
+        failed = patch_scores();
+    } else {
+        fputs("usage: aed_probe features|scores|clip < input > output\n", stderr);
+    }
+    return failed != 0 || fflush(stdout) != 0;
+}

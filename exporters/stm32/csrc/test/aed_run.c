@@ -1,0 +1,45 @@
+/* Hear a recording as the chip does: 16-bit little-endian mono samples at AED_SAMPLE_RATE_HZ on stdin, the lines of
+   aed_lines.h on stdout.
+
+       ffmpeg -v error -i dog.wav -f s16le -ac 1 -ar 16000 - | build/host/aed_run */
+#include <stdio.h>
+
+#include "aed_lines.h"
+#include "aed_nn.h"
+#include "aed_preproc.h"
+
+enum { SAMPLES_AT_ONCE = 512 };
+
+int main(void)
+{
+    static aed_preproc ears;
+    static int8_t input[AED_NN_INPUT_SIZE];
+    int8_t scores[AED_NN_OUTPUT_SIZE];
+    char line[AED_LINE_LENGTH];
+    uint8_t bytes[2 * SAMPLES_AT_ONCE];
+    int16_t samples[SAMPLES_AT_ONCE];
+    uint32_t patch = 0;
+    size_t count;
+    aed_preproc_init(&ears);
+    puts(AED_RUN_HEADER);
+    while ((count = fread(bytes, 2, SAMPLES_AT_ONCE, stdin)) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            const uint32_t code = bytes[2 * i] | (uint32_t)bytes[2 * i + 1] << 8;
+            samples[i] = (int16_t)(code < 32768U ? (int32_t)code : (int32_t)code - 65536);
+        }
+        for (uint32_t taken = 0; taken < count;) {
+            taken += aed_preproc_push(&ears, samples + taken, (uint32_t)count - taken);
+            if (aed_preproc_ready(&ears)) {
+                (void)aed_preproc_patch(&ears, input);
+                if (aed_nn_run(input, scores) != 0) {
+                    fputs("aed_run: aed_model.c and aed_nn.c are of different versions\n", stderr);
+                    return 1;
+                }
+                aed_put_line(line, patch++, scores);
+                fputs(line, stdout);
+            }
+        }
+    }
+    printf("# end patches=%lu\n", (unsigned long)patch);
+    return ferror(stdin) != 0 || fflush(stdout) != 0;
+}

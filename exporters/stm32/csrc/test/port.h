@@ -1,0 +1,12 @@
+/* What test_selftest.c needs of the machine it runs on. */
+#ifndef PORT_H
+#define PORT_H
+
+#include <stdint.h>
+
+void port_write(const char *text);
+
+/* Instructions executed so far, on an emulator that counts them; 0 elsewhere. */
+uint64_t port_instructions(void);
+
+#endif

@@ -1,0 +1,13 @@
+#include "port.h"
+
+#include <stdio.h>
+
+void port_write(const char *text)
+{
+    fputs(text, stdout);
+}
+
+uint64_t port_instructions(void)
+{
+    return 0;
+}
