@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,9 +68,10 @@ def c_float(value: float) -> str:
     return f"{text}F" if "." in text or "e" in text else f"{text}.0F"
 
 
-def c_array(declaration: str, values: npt.NDArray[np.float32] | npt.NDArray[np.uint32]) -> str:
+def c_array(declaration: str, values: npt.NDArray[np.float32] | npt.NDArray[np.integer[Any]]) -> str:
     """Return the definition of an array, `declaration[n] = {...};`, its lines filled."""
-    constants = (c_float(value) if values.dtype == np.float32 else f"{value}U" for value in values.tolist())
+    suffix = "U" if values.dtype.kind == "u" else ""
+    constants = (c_float(value) if values.dtype == np.float32 else f"{value}{suffix}" for value in values.tolist())
     return f"{declaration}[{len(values)}] = {{\n{_filled(constants)}\n}};\n"
 
 

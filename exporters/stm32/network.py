@@ -1,4 +1,4 @@
-"""What a TFLite file holds, read from its flat buffer: shapes, scales, operators, work and weights. Nothing is run."""
+"""What a network takes, gives and costs: shapes, scales, operators, work and weights, from its TFLite file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any
 
-from labeltool.errors import LabeltoolError
-
-_IDENTIFIER = b"TFL3"
+from labeltool.exporters.stm32 import graph as graphs
+from labeltool.exporters.stm32.graph import Graph, Operator, read_graph
 
 # Operators whose constants are weights; those of others (paddings, shapes) are parameters of the code.
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MUL", "ADD", "SUB")
@@ -61,61 +60,36 @@ def read_network(model: bytes) -> Network:
     LabeltoolError
         When it is no TFLite file, or does not have one input and one output.
     """
-    if model[4:8] != _IDENTIFIER:
-        raise LabeltoolError("the int8 model is not a TFLite file", remedy="retrain: the model's folder is damaged")
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    try:
-        return _read(schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0)), schema)
-    except LabeltoolError:
-        raise
-    except Exception as error:  # a damaged flat buffer fails in many ways, struct.error and TypeError among them
-        raise LabeltoolError(f"the int8 model cannot be read as TFLite: {error!r}") from error
+    return describe(read_graph(model))
 
 
-def _read(model: Any, schema: Any) -> Network:
-    (graph,) = model.subgraphs
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise LabeltoolError("the int8 model must have one input and one output")
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-    dtypes = {code: name for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
-    operators: Counter[str] = Counter()
-    macc = 0
-    weights: dict[int, int] = {}
-    for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        # Files of before 2021 keep the code in the narrow field only.
-        name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        operators[name] += 1
-        macc += _macc(name, graph.tensors, operator)
-        if name in _WEIGHTED:
-            for index in operator.inputs:
-                data = model.buffers[graph.tensors[index].buffer].data if index >= 0 else None
-                if data is not None:
-                    weights[int(index)] = len(data)
+def describe(graph: Graph) -> Network:
+    """Count what a network costs."""
+    weighted = {
+        index for operator in graph.operators if operator.name in _WEIGHTED for index in operator.inputs if index >= 0
+    }
     return Network(
-        input=_tensor(graph.tensors[graph.inputs[0]], dtypes),
-        output=_tensor(graph.tensors[graph.outputs[0]], dtypes),
-        operators=dict(sorted(operators.items())),
-        macc=macc,
-        weight_bytes=sum(weights.values()),
+        input=_end(graph.tensors[graph.input]),
+        output=_end(graph.tensors[graph.output]),
+        operators=dict(sorted(Counter(operator.name for operator in graph.operators).items())),
+        macc=sum(_macc(graph, operator) for operator in graph.operators),
+        weight_bytes=sum(graph.tensors[index].constant_bytes for index in weighted),
     )
 
 
-def _tensor(tensor: Any, dtypes: dict[int, str]) -> Tensor:
-    shape, dtype = tuple(map(int, tensor.shape)), dtypes[tensor.type]
-    scales, zero_points = tensor.quantization.scale, tensor.quantization.zeroPoint
-    if scales is None or len(scales) != 1:
-        return Tensor(shape, dtype, None, None)
-    return Tensor(shape, dtype, float(scales[0]), int(zero_points[0]))
+def _end(tensor: graphs.Tensor) -> Tensor:
+    if len(tensor.scales) != 1:
+        return Tensor(tensor.shape, tensor.dtype, None, None)
+    return Tensor(tensor.shape, tensor.dtype, tensor.scales[0], tensor.zero_points[0])
 
 
-def _macc(name: str, tensors: Any, operator: Any) -> int:
-    if name == "FULLY_CONNECTED":
-        return prod(map(int, tensors[operator.inputs[1]].shape))
-    if name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+def _macc(graph: Graph, operator: Operator) -> int:
+    if operator.name == "FULLY_CONNECTED":
+        rows = prod(graph.tensors[operator.outputs[0]].shape[:-1])
+        return rows * prod(graph.tensors[operator.inputs[1]].shape)
+    if operator.name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         return 0
     # Weights are (filters, rows, columns, channels), of a depthwise convolution (1, rows, columns, channels).
-    _, rows, columns, channels = map(int, tensors[operator.inputs[1]].shape)
-    outputs = prod(map(int, tensors[operator.outputs[0]].shape))
-    return outputs * rows * columns * (channels if name == "CONV_2D" else 1)
+    _, rows, columns, channels = graph.tensors[operator.inputs[1]].shape
+    outputs = prod(graph.tensors[operator.outputs[0]].shape)
+    return outputs * rows * columns * (channels if operator.name == "CONV_2D" else 1)

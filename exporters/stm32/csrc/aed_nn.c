@@ -1,0 +1,336 @@
+/* See aed_nn.h. The integer arithmetic follows B. Jacob et al., "Quantization and Training of Neural Networks for
+   Efficient Integer-Arithmetic-Only Inference", CVPR 2018, section 2 and appendix A, with the roundings of TensorFlow
+   Lite's reference kernels.
+
+   An output may lie over the input it is made from, a little before it: every kernel walks forward, pixel by pixel, and
+   the memory plan leaves just the lead that is needed. So no kernel may look back at what it has passed. */
+#include "aed_nn.h"
+
+#include <stddef.h>
+
+static int8_t arena[AED_NN_ARENA_SIZE];
+
+/* ---- fixed point ---- */
+
+/* a * b / 2^31, rounded to the nearest, halves up. Never called with both operands -2^31, which alone would overflow. */
+static int32_t high_product(int32_t a, int32_t b)
+{
+    return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
+}
+
+/* x / 2^power, rounded to the nearest, halves away from zero. */
+static int32_t halve(int32_t x, int32_t power)
+{
+    if (power == 0) {
+        return x;
+    }
+    const int64_t half = (int64_t)1 << (power - 1);
+    return (int32_t)((x + half - (x < 0 ? 1 : 0)) >> power);
+}
+
+/* x * 2^power, saturated. */
+static int32_t doubled(int32_t x, int32_t power)
+{
+    const int64_t y = (int64_t)x * ((int64_t)1 << power);
+    return y > INT32_MAX ? INT32_MAX : y < INT32_MIN ? INT32_MIN : (int32_t)y;
+}
+
+/* x * multiplier * 2^(shift - 31). The product is rounded before the shift and again in it, as the reference does. */
+static int32_t scaled(int32_t x, int32_t multiplier, int32_t shift)
+{
+    if (shift > 0) {
+        /* In unsigned numbers: what does not fit wraps, as it would in the reference, instead of being undefined. */
+        return high_product((int32_t)((uint32_t)x << shift), multiplier);
+    }
+    return halve(high_product(x, multiplier), -shift);
+}
+
+static int8_t clamped(int32_t code, int32_t low, int32_t high)
+{
+    return (int8_t)(code < low ? low : code > high ? high : code);
+}
+
+/* exp(x) for x <= 0: x has four or five integer bits, the result is in 2^-31.
+   The part of x below a quarter goes through a Taylor series around -1/8, each bit above multiplies by its own power. */
+static int32_t exp_of_negative(int32_t x, int32_t integer_bits)
+{
+    static const int32_t powers[] = {/* exp(-1/4), exp(-1/2), exp(-1) ... exp(-16), in 2^-31 */
+                                     1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
+    const int32_t exp_of_eighth = 1895147668, third = 715827883; /* exp(-1/8), 1/3 */
+    const int32_t quarter = (int32_t)1 << (29 - integer_bits);
+    if (x == 0) {
+        return INT32_MAX;
+    }
+    /* -1/4 <= rest < 0, and x - rest a whole number of quarters. */
+    const int32_t rest = (x & (quarter - 1)) - quarter;
+    const int32_t t = doubled(rest, integer_bits) + ((int32_t)1 << 28); /* rest + 1/8, in 2^-31 */
+    const int32_t t2 = high_product(t, t);
+    const int32_t t3 = high_product(t2, t);
+    const int32_t t4 = high_product(t2, t2);
+    /* t^4/24 + t^3/6 + t^2/2 */
+    const int32_t tail = halve(high_product(halve(t4, 2) + t3, third) + t2, 1);
+    int32_t result = exp_of_eighth + high_product(exp_of_eighth, t + tail);
+    const int32_t quarters = rest - x;
+    for (int32_t bit = 0; bit < integer_bits + 2; bit++) {
+        if (quarters & (quarter << bit)) {
+            result = high_product(result, powers[bit]);
+        }
+    }
+    return result;
+}
+
+/* 1 / (1 + x) for 0 <= x < 1, both in 2^-31: three steps of Newton's method on half the denominator. */
+static int32_t reciprocal_of_one_plus(int32_t x)
+{
+    const int32_t half_denominator = (int32_t)(((int64_t)x + INT32_MAX + 1) / 2);
+    /* In 2^-29 from here on: 48/17 - 32/17 d is the best straight line to 1/d between a half and one. */
+    const int32_t one = (int32_t)1 << 29;
+    int32_t y = 1515870810 + high_product(half_denominator, -1010580540);
+    for (int32_t step = 0; step < 3; step++) {
+        y += doubled(high_product(y, one - high_product(half_denominator, y)), 2);
+    }
+    return doubled(y, 1);
+}
+
+/* ---- layers ---- */
+
+static void convolve(const struct aed_nn_layer *l, const int8_t *in, int8_t *out)
+{
+    const int32_t filter_size = l->kernel_rows * l->kernel_columns * l->in_channels;
+    for (int32_t row = 0; row < l->out_rows; row++) {
+        for (int32_t column = 0; column < l->out_columns; column++) {
+            const int32_t top = row * l->stride_rows - l->pad_rows;
+            const int32_t left = column * l->stride_columns - l->pad_columns;
+            const int32_t first_row = top < 0 ? -top : 0;
+            const int32_t last_row = top + l->kernel_rows > l->in_rows ? l->in_rows - top : l->kernel_rows;
+            const int32_t first_column = left < 0 ? -left : 0;
+            const int32_t last_column =
+                left + l->kernel_columns > l->in_columns ? l->in_columns - left : l->kernel_columns;
+            /* Within a row of the kernel, input and weights both run without a gap. */
+            const int32_t run = (last_column - first_column) * l->in_channels;
+            for (int32_t filter = 0; filter < l->out_channels; filter++) {
+                int32_t sum = l->bias[filter];
+                for (int32_t k = first_row; k < last_row; k++) {
+                    const int8_t *a = in + ((top + k) * l->in_columns + left + first_column) * l->in_channels;
+                    const int8_t *w = l->weights + filter * filter_size +
+                                      (k * l->kernel_columns + first_column) * l->in_channels;
+                    for (int32_t i = 0; i < run; i++) {
+                        sum += w[i] * (a[i] - l->in_zero);
+                    }
+                }
+                *out++ = clamped(scaled(sum, l->multipliers[filter], l->shifts[filter]) + l->out_zero, l->low, l->high);
+            }
+        }
+    }
+}
+
+static void convolve_depth(const struct aed_nn_layer *l, const int8_t *in, int8_t *out)
+{
+    const int32_t filters = l->out_channels;
+    const int32_t per_channel = filters / l->in_channels;
+    for (int32_t row = 0; row < l->out_rows; row++) {
+        for (int32_t column = 0; column < l->out_columns; column++) {
+            for (int32_t filter = 0; filter < filters; filter++) {
+                int32_t sum = l->bias[filter];
+                for (int32_t k = 0; k < l->kernel_rows; k++) {
+                    const int32_t y = row * l->stride_rows - l->pad_rows + k;
+                    for (int32_t j = 0; j < l->kernel_columns && y >= 0 && y < l->in_rows; j++) {
+                        const int32_t x = column * l->stride_columns - l->pad_columns + j;
+                        if (x >= 0 && x < l->in_columns) {
+                            const int32_t a = in[(y * l->in_columns + x) * l->in_channels + filter / per_channel];
+                            sum += l->weights[(k * l->kernel_columns + j) * filters + filter] * (a - l->in_zero);
+                        }
+                    }
+                }
+                *out++ = clamped(scaled(sum, l->multipliers[filter], l->shifts[filter]) + l->out_zero, l->low, l->high);
+            }
+        }
+    }
+}
+
+static void pool(const struct aed_nn_layer *l, const int8_t *in, int8_t *out)
+{
+    for (int32_t row = 0; row < l->out_rows; row++) {
+        for (int32_t column = 0; column < l->out_columns; column++) {
+            for (int32_t channel = 0; channel < l->out_channels; channel++) {
+                int32_t sum = 0, count = 0, result = INT8_MIN;
+                for (int32_t k = 0; k < l->kernel_rows; k++) {
+                    const int32_t y = row * l->stride_rows - l->pad_rows + k;
+                    for (int32_t j = 0; j < l->kernel_columns; j++) {
+                        const int32_t x = column * l->stride_columns - l->pad_columns + j;
+                        int32_t code = l->pad_value;
+                        if (y >= 0 && y < l->in_rows && x >= 0 && x < l->in_columns) {
+                            code = in[(y * l->in_columns + x) * l->in_channels + channel];
+                            sum += code;
+                            count++;
+                        }
+                        result = code > result ? code : result;
+                    }
+                }
+                if (l->kind == AED_NN_AVERAGE_POOL) { /* halves away from zero */
+                    result = sum > 0 ? (sum + count / 2) / count : (sum - count / 2) / count;
+                }
+                *out++ = clamped(result, l->low, l->high);
+            }
+        }
+    }
+}
+
+static void pad(const struct aed_nn_layer *l, const int8_t *in, int8_t *out)
+{
+    for (int32_t row = 0; row < l->out_rows; row++) {
+        for (int32_t column = 0; column < l->out_columns; column++) {
+            for (int32_t channel = 0; channel < l->out_channels; channel++) {
+                const int32_t y = row - l->pad_rows, x = column - l->pad_columns, z = channel - l->pad_channels;
+                const int inside = y >= 0 && y < l->in_rows && x >= 0 && x < l->in_columns && z >= 0 &&
+                                   z < l->in_channels;
+                *out++ = inside ? in[(y * l->in_columns + x) * l->in_channels + z] : (int8_t)l->pad_value;
+            }
+        }
+    }
+}
+
+static void transpose(const struct aed_nn_layer *l, const int8_t *in, int8_t *out)
+{
+    for (int32_t row = 0; row < l->out_rows; row++) {
+        for (int32_t column = 0; column < l->out_columns; column++) {
+            for (int32_t channel = 0; channel < l->out_channels; channel++) {
+                *out++ = in[row * l->stride_rows + column * l->stride_columns + channel * l->stride_channels];
+            }
+        }
+    }
+}
+
+/* Addition, multiplication and rescaling, code by code. */
+static void each(const struct aed_nn_layer *l, const int8_t *in, const int8_t *second, int8_t *out)
+{
+    const int32_t size = l->out_rows * l->out_columns * l->out_channels;
+    const int32_t *m = l->multipliers;
+    const int8_t *s = l->shifts;
+    for (int32_t i = 0, j = 0; i < size; i++, j = j + 1 == l->second_size ? 0 : j + 1) {
+        const int32_t a = in[i] - l->in_zero;
+        int32_t result;
+        if (l->kind == AED_NN_ADD) {
+            const int32_t b = second[j] - l->second_zero;
+            /* 20 bits more, so that little is lost when the operands come to one scale. */
+            const int32_t more = (int32_t)1 << 20;
+            result = scaled(scaled(a * more, m[0], s[0]) + scaled(b * more, m[1], s[1]), m[2], s[2]);
+        } else if (l->kind == AED_NN_MULTIPLY) {
+            result = scaled(a * (second[j] - l->second_zero), m[0], s[0]);
+        } else {
+            result = scaled(a, m[0], s[0]);
+        }
+        out[i] = clamped(result + l->out_zero, l->low, l->high);
+    }
+}
+
+static void mean(const struct aed_nn_layer *l, const int8_t *in, int8_t *out)
+{
+    for (int32_t row = 0; row < l->in_rows; row++) {
+        for (int32_t channel = 0; channel < l->in_channels; channel++) {
+            int32_t sum = 0;
+            for (int32_t column = 0; column < l->in_columns; column++) {
+                sum += in[(row * l->in_columns + column) * l->in_channels + channel] - l->in_zero;
+            }
+            *out++ = clamped(scaled(sum, l->multipliers[0], l->shifts[0]) + l->out_zero, l->low, l->high);
+        }
+    }
+}
+
+static void softmax(const struct aed_nn_layer *l, const int8_t *in, int8_t *out)
+{
+    const int32_t multiplier = l->multipliers[0], shift = l->shifts[0];
+    for (int32_t row = 0; row < l->out_rows * l->out_columns; row++, in += l->in_channels, out += l->out_channels) {
+        int32_t largest = INT8_MIN;
+        for (int32_t i = 0; i < l->in_channels; i++) {
+            largest = in[i] > largest ? in[i] : largest;
+        }
+        /* The sum of the powers in 2^-19: 12 integer bits are room for 4,095 of them. */
+        int32_t sum = 0;
+        for (int32_t i = 0; i < l->in_channels; i++) {
+            if (in[i] - largest >= l->low) {
+                sum += halve(exp_of_negative(scaled(in[i] - largest, multiplier, shift), 5), 12);
+            }
+        }
+        /* sum = (1 + rest) * 2^bits, rest in 2^-31. */
+        int32_t leading_zeros = 0;
+        while (((uint32_t)sum << leading_zeros) < ((uint32_t)1 << 31)) {
+            leading_zeros++;
+        }
+        const int32_t rest = (int32_t)(((uint32_t)sum << leading_zeros) - ((uint32_t)1 << 31));
+        const int32_t inverse = reciprocal_of_one_plus(rest), bits = 12 - leading_zeros;
+        for (int32_t i = 0; i < l->in_channels; i++) {
+            int32_t code = INT8_MIN;
+            if (in[i] - largest >= l->low) {
+                const int32_t power = exp_of_negative(scaled(in[i] - largest, multiplier, shift), 5);
+                /* In 2^-8, from -128 on: what the scale 1/256 and the zero point -128 of every softmax mean. */
+                code += halve(high_product(inverse, power), bits + 31 - 8);
+            }
+            out[i] = clamped(code, INT8_MIN, INT8_MAX);
+        }
+    }
+}
+
+static void sigmoid(const struct aed_nn_layer *l, const int8_t *in, int8_t *out)
+{
+    const int32_t size = l->out_rows * l->out_columns * l->out_channels;
+    for (int32_t i = 0; i < size; i++) {
+        const int32_t a = in[i] - l->in_zero;
+        int32_t code = a < 0 ? INT8_MIN : INT8_MAX;
+        if (a > -l->high && a < l->high) {
+            const int32_t x = scaled(a, l->multipliers[0], l->shifts[0]);
+            const int32_t of_size = reciprocal_of_one_plus(exp_of_negative(x < 0 ? x : -x, 4));
+            const int32_t probability = x == 0 ? (int32_t)1 << 30 : x > 0 ? of_size : INT32_MAX - of_size;
+            code = halve(probability, 31 - 8) + INT8_MIN;
+        }
+        out[i] = clamped(code, INT8_MIN, INT8_MAX);
+    }
+}
+
+int aed_nn_run(const int8_t *input, int8_t *output)
+{
+    for (int32_t i = 0; i < AED_NN_LAYERS; i++) {
+        const struct aed_nn_layer *l = &aed_nn_layers[i];
+        const int8_t *in = l->in == AED_NN_AT_INPUT ? input : l->in == AED_NN_AT_OUTPUT ? output : arena + l->in;
+        const int8_t *second = l->weights != NULL            ? l->weights
+                               : l->second == AED_NN_AT_INPUT  ? input
+                               : l->second == AED_NN_AT_OUTPUT ? output
+                                                               : arena + l->second;
+        int8_t *out = l->out == AED_NN_AT_OUTPUT ? output : arena + l->out;
+        switch (l->kind) {
+        case AED_NN_CONVOLVE:
+            convolve(l, in, out);
+            break;
+        case AED_NN_CONVOLVE_DEPTH:
+            convolve_depth(l, in, out);
+            break;
+        case AED_NN_MAX_POOL:
+        case AED_NN_AVERAGE_POOL:
+            pool(l, in, out);
+            break;
+        case AED_NN_PAD:
+            pad(l, in, out);
+            break;
+        case AED_NN_TRANSPOSE:
+            transpose(l, in, out);
+            break;
+        case AED_NN_ADD:
+        case AED_NN_MULTIPLY:
+        case AED_NN_RESCALE:
+            each(l, in, second, out);
+            break;
+        case AED_NN_MEAN:
+            mean(l, in, out);
+            break;
+        case AED_NN_SOFTMAX:
+            softmax(l, in, out);
+            break;
+        case AED_NN_SIGMOID:
+            sigmoid(l, in, out);
+            break;
+        default:
+            return 1;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,61 @@
+/* The network in plain C99, for checking: the same int8 scores as TensorFlow Lite Micro's reference kernels, bit for bit.
+   It is written to be read and to run anywhere, not to be fast; on a product, let ST's runtime or CMSIS-NN run the model.
+   The layers, their weights and their places in the arena stand in aed_model.c, which labeltool generates. */
+#ifndef AED_NN_H
+#define AED_NN_H
+
+#include <stdint.h>
+
+#include "aed_model.h"
+
+enum aed_nn_kind {
+    AED_NN_CONVOLVE,        /* also the dense layer: a 1x1 convolution over its rows */
+    AED_NN_CONVOLVE_DEPTH,  /* each input channel has filters of its own */
+    AED_NN_MAX_POOL,
+    AED_NN_AVERAGE_POOL,    /* cells outside the input do not count */
+    AED_NN_PAD,
+    AED_NN_TRANSPOSE,
+    AED_NN_ADD,
+    AED_NN_MULTIPLY,
+    AED_NN_RESCALE,         /* to another scale and zero point, and what ReLU cuts off */
+    AED_NN_MEAN,            /* over the columns */
+    AED_NN_SOFTMAX,         /* over the channels */
+    AED_NN_SIGMOID
+};
+
+/* Places that are not in the arena but the caller's. */
+#define AED_NN_AT_INPUT (-1)
+#define AED_NN_AT_OUTPUT (-2)
+
+/* One layer. Tensors are rows x columns x channels, the channel running fastest. A code stands for
+   scale * (code - zero); the scales are folded into the multipliers, `multiplier * 2^(shift - 31)` each. */
+struct aed_nn_layer {
+    enum aed_nn_kind kind;
+    int32_t in, second, out; /* where in the arena, or one of the places above */
+    int32_t in_rows, in_columns, in_channels;
+    int32_t out_rows, out_columns, out_channels;
+    int32_t kernel_rows, kernel_columns;
+    int32_t stride_rows, stride_columns; /* of AED_NN_TRANSPOSE: steps in the input from one output row, column, ... */
+    int32_t stride_channels;             /* ... channel to the next */
+    int32_t pad_rows, pad_columns;       /* cells before the first row and column; pad_channels: of AED_NN_PAD only */
+    int32_t pad_channels;
+    int32_t pad_value;      /* the code outside the input, for AED_NN_MAX_POOL and AED_NN_PAD */
+    int32_t second_size;    /* elements of the second operand, repeated until the first one ends */
+    int32_t in_zero, second_zero, out_zero;
+    int32_t low, high;      /* codes are held between; `low` of AED_NN_SOFTMAX: a code this far below the largest is 0 */
+    const int8_t *weights;  /* filters x rows x columns x channels; of ADD, MULTIPLY: a constant second operand, or NULL */
+    const int32_t *bias;
+    const int32_t *multipliers; /* one a filter; of AED_NN_ADD: first operand, second operand, sum */
+    const int8_t *shifts;
+};
+
+/* In aed_model.c. */
+extern const struct aed_nn_layer aed_nn_layers[AED_NN_LAYERS];
+
+/* Run the network on one patch.
+   input: AED_NN_INPUT_SIZE codes, left as they are; output: gets AED_NN_OUTPUT_SIZE codes.
+   Returns 0; 1 when aed_model.c holds a layer that this file does not know (they are of different versions).
+   Not reentrant: there is one arena. */
+int aed_nn_run(const int8_t *input, int8_t *output);
+
+#endif
