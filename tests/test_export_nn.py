@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from labeltool.exporters.stm32.layers import lower
 from labeltool.exporters.stm32.memory import our_plan, tflm_plan
 from labeltool.exporters.stm32.network import describe
 from labeltool.exporters.stm32.nn import write_c
+from labeltool.exporters.stm32.ram import ram, tflm_arena
 
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror")
 CHIPS = ("cortex-m4", "cortex-m33", "cortex-m7", "cortex-m55")
@@ -224,17 +223,23 @@ def test_the_plan_of_a_miniresnet_is_tflite_micros_then_better(converted: Callab
 
 
 @pytest.mark.parametrize("arch", models.ARCHITECTURES)
-def test_the_plan_is_what_tflite_micro_takes(arch: str, converted: Callable[[str], bytes], tmp_path: Path) -> None:
+def test_the_plan_is_what_tflite_micro_takes(arch: str, converted: Callable[[str], bytes]) -> None:
     pytest.importorskip("tflite_micro", reason="the reference kernels are a development dependency")
-    (tmp_path / "model.tflite").write_bytes(converted(arch))
-    program = (
-        "import sys; from tflite_micro import runtime;runtime.Interpreter.from_file(sys.argv[1]).print_allocations()"
-    )
-    told = subprocess.run(
-        [sys.executable, "-c", program, tmp_path / "model.tflite"], capture_output=True, text=True, check=True
-    )
-    (head,) = re.findall(r"Arena allocation head (\d+) bytes", told.stdout + told.stderr)
-    assert tflm_plan(read_graph(converted(arch))).size == int(head)
+    arena = tflm_arena(converted(arch))
+    assert arena is not None and tflm_plan(read_graph(converted(arch))).size == arena[0]
+
+
+def test_ram_is_told_as_three_numbers_and_none_is_made_up(
+    converted: Callable[[str], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tflite = converted("miniresnet")
+    if tflm_arena(tflite) is not None:
+        assert list(ram(tflite)) == ["measured_tflm_arena", "our_plan", "st"]
+    assert tflm_arena(tflite[:400]) is None
+    monkeypatch.setattr("labeltool.exporters.stm32.ram.find_spec", lambda name: None)
+    told = ram(tflite)
+    assert list(told) == ["our_plan", "st"] and told["st"] == "ST's own: run stedgeai analyze"
+    assert told["our_plan"]["bytes"] == our_plan(lower(read_graph(tflite))).size
 
 
 @pytest.mark.parametrize("chip", CHIPS)
