@@ -44,13 +44,13 @@ class Augmentation:
         Share of the crops drawn anywhere in the clip all the same.
     """
 
-    mix_share: float = 0.9
-    same_label_share: float = 0.0
+    mix_share: float = 0.8
+    same_label_share: float = 0.25
     gain_db: float = 8.0
     stretch: float = 0.2
-    shift_bands: int = 2
-    tilt_db: float = 3.0
-    mask_share: float = 0.5
+    shift_bands: int = 3
+    tilt_db: float = 6.0
+    mask_share: float = 0.3
     mask_bands: int = 8
     mask_frames: int = 10
     loudness_exponent: float = 1.0

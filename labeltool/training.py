@@ -60,10 +60,10 @@ class TrainingSettings:
     seed: int = 0
     epochs: int = 250
     least_patches: int = 12_800
-    most_patches: int = 120_000
+    most_patches: int = 200_000
     warm_share: float = 0.05
     budget_s: float | None = None
-    batch: int = 64
+    batch: int = 32
     learning_rate: float = 3e-3
     warm_learning_rate: float = 1e-3
     weight_decay: float = 0.03
