@@ -60,13 +60,13 @@ class TrainingSettings:
     seed: int = 0
     epochs: int = 250
     least_patches: int = 12_800
-    most_patches: int = 200_000
-    warm_share: float = 0.05
+    most_patches: int = 320_000
+    warm_share: float = 0.03
     budget_s: float | None = None
     batch: int = 32
     learning_rate: float = 3e-3
     warm_learning_rate: float = 1e-3
-    weight_decay: float = 0.03
+    weight_decay: float = 0.1
     label_smoothing: float = 0.0
     average_share: float = 0.03
     validation_share: float = 0.1
