@@ -8,11 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from chip_helpers import LABELS
+from hypothesis import settings
 
+from labeltool import audio
 from labeltool import project as projects
+from labeltool.frontend import Frontend
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Verdict
 from labeltool.store import Store
+from labeltool.store.intake import take_in
+
+# A slow machine is no failing test.
+settings.register_profile("labeltool", deadline=None)
+settings.load_profile("labeltool")
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -59,6 +68,51 @@ def tone_writer(folder: Path) -> Callable[..., Path]:
 def write_tone(tmp_path: Path) -> Callable[..., Path]:
     """Write tones below the test's folder."""
     return tone_writer(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def int8() -> bytes:
+    """An untrained network, converted: right in every shape and scale."""
+    import keras
+
+    from labeltool import models, quantise
+
+    keras.utils.set_random_seed(1)
+    patches = np.random.default_rng(1).normal(0, 1, (16, 64, 50)).astype(np.float32)
+    return quantise.to_int8(models.build("miniresnet", len(LABELS), Frontend()), patches)
+
+
+@pytest.fixture(scope="session")
+def modelled(tmp_path_factory: pytest.TempPathFactory, int8: bytes) -> Project:
+    """A project with six recordings and a model that saw the first three; never changed by a test but for exports."""
+    from test_export_products import add_model
+
+    folder = tmp_path_factory.mktemp("modelled")
+    project = projects.create(folder / "project")
+    write = tone_writer(folder)
+    seen = []
+    with project.open_store() as store:
+        for number in range(6):
+            path = write(f"{number}.wav", frequency_hz=300.0 * (number + 1), seconds=2.5)
+            found = audio.describe(path)
+            licence = "CC BY 3.0" if number < 3 else "never seen"
+            sound = Recording(found.path, found.sha256, found.sample_rate_hz, 1, found.frames, f"g{number}", licence)
+            clip = Clip(found.sha256, 0.0, 2.5)
+            take_in(store, [sound, clip, Verdict(clip, LABELS[number % 3])], kind="test", source="test")
+            seen += [f"{found.sha256},0.0,2.5,g{number},train"] if number < 3 else []
+    number = add_model(project, labels=LABELS, int8=int8, parameters=107_331, validation_clips=12)
+    (project.models / str(number) / "seen.csv").write_text(
+        "recording_sha256,start_s,end_s,group,part\n" + "\n".join(seen) + "\n"
+    )
+    return project
+
+
+@pytest.fixture(scope="session")
+def package(modelled: Project) -> Path:
+    """The STM32 package of that model."""
+    from test_export_products import export
+
+    return Path(export(modelled, "stm32")["written"][0])
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_the_boards_least_sure_clip_is_asked_first_and_importing_again_changes_n
     assert held is not None and held.model_id == model_id and next(iter(held.probabilities)) == "bird"
     before = list(store.connection.iterdump())
     again = take_in(store, device.read([log]), kind="device", source="test")
-    assert again.added == 0 and again.already_there["suggestions"] == 2
+    assert again.changes == 0 and again.already_there["suggestions"] == 2
     assert list(store.connection.iterdump()) == before
 
 

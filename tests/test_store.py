@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,7 +48,12 @@ def test_a_verdict_is_committed_with_full_synchronisation(store: Store, project:
 def test_the_journal_cannot_be_edited_or_cut(store: Store) -> None:
     fill(store, "a")
     journal.say(store, 1, "dog", annotator="ann")
-    for statement in ("UPDATE journal SET label = 'cat'", "DELETE FROM journal"):
+    for statement in (
+        "UPDATE journal SET label = 'cat'",
+        "DELETE FROM journal",
+        "INSERT OR REPLACE INTO journal (id, kind, clip_id, label, value, annotator, origin, said_at) "
+        "SELECT id, kind, clip_id, 'cat', value, annotator, origin, said_at FROM journal",
+    ):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             store.connection.execute(statement)
 
@@ -211,6 +219,61 @@ def test_importing_again_after_a_renaming_brings_nothing_back(store: Store) -> N
     assert clips.counts(store).labels == {"hound": 1}
 
 
+def test_what_moved_is_found_again_by_importing_it_again(store: Store, tmp_path: Path) -> None:
+    recording, clip = records_of("a")
+    take_in(store, [recording, clip], kind="audio", source="test")
+    moved = replace(recording, path=str(tmp_path / "moved.wav"))
+    take_in(store, [moved, clip], kind="audio", source="test")
+    assert clips.clip(store, 1).path == moved.path
+    (tmp_path / "moved.wav").write_bytes(b"here")
+    take_in(store, [replace(recording, path="/a/copy.wav"), clip], kind="audio", source="test")
+    assert clips.clip(store, 1).path == moved.path
+
+
+def test_what_is_said_after_the_clock_was_stepped_back_still_comes_last(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, "a")
+    tomorrow = time.time_ns() + 86_400 * 10**9
+    with monkeypatch.context() as patched:
+        patched.setattr("labeltool.store.journal.time.time_ns", lambda: tomorrow)
+        journal.say(store, 1, "dog", annotator="ann")
+    monkeypatch.setattr("labeltool.store.journal._last_id", 0)  # another process
+    journal.say(store, 1, "dog", Value.ABSENT, annotator="ann")
+    assert truth(store) == {(1, "dog"): "absent"}
+    undone = journal.undo(store, annotator="ann")
+    assert undone is not None and undone.value == "absent"
+
+
+def test_a_label_that_is_not_text_is_refused(store: Store) -> None:
+    fill(store, "a")
+    with pytest.raises(LabeltoolError, match="not text"):
+        journal.say(store, 1, "\udcff", annotator="ann")
+    with pytest.raises(LabeltoolError, match="no clip"):
+        clips.find_clip(store, "b\udcff.wav")
+    with pytest.raises(LabeltoolError, match="no clip"):
+        clips.find_clip(store, "9" * 30)
+
+
+def test_reading_labels_while_somebody_answers_sees_one_moment(store: Store, project: Project) -> None:
+    fill(store, *(f"{number:02}" for number in range(60)))
+    stop = threading.Event()
+
+    def answer() -> None:
+        with project.open_store() as mine:
+            for clip_id in range(1, 61):
+                journal.say(mine, clip_id, "dog", annotator="bob")
+        stop.set()
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    seen = [len(clips.labelled(store))]
+    while not stop.is_set():
+        seen.append(len(clips.labelled(store)))
+    thread.join()
+    assert seen == sorted(seen) and len(clips.labelled(store)) == 60
+
+
 def test_a_failing_import_stores_nothing(store: Store) -> None:
     before = dump(store)
 
@@ -303,6 +366,10 @@ def test_somebody_elses_database_is_not_touched(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(LabeltoolError, match="not a labeltool database"):
         Store.open(path)
+    before = path.read_bytes()
+    with pytest.raises(LabeltoolError, match="not a labeltool database"):
+        Store.open(path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
     path.write_bytes(b"not SQLite at all" * 100)
     with pytest.raises(LabeltoolError, match="not a labeltool database"):
         Store.open(path)

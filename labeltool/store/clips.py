@@ -14,6 +14,9 @@ from labeltool.store.database import Store
 CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, c.start_s, c.end_s, c.fold, r.group_name"
 """What `stored_clip` needs, from clips c and recordings r."""
 
+LARGEST_ID = 2**63 - 1
+"""SQLite's; a larger number is no id."""
+
 ANSWERED = "EXISTS (SELECT 1 FROM standing s WHERE s.clip_id = c.id AND s.kind IN ('verdict', 'bad audio'))"
 """True for a clip c that need not be asked about."""
 
@@ -80,6 +83,13 @@ def label_names(store: Store) -> list[str]:
     ]
 
 
+def names_today(store: Store) -> dict[str, str]:
+    """Return the names that labels were renamed from, with the names they go by today."""
+    return dict(
+        store.connection.execute("SELECT l.name, t.name FROM labels l JOIN labels t ON t.id = l.merged_into").fetchall()
+    )
+
+
 def clip(store: Store, clip_id: int) -> StoredClip:
     """Return one clip.
 
@@ -88,9 +98,11 @@ def clip(store: Store, clip_id: int) -> StoredClip:
     LabeltoolError
         When there is no clip of that id.
     """
-    row = store.connection.execute(
-        f"SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id WHERE c.id = ?", (clip_id,)
-    ).fetchone()
+    row = None
+    if clip_id <= LARGEST_ID:
+        row = store.connection.execute(
+            f"SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id WHERE c.id = ?", (clip_id,)
+        ).fetchone()
     if row is None:
         raise LabeltoolError(f"no clip {clip_id}", remedy="`labeltool status` says how many there are")
     return stored_clip(store, row)
@@ -112,20 +124,22 @@ def find_clip(store: Store, name: str) -> StoredClip:
     if name.isascii() and name.isdigit():
         return clip(store, int(name))
     stored = store.stored_path(str(Path(name).resolve()))
-    escaped = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    found = store.connection.execute(
-        f"""
-        SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
-        WHERE r.path IN (:stored, :name) OR r.path LIKE :ending ESCAPE '\\'
-        ORDER BY r.path <> :stored, c.id LIMIT 3
-        """,
-        {"stored": stored, "name": name, "ending": f"%/{escaped}"},
-    ).fetchall()
+    try:
+        found = store.connection.execute(
+            f"""
+            SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
+            WHERE r.path IN (:stored, :name) OR substr(r.path, -length(:ending)) = :ending
+            ORDER BY r.path <> :stored, c.id LIMIT 4
+            """,
+            {"stored": stored, "name": name, "ending": f"/{name}"},
+        ).fetchall()
+    except UnicodeEncodeError:
+        found = []  # bytes that are not UTF-8: the store holds no such path
     exact = [row for row in found if row["path"] == stored] or found
     if not exact:
         raise LabeltoolError(f"no clip goes by {name!r}", remedy="give a clip's id or its file")
     if len(exact) > 1:
-        ids = ", ".join(str(row["id"]) for row in exact)
+        ids = ", ".join(str(row["id"]) for row in exact[:3])
         raise LabeltoolError(f"more than one clip goes by {name!r}: {ids}...", remedy="give the clip's id")
     return stored_clip(store, exact[0])
 
@@ -144,16 +158,16 @@ def labelled(store: Store) -> list[LabelledClip]:
     """Return the clips with verdicts that stand, in the order of the clips."""
     verdicts: dict[int, dict[str, Value]] = {}
     none_of_these: set[int] = set()
-    for clip_id, label, value in store.connection.execute("SELECT clip_id, label, value FROM truth"):
-        said = verdicts.setdefault(clip_id, {})
-        if label is not None:
-            said[label] = Value(value)
-        elif Value(value) is Value.ABSENT:
-            none_of_these.add(clip_id)
-    return [
-        LabelledClip(clip=found, verdicts=verdicts[found.id], none_of_these=found.id in none_of_these)
-        for found in _clips(store, "c.id IN (SELECT clip_id FROM standing WHERE kind = 'verdict')")
-    ]
+    # One snapshot: somebody may be labelling while a worker reads.
+    with store.snapshot() as connection:
+        for clip_id, label, value in connection.execute("SELECT clip_id, label, value FROM truth"):
+            said = verdicts.setdefault(clip_id, {})
+            if label is not None:
+                said[label] = Value(value)
+            elif Value(value) is Value.ABSENT:
+                none_of_these.add(clip_id)
+        found = list(_clips(store, "c.id IN (SELECT clip_id FROM standing WHERE kind = 'verdict')"))
+    return [LabelledClip(clip=one, verdicts=verdicts[one.id], none_of_these=one.id in none_of_these) for one in found]
 
 
 def verdicts_on(store: Store, clip_id: int) -> dict[str | None, Value]:
@@ -181,7 +195,7 @@ def missing_recordings(store: Store) -> dict[str, str]:
     return {
         sha256: store.absolute_path(path)
         for sha256, path in store.connection.execute("SELECT sha256, path FROM recordings")
-        if not Path(store.absolute_path(path)).exists()
+        if not Path(store.absolute_path(path)).is_file()
     }
 
 

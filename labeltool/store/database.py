@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from labeltool.errors import LabeltoolError
 from labeltool.store.schema import APPLICATION_ID, SCHEMA_VERSION, migrate
 
 _BUSY_TIMEOUT_S = 15.0
+# A disk with less than this is full to SQLite, which needs its log and its shared memory.
+_ROOM_BYTES = 1 << 20
 
 
 def now() -> str:
@@ -48,12 +51,20 @@ class Store:
             raise LabeltoolError("there is a project already", file=path)
         fresh = path.with_name(path.name + ".new")
         with speaking(path):
-            fresh.unlink(missing_ok=True)
-            connection = _connect(fresh)
-            migrate(connection)
-            # Closing the last connection folds the write-ahead log into the file: it can be renamed alone.
-            connection.close()
-            fresh.rename(path)
+            try:
+                fresh.unlink(missing_ok=True)
+                # Without a write-ahead log: a full disk is told by the statement that meets it, not when closing.
+                connection = sqlite3.connect(fresh, isolation_level=None)
+                try:
+                    connection.execute("PRAGMA synchronous = FULL")
+                    migrate(connection)
+                finally:
+                    connection.close()
+                fresh.rename(path)
+            except BaseException:
+                for left in path.parent.glob(f"{fresh.name}*"):
+                    left.unlink(missing_ok=True)
+                raise
         return cls.open(path)
 
     @classmethod
@@ -68,18 +79,15 @@ class Store:
         if not path.is_file():
             raise LabeltoolError("no such database", file=path, remedy="`labeltool init` makes a project")
         with speaking(path):
+            version = _version(path)
+            if version > SCHEMA_VERSION:
+                raise LabeltoolError(
+                    f"was made by a newer labeltool (schema {version}, this one knows {SCHEMA_VERSION})",
+                    file=path,
+                    remedy="update labeltool; nothing was changed",
+                )
             connection = _connect(path)
             try:
-                (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-                if application_id != APPLICATION_ID:
-                    raise LabeltoolError("is not a labeltool database", file=path, remedy="nothing was changed")
-                (version,) = connection.execute("PRAGMA user_version").fetchone()
-                if version > SCHEMA_VERSION:
-                    raise LabeltoolError(
-                        f"was made by a newer labeltool (schema {version}, this one knows {SCHEMA_VERSION})",
-                        file=path,
-                        remedy="update labeltool; nothing was changed",
-                    )
                 if version < SCHEMA_VERSION:
                     _backup(connection, path, version)
                     migrate(connection)
@@ -97,6 +105,16 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Read several things as they were at one moment, whoever writes meanwhile."""
+        with speaking(self.path):
+            self.connection.execute("BEGIN")
+            try:
+                yield self.connection
+            finally:
+                self.connection.execute("COMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -124,6 +142,25 @@ class Store:
         return str(self.directory / path)
 
 
+def _version(path: Path) -> int:
+    """Return a database's schema version, without changing a byte of what may be somebody else's file.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is no database of ours.
+    """
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    finally:
+        connection.close()
+    if application_id != APPLICATION_ID:
+        raise LabeltoolError("is not a labeltool database", file=path, remedy="nothing was changed")
+    return int(version)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     # Autocommit mode: transactions begin and end where the code says so.
     connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
@@ -146,6 +183,13 @@ def _backup(connection: sqlite3.Connection, path: Path, version: int) -> Path:
     return copy
 
 
+def _no_room(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < _ROOM_BYTES
+    except OSError:
+        return False
+
+
 @contextmanager
 def speaking(path: Path) -> Iterator[None]:
     """Turn what SQLite and the disk say into a line for people."""
@@ -153,7 +197,7 @@ def speaking(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         told = str(error)
-        if "full" in told:
+        if "full" in told or ("disk I/O" in told and _no_room(path)):
             reason, remedy = "the disk is full; nothing was stored", "make room and try again"
         elif "not a database" in told or "malformed" in told:
             reason, remedy = "is not a labeltool database", "is it damaged? copies made before migrations end in .bak"

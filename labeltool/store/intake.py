@@ -13,26 +13,30 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Clip, Heard, Imported, Recording, Skipped, Suggestion, Verdict
 from labeltool.store import models
 from labeltool.store.database import Store, now
-from labeltool.store.journal import ensure_label, new_row_id
+from labeltool.store.journal import append, ensure_label
 
 
 @dataclass(slots=True)
 class Intake:
-    """What an import added, what was there before, and what was not taken."""
+    """What an import added, what was there before, and what was not taken.
+
+    `amended` counts recordings found in another place, folds learnt of late, groups that turned out to be one.
+    """
 
     recordings: int = 0
     clips: int = 0
     verdicts: int = 0
     suggestions: int = 0
+    amended: int = 0
     already_there: dict[str, int] = field(
         default_factory=lambda: {"recordings": 0, "clips": 0, "verdicts": 0, "suggestions": 0}
     )
     skipped: list[Skipped] = field(default_factory=list)
 
     @property
-    def added(self) -> int:
-        """How many rows are new."""
-        return self.recordings + self.clips + self.verdicts + self.suggestions
+    def changes(self) -> int:
+        """How much is not as it was before."""
+        return self.recordings + self.clips + self.verdicts + self.suggestions + self.amended
 
 
 class _NothingNew(Exception):
@@ -57,7 +61,7 @@ def take_in(store: Store, records: Iterable[Imported], *, kind: str, source: str
     try:
         with store.transaction() as connection:
             _Taker(store, connection, intake, kind, source).take(everything)
-            if not intake.added:
+            if not intake.changes:
                 raise _NothingNew
     except _NothingNew:
         pass
@@ -75,15 +79,19 @@ class _Taker:
         self.recording_ids: dict[str, int] = {}
         self.recording_paths: dict[str, str] = {}
         self.clip_ids: dict[tuple[str, float, float], int] = {}
+        self.keys: set[str] = set()
+        self.read = hashlib.sha256()
         cursor = connection.execute(
-            "INSERT INTO imports (kind, source, imported_at, recordings, clips, verdicts, skipped) "
-            "VALUES (?, ?, ?, 0, 0, 0, '[]')",
+            "INSERT INTO imports (kind, source, sha256, imported_at, recordings, clips, verdicts, skipped) "
+            "VALUES (?, ?, '', ?, 0, 0, 0, '[]')",
             (kind, source, now()),
         )
         self.import_id = cursor.lastrowid
 
     def take(self, records: Iterable[Imported]) -> None:
+        """Write all records and close the import's own row."""
         for record in records:
+            self.read.update(repr(record).encode("utf-8", "surrogatepass"))
             if isinstance(record, Recording):
                 self._recording(record)
             elif isinstance(record, Clip):
@@ -94,8 +102,9 @@ class _Taker:
                 self._heard(record)
         told = [{"file": s.file, "line": s.line, "reason": s.reason} for s in self.intake.skipped]
         self.connection.execute(
-            "UPDATE imports SET recordings = ?, clips = ?, verdicts = ?, skipped = ? WHERE id = ?",
+            "UPDATE imports SET sha256 = ?, recordings = ?, clips = ?, verdicts = ?, skipped = ? WHERE id = ?",
             (
+                self.read.hexdigest(),
                 self.intake.recordings,
                 self.intake.clips,
                 self.intake.verdicts,
@@ -143,11 +152,11 @@ class _Taker:
         self.recording_ids[recording.sha256] = row["id"]
         if row["group_name"] != group:
             self._join_groups(row["group_name"], group)
-        if not Path(self.store.absolute_path(row["path"])).exists():
+        stored = self.store.stored_path(recording.path)
+        if row["path"] != stored and not Path(self.store.absolute_path(row["path"])).is_file():
             # The sound is known by its content: where it was found now is where it is.
-            self.connection.execute(
-                "UPDATE recordings SET path = ? WHERE id = ?", (self.store.stored_path(recording.path), row["id"])
-            )
+            self.connection.execute("UPDATE recordings SET path = ? WHERE id = ?", (stored, row["id"]))
+            self.intake.amended += 1
 
     def _group(self, name: str) -> str:
         row = self.connection.execute("SELECT group_name FROM group_aliases WHERE alias = ?", (name,)).fetchone()
@@ -157,6 +166,7 @@ class _Taker:
         for table in ("recordings", "group_aliases"):
             self.connection.execute(f"UPDATE {table} SET group_name = ? WHERE group_name = ?", (kept, joined))
         self.connection.execute("INSERT INTO group_aliases (alias, group_name) VALUES (?, ?)", (joined, kept))
+        self.intake.amended += 1
 
     def _clip(self, clip: Clip) -> None:
         key = (clip.recording_sha256, clip.start_s, clip.end_s)
@@ -178,6 +188,7 @@ class _Taker:
         self.clip_ids[key] = row["id"]
         if row["fold"] is None and clip.fold is not None:
             self.connection.execute("UPDATE clips SET fold = ? WHERE id = ?", (clip.fold, row["id"]))
+            self.intake.amended += 1
         elif clip.fold is not None and row["fold"] != clip.fold:
             path = self.recording_paths[clip.recording_sha256]
             self.intake.skipped.append(
@@ -188,31 +199,33 @@ class _Taker:
         clip = verdict.clip
         clip_id = self.clip_ids[clip.recording_sha256, clip.start_s, clip.end_s]
         key = _import_key(self.kind, verdict)
+        if key in self.keys:
+            self.intake.skipped.append(
+                Skipped(verdict.file or "", verdict.line, "says what was said before in this import")
+            )
+            return
+        self.keys.add(key)
         if self.connection.execute("SELECT 1 FROM journal WHERE import_key = ?", (key,)).fetchone():
             self.intake.already_there["verdicts"] += 1
             return
         if verdict.label is not None:
             ensure_label(self.connection, verdict.label)
-        self.connection.execute(
-            "INSERT INTO journal (id, kind, clip_id, label, value, annotator, origin, import_id, import_key, start_s, "
-            "end_s, low_hz, high_hz, confidence, track, said_at) "
-            "VALUES (?, 'verdict', ?, ?, ?, ?, 'import', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                new_row_id(),
-                clip_id,
-                verdict.label,
-                verdict.value.value,
-                self.kind,
-                self.import_id,
-                key,
-                verdict.start_s,
-                verdict.end_s,
-                verdict.low_hz,
-                verdict.high_hz,
-                verdict.confidence,
-                verdict.track,
-                now(),
-            ),
+        append(
+            self.connection,
+            kind="verdict",
+            clip_id=clip_id,
+            label=verdict.label,
+            value=verdict.value.value,
+            annotator=self.kind,
+            origin="import",
+            import_id=self.import_id,
+            import_key=key,
+            start_s=verdict.start_s,
+            end_s=verdict.end_s,
+            low_hz=verdict.low_hz,
+            high_hz=verdict.high_hz,
+            confidence=verdict.confidence,
+            track=verdict.track,
         )
         self.intake.verdicts += 1
 

@@ -18,18 +18,25 @@ _ID_LOCK = threading.Lock()
 _last_id = 0
 
 
-def new_row_id() -> str:
-    """Return a time-ordered unique id (UUID version 7, RFC 9562), later than every one before it in this process.
+def new_row_id(after: str = "") -> str:
+    """Return a time-ordered unique id (UUID version 7, RFC 9562), later than `after` and all before it in this process.
 
     Journals of two people merge as a set union of rows with such ids, and sorting by id is sorting by time.
+
+    Parameters
+    ----------
+    after
+        The newest id of the journal: where the clock was stepped back, or another machine's is ahead, what is said last
+        must still sort last.
     """
     global _last_id
     with _ID_LOCK:
         stamped = time.time_ns() // 1_000_000 << 80 | 7 << 76 | int.from_bytes(os.urandom(2)) >> 4 << 64
         fresh = stamped | 0b10 << 62 | int.from_bytes(os.urandom(8)) >> 2
-        if fresh <= _last_id:
-            # Within one millisecond (or when the clock steps back) count on from the last id: only random bits change.
-            fresh = _last_id + 1
+        newest = max(_last_id, uuid.UUID(after).int if after else 0)
+        if fresh <= newest:
+            # Within one millisecond, or behind the newest: count on from it. Only random bits change.
+            fresh = newest + 1
         _last_id = fresh
         return str(uuid.UUID(int=fresh))
 
@@ -90,12 +97,12 @@ def say(
     str
         The row's id.
     """
-    if label is not None and not label.strip():
-        raise LabeltoolError("a label needs a name")
+    if label is not None:
+        _check_name(label)
     with store.transaction() as connection:
         if label is not None:
             ensure_label(connection, label)
-        return _append(
+        return append(
             connection,
             kind="verdict",
             clip_id=clip_id,
@@ -112,7 +119,7 @@ def say(
 def set_aside(store: Store, clip_id: int, kind: str, *, annotator: str, took_ms: int | None = None) -> str:
     """Append that a clip was passed over: `kind` is "skip" (ask later) or "bad audio" (do not ask again)."""
     with store.transaction() as connection:
-        return _append(connection, kind=kind, clip_id=clip_id, annotator=annotator, origin="human", took_ms=took_ms)
+        return append(connection, kind=kind, clip_id=clip_id, annotator=annotator, origin="human", took_ms=took_ms)
 
 
 def note(store: Store, clip_id: int, text: str, *, annotator: str) -> str:
@@ -120,7 +127,7 @@ def note(store: Store, clip_id: int, text: str, *, annotator: str) -> str:
     if not text.strip():
         raise LabeltoolError("a note needs words")
     with store.transaction() as connection:
-        return _append(connection, kind="note", clip_id=clip_id, note=text, annotator=annotator, origin="human")
+        return append(connection, kind="note", clip_id=clip_id, note=text, annotator=annotator, origin="human")
 
 
 def undo(store: Store, *, annotator: str) -> JournalRow | None:
@@ -139,7 +146,7 @@ def undo(store: Store, *, annotator: str) -> JournalRow | None:
         ).fetchone()
         if row is None:
             return None
-        _append(connection, kind="revoke", revokes=row["id"], annotator=annotator, origin="human")
+        append(connection, kind="revoke", revokes=row["id"], annotator=annotator, origin="human")
         if row["kind"] == "rename":
             _resolve_labels(connection)
         return _row(row)
@@ -169,7 +176,7 @@ def redo(store: Store, *, annotator: str) -> JournalRow | None:
 def _say_again(connection: sqlite3.Connection, row_id: str, undo_id: str) -> JournalRow:
     row = connection.execute("SELECT * FROM journal WHERE id = ?", (row_id,)).fetchone()
     copied = {name: row[name] for name in row.keys() if name not in ("id", "said_at", "import_key")}  # noqa: SIM118
-    fresh = _append(connection, **{**copied, "redoes": undo_id})
+    fresh = append(connection, **{**copied, "redoes": undo_id})
     if row["kind"] == "rename":
         _resolve_labels(connection)
     return _row(connection.execute(f"SELECT {_ROW_COLUMNS} FROM journal j WHERE j.id = ?", (fresh,)).fetchone())
@@ -185,8 +192,7 @@ def rename_label(store: Store, old: str, new: str, *, annotator: str) -> None:
     LabeltoolError
         When there is no label `old`, or the two are one already.
     """
-    if not new.strip():
-        raise LabeltoolError("a label needs a name")
+    _check_name(new)
     with store.transaction() as connection:
         today = _today(connection)
         if old not in today:
@@ -198,7 +204,7 @@ def rename_label(store: Store, old: str, new: str, *, annotator: str) -> None:
         if today.get(new, new) != old:
             new = today.get(new, new)
         ensure_label(connection, new)
-        _append(connection, kind="rename", label=old, new_label=new, annotator=annotator, origin="human")
+        append(connection, kind="rename", label=old, new_label=new, annotator=annotator, origin="human")
         _resolve_labels(connection)
 
 
@@ -216,8 +222,17 @@ def rows(store: Store, *, clip_id: int | None = None, limit: int | None = None) 
 
 def mark(store: Store) -> str:
     """Return the id of the newest row, "" for an empty journal: what a model that learns now will have heard of."""
-    (newest,) = store.connection.execute("SELECT COALESCE(MAX(id), '') FROM journal").fetchone()
-    return str(newest)
+    return _newest(store.connection)
+
+
+def append(connection: sqlite3.Connection, **values: object) -> str:
+    """Append a row inside a transaction and return its id; `values` are the columns besides id and time."""
+    row_id = new_row_id(after=_newest(connection))
+    values = {"id": row_id, **values, "said_at": now()}
+    connection.execute(
+        f"INSERT INTO journal ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", tuple(values.values())
+    )
+    return row_id
 
 
 def ensure_label(connection: sqlite3.Connection, name: str) -> None:
@@ -225,13 +240,19 @@ def ensure_label(connection: sqlite3.Connection, name: str) -> None:
     connection.execute("INSERT OR IGNORE INTO labels (name, created_at) VALUES (?, ?)", (name, now()))
 
 
-def _append(connection: sqlite3.Connection, **values: object) -> str:
-    row_id = new_row_id()
-    values = {"id": row_id, **values, "said_at": now()}
-    connection.execute(
-        f"INSERT INTO journal ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", tuple(values.values())
-    )
-    return row_id
+def _newest(connection: sqlite3.Connection) -> str:
+    (newest,) = connection.execute("SELECT COALESCE(MAX(id), '') FROM journal").fetchone()
+    return str(newest)
+
+
+def _check_name(label: str) -> None:
+    if not label.strip():
+        raise LabeltoolError("a label needs a name")
+    try:
+        label.encode()
+    except UnicodeEncodeError:
+        # Bytes of the command line that are not UTF-8 come as lone surrogates.
+        raise LabeltoolError(f"the label {label!a} is not text", remedy="is the terminal set to UTF-8?") from None
 
 
 def _row(row: sqlite3.Row) -> JournalRow:

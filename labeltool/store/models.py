@@ -12,6 +12,7 @@ from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Suggestion
+from labeltool.store.clips import LARGEST_ID, names_today
 from labeltool.store.database import Store, now
 
 
@@ -55,7 +56,9 @@ def model(store: Store, model_id: int | None = None) -> ModelRow:
         if newest is None:
             raise LabeltoolError("the project has no model yet", remedy="`labeltool retrain` trains one")
         return newest
-    row = store.connection.execute(f"SELECT {_COLUMNS} FROM models WHERE id = ?", (model_id,)).fetchone()
+    row = None
+    if model_id <= LARGEST_ID:
+        row = store.connection.execute(f"SELECT {_COLUMNS} FROM models WHERE id = ?", (model_id,)).fetchone()
     if row is None:
         raise LabeltoolError(f"no model {model_id}", remedy="`labeltool status` names the newest")
     return ModelRow(**{**row, "card": json.loads(row["card"])})
@@ -168,9 +171,7 @@ def suggestion(store: Store, clip_id: int) -> Suggestion | None:
     ).fetchone()
     if row is None:
         return None
-    goes_by = dict(
-        store.connection.execute("SELECT l.name, t.name FROM labels l JOIN labels t ON t.id = l.merged_into").fetchall()
-    )
+    goes_by = names_today(store)
     summed: dict[str, float] = {}
     for name, probability in json.loads(row["probabilities"]).items():
         today = goes_by.get(name, name)

@@ -64,6 +64,7 @@ _INITIAL = (
         id INTEGER PRIMARY KEY,
         kind TEXT NOT NULL,
         source TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
         imported_at TEXT NOT NULL,
         recordings INTEGER NOT NULL,
         clips INTEGER NOT NULL,
@@ -121,6 +122,12 @@ _INITIAL = (
     "CREATE INDEX journal_by_label ON journal (label)",
     "CREATE INDEX journal_by_annotator ON journal (annotator, id)",
     "CREATE INDEX journal_revoked ON journal (revokes) WHERE revokes IS NOT NULL",
+    # INSERT OR REPLACE would delete without waking the trigger on deleting.
+    """
+    CREATE TRIGGER journal_is_never_replaced BEFORE INSERT ON journal
+    WHEN EXISTS (SELECT 1 FROM journal WHERE id = NEW.id OR import_key = NEW.import_key)
+    BEGIN SELECT RAISE(ABORT, 'the journal is append-only: this row is there already'); END
+    """,
     """
     CREATE TRIGGER journal_is_never_edited BEFORE UPDATE ON journal
     BEGIN SELECT RAISE(ABORT, 'the journal is append-only: append a revoking row instead'); END
