@@ -45,6 +45,7 @@ for _command in (
     learning.evaluate,
     learning.classify,
     exports.export,
+    exports.verify,
     projects.relocate,
     demo.demo,
 ):

@@ -20,6 +20,7 @@ TASKS = {
     "evaluate": "labeltool.evaluate:evaluate",
     "classify": "labeltool.classify:classify",
     "export": "labeltool.exporters:export",
+    "verify": "labeltool.exporters.stm32.verify:verify",
 }
 """Task name to `module:function`; each takes the project (None without one), `report` and its options."""
 

@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import tone_writer
+from chip_helpers import LABELS, STRICT
 from hypothesis import given
 from hypothesis import strategies as st
-from test_export_products import add_model, bytes_of, export
+from test_export_products import bytes_of, export
 
-from labeltool import audio, modelfiles
+from labeltool import modelfiles
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32 import check_fit
+from labeltool.exporters.stm32.bench import MACHINES
 from labeltool.exporters.stm32.config import ai_model_config, class_list
 from labeltool.exporters.stm32.ctext import c_float, c_identifiers, c_string
 from labeltool.exporters.stm32.network import read_network
@@ -28,11 +29,9 @@ from labeltool.exporters.stm32.tables import mel_tables, sparse_filters
 from labeltool.frontend import Frontend
 from labeltool.modelfiles import ModelFiles
 from labeltool.project import Project
-from labeltool.records import Clip, Recording, Value, Verdict
-from labeltool.store.intake import take_in
+from labeltool.records import Value
 from labeltool.store.journal import rename_label, say
 
-STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wno-overlength-strings", "-Werror")
 HOSTILE = (
     "dog",
     'quo"te',
@@ -51,8 +50,6 @@ HOSTILE = (
     "x" * 10_000,
 )
 
-LABELS = ("bell", "dog", "rain")
-
 
 def compiled(folder: Path, program: str, *sources: Path) -> bytes:
     """Compile a program without a warning, run it and return what it wrote."""
@@ -68,46 +65,6 @@ def compiled(folder: Path, program: str, *sources: Path) -> bytes:
     )
     assert built.returncode == 0, built.stderr
     return subprocess.run([folder / "program"], capture_output=True, check=True).stdout
-
-
-@pytest.fixture(scope="session")
-def int8() -> bytes:
-    """An untrained network, converted: right in every shape and scale."""
-    import keras
-
-    from labeltool import models, quantise
-
-    keras.utils.set_random_seed(1)
-    patches = np.random.default_rng(1).normal(0, 1, (16, 64, 50)).astype(np.float32)
-    return quantise.to_int8(models.build("miniresnet", len(LABELS), Frontend()), patches)
-
-
-@pytest.fixture(scope="session")
-def modelled(tmp_path_factory: pytest.TempPathFactory, int8: bytes) -> Project:
-    """A project with six recordings and a model that saw the first three; never changed by a test but for exports."""
-    folder = tmp_path_factory.mktemp("modelled")
-    project = projects.create(folder / "project")
-    write = tone_writer(folder)
-    seen = []
-    with project.open_store() as store:
-        for number in range(6):
-            path = write(f"{number}.wav", frequency_hz=300.0 * (number + 1), seconds=2.5)
-            found = audio.describe(path)
-            licence = "CC BY 3.0" if number < 3 else "never seen"
-            sound = Recording(found.path, found.sha256, found.sample_rate_hz, 1, found.frames, f"g{number}", licence)
-            clip = Clip(found.sha256, 0.0, 2.5)
-            take_in(store, [sound, clip, Verdict(clip, LABELS[number % 3])], kind="test", source="test")
-            seen += [f"{found.sha256},0.0,2.5,g{number},train"] if number < 3 else []
-    number = add_model(project, labels=LABELS, int8=int8, parameters=107_331, validation_clips=12)
-    (project.models / str(number) / "seen.csv").write_text(
-        "recording_sha256,start_s,end_s,group,part\n" + "\n".join(seen) + "\n"
-    )
-    return project
-
-
-@pytest.fixture(scope="session")
-def package(modelled: Project) -> Path:
-    return Path(export(modelled, "stm32")["written"][0])
 
 
 def test_labels_read_back_from_a_compiled_program_are_the_same_text(tmp_path: Path) -> None:
@@ -217,7 +174,11 @@ def test_the_package_holds_the_tree_and_the_c_compiles(package: Path) -> None:
         "MANIFEST.sha256",
         "report.json",
         *(f"model/{name}" for name in ("model_int8.tflite", "labels.txt", "model_config.json")),
-        *(f"c/{name}" for name in ("ai_model_config.h", "user_mel_tables.c", "user_mel_tables.h")),
+        *(f"c/{name}" for name in ("ai_model_config.h", "user_mel_tables.c", "user_mel_tables.h", "aed_math.h")),
+        *(f"c/aed_{part}.{kind}" for part in ("preproc", "postproc", "tables", "nn", "model") for kind in "ch"),
+        *(f"test/{name}" for name in ("Makefile", "aed_lines.h", "aed_probe.c", "aed_run.c", "test_selftest.c")),
+        *(f"test/{name}" for name in ("golden_pcm.h", "golden_scores.h", "port.h", "port_host.c")),
+        *(f"test/arm/{name}" for name in ("port.c", "sections.ld", *(f"{chip}.ld" for chip in MACHINES))),
         *(f"validation/{name}" for name in ("val.npz", "val_in.csv", "val_out.csv", "val_clips.csv")),
     }
     if shutil.which("gcc") is None:
@@ -337,15 +298,18 @@ def test_the_c_in_the_readme_makes_the_networks_input_of_mel_powers(package: Pat
     from labeltool.quantise import Int8Model
 
     page = (package / "README.md").read_text(encoding="utf-8")
-    code = re.search(r"```c\n(.*?)```", page, re.DOTALL)
-    assert code is not None
+    stream, code = re.findall(r"```c\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "stream.c").write_text(stream)
+    if shutil.which("gcc") is not None:
+        checked = ["gcc", *STRICT, "-fsyntax-only", "-I", package / "c", tmp_path / "stream.c"]
+        assert subprocess.run(checked, check=False).returncode == 0
     shutil.copy(package / "c" / "ai_model_config.h", tmp_path)
     frontend = Frontend()
     noise = np.random.default_rng(3).normal(0, 2000, frontend.patch_samples)
     log_mel = frontend.log_mel(noise.clip(-32768, 32767).astype(np.int16))
     power = frontend.power_of_log(log_mel).T
     constants = ", ".join(c_float(value) for value in power.ravel())
-    program = f"#include <stdio.h>\n{code[1]}\nstatic float mel[] = {{{constants}}};\n" + (
+    program = f"#include <stdio.h>\n{code}\nstatic float mel[] = {{{constants}}};\n" + (
         "int main(void) { static int8_t input[64 * 50]; patch_to_input(mel, input);"
         " fwrite(input, sizeof input, 1, stdout); return 0; }\n"
     )

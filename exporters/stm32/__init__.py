@@ -8,8 +8,12 @@ from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
+from labeltool.exporters.stm32.chiptables import front_end_bytes
 from labeltool.exporters.stm32.config import ai_model_config, model_config
+from labeltool.exporters.stm32.csources import write_sources
 from labeltool.exporters.stm32.network import Network, read_network
+from labeltool.exporters.stm32.proof import Proof, prove
+from labeltool.exporters.stm32.ram import ram
 from labeltool.exporters.stm32.readme import readme
 from labeltool.exporters.stm32.tables import mel_tables
 from labeltool.exporters.stm32.validation import validation_set, write_validation
@@ -22,29 +26,38 @@ def write(source: Source, directory: Path) -> None:
     Raises
     ------
     LabeltoolError
-        When the model does not fit the package (its frontend, its input, its number of outputs), or there is nothing
-        to validate it with.
+        When the model does not fit the package (its frontend, its input, its number of outputs, its operators), there
+        is nothing to validate it with, or its C fails a check on this machine.
     """
     model = source.model
     network = read_network(model.int8)
     check_fit(model, network)
     tables, tables_header = mel_tables(model.frontend)
     found = validation_set(source)
-    texts = {
-        "README.md": readme(source, network, found),
-        f"model/{LABELS}": "".join(f"{one_line(label)}\n" for label in model.labels),
-        "model/model_config.json": _json(model_config(source.model_id, model, network)),
-        "c/ai_model_config.h": ai_model_config(source.model_id, model, network),
-        "c/user_mel_tables.c": tables,
-        "c/user_mel_tables.h": tables_header,
-        "report.json": _json(report(source.model_id, model, network)),
-    }
     for folder in ("model", "c", "validation"):
         (directory / folder).mkdir()
-    for name, text in texts.items():
-        (directory / name).write_text(text, encoding="utf-8", newline="\n")
     (directory / "model" / INT8).write_bytes(model.int8)
     write_validation(found, directory / "validation")
+    write_sources(model, network, found, directory)
+    _write_texts(
+        directory,
+        {
+            f"model/{LABELS}": "".join(f"{one_line(label)}\n" for label in model.labels),
+            "model/model_config.json": _json(model_config(source.model_id, model, network)),
+            "c/ai_model_config.h": ai_model_config(source.model_id, model, network),
+            "c/user_mel_tables.c": tables,
+            "c/user_mel_tables.h": tables_header,
+        },
+    )
+    proof = prove(source, directory)
+    memory = ram(model.int8)
+    _write_texts(
+        directory,
+        {
+            "README.md": readme(source, network, found, memory, proof),
+            "report.json": _json(report(source.model_id, model, network, memory, proof)),
+        },
+    )
 
 
 def check_fit(model: ModelFiles, network: Network) -> None:
@@ -68,8 +81,8 @@ def check_fit(model: ModelFiles, network: Network) -> None:
             raise LabeltoolError(f"the int8 model has {tensor.dtype} at one end, the package needs INT8 at both")
 
 
-def report(model_id: int, model: ModelFiles, network: Network) -> dict[str, Any]:
-    """Return what is known of the model in numbers; what was not measured is not there."""
+def report(model_id: int, model: ModelFiles, network: Network, memory: dict[str, Any], proof: Proof) -> dict[str, Any]:
+    """Return what is known of the model in numbers; what was not measured is not there, but for the reason."""
     measured = ("clip_accuracy", "int8_clip_accuracy", "validation_clips")
     return {
         "model": model_id,
@@ -82,10 +95,22 @@ def report(model_id: int, model: ModelFiles, network: Network) -> dict[str, Any]
             "input": network.input.to_dict(),
             "output": network.output.to_dict(),
         },
+        "ram": memory,
         "measured_on_the_laptop_on_the_validation_split": {
             name: model.card[name] for name in measured if model.card.get(name) is not None
         },
+        "front_end_bytes": {
+            **front_end_bytes(model.frontend),
+            "how": "counted from c/aed_preproc.h and c/aed_tables.h",
+        },
+        "measured_by_this_export": proof.to_dict(),
+        "not_measured": proof.not_measured,
     }
+
+
+def _write_texts(directory: Path, texts: dict[str, str]) -> None:
+    for name, text in texts.items():
+        (directory / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _json(told: dict[str, Any]) -> str:

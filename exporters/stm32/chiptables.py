@@ -147,6 +147,19 @@ def mel_bands(frontend: Frontend) -> MelTables:
     return MelTables(np.concatenate(rows) * _POWER_SCALE, starts.astype(np.uint16), lengths.astype(np.uint16))
 
 
+def front_end_bytes(frontend: Frontend) -> dict[str, int]:
+    """Count the RAM of `aed_preproc` and the flash of its tables, bytes; the patch is its ring of log-mel frames."""
+    mel, fft = mel_bands(frontend), fft_tables(frontend.n_fft)
+    factors = sum(stage.nbytes for stage in fft.twiddles) + fft.joints.nbytes
+    return {
+        "patch": 4 * frontend.n_mels * frontend.patch_frames,
+        "beside_the_patch": 2 * frontend.n_fft + 4 * (frontend.n_fft + 2) + 4 * frontend.patch_frames + 16,
+        "tables_in_flash": 4 * (frontend.n_fft // 2 + 1)
+        + sum(array.nbytes for array in (mel.coefficients, mel.starts, mel.lengths, fft.places))
+        + factors,
+    }
+
+
 def definitions(model: ModelFiles, network: Network) -> dict[str, str]:
     """Return the macros, less their prefix `AED_`, for which ST's application has no names of its own."""
     frontend = model.frontend

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from labeltool.exporters.stm32.chiptables import definitions
 from labeltool.exporters.stm32.ctext import c_float, c_identifiers, c_string
 from labeltool.exporters.stm32.network import Network
 from labeltool.modelfiles import ModelFiles
@@ -78,20 +79,7 @@ def ai_model_config(model_id: int, model: ModelFiles, network: Network) -> str:
         ),
         ours=_defines(
             "AED_",
-            {
-                "FRONTEND_FINGERPRINT": c_string(frontend.fingerprint),
-                "LOG_FLOOR": f"({c_float(frontend.floor)})",
-                "LOG_OFFSET_DB": f"({c_float(frontend.offset_db)})",
-                "LOG_SCALE_DB": f"({c_float(frontend.scale_db)})",
-                "PATCH_HOP": f"({frontend.patch_hop}U)",
-                "PATCH_LESS_ITS_MEAN": f"({int(frontend.centred)})",
-                "INPUT_SCALE": f"({c_float(network.input.scale or 0.0)})",
-                "INPUT_ZERO_POINT": f"({network.input.zero_point})",
-                "OUTPUT_SCALE": f"({c_float(network.output.scale or 0.0)})",
-                "OUTPUT_ZERO_POINT": f"({network.output.zero_point})",
-                "CLIP_LOUDNESS_EXPONENT": f"({c_float(model.rule.loudness_exponent)})",
-                "CLIP_TEMPERATURE": f"({c_float(model.rule.temperature)})",
-            },
+            definitions(model, network),
         ),
         labels="\n".join(
             f"    {name} = {index}," for index, name in enumerate(c_identifiers("AED_LABEL_", model.labels))

@@ -54,8 +54,7 @@ class ValidationSet:
 def validation_set(source: Source) -> ValidationSet:
     """Choose clips, one patch of each (the loudest: a silent one would tell nothing), and run the int8 network on them.
 
-    Clips the model has not seen, when there are any, else those it was checked on, else those it learnt from; labels in
-    turn.
+    The clips are those of `held_out`, labels in turn.
 
     Raises
     ------
@@ -66,14 +65,7 @@ def validation_set(source: Source) -> ValidationSet:
 
     model = source.model
     network = Int8Model(model.int8)
-    if not source.heard:
-        raise LabeltoolError("no clip has a label yet: there is nothing to validate the package with")
-    seen, learnt = model.groups_seen(), model.groups_learnt()
-    by_part: dict[Part, list[LabelledClip]] = {"unseen": [], "validation": [], "train": []}
-    for labelled in source.heard:
-        group = labelled.clip.group
-        by_part["train" if group in learnt else "validation" if group in seen else "unseen"].append(labelled)
-    part, candidates = next((part, clips) for part, clips in by_part.items() if clips)
+    part, candidates = held_out(source)
     chosen = labels_in_turn(candidates)[:MOST_PATCHES]
     cache = FeatureCache(source.project.cache / "features", model.frontend)
     failed = cache.compute(
@@ -92,6 +84,26 @@ def validation_set(source: Source) -> ValidationSet:
     inputs = network.quantise(np.stack(patches))
     outputs = network.predict_int8(inputs)
     return ValidationSet(inputs[..., None], outputs, tuple(audible), tuple(first_frames), part)
+
+
+def held_out(source: Source) -> tuple[Part, list[LabelledClip]]:
+    """Return clips that the model has not learnt from, and what they were to it.
+
+    Those it has not seen, unless there are fewer than it was checked on; then both. Without any, those it learnt from.
+
+    Raises
+    ------
+    LabeltoolError
+        When no clip has a label.
+    """
+    if not source.heard:
+        raise LabeltoolError("no clip has a label yet: there is nothing to validate the package with")
+    seen, learnt = source.model.groups_seen(), source.model.groups_learnt()
+    checked_on = [one for one in source.heard if one.clip.group in seen - learnt]
+    unseen = [one for one in source.heard if one.clip.group not in seen]
+    if unseen and len(unseen) >= len(checked_on):
+        return "unseen", unseen
+    return ("validation", unseen + checked_on) if checked_on else ("train", source.heard)
 
 
 def labels_in_turn(clips: Sequence[LabelledClip]) -> list[LabelledClip]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from labeltool.child import Child
+from labeltool.errors import LabeltoolError
 from labeltool.project import Project, find
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -53,6 +54,23 @@ def use_project(context: click.Context, directory: Path) -> None:
 def current_project() -> Project:
     """Return the project the command works on."""
     return find(click.get_current_context().meta.get(_PROJECT))
+
+
+def nearby_project() -> Project | None:
+    """Return the project as `current_project` does; None when none was named and there is none here or above.
+
+    Raises
+    ------
+    LabeltoolError
+        When the project that was named is none.
+    """
+    named = click.get_current_context().meta.get(_PROJECT)
+    try:
+        return find(named)
+    except LabeltoolError:
+        if named is not None:
+            raise
+        return None
 
 
 def emit(result: dict[str, Any]) -> None:

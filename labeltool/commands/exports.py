@@ -6,7 +6,16 @@ from pathlib import Path
 
 import click
 
-from labeltool.commands.common import current_project, emit, json_option, narrate, project_option, run_in_child
+from labeltool.commands.common import (
+    current_project,
+    emit,
+    json_option,
+    narrate,
+    nearby_project,
+    project_option,
+    run_in_child,
+)
+from labeltool.errors import LabeltoolError
 
 
 @click.command()
@@ -48,3 +57,25 @@ def export(
         return
     for directory in result["written"]:
         narrate(f"wrote {directory}")
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@project_option
+@json_option
+def verify(directory: Path, as_json: bool) -> None:
+    """Check an STM32 package: its files, its C on this machine, on emulated chips, on the project's clips.
+
+    It compiles and runs the C in the package: verify what you made, or what comes from people you trust. What this
+    machine lacks the tools for is listed as not run.
+    """
+    result = run_in_child(nearby_project(), "verify", directory=str(directory.resolve()))
+    if as_json:
+        emit(result)
+    else:
+        width = max(len(check["name"]) for check in result["checks"])
+        for check in result["checks"]:
+            click.echo(f"{check['outcome']:<7}  {check['name']:<{width}}  {check['detail']}")
+    if not result["passed"]:
+        failed = sum(check["outcome"] == "failed" for check in result["checks"])
+        raise LabeltoolError(f"{failed} of {len(result['checks'])} checks failed", file=directory)
