@@ -5,17 +5,21 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labeltool import models, quantise
 from labeltool.errors import LabeltoolError
+from labeltool.exporters.stm32.geometry import window_lead
 from labeltool.exporters.stm32.graph import Graph, read_graph
 from labeltool.exporters.stm32.layers import lower
-from labeltool.exporters.stm32.memory import our_plan, tflm_plan
+from labeltool.exporters.stm32.memory import Buffer, our_plan, place, tflm_plan
 from labeltool.exporters.stm32.network import describe
 from labeltool.exporters.stm32.nn import write_c
 from labeltool.exporters.stm32.ram import ram, tflm_arena
@@ -209,7 +213,16 @@ def odd() -> bytes:
 def test_every_kind_of_layer_under_the_sanitizers(odd: bytes, tmp_path: Path) -> None:
     codes = codes_for(read_graph(odd), 300)
     kinds = {layer.kind for layer in lower(read_graph(odd)).layers}
-    assert kinds >= {"PAD", "AVERAGE_POOL", "MAX_POOL", "CONVOLVE_DEPTH", "MULTIPLY", "MEAN", "SIGMOID", "TRANSPOSE"}
+    assert kinds >= {
+        "PAD",
+        "AVERAGE_POOL",
+        "MAX_POOL",
+        "CONVOLVE_DEPTH",
+        "MULTIPLY",
+        "MEAN",
+        "SIGMOID",
+        "TRANSPOSE",
+    }
     sanitized = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     np.testing.assert_array_equal(scores_in_c(odd, codes, tmp_path, *sanitized), scores_of_tflm(odd, codes))
 
@@ -240,6 +253,45 @@ def test_ram_is_told_as_three_numbers_and_none_is_made_up(
     told = ram(tflite)
     assert list(told) == ["our_plan", "st"] and told["st"] == "ST's own: run stedgeai analyze"
     assert told["our_plan"]["bytes"] == our_plan(lower(read_graph(tflite))).size
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 9), st.integers(0, 4)), min_size=1, max_size=12))
+def test_buffers_that_live_together_never_share_a_byte(drawn: list[tuple[int, int, int]]) -> None:
+    buffers = {i: Buffer(size, first, first + more) for i, (size, first, more) in enumerate(drawn)}
+    plan = place(buffers, sorted(buffers), alignment=4)
+    for step in range(14):
+        live = sorted((plan.offsets[i], b.size) for i, b in buffers.items() if b.first <= step <= b.last)
+        assert all(one + size <= other for (one, size), (other, _) in pairwise(live))
+    assert all(plan.offsets[i] >= 0 and plan.offsets[i] + b.size <= plan.size for i, b in buffers.items())
+
+
+@given(st.data())
+def test_an_output_over_its_input_spoils_nothing_that_is_still_to_be_read(data: st.DataObject) -> None:
+    small = st.integers(1, 4)
+    window = {name: data.draw(small, name) for name in ("in_channels", "out_channels", "stride_rows", "stride_columns")}
+    for side in ("rows", "columns"):
+        kernel, before = data.draw(small, "kernel"), data.draw(st.integers(0, 2), "before")
+        size = data.draw(st.integers(kernel, 7), "size")
+        window |= {f"in_{side}": size, f"pad_{side}": min(before, kernel - 1), f"kernel_{side}": kernel}
+        window[f"out_{side}"] = (size + 2 * window[f"pad_{side}"] - kernel) // window[f"stride_{side}"] + 1
+    w, lead = window, window_lead(window)
+
+    def spoilt(lead: int) -> bool:
+        """Walk as the kernel does, the input `lead` bytes after the output; tell if it reads what it has written."""
+        written = 0
+        for row in range(w["out_rows"]):
+            for column in range(w["out_columns"]):
+                written += w["out_channels"]
+                y = [row * w["stride_rows"] - w["pad_rows"] + k for k in range(w["kernel_rows"])]
+                x = [column * w["stride_columns"] - w["pad_columns"] + k for k in range(w["kernel_columns"])]
+                cells = [
+                    i * w["in_columns"] + j for i in y for j in x if 0 <= i < w["in_rows"] and 0 <= j < w["in_columns"]
+                ]
+                if cells and lead + min(cells) * w["in_channels"] < written:
+                    return True
+        return False
+
+    assert not spoilt(lead)
 
 
 @pytest.mark.parametrize("chip", CHIPS)

@@ -201,7 +201,7 @@ static void transpose(const struct aed_nn_layer *l, const int8_t *in, int8_t *ou
     }
 }
 
-/* Addition, multiplication and rescaling, code by code. */
+/* Addition and multiplication, code by code. */
 static void each(const struct aed_nn_layer *l, const int8_t *in, const int8_t *second, int8_t *out)
 {
     const int32_t size = l->out_rows * l->out_columns * l->out_channels;
@@ -209,16 +209,14 @@ static void each(const struct aed_nn_layer *l, const int8_t *in, const int8_t *s
     const int8_t *s = l->shifts;
     for (int32_t i = 0, j = 0; i < size; i++, j = j + 1 == l->second_size ? 0 : j + 1) {
         const int32_t a = in[i] - l->in_zero;
+        const int32_t b = second[j] - l->second_zero;
         int32_t result;
         if (l->kind == AED_NN_ADD) {
-            const int32_t b = second[j] - l->second_zero;
             /* 20 bits more, so that little is lost when the operands come to one scale. */
             const int32_t more = (int32_t)1 << 20;
             result = scaled(scaled(a * more, m[0], s[0]) + scaled(b * more, m[1], s[1]), m[2], s[2]);
-        } else if (l->kind == AED_NN_MULTIPLY) {
-            result = scaled(a * (second[j] - l->second_zero), m[0], s[0]);
         } else {
-            result = scaled(a, m[0], s[0]);
+            result = scaled(a * b, m[0], s[0]);
         }
         out[i] = clamped(result + l->out_zero, l->low, l->high);
     }
@@ -316,7 +314,6 @@ int aed_nn_run(const int8_t *input, int8_t *output)
             break;
         case AED_NN_ADD:
         case AED_NN_MULTIPLY:
-        case AED_NN_RESCALE:
             each(l, in, second, out);
             break;
         case AED_NN_MEAN:

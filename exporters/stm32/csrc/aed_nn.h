@@ -17,7 +17,6 @@ enum aed_nn_kind {
     AED_NN_TRANSPOSE,
     AED_NN_ADD,
     AED_NN_MULTIPLY,
-    AED_NN_RESCALE,         /* to another scale and zero point, and what ReLU cuts off */
     AED_NN_MEAN,            /* over the columns */
     AED_NN_SOFTMAX,         /* over the channels */
     AED_NN_SIGMOID
