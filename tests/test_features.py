@@ -150,3 +150,18 @@ def test_the_index_is_plain(tmp_path: Path, write_tone: Callable[..., Path]) -> 
     (index,) = cache.directory.glob("*.json")
     assert json.loads(index.read_text())["clips"] == [[heard.key, 0, FRONTEND.n_frames(32_000)]]
     assert not list(cache.directory.glob("*.partial"))
+
+
+def test_real_recordings_give_librosas_log_mels(tmp_path: Path, real_data: Path) -> None:
+    import librosa
+
+    for path in sorted((real_data / "esc10" / "audio").glob("*.ogg"))[::80]:
+        heard = clip(path, 0.0, 5.0)
+        cache = FeatureCache(tmp_path, FRONTEND)
+        assert cache.compute([heard]) == {}
+        pcm = audio.read_pcm(path, 0.0, 5.0, 16_000).astype(np.float64) / 32768
+        power = librosa.feature.melspectrogram(
+            y=pcm, sr=16_000, n_fft=1024, hop_length=320, center=False, n_mels=64, fmin=20, fmax=7500
+        )
+        expected = (10 * np.log10(power + FRONTEND.floor) - FRONTEND.offset_db) / FRONTEND.scale_db
+        np.testing.assert_allclose(cache.log_mel(heard), expected.T, atol=5e-4)
