@@ -64,6 +64,15 @@ def test_the_model_has_not_seen_the_test_fold_and_is_right_on_it(trained: tuple[
     assert found["confusion"] == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
 
 
+def test_another_architecture_hears_through_its_own_frontend_and_starts_anew(copy: Project) -> None:
+    at = ("--project", copy.directory)
+    told = json.loads(labeltool(*at, "retrain", "--arch", "yamnet256", "--budget", "2", "--json").stdout)
+    files = modelfiles.read(copy.models / str(told["model"]))
+    assert told["parameters"] == 137_674 - 7 * 257 and not told["warm"]
+    assert (files.frontend.n_fft, files.frontend.patch_frames) == (512, 96)
+    assert told["suggestions"] == 3
+
+
 def test_a_fold_the_model_has_seen_is_refused(trained: tuple[Project, dict[str, Any]]) -> None:
     done = labeltool("--project", trained[0].directory, "evaluate", "--fold", "1", "--json", check=1)
     assert done.stdout == "" and "has seen fold 1" in done.stderr
@@ -117,6 +126,40 @@ def test_a_new_label_widens_the_head_of_a_warm_start(copy: Project, write_tone: 
     assert (status["model"], status["pending_retrain"]) == (told["model"], 0)
 
 
+def test_a_fold_to_be_kept_unseen_is_not_carried_over_by_a_warm_start(copy: Project) -> None:
+    at = ("--project", copy.directory)
+    told = json.loads(labeltool(*at, "retrain", "--test-fold", "2", "--json").stdout)
+    assert told["warm"] is False
+    assert json.loads(labeltool(*at, "evaluate", "--fold", "2", "--json").stdout)["clips"] == 6
+    # The other way about: fold 3 was kept from the first model, and this one has learnt from it.
+    assert "has seen fold 3" in labeltool(*at, "evaluate", "--fold", "3", check=1).stderr
+
+
+def test_what_cannot_be_heard_is_left_out_and_said(copy: Project, trained: tuple[Project, dict[str, Any]]) -> None:
+    at = ("--project", copy.directory)
+    shutil.rmtree(copy.cache)
+    with sqlite3.connect(copy.database) as connection:
+        connection.execute("UPDATE recordings SET path = '/nowhere/gone.wav' WHERE path LIKE '%/pool/1.wav'")
+    connection.close()
+    done = labeltool(*at, "suggest", "--json")
+    told = json.loads(done.stdout)
+    assert told["suggestions"] == 2
+    assert [one["file"] for one in told["left_out"]] == ["/nowhere/gone.wav"]
+    assert "left out: /nowhere/gone.wav" in done.stderr
+
+
+def test_a_renamed_label_is_measured_under_its_new_name(copy: Project) -> None:
+    at = ("--project", copy.directory)
+    labeltool(*at, "rename", "low", "deep")
+    found = json.loads(labeltool(*at, "evaluate", "--fold", "3", "--json").stdout)
+    assert (found["clips"], found["clip_accuracy"]) == (6, 1.0)
+    assert found["labels"] == ["high", "deep", "middle"]
+    # Merged, the two outputs answer as one.
+    labeltool(*at, "rename", "deep", "middle")
+    found = json.loads(labeltool(*at, "evaluate", "--fold", "3", "--json").stdout)
+    assert (found["clips"], found["clip_accuracy"], found["labels"]) == (6, 1.0, ["high", "middle"])
+
+
 def test_a_killed_retraining_leaves_no_trace_and_names_its_log(copy: Project) -> None:
     child = Child.start(copy, "retrain", arch="miniresnet", from_scratch=True)
     with pytest.raises(LabeltoolError, match=r"killed by signal 9.*retrain\.log"):
@@ -146,5 +189,9 @@ def test_a_damaged_card_is_named(copy: Project) -> None:
     told["frontend"]["hop"] = 160
     card.write_text(json.dumps(told))
     assert "frontend" in labeltool("--project", copy.directory, "suggest", check=1).stderr
+    (copy.models / "1" / modelfiles.INT8).write_bytes(b"garbage")
+    card.write_text(json.dumps({**told, "frontend": {**told["frontend"], "hop": 320}}))
+    done = labeltool("--project", copy.directory, "export", "--int8", check=1)
+    assert modelfiles.INT8 in done.stderr and not (copy.exports / "int8").exists()
     card.write_text("{")
     assert "card.json" in labeltool("--project", copy.directory, "suggest", check=1).stderr
