@@ -41,7 +41,8 @@ struct aed_nn_layer {
     int32_t pad_value;      /* the code outside the input, for AED_NN_MAX_POOL and AED_NN_PAD */
     int32_t second_size;    /* elements of the second operand, repeated until the first one ends */
     int32_t in_zero, second_zero, out_zero;
-    int32_t low, high;      /* codes are held between; `low` of AED_NN_SOFTMAX: a code this far below the largest is 0 */
+    int32_t low, high;      /* codes are held between these; `low` of AED_NN_SOFTMAX: one so far below the largest is 0;
+                               `high` of AED_NN_SIGMOID: one so far from its zero is 0 or 1 */
     const int8_t *weights;  /* filters x rows x columns x channels; of ADD, MULTIPLY: a constant second operand, or NULL */
     const int32_t *bias;
     const int32_t *multipliers; /* one a filter; of AED_NN_ADD: first operand, second operand, sum */
