@@ -15,9 +15,10 @@ def write(source: Source, directory: Path) -> None:
     Raises
     ------
     LabeltoolError
-        When the model's folder is not whole.
+        When the model's folder is not whole, or the network is not the one its card speaks of.
     """
-    for name in (INT8, LABELS, CARD):
+    (directory / INT8).write_bytes(source.model.int8)
+    for name in (LABELS, CARD):
         path = source.model.directory / name
         try:
             content = path.read_bytes()

@@ -91,6 +91,10 @@ def describe(path: Path) -> AudioFile:
         # A pipe would be waited on for ever.
         raise LabeltoolError("is not a regular file", file=path)
     try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise LabeltoolError("its name is not UTF-8 and cannot be stored", file=path, remedy="rename it") from None
+    try:
         info = soundfile.info(str(path))
         sha256 = content_hash(path)
     except (soundfile.SoundFileError, OSError) as error:
@@ -167,7 +171,8 @@ def read_pcm(path: str | Path, start_s: float, end_s: float | None, sample_rate_
     """
     lead = min(start_s, _RESAMPLER_MARGIN_S)
     samples, rate = read_span(path, start_s - lead, None if end_s is None else end_s + _RESAMPLER_MARGIN_S)
-    mono = samples.mean(axis=1, dtype=np.float32)
+    # Float files may hold what is no number; the chip's converter never does.
+    mono = np.nan_to_num(samples.mean(axis=1, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
     if rate != sample_rate_hz:
         import soxr
 

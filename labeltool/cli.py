@@ -6,6 +6,7 @@ Data goes to stdout, narration, progress and errors to stderr. Exit codes: `labe
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 
 import click
@@ -55,18 +56,38 @@ for _command in (
 def main() -> None:
     """Run the command line and leave with an exit code; an error is one line on stderr."""
     try:
-        code = cli.main(prog_name="labeltool", standalone_mode=False)
+        # Not `cli.main`: it would end a broken pipe by itself, as a failure.
+        with cli.make_context("labeltool", sys.argv[1:]) as context:
+            cli.invoke(context)
+        sys.stdout.flush()
+        code = ExitCode.FINE
+    except click.exceptions.Exit as leaving:  # --help, --version
+        code = ExitCode(leaving.exit_code)
     except click.ClickException as error:
         error.show(sys.stderr)
         code = ExitCode.WRONG_CALL
     except LabeltoolError as error:
-        click.echo(f"labeltool: {error}", err=True)
-        code = ExitCode.FAILED
+        code = _failed(str(error))
     except (click.Abort, KeyboardInterrupt):
         click.echo("labeltool: interrupted", err=True)
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # `labeltool log | head`: the reader has what it wanted. Python would complain at exit when flushing stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # `labeltool log | head`: the reader has what it wanted.
+        _drop_stdout()
         code = ExitCode.FINE
-    sys.exit(code if isinstance(code, int) else ExitCode.FINE)
+    except OSError as error:
+        _drop_stdout()
+        code = _failed(f"{error.filename or 'cannot write'}: {error.strerror or error}")
+    except sqlite3.Error as error:
+        code = _failed(f"the project's database refused: {error} (is it damaged? copies end in .bak)")
+    sys.exit(code)
+
+
+def _failed(reason: str) -> ExitCode:
+    click.echo(f"labeltool: {reason}", err=True)
+    return ExitCode.FAILED
+
+
+def _drop_stdout() -> None:
+    """Send what is left to nowhere: Python would complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -47,5 +47,9 @@ class LabeltoolError(Exception):
         if self.file is not None:
             place = f"{self.file}:{self.line}: " if self.line is not None else f"{self.file}: "
         told = f"{place}{self.reason}" + (f" ({self.remedy})" if self.remedy else "")
-        # A file name or a label may hold a newline; an error is one line all the same.
-        return " ".join(told.splitlines())
+        return in_one_line(told)
+
+
+def in_one_line(text: str) -> str:
+    """Return text as one printable line, whatever a file name or a label in it holds: newlines, escape codes."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

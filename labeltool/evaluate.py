@@ -12,11 +12,12 @@ import numpy as np
 from labeltool import modelfiles
 from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
-from labeltool.lessons import heard, lesson
+from labeltool.hearing import hear
+from labeltool.lessons import heard, lesson, no_such_fold
 from labeltool.measure import Measured, measure
 from labeltool.project import Project
 from labeltool.records import LabelledClip
-from labeltool.retraining import Recipe, features_of, teach
+from labeltool.retraining import Recipe, teach
 from labeltool.splits import groups_of_fold
 from labeltool.store import clips, models
 
@@ -49,16 +50,23 @@ def evaluate(
     with project.open_store() as store:
         everything = heard(clips.labelled(store))
         chosen = None if cross_validate else models.model(store, model_id)
+        today = clips.names_today(store)
     if chosen is None:
         return _cross_validate(project, everything, seed, report)
     files = modelfiles.read(project.models / str(chosen.id))
-    wanted = _unseen(files, everything, fold, chosen.id)
-    measured = _measure_on(project, files, wanted, report)
-    return {"model": chosen.id, "labels": list(files.labels), "fold": fold, **measured.to_dict()}
+    # The clips go by today's labels, the model's outputs by those it was trained with.
+    names = [today.get(name, name) for name in files.labels]
+    wanted = _unseen(files, names, everything, fold, chosen.id)
+    measured, left_out = _measure_on(project, files, names, wanted, report)
+    return {"model": chosen.id, "fold": fold, **measured.to_dict(), "left_out": left_out}
 
 
 def _unseen(
-    files: modelfiles.ModelFiles, everything: Sequence[LabelledClip], fold: int | None, model_id: int
+    files: modelfiles.ModelFiles,
+    names: Sequence[str],
+    everything: Sequence[LabelledClip],
+    fold: int | None,
+    model_id: int,
 ) -> list[LabelledClip]:
     if fold is None:
         learnt = files.groups_learnt()
@@ -70,29 +78,31 @@ def _unseen(
     else:
         wanted = [one for one in everything if one.clip.fold == fold]
         if not wanted:
-            raise LabeltoolError(f"no labelled clip is in fold {fold}")
+            raise no_such_fold(fold, everything)
         # Validation has shaped the model too: it chose its temperature.
         if groups_of_fold(everything, fold) & files.groups_seen():
             raise LabeltoolError(
                 f"model {model_id} has seen fold {fold}",
                 remedy=f"`labeltool retrain --test-fold {fold}` keeps it unseen",
             )
-    known = [one for one in wanted if set(one.present) & set(files.labels)]
+    known = [one for one in wanted if set(one.present) & set(names)]
     if not known:
         raise LabeltoolError(f"model {model_id} knows none of the labels of these clips", remedy="retrain")
     return known
 
 
 def _measure_on(
-    project: Project, files: modelfiles.ModelFiles, wanted: Sequence[LabelledClip], report: Callable[..., None]
-) -> Measured:
+    project: Project,
+    files: modelfiles.ModelFiles,
+    names: Sequence[str],
+    wanted: Sequence[LabelledClip],
+    report: Callable[..., None],
+) -> tuple[Measured, list[dict[str, str]]]:
     cache = FeatureCache(project.cache / "features", files.frontend)
-    heard_clips, log_mels = features_of(cache, [one.clip for one in wanted], report=report)
-    first_label = {
-        one.clip.id: next(files.labels.index(name) for name in one.present if name in files.labels) for one in wanted
-    }
-    truth = np.array([first_label[clip.id] for clip in heard_clips])
-    return measure(files, log_mels, truth, report=report)
+    hearing = hear(cache, [one.clip for one in wanted], report=report)
+    first_label = {one.clip.id: next(name for name in one.present if name in names) for one in wanted}
+    truth = [first_label[clip.id] for clip in hearing.clips]
+    return measure(files, hearing.log_mels, truth, names=names, report=report), hearing.left_out
 
 
 def _cross_validate(
@@ -103,6 +113,7 @@ def _cross_validate(
         raise LabeltoolError("the labelled clips are in no folds", remedy="import a data set with folds")
     labels = sorted({name for one in everything for name in one.present})
     results: list[dict[str, Any]] = []
+    everywhere: list[dict[str, str]] = []
     total = np.zeros((len(labels), len(labels)), np.int64)
     for number in numbers:
 
@@ -114,8 +125,9 @@ def _cross_validate(
             teach(project, lesson(everything, test_fold=number), recipe, None, Path(folder), report=report_fold)
             files = modelfiles.read(Path(folder))
             test = [one for one in everything if one.clip.fold == number and set(one.present) & set(files.labels)]
-            measured = _measure_on(project, files, test, report_fold)
-        places = [labels.index(name) for name in files.labels]
+            measured, left_out = _measure_on(project, files, files.labels, test, report_fold)
+            everywhere += (one for one in left_out if one not in everywhere)
+        places = [labels.index(name) for name in measured.labels]
         total[np.ix_(places, places)] += measured.confusion
         results.append({"fold": number, **measured.to_dict()})
     mean = {
@@ -129,4 +141,5 @@ def _cross_validate(
         **mean,
         "confusion": total.tolist(),
         "folds": results,
+        "left_out": everywhere,
     }

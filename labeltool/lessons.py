@@ -39,10 +39,6 @@ class Lesson:
         place = {clip.id: index for index, clip in enumerate(self.clips)}
         return Lesson(tuple(clips), self.labels, self.targets[[place[clip.id] for clip in clips]])
 
-    def names(self) -> list[str]:
-        """Return each clip's first label."""
-        return [self.labels[index] for index in self.targets.argmax(axis=1)]
-
 
 def heard(labelled: Sequence[LabelledClip]) -> list[LabelledClip]:
     """Return the clips in which some label is heard: what can be learnt from and measured on.
@@ -50,6 +46,13 @@ def heard(labelled: Sequence[LabelledClip]) -> list[LabelledClip]:
     A clip of which is only known what it is not, or on which the person was unsure, teaches nothing here.
     """
     return [one for one in labelled if one.present]
+
+
+def no_such_fold(fold: int, clips: Sequence[LabelledClip]) -> LabeltoolError:
+    """Make the error for a fold that no labelled clip is in."""
+    folds = sorted({one.clip.fold for one in clips if one.clip.fold is not None})
+    there = "there are folds " + ", ".join(map(str, folds)) if folds else "the clips are in no folds"
+    return LabeltoolError(f"no labelled clip is in fold {fold}", remedy=there)
 
 
 def lesson(labelled: Sequence[LabelledClip], *, test_fold: int | None = None) -> Lesson:
@@ -69,14 +72,14 @@ def lesson(labelled: Sequence[LabelledClip], *, test_fold: int | None = None) ->
     if test_fold is not None:
         kept_back = groups_of_fold(clips, test_fold)
         if not kept_back:
-            folds = sorted({one.clip.fold for one in clips if one.clip.fold is not None})
-            raise LabeltoolError(f"no labelled clip is in fold {test_fold}", remedy=f"there are folds {folds}")
+            raise no_such_fold(test_fold, clips)
         clips = [one for one in clips if one.clip.group not in kept_back]
     labels = tuple(sorted({name for one in clips for name in one.present}))
     if len(labels) < 2:
-        raise LabeltoolError(
-            f"only {len(labels)} label(s) with clips to learn from", remedy="label clips of at least two sounds"
+        told = (
+            f"only {labels[0]!r} has clips to learn from" if labels else "nothing is labelled that can be learnt from"
         )
+        raise LabeltoolError(told, remedy="label clips of at least two sounds")
     place = {name: index for index, name in enumerate(labels)}
     targets = np.zeros((len(clips), len(labels)), np.float32)
     for row, one in zip(targets, clips, strict=True):

@@ -17,6 +17,7 @@ from labeltool.frontend import Float32
 class Measured:
     """What came out; accuracies and `ece` 0 to 1, `confusion` (labels, labels), rows the truth, of the float model."""
 
+    labels: tuple[str, ...]
     clips: int
     clip_accuracy: float
     patch_accuracy: float
@@ -33,33 +34,42 @@ class Measured:
 def measure(
     files: modelfiles.ModelFiles,
     log_mels: Sequence[Float32],
-    truth: npt.NDArray[np.int64],
+    truth: Sequence[str],
     *,
+    names: Sequence[str],
     report: Callable[..., None],
 ) -> Measured:
     """Measure float and int8 on the same clips.
 
     Parameters
     ----------
-    truth : (clips,)
-        Indices into the model's labels.
+    truth
+        Each clip's label.
+    names
+        What each of the model's outputs is called; outputs of one name, labels that were merged since, count as one.
     """
+    labels = tuple(dict.fromkeys(names))
+    place = {name: index for index, name in enumerate(labels)}
+    merged = np.zeros((len(names), len(labels)), np.float32)
+    merged[np.arange(len(names)), [place[name] for name in names]] = 1
+    wanted = np.array([place[name] for name in truth])
     report("measuring, float", 0, len(truth))
     as_float = list(scoring.score_clips(files, scoring.float_predictor(files), log_mels))
     report("measuring, int8", 0, len(truth))
     as_int8 = list(scoring.score_clips(files, scoring.int8_predictor(files), log_mels))
-    probabilities = np.stack([score.probabilities for score in as_float])
+    probabilities = np.stack([score.probabilities for score in as_float]) @ merged
     answers = probabilities.argmax(axis=1)
-    patch_truth = np.repeat(truth, [len(score.patches) for score in as_float])
-    patch_answers = np.concatenate([score.patches for score in as_float]).argmax(axis=1)
-    int8_patch_answers = np.concatenate([score.patches for score in as_int8]).argmax(axis=1)
-    int8_answers = np.stack([score.probabilities for score in as_int8]).argmax(axis=1)
+    int8_answers = (np.stack([score.probabilities for score in as_int8]) @ merged).argmax(axis=1)
+    patch_wanted = np.repeat(wanted, [len(score.patches) for score in as_float])
+    patch_answers = (np.concatenate([score.patches for score in as_float]) @ merged).argmax(axis=1)
+    int8_patch_answers = (np.concatenate([score.patches for score in as_int8]) @ merged).argmax(axis=1)
     return Measured(
+        labels=labels,
         clips=len(truth),
-        clip_accuracy=float(np.mean(answers == truth)),
-        patch_accuracy=float(np.mean(patch_answers == patch_truth)),
-        int8_clip_accuracy=float(np.mean(int8_answers == truth)),
+        clip_accuracy=float(np.mean(answers == wanted)),
+        patch_accuracy=float(np.mean(patch_answers == patch_wanted)),
+        int8_clip_accuracy=float(np.mean(int8_answers == wanted)),
         int8_patch_agreement=float(np.mean(int8_patch_answers == patch_answers)),
-        ece=metrics.expected_calibration_error(probabilities, truth),
-        confusion=metrics.confusion(truth, answers, len(files.labels)),
+        ece=metrics.expected_calibration_error(probabilities, wanted),
+        confusion=metrics.confusion(wanted, answers, len(labels)),
     )

@@ -11,6 +11,7 @@ outputs, how patches become a clip's answer, metrics, versions. `seen.csv` lists
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -51,12 +52,20 @@ class ModelFiles:
 
     @property
     def int8(self) -> bytes:
-        """The int8 model, as TFLite."""
-        return _read_bytes(self.directory / INT8)
+        """The int8 model, as TFLite; checked against the card, which says what its bytes are."""
+        path = self.directory / INT8
+        content = _read_bytes(path)
+        if hashlib.sha256(content).hexdigest() != self.card["int8_sha256"]:
+            raise LabeltoolError("is not the file its card speaks of", file=path, remedy="damaged? `labeltool retrain`")
+        return content
 
     def groups_learnt(self) -> set[str]:
-        """Return the groups of the clips whose answers shaped the weights."""
-        return {row["group"] for row in self._seen() if row["part"] == "train"}
+        """Return the groups whose answers shaped the weights, its ancestors' of a warm start too."""
+        return {row["group"] for row in self._seen() if row["part"] in ("train", "inherited")}
+
+    def groups_checked(self) -> set[str]:
+        """Return the groups it was validated on, which no ancestor has learnt from."""
+        return {row["group"] for row in self._seen() if row["part"] == "validation"}
 
     def groups_seen(self) -> set[str]:
         """Return the groups of every clip it was taught or checked on."""
@@ -66,8 +75,8 @@ class ModelFiles:
         path = self.directory / SEEN
         try:
             with path.open(encoding="utf-8", newline="") as file:
-                return list(csv.DictReader(file))
-        except OSError as error:
+                return [{"group": row["group"], "part": row["part"]} for row in csv.DictReader(file)]
+        except (OSError, ValueError, KeyError, csv.Error) as error:
             raise LabeltoolError("cannot be read", file=path, remedy="the model's folder is not whole") from error
 
 
@@ -114,17 +123,20 @@ def write(
     card: dict[str, Any],
     int8: bytes,
     seen: Iterable[tuple[StoredClip, str]],
-) -> None:
-    """Write everything but `model.keras` into a folder that exists.
+    inherited: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Write everything but `model.keras` into a folder that exists; return the card as written.
 
     Parameters
     ----------
     card
-        As in the module's docstring; `card_version` is added.
+        As in the module's docstring; `card_version` and `int8_sha256` are added.
     seen
         Clips with the part they played: "train" or "validation".
+    inherited
+        Groups that a warm start's ancestors learnt from and that are not among `seen`.
     """
-    told = {"card_version": CARD_VERSION, **card}
+    told = {"card_version": CARD_VERSION, "int8_sha256": hashlib.sha256(int8).hexdigest(), **card}
     (directory / CARD).write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     (directory / LABELS).write_text("".join(f"{one_line(name)}\n" for name in card["labels"]), encoding="utf-8")
     (directory / INT8).write_bytes(int8)
@@ -133,6 +145,9 @@ def write(
         writer.writerow(("recording_sha256", "start_s", "end_s", "group", "part"))
         for clip, part in seen:
             writer.writerow((clip.sha256, clip.start_s, clip.end_s, clip.group, part))
+        for group in sorted(inherited):
+            writer.writerow(("", "", "", group, "inherited"))
+    return told
 
 
 def one_line(name: str) -> str:

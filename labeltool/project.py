@@ -16,6 +16,9 @@ from labeltool.store.database import speaking
 SETTINGS_FILE = "labeltool.toml"
 DATABASE_FILE = "labels.db"
 
+# Backup programs leave out what carries this tag (bford.info/cachedir).
+_CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n"
+
 _TEMPLATE = """\
 # Settings of this labeltool project. Every line may be left out; these are the defaults.
 
@@ -96,14 +99,22 @@ def create(directory: Path) -> Project:
     directory = directory.resolve()
     if (directory / DATABASE_FILE).exists() or (directory / SETTINGS_FILE).exists():
         raise LabeltoolError("is a labeltool project already", file=directory)
-    with speaking(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        for name in ("models", "cache"):
-            (directory / name).mkdir(exist_ok=True)
-        # Backup programs leave out what carries this tag (bford.info/cachedir).
-        (directory / "cache" / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
-        Store.create(directory / DATABASE_FILE).close()
-        (directory / SETTINGS_FILE).write_text(_TEMPLATE, encoding="utf-8")
+    made: list[Path] = []
+    try:
+        with speaking(directory):
+            for folder in (*reversed(directory.parents), directory, directory / "models", directory / "cache"):
+                if not folder.exists():
+                    folder.mkdir()
+                    made.append(folder)
+            for name, text in ((Path("cache", "CACHEDIR.TAG"), _CACHE_TAG), (Path(SETTINGS_FILE), _TEMPLATE)):
+                made.append(directory / name)
+                (directory / name).write_text(text, encoding="utf-8")
+            # Last: where there is a database there is a project.
+            Store.create(directory / DATABASE_FILE).close()
+    except BaseException:
+        for left in reversed(made):
+            left.rmdir() if left.is_dir() else left.unlink(missing_ok=True)
+        raise
     return load(directory)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,16 +16,20 @@ import numpy as np
 from labeltool import __version__, modelfiles
 from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
-from labeltool.frontend import Float32, Frontend
+from labeltool.hearing import hear
 from labeltool.lessons import Lesson, lesson
 from labeltool.measure import measure
 from labeltool.project import Project
-from labeltool.records import StoredClip
+from labeltool.records import LabelledClip
+from labeltool.splits import groups_of_fold, hold_out
 from labeltool.store import Store, clips, journal, models
 from labeltool.suggest import suggest_for_all
 
 if TYPE_CHECKING:
     import keras
+    import numpy.typing as npt
+
+    from labeltool import training
 
 Report = Callable[..., None]
 """Called with stage, done, total and a text."""
@@ -40,6 +43,15 @@ class Recipe:
     seed: int = 0
     budget_s: float | None = None
     test_fold: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The model a warm start goes on from; `network` has an output for each of the lesson's labels."""
+
+    id: int
+    files: modelfiles.ModelFiles
+    network: keras.Model
 
 
 def retrain(
@@ -68,17 +80,18 @@ def retrain(
     recipe = Recipe(arch, seed, budget_s, test_fold)
     with _alone(project), project.open_store() as store:
         mark = journal.mark(store)
-        parent = None if from_scratch else models.latest(store)
-        lessons = lesson(clips.labelled(store), test_fold=test_fold)
+        labelled = clips.labelled(store)
+        lessons = lesson(labelled, test_fold=test_fold)
+        parent = None if from_scratch else _parent(project, store, labelled, recipe, lessons)
         scratch = project.models / ".training"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         try:
             card = teach(project, lessons, recipe, parent, scratch, report=report)
-            model_id = _publish(project, store, scratch, card, parent, mark)
+            model_id = _publish(project, store, scratch, card, mark)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        suggestions = suggest_for_all(project, store, model_id, report=report)
+        suggested = suggest_for_all(project, store, model_id, report=report)
     return {
         "model": model_id,
         "arch": arch,
@@ -88,7 +101,8 @@ def retrain(
         "int8_clip_accuracy": card["int8_clip_accuracy"],
         "validation_clips": card["validation_clips"],
         "warm": card["parent"] is not None,
-        "suggestions": suggestions,
+        "suggestions": suggested.waiting,
+        "left_out": [*card["left_out"], *(one for one in suggested.left_out if one not in card["left_out"])],
         "seconds": round(time.monotonic() - began, 1),
     }
 
@@ -97,7 +111,7 @@ def teach(
     project: Project,
     lessons: Lesson,
     recipe: Recipe,
-    parent: models.ModelRow | None,
+    parent: Parent | None,
     directory: Path,
     *,
     report: Report,
@@ -107,7 +121,7 @@ def teach(
     Parameters
     ----------
     parent
-        The model to start from; one of another architecture or frontend is passed over.
+        What to start from; None starts from scratch.
     directory
         Exists; gets the files of `labeltool.modelfiles`.
     """
@@ -116,9 +130,9 @@ def teach(
 
     frontend = networks.architecture(recipe.arch).frontend
     cache = FeatureCache(project.cache / "features", frontend)
-    heard, log_mels = features_of(cache, lessons.clips, report=report)
-    lessons = lessons.only(heard)
-    warm = None if parent is None else _warm_start(project, parent, recipe.arch, frontend, lessons.labels)
+    hearing = hear(cache, lessons.clips, report=report)
+    lessons, log_mels = lessons.only(hearing.clips), hearing.log_mels
+    settings = training.TrainingSettings(seed=recipe.seed, budget_s=recipe.budget_s)
     fitted = training.fit(
         recipe.arch,
         frontend,
@@ -126,8 +140,9 @@ def teach(
         lessons.targets,
         lessons.groups,
         label_names=lessons.labels,
-        settings=training.TrainingSettings(seed=recipe.seed, budget_s=recipe.budget_s),
-        warm_start=warm,
+        settings=settings,
+        warm_start=parent.network if parent else None,
+        validation=_checked_on(lessons, parent.files, settings) if parent else None,
         on_progress=lambda told: report("training", told["step"], told["steps"], f"{told['left_s']:.0f} s left"),
     )
     report("converting to int8", 0, 0)
@@ -142,74 +157,90 @@ def teach(
         "frontend": frontend.to_dict(),
         "fingerprint": frontend.fingerprint,
         "labels": list(lessons.labels),
-        "int8_sha256": hashlib.sha256(int8).hexdigest(),
         "clip_rule": fitted.rule.to_dict(),
         "labels_seen": len(lessons.clips),
         "validation_clips": len(validation),
+        "left_out": hearing.left_out,
         "seed": recipe.seed,
         "test_fold": recipe.test_fold,
         "seconds": round(fitted.seconds, 1),
-        "parent": parent.id if parent is not None and warm is not None else None,
+        "parent": parent.id if parent else None,
         "clip_accuracy": None,
         "int8_clip_accuracy": None,
         "versions": _versions(),
     }
     fitted.model.save(directory / modelfiles.KERAS)
     parts = [(clip, "validation" if i in validation else "train") for i, clip in enumerate(lessons.clips)]
-    modelfiles.write(directory, card=card, int8=int8, seen=parts)
-    if validation:
-        held = sorted(validation)
-        measured = measure(
-            modelfiles.read(directory),
-            [log_mels[i] for i in held],
-            lessons.targets[held].argmax(axis=1),
-            report=report,
-        )
-        card |= measured.to_dict()
-        modelfiles.write(directory, card=card, int8=int8, seen=parts)
-    return card
+    inherited = parent.files.groups_learnt() - set(lessons.groups) if parent else set()
+    written = modelfiles.write(directory, card=card, int8=int8, seen=parts, inherited=inherited)
+    if not validation:
+        return written
+    held = sorted(validation)
+    measured = measure(
+        modelfiles.read(directory),
+        [log_mels[i] for i in held],
+        [lessons.labels[place] for place in lessons.targets[held].argmax(axis=1)],
+        names=lessons.labels,
+        report=report,
+    )
+    return modelfiles.write(directory, card=card | measured.to_dict(), int8=int8, seen=parts, inherited=inherited)
 
 
-def features_of(
-    cache: FeatureCache, wanted: Sequence[StoredClip], *, report: Report
-) -> tuple[list[StoredClip], list[Float32]]:
-    """Return the clips that can be heard with their log-mel frames, computed where the cache lacks them.
+def _parent(
+    project: Project, store: Store, labelled: Sequence[LabelledClip], recipe: Recipe, lessons: Lesson
+) -> Parent | None:
+    """Return the newest model, its head made for the lesson's labels, where training may go on from it.
 
-    Raises
-    ------
-    LabeltoolError
-        When none can be heard; the first one's reason.
+    Not from one of another architecture or frontend, not from one that is damaged (what it knew can be learnt again),
+    and not from one that has seen the fold to be kept unseen: its weights would carry the fold over.
     """
-    failed = cache.compute(wanted, progress=lambda done, total: report("listening", done, total))
-    heard = [clip for clip in wanted if clip.key not in failed]
-    for place, error in enumerate(failed.values(), start=1):
-        report("left out", place, len(failed), str(error))
-    if not heard:
-        raise next(iter(failed.values()))
-    return heard, [cache.log_mel(clip) for clip in heard]
-
-
-def _warm_start(
-    project: Project, parent: models.ModelRow, arch: str, frontend: Frontend, labels: tuple[str, ...]
-) -> keras.Model | None:
     from labeltool import models as networks
 
-    files = modelfiles.read(project.models / str(parent.id))
-    if files.card["architecture"] != arch or files.frontend != frontend:
+    newest = models.latest(store)
+    if newest is None:
         return None
-    return networks.widen_head(networks.load(files.directory / modelfiles.KERAS), files.labels, labels)
+    try:
+        files = modelfiles.read(project.models / str(newest.id))
+        unseen = groups_of_fold(labelled, recipe.test_fold) if recipe.test_fold is not None else set()
+        same = files.card["architecture"] == recipe.arch
+        if not same or files.frontend != networks.architecture(recipe.arch).frontend or unseen & files.groups_seen():
+            return None
+        network = networks.load(files.directory / modelfiles.KERAS)
+    except LabeltoolError:
+        return None
+    today = clips.names_today(store)
+    names = [today.get(name, name) for name in files.labels]
+    return Parent(newest.id, files, networks.widen_head(network, names, lessons.labels))
 
 
-def _publish(
-    project: Project, store: Store, scratch: Path, card: dict[str, Any], parent: models.ModelRow | None, mark: str
-) -> int:
+def _checked_on(
+    lessons: Lesson, parent: modelfiles.ModelFiles, settings: training.TrainingSettings
+) -> npt.NDArray[np.int64]:
+    """Choose a warm start's validation clips: the parent's, and a share of the groups it has never met.
+
+    What an ancestor has learnt from can check nothing any more, and what checked it must not be learnt from.
+    """
+    checked, learnt = parent.groups_checked(), parent.groups_learnt()
+    first_labels = [lessons.labels[place] for place in lessons.targets.argmax(axis=1)]
+    fresh = [i for i, group in enumerate(lessons.groups) if group not in learnt and group not in checked]
+    chosen = hold_out(
+        [lessons.groups[i] for i in fresh],
+        [first_labels[i] for i in fresh],
+        share=settings.validation_share,
+        seed=settings.seed,
+    )
+    kept = [i for i, group in enumerate(lessons.groups) if group in checked]
+    return np.array(sorted([*kept, *(fresh[i] for i in chosen)]), dtype=np.int64)
+
+
+def _publish(project: Project, store: Store, scratch: Path, card: dict[str, Any], mark: str) -> int:
     def publish(model_id: int) -> None:
         target = project.models / str(model_id)
         # Left by a process that died between renaming and committing: nobody knows of it.
         shutil.rmtree(target, ignore_errors=True)
         scratch.rename(target)
 
-    return models.add(store, parent_id=parent.id if parent else None, card=card, journal_mark=mark, publish=publish)
+    return models.add(store, parent_id=card["parent"], card=card, journal_mark=mark, publish=publish)
 
 
 def _versions() -> dict[str, str]:

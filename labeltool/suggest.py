@@ -2,54 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from labeltool import modelfiles, scoring
 from labeltool.features import FeatureCache
+from labeltool.hearing import hear
 from labeltool.project import Project
-from labeltool.records import StoredClip, Suggestion
+from labeltool.records import Suggestion
 from labeltool.store import Store, clips, models
 
 # Clips whose features are held at once: progress moves, and an interrupted run keeps what it has heard.
 _BATCH = 512
 
 
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """How many clips without an answer got a suggestion, and which files could not be heard."""
+
+    waiting: int
+    left_out: list[dict[str, str]]
+
+
 def suggest(project: Project, *, report: Callable[..., None], model_id: int | None = None) -> dict[str, Any]:
     """Score every clip by a model, by default the newest; a task of the worker."""
     with project.open_store() as store:
         chosen = models.model(store, model_id).id
-        return {"model": chosen, "suggestions": suggest_for_all(project, store, chosen, report=report)}
+        suggested = suggest_for_all(project, store, chosen, report=report)
+    return {"model": chosen, "suggestions": suggested.waiting, "left_out": suggested.left_out}
 
 
-def suggest_for_all(project: Project, store: Store, model_id: int, *, report: Callable[..., None]) -> int:
-    """Write a model's suggestions for every clip; return the number of those without an answer."""
+def suggest_for_all(project: Project, store: Store, model_id: int, *, report: Callable[..., None]) -> Suggested:
+    """Write a model's suggestions for every clip."""
     files = modelfiles.read(project.models / str(model_id))
-    waiting = {clip.id for clip in clips.unanswered(store)}
-    rows = list(_score(project, files, model_id, clips.all_clips(store), report))
-    models.replace_suggestions(store, rows)
-    return sum(row.clip_id in waiting for row in rows)
-
-
-def _score(
-    project: Project,
-    files: modelfiles.ModelFiles,
-    model_id: int,
-    wanted: list[StoredClip],
-    report: Callable[..., None],
-) -> Iterator[Suggestion]:
-    if not wanted:
-        return
     cache = FeatureCache(project.cache / "features", files.frontend)
     predict = scoring.float_predictor(files)
+    wanted = clips.all_clips(store)
+    waiting = {clip.id for clip in clips.unanswered(store)}
+    suggestions: list[Suggestion] = []
+    left_out: list[dict[str, str]] = []
     for first in range(0, len(wanted), _BATCH):
         report("suggesting", first, len(wanted))
-        batch = wanted[first : first + _BATCH]
-        failed = cache.compute(batch)
-        heard = [clip for clip in batch if clip.key not in failed]
-        scores = scoring.score_clips(files, predict, [cache.log_mel(clip) for clip in heard])
-        for clip, score in zip(heard, scores, strict=True):
+        hearing = hear(cache, wanted[first : first + _BATCH], report=_quietly, need=False)
+        left_out += (one for one in hearing.left_out if one not in left_out)
+        scores = scoring.score_clips(files, predict, hearing.log_mels)
+        for clip, score in zip(hearing.clips, scores, strict=True):
             order = score.probabilities.argsort()[::-1]
-            probabilities = {files.labels[i]: float(score.probabilities[i]) for i in order}
-            yield Suggestion(clip.id, model_id, probabilities)
-    report("suggesting", len(wanted), len(wanted))
+            held = {files.labels[i]: float(score.probabilities[i]) for i in order}
+            suggestions.append(Suggestion(clip.id, model_id, held))
+    models.replace_suggestions(store, suggestions)
+    return Suggested(sum(one.clip_id in waiting for one in suggestions), left_out)
+
+
+def _quietly(*_: object) -> None:
+    """Say nothing: the stage that listens is told of already."""

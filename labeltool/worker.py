@@ -6,13 +6,15 @@ import importlib
 import json
 import os
 import signal
+import sqlite3
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from labeltool import project as projects
-from labeltool.errors import ExitCode, LabeltoolError
+from labeltool.errors import ExitCode, LabeltoolError, in_one_line
 
 TASKS = {
     "retrain": "labeltool.retraining:retrain",
@@ -39,12 +41,21 @@ def main(job_text: str) -> int:
     try:
         project = projects.find(Path(job["project"])) if job["project"] else None
         result = getattr(importlib.import_module(module), function)(project, report=report, **job["options"])
-    except LabeltoolError as error:
-        traceback.print_exc()
-        _tell({"event": "error", "reason": str(error)})
+    except (LabeltoolError, OSError, sqlite3.Error, MemoryError) as error:
+        _tell({"event": "error", "reason": _in_words(error)})
+        with suppress(OSError):  # the disk may be full
+            traceback.print_exc()
         return ExitCode.FAILED
     _tell({"event": "done", "result": result})
     return ExitCode.FINE
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return in_one_line(f"{error.filename or 'the disk'}: {error.strerror or error}")
+    if isinstance(error, sqlite3.Error):
+        return f"the project's database refused: {error}"
+    return str(error) or "there is not enough memory"
 
 
 def _tell(message: dict[str, Any]) -> None:

@@ -176,6 +176,71 @@ def test_a_full_disk_while_importing_stores_nothing(tmp_path: Path) -> None:
         subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["relocate", "nowhere"],
+        ["mark", "9" * 30, "dog"],
+        ["mark", "b\udcff.wav", "dog"],
+        ["mark", "1", "\udcff"],
+        ["import", "audio", "b\udcff.wav"],
+        ["import", "audacity", "b\udcff.txt"],
+        ["suggest", "--model", "9" * 30],
+        ["classify", "nowhere.wav"],
+        ["classify", "nowhere.wav", "--model", "²"],
+        ["export", "--int8"],
+        ["rename", "no", "such"],
+    ],
+)
+def test_nonsense_is_answered_in_one_line(project: Project, arguments: list[str]) -> None:
+    raw = [argument.encode("utf-8", "surrogateescape") for argument in arguments]
+    done = subprocess.run(
+        [sys.executable, "-m", "labeltool", "--project", str(project.directory), *raw],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("labeltool: "), done.stderr
+
+
+def test_a_reader_that_leaves_early_and_a_full_output_are_no_tracebacks(
+    project: Project, write_tone: Callable[..., Path]
+) -> None:
+    at = [sys.executable, "-m", "labeltool", "--project", str(project.directory)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*at, "status"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    labeltool(*at[3:], "import", "audio", write_tone("a.wav", seconds=40), "--clip-seconds", "0.01")
+    for number in range(3):
+        labeltool(*at[3:], "mark", str(number + 1), "x" * 60_000)
+    piped = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", '"$@" log | head -c 10 >/dev/null', "-", *at],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (piped.returncode, piped.stderr) == (0, "")
+
+
+def test_a_project_is_made_whole_or_not_at_all_on_a_small_disk(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    for size in ("60k", "120k", "200k"):
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(disk)]).returncode:
+            pytest.skip("only root may mount a small disk to fill")
+        try:
+            done = labeltool("init", disk / "p", check=None)
+            if done.returncode:
+                assert "disk is full" in done.stderr and len(done.stderr.splitlines()) == 1
+                assert list(disk.rglob("*")) == []
+            else:
+                labeltool("--project", disk / "p", "status")
+        finally:
+            subprocess.run(["umount", str(disk)], check=True)
+
+
 def test_a_wrong_call_exits_with_2(project: Project) -> None:
     for arguments in (["export"], ["no-such-command"], ["mark", "1"], ["import", "audio", "--clip-seconds", "x", "."]):
         done = labeltool("--project", project.directory, *arguments, check=2)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from labeltool.child import Child
-from labeltool.errors import LabeltoolError
+from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.project import Project, find
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -75,12 +75,27 @@ def nearby_project() -> Project | None:
 
 def emit(result: dict[str, Any]) -> None:
     """Print a JSON object on stdout."""
-    click.echo(json.dumps(result, ensure_ascii=False, indent=2))
+    told = json.dumps(result, ensure_ascii=False, indent=2)
+    # A file name that is no UTF-8 has lone surrogates, which only escapes can carry.
+    click.echo(told if _is_utf8(told) else json.dumps(result, indent=2))
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def narrate(text: str) -> None:
     """Say something on stderr."""
     click.echo(text, err=True)
+
+
+def shown(label: str, width: int = 40) -> str:
+    """Quote a label for a table: printable, at most so wide, whatever it holds."""
+    return repr(label if len(label) <= width else label[: width - 1] + "…")
 
 
 class Progress:
@@ -142,4 +157,6 @@ def run_in_child(project: Project | None, task: str, **options: Any) -> dict[str
     finally:
         # On Ctrl-C, or when the reading fails; a worker that is done has ended already.
         child.stop()
+    for one in result.get("left_out", ()):
+        narrate(in_one_line(f"left out: {one['reason']}"))
     return result

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from labeltool.commands.common import Progress, current_project, emit, json_option, narrate, project_option
+from labeltool.errors import in_one_line
 from labeltool.records import Imported, Recording
 
 # Reasons shown before the rest is counted; --json has them all.
@@ -142,6 +143,6 @@ def _counted(records: Iterator[Imported], progress: Progress) -> Iterator[Import
 def _tell_skipped(skipped: list[dict[str, Any]]) -> None:
     for one in skipped[:_REASONS_SHOWN]:
         place = f"{one['file']}:{one['line']}" if one["line"] is not None else one["file"]
-        narrate(f"not taken: {place}: {one['reason']}")
+        narrate(in_one_line(f"not taken: {place}: {one['reason']}"))
     if len(skipped) > _REASONS_SHOWN:
         narrate(f"... and {len(skipped) - _REASONS_SHOWN} more: --json names them all")

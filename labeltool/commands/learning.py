@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from labeltool.commands.common import current_project, emit, json_option, narrate, project_option, run_in_child
+from labeltool.commands.common import current_project, emit, json_option, narrate, project_option, run_in_child, shown
 
 model_option = click.option("--model", "model_id", type=int, metavar="ID", help="Which model; else the newest.")
 
@@ -21,7 +21,7 @@ model_option = click.option("--model", "model_id", type=int, metavar="ID", help=
 @click.option("--from-scratch", is_flag=True, help="Start anew, not from the last model.")
 @click.option("--test-fold", type=int, metavar="K", help="Keep this fold unseen, for `evaluate --fold K`.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same machine, same model.")
-@click.option("--budget", type=float, metavar="SECONDS", help="Stop training after so long.")
+@click.option("--budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Train about so long.")
 @project_option
 @json_option
 def retrain(
@@ -92,7 +92,7 @@ def evaluate(model_id: int | None, fold: int | None, cross_validate: bool, seed:
 @json_option
 def classify(files: tuple[Path, ...], model: str | None, top: int, as_json: bool) -> None:
     """Say what is heard in sound files, by the int8 model, as the chip would."""
-    from_folder = model is not None and not model.isdigit()
+    from_folder = model is not None and not (model.isascii() and model.isdigit())
     result = run_in_child(
         None if from_folder else current_project(),
         "classify",
@@ -118,7 +118,7 @@ def _tell_accuracy(result: dict[str, Any], of_what: str) -> None:
 
 
 def _show_confusion(labels: list[str], confusion: list[list[int]]) -> None:
-    names = [repr(label)[1:-1] for label in labels]
+    names = [shown(label, width=24) for label in labels]
     width = max(len(name) for name in names)
     click.echo(f"{'heard as':>{width}}  " + " ".join(f"{place:>3}" for place in range(len(names))))
     for place, (name, counts) in enumerate(zip(names, confusion, strict=True)):

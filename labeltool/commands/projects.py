@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from labeltool import project as projects
-from labeltool.commands.common import Progress, current_project, emit, json_option, narrate, project_option
+from labeltool.commands.common import Progress, current_project, emit, json_option, narrate, project_option, shown
+from labeltool.errors import LabeltoolError
 
 
 @click.command()
@@ -45,10 +46,10 @@ def status(as_json: bool) -> None:
         return
     click.echo(f"recordings  {counts.recordings}")
     click.echo(f"clips       {counts.clips}: {counts.labelled} labelled, {counts.unlabelled} not yet")
-    width = max((len(repr(name)) for name in counts.labels), default=0)
+    names = {name: shown(name) for name in counts.labels}
+    width = max(map(len, names.values()), default=0)
     for name, count in sorted(counts.labels.items(), key=lambda item: (-item[1], item[0])):
-        # repr: a label may hold anything, a terminal's escape codes too.
-        click.echo(f"  {name!r:{width}}  {count}")
+        click.echo(f"  {names[name]:{width}}  {count}")
     if model is None:
         click.echo("model       none yet: labeltool retrain")
     else:
@@ -68,8 +69,12 @@ def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
     with current_project().open_store() as store, Progress() as progress:
         missing = clips.missing_recordings(store)
         found: dict[str, str] = {}
+        for path in paths:
+            if not path.exists():
+                raise LabeltoolError("no such file or folder", file=path)
         files = (file for path in paths for file in (walk(path) if path.is_dir() else (path,)))
-        for done, path in enumerate(files, start=1):
+        # To read a pipe would wait for ever.
+        for done, path in enumerate(filter(Path.is_file, files), start=1):
             progress("hashing", done, 0, path.name)
             sha256 = content_hash(path)
             if sha256 in missing:

@@ -1,0 +1,44 @@
+"""The clips that can be heard, and a word on those that cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from labeltool.features import FeatureCache
+from labeltool.frontend import Float32
+from labeltool.records import StoredClip
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Clips with their log-mel frames, (frames, mels) float32 each; `left_out` says which files failed and why."""
+
+    clips: list[StoredClip]
+    log_mels: list[Float32]
+    left_out: list[dict[str, str]]
+
+
+def hear(
+    cache: FeatureCache, wanted: Sequence[StoredClip], *, report: Callable[..., None], need: bool = True
+) -> Hearing:
+    """Compute what the cache lacks and return the clips that can be heard.
+
+    Parameters
+    ----------
+    need
+        Whether to fail when there is none.
+
+    Raises
+    ------
+    LabeltoolError
+        The first file's reason, when clips were wanted and none can be heard.
+    """
+    failed = cache.compute(wanted, progress=lambda done, total: report("listening", done, total))
+    heard = [clip for clip in wanted if clip.key not in failed]
+    if need and failed and not heard:
+        raise next(iter(failed.values()))
+    # Once a file, however many of its clips were wanted.
+    reasons = {error.file or "": str(error) for error in failed.values()}
+    left_out = [{"file": file, "reason": reason} for file, reason in reasons.items()]
+    return Hearing(heard, [cache.log_mel(clip) for clip in heard], left_out)
