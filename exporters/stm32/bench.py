@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -90,10 +91,13 @@ class Bench:
 
     def make(self, target: str) -> Ran:
         """Make a target of the package's Makefile."""
+        # Flags of a make above this one (`make -n test`, its job server) are not for this one.
+        environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
         command = ["make", "-s", "-C", str(self._package / "test"), f"BUILD={self._build.resolve()}", target]
         try:
             ran = subprocess.run(
                 command,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.ctext import c_array, c_float, c_string
 from labeltool.exporters.stm32.network import Network
+from labeltool.exporters.stm32.tables import without_zeros
 from labeltool.frontend import Float32, Frontend
 from labeltool.modelfiles import ModelFiles
 
@@ -140,11 +141,8 @@ def fft_tables(n_fft: int) -> FftTables:
 @lru_cache(maxsize=8)
 def mel_bands(frontend: Frontend) -> MelTables:
     """Return a frontend's mel filters as the chip walks them."""
-    filters = frontend.mel_filters()
-    starts = (filters != 0).argmax(axis=1)
-    lengths = np.where(filters.any(axis=1), filters.shape[1] - (filters[:, ::-1] != 0).argmax(axis=1) - starts, 0)
-    rows = [row[start : start + n] for row, start, n in zip(filters, starts, lengths, strict=True)]
-    return MelTables(np.concatenate(rows) * _POWER_SCALE, starts.astype(np.uint16), lengths.astype(np.uint16))
+    coefficients, starts, lengths = without_zeros(frontend.mel_filters())
+    return MelTables(coefficients * _POWER_SCALE, starts.astype(np.uint16), lengths.astype(np.uint16))
 
 
 def front_end_bytes(frontend: Frontend) -> dict[str, int]:

@@ -62,17 +62,23 @@ def sparse_filters(frontend: Frontend) -> SparseFilters:
         raise LabeltoolError(f"ST's application records at 16 or 48 kHz, the model hears {frontend.sample_rate_hz} Hz")
     if frontend.n_fft & (frontend.n_fft - 1):
         raise LabeltoolError(f"ST's application needs an FFT length that is a power of two, not {frontend.n_fft}")
-    filters = frontend.mel_filters()
-    empty = np.flatnonzero(~filters.any(axis=1))
+    coefficients, starts, lengths = without_zeros(frontend.mel_filters())
+    empty = np.flatnonzero(lengths == 0)
     if len(empty):
         raise LabeltoolError(
             f"mel band {empty[0]} of the frontend is empty: no bin of a {frontend.n_fft}-sample FFT falls into it",
             remedy="fewer bands or a longer FFT",
         )
+    return SparseFilters(coefficients, starts.astype(np.uint32), (starts + lengths - 1).astype(np.uint32))
+
+
+def without_zeros(filters: Float32) -> tuple[Float32, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the coefficients of filters, (bands, bins), band after band; the first bin of each; how many it weighs."""
     starts = (filters != 0).argmax(axis=1)
-    stops = filters.shape[1] - 1 - (filters[:, ::-1] != 0).argmax(axis=1)
-    rows = [row[start : stop + 1] for row, start, stop in zip(filters, starts, stops, strict=True)]
-    return SparseFilters(np.concatenate(rows), starts.astype(np.uint32), stops.astype(np.uint32))
+    stops = filters.shape[1] - (filters[:, ::-1] != 0).argmax(axis=1)
+    lengths = np.where(filters.any(axis=1), stops - starts, 0)
+    rows = [row[start : start + n] for row, start, n in zip(filters, starts, lengths, strict=True)]
+    return np.concatenate(rows), starts, lengths
 
 
 def mel_tables(frontend: Frontend) -> tuple[str, str]:
