@@ -12,7 +12,7 @@ import sys
 import click
 
 from labeltool import __version__
-from labeltool.commands import common, demo, exports, imports, learning, projects, room, verdicts
+from labeltool.commands import common, demo, exports, imports, learning, lists, projects, room, verdicts
 from labeltool.errors import ExitCode, LabeltoolError
 
 
@@ -37,7 +37,10 @@ for _command in (
     verdicts.mark,
     verdicts.undo,
     verdicts.redo,
+    verdicts.note,
     verdicts.log,
+    lists.list_clips,
+    lists.review,
     verdicts.stats,
     verdicts.rename,
     room.label,

@@ -1,4 +1,4 @@
-"""Clips in lists: those a model holds for one label, verdicts that look wrong, and all there are.
+"""Clips in lists: verdicts that look wrong, and all there are.
 
 A list is found once, as ids (8 bytes each, a million in 8 MB), and read a page at a time: so a screen over it starts
 and scrolls as fast with a million clips as with a thousand.
@@ -69,31 +69,6 @@ def matching(store: Store, wanted: Filter = Filter()) -> array[int]:
         conditions.append(ANSWERED if wanted.answered else f"NOT {ANSWERED}")
     rows = store.connection.execute(f"SELECT c.id FROM clips c WHERE {' AND '.join(conditions)} ORDER BY c.id", values)
     return array("q", (row[0] for row in rows))
-
-
-def held_for(store: Store, label: str) -> array[int]:
-    """Return the clips without an answer that the model holds for a label above all others, the surest first."""
-    rows = store.connection.execute(
-        f"""
-        SELECT c.id FROM suggestions g JOIN clips c ON c.id = g.clip_id
-        WHERE g.top_label = ? AND NOT {ANSWERED} ORDER BY g.top_probability DESC
-        """,
-        (label,),
-    )
-    return array("q", dict.fromkeys(row[0] for row in rows))
-
-
-def sweepable(store: Store) -> list[tuple[str, int]]:
-    """Return the labels the model holds unanswered clips for, with their number, the most first."""
-    return [
-        (label, count)
-        for label, count in store.connection.execute(
-            f"""
-            SELECT g.top_label, COUNT(*) FROM suggestions g JOIN clips c ON c.id = g.clip_id WHERE NOT {ANSWERED}
-            GROUP BY g.top_label ORDER BY COUNT(*) DESC, g.top_label
-            """
-        )
-    ]
 
 
 def suspicions(store: Store) -> list[Suspicion]:

@@ -1,4 +1,4 @@
-"""Lists of clips: what the model holds for one label, what looks wrong, and all there are."""
+"""Lists of clips: what looks wrong, and all there are."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from conftest import records_of
 
 from labeltool import listing
 from labeltool.listing import Filter
+from labeltool.project import Project
 from labeltool.records import Suggestion, Value
 from labeltool.store import Store, journal, models
 from labeltool.store.intake import take_in
@@ -26,15 +27,6 @@ def held(store: Store) -> Store:
         with store.transaction() as connection:
             models.add_suggestion(connection, models_row)
     return store
-
-
-def test_a_sweep_lists_unanswered_clips_of_one_label_surest_first(held: Store) -> None:
-    assert list(listing.held_for(held, "dog")) == [1, 2, 3]
-    assert list(listing.held_for(held, "cat")) == [6, 5, 4]
-    assert listing.sweepable(held) == [("cat", 3), ("dog", 3)]
-    journal.say(held, 6, "cat", annotator="ann")
-    assert list(listing.held_for(held, "cat")) == [5, 4]
-    assert listing.sweepable(held)[0] == ("dog", 3)
 
 
 def test_disagreements_come_before_contradictions_and_those_by_weight(held: Store) -> None:
@@ -76,3 +68,21 @@ def test_a_page_keeps_its_order_and_says_what_was_said(held: Store) -> None:
     assert (first.clip.id, first.present, first.answered, first.top_label) == (1, (), False, "dog")
     assert first.top_probability == pytest.approx(0.85)
     assert json.dumps(listing.page(held, [])) == "[]"
+
+
+def test_the_command_line_lists_and_reviews(held: Store, project: Project) -> None:
+    from test_command_line import labeltool
+
+    at = ("--project", project.directory)
+    labeltool(*at, "mark", "1", "cat")
+    labeltool(*at, "note", "1", "far away")
+    told = json.loads(labeltool(*at, "clips", "--answered", "--json").stdout)
+    assert (told["matching"], told["clips"][0]["present"], told["clips"][0]["suggestion"]) == (1, ["cat"], "dog")
+    assert labeltool(*at, "clips", "--limit", "2").stdout.count("model:") == 2
+    assert "'cat', but the model hears 'dog' (85%)" in labeltool(*at, "review").stdout
+    assert json.loads(labeltool(*at, "review", "--json").stdout)["doubtful"] == 1
+    assert "note 'far away'" in labeltool(*at, "log").stdout
+    assert json.loads(labeltool(*at, "stats", "--json").stdout)["answers"] == 1
+    labeltool(*at, "undo")
+    labeltool(*at, "undo")
+    assert json.loads(labeltool(*at, "redo", "--json").stdout)["redone"]["label"] == "cat"

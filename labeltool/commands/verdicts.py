@@ -99,6 +99,20 @@ def log(clip: str | None, limit: int | None, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("clip")
+@click.argument("text")
+@annotator_option
+@project_option
+def note(clip: str, text: str, annotator: str | None) -> None:
+    """Keep a remark on CLIP (its id, or its file); it answers nothing."""
+    from labeltool.store import clips, journal
+
+    project = current_project()
+    with project.open_store() as store:
+        journal.note(store, clips.find_clip(store, clip).id, text, annotator=project.annotator(annotator))
+
+
+@click.command()
 @click.option("--annotator", metavar="NAME", help="Of one person; else of all.")
 @project_option
 @json_option

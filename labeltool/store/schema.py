@@ -158,7 +158,6 @@ _INITIAL = (
     ) STRICT, WITHOUT ROWID
     """,
     "CREATE INDEX suggestions_by_margin ON suggestions (margin)",
-    "CREATE INDEX suggestions_by_label ON suggestions (top_label, top_probability)",
     # What was said and not taken back, each label under the name it goes by today.
     """
     CREATE VIEW standing AS
