@@ -12,6 +12,7 @@ from chip_helpers import CPUS, LABELS, SANITISED, STRICT, build, needs, network_
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from labeltool import audio
 from labeltool.aggregate import ClipRule, clip_scores
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32 import exact
@@ -72,6 +73,19 @@ def test_features_are_the_golden_ones_to_the_bit_and_within_a_step_of_float64(ea
         steps = np.abs(codes.astype(int) - exact.in_float64(frontend, pcm, ends))
         assert steps.max() <= 1 and np.mean(steps > 0) < 0.001, name
         np.testing.assert_allclose(loudness, frontend.loudness_db(frontend.log_mel(pcm)), atol=0.01)
+
+
+def test_real_recordings_are_heard_within_a_step_of_float64(real_data: Path, tmp_path: Path) -> None:
+    frontend = Frontend()
+    ends = network_of(frontend).input
+    probe = build(tmp_path, "aed_probe.c", write_chip(tmp_path, frontend, network_of(frontend)), "-O2")
+    recordings = sorted((real_data / "esc10" / "audio").iterdir())[::27]
+    assert len(recordings) > 10
+    for path in recordings:
+        pcm = audio.read_pcm(str(path), 0.0, 5.0, frontend.sample_rate_hz)
+        codes, _ = heard(probe, pcm, frontend)
+        assert np.array_equal(codes, exact.patches(frontend, exact.log_mel(frontend, pcm), ends)[0]), path.name
+        assert np.abs(codes.astype(int) - exact.in_float64(frontend, pcm, ends)).max() <= 1, path.name
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

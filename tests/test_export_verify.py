@@ -87,6 +87,8 @@ def test_the_report_tells_what_the_export_measured(package: Path) -> None:
     assert told["front_end_bytes"]["beside_the_patch"] <= 8192 and told["front_end_bytes"]["tables_in_flash"] <= 16384
     page = (package / "README.md").read_text(encoding="utf-8")
     assert "| clips right, this C, PCM to answer |" in page
+    right = measured["held_out_clips"]["right_by_label"]["dog"]
+    assert f"| `dog` | 1 | {right['int8']} | {right['c']} |" in page
     needs(*ARM)
     count = measured["instructions_on_an_emulated_cortex_m4"]["first_patch"]
     assert f"| instructions, front end, a patch of new frames | {count:,} | counted by QEMU" in page

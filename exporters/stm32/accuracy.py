@@ -51,21 +51,24 @@ class Accuracy:
         """Return the share of clips that a path answers right, 0 to 1."""
         return float(np.mean(self.answers[path] == self.truth))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as JSON values, all labels together and each on its own (null where no clip has it)."""
-        by_label = {
+    def right_by_label(self) -> dict[str, dict[str, int]]:
+        """Count, for each label, its clips ("clips") and how many of them each path answers right."""
+        return {
             label: {
                 "clips": int((of_label := self.truth == index).sum()),
                 **{path: int((found[of_label] == index).sum()) for path, found in self.answers.items()},
             }
             for index, label in enumerate(self.labels)
         }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON values."""
         return {
             "part": self.part,
             "clips": len(self.truth),
             **{f"clip_accuracy_{path}": self.share(path) for path in self.answers},
             "clips_on_which_c_and_int8_differ": int((self.answers["c"] != self.answers["int8"]).sum()),
-            "right_by_label": by_label,
+            "right_by_label": self.right_by_label(),
         }
 
 

@@ -105,8 +105,8 @@ recording as the chip does:
 
 It prints, and firmware should print (`test/aed_lines.h` does), format 1: a header; for each patch the second at which
 it begins and the int8 scores in the order of the labels (`model` begins the SHA-256 of the model's file); other lines
-that begin with `#` are remarks. `labeltool
-import device` reads such a log beside its recording, and the next clips to label are those that the board got wrong.
+that begin with `#` are remarks. `labeltool import device` reads such a log beside its recording, and the next clips to
+label are those that the board got wrong.
 
     # aed_run 1 model={model_sha256} labels={labels} rate={rate} patch_s={patch_s:g} patch_hop_s={patch_hop_s:g}
     0.000000 -128 97 -101 ...
@@ -179,6 +179,8 @@ What they allow for a model is for you to judge; `test/golden_pcm.h` holds {gold
 themselves. ST's tools, application and libraries come from ST under ST's terms; none of them is in this folder.
 """
 
+
+_PATHS = {"float": "float network", "int8": "int8 network", "c": "this C, PCM to answer"}
 
 _WHOSE: Mapping[Part, str] = {
     "unseen": "of clips the model has not seen",
@@ -271,20 +273,28 @@ def _measured(proof: Proof) -> list[tuple[str, str, str]]:
         if key in names
     ]
     if proof.accuracy is not None:
-        whose = f"measured on the laptop, {len(proof.accuracy.truth)} clips, {_WHOSE[proof.accuracy.part]}"
-        paths = {"float": "float network", "int8": "int8 network", "c": "this C, PCM to answer"}
+        whose = f"measured on the laptop, {len(proof.accuracy.truth)} {_WHOSE[proof.accuracy.part].removeprefix('of ')}"
         rows += [
-            (f"clips right, {paths[path]}", f"{proof.accuracy.share(path):.1%}", whose)
+            (f"clips right, {_PATHS[path]}", f"{proof.accuracy.share(path):.1%}", whose)
             for path in proof.accuracy.answers
         ]
     return rows
 
 
 def _proof(proof: Proof) -> str:
+    told = "The C was built and checked here before this folder was published; `report.json` says by which tools."
     if proof.not_measured:
         lacking = "; ".join(f"{what} ({why})" for what, why in proof.not_measured.items())
-        return f"Not checked when this was exported: {lacking}."
-    return "The C was built and checked here before this folder was published; `report.json` says by which tools."
+        told = f"Not checked when this was exported: {lacking}."
+    if proof.accuracy is None:
+        return told
+    paths = list(proof.accuracy.answers)
+    rows = [("label", "clips", *(_PATHS[path] for path in paths)), ("---",) * (2 + len(paths))]
+    for label, right in proof.accuracy.right_by_label().items():
+        # Inside a table a bar ends the cell, even in code.
+        rows.append((_in_markdown(label).replace("|", "\\|"), *(str(right[key]) for key in ("clips", *paths))))
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"{told} Of the same clips, label by label, right are:\n\n{table}"
 
 
 def _licences(source: Source) -> list[str]:
