@@ -19,9 +19,11 @@ from test_export_products import silent
 from labeltool.cli import cli
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.publishing import MANIFEST
+from labeltool.exporters.source import Source
 from labeltool.exporters.stm32 import csources
 from labeltool.exporters.stm32.bench import Bench
 from labeltool.exporters.stm32.checks import check_manifest, read_package
+from labeltool.exporters.stm32.validation import held_out
 from labeltool.exporters.stm32.verify import verify
 from labeltool.project import Project
 
@@ -223,6 +225,30 @@ def test_silence_full_scale_and_odd_lengths_are_clean_under_the_sanitisers(packa
         assert len(lines) == patches + 2 and lines[-1] == f"# end patches={patches}"
         probabilities = np.frombuffer(run(tmp_path / "host" / "aed_probe", "clip", data=pcm), np.float32)
         assert np.isfinite(probabilities).all() and abs(probabilities.sum() - 1) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("parts", "wanted"),
+    [
+        ("tttvvu", ("validation", {"g3", "g4", "g5"})),
+        ("tttvuu", ("unseen", {"g4", "g5"})),
+        ("tttttt", ("train", {f"g{number}" for number in range(6)})),
+    ],
+)
+def test_clips_that_taught_the_model_nothing_measure_it(
+    modelled: Project, tmp_path: Path, parts: str, wanted: tuple[str, set[str]]
+) -> None:
+    shutil.copytree(modelled.directory, tmp_path / "copy", ignore=shutil.ignore_patterns("exports"))
+    seen = "".join(
+        f"0,0.0,2.5,g{number},{'train' if part == 't' else 'validation'}\n"
+        for number, part in enumerate(parts)
+        if part != "u"
+    )
+    (tmp_path / "copy" / "models" / "1" / "seen.csv").write_text("recording_sha256,start_s,end_s,group,part\n" + seen)
+    copy = Project(tmp_path / "copy", modelled.settings)
+    with copy.open_store() as store:
+        part, clips = held_out(Source(copy, store, None, silent))
+    assert (part, {one.clip.group for one in clips}) == wanted
 
 
 def test_golden_sound_is_the_projects_own_and_starts_a_patch_before_its_end(package: Path) -> None:

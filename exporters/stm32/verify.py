@@ -26,7 +26,8 @@ from labeltool.exporters.stm32.checks import (
 from labeltool.project import Project
 
 _C_AND_LAPTOP = "host: the C answers the project's clips as the int8 network does"
-_MOST_OTHERWISE = 0.01
+# A feature one step off may turn a clip that stands on the edge: one clip, or this share of them.
+_MOST_OTHERWISE = 0.02
 
 
 def verify(project: Project | None, *, report: Report, directory: str) -> dict[str, Any]:
@@ -102,12 +103,11 @@ def _on_the_projects_clips(
         tell(check_features(package, bench, clips.pcm, f"{len(clips.pcm)} clips of the project"))
         found = measure(source, bench, clips)
     told = found.to_dict()
-    # A feature one step off may turn a clip that stands on the edge.
     otherwise = told["clips_on_which_c_and_int8_differ"]
     tell(
         Check(
             _C_AND_LAPTOP,
-            "passed" if otherwise <= _MOST_OTHERWISE * len(found.truth) else "failed",
+            "passed" if otherwise <= max(1, _MOST_OTHERWISE * len(found.truth)) else "failed",
             f"{len(found.truth)} clips ({found.part}): C {found.share('c'):.2%} right, int8 {found.share('int8'):.2%}; "
             f"{otherwise} answered otherwise",
         )
