@@ -16,10 +16,12 @@ from labeltool.store.clips import ANSWERED, CLIP_COLUMNS, stored_clip
 # Candidates looked at for each clip asked for, so that a page can be spread over groups.
 _CANDIDATES_A_CLIP = 4
 
-# A claim that its session does not renew is let go: the terminal was closed, or the person went home.
+# A claim that is not renewed runs out: the terminal was closed, or the person went home.
 _CLAIM_S = 900.0
 
-_FREE = "NOT EXISTS (SELECT 1 FROM claims m WHERE m.clip_id = c.id AND m.session <> :session AND m.until_s > :now_s)"
+_FREE = (
+    "NOT EXISTS (SELECT 1 FROM claims m WHERE m.clip_id = c.id AND m.annotator <> :annotator AND m.until_s > :now_s)"
+)
 
 _SKIPPED = """EXISTS (
     SELECT 1 FROM standing k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
@@ -48,19 +50,15 @@ _SKIPPED_LAST = f"""
 """
 
 
-def next_clips(
-    store: Store, count: int, *, annotator: str, exclude: Collection[int] = (), session: str = ""
-) -> list[StoredClip]:
-    """Return up to `count` clips to ask the annotator about, the most telling first.
+def next_clips(store: Store, count: int, *, annotator: str, exclude: Collection[int] = ()) -> list[StoredClip]:
+    """Return up to `count` clips to ask the annotator about, the most telling first, none that another has claimed.
 
     Parameters
     ----------
     exclude
         Clips that are on the screen or prepared already.
-    session
-        Who asks; clips that another session has claimed are left to it.
     """
-    parameters = {"annotator": annotator, "session": session, "now_s": time.time()}
+    parameters = {"annotator": annotator, "now_s": time.time()}
     asked: list[StoredClip] = []
     for statement in (_BY_MARGIN, _SHUFFLED, _SKIPPED_LAST):
         wanted = count - len(asked)
@@ -74,26 +72,24 @@ def next_clips(
     return asked
 
 
-def claim_clips(
-    store: Store, count: int, *, annotator: str, session: str, exclude: Collection[int] = ()
-) -> list[StoredClip]:
-    """Return clips as `next_clips` does and keep them from other sessions for a quarter of an hour, or until `release`.
+def claim_clips(store: Store, count: int, *, annotator: str, exclude: Collection[int] = ()) -> list[StoredClip]:
+    """Return clips as `next_clips` does and keep them from others for a quarter of an hour, or until `release`.
 
     Two people who label the same project at once are so never asked about the same clip.
     """
     with store.transaction() as connection:
-        asked = next_clips(store, count, annotator=annotator, exclude=exclude, session=session)
+        asked = next_clips(store, count, annotator=annotator, exclude=exclude)
         connection.executemany(
-            "INSERT OR REPLACE INTO claims (clip_id, session, until_s) VALUES (?, ?, ?)",
-            [(clip_id, session, time.time() + _CLAIM_S) for clip_id in {*exclude, *(found.id for found in asked)}],
+            "INSERT OR REPLACE INTO claims (clip_id, annotator, until_s) VALUES (?, ?, ?)",
+            [(clip_id, annotator, time.time() + _CLAIM_S) for clip_id in {*exclude, *(found.id for found in asked)}],
         )
     return asked
 
 
-def release(store: Store, *, session: str) -> None:
-    """Let a session's claims go."""
+def release(store: Store, *, annotator: str) -> None:
+    """Let somebody's claims go."""
     with store.transaction() as connection:
-        connection.execute("DELETE FROM claims WHERE session = ?", (session,))
+        connection.execute("DELETE FROM claims WHERE annotator = ?", (annotator,))
 
 
 def _spread(candidates: list[StoredClip], count: int) -> list[StoredClip]:

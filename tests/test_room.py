@@ -153,6 +153,20 @@ async def test_undo_returns_to_the_clip_and_then_to_the_one_it_left_also_after_a
     assert verdicts(reading) == [(first, "high", "present", "verdict")]
 
 
+async def test_redo_says_again_what_undo_took_back_and_goes_on(room_project: Project, reading: Store) -> None:
+    async with opened(room_project) as (_, screen, pilot):
+        await until(pilot, lambda: screen.offers, "labels")
+        assert screen.now is not None
+        first = screen.now.clip.id
+        await answer(screen, pilot, "1")
+        await answer(screen, pilot, "u")
+        await answer(screen, pilot, "U")
+        assert screen.now is not None and screen.now.clip.id != first
+        await pilot.press("U")
+        await until(pilot, lambda: "nothing to say again" in screen.notice.text, "the notice")
+    assert verdicts(reading) == [(first, "low", "present", "verdict")]
+
+
 async def test_undo_with_nothing_to_take_back_says_so(room_project: Project) -> None:
     async with opened(room_project) as (_, screen, pilot):
         await pilot.press("u")

@@ -109,17 +109,17 @@ def test_a_note_is_kept_and_answers_nothing(store: Store) -> None:
     assert next(journal.rows(store, clip_id=1)).revoked
 
 
-def test_two_sessions_are_never_given_the_same_clip(store: Store, project: Project) -> None:
+def test_two_people_are_never_given_the_same_clip(store: Store, project: Project) -> None:
     fill(store, *"abcdefgh")
     with project.open_store() as another:
-        first = query.claim_clips(store, 3, annotator="ann", session="one")
-        second = query.claim_clips(another, 10, annotator="bob", session="two")
+        first = query.claim_clips(store, 3, annotator="ann")
+        second = query.claim_clips(another, 10, annotator="bob")
         assert len(first) == 3 and len(second) == 5
         assert not {clip.id for clip in first} & {clip.id for clip in second}
         # One's own clips are not kept from oneself, and what is let go is there for the other.
-        assert len(query.next_clips(store, 10, annotator="ann", session="one")) == 3
-        query.release(store, session="one")
-        assert len(query.claim_clips(another, 10, annotator="bob", session="two")) == 8
+        assert len(query.next_clips(store, 10, annotator="ann")) == 3
+        query.release(store, annotator="ann")
+        assert len(query.claim_clips(another, 10, annotator="bob")) == 8
 
 
 def test_undo_reaches_acts_of_an_earlier_process(store: Store, project: Project) -> None:

@@ -174,6 +174,22 @@ class AskScreen(ListeningScreen):
         self._fetching = row
         self.services.preparer.want_one(row.clip_id)
 
+    async def action_redo(self) -> None:
+        """Say again what was taken back last."""
+        try:
+            row = await self.services.session.redo()
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
+            return
+        if row is None:
+            self.notice.tell("nothing to say again")
+            return
+        self.notice.tell(f"said again: {what_was_said(row)}")
+        if self.now is not None and row.clip_id == self.now.clip.id:
+            self._advance()
+        else:
+            self._ask()
+
     async def _say(
         self, key: str, label: str | None, value: Value = Value.PRESENT, *, accepted_from: str | None = None
     ) -> None:
@@ -186,7 +202,12 @@ class AskScreen(ListeningScreen):
         took_s = time.monotonic() - self._appeared
         try:
             row = await self.services.session.say(
-                now.clip.id, label, value, accepted_from=accepted_from, took_ms=round(took_s * 1000)
+                now.clip.id,
+                label,
+                value,
+                accepted_from=accepted_from,
+                suggested=next((offer.label for offer in self._offers[:1] if offer.probability is not None), None),
+                took_ms=round(took_s * 1000),
             )
         except LabeltoolError as error:
             # Nothing was stored: the clip stays.

@@ -35,6 +35,7 @@ KEYS: tuple[Key, ...] = (
     Key("m", "also", "m + label", "Answer", "it is that too: say it and stay"),
     Key("a", "absent", "a + label", "Answer", "it is not that: say it and stay"),
     Key("u", "undo", "u", "Answer", "take the last answer back"),
+    Key("U", "redo", "U", "Answer", "say again what was taken back last"),
     Key("escape", "drop", "Esc", "Answer", "forget m or a; put a warning away"),
     Key("space", "toggle_play", "Space", "Listen", "play or pause"),
     Key("r", "replay", "r", "Listen", "play from the beginning"),

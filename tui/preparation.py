@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 
 from labeltool import query
@@ -141,6 +142,8 @@ class Preparer:
                     self._deliver(Delivery(request=task[1], failure=str(error)))
         finally:
             if store is not None:
+                with suppress(LabeltoolError):  # a claim that stays runs out by itself
+                    query.release(store, annotator=self._annotator)
                 store.close()
 
     def _next_task(self) -> tuple[int | None, int, tuple[int, ...] | None] | None:
@@ -165,7 +168,8 @@ class Preparer:
             return
         assert exclude is not None
         queue: list[Prepared] = []
-        wanted = query.next_clips(store, AHEAD, annotator=self._annotator, exclude=exclude)
+        # Two people are never asked about the same clip; a room that was killed finds its own again.
+        wanted = query.claim_clips(store, AHEAD, annotator=self._annotator, exclude=exclude)
         for place, clip in enumerate(wanted, start=1):
             queue.append(self._prepare(store, clip))
             self._deliver(Delivery(request=request, queue=tuple(queue), complete=place == len(wanted)))

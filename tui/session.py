@@ -43,9 +43,16 @@ class Session:
         self._worked_s += min(took_s, _LONGEST_THOUGHT_S)
 
     async def say(
-        self, clip_id: int, label: str | None, value: Value, *, accepted_from: str | None, took_ms: int
+        self,
+        clip_id: int,
+        label: str | None,
+        value: Value,
+        *,
+        accepted_from: str | None,
+        suggested: str | None,
+        took_ms: int,
     ) -> JournalRow:
-        """Write a verdict and return its row."""
+        """Write a verdict and return its row; `suggested` is the label a model had put first."""
 
         def write(store: Store) -> JournalRow:
             journal.say(
@@ -55,6 +62,7 @@ class Session:
                 value,
                 annotator=self.annotator,
                 accepted_from=accepted_from,
+                suggested=suggested,
                 took_ms=took_ms,
             )
             return next(journal.rows(store, clip_id=clip_id, limit=1))
@@ -70,6 +78,10 @@ class Session:
     async def undo(self) -> JournalRow | None:
         """Take back the annotator's last act, whenever it was; None when there is none."""
         return await self._write(lambda store: journal.undo(store, annotator=self.annotator))
+
+    async def redo(self) -> JournalRow | None:
+        """Say again what the last undo took back; None when there is nothing."""
+        return await self._write(lambda store: journal.redo(store, annotator=self.annotator))
 
     def close(self) -> None:
         """Finish what is being written and close."""

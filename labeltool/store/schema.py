@@ -140,11 +140,11 @@ _INITIAL = (
     """
     CREATE TABLE claims (
         clip_id INTEGER PRIMARY KEY REFERENCES clips (id),
-        session TEXT NOT NULL,
+        annotator TEXT NOT NULL,
         until_s REAL NOT NULL
     ) STRICT
     """,
-    "CREATE INDEX claims_by_session ON claims (session)",
+    "CREATE INDEX claims_by_annotator ON claims (annotator)",
     """
     CREATE TABLE suggestions (
         model_id INTEGER NOT NULL REFERENCES models (id),
