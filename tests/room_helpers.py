@@ -125,8 +125,6 @@ def suggest(project: Project, *, labels: Sequence[str] = ("high", "low"), accura
         )
         shares = {label: share for label, share in zip(labels, (0.75, 0.25), strict=True)}
         models.replace_suggestions(
-            store,
-            model_id,
-            [(Suggestion(open_clip.id, model_id, shares), 0.5, 0.5) for open_clip in clips.unanswered(store)],
+            store, [Suggestion(open_clip.id, model_id, shares) for open_clip in clips.unanswered(store)]
         )
         return models.model(store, model_id).uid
