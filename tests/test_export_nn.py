@@ -22,7 +22,7 @@ from labeltool.exporters.stm32.layers import lower
 from labeltool.exporters.stm32.memory import Buffer, our_plan, place, tflm_plan
 from labeltool.exporters.stm32.network import describe
 from labeltool.exporters.stm32.nn import write_c
-from labeltool.exporters.stm32.ram import ram, tflm_arena
+from labeltool.exporters.stm32.ram import ram_numbers, tflm_arena
 
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror")
 CHIPS = ("cortex-m4", "cortex-m33", "cortex-m7", "cortex-m55")
@@ -247,10 +247,10 @@ def test_ram_is_told_as_three_numbers_and_none_is_made_up(
 ) -> None:
     tflite = converted("miniresnet")
     if tflm_arena(tflite) is not None:
-        assert list(ram(tflite)) == ["measured_tflm_arena", "our_plan", "st"]
+        assert list(ram_numbers(tflite)) == ["measured_tflm_arena", "our_plan", "st"]
     assert tflm_arena(tflite[:400]) is None
     monkeypatch.setattr("labeltool.exporters.stm32.ram.find_spec", lambda name: None)
-    told = ram(tflite)
+    told = ram_numbers(tflite)
     assert list(told) == ["our_plan", "st"] and told["st"] == "ST's own: run stedgeai analyze"
     assert told["our_plan"]["bytes"] == our_plan(lower(read_graph(tflite))).size
 

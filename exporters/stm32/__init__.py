@@ -13,7 +13,7 @@ from labeltool.exporters.stm32.config import ai_model_config, model_config
 from labeltool.exporters.stm32.csources import write_sources
 from labeltool.exporters.stm32.network import Network, read_network
 from labeltool.exporters.stm32.proof import Proof, prove
-from labeltool.exporters.stm32.ram import ram
+from labeltool.exporters.stm32.ram import ram_numbers
 from labeltool.exporters.stm32.readme import readme
 from labeltool.exporters.stm32.tables import mel_tables
 from labeltool.exporters.stm32.validation import validation_set, write_validation
@@ -50,7 +50,7 @@ def write(source: Source, directory: Path) -> None:
         },
     )
     proof = prove(source, directory)
-    memory = ram(model.int8)
+    memory = ram_numbers(model.int8)
     _write_texts(
         directory,
         {

@@ -22,7 +22,7 @@ runtime.Interpreter.from_bytes(sys.stdin.buffer.read()).print_allocations()
 """
 
 
-def ram(tflite: bytes) -> dict[str, Any]:
+def ram_numbers(tflite: bytes) -> dict[str, Any]:
     """Return the three numbers for `report.json`, bytes; the measured one is there only when it could be measured."""
     measured = tflm_arena(tflite)
     told: dict[str, Any] = {}
