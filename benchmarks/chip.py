@@ -223,7 +223,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--archs", nargs="*", default=list(models.ARCHITECTURES), choices=list(models.ARCHITECTURES))
-    parser.add_argument("--budget", type=float, default=90.0, help="seconds of training each")
+    parser.add_argument("--budget", type=float, default=240.0, help="seconds of training each")
     parser.add_argument("--patches", type=int, default=1000, help="at least so many each, where there are so many")
     parser.add_argument("--st-models", type=Path, help="folder of ST's int8 files")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "labeltool-chip-cache")
