@@ -42,8 +42,6 @@ class ModelFiles:
         Names in the order of the network's outputs.
     rule
         Makes a clip's answer, calibrated, of its patches'.
-    int8_sha256
-        What the bytes of the int8 model are.
     """
 
     directory: Path
@@ -51,14 +49,13 @@ class ModelFiles:
     frontend: Frontend
     labels: tuple[str, ...]
     rule: ClipRule
-    int8_sha256: str
 
     @property
     def int8(self) -> bytes:
         """The int8 model, as TFLite; checked against the card, which says what its bytes are."""
         path = self.directory / INT8
         content = _read_bytes(path)
-        if hashlib.sha256(content).hexdigest() != self.int8_sha256:
+        if hashlib.sha256(content).hexdigest() != self.card.get("int8_sha256"):
             raise LabeltoolError("is not the file its card speaks of", file=path, remedy="damaged? `labeltool retrain`")
         return content
 
@@ -108,7 +105,6 @@ def read(directory: Path) -> ModelFiles:
             frontend=frontend,
             labels=tuple(card["labels"]),
             rule=ClipRule.from_dict(card["clip_rule"]),
-            int8_sha256=str(card["int8_sha256"]),
         )
         if frontend.fingerprint != card["fingerprint"]:
             raise LabeltoolError(
