@@ -163,9 +163,9 @@ def chip_checks(bench: Bench) -> Iterator[tuple[Check, dict[str, int]]]:
         built = bench.make(f"arm-{machine}") if not missing else None
         if built is None or not built.passed:
             outcome: Outcome = "not run" if built is None else "failed"
-            yield Check(f"{called}: builds", outcome, _telling(built.text) if built else missing), {}
+            yield Check(f"{called}: compiles", outcome, _telling(built.text) if built else missing), {}
             continue
-        yield Check(f"{called}: builds", "passed", "without a warning"), {}
+        yield Check(f"{called}: compiles", "passed", "without a warning"), {}
         name = f"{called}: prints what the host prints"
         missing = bench.missing_for_chips(emulate=True)
         if missing:
