@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import room_helpers
@@ -31,9 +32,10 @@ from labeltool.store import Store, clips, journal
 from labeltool.tui import run
 from labeltool.tui import session as sessions
 from labeltool.tui.app import Room
-from labeltool.tui.ask import AskScreen
+from labeltool.tui.ask import AskScreen, Delivered
 from labeltool.tui.header import Header
 from labeltool.tui.palette import Choices, Palette
+from labeltool.tui.preparation import Delivery
 from labeltool.tui.spectrogram import Spectrogram
 from labeltool.tui.suggestions import Suggestions
 from labeltool.tui.waveform import Waveform
@@ -111,6 +113,23 @@ async def test_the_next_clip_is_not_drawn_before_the_answer_is_on_the_disk(
         disk_is_done.set()
         await pressing
         await until(pilot, lambda: screen.now is not before, "the next clip")
+
+
+async def test_a_queue_made_before_an_answer_does_not_bring_the_clip_back(room_project: Project) -> None:
+    async with opened(room_project) as (_, screen, pilot):
+        await until(pilot, lambda: screen.offers, "labels")
+        answered = screen.now
+        assert answered is not None
+        await until(pilot, lambda: len(screen._line._ready) == 3, "the queue")
+        request = screen._request
+        # As if the thread were still at that request when the answer is given.
+        stale = Delivered(Delivery(request=request, queue=(answered,), complete=False))
+        screen._line._ready.clear()
+        with patch.object(screen, "_ask"):
+            await pilot.press("n")
+            await until(pilot, lambda: screen.now is None, "the clip to be gone")
+            screen.on_delivered(stale)
+            assert screen.now is None
 
 
 async def test_when_the_journal_refuses_the_clip_stays_and_the_reason_is_shown(

@@ -25,6 +25,7 @@ from labeltool.tui.services import Services
 from labeltool.tui.suggestions import Saying, Suggestions, what_was_said
 
 _ASK_AGAIN_S = 5.0
+_NONE_ASKED = 0  # the preparer numbers requests from 1
 
 
 class Delivered(Message):
@@ -63,7 +64,7 @@ class AskScreen(ListeningScreen):
         self._repeat_s = repeat_s
         self._line = Line()
         self._offers: tuple[Offer, ...] = ()
-        self._request = 0
+        self._request = _NONE_ASKED
         # What undo took back, until its clip is here: a key pressed meanwhile is not meant for the one on the screen.
         self._fetching: JournalRow | None = None
         self._saying = Saying.ANSWER
@@ -268,6 +269,8 @@ class AskScreen(ListeningScreen):
             self._show(following)
         else:
             self._wait("The next clip is being read …")
+        # What is on its way was made before this answer: it may hold the clip just left, or count it as open.
+        self._request = _NONE_ASKED
         # Painting comes first: the thread that prepares would take turns with it.
         self.call_after_refresh(self._ask)
 
@@ -298,7 +301,7 @@ class AskScreen(ListeningScreen):
         if delivery.failure:
             self._fetching = None
             self.notice.warn(delivery.failure)
-        if delivery.counts is not None:
+        if delivery.counts is not None and (delivery.request == self._request or not self._header.clips):
             self._header.labelled, self._header.clips = delivery.counts.labelled, delivery.counts.clips
             first, self._used = not self._used, dict(delivery.counts.labels)
             if first and self.now is not None:
@@ -313,6 +316,7 @@ class AskScreen(ListeningScreen):
             self._fetching = None
             self._header.labelled -= undone.kind == "verdict" and not delivery.one.has_verdict
             self._return_to(delivery.one)
+            self._ask()
         if delivery.queue is not None and delivery.request == self._request:
             self._take_queue(delivery.queue, complete=delivery.complete)
 

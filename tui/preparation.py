@@ -72,7 +72,7 @@ class Delivery:
     Attributes
     ----------
     request
-        The number of the request that `queue` answers.
+        The number of the request that `queue` answers and during which `counts` were taken.
     queue
         The next clips, the most telling first; empty when nothing is left to ask.
     complete
@@ -174,14 +174,14 @@ class Preparer:
             queue.append(self._prepare(store, clip))
             self._deliver(Delivery(request=request, queue=tuple(queue), complete=place == len(wanted)))
             if self._counted_at is None:
-                self._tell_counts(store)  # after the first clip, which is what one waits for
+                self._tell_counts(store, request)  # after the first clip, which is what one waits for
             if self._superseded():
                 return
         if not wanted:
             self._deliver(Delivery(request=request, queue=()))
         self._deliver(Delivery(model=self._model(store)))
         if self._counted_at is None or time.monotonic() - self._counted_at > _COUNT_EVERY_S or not wanted:
-            self._tell_counts(store)
+            self._tell_counts(store, request)
 
     def _prepare(self, store: Store, clip: StoredClip) -> Prepared:
         sound, problem = None, ""
@@ -209,8 +209,8 @@ class Preparer:
             self._sounds.popitem(last=False)
         return sound
 
-    def _tell_counts(self, store: Store) -> None:
-        self._deliver(Delivery(counts=stored_clips.counts(store)))
+    def _tell_counts(self, store: Store, request: int) -> None:
+        self._deliver(Delivery(request=request, counts=stored_clips.counts(store)))
         self._counted_at = time.monotonic()
 
     def _model(self, store: Store) -> ModelState:
