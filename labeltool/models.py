@@ -17,6 +17,8 @@ from labeltool.frontend import Frontend
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
+    import numpy.typing as npt
 
 HEAD = "head"
 """Name of the one dense layer whose outputs are labels; everything before it is the backbone."""
@@ -128,6 +130,28 @@ def for_training(model: keras.Model) -> keras.Model:
     twin = keras.models.clone_model(model, clone_function=copy)
     twin.set_weights(model.get_weights())
     return twin
+
+
+def settle_norms(model: keras.Model, batches: Sequence[npt.NDArray[np.float32]]) -> None:
+    """Set a network's batch-norm statistics to what its layers see in some batches, in place.
+
+    A moving average lags behind: after a short schedule it still remembers the random start, and averaged weights never
+    had statistics of their own (Izmailov et al. 2018, section 3.2).
+
+    Parameters
+    ----------
+    batches : (n, mels, frames, 1) float32 each
+        As drawn for training.
+    """
+    import keras
+
+    twin = for_training(model)
+    norms = [layer for layer in twin.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for number, batch in enumerate(batches):
+        for norm in norms:
+            norm.momentum = number / (number + 1)  # the plain mean of all batches
+        twin(batch, training=True)
+    model.set_weights(twin.get_weights())
 
 
 def _has_bfloat16_units() -> bool:

@@ -31,6 +31,7 @@ Progress = Callable[[dict[str, Any]], None]
 _REPORTS = 50
 # Steps timed before a budget is turned into a number of steps; the first few pay for tracing.
 _TIMED_STEPS, _UNTIMED_STEPS = 12, 3
+_SETTLING_BATCHES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +333,7 @@ def _descend(
             losses = []
             report({"step": taken, "steps": steps, "loss": loss, "seconds": seconds, "left_s": left})
     plain.set_weights([average.numpy() for average in averages])
+    models.settle_norms(plain, [sampler.batch(settings.batch)[0][..., None] for _ in range(_SETTLING_BATCHES)])
     return taken
 
 
