@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,32 @@ def content_hash(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _hash_as_it_stands(path: str, size: int, modified_ns: int) -> str:
+    return content_hash(Path(path))
+
+
+def require_content(path: str | Path, sha256: str) -> None:
+    """Make sure that a file still is the sound that was imported; hashed once a process, and again when it changes.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is gone, unreadable, or another sound.
+    """
+    try:
+        now = Path(path).stat()
+        found = _hash_as_it_stands(str(path), now.st_size, now.st_mtime_ns)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if found != sha256:
+        raise LabeltoolError(
+            "is not the sound that was imported: it was replaced",
+            file=path,
+            remedy="`labeltool relocate FOLDER` finds the old one, `labeltool import audio` takes the new one in",
+        )
 
 
 def describe(path: Path) -> AudioFile:

@@ -55,12 +55,13 @@ def clip_pcm(clip: StoredClip, frontend: Frontend) -> npt.NDArray[np.int16]:
     Raises
     ------
     LabeltoolError
-        When the file cannot be read, or holds nothing where the clip is.
+        When the file cannot be read, is another sound by now, or holds nothing where the clip is.
     """
+    audio.require_content(clip.path, clip.sha256)
     rate, wanted = frontend.sample_rate_hz, frontend.patch_samples
     start_s, end_s = clip.start_s, clip.end_s
     if round((end_s - start_s) * rate) < wanted:
-        duration_s = _duration_s(clip.path)
+        duration_s = audio.duration_s(clip.path)
         start_s = max(0.0, min((start_s + end_s - wanted / rate) / 2, duration_s - wanted / rate))
         end_s = start_s + wanted / rate
     pcm = audio.read_pcm(clip.path, start_s, end_s, rate)
@@ -83,16 +84,6 @@ def clip_log_mel(clip: StoredClip, frontend: Frontend) -> Float32:
         When the file cannot be read, or holds nothing where the clip is.
     """
     return frontend.log_mel(clip_pcm(clip, frontend))
-
-
-def _duration_s(path: str) -> float:
-    import soundfile
-
-    try:
-        info = soundfile.info(path)
-    except (soundfile.SoundFileError, OSError) as error:
-        raise LabeltoolError("cannot be read as sound", file=path, remedy="was it moved or changed?") from error
-    return float(info.frames / info.samplerate)
 
 
 class FeatureCache:

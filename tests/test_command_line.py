@@ -291,6 +291,19 @@ def test_moved_recordings_are_found_by_their_content(
     assert json.loads(labeltool(*at, "mark", "another name.wav", "dog", "--json").stdout)["clip"] == 1
 
 
+def test_a_recording_whose_file_was_replaced_is_found_elsewhere(
+    project: Project, write_tone: Callable[..., Path], tmp_path: Path
+) -> None:
+    at = ("--project", project.directory)
+    tone = write_tone("old/a.wav")
+    labeltool(*at, "import", "audio", tone)
+    (tmp_path / "new").mkdir()
+    tone.rename(tmp_path / "new" / "b.wav")
+    write_tone("old/a.wav", frequency_hz=2000)
+    assert json.loads(labeltool(*at, "relocate", tmp_path, "--json").stdout) == {"relocated": 1, "missing": 0}
+    assert json.loads(labeltool(*at, "mark", "b.wav", "dog", "--json").stdout)["clip"] == 1
+
+
 def test_a_settings_file_that_makes_no_sense_is_named(project: Project) -> None:
     (project.directory / "labeltool.toml").write_text("[learning]\nretrain_after = 'often'\n")
     done = labeltool("--project", project.directory, "status", check=1)

@@ -35,6 +35,13 @@ def test_the_cache_gives_the_frontends_numbers(tmp_path: Path, write_tone: Calla
     assert not cache.log_mel(heard).flags.writeable
 
 
+def test_a_file_that_was_replaced_is_not_heard_as_the_old_one(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    old = clip(write_tone("tone.wav", seconds=3.0))
+    write_tone("tone.wav", seconds=3.0, frequency_hz=2000)
+    failed = FeatureCache(tmp_path / "cache", FRONTEND).compute([old])
+    assert "was replaced" in str(failed[old.key])
+
+
 def test_what_is_cached_is_not_computed_again_and_survives_the_sound(
     tmp_path: Path, write_tone: Callable[..., Path]
 ) -> None:

@@ -67,7 +67,8 @@ def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
     from labeltool.store import clips
 
     with current_project().open_store() as store, Progress() as progress:
-        missing = clips.missing_recordings(store)
+        known = clips.recording_paths(store)
+        missing = {sha256 for sha256, path in known.items() if not Path(path).is_file()}
         found: dict[str, str] = {}
         for path in paths:
             if not path.exists():
@@ -77,10 +78,20 @@ def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
         for done, path in enumerate(filter(Path.is_file, files), start=1):
             progress("hashing", done, 0, path.name)
             sha256 = content_hash(path)
-            if sha256 in missing:
+            if sha256 in missing or (sha256 in known and _replaced(known[sha256], sha256)):
                 found[sha256] = str(path.resolve())
         moved = clips.relocate(store, list(found.items())) if found else 0
     if as_json:
-        emit({"relocated": moved, "missing": len(missing) - moved})
+        emit({"relocated": moved, "missing": len(missing - set(found))})
     else:
-        narrate(f"found {moved} of {len(missing)} missing recordings")
+        narrate(f"found {moved} recordings; {len(missing - set(found))} are still missing")
+
+
+def _replaced(path: str, sha256: str) -> bool:
+    from labeltool.audio import require_content
+
+    try:
+        require_content(path, sha256)
+    except LabeltoolError:
+        return True
+    return False

@@ -190,12 +190,11 @@ def relocate(store: Store, found: Sequence[tuple[str, str]]) -> int:
         )
 
 
-def missing_recordings(store: Store) -> dict[str, str]:
-    """Return the recordings whose files are not where they were, as SHA-256 to last path."""
+def recording_paths(store: Store) -> dict[str, str]:
+    """Return where every recording was last seen, as SHA-256 to absolute path."""
     return {
         sha256: store.absolute_path(path)
         for sha256, path in store.connection.execute("SELECT sha256, path FROM recordings")
-        if not Path(store.absolute_path(path)).is_file()
     }
 
 
