@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from labeltool.records import StoredClip, Value
 from labeltool.store import Store
-from labeltool.store.clips import ANSWERED, CLIP_COLUMNS, stored_clip
+from labeltool.store.clips import ANSWERED, CLIP_COLUMNS, RESTING, stored_clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Filter:
 
 def matching(store: Store, wanted: Filter = Filter()) -> array[int]:
     """Return the ids of the clips a filter lets through, in the order they came."""
-    conditions, values = ["1"], []
+    conditions, values = [f"NOT {RESTING}"], []
     if wanted.text:
         escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         conditions.append("c.recording_id IN (SELECT id FROM recordings WHERE path LIKE ? ESCAPE '\\')")

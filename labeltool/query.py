@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from labeltool.records import StoredClip
 from labeltool.store import Store
-from labeltool.store.clips import ANSWERED, CLIP_COLUMNS, stored_clip
+from labeltool.store.clips import CLIP_COLUMNS, WAITING, stored_clip
 
 # Candidates looked at for each clip asked for, so that a page can be spread over groups.
 _CANDIDATES_A_CLIP = 4
@@ -30,20 +30,20 @@ _SKIPPED = """EXISTS (
 _BY_MARGIN = f"""
     SELECT {CLIP_COLUMNS} FROM suggestions g
     JOIN clips c ON c.id = g.clip_id JOIN recordings r ON r.id = c.recording_id
-    WHERE NOT {ANSWERED} AND NOT {_SKIPPED} AND {_FREE}
+    WHERE {WAITING} AND NOT {_SKIPPED} AND {_FREE}
     ORDER BY g.margin LIMIT :limit
 """
 
 _SHUFFLED = f"""
     SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
     WHERE NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = c.id)
-      AND NOT {ANSWERED} AND NOT {_SKIPPED} AND {_FREE}
+      AND {WAITING} AND NOT {_SKIPPED} AND {_FREE}
     ORDER BY c.id * 2654435761 % 4294967296 LIMIT :limit
 """
 
 _SKIPPED_LAST = f"""
     SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
-    WHERE NOT {ANSWERED} AND {_SKIPPED} AND {_FREE}
+    WHERE {WAITING} AND {_SKIPPED} AND {_FREE}
     ORDER BY (
         SELECT MAX(k.id) FROM standing k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
     ) LIMIT :limit

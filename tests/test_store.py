@@ -13,7 +13,7 @@ from conftest import records_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeltool import query
+from labeltool import listing, query
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Recording, Value, Verdict
@@ -342,6 +342,54 @@ def test_an_older_database_is_backed_up_before_it_is_migrated(
         assert copy.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
         assert copy.execute("SELECT label FROM journal").fetchall() == [("dog",)]
     copy.close()
+
+
+def test_a_project_of_the_first_schema_is_backed_up_and_keeps_all_it_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "labels.db"
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        patched.setattr("labeltool.store.database.SCHEMA_VERSION", 1)
+        with Store.create(path) as old:
+            fill(old, "a", "b", "c", "d")
+            journal.say(old, 1, "dog", annotator="ann")
+            journal.say(old, 2, "cat", annotator="ann")
+            journal.undo(old, annotator="ann")
+            journal.set_aside(old, 3, "bad audio", annotator="ann")
+            journal.rename_label(old, "dog", "hound", annotator="ann")
+            before = [tuple(row) for row in old.connection.execute("SELECT * FROM journal ORDER BY id")]
+    with Store.open(path) as migrated:
+        assert migrated.connection.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
+        assert [tuple(row) for row in migrated.connection.execute("SELECT * FROM journal ORDER BY id")] == before
+        assert truth(migrated) == {(1, "hound"): "present"}
+        assert [clip.id for clip in clips.unanswered(migrated)] == [2, 4]
+        assert journal.undo(migrated, annotator="ann") is not None
+        assert truth(migrated) == {(1, "dog"): "present"}
+        assert migrated.connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    (backup,) = tmp_path.glob("*.schema-1.*.bak")
+    with sqlite3.connect(backup) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone()[0] == 1
+        assert copy.execute("SELECT * FROM journal ORDER BY id").fetchall() == before
+    copy.close()
+
+
+def test_a_mark_is_never_asked_and_rests_when_it_is_taken_back(store: Store) -> None:
+    fill(store, "a", "b")
+    with store.transaction() as connection:
+        connection.execute("INSERT INTO clips (recording_id, start_s, end_s, marked) VALUES (1, 0.25, 0.5, 1)")
+    journal.say(store, 3, "dog", annotator="ann")
+    told = clips.counts(store)
+    assert (told.clips, told.labelled, told.unlabelled, told.set_aside, told.labels) == (3, 1, 2, 0, {"dog": 1})
+    assert [clip.clip.id for clip in clips.labelled(store)] == [3]
+    journal.undo(store, annotator="ann")
+    told = clips.counts(store)
+    assert (told.clips, told.labelled, told.unlabelled, told.set_aside) == (2, 0, 2, 0)
+    assert [clip.id for clip in clips.unanswered(store)] == [clip.id for clip in clips.all_clips(store)] == [1, 2]
+    assert {clip.id for clip in query.next_clips(store, 9, annotator="ann")} == {1, 2}
+    assert list(listing.matching(store)) == [1, 2]
+    journal.redo(store, annotator="ann")
+    assert list(listing.matching(store, listing.Filter(answered=True))) == [3]
 
 
 def test_a_failed_migration_changes_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,13 @@ LARGEST_ID = 2**63 - 1
 """SQLite's; a larger number is no id."""
 
 ANSWERED = "EXISTS (SELECT 1 FROM standing s WHERE s.clip_id = c.id AND s.kind IN ('verdict', 'bad audio'))"
-"""True for a clip c that need not be asked about."""
+"""True for a clip c that somebody has answered on."""
+
+WAITING = f"(NOT c.marked AND NOT {ANSWERED})"
+"""True for a clip c that is to be asked about: nobody has answered, and it is no span marked by hand."""
+
+RESTING = f"(c.marked AND NOT {ANSWERED})"
+"""True for a span c marked by hand whose verdict was taken back: it is as if it were not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +56,9 @@ def stored_clip(store: Store, row: sqlite3.Row) -> StoredClip:
 def counts(store: Store) -> Counts:
     """Count what is there and what has been said."""
     one = store.connection.execute(
-        """
+        f"""
         SELECT (SELECT COUNT(*) FROM recordings) AS recordings,
-               (SELECT COUNT(*) FROM clips) AS clips,
+               (SELECT COUNT(*) FROM clips c WHERE NOT {RESTING}) AS clips,
                (SELECT COUNT(DISTINCT clip_id) FROM standing WHERE kind = 'verdict') AS labelled,
                (SELECT COUNT(*) FROM unlabelled_clips) AS unlabelled
         """
@@ -145,13 +151,13 @@ def find_clip(store: Store, name: str) -> StoredClip:
 
 
 def unanswered(store: Store) -> list[StoredClip]:
-    """Return the clips nobody has given an answer on, in the order they came."""
-    return list(_clips(store, f"NOT {ANSWERED}"))
+    """Return the clips that wait for an answer, in the order they came."""
+    return list(_clips(store, WAITING))
 
 
 def all_clips(store: Store) -> list[StoredClip]:
-    """Return every clip, in the order they came."""
-    return list(_clips(store, "1"))
+    """Return every clip, in the order they came; not marks that were taken back."""
+    return list(_clips(store, f"NOT {RESTING}"))
 
 
 def labelled(store: Store) -> list[LabelledClip]:
