@@ -235,9 +235,18 @@ def _m002_marks_and_sweeps(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _m003_queue(connection: sqlite3.Connection) -> None:
+    # The order to ask in, written whole whenever it is reckoned anew; place 0 is asked first.
+    connection.execute(
+        "CREATE TABLE queue (clip_id INTEGER PRIMARY KEY REFERENCES clips (id), place INTEGER NOT NULL) STRICT"
+    )
+    connection.execute("CREATE INDEX queue_by_place ON queue (place)")
+
+
 MIGRATIONS: tuple[tuple[str, Callable[[sqlite3.Connection], None]], ...] = (
     ("m001_initial", _m001_initial),
     ("m002_marks_and_sweeps", _m002_marks_and_sweeps),
+    ("m003_queue", _m003_queue),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
