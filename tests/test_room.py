@@ -32,8 +32,8 @@ from labeltool.store import Store, clips, journal
 from labeltool.tui import run
 from labeltool.tui import session as sessions
 from labeltool.tui.app import Room
-from labeltool.tui.ask import AskScreen, Delivered
-from labeltool.tui.header import Header
+from labeltool.tui.ask import AskScreen
+from labeltool.tui.keys import WAYS
 from labeltool.tui.palette import Choices, Palette
 from labeltool.tui.preparation import Delivery
 from labeltool.tui.spectrogram import Spectrogram
@@ -42,6 +42,8 @@ from labeltool.tui.waveform import Waveform
 
 room_project = room_helpers.room_project
 reading = room_helpers.reading
+
+SCREENS = {"ask": AskScreen}
 
 # -- answering
 
@@ -123,12 +125,12 @@ async def test_a_queue_made_before_an_answer_does_not_bring_the_clip_back(room_p
         await until(pilot, lambda: len(screen._line._ready) == 3, "the queue")
         request = screen._request
         # As if the thread were still at that request when the answer is given.
-        stale = Delivered(Delivery(request=request, queue=(answered,), complete=False))
+        stale = Delivery(request=request, queue=(answered,), complete=False)
         screen._line._ready.clear()
-        with patch.object(screen, "_ask"):
+        with patch.object(screen, "look_again"):
             await pilot.press("n")
             await until(pilot, lambda: screen.now is None, "the clip to be gone")
-            screen.on_delivered(stale)
+            screen.take_delivery(stale)
             assert screen.now is None
 
 
@@ -160,11 +162,10 @@ async def test_undo_returns_to_the_clip_and_then_to_the_one_it_left_also_after_a
         await until(pilot, lambda: screen.offers, "labels")
         assert screen.now is not None
         assert screen.now.clip.id == second
-        header = screen.query_one(Header)
-        assert header.labelled == 2
+        assert screen.services.state.labelled == 2
         await answer(screen, pilot, "u")
         assert screen.now.clip.id == first
-        assert header.labelled == 1
+        assert screen.services.state.labelled == 1
         assert verdicts(reading) == []
         await answer(screen, pilot, "2")
         assert screen.now is not None
@@ -430,10 +431,11 @@ async def test_only_the_playheads_columns_are_refreshed(room_project: Project) -
 
 
 def test_every_key_of_the_help_is_bound_to_an_action_that_exists() -> None:
-    from labeltool.tui.keys import KEYS
-
-    for key in KEYS:
-        action = f"action_{key.action.partition('(')[0]}"
-        assert hasattr(AskScreen, action) or hasattr(Room, action), key.keys
-    bound = [name for key in KEYS for name in key.keys.split(",")]
-    assert len(bound) == len(set(bound))
+    for way in WAYS:
+        for key in way.keys:
+            target, _, action = key.action.partition("(")[0].rpartition(".")
+            assert hasattr(Room if target == "app" else SCREENS[way.name], f"action_{action}"), key.name
+        bound = [name for key in way.keys for name in key.keys.split(",")]
+        assert len(bound) == len(set(bound))
+        assert len({key.name for key in way.keys}) == len(way.keys)
+        assert all(key.hint for key in way.hinted())

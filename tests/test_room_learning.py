@@ -27,7 +27,6 @@ from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.store import Store
 from labeltool.tui import learner
-from labeltool.tui.header import Header
 
 room_project = room_helpers.room_project
 reading = room_helpers.reading
@@ -77,17 +76,17 @@ async def test_training_starts_by_itself_after_enough_answers_and_once(
 ) -> None:
     eager = replace(room_project, settings=replace(room_project.settings, retrain_after=4))
     async with opened(eager) as (_, screen, pilot):
-        header = screen.query_one(Header)
-        await until(pilot, lambda: header.model is not None, "the model's state")
+        state = screen.services.state
+        await until(pilot, lambda: state.model is not None, "the model's state")
         await answer(screen, pilot, "n")  # two verdicts of the fixture and this one: three
-        await until(pilot, lambda: header.model is not None and header.model.pending == 3, "the count")
+        await until(pilot, lambda: state.model is not None and state.model.pending == 3, "the count")
         assert not children
         await answer(screen, pilot, "n")
         await until(pilot, lambda: len(children) == 1, "the training")
         await answer(screen, pilot, "n")
         await pilot.press("t")
         assert "under way" in screen.notice.text
-        await until(pilot, lambda: "training" in text_of(header), "its progress")
+        await until(pilot, lambda: "training" in text_of(screen.header), "its progress")
         assert len(children) == 1
 
 
@@ -103,11 +102,11 @@ async def test_new_suggestions_come_with_the_next_clip_not_under_ones_fingers(
         suggest(room_project, labels=("low", "high"), accuracy=None)
         children[0].says = [{"event": "done", "result": {"model": 2}}]
         children[0].go_on.set()
-        header = screen.query_one(Header)
-        await until(pilot, lambda: header.model is not None and header.model.id == 2, "the new model")
+        state = screen.services.state
+        await until(pilot, lambda: state.model is not None and state.model.id == 2, "the new model")
         assert screen.now is before
         assert next(offer.label for offer in screen.offers) == "high"
-        assert "model 2" in text_of(header)
+        assert "model 2" in text_of(screen.header)
         await answer(screen, pilot, "1")
         assert next(offer.label for offer in screen.offers) == "low"
 

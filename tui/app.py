@@ -1,4 +1,4 @@
-"""The application around the screens: it owns the threads and takes care that leaving is always safe."""
+"""The application around the screens: it owns the threads, the training, and takes care that leaving is always safe."""
 
 from __future__ import annotations
 
@@ -10,13 +10,31 @@ from textual.app import App
 from textual.message import Message
 
 from labeltool.project import Project
-from labeltool.tui.ask import AskScreen, Delivered, Trained
+from labeltool.tui.answering import AnsweringScreen
+from labeltool.tui.ask import AskScreen
 from labeltool.tui.colours import DARK, LIGHT, theme_by_terminal
-from labeltool.tui.learner import Learner
+from labeltool.tui.keys import ASK
+from labeltool.tui.learner import Learner, Training
 from labeltool.tui.playback import Player
-from labeltool.tui.preparation import Preparer
+from labeltool.tui.preparation import Delivery, Preparer
 from labeltool.tui.services import Services
 from labeltool.tui.session import Session
+
+
+class Delivered(Message):
+    """The preparer has something new."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        super().__init__()
+        self.delivery = delivery
+
+
+class Trained(Message):
+    """The learner has something new."""
+
+    def __init__(self, training: Training) -> None:
+        super().__init__()
+        self.training = training
 
 
 class Room(App[None]):
@@ -27,12 +45,13 @@ class Room(App[None]):
     annotator
         Who answers.
     repeat_s
-        See `AskScreen`.
+        See `AnsweringScreen`.
     """
 
     CSS_PATH = "style.tcss"
     TITLE = "labeltool"
-    # Textual's own palette would show every label's text through markup; `/` opens ours.
+    DEFAULT_MODE = ASK.name
+    # Textual's own palette would show every label's text through markup; `/` and `:` open ours.
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, project: Project, *, annotator: str, repeat_s: float = 0.12) -> None:
@@ -48,14 +67,20 @@ class Room(App[None]):
             preparer=Preparer(project, annotator, lambda delivery: self._pass_on(Delivered(delivery))),
             learner=Learner(project, lambda training: self._pass_on(Trained(training))),
         )
-        self._ask = AskScreen(self.services, repeat_s=repeat_s)
+        self._pending_at_failure = 0
+        self.add_mode(ASK.name, lambda: AskScreen(self.services, repeat_s=repeat_s))
+
+    @property
+    def desk(self) -> AnsweringScreen | None:
+        """The screen that takes answers now; palettes and pages may lie over it."""
+        screens = (screen for screen in reversed(self.screen_stack) if isinstance(screen, AnsweringScreen))
+        return next(screens, None)
 
     def on_mount(self) -> None:
-        """Start the threads and show the queue."""
+        """Start the threads."""
         self.services.preparer.start()
         # Probing for sound cards can take a second; the first clip begins to play when it is done.
         threading.Thread(target=self.services.player.open, name="labeltool-player", daemon=True).start()
-        self.push_screen(self._ask)
 
     def close(self) -> None:
         """End the threads and a running training, after the screen is gone."""
@@ -68,10 +93,74 @@ class Room(App[None]):
         """Change between dark and light."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
+    async def action_work(self, way: str) -> None:
+        """Go over to another way to work; each keeps its place."""
+        if way == self.current_mode:
+            return
+        await self.switch_mode(way)
+        if self.desk is not None:
+            self.desk.entered()
+
+    def action_leave(self) -> None:
+        """Close the room."""
+        self.exit()
+
+    def on_delivered(self, message: Delivered) -> None:
+        """Hand on what the preparer made."""
+        delivery = message.delivery
+        if delivery.model is not None:
+            self.services.state.model = delivery.model
+            self._train_if_due(delivery.model.pending)
+        if self.desk is not None:
+            self.desk.take_delivery(delivery)
+            if delivery.model is not None:
+                self.desk.header.refresh()
+
+    # -- the model
+
+    def action_train(self) -> None:
+        """Train now."""
+        begun = self._train()
+        if self.desk is not None:
+            self.desk.notice.tell("training has begun; go on labelling" if begun else "a training is under way already")
+
+    def _train_if_due(self, pending: int) -> None:
+        after = self.services.project.settings.retrain_after
+        # Only someone who answers here sets it off: opening the room on old answers does not.
+        if self.services.session.answers and 0 < after <= pending - self._pending_at_failure:
+            self._train()
+
+    def _train(self) -> bool:
+        if not self.services.learner.start():
+            return False
+        self._show_training(Training())
+        return True
+
+    def _show_training(self, training: Training) -> None:
+        self.services.state.training = training
+        if self.desk is not None:
+            self.desk.header.refresh()
+
+    def on_trained(self, message: Trained) -> None:
+        """Show how the training goes; at its end let the screen take the new suggestions."""
+        training = message.training
+        self._show_training(training)
+        if training.failure:
+            # Not again at once: after as many further answers.
+            model = self.services.state.model
+            self._pending_at_failure = model.pending if model else 0
+            if self.desk is not None:
+                self.desk.notice.warn(training.failure)
+        elif training.model is not None:
+            self._pending_at_failure = 0
+            if self.desk is not None:
+                self.desk.notice.tell(f"model {training.model} has learnt; its suggestions begin with the next clip")
+                self.desk.look_again()
+
     def _pass_on(self, message: Message) -> None:
-        """Bring a thread's message to the screen."""
+        """Bring a thread's message to the app."""
         loop = self._loop
         if loop is None or loop.is_closed():
             return
-        post: Callable[[Message], bool] = self._ask.post_message
+        post: Callable[[Message], bool] = self.post_message
         loop.call_soon_threadsafe(post, message)

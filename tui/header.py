@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 from textual.content import Content
-from textual.reactive import reactive
 from textual.widget import Widget
 
-from labeltool.tui.learner import Training
-from labeltool.tui.preparation import ModelState
+from labeltool.tui.session import Session
+from labeltool.tui.state import State
 from labeltool.tui.text import clip
 
 _WIDE = 100
@@ -18,24 +17,21 @@ Part = tuple[str, str]
 
 
 class Header(Widget):
-    """One line; on a narrow screen its words are fewer, not smaller."""
+    """One line; on a narrow screen its words are fewer, not smaller. `refresh` it when what it shows has changed."""
 
-    labelled: reactive[int] = reactive(0)
-    clips: reactive[int] = reactive(0)
-    pace: reactive[float | None] = reactive(None)
-    model: reactive[ModelState | None] = reactive(None)
-    training: reactive[Training | None] = reactive(None)
-
-    def __init__(self, project: str, *, id: str | None = None) -> None:
+    def __init__(self, project: str, state: State, session: Session, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._project = project
+        self._state = state
+        self._session = session
 
     def render(self) -> Content:
         """Return the line."""
         width = self.size.width
         left = [*self._whose(width), ("   ", ""), *self._progress(width)]
-        if self.pace is not None:
-            told = f"{self.pace:.0f} a minute" if width >= _WIDE else f"{self.pace:.0f}/min"
+        pace = self._session.pace
+        if pace is not None:
+            told = f"{pace:.0f} a minute" if width >= _WIDE else f"{pace:.0f}/min"
             left += [("   ", ""), (told, "$foreground")]
         right = self._model(width)
         room = width - sum(cell_len(text) for text, _ in left) - sum(cell_len(text) for text, _ in right)
@@ -49,12 +45,13 @@ class Header(Widget):
 
     def _progress(self, width: int) -> list[Part]:
         long = max(6, width // 8)
-        done = round(long * self.labelled / self.clips) if self.clips else 0
-        of = f"{self.labelled} of {self.clips} labelled" if width >= _WIDE else f"{self.labelled}/{self.clips}"
+        labelled, clips = self._state.labelled, self._state.clips
+        done = round(long * labelled / clips) if clips else 0
+        of = f"{labelled} of {clips} labelled" if width >= _WIDE else f"{labelled}/{clips}"
         return [("━" * done, "$primary"), ("─" * (long - done), "$faint"), (f" {of}", "$foreground")]
 
     def _model(self, width: int) -> list[Part]:
-        training = self.training
+        training, model = self._state.training, self._state.model
         if training is not None and training.failure:
             return [("training failed", "bold $error")]
         if training is not None and not training.over:
@@ -64,11 +61,11 @@ class Header(Widget):
             long = 8
             done = min(long, round(long * training.done / training.total))
             return [(f"{stage} ", "$accent"), ("━" * done, "$accent"), ("─" * (long - done), "$faint")]
-        if self.model is None:
+        if model is None:
             return []
-        if self.model.id is None:
+        if model.id is None:
             return [("no model yet", "$quiet")]
-        told = f"model {self.model.id}"
-        if self.model.clip_accuracy is not None:
-            told += f" · {self.model.clip_accuracy:.0%}" + (" right" if width >= _WIDE else "")
+        told = f"model {model.id}"
+        if model.clip_accuracy is not None:
+            told += f" · {model.clip_accuracy:.0%}" + (" right" if width >= _WIDE else "")
         return [(told, "$primary")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -12,7 +13,7 @@ from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from labeltool.tui.keys import groups
+from labeltool.tui.keys import WAYS, Key, Way
 
 _KEY_WIDTH = 11
 _TWO_COLUMNS = 112
@@ -23,20 +24,36 @@ _NOTES = (
 
 
 class Help(ModalScreen[None]):
-    """The page that `?` opens; Escape, `?` or `q` closes it."""
+    """The page that `?` opens; Escape, `?` or `q` closes it.
+
+    Parameters
+    ----------
+    way
+        The way to work it is opened from: its keys come first, the others' own keys after them.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,f1,q,enter", "dismiss(None)", "close", show=False)
     ]
 
+    def __init__(self, way: Way) -> None:
+        super().__init__()
+        self._way = way
+
     def compose(self) -> ComposeResult:
         """Lay the page out."""
-        first, *others = groups()
+        (first, keys), *others = self._way.groups().items()
+        shared = {key.name for key in self._way.keys}
+        elsewhere = [
+            (way.title, [key for key in way.keys if key.shown and key.name not in shared])
+            for way in WAYS
+            if way is not self._way
+        ]
         with VerticalScroll(id="help") as page:
-            page.border_title = "Keys"
+            page.border_title = f"Keys: {self._way.title.lower()}"
             page.border_subtitle = "Esc closes"
             with Horizontal(id="help-columns"):
-                yield Static(_column([first]), classes="help-column")
+                yield Static(_column([(first, keys), *elsewhere]), classes="help-column")
                 yield Static(_column(others), classes="help-column")
             yield Static(Content(_NOTES), id="help-notes")
 
@@ -45,13 +62,13 @@ class Help(ModalScreen[None]):
         self.set_class(event.size.width < _TWO_COLUMNS, "-narrow")
 
 
-def _column(names: list[str]) -> Content:
+def _column(groups: Sequence[tuple[str, Sequence[Key]]]) -> Content:
     lines: list[Content] = []
-    for name in names:
+    for name, keys in groups:
         lines.append(Content.styled(name, "bold $primary"))
         lines += [
             Content.assemble((f"  {key.shown:<{_KEY_WIDTH}}", "bold $accent"), (key.tells, "$foreground"))
-            for key in groups()[name]
+            for key in keys
         ]
         lines.append(Content(""))
     return Content("\n").join(lines[:-1])

@@ -1,4 +1,4 @@
-"""The room's keys: one table that the bindings, the help and the line of hints are made from."""
+"""The room's keys: tables, one a way to work, that the bindings, the help and the line of hints are made from."""
 
 from __future__ import annotations
 
@@ -9,84 +9,129 @@ from textual.binding import Binding, BindingType
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key (Textual's names, several parted by commas), the action it runs, and its line of help.
+    """A key.
 
-    `shown` is how the help names the key.
+    Attributes
+    ----------
+    name
+        What the settings call it.
+    keys
+        Textual's names, several parted by commas.
+    action
+        The action it runs.
+    group
+        The heading of the help it stands under.
+    shown
+        How the help names the key; "" where another line speaks for it.
+    tells
+        Its line of help.
+    hint
+        A word for the line at the bottom; "" keeps it out of there.
     """
 
+    name: str
     keys: str
     action: str
-    shown: str
     group: str
+    shown: str
     tells: str
+    hint: str = ""
 
 
-KEYS: tuple[Key, ...] = (
-    Key("enter", "take(1)", "Enter", "Answer", "take the first label shown"),
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to work: its name, what it is for, and its own keys beside those that every way has."""
+
+    name: str
+    title: str
+    tells: str
+    keys: tuple[Key, ...]
+    hints: tuple[str, ...]
+
+    def bindings(self) -> list[BindingType]:
+        """Return the table as Textual bindings."""
+        return [Binding(key.keys, key.action, key.tells, show=False, id=key.name) for key in self.keys]
+
+    def groups(self) -> dict[str, list[Key]]:
+        """Return the keys that have a line of help, by group."""
+        grouped: dict[str, list[Key]] = {}
+        for key in self.keys:
+            if key.shown:
+                grouped.setdefault(key.group, []).append(key)
+        return grouped
+
+    def hinted(self) -> list[Key]:
+        """Return the keys of the line at the bottom, in the order they are given room."""
+        named = {key.name: key for key in self.keys}
+        return [named[name] for name in self.hints]
+
+
+_ANSWER = (
     *(
-        Key(str(digit), f"take({digit})", "1 - 9" if digit == 1 else "", "Answer", "take the label with that digit")
+        Key(
+            f"take_{digit}",
+            str(digit),
+            f"take({digit})",
+            "Answer",
+            "1-9" if digit == 1 else "",
+            "take the label with that digit",
+            "take",
+        )
         for digit in range(1, 10)
     ),
-    Key("slash", "find", "/", "Answer", "find a label, or make one"),
-    Key("n", "none_of_these", "n", "Answer", "none of the labels is heard"),
-    Key("x", "cannot_tell", "x", "Answer", "unsure: it cannot be told"),
-    Key("b", "bad_audio", "b", "Answer", "bad audio: do not ask again"),
-    Key("s", "skip", "s", "Answer", "skip, ask at the end; after m, a: go on"),
-    Key("m", "also", "m + label", "Answer", "it is that too: say it and stay"),
-    Key("a", "absent", "a + label", "Answer", "it is not that: say it and stay"),
-    Key("u", "undo", "u", "Answer", "take the last answer back"),
-    Key("U", "redo", "U", "Answer", "say again what was taken back last"),
-    Key("escape", "drop", "Esc", "Answer", "forget m or a; put a warning away"),
-    Key("space", "toggle_play", "Space", "Listen", "play or pause"),
-    Key("r", "replay", "r", "Listen", "play from the beginning"),
-    Key("l", "loop", "l", "Listen", "loop, without a gap"),
-    Key("left", "seek(-1)", "← →", "Listen", "back and forward"),
-    Key("right", "seek(1)", "", "Listen", ""),
-    Key("left_square_bracket", "faster(-1)", "[ ]", "Listen", "slower and faster, 0.5 to 2"),
-    Key("right_square_bracket", "faster(1)", "", "Listen", ""),
-    Key("minus", "louder(-1)", "- +", "Listen", "quieter and louder, by 3 dB"),
-    Key("plus,equals_sign", "louder(1)", "", "Listen", ""),
-    Key("p", "autoplay", "p", "Listen", "play each clip as it appears, or not"),
-    Key("c", "contrast", "c", "Look", "contrast of the picture"),
-    Key("comma", "brighten(-1)", ", .", "Look", "darker and brighter: faint events show"),
-    Key("full_stop", "brighten(1)", "", "Look", ""),
-    Key("T", "theme", "T", "Look", "dark or light"),
-    Key("t", "train", "t", "Room", "train a model now, behind the screen"),
-    Key("question_mark,f1", "help", "?", "Room", "this page"),
-    Key("q,ctrl+c", "leave", "q", "Room", "leave; every answer is on the disk already"),
+    Key("find", "slash", "find", "Answer", "/", "find a label, or make one", "find"),
+    Key("none_of_these", "n", "none_of_these", "Answer", "n", "none of the labels is heard", "none"),
+    Key("unsure", "x", "cannot_tell", "Answer", "x", "unsure: it cannot be told", "unsure"),
+    Key("bad_audio", "b", "bad_audio", "Answer", "b", "bad audio: do not ask again", "bad"),
+    Key("also", "m", "also", "Answer", "m", "then a label: it is that too; stay", "also"),
+    Key("absent", "a", "absent", "Answer", "a", "then a label: it is not that; stay", "not"),
+    Key("note", "N", "note", "Answer", "N", "write a note on the clip", "note"),
+    Key("undo", "u", "undo", "Answer", "u", "take the last answer back", "undo"),
+    Key("redo", "U", "redo", "Answer", "U", "say again what was taken back last", "redo"),
+    Key("drop", "escape", "drop", "Answer", "Esc", "forget m or a; put a warning away"),
 )
 
-HINTS: tuple[tuple[str, str], ...] = (
-    ("⏎", "first"),
-    ("1-9", "take"),
-    ("/", "find"),
-    ("n", "none"),
-    ("x", "unsure"),
-    ("b", "bad"),
-    ("s", "skip"),
-    ("u", "undo"),
-    ("?", "keys"),
-    ("space", "play"),
-    ("q", "leave"),
-    ("m", "also"),
-    ("a", "not"),
-    ("r", "replay"),
-    ("l", "loop"),
-    ("c", "contrast"),
-    ("t", "train"),
+_LISTEN = (
+    Key("play", "space", "toggle_play", "Listen", "Space", "play or pause", "play"),
+    Key("replay", "r", "replay", "Listen", "r", "play from the beginning", "replay"),
+    Key("loop", "l", "loop", "Listen", "l", "loop, without a gap", "loop"),
+    Key("back", "left", "seek(-1)", "Listen", "← →", "back and forward"),
+    Key("forward", "right", "seek(1)", "Listen", "", ""),
+    Key("slower", "left_square_bracket", "faster(-1)", "Listen", "[ ]", "slower and faster, 0.5 to 2"),
+    Key("faster", "right_square_bracket", "faster(1)", "Listen", "", ""),
+    Key("quieter", "minus", "louder(-1)", "Listen", "- +", "quieter and louder, by 3 dB"),
+    Key("louder", "plus,equals_sign", "louder(1)", "Listen", "", ""),
+    Key("autoplay", "p", "autoplay", "Listen", "p", "play each clip as it appears, or not"),
+    Key("contrast", "c", "contrast", "Look", "c", "contrast of the picture", "contrast"),
+    Key("darker", "comma", "brighten(-1)", "Look", ", .", "darker and brighter: faint events show"),
+    Key("brighter", "full_stop", "brighten(1)", "Look", "", ""),
+    Key("theme", "T", "app.theme", "Look", "T", "dark or light"),
 )
-"""What the line at the bottom tells, in the order it is given room."""
 
+_ROOM = (
+    Key("ask", "A", "app.work('ask')", "Room", "A", "ask: the clip that teaches most", "ask"),
+    Key("train", "t", "app.train", "Room", "t", "train a model now, behind the screen", "train"),
+    Key("commands", "colon,ctrl+p", "commands", "Room", ":", "find any of these by its name"),
+    Key("help", "question_mark,f1", "help", "Room", "?", "this page", "keys"),
+    Key("leave", "q,ctrl+c", "app.leave", "Room", "q", "leave; every answer is on the disk already", "leave"),
+)
 
-def bindings() -> list[BindingType]:
-    """Return the table as Textual bindings."""
-    return [Binding(key.keys, key.action, key.tells, show=False) for key in KEYS]
+ASK = Way(
+    "ask",
+    "Ask",
+    "The clip that teaches most is played and shown; one key answers it.",
+    (
+        Key("take_first", "enter", "take(1)", "Answer", "Enter", "take the first label shown", "first"),
+        *_ANSWER,
+        Key("skip", "s", "skip", "Answer", "s", "skip, ask at the end; after m, a: go on", "skip"),
+        *_LISTEN,
+        *_ROOM,
+    ),
+    (
+        *("take_first", "take_1", "find", "none_of_these", "unsure", "bad_audio", "skip", "undo", "help", "play"),
+        *("leave", "also", "absent", "replay", "loop", "contrast", "train", "note"),
+    ),
+)
 
-
-def groups() -> dict[str, list[Key]]:
-    """Return the keys that have a line of help, by group."""
-    grouped: dict[str, list[Key]] = {}
-    for key in KEYS:
-        if key.shown:
-            grouped.setdefault(key.group, []).append(key)
-    return grouped
+WAYS: tuple[Way, ...] = (ASK,)
+"""Every way to work, in the order of the help."""

@@ -10,7 +10,9 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from labeltool.tui.help import Help
+from labeltool.tui.keys import Way
 from labeltool.tui.notice import Notice
+from labeltool.tui.palette import Palette
 from labeltool.tui.preparation import Prepared
 from labeltool.tui.services import Services
 from labeltool.tui.sound import Sound
@@ -31,18 +33,20 @@ class ListeningScreen(Screen[None]):
     Parameters
     ----------
     services
-        The session, the player and the threads behind the screen.
+        The session, the player, the threads and the state behind the screen.
+    way
+        The way to work whose keys it has.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, way: Way) -> None:
         super().__init__()
         self.services = services
+        self.way = way
         self.notice = Notice(id="notice")
         self._spectrogram = Spectrogram(id="spectrogram")
         self._waveform = Waveform(id="waveform")
         self._transport = Transport(id="transport")
         self._sound: Sound | None = None
-        self._autoplay = True
 
     def compose_sight(self) -> Iterator[Widget]:
         """Lay out the pictures."""
@@ -77,18 +81,32 @@ class ListeningScreen(Screen[None]):
         self._put(None)
         self._spectrogram.say(*lines)
 
+    @property
+    def in_front(self) -> bool:
+        """Whether the sound that plays is this screen's; palettes and pages may lie over it."""
+        listening = (screen for screen in reversed(self.app.screen_stack) if isinstance(screen, ListeningScreen))
+        return next(listening, None) is self
+
+    def take_player(self, *, play: bool = False) -> None:
+        """Put this screen's sound into the player."""
+        if self._sound is not None:
+            self.services.player.put(self._sound.samples, play=play)
+        else:
+            self.services.player.put(self.services.silence, play=False)
+
     def _put(self, sound: Sound | None) -> None:
         self._sound = sound
         self._waveform.show(sound)
         self._transport.duration_s = sound.duration_s if sound else 0.0
-        if sound is not None:
-            self.services.player.put(sound.samples, play=self._autoplay)
-        else:
-            self.services.player.put(self.services.silence, play=False)
+        self.take_player(play=self.services.state.autoplay)
         self._follow_sound()
 
     def _follow_sound(self) -> None:
+        if not self.in_front:
+            return  # the player may have another screen's sound
         player = self.services.player
+        self._transport.speed, self._transport.gain_db = player.speed, player.gain_db
+        self._transport.loop = player.loop
         self._transport.playing = player.playing
         self._transport.silent = player.silent
         if self._sound is None:
@@ -110,7 +128,7 @@ class ListeningScreen(Screen[None]):
     def action_loop(self) -> None:
         """Loop or not."""
         player = self.services.player
-        player.loop = self._transport.loop = not player.loop
+        player.loop = not player.loop
         if player.loop and not player.playing:
             player.replay()
 
@@ -123,17 +141,16 @@ class ListeningScreen(Screen[None]):
     def action_faster(self, steps: int) -> None:
         """Change the speed."""
         self.services.player.faster(steps)
-        self._transport.speed = self.services.player.speed
 
     def action_louder(self, steps: int) -> None:
         """Change the gain."""
         self.services.player.louder(steps)
-        self._transport.gain_db = self.services.player.gain_db
 
     def action_autoplay(self) -> None:
         """Play clips as they appear, or not."""
-        self._autoplay = not self._autoplay
-        self.notice.tell("clips play as they appear" if self._autoplay else "clips wait for Space")
+        state = self.services.state
+        state.autoplay = not state.autoplay
+        self.notice.tell("clips play as they appear" if state.autoplay else "clips wait for Space")
 
     def action_contrast(self) -> None:
         """Change the picture's contrast."""
@@ -145,8 +162,14 @@ class ListeningScreen(Screen[None]):
 
     def action_help(self) -> None:
         """Show the keys."""
-        self.app.push_screen(Help())
+        self.app.push_screen(Help(self.way))
 
-    def action_leave(self) -> None:
-        """Close the room."""
-        self.app.exit()
+    def action_commands(self) -> None:
+        """Find what a key does by its name, and do it."""
+        told = {key.tells: key for key in self.way.keys if key.tells and key.name != "commands"}
+
+        async def run(chosen: str | None) -> None:
+            if chosen is not None:
+                await self.run_action(told[chosen].action)
+
+        self.app.push_screen(Palette("Do what?", list(told), makes_new=False), run)

@@ -20,9 +20,10 @@ from labeltool.tui.text import clip, fit
 class Choices(Widget):
     """The labels found, one highlighted; a new label, if it would be one, stands last."""
 
-    def __init__(self, labels: Sequence[str], *, id: str | None = None) -> None:
+    def __init__(self, labels: Sequence[str], *, makes_new: bool, id: str | None = None) -> None:
         super().__init__(id=id)
         self._labels = labels
+        self._makes_new = makes_new
         self._found: list[str] = list(labels)
         self._new = ""
         self._at = 0
@@ -31,7 +32,7 @@ class Choices(Widget):
         """Show what a few letters may mean."""
         self._found = search(query, self._labels)
         name = query.strip()
-        self._new = "" if name in self._labels else name
+        self._new = name if self._makes_new and name not in self._labels else ""
         self._at = 0
         self.refresh()
 
@@ -66,7 +67,8 @@ class Choices(Widget):
             )
             lines.append(Content.styled(told, style))
         if not lines:
-            lines.append(Content.styled("No labels yet: type the first one's name", "$quiet"))
+            told = "No labels yet: type the first one's name" if self._makes_new else "Nothing goes by these letters"
+            lines.append(Content.styled(told, "$quiet"))
         return Content("\n").join(lines)
 
     @property
@@ -75,7 +77,17 @@ class Choices(Widget):
 
 
 class Palette(ModalScreen[str | None]):
-    """The box that `/` opens; it gives back the label chosen, None when left by Escape."""
+    """Finds one of some names; gives back the one chosen, None when left by Escape.
+
+    Parameters
+    ----------
+    title
+        What is sought.
+    labels
+        The names, the likeliest first.
+    makes_new
+        Whether letters that are no name may be taken for a new one.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "close", show=False),
@@ -85,18 +97,20 @@ class Palette(ModalScreen[str | None]):
         Binding("pageup", "move(-8)", "back", show=False, priority=True),
     ]
 
-    def __init__(self, title: str, labels: Sequence[str]) -> None:
+    def __init__(self, title: str, labels: Sequence[str], *, makes_new: bool = True) -> None:
         super().__init__()
         self._title = title
         self._labels = labels
+        self._makes_new = makes_new
 
     def compose(self) -> ComposeResult:
         """Lay the box out."""
         with Vertical(id="palette") as box:
             box.border_title = Content(self._title)
             box.border_subtitle = "↑ ↓ choose   Enter take   Esc leave"
-            yield Input(placeholder="a few letters, or a new label's name", id="palette-input")
-            yield Choices(self._labels, id="palette-choices")
+            placeholder = "a few letters, or a new label's name" if self._makes_new else "a few letters"
+            yield Input(placeholder=placeholder, id="palette-input")
+            yield Choices(self._labels, makes_new=self._makes_new, id="palette-choices")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Look again with every letter."""

@@ -1,4 +1,4 @@
-"""What works behind the screen, in one handful: journal, player, preparer and learner."""
+"""What works behind the screens, in one handful: journal, player, preparer, learner, and what they all show."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from labeltool.tui.learner import Learner
 from labeltool.tui.playback import Player
 from labeltool.tui.preparation import Preparer
 from labeltool.tui.session import Session
+from labeltool.tui.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,4 +24,5 @@ class Services:
     player: Player
     preparer: Preparer
     learner: Learner
+    state: State = field(default_factory=State)
     silence: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))

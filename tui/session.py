@@ -75,6 +75,15 @@ class Session:
             lambda store: journal.set_aside(store, clip_id, kind, annotator=self.annotator, took_ms=took_ms)
         )
 
+    async def note(self, clip_id: int, text: str) -> JournalRow:
+        """Write a note on a clip and return its row."""
+
+        def write(store: Store) -> JournalRow:
+            journal.note(store, clip_id, text, annotator=self.annotator)
+            return next(journal.rows(store, clip_id=clip_id, limit=1))
+
+        return await self._write(write)
+
     async def undo(self) -> JournalRow | None:
         """Take back the annotator's last act, whenever it was; None when there is none."""
         return await self._write(lambda store: journal.undo(store, annotator=self.annotator))

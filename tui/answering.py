@@ -1,0 +1,309 @@
+"""What every screen that takes answers shares: keys become rows of the journal, undo and redo go through it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from labeltool.errors import LabeltoolError
+from labeltool.records import Value
+from labeltool.store.journal import JournalRow
+from labeltool.tui.header import Header
+from labeltool.tui.hints import Hints
+from labeltool.tui.keys import Way
+from labeltool.tui.listening import ListeningScreen
+from labeltool.tui.offers import Offer, by_use, offers
+from labeltool.tui.palette import Palette
+from labeltool.tui.preparation import Delivery, Prepared
+from labeltool.tui.services import Services
+from labeltool.tui.suggestions import Saying, Suggestions, what_was_said
+from labeltool.tui.wording import Wording
+
+
+class AnsweringScreen(ListeningScreen):
+    """Takes answers on the clip it shows; which clip that is and what follows it is the subclass's matter.
+
+    Parameters
+    ----------
+    services
+        The session, the player, the threads and the state behind the screen.
+    way
+        The way to work whose keys it has.
+    repeat_s
+        The same answer key sooner than this after the last time is a key held down or bouncing, and not counted.
+    """
+
+    def __init__(self, services: Services, way: Way, *, repeat_s: float) -> None:
+        super().__init__(services, way)
+        self.header = Header(services.project.directory.name, services.state, services.session, id="header")
+        self.panel = Suggestions(id="suggestions")
+        self.hints = Hints(way, id="hints")
+        self._repeat_s = repeat_s
+        self._offers: tuple[Offer, ...] = ()
+        self._saying = Saying.ANSWER
+        self._said_here = False
+        self._appeared = time.monotonic()
+        self._last_key = ("", 0.0)
+
+    # -- what a subclass gives
+
+    @property
+    def now(self) -> Prepared | None:
+        """The clip on the screen."""
+        raise NotImplementedError
+
+    @now.setter
+    def now(self, prepared: Prepared | None) -> None:
+        raise NotImplementedError
+
+    @property
+    def busy(self) -> bool:
+        """Whether a key pressed now would not be meant for the clip on the screen."""
+        return False
+
+    def go_on(self) -> None:
+        """Show what comes after the clip just answered."""
+        raise NotImplementedError
+
+    def go_back(self, row: JournalRow) -> None:
+        """Show the clip of a row that was just taken back."""
+        raise NotImplementedError
+
+    def look_again(self) -> None:
+        """Read again what the screen shows: the journal, the suggestions or the labels' names have changed."""
+        raise NotImplementedError
+
+    def take_delivery(self, delivery: Delivery) -> None:
+        """Take what the preparer made."""
+        raise NotImplementedError
+
+    # -- showing
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """What the digits take."""
+        return self._offers
+
+    def show_prepared(self, prepared: Prepared) -> None:
+        """Put a clip on the screen and begin to ask of it."""
+        self._saying, self._said_here = Saying.ANSWER, False
+        self._offers = offers(prepared.suggestion, self.services.state.used)
+        self.show_clip(prepared)
+        self.show_offers()
+        self._appeared = time.monotonic()
+
+    def show_nothing(self, *lines: str) -> None:
+        """Show a few lines in place of a clip."""
+        self._offers, self._said_here = (), False
+        self.show_words(*lines)
+        self.panel.clear()
+
+    def show_offers(self) -> None:
+        """Show the labels to take and what was said of the clip."""
+        if self.now is None:
+            return
+        suggestion = self.now.suggestion
+        source = f"model {suggestion.model_id} suggests" if suggestion else "your labels, most used first"
+        if not self._offers:
+            source = "no labels yet: / makes one"
+        self.panel.show(self._offers, self.now.said, source=source, saying=self._saying)
+
+    def labels_came(self) -> None:
+        """Offer the labels that were not known when the clip appeared; those shown keep their place."""
+        if self.now is not None:
+            self._offers = offers(self.now.suggestion, self.services.state.used)
+            self.show_offers()
+
+    def entered(self) -> None:
+        """Take the player back after another screen had it."""
+        self.take_player()
+        self.header.refresh()
+
+    # -- answers
+
+    async def action_take(self, place: int) -> None:
+        """Take the label shown with a digit."""
+        if self.now is None:
+            return
+        if place > len(self._offers):
+            self.notice.tell(f"no label {place} is shown; / finds or makes one")
+            return
+        offer = self._offers[place - 1]
+        accepted = offer.probability is not None and self._saying is not Saying.ABSENT
+        await self.say(f"take {place}", offer.label, accepted_from=self.now.model_uid if accepted else None)
+
+    async def action_none_of_these(self) -> None:
+        """Say that none of the project's labels is heard."""
+        await self.say("none", None, Value.ABSENT)
+
+    async def action_cannot_tell(self) -> None:
+        """Say that it cannot be told."""
+        await self.say("unsure", None, Value.UNSURE)
+
+    async def action_bad_audio(self) -> None:
+        """Set the clip aside for good."""
+        await self._set_aside("bad audio")
+
+    async def action_skip(self) -> None:
+        """Set the clip aside for later; once something was said of it here, just go on."""
+        if self._said_here:
+            self._answered()
+        else:
+            await self._set_aside("skip")
+
+    def action_also(self) -> None:
+        """Let the next label be one of several."""
+        self._mean(Saying.ANSWER if self._saying is Saying.ALSO else Saying.ALSO)
+
+    def action_absent(self) -> None:
+        """Let the next label be what it is not."""
+        self._mean(Saying.ANSWER if self._saying is Saying.ABSENT else Saying.ABSENT)
+
+    def action_drop(self) -> None:
+        """Forget what was begun, and put a warning away."""
+        self._mean(Saying.ANSWER)
+        self.notice.clear()
+
+    def action_find(self) -> None:
+        """Open the palette."""
+        asked = self.now
+        if asked is None:
+            return
+
+        async def take(label: str | None) -> None:
+            if label is not None and self.now is asked:
+                await self.say("find", label)
+
+        self.app.push_screen(Palette(self._saying.value, by_use(self.services.state.used)), take)
+
+    def action_note(self) -> None:
+        """Write a note on the clip."""
+        asked = self.now
+        if asked is None:
+            return
+
+        async def write(text: str | None) -> None:
+            if not text:
+                return
+            try:
+                row = await self.services.session.note(asked.clip.id, text)
+            except LabeltoolError as error:
+                self.notice.warn(str(error))
+                return
+            self.notice.tell(what_was_said(row))
+            if self.now is asked:
+                self.now = replace(asked, said=(*asked.said, row))
+                self.show_offers()
+
+        self.app.push_screen(Wording("A note on this clip"), write)
+
+    async def action_undo(self) -> None:
+        """Take the last answer back and return to its clip."""
+        try:
+            row = await self.services.session.undo()
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
+            return
+        if row is None:
+            self.notice.tell("nothing to take back")
+            return
+        if row.clip_id is None:
+            self.notice.tell("taken back: a renaming")
+            self.look_again()
+            return
+        self.notice.tell(f"taken back: {what_was_said(row)}")
+        if row.value == Value.PRESENT.value:
+            self.services.state.use(row.label, -1)
+        self.go_back(row)
+
+    async def action_redo(self) -> None:
+        """Say again what was taken back last."""
+        try:
+            row = await self.services.session.redo()
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
+            return
+        if row is None:
+            self.notice.tell("nothing to say again")
+            return
+        self.notice.tell(f"said again: {what_was_said(row)}")
+        if row.value == Value.PRESENT.value:
+            self.services.state.use(row.label, 1)
+        if self.now is not None and row.clip_id == self.now.clip.id and row.kind != "note":
+            self.go_on()
+        else:
+            self.look_again()
+
+    async def say(
+        self, key: str, label: str | None, value: Value = Value.PRESENT, *, accepted_from: str | None = None
+    ) -> None:
+        """Write a verdict on the clip on the screen and go on, unless the next label was to be one of several.
+
+        Parameters
+        ----------
+        key
+            Names the key, to tell one held down.
+        accepted_from
+            The `uid` of the model whose suggestion it is.
+        """
+        now = self.now
+        if now is None or self.busy or self._held_down(key):
+            return
+        saying = Saying.ANSWER if label is None else self._saying
+        if saying is Saying.ABSENT:
+            value = Value.ABSENT
+        took_s = time.monotonic() - self._appeared
+        try:
+            row = await self.services.session.say(
+                now.clip.id,
+                label,
+                value,
+                accepted_from=accepted_from,
+                suggested=next((offer.label for offer in self._offers[:1] if offer.probability is not None), None),
+                took_ms=round(took_s * 1000),
+            )
+        except LabeltoolError as error:
+            # Nothing was stored: the clip stays.
+            self.notice.warn(str(error))
+            return
+        if value is Value.PRESENT:
+            self.services.state.use(label, 1)
+        self.services.state.labelled += not now.has_verdict
+        self.now = replace(now, said=(*now.said, row))
+        self.notice.tell(what_was_said(row))
+        if saying is Saying.ANSWER:
+            self._answered(took_s)
+        else:
+            self._said_here = True
+            self._mean(Saying.ANSWER)
+            self.header.refresh()
+            self.notice.tell(f"{what_was_said(row)}   s goes on to the next clip")
+
+    async def _set_aside(self, kind: str) -> None:
+        if self.now is None or self.busy or self._held_down(kind):
+            return
+        took_s = time.monotonic() - self._appeared
+        try:
+            await self.services.session.set_aside(self.now.clip.id, kind, took_ms=round(took_s * 1000))
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
+            return
+        self.notice.tell("bad audio" if kind == "bad audio" else "skipped: it comes again at the end")
+        self._answered(took_s)
+
+    def _answered(self, took_s: float | None = None) -> None:
+        self.services.session.count_answer(time.monotonic() - self._appeared if took_s is None else took_s)
+        self.header.refresh()
+        self.go_on()
+
+    def _held_down(self, key: str) -> bool:
+        """Tell whether an answer key comes from a finger that has not left it."""
+        last, self._last_key = self._last_key, (key, time.monotonic())
+        held = last[0] == key and self._last_key[1] - last[1] < self._repeat_s
+        if held:
+            self.notice.tell("the same key again at once: counted once")
+        return held
+
+    def _mean(self, saying: Saying) -> None:
+        self._saying = saying
+        self.show_offers()

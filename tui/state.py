@@ -1,0 +1,44 @@
+"""What all ways to work show alike: how much is labelled, how the model fares, which labels are used most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from labeltool.store.clips import Counts
+from labeltool.tui.learner import Training
+from labeltool.tui.preparation import ModelState
+
+
+@dataclass(slots=True)
+class State:
+    """Kept by the app, added to by its screens between two counts.
+
+    Attributes
+    ----------
+    labelled, clips
+        How many clips have a verdict, and how many there are.
+    used
+        The project's labels with the number of clips that have them.
+    model
+        The newest model; None until the store was asked.
+    training
+        How the training under way goes, or how the last one ended.
+    autoplay
+        Whether clips play as they appear.
+    """
+
+    labelled: int = 0
+    clips: int = 0
+    used: dict[str, int] = field(default_factory=dict)
+    model: ModelState | None = None
+    training: Training | None = None
+    autoplay: bool = True
+
+    def count(self, counts: Counts) -> None:
+        """Take what was counted in the store in place of what was added up."""
+        self.labelled, self.clips, self.used = counts.labelled, counts.clips, dict(counts.labels)
+
+    def use(self, label: str | None, times: int) -> None:
+        """Count a label said, or (-1) taken back."""
+        if label is not None:
+            self.used[label] = max(0, self.used.get(label, 0) + times)
