@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -101,6 +101,7 @@ class Preparer:
         self._exclude: tuple[int, ...] | None = None
         self._request = 0
         self._one: int | None = None
+        self._then: tuple[int, ...] = ()
         self._stopping = False
         self._sounds: OrderedDict[str, Sound] = OrderedDict()
         self._counted_at: float | None = None
@@ -118,10 +119,10 @@ class Preparer:
             self._wake.notify()
             return self._request
 
-    def want_one(self, clip_id: int) -> None:
-        """Ask for one clip, before anything else."""
+    def want_one(self, clip_id: int, *, then: Sequence[int] = ()) -> None:
+        """Ask for one clip, before anything else; the clips `then` are likely to be asked for next."""
         with self._wake:
-            self._one = clip_id
+            self._one, self._then = clip_id, tuple(then)
             self._wake.notify()
 
     def stop(self) -> None:
@@ -165,6 +166,11 @@ class Preparer:
     def _do(self, store: Store, one: int | None, request: int, exclude: tuple[int, ...] | None) -> None:
         if one is not None:
             self._deliver(Delivery(one=self._prepare(store, stored_clips.clip(store, one))))
+            for clip_id in self._then:
+                if self._superseded():
+                    return
+                with suppress(LabeltoolError):  # told when it is asked for
+                    self._sound(stored_clips.clip(store, clip_id))
             return
         assert exclude is not None
         queue: list[Prepared] = []
