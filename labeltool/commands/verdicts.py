@@ -48,7 +48,7 @@ def mark(clip: str, label: str | None, absent: bool, unsure: bool, annotator: st
 @project_option
 @json_option
 def undo(annotator: str | None, as_json: bool) -> None:
-    """Take back the last verdict, skip or renaming; say it again to go further back."""
+    """Take back the last verdict, skip or renaming, or a whole swept page; say it again to go further back."""
     from labeltool.store import journal
 
     project = current_project()
@@ -59,7 +59,7 @@ def undo(annotator: str | None, as_json: bool) -> None:
     elif row is None:
         narrate("nothing to take back")
     else:
-        narrate(f"took back: {_in_words(row)}")
+        narrate(f"took back{_act_in_words(row)}")
 
 
 @click.command()
@@ -76,7 +76,7 @@ def redo(annotator: str | None, as_json: bool) -> None:
     if as_json:
         emit({"redone": asdict(row) if row else None})
     else:
-        narrate(f"said again: {_in_words(row)}" if row else "nothing to say again")
+        narrate(f"said again{_act_in_words(row)}" if row else "nothing to say again")
 
 
 @click.command()
@@ -95,7 +95,8 @@ def log(clip: str | None, limit: int | None, as_json: bool) -> None:
             return
         for row in journal.rows(store, clip_id=clip_id, limit=limit):
             taken_back = "  (taken back)" if row.revoked else ""
-            click.echo(f"{row.said_at}  {row.annotator!r}  {_in_words(row)}{taken_back}")
+            at_once = f" (one of {row.together} at once)" if row.together > 1 else ""
+            click.echo(f"{row.said_at}  {row.annotator!r}  {_in_words(row)}{at_once}{taken_back}")
 
 
 @click.command()
@@ -148,6 +149,12 @@ def rename(old: str, new: str, annotator: str | None) -> None:
     with project.open_store() as store:
         journal.rename_label(store, old, new, annotator=project.annotator(annotator))
     narrate(f"{old!r} goes by {new!r}")
+
+
+def _act_in_words(row: JournalRow) -> str:
+    """Say what an act says, by its last row."""
+    many = f" {row.together} verdicts, the last" if row.together > 1 else ""
+    return f"{many}: {_in_words(row)}"
 
 
 def _in_words(row: JournalRow) -> str:

@@ -1,4 +1,8 @@
-"""The journal: what people said, appended and never changed. Undo and renaming are rows too."""
+"""The journal: what people said, appended and never changed. Undo and renaming are rows too.
+
+An act is what undo takes back at once: a row by itself, or rows that were said together and carry one `act`, the id of
+the first of them. What takes an act back, and what says it again, is an act as well.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from labeltool.errors import LabeltoolError
@@ -43,7 +47,11 @@ def new_row_id(after: str = "") -> str:
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """A row of the journal, as `labeltool log` shows it."""
+    """A row of the journal, as `labeltool log` shows it.
+
+    `act` is the id of the first of the rows said together with it, `together` their number; None and 1 for a row by
+    itself.
+    """
 
     id: str
     kind: str
@@ -57,12 +65,15 @@ class JournalRow:
     origin: str
     took_ms: int | None
     said_at: str
+    act: str | None
+    together: int
     revoked: bool
 
 
 _ROW_COLUMNS = """
     j.id, j.kind, j.clip_id, j.label, j.value, j.new_label, j.note, j.revokes, j.annotator, j.origin, j.took_ms,
-    j.said_at,
+    j.said_at, j.act,
+    CASE WHEN j.act IS NULL THEN 1 ELSE (SELECT COUNT(*) FROM journal a WHERE a.act = j.act) END AS together,
     EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id) AS revoked
 """
 
@@ -116,6 +127,57 @@ def say(
         )
 
 
+def say_all(
+    store: Store,
+    label: str,
+    values: Mapping[int, Value],
+    *,
+    annotator: str,
+    suggested_by: Mapping[int, str],
+    took_ms: int,
+) -> list[JournalRow]:
+    """Append a verdict on one label for each of several clips, which a model held for it, as one act.
+
+    All of it is on the disk when this returns, or none.
+
+    Parameters
+    ----------
+    values
+        What is said, by clip. Present accepts the model's suggestion, anything else is the person's own word.
+    suggested_by
+        The `uid` of the model that suggested the label, by clip.
+    took_ms
+        How long the person took over all of them, from their appearance; the rows share it evenly.
+
+    Returns
+    -------
+    list[JournalRow]
+        The rows, in the order of `values`.
+    """
+    _check_name(label)
+    verdicts: list[dict[str, object]] = []
+    for place, (clip_id, value) in enumerate(values.items()):
+        accepted = value is Value.PRESENT
+        # What does not divide goes to the first ones, so that the shares add up to the whole.
+        share, rest = divmod(took_ms, len(values))
+        verdicts.append(
+            {
+                "kind": "verdict",
+                "clip_id": clip_id,
+                "label": label,
+                "value": value.value,
+                "annotator": annotator,
+                "origin": "suggestion" if accepted else "human",
+                "model_uid": suggested_by[clip_id] if accepted else None,
+                "suggested_label": label,
+                "took_ms": share + (place < rest),
+            }
+        )
+    with store.transaction() as connection:
+        ensure_label(connection, label)
+        return _read(connection, _append_act(connection, verdicts))
+
+
 def set_aside(store: Store, clip_id: int, kind: str, *, annotator: str, took_ms: int | None = None) -> str:
     """Append that a clip was passed over: `kind` is "skip" (ask later) or "bad audio" (do not ask again)."""
     with store.transaction() as connection:
@@ -131,9 +193,10 @@ def note(store: Store, clip_id: int, text: str, *, annotator: str) -> str:
 
 
 def undo(store: Store, *, annotator: str) -> JournalRow | None:
-    """Take back the annotator's last act that still stands, and return it; None when there is none.
+    """Take back the annotator's last act that still stands, and return its last row; None when there is none.
 
-    Acts are verdicts, skips, notes and renamings by hand; imports are not undone row by row.
+    Acts are verdicts, skips, notes and renamings by hand; imports are not undone row by row. `said_together` finds the
+    other rows of the act.
     """
     with store.transaction() as connection:
         row = connection.execute(
@@ -146,22 +209,26 @@ def undo(store: Store, *, annotator: str) -> JournalRow | None:
         ).fetchone()
         if row is None:
             return None
-        append(connection, kind="revoke", revokes=row["id"], annotator=annotator, origin="human")
+        taken_back = _act(connection, row["id"], row["act"])
+        revoking = {"kind": "revoke", "annotator": annotator, "origin": "human"}
+        _append_act(connection, [{**revoking, "revokes": row_id} for row_id in taken_back])
         if row["kind"] == "rename":
             _resolve_labels(connection)
         return _row(row)
 
 
 def redo(store: Store, *, annotator: str) -> JournalRow | None:
-    """Say again what the annotator's last undo took back, and return it; None when there is nothing, or an act since.
+    """Say again what the annotator's last undo took back, and return its last row; None when there is nothing to.
 
-    The journal keeps both: the row that was revoked stays so, a new one says the same and names the undo it answers.
+    There is nothing after another act. The journal keeps both: the rows that were revoked stay so, new ones say the
+    same and name the undo they answer.
     """
     with store.transaction() as connection:
         answered: set[str] = set()
         # From the newest row back: a redo answers an undo, any other act ends what can be redone.
         for row in connection.execute(
-            "SELECT id, kind, revokes, redoes FROM journal WHERE annotator = ? AND origin <> 'import' ORDER BY id DESC",
+            "SELECT id, kind, revokes, redoes, act FROM journal WHERE annotator = ? AND origin <> 'import' "
+            "ORDER BY id DESC",
             (annotator,),
         ):
             if row["redoes"]:
@@ -169,17 +236,27 @@ def redo(store: Store, *, annotator: str) -> JournalRow | None:
             elif row["kind"] != "revoke":
                 return None
             elif row["id"] not in answered:
-                return _say_again(connection, row["revokes"], row["id"])
+                return _say_again(connection, _act(connection, row["id"], row["act"]))
         return None
 
 
-def _say_again(connection: sqlite3.Connection, row_id: str, undo_id: str) -> JournalRow:
-    row = connection.execute("SELECT * FROM journal WHERE id = ?", (row_id,)).fetchone()
-    copied = {name: row[name] for name in row.keys() if name not in ("id", "said_at", "import_key")}  # noqa: SIM118
-    fresh = append(connection, **{**copied, "redoes": undo_id})
-    if row["kind"] == "rename":
+def _say_again(connection: sqlite3.Connection, undo_ids: Sequence[str]) -> JournalRow:
+    said_anew: list[dict[str, object]] = []
+    for undo_id in undo_ids:
+        row = connection.execute(
+            "SELECT j.* FROM journal u JOIN journal j ON j.id = u.revokes WHERE u.id = ?", (undo_id,)
+        ).fetchone()
+        own = ("id", "said_at", "import_key", "act")
+        said_anew.append({**{name: row[name] for name in row.keys() if name not in own}, "redoes": undo_id})  # noqa: SIM118
+    fresh = _append_act(connection, said_anew)
+    if said_anew[-1]["kind"] == "rename":
         _resolve_labels(connection)
-    return _row(connection.execute(f"SELECT {_ROW_COLUMNS} FROM journal j WHERE j.id = ?", (fresh,)).fetchone())
+    return _read(connection, fresh[-1:])[0]
+
+
+def said_together(store: Store, row: JournalRow) -> list[JournalRow]:
+    """Return the rows of a row's act, oldest first; of a row by itself, only it."""
+    return _read(store.connection, _act(store.connection, row.id, row.act))
 
 
 def rename_label(store: Store, old: str, new: str, *, annotator: str) -> None:
@@ -210,12 +287,10 @@ def rename_label(store: Store, old: str, new: str, *, annotator: str) -> None:
 
 def rows(store: Store, *, clip_id: int | None = None, limit: int | None = None) -> Iterator[JournalRow]:
     """Yield the journal's rows, newest first, of one clip or of all."""
+    of_clip = "" if clip_id is None else "WHERE j.clip_id = :clip"
     for row in store.connection.execute(
-        f"""
-        SELECT {_ROW_COLUMNS} FROM journal j WHERE ? IS NULL OR j.clip_id = ?
-        ORDER BY j.id DESC LIMIT ?
-        """,
-        (clip_id, clip_id, -1 if limit is None else limit),
+        f"SELECT {_ROW_COLUMNS} FROM journal j {of_clip} ORDER BY j.id DESC LIMIT :limit",
+        {"clip": clip_id, "limit": -1 if limit is None else limit},
     ):
         yield _row(row)
 
@@ -228,16 +303,44 @@ def mark(store: Store) -> str:
 def append(connection: sqlite3.Connection, **values: object) -> str:
     """Append a row inside a transaction and return its id; `values` are the columns besides id and time."""
     row_id = new_row_id(after=_newest(connection))
-    values = {"id": row_id, **values, "said_at": now()}
-    connection.execute(
-        f"INSERT INTO journal ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", tuple(values.values())
-    )
+    _insert(connection, {"id": row_id, **values})
     return row_id
 
 
 def ensure_label(connection: sqlite3.Connection, name: str) -> None:
     """Make a label of the name if there is none."""
     connection.execute("INSERT OR IGNORE INTO labels (name, created_at) VALUES (?, ?)", (name, now()))
+
+
+def _append_act(connection: sqlite3.Connection, rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """Append rows that undo is to take back at once, and return their ids."""
+    if len(rows) < 2:
+        return [append(connection, **row) for row in rows]
+    row_ids = [new_row_id(after=_newest(connection)) for _ in rows]
+    for row_id, row in zip(row_ids, rows, strict=True):
+        _insert(connection, {"id": row_id, "act": row_ids[0], **row})
+    return row_ids
+
+
+def _insert(connection: sqlite3.Connection, row: Mapping[str, object]) -> None:
+    columns = {**row, "said_at": now()}
+    connection.execute(
+        f"INSERT INTO journal ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", tuple(columns.values())
+    )
+
+
+def _act(connection: sqlite3.Connection, row_id: str, act: str | None) -> list[str]:
+    """Return the ids of the rows of a row's act, oldest first."""
+    if act is None:
+        return [row_id]
+    return [each for (each,) in connection.execute("SELECT id FROM journal WHERE act = ? ORDER BY id", (act,))]
+
+
+def _read(connection: sqlite3.Connection, row_ids: Sequence[str]) -> list[JournalRow]:
+    return [
+        _row(connection.execute(f"SELECT {_ROW_COLUMNS} FROM journal j WHERE j.id = ?", (row_id,)).fetchone())
+        for row_id in row_ids
+    ]
 
 
 def _newest(connection: sqlite3.Connection) -> str:

@@ -243,10 +243,17 @@ def _m003_queue(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX queue_by_place ON queue (place)")
 
 
+def _m004_acts(connection: sqlite3.Connection) -> None:
+    # Rows that were said together carry the id of the first of them: undo takes them back at once.
+    connection.execute("ALTER TABLE journal ADD COLUMN act TEXT REFERENCES journal (id)")
+    connection.execute("CREATE INDEX journal_by_act ON journal (act, id) WHERE act IS NOT NULL")
+
+
 MIGRATIONS: tuple[tuple[str, Callable[[sqlite3.Connection], None]], ...] = (
     ("m001_initial", _m001_initial),
     ("m002_marks_and_sweeps", _m002_marks_and_sweeps),
     ("m003_queue", _m003_queue),
+    ("m004_acts", _m004_acts),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
