@@ -33,9 +33,11 @@ from labeltool.tui import run
 from labeltool.tui import session as sessions
 from labeltool.tui.app import Room
 from labeltool.tui.ask import AskScreen
+from labeltool.tui.browse import BrowseScreen
 from labeltool.tui.keys import WAYS
 from labeltool.tui.palette import Choices, Palette
 from labeltool.tui.preparation import Delivery
+from labeltool.tui.review import ReviewScreen
 from labeltool.tui.spectrogram import Spectrogram
 from labeltool.tui.suggestions import Suggestions
 from labeltool.tui.waveform import Waveform
@@ -43,7 +45,7 @@ from labeltool.tui.waveform import Waveform
 room_project = room_helpers.room_project
 reading = room_helpers.reading
 
-SCREENS = {"ask": AskScreen}
+SCREENS = {"ask": AskScreen, "review": ReviewScreen, "browse": BrowseScreen}
 
 # -- answering
 

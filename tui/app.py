@@ -12,13 +12,16 @@ from textual.message import Message
 from labeltool.project import Project
 from labeltool.tui.answering import AnsweringScreen
 from labeltool.tui.ask import AskScreen
+from labeltool.tui.browse import BrowseScreen
 from labeltool.tui.colours import DARK, LIGHT, theme_by_terminal
-from labeltool.tui.keys import ASK
+from labeltool.tui.keys import ASK, BROWSE, REVIEW
 from labeltool.tui.learner import Learner, Training
 from labeltool.tui.playback import Player
 from labeltool.tui.preparation import Delivery, Preparer
+from labeltool.tui.review import ReviewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Session
+from labeltool.tui.stored import StoreThread
 
 
 class Delivered(Message):
@@ -65,10 +68,13 @@ class Room(App[None]):
             session=Session(project, annotator),
             player=Player(),
             preparer=Preparer(project, annotator, lambda delivery: self._pass_on(Delivered(delivery))),
+            reader=StoreThread(project, "labeltool-reader"),
             learner=Learner(project, lambda training: self._pass_on(Trained(training))),
         )
         self._pending_at_failure = 0
         self.add_mode(ASK.name, lambda: AskScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(REVIEW.name, lambda: ReviewScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(BROWSE.name, lambda: BrowseScreen(self.services, repeat_s=repeat_s))
 
     @property
     def desk(self) -> AnsweringScreen | None:
@@ -86,6 +92,7 @@ class Room(App[None]):
         """End the threads and a running training, after the screen is gone."""
         self.services.preparer.stop()
         self.services.session.close()
+        self.services.reader.close()
         self.services.player.close()
         self.services.learner.stop()
 

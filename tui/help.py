@@ -53,8 +53,8 @@ class Help(ModalScreen[None]):
             page.border_title = f"Keys: {self._way.title.lower()}"
             page.border_subtitle = "Esc closes"
             with Horizontal(id="help-columns"):
-                yield Static(_column([(first, keys), *elsewhere]), classes="help-column")
-                yield Static(_column(others), classes="help-column")
+                yield Static(_column([(first, keys)]), classes="help-column")
+                yield Static(_column([*others, *elsewhere]), classes="help-column")
             yield Static(Content(_NOTES), id="help-notes")
 
     def on_resize(self, event: Resize) -> None:

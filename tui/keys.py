@@ -110,6 +110,8 @@ _LISTEN = (
 
 _ROOM = (
     Key("ask", "A", "app.work('ask')", "Room", "A", "ask: the clip that teaches most", "ask"),
+    Key("review", "R", "app.work('review')", "Room", "R", "review: verdicts that look wrong", "review"),
+    Key("browse", "B", "app.work('browse')", "Room", "B", "browse: every clip, to filter and search", "browse"),
     Key("train", "t", "app.train", "Room", "t", "train a model now, behind the screen", "train"),
     Key("commands", "colon,ctrl+p", "commands", "Room", ":", "find any of these by its name"),
     Key("help", "question_mark,f1", "help", "Room", "?", "this page", "keys"),
@@ -133,5 +135,63 @@ ASK = Way(
     ),
 )
 
-WAYS: tuple[Way, ...] = (ASK,)
+_LIST = (
+    Key("up", "up", "move(-1)", "List", "↑ ↓", "the clip above, the clip below", "clip"),
+    Key("down", "down", "move(1)", "List", "", ""),
+    Key("page_up", "pageup", "page(-1)", "List", "PgUp PgDn", "a page up, a page down"),
+    Key("page_down", "pagedown", "page(1)", "List", "", ""),
+    Key("first", "home", "end(False)", "List", "Home End", "the first clip, the last"),
+    Key("last", "end", "end(True)", "List", "", ""),
+)
+
+REVIEW = Way(
+    "review",
+    "Review",
+    "Verdicts that people disagree on or the model contradicts, the most suspicious first.",
+    (
+        Key("keep", "k", "keep", "Review", "k", "the verdict was meant: keep it", "keep"),
+        Key("take_first", "enter", "take(1)", "Review", "Enter", "take the model's first label in its place", "first"),
+        *_LIST,
+        *_ANSWER,
+        *_LISTEN,
+        *_ROOM,
+    ),
+    (
+        *("keep", "take_first", "take_1", "find", "up", "absent", "undo", "help", "play", "ask", "browse", "leave"),
+        *("unsure", "note", "loop", "contrast", "train"),
+    ),
+)
+
+BROWSE = Way(
+    "browse",
+    "Browse",
+    "Every clip there is, to look at, listen to and answer.",
+    (
+        Key(
+            "filter_text", "f", "filter_text", "Browse", "f", "only clips whose file's path holds some letters", "file"
+        ),
+        Key("filter_label", "F", "filter_label", "Browse", "F", "only clips with a label", "label"),
+        Key(
+            "filter_answered",
+            "o",
+            "filter_answered",
+            "Browse",
+            "o",
+            "only open clips, only answered ones, both",
+            "open",
+        ),
+        Key("filter_nothing", "0", "filter_nothing", "Browse", "0", "every clip again", "all"),
+        Key("take_first", "enter", "take(1)", "Browse", "Enter", "take the first label shown", "first"),
+        *_LIST,
+        *_ANSWER,
+        *_LISTEN,
+        *_ROOM,
+    ),
+    (
+        *("filter_text", "filter_label", "filter_answered", "filter_nothing", "up", "take_1", "find", "undo", "help"),
+        *("play", "ask", "review", "leave", "note", "loop", "contrast", "train"),
+    ),
+)
+
+WAYS: tuple[Way, ...] = (ASK, REVIEW, BROWSE)
 """Every way to work, in the order of the help."""

@@ -13,6 +13,7 @@ from labeltool.tui.playback import Player
 from labeltool.tui.preparation import Preparer
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
+from labeltool.tui.stored import StoreThread
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Services:
     session: Session
     player: Player
     preparer: Preparer
+    reader: StoreThread
     learner: Learner
     state: State = field(default_factory=State)
     silence: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))

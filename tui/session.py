@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
-
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, journal
 from labeltool.store.journal import JournalRow
-
-_T = TypeVar("_T")
+from labeltool.tui.stored import StoreThread
 
 # Whoever thinks for longer than this went for coffee: the pace is of the time at work.
 _LONGEST_THOUGHT_S = 60.0
 
 
 class Session:
-    """Writes to the journal, in a thread of its own so that a slow disk or another writer never stops the picture.
-
-    Each method returns when what it wrote is on the disk.
-    """
+    """Writes to the journal; each method returns when what it wrote is on the disk."""
 
     def __init__(self, project: Project, annotator: str) -> None:
         self.annotator = annotator
-        self._project = project
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="labeltool-journal")
-        self._store: Store | None = None
+        self._writer = StoreThread(project, "labeltool-journal")
         self.answers = 0
         self._worked_s = 0.0
 
@@ -67,11 +56,11 @@ class Session:
             )
             return next(journal.rows(store, clip_id=clip_id, limit=1))
 
-        return await self._write(write)
+        return await self._writer.do(write)
 
     async def set_aside(self, clip_id: int, kind: str, *, took_ms: int) -> None:
         """Write that a clip was passed over: "skip" or "bad audio"."""
-        await self._write(
+        await self._writer.do(
             lambda store: journal.set_aside(store, clip_id, kind, annotator=self.annotator, took_ms=took_ms)
         )
 
@@ -82,28 +71,16 @@ class Session:
             journal.note(store, clip_id, text, annotator=self.annotator)
             return next(journal.rows(store, clip_id=clip_id, limit=1))
 
-        return await self._write(write)
+        return await self._writer.do(write)
 
     async def undo(self) -> JournalRow | None:
         """Take back the annotator's last act, whenever it was; None when there is none."""
-        return await self._write(lambda store: journal.undo(store, annotator=self.annotator))
+        return await self._writer.do(lambda store: journal.undo(store, annotator=self.annotator))
 
     async def redo(self) -> JournalRow | None:
         """Say again what the last undo took back; None when there is nothing."""
-        return await self._write(lambda store: journal.redo(store, annotator=self.annotator))
+        return await self._writer.do(lambda store: journal.redo(store, annotator=self.annotator))
 
     def close(self) -> None:
         """Finish what is being written and close."""
-        self._writer.submit(self._close_store).result()
-        self._writer.shutdown()
-
-    async def _write(self, what: Callable[[Store], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self._with_store, what)
-
-    def _with_store(self, what: Callable[[Store], _T]) -> _T:
-        self._store = self._store or self._project.open_store()
-        return what(self._store)
-
-    def _close_store(self) -> None:
-        if self._store is not None:
-            self._store.close()
+        self._writer.close()

@@ -1,0 +1,77 @@
+"""Browsing: every clip of the project, narrowed by file, label or whether it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from labeltool import listing
+from labeltool.listing import Filter
+from labeltool.store import Store
+from labeltool.tui.keys import BROWSE
+from labeltool.tui.lists import Found, ListScreen
+from labeltool.tui.offers import by_use
+from labeltool.tui.palette import Palette
+from labeltool.tui.services import Services
+from labeltool.tui.text import shown
+from labeltool.tui.wording import Wording
+
+_NEXT_ANSWERED: dict[bool | None, bool | None] = {None: False, False: True, True: None}
+_ANSWERED_WORDS = {None: "", False: "not answered", True: "answered"}
+
+
+class BrowseScreen(ListScreen):
+    """Every clip."""
+
+    BINDINGS = BROWSE.bindings()
+
+    def __init__(self, services: Services, *, repeat_s: float) -> None:
+        super().__init__(services, BROWSE, repeat_s=repeat_s)
+        self._filter = Filter()
+
+    def find(self, store: Store) -> Found:
+        """Seek the clips that the filter lets through."""
+        wanted = self._filter
+        ids = listing.matching(store, wanted)
+        words = [
+            f"file holds “{shown(wanted.text)}”" if wanted.text else "",
+            f"label {shown(wanted.label)}" if wanted.label is not None else "",
+            _ANSWERED_WORDS[wanted.answered],
+        ]
+        narrowed = ", ".join(word for word in words if word)
+        return Found(ids, narrowed)
+
+    def empty(self) -> Sequence[str]:
+        """Tell how to see more."""
+        return ("No clip is like that.", "", "0 shows all of them again")
+
+    def action_filter_text(self) -> None:
+        """Ask what the file's path shall hold."""
+
+        def take(text: str | None) -> None:
+            if text is not None:
+                self._narrow(replace(self._filter, text=text.strip()))
+
+        self.app.push_screen(Wording("Clips whose file's path holds", self._filter.text), take)
+
+    def action_filter_label(self) -> None:
+        """Ask for the label that shall have been heard."""
+
+        def take(label: str | None) -> None:
+            if label is not None:
+                self._narrow(replace(self._filter, label=label))
+
+        labels = by_use(self.services.state.used)
+        self.app.push_screen(Palette("Clips with which label?", labels, makes_new=False), take)
+
+    def action_filter_answered(self) -> None:
+        """Show the clips that are open, the answered ones, or both."""
+        self._narrow(replace(self._filter, answered=_NEXT_ANSWERED[self._filter.answered]))
+
+    def action_filter_nothing(self) -> None:
+        """Show every clip."""
+        self._narrow(Filter())
+
+    def _narrow(self, wanted: Filter) -> None:
+        self._filter = wanted
+        self.seek()
