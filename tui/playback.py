@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,30 @@ _BUFFER_MS = 30
 _FADE_FRAMES = PLAYBACK_RATE_HZ * 3 // 1000
 
 
+class Source(Protocol):
+    """A sound that need not be in memory as a whole."""
+
+    def __len__(self) -> int:
+        """Return how many samples it has at `PLAYBACK_RATE_HZ`."""
+
+    def take(self, places: npt.NDArray[np.intp]) -> Int16 | None:
+        """Return the samples at some places, close together, without waiting; None while they are not there yet."""
+
+
+class _Whole:
+    """A sound in memory."""
+
+    def __init__(self, samples: Int16) -> None:
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def take(self, places: npt.NDArray[np.intp]) -> Int16:
+        """Return the samples at some places."""
+        return self._samples[places]
+
+
 class Player:
     """Plays one sound at a time.
 
@@ -41,7 +65,8 @@ class Player:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._samples: Int16 = np.zeros(0, np.int16)
+        self._sound: Source = _Whole(np.zeros(0, np.int16))
+        self._first, self._last = 0, 0
         self._at = 0.0
         self._fade_in = False
         self._playing = False
@@ -81,18 +106,32 @@ class Player:
         if device is not None:
             device.close()
 
-    def put(self, samples: Int16, *, play: bool) -> None:
+    def put(self, sound: Int16 | Source, *, play: bool) -> None:
         """Take a sound in place of the last one, from its beginning.
 
         Parameters
         ----------
-        samples : (n,) int16
+        sound : (n,) int16, or a source of them
             Mono, at `PLAYBACK_RATE_HZ`.
         """
         with self._lock:
-            self._samples = samples
+            self._sound = _Whole(sound) if isinstance(sound, np.ndarray) else sound
+            self._first, self._last = 0, len(sound)
             self._jump(0.0)
-            self._playing = play and len(samples) > 0
+            self._playing = play and len(sound) > 0
+
+    def keep_within(self, start_s: float, end_s: float) -> None:
+        """Play, and loop, no more than a span of the sound, from its beginning."""
+        with self._lock:
+            length = len(self._sound)
+            self._first = min(max(0, round(start_s * PLAYBACK_RATE_HZ)), max(0, length - 1))
+            self._last = min(max(self._first + 1, round(end_s * PLAYBACK_RATE_HZ)), length)
+            self._jump(float(self._first))
+
+    def roam(self) -> None:
+        """Play the whole sound again, from where it is."""
+        with self._lock:
+            self._first, self._last = 0, len(self._sound)
 
     @property
     def playing(self) -> bool:
@@ -108,26 +147,26 @@ class Player:
             # The device takes blocks ahead: between two of them the clock tells how far the last one has come.
             gone = min((time.monotonic() - self._block_began) * PLAYBACK_RATE_HZ, self._block_frames)
             place = self._block_from + gone * self.speed
-            return (place % max(1, len(self._samples)) if self.loop else min(place, self._at)) / PLAYBACK_RATE_HZ
+            return (self._around(place) if self.loop else min(place, self._at)) / PLAYBACK_RATE_HZ
 
     def toggle(self) -> None:
         """Pause, go on, or, at the end, begin again."""
         with self._lock:
-            if not self._playing and self._at >= len(self._samples):
-                self._jump(0.0)
+            if not self._playing and self._at >= self._last:
+                self._jump(float(self._first))
             self._fade_in = True
-            self._playing = not self._playing and len(self._samples) > 0
+            self._playing = not self._playing and len(self._sound) > 0
 
     def replay(self) -> None:
         """Play from the beginning."""
         with self._lock:
-            self._jump(0.0)
-            self._playing = len(self._samples) > 0
+            self._jump(float(self._first))
+            self._playing = len(self._sound) > 0
 
     def seek(self, seconds: float) -> None:
-        """Go to a place in the sound, kept within it."""
+        """Go to a place in the sound, kept within what is played of it."""
         with self._lock:
-            self._jump(min(max(0.0, seconds * PLAYBACK_RATE_HZ), float(len(self._samples))))
+            self._jump(min(max(float(self._first), seconds * PLAYBACK_RATE_HZ), float(self._last)))
 
     def faster(self, steps: int) -> None:
         """Move up (or, below zero, down) the ladder of `SPEEDS`."""
@@ -164,30 +203,42 @@ class Player:
             block = self.render(frames)[:, None]
 
     def render(self, frames: int) -> npt.NDArray[np.float32]:
-        """Return the next samples to go out, `(frames,) float32`: silence while paused and after the end."""
+        """Return the next samples to go out, `(frames,) float32`: silence while paused and after the end.
+
+        Where the sound is not decoded yet it is silent too, and waits.
+        """
         out = np.zeros(frames, np.float32)
         with self._lock:
-            samples, length = self._samples, len(self._samples)
-            if not self._playing or not length:
+            first, last = self._first, self._last
+            if not self._playing or first >= last:
                 return out
             place = self._at + self.speed * np.arange(frames)
-            after = self._at + self.speed * frames
             if self.loop:
-                place %= length
-                self._at = after % length
-                heard = frames
-            else:
-                heard = int(np.searchsorted(place, length))
-                self._at = min(after, float(length))
-                self._playing = after < length
+                place = self._around(place)
+            heard = frames if self.loop else int(np.searchsorted(place, last))
+            below = place[:heard].astype(np.intp)
+            above = self._around(below + 1) if self.loop else np.minimum(below + 1, last - 1)
+            taken = self._sound.take(np.concatenate([below, above]))
+            if taken is None:
+                self._block_frames = 0
+                self._fade_in = True
+                return out
+            after = self._at + self.speed * frames
+            self._at = float(self._around(after)) if self.loop else min(after, float(last))
+            self._playing = self.loop or after < last
             self._block_began, self._block_from, self._block_frames = time.monotonic(), float(place[0]), frames
             fade, self._fade_in = self._fade_in, False
-        below = place[:heard].astype(np.intp)
-        above = (below + 1) % length if self.loop else np.minimum(below + 1, length - 1)
+            cut_off = not self._playing and last < len(self._sound)
         share = (place[:heard] - below).astype(np.float32)
         scale = np.float32(10 ** (self.gain_db / 20) / 32768.0)
-        out[:heard] = (samples[below] * (1 - share) + samples[above] * share) * scale
+        out[:heard] = (taken[:heard] * (1 - share) + taken[heard:] * share) * scale
+        ramp = np.linspace(0.0, 1.0, min(heard, _FADE_FRAMES), dtype=np.float32)
         if fade:
-            ramp = min(heard, _FADE_FRAMES)
-            out[:ramp] *= np.linspace(0.0, 1.0, ramp, dtype=np.float32)
+            out[: len(ramp)] *= ramp
+        if cut_off:
+            out[heard - len(ramp) : heard] *= ramp[::-1]
         return np.clip(out, -1.0, 1.0, out=out)
+
+    def _around(self, place: Any) -> Any:
+        """Bring places past the end of what is looped round to its beginning."""
+        return self._first + (place - self._first) % max(1, self._last - self._first)

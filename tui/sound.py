@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,9 @@ PLAYBACK_RATE_HZ = 48_000
 LONGEST_S = 180.0
 """A longer clip is shown and played up to here: the room stays quick whatever it is given."""
 
-_BANDS = 96
+BANDS = 96
+"""Rows of a picture before it is pooled to the screen's."""
+
 _MOST_FRAMES = 1200  # pictures are pooled down to a terminal's columns; more frames would only cost time
 _TOP_HZ = 16_000.0
 _SHORTEST_FFT_S = 0.035
@@ -30,18 +33,12 @@ _SILENCE_DB = -75.0
 _ENVELOPE_BINS = 1600
 
 
-@dataclass(frozen=True, slots=True)
-class Sound:
-    """What is heard and seen of a clip.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What is seen of a stretch of sound.
 
     Attributes
     ----------
-    samples : (n,) int16
-        Mono, at `PLAYBACK_RATE_HZ`.
-    duration_s
-        Seconds that were decoded.
-    cut_s
-        Seconds of the clip that are left out because it is longer than `LONGEST_S`.
     picture : (bands, frames) float32
         Mel power in decibels below full scale, low bands first.
     band_hz : (bands,) float64
@@ -50,16 +47,33 @@ class Sound:
         Lowest and highest sample, -1 to 1, in equal pieces of time.
     loudest_db, quiet_db
         What counts as bright and as dark in this picture.
+    start_s, duration_s
+        Where the picture's time axis begins, and how long it is.
     """
 
-    samples: Int16
-    duration_s: float
-    cut_s: float
     picture: Float32
     band_hz: npt.NDArray[np.float64]
     envelope: Float32
     loudest_db: float
     quiet_db: float
+    start_s: float = 0.0
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound(Sight):
+    """What is heard and seen of a clip.
+
+    Attributes
+    ----------
+    samples : (n,) int16
+        Mono, at `PLAYBACK_RATE_HZ`.
+    cut_s
+        Seconds of the clip that are left out because it is longer than `LONGEST_S`; `duration_s` is what was decoded.
+    """
+
+    samples: Int16
+    cut_s: float
 
     @property
     def size_bytes(self) -> int:
@@ -83,9 +97,9 @@ def load(clip: StoredClip) -> Sound:
     # A float file may hold what is no sound at all; to the ear and the eye that is silence.
     mono = np.nan_to_num(mono, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
     picture, band_hz = draw(mono, rate)
-    loudest, quiet = _range_of(picture)
+    loudest, quiet = range_of(picture)
     return Sound(
-        samples=_for_playback(mono, rate),
+        samples=for_playback(mono, rate),
         duration_s=len(mono) / rate,
         cut_s=max(0.0, clip.end_s - end_s),
         picture=picture,
@@ -101,25 +115,53 @@ def draw(mono: Float32, rate: int) -> tuple[Float32, npt.NDArray[np.float64]]:
 
     It is for the eye alone, at the file's own rate: what the network hears is `Frontend`'s and ends at 7.5 kHz.
     """
-    n_fft = 1 << max(6, round(_SHORTEST_FFT_S * rate).bit_length() - 1)
-    hop = max(1, n_fft // 4, -(-len(mono) // _MOST_FRAMES))
-    high_hz = min(rate / 2, _TOP_HZ)
-    eye = Frontend(
-        sample_rate_hz=rate, n_fft=n_fft, hop=hop, n_mels=_BANDS, low_hz=min(40.0, high_hz / 4), high_hz=high_hz
-    )
+    eye = Eye.of(rate)
+    hop = max(1, eye.window // 4, -(-len(mono) // _MOST_FRAMES))
     # Centred frames: an event at the edge of the clip is drawn at the edge of the picture.
-    padded = np.pad(mono, n_fft // 2)
-    framed = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop]
-    spectrum = np.fft.rfft(framed * eye.window()).astype(np.complex64)
-    power = np.square(spectrum.real) + np.square(spectrum.imag)
-    filters = eye.mel_filters()
-    # Unit weight instead of Slaney's unit area: a flat brightness for noise, whatever the rate; a sine at full scale
-    # is at 0 dB.
-    weights = filters / np.maximum(filters.max(axis=1, keepdims=True), 1e-9)
-    mel = (power @ weights.T) * np.float32(16.0 / n_fft**2)
-    decibels = (10.0 * np.log10(mel + _FLOOR_POWER)).astype(np.float32)
-    centres = np.array([_centre(band, rate, n_fft) for band in filters])
-    return np.ascontiguousarray(decibels.T), centres
+    padded = np.pad(mono, eye.window // 2)
+    framed = np.lib.stride_tricks.sliding_window_view(padded, eye.window)[::hop]
+    return np.ascontiguousarray(eye.look(framed).T), eye.band_hz
+
+
+class Eye:
+    """Turns windows of samples into columns of a picture; `Eye.of` keeps those made.
+
+    Attributes
+    ----------
+    window
+        Samples that one column is made from.
+    band_hz : (BANDS,) float64
+        The bands' centres: the same at one rate, however short the window.
+    """
+
+    def __init__(self, rate: int, longest_window_s: float) -> None:
+        n_fft = 1 << max(6, round(_SHORTEST_FFT_S * rate).bit_length() - 1)
+        high_hz = min(rate / 2, _TOP_HZ)
+        self._n_fft = n_fft
+        self.window = min(n_fft, max(16, round(longest_window_s * rate)))
+        frontend = Frontend(
+            sample_rate_hz=rate, n_fft=n_fft, n_mels=BANDS, low_hz=min(40.0, high_hz / 4), high_hz=high_hz
+        )
+        self._taper = replace(frontend, n_fft=self.window).window()
+        filters = frontend.mel_filters()
+        # Unit weight instead of Slaney's unit area: a flat brightness for noise, whatever the rate; a sine at full
+        # scale is at 0 dB.
+        self._weights = (filters / np.maximum(filters.max(axis=1, keepdims=True), 1e-9)).T
+        self.band_hz = np.array([_centre(band, rate, n_fft) for band in filters])
+
+    @classmethod
+    @lru_cache(maxsize=16)
+    def of(cls, rate: int, longest_window_s: float = 1.0) -> Eye:
+        """Return the eye for a rate; a window shorter than its own 35 ms or so parts events that follow closely."""
+        return cls(rate, longest_window_s)
+
+    def look(self, framed: Float32) -> Float32:
+        """Turn `(n, window)` samples into `(n, BANDS)` decibels, float32."""
+        spectrum = np.fft.rfft(framed * self._taper, self._n_fft).astype(np.complex64)
+        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        mel = (power @ self._weights) * np.float32(16.0 / self.window**2)
+        decibels: Float32 = (10.0 * np.log10(mel + _FLOOR_POWER)).astype(np.float32)
+        return decibels
 
 
 def pooled(picture: Float32, rows: int, columns: int) -> Float32:
@@ -147,10 +189,18 @@ def _centre(band: Float32, rate: int, n_fft: int) -> float:
     return float(band @ np.arange(len(band))) / weight * rate / n_fft if weight else 0.0
 
 
-def _range_of(picture: Float32) -> tuple[float, float]:
-    """Choose what is bright and what is dark: from the noise floor to the peaks, 35 to 70 dB apart."""
-    loudest = max(float(np.percentile(picture, 99.7)), _SILENCE_DB + 35.0)
-    noise = float(np.percentile(picture, 35)) + 3.0
+def range_of(picture: Float32, within: Float32 | None = None) -> tuple[float, float]:
+    """Choose what is bright and what is dark: from the noise floor to the peaks, 35 to 70 dB apart.
+
+    Parameters
+    ----------
+    within
+        The picture of the whole that `picture` is a part of: by it one moment is as bright as another.
+    """
+    whole = picture if within is None else within
+    peaks = max(float(np.percentile(part, 99.7)) for part in (picture, whole))
+    loudest = max(peaks, _SILENCE_DB + 35.0)
+    noise = float(np.percentile(whole, 35)) + 3.0
     return loudest, loudest - min(70.0, max(35.0, loudest - noise))
 
 
@@ -160,7 +210,8 @@ def _envelope(mono: Float32) -> Float32:
     return np.stack([np.minimum.reduceat(mono, edges), np.maximum.reduceat(mono, edges)])
 
 
-def _for_playback(mono: Float32, rate: int) -> Int16:
+def for_playback(mono: Float32, rate: int) -> Int16:
+    """Bring samples to `PLAYBACK_RATE_HZ` and to 16 bits."""
     if rate != PLAYBACK_RATE_HZ:
         import soxr
 
