@@ -108,23 +108,54 @@ def say(
     str
         The row's id.
     """
-    if label is not None:
-        _check_name(label)
     with store.transaction() as connection:
-        if label is not None:
-            ensure_label(connection, label)
-        return append(
+        return append_verdict(
             connection,
-            kind="verdict",
-            clip_id=clip_id,
-            label=label,
-            value=value.value,
+            clip_id,
+            label,
+            value,
             annotator=annotator,
-            origin="human" if accepted_from is None else "suggestion",
-            model_uid=accepted_from,
-            suggested_label=suggested,
+            accepted_from=accepted_from,
+            suggested=suggested,
             took_ms=took_ms,
         )
+
+
+def append_verdict(
+    connection: sqlite3.Connection,
+    clip_id: int,
+    label: str | None,
+    value: Value,
+    *,
+    annotator: str,
+    accepted_from: str | None,
+    suggested: str | None,
+    took_ms: int | None,
+    **bounds: float | None,
+) -> str:
+    """Append a person's verdict inside a transaction and return the row's id.
+
+    Parameters
+    ----------
+    bounds
+        `start_s`, `end_s`, `low_hz`, `high_hz`, where the verdict has bounds of its own.
+    """
+    if label is not None:
+        _check_name(label)
+        ensure_label(connection, label)
+    return append(
+        connection,
+        kind="verdict",
+        clip_id=clip_id,
+        label=label,
+        value=value.value,
+        annotator=annotator,
+        origin="human" if accepted_from is None else "suggestion",
+        model_uid=accepted_from,
+        suggested_label=suggested,
+        took_ms=took_ms,
+        **bounds,
+    )
 
 
 def say_all(
