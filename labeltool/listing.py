@@ -7,13 +7,19 @@ and scrolls as fast with a million clips as with a thousand.
 from __future__ import annotations
 
 import json
+import time
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from labeltool.query import FREE
 from labeltool.records import StoredClip, Value
 from labeltool.store import Store
-from labeltool.store.clips import ANSWERED, CLIP_COLUMNS, RESTING, stored_clip
+from labeltool.store.clips import CLIP_COLUMNS, RESTING, names_today, said_names, stored_clip, verdicts_on, where_heard
+from labeltool.store.models import under_todays_names
+
+MOST_SUSPICIONS = 1000
+"""More verdicts than one looks at again in a sitting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,60 +69,93 @@ def matching(store: Store, wanted: Filter = Filter()) -> array[int]:
         conditions.append("c.recording_id IN (SELECT id FROM recordings WHERE path LIKE ? ESCAPE '\\')")
         values.append(f"%{escaped}%")
     if wanted.label is not None:
-        conditions.append("c.id IN (SELECT clip_id FROM truth WHERE value = 'present' AND label = ?)")
-        values.append(wanted.label)
+        heard, names = where_heard(store, wanted.label)
+        conditions.append(f"c.id IN ({heard})")
+        values += names
     if wanted.answered is not None:
-        conditions.append(ANSWERED if wanted.answered else f"NOT {ANSWERED}")
+        conditions.append("c.answered" if wanted.answered else "NOT c.answered")
     rows = store.connection.execute(f"SELECT c.id FROM clips c WHERE {' AND '.join(conditions)} ORDER BY c.id", values)
     return array("q", (row[0] for row in rows))
 
 
-def suspicions(store: Store) -> list[Suspicion]:
-    """Return verdicts that people disagree on or the model contradicts, the most suspicious first.
+def sweepable(store: Store, label: str, *, annotator: str | None = None) -> array[int]:
+    """Return the ids of the clips that wait for an answer and that the model would call so, the surest first.
+
+    Parameters
+    ----------
+    label
+        Under the name it goes by today. What a model held of two labels that have become one since is not added up.
+    annotator
+        Whose sweep it is: what others have claimed is left out.
+    """
+    names = said_names(store, label)
+    condition, values = _sweep(annotator)
+    rows = store.connection.execute(
+        f"""
+        SELECT g.clip_id FROM suggestions g WHERE g.top_label IN (SELECT value FROM json_each(:names)) AND {condition}
+        ORDER BY g.top_probability DESC
+        """,
+        {"names": json.dumps(names), **values},
+    )
+    return array("q", (row[0] for row in rows))
+
+
+def sweep_labels(store: Store, *, annotator: str | None = None) -> dict[str, int]:
+    """Return how many clips `sweepable` finds for each label it finds any for, the most first."""
+    goes_by = names_today(store)
+    condition, values = _sweep(annotator)
+    found: dict[str, int] = {}
+    for name, count in store.connection.execute(
+        f"SELECT g.top_label, COUNT(*) FROM suggestions g WHERE {condition} GROUP BY g.top_label", values
+    ):
+        today = goes_by.get(name, name)
+        found[today] = found.get(today, 0) + count
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _sweep(annotator: str | None) -> tuple[str, dict[str, object]]:
+    if annotator is None:
+        return "g.waiting", {}
+    return f"g.waiting AND {FREE.replace('c.id', 'g.clip_id')}", {"annotator": annotator, "now_s": time.time()}
+
+
+def suspicions(store: Store, *, most: int = MOST_SUSPICIONS) -> list[Suspicion]:
+    """Return verdicts that people disagree on or the model contradicts, the most suspicious first, `most` at most.
 
     Disagreement comes before contradiction: a person's other word weighs more than a network's.
     """
-    found = [*_disagreements(store), *_contradictions(store)]
+    found = [*_disagreements(store, most), *_contradictions(store, most)]
     # One entry a clip, its weightiest.
     best: dict[int, Suspicion] = {}
     for one in sorted(found, key=lambda one: -one.weight):
         best.setdefault(one.clip_id, one)
-    return list(best.values())
+    return list(best.values())[:most]
 
 
 def page(store: Store, ids: Sequence[int]) -> list[Listed]:
     """Read the clips of some ids, in their order; a page, not a million."""
     if not ids:
         return []
-    told = json.dumps(list(ids))
-    said: dict[int, dict[Value, list[str]]] = {}
-    for clip_id, label, value in store.connection.execute(
-        """
-        SELECT clip_id, label, value FROM truth
-        WHERE clip_id IN (SELECT value FROM json_each(?)) AND label IS NOT NULL ORDER BY label
-        """,
-        (told,),
-    ):
-        said.setdefault(clip_id, {}).setdefault(Value(value), []).append(label)
+    said = verdicts_on(store, ids)
     rows = {
         row["id"]: row
         for row in store.connection.execute(
             f"""
-            SELECT {CLIP_COLUMNS}, {ANSWERED} AS answered, g.top_label, g.top_probability
+            SELECT {CLIP_COLUMNS}, c.answered, g.top_label, g.top_probability
             FROM clips c JOIN recordings r ON r.id = c.recording_id
             LEFT JOIN suggestions g ON g.clip_id = c.id AND g.model_id =
                 (SELECT MAX(n.model_id) FROM suggestions n WHERE n.clip_id = c.id)
             WHERE c.id IN (SELECT value FROM json_each(?))
             """,
-            (told,),
+            (json.dumps(list(ids)),),
         )
     }
     return [
         Listed(
             clip=stored_clip(store, row),
-            present=tuple(said.get(row["id"], {}).get(Value.PRESENT, ())),
-            absent=tuple(said.get(row["id"], {}).get(Value.ABSENT, ())),
-            unsure=tuple(said.get(row["id"], {}).get(Value.UNSURE, ())),
+            present=_of_value(said.get(row["id"], {}), Value.PRESENT),
+            absent=_of_value(said.get(row["id"], {}), Value.ABSENT),
+            unsure=_of_value(said.get(row["id"], {}), Value.UNSURE),
             top_label=row["top_label"],
             top_probability=row["top_probability"],
             answered=bool(row["answered"]),
@@ -125,7 +164,11 @@ def page(store: Store, ids: Sequence[int]) -> list[Listed]:
     ]
 
 
-def _disagreements(store: Store) -> list[Suspicion]:
+def _of_value(said: dict[str | None, Value], wanted: Value) -> tuple[str, ...]:
+    return tuple(label for label, value in said.items() if label is not None and value is wanted)
+
+
+def _disagreements(store: Store, most: int) -> list[Suspicion]:
     """Where two annotators' last words on one label of one clip differ."""
     return [
         Suspicion(clip_id, label, f"{one!r} says {first}, {other!r} says {second}", 2.0)
@@ -133,29 +176,42 @@ def _disagreements(store: Store) -> list[Suspicion]:
             """
             WITH last AS (
                 SELECT clip_id, label, annotator, value, MAX(id) AS id FROM standing
-                WHERE kind = 'verdict' AND label IS NOT NULL GROUP BY clip_id, label, annotator
+                WHERE kind = 'verdict' AND label IS NOT NULL AND clip_id IN (
+                    SELECT clip_id FROM journal WHERE kind = 'verdict'
+                    GROUP BY clip_id HAVING MIN(annotator) < MAX(annotator)
+                )
+                GROUP BY clip_id, label, annotator
             )
             SELECT a.clip_id, a.label, a.annotator, a.value, b.annotator, b.value
             FROM last a JOIN last b ON b.clip_id = a.clip_id AND b.label = a.label AND a.annotator < b.annotator
-            WHERE a.value <> b.value ORDER BY a.clip_id, a.label
-            """
+            WHERE a.value <> b.value ORDER BY a.clip_id, a.label LIMIT ?
+            """,
+            (most,),
         )
     ]
 
 
-def _contradictions(store: Store) -> list[Suspicion]:
-    """Where the model is surer of another label than of the one that was heard."""
-    found = []
-    for clip_id, label, top_label, probabilities in store.connection.execute(
+def _contradictions(store: Store, most: int) -> list[Suspicion]:
+    """Where the newest model holds another label likelier than what was heard; the `most` clips it is surest of."""
+    goes_by = names_today(store)
+    found: dict[int, list[Suspicion]] = {}
+    for clip_id, model_id in store.connection.execute(
         """
-        SELECT t.clip_id, t.label, g.top_label, g.probabilities
-        FROM truth t JOIN suggestions g ON g.clip_id = t.clip_id
-        WHERE t.value = 'present' AND t.label IS NOT NULL AND g.top_label <> t.label
-          AND NOT EXISTS (SELECT 1 FROM truth o WHERE o.clip_id = t.clip_id AND o.label = g.top_label
-                          AND o.value = 'present')
+        SELECT DISTINCT g.clip_id, g.model_id FROM last_words w JOIN suggestions g ON g.clip_id = w.clip_id
+        WHERE w.value = 'present' AND g.top_label <> w.label
+          AND NOT EXISTS (SELECT 1 FROM suggestions n WHERE n.clip_id = g.clip_id AND n.model_id > g.model_id)
+        ORDER BY g.top_probability DESC
         """
     ):
-        held = json.loads(probabilities)
-        doubt = held[top_label] - held.get(label, 0.0)
-        found.append(Suspicion(clip_id, label, f"the model hears {top_label!r} ({held[top_label]:.0%})", doubt))
-    return found
+        if len(found) == most:
+            break
+        (told,) = store.connection.execute(
+            "SELECT probabilities FROM suggestions WHERE model_id = ? AND clip_id = ?", (model_id, clip_id)
+        ).fetchone()
+        held = under_todays_names(json.loads(told), goes_by)
+        top = next(iter(held))
+        heard = _of_value(verdicts_on(store, [clip_id]).get(clip_id, {}), Value.PRESENT)
+        if heard and top not in heard:
+            reason = f"the model hears {top!r} ({held[top]:.0%})"
+            found[clip_id] = [Suspicion(clip_id, label, reason, held[top] - held.get(label, 0.0)) for label in heard]
+    return [one for of_clip in found.values() for one in of_clip]

@@ -1,7 +1,8 @@
 """What to ask next: the clips whose answer teaches most, first.
 
-By the newest model's margin (the least sure first) where there are suggestions, else in a fixed shuffle; clips of one
-group are spread out, since near-duplicates teach little; what the annotator skipped comes last.
+By their place in the order that was reckoned last (`labeltool.store.queue`); clips that came later by the newest
+model's margin (the least sure first) where it has scored them, else in a fixed shuffle, those of one group spread out,
+since near-duplicates teach little. What the annotator skipped comes last.
 """
 
 from __future__ import annotations
@@ -19,31 +20,39 @@ _CANDIDATES_A_CLIP = 4
 # A claim that is not renewed runs out: the terminal was closed, or the person went home.
 _CLAIM_S = 900.0
 
-_FREE = (
-    "NOT EXISTS (SELECT 1 FROM claims m WHERE m.clip_id = c.id AND m.annotator <> :annotator AND m.until_s > :now_s)"
-)
+FREE = "NOT EXISTS (SELECT 1 FROM claims m WHERE m.clip_id = c.id AND m.annotator <> :annotator AND m.until_s > :now_s)"
+"""True for a clip c that nobody but :annotator has claimed at :now_s."""
 
 _SKIPPED = """EXISTS (
     SELECT 1 FROM standing k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
 )"""
 
+_NO_PLACE = "NOT EXISTS (SELECT 1 FROM queue p WHERE p.clip_id = c.id)"
+
+_BY_PLACE = f"""
+    SELECT {CLIP_COLUMNS} FROM queue q
+    JOIN clips c ON c.id = q.clip_id JOIN recordings r ON r.id = c.recording_id
+    WHERE q.waiting AND NOT {_SKIPPED} AND {FREE}
+    ORDER BY q.place LIMIT :limit
+"""
+
 _BY_MARGIN = f"""
     SELECT {CLIP_COLUMNS} FROM suggestions g
     JOIN clips c ON c.id = g.clip_id JOIN recordings r ON r.id = c.recording_id
-    WHERE {WAITING} AND NOT {_SKIPPED} AND {_FREE}
+    WHERE g.waiting AND {_NO_PLACE} AND NOT {_SKIPPED} AND {FREE}
     ORDER BY g.margin LIMIT :limit
 """
 
 _SHUFFLED = f"""
     SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
-    WHERE NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = c.id)
-      AND {WAITING} AND NOT {_SKIPPED} AND {_FREE}
+    WHERE {WAITING} AND NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = c.id)
+      AND {_NO_PLACE} AND NOT {_SKIPPED} AND {FREE}
     ORDER BY c.id * 2654435761 % 4294967296 LIMIT :limit
 """
 
 _SKIPPED_LAST = f"""
     SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
-    WHERE {WAITING} AND {_SKIPPED} AND {_FREE}
+    WHERE {WAITING} AND {_SKIPPED} AND {FREE}
     ORDER BY (
         SELECT MAX(k.id) FROM standing k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
     ) LIMIT :limit
@@ -60,15 +69,14 @@ def next_clips(store: Store, count: int, *, annotator: str, exclude: Collection[
     """
     parameters = {"annotator": annotator, "now_s": time.time()}
     asked: list[StoredClip] = []
-    for statement in (_BY_MARGIN, _SHUFFLED, _SKIPPED_LAST):
+    for statement in (_BY_PLACE, _BY_MARGIN, _SHUFFLED, _SKIPPED_LAST):
         wanted = count - len(asked)
         if wanted <= 0:
             break
         rows = store.connection.execute(statement, {**parameters, "limit": wanted * _CANDIDATES_A_CLIP + len(exclude)})
-        # Keyed by id: a clip may have the suggestions of a model here and of one on a board.
-        found = {row["id"]: stored_clip(store, row) for row in rows if row["id"] not in exclude}
-        candidates = list(found.values())
-        asked += candidates[:wanted] if statement is _SKIPPED_LAST else _spread(candidates, wanted)
+        candidates = [stored_clip(store, row) for row in rows if row["id"] not in exclude]
+        # The places are spread over groups already, and what was skipped comes in the order of skipping.
+        asked += _spread(candidates, wanted) if statement in (_BY_MARGIN, _SHUFFLED) else candidates[:wanted]
     return asked
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import records_of
@@ -16,8 +18,8 @@ from hypothesis import strategies as st
 from labeltool import listing, query
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.records import Recording, Value, Verdict
-from labeltool.store import Store, clips, journal, schema
+from labeltool.records import Recording, Suggestion, Value, Verdict
+from labeltool.store import Store, clips, journal, models, queue, schema
 from labeltool.store.intake import take_in
 
 
@@ -463,6 +465,112 @@ def test_undoing_everything_leads_back_to_the_beginning(
         history.append(truth(store))
     assert history == [{(1, "dog"): "present"}]
     store.close()
+
+
+WHO = st.sampled_from(["ann", "bob"])
+CLIP = st.integers(1, 3)
+EVENTS = st.one_of(
+    st.tuples(st.just("say"), WHO, CLIP, st.sampled_from(["dog", "cat", "hound", None]), st.sampled_from(list(Value))),
+    st.tuples(st.just("aside"), WHO, CLIP, st.sampled_from(["skip", "bad audio"])),
+    st.tuples(st.sampled_from(["undo", "redo"]), WHO),
+    st.tuples(
+        st.just("rename"), WHO, st.sampled_from(["dog", "cat", "hound"]), st.sampled_from(["dog", "cat", "hound"])
+    ),
+    st.tuples(st.just("import"), st.sampled_from("abc"), st.sampled_from(["dog", "cat"])),
+    st.tuples(st.just("suggest"), CLIP, st.integers(1, 2)),
+    st.tuples(st.just("order"), st.permutations([1, 2, 3])),
+    st.tuples(st.just("mark"), WHO),
+)
+
+
+@given(events=st.lists(EVENTS, max_size=25))
+def test_the_sums_say_what_the_journal_says(events: list[tuple], tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Store.create(tmp_path_factory.mktemp("p") / "labels.db") as store:
+        fill(store, "a", "b", "c")
+        card = {"architecture": "x", "labels_seen": 1, "clip_accuracy": None, "int8_clip_accuracy": None}
+        for _ in range(2):
+            models.add(store, parent_id=None, card=card, journal_mark="", publish=lambda _: None)
+        for kind, *given_ in events:
+            with suppress(LabeltoolError):  # a renaming that makes no sense
+                happen(store, kind, *given_)
+        clip_ids = [row[0] for row in store.connection.execute("SELECT id FROM clips ORDER BY id")]
+        assert truth(store) == told_by_the_journal(store)
+        answered = {
+            row[0]
+            for row in store.connection.execute(
+                "SELECT DISTINCT clip_id FROM standing WHERE kind IN ('verdict', 'bad audio')"
+            )
+        }
+        has_verdict = {clip for clip, _ in truth(store)}
+        waiting = {clip for clip in (1, 2, 3) if clip not in answered}
+        told = clips.counts(store)
+        assert told.clips == len(waiting | answered) and told.unlabelled == len(waiting)
+        assert told.labelled == len(has_verdict) and told.set_aside == len(answered - has_verdict)
+        heard = [label for (_, label), value in truth(store).items() if label and value == "present"]
+        assert told.labels == {label: heard.count(label) for label in clips.label_names(store)}
+        for label in (*told.labels, "dog", "cat", "hound"):
+            assert list(listing.matching(store, listing.Filter(label=label))) == sorted(
+                clip for (clip, said), value in truth(store).items() if said == label and value == "present"
+            )
+        assert set(listing.matching(store, listing.Filter(answered=True))) == answered
+        assert set(listing.matching(store, listing.Filter(answered=False))) == waiting
+        said: dict[int, dict[str | None, Value]] = {}
+        for (clip, label), value in truth(store).items():
+            said.setdefault(clip, {})[label] = Value(value)
+        assert clips.verdicts_on(store, clip_ids) == said
+        newest = {
+            clip: store.connection.execute(
+                "SELECT MAX(model_id) FROM suggestions WHERE clip_id = ?", (clip,)
+            ).fetchone()[0]
+            for clip in clip_ids
+        }
+        assert {
+            tuple(row) for row in store.connection.execute("SELECT clip_id, model_id FROM suggestions WHERE waiting")
+        } == {(clip, model) for clip, model in newest.items() if model and clip in waiting}
+        assert sum(listing.sweep_labels(store).values()) == sum(1 for clip in waiting if newest[clip])
+        placed = {row[0] for row in store.connection.execute("SELECT clip_id FROM queue")}
+        assert {
+            row[0] for row in store.connection.execute("SELECT clip_id FROM queue WHERE waiting")
+        } == placed & waiting
+        assert {clip.id for clip in query.next_clips(store, 9, annotator="ann")} == waiting
+
+
+def happen(store: Store, kind: str, *given_: Any) -> None:
+    if kind == "say":
+        who, clip_id, label, value = given_
+        journal.say(store, clip_id, label, value, annotator=who)
+    elif kind == "aside":
+        journal.set_aside(store, given_[1], given_[2], annotator=given_[0])
+    elif kind in ("undo", "redo"):
+        getattr(journal, kind)(store, annotator=given_[0])
+    elif kind == "rename":
+        journal.rename_label(store, given_[1], given_[2], annotator=given_[0])
+    elif kind == "import":
+        take_in(store, records_of(*given_), kind="test", source="test")
+    elif kind == "suggest":
+        with store.transaction() as connection:
+            models.add_suggestion(connection, Suggestion(given_[0], given_[1], {"dog": 0.7, "cat": 0.3}))
+    elif kind == "order":
+        queue.replace(store, given_[0])
+    else:
+        with store.transaction() as connection:
+            marked = connection.execute(
+                "INSERT INTO clips (recording_id, start_s, end_s, marked) SELECT 1, 0, 2 + COUNT(*), 1 FROM clips"
+            ).lastrowid
+        journal.say(store, marked or 0, "dog", annotator=given_[0])
+
+
+def told_by_the_journal(store: Store) -> dict[tuple[int, str | None], str]:
+    """What the view `truth` says, from the journal's rows alone, read one after the other."""
+    said: dict[int, dict[str | None, str]] = {}
+    for row in store.connection.execute(
+        "SELECT clip_id, label, value FROM standing WHERE kind = 'verdict' ORDER BY id"
+    ):
+        words = said.setdefault(row["clip_id"], {})
+        for gone in [label for label in words if (label is None) != (row["label"] is None)]:
+            del words[gone]
+        words[row["label"]] = row["value"]
+    return {(clip, label): value for clip, words in said.items() for label, value in words.items()}
 
 
 def test_a_clip_is_found_by_id_and_by_file(store: Store) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +18,10 @@ CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, c.start_s, c.end_s, c.fo
 LARGEST_ID = 2**63 - 1
 """SQLite's; a larger number is no id."""
 
-ANSWERED = "EXISTS (SELECT 1 FROM standing s WHERE s.clip_id = c.id AND s.kind IN ('verdict', 'bad audio'))"
-"""True for a clip c that somebody has answered on."""
-
-WAITING = f"(NOT c.marked AND NOT {ANSWERED})"
+WAITING = "(NOT c.answered AND NOT c.marked)"
 """True for a clip c that is to be asked about: nobody has answered, and it is no span marked by hand."""
 
-RESTING = f"(c.marked AND NOT {ANSWERED})"
+RESTING = "(c.marked AND NOT c.answered)"
 """True for a span c marked by hand whose verdict was taken back: it is as if it were not there."""
 
 
@@ -55,27 +53,28 @@ def stored_clip(store: Store, row: sqlite3.Row) -> StoredClip:
 
 def counts(store: Store) -> Counts:
     """Count what is there and what has been said."""
-    one = store.connection.execute(
-        f"""
-        SELECT (SELECT COUNT(*) FROM recordings) AS recordings,
-               (SELECT COUNT(*) FROM clips c WHERE NOT {RESTING}) AS clips,
-               (SELECT COUNT(DISTINCT clip_id) FROM standing WHERE kind = 'verdict') AS labelled,
-               (SELECT COUNT(*) FROM unlabelled_clips) AS unlabelled
-        """
-    ).fetchone()
+    with store.snapshot() as connection:
+        one = connection.execute(
+            f"""
+            SELECT (SELECT COUNT(*) FROM recordings) AS recordings,
+                   (SELECT COUNT(*) FROM clips) - (SELECT COUNT(*) FROM clips c WHERE {RESTING}) AS clips,
+                   (SELECT COUNT(*) FROM (SELECT DISTINCT clip_id FROM last_words)) AS labelled,
+                   (SELECT COUNT(*) FROM clips c WHERE {WAITING}) AS unlabelled
+            """
+        ).fetchone()
+        said = dict(connection.execute("SELECT label, COUNT(*) FROM last_words WHERE value = 'present' GROUP BY label"))
+        labels = {name: said.get(name, 0) for name in label_names(store)}
+        for name in set(names_today(store).values()):
+            # Two names may have been heard on one clip.
+            statement, names = where_heard(store, name)
+            (labels[name],) = connection.execute(f"SELECT COUNT(*) FROM ({statement})", names).fetchone()
     return Counts(
         recordings=one["recordings"],
         clips=one["clips"],
         labelled=one["labelled"],
         unlabelled=one["unlabelled"],
         set_aside=one["clips"] - one["labelled"] - one["unlabelled"],
-        labels=dict.fromkeys(label_names(store), 0)
-        | {
-            name: count
-            for name, count in store.connection.execute(
-                "SELECT label, COUNT(*) FROM truth WHERE value = 'present' AND label IS NOT NULL GROUP BY label"
-            )
-        },
+        labels=labels,
     )
 
 
@@ -93,6 +92,29 @@ def names_today(store: Store) -> dict[str, str]:
     """Return the names that labels were renamed from, with the names they go by today."""
     return dict(
         store.connection.execute("SELECT l.name, t.name FROM labels l JOIN labels t ON t.id = l.merged_into").fetchall()
+    )
+
+
+def said_names(store: Store, label: str) -> list[str]:
+    """Return the names that mean a label today: its own and those it was renamed from; none once it was renamed."""
+    goes_by = names_today(store)
+    return [name for name in [label, *goes_by] if goes_by.get(name, name) == label]
+
+
+def where_heard(store: Store, label: str) -> tuple[str, list[str]]:
+    """Return a statement that selects the ids of the clips where a label was heard, and its parameters."""
+    names = said_names(store, label)
+    if len(names) == 1:
+        return "SELECT clip_id FROM last_words WHERE value = 'present' AND label = ?", names
+    marks = ", ".join("?" * len(names))
+    return (
+        f"""
+        SELECT w.clip_id FROM last_words w WHERE w.value = 'present' AND w.label IN ({marks}) AND NOT EXISTS (
+            SELECT 1 FROM last_words o
+            WHERE o.clip_id = w.clip_id AND o.label IN ({marks}) AND o.journal_id > w.journal_id
+        )
+        """,
+        [*names, *names],
     )
 
 
@@ -162,26 +184,38 @@ def all_clips(store: Store) -> list[StoredClip]:
 
 def labelled(store: Store) -> list[LabelledClip]:
     """Return the clips with verdicts that stand, in the order of the clips."""
-    verdicts: dict[int, dict[str, Value]] = {}
-    none_of_these: set[int] = set()
     # One snapshot: somebody may be labelling while a worker reads.
-    with store.snapshot() as connection:
-        for clip_id, label, value in connection.execute("SELECT clip_id, label, value FROM truth"):
-            said = verdicts.setdefault(clip_id, {})
-            if label is not None:
-                said[label] = Value(value)
-            elif Value(value) is Value.ABSENT:
-                none_of_these.add(clip_id)
-        found = list(_clips(store, "c.id IN (SELECT clip_id FROM standing WHERE kind = 'verdict')"))
-    return [LabelledClip(clip=one, verdicts=verdicts[one.id], none_of_these=one.id in none_of_these) for one in found]
+    with store.snapshot():
+        said = _last_words(store, "1")
+        found = list(_clips(store, "c.id IN (SELECT clip_id FROM last_words)"))
+    return [
+        LabelledClip(
+            clip=one,
+            verdicts={label: value for label, value in said[one.id].items() if label is not None},
+            none_of_these=said[one.id].get(None) is Value.ABSENT,
+        )
+        for one in found
+    ]
 
 
-def verdicts_on(store: Store, clip_id: int) -> dict[str | None, Value]:
-    """Return the last word on each label of one clip; the label None is a word on the clip as a whole."""
-    return {
-        label: Value(value)
-        for label, value in store.connection.execute("SELECT label, value FROM truth WHERE clip_id = ?", (clip_id,))
-    }
+def verdicts_on(store: Store, clip_ids: Collection[int]) -> dict[int, dict[str | None, Value]]:
+    """Return what was last said of each label on each of some clips, by the labels' names of today, in their order.
+
+    The label None is a word on the clip as a whole. Clips without a verdict are left out.
+    """
+    return _last_words(store, "clip_id IN (SELECT value FROM json_each(?))", json.dumps(list(clip_ids)))
+
+
+def _last_words(store: Store, condition: str, *values: object) -> dict[int, dict[str | None, Value]]:
+    """Return the view `truth`, which groups by names of today and so by no index, where it is wanted fast."""
+    goes_by = names_today(store)
+    said: dict[int, dict[str | None, Value]] = {}
+    # In the order they were said: of two names that mean one label, the last word counts.
+    for clip_id, label, value in store.connection.execute(
+        f"SELECT clip_id, label, value FROM last_words WHERE {condition} ORDER BY journal_id", values
+    ):
+        said.setdefault(clip_id, {})[goes_by.get(label, label)] = Value(value)
+    return {clip_id: dict(sorted(words.items(), key=lambda word: word[0] or "")) for clip_id, words in said.items()}
 
 
 def relocate(store: Store, found: Sequence[tuple[str, str]]) -> int:

@@ -171,10 +171,14 @@ def suggestion(store: Store, clip_id: int) -> Suggestion | None:
     ).fetchone()
     if row is None:
         return None
-    goes_by = names_today(store)
+    held = under_todays_names(json.loads(row["probabilities"]), names_today(store))
+    return Suggestion(clip_id=clip_id, model_id=row["model_id"], probabilities=held)
+
+
+def under_todays_names(held: dict[str, float], goes_by: dict[str, str]) -> dict[str, float]:
+    """Return probabilities by the labels' names of today, the largest first; labels that became one are added up."""
     summed: dict[str, float] = {}
-    for name, probability in json.loads(row["probabilities"]).items():
+    for name, probability in held.items():
         today = goes_by.get(name, name)
         summed[today] = summed.get(today, 0.0) + probability
-    ordered = dict(sorted(summed.items(), key=lambda item: -item[1]))
-    return Suggestion(clip_id=clip_id, model_id=row["model_id"], probabilities=ordered)
+    return dict(sorted(summed.items(), key=lambda item: -item[1]))

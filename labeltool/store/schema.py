@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
+from labeltool.store.sums import SUMS
+
 _INITIAL = (
     """
     CREATE TABLE recordings (
@@ -249,11 +251,17 @@ def _m004_acts(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE INDEX journal_by_act ON journal (act, id) WHERE act IS NOT NULL")
 
 
+def _m005_sums(connection: sqlite3.Connection) -> None:
+    for statement in SUMS:
+        connection.execute(statement)
+
+
 MIGRATIONS: tuple[tuple[str, Callable[[sqlite3.Connection], None]], ...] = (
     ("m001_initial", _m001_initial),
     ("m002_marks_and_sweeps", _m002_marks_and_sweeps),
     ("m003_queue", _m003_queue),
     ("m004_acts", _m004_acts),
+    ("m005_sums", _m005_sums),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
