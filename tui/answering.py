@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from labeltool.errors import LabeltoolError
@@ -253,6 +254,9 @@ class AnsweringScreen(ListeningScreen):
         if saying is Saying.ABSENT:
             value = Value.ABSENT
         took_s = time.monotonic() - self._appeared
+        # An answer is the clip's answer: what it was taken for before, it is not. Labels it has too come with `m`.
+        relabels = saying is Saying.ANSWER and value is Value.PRESENT and not self._said_here
+        instead_of = [name for name in heard(now.said) if name != label] if relabels else []
         try:
             row = await self.services.session.say(
                 now.clip.id,
@@ -261,6 +265,7 @@ class AnsweringScreen(ListeningScreen):
                 accepted_from=accepted_from,
                 suggested=next((offer.label for offer in self._offers[:1] if offer.probability is not None), None),
                 took_ms=round(took_s * 1000),
+                instead_of=instead_of,
             )
         except LabeltoolError as error:
             # Nothing was stored: the clip stays.
@@ -268,6 +273,8 @@ class AnsweringScreen(ListeningScreen):
             return
         if value is Value.PRESENT:
             self.services.state.use(label, 1)
+        for name in instead_of:
+            self.services.state.use(name, -1)
         self.services.state.labelled += not now.has_verdict
         self.now = replace(now, said=(*now.said, row))
         self.notice.tell(what_was_said(row))
@@ -307,3 +314,14 @@ class AnsweringScreen(ListeningScreen):
     def _mean(self, saying: Saying) -> None:
         self._saying = saying
         self.show_offers()
+
+
+def heard(said: Sequence[JournalRow]) -> list[str]:
+    """Return the labels that stand as present after some rows, oldest first."""
+    last: dict[str, str | None] = {}
+    for row in said:
+        if row.kind == "verdict" and row.label is None:
+            last.clear()  # a word on the whole clip takes back what was said before it
+        elif row.kind == "verdict" and row.label is not None:
+            last[row.label] = row.value
+    return [label for label, value in last.items() if value == Value.PRESENT.value]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, journal
@@ -40,8 +42,9 @@ class Session:
         accepted_from: str | None,
         suggested: str | None,
         took_ms: int,
+        instead_of: Sequence[str] = (),
     ) -> JournalRow:
-        """Write a verdict and return its row; `suggested` is the label a model had put first."""
+        """Write a verdict, see `journal.say`, and return its row."""
 
         def write(store: Store) -> JournalRow:
             journal.say(
@@ -53,6 +56,7 @@ class Session:
                 accepted_from=accepted_from,
                 suggested=suggested,
                 took_ms=took_ms,
+                instead_of=instead_of,
             )
             return next(journal.rows(store, clip_id=clip_id, limit=1))
 

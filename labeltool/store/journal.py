@@ -88,6 +88,7 @@ def say(
     accepted_from: str | None = None,
     suggested: str | None = None,
     took_ms: int | None = None,
+    instead_of: Sequence[str] = (),
 ) -> str:
     """Append a person's verdict; it is on the disk when this returns.
 
@@ -102,6 +103,8 @@ def say(
         The label that stood first on the screen, by a model; None where none suggested.
     took_ms
         How long the person took, from the clip's appearance.
+    instead_of
+        Labels it is not after all: said absent before it, in the same act.
 
     Returns
     -------
@@ -118,6 +121,7 @@ def say(
             accepted_from=accepted_from,
             suggested=suggested,
             took_ms=took_ms,
+            instead_of=instead_of,
         )
 
 
@@ -131,6 +135,7 @@ def append_verdict(
     accepted_from: str | None,
     suggested: str | None,
     took_ms: int | None,
+    instead_of: Sequence[str] = (),
     **bounds: float | None,
 ) -> str:
     """Append a person's verdict inside a transaction and return the row's id.
@@ -143,19 +148,18 @@ def append_verdict(
     if label is not None:
         _check_name(label)
         ensure_label(connection, label)
-    return append(
-        connection,
-        kind="verdict",
-        clip_id=clip_id,
-        label=label,
-        value=value.value,
-        annotator=annotator,
-        origin="human" if accepted_from is None else "suggestion",
-        model_uid=accepted_from,
-        suggested_label=suggested,
-        took_ms=took_ms,
+    by_hand = {"kind": "verdict", "clip_id": clip_id, "annotator": annotator, "origin": "human", "took_ms": took_ms}
+    verdict = {
+        **by_hand,
         **bounds,
-    )
+        "label": label,
+        "value": value.value,
+        "origin": "human" if accepted_from is None else "suggestion",
+        "model_uid": accepted_from,
+        "suggested_label": suggested,
+    }
+    not_it = [{**by_hand, "label": name, "value": Value.ABSENT.value} for name in instead_of]
+    return _append_act(connection, [*not_it, verdict])[-1]
 
 
 def say_all(
