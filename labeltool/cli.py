@@ -47,6 +47,7 @@ for _command in (
     learning.retrain,
     learning.suggest,
     learning.evaluate,
+    learning.simulate,
     learning.classify,
     exports.export,
     exports.verify,

@@ -57,7 +57,7 @@ def evaluate(
     # The clips go by today's labels, the model's outputs by those it was trained with.
     names = [today.get(name, name) for name in files.labels]
     wanted = _unseen(files, names, everything, fold, chosen.id)
-    measured, left_out = _measure_on(project, files, names, wanted, report)
+    measured, left_out = measure_on(project, files, names, wanted, report)
     return {"model": chosen.id, "fold": fold, **measured.to_dict(), "left_out": left_out}
 
 
@@ -91,13 +91,22 @@ def _unseen(
     return known
 
 
-def _measure_on(
+def measure_on(
     project: Project,
     files: modelfiles.ModelFiles,
     names: Sequence[str],
     wanted: Sequence[LabelledClip],
     report: Callable[..., None],
 ) -> tuple[Measured, list[dict[str, str]]]:
+    """Measure a model on labelled clips; return also which files could not be heard.
+
+    Parameters
+    ----------
+    names
+        What each of the model's outputs is called today.
+    wanted
+        Each with a label among the names.
+    """
     cache = FeatureCache(project.cache / "features", files.frontend)
     hearing = hear(cache, [one.clip for one in wanted], report=report)
     first_label = {one.clip.id: next(name for name in one.present if name in names) for one in wanted}
@@ -125,7 +134,7 @@ def _cross_validate(
             teach(project, lesson(everything, test_fold=number), recipe, None, Path(folder), report=report_fold)
             files = modelfiles.read(Path(folder))
             test = [one for one in everything if one.clip.fold == number and set(one.present) & set(files.labels)]
-            measured, left_out = _measure_on(project, files, files.labels, test, report_fold)
+            measured, left_out = measure_on(project, files, files.labels, test, report_fold)
             everywhere += (one for one in left_out if one not in everywhere)
         places = [labels.index(name) for name in measured.labels]
         total[np.ix_(places, places)] += measured.confusion

@@ -27,6 +27,7 @@ _TEMPLATE = """\
 [learning]
 architecture = "miniresnet"       # `labeltool retrain --help` lists them
 retrain_after = 20                # answers in the labelling room before a new model is trained behind it
+asking = "default"                # what is asked first; `labeltool simulate --help` lists the strategies
 
 [export]
 max_int8_loss = 0.02              # a model that loses more clip accuracy than this in int8 needs --force
@@ -43,6 +44,7 @@ class Settings:
     annotator: str | None = None
     architecture: str = field(default="miniresnet", metadata={"table": "learning"})
     retrain_after: int = field(default=20, metadata={"table": "learning"})
+    asking: str = field(default="default", metadata={"table": "learning"})
     max_int8_loss: float = field(default=0.02, metadata={"table": "export"})
 
 

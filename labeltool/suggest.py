@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from labeltool import modelfiles, scoring
+from labeltool import asking, modelfiles
 from labeltool.features import FeatureCache
 from labeltool.hearing import hear
 from labeltool.project import Project
@@ -26,32 +26,40 @@ class Suggested:
 
 
 def suggest(project: Project, *, report: Callable[..., None], model_id: int | None = None) -> dict[str, Any]:
-    """Score every clip by a model, by default the newest; a task of the worker."""
+    """Score every clip by a model, by default the newest, and order the queue; a task of the worker.
+
+    Before the first model only the order is made, by sound: `model` is None then.
+    """
     with project.open_store() as store:
+        if model_id is None and models.latest(store) is None:
+            left_out = asking.order_by_sound(project, store, report=report)
+            return {"model": None, "suggestions": 0, "left_out": left_out}
         chosen = models.model(store, model_id).id
         suggested = suggest_for_all(project, store, chosen, report=report)
     return {"model": chosen, "suggestions": suggested.waiting, "left_out": suggested.left_out}
 
 
 def suggest_for_all(project: Project, store: Store, model_id: int, *, report: Callable[..., None]) -> Suggested:
-    """Write a model's suggestions for every clip."""
+    """Write a model's suggestions for every clip, and the order to ask in."""
     files = modelfiles.read(project.models / str(model_id))
     cache = FeatureCache(project.cache / "features", files.frontend)
-    predict = scoring.float_predictor(files)
+    listener = asking.Listener(files, project.settings.asking)
     wanted = clips.all_clips(store)
     waiting = {clip.id for clip in clips.unanswered(store)}
-    suggestions: list[Suggestion] = []
+    impressions: list[asking.Impression] = []
     left_out: list[dict[str, str]] = []
     for first in range(0, len(wanted), _BATCH):
         report("suggesting", first, len(wanted))
         hearing = hear(cache, wanted[first : first + _BATCH], report=_quietly, need=False)
         left_out += (one for one in hearing.left_out if one not in left_out)
-        scores = scoring.score_clips(files, predict, hearing.log_mels)
-        for clip, score in zip(hearing.clips, scores, strict=True):
-            order = score.probabilities.argsort()[::-1]
-            held = {files.labels[i]: float(score.probabilities[i]) for i in order}
-            suggestions.append(Suggestion(clip.id, model_id, held))
+        impressions += listener.listen(hearing)
+    suggestions: list[Suggestion] = []
+    for one in impressions:
+        order = one.probabilities.argsort()[::-1]
+        held = {files.labels[i]: float(one.probabilities[i]) for i in order}
+        suggestions.append(Suggestion(one.clip.id, model_id, held))
     models.replace_suggestions(store, suggestions)
+    asking.order_by_model(project, store, model_id, impressions)
     return Suggested(sum(one.clip_id in waiting for one in suggestions), left_out)
 
 

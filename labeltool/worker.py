@@ -20,6 +20,7 @@ TASKS = {
     "retrain": "labeltool.retraining:retrain",
     "suggest": "labeltool.suggest:suggest",
     "evaluate": "labeltool.evaluate:evaluate",
+    "simulate": "labeltool.simulation:simulate",
     "classify": "labeltool.classify:classify",
     "export": "labeltool.exporters:export",
     "verify": "labeltool.exporters.stm32.verify:verify",

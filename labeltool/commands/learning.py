@@ -84,6 +84,77 @@ def evaluate(model_id: int | None, fold: int | None, cross_validate: bool, seed:
     _show_confusion(result["labels"], result["confusion"])
 
 
+def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
+    try:
+        numbers = sorted({int(part) for part in value.split(",")})
+    except ValueError:
+        numbers = [0]
+    if numbers[0] < 1:
+        raise click.BadParameter("numbers above 0, parted by commas, are wanted: 10,20,32")
+    return numbers
+
+
+@click.command()
+@click.option(
+    "--strategy",
+    "asked_by",
+    metavar="NAME",
+    multiple=True,
+    default=("default",),
+    help="default, random, entropy, margin, k-centre, medoid, badge or int8; several times to compare.",
+)
+@click.option("--budgets", default="10,20,32,64,96", show_default=True, callback=_numbers, help="Labels to measure at.")
+@click.option("--test-fold", type=int, metavar="K", help="Measure on fold K, which is never asked about.")
+@click.option("--seed", "seeds", type=int, multiple=True, default=(0,), help="Several times for the mean of several.")
+@click.option(
+    "--batch", type=click.IntRange(min=1), metavar="N", help="Retrain after N answers; else as the room does."
+)
+@click.option("--arch", metavar="NAME", help="Architecture; else as in labeltool.toml.")
+@click.option("--budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="For each training.")
+@project_option
+@json_option
+def simulate(
+    asked_by: tuple[str, ...],
+    budgets: list[int],
+    test_fold: int | None,
+    seeds: tuple[int, ...],
+    batch: int | None,
+    arch: str | None,
+    budget: float | None,
+    as_json: bool,
+) -> None:
+    """Replay the labels there are as if asked for one by one: how few would have done?
+
+    `--strategy default --strategy random` tells what good questions save. What was interrupted goes on.
+    """
+    result = run_in_child(
+        current_project(),
+        "simulate",
+        asked_by=list(dict.fromkeys(asked_by)),
+        budgets=budgets,
+        test_fold=test_fold,
+        seeds=list(dict.fromkeys(seeds)),
+        batch=batch,
+        arch=arch,
+        budget_s=budget,
+    )
+    if as_json:
+        emit(result)
+        return
+    click.echo(f"{'asked by':>10} {'labels':>7} {'right':>7} {'int8':>7} {'suggestions right':>18}")
+    for told in result["strategies"]:
+        for point in told["models"]:
+            shares = [point["clip_accuracy"], point["int8_clip_accuracy"], point["suggestions_right"]]
+            right, int8, suggested = ("-" if share is None else f"{share:.1%}" for share in shares)
+            click.echo(f"{told['strategy']:>10} {point['labels']:>7} {right:>7} {int8:>7} {suggested:>18}")
+    saved = result["labels_saved"]
+    if saved:
+        narrate(
+            f"{saved['clip_accuracy']:.1%} right took {saved['labels']} labels asked by {saved['strategy']}, "
+            f"{saved['labels_at_random']} asked at random"
+        )
+
+
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", metavar="ID or PATH", help="A model's id, or a folder with card.json; else the newest.")

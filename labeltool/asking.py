@@ -1,0 +1,153 @@
+"""The order to ask in: from how clips sound, and what a model holds of them, to places in the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeltool import models as networks
+from labeltool import scoring, strategies, training
+from labeltool.architectures import architecture
+from labeltool.features import FeatureCache
+from labeltool.frontend import Float32
+from labeltool.hearing import Hearing, hear
+from labeltool.modelfiles import KERAS, ModelFiles
+from labeltool.project import Project
+from labeltool.records import StoredClip
+from labeltool.store import Store, clips, models, queue
+
+# Before the first model so many clips are listened to at most: the first questions cannot wait for a whole archive.
+_HEARD_AT_FIRST = 4096
+# Networks have thousands of last features; distances survive a random projection onto so many (Johnson-Lindenstrauss).
+_KEPT_FEATURES = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Impression:
+    """What a model makes of a clip.
+
+    Attributes
+    ----------
+    probabilities, int8_probabilities : (labels,) float32
+        The clip's, calibrated; those of the int8 network only where the project asks by them.
+    features : (128,) float32
+        The network's last features, projected, mean over the clip's patches.
+    sound : (192,) float32
+        `strategies.describe`.
+    """
+
+    clip: StoredClip
+    probabilities: Float32
+    int8_probabilities: Float32 | None
+    features: Float32
+    sound: Float32
+
+
+class Listener:
+    """A model's networks, ready to listen to clips.
+
+    Parameters
+    ----------
+    files
+        The model's.
+    asking
+        The strategy that the impressions are for.
+    """
+
+    def __init__(self, files: ModelFiles, asking: str) -> None:
+        import keras
+
+        self._files = files
+        network = networks.load(files.directory / KERAS)
+        features = network.get_layer(networks.HEAD).input
+        # One pass gives both: the features stand before the probabilities.
+        self._network = keras.Model(network.inputs, keras.layers.Concatenate()([features, network.output]))
+        scale = 1.0 / np.sqrt(_KEPT_FEATURES)
+        drawn = np.random.default_rng(0).normal(0.0, scale, (features.shape[-1], _KEPT_FEATURES))
+        self._projection = drawn.astype(np.float32)
+        self._int8 = scoring.int8_predictor(files) if asking == strategies.BY_INT8 else None
+
+    def listen(self, hearing: Hearing) -> list[Impression]:
+        """Return an impression of each clip."""
+        tapped: list[Float32] = []
+
+        def predict(patches: Float32, /) -> Float32:
+            both = training.predict(self._network, patches)
+            tapped.append(both[:, : len(self._projection)] @ self._projection)
+            return both[:, len(self._projection) :]
+
+        scores = list(scoring.score_clips(self._files, predict, hearing.log_mels))
+        if not scores:
+            return []
+        of_clips = np.split(np.concatenate(tapped), np.cumsum([len(score.patches) for score in scores])[:-1])
+        as_int8: list[Float32 | None] = [None] * len(scores)
+        if self._int8 is not None:
+            rows = scoring.score_clips(self._files, self._int8, hearing.log_mels)
+            as_int8 = [score.probabilities for score in rows]
+        return [
+            Impression(clip, score.probabilities, by_int8, features.mean(axis=0), sound)
+            for clip, score, by_int8, features, sound in zip(
+                hearing.clips, scores, as_int8, of_clips, self._sounds(hearing), strict=True
+            )
+        ]
+
+    def _sounds(self, hearing: Hearing) -> list[Float32]:
+        return [strategies.describe(log_mel, self._files.frontend) for log_mel in hearing.log_mels]
+
+
+def order_by_model(project: Project, store: Store, model_id: int, impressions: Sequence[Impression]) -> None:
+    """Write the order to ask in down, by what the newest model makes of all clips, answered ones too."""
+    if not impressions:
+        queue.replace(store, [])
+        return
+    waiting = {clip.id for clip in clips.unanswered(store)}
+    is_waiting = np.array([one.clip.id in waiting for one in impressions])
+    # What the network has learnt to tell apart, and what any ear does: early on the second is the better guide.
+    embeddings = np.concatenate(
+        [
+            strategies.standardised(np.stack([one.features for one in impressions])),
+            strategies.standardised(np.stack([one.sound for one in impressions])),
+        ],
+        axis=1,
+    )
+    asked = [one for one in impressions if one.clip.id in waiting]
+    as_int8 = [one.int8_probabilities for one in asked if one.int8_probabilities is not None]
+    pool = strategies.Pool(
+        embeddings=embeddings[is_waiting],
+        groups=[one.clip.group for one in asked],
+        answered=embeddings[~is_waiting],
+        probabilities=np.stack([one.probabilities for one in asked]) if asked else None,
+        int8_probabilities=np.stack(as_int8) if as_int8 else None,
+    )
+    _write(project, store, [one.clip for one in asked], pool, seed=model_id)
+
+
+def order_by_sound(project: Project, store: Store, *, report: Callable[..., None]) -> list[dict[str, str]]:
+    """Write an order down before there is a model; return which files could not be heard."""
+    frontend = architecture(project.settings.architecture).frontend
+    waiting = clips.unanswered(store)
+    rng = np.random.default_rng(0)
+    sample = sorted(rng.permutation(len(waiting))[:_HEARD_AT_FIRST])
+    waiting_ids = {clip.id for clip in waiting}
+    answered = [clip for clip in clips.all_clips(store) if clip.id not in waiting_ids]
+    wanted = [waiting[index] for index in sample] + answered[:_HEARD_AT_FIRST]
+    hearing = hear(FeatureCache(project.cache / "features", frontend), wanted, report=report, need=False)
+    if not hearing.clips:
+        return hearing.left_out
+    embeddings = strategies.standardised(np.stack([strategies.describe(heard, frontend) for heard in hearing.log_mels]))
+    is_waiting = np.array([clip.id in waiting_ids for clip in hearing.clips])
+    asked = [clip for clip in hearing.clips if clip.id in waiting_ids]
+    pool = strategies.Pool(embeddings[is_waiting], [clip.group for clip in asked], embeddings[~is_waiting])
+    # A model that was trained meanwhile knows better.
+    if models.latest(store) is None:
+        _write(project, store, asked, pool, seed=0)
+    return hearing.left_out
+
+
+def _write(project: Project, store: Store, asked: Sequence[StoredClip], pool: strategies.Pool, *, seed: int) -> None:
+    # Twice as many as are answered before the next model: people go on while it trains.
+    count = 2 * project.settings.retrain_after
+    order = strategies.rank(project.settings.asking, pool, seed=seed, count=count)
+    queue.replace(store, [asked[index].id for index in order])
