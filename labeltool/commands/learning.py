@@ -123,7 +123,7 @@ def simulate(
     budget: float | None,
     as_json: bool,
 ) -> None:
-    """Replay the labels there are as if asked for one by one: how few would have done?
+    """Replay the labels there are as if asked for one by one, to see how few would have done.
 
     `--strategy default --strategy random` tells what good questions save. What was interrupted goes on.
     """
