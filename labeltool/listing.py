@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import time
 from array import array
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations, islice
 
 from labeltool.query import FREE
 from labeltool.records import StoredClip, Value
@@ -122,7 +124,8 @@ def _sweep(annotator: str | None) -> tuple[str, dict[str, object]]:
 def suspicions(store: Store, *, most: int = MOST_SUSPICIONS) -> list[Suspicion]:
     """Return verdicts that people disagree on or the model contradicts, the most suspicious first, `most` at most.
 
-    Disagreement comes before contradiction: a person's other word weighs more than a network's.
+    Disagreement comes before contradiction: a person's other word weighs more than a network's. What was said twice was
+    meant, and is not doubted again.
     """
     found = [*_disagreements(store, most), *_contradictions(store, most)]
     # One entry a clip, its weightiest.
@@ -169,30 +172,57 @@ def _of_value(said: dict[str | None, Value], wanted: Value) -> tuple[str, ...]:
 
 
 def _disagreements(store: Store, most: int) -> list[Suspicion]:
-    """Where two annotators' last words on one label of one clip differ."""
-    return [
-        Suspicion(clip_id, label, f"{one!r} says {first}, {other!r} says {second}", 2.0)
-        for clip_id, label, one, first, other, second in store.connection.execute(
-            """
-            WITH last AS (
-                SELECT clip_id, label, annotator, value, MAX(id) AS id FROM standing
-                WHERE kind = 'verdict' AND label IS NOT NULL AND clip_id IN (
-                    SELECT clip_id FROM journal WHERE kind = 'verdict'
-                    GROUP BY clip_id HAVING MIN(annotator) < MAX(annotator)
-                )
-                GROUP BY clip_id, label, annotator
-            )
-            SELECT a.clip_id, a.label, a.annotator, a.value, b.annotator, b.value
-            FROM last a JOIN last b ON b.clip_id = a.clip_id AND b.label = a.label AND a.annotator < b.annotator
-            WHERE a.value <> b.value ORDER BY a.clip_id, a.label LIMIT ?
-            """,
-            (most,),
+    """Where two annotators' last words on a label differ, or they hear labels that have none in common."""
+    last: dict[int, dict[str, dict[str, tuple[str, str]]]] = {}
+    times: Counter[tuple[int, str, str]] = Counter()
+    for clip_id, annotator, label, value, count, newest in store.connection.execute(
+        """
+        SELECT clip_id, annotator, label, value, COUNT(*), MAX(id) AS newest FROM standing
+        WHERE kind = 'verdict' AND label IS NOT NULL AND clip_id IN (
+            SELECT clip_id FROM journal WHERE kind = 'verdict'
+            GROUP BY clip_id HAVING MIN(annotator) < MAX(annotator)
         )
-    ]
+        GROUP BY clip_id, annotator, label, value ORDER BY newest
+        """
+    ):
+        last.setdefault(clip_id, {}).setdefault(annotator, {})[label] = (newest, value)
+        times[clip_id, label, value] += count
+    doubted = (_disagreement(clip_id, said, times) for clip_id, said in last.items())
+    return list(islice((one for one in doubted if one is not None), most))
+
+
+def _disagreement(
+    clip_id: int, said: dict[str, dict[str, tuple[str, str]]], times: Counter[tuple[int, str, str]]
+) -> Suspicion | None:
+    """Look at each two annotators' last words on a clip, `said` as annotator, label, (row, value)."""
+    for (one, first), (other, second) in combinations(sorted(said.items()), 2):
+        for label in first.keys() & second.keys():
+            _, value = max(first[label], second[label])
+            if first[label][1] != second[label][1] and times[clip_id, label, value] == 1:
+                reason = f"{one!r} says {first[label][1]}, {other!r} says {second[label][1]}"
+                return Suspicion(clip_id, label, reason, 2.0)
+        heard, also_heard = (
+            [label for label, (_, value) in words.items() if value == Value.PRESENT] for words in (first, second)
+        )
+        apart = heard and also_heard and not set(heard) & set(also_heard)
+        if apart and all(times[clip_id, label, Value.PRESENT] == 1 for label in (*heard, *also_heard)):
+            reason = f"{one!r} hears {heard[0]!r}, {other!r} hears {also_heard[0]!r}"
+            return Suspicion(clip_id, heard[0], reason, 1.5)
+    return None
 
 
 def _contradictions(store: Store, most: int) -> list[Suspicion]:
     """Where the newest model holds another label likelier than what was heard; the `most` clips it is surest of."""
+    meant = {
+        tuple(row)
+        for row in store.connection.execute(
+            """
+            SELECT clip_id, label FROM standing WHERE kind = 'verdict' AND value = 'present' AND label IS NOT NULL
+              AND clip_id IN (SELECT clip_id FROM journal WHERE kind = 'verdict' GROUP BY clip_id HAVING COUNT(*) > 1)
+            GROUP BY clip_id, label HAVING COUNT(*) > 1
+            """
+        )
+    }
     goes_by = names_today(store)
     found: dict[int, list[Suspicion]] = {}
     for clip_id, model_id in store.connection.execute(
@@ -213,5 +243,9 @@ def _contradictions(store: Store, most: int) -> list[Suspicion]:
         heard = _of_value(verdicts_on(store, [clip_id]).get(clip_id, {}), Value.PRESENT)
         if heard and top not in heard:
             reason = f"the model hears {top!r} ({held[top]:.0%})"
-            found[clip_id] = [Suspicion(clip_id, label, reason, held[top] - held.get(label, 0.0)) for label in heard]
+            found[clip_id] = [
+                Suspicion(clip_id, label, reason, held[top] - held.get(label, 0.0))
+                for label in heard
+                if (clip_id, label) not in meant
+            ]
     return [one for of_clip in found.values() for one in of_clip]

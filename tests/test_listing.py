@@ -44,6 +44,26 @@ def test_disagreements_come_before_contradictions_and_those_by_weight(held: Stor
     assert [one.clip_id for one in listing.suspicions(held)] == [1, 5, 2]
 
 
+def test_annotators_who_hear_different_sounds_disagree(held: Store) -> None:
+    journal.say(held, 6, "cat", annotator="ann")
+    journal.say(held, 6, "owl", annotator="bob")
+    assert [one.reason for one in listing.suspicions(held)] == ["'ann' hears 'cat', 'bob' hears 'owl'"]
+    journal.say(held, 6, "cat", annotator="bob")
+    assert listing.suspicions(held) == []
+
+
+def test_what_was_said_twice_was_meant_whoever_says_it_again(held: Store) -> None:
+    journal.say(held, 1, "cat", annotator="ann")
+    journal.say(held, 5, "dog", annotator="ann")
+    journal.say(held, 5, "dog", Value.ABSENT, annotator="bob")
+    assert [one.clip_id for one in listing.suspicions(held)] == [5, 1]
+    journal.say(held, 1, "cat", annotator="ann")
+    journal.say(held, 5, "dog", Value.ABSENT, annotator="cem")
+    assert listing.suspicions(held) == []
+    journal.undo(held, annotator="cem")
+    assert [one.clip_id for one in listing.suspicions(held)] == [5]
+
+
 def test_a_label_that_is_there_as_well_is_no_contradiction(held: Store) -> None:
     journal.say(held, 1, "cat", annotator="ann")
     journal.say(held, 1, "dog", annotator="ann")

@@ -74,9 +74,43 @@ class AnsweringScreen(ListeningScreen):
         """Read again what the screen shows: the journal, the suggestions or the labels' names have changed."""
         raise NotImplementedError
 
+    def is_up_to_date(self, delivery: Delivery) -> bool:
+        """Tell whether a delivery was made after the last answer here."""
+        return False
+
     def take_delivery(self, delivery: Delivery) -> None:
         """Take what the preparer made."""
         raise NotImplementedError
+
+    def heard_on(self, asked: Prepared) -> list[str]:
+        """Return the labels that stand as present on what is asked about."""
+        return heard(asked.said)
+
+    async def write(
+        self,
+        asked: Prepared,
+        label: str | None,
+        value: Value,
+        *,
+        accepted_from: str | None,
+        suggested: str | None,
+        took_ms: int,
+        instead_of: Sequence[str],
+    ) -> JournalRow:
+        """Write a verdict on what is asked about, see `journal.say`."""
+        return await self.services.session.say(
+            asked.clip.id,
+            label,
+            value,
+            accepted_from=accepted_from,
+            suggested=suggested,
+            took_ms=took_ms,
+            instead_of=instead_of,
+        )
+
+    async def write_note(self, asked: Prepared, text: str) -> JournalRow:
+        """Write a note on what is asked about."""
+        return await self.services.session.note(asked.clip.id, text)
 
     # -- showing
 
@@ -187,7 +221,7 @@ class AnsweringScreen(ListeningScreen):
             if not text:
                 return
             try:
-                row = await self.services.session.note(asked.clip.id, text)
+                row = await self.write_note(asked, text)
             except LabeltoolError as error:
                 self.notice.warn(str(error))
                 return
@@ -256,10 +290,10 @@ class AnsweringScreen(ListeningScreen):
         took_s = time.monotonic() - self._appeared
         # An answer is the clip's answer: what it was taken for before, it is not. Labels it has too come with `m`.
         relabels = saying is Saying.ANSWER and value is Value.PRESENT and not self._said_here
-        instead_of = [name for name in heard(now.said) if name != label] if relabels else []
+        instead_of = [name for name in self.heard_on(now) if name != label] if relabels else []
         try:
-            row = await self.services.session.say(
-                now.clip.id,
+            row = await self.write(
+                now,
                 label,
                 value,
                 accepted_from=accepted_from,

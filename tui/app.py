@@ -118,10 +118,17 @@ class Room(App[None]):
         if delivery.model is not None:
             self.services.state.model = delivery.model
             self._train_if_due(delivery.model.pending)
-        if self.desk is not None:
-            self.desk.take_delivery(delivery)
-            if delivery.model is not None:
-                self.desk.header.refresh()
+        desk = self.desk
+        if desk is None:
+            return
+        if delivery.counts is not None and (desk.is_up_to_date(delivery) or not self.services.state.clips):
+            first = not self.services.state.used
+            self.services.state.count(delivery.counts)
+            if first:
+                desk.labels_came()
+        desk.take_delivery(delivery)
+        if delivery.model is not None or delivery.counts is not None:
+            desk.header.refresh()
 
     # -- the model
 

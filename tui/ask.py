@@ -87,18 +87,16 @@ class AskScreen(AnsweringScreen):
             self._fetching = row
             self.services.preparer.want_one(row.clip_id)
 
+    def is_up_to_date(self, delivery: Delivery) -> bool:
+        """Tell whether a delivery was made after the last answer here."""
+        return delivery.request == self._request
+
     def take_delivery(self, delivery: Delivery) -> None:
         """Take what the preparer made."""
         state = self.services.state
         if delivery.failure:
             self._fetching = None
             self.notice.warn(delivery.failure)
-        if delivery.counts is not None and (delivery.request == self._request or not state.clips):
-            first = not state.used
-            state.count(delivery.counts)
-            self.header.refresh()
-            if first:
-                self.labels_came()
         undone = self._fetching
         if undone is not None and delivery.one is not None and delivery.one.clip.id == undone.clip_id:
             self._fetching = None

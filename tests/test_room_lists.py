@@ -1,0 +1,245 @@
+"""Working through lists in the room: browse every clip, review what looks wrong."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import pytest
+import room_helpers
+from room_helpers import STRANGE_LABELS, answer, opened, suggest, text_of, until, verdicts
+from textual.pilot import Pilot
+
+from labeltool.project import Project
+from labeltool.records import Value
+from labeltool.store import Store, clips, journal
+from labeltool.tui.app import Room
+from labeltool.tui.browse import BrowseScreen
+from labeltool.tui.lists import ListScreen
+from labeltool.tui.palette import Palette
+from labeltool.tui.review import ReviewScreen
+from labeltool.tui.wording import Wording
+
+room_project = room_helpers.room_project
+reading = room_helpers.reading
+
+_Screen = TypeVar("_Screen", bound=ListScreen)
+
+
+@asynccontextmanager
+async def list_opened(
+    project: Project, key: str, kind: type[_Screen], *, size: tuple[int, int] = (110, 34)
+) -> AsyncIterator[tuple[Room, _Screen, Pilot[None]]]:
+    """Open the room and go over to a list."""
+    async with opened(project, size=size, wait=False) as (room, _, pilot):
+        await pilot.press(key)
+        await until(pilot, lambda: isinstance(room.screen, kind), "the list's screen")
+        screen = room.screen
+        assert isinstance(screen, kind)
+        await until(pilot, lambda: screen.clips.ids and not screen.busy, "the first clip of the list")
+        await until(pilot, lambda: room.services.state.clips, "the count")
+        yield room, screen, pilot
+
+
+async def moved(screen: ListScreen, pilot: Pilot[None], *keys: str) -> None:
+    """Press keys and wait until the highlighted clip is on the screen."""
+    await pilot.press(*keys)
+    await until(pilot, lambda: not screen.busy, f"the clip after {keys}")
+
+
+def lines(screen: ListScreen) -> list[str]:
+    """The list's lines as they are painted."""
+    return text_of(screen.clips).splitlines()
+
+
+# -- browsing
+
+
+async def test_every_clip_stands_in_the_list_and_the_highlighted_one_is_shown(room_project: Project) -> None:
+    async with list_opened(room_project, "B", BrowseScreen) as (_, screen, pilot):
+        await until(pilot, lambda: "tone4" in text_of(screen.clips), "the lines")
+        assert len(screen.clips.ids) == 5
+        await moved(screen, pilot, "down", "down")
+        assert screen.now is not None
+        assert screen.now.clip.id == screen.clips.ids[2]
+        assert lines(screen)[2].startswith("▸")
+        await moved(screen, pilot, "end")
+        await moved(screen, pilot, "down")
+        assert screen.clips.place == 4
+        await moved(screen, pilot, "home")
+        assert screen.clips.place == 0
+
+
+async def test_an_answer_on_an_answered_clip_replaces_it_and_undo_brings_both_back(
+    room_project: Project, reading: Store
+) -> None:
+    async with list_opened(room_project, "B", BrowseScreen) as (_, screen, pilot):
+        first = screen.clips.ids[0]
+        assert clips.verdicts_on(reading, [first])[first] == {"high": Value.ABSENT, "low": Value.PRESENT}
+        place = [offer.label for offer in screen.offers].index("high") + 1
+        await moved(screen, pilot, str(place))
+        assert screen.clips.place == 1
+        assert clips.verdicts_on(reading, [first])[first] == {"high": Value.PRESENT, "low": Value.ABSENT}
+        await moved(screen, pilot, "u")
+        assert screen.clips.place == 0
+        assert clips.verdicts_on(reading, [first])[first] == {"high": Value.ABSENT, "low": Value.PRESENT}
+        await until(pilot, lambda: "low" in lines(screen)[0], "the line as it was")
+        await pilot.press("U")
+        await until(
+            pilot, lambda: clips.verdicts_on(reading, [first])[first]["high"] is Value.PRESENT, "both said again"
+        )
+
+
+async def test_also_adds_a_label_and_keeps_the_first(room_project: Project, reading: Store) -> None:
+    async with list_opened(room_project, "B", BrowseScreen) as (_, screen, pilot):
+        first = screen.clips.ids[0]
+        place = [offer.label for offer in screen.offers].index("high") + 1
+        await pilot.press("m", str(place))
+        await until(
+            pilot, lambda: clips.verdicts_on(reading, [first])[first]["high"] is Value.PRESENT, "the second label"
+        )
+        assert clips.verdicts_on(reading, [first])[first]["low"] is Value.PRESENT
+        assert screen.clips.place == 0
+
+
+async def test_the_list_is_narrowed_by_file_by_label_and_by_what_is_open(room_project: Project) -> None:
+    async with list_opened(room_project, "B", BrowseScreen) as (room, screen, pilot):
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(room.screen, Wording), "the line to write in")
+        await pilot.press(*"TONE3", "enter")
+        await until(pilot, lambda: len(screen.clips.ids) == 1, "the one file")
+        await pilot.press("0")
+        await until(pilot, lambda: len(screen.clips.ids) == 5, "every clip")
+        await pilot.press("F")
+        await until(pilot, lambda: isinstance(room.screen, Palette), "the labels")
+        await pilot.press(*"low", "enter")
+        await until(pilot, lambda: len(screen.clips.ids) == 1, "the clip with the label")
+        await pilot.press("0", "o")
+        await until(pilot, lambda: len(screen.clips.ids) == 4, "the open clips")
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(room.screen, Wording), "the line to write in")
+        await pilot.press(*"nothing like it", "enter")
+        await until(pilot, lambda: not screen.clips.ids, "an empty list")
+        assert screen.now is None
+        await pilot.press("n", "1", "x", "N", "u")  # nothing to answer on: nothing happens
+
+
+async def test_a_clip_answered_in_the_list_is_not_asked_again(room_project: Project, reading: Store) -> None:
+    async with opened(room_project) as (room, ask, pilot):
+        assert ask.now is not None
+        asked = ask.now.clip.id
+        await pilot.press("B")
+        await until(pilot, lambda: isinstance(room.screen, BrowseScreen), "the list")
+        browse = room.screen
+        assert isinstance(browse, BrowseScreen)
+        await until(pilot, lambda: asked in browse.clips.ids, "the list's clips")
+        others = [clip_id for clip_id in browse.clips.ids if clip_id != asked][1:]
+        for other in others:
+            browse.clips.move_to(other)
+            await until(pilot, lambda: not browse.busy, "the clip")
+            await moved(browse, pilot, "n")
+        await pilot.press("A")
+        await until(pilot, lambda: room.screen is ask, "asking")
+        # The clip under one's fingers is still there; after it nothing that was answered meanwhile comes.
+        assert ask.now is not None
+        assert ask.now.clip.id == asked
+        await answer(ask, pilot, "n")
+        assert ask.now is None
+        assert not clips.unanswered(reading)
+
+
+async def test_a_long_list_reads_only_what_it_shows(project: Project) -> None:
+    from labeltool.records import Clip, Recording
+    from labeltool.store.intake import take_in
+
+    recording = Recording("/nowhere/long.wav", "0" * 64, 16_000, 1, 16_000 * 20_000, "long")
+    spans = [Clip(recording.sha256, float(start), start + 1.0) for start in range(20_000)]
+    with project.open_store() as store:
+        take_in(store, [recording, *spans], kind="audio", source="made up")
+    async with list_opened(project, "B", BrowseScreen) as (_, screen, pilot):
+        await moved(screen, pilot, "end")
+        await until(pilot, lambda: "5:33:19.0" in lines(screen)[-1], "the last line")
+        assert len(screen._known) <= 3 * screen.clips.size.height
+        assert "This clip cannot be played" in text_of(screen._spectrogram)
+
+
+async def test_labels_of_any_kind_stay_text_in_the_list(room_project: Project) -> None:
+    with room_project.open_store() as store:
+        for clip_id, label in zip([clip.id for clip in clips.all_clips(store)] * 2, STRANGE_LABELS, strict=False):
+            journal.say(store, clip_id, label, annotator="before")
+    suggest(room_project, labels=("[red]x[/red]", "a[/]b"))
+    async with list_opened(room_project, "B", BrowseScreen) as (room, screen, pilot):
+        await until(pilot, lambda: "a[/]b" in text_of(screen.clips), "a label")
+        await pilot.press("down", "down", "down")
+        await until(pilot, lambda: "[@click" in text_of(screen.clips), "another label")
+        room.export_screenshot()
+
+
+async def test_resizing_keeps_the_place_and_a_small_screen_shows_list_and_picture(room_project: Project) -> None:
+    async with list_opened(room_project, "B", BrowseScreen, size=(140, 40)) as (_, screen, pilot):
+        await moved(screen, pilot, "end")
+        for size in ((80, 24), (140, 40)):
+            await pilot.resize_terminal(*size)
+            await until(pilot, lambda: any(line.startswith("▸") for line in lines(screen)), "the highlight")
+            await until(pilot, lambda: "▀" in text_of(screen._spectrogram), "the picture")
+            assert screen.clips.place == 4
+
+
+async def test_a_command_is_found_by_its_name(room_project: Project) -> None:
+    async with opened(room_project) as (room, _, pilot):
+        await pilot.press("colon")
+        await until(pilot, lambda: isinstance(room.screen, Palette), "the commands")
+        await pilot.press(*"browse", "enter")
+        await until(pilot, lambda: isinstance(room.screen, BrowseScreen), "the list")
+
+
+async def test_a_note_stands_among_what_was_said_and_undo_takes_it_back(room_project: Project, reading: Store) -> None:
+    async with list_opened(room_project, "B", BrowseScreen) as (room, screen, pilot):
+        await pilot.press("N")
+        await until(pilot, lambda: isinstance(room.screen, Wording), "the line to write in")
+        await pilot.press(*"[b]two", "space", *"dogs?", "enter")
+        await until(pilot, lambda: "✎ [b]two dogs?" in text_of(screen.panel), "the note")
+        assert [row.note for row in journal.rows(reading, limit=1)] == ["[b]two dogs?"]
+        await moved(screen, pilot, "u")
+        await until(pilot, lambda: "✎" not in text_of(screen.panel), "the note to be gone")
+        assert not verdicts(reading)
+
+
+# -- reviewing
+
+
+@pytest.fixture
+def doubted(room_project: Project) -> int:
+    """A clip that was called low, which the model takes for high."""
+    with room_project.open_store() as store:
+        journal.undo(store, annotator="before")
+        journal.undo(store, annotator="before")
+        suggest(room_project)
+        clip_id = clips.all_clips(store)[2].id
+        journal.say(store, clip_id, "low", annotator="before")
+        journal.say(store, clips.all_clips(store)[3].id, "high", annotator="before")
+        return clip_id
+
+
+async def test_what_the_model_contradicts_is_shown_with_the_reason_and_corrected_with_one_key(
+    room_project: Project, doubted: int, reading: Store
+) -> None:
+    async with list_opened(room_project, "R", ReviewScreen) as (_, screen, pilot):
+        assert list(screen.clips.ids) == [doubted]
+        await until(pilot, lambda: "the model hears 'high' (75%)" in text_of(screen.clips), "the reason")
+        await pilot.press("enter")
+        await until(
+            pilot, lambda: clips.verdicts_on(reading, [doubted])[doubted].get("high") is Value.PRESENT, "the answer"
+        )
+        assert clips.verdicts_on(reading, [doubted])[doubted]["low"] is Value.ABSENT
+
+
+async def test_a_verdict_that_is_kept_does_not_come_back(room_project: Project, doubted: int, reading: Store) -> None:
+    async with list_opened(room_project, "R", ReviewScreen) as (_, screen, pilot):
+        await pilot.press("k")
+        await until(pilot, lambda: verdicts(reading), "the word")
+        screen.seek()
+        await until(pilot, lambda: not screen.clips.ids, "an empty list")
+        assert "No verdict looks wrong" in text_of(screen._spectrogram)
+    assert verdicts(reading) == [(doubted, "low", "present", "verdict")]
