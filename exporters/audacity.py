@@ -11,7 +11,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.exporters.naming import safe_stems
 from labeltool.exporters.source import Source
 from labeltool.records import Value
-from labeltool.store import Store
+from labeltool.store import Store, spans
 
 INDEX = "tracks.csv"
 
@@ -72,45 +72,23 @@ def write(source: Source, directory: Path) -> None:
 
 
 def regions_by_recording(store: Store) -> dict[int, list[Region]]:
-    """Return what was heard on each recording, by its id: sorted regions, without repetition.
-
-    Every verdict that stands and has not been gainsaid since is a region, at its own bounds; the clip's where it has
-    none of its own, unless another verdict places the same label inside the clip.
-    """
-    recording_of: dict[int, int] = {}
-    heard: dict[int, dict[str, list[tuple[Region, bool]]]] = {}
-    for row in store.connection.execute(
-        """
-        SELECT s.clip_id, c.recording_id, s.label, s.value, c.start_s AS clip_start_s, c.end_s AS clip_end_s,
-               s.start_s, s.end_s, s.low_hz, s.high_hz
-        FROM standing s JOIN clips c ON c.id = s.clip_id
-        WHERE s.kind = 'verdict' ORDER BY s.id
-        """
-    ):
-        on_clip = heard.setdefault(row["clip_id"], {})
-        recording_of[row["clip_id"]] = row["recording_id"]
-        # As in the view `truth`: a word on the whole clip takes back all before it, a later word what it contradicts.
-        if row["label"] is None:
-            on_clip.clear()
-        elif row["value"] != Value.PRESENT:
-            on_clip.pop(row["label"], None)
-        else:
-            exact = row["start_s"] is not None or row["end_s"] is not None
-            region = Region(
-                row["clip_start_s"] if row["start_s"] is None else row["start_s"],
-                row["clip_end_s"] if row["end_s"] is None else row["end_s"],
-                one_field(row["label"]),
-                -1.0 if row["low_hz"] is None else row["low_hz"],
-                -1.0 if row["high_hz"] is None else row["high_hz"],
+    """Return what was heard on each recording, by its id: sorted regions, without repetition."""
+    tracks = {}
+    for recording_id, said in spans.verdicts(store).items():
+        heard = {
+            Region(
+                span.start_s,
+                span.end_s,
+                one_field(span.text),
+                -1.0 if span.low_hz is None else span.low_hz,
+                -1.0 if span.high_hz is None else span.high_hz,
             )
-            on_clip.setdefault(row["label"], []).append((region, exact))
-    tracks: dict[int, set[Region]] = {}
-    for clip_id, labels in heard.items():
-        for regions in labels.values():
-            placed = any(exact for _, exact in regions)
-            kept = {region for region, exact in regions if exact or not placed}
-            tracks.setdefault(recording_of[clip_id], set()).update(kept)
-    return {recording_id: sorted(regions) for recording_id, regions in tracks.items()}
+            for span in said
+            if span.text is not None and span.value is Value.PRESENT
+        }
+        if heard:
+            tracks[recording_id] = sorted(heard)
+    return tracks
 
 
 def one_field(label: str) -> str:

@@ -16,7 +16,8 @@ from pathlib import Path
 from labeltool.audio import describe
 from labeltool.errors import LabeltoolError
 from labeltool.importers import aup3
-from labeltool.importers.shared import MICROSECONDS, clip_of, length_us, read_text, recording_of, shown, sound_beside
+from labeltool.importers.shared import clip_of, read_text, recording_of, shown, sound_beside
+from labeltool.microseconds import span_us
 from labeltool.records import Clip, Imported, Recording, Skipped, Verdict
 
 POINT_CLIP_S = 1.0
@@ -153,9 +154,7 @@ def _clip_for(row: LabelRow, recording: Recording) -> Clip | None:
         if not 0 <= start_s <= recording.duration_s:
             return None
         start_s, end_s = start_s - POINT_CLIP_S / 2, end_s + POINT_CLIP_S / 2
-    # Cut before it is scaled: a time may be as large as a float can be.
-    start_us = round(min(max(start_s, 0), recording.duration_s) * MICROSECONDS)
-    end_us = min(round(min(max(end_s, 0), recording.duration_s) * MICROSECONDS), length_us(recording))
+    start_us, end_us = span_us(start_s, end_s, recording.frames, recording.sample_rate_hz)
     return clip_of(recording, start_us, end_us) if start_us < end_us else None
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from labeltool.audio import AudioFile, describe, walk
 from labeltool.errors import LabeltoolError
-from labeltool.importers.shared import MICROSECONDS, clip_of, length_us, reason_of, recording_of
+from labeltool.importers.shared import clip_of, reason_of, recording_of
+from labeltool.microseconds import MICROSECONDS, length_us
 from labeltool.records import Clip, Imported, Recording, Skipped
 
 
@@ -74,7 +75,7 @@ def _positive_us(what: str, seconds: float | None) -> int | None:
 
 
 def _clips(recording: Recording, clip_us: int | None, hop_us: int | None) -> Iterator[Clip]:
-    length = length_us(recording)
+    length = length_us(recording.frames, recording.sample_rate_hz)
     if clip_us is None or hop_us is None or length <= clip_us:
         yield clip_of(recording, 0, length)
         return

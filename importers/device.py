@@ -24,14 +24,13 @@ from pathlib import Path
 from labeltool.audio import describe
 from labeltool.errors import LabeltoolError
 from labeltool.importers.shared import (
-    MICROSECONDS,
     clip_of,
-    length_us,
     read_text,
     recording_of,
     shown,
     sound_beside,
 )
+from labeltool.microseconds import MICROSECONDS, length_us
 from labeltool.records import Clip, Heard, Imported, Skipped
 
 VERSION = 1
@@ -87,7 +86,10 @@ def read(files: Sequence[Path], audio: Path | None = None, clip_seconds: float =
             together.setdefault(int(patch[0] // clip_seconds), []).append(patch)
         for patches in together.values():
             start_us = round(patches[0][0] * MICROSECONDS)
-            end_us = min(round((patches[-1][0] + log.patch_s) * MICROSECONDS), length_us(recording))
+            end_us = min(
+                round((patches[-1][0] + log.patch_s) * MICROSECONDS),
+                length_us(recording.frames, recording.sample_rate_hz),
+            )
             if start_us >= end_us:
                 yield Skipped(str(file), None, f"what was heard at {patches[0][0]:g} s lies beyond the recording's end")
                 continue

@@ -12,10 +12,8 @@ from pathlib import Path
 
 from labeltool.audio import AUDIO_SUFFIXES, AudioFile, describe
 from labeltool.errors import LabeltoolError
+from labeltool.microseconds import MICROSECONDS, length_us
 from labeltool.records import Clip, Imported, Recording, Skipped, Verdict
-
-MICROSECONDS = 1_000_000
-"""Per second. Clips begin and end on whole microseconds, so that the same span is the same clip."""
 
 # The longest mark first: UTF-32's little-endian one begins with UTF-16's.
 _BYTE_ORDER_MARKS = (
@@ -165,11 +163,6 @@ def recording_of(sound: AudioFile, group: str | None = None, licence: str | None
     )
 
 
-def length_us(recording: Recording) -> int:
-    """Whole microseconds that a recording holds: rounded down, so that no clip ends after it."""
-    return recording.frames * MICROSECONDS // recording.sample_rate_hz
-
-
 def clip_of(recording: Recording, start_us: int, end_us: int, fold: int | None = None) -> Clip:
     """Make the clip from one microsecond to another."""
     return Clip(recording.sha256, start_us / MICROSECONDS, end_us / MICROSECONDS, fold)
@@ -177,7 +170,7 @@ def clip_of(recording: Recording, start_us: int, end_us: int, fold: int | None =
 
 def whole_clip(recording: Recording, fold: int | None = None) -> Clip:
     """Make the clip that is all of a recording."""
-    return clip_of(recording, 0, length_us(recording), fold)
+    return clip_of(recording, 0, length_us(recording.frames, recording.sample_rate_hz), fold)
 
 
 @dataclass(frozen=True, slots=True)

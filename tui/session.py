@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from labeltool.project import Project
 from labeltool.records import Value
-from labeltool.store import Store, journal
+from labeltool.store import Store, journal, spans
 from labeltool.store.journal import JournalRow
+from labeltool.store.recordings import StoredRecording
+from labeltool.store.spans import Mark
 from labeltool.tui.stored import StoreThread
 
 # Whoever thinks for longer than this went for coffee: the pace is of the time at work.
@@ -76,6 +78,43 @@ class Session:
             return next(journal.rows(store, clip_id=clip_id, limit=1))
 
         return await self._writer.do(write)
+
+    async def say_span(
+        self,
+        recording: StoredRecording,
+        mark: Mark,
+        label: str | None,
+        value: Value,
+        *,
+        accepted_from: str | None,
+        suggested: str | None,
+        took_ms: int,
+        instead_of: Sequence[str],
+    ) -> JournalRow:
+        """Write a verdict on a marked span, see `spans.say_span`, and return its row."""
+
+        def write(store: Store) -> JournalRow:
+            row_id = spans.say_span(
+                store,
+                recording,
+                mark,
+                label,
+                value,
+                annotator=self.annotator,
+                accepted_from=accepted_from,
+                suggested=suggested,
+                took_ms=took_ms,
+                instead_of=instead_of,
+            )
+            return journal.row(store, row_id)
+
+        return await self._writer.do(write)
+
+    async def note_span(self, recording: StoredRecording, mark: Mark, text: str) -> JournalRow:
+        """Write a note on a marked span and return its row."""
+        return await self._writer.do(
+            lambda store: journal.row(store, spans.note_span(store, recording, mark, text, annotator=self.annotator))
+        )
 
     async def undo(self) -> JournalRow | None:
         """Take back the annotator's last act, whenever it was; None when there is none."""

@@ -186,6 +186,9 @@ class _Taker:
         if key not in self.clip_ids:
             self.intake.already_there["clips"] += 1
         self.clip_ids[key] = row["id"]
+        # Marked by hand before, now a clip of a source: it is asked about like any other.
+        unmarked = self.connection.execute("UPDATE clips SET marked = 0 WHERE id = ? AND marked", (row["id"],))
+        self.intake.amended += unmarked.rowcount
         if row["fold"] is None and clip.fold is not None:
             self.connection.execute("UPDATE clips SET fold = ? WHERE id = ?", (clip.fold, row["id"]))
             self.intake.amended += 1

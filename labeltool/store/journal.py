@@ -330,6 +330,11 @@ def rows(store: Store, *, clip_id: int | None = None, limit: int | None = None) 
         yield _row(row)
 
 
+def row(store: Store, row_id: str) -> JournalRow:
+    """Return one row; its id is one that the journal gave."""
+    return _read(store.connection, [row_id])[0]
+
+
 def mark(store: Store) -> str:
     """Return the id of the newest row, "" for an empty journal: what a model that learns now will have heard of."""
     return _newest(store.connection)

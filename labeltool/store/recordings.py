@@ -1,0 +1,67 @@
+"""Finding recordings."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from labeltool.errors import LabeltoolError
+from labeltool.store.database import Store
+
+_COLUMNS = "id, path, sample_rate_hz, frames"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecording:
+    """A recording as the store hands it out; `path` is where it was last seen (absolute)."""
+
+    id: int
+    path: str
+    sample_rate_hz: int
+    frames: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.sample_rate_hz
+
+
+def recording(store: Store, recording_id: int) -> StoredRecording:
+    """Return one recording; its id is one that the store gave."""
+    row = store.connection.execute(f"SELECT {_COLUMNS} FROM recordings WHERE id = ?", (recording_id,)).fetchone()
+    return _recording(store, row)
+
+
+def find_recording(store: Store, name: str) -> StoredRecording:
+    """Return the recording of a path, or of a file name if no other recording has it.
+
+    Raises
+    ------
+    LabeltoolError
+        When nothing or more than one recording goes by the name.
+    """
+    stored = store.stored_path(str(Path(name).resolve()))
+    try:
+        found = store.connection.execute(
+            f"""
+            SELECT {_COLUMNS} FROM recordings
+            WHERE path IN (:stored, :name) OR substr(path, -length(:ending)) = :ending
+            ORDER BY path <> :stored LIMIT 2
+            """,
+            {"stored": stored, "name": name, "ending": f"/{name}"},
+        ).fetchall()
+    except UnicodeEncodeError:
+        found = []  # bytes that are not UTF-8: the store holds no such path
+    found = [row for row in found if row["path"] == stored] or found
+    if not found:
+        raise LabeltoolError(
+            "is no recording of this project", file=name, remedy="`labeltool import audio FILE` brings it in"
+        )
+    if len(found) > 1:
+        raise LabeltoolError("more than one recording goes by that name", file=name, remedy="give its whole path")
+    return _recording(store, found[0])
+
+
+def _recording(store: Store, row: sqlite3.Row) -> StoredRecording:
+    return StoredRecording(**{**row, "path": store.absolute_path(row["path"])})
