@@ -53,10 +53,15 @@ def retrain(
 @project_option
 @json_option
 def suggest(model_id: int | None, as_json: bool) -> None:
-    """Score every clip: for the queue of the labelling room, and to review what was said."""
+    """Score every clip: for the queue of the labelling room, and to review what was said.
+
+    Before the first model the queue is put in order by sound alone.
+    """
     result = run_in_child(current_project(), "suggest", model_id=model_id)
     if as_json:
         emit(result)
+    elif result["model"] is None:
+        narrate("no model yet: the clips least like each other are asked about first")
     else:
         narrate(f"model {result['model']} suggests labels for {result['suggestions']} clips without one")
 
