@@ -75,6 +75,10 @@ class LabelsSaved:
     until_suggestions_90: int | None
     until_suggestions_90_at_random: int | None
 
+    def in_words(self) -> str:
+        """Say it in half a line."""
+        return f"{self.clip_accuracy:.0%} right took {self.labels}, at random {self.labels_at_random}"
+
 
 def labels_saved(cache: Path) -> LabelsSaved | None:
     """Return what the last simulation of a project said; None before the first.

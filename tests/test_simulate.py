@@ -148,9 +148,13 @@ def test_clips_that_came_after_the_order_wait_behind_it(store: Store) -> None:
 
 
 def test_what_was_saved_is_not_known_before_a_simulation_nor_from_a_damaged_file(project: Project) -> None:
-    assert pace.labels_saved(project.cache) is None
+    def told() -> dict[str, Any]:
+        return json.loads(labeltool("--project", project.directory, "stats", "--json").stdout)
+
+    assert told()["labels_saved"] is None
     saved = pace.LabelsSaved("default", 0.8, 40, 100, 60, None)
     pace.write_labels_saved(project.cache, saved)
     assert pace.labels_saved(project.cache) == saved
+    assert told()["labels_saved"]["labels_at_random"] == 100
     (project.cache / "simulations" / "labels_saved.json").write_text('{"labels": 3')
     assert pace.labels_saved(project.cache) is None

@@ -152,12 +152,10 @@ def simulate(
             shares = [point["clip_accuracy"], point["int8_clip_accuracy"], point["suggestions_right"]]
             right, int8, suggested = ("-" if share is None else f"{share:.1%}" for share in shares)
             click.echo(f"{told['strategy']:>10} {point['labels']:>7} {right:>7} {int8:>7} {suggested:>18}")
-    saved = result["labels_saved"]
-    if saved:
-        narrate(
-            f"{saved['clip_accuracy']:.1%} right took {saved['labels']} labels asked by {saved['strategy']}, "
-            f"{saved['labels_at_random']} asked at random"
-        )
+    if result["labels_saved"]:
+        from labeltool.pace import LabelsSaved
+
+        narrate(f"labels: {LabelsSaved(**result['labels_saved']).in_words()}")
 
 
 @click.command()

@@ -118,14 +118,18 @@ def note(clip: str, text: str, annotator: str | None) -> None:
 @project_option
 @json_option
 def stats(annotator: str | None, as_json: bool) -> None:
-    """Show how fast people answer and how often the first suggestion was right."""
+    """Show how fast people answer, how often the first suggestion was right, and what good questions saved."""
     from labeltool import pace
 
-    with current_project().open_store() as store:
+    project = current_project()
+    with project.open_store() as store:
         found = pace.measure(store, annotator=annotator)
+    saved = pace.labels_saved(project.cache)
     if as_json:
-        emit(asdict(found))
+        emit({**asdict(found), "labels_saved": saved and asdict(saved)})
         return
+    if saved:
+        click.echo(f"labels saved      {saved.in_words()}")
     if not found.answers:
         click.echo("no answers by hand yet")
         return
