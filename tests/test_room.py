@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from room_helpers import (
     until,
     verdicts,
 )
+from textual.widgets import Static
 
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
@@ -39,6 +41,7 @@ from labeltool.tui.palette import Choices, Palette
 from labeltool.tui.preparation import Delivery
 from labeltool.tui.review import ReviewScreen
 from labeltool.tui.spectrogram import Spectrogram
+from labeltool.tui.stopwatch import Stopwatch
 from labeltool.tui.suggestions import Suggestions
 from labeltool.tui.waveform import Waveform
 
@@ -361,6 +364,22 @@ print([name for name in ("tensorflow", "keras", "librosa", "pandas", "sqlite_uti
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, env={**os.environ}, check=False
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+async def test_the_stopwatch_tells_of_this_sitting_and_of_all(room_project: Project, reading: Store) -> None:
+    suggest(room_project)
+    with room_project.open_store() as store:
+        journal.say(store, clips.all_clips(store)[-1].id, "high", annotator="ann", took_ms=4000)
+    async with opened(room_project) as (room, screen, pilot):
+        await answer(screen, pilot, "enter")
+        await answer(screen, pilot, "2")
+        await pilot.press("P")
+        await until(pilot, lambda: isinstance(room.screen, Stopwatch), "the page")
+        page = text_of(room.screen.query_one(Static))
+        assert re.search(r"clips answered +2 +3\n", page)
+        assert re.search(r"first suggestion was right +50% +50%", page)
+        await pilot.press("escape")
+        assert room.screen is screen
 
 
 # -- looking and listening

@@ -9,7 +9,10 @@ from collections.abc import Callable
 from textual.app import App
 from textual.message import Message
 
+from labeltool import pace
+from labeltool.errors import LabeltoolError
 from labeltool.project import Project
+from labeltool.store import Store
 from labeltool.tui.answering import AnsweringScreen
 from labeltool.tui.ask import AskScreen
 from labeltool.tui.browse import BrowseScreen
@@ -21,6 +24,7 @@ from labeltool.tui.preparation import Delivery, Preparer
 from labeltool.tui.review import ReviewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Session
+from labeltool.tui.stopwatch import Stopwatch
 from labeltool.tui.stored import StoreThread
 
 
@@ -107,6 +111,22 @@ class Room(App[None]):
         await self.switch_mode(way)
         if self.desk is not None:
             self.desk.entered()
+
+    async def action_stopwatch(self) -> None:
+        """Show how fast it goes."""
+        project, session = self.services.project, self.services.session
+
+        def measure(store: Store) -> tuple[pace.Pace, pace.Pace]:
+            sitting = pace.measure(store, annotator=session.annotator, since=session.began_after)
+            return sitting, pace.measure(store, annotator=session.annotator)
+
+        try:
+            sitting, ever = await self.services.reader.do(measure)
+        except LabeltoolError as error:
+            if self.desk is not None:
+                self.desk.notice.warn(str(error))
+            return
+        self.push_screen(Stopwatch(sitting, ever, pace.labels_saved(project.cache)))
 
     def action_leave(self) -> None:
         """Close the room."""

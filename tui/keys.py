@@ -113,6 +113,7 @@ _ROOM = (
     Key("review", "R", "app.work('review')", "Room", "R", "review: verdicts that look wrong", "review"),
     Key("browse", "B", "app.work('browse')", "Room", "B", "browse: every clip, to filter and search", "browse"),
     Key("train", "t", "app.train", "Room", "t", "train a model now, behind the screen", "train"),
+    Key("stopwatch", "P", "app.stopwatch", "Room", "P", "the stopwatch: how fast, how often right"),
     Key("commands", "colon,ctrl+p", "commands", "Room", ":", "find any of these by its name"),
     Key("help", "question_mark,f1", "help", "Room", "?", "this page", "keys"),
     Key("leave", "q,ctrl+c", "app.leave", "Room", "q", "leave; every answer is on the disk already", "leave"),

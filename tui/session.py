@@ -17,13 +17,24 @@ _LONGEST_THOUGHT_S = 60.0
 
 
 class Session:
-    """Writes to the journal; each method returns when what it wrote is on the disk."""
+    """Writes to the journal; each method returns when what it wrote is on the disk.
+
+    Attributes
+    ----------
+    annotator
+        Who answers.
+    answers
+        Clips dealt with in this sitting.
+    began_after
+        A row id that sorts before all that is said in this sitting.
+    """
 
     def __init__(self, project: Project, annotator: str) -> None:
         self.annotator = annotator
         self._writer = StoreThread(project, "labeltool-journal")
         self.answers = 0
         self._worked_s = 0.0
+        self.began_after = journal.new_row_id()
 
     @property
     def pace(self) -> float | None:
