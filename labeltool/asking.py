@@ -97,8 +97,8 @@ class Listener:
         return [strategies.describe(log_mel, self._files.frontend) for log_mel in hearing.log_mels]
 
 
-def order_by_model(project: Project, store: Store, model_id: int, impressions: Sequence[Impression]) -> None:
-    """Write the order to ask in down, by what the newest model makes of all clips, answered ones too."""
+def order_by_model(project: Project, store: Store, impressions: Sequence[Impression], *, seed: int) -> None:
+    """Write the order to ask in down, by what a model makes of all clips, answered ones too."""
     if not impressions:
         queue.replace(store, [])
         return
@@ -121,14 +121,14 @@ def order_by_model(project: Project, store: Store, model_id: int, impressions: S
         probabilities=np.stack([one.probabilities for one in asked]) if asked else None,
         int8_probabilities=np.stack(as_int8) if as_int8 else None,
     )
-    _write(project, store, [one.clip for one in asked], pool, seed=model_id)
+    _write(project, store, [one.clip for one in asked], pool, seed)
 
 
-def order_by_sound(project: Project, store: Store, *, report: Callable[..., None]) -> list[dict[str, str]]:
+def order_by_sound(project: Project, store: Store, *, seed: int, report: Callable[..., None]) -> list[dict[str, str]]:
     """Write an order down before there is a model; return which files could not be heard."""
     frontend = architecture(project.settings.architecture).frontend
     waiting = clips.unanswered(store)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     sample = sorted(rng.permutation(len(waiting))[:_HEARD_AT_FIRST])
     waiting_ids = {clip.id for clip in waiting}
     answered = [clip for clip in clips.all_clips(store) if clip.id not in waiting_ids]
@@ -142,11 +142,11 @@ def order_by_sound(project: Project, store: Store, *, report: Callable[..., None
     pool = strategies.Pool(embeddings[is_waiting], [clip.group for clip in asked], embeddings[~is_waiting])
     # A model that was trained meanwhile knows better.
     if models.latest(store) is None:
-        _write(project, store, asked, pool, seed=0)
+        _write(project, store, asked, pool, seed)
     return hearing.left_out
 
 
-def _write(project: Project, store: Store, asked: Sequence[StoredClip], pool: strategies.Pool, *, seed: int) -> None:
+def _write(project: Project, store: Store, asked: Sequence[StoredClip], pool: strategies.Pool, seed: int) -> None:
     # Twice as many as are answered before the next model: people go on while it trains.
     count = 2 * project.settings.retrain_after
     order = strategies.rank(project.settings.asking, pool, seed=seed, count=count)

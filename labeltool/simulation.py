@@ -47,6 +47,8 @@ class Replay:
     ----------
     stops
         Numbers of labels at which a model is trained and measured, ascending.
+    batch
+        Answers between two models, where no stop comes before.
     budget_s
         Seconds each model may train; None for no limit.
     """
@@ -54,6 +56,7 @@ class Replay:
     strategy: str
     seed: int
     stops: tuple[int, ...]
+    batch: int
     arch: str
     budget_s: float | None
 
@@ -122,13 +125,17 @@ def simulate(
     arch = arch or project.settings.architecture
     everyone = len(theatre.asked)
     wanted = sorted({min(budget, everyone) for budget in budgets})
-    stops = _stops(wanted, batch or project.settings.retrain_after)
+    batch = batch or project.settings.retrain_after
+    stops = _stops(wanted, batch)
     told = []
     for name in asked_by:
-        replays = [Replay(name, seed, stops, arch, budget_s) for seed in seeds]
+        replays = [Replay(name, seed, stops, batch, arch, budget_s) for seed in seeds]
         runs = [theatre.play(one) for one in replays]
         # What all labels give, learnt at once, is the same whoever asked.
-        whole = [theatre.play(replace(one, strategy=pace.AT_RANDOM, stops=(everyone,)))[-1] for one in replays]
+        whole = [
+            theatre.play(replace(one, strategy=pace.AT_RANDOM, stops=(everyone,), batch=everyone))[-1]
+            for one in replays
+        ]
         told.append(_summary(name, seeds, wanted, runs, float(np.mean([point.clip_accuracy for point in whole]))))
     saved = _compare(told)
     if saved is not None:
@@ -189,7 +196,9 @@ class _Theatre:
         return scratch
 
     def _settings(self, replay: Replay) -> projects.Settings:
-        return replace(self._project.settings, asking=replay.strategy, architecture=replay.arch)
+        return replace(
+            self._project.settings, asking=replay.strategy, architecture=replay.arch, retrain_after=replay.batch
+        )
 
     def _go_on(self, scratch: Project, replay: Replay, stop: int, first: bool) -> Point:
         """Answer up to a number of labels, learn and measure."""
@@ -198,7 +207,7 @@ class _Theatre:
             self._report(f"{replay.strategy}, seed {replay.seed}, {stop} labels: {stage}", done, total, text)
 
         if first:
-            suggest(scratch, report=report)
+            suggest(scratch, report=report, seed=replay.seed)
         with scratch.open_store() as store:
             met = self._answer(store, stop)
             if len(met) < 2:

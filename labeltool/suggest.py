@@ -25,14 +25,16 @@ class Suggested:
     left_out: list[dict[str, str]]
 
 
-def suggest(project: Project, *, report: Callable[..., None], model_id: int | None = None) -> dict[str, Any]:
+def suggest(
+    project: Project, *, report: Callable[..., None], model_id: int | None = None, seed: int = 0
+) -> dict[str, Any]:
     """Score every clip by a model, by default the newest, and order the queue; a task of the worker.
 
-    Before the first model only the order is made, by sound: `model` is None then.
+    Before the first model only the order is made, by sound and with the seed: `model` is None then.
     """
     with project.open_store() as store:
         if model_id is None and models.latest(store) is None:
-            left_out = asking.order_by_sound(project, store, report=report)
+            left_out = asking.order_by_sound(project, store, seed=seed, report=report)
             return {"model": None, "suggestions": 0, "left_out": left_out}
         chosen = models.model(store, model_id).id
         suggested = suggest_for_all(project, store, chosen, report=report)
@@ -59,7 +61,7 @@ def suggest_for_all(project: Project, store: Store, model_id: int, *, report: Ca
         held = {files.labels[i]: float(one.probabilities[i]) for i in order}
         suggestions.append(Suggestion(one.clip.id, model_id, held))
     models.replace_suggestions(store, suggestions)
-    asking.order_by_model(project, store, model_id, impressions)
+    asking.order_by_model(project, store, impressions, seed=files.card["seed"])
     return Suggested(sum(one.clip_id in waiting for one in suggestions), left_out)
 
 
