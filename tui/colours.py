@@ -58,9 +58,11 @@ def theme_by_terminal() -> str:
 
 @lru_cache(maxsize=2)
 def cell_styles(dark: bool) -> tuple[tuple[Style, ...], ...]:
-    """Return the styles of a half block `▀`, by the level of its upper and of its lower half."""
+    """Return styles of a half block `▀`, by the level of its upper and of its lower half; alike, they need no ink."""
     ladder = _ladder(dark)
-    return tuple(tuple(Style(color=upper, bgcolor=lower) for lower in ladder) for upper in ladder)
+    return tuple(
+        tuple(Style(color=None if upper == lower else upper, bgcolor=lower) for lower in ladder) for upper in ladder
+    )
 
 
 @lru_cache(maxsize=2)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import ceil
+
 from rich.segment import Segment
 from rich.style import Style
 from textual.events import Resize
@@ -10,8 +13,27 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from labeltool.tui.sound import Sound
+from labeltool.tui.sound import Sight
 from labeltool.tui.timeline import GUTTER
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A part of a picture that is marked.
+
+    `start` and `end` are shares of the time axis, which may lie outside 0 to 1; `low_hz` and `high_hz` bound a band
+    where there is one.
+    """
+
+    start: float
+    end: float
+    low_hz: float | None = None
+    high_hz: float | None = None
+
+    def columns(self, of: int) -> range:
+        """Return the columns it covers of so many; none where it lies outside."""
+        first = int(max(0.0, self.start) * of)
+        return range(first, min(of, max(ceil(min(1.0, self.end) * of), first + 1))) if self.end > 0 else range(0)
 
 
 class Track(Widget):
@@ -26,9 +48,16 @@ class Track(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._sound: Sound | None = None
+        self._sound: Sight | None = None
+        self._box: Box | None = None
         self._strips: list[Strip] = []
         self._column: int | None = None
+
+    def mark(self, box: Box | None) -> None:
+        """Show a part as marked."""
+        if box != self._box:
+            self._box = box
+            self.repaint()
 
     def paint(self, columns: int, rows: int) -> list[Strip]:
         """Return the strips for a widget with `columns` beside the gutter and `rows`, all of full width."""
@@ -75,19 +104,25 @@ class Track(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Return one row of cells."""
-        if y >= len(self._strips):
-            return Strip.blank(self.size.width, self.rich_style)
-        strip = self._strips[y]
-        if self._column is None:
-            return strip
-        style = self.playhead_style(y, self._column)
-        if style is None:
-            return strip
-        at = GUTTER + self._column
-        return Strip.join([strip.crop(0, at), Strip([Segment("│", style)], 1), strip.crop(at + 1)])
+        return self._row(y, 0, self.size.width)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the rows of a region."""
-        whole = crop.x == 0 and crop.width == self.size.width
-        lines = [self.render_line(y) for y in crop.line_range]
-        return lines if whole else [line.crop(crop.x, crop.right) for line in lines]
+        return [self._row(y, crop.x, crop.right) for y in crop.line_range]
+
+    def _row(self, y: int, begin: int, end: int) -> Strip:
+        # What is outside the region is not put together: it is asked for again at every step of the playhead.
+        if y >= len(self._strips):
+            return Strip.blank(end - begin, self.rich_style)
+        strip = self._strips[y]
+        column = GUTTER + self._column if self._column is not None else -1
+        style = self.playhead_style(y, column - GUTTER) if begin <= column < end else None
+        if style is None:
+            return strip.crop(begin, end)
+        return Strip.join([strip.crop(begin, column), Strip([Segment("│", style)], 1), strip.crop(column + 1, end)])
+
+
+def over(strip: Strip, column: int, letter: str, style: Style | None) -> Strip:
+    """Return a strip of a track with one letter in place of the cell in a column."""
+    at = GUTTER + column
+    return Strip.join([strip.crop(0, at), Strip([Segment(letter, style)], 1), strip.crop(at + 1)])

@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from labeltool.tui.sound import Sound
+from labeltool.tui.sound import Sight
 from labeltool.tui.timeline import GUTTER
 from labeltool.tui.track import Track
 
@@ -23,9 +23,13 @@ _LEAST_PEAK = 0.02  # what is quieter than this is drawn as quiet, not blown up 
 class Waveform(Track):
     """Time to the right, on the spectrogram's axis."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"waveform--wave", "waveform--playhead"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"waveform--wave", "waveform--marked", "waveform--playhead"}
 
-    def show(self, sound: Sound | None) -> None:
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._playhead_style = Style.null()
+
+    def show(self, sound: Sight | None) -> None:
         """Draw a sound; None leaves the place empty."""
         self._sound = sound
         self.repaint()
@@ -35,8 +39,18 @@ class Waveform(Track):
         if self._sound is None or columns <= 0:
             return []
         wave = self.rich_style + self.get_component_rich_style("waveform--wave")
+        marked = self.rich_style + self.get_component_rich_style("waveform--marked")
+        inside = self._box.columns(columns) if self._box is not None else range(0)
+        first, last = (inside.start, inside.stop) if inside else (0, 0)
         return [
-            Strip([Segment(" " * GUTTER + row, wave)], GUTTER + columns)
+            Strip(
+                [
+                    Segment(" " * GUTTER + row[:first], wave),
+                    *([Segment(row[first:last], marked)] if inside else []),
+                    Segment(row[last:], wave),
+                ],
+                GUTTER + columns,
+            )
             for row in braille(self._sound.envelope, columns, rows)
         ]
 
@@ -44,7 +58,7 @@ class Waveform(Track):
         """Return the playhead's colour."""
         if self.app.no_color:
             return Style.null()
-        return self.rich_style + self.get_component_rich_style("waveform--playhead")
+        return self._playhead_style
 
 
 def braille(envelope: npt.NDArray[np.float32], columns: int, rows: int) -> list[str]:
