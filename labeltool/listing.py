@@ -42,10 +42,14 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """A verdict that looks wrong, and why: `reason` is for people, `weight` orders, the most suspicious first."""
+    """A verdict that looks wrong, and why.
+
+    `label` and `value` are what was said last, `reason` is for people, `weight` orders, the most suspicious first.
+    """
 
     clip_id: int
     label: str
+    value: Value
     reason: str
     weight: float
 
@@ -199,16 +203,20 @@ def _disagreement(
         for label in first.keys() & second.keys():
             _, value = max(first[label], second[label])
             if first[label][1] != second[label][1] and times[clip_id, label, value] == 1:
-                reason = f"{one!r} says {first[label][1]}, {other!r} says {second[label][1]}"
-                return Suspicion(clip_id, label, reason, 2.0)
+                reason = f"{one!r} {_says(first[label][1], label)}, {other!r} {_says(second[label][1], label)}"
+                return Suspicion(clip_id, label, Value(value), reason, 2.0)
         heard, also_heard = (
             [label for label, (_, value) in words.items() if value == Value.PRESENT] for words in (first, second)
         )
         apart = heard and also_heard and not set(heard) & set(also_heard)
         if apart and all(times[clip_id, label, Value.PRESENT] == 1 for label in (*heard, *also_heard)):
             reason = f"{one!r} hears {heard[0]!r}, {other!r} hears {also_heard[0]!r}"
-            return Suspicion(clip_id, heard[0], reason, 1.5)
+            return Suspicion(clip_id, heard[0], Value.PRESENT, reason, 1.5)
     return None
+
+
+def _says(value: str, label: str) -> str:
+    return {"present": f"hears {label!r}", "absent": f"hears no {label!r}"}.get(value, f"is unsure of {label!r}")
 
 
 def _contradictions(store: Store, most: int) -> list[Suspicion]:
@@ -244,7 +252,7 @@ def _contradictions(store: Store, most: int) -> list[Suspicion]:
         if heard and top not in heard:
             reason = f"the model hears {top!r} ({held[top]:.0%})"
             found[clip_id] = [
-                Suspicion(clip_id, label, reason, held[top] - held.get(label, 0.0))
+                Suspicion(clip_id, label, Value.PRESENT, reason, held[top] - held.get(label, 0.0))
                 for label in heard
                 if (clip_id, label) not in meant
             ]

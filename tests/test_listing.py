@@ -37,7 +37,7 @@ def test_disagreements_come_before_contradictions_and_those_by_weight(held: Stor
     journal.say(held, 5, "dog", Value.ABSENT, annotator="bob")
     found = listing.suspicions(held)
     assert [one.clip_id for one in found] == [5, 1, 2]
-    assert "'ann' says present, 'bob' says absent" in found[0].reason
+    assert "'ann' hears 'dog', 'bob' hears no 'dog'" in found[0].reason
     assert "'dog' (85%)" in found[1].reason
     journal.undo(held, annotator="bob")
     # Without bob's word, clip 5 is only what the model contradicts: 0.75 against 0.25.

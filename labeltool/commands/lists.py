@@ -51,11 +51,14 @@ def review(limit: int, as_json: bool) -> None:
     with current_project().open_store() as store:
         found = listing.suspicions(store)
     if as_json:
-        told = [{"clip": one.clip_id, "label": one.label, "reason": one.reason} for one in found[:limit]]
+        told = [
+            {"clip": one.clip_id, "label": one.label, "value": one.value.value, "reason": one.reason}
+            for one in found[:limit]
+        ]
         emit({"doubtful": len(found), "clips": told})
         return
     for one in found[:limit]:
-        click.echo(f"clip {one.clip_id}: {shown(one.label)}, but {in_one_line(one.reason)}")
+        click.echo(f"clip {one.clip_id}: {shown(one.label)} {one.value}, but {in_one_line(one.reason)}")
 
 
 def _as_json(row: Listed) -> dict[str, Any]:
