@@ -105,6 +105,9 @@ class Preparer:
         self._stopping = False
         self._sounds: OrderedDict[str, Sound] = OrderedDict()
         self._counted_at: float | None = None
+        # Up to which row the newest model has learnt, up to which row was counted since, and how many that were.
+        self._learnt = self._counted = ""
+        self._pending = 0
         self._thread = threading.Thread(target=self._run, name="labeltool-preparer", daemon=True)
 
     def start(self) -> None:
@@ -171,6 +174,8 @@ class Preparer:
                     return
                 with suppress(LabeltoolError):  # told when it is asked for
                     self._sound(stored_clips.clip(store, clip_id))
+            if not self._superseded():
+                self._deliver(Delivery(model=self._model(store)))
             return
         assert exclude is not None
         queue: list[Prepared] = []
@@ -222,8 +227,15 @@ class Preparer:
     def _model(self, store: Store) -> ModelState:
         newest = stored_models.latest(store)
         mark = newest.journal_mark if newest else ""
+        if mark != self._learnt:
+            self._learnt = self._counted = mark
+            self._pending = 0
+        # Only what was said since the last time: the journal of a large project is long.
+        with store.snapshot():
+            self._pending += stored_models.pending(store, self._counted)
+            self._counted = journal.mark(store)
         return ModelState(
             id=newest.id if newest else None,
             clip_accuracy=newest.clip_accuracy if newest else None,
-            pending=stored_models.pending(store, mark),
+            pending=self._pending,
         )
