@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labeltool.store.clips import WAITING
 from labeltool.store.database import Store
 
 
@@ -15,9 +14,7 @@ def replace(store: Store, clip_ids: Sequence[int]) -> None:
         connection.executemany("INSERT INTO queue (place, clip_id) VALUES (?, ?)", enumerate(clip_ids))
 
 
-def without_place(store: Store) -> int:
-    """Return how many waiting clips have no place: they came after the order was reckoned."""
-    (count,) = store.connection.execute(
-        f"SELECT COUNT(*) FROM clips c WHERE {WAITING} AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.clip_id = c.id)"
-    ).fetchone()
-    return int(count)
+def is_empty(store: Store) -> bool:
+    """Tell whether no order was reckoned yet."""
+    (some,) = store.connection.execute("SELECT EXISTS (SELECT 1 FROM queue)").fetchone()
+    return not some
