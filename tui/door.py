@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,19 +25,17 @@ def run(project: Project, *, annotator: str) -> None:
     LabeltoolError
         When there is no terminal or nothing to label, or the room broke down.
     """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    # textual-serve names the driver that draws into a browser; there is no terminal then.
+    in_browser = "TEXTUAL_DRIVER" in os.environ
+    if not in_browser and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise LabeltoolError("the labelling room needs a terminal", remedy="`labeltool mark` answers from a script")
-    with project.open_store() as store:
-        if not query.next_clips(store, 1, annotator=annotator) and not clips.counts(store).clips:
-            raise LabeltoolError(
-                "the project has no clips yet",
-                file=project.directory,
-                remedy="`labeltool import audio DIR` brings some",
-            )
+    _need_clips(project, annotator)
     from labeltool.tui.app import Room  # Textual takes a third of a second: not for a room that cannot be entered
 
     room = Room(project, annotator=annotator)
     log = project.cache / "logs" / "room.log"
+    if in_browser:
+        threading.Thread(target=_leave_with_the_server, name="labeltool-server", daemon=True).start()
     with _noise_to(log):
         try:
             room.run()
@@ -42,6 +43,50 @@ def run(project: Project, *, annotator: str) -> None:
             room.close()
     if room.return_code:
         raise LabeltoolError("the labelling room broke down; every answer is stored", remedy=f"what happened: {log}")
+
+
+def serve(project: Project, *, annotator: str, port: int | None, tell: Callable[[str], None]) -> None:
+    """Show the room in browsers on this machine until a signal ends it.
+
+    Parameters
+    ----------
+    port
+        Where on 127.0.0.1; None chooses a free one.
+    tell
+        Is given the lines for the person who started it.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is nothing to label, textual-serve is not installed or the port is taken.
+    """
+    _need_clips(project, annotator)
+    try:
+        from labeltool.tui.serving import serve_rooms
+    except ModuleNotFoundError as error:
+        raise LabeltoolError(
+            f"the room in a browser needs textual-serve ({error.name} is not installed)",
+            remedy="`pip install textual-serve` brings it",
+        ) from error
+    serve_rooms(project, annotator=annotator, port=port, tell=tell)
+
+
+def _need_clips(project: Project, annotator: str) -> None:
+    with project.open_store() as store:
+        if not query.next_clips(store, 1, annotator=annotator) and not clips.counts(store).clips:
+            raise LabeltoolError(
+                "the project has no clips yet",
+                file=project.directory,
+                remedy="`labeltool import audio DIR` brings some",
+            )
+
+
+def _leave_with_the_server() -> None:
+    """Wait until the server at the other end of standard input is gone, however it went, and leave the room."""
+    gone = select.poll()
+    gone.register(sys.stdin.fileno(), 0)  # no event is asked for: a hang-up is told all the same
+    gone.poll()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
