@@ -467,6 +467,26 @@ def test_undoing_everything_leads_back_to_the_beginning(
     store.close()
 
 
+def test_new_suggestions_replace_all_there_were_while_somebody_answers(
+    store: Store, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, *"abcdefg")
+    monkeypatch.setattr("labeltool.store.models._WRITTEN_AT_ONCE", 2)
+    card = {"architecture": "x", "labels_seen": 1, "clip_accuracy": None, "int8_clip_accuracy": None}
+    old, new = (models.add(store, parent_id=None, card=card, journal_mark="", publish=lambda _: None) for _ in range(2))
+    with project.open_store() as another:
+        # Each pause is long enough for somebody else to write.
+        monkeypatch.setattr(
+            "labeltool.store.models.time.sleep", lambda _: journal.say(another, 4, "cow", annotator="bob")
+        )
+        models.replace_suggestions(store, [Suggestion(clip, new, {"dog": 0.9}) for clip in range(7, 0, -1)])
+        models.replace_suggestions(store, [Suggestion(clip, old, {"cat": 0.6}) for clip in (1, 2, 4, 6)])
+    rows = store.connection.execute("SELECT clip_id, model_id, waiting FROM suggestions ORDER BY clip_id").fetchall()
+    assert [tuple(row) for row in rows] == [(1, old, 1), (2, old, 1), (4, old, 0), (6, old, 1)]
+    models.replace_suggestions(store, [])
+    assert models.suggestion(store, 1) is None
+
+
 WHO = st.sampled_from(["ann", "bob"])
 CLIP = st.integers(1, 3)
 EVENTS = st.one_of(

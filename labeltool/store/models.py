@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ class ModelRow:
     created_at: str
     card: dict[str, Any]
 
+
+_WRITTEN_AT_ONCE = 1000
+_OTHERS_TURN_S = 0.03  # SQLite's waiting writers look again after 25 ms at first
 
 _COLUMNS = (
     "id, uid, parent_id, architecture, labels_seen, journal_mark, clip_accuracy, int8_clip_accuracy, created_at, card"
@@ -128,14 +132,24 @@ def by_int8_hash(store: Store, beginning: str) -> ModelRow:
     )
 
 
-def replace_suggestions(store: Store, suggestions: Iterable[Suggestion]) -> int:
-    """Put a model's suggestions in place of all there were, and return their number.
+def replace_suggestions(store: Store, suggestions: Iterable[Suggestion]) -> None:
+    """Put a model's suggestions in place of all there were.
 
-    Suggestions of earlier models go: they can be made again, and the queue asks by the newest.
+    Suggestions of earlier models go: they can be made again, and the queue asks by the newest. A million take a while
+    to write: it is done in short transactions, between which whoever answers meanwhile gets their turn. Until the end
+    the last clips have their earlier suggestions.
     """
-    with store.transaction() as connection:
-        connection.execute("DELETE FROM suggestions")
-        return connection.executemany(_INSERT_SUGGESTION, map(_suggestion_row, suggestions)).rowcount
+    ordered = sorted(suggestions, key=lambda one: one.clip_id)
+    replaced_to = 0
+    for first in range(0, len(ordered) or 1, _WRITTEN_AT_ONCE):
+        if first:
+            time.sleep(_OTHERS_TURN_S)
+        rows = ordered[first : first + _WRITTEN_AT_ONCE]
+        to = rows[-1].clip_id if first + len(rows) < len(ordered) else LARGEST_ID
+        with store.transaction() as connection:
+            connection.execute("DELETE FROM suggestions WHERE clip_id > ? AND clip_id <= ?", (replaced_to, to))
+            connection.executemany(_INSERT_SUGGESTION, map(_suggestion_row, rows))
+        replaced_to = to
 
 
 def add_suggestion(connection: sqlite3.Connection, suggestion: Suggestion) -> bool:

@@ -103,7 +103,7 @@ SUMS = (
     "UPDATE queue SET waiting = 0 WHERE clip_id IN (SELECT id FROM clips WHERE answered OR marked)",
     "DROP INDEX queue_by_place",
     "CREATE INDEX queue_by_place ON queue (place) WHERE waiting",
-    # There is none on deleting: suggestions go all at once, which SQLite does in an instant where no trigger listens.
+    # There is none on deleting: all suggestions of a clip go at once, and it would cost a million clips seconds.
     f"""
     CREATE TRIGGER suggestions_are_queued AFTER INSERT ON suggestions
     BEGIN
