@@ -29,6 +29,11 @@ class Notice(Widget):
         """What stands there now."""
         return self._message or self._warning
 
+    @property
+    def warning(self) -> str:
+        """The warning that stays until it is put away; empty when there is none."""
+        return self._warning
+
     def tell(self, message: str) -> None:
         """Show a message for a few seconds."""
         self._message = shown(message)

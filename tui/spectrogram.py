@@ -16,7 +16,7 @@ from labeltool.tui.colours import INK, LEVELS, cell_styles, playhead_styles
 from labeltool.tui.sound import Sight, pooled
 from labeltool.tui.text import fit
 from labeltool.tui.timeline import GUTTER, time_axis
-from labeltool.tui.track import Track, over
+from labeltool.tui.track import Box, Track, over
 
 Levels = npt.NDArray[np.intp]
 
@@ -43,9 +43,9 @@ class Spectrogram(Track):
         self._contrast = 0
         self._brightness_db = 0.0
 
-    def show(self, sound: Sight) -> None:
-        """Paint a sound."""
-        self._sound, self._words = sound, ()
+    def show(self, sound: Sight, box: Box | None = None) -> None:
+        """Paint a sound, a part of it marked."""
+        self._sound, self._words, self._box = sound, (), box
         self.repaint()
 
     def say(self, *lines: str) -> None:

@@ -1,23 +1,41 @@
-"""What the spectrogram and the waveform share: one time axis, so that one playhead goes through both."""
+"""What the pictures share: one time axis, so that one playhead goes through all of them, and the names of moments."""
 
 from __future__ import annotations
 
 GUTTER = 5
 """Columns to the left of the pictures, for the names of frequencies."""
 
-_STEPS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60)
+_STEPS_S = (
+    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+    *(1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400),
+)
 _FEWEST_COLUMNS_A_STEP = 9
+_SECONDS_UP_TO = 60.0  # a longer axis is named as a clock shows it
 
 
-def time_axis(duration_s: float, columns: int) -> str:
+def time_axis(duration_s: float, columns: int, start_s: float = 0.0) -> str:
     """Return a line of `columns` letters that names moments under their columns: `╵0 s     ╵1       ╵2`."""
     if duration_s <= 0 or columns <= 0:
         return " " * max(0, columns)
-    step = next((s for s in _STEPS_S if s / duration_s * columns >= _FEWEST_COLUMNS_A_STEP), _STEPS_S[-1])
+    end_s = start_s + duration_s
+    needed = max(_FEWEST_COLUMNS_A_STEP, len(moment_name(end_s, duration_s / columns)) + 2)
+    step = next((s for s in _STEPS_S if s / duration_s * columns >= needed), _STEPS_S[-1])
     line = [" "] * columns
-    for tick in range(int(duration_s / step) + 1):
-        at = int(tick * step / duration_s * columns)
-        name = f"╵{tick * step:g}" + (" s" if tick == 0 else "")
-        if at + len(name) <= columns:
-            line[at : at + len(name)] = name
+    first = -int(-start_s // step)
+    for tick in range(first, int(end_s / step) + 1):
+        at = int((tick * step - start_s) / duration_s * columns)
+        seconds = end_s <= _SECONDS_UP_TO
+        name = f"{tick * step:g}" + (" s" if tick == first else "") if seconds else moment_name(tick * step, step)
+        if at >= 0 and at + len(name) < columns:
+            line[at : at + len(name) + 1] = f"╵{name}"
     return "".join(line)
+
+
+def moment_name(seconds: float, precision_s: float) -> str:
+    """Return a moment as a clock shows it, as finely as it is told apart: `1:02:05`, `2:05.25`."""
+    digits = next((digits for digits in range(3) if precision_s >= 0.999 * 10**-digits), 3)
+    units = round(max(0.0, seconds) * 10**digits)
+    minutes, units = divmod(units, 60 * 10**digits)
+    hours, minutes = divmod(minutes, 60)
+    told = f"{units / 10**digits:0{digits + 3 if digits else 2}.{digits}f}"
+    return f"{hours}:{minutes:02}:{told}" if hours else f"{minutes}:{told}"

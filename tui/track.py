@@ -53,12 +53,6 @@ class Track(Widget):
         self._strips: list[Strip] = []
         self._column: int | None = None
 
-    def mark(self, box: Box | None) -> None:
-        """Show a part as marked."""
-        if box != self._box:
-            self._box = box
-            self.repaint()
-
     def paint(self, columns: int, rows: int) -> list[Strip]:
         """Return the strips for a widget with `columns` beside the gutter and `rows`, all of full width."""
         raise NotImplementedError

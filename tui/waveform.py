@@ -12,7 +12,7 @@ from textual.strip import Strip
 
 from labeltool.tui.sound import Sight
 from labeltool.tui.timeline import GUTTER
-from labeltool.tui.track import Track
+from labeltool.tui.track import Box, Track
 
 # Bit of each dot of a braille letter, by row and column (Unicode's order).
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
@@ -29,9 +29,9 @@ class Waveform(Track):
         super().__init__(id=id)
         self._playhead_style = Style.null()
 
-    def show(self, sound: Sight | None) -> None:
-        """Draw a sound; None leaves the place empty."""
-        self._sound = sound
+    def show(self, sound: Sight | None, box: Box | None = None) -> None:
+        """Draw a sound, a part of it marked; None leaves the place empty."""
+        self._sound, self._box = sound, box
         self.repaint()
 
     def paint(self, columns: int, rows: int) -> list[Strip]:

@@ -1,0 +1,74 @@
+"""The strip at the top: the whole recording, what stands on it as ticks, and the stretch that is seen below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from labeltool.records import Value
+from labeltool.store.spans import Kind, Span
+from labeltool.tui.sound import Sight
+from labeltool.tui.spectrogram import Spectrogram
+from labeltool.tui.timeline import GUTTER
+from labeltool.tui.track import Box
+
+_NOTHING, _SUGGESTED, _SAID = range(3)
+
+
+class Overview(Spectrogram):
+    """A spectrogram of few rows; in place of the time axis it has the ticks and, between brackets, the window."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *("overview--line", "overview--window", "overview--said", "overview--suggested")
+    }
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._spans: Sequence[Span] = ()
+        self._window = Box(0.0, 1.0)
+
+    def show_spans(self, spans: Sequence[Span]) -> None:
+        """Show what stands on the recording."""
+        self._spans = spans
+        self.repaint()
+
+    def show_window(self, start: float, end: float) -> None:
+        """Show which shares of the recording the stretch below lies between."""
+        if (window := Box(start, end)) != self._window:
+            self._window = window
+            self.repaint()
+
+    def names(self, sound: Sight, rows: int) -> dict[int, str]:
+        """Name the strip rather than frequencies: it has too few rows."""
+        return {0: "all"}
+
+    def axis(self, sound: Sight, columns: int) -> Strip:
+        """Return the ticks and the window."""
+        ticks = [_NOTHING] * columns
+        for span in self._spans:
+            tick = _tick(span)
+            for column in Box(span.start_s / sound.duration_s, span.end_s / sound.duration_s).columns(columns):
+                ticks[column] = max(ticks[column], tick)
+        window = self._window.columns(columns)
+        line = [Segment(" " * GUTTER, self.rich_style)]
+        for column, tick in enumerate(ticks):
+            inside = column in window
+            letter = ("━" if inside else "─") if tick == _NOTHING else "▪" if tick == _SAID else "▫"
+            if inside and column in (window[0], window[-1]) and len(window) > 1:
+                letter = "┣" if column == window[0] else "┫"
+            line.append(Segment(letter, self._style(tick, inside)))
+        return Strip(line, GUTTER + columns).simplify()
+
+    def _style(self, tick: int, inside: bool) -> Style:
+        name = "window" if inside else ("line", "suggested", "said")[tick]
+        return self.rich_style + self.get_component_rich_style(f"overview--{name}")
+
+
+def _tick(span: Span) -> int:
+    if span.kind is Kind.SUGGESTION:
+        return _SUGGESTED
+    return _NOTHING if span.kind is Kind.VERDICT and span.value is Value.ABSENT else _SAID
