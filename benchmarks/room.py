@@ -1,10 +1,12 @@
 """How fast the labelling room is: start to first picture, key to the next clip painted, memory.
 
-    python benchmarks/room.py --clips 1000 100000 1000000 --answers 100 [--busy]
+    python benchmarks/room.py --clips 1000 100000 1000000 --answers 100 [--answered 0.5] [--busy | --retrain]
 
 It makes projects of spans of a few synthetic recordings, opens the real program in a pseudo-terminal, presses keys as a
 person would and reads what is painted. A key's time ends when the terminal has been given the whole next picture.
-`--busy` runs two processes beside it that do nothing but compute, as a training would.
+`--answered` is the share of the clips, first in the order to ask, that somebody has answered before. `--busy` runs two
+processes beside it that do nothing but compute; `--retrain` runs `labeltool retrain` again and again on a project of
+its own, with the niceness that the room gives it.
 """
 
 from __future__ import annotations
@@ -23,17 +25,21 @@ import struct
 import sys
 import tempfile
 import termios
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from labeltool import project as projects
+from labeltool.child import Child
 from labeltool.importers.audio import read
 from labeltool.project import Project
-from labeltool.records import Recording
-from labeltool.store import journal, models
+from labeltool.records import Recording, Suggestion
+from labeltool.store import Store, journal, models, queue
+from labeltool.store import clips as stored_clips
 from labeltool.store.intake import take_in
 
 RECORDINGS = 20
@@ -44,10 +50,11 @@ COLUMNS, ROWS = 120, 36
 QUIET_S = 0.004
 BETWEEN_KEYS_S = 0.35
 DEADLINE_S = 300.0
+LABELLED = 60  # enough to learn from
 LABELS = tuple(f"sound {letter}" for letter in "abcdefghij")
 
 
-def make_project(folder: Path, clips: int, *, suggestions: bool) -> Project:
+def make_project(folder: Path, clips: int, *, suggestions: bool, answered: float) -> Project:
     """Make a project of so many clips, which are overlapping spans of twenty recordings of a minute each."""
     sounds = folder / "sounds"
     sounds.mkdir(parents=True)
@@ -58,6 +65,8 @@ def make_project(folder: Path, clips: int, *, suggestions: bool) -> Project:
         noise = rng.normal(0, 0.02, len(time_s))
         soundfile.write(sounds / f"r{place}.flac", 0.3 * chirp * (np.sin(3 * time_s) > 0) + noise, RATE_HZ)
     project = projects.create(folder / "project")
+    # The room would train by itself after some answers: what runs beside it is to be known.
+    (project.directory / projects.SETTINGS_FILE).write_text("[learning]\nretrain_after = 0\n")
     with project.open_store() as store:
         recordings = [record for record in read([sounds], None, None) if isinstance(record, Recording)]
         take_in(store, recordings, kind="audio", source="benchmark")
@@ -71,30 +80,40 @@ def make_project(folder: Path, clips: int, *, suggestions: bool) -> Project:
                     for place in range(clips)
                 ),
             )
-        for place, label in enumerate(LABELS, start=1):
-            journal.say(store, place, label, annotator="before")
+        order = np.random.default_rng(1).permutation(clips) + 1
+        before = order[: max(LABELLED, int(answered * clips))].tolist()
+        with store.transaction() as connection:
+            for place, clip_id in enumerate(before):
+                label = LABELS[place % len(LABELS)]
+                journal.ensure_label(connection, label)
+                journal.append(
+                    connection,
+                    kind="verdict",
+                    clip_id=clip_id,
+                    label=label,
+                    value="present",
+                    annotator="before",
+                    origin="human",
+                )
         if suggestions:
-            _suggest(project, clips)
+            _suggest(store, order.tolist())
     return project
 
 
-def _suggest(project: Project, clips: int) -> None:
-    rng = np.random.default_rng(1)
-    with project.open_store() as store:
-        card = {"architecture": "none", "labels_seen": 10, "clip_accuracy": 0.9, "int8_clip_accuracy": 0.9}
-        model_id = models.add(
-            store, parent_id=None, card=card, journal_mark=journal.mark(store), publish=lambda _: None
-        )
-        shares = json.dumps({label: 0.1 for label in LABELS})
-        with store.transaction() as connection:
-            connection.executemany(
-                "INSERT INTO suggestions (model_id, clip_id, top_label, top_probability, margin, entropy, "
-                "probabilities) VALUES (?, ?, ?, 0.1, ?, 1.0, ?)",
-                (
-                    (model_id, clip_id, LABELS[0], float(margin), shares)
-                    for clip_id, margin in enumerate(rng.random(clips), start=1)
-                ),
-            )
+def _suggest(store: Store, order: list[int]) -> None:
+    card = {"architecture": "none", "labels_seen": 10, "clip_accuracy": 0.9, "int8_clip_accuracy": 0.9}
+    model_id = models.add(store, parent_id=None, card=card, journal_mark="", publish=lambda _: None)
+    likely = np.random.default_rng(1).random(len(order))
+    models.replace_suggestions(
+        store,
+        (Suggestion(clip_id, model_id, _shares(clip_id, float(likely[place]))) for place, clip_id in enumerate(order)),
+    )
+    queue.replace(store, order)
+
+
+def _shares(clip_id: int, likely: float) -> dict[str, float]:
+    top = LABELS[clip_id % len(LABELS)]
+    return {label: likely if label == top else (1 - likely) / (len(LABELS) - 1) for label in LABELS}
 
 
 class Screen:
@@ -152,9 +171,10 @@ class Screen:
 
 def measure(project: Project, clips: int, answers: int) -> dict[str, float]:
     """Open the room, answer, and return what was measured: seconds to the picture, milliseconds a key, MB."""
+    with project.open_store() as store:
+        labelled = stored_clips.counts(store).labelled
     screen = Screen(project)
     first_paint = screen.read_until("▀")[0] - screen.began
-    labelled = len(LABELS)
     screen.read_until(f" {labelled} of {clips} ")
     screen.read_for(2.0)
     took, sent = [], []
@@ -188,24 +208,65 @@ def compute_for_ever() -> None:
         square /= square.max()
 
 
+class School:
+    """Trains as the room does, in a child process of its niceness, again and again until it is closed."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._closed = False
+        self._child: Child | None = None
+        self._thread = threading.Thread(target=self._teach)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the training."""
+        self._closed = True
+        while self._thread.is_alive():
+            if self._child is not None:
+                self._child.stop()
+            self._thread.join(0.1)
+
+    def _teach(self) -> None:
+        while not self._closed:
+            self._child = Child.start(self._project, "retrain", niceness=10, arch="miniresnet", from_scratch=True)
+            for _ in self._child.messages():
+                pass
+
+
+@contextlib.contextmanager
+def company(folder: Path, *, busy: bool, retrain: bool) -> Iterator[None]:
+    """Keep the machine as busy as asked."""
+    processes = [multiprocessing.Process(target=compute_for_ever) for _ in range(2 * busy)]
+    for process in processes:
+        process.start()
+    school = School(make_project(folder, 1000, suggestions=False, answered=0.0)) if retrain else None
+    try:
+        yield
+    finally:
+        if school is not None:
+            school.close()
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
 def main() -> None:
     """Measure each size and print one JSON object a line."""
     asked = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    asked.add_argument("--clips", type=int, nargs="+", default=[1000, 100_000])
+    asked.add_argument("--clips", type=int, nargs="+", default=[1000, 100_000, 1_000_000])
     asked.add_argument("--answers", type=int, default=100)
+    asked.add_argument("--answered", type=float, default=0.0, help="the share that was answered before")
     asked.add_argument("--no-model", action="store_true", help="a project without suggestions")
     asked.add_argument("--busy", action="store_true", help="with two computing processes beside it")
+    asked.add_argument("--retrain", action="store_true", help="with a training beside it")
     given = asked.parse_args()
-    busy = [multiprocessing.Process(target=compute_for_ever, daemon=True) for _ in range(2 * given.busy)]
     for clips in given.clips:
         with tempfile.TemporaryDirectory() as folder:
-            project = make_project(Path(folder), clips, suggestions=not given.no_model)
-            for process in busy:
-                if not process.is_alive():
-                    process.start()
-            print(json.dumps(measure(project, clips, given.answers)), flush=True)
-    for process in busy:
-        process.terminate()
+            project = make_project(
+                Path(folder) / "room", clips, suggestions=not given.no_model, answered=given.answered
+            )
+            with company(Path(folder) / "school", busy=given.busy, retrain=given.retrain):
+                print(json.dumps(measure(project, clips, given.answers)), flush=True)
 
 
 if __name__ == "__main__":

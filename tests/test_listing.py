@@ -7,7 +7,7 @@ import json
 import pytest
 from conftest import records_of
 
-from labeltool import listing
+from labeltool import listing, query
 from labeltool.listing import Filter
 from labeltool.project import Project
 from labeltool.records import Suggestion, Value
@@ -99,10 +99,42 @@ def test_the_command_line_lists_and_reviews(held: Store, project: Project) -> No
     told = json.loads(labeltool(*at, "clips", "--answered", "--json").stdout)
     assert (told["matching"], told["clips"][0]["present"], told["clips"][0]["suggestion"]) == (1, ["cat"], "dog")
     assert labeltool(*at, "clips", "--limit", "2").stdout.count("model:") == 2
-    assert "'cat', but the model hears 'dog' (85%)" in labeltool(*at, "review").stdout
+    assert "'cat' present, but the model hears 'dog' (85%)" in labeltool(*at, "review").stdout
     assert json.loads(labeltool(*at, "review", "--json").stdout)["doubtful"] == 1
     assert "note 'far away'" in labeltool(*at, "log").stdout
     assert json.loads(labeltool(*at, "stats", "--json").stdout)["answers"] == 1
     labeltool(*at, "undo")
     labeltool(*at, "undo")
     assert json.loads(labeltool(*at, "redo", "--json").stdout)["redone"]["label"] == "cat"
+
+
+def test_a_sweep_finds_what_waits_under_todays_names_the_surest_first(held: Store) -> None:
+    assert listing.sweep_labels(held) == {"dog": 3, "cat": 3}
+    assert list(listing.sweepable(held, "dog")) == [1, 2, 3]
+    assert list(listing.sweepable(held, "cat")) == [6, 5, 4]
+    journal.say(held, 2, "cat", annotator="ann")
+    assert list(listing.sweepable(held, "dog")) == [1, 3]
+    journal.rename_label(held, "cat", "lynx", annotator="ann")
+    assert list(listing.sweepable(held, "lynx")) == [6, 5, 4]
+    assert list(listing.sweepable(held, "cat")) == []
+    assert listing.sweep_labels(held) == {"lynx": 3, "dog": 2}
+    journal.undo(held, annotator="ann")
+    journal.undo(held, annotator="ann")
+    assert listing.sweep_labels(held) == {"dog": 3, "cat": 3}
+
+
+def test_a_sweep_leaves_out_what_another_has_claimed_and_what_a_newer_model_hears_otherwise(held: Store) -> None:
+    (mine,) = query.claim_clips(held, 1, annotator="bob")
+    for annotator, found in (("ann", 5), ("bob", 6), (None, 6)):
+        assert sum(listing.sweep_labels(held, annotator=annotator).values()) == found
+        swept = {
+            *listing.sweepable(held, "dog", annotator=annotator),
+            *listing.sweepable(held, "cat", annotator=annotator),
+        }
+        assert (mine.id in swept, len(swept)) == (annotator != "ann", found)
+    card = {"architecture": "x", "labels_seen": 1, "clip_accuracy": None, "int8_clip_accuracy": None}
+    newer = models.add(held, parent_id=1, card=card, journal_mark="", publish=lambda _: None)
+    with held.transaction() as connection:
+        models.add_suggestion(connection, Suggestion(1, newer, {"cat": 0.99, "dog": 0.01}))
+    assert list(listing.sweepable(held, "dog")) == [2, 3]
+    assert list(listing.sweepable(held, "cat")) == [1, 6, 5, 4]
