@@ -5,8 +5,10 @@ from __future__ import annotations
 import getpass
 import os
 import tomllib
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from labeltool.errors import LabeltoolError
@@ -31,6 +33,10 @@ asking = "default"                # what is asked first; `labeltool simulate --h
 
 [export]
 max_int8_loss = 0.02              # a model that loses more clip accuracy than this in int8 needs --force
+
+[keys]                            # other keys for the labelling room: the action, then one key or several
+# undo = "z"
+# play = ["space", "f5"]
 """
 
 
@@ -38,7 +44,8 @@ max_int8_loss = 0.02              # a model that loses more clip accuracy than t
 class Settings:
     """What `labeltool.toml` says.
 
-    `max_int8_loss` is a share of clips, 0 to 1; `retrain_after` counts answers.
+    `max_int8_loss` is a share of clips, 0 to 1; `retrain_after` counts answers; `keys` are those of
+    the labelling room, action to keys as a person writes them.
     """
 
     annotator: str | None = None
@@ -46,6 +53,7 @@ class Settings:
     retrain_after: int = field(default=20, metadata={"table": "learning"})
     asking: str = field(default="default", metadata={"table": "learning"})
     max_int8_loss: float = field(default=0.02, metadata={"table": "export"})
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +165,8 @@ def _read_settings(path: Path) -> Settings:
         raise LabeltoolError(f"cannot be read as settings: {error}", file=path) from error
     values: dict[str, Any] = {}
     for setting in fields(Settings):
+        if setting.default is MISSING:
+            continue  # a table of its own
         table = told.get(setting.metadata["table"], {}) if "table" in setting.metadata else told
         if not isinstance(table, dict):
             raise LabeltoolError(f"[{setting.metadata['table']}] must be a table", file=path)
@@ -169,4 +179,16 @@ def _read_settings(path: Path) -> Settings:
         if type(value) is not wanted:
             raise LabeltoolError(f"{setting.name} must be of the kind {wanted.__name__}, not {value!r}", file=path)
         values[setting.name] = value
-    return Settings(**values)
+    return Settings(**values, keys=_read_keys(told.get("keys", {}), path))
+
+
+def _read_keys(table: Any, path: Path) -> Mapping[str, tuple[str, ...]]:
+    if not isinstance(table, dict):
+        raise LabeltoolError("[keys] must be a table", file=path)
+    keys: dict[str, tuple[str, ...]] = {}
+    for action, told in table.items():
+        several = told if isinstance(told, list) else [told]
+        if not several or not all(isinstance(key, str) and key for key in several):
+            raise LabeltoolError(f"[keys] {action} must be a key or a list of keys, not {told!r}", file=path)
+        keys[action] = tuple(several)
+    return MappingProxyType(keys)

@@ -38,7 +38,7 @@ class AnsweringScreen(ListeningScreen):
         super().__init__(services, way)
         self.header = Header(services.project.directory.name, services.state, services.session, id="header")
         self.panel = Suggestions(id="suggestions")
-        self.hints = Hints(way, id="hints")
+        self.hints = Hints(self.way, id="hints")
         self._repeat_s = repeat_s
         self._offers: tuple[Offer, ...] = ()
         self._saying = Saying.ANSWER

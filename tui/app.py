@@ -13,6 +13,7 @@ from labeltool import pace
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.store import Store
+from labeltool.tui import keymap
 from labeltool.tui.answering import AnsweringScreen
 from labeltool.tui.ask import AskScreen
 from labeltool.tui.browse import BrowseScreen
@@ -62,6 +63,7 @@ class Room(App[None]):
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, project: Project, *, annotator: str, repeat_s: float = 0.12) -> None:
+        keys = keymap.read(project)
         # Under NO_COLOR Textual turns colours grey; with the terminal's own colours it leaves them out altogether.
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self.register_theme(DARK)
@@ -74,7 +76,9 @@ class Room(App[None]):
             preparer=Preparer(project, annotator, lambda delivery: self._pass_on(Delivered(delivery))),
             reader=StoreThread(project, "labeltool-reader"),
             learner=Learner(project, lambda training: self._pass_on(Trained(training))),
+            keymap=keys,
         )
+        self.set_keymap({action: ",".join(names) for action, names in keys.items()})
         self._pending_at_failure = 0
         self.add_mode(ASK.name, lambda: AskScreen(self.services, repeat_s=repeat_s))
         self.add_mode(REVIEW.name, lambda: ReviewScreen(self.services, repeat_s=repeat_s))

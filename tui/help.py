@@ -13,7 +13,7 @@ from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from labeltool.tui.keys import WAYS, Key, Way
+from labeltool.tui.keys import Key, Way
 
 _KEY_WIDTH = 11
 _TWO_COLUMNS = 112
@@ -29,25 +29,26 @@ class Help(ModalScreen[None]):
     Parameters
     ----------
     way
-        The way to work it is opened from: its keys come first, the others' own keys after them.
+        The way to work it is opened from: its keys come first.
+    ways
+        Every way to work: the others' own keys come after them.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,f1,q,enter", "dismiss(None)", "close", show=False)
     ]
 
-    def __init__(self, way: Way) -> None:
+    def __init__(self, way: Way, ways: Sequence[Way]) -> None:
         super().__init__()
         self._way = way
+        self._others = [other for other in ways if other.name != way.name]
 
     def compose(self) -> ComposeResult:
         """Lay the page out."""
         (first, keys), *others = self._way.groups().items()
         shared = {key.name for key in self._way.keys}
         elsewhere = [
-            (way.title, [key for key in way.keys if key.shown and key.name not in shared])
-            for way in WAYS
-            if way is not self._way
+            (way.title, [key for key in way.keys if key.shown and key.name not in shared]) for way in self._others
         ]
         with VerticalScroll(id="help") as page:
             page.border_title = f"Keys: {self._way.title.lower()}"

@@ -10,7 +10,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from labeltool.tui.help import Help
-from labeltool.tui.keys import Way
+from labeltool.tui.keymap import remapped
+from labeltool.tui.keys import WAYS, Way
 from labeltool.tui.notice import Notice
 from labeltool.tui.palette import Palette
 from labeltool.tui.preparation import Prepared
@@ -41,7 +42,7 @@ class ListeningScreen(Screen[None]):
     def __init__(self, services: Services, way: Way) -> None:
         super().__init__()
         self.services = services
-        self.way = way
+        self.way = remapped(way, services.keymap)
         self.notice = Notice(id="notice")
         self._spectrogram = Spectrogram(id="spectrogram")
         self._waveform = Waveform(id="waveform")
@@ -162,7 +163,7 @@ class ListeningScreen(Screen[None]):
 
     def action_help(self) -> None:
         """Show the keys."""
-        self.app.push_screen(Help(self.way))
+        self.app.push_screen(Help(self.way, [remapped(way, self.services.keymap) for way in WAYS]))
 
     def action_commands(self) -> None:
         """Find what a key does by its name, and do it."""

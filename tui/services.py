@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.project import Project
+from labeltool.tui.keymap import Keymap
 from labeltool.tui.learner import Learner
 from labeltool.tui.playback import Player
 from labeltool.tui.preparation import Preparer
@@ -26,5 +27,6 @@ class Services:
     preparer: Preparer
     reader: StoreThread
     learner: Learner
+    keymap: Keymap
     state: State = field(default_factory=State)
     silence: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
