@@ -78,7 +78,7 @@ def retrain(
     """
     began = time.monotonic()
     recipe = Recipe(arch, seed, budget_s, test_fold)
-    with _alone(project), project.open_store() as store:
+    with alone(project.cache / "retrain.lock", "retraining"), project.open_store() as store:
         mark = journal.mark(store)
         labelled = clips.labelled(store)
         lessons = lesson(labelled, test_fold=test_fold)
@@ -250,13 +250,18 @@ def _versions() -> dict[str, str]:
 
 
 @contextmanager
-def _alone(project: Project) -> Iterator[None]:
-    """Let one retraining run at a time; the lock goes with the process, however it ends."""
-    path = project.cache / "retrain.lock"
+def alone(path: Path, what: str) -> Iterator[None]:
+    """Let one process at a time do something; the lock, a file, goes with the process, however it ends.
+
+    Raises
+    ------
+    LabeltoolError
+        When another is at it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise LabeltoolError("another retraining of this project is under way", remedy="wait for it") from error
+            raise LabeltoolError(f"another {what} of this project is under way", remedy="wait for it") from error
         yield

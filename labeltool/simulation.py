@@ -26,7 +26,7 @@ from labeltool.lessons import heard, no_such_fold
 from labeltool.project import Project
 from labeltool.query import next_clips
 from labeltool.records import Clip, Imported, LabelledClip, Recording
-from labeltool.retraining import retrain
+from labeltool.retraining import alone, retrain
 from labeltool.splits import groups_of_fold, train_validation_test
 from labeltool.store import Store, clips, journal, models
 from labeltool.store.intake import take_in
@@ -128,15 +128,16 @@ def simulate(
     batch = batch or project.settings.retrain_after
     stops = _stops(wanted, batch)
     told = []
-    for name in asked_by:
-        replays = [Replay(name, seed, stops, batch, arch, budget_s) for seed in seeds]
-        runs = [theatre.play(one) for one in replays]
-        # What all labels give, learnt at once, is the same whoever asked.
-        whole = [
-            theatre.play(replace(one, strategy=pace.AT_RANDOM, stops=(everyone,), batch=everyone))[-1]
-            for one in replays
-        ]
-        told.append(_summary(name, seeds, wanted, runs, float(np.mean([point.clip_accuracy for point in whole]))))
+    with alone(project.cache / "simulations" / "lock", "simulation"):
+        for name in asked_by:
+            replays = [Replay(name, seed, stops, batch, arch, budget_s) for seed in seeds]
+            runs = [theatre.play(one) for one in replays]
+            # What all labels give, learnt at once, is the same whoever asked.
+            whole = [
+                theatre.play(replace(one, strategy=pace.AT_RANDOM, stops=(everyone,), batch=everyone))[-1]
+                for one in replays
+            ]
+            told.append(_summary(name, seeds, wanted, runs, float(np.mean([point.clip_accuracy for point in whole]))))
     saved = _compare(told)
     if saved is not None:
         pace.write_labels_saved(project.cache, saved)
