@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from threadpoolctl import threadpool_limits
+
 from labeltool import query
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
@@ -137,6 +139,8 @@ class Preparer:
 
     def _run(self) -> None:
         store: Store | None = None
+        # NumPy's products are tiny here: a second thread for them would only spin, on a core that a training wants.
+        threadpool_limits(limits=1, user_api="blas")
         try:
             while (task := self._next_task()) is not None:
                 try:
