@@ -7,8 +7,9 @@ since near-duplicates teach little. What the annotator skipped comes last.
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from labeltool.records import StoredClip
 from labeltool.store import Store
@@ -87,17 +88,41 @@ def claim_clips(store: Store, count: int, *, annotator: str, exclude: Collection
     """
     with store.transaction() as connection:
         asked = next_clips(store, count, annotator=annotator, exclude=exclude)
-        connection.executemany(
-            "INSERT OR REPLACE INTO claims (clip_id, annotator, until_s) VALUES (?, ?, ?)",
-            [(clip_id, annotator, time.time() + _CLAIM_S) for clip_id in {*exclude, *(found.id for found in asked)}],
-        )
+        _claim(connection, {*exclude, *(found.id for found in asked)}, annotator)
     return asked
 
 
-def release(store: Store, *, annotator: str) -> None:
-    """Let somebody's claims go."""
+def claim(store: Store, clip_ids: Iterable[int], *, annotator: str) -> list[int]:
+    """Keep some clips from others, as `claim_clips` does, and return those that nobody else had."""
     with store.transaction() as connection:
-        connection.execute("DELETE FROM claims WHERE annotator = ?", (annotator,))
+        return _claim(connection, clip_ids, annotator)
+
+
+def release(store: Store, *, annotator: str, clip_ids: Collection[int] | None = None) -> None:
+    """Let somebody's claims go, on some clips or on all."""
+    with store.transaction() as connection:
+        if clip_ids is None:
+            connection.execute("DELETE FROM claims WHERE annotator = ?", (annotator,))
+        else:
+            connection.executemany(
+                "DELETE FROM claims WHERE annotator = ? AND clip_id = ?", [(annotator, clip_id) for clip_id in clip_ids]
+            )
+
+
+def _claim(connection: sqlite3.Connection, clip_ids: Iterable[int], annotator: str) -> list[int]:
+    now_s = time.time()
+    return [
+        clip_id
+        for clip_id in clip_ids
+        if connection.execute(
+            """
+            INSERT INTO claims (clip_id, annotator, until_s) VALUES (:clip_id, :annotator, :until_s)
+            ON CONFLICT (clip_id) DO UPDATE SET annotator = excluded.annotator, until_s = excluded.until_s
+            WHERE annotator = excluded.annotator OR until_s <= :now_s
+            """,
+            {"clip_id": clip_id, "annotator": annotator, "until_s": now_s + _CLAIM_S, "now_s": now_s},
+        ).rowcount
+    ]
 
 
 def _spread(candidates: list[StoredClip], count: int) -> list[StoredClip]:

@@ -43,12 +43,13 @@ from labeltool.tui.review import ReviewScreen
 from labeltool.tui.spectrogram import Spectrogram
 from labeltool.tui.stopwatch import Stopwatch
 from labeltool.tui.suggestions import Suggestions
+from labeltool.tui.sweep import SweepScreen
 from labeltool.tui.waveform import Waveform
 
 room_project = room_helpers.room_project
 reading = room_helpers.reading
 
-SCREENS = {"ask": AskScreen, "review": ReviewScreen, "browse": BrowseScreen}
+SCREENS = {"ask": AskScreen, "sweep": SweepScreen, "review": ReviewScreen, "browse": BrowseScreen}
 
 # -- answering
 

@@ -17,7 +17,7 @@ from labeltool.tui.offers import Offer, by_use, offers
 from labeltool.tui.palette import Palette
 from labeltool.tui.preparation import Delivery, Prepared
 from labeltool.tui.services import Services
-from labeltool.tui.suggestions import Saying, Suggestions, what_was_said
+from labeltool.tui.suggestions import Saying, Suggestions, what_an_act_said, what_was_said
 from labeltool.tui.wording import Wording
 
 
@@ -69,6 +69,10 @@ class AnsweringScreen(ListeningScreen):
     def go_back(self, row: JournalRow) -> None:
         """Show the clip of a row that was just taken back."""
         raise NotImplementedError
+
+    def take_back(self, rows: Sequence[JournalRow]) -> None:
+        """Show what an act that was just taken back was said of: the clip of its last row."""
+        self.go_back(rows[-1])
 
     def look_again(self) -> None:
         """Read again what the screen shows: the journal, the suggestions or the labels' names have changed."""
@@ -235,35 +239,37 @@ class AnsweringScreen(ListeningScreen):
     async def action_undo(self) -> None:
         """Take the last answer back and return to its clip."""
         try:
-            row = await self.services.session.undo()
+            rows = await self.services.session.undo()
         except LabeltoolError as error:
             self.notice.warn(str(error))
             return
-        if row is None:
+        if not rows:
             self.notice.tell("nothing to take back")
             return
-        if row.clip_id is None:
+        if rows[-1].clip_id is None:
             self.notice.tell("taken back: a renaming")
             self.look_again()
             return
-        self.notice.tell(f"taken back: {what_was_said(row)}")
-        if row.value == Value.PRESENT.value:
-            self.services.state.use(row.label, -1)
-        self.go_back(row)
+        self.notice.tell(f"taken back: {what_an_act_said(rows)}")
+        self._count(rows, -1)
+        # The clip that is shown again is counted when it is there.
+        self.services.state.labelled -= len({row.clip_id for row in rows}) - 1
+        self.take_back(rows)
 
     async def action_redo(self) -> None:
         """Say again what was taken back last."""
         try:
-            row = await self.services.session.redo()
+            rows = await self.services.session.redo()
         except LabeltoolError as error:
             self.notice.warn(str(error))
             return
-        if row is None:
+        if not rows:
             self.notice.tell("nothing to say again")
             return
-        self.notice.tell(f"said again: {what_was_said(row)}")
-        if row.value == Value.PRESENT.value:
-            self.services.state.use(row.label, 1)
+        self.notice.tell(f"said again: {what_an_act_said(rows)}")
+        self._count(rows, 1)
+        self.services.state.labelled += len({row.clip_id for row in rows}) - 1
+        row = rows[-1]
         if self.now is not None and row.clip_id == self.now.clip.id and row.kind != "note":
             self.go_on()
         else:
@@ -331,6 +337,11 @@ class AnsweringScreen(ListeningScreen):
             return
         self.notice.tell("bad audio" if kind == "bad audio" else "skipped: it comes again at the end")
         self._answered(took_s)
+
+    def _count(self, rows: Sequence[JournalRow], times: int) -> None:
+        for row in rows:
+            if row.value == Value.PRESENT.value:
+                self.services.state.use(row.label, times)
 
     def _answered(self, took_s: float | None = None) -> None:
         self.services.session.count_answer(time.monotonic() - self._appeared if took_s is None else took_s)

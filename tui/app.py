@@ -18,7 +18,7 @@ from labeltool.tui.answering import AnsweringScreen
 from labeltool.tui.ask import AskScreen
 from labeltool.tui.browse import BrowseScreen
 from labeltool.tui.colours import DARK, LIGHT, theme_by_terminal
-from labeltool.tui.keys import ASK, BROWSE, REVIEW
+from labeltool.tui.keys import ASK, BROWSE, REVIEW, SWEEP
 from labeltool.tui.learner import Learner, Training
 from labeltool.tui.playback import Player
 from labeltool.tui.preparation import Delivery, Preparer
@@ -27,6 +27,7 @@ from labeltool.tui.services import Services
 from labeltool.tui.session import Session
 from labeltool.tui.stopwatch import Stopwatch
 from labeltool.tui.stored import StoreThread
+from labeltool.tui.sweep import SweepScreen
 
 
 class Delivered(Message):
@@ -81,6 +82,7 @@ class Room(App[None]):
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
         self._pending_at_failure = 0
         self.add_mode(ASK.name, lambda: AskScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(SWEEP.name, lambda: SweepScreen(self.services, repeat_s=repeat_s))
         self.add_mode(REVIEW.name, lambda: ReviewScreen(self.services, repeat_s=repeat_s))
         self.add_mode(BROWSE.name, lambda: BrowseScreen(self.services, repeat_s=repeat_s))
 

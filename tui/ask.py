@@ -56,9 +56,11 @@ class AskScreen(AnsweringScreen):
         self.set_interval(_ASK_AGAIN_S, self._ask_again)
 
     def entered(self) -> None:
-        """Put the queue in order anew: clips were answered elsewhere meanwhile."""
+        """Put the queue in order anew: clips were answered elsewhere meanwhile, perhaps the one on the screen."""
         super().entered()
+        self._line.take((), complete=True)
         self.look_again()
+        self._check()
 
     def look_again(self) -> None:
         """Ask for the queue; the clip on the screen stays."""
@@ -104,8 +106,19 @@ class AskScreen(AnsweringScreen):
             self.header.refresh()
             self._return_to(delivery.one)
             self.look_again()
+        elif self._answered_elsewhere(delivery.one):
+            self.go_on()
+            self._check()
         if delivery.queue is not None and delivery.request == self._request:
             self._take_queue(delivery.queue, complete=delivery.complete)
+
+    def _check(self) -> None:
+        if self.now is not None:
+            self.services.preparer.want_one(self.now.clip.id)
+
+    def _answered_elsewhere(self, one: Prepared | None) -> bool:
+        now = self.now
+        return one is not None and now is not None and one.clip.id == now.clip.id and one.has_verdict > now.has_verdict
 
     def _take_queue(self, queue: tuple[Prepared, ...], *, complete: bool) -> None:
         self._line.take(queue, complete=complete)

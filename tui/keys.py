@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual.binding import Binding, BindingType
 
@@ -110,6 +110,7 @@ _LISTEN = (
 
 _ROOM = (
     Key("ask", "A", "app.work('ask')", "Room", "A", "ask: the clip that teaches most", "ask"),
+    Key("sweep", "S", "app.work('sweep')", "Room", "S", "sweep: pages of what the model is surest of", "sweep"),
     Key("review", "R", "app.work('review')", "Room", "R", "review: verdicts that look wrong", "review"),
     Key("browse", "B", "app.work('browse')", "Room", "B", "browse: every clip, to filter and search", "browse"),
     Key("train", "t", "app.train", "Room", "t", "train a model now, behind the screen", "train"),
@@ -143,6 +144,29 @@ _LIST = (
     Key("page_down", "pagedown", "page(1)", "List", "", ""),
     Key("first", "home", "end(False)", "List", "Home End", "the first clip, the last"),
     Key("last", "end", "end(True)", "List", "", ""),
+)
+
+SWEEP = Way(
+    "sweep",
+    "Sweep",
+    "A page of clips the model holds for one label: strike out the wrong ones, accept the rest with one key.",
+    (
+        Key("strike", "x", "strike", "Sweep", "x", "strike the clip out, or take that back", "strike out"),
+        Key("accept", "enter", "accept", "Sweep", "Enter", "accept the page; what is struck out is not it", "accept"),
+        Key("listen_through", "g", "listen_through", "Sweep", "g", "play one clip after the other", "play all"),
+        Key("next_label", "tab", "label(1)", "Sweep", "Tab ⇧Tab", "the next label, the one before", "label"),
+        Key("label_before", "shift+tab", "label(-1)", "Sweep", "", ""),
+        Key("choose_label", "F", "choose_label", "Sweep", "F", "find the label to sweep"),
+        *_LIST,
+        # x strikes out here.
+        *(replace(key, keys="X", shown="X") if key.name == "unsure" else key for key in _ANSWER),
+        *_LISTEN,
+        *_ROOM,
+    ),
+    (
+        *("accept", "strike", "up", "listen_through", "next_label", "undo", "take_1", "help", "play", "ask"),
+        *("find", "leave", "review", "browse", "loop", "contrast", "train"),
+    ),
 )
 
 REVIEW = Way(
@@ -194,5 +218,5 @@ BROWSE = Way(
     ),
 )
 
-WAYS: tuple[Way, ...] = (ASK, REVIEW, BROWSE)
+WAYS: tuple[Way, ...] = (ASK, SWEEP, REVIEW, BROWSE)
 """Every way to work, in the order of the help."""

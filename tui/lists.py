@@ -106,8 +106,11 @@ class ListScreen(AnsweringScreen):
             self.notice.warn(str(error))
             return
         self._known.clear()
+        self.show_found(found, at=found.ids.index(kept) if kept is not None and kept in found.ids else 0)
+
+    def show_found(self, found: Found, *, at: int = 0) -> None:
+        """Put a list on the screen, with the highlight at a place of it."""
         self._found = found.title
-        at = found.ids.index(kept) if kept is not None and kept in found.ids else 0
         self.clips.show(found.ids, at=at)
         if not found.ids:
             self._now = None
@@ -121,11 +124,15 @@ class ListScreen(AnsweringScreen):
         if self._now is not None:
             self._fetch()
 
-    def on_clip_list_moved(self) -> None:
-        """Fetch the highlighted clip and the lines in sight."""
+    def show_title(self) -> None:
+        """Tell where in which list the highlight is."""
         here = f"{self.clips.place + 1:,} of {len(self.clips.ids):,}   " if self.clips.ids else ""
         title = ((f"{self.way.title}   ", "bold $foreground"), (here, "$foreground"), (self._found, "$quiet"))
         self._title.update(Content.assemble(*title))
+
+    def on_clip_list_moved(self) -> None:
+        """Fetch the highlighted clip and the lines in sight."""
+        self.show_title()
         self._fill()
         if self.busy:
             self._fetch()

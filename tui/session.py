@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from labeltool.project import Project
 from labeltool.records import Value
@@ -75,6 +75,16 @@ class Session:
 
         return await self._writer.do(write)
 
+    async def say_all(
+        self, label: str, values: Mapping[int, Value], *, suggested_by: Mapping[int, str], took_ms: int
+    ) -> list[JournalRow]:
+        """Write a verdict on one label for each of several clips as one act, see `journal.say_all`."""
+        return await self._writer.do(
+            lambda store: journal.say_all(
+                store, label, values, annotator=self.annotator, suggested_by=suggested_by, took_ms=took_ms
+            )
+        )
+
     async def set_aside(self, clip_id: int, kind: str, *, took_ms: int) -> None:
         """Write that a clip was passed over: "skip" or "bad audio"."""
         await self._writer.do(
@@ -127,13 +137,23 @@ class Session:
             lambda store: journal.row(store, spans.note_span(store, recording, mark, text, annotator=self.annotator))
         )
 
-    async def undo(self) -> JournalRow | None:
-        """Take back the annotator's last act, whenever it was; None when there is none."""
-        return await self._writer.do(lambda store: journal.undo(store, annotator=self.annotator))
+    async def undo(self) -> list[JournalRow]:
+        """Take back the annotator's last act, whenever it was, and return its rows; none when there is none."""
 
-    async def redo(self) -> JournalRow | None:
-        """Say again what the last undo took back; None when there is nothing."""
-        return await self._writer.do(lambda store: journal.redo(store, annotator=self.annotator))
+        def write(store: Store) -> list[JournalRow]:
+            last = journal.undo(store, annotator=self.annotator)
+            return journal.said_together(store, last) if last is not None else []
+
+        return await self._writer.do(write)
+
+    async def redo(self) -> list[JournalRow]:
+        """Say again what the last undo took back and return its rows; none when there is nothing."""
+
+        def write(store: Store) -> list[JournalRow]:
+            last = journal.redo(store, annotator=self.annotator)
+            return journal.said_together(store, last) if last is not None else []
+
+        return await self._writer.do(write)
 
     def close(self) -> None:
         """Finish what is being written and close."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from enum import Enum
 
 from rich.cells import cell_len
@@ -11,9 +13,8 @@ from textual.widget import Widget
 from labeltool.records import Value
 from labeltool.store.journal import JournalRow
 from labeltool.tui.offers import Offer
-from labeltool.tui.text import clip, fit
+from labeltool.tui.text import bar, clip, fit
 
-_EIGHTHS = " ▏▎▍▌▋▊▉"
 _MARKS = {Value.PRESENT.value: "✓", Value.ABSENT.value: "✗", Value.UNSURE.value: "?"}
 _MOST_SAID = 6
 _DATED = 36  # a panel as wide as this has room for dates
@@ -76,23 +77,21 @@ class Suggestions(Widget):
         return Content("\n").join([Content.assemble(*parts) for parts in lines])
 
     def _row(self, place: int, offer: Offer, mark: str, width: int) -> list[Part]:
-        bar = max(4, min(14, width // 4 - 2))
+        long = max(4, min(14, width // 4 - 2))
         digit = "bold $accent"
         label = "bold $foreground" if place == 1 else "$foreground"
         if mark == "✗":
             label = "$quiet strike"
         if offer.probability is None:
             return [(f"{place} ", digit), (f"{mark} ", "$success"), (fit(offer.label, width - 4), label)]
-        full, part = divmod(round(offer.probability * bar * 8), 8)
-        drawn = "█" * full + (_EIGHTHS[part] if part else "")
-        named = fit(offer.label, width - 4 - bar - 6)
+        named = fit(offer.label, width - 4 - long - 6)
         share = f"{offer.probability:4.0%} "
         return [
             (f"{place} ", digit),
             (f"{mark} ", "$success"),
             (named, label),
             (f" {share}", "$foreground" if place == 1 else "$quiet"),
-            (drawn.ljust(bar), "$primary"),
+            (bar(offer.probability, long), "$primary"),
         ]
 
 
@@ -105,6 +104,14 @@ def what_was_said(row: JournalRow) -> str:
     if row.label is None:
         return "✗ none of these" if row.value == Value.ABSENT.value else "? cannot tell"
     return f"{_MARKS[row.value or '']} {row.label}"
+
+
+def what_an_act_said(rows: Sequence[JournalRow]) -> str:
+    """Say the rows of an act in a few words: `✓ dog`, or `18 × ✓ dog, 2 × ✗ dog` where they speak of several clips."""
+    if len({row.clip_id for row in rows}) == 1:
+        return what_was_said(rows[-1])
+    said = Counter(what_was_said(row) for row in rows)
+    return ", ".join(f"{count} × {words}" for words, count in said.items())
 
 
 def _said_line(row: JournalRow, width: int) -> list[Part]:

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 # Line and paragraph separators and characters that steer the terminal or turn the writing direction around. The joiners
 # that build emoji and Arabic or Indic ligatures are of category Cf too and stay.
 _KEPT_FORMAT = frozenset("\u200c\u200d")
+_EIGHTHS = " ▏▎▍▌▋▊▉"
 _STOOD_IN = {"\n": "⏎", "\r": "⏎", "\t": "⇥", "\u2028": "⏎", "\u2029": "⏎"}
 
 
@@ -50,6 +51,12 @@ def clip_left(text: str, width: int) -> str:
             break
         kept.append(letter)
     return "…" + "".join(reversed(kept)) if width > 0 else ""
+
+
+def bar(share: float, width: int) -> str:
+    """Return a bar of exactly `width` cells, as long as `share` (0 to 1) of them."""
+    full, part = divmod(round(share * width * len(_EIGHTHS)), len(_EIGHTHS))
+    return ("█" * full + (_EIGHTHS[part] if part else "")).ljust(width)
 
 
 def clock(seconds: float) -> str:

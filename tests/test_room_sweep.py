@@ -1,0 +1,387 @@
+"""Sweeping in the room: pages of what the model is surest of, accepted at once but for the wrong ones."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import room_helpers
+from room_helpers import STRANGE_LABELS, answer, fill, opened, text_of, until, verdicts
+from test_room_tmux import Terminal
+from textual.pilot import Pilot
+
+from labeltool import pace
+from labeltool.errors import LabeltoolError
+from labeltool.project import Project
+from labeltool.records import Suggestion
+from labeltool.store import Store, clips, journal, models
+from labeltool.tui import session as sessions
+from labeltool.tui.app import Room
+from labeltool.tui.ask import AskScreen
+from labeltool.tui.palette import Palette
+from labeltool.tui.sweep import SweepScreen
+
+reading = room_helpers.reading
+
+CARD = {"architecture": "none", "labels_seen": 2, "clip_accuracy": 0.9, "int8_clip_accuracy": 0.9}
+
+
+@pytest.fixture
+def room_project(project: Project, tmp_path: Path) -> Project:
+    """Nine tones; a model takes six for `high` and three for `low`, the later the surer."""
+    fill(project, tmp_path / "sounds", 9)
+    hold(project, "high", "low", high=6)
+    return project
+
+
+def hold(project: Project, first: str, second: str, *, high: int) -> str:
+    """Let a new model take some of the open clips for one label, the rest for another; return its uid."""
+    with project.open_store() as store:
+        model_id = models.add(
+            store, parent_id=None, card=CARD, journal_mark=journal.mark(store), publish=lambda _: None
+        )
+        suggestions = []
+        for place, clip in enumerate(clips.unanswered(store)):
+            share = 0.6 + 0.03 * place
+            top, other = (first, second) if place < high else (second, first)
+            suggestions.append(Suggestion(clip.id, model_id, {top: share, other: 1 - share}))
+        models.replace_suggestions(store, suggestions)
+        return models.model(store, model_id).uid
+
+
+@asynccontextmanager
+async def sweeping(
+    project: Project, *, size: tuple[int, int] = (110, 34), repeat_s: float = 0.0
+) -> AsyncIterator[tuple[Room, SweepScreen, Pilot[None]]]:
+    """Open the room and sweep."""
+    async with opened(project, size=size, repeat_s=repeat_s) as (room, _, pilot):
+        await pilot.press("S")
+        await until(pilot, lambda: isinstance(room.screen, SweepScreen), "sweeping")
+        screen = room.screen
+        assert isinstance(screen, SweepScreen)
+        await until(pilot, lambda: screen.clips.ids and not screen.busy, "the first page")
+        yield room, screen, pilot
+
+
+async def turned(screen: SweepScreen, pilot: Pilot[None], *keys: str) -> None:
+    """Press keys and wait for another page."""
+    before = list(screen.clips.ids)
+    await pilot.press(*keys)
+    await until(pilot, lambda: list(screen.clips.ids) != before, f"another page after {keys}")
+    await until(pilot, lambda: not screen.busy or not screen.clips.ids, "its first clip")
+
+
+def lines(screen: SweepScreen) -> list[str]:
+    """The page's lines as they are painted."""
+    return [line.rstrip() for line in text_of(screen.clips).splitlines() if line.strip()]
+
+
+async def test_a_page_is_accepted_with_one_key_but_for_what_was_struck_out(
+    room_project: Project, reading: Store
+) -> None:
+    uid = models.model(reading).uid
+    async with sweeping(room_project) as (room, screen, pilot):
+        page = list(screen.clips.ids)
+        assert page == [6, 5, 4, 3, 2, 1]
+        await until(pilot, lambda: len(lines(screen)) == 6 and "…" not in lines(screen)[0], "the lines")
+        assert "tone" in lines(screen)[0] and "75%" in lines(screen)[0]
+        assert "high" in text_of(screen._title)
+        await pilot.press("x", "down", "x", "down", "x", "x", "down")
+        await until(pilot, lambda: "2 struck out" in text_of(screen._title), "the count")
+        assert [line[2] for line in lines(screen)] == ["✗", "✗", "✓", "✓", "✓", "✓"]
+        labelled = room.services.state.labelled
+        await turned(screen, pilot, "enter")
+        assert room.services.state.labelled == labelled + 6
+        assert "4 accepted, 2 struck out" in screen.notice.text
+        assert sorted(screen.clips.ids) == [7, 8, 9]
+        assert "low" in text_of(screen._title)
+    assert verdicts(reading) == [
+        *((clip_id, "high", "absent", "verdict") for clip_id in (6, 5)),
+        *((clip_id, "high", "present", "verdict") for clip_id in (4, 3, 2, 1)),
+    ]
+    rows = reading.connection.execute("SELECT origin, model_uid, suggested_label, act FROM journal ORDER BY id")
+    told = [tuple(row) for row in rows]
+    assert [row[:3] for row in told] == [("human", None, "high")] * 2 + [("suggestion", uid, "high")] * 4
+    assert len({row[3] for row in told}) == 1
+    found = pace.measure(reading)
+    assert (found.answers, found.suggested) == (6, 6)
+    assert found.first_right == pytest.approx(4 / 6)
+
+
+async def test_undo_shows_the_whole_page_again_and_the_one_it_left_comes_after_it(
+    room_project: Project, reading: Store
+) -> None:
+    async with sweeping(room_project) as (room, screen, pilot):
+        page = list(screen.clips.ids)
+        await pilot.press("down", "x")
+        await turned(screen, pilot, "enter")
+        following = list(screen.clips.ids)
+        await pilot.press("x")
+        await turned(screen, pilot, "u")
+        assert list(screen.clips.ids) == page
+        assert screen._struck == {page[1]}
+        assert verdicts(reading) == []
+        assert room.services.state.labelled == 0
+        assert "taken back: " in screen.notice.text
+        # What was struck out on the page that undo left is still so when it comes again.
+        await turned(screen, pilot, "enter")
+        assert list(screen.clips.ids) == following
+        assert screen._struck == {following[0]}
+        await turned(screen, pilot, "u")
+        await turned(screen, pilot, "U")
+        assert len(verdicts(reading)) == 6
+        assert list(screen.clips.ids) == following
+    async with sweeping(room_project) as (_, screen, pilot):
+        await turned(screen, pilot, "u")
+        assert list(screen.clips.ids) == page
+        assert screen._struck == {page[1]}
+    assert verdicts(reading) == []
+
+
+async def test_asking_takes_a_swept_page_back_whole(room_project: Project, reading: Store) -> None:
+    async with sweeping(room_project) as (room, screen, pilot):
+        await turned(screen, pilot, "enter")
+        await pilot.press("A")
+        await until(pilot, lambda: isinstance(room.screen, AskScreen), "asking")
+        ask = room.screen
+        assert isinstance(ask, AskScreen)
+        await pilot.press("u")
+        await until(pilot, lambda: not ask.busy and ask.now is not None and ask.now.clip.id == 1, "the last clip")
+        assert "6 × ✓ high" in ask.notice.text
+        assert room.services.state.labelled == 0
+        assert verdicts(reading) == []
+
+
+async def test_what_was_swept_is_not_asked(room_project: Project, reading: Store) -> None:
+    async with sweeping(room_project) as (room, screen, pilot):
+        await turned(screen, pilot, "enter")
+        await turned(screen, pilot, "enter")
+        assert not screen.clips.ids
+        assert "Nothing is left to sweep" in text_of(screen._spectrogram)
+        await pilot.press("x", "enter", "1", "n", "g", "tab", "space", "down")
+        await pilot.press("A")
+        await until(pilot, lambda: isinstance(room.screen, AskScreen), "asking")
+        ask = room.screen
+        assert isinstance(ask, AskScreen)
+        # The clip that was on its screen has been swept meanwhile, too.
+        await until(pilot, lambda: ask.now is None and "Nothing is left" in text_of(ask._spectrogram), "an empty queue")
+    assert len(verdicts(reading)) == 9
+
+
+async def test_a_clip_answered_by_itself_leaves_the_page_and_undo_puts_it_back(
+    room_project: Project, reading: Store
+) -> None:
+    async with sweeping(room_project) as (_, screen, pilot):
+        page = list(screen.clips.ids)
+        await pilot.press("down", "x")
+        await until(pilot, lambda: not screen.busy, "the second clip")
+        place = [offer.label for offer in screen.offers].index("low") + 1
+        await turned(screen, pilot, str(place))
+        assert list(screen.clips.ids) == [page[0], *page[2:]]
+        assert screen.clips.place == 1 and not screen._struck
+        assert verdicts(reading) == [(page[1], "low", "present", "verdict")]
+        await turned(screen, pilot, "u")
+        assert list(screen.clips.ids) == page
+        assert screen.clips.place == 1
+        await turned(screen, pilot, "X")
+        await turned(screen, pilot, "enter")
+    said = verdicts(reading)
+    assert said[0] == (page[1], None, "unsure", "verdict")
+    assert [clip_id for clip_id, *_ in said[1:]] == [page[0], *page[2:]]
+
+
+async def test_the_time_of_a_page_is_shared_over_its_clips(
+    room_project: Project, reading: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with sweeping(room_project) as (room, screen, pilot):
+        screen._began -= 60.0
+        await turned(screen, pilot, "enter")
+        assert room.services.session.answers == 6
+        took = [row.took_ms or 0 for row in journal.rows(reading)]
+        assert max(took) - min(took) <= 1
+        assert 10_000 <= took[0] < 20_000
+
+
+async def test_what_was_heard_is_marked_and_the_rest_is_counted(room_project: Project) -> None:
+    async with sweeping(room_project) as (_room, screen, pilot):
+        await until(pilot, lambda: "♪" in lines(screen)[0], "the first heard")
+        assert "♪" not in "".join(lines(screen)[1:])
+        await pilot.press("p", "down", "down")
+        await until(pilot, lambda: not screen.busy, "the third clip")
+        await pilot.press("space")
+        await until(pilot, lambda: "♪" in lines(screen)[2], "the third heard")
+        assert "♪" not in lines(screen)[1]
+        assert "4 not heard" in text_of(screen._title)
+        await turned(screen, pilot, "enter")
+        assert "4 not heard" in screen.notice.text
+
+
+async def test_listening_through_plays_every_clip_of_the_page(room_project: Project) -> None:
+    async with sweeping(room_project) as (_room, screen, pilot):
+        await pilot.press("g")
+        await until(pilot, lambda: "the page is played" in screen.notice.text, "the end of the page")
+        assert screen.clips.place == 5
+        assert "all heard" in text_of(screen._title)
+
+
+async def test_tab_and_the_palette_go_over_to_another_label(room_project: Project) -> None:
+    async with sweeping(room_project) as (room, screen, pilot):
+        await turned(screen, pilot, "tab")
+        assert sorted(screen.clips.ids) == [7, 8, 9]
+        await turned(screen, pilot, "tab")
+        assert screen.clips.ids[0] == 6
+        await turned(screen, pilot, "shift+tab")
+        assert sorted(screen.clips.ids) == [7, 8, 9]
+        await pilot.press("F")
+        await until(pilot, lambda: isinstance(room.screen, Palette), "the labels")
+        await turned(screen, pilot, *"high", "enter")
+        assert screen.clips.ids[0] == 6
+
+
+async def test_a_new_model_leaves_the_page_and_makes_the_next(room_project: Project, reading: Store) -> None:
+    async with sweeping(room_project) as (_room, screen, pilot):
+        page = list(screen.clips.ids)
+        first = models.model(reading).uid
+        await pilot.press("x")
+        hold(room_project, "low", "high", high=9)
+        screen.look_again()
+        await until(pilot, lambda: "…" not in lines(screen)[0], "the lines read anew")
+        assert list(screen.clips.ids) == page
+        assert screen._struck == {page[0]}
+        assert "75%" in lines(screen)[0]
+        await turned(screen, pilot, "enter")
+        assert list(screen.clips.ids) == [9, 8, 7]
+        accepted = reading.connection.execute("SELECT DISTINCT model_uid FROM journal WHERE origin = 'suggestion'")
+        assert [uid for (uid,) in accepted] == [first]
+
+
+async def test_clips_that_others_have_or_answered_are_not_on_the_page(room_project: Project) -> None:
+    with room_project.open_store() as store:
+        for clip_id in (6, 5):
+            store.connection.execute("INSERT INTO claims VALUES (?, 'bob', 4e9)", (clip_id,))
+        async with sweeping(room_project) as (_, screen, pilot):
+            assert list(screen.clips.ids) == [4, 3, 2, 1]
+            claimed = store.connection.execute("SELECT clip_id FROM claims WHERE annotator = 'ann'").fetchall()
+            assert {1, 2, 3, 4} <= {clip_id for (clip_id,) in claimed}
+            journal.say(store, 3, "low", annotator="bob")
+            screen.look_again()
+            await until(pilot, lambda: list(screen.clips.ids) == [4, 2, 1], "the page without it")
+
+
+async def test_enter_held_down_accepts_one_page(room_project: Project, reading: Store) -> None:
+    async with sweeping(room_project, repeat_s=30.0) as (_, screen, pilot):
+        await turned(screen, pilot, "enter")
+        await pilot.press("enter", "enter")
+        assert len(screen.clips.ids) == 3
+    assert len(verdicts(reading)) == 6
+
+
+async def test_when_the_journal_refuses_the_page_stays_and_the_reason_is_shown(
+    room_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_: Any, **__: Any) -> list[Any]:
+        raise LabeltoolError("the disk is full; nothing was stored")
+
+    monkeypatch.setattr(sessions.journal, "say_all", full_disk)
+    async with sweeping(room_project) as (_, screen, pilot):
+        page = list(screen.clips.ids)
+        await pilot.press("x", "enter")
+        await until(pilot, lambda: "disk is full" in screen.notice.text, "the reason")
+        assert list(screen.clips.ids) == page
+        assert screen._struck == {page[0]}
+
+
+@pytest.mark.parametrize("label", STRANGE_LABELS)
+async def test_a_strange_label_is_swept_as_text(project: Project, tmp_path: Path, label: str) -> None:
+    fill(project, tmp_path / "sounds", 2)
+    hold(project, label, "other", high=2)
+    async with sweeping(project, size=(80, 24)) as (room, screen, pilot):
+        await until(pilot, lambda: "1 of 2" in text_of(screen._title), "the title")
+        title = text_of(screen._title)
+        assert "\x1b" not in title
+        assert "heard" in title
+        if label in STRANGE_LABELS[:3]:
+            assert label in title
+        await pilot.press("x", "F")
+        await until(pilot, lambda: isinstance(room.screen, Palette), "the labels")
+        await pilot.press("escape")
+        await until(pilot, lambda: room.screen is screen, "the page")
+        await turned(screen, pilot, "enter")
+        await turned(screen, pilot, "u")
+        await turned(screen, pilot, "U")
+        room.export_screenshot()
+    with project.open_store() as store:
+        assert [(name, value) for _, name, value, _ in verdicts(store)] == [(label, "absent"), (label, "present")]
+
+
+async def test_a_renamed_label_is_swept_under_its_name_of_today(room_project: Project, reading: Store) -> None:
+    with room_project.open_store() as store:
+        journal.say(store, 9, "high", annotator="before")
+        journal.rename_label(store, "high", "shrill", annotator="before")
+    async with sweeping(room_project) as (_, screen, pilot):
+        assert "shrill" in text_of(screen._title)
+        await until(pilot, lambda: lines(screen) and "75%" in lines(screen)[0], "the shares")
+        await turned(screen, pilot, "enter")
+        await turned(screen, pilot, "u")
+        assert screen._page.label == "shrill"
+
+
+async def test_without_a_model_it_says_what_would_stand_here(project: Project, tmp_path: Path) -> None:
+    fill(project, tmp_path / "sounds", 2)
+    async with opened(project) as (room, ask, pilot):
+        await pilot.press("S")
+        await until(pilot, lambda: isinstance(room.screen, SweepScreen), "sweeping")
+        screen = room.screen
+        assert isinstance(screen, SweepScreen)
+        await until(pilot, lambda: "Nothing is left to sweep" in text_of(screen._spectrogram), "the words")
+        hold(project, "high", "low", high=2)
+        screen.look_again()
+        await until(pilot, lambda: len(screen.clips.ids) == 2, "the first page")
+        await pilot.press("A")
+        await until(pilot, lambda: room.screen is ask, "asking")
+        await answer(ask, pilot, "n")
+
+
+# -- the real program
+
+
+@pytest.fixture
+def terminal(room_project: Project, tmp_path: Path) -> Iterator[Terminal]:
+    terminal = Terminal(tmp_path / "tmux", room_project)
+    yield terminal
+    terminal.close()
+
+
+@pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+def test_sweeping_in_a_real_terminal_and_kill_9_after_enter(terminal: Terminal) -> None:
+    terminal.open()
+    terminal.tmux("resize-window", "-t", "room", "-x", "80", "-y", "24")
+    terminal.press("S")
+    terminal.until(lambda: "1 of 6" in terminal.screen() and terminal.screen().count("✓ ") == 6, "the page")
+    page = [line.split()[-3] for line in terminal.screen().splitlines() if "✓ " in line]
+    terminal.press("x", "Down", "Down", "x")
+    terminal.until(lambda: "2 struck out" in terminal.screen(), "two struck out")
+    terminal.press("Enter")
+    terminal.until(lambda: "1 of 3" in terminal.screen(), "the next page")
+    # The next page is on the screen: the one before it must be on the disk.
+    os.kill(terminal.pid(), signal.SIGKILL)
+    terminal.until(terminal.closed, "its death")
+    assert len(page) == 6
+    said = [(file, "high", "absent" if place in (0, 2) else "present") for place, file in enumerate(page)]
+    assert terminal.said() == said
+    terminal.tmux("kill-session", "-t", "room")
+    terminal.open()
+    terminal.press("S")
+    terminal.until(lambda: "1 of 3" in terminal.screen(), "the page that was left")
+    terminal.press("u")
+    terminal.until(lambda: "1 of 6" in terminal.screen() and terminal.screen().count("✗ ") == 2, "the page again")
+    assert terminal.said() == []
+    terminal.press("U")
+    terminal.until(lambda: "1 of 3" in terminal.screen(), "the next page again")
+    assert terminal.said() == said
