@@ -68,8 +68,9 @@ class RealRoom:
                 self._painted += got
                 self._more.notify_all()
 
-    def _text(self) -> str:
-        return _ESCAPES.sub(b"", self._painted[self._from :]).decode(errors="replace")
+    def painted(self, since: int = 0) -> str:
+        """What was painted since some byte, without what moves the cursor and colours it."""
+        return _ESCAPES.sub(b"", self._painted[since:]).decode(errors="replace")
 
     def press(self, keys: str) -> None:
         """Press keys; `until` then looks at what is painted from now on."""
@@ -81,11 +82,13 @@ class RealRoom:
         found: list[re.Match[str]] = []
 
         def there() -> bool:
-            found[:] = re.finditer(pattern, self._text())
+            found[:] = re.finditer(pattern, self.painted(self._from))
             return bool(found)
 
         with self._more:
-            assert self._more.wait_for(there, DEADLINE_S), f"waited in vain for {pattern!r} in\n{self._text()}"
+            assert self._more.wait_for(there, DEADLINE_S), (
+                f"waited in vain for {pattern!r} in\n{self.painted(self._from)}"
+            )
         return found[-1]
 
     def leave(self) -> int:

@@ -1,0 +1,59 @@
+"""Two people at one project in two terminals at once: the real program twice."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from terminal_helpers import RealRoom
+
+from labeltool.importers import audio as pool
+from labeltool.project import SETTINGS_FILE, Project
+from labeltool.store import clips, journal
+from labeltool.store.intake import take_in
+
+ANSWERS = 500
+CLIP_S = 0.1
+RATE_HZ = 8_000
+
+
+def label(project: Project, annotator: str) -> str:
+    """Answer as fast as the room shows that it has taken the last answer; return all that was painted."""
+    with RealRoom(project, "--annotator", annotator) as room:
+        shown = room.until(r"long\.wav +at ([\d:.]+)(?=[^\d:.])").group(1)
+        room.press("p")  # a clip that plays repaints its line without being new
+        room.until("wait for")
+        for number in range(ANSWERS):
+            room.press("nx"[number % 2])
+            if number < ANSWERS - 1:
+                other = rf"long\.wav +at (?!{re.escape(shown)}[^\d:.])([\d:.]+)(?=[^\d:.])"
+                shown = room.until(other).group(1)
+        assert room.leave() == 0
+        return room.painted()
+
+
+def test_two_who_label_at_once_are_never_given_the_same_clip_and_lose_no_answer(
+    project: Project, tmp_path: Path
+) -> None:
+    seconds = (2 * ANSWERS + 40) * CLIP_S
+    noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * RATE_HZ))
+    soundfile.write(tmp_path / "long.wav", noise, RATE_HZ)
+    with project.open_store() as store:
+        take_in(store, pool.read([tmp_path / "long.wav"], CLIP_S, CLIP_S), kind="audio", source="test")
+        # The clip at the very beginning is shown without its place.
+        journal.say(store, clips.all_clips(store)[0].id, "noise", annotator="before")
+    # A training would be another matter, and a slow one.
+    (project.directory / SETTINGS_FILE).write_text("[learning]\nretrain_after = 0\n")
+    with ThreadPoolExecutor(2) as people:
+        painted = list(people.map(label, [project] * 2, ["ann", "bob"]))
+    with project.open_store() as store:
+        said = [row for row in journal.rows(store) if row.annotator != "before"]
+    assert {row.kind for row in said} == {"verdict"}
+    assert [sum(row.annotator == name for row in said) for name in ("ann", "bob")] == [ANSWERS, ANSWERS]
+    assert len({row.clip_id for row in said}) == 2 * ANSWERS
+    log = (project.cache / "logs" / "room.log").read_text()
+    for told in (*painted, log):
+        assert "locked" not in told
