@@ -40,6 +40,7 @@ from labeltool.tui.keys import WAYS
 from labeltool.tui.palette import Choices, Palette
 from labeltool.tui.preparation import Delivery
 from labeltool.tui.review import ReviewScreen
+from labeltool.tui.spans import SpansScreen
 from labeltool.tui.spectrogram import Spectrogram
 from labeltool.tui.stopwatch import Stopwatch
 from labeltool.tui.suggestions import Suggestions
@@ -49,7 +50,7 @@ from labeltool.tui.waveform import Waveform
 room_project = room_helpers.room_project
 reading = room_helpers.reading
 
-SCREENS = {"ask": AskScreen, "sweep": SweepScreen, "review": ReviewScreen, "browse": BrowseScreen}
+SCREENS = {"ask": AskScreen, "sweep": SweepScreen, "review": ReviewScreen, "browse": BrowseScreen, "spans": SpansScreen}
 
 # -- answering
 

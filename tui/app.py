@@ -12,19 +12,22 @@ from textual.message import Message
 from labeltool import pace
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.store import Store
+from labeltool.store import Store, recordings
+from labeltool.store.recordings import StoredRecording
+from labeltool.store.spans import Mark
 from labeltool.tui import keymap
 from labeltool.tui.answering import AnsweringScreen
 from labeltool.tui.ask import AskScreen
 from labeltool.tui.browse import BrowseScreen
 from labeltool.tui.colours import DARK, LIGHT, theme_by_terminal
-from labeltool.tui.keys import ASK, BROWSE, REVIEW, SWEEP
+from labeltool.tui.keys import ASK, BROWSE, REVIEW, SPANS, SWEEP
 from labeltool.tui.learner import Learner, Training
 from labeltool.tui.playback import Player
 from labeltool.tui.preparation import Delivery, Preparer
 from labeltool.tui.review import ReviewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Session
+from labeltool.tui.spans import SpansScreen
 from labeltool.tui.stopwatch import Stopwatch
 from labeltool.tui.stored import StoreThread
 from labeltool.tui.sweep import SweepScreen
@@ -53,6 +56,8 @@ class Room(App[None]):
     ----------
     annotator
         Who answers.
+    recording
+        The recording to open at first; None asks about clips.
     repeat_s
         See `AnsweringScreen`.
     """
@@ -63,7 +68,9 @@ class Room(App[None]):
     # Textual's own palette would show every label's text through markup; `/` and `:` open ours.
     ENABLE_COMMAND_PALETTE = False
 
-    def __init__(self, project: Project, *, annotator: str, repeat_s: float = 0.12) -> None:
+    def __init__(
+        self, project: Project, *, annotator: str, recording: StoredRecording | None = None, repeat_s: float = 0.12
+    ) -> None:
         keys = keymap.read(project)
         # Under NO_COLOR Textual turns colours grey; with the terminal's own colours it leaves them out altogether.
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
@@ -85,6 +92,9 @@ class Room(App[None]):
         self.add_mode(SWEEP.name, lambda: SweepScreen(self.services, repeat_s=repeat_s))
         self.add_mode(REVIEW.name, lambda: ReviewScreen(self.services, repeat_s=repeat_s))
         self.add_mode(BROWSE.name, lambda: BrowseScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(SPANS.name, lambda: SpansScreen(self.services, repeat_s=repeat_s))
+        self._recording = recording
+        self._came_from = ASK.name
 
     @property
     def desk(self) -> AnsweringScreen | None:
@@ -92,11 +102,13 @@ class Room(App[None]):
         screens = (screen for screen in reversed(self.screen_stack) if isinstance(screen, AnsweringScreen))
         return next(screens, None)
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         """Start the threads."""
         self.services.preparer.start()
         # Probing for sound cards can take a second; the first clip begins to play when it is done.
         threading.Thread(target=self.services.player.open, name="labeltool-player", daemon=True).start()
+        if self._recording is not None:
+            await self._open(self._recording)
 
     def close(self) -> None:
         """End the threads and a running training, after the screen is gone."""
@@ -117,6 +129,29 @@ class Room(App[None]):
         await self.switch_mode(way)
         if self.desk is not None:
             self.desk.entered()
+
+    async def action_whole_recording(self) -> None:
+        """Open the recording of the clip on the screen, at that clip."""
+        desk = self.desk
+        if desk is None or desk.now is None:
+            return
+        clip = desk.now.clip
+        try:
+            recording = await self.services.reader.do(lambda store: recordings.recording(store, clip.recording_id))
+        except LabeltoolError as error:
+            desk.notice.warn(str(error))
+            return
+        await self._open(recording, Mark(clip.start_s, clip.end_s))
+
+    async def _open(self, recording: StoredRecording, at: Mark | None = None) -> None:
+        self._came_from = self.current_mode
+        await self.switch_mode(SPANS.name)
+        assert isinstance(self.desk, SpansScreen)
+        self.desk.open(recording, at)
+
+    async def action_return(self) -> None:
+        """Go back to the way to work from which a whole recording was opened."""
+        await self.action_work(self._came_from)
 
     async def action_stopwatch(self) -> None:
         """Show how fast it goes."""

@@ -14,25 +14,34 @@ from pathlib import Path
 from labeltool import query
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.store import clips
+from labeltool.store import clips, recordings
 
 
-def run(project: Project, *, annotator: str) -> None:
+def run(project: Project, *, annotator: str, recording: str | None = None) -> None:
     """Open the labelling room and return when the person leaves it.
+
+    Parameters
+    ----------
+    recording
+        The file of the recording to open as a whole; None asks about clips.
 
     Raises
     ------
     LabeltoolError
-        When there is no terminal or nothing to label, or the room broke down.
+        When there is no terminal, nothing to label or no such recording, or the room broke down.
     """
     # textual-serve names the driver that draws into a browser; there is no terminal then.
     in_browser = "TEXTUAL_DRIVER" in os.environ
     if not in_browser and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise LabeltoolError("the labelling room needs a terminal", remedy="`labeltool mark` answers from a script")
     _need_clips(project, annotator)
+    opened = None
+    if recording is not None:
+        with project.open_store() as store:
+            opened = recordings.find_recording(store, recording)
     from labeltool.tui.app import Room  # Textual takes a third of a second: not for a room that cannot be entered
 
-    room = Room(project, annotator=annotator)
+    room = Room(project, annotator=annotator, recording=opened)
     log = project.cache / "logs" / "room.log"
     if in_browser:
         threading.Thread(target=_leave_with_the_server, name="labeltool-server", daemon=True).start()

@@ -17,8 +17,6 @@ from labeltool.tui.text import fit, shown
 from labeltool.tui.timeline import GUTTER
 from labeltool.tui.window import Window
 
-_FIRST = (Kind.VERDICT, Kind.NOTE, Kind.SUGGESTION)
-
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -82,7 +80,7 @@ _STYLES: dict[Value | Kind | None, str] = {
 def arrange(spans: Sequence[Span], window: Window, columns: int, height: int) -> tuple[list[list[Block]], int]:
     """Lay spans out on lanes.
 
-    What was said finds its place before what a model holds, and a block before another one's name.
+    What was heard finds its place before what a model holds, and a block before another one's name.
 
     Returns
     -------
@@ -95,7 +93,7 @@ def arrange(spans: Sequence[Span], window: Window, columns: int, height: int) ->
     taken = [bytearray(columns) for _ in range(height)]
     placed: list[list[tuple[int, int, Span]]] = [[] for _ in range(height)]
     left_out = 0
-    for span in sorted(in_sight, key=lambda span: _FIRST.index(span.kind)):
+    for span in sorted(in_sight, key=_rank):
         first = min(columns - 1, int(max(0.0, window.share(span.start_s)) * columns))
         last = max(first + 1, ceil(min(1.0, window.share(span.end_s)) * columns))
         lane = next((y for y in range(height) if not any(taken[y][first:last])), None)
@@ -105,6 +103,13 @@ def arrange(spans: Sequence[Span], window: Window, columns: int, height: int) ->
         taken[lane][first:last] = b"\1" * (last - first)
         placed[lane].append((first, last, span))
     return [_named(sorted(lane, key=lambda block: block[0]), columns) for lane in placed], left_out
+
+
+def _rank(span: Span) -> int:
+    """Return when a span finds its place: what is not there comes last."""
+    if span.value is Value.ABSENT:
+        return 3
+    return (Kind.VERDICT, Kind.NOTE, Kind.SUGGESTION).index(span.kind)
 
 
 def _named(lane: list[tuple[int, int, Span]], columns: int) -> list[Block]:

@@ -74,7 +74,7 @@ class ListeningScreen(Screen[None]):
         self._put(sound)
         self._spectrogram.show(sound)
         if sound.cut_s:
-            self.notice.tell(f"a long clip: its last {clock(sound.cut_s)} are neither shown nor played")
+            self.notice.tell(f"a long clip: its last {clock(sound.cut_s)} are left out; w opens the whole")
 
     def show_words(self, *lines: str) -> None:
         """Show a few lines in place of a clip."""
@@ -99,7 +99,8 @@ class ListeningScreen(Screen[None]):
         self._sound = sound
         self._waveform.show(sound)
         self._transport.duration_s = sound.duration_s if sound else 0.0
-        self.take_player(play=self.services.state.autoplay)
+        if self.in_front:
+            self.take_player(play=self.services.state.autoplay)
         self._follow_sound()
 
     def _follow_sound(self) -> None:

@@ -58,16 +58,18 @@ class Marking:
         self.edge = None
 
     def begin(self, moment_s: float) -> None:
-        """Set the beginning; an end that is not after it is forgotten."""
-        self.start_s = moment_s
+        """Set the beginning; where the end is not after it, the span is begun anew."""
         if self.end_s is not None and self.end_s <= moment_s:
             self.end_s = None
+            self.drop_band()
+        self.start_s = moment_s
 
     def finish(self, moment_s: float) -> None:
-        """Set the end; a beginning that is not before it is forgotten."""
-        self.end_s = moment_s
+        """Set the end; where the beginning is not before it, the span is begun anew."""
         if self.start_s is not None and self.start_s >= moment_s:
             self.start_s = None
+            self.drop_band()
+        self.end_s = moment_s
 
     def carry(self, from_s: float, to_s: float) -> bool:
         """Move the end that stands at a moment to another one, but not past the other end; tell whether one did."""

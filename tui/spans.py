@@ -13,7 +13,6 @@ from textual import work
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip, Suggestion, Value
 from labeltool.store import Store, clips, spans
-from labeltool.store.clips import Counts
 from labeltool.store.journal import JournalRow
 from labeltool.store.spans import Kind, Mark, Span
 from labeltool.tui.keys import SPANS
@@ -308,19 +307,22 @@ class SpansScreen(RecordingScreen):
         """Mark the span again of which something was taken back."""
         self._go_back(row)
 
-    @work(exclusive=True, group="go back")
+    @work(exclusive=True, group="standing")
     async def _go_back(self, row: JournalRow) -> None:
         place = await self._read(lambda store: spans.place_of(store, row))
+        await self._refresh()
         if place is not None and self.opened is not None and place[0] == self.opened.recording.id:
             self._show_mark(place[1])
-        self.look_again()
 
     def look_again(self) -> None:
         """Read again what stands on the recording."""
-        self._read_standing()
+        self._look_again()
 
     @work(exclusive=True, group="standing")
-    async def _read_standing(self) -> None:
+    async def _look_again(self) -> None:
+        await self._refresh()
+
+    async def _refresh(self) -> None:
         if self.opened is None:
             return
         recording_id = self.opened.recording.id
@@ -328,14 +330,13 @@ class SpansScreen(RecordingScreen):
         if found is None or recording_id != self.opened.recording.id:
             return
         self._spans, counts = found
-        self._take_counts(counts)
-        self.overview.show_spans(self._spans)
-        self.show_standing()
-
-    def _take_counts(self, counts: Counts) -> None:
         self.services.state.count(counts)
         self.header.refresh()
-        if self._saying is Saying.ANSWER:
+        self.overview.show_spans(self._spans)
+        self.show_standing()
+        if self._offers:
+            self.show_offers()  # those shown keep their digits
+        else:
             self._ask()
 
     async def _read(self, what: Callable[[Store], _T]) -> _T | None:
