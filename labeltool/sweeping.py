@@ -16,10 +16,14 @@ from labeltool.store.journal import JournalRow
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a model (its `uid`) holds of a clip: the probability, 0 to 1, of the page's label."""
+    """What a model (its `uid`) holds of a clip: the probability, 0 to 1, of the page's label, and what else it may be.
+
+    `rival` is the likeliest other label with its probability, "" and 0 where the model knows none.
+    """
 
     probability: float
     model_uid: str
+    rival: tuple[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +88,7 @@ def _held(store: Store, clip_ids: Sequence[int], label: str) -> dict[int, Held]:
         if suggestion is not None:
             if suggestion.model_id not in uids:
                 uids[suggestion.model_id] = models.model(store, suggestion.model_id).uid
-            held[clip_id] = Held(suggestion.probabilities.get(label, 0.0), uids[suggestion.model_id])
+            shares = suggestion.probabilities
+            rival = next((other for other in shares.items() if other[0] != label), ("", 0.0))
+            held[clip_id] = Held(shares.get(label, 0.0), uids[suggestion.model_id], rival)
     return held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
@@ -364,7 +365,7 @@ def test_sweeping_in_a_real_terminal_and_kill_9_after_enter(terminal: Terminal) 
     terminal.tmux("resize-window", "-t", "room", "-x", "80", "-y", "24")
     terminal.press("S")
     terminal.until(lambda: "1 of 6" in terminal.screen() and terminal.screen().count("✓ ") == 6, "the page")
-    page = [line.split()[-3] for line in terminal.screen().splitlines() if "✓ " in line]
+    page = [re.findall(r"tone\w+\.wav", line)[0] for line in terminal.screen().splitlines() if "✓ " in line]
     terminal.press("x", "Down", "Down", "x")
     terminal.until(lambda: "2 struck out" in terminal.screen(), "two struck out")
     terminal.press("Enter")

@@ -124,10 +124,15 @@ class ListScreen(AnsweringScreen):
         if self._now is not None:
             self._fetch()
 
+    @property
+    def heading(self) -> str:
+        """What stands first above the list."""
+        return self.way.title
+
     def show_title(self) -> None:
         """Tell where in which list the highlight is."""
         here = f"{self.clips.place + 1:,} of {len(self.clips.ids):,}   " if self.clips.ids else ""
-        title = ((f"{self.way.title}   ", "bold $foreground"), (here, "$foreground"), (self._found, "$quiet"))
+        title = ((f"{self.heading}   ", "bold $foreground"), (here, "$foreground"), (self._found, "$quiet"))
         self._title.update(Content.assemble(*title))
 
     def on_clip_list_moved(self) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from rich.cells import cell_len
 from textual import work
 
 from labeltool import listing, query, sweeping
@@ -170,36 +171,44 @@ class SweepScreen(ListScreen):
 
     # -- what is shown
 
+    @property
+    def heading(self) -> str:
+        """The label that is swept stands in the title."""
+        told = super().heading
+        return f"{told}: {clip(self._page.label, _LABEL_CELLS)}" if self._page.held else told
+
     def show_title(self) -> None:
         """Tell the label, and how far the page is."""
         if self._page.held:
             unheard = len(self._unheard())
-            parts = [
-                clip(self._page.label, _LABEL_CELLS),
-                f"{len(self._struck)} struck out" if self._struck else "",
-                f"{unheard} not heard" if unheard else "all heard",
-                f"{self._page.waiting:,} held for it",
-            ]
-            self._found = " · ".join(part for part in parts if part)
+            self._found = " · ".join(
+                [
+                    *([f"{len(self._struck)} struck out"] if self._struck else []),
+                    f"{unheard} not heard" if unheard else "all heard",
+                    f"{self._page.waiting:,} held for it",
+                ]
+            )
         super().show_title()
 
     def tell(self, listed: Listed, width: int) -> list[Part]:
         """Return a clip's line: will it be taken, was it heard, its file, and how sure the model is."""
         clip_id = listed.clip.id
         struck = clip_id in self._struck
-        held = self._page.held.get(clip_id)
-        share = held.probability if held is not None else 0.0
-        long = max(4, min(24, width // 5))
-        room = max(0, width - long - 10)
+        held = self._page.held[clip_id]
+        long, least = max(4, min(24, width // 5)), max(0, width // 4)
+        room = max(0, width - long - least - 10)
         begins = f" {clock(listed.clip.start_s)}" if listed.clip.start_s else ""
         name = clip_left(listed.clip.path.rpartition("/")[2], max(0, room - len(begins))) + begins
-        gap = " " * len(fit(name, room)[len(name) :])
+        rival, share = held.rival
+        said = f"or {clip(rival, least - 8)} {share:.0%}" if rival else ""
         return [
             ("✗ ", "bold $error") if struck else ("✓ ", "$success"),
             ("♪ " if clip_id in self._heard else "  ", "$accent"),
             (name, "$quiet strike" if struck else "$foreground"),
-            (f"{gap} {share:4.0%} ", "$quiet" if struck else "$foreground"),
-            (bar(share, long), "$faint" if struck else "$primary"),
+            (" " * max(0, room - cell_len(name)), ""),
+            (f" {held.probability:4.0%} ", "$quiet" if struck else "$foreground"),
+            (bar(held.probability, long), "$faint" if struck else "$primary"),
+            (f" {fit(said, least - 1)}", "$quiet"),
         ]
 
     def _unheard(self) -> list[int]:
