@@ -113,6 +113,7 @@ _ROOM = (
     Key("sweep", "S", "app.work('sweep')", "Room", "S", "sweep: pages of what the model is surest of", "sweep"),
     Key("review", "R", "app.work('review')", "Room", "R", "review: verdicts that look wrong", "review"),
     Key("browse", "B", "app.work('browse')", "Room", "B", "browse: every clip, to filter and search", "browse"),
+    Key("whole", "w", "app.whole_recording", "Room", "w", "the whole recording, to mark spans in", "whole"),
     Key("train", "t", "app.train", "Room", "t", "train a model now, behind the screen", "train"),
     Key("stopwatch", "P", "app.stopwatch", "Room", "P", "the stopwatch: how fast, how often right"),
     Key("commands", "colon,ctrl+p", "commands", "Room", ":", "find any of these by its name"),
@@ -218,5 +219,46 @@ BROWSE = Way(
     ),
 )
 
-WAYS: tuple[Way, ...] = (ASK, SWEEP, REVIEW, BROWSE)
+SPANS = Way(
+    "spans",
+    "Whole recording",
+    "A long recording, to scroll and zoom in; spans are marked and labelled in it.",
+    (
+        Key("mark_in", "i", "mark_in", "Mark", "i", "the span begins here", "in"),
+        Key("mark_out", "o", "mark_out", "Mark", "o", "the span ends here", "out"),
+        Key(
+            "nudge_left", "less_than_sign,shift+left", "nudge(-1)", "Mark", "< >", "by a column, with the end it is on"
+        ),
+        Key("nudge_right", "greater_than_sign,shift+right", "nudge(1)", "Mark", "", ""),
+        Key("to_in", "I", "to_end(False)", "Mark", "I O", "to the span's beginning, to its end"),
+        Key("to_out", "O", "to_end(True)", "Mark", "", ""),
+        Key("band", "f", "band", "Mark", "f", "a band: ↑ ↓ move its top, f again its bottom", "band"),
+        Key("no_band", "F", "no_band", "Mark", "F", "no band"),
+        Key("following", "tab", "jump(1)", "Mark", "Tab", "the next label or suggestion", "next"),
+        Key("previous", "shift+tab", "jump(-1)", "Mark", "⇧Tab", "the one before"),
+        Key("zoom_in", "up", "rise(1)", "Look", "↑ ↓", "zoom in and out", "zoom"),
+        Key("zoom_out", "down", "rise(-1)", "Look", "", ""),
+        Key("window_back", "pageup", "page(-1)", "Look", "PgUp PgDn", "a window back, a window on"),
+        Key("window_on", "pagedown", "page(1)", "Look", "", ""),
+        Key("beginning", "home", "end(False)", "Look", "Home End", "the recording's beginning, its end"),
+        Key("ending", "end", "end(True)", "Look", "", ""),
+        Key("take_first", "enter", "take(1)", "Answer", "Enter", "take the first label shown", "first"),
+        *(key for key in _ANSWER if key.name not in ("bad_audio", "drop")),
+        Key("drop", "escape", "drop", "Answer", "Esc", "forget what was begun, then the mark, then go back"),
+        Key("replay", "r", "replay", "Listen", "r", "play the marked span alone, or what is seen", "span"),
+        Key("loop", "l", "loop", "Listen", "l", "loop the marked span, or what is seen", "loop"),
+        Key("back", "left", "seek(-1)", "Listen", "← →", "back and forward"),
+        Key("forward", "right", "seek(1)", "Listen", "", ""),
+        *(key for key in _LISTEN if key.name not in ("replay", "loop", "back", "forward", "autoplay")),
+        Key("autoplay", "p", "autoplay", "Listen", "p", "play what Tab goes to, or not"),
+        Key("return", "w", "app.return", "Room", "w", "back to where you came from", "back"),
+        *(key for key in _ROOM if key.name != "whole"),
+    ),
+    (
+        *("mark_in", "mark_out", "take_1", "find", "replay", "following", "zoom_in", "undo", "help", "play", "return"),
+        *("band", "loop", "absent", "leave", "note", "contrast", "train"),
+    ),
+)
+
+WAYS: tuple[Way, ...] = (ASK, SWEEP, REVIEW, BROWSE, SPANS)
 """Every way to work, in the order of the help."""
