@@ -20,7 +20,8 @@ from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Value, Verdict
 from labeltool.store import Store
 from labeltool.store.intake import take_in
-from labeltool.store.journal import rename_label, say
+from labeltool.store.journal import say
+from labeltool.store.labels import rename
 
 SOUND = Recording("/sounds/marsh.wav", "ab" * 32, 16_000, 1, 160_000, "marsh")
 
@@ -70,7 +71,7 @@ def test_a_track_follows_the_journal_and_keeps_every_place_a_label_was_heard(pro
     say(store, 1, "rain", Value.ABSENT, annotator="ann")
     assert track(project) == "1.000000\t2.000000\tcall\n3.000000\t4.000000\tcall\n6.000000\t7.000000\tcall\n"
     say(store, 2, None, Value.ABSENT, annotator="ann")
-    rename_label(store, "call", "song", annotator="ann")
+    rename(store, "call", "song", annotator="ann")
     assert track(project) == "1.000000\t2.000000\tsong\n3.000000\t4.000000\tsong\n"
     say(store, 1, "song", Value.ABSENT, annotator="ann")
     say(store, 1, "song", annotator="ann")

@@ -30,7 +30,8 @@ from labeltool.frontend import Frontend
 from labeltool.modelfiles import ModelFiles
 from labeltool.project import Project
 from labeltool.records import Value
-from labeltool.store.journal import rename_label, say
+from labeltool.store.journal import say
+from labeltool.store.labels import rename
 
 HOSTILE = (
     "dog",
@@ -269,7 +270,7 @@ def test_clips_the_model_learnt_from_validate_it_only_where_there_are_no_others(
     shutil.copytree(modelled.directory, tmp_path / "copy")
     project = projects.load(tmp_path / "copy")
     with project.open_store() as store:
-        rename_label(store, "rain", "drizzle", annotator="ann")
+        rename(store, "rain", "drizzle", annotator="ann")
         for clip_id in (4, 5, 6):
             say(store, clip_id, None, Value.ABSENT, annotator="ann")
     package = Path(export(project, "stm32")["written"][0])

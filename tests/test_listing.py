@@ -11,7 +11,7 @@ from labeltool import listing, query
 from labeltool.listing import Filter
 from labeltool.project import Project
 from labeltool.records import Suggestion, Value
-from labeltool.store import Store, journal, models
+from labeltool.store import Store, journal, labels, models
 from labeltool.store.intake import take_in
 
 
@@ -114,7 +114,7 @@ def test_a_sweep_finds_what_waits_under_todays_names_the_surest_first(held: Stor
     assert list(listing.sweepable(held, "cat")) == [6, 5, 4]
     journal.say(held, 2, "cat", annotator="ann")
     assert list(listing.sweepable(held, "dog")) == [1, 3]
-    journal.rename_label(held, "cat", "lynx", annotator="ann")
+    labels.rename(held, "cat", "lynx", annotator="ann")
     assert list(listing.sweepable(held, "lynx")) == [6, 5, 4]
     assert list(listing.sweepable(held, "cat")) == []
     assert listing.sweep_labels(held) == {"lynx": 3, "dog": 2}

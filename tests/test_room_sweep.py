@@ -21,7 +21,7 @@ from labeltool import pace
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Suggestion
-from labeltool.store import Store, clips, journal, models
+from labeltool.store import Store, clips, journal, labels, models
 from labeltool.tui import session as sessions
 from labeltool.tui.app import Room
 from labeltool.tui.ask import AskScreen
@@ -324,7 +324,7 @@ async def test_a_strange_label_is_swept_as_text(project: Project, tmp_path: Path
 async def test_a_renamed_label_is_swept_under_its_name_of_today(room_project: Project, reading: Store) -> None:
     with room_project.open_store() as store:
         journal.say(store, 9, "high", annotator="before")
-        journal.rename_label(store, "high", "shrill", annotator="before")
+        labels.rename(store, "high", "shrill", annotator="before")
     async with sweeping(room_project) as (_, screen, pilot):
         assert "shrill" in text_of(screen._title)
         await until(pilot, lambda: lines(screen) and "75%" in lines(screen)[0], "the shares")

@@ -19,7 +19,7 @@ from labeltool import listing, query
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Recording, Suggestion, Value, Verdict
-from labeltool.store import Store, clips, journal, models, queue, schema
+from labeltool.store import Store, appending, clips, journal, labels, models, queue, schema
 from labeltool.store.intake import take_in
 
 
@@ -96,7 +96,7 @@ def test_redo_says_again_what_undo_took_back_until_something_new_is_said(store: 
 def test_redo_brings_a_renaming_back(store: Store) -> None:
     fill(store, "a")
     journal.say(store, 1, "dog", annotator="ann")
-    journal.rename_label(store, "dog", "hound", annotator="ann")
+    labels.rename(store, "dog", "hound", annotator="ann")
     journal.undo(store, annotator="ann")
     journal.redo(store, annotator="ann")
     assert truth(store) == {(1, "hound"): "present"}
@@ -156,7 +156,7 @@ def test_none_of_these_takes_back_what_was_heard_and_gives_way_to_what_is_heard_
 def test_a_renamed_label_takes_its_verdicts_along_and_undo_brings_the_name_back(store: Store) -> None:
     fill(store, "a")
     journal.say(store, 1, "dog", annotator="ann")
-    journal.rename_label(store, "dog", "hound", annotator="ann")
+    labels.rename(store, "dog", "hound", annotator="ann")
     assert truth(store) == {(1, "hound"): "present"}
     assert clips.label_names(store) == ["hound"]
     journal.undo(store, annotator="ann")
@@ -167,7 +167,7 @@ def test_a_merge_joins_two_labels_and_can_be_undone(store: Store) -> None:
     fill(store, "a", "b")
     journal.say(store, 1, "dog", annotator="ann")
     journal.say(store, 2, "hound", annotator="ann")
-    journal.rename_label(store, "dog", "hound", annotator="ann")
+    labels.rename(store, "dog", "hound", annotator="ann")
     assert clips.counts(store).labels == {"hound": 2}
     journal.undo(store, annotator="ann")
     assert clips.counts(store).labels == {"dog": 1, "hound": 1}
@@ -176,8 +176,8 @@ def test_a_merge_joins_two_labels_and_can_be_undone(store: Store) -> None:
 def test_renaming_there_and_back_ends_where_it_began(store: Store) -> None:
     fill(store, "a")
     journal.say(store, 1, "dog", annotator="ann")
-    journal.rename_label(store, "dog", "hound", annotator="ann")
-    journal.rename_label(store, "hound", "dog", annotator="ann")
+    labels.rename(store, "dog", "hound", annotator="ann")
+    labels.rename(store, "hound", "dog", annotator="ann")
     assert truth(store) == {(1, "dog"): "present"}
     assert clips.label_names(store) == ["dog"]
 
@@ -185,8 +185,8 @@ def test_renaming_there_and_back_ends_where_it_began(store: Store) -> None:
 def test_a_chain_of_names_ends_at_the_last(store: Store) -> None:
     fill(store, "a", "b")
     journal.say(store, 1, "a", annotator="ann")
-    journal.rename_label(store, "a", "b", annotator="ann")
-    journal.rename_label(store, "b", "c", annotator="ann")
+    labels.rename(store, "a", "b", annotator="ann")
+    labels.rename(store, "b", "c", annotator="ann")
     journal.say(store, 2, "a", annotator="ann")
     assert clips.counts(store).labels == {"c": 2}
 
@@ -198,7 +198,7 @@ def test_a_renaming_that_makes_no_sense_is_refused(store: Store, old: str, new: 
     fill(store, "a")
     journal.say(store, 1, "dog", annotator="ann")
     with pytest.raises(LabeltoolError, match=told):
-        journal.rename_label(store, old, new, annotator="ann")
+        labels.rename(store, old, new, annotator="ann")
     assert clips.label_names(store) == ["dog"]
 
 
@@ -216,7 +216,7 @@ def test_importing_twice_changes_nothing(store: Store) -> None:
 def test_importing_again_after_a_renaming_brings_nothing_back(store: Store) -> None:
     records = records_of("a", "dog")
     take_in(store, records, kind="esc50", source="here")
-    journal.rename_label(store, "dog", "hound", annotator="ann")
+    labels.rename(store, "dog", "hound", annotator="ann")
     take_in(store, records, kind="esc50", source="here")
     assert clips.counts(store).labels == {"hound": 1}
 
@@ -358,9 +358,9 @@ def test_a_project_of_the_first_schema_is_backed_up_and_keeps_all_it_holds(
             journal.say(old, 1, "dog", annotator="ann")
             said = journal.say(old, 2, "cat", annotator="ann")
             with old.transaction() as connection:
-                journal.append(connection, kind="revoke", revokes=said, annotator="ann", origin="human")
+                appending.append(connection, kind="revoke", revokes=said, annotator="ann", origin="human")
             journal.set_aside(old, 3, "bad audio", annotator="ann")
-            journal.rename_label(old, "dog", "hound", annotator="ann")
+            labels.rename(old, "dog", "hound", annotator="ann")
             before = [tuple(row) for row in old.connection.execute("SELECT * FROM journal ORDER BY id")]
     with Store.open(path) as migrated:
         assert migrated.connection.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
@@ -430,7 +430,7 @@ def test_somebody_elses_database_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_row_ids_are_unique_and_ordered() -> None:
-    ids = [journal.new_row_id() for _ in range(20_000)]
+    ids = [appending.new_row_id() for _ in range(20_000)]
     assert ids == sorted(set(ids))
 
 
@@ -459,7 +459,7 @@ def test_undoing_everything_leads_back_to_the_beginning(
             if act[0] == "say":
                 journal.say(store, 1, act[1], act[2], annotator="ann")
             else:
-                journal.rename_label(store, act[1], act[2], annotator="ann")
+                labels.rename(store, act[1], act[2], annotator="ann")
         except LabeltoolError:
             continue
         history.append(truth(store))
@@ -564,7 +564,7 @@ def happen(store: Store, kind: str, *given_: Any) -> None:
     elif kind in ("undo", "redo"):
         getattr(journal, kind)(store, annotator=given_[0])
     elif kind == "rename":
-        journal.rename_label(store, given_[1], given_[2], annotator=given_[0])
+        labels.rename(store, given_[1], given_[2], annotator=given_[0])
     elif kind == "import":
         take_in(store, records_of(*given_), kind="test", source="test")
     elif kind == "suggest":

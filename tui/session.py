@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, journal, spans
+from labeltool.store.appending import new_row_id
 from labeltool.store.journal import JournalRow
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Mark
@@ -34,7 +35,7 @@ class Session:
         self._writer = StoreThread(project, "labeltool-journal")
         self.answers = 0
         self._worked_s = 0.0
-        self.began_after = journal.new_row_id()
+        self.began_after = new_row_id()
 
     @property
     def pace(self) -> float | None:

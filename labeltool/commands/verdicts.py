@@ -147,11 +147,11 @@ def stats(annotator: str | None, as_json: bool) -> None:
 @project_option
 def rename(old: str, new: str, annotator: str | None) -> None:
     """Let the label OLD go by the name NEW; where NEW exists, the two become one. `undo` takes it back."""
-    from labeltool.store import journal
+    from labeltool.store import labels
 
     project = current_project()
     with project.open_store() as store:
-        journal.rename_label(store, old, new, annotator=project.annotator(annotator))
+        labels.rename(store, old, new, annotator=project.annotator(annotator))
     narrate(f"{old!r} goes by {new!r}")
 
 

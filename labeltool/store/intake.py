@@ -12,8 +12,9 @@ from pathlib import Path
 from labeltool.errors import LabeltoolError
 from labeltool.records import Clip, Heard, Imported, Recording, Skipped, Suggestion, Verdict
 from labeltool.store import models
+from labeltool.store.appending import append
 from labeltool.store.database import Store, now
-from labeltool.store.journal import append, ensure_label
+from labeltool.store.labels import ensure_label
 
 
 @dataclass(slots=True)

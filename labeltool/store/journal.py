@@ -6,43 +6,15 @@ the first of them. What takes an act back, and what says it again, is an act as 
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import threading
-import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
-from labeltool.store.database import Store, now
-
-_ID_LOCK = threading.Lock()
-_last_id = 0
-
-
-def new_row_id(after: str = "") -> str:
-    """Return a time-ordered unique id (UUID version 7, RFC 9562), later than `after` and all before it in this process.
-
-    Journals of two people merge as a set union of rows with such ids, and sorting by id is sorting by time.
-
-    Parameters
-    ----------
-    after
-        The newest id of the journal: where the clock was stepped back, or another machine's is ahead, what is said last
-        must still sort last.
-    """
-    global _last_id
-    with _ID_LOCK:
-        stamped = time.time_ns() // 1_000_000 << 80 | 7 << 76 | int.from_bytes(os.urandom(2)) >> 4 << 64
-        fresh = stamped | 0b10 << 62 | int.from_bytes(os.urandom(8)) >> 2
-        newest = max(_last_id, uuid.UUID(after).int if after else 0)
-        if fresh <= newest:
-            # Within one millisecond, or behind the newest: count on from it. Only random bits change.
-            fresh = newest + 1
-        _last_id = fresh
-        return str(uuid.UUID(int=fresh))
+from labeltool.store import labels
+from labeltool.store.appending import append, append_act, newest
+from labeltool.store.database import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +118,8 @@ def append_verdict(
         `start_s`, `end_s`, `low_hz`, `high_hz`, where the verdict has bounds of its own.
     """
     if label is not None:
-        _check_name(label)
-        ensure_label(connection, label)
+        labels.check_name(label)
+        labels.ensure_label(connection, label)
     by_hand = {"kind": "verdict", "clip_id": clip_id, "annotator": annotator, "origin": "human", "took_ms": took_ms}
     verdict = {
         **by_hand,
@@ -159,7 +131,7 @@ def append_verdict(
         "suggested_label": suggested,
     }
     not_it = [{**by_hand, "label": name, "value": Value.ABSENT.value} for name in instead_of]
-    return _append_act(connection, [*not_it, verdict])[-1]
+    return append_act(connection, [*not_it, verdict])[-1]
 
 
 def say_all(
@@ -189,7 +161,7 @@ def say_all(
     list[JournalRow]
         The rows, in the order of `values`.
     """
-    _check_name(label)
+    labels.check_name(label)
     verdicts: list[dict[str, object]] = []
     for place, (clip_id, value) in enumerate(values.items()):
         accepted = value is Value.PRESENT
@@ -209,8 +181,8 @@ def say_all(
             }
         )
     with store.transaction() as connection:
-        ensure_label(connection, label)
-        return _read(connection, _append_act(connection, verdicts))
+        labels.ensure_label(connection, label)
+        return _read(connection, append_act(connection, verdicts))
 
 
 def set_aside(store: Store, clip_id: int, kind: str, *, annotator: str, took_ms: int | None = None) -> str:
@@ -246,9 +218,9 @@ def undo(store: Store, *, annotator: str) -> JournalRow | None:
             return None
         taken_back = _act(connection, row["id"], row["act"])
         revoking = {"kind": "revoke", "annotator": annotator, "origin": "human"}
-        _append_act(connection, [{**revoking, "revokes": row_id} for row_id in taken_back])
+        append_act(connection, [{**revoking, "revokes": row_id} for row_id in taken_back])
         if row["kind"] == "rename":
-            _resolve_labels(connection)
+            labels.resolve(connection)
         return _row(row)
 
 
@@ -283,41 +255,15 @@ def _say_again(connection: sqlite3.Connection, undo_ids: Sequence[str]) -> Journ
         ).fetchone()
         own = ("id", "said_at", "import_key", "act")
         said_anew.append({**{name: row[name] for name in row.keys() if name not in own}, "redoes": undo_id})  # noqa: SIM118
-    fresh = _append_act(connection, said_anew)
+    fresh = append_act(connection, said_anew)
     if said_anew[-1]["kind"] == "rename":
-        _resolve_labels(connection)
+        labels.resolve(connection)
     return _read(connection, fresh[-1:])[0]
 
 
 def said_together(store: Store, row: JournalRow) -> list[JournalRow]:
     """Return the rows of a row's act, oldest first; of a row by itself, only it."""
     return _read(store.connection, _act(store.connection, row.id, row.act))
-
-
-def rename_label(store: Store, old: str, new: str, *, annotator: str) -> None:
-    """Let `old` go by the name of `new` from now on; where `new` exists, the two become one (a merge).
-
-    Whatever is said of `old` later, by an import for instance, counts for `new`. `undo` takes it back.
-
-    Raises
-    ------
-    LabeltoolError
-        When there is no label `old`, or the two are one already.
-    """
-    _check_name(new)
-    with store.transaction() as connection:
-        today = _today(connection)
-        if old not in today:
-            raise LabeltoolError(f"no label {old!r}", remedy="`labeltool status` lists them")
-        if today[old] != old:
-            raise LabeltoolError(f"{old!r} goes by {today[old]!r} now", remedy="rename that")
-        if old == new:
-            raise LabeltoolError("that is its name already")
-        if today.get(new, new) != old:
-            new = today.get(new, new)
-        ensure_label(connection, new)
-        append(connection, kind="rename", label=old, new_label=new, annotator=annotator, origin="human")
-        _resolve_labels(connection)
 
 
 def rows(store: Store, *, clip_id: int | None = None, limit: int | None = None) -> Iterator[JournalRow]:
@@ -337,36 +283,7 @@ def row(store: Store, row_id: str) -> JournalRow:
 
 def mark(store: Store) -> str:
     """Return the id of the newest row, "" for an empty journal: what a model that learns now will have heard of."""
-    return _newest(store.connection)
-
-
-def append(connection: sqlite3.Connection, **values: object) -> str:
-    """Append a row inside a transaction and return its id; `values` are the columns besides id and time."""
-    row_id = new_row_id(after=_newest(connection))
-    _insert(connection, {"id": row_id, **values})
-    return row_id
-
-
-def ensure_label(connection: sqlite3.Connection, name: str) -> None:
-    """Make a label of the name if there is none."""
-    connection.execute("INSERT OR IGNORE INTO labels (name, created_at) VALUES (?, ?)", (name, now()))
-
-
-def _append_act(connection: sqlite3.Connection, rows: Sequence[Mapping[str, object]]) -> list[str]:
-    """Append rows that undo is to take back at once, and return their ids."""
-    if len(rows) < 2:
-        return [append(connection, **row) for row in rows]
-    row_ids = [new_row_id(after=_newest(connection)) for _ in rows]
-    for row_id, row in zip(row_ids, rows, strict=True):
-        _insert(connection, {"id": row_id, "act": row_ids[0], **row})
-    return row_ids
-
-
-def _insert(connection: sqlite3.Connection, row: Mapping[str, object]) -> None:
-    columns = {**row, "said_at": now()}
-    connection.execute(
-        f"INSERT INTO journal ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", tuple(columns.values())
-    )
+    return newest(store.connection)
 
 
 def _act(connection: sqlite3.Connection, row_id: str, act: str | None) -> list[str]:
@@ -383,53 +300,5 @@ def _read(connection: sqlite3.Connection, row_ids: Sequence[str]) -> list[Journa
     ]
 
 
-def _newest(connection: sqlite3.Connection) -> str:
-    (newest,) = connection.execute("SELECT COALESCE(MAX(id), '') FROM journal").fetchone()
-    return str(newest)
-
-
-def _check_name(label: str) -> None:
-    if not label.strip():
-        raise LabeltoolError("a label needs a name")
-    try:
-        label.encode()
-    except UnicodeEncodeError:
-        # Bytes of the command line that are not UTF-8 come as lone surrogates.
-        raise LabeltoolError(f"the label {label!a} is not text", remedy="is the terminal set to UTF-8?") from None
-
-
 def _row(row: sqlite3.Row) -> JournalRow:
     return JournalRow(**{**row, "revoked": bool(row["revoked"])})
-
-
-def _today(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return every name ever used for a label and the name it goes by today."""
-    return {
-        said: today
-        for said, today in connection.execute(
-            "SELECT l.name, COALESCE(t.name, l.name) FROM labels l LEFT JOIN labels t ON t.id = l.merged_into"
-        )
-    }
-
-
-def _resolve_labels(connection: sqlite3.Connection) -> None:
-    """Rewrite `labels.merged_into` from the renamings that stand: the table is a picture, the journal the truth."""
-    goes_by: dict[str, str] = {}
-    for old, new in connection.execute(
-        """
-        SELECT j.label, j.new_label FROM journal j
-        WHERE j.kind = 'rename' AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
-        ORDER BY j.id
-        """
-    ):
-        # A name renamed to is a name in use again: renaming there and back must not make a circle.
-        goes_by.pop(new, None)
-        goes_by[old] = new
-    connection.execute("UPDATE labels SET merged_into = NULL")
-    for old in goes_by:
-        root = goes_by[old]
-        while root in goes_by:
-            root = goes_by[root]
-        connection.execute(
-            "UPDATE labels SET merged_into = (SELECT id FROM labels WHERE name = ?) WHERE name = ?", (root, old)
-        )

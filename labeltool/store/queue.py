@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from labeltool.store.database import Store
 
-
 _MOST_PLACES = 10_000
 """More than anybody answers before the order is reckoned anew; writing a million would keep who answers waiting."""
 

@@ -10,9 +10,10 @@ from enum import StrEnum
 from labeltool.errors import LabeltoolError
 from labeltool.microseconds import MICROSECONDS, span_us
 from labeltool.records import Value
+from labeltool.store.appending import append
 from labeltool.store.clips import WAITING, names_today
 from labeltool.store.database import Store
-from labeltool.store.journal import JournalRow, append, append_verdict
+from labeltool.store.journal import JournalRow, append_verdict
 from labeltool.store.recordings import StoredRecording
 
 SUGGESTED_FROM = 0.5

@@ -1,0 +1,68 @@
+"""Appending rows to the journal, inside a transaction: ids in the order of time, and acts of several rows."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+
+from labeltool.store.database import now
+
+_ID_LOCK = threading.Lock()
+_last_id = 0
+
+
+def new_row_id(after: str = "") -> str:
+    """Return a time-ordered unique id (UUID version 7, RFC 9562), later than `after` and all before it in this process.
+
+    Journals of two people merge as a set union of rows with such ids, and sorting by id is sorting by time.
+
+    Parameters
+    ----------
+    after
+        The newest id of the journal: where the clock was stepped back, or another machine's is ahead, what is said last
+        must still sort last.
+    """
+    global _last_id
+    with _ID_LOCK:
+        stamped = time.time_ns() // 1_000_000 << 80 | 7 << 76 | int.from_bytes(os.urandom(2)) >> 4 << 64
+        fresh = stamped | 0b10 << 62 | int.from_bytes(os.urandom(8)) >> 2
+        newest = max(_last_id, uuid.UUID(after).int if after else 0)
+        if fresh <= newest:
+            # Within one millisecond, or behind the newest: count on from it. Only random bits change.
+            fresh = newest + 1
+        _last_id = fresh
+        return str(uuid.UUID(int=fresh))
+
+
+def newest(connection: sqlite3.Connection) -> str:
+    """Return the id of the newest row, "" for an empty journal."""
+    (last,) = connection.execute("SELECT COALESCE(MAX(id), '') FROM journal").fetchone()
+    return str(last)
+
+
+def append(connection: sqlite3.Connection, **values: object) -> str:
+    """Append a row inside a transaction and return its id; `values` are the columns besides id and time."""
+    row_id = new_row_id(after=newest(connection))
+    _insert(connection, {"id": row_id, **values})
+    return row_id
+
+
+def append_act(connection: sqlite3.Connection, rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """Append rows that undo is to take back at once, and return their ids."""
+    if len(rows) < 2:
+        return [append(connection, **row) for row in rows]
+    row_ids = [new_row_id(after=newest(connection)) for _ in rows]
+    for row_id, row in zip(row_ids, rows, strict=True):
+        _insert(connection, {"id": row_id, "act": row_ids[0], **row})
+    return row_ids
+
+
+def _insert(connection: sqlite3.Connection, row: Mapping[str, object]) -> None:
+    columns = {**row, "said_at": now()}
+    connection.execute(
+        f"INSERT INTO journal ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", tuple(columns.values())
+    )
