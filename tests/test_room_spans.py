@@ -290,7 +290,7 @@ async def test_every_size_keeps_the_mark_and_shows_it(
         monkeypatch.setenv("NO_COLOR", no_color)
     async with whole(night, recording, size=(80, 24)) as (_, screen, pilot):
         assert screen.opened is not None
-        await pilot.press("right", "i", "right", "right", "o", "f")
+        await pilot.press("right", "i", "right", "right", "o", "f", "home")
         window, mark = screen.opened.window.view(75), screen.mark
         for size in ((140, 45), (40, 12), (80, 24)):
             await pilot.resize_terminal(*size)

@@ -17,6 +17,8 @@ from labeltool.tui.text import fit, shown
 from labeltool.tui.timeline import GUTTER
 from labeltool.tui.window import Window
 
+_FEWEST_LETTERS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -66,7 +68,10 @@ class Lanes(Widget):
         if self._mark is not None and is_of(span, self._mark):
             style = "bold $accent"
         heard = span.kind is Kind.VERDICT and span.value is Value.PRESENT
-        inside, beyond = _parted(fit(f"▏{name_of(span)}", block.until - block.first), block.last - block.first)
+        name, room = name_of(span), block.until - block.first
+        # Of a name that has no room for its first letters nothing is shown.
+        told = f"▏{name}" if room > min(cell_len(shown(name)), _FEWEST_LETTERS) else "▏"
+        inside, beyond = _parted(fit(told, room), block.last - block.first)
         return [(inside, f"{'reverse' if heard else 'underline'} {style}"), (beyond, style)]
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
-from rich.style import Style
 from textual.strip import Strip
 
 from labeltool.records import Value
@@ -20,7 +19,7 @@ _NOTHING, _SUGGESTED, _SAID = range(3)
 
 
 class Overview(Spectrogram):
-    """A spectrogram of few rows; in place of the time axis it has the ticks and, between brackets, the window."""
+    """A spectrogram of few rows; in place of the time axis stand the ticks and, bracketed or as a cross, the window."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *("overview--line", "overview--window", "overview--said", "overview--suggested")
@@ -36,11 +35,10 @@ class Overview(Spectrogram):
         self._spans = spans
         self.repaint()
 
-    def show_window(self, start: float, end: float) -> None:
-        """Show which shares of the recording the stretch below lies between."""
-        if (window := Box(start, end)) != self._window:
-            self._window = window
-            self.repaint()
+    def show_window(self, whole: Sight, start: float, end: float) -> None:
+        """Show the recording, and between which shares of it the stretch below lies."""
+        self._window = Box(start, end)
+        self.show(whole)
 
     def names(self, sound: Sight, rows: int) -> dict[int, str]:
         """Name the strip rather than frequencies: it has too few rows."""
@@ -53,19 +51,19 @@ class Overview(Spectrogram):
             tick = _tick(span)
             for column in Box(span.start_s / sound.duration_s, span.end_s / sound.duration_s).columns(columns):
                 ticks[column] = max(ticks[column], tick)
+        styles = [
+            self.rich_style + self.get_component_rich_style(f"overview--{name}")
+            for name in ("line", "suggested", "said", "window")
+        ]
         window = self._window.columns(columns)
         line = [Segment(" " * GUTTER, self.rich_style)]
         for column, tick in enumerate(ticks):
             inside = column in window
             letter = ("━" if inside else "─") if tick == _NOTHING else "▪" if tick == _SAID else "▫"
-            if inside and column in (window[0], window[-1]) and len(window) > 1:
-                letter = "┣" if column == window[0] else "┫"
-            line.append(Segment(letter, self._style(tick, inside)))
+            if inside and column in (window[0], window[-1]):
+                letter = "╋" if len(window) == 1 else "┣" if column == window[0] else "┫"
+            line.append(Segment(letter, styles[-1 if inside else tick]))
         return Strip(line, GUTTER + columns).simplify()
-
-    def _style(self, tick: int, inside: bool) -> Style:
-        name = "window" if inside else ("line", "suggested", "said")[tick]
-        return self.rich_style + self.get_component_rich_style(f"overview--{name}")
 
 
 def _tick(span: Span) -> int:

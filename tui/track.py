@@ -76,6 +76,7 @@ class Track(Widget):
         if not width or not height:
             return
         strips = self.paint(width - GUTTER, height)
+        self._column = self._column_of(self.playhead)
         if self.app.no_color:
             for without in self.get_line_filters():
                 strips = [strip.apply_filter(without, self.background_colors[1]) for strip in strips]
@@ -85,16 +86,19 @@ class Track(Widget):
 
     def watch_playhead(self, playhead: float | None) -> None:
         """Refresh the column the playhead left and the one it came to, nothing else."""
-        columns = self.size.width - GUTTER
-        column = None
-        if playhead is not None and self._sound is not None and columns > 0:
-            column = min(int(playhead * columns), columns - 1)
+        column = self._column_of(playhead)
         if column == self._column:
             return
         left, self._column = self._column, column
         for place in (left, column):
             if place is not None:
                 self.refresh(Region(GUTTER + place, 0, 1, self.size.height))
+
+    def _column_of(self, playhead: float | None) -> int | None:
+        columns = self.size.width - GUTTER
+        if playhead is None or self._sound is None or columns <= 0:
+            return None
+        return min(int(playhead * columns), columns - 1)
 
     def render_line(self, y: int) -> Strip:
         """Return one row of cells."""

@@ -142,8 +142,7 @@ class RecordingScreen(AnsweringScreen):
         window, duration_s = self._opened.window, self._opened.recording.duration_s
         whole, sight = self._opened.sights(self.columns)
         box = self.box()
-        self.overview.show_window(window.start_s / duration_s, window.end_s / duration_s)
-        self.overview.show(whole)
+        self.overview.show_window(whole, window.start_s / duration_s, window.end_s / duration_s)
         self._spectrogram.show(sight, box)
         self._waveform.show(sight, box)
         self.show_standing()
