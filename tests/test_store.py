@@ -238,9 +238,9 @@ def test_what_is_said_after_the_clock_was_stepped_back_still_comes_last(
     fill(store, "a")
     tomorrow = time.time_ns() + 86_400 * 10**9
     with monkeypatch.context() as patched:
-        patched.setattr("labeltool.store.journal.time.time_ns", lambda: tomorrow)
+        patched.setattr("labeltool.store.appending.time.time_ns", lambda: tomorrow)
         journal.say(store, 1, "dog", annotator="ann")
-    monkeypatch.setattr("labeltool.store.journal._last_id", 0)  # another process
+    monkeypatch.setattr("labeltool.store.appending._last_id", 0)  # another process
     journal.say(store, 1, "dog", Value.ABSENT, annotator="ann")
     assert truth(store) == {(1, "dog"): "absent"}
     undone = journal.undo(store, annotator="ann")
