@@ -302,14 +302,19 @@ async def test_every_size_keeps_the_mark_and_shows_it(
         assert "0:03.000 – 0:09.000" in bar(screen)
 
 
+@pytest.mark.parametrize("replaced", [False, True])
 async def test_a_recording_that_went_away_says_so_and_the_screen_lives(
-    night: Project, recording: StoredRecording
+    night: Project, recording: StoredRecording, replaced: bool
 ) -> None:
     Path(recording.path).rename(Path(recording.path).with_suffix(".gone"))
+    if replaced:
+        soundfile.write(recording.path, np.zeros(RATE), RATE)
     async with whole(night, recording) as (room, screen, pilot):
         await until(pilot, lambda: "relocate" in screen.notice.text, "what is wrong")
-        await pilot.press("space")
-        await until(pilot, lambda: not screen.services.player.playing, "the player stops")
+        assert ("it was replaced" in screen.notice.text) is replaced
+        if not replaced:
+            await pilot.press("space")
+            await until(pilot, lambda: not screen.services.player.playing, "the player stops")
         assert room.is_running
 
 

@@ -102,6 +102,10 @@ class Tiles:
         """Memory the tiles take."""
         return self._bytes
 
+    def are_of(self, reader: SoundReader) -> bool:
+        """Tell whether a file has the rate and the length of the recording."""
+        return reader.rate_hz == self._rate_hz and abs(reader.frames / reader.rate_hz - self._duration_s) < 1e-6
+
     def sight(self, view: View, whole: Sight | None = None) -> Sight:
         """Put together what there is of a view, in no time: what was not looked at yet is dark, or as seen from afar.
 
@@ -277,13 +281,25 @@ class Surveyor:
         reader: SoundReader | None = None
         while (views := self._next()) is not None:
             try:
-                reader = reader or SoundReader(self._path)
+                reader = reader or self._open()
                 self._make(reader, views)
             except LabeltoolError as error:
                 self._deliver(str(error))
         if reader is not None:
             with suppress(OSError):
                 reader.close()
+
+    def _open(self) -> SoundReader:
+        reader = SoundReader(self._path)
+        # Hashing hours of sound takes a while; its rate and length tell most replaced files.
+        if not self._tiles.are_of(reader):
+            reader.close()
+            raise LabeltoolError(
+                "is not the sound that was imported: it was replaced",
+                file=self._path,
+                remedy="`labeltool relocate FOLDER` finds the old one, `labeltool import audio` takes the new one in",
+            )
+        return reader
 
     def _next(self) -> Sequence[View] | None:
         with self._wake:
