@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
 
-from labeltool.query import FREE
 from labeltool.records import StoredClip, Value
 from labeltool.store import Store
 from labeltool.store.clips import CLIP_COLUMNS, RESTING, names_today, said_names, stored_clip, verdicts_on, where_heard
@@ -122,7 +121,9 @@ def sweep_labels(store: Store, *, annotator: str | None = None) -> dict[str, int
 def _sweep(annotator: str | None) -> tuple[str, dict[str, object]]:
     if annotator is None:
         return "g.waiting", {}
-    return f"g.waiting AND {FREE.replace('c.id', 'g.clip_id')}", {"annotator": annotator, "now_s": time.time()}
+    # Claims are few: one set of them is faster than a look for each of a label's clips.
+    claimed = "SELECT m.clip_id FROM claims m WHERE m.annotator <> :annotator AND m.until_s > :now_s"
+    return f"g.waiting AND g.clip_id NOT IN ({claimed})", {"annotator": annotator, "now_s": time.time()}
 
 
 def suspicions(store: Store, *, most: int = MOST_SUSPICIONS) -> list[Suspicion]:

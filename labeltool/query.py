@@ -21,8 +21,10 @@ _CANDIDATES_A_CLIP = 4
 # A claim that is not renewed runs out: the terminal was closed, or the person went home.
 _CLAIM_S = 900.0
 
-FREE = "NOT EXISTS (SELECT 1 FROM claims m WHERE m.clip_id = c.id AND m.annotator <> :annotator AND m.until_s > :now_s)"
-"""True for a clip c that nobody but :annotator has claimed at :now_s."""
+_FREE = (
+    "NOT EXISTS (SELECT 1 FROM claims m WHERE m.clip_id = c.id AND m.annotator <> :annotator AND m.until_s > :now_s)"
+)
+
 
 _SKIPPED = """EXISTS (
     SELECT 1 FROM standing k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
@@ -33,27 +35,27 @@ _NO_PLACE = "NOT EXISTS (SELECT 1 FROM queue p WHERE p.clip_id = c.id)"
 _BY_PLACE = f"""
     SELECT {CLIP_COLUMNS} FROM queue q
     JOIN clips c ON c.id = q.clip_id JOIN recordings r ON r.id = c.recording_id
-    WHERE q.waiting AND NOT {_SKIPPED} AND {FREE}
+    WHERE q.waiting AND NOT {_SKIPPED} AND {_FREE}
     ORDER BY q.place LIMIT :limit
 """
 
 _BY_MARGIN = f"""
     SELECT {CLIP_COLUMNS} FROM suggestions g
     JOIN clips c ON c.id = g.clip_id JOIN recordings r ON r.id = c.recording_id
-    WHERE g.waiting AND {_NO_PLACE} AND NOT {_SKIPPED} AND {FREE}
+    WHERE g.waiting AND {_NO_PLACE} AND NOT {_SKIPPED} AND {_FREE}
     ORDER BY g.margin LIMIT :limit
 """
 
 _SHUFFLED = f"""
     SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
     WHERE {WAITING} AND NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = c.id)
-      AND {_NO_PLACE} AND NOT {_SKIPPED} AND {FREE}
+      AND {_NO_PLACE} AND NOT {_SKIPPED} AND {_FREE}
     ORDER BY c.id * 2654435761 % 4294967296 LIMIT :limit
 """
 
 _SKIPPED_LAST = f"""
     SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
-    WHERE {WAITING} AND {_SKIPPED} AND {FREE}
+    WHERE {WAITING} AND {_SKIPPED} AND {_FREE}
     ORDER BY (
         SELECT MAX(k.id) FROM standing k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
     ) LIMIT :limit
