@@ -97,8 +97,16 @@ class Listener:
         return [strategies.describe(log_mel, self._files.frontend) for log_mel in hearing.log_mels]
 
 
-def order_by_model(project: Project, store: Store, impressions: Sequence[Impression], *, seed: int) -> None:
-    """Write the order to ask in down, by what a model makes of all clips, answered ones too."""
+def order_by_model(
+    project: Project, store: Store, impressions: Sequence[Impression], labels: Sequence[str], *, seed: int
+) -> None:
+    """Write the order to ask in down, by what a model makes of all clips, answered ones too.
+
+    Parameters
+    ----------
+    labels
+        What the model's outputs are called today.
+    """
     if not impressions:
         queue.replace(store, [])
         return
@@ -118,10 +126,21 @@ def order_by_model(project: Project, store: Store, impressions: Sequence[Impress
         embeddings=embeddings[is_waiting],
         groups=[one.clip.group for one in asked],
         answered=embeddings[~is_waiting],
+        answers=_answers(store, [one.clip for one in impressions if one.clip.id not in waiting], labels),
         probabilities=np.stack([one.probabilities for one in asked]) if asked else None,
         int8_probabilities=np.stack(as_int8) if as_int8 else None,
     )
     _write(project, store, [one.clip for one in asked], pool, seed)
+
+
+def _answers(store: Store, answered: Sequence[StoredClip], labels: Sequence[str]) -> Float32:
+    """Return what was heard in clips as targets, (clips, labels); rows of zeros where it was none of the labels."""
+    present = {one.clip.id: one.present for one in clips.labelled(store)}
+    targets = np.zeros((len(answered), len(labels)), np.float32)
+    for row, clip in zip(targets, answered, strict=True):
+        places = [place for place, label in enumerate(labels) if label in present.get(clip.id, ())]
+        row[places] = 1.0 / max(1, len(places))
+    return targets
 
 
 def order_by_sound(project: Project, store: Store, *, seed: int, report: Callable[..., None]) -> list[dict[str, str]]:

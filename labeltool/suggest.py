@@ -61,7 +61,9 @@ def suggest_for_all(project: Project, store: Store, model_id: int, *, report: Ca
         held = {files.labels[i]: float(one.probabilities[i]) for i in order}
         suggestions.append(Suggestion(one.clip.id, model_id, held))
     models.replace_suggestions(store, suggestions)
-    asking.order_by_model(project, store, impressions, seed=files.card["seed"])
+    today = clips.names_today(store)
+    labels = [today.get(name, name) for name in files.labels]
+    asking.order_by_model(project, store, impressions, labels, seed=files.card["seed"])
     return Suggested(sum(one.clip_id in waiting for one in suggestions), left_out)
 
 
