@@ -37,7 +37,7 @@ def main(job_text: str) -> int:
     """Do one job and return the exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.INTERRUPTED))
     job: dict[str, Any] = json.loads(job_text)
-    os.nice(job["niceness"])
+    _step_back(job["niceness"])
     module, function = TASKS[job["task"]].split(":")
     try:
         project = projects.find(Path(job["project"])) if job["project"] else None
@@ -49,6 +49,15 @@ def main(job_text: str) -> int:
         return ExitCode.FAILED
     _tell({"event": "done", "result": result})
     return ExitCode.FINE
+
+
+def _step_back(niceness: int) -> None:
+    """Let others go first."""
+    os.nice(niceness)
+    if niceness:
+        # Where Linux shares the cores out by session, niceness counts within one only: the session steps back too.
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def _in_words(error: Exception) -> str:

@@ -21,7 +21,9 @@ SPEEDS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 GAIN_STEP_DB = 3.0
 GAIN_LIMIT_DB = 30.0
 
-_BUFFER_MS = 30
+# While a training runs, the thread that paints may lose its core and keep Python from this one: with 30 ms half of the
+# clips had gaps then, with 60 ms one of seven, with 100 ms none.
+_BUFFER_MS = 100
 # A few milliseconds from silence to sound and back: without them each start, seek and pause is a click that was not
 # recorded. A loop's seam is left as it is.
 _FADE_FRAMES = PLAYBACK_RATE_HZ * 3 // 1000
