@@ -38,8 +38,9 @@ from labeltool.child import Child
 from labeltool.importers.audio import read
 from labeltool.project import Project
 from labeltool.records import Recording, Suggestion
-from labeltool.store import Store, journal, models, queue
+from labeltool.store import Store, labels, models, queue
 from labeltool.store import clips as stored_clips
+from labeltool.store.appending import append
 from labeltool.store.intake import take_in
 
 RECORDINGS = 20
@@ -85,8 +86,8 @@ def make_project(folder: Path, clips: int, *, suggestions: bool, answered: float
         with store.transaction() as connection:
             for place, clip_id in enumerate(before):
                 label = LABELS[place % len(LABELS)]
-                journal.ensure_label(connection, label)
-                journal.append(
+                labels.ensure_label(connection, label)
+                append(
                     connection,
                     kind="verdict",
                     clip_id=clip_id,
