@@ -14,8 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.frontend import Frontend
+from labeltool.heads import Head, heard_together
 
 Float32 = npt.NDArray[np.float32]
+
+# Of a mixture's amplitude: less, and a label is taught that nobody could hear.
+_AUDIBLE_SHARE = np.float32(0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,14 @@ class PatchSampler:
         The definition the log-mels were made with.
     log_mels : (frames, n_mels) float32 each
         One array a clip, `frontend.patch_frames` frames or more.
-    targets : (clips, labels) float32
-        Soft targets, rows summing to one.
+    targets : (clips, columns) float32
+        What is known of each clip (`heads.known`), something of every one.
     augmentation
         How hard.
     rng
         Source of all randomness: same seed, same patches.
+    head
+        What a mixture is taught as: under a softmax the two in the proportion they are heard, under a sigmoid both.
     """
 
     def __init__(
@@ -81,8 +87,10 @@ class PatchSampler:
         targets: Float32,
         augmentation: Augmentation,
         rng: np.random.Generator,
+        head: Head = "softmax",
     ) -> None:
         self.frontend, self.targets, self.augmentation, self._rng = frontend, targets, augmentation, rng
+        self.head = head
         lengths = np.array([len(log_mel) for log_mel in log_mels])
         if lengths.min() < frontend.patch_frames:
             raise ValueError("a clip is shorter than a patch")
@@ -122,8 +130,12 @@ class PatchSampler:
         if len(mixed):
             partners = self._partners(clips[mixed])
             ratio = rng.random(len(mixed), dtype=np.float32)
+            if self.head == "sigmoid":
+                ratio = _AUDIBLE_SHARE + (1 - 2 * _AUDIBLE_SHARE) * ratio
+                targets[mixed] = heard_together(targets[mixed], self.targets[partners])
+            else:
+                targets[mixed] = ratio[:, None] * targets[mixed] + (1 - ratio[:, None]) * self.targets[partners]
             power[mixed] = _mix(power[mixed], self._crops(partners), ratio, self.frontend.floor)
-            targets[mixed] = ratio[:, None] * targets[mixed] + (1 - ratio[:, None]) * self.targets[partners]
         power *= self._responses(n)[:, None, :]
         patches = self.frontend.normalise(np.ascontiguousarray(self.frontend.log_of_power(power).transpose(0, 2, 1)))
         self._mask(patches)
@@ -205,5 +217,5 @@ def _mix(one: Float32, other: Float32, ratio: Float32, floor: float) -> Float32:
 def _balanced(targets: Float32) -> npt.NDArray[np.float64]:
     """Weigh clips by the inverse square root of their label's share: rare ones are heard more, not endlessly."""
     totals = np.maximum(targets.sum(axis=0, dtype=np.float64), 1e-9)
-    weights = (targets / np.sqrt(totals)).sum(axis=1)
+    weights = (targets / np.sqrt(totals)).sum(axis=1) / targets.sum(axis=1)
     return np.asarray(weights / weights.sum(), dtype=np.float64)

@@ -55,11 +55,9 @@ def suggest_for_all(project: Project, store: Store, model_id: int, *, report: Ca
         hearing = hear(cache, wanted[first : first + _BATCH], report=_quietly, need=False)
         left_out += (one for one in hearing.left_out if one not in left_out)
         impressions += listener.listen(hearing)
-    suggestions: list[Suggestion] = []
-    for one in impressions:
-        order = one.probabilities.argsort()[::-1]
-        held = {files.labels[i]: float(one.probabilities[i]) for i in order}
-        suggestions.append(Suggestion(one.clip.id, model_id, held))
+    suggestions = [
+        models.suggestion_of(one.clip.id, model_id, files.card, one.probabilities.tolist()) for one in impressions
+    ]
     models.replace_suggestions(store, suggestions)
     today = clips.names_today(store)
     labels = [today.get(name, name) for name in files.labels]

@@ -191,7 +191,7 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
     header = (
         f"# aed_run {RUN_VERSION} model={sha256[:16]} labels={len(model.labels)} rate={frontend.sample_rate_hz} "
         f"patch_s={frontend.patch_s:g} patch_hop_s={frontend.patch_hop_s:g}"
-    )
+    ) + (" head=sigmoid" if model.rule.head == "sigmoid" else "")
     values = {
         **definitions(model, network),
         "SAMPLE_RATE_HZ": f"({frontend.sample_rate_hz}U)",

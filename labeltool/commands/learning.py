@@ -21,7 +21,9 @@ model_option = click.option("--model", "model_id", type=int, metavar="ID", help=
 @click.option("--from-scratch", is_flag=True, help="Start anew, not from the last model.")
 @click.option("--test-fold", type=int, metavar="K", help="Keep this fold unseen, for `evaluate --fold K`.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same machine, same model.")
-@click.option("--budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Train about so long.")
+@click.option(
+    "--budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Have the model within so long."
+)
 @project_option
 @json_option
 def retrain(
@@ -45,7 +47,10 @@ def retrain(
         f"model {result['model']} ({result['arch']}, {result['parameters']:,} parameters) learnt from "
         f"{result['labels_seen']} clips in {result['seconds']:.0f} s"
     )
+    _tell_kind(result)
     _tell_accuracy(result, "validation clips right")
+    if budget is not None and result["seconds_until_taught"] > budget:
+        narrate(f"the model took {result['seconds_until_taught']:.0f} s: in {budget:g} s nothing can be learnt")
 
 
 @click.command()
@@ -179,9 +184,28 @@ def classify(files: tuple[Path, ...], model: str | None, top: int, as_json: bool
         emit(result["files"][0] if len(files) == 1 else result)
         return
     for one in result["files"]:
-        click.echo(one["file"])
+        click.echo(one["file"] + ("" if one["heard"] else "  (nothing it knows)"))
         for score in one["scores"]:
             click.echo(f"  {score['score']:.2f}  {score['label']!r}")
+
+
+def _tell_kind(result: dict[str, Any]) -> None:
+    """Say what the journal made of the network: one label a clip or several, a background, and who beat whom."""
+    if result["head"] == "sigmoid":
+        narrate(
+            f"each label is judged for itself: {result['several_labels_clips']} of {result['labels_seen']} clips hold "
+            "several, or are only known for what they are not"
+        )
+    if result["background"]:
+        narrate(f"one output more, {result['background']!r}, learnt from clips that are none of the labels")
+    if result["assumed_absent"]:
+        names = ", ".join(shown(name, width=24) for name in result["assumed_absent"])
+        narrate(f"hardly ever denied: {names}; clips on which they were not mentioned count against them, weakly")
+    losses = result["compared"] or {}
+    if "from_scratch_log_loss" in losses:
+        warm, anew = losses["warm_log_loss"], losses["from_scratch_log_loss"]
+        kept = "so what was trained from scratch is kept" if anew < warm else "so it is kept"
+        narrate(f"log loss on validation: {warm:.3f} going on from the last model, {anew:.3f} from scratch, {kept}")
 
 
 def _tell_accuracy(result: dict[str, Any], of_what: str) -> None:
@@ -189,6 +213,9 @@ def _tell_accuracy(result: dict[str, Any], of_what: str) -> None:
         narrate("too few clips to hold some back: accuracy not measured")
         return
     narrate(f"{result['clip_accuracy']:.1%} {of_what}; as int8, {result['int8_clip_accuracy']:.1%}")
+    if result["head"] == "sigmoid":
+        as_float, as_int8 = result["label_accuracy"], result["int8_label_accuracy"]
+        narrate(f"{as_float:.1%} of the labels that were checked on them; as int8, {as_int8:.1%}")
 
 
 def _show_confusion(labels: list[str], confusion: list[list[int]]) -> None:
