@@ -206,6 +206,7 @@ def teach(
         "seed": recipe.seed,
         "test_fold": recipe.test_fold,
         "seconds": round(fitted.seconds, 1),
+        "patches": fitted.patches,
         "budget_s": recipe.budget_s,
         "parent": parent.id if parent else None,
         "compared": parent.files.card.get("compared") if parent else _state(lessons),

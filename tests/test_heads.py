@@ -186,7 +186,7 @@ Told = Callable[..., None]
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every training be a short one."""
-    short = replace(training.TrainingSettings(), least_patches=1920, most_patches=1920, validation_share=0.25)
+    short = replace(training.TrainingSettings(), least_patches=1280, most_patches=1280, validation_share=0.25)
     monkeypatch.setattr(training, "TrainingSettings", lambda **given: replace(short, **given))
 
 
@@ -314,3 +314,43 @@ def test_many_labels_of_few_clips_and_one_of_a_single_group_spare_what_they_can(
     assert 15 <= len(held) <= 25 and held.max() < 200
     left = np.delete(found.present, held, axis=0).sum(axis=0)
     assert left.min() >= 3 and found.present.shape == (206, 51)
+
+
+@pytest.mark.usefixtures("quickly")
+def test_a_warm_start_that_fell_behind_gives_way_to_one_from_scratch(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[tuple[Sequence[str], Mapping[str, Value] | None]] = [(["low"], {"low": P}), (["high"], {"high": P})]
+    add_tones(project, tmp_path / "wav", *heard * 8)
+    assert retrain(project)["compared"] is None
+    add_tones(project, tmp_path / "wav", *heard * 2)
+    again = retrain(project)
+    assert again["warm"] and "from_scratch_log_loss" not in again["compared"]  # not due: 20 clips are not twice 16
+    add_tones(project, tmp_path / "wav", *heard * 8)
+    # Going on from the last model was never taught that what is low is now high: it cannot win.
+    with project.open_store() as store:
+        store.connection.execute("DROP TRIGGER journal_is_never_edited")
+        store.connection.execute(
+            "UPDATE journal SET label = CASE label WHEN 'low' THEN 'high' ELSE 'low' END WHERE kind = 'verdict'"
+        )
+        store.connection.commit()
+    third = retrain(project)
+    losses = third["compared"]
+    assert losses["from_scratch_log_loss"] < losses["warm_log_loss"] and losses["clips"] == 36
+    assert not third["warm"]
+    card = modelfiles.read(project.models / "3").card
+    assert card["log_loss"] == losses["from_scratch_log_loss"] and card["parent"] is None
+    assert sorted(path.name for path in project.models.iterdir()) == ["1", "2", "3"]
+    # The same clips judged both, and they stay aside from then on.
+    checked = [modelfiles.read(project.models / name).groups_checked() for name in ("2", "3")]
+    assert checked[0] <= checked[1]
+
+
+def test_a_budget_ends_the_model_not_the_training(project: Project, tmp_path: Path) -> None:
+    heard: list[tuple[Sequence[str], Mapping[str, Value] | None]] = [(["low"], {"low": P}), (["high"], {"high": P})]
+    add_tones(project, tmp_path / "wav", *heard * 10)
+    told = retrain(project, budget_s=12.0)
+    assert told["validation_clips"] and told["int8_clip_accuracy"] is not None
+    card = modelfiles.read(project.models / "1").card
+    # The whole schedule would have taken several times as long; what it took was spent on learning.
+    assert 0 < card["patches"] < training.TrainingSettings().least_patches

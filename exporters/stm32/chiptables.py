@@ -174,6 +174,9 @@ def definitions(model: ModelFiles, network: Network) -> dict[str, str]:
         "OUTPUT_ZERO_POINT": f"({network.output.zero_point})",
         "CLIP_LOUDNESS_EXPONENT": f"({c_float(model.rule.loudness_exponent)})",
         "CLIP_TEMPERATURE": f"({c_float(model.rule.temperature)})",
+        "CLIP_SEVERAL": f"({int(model.rule.head == 'sigmoid')})",
+        "CLIP_THRESHOLD": f"({c_float(model.rule.threshold)})",
+        "BACKGROUND": f"({-1 if model.background is None else model.labels.index(model.background)})",
     }
 
 
@@ -200,7 +203,7 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
         "N_MELS": f"({frontend.n_mels}U)",
         "PATCH_FRAMES": f"({frontend.patch_frames}U)",
         "LABELS": f"({len(model.labels)}U)",
-        "RUN_HEADER": c_string(header),
+        "RUN_HEADER": c_string(header, continued=True),
     }
     width = max(map(len, values))
     twiddles = _interleaved(np.concatenate([stage.ravel() for stage in fft.twiddles]))

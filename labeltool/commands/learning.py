@@ -50,7 +50,9 @@ def retrain(
     _tell_kind(result)
     _tell_accuracy(result, "validation clips right")
     if budget is not None and result["seconds_until_taught"] > budget:
-        narrate(f"the model took {result['seconds_until_taught']:.0f} s: in {budget:g} s nothing can be learnt")
+        narrate(
+            f"the model took {result['seconds_until_taught']:.0f} s: the least that a model takes is more than that"
+        )
 
 
 @click.command()

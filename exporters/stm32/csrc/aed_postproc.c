@@ -2,7 +2,7 @@
 
 #include "aed_math.h"
 
-/* What the network calls 0 is anything up to half an int8 step of a softmax, 1/512. */
+/* What the network calls 0 is anything up to half an int8 step of a probability, 1/512. */
 #define SMALLEST_PROBABILITY 0.001953125F
 
 void aed_postproc_init(aed_postproc *state, float keep)
@@ -19,18 +19,30 @@ void aed_postproc_push(aed_postproc *state, const int8_t *scores, float loudness
     for (uint32_t label = 0; label < AED_LABELS; label++) {
         float probability = (float)(scores[label] - AED_OUTPUT_ZERO_POINT) * AED_OUTPUT_SCALE;
         probability = probability < SMALLEST_PROBABILITY ? SMALLEST_PROBABILITY : probability;
-        state->logs[label] = state->logs[label] * state->keep + weight * aed_log2(probability);
+#if AED_CLIP_SEVERAL
+        const float most = 1.0F - SMALLEST_PROBABILITY;
+        probability = probability > most ? most : probability;
+        const float logit = aed_log2(probability) - aed_log2(1.0F - probability);
+#else
+        const float logit = aed_log2(probability);
+#endif
+        state->logs[label] = state->logs[label] * state->keep + weight * logit;
     }
     state->weight = state->weight * state->keep + weight;
 }
 
 void aed_postproc_probabilities(const aed_postproc *state, float *probabilities)
 {
+    const float scale = state->weight > 0.0F ? 1.0F / (state->weight * AED_CLIP_TEMPERATURE) : 0.0F;
+#if AED_CLIP_SEVERAL
+    for (uint32_t label = 0; label < AED_LABELS; label++) {
+        probabilities[label] = 1.0F / (1.0F + aed_exp2(-state->logs[label] * scale));
+    }
+#else
     float largest = state->logs[0];
     for (uint32_t label = 1; label < AED_LABELS; label++) {
         largest = state->logs[label] > largest ? state->logs[label] : largest;
     }
-    const float scale = state->weight > 0.0F ? 1.0F / (state->weight * AED_CLIP_TEMPERATURE) : 0.0F;
     float sum = 0.0F;
     for (uint32_t label = 0; label < AED_LABELS; label++) {
         probabilities[label] = aed_exp2((state->logs[label] - largest) * scale);
@@ -39,6 +51,7 @@ void aed_postproc_probabilities(const aed_postproc *state, float *probabilities)
     for (uint32_t label = 0; label < AED_LABELS; label++) {
         probabilities[label] /= sum;
     }
+#endif
 }
 
 int32_t aed_postproc_answer(const float *probabilities, float threshold)
@@ -47,5 +60,5 @@ int32_t aed_postproc_answer(const float *probabilities, float threshold)
     for (uint32_t label = 1; label < AED_LABELS; label++) {
         best = probabilities[label] > probabilities[best] ? label : best;
     }
-    return probabilities[best] < threshold ? AED_UNKNOWN : (int32_t)best;
+    return probabilities[best] < threshold || (int32_t)best == AED_BACKGROUND ? AED_UNKNOWN : (int32_t)best;
 }
