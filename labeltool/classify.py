@@ -14,7 +14,7 @@ from labeltool.project import Project
 from labeltool.store import models
 
 # Decoded at once: hours pass through in little memory.
-_BLOCK_FRAMES = 3000
+_BLOCK_S = 60.0
 
 
 def classify(
@@ -68,7 +68,7 @@ def recording_log_mel(path: str, frontend: Frontend) -> Float32:
     A recording shorter than a patch is filled up with silence on both sides.
     """
     rate = frontend.sample_rate_hz
-    block_s = _BLOCK_FRAMES * frontend.hop / rate
+    block_s = max(1, round(_BLOCK_S * rate / frontend.hop)) * frontend.hop / rate
     # Frames overlap: a block hears on until its last frame is whole.
     overlap_s = (frontend.n_fft - frontend.hop) / rate
     duration_s = audio.duration_s(path)

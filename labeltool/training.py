@@ -20,6 +20,7 @@ from labeltool.augment import Augmentation, PatchSampler
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
 from labeltool.splits import hold_out
+from labeltool.waves import WaveSampler
 
 if TYPE_CHECKING:
     import keras
@@ -178,7 +179,7 @@ def fit(
     else:
         model = keras.models.clone_model(warm_start)
         model.set_weights(warm_start.get_weights())
-    sampler = PatchSampler(
+    sampler = (WaveSampler if frontend.kind == "pcm" else PatchSampler)(
         frontend,
         [log_mels[i] for i in learn],
         heads.known(head, targets[learn], absent[learn]),

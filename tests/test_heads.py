@@ -323,9 +323,6 @@ def test_a_warm_start_that_fell_behind_gives_way_to_one_from_scratch(
     heard: list[tuple[Sequence[str], Mapping[str, Value] | None]] = [(["low"], {"low": P}), (["high"], {"high": P})]
     add_tones(project, tmp_path / "wav", *heard * 8)
     assert retrain(project)["compared"] is None
-    add_tones(project, tmp_path / "wav", *heard * 2)
-    again = retrain(project)
-    assert again["warm"] and "from_scratch_log_loss" not in again["compared"]  # not due: 20 clips are not twice 16
     add_tones(project, tmp_path / "wav", *heard * 8)
     # Going on from the last model was never taught that what is low is now high: it cannot win.
     with project.open_store() as store:
@@ -334,16 +331,16 @@ def test_a_warm_start_that_fell_behind_gives_way_to_one_from_scratch(
             "UPDATE journal SET label = CASE label WHEN 'low' THEN 'high' ELSE 'low' END WHERE kind = 'verdict'"
         )
         store.connection.commit()
-    third = retrain(project)
-    losses = third["compared"]
-    assert losses["from_scratch_log_loss"] < losses["warm_log_loss"] and losses["clips"] == 36
-    assert not third["warm"]
-    card = modelfiles.read(project.models / "3").card
+    again = retrain(project)
+    losses = again["compared"]
+    assert losses["from_scratch_log_loss"] < losses["warm_log_loss"] and losses["clips"] == 32
+    assert not again["warm"]
+    card = modelfiles.read(project.models / "2").card
     assert card["log_loss"] == losses["from_scratch_log_loss"] and card["parent"] is None
-    assert sorted(path.name for path in project.models.iterdir()) == ["1", "2", "3"]
-    # The same clips judged both, and they stay aside from then on.
-    checked = [modelfiles.read(project.models / name).groups_checked() for name in ("2", "3")]
-    assert checked[0] <= checked[1]
+    assert sorted(path.name for path in project.models.iterdir()) == ["1", "2"]
+    # The same clips judged both: those that judged the first model, and some of the new ones.
+    checked = [modelfiles.read(project.models / name).groups_checked() for name in ("1", "2")]
+    assert checked[0] < checked[1]
 
 
 def test_a_budget_ends_the_model_not_the_training(project: Project, tmp_path: Path) -> None:

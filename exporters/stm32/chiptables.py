@@ -113,8 +113,13 @@ def check_frontend(frontend: Frontend) -> None:
     Raises
     ------
     LabeltoolError
-        When the FFT is no power of two from 16 to 2048.
+        When it hears plain samples, or the FFT is no power of two from 16 to 2048.
     """
+    if frontend.kind != "log-mel":
+        raise LabeltoolError(
+            "the package's C makes log-mels, and this network takes plain samples",
+            remedy="choose another architecture, or export --int8 alone",
+        )
     least, most = _N_FFT
     if frontend.n_fft & (frontend.n_fft - 1) or not least <= frontend.n_fft <= most:
         raise LabeltoolError(

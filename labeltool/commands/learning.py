@@ -16,7 +16,8 @@ model_option = click.option("--model", "model_id", type=int, metavar="ID", help=
 @click.option(
     "--arch",
     metavar="NAME",
-    help="Architecture: miniresnet, miniresnet2, miniresnetv2, miniresnetv2_2, yamnet256; else as in labeltool.toml.",
+    help="Architecture: miniresnet, miniresnet2, miniresnetv2, miniresnetv2_2, yamnet256, sbcnn, aclnet; else as in "
+    "labeltool.toml.",
 )
 @click.option("--from-scratch", is_flag=True, help="Start anew, not from the last model.")
 @click.option("--test-fold", type=int, metavar="K", help="Keep this fold unseen, for `evaluate --fold K`.")
