@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from labeltool import modelfiles
+from labeltool import metrics, modelfiles, reports
 from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
 from labeltool.hearing import hear
@@ -45,7 +45,7 @@ def evaluate(
     cross_validate: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Measure a model on labelled clips; a task of the worker.
+    """Measure a model on labelled clips and write a report; a task of the worker.
 
     With `fold`, on that fold, of which the model must not have learnt a group; else on every labelled clip whose group
     it has not learnt from: what was held back for validation, and what was labelled since. With `cross_validate`, a
@@ -65,14 +65,18 @@ def evaluate(
         everything = can_teach(clips.labelled(store))
         chosen = None if cross_validate else models.model(store, model_id)
         today = clips.names_today(store)
+        family = models.accuracies(store)
     if chosen is None:
-        return _cross_validate(project, everything, seed, report)
+        result = _cross_validate(project, everything, seed, report)
+        return result | reports.write(project, "cross-validation", result, losses=(), models=family)
     files = modelfiles.read(project.models / str(chosen.id))
     # The clips go by today's labels, the model's outputs by those it was trained with.
     names = files.names_today(today)
     wanted = _unseen(files, names, everything, fold, chosen.id)
     measured, left_out = measure_on(project, files, names, wanted, report)
-    return {"model": chosen.id, "fold": fold, **measured.to_dict(), "left_out": left_out}
+    result = {"model": chosen.id, "fold": fold, **measured.to_dict(), "left_out": left_out}
+    name = f"model-{chosen.id}" + ("" if fold is None else f"-fold-{fold}")
+    return result | reports.write(project, name, result, losses=chosen.card.get("losses", ()), models=family)
 
 
 def _unseen(
@@ -152,6 +156,29 @@ def _summed(results: Sequence[dict[str, Any]], name: str, labels: Sequence[str])
     return total
 
 
+def _over_folds(results: Sequence[dict[str, Any]], label: str) -> dict[str, Any]:
+    """Average what each fold found of a label by the clips it had."""
+    found = [one for result in results for one in result["by_label"] if one["label"] == label and one["clips"]]
+    clips_of = [one["clips"] for one in found]
+    shares = {
+        name: float(np.average([one[name] for one in found], weights=clips_of)) if found else None
+        for name in ("recall", "int8_recall")
+    }
+    return {"label": label, "clips": sum(clips_of), **shares}
+
+
+def _joined(results: Sequence[dict[str, Any]], name: str) -> list[tuple[float, float, int]]:
+    """Put the folds' bins of confidence together."""
+    bins = [one for result in results for one in result[name]]
+    together = {}
+    for place in sorted({metrics.bin_of(sure) for sure, _, _ in bins}):
+        members = [one for one in bins if metrics.bin_of(one[0]) == place]
+        counts = [count for _, _, count in members]
+        sure, right = (float(np.average([one[i] for one in members], weights=counts)) for i in (0, 1))
+        together[place] = (sure, right, sum(counts))
+    return list(together.values())
+
+
 def _cross_validate(
     project: Project, everything: Sequence[LabelledClip], seed: int, report: Callable[..., None]
 ) -> dict[str, Any]:
@@ -184,6 +211,8 @@ def _cross_validate(
         "clips": sum(result["clips"] for result in results),
         **{name: float(np.mean([result[name] for result in results])) for name in _MEANS},
         **{name: _summed(results, name, labels).tolist() for name in ("confusion", "int8_confusion")},
+        "by_label": [_over_folds(results, label) for label in labels],
+        **{name: _joined(results, name) for name in ("reliability", "int8_reliability")},
         "folds": results,
         "left_out": everywhere,
     }

@@ -72,8 +72,7 @@ class Measured:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values."""
-        told = {**asdict(self), "confusion": self.confusion.tolist(), "int8_confusion": self.int8_confusion.tolist()}
-        return told
+        return {**asdict(self), "confusion": self.confusion.tolist(), "int8_confusion": self.int8_confusion.tolist()}
 
 
 def measure(

@@ -18,7 +18,8 @@ Counts = npt.NDArray[np.int64]
 EVEN = 0.5
 """The probability from which a label judged for itself is more likely there than not."""
 
-_BINS = 15
+BINS = 15
+"""Bins of equal width that calibration is measured by."""
 
 
 def said(probabilities: Float32, head: Head, threshold: float = EVEN) -> Bools:
@@ -82,9 +83,14 @@ def confidences(probabilities: Float32, present: Float32, absent: Float32, head:
     return probabilities.max(axis=1), right(probabilities, present, absent, head) > 0
 
 
+def bin_of(confidence: float) -> int:
+    """Return which bin of equal width a confidence falls into."""
+    return min(int(confidence * BINS), BINS - 1)
+
+
 def reliability(confidence: Float32, was_right: Bools) -> tuple[Shares, Shares, Counts]:
     """Return mean confidence, share of right answers, and number of answers in each bin that has any."""
-    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    bins = np.array([bin_of(float(sure)) for sure in confidence])
     there = np.unique(bins)
     sure = np.array([confidence[bins == one].mean() for one in there], np.float64)
     true = np.array([was_right[bins == one].mean() for one in there], np.float64)

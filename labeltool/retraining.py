@@ -207,6 +207,7 @@ def teach(
         "test_fold": recipe.test_fold,
         "seconds": round(fitted.seconds, 1),
         "patches": fitted.patches,
+        "losses": [(told["step"], round(told["loss"], 5)) for told in fitted.history],
         "budget_s": recipe.budget_s,
         "parent": parent.id if parent else None,
         "compared": parent.files.card.get("compared") if parent else _state(lessons),

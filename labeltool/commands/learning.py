@@ -9,6 +9,8 @@ import click
 
 from labeltool.commands.common import current_project, emit, json_option, narrate, project_option, run_in_child, shown
 
+_NO_PICTURES = ", without pictures: they need matplotlib (`pip install labeltool[plots]`)"
+
 model_option = click.option("--model", "model_id", type=int, metavar="ID", help="Which model; else the newest.")
 
 
@@ -94,7 +96,9 @@ def evaluate(model_id: int | None, fold: int | None, cross_validate: bool, seed:
     for one in result.get("folds", ()):
         click.echo(f"fold {one['fold']}: {one['clip_accuracy']:.1%}, int8 {one['int8_clip_accuracy']:.1%}")
     _tell_accuracy(result, f"of {result['clips']} clips right")
-    _show_confusion(result["labels"], result["confusion"])
+    _show_confusion(result)
+    narrate(f"expected calibration error {result['ece']:.3f}; as int8, {result['int8_ece']:.3f}")
+    narrate(f"written to {result['report']}" + ("" if result["pictures"] else _NO_PICTURES))
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -221,9 +225,11 @@ def _tell_accuracy(result: dict[str, Any], of_what: str) -> None:
         narrate(f"{as_float:.1%} of the labels that were checked on them; as int8, {as_int8:.1%}")
 
 
-def _show_confusion(labels: list[str], confusion: list[list[int]]) -> None:
-    names = [shown(label, width=24) for label in labels]
-    width = max(len(name) for name in names)
-    click.echo(f"{'heard as':>{width}}  " + " ".join(f"{place:>3}" for place in range(len(names))))
-    for place, (name, counts) in enumerate(zip(names, confusion, strict=True)):
-        click.echo(f"{name:>{width}}  " + " ".join(f"{count or '.':>3}" for count in counts) + f"   {place}")
+def _show_confusion(result: dict[str, Any]) -> None:
+    names = [shown(label, width=24) for label in result["labels"]]
+    width = max(len("heard as"), *(len(name) for name in names))
+    places = " ".join(f"{place:>3}" for place in range(len(names)))
+    click.echo(f"{'heard as':>{width}}  {places}        found  int8")
+    for place, (name, counts, one) in enumerate(zip(names, result["confusion"], result["by_label"], strict=True)):
+        found = " ".join("     -" if one[key] is None else f"{one[key]:>6.1%}" for key in ("recall", "int8_recall"))
+        click.echo(f"{name:>{width}}  " + " ".join(f"{count or '.':>3}" for count in counts) + f"   {place:<3} {found}")

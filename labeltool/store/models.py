@@ -47,6 +47,12 @@ def latest(store: Store) -> ModelRow | None:
     return None if row is None else ModelRow(**{**row, "card": json.loads(row["card"])})
 
 
+def accuracies(store: Store) -> list[dict[str, Any]]:
+    """Return `labels_seen`, `clip_accuracy` and `int8_clip_accuracy` of every model, oldest first."""
+    rows = store.connection.execute("SELECT labels_seen, clip_accuracy, int8_clip_accuracy FROM models ORDER BY id")
+    return [dict(row) for row in rows]
+
+
 def model(store: Store, model_id: int | None = None) -> ModelRow:
     """Return a model by id, by default the newest.
 
