@@ -107,10 +107,12 @@ def learning(path: Path, losses: Sequence[Sequence[float]], models: Sequence[Map
     models
         Each with `labels_seen`, `clip_accuracy` and `int8_clip_accuracy`, the last two None where not measured.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, (left, right) = _figure(10.0, 4.0, 2)
     steps, means = zip(*losses, strict=True) if losses else ((), ())
     left.plot(steps, means, color=_FLOAT)
-    left.xaxis.get_major_locator().set_params(integer=True)
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set(xlabel="step", ylabel="loss on training patches", title="this model")
     told = [one for one in models if one["clip_accuracy"] is not None]
     for key, name, colour in (("clip_accuracy", "float", _FLOAT), ("int8_clip_accuracy", "int8", _INT8)):
