@@ -1,22 +1,23 @@
 """From patches to the clip: one rule for the float network, the int8 network and the chip.
 
 A clip's score is a weighted mean of its patches' log-probabilities, normalised to sum to one; where each label is
-judged for itself, of their log-odds. The weight grows with how loud a patch is, for a silent patch knows nothing of the
-label. Both sums run: the chip needs neither the clip's length nor its maximum, only an accumulator per label and one
-more.
+judged for itself, of their log-odds. Other ways to pool them are a mean of probabilities and a vote. The weight grows
+with how loud a patch is, for a silent patch knows nothing of the label. Both sums run: the chip needs neither the
+clip's length nor its maximum, only an accumulator per label and one more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, cast, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
 from labeltool.heads import Head, log_loss
+from labeltool.metrics import said
 
 Float32 = npt.NDArray[np.float32]
 
@@ -28,6 +29,12 @@ _USUAL_TEMPERATURE = 0.6
 _RIGHT_ABOVE_THRESHOLD = 0.95
 # With fewer answers the threshold would be one clip's whim.
 _FEWEST_FOR_A_THRESHOLD = 8
+
+
+Pooling = Literal["log-mean", "mean", "majority"]
+"""How patches are pooled: the mean of their logarithms (or log-odds), of their probabilities, or of their votes."""
+
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +53,15 @@ class ClipRule:
     threshold
         What a label's probability must reach to be said: of one label a clip the first, else the clip is unknown; of
         several each. 0 where it was not chosen: too few clips to choose it on.
+    pooling
+        What the mean is of; a vote is for the likeliest label, or for all that are more likely there than not.
     """
 
     loudness_exponent: float = 1.0
     temperature: float = _USUAL_TEMPERATURE
     head: Head = "softmax"
     threshold: float = 0.0
+    pooling: Pooling = "log-mean"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -67,11 +77,14 @@ class ClipRule:
             When the fields are not those of a rule.
         """
         try:
-            numbers = {name: float(value) for name, value in described.items() if name != "head"}
-            head = described.get("head", "softmax")  # cards of version 0.1 knew no other
-            if head not in get_args(Head):
-                raise ValueError(f"no head is called {head!r}")
-            return cls(**numbers, head=cast(Head, head))
+            words = {"head": get_args(Head), "pooling": POOLINGS}
+            for name, known in words.items():
+                if name in described and described[name] not in known:
+                    raise ValueError(f"no {name} is called {described[name]!r}")
+            fields: dict[str, Any] = {
+                name: value if name in words else float(value) for name, value in described.items()
+            }
+            return cls(**fields)
         except (TypeError, ValueError) as error:
             raise LabeltoolError(f"not a clip rule: {error}", remedy="made by a newer version?") from error
 
@@ -98,7 +111,12 @@ def clip_scores(patch_probabilities: Float32, patch_loudness_db: Float32, rule: 
     # The largest loudness is taken off only to keep the powers in range; it cancels in the ratio.
     relative = patch_loudness_db.astype(np.float64) - patch_loudness_db.max()
     weights = 10.0 ** (rule.loudness_exponent * relative / 10.0)
-    mean = weights @ logits(patch_probabilities, rule.head, _SMALLEST_PROBABILITY) / weights.sum()
+    if rule.pooling == "log-mean":
+        mean = weights @ logits(patch_probabilities, rule.head, _SMALLEST_PROBABILITY) / weights.sum()
+    else:
+        votes = said(patch_probabilities, rule.head) if rule.pooling == "majority" else patch_probabilities
+        pooled = np.asarray(weights @ votes.astype(np.float64) / weights.sum(), np.float32)
+        mean = logits(pooled, rule.head, _SMALLEST_PROBABILITY)
     return normalised(mean[None], rule.head, rule.temperature).reshape(-1)
 
 

@@ -115,8 +115,10 @@ def learning(path: Path, losses: Sequence[Sequence[float]], models: Sequence[Map
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.set(xlabel="step", ylabel="loss on training patches", title="this model")
     told = [one for one in models if one["clip_accuracy"] is not None]
-    for key, name, colour in (("clip_accuracy", "float", _FLOAT), ("int8_clip_accuracy", "int8", _INT8)):
-        right.plot([one["labels_seen"] for one in told], [one[key] for one in told], "o-", color=colour, label=name)
+    seen = [one["labels_seen"] for one in told]
+    # Where both are equal, the larger dot shows behind the smaller.
+    for key, name, colour, size in (("clip_accuracy", "float", _FLOAT, 8), ("int8_clip_accuracy", "int8", _INT8, 4)):
+        right.plot(seen, [one[key] for one in told], "o-", color=colour, label=name, markersize=size)
     right.set(ylim=(0, 1.02), xlabel="clips learnt from and checked on", title="the project's models")
     right.set_ylabel("validation clips right")
     right.legend(loc="lower right", frameon=False)

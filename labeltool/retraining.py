@@ -35,6 +35,8 @@ Report = Callable[..., None]
 """Called with stage, done, total and a text."""
 
 _REHEARSED_PATCHES = 16
+# The machine may grow busier than it was when this was rehearsed.
+_MARGIN = 1.5
 # A comparison on fewer clips would go by chance.
 _FEWEST_TO_COMPARE_ON = 8
 # Training from scratch in less than so many times what a warm start took is not worth beginning.
@@ -299,7 +301,8 @@ def _seconds_after_training(recipe: Recipe, lessons: Lesson, patches_to_check: i
     quantise.Int8Model(int8).predict(patches)
     a_patch_s = (time.monotonic() - converted) / _REHEARSED_PATCHES
     # The float patches that fix the scales take about half an int8 one each; files are written and read meanwhile.
-    return 2 * (converted - began) + a_patch_s * (quantise.REPRESENTATIVE_PATCHES / 2 + 2 * patches_to_check)
+    reckoned_s = 2 * (converted - began) + a_patch_s * (quantise.REPRESENTATIVE_PATCHES / 2 + 2 * patches_to_check)
+    return _MARGIN * reckoned_s
 
 
 def _state(lessons: Lesson) -> dict[str, Any]:

@@ -246,6 +246,9 @@ def test_several_labels_at_once_are_learnt_suggested_and_measured(project: Proje
     assert both_at_once.probabilities["low"] > 0.5 < both_at_once.probabilities["high"]
     assert max(neither_of_them.probabilities.values()) < 0.5
     assert low_alone.probabilities["low"] > 0.5 > low_alone.probabilities["high"]
+    # Same seed, same machine, same numbers, to the last byte of the int8 model.
+    retrain(project, from_scratch=True)
+    assert modelfiles.read(project.models / "2").int8 == files.int8
     measured = evaluate.evaluate(project, report=quiet)
     assert measured["head"] == "sigmoid" and measured["label_accuracy"] == told["label_accuracy"]
     assert {one["label"] for one in measured["by_label"]} == {"high", "low"}
@@ -351,3 +354,34 @@ def test_a_budget_ends_the_model_not_the_training(project: Project, tmp_path: Pa
     card = modelfiles.read(project.models / "1").card
     # The whole schedule would have taken several times as long; what it took was spent on learning.
     assert 0 < card["patches"] < training.TrainingSettings().least_patches
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+def test_patches_are_pooled_by_their_probabilities_or_their_votes_where_that_was_chosen(head: heads.Head) -> None:
+    patches = np.float32([[0.9, 0.05, 0.05], [0.3, 0.6, 0.1], [0.3, 0.6, 0.1]])
+    level = np.zeros(3, np.float32)
+
+    def scores(pooling: aggregate.Pooling) -> np.ndarray:
+        return aggregate.clip_scores(patches, level, aggregate.ClipRule(0.0, 1.0, head, pooling=pooling))
+
+    np.testing.assert_allclose(scores("mean"), [0.5, 1.25 / 3, 0.25 / 3], rtol=1e-3)
+    wanted = np.array([1 / 3, 2 / 3, 1 / 512])
+    np.testing.assert_allclose(scores("majority"), wanted / wanted.sum() if head == "softmax" else wanted, rtol=1e-3)
+
+
+def test_another_pooling_takes_the_usual_ones_place_only_where_it_is_clearly_better() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 60)
+    present = np.eye(2, dtype=np.float32)[truth]
+    # In every clip one patch is wrong and certain of it: a mean of logarithms believes it, a vote does not.
+    by_clip = [np.float32([[0.6, 0.4]] * 4 + [[0.002, 0.998]])[:, :: 1 if kind == 0 else -1] for kind in truth]
+    levels = [np.zeros(5, np.float32)] * 60
+    even = [np.zeros(4, np.float32)] * 60
+    usual = aggregate.ClipRule(0.0)
+    chosen, scores = training._pooled(by_clip, levels, present, np.zeros_like(present), usual)
+    assert chosen.pooling == "majority" and (scores.argmax(axis=1) == truth).all()
+    few, _ = training._pooled(by_clip[:19], levels[:19], present[:19], np.zeros((19, 2), np.float32), usual)
+    assert few.pooling == "log-mean"
+    agreed = [np.repeat(np.float32([[0.998, 0.002]]), 4, axis=0)[:, :: 1 if kind == 0 else -1] for kind in truth]
+    level, _ = training._pooled(agreed, even, present, np.zeros_like(present), usual)
+    assert level.pooling == "log-mean"

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from labeltool.aggregate import POOLINGS
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.ctext import c_array, c_float, c_string
 from labeltool.exporters.stm32.network import Network
@@ -179,6 +180,7 @@ def definitions(model: ModelFiles, network: Network) -> dict[str, str]:
         "OUTPUT_ZERO_POINT": f"({network.output.zero_point})",
         "CLIP_LOUDNESS_EXPONENT": f"({c_float(model.rule.loudness_exponent)})",
         "CLIP_TEMPERATURE": f"({c_float(model.rule.temperature)})",
+        "CLIP_POOLING": f"({POOLINGS.index(model.rule.pooling)})",
         "CLIP_SEVERAL": f"({int(model.rule.head == 'sigmoid')})",
         "CLIP_THRESHOLD": f"({c_float(model.rule.threshold)})",
         "BACKGROUND": f"({-1 if model.background is None else model.labels.index(model.background)})",

@@ -152,7 +152,7 @@ void patch_to_input(float *mel, int8_t *input)
 }}
 ```
 
-Samples are 16-bit, divided by 32768. A clip longer than a patch is answered by all its patches: the mean of the
+Samples are 16-bit, divided by 32768. A clip longer than a patch is answered by all its patches: the mean of
 {logits_text}, each patch weighing 10^({exponent:g} L / 10) where L is its
 loudness, the mean of its log-mels in decibels; divided by the temperature {temperature:g} and {ending_text}.
 {answer_text}
@@ -233,27 +233,34 @@ def readme(source: Source, network: Network, found: ValidationSet, memory: Mappi
 
 
 def _answer_texts(model: ModelFiles) -> dict[str, str]:
-    """Say how a clip's scores come about and what is said of it, by the model's head."""
-    threshold = f"{model.rule.threshold:g} (`AED_CLIP_THRESHOLD`, chosen on the model's validation clips)"
-    if model.rule.head == "sigmoid":
-        return {
-            "logits_text": "log-odds of their probabilities (held 1/512 off 0 and 1)",
-            "ending_text": "turned back into a probability",
-            "answer_text": f"\nEach label stands for itself: all that reach {threshold} are heard, or none is. ST's "
-            "application takes the largest output for the one answer: read all of them instead.",
-        }
-    unknown = f"\nA clip whose first label stays below {threshold} is unknown." if model.rule.threshold else ""
+    """Say how a clip's scores come about and what is said of it, by the model's rule."""
+    rule = model.rule
+    several = rule.head == "sigmoid"
+    threshold = f"{rule.threshold:g} (`AED_CLIP_THRESHOLD`, chosen on the model's validation clips)"
+    told = {
+        "ending_text": "turned back into a probability" if several else "normalised",
+        "logits_text": {
+            "log-mean": "log-odds of their probabilities (held 1/512 off 0 and 1)"
+            if several
+            else "logarithms of their probabilities (none below 1/512)",
+            "mean": "their probabilities, of which the logarithm (or log-odds) is taken",
+            "majority": "their votes, of which the logarithm (or log-odds) is taken",
+        }[rule.pooling],
+    }
+    if several:
+        told["answer_text"] = (
+            f"\nEach label stands for itself: all that reach {threshold} are heard, or none is. ST's application takes "
+            "the largest output for the one answer: read all of them instead."
+        )
+        return told
+    unknown = f"\nA clip whose first label stays below {threshold} is unknown." if rule.threshold else ""
     background = (
         ""
         if model.background is None
         else f"\nThe output {_in_markdown(model.background)} (`AED_BACKGROUND`) is no label: it was taught on clips "
         "that are none of the labels, and is unknown too."
     )
-    return {
-        "logits_text": "logarithms of their probabilities (none below 1/512)",
-        "ending_text": "normalised",
-        "answer_text": unknown + background,
-    }
+    return told | {"answer_text": unknown + background}
 
 
 def _numbers(card: dict[str, Any], network: Network, memory: Mapping[str, Any]) -> list[tuple[str, str, str]]:

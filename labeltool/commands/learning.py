@@ -53,9 +53,7 @@ def retrain(
     _tell_kind(result)
     _tell_accuracy(result, "validation clips right")
     if budget is not None and result["seconds_until_taught"] > budget:
-        narrate(
-            f"the model took {result['seconds_until_taught']:.0f} s: the least that a model takes is more than that"
-        )
+        narrate(f"the model took {result['seconds_until_taught']:g} s of the {budget:g} s it was given")
 
 
 @click.command()

@@ -2,7 +2,8 @@
 
    A clip's score is the mean of its patches' log-probabilities, each weighing 10^(AED_CLIP_LOUDNESS_EXPONENT L / 10)
    where L is its loudness in decibels, divided by AED_CLIP_TEMPERATURE and normalised. Where AED_CLIP_SEVERAL is 1, each
-   label stands for itself: it is the mean of log-odds, and nothing is normalised. For a clip, `keep` is 1. For
+   label stands for itself: it is the mean of log-odds, and nothing is normalised. Where AED_CLIP_POOLING is AED_MEAN or
+   AED_MAJORITY, probabilities or votes are averaged, and the logarithm is taken last. For a clip, `keep` is 1. For
    endless sound, a `keep` below 1 lets the past fade: each patch before the newest counts `keep` times what it counted
    before, which is the same rule smoothed over time (0.5 forgets half with every patch). */
 #ifndef AED_POSTPROC_H
@@ -14,8 +15,13 @@
 
 #define AED_UNKNOWN (-1)
 
+/* Values of AED_CLIP_POOLING. */
+#define AED_LOG_MEAN 0
+#define AED_MEAN 1
+#define AED_MAJORITY 2
+
 typedef struct {
-    float logs[AED_LABELS]; /* weighted sums of log2 of the probabilities, or of their odds */
+    float sums[AED_LABELS]; /* weighted sums of what AED_CLIP_POOLING says */
     float weight;           /* sum of the weights */
     float keep;             /* what of the past stays when a patch comes, 0 to 1 */
 } aed_postproc;
