@@ -83,6 +83,11 @@ def can_teach(labelled: Sequence[LabelledClip]) -> list[LabelledClip]:
     return [one for one in labelled if one.present or one.none_of_these or _denied(one)]
 
 
+def heard(labelled: Sequence[LabelledClip]) -> list[LabelledClip]:
+    """Return the clips in which some label is heard."""
+    return [one for one in labelled if one.present]
+
+
 def no_such_fold(fold: int, clips: Sequence[LabelledClip]) -> LabeltoolError:
     """Make the error for a fold that no labelled clip is in."""
     folds = sorted({one.clip.fold for one in clips if one.clip.fold is not None})

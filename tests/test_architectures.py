@@ -10,7 +10,7 @@ import pytest
 from test_heads import P, add_tones, quiet, suggestions
 from test_heads import quickly as quickly
 
-from labeltool import classify, evaluate, models, retraining
+from labeltool import classify, evaluate, models, retraining, strategies
 from labeltool.augment import Augmentation
 from labeltool.errors import LabeltoolError
 from labeltool.exporters import export
@@ -93,3 +93,9 @@ def test_training_patches_of_plain_samples_are_the_clips_own_and_mix_as_amplitud
     again = WaveSampler(PCM, clips, targets, Augmentation(), np.random.default_rng(0))
     for one, other in zip(changed.batch(8), again.batch(8), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_plain_samples_are_summed_up_as_their_log_mels_are() -> None:
+    pcm = np.random.default_rng(3).normal(0, 2000, 32_000).astype(np.int16)
+    of_samples = strategies.describe(PCM.log_mel(pcm), PCM)
+    np.testing.assert_allclose(of_samples, strategies.describe(Frontend().log_mel(pcm), Frontend()), rtol=1e-5)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from labeltool import aggregate, classify, evaluate, heads, metrics, modelfiles, retraining, training
+from labeltool import aggregate, asking, classify, evaluate, heads, metrics, modelfiles, retraining, training
 from labeltool.errors import LabeltoolError
 from labeltool.lessons import Lesson, lesson
 from labeltool.project import Project
@@ -246,6 +246,9 @@ def test_several_labels_at_once_are_learnt_suggested_and_measured(project: Proje
     assert both_at_once.probabilities["low"] > 0.5 < both_at_once.probabilities["high"]
     assert max(neither_of_them.probabilities.values()) < 0.5
     assert low_alone.probabilities["low"] > 0.5 > low_alone.probabilities["high"]
+    with project.open_store() as store:
+        asked = [clip_id for (clip_id,) in store.connection.execute("SELECT clip_id FROM queue ORDER BY place")]
+    assert sorted(asked) == sorted(one.clip_id for one in (both_at_once, neither_of_them, low_alone))
     # Same seed, same machine, same numbers, to the last byte of the int8 model.
     retrain(project, from_scratch=True)
     assert modelfiles.read(project.models / "2").int8 == files.int8
@@ -385,3 +388,18 @@ def test_another_pooling_takes_the_usual_ones_place_only_where_it_is_clearly_bet
     agreed = [np.repeat(np.float32([[0.998, 0.002]]), 4, axis=0)[:, :: 1 if kind == 0 else -1] for kind in truth]
     level, _ = training._pooled(agreed, even, present, np.zeros_like(present), usual)
     assert level.pooling == "log-mean"
+
+
+def test_where_labels_stand_for_themselves_a_clip_is_as_doubtful_as_its_most_doubtful_label() -> None:
+    def impression(*probabilities: float) -> asking.Impression:
+        nothing = np.zeros(1, np.float32)
+        return asking.Impression(labelled(0).clip, np.float32(probabilities), None, nothing, nothing)
+
+    heard = [impression(0.99, 0.98), impression(0.99, 0.45), impression(0.02, 0.01)]
+    shares, _ = asking._as_shares(heard, "sigmoid")
+    assert shares is not None
+    np.testing.assert_allclose(shares, [[0.98, 0.02], [0.45, 0.55], [0.02, 0.98]], rtol=1e-5)
+    # Two labels that are both there are no doubt, though neither leads.
+    assert asking.strategies.margins(shares).argmin() == 1
+    (one_label,), _ = asking._as_shares([impression(0.3)], "sigmoid")
+    np.testing.assert_allclose(one_label, [0.3, 0.7], rtol=1e-5)
