@@ -8,8 +8,9 @@ clip's length nor its maximum, only an accumulator per label and one more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -27,6 +28,8 @@ _SMALLEST_PROBABILITY = 1.0 / 512.0
 _USUAL_TEMPERATURE = 0.6
 # Of the answers that are right on validation, so many must reach the threshold.
 _RIGHT_ABOVE_THRESHOLD = 0.95
+# Another way to pool patches needs so many clips, and so much less log loss, to be chosen.
+_FEWEST_TO_POOL_BY, _WORTH_POOLING_BY = 20, 0.01
 # With fewer answers the threshold would be one clip's whim.
 _FEWEST_FOR_A_THRESHOLD = 8
 
@@ -168,6 +171,44 @@ def calibrate(clip_scores: Float32, present: Float32, absent: Float32 | None = N
         doubt = 8.0 * np.log(temperature / _USUAL_TEMPERATURE) ** 2
         losses.append(doubt + log_loss(head, normalised(raw, head, float(temperature)), present, absent).sum())
     return float(grid[int(np.argmin(losses))])
+
+
+def choose_rule(
+    by_clip: Sequence[Float32], loudness_db: Sequence[Float32], present: Float32, absent: Float32, rule: ClipRule
+) -> tuple[ClipRule, Float32]:
+    """Choose on validation clips how to pool patches, each way calibrated, and the threshold.
+
+    Another way than the usual takes its place only where it is better by two standard errors on enough clips: a few
+    clips would prefer any.
+
+    Parameters
+    ----------
+    by_clip : (patches, labels) float32 each
+        The network's outputs.
+    loudness_db : (patches,) float32 each
+    present, absent : (clips, labels) float32
+    rule
+        With the head and the exponent.
+
+    Returns
+    -------
+    ClipRule
+    (clips, labels) float32
+        What it makes of the clips.
+    """
+    found: list[tuple[ClipRule, Float32, npt.NDArray[np.float64]]] = []
+    for pooling in POOLINGS if len(by_clip) >= _FEWEST_TO_POOL_BY else POOLINGS[:1]:
+        plain = replace(rule, temperature=1.0, pooling=pooling)
+        scores = np.stack([clip_scores(rows, levels, plain) for rows, levels in zip(by_clip, loudness_db, strict=True)])
+        temperature = calibrate(scores, present, absent, rule.head)
+        honest = normalised(logits(scores, rule.head, 1e-12), rule.head, temperature)
+        calibrated = replace(plain, temperature=temperature)
+        found.append((calibrated, honest, log_loss(rule.head, honest, present, absent)))
+    best, usual = min(found, key=lambda one: float(one[2].mean())), found[0]
+    gain = usual[2] - best[2]
+    clearly = max(_WORTH_POOLING_BY, 2.0 * gain.std() / math.sqrt(len(gain)))
+    chosen, honest, _ = best if gain.mean() > clearly else usual
+    return replace(chosen, threshold=choose_threshold(honest, present, absent, rule.head)), honest
 
 
 def choose_threshold(clip_scores: Float32, present: Float32, absent: Float32, head: Head) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,22 +14,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from labeltool import __version__, modelfiles
+from labeltool.ancestry import Parent, due, newest_parent, state, validation_of
 from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
 from labeltool.hearing import hear
 from labeltool.lessons import Lesson, lesson
 from labeltool.measure import measure
 from labeltool.project import Project
-from labeltool.records import LabelledClip
-from labeltool.splits import groups_of_fold, hold_out
 from labeltool.store import Store, clips, journal, models
 from labeltool.suggest import suggest_for_all
 
 if TYPE_CHECKING:
-    import keras
-    import numpy.typing as npt
 
-    from labeltool import training
+    pass
 
 Report = Callable[..., None]
 """Called with stage, done, total and a text."""
@@ -51,15 +48,6 @@ class Recipe:
     seed: int = 0
     budget_s: float | None = None
     test_fold: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Parent:
-    """The model a warm start goes on from; `network` has an output for each of the lesson's labels."""
-
-    id: int
-    files: modelfiles.ModelFiles
-    network: keras.Model
 
 
 def retrain(
@@ -90,7 +78,9 @@ def retrain(
         mark = journal.mark(store)
         labelled = clips.labelled(store)
         lessons = lesson(labelled, test_fold=test_fold)
-        parent = None if from_scratch else _parent(project, store, labelled, recipe, lessons)
+        parent = (
+            None if from_scratch else newest_parent(project, store, labelled, lessons, arch=arch, test_fold=test_fold)
+        )
         scratch = project.models / ".training"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
@@ -163,7 +153,7 @@ def teach(
     lessons, log_mels = lessons.only(hearing.clips), hearing.log_mels
     settings = training.TrainingSettings(seed=recipe.seed)
     held_out = (
-        _checked_on(lessons, parent.files if parent else None, settings)
+        validation_of(lessons, parent, share=settings.validation_share, seed=settings.seed)
         if checked_on is None
         else np.array([place for place, group in enumerate(lessons.groups) if group in checked_on], np.int64)
     )
@@ -212,7 +202,7 @@ def teach(
         "losses": [(told["step"], round(told["loss"], 5)) for told in fitted.history],
         "budget_s": recipe.budget_s,
         "parent": parent.id if parent else None,
-        "compared": parent.files.card.get("compared") if parent else _state(lessons),
+        "compared": parent.files.card.get("compared") if parent else state(lessons),
         "clip_accuracy": None,
         "int8_clip_accuracy": None,
         "versions": _versions(),
@@ -233,55 +223,6 @@ def teach(
         report=report,
     )
     return modelfiles.write(directory, card=card | measured.to_dict(), int8=int8, seen=parts, inherited=inherited)
-
-
-def _parent(
-    project: Project, store: Store, labelled: Sequence[LabelledClip], recipe: Recipe, lessons: Lesson
-) -> Parent | None:
-    """Return the newest model, its head made for the lesson's labels, where training may go on from it.
-
-    Not from one of another architecture or frontend, not from one that is damaged (what it knew can be learnt again),
-    and not from one that has seen the fold to be kept unseen: its weights would carry the fold over.
-    """
-    from labeltool import models as networks
-
-    newest = models.latest(store)
-    if newest is None:
-        return None
-    try:
-        files = modelfiles.read(project.models / str(newest.id))
-        unseen = groups_of_fold(labelled, recipe.test_fold) if recipe.test_fold is not None else set()
-        same = files.card["architecture"] == recipe.arch
-        if not same or files.frontend != networks.architecture(recipe.arch).frontend or unseen & files.groups_seen():
-            return None
-        network = networks.load(files.directory / modelfiles.KERAS)
-    except LabeltoolError:
-        return None
-    today = clips.names_today(store)
-    # The background goes by whatever it is called now: no label of the project stands in its place.
-    names = [lessons.background if name == files.background else today.get(name, name) for name in files.labels]
-    told = [name if name is not None else "" for name in names]
-    return Parent(newest.id, files, networks.widen_head(network, told, lessons.labels, lessons.head))
-
-
-def _checked_on(
-    lessons: Lesson, parent: modelfiles.ModelFiles | None, settings: training.TrainingSettings
-) -> npt.NDArray[np.int64]:
-    """Choose validation clips: of a warm start the parent's, and a share of the groups it has never met.
-
-    What an ancestor has learnt from can check nothing any more, and what checked it must not be learnt from.
-    """
-    checked, learnt = (parent.groups_checked(), parent.groups_learnt()) if parent else (set(), set())
-    kinds = lessons.kinds
-    fresh = [i for i, group in enumerate(lessons.groups) if group not in learnt and group not in checked]
-    chosen = hold_out(
-        [lessons.groups[i] for i in fresh],
-        [kinds[i] for i in fresh],
-        share=settings.validation_share,
-        seed=settings.seed,
-    )
-    kept = [i for i, group in enumerate(lessons.groups) if group in checked]
-    return np.array(sorted([*kept, *(fresh[i] for i in chosen)]), dtype=np.int64)
 
 
 def _seconds_after_training(recipe: Recipe, lessons: Lesson, patches_to_check: int) -> float:
@@ -305,23 +246,6 @@ def _seconds_after_training(recipe: Recipe, lessons: Lesson, patches_to_check: i
     return _MARGIN * reckoned_s
 
 
-def _state(lessons: Lesson) -> dict[str, Any]:
-    """Return what a card remembers of the lesson that was last learnt from scratch."""
-    return {"clips": len(lessons.clips), "labels": list(lessons.labels)}
-
-
-def _due(compared: dict[str, Any] | None, lessons: Lesson) -> bool:
-    """Tell whether to try from scratch again: the clips have doubled since, or half the labels are others.
-
-    Doubling keeps the price a share of all training; a warm start falls behind as data comes (Ash and Adams 2020, "On
-    Warm-Starting Neural Network Training").
-    """
-    if compared is None:
-        return True
-    then, now = set(compared["labels"]), set(lessons.labels)
-    return len(lessons.clips) >= 2 * compared["clips"] or 2 * len(then & now) <= len(then | now)
-
-
 def _better_from_scratch(
     project: Project,
     lessons: Lesson,
@@ -340,7 +264,7 @@ def _better_from_scratch(
     card, directory
         The warm start's; the folder ends with the better one's files.
     """
-    if card["validation_clips"] < _FEWEST_TO_COMPARE_ON or not _due(card["compared"], lessons):
+    if card["validation_clips"] < _FEWEST_TO_COMPARE_ON or not due(card["compared"], lessons):
         return card
     other = directory.with_name(directory.name + "-from-scratch")
     shutil.rmtree(other, ignore_errors=True)
@@ -363,7 +287,7 @@ def _better_from_scratch(
             card = anew
     finally:
         shutil.rmtree(other, ignore_errors=True)
-    card = card | {"compared": _state(lessons) | losses}
+    card = card | {"compared": state(lessons) | losses}
     modelfiles.write_card(directory, card)
     return card
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,8 +33,6 @@ _REPORTS = 50
 # The first steps pay for tracing: what a step takes is timed from there.
 _UNTIMED_STEPS = 3
 _SETTLING_BATCHES = 20
-# Another way to pool patches needs so many clips, and so much less log loss, to be chosen.
-_FEWEST_TO_POOL_BY, _WORTH_POOLING_BY = 20, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,38 +382,10 @@ def _validate(
     rule: aggregate.ClipRule,
 ) -> tuple[aggregate.ClipRule, float, float]:
     _, by_clip = clip_probabilities(lambda patches: predict(model, patches), frontend, clips, rule)
-    chosen, honest = _pooled(by_clip, [frontend.loudness_db(clip) for clip in clips], present, absent, rule)
-    chosen = replace(chosen, threshold=aggregate.choose_threshold(honest, present, absent, rule.head))
+    loudness_db = [frontend.loudness_db(clip) for clip in clips]
+    chosen, honest = aggregate.choose_rule(by_clip, loudness_db, present, absent, rule)
     right = [
         metrics.right(rows, np.tile(there, (len(rows), 1)), np.tile(away, (len(rows), 1)), rule.head).mean()
         for rows, there, away in zip(by_clip, present, absent, strict=True)
     ]
     return chosen, float(metrics.right(honest, present, absent, rule.head).mean()), float(np.mean(right))
-
-
-def _pooled(
-    by_clip: Sequence[Float32],
-    loudness_db: Sequence[Float32],
-    present: Float32,
-    absent: Float32,
-    rule: aggregate.ClipRule,
-) -> tuple[aggregate.ClipRule, Float32]:
-    """Choose how to pool patches, each way calibrated, and return the scores it gives.
-
-    Another way than the usual takes its place only where it is better by two standard errors on enough clips: a few
-    clips would prefer any.
-    """
-    found: list[tuple[aggregate.ClipRule, Float32, npt.NDArray[np.float64]]] = []
-    for pooling in aggregate.POOLINGS if len(by_clip) >= _FEWEST_TO_POOL_BY else aggregate.POOLINGS[:1]:
-        plain = replace(rule, temperature=1.0, pooling=pooling)
-        scores = np.stack(
-            [aggregate.clip_scores(rows, levels, plain) for rows, levels in zip(by_clip, loudness_db, strict=True)]
-        )
-        calibrated = replace(plain, temperature=aggregate.calibrate(scores, present, absent, rule.head))
-        honest = aggregate.normalised(aggregate.logits(scores, rule.head, 1e-12), rule.head, calibrated.temperature)
-        found.append((calibrated, honest, heads.log_loss(rule.head, honest, present, absent)))
-    best, usual = min(found, key=lambda one: float(one[2].mean())), found[0]
-    gain = usual[2] - best[2]
-    clearly = max(_WORTH_POOLING_BY, 2.0 * gain.std() / math.sqrt(len(gain)))
-    chosen = best if gain.mean() > clearly else usual
-    return chosen[0], chosen[1]

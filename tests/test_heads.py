@@ -381,12 +381,12 @@ def test_another_pooling_takes_the_usual_ones_place_only_where_it_is_clearly_bet
     levels = [np.zeros(5, np.float32)] * 60
     even = [np.zeros(4, np.float32)] * 60
     usual = aggregate.ClipRule(0.0)
-    chosen, scores = training._pooled(by_clip, levels, present, np.zeros_like(present), usual)
+    chosen, scores = aggregate.choose_rule(by_clip, levels, present, np.zeros_like(present), usual)
     assert chosen.pooling == "majority" and (scores.argmax(axis=1) == truth).all()
-    few, _ = training._pooled(by_clip[:19], levels[:19], present[:19], np.zeros((19, 2), np.float32), usual)
+    few, _ = aggregate.choose_rule(by_clip[:19], levels[:19], present[:19], np.zeros((19, 2), np.float32), usual)
     assert few.pooling == "log-mean"
     agreed = [np.repeat(np.float32([[0.998, 0.002]]), 4, axis=0)[:, :: 1 if kind == 0 else -1] for kind in truth]
-    level, _ = training._pooled(agreed, even, present, np.zeros_like(present), usual)
+    level, _ = aggregate.choose_rule(agreed, even, present, np.zeros_like(present), usual)
     assert level.pooling == "log-mean"
 
 
