@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,16 +66,7 @@ class Lesson:
         """Return the lesson of some of its clips, in their order."""
         place = {clip.id: index for index, clip in enumerate(self.clips)}
         rows = [place[clip.id] for clip in clips]
-        return Lesson(
-            tuple(clips),
-            self.labels,
-            self.head,
-            self.background,
-            self.present[rows],
-            self.absent[rows],
-            self.several,
-            self.assumed_absent,
-        )
+        return replace(self, clips=tuple(clips), present=self.present[rows], absent=self.absent[rows])
 
 
 def can_teach(labelled: Sequence[LabelledClip]) -> list[LabelledClip]:
