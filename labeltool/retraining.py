@@ -25,7 +25,6 @@ from labeltool.store import Store, clips, journal, models
 from labeltool.suggest import suggest_for_all
 
 if TYPE_CHECKING:
-
     pass
 
 Report = Callable[..., None]
