@@ -9,8 +9,8 @@ The format is the package's own (`aed_run`, and firmware that prints the same), 
 ```
 
 `model` is the beginning of the SHA-256 of the int8 model's file; a line gives the time of a patch's first sample in
-seconds and the network's int8 outputs, of which -128 is 0 and 127 is 255/256. Other lines that begin with `#` are
-comments.
+seconds and the network's int8 outputs, of which -128 is 0 and 127 is 255/256. Where the header
+says `head=sigmoid`, each output stands for itself. Other lines that begin with `#` are comments.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class DeviceLog:
     model: str
     labels: int
     patch_s: float
+    independent: bool
     patches: list[tuple[float, tuple[float, ...]]]
     skipped: list[Skipped]
 
@@ -62,7 +63,8 @@ def read(files: Sequence[Path], audio: Path | None = None, clip_seconds: float =
     audio
         The recording all of them heard; None seeks each one's beside it, under the same stem.
     clip_seconds
-        Patches that begin within so many seconds make one clip; its scores are the mean of their log-probabilities.
+        Patches that begin within so many seconds make one clip; its scores are the mean of their log-probabilities, or
+        of their log-odds.
 
     Yields
     ------
@@ -95,7 +97,7 @@ def read(files: Sequence[Path], audio: Path | None = None, clip_seconds: float =
                 continue
             clip: Clip = clip_of(recording, start_us, end_us)
             yield clip
-            yield Heard(clip, log.model, _mean([scores for _, scores in patches]))
+            yield Heard(clip, log.model, _mean([scores for _, scores in patches], log.independent))
 
 
 def parse(path: Path) -> DeviceLog:
@@ -125,7 +127,8 @@ def parse(path: Path) -> DeviceLog:
                 skipped.append(Skipped(str(path), number, str(error)))
     try:
         labels, patch_s = int(header["labels"]), float(header["patch_s"])
-        return DeviceLog(header["model"], labels, patch_s, sorted(patches), skipped)
+        independent = header.get("head") == "sigmoid"
+        return DeviceLog(header["model"], labels, patch_s, independent, sorted(patches), skipped)
     except (KeyError, ValueError) as error:
         raise LabeltoolError("is not a board's log: no line `# aed_run ...`", file=path, remedy=_REMEDY) from error
 
@@ -145,10 +148,11 @@ def _patch(line: str, labels: int) -> tuple[float, tuple[float, ...]]:
     return start_s, tuple((score + 128) / 256 for score in scores)
 
 
-def _mean(patches: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
-    """Return the normalised geometric mean of several patches' probabilities."""
-    logs = [
-        sum(math.log(max(score, _SMALLEST)) for score in scores) / len(patches) for scores in zip(*patches, strict=True)
-    ]
-    powers = [math.exp(value) for value in logs]
+def _mean(patches: Sequence[tuple[float, ...]], independent: bool) -> tuple[float, ...]:
+    """Return the geometric mean of several patches' probabilities, normalised; of their odds, where independent."""
+    held = [[min(max(score, _SMALLEST), 1.0 - _SMALLEST) for score in scores] for scores in zip(*patches, strict=True)]
+    if independent:
+        odds = [math.exp(sum(math.log(score / (1.0 - score)) for score in scores) / len(patches)) for scores in held]
+        return tuple(value / (1.0 + value) for value in odds)
+    powers = [math.exp(sum(math.log(score) for score in scores) / len(patches)) for scores in held]
     return tuple(value / sum(powers) for value in powers)

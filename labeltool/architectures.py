@@ -156,8 +156,66 @@ def _yamnet256(x: Any) -> Any:
     return layers.GlobalAveragePooling2D(name="features")(x)
 
 
+def _sbcnn(x: Any) -> Any:
+    """Salamon and Bello 2017, section II.A; they give shapes as (time, frequency), here it is frequency first."""
+    import keras
+
+    layers = keras.layers
+    for number, filters in enumerate((24, 48), start=1):
+        x = layers.Conv2D(filters, 5, name=f"layer{number}_conv")(x)
+        x = layers.MaxPooling2D((2, 4), name=f"layer{number}_pool")(x)
+        x = layers.ReLU(name=f"layer{number}_relu")(x)
+    x = layers.ReLU(name="layer3_relu")(layers.Conv2D(48, 5, name="layer3_conv")(x))
+    x = layers.Dropout(0.5, name="layer4_dropout")(layers.Flatten(name="layer4_flatten")(x))
+    x = layers.Dense(64, activation="relu", name="layer4_dense")(x)
+    return layers.Dropout(0.5, name="features")(x)
+
+
+# Filters of the separable layers between poolings, at the width multiplier of the published 155,000 parameters.
+_ACLNET = ((32, 32), (64, 64), (128, 128), (256, 256))
+
+
+def _aclnet(x: Any) -> Any:
+    """AclNet with depthwise separable convolutions, width multiplier 0.5, strides 2 and 4, frames of 10 ms.
+
+    The last 1x1 convolution and the average over what is left of time and frequency change places, which changes no
+    sum: so it is the head that reads the features.
+    """
+    import keras
+
+    layers = keras.layers
+
+    def norm_relu(x: Any, name: str) -> Any:
+        return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(name=f"{name}_norm")(x))
+
+    def convolve(x: Any, filters: int, kernel: int | tuple[int, int], name: str, stride: int = 1) -> Any:
+        convolution = layers.Conv2D(
+            filters, kernel, strides=(1, stride), padding="same", use_bias=False, name=f"{name}_conv"
+        )
+        return norm_relu(convolution(x), name)
+
+    x = convolve(x, 16, (1, 9), "low1", 2)
+    x = convolve(x, 64, (1, 5), "low2", 4)
+    x = layers.MaxPooling2D((1, 20), name="low_pool")(x)
+    # Its channels are the bands of a picture from here on.
+    x = layers.Reshape((x.shape[2], x.shape[3], 1), name="picture")(x)
+    x = layers.MaxPooling2D(2, name="high1_pool")(convolve(x, 16, 3, "high1"))
+    for number, pair in enumerate(_ACLNET, start=2):
+        for letter, filters in zip("ab", pair, strict=True):
+            name = f"high{number}{letter}"
+            depthwise = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"{name}_depthwise_conv")
+            x = norm_relu(depthwise(x), f"{name}_depthwise")
+            x = convolve(x, filters, 1, f"{name}_pointwise")
+        x = layers.MaxPooling2D(2, name=f"high{number}_pool")(x)
+    x = layers.GlobalAveragePooling2D(name="average")(x)
+    return layers.Dropout(0.2, name="features")(x)
+
+
 _ZOO = "ST model zoo, audio event detection, miniresnet"
 _V1, _V2 = f"{_ZOO} v1 (Nov 2023)", f"{_ZOO} v2 (Nov 2023)"
+# Theirs are 128 bands of 23 ms frames at 44.1 kHz; the frames last as long here.
+_SBCNN_FRONTEND = Frontend(hop=368, n_mels=128, low_hz=0.0, high_hz=8000.0, patch_frames=128, patch_hop=64)
+_ACLNET_FRONTEND = Frontend(kind="pcm", n_fft=1, hop=1, n_mels=1, patch_frames=16_000, patch_hop=8_000)
 _YAMNET_FRONTEND = Frontend(n_fft=512, hop=160, low_hz=125.0, patch_frames=96, patch_hop=48)
 
 ARCHITECTURES: Mapping[str, Architecture] = {
@@ -174,6 +232,23 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             24.0,
             "ST model zoo, audio event detection, yamnet_256 (Nov 2023), after YAMNet (Plakal and Ellis 2019)",
             _YAMNET_FRONTEND,
+        ),
+        Architecture(
+            "sbcnn",
+            _sbcnn,
+            241_434,
+            57.4,
+            "Salamon and Bello, Deep Convolutional Neural Networks and Data Augmentation for Environmental Sound "
+            "Classification (2017)",
+            _SBCNN_FRONTEND,
+        ),
+        Architecture(
+            "aclnet",
+            _aclnet,
+            152_122,
+            23.2,
+            "Huang and Leanos, AclNet: efficient end-to-end audio classification CNN (2018)",
+            _ACLNET_FRONTEND,
         ),
     )
 }

@@ -12,6 +12,7 @@ from labeltool import scoring, strategies, training
 from labeltool.architectures import architecture
 from labeltool.features import FeatureCache
 from labeltool.frontend import Float32
+from labeltool.heads import Head
 from labeltool.hearing import Hearing, hear
 from labeltool.modelfiles import KERAS, ModelFiles
 from labeltool.project import Project
@@ -98,7 +99,13 @@ class Listener:
 
 
 def order_by_model(
-    project: Project, store: Store, impressions: Sequence[Impression], labels: Sequence[str], *, seed: int
+    project: Project,
+    store: Store,
+    impressions: Sequence[Impression],
+    labels: Sequence[str],
+    *,
+    head: Head,
+    seed: int,
 ) -> None:
     """Write the order to ask in down, by what a model makes of all clips, answered ones too.
 
@@ -106,6 +113,8 @@ def order_by_model(
     ----------
     labels
         What the model's outputs are called today.
+    head
+        Whether they are one answer together or one each.
     """
     if not impressions:
         queue.replace(store, [])
@@ -121,14 +130,16 @@ def order_by_model(
         axis=1,
     )
     asked = [one for one in impressions if one.clip.id in waiting]
-    as_int8 = [one.int8_probabilities for one in asked if one.int8_probabilities is not None]
+    as_float, as_int8 = _as_shares(asked, head)
     pool = strategies.Pool(
         embeddings=embeddings[is_waiting],
         groups=[one.clip.group for one in asked],
         answered=embeddings[~is_waiting],
-        answers=_answers(store, [one.clip for one in impressions if one.clip.id not in waiting], labels),
-        probabilities=np.stack([one.probabilities for one in asked]) if asked else None,
-        int8_probabilities=np.stack(as_int8) if as_int8 else None,
+        answers=_answers(store, [one.clip for one in impressions if one.clip.id not in waiting], labels)
+        if head == "softmax"
+        else None,
+        probabilities=as_float,
+        int8_probabilities=as_int8,
     )
     _write(project, store, [one.clip for one in asked], pool, seed)
 
@@ -141,6 +152,25 @@ def _answers(store: Store, answered: Sequence[StoredClip], labels: Sequence[str]
         places = [place for place, label in enumerate(labels) if label in present.get(clip.id, ())]
         row[places] = 1.0 / max(1, len(places))
     return targets
+
+
+def _as_shares(asked: Sequence[Impression], head: Head) -> tuple[Float32 | None, Float32 | None]:
+    """Return the clips' probabilities, float and int8, as shares that sum to one, which is what strategies compare.
+
+    Where each label stands for itself, a clip is as doubtful as the label that the model is least sure of: yes or no.
+    """
+    if not asked:
+        return None, None
+    as_float = np.stack([one.probabilities for one in asked])
+    held = [one.int8_probabilities for one in asked if one.int8_probabilities is not None]
+    as_int8 = np.stack(held) if held else None
+    if head == "softmax":
+        return as_float, as_int8
+    doubted = np.arange(len(asked)), np.abs(as_float - 0.5).argmin(axis=1)
+    shares = [
+        None if one is None else np.stack([one[doubted], 1 - one[doubted]], axis=1) for one in (as_float, as_int8)
+    ]
+    return shares[0], shares[1]
 
 
 def order_by_sound(project: Project, store: Store, *, seed: int, report: Callable[..., None]) -> list[dict[str, str]]:

@@ -14,8 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.frontend import Frontend
+from labeltool.heads import Head, heard_together
 
 Float32 = npt.NDArray[np.float32]
+
+# Of a mixture's amplitude: less, and a label is taught that nobody could hear.
+_AUDIBLE_SHARE = np.float32(0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,14 @@ class PatchSampler:
         The definition the log-mels were made with.
     log_mels : (frames, n_mels) float32 each
         One array a clip, `frontend.patch_frames` frames or more.
-    targets : (clips, labels) float32
-        Soft targets, rows summing to one.
+    targets : (clips, columns) float32
+        What is known of each clip (`heads.known`), something of every one.
     augmentation
         How hard.
     rng
         Source of all randomness: same seed, same patches.
+    head
+        What a mixture is taught as: under a softmax the two in the proportion they are heard, under a sigmoid both.
     """
 
     def __init__(
@@ -81,13 +87,14 @@ class PatchSampler:
         targets: Float32,
         augmentation: Augmentation,
         rng: np.random.Generator,
+        head: Head = "softmax",
     ) -> None:
         self.frontend, self.targets, self.augmentation, self._rng = frontend, targets, augmentation, rng
+        self.head = head
         lengths = np.array([len(log_mel) for log_mel in log_mels])
         if lengths.min() < frontend.patch_frames:
             raise ValueError("a clip is shorter than a patch")
-        frames = np.concatenate(list(log_mels))
-        self._power = frontend.power_of_log(frames)
+        self._power = self._addable(np.concatenate(list(log_mels)))
         self._first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         self._length = lengths
         self._start_weights = [self._weigh_starts(log_mel) for log_mel in log_mels]
@@ -100,7 +107,9 @@ class PatchSampler:
         """Cumulated probability of each frame a crop may start at."""
         sums = np.concatenate([[0.0], np.cumsum(log_mel.mean(axis=1, dtype=np.float64))])
         span = self.frontend.patch_frames
-        loudness_db = (sums[span:] - sums[:-span]) / span * self.frontend.scale_db
+        return self._chances((sums[span:] - sums[:-span]) / span * self.frontend.scale_db)
+
+    def _chances(self, loudness_db: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         weights = 10.0 ** (self.augmentation.loudness_exponent * (loudness_db - loudness_db.max()) / 10.0)
         share = self.augmentation.uniform_share
         return np.cumsum((1.0 - share) * weights / weights.sum() + share / len(weights))
@@ -122,12 +131,27 @@ class PatchSampler:
         if len(mixed):
             partners = self._partners(clips[mixed])
             ratio = rng.random(len(mixed), dtype=np.float32)
-            power[mixed] = _mix(power[mixed], self._crops(partners), ratio, self.frontend.floor)
-            targets[mixed] = ratio[:, None] * targets[mixed] + (1 - ratio[:, None]) * self.targets[partners]
-        power *= self._responses(n)[:, None, :]
-        patches = self.frontend.normalise(np.ascontiguousarray(self.frontend.log_of_power(power).transpose(0, 2, 1)))
+            if self.head == "sigmoid":
+                ratio = _AUDIBLE_SHARE + (1 - 2 * _AUDIBLE_SHARE) * ratio
+                targets[mixed] = heard_together(targets[mixed], self.targets[partners])
+            else:
+                targets[mixed] = ratio[:, None] * targets[mixed] + (1 - ratio[:, None]) * self.targets[partners]
+            power[mixed] = self._mixed(power[mixed], self._crops(partners), ratio)
+        patches = self.frontend.normalise(self._recorded_elsewhere(power))
         self._mask(patches)
         return patches, targets
+
+    def _addable(self, frames: Float32) -> Float32:
+        """Turn the clips' frames into what may be added up as sounds are."""
+        return self.frontend.power_of_log(frames)
+
+    def _mixed(self, one: Float32, other: Float32, ratio: Float32) -> Float32:
+        return _mix(one, other, ratio, self.frontend.floor)
+
+    def _recorded_elsewhere(self, power: Float32) -> Float32:
+        """Change the level and the frequency response of crops, and turn them into patches, not yet normalised."""
+        power *= self._responses(len(power))[:, None, :]
+        return np.ascontiguousarray(self.frontend.log_of_power(power).transpose(0, 2, 1))
 
     def _partners(self, clips: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Choose the clip that each of these is mixed with."""
@@ -149,13 +173,7 @@ class PatchSampler:
         """Cut one crop from each clip, stretched and shifted: `(n, frames, mels)` mel powers."""
         rng, strength, frontend = self._rng, self.augmentation, self.frontend
         n, span = len(clips), frontend.patch_frames
-        chances = rng.random(n)
-        starts = np.array(
-            [
-                min(int(np.searchsorted(self._start_weights[clip], chance)), len(self._start_weights[clip]) - 1)
-                for clip, chance in zip(clips, chances, strict=True)
-            ]
-        )
+        starts = self._starts(clips)
         speed = (1.0 + strength.stretch) ** rng.uniform(-1.0, 1.0, n)
         steps = (np.arange(span) - span / 2)[None, :] * speed[:, None] + span / 2
         frames = np.clip(np.rint(starts[:, None] + steps).astype(np.int64), 0, self._length[clips][:, None] - 1)
@@ -163,6 +181,15 @@ class PatchSampler:
         bands = np.clip(np.arange(frontend.n_mels)[None, :] + shift[:, None], 0, frontend.n_mels - 1)
         rows = frames + self._first[clips][:, None]
         return np.asarray(self._power[rows[:, :, None], bands[:, None, :]])
+
+    def _starts(self, clips: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Draw a place to start at for each clip, as `_weigh_starts` counts them."""
+        chances = self._rng.random(len(clips))
+        found = [
+            min(int(np.searchsorted(self._start_weights[clip], chance)), len(self._start_weights[clip]) - 1)
+            for clip, chance in zip(clips, chances, strict=True)
+        ]
+        return np.array(found, dtype=np.int64)
 
     def _responses(self, n: int) -> Float32:
         """Random gains over the bands, `(n, n_mels)` power factors: a level and a smooth curve."""
@@ -205,5 +232,5 @@ def _mix(one: Float32, other: Float32, ratio: Float32, floor: float) -> Float32:
 def _balanced(targets: Float32) -> npt.NDArray[np.float64]:
     """Weigh clips by the inverse square root of their label's share: rare ones are heard more, not endlessly."""
     totals = np.maximum(targets.sum(axis=0, dtype=np.float64), 1e-9)
-    weights = (targets / np.sqrt(totals)).sum(axis=1)
+    weights = (targets / np.sqrt(totals)).sum(axis=1) / targets.sum(axis=1)
     return np.asarray(weights / weights.sum(), dtype=np.float64)

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from labeltool import audio, modelfiles, scoring
+from labeltool import audio, metrics, modelfiles, scoring
 from labeltool.frontend import Float32, Frontend
 from labeltool.project import Project
 from labeltool.store import models
 
 # Decoded at once: hours pass through in little memory.
-_BLOCK_FRAMES = 3000
+_BLOCK_S = 60.0
 
 
 def classify(
@@ -38,8 +38,9 @@ def classify(
     Returns
     -------
     dict
-        `{"model", "files": [{"file", "scores": [{"label", "index", "score"}], "windows": [{"start_s", "end_s", "label",
-        "index", "score"}]}]}`; `index` is the network's output, a window is one patch.
+        `{"model", "files": [{"file", "heard": [label], "scores": [{"label", "index", "score"}], "windows": [{"start_s",
+        "end_s", "label", "index", "score"}]}]}`; `heard` is empty where nothing reaches the model's threshold or its
+        background is the likeliest, `index` is the network's output, a window is one patch.
 
     Raises
     ------
@@ -67,7 +68,7 @@ def recording_log_mel(path: str, frontend: Frontend) -> Float32:
     A recording shorter than a patch is filled up with silence on both sides.
     """
     rate = frontend.sample_rate_hz
-    block_s = _BLOCK_FRAMES * frontend.hop / rate
+    block_s = max(1, round(_BLOCK_S * rate / frontend.hop)) * frontend.hop / rate
     # Frames overlap: a block hears on until its last frame is whole.
     overlap_s = (frontend.n_fft - frontend.hop) / rate
     duration_s = audio.duration_s(path)
@@ -85,10 +86,13 @@ def recording_log_mel(path: str, frontend: Frontend) -> Float32:
 
 def _heard(
     files: modelfiles.ModelFiles, predict: scoring.Predictor, log_mel: Float32, top: int
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[Any]]:
     (score,) = scoring.score_clips(files, predict, [log_mel])
     frontend = files.frontend
+    said = metrics.said(score.probabilities[None], files.rule.head, files.rule.threshold)[0]
+    said &= score.probabilities >= files.rule.threshold
     return {
+        "heard": [label for label, one in zip(files.labels, said, strict=True) if one and label != files.background],
         "scores": [
             {"label": files.labels[index], "index": int(index), "score": round(float(score.probabilities[index]), 4)}
             for index in score.probabilities.argsort()[::-1][:top]

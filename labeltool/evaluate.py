@@ -8,18 +8,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from labeltool import modelfiles
+from labeltool import metrics, modelfiles, reports
 from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
 from labeltool.hearing import hear
-from labeltool.lessons import heard, lesson, no_such_fold
+from labeltool.lessons import can_teach, known_of, lesson, no_such_fold
 from labeltool.measure import Measured, measure
 from labeltool.project import Project
-from labeltool.records import LabelledClip
+from labeltool.records import LabelledClip, Value
 from labeltool.retraining import Recipe, teach
 from labeltool.splits import groups_of_fold
 from labeltool.store import clips, models
+
+_MEANS = (
+    "clip_accuracy",
+    "label_accuracy",
+    "patch_accuracy",
+    "int8_clip_accuracy",
+    "int8_label_accuracy",
+    "int8_patch_agreement",
+    "ece",
+    "int8_ece",
+    "log_loss",
+    "unknown",
+)
 
 
 def evaluate(
@@ -31,7 +45,7 @@ def evaluate(
     cross_validate: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Measure a model on labelled clips; a task of the worker.
+    """Measure a model on labelled clips and write a report; a task of the worker.
 
     With `fold`, on that fold, of which the model must not have learnt a group; else on every labelled clip whose group
     it has not learnt from: what was held back for validation, and what was labelled since. With `cross_validate`, a
@@ -48,17 +62,21 @@ def evaluate(
         When the model has learnt from the fold, or no clip is left to measure on.
     """
     with project.open_store() as store:
-        everything = heard(clips.labelled(store))
+        everything = can_teach(clips.labelled(store))
         chosen = None if cross_validate else models.model(store, model_id)
         today = clips.names_today(store)
+        family = models.accuracies(store)
     if chosen is None:
-        return _cross_validate(project, everything, seed, report)
+        result = _cross_validate(project, everything, seed, report)
+        return result | reports.write(project, "cross-validation", result, losses=(), models=family)
     files = modelfiles.read(project.models / str(chosen.id))
     # The clips go by today's labels, the model's outputs by those it was trained with.
-    names = [today.get(name, name) for name in files.labels]
+    names = files.names_today(today)
     wanted = _unseen(files, names, everything, fold, chosen.id)
     measured, left_out = measure_on(project, files, names, wanted, report)
-    return {"model": chosen.id, "fold": fold, **measured.to_dict(), "left_out": left_out}
+    result = {"model": chosen.id, "fold": fold, **measured.to_dict(), "left_out": left_out}
+    name = f"model-{chosen.id}" + ("" if fold is None else f"-fold-{fold}")
+    return result | reports.write(project, name, result, losses=chosen.card.get("losses", ()), models=family)
 
 
 def _unseen(
@@ -85,10 +103,19 @@ def _unseen(
                 f"model {model_id} has seen fold {fold}",
                 remedy=f"`labeltool retrain --test-fold {fold}` keeps it unseen",
             )
-    known = [one for one in wanted if set(one.present) & set(names)]
+    known = [one for one in wanted if _tells(files, names, one)]
     if not known:
         raise LabeltoolError(f"model {model_id} knows none of the labels of these clips", remedy="retrain")
     return known
+
+
+def _tells(files: modelfiles.ModelFiles, names: Sequence[str], one: LabelledClip) -> bool:
+    """Tell whether a clip can show the model right or wrong."""
+    if set(one.present) & set(names):
+        return True
+    if files.rule.head == "softmax":
+        return one.none_of_these and files.background is not None
+    return one.none_of_these or any(one.verdicts.get(name) is Value.ABSENT for name in names)
 
 
 def measure_on(
@@ -109,9 +136,47 @@ def measure_on(
     """
     cache = FeatureCache(project.cache / "features", files.frontend)
     hearing = hear(cache, [one.clip for one in wanted], report=report)
-    first_label = {one.clip.id: next(name for name in one.present if name in names) for one in wanted}
-    truth = [first_label[clip.id] for clip in hearing.clips]
-    return measure(files, hearing.log_mels, truth, names=names, report=report), hearing.left_out
+    by_id = {one.clip.id: one for one in wanted}
+    present, absent = known_of(
+        [by_id[clip.id] for clip in hearing.clips],
+        list(dict.fromkeys(names)),
+        head=files.rule.head,
+        background=files.background,
+        assumed_absent=[names[files.labels.index(name)] for name in files.card.get("assumed_absent", ())],
+    )
+    return measure(files, hearing.log_mels, present, absent, names=names, report=report), hearing.left_out
+
+
+def _summed(results: Sequence[dict[str, Any]], name: str, labels: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Add up matrices whose rows and columns are some of the labels."""
+    total = np.zeros((len(labels), len(labels)), np.int64)
+    for result in results:
+        places = [labels.index(label) for label in result["labels"]]
+        total[np.ix_(places, places)] += np.array(result[name])
+    return total
+
+
+def _over_folds(results: Sequence[dict[str, Any]], label: str) -> dict[str, Any]:
+    """Average what each fold found of a label by the clips it had."""
+    found = [one for result in results for one in result["by_label"] if one["label"] == label and one["clips"]]
+    clips_of = [one["clips"] for one in found]
+    shares = {
+        name: float(np.average([one[name] for one in found], weights=clips_of)) if found else None
+        for name in ("recall", "int8_recall")
+    }
+    return {"label": label, "clips": sum(clips_of), **shares}
+
+
+def _joined(results: Sequence[dict[str, Any]], name: str) -> list[tuple[float, float, int]]:
+    """Put the folds' bins of confidence together."""
+    bins = [one for result in results for one in result[name]]
+    together = {}
+    for place in sorted({metrics.bin_of(sure) for sure, _, _ in bins}):
+        members = [one for one in bins if metrics.bin_of(one[0]) == place]
+        counts = [count for _, _, count in members]
+        sure, right = (float(np.average([one[i] for one in members], weights=counts)) for i in (0, 1))
+        together[place] = (sure, right, sum(counts))
+    return list(together.values())
 
 
 def _cross_validate(
@@ -120,10 +185,9 @@ def _cross_validate(
     numbers = sorted({one.clip.fold for one in everything if one.clip.fold is not None})
     if len(numbers) < 2:
         raise LabeltoolError("the labelled clips are in no folds", remedy="import a data set with folds")
-    labels = sorted({name for one in everything for name in one.present})
     results: list[dict[str, Any]] = []
     everywhere: list[dict[str, str]] = []
-    total = np.zeros((len(labels), len(labels)), np.int64)
+    none: set[str | None] = set()
     for number in numbers:
 
         def report_fold(stage: str, done: int, total: int, text: str = "", number: int = number) -> None:
@@ -133,22 +197,22 @@ def _cross_validate(
             recipe = Recipe(project.settings.architecture, seed=seed, test_fold=number)
             teach(project, lesson(everything, test_fold=number), recipe, None, Path(folder), report=report_fold)
             files = modelfiles.read(Path(folder))
-            test = [one for one in everything if one.clip.fold == number and set(one.present) & set(files.labels)]
+            none.add(files.background)
+            test = [one for one in everything if one.clip.fold == number and _tells(files, files.labels, one)]
             measured, left_out = measure_on(project, files, files.labels, test, report_fold)
             everywhere += (one for one in left_out if one not in everywhere)
-        places = [labels.index(name) for name in measured.labels]
-        total[np.ix_(places, places)] += measured.confusion
         results.append({"fold": number, **measured.to_dict()})
-    mean = {
-        name: float(np.mean([result[name] for result in results]))
-        for name in ("clip_accuracy", "patch_accuracy", "int8_clip_accuracy", "int8_patch_agreement", "ece")
-    }
+    # The background, where there is one, is last in every fold and so here.
+    labels = sorted({name for result in results for name in result["labels"]}, key=lambda name: (name in none, name))
     return {
         "model": None,
+        "head": results[0]["head"],
         "labels": labels,
         "clips": sum(result["clips"] for result in results),
-        **mean,
-        "confusion": total.tolist(),
+        **{name: float(np.mean([result[name] for result in results])) for name in _MEANS},
+        **{name: _summed(results, name, labels).tolist() for name in ("confusion", "int8_confusion")},
+        "by_label": [_over_folds(results, label) for label in labels],
+        **{name: _joined(results, name) for name in ("reliability", "int8_reliability")},
         "folds": results,
         "left_out": everywhere,
     }

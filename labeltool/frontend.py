@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,15 +27,21 @@ DEFINITION = 1
 # Frames per batch: they stay in the first-level cache, and a product this small is done by one thread. With larger ones
 # BLAS wakes its threads for every batch, which costs three to six times what it saves on a busy machine.
 _BATCH_FRAMES = 16
+# Of the rare peak above it, int8 codes would make all the rest coarse.
+_MOST_LEVELS = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class Frontend:
-    """The log-mel definition.
+    """The definition of log-mels, or of plain samples for networks that hear for themselves.
 
     `log_mel = (10 log10(mel_power + floor) - offset_db) / scale_db`, where `mel_power` is the power spectrum of
     a periodic-Hann frame of samples in -1 to 1 under Slaney's mel filters. With `centred`, each patch is given to the
     network less its own mean, so that loudness does not reach it.
+
+    Of the kind "pcm" a frame is one sample (`n_fft`, `hop` and `n_mels` are 1), from -1 to 1, and what is `centred` is
+    the level: each patch is divided by its root mean square, or that of `floor` where it is quieter, and held to 8 of
+    them.
 
     Attributes
     ----------
@@ -53,6 +59,8 @@ class Frontend:
         Length of a patch and distance between patches, frames.
     centred
         Whether the network gets each patch less its own mean.
+    kind
+        "log-mel" or "pcm".
     """
 
     sample_rate_hz: int = 16_000
@@ -67,12 +75,17 @@ class Frontend:
     patch_frames: int = 50
     patch_hop: int = 25
     centred: bool = True
+    kind: Literal["log-mel", "pcm"] = "log-mel"
 
     def __post_init__(self) -> None:
         positive = ("sample_rate_hz", "n_fft", "hop", "n_mels", "floor", "scale_db", "patch_frames", "patch_hop")
         for name in positive:
             if not getattr(self, name) > 0:
                 raise LabeltoolError(f"frontend: {name} must be above zero, not {getattr(self, name)!r}")
+        if self.kind not in ("log-mel", "pcm"):
+            raise LabeltoolError(f"frontend: no kind is called {self.kind!r}", remedy="made by a newer version?")
+        if self.kind == "pcm" and (self.n_fft, self.hop, self.n_mels) != (1, 1, 1):
+            raise LabeltoolError("frontend: a frame of plain samples is one sample")
         if not 0 <= self.low_hz < self.high_hz <= self.sample_rate_hz / 2:
             raise LabeltoolError(
                 f"frontend: the mel range {self.low_hz:g} to {self.high_hz:g} Hz does not fit "
@@ -90,7 +103,10 @@ class Frontend:
         kinds = {field.name: field.type for field in fields(self)}
         # Through the declared type, so that 7500 and 7500.0 are one frontend.
         cast = {"int": int, "float": float, "bool": bool}
-        return {name: cast[str(kinds[name])](value) for name, value in asdict(self).items()}
+        described = {name: cast.get(str(kinds[name]), str)(value) for name, value in asdict(self).items()}
+        if self.kind == "log-mel":
+            del described["kind"]  # fingerprints from before there was another stay as they are
+        return described
 
     @classmethod
     def from_dict(cls, described: Mapping[str, Any]) -> Frontend:
@@ -151,6 +167,8 @@ class Frontend:
         """
         if pcm.dtype != np.int16 or pcm.ndim != 1:
             raise ValueError(f"pcm must be one-dimensional int16, not {pcm.ndim}-dimensional {pcm.dtype}")
+        if self.kind == "pcm":
+            return pcm[:, None].astype(np.float32) / np.float32(32768.0)
         n = self.n_frames(len(pcm))
         out = np.empty((n, self.n_mels), np.float32)
         if n == 0:
@@ -197,13 +215,22 @@ class Frontend:
         return self.normalise(np.ascontiguousarray(views[starts]))
 
     def normalise(self, patches: Float32) -> Float32:
-        """Take each patch's own mean off where the frontend is `centred`; `(n, mels, frames)` in and out."""
+        """Take each patch's own mean (of plain samples: level) off where the frontend is `centred`.
+
+        `(n, mels, frames)` in and out.
+        """
         if not self.centred:
             return patches
+        if self.kind == "pcm":
+            power = np.square(patches).mean(axis=(1, 2), keepdims=True, dtype=np.float32)
+            level = np.sqrt(np.maximum(power, np.float32(self.floor)))
+            return np.asarray(np.clip(patches / level, -_MOST_LEVELS, _MOST_LEVELS), np.float32)
         return np.asarray(patches - patches.mean(axis=(1, 2), keepdims=True, dtype=np.float32), np.float32)
 
     def loudness_db(self, log_mel: Float32) -> Float32:
-        """Return how loud each patch is: the mean of its log-mels in decibels, the very mean `normalise` takes off.
+        """Return how loud each patch is: the mean of its log-mels in decibels (of its powers, of plain samples).
+
+        It is the very mean, or level, that `normalise` takes off.
 
         Parameters
         ----------
@@ -215,9 +242,17 @@ class Frontend:
             What `aggregate.clip_scores` weighs the patches by.
         """
         starts = self.patch_starts(len(log_mel))
+        if self.kind == "pcm":
+            powers = self.mean_powers(log_mel, starts)
+            return np.asarray(10.0 * np.log10(powers + self.floor), np.float32)
         sums = np.concatenate([[0.0], np.cumsum(log_mel.mean(axis=1, dtype=np.float64))])
         means = (sums[starts + self.patch_frames] - sums[starts]) / self.patch_frames if len(starts) else np.empty(0)
         return (means * self.scale_db + self.offset_db).astype(np.float32)
+
+    def mean_powers(self, samples: Float32, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Return the mean power of the patch that begins at each start, of plain samples, `(samples, 1)`."""
+        sums = np.concatenate([[0.0], np.cumsum(np.square(samples[:, 0], dtype=np.float64))])
+        return np.asarray((sums[starts + self.patch_frames] - sums[starts]) / self.patch_frames, np.float64)
 
 
 def _hertz_to_mel(hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -5,7 +5,8 @@ models/<id>/  card.json  labels.txt  model.keras  model_int8.tflite  seen.csv
 ```
 
 `card.json` says everything a reader needs: architecture, frontend (with its fingerprint), labels in the order of the
-outputs, how patches become a clip's answer, metrics, versions. `seen.csv` lists the clips it was taught or checked on.
+outputs and which of them is none (`background`), how patches become a clip's answer, metrics, versions. `seen.csv`
+lists the clips it was taught or checked on.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ class ModelFiles:
         Names in the order of the network's outputs.
     rule
         Makes a clip's answer, calibrated, of its patches'.
+    background
+        The one of `labels` that is no label of the project but what "none of these" trained; None without one.
     """
 
     directory: Path
@@ -49,6 +52,7 @@ class ModelFiles:
     frontend: Frontend
     labels: tuple[str, ...]
     rule: ClipRule
+    background: str | None = None
 
     @property
     def int8(self) -> bytes:
@@ -58,6 +62,10 @@ class ModelFiles:
         if hashlib.sha256(content).hexdigest() != self.card.get("int8_sha256"):
             raise LabeltoolError("is not the file its card speaks of", file=path, remedy="damaged? `labeltool retrain`")
         return content
+
+    def names_today(self, today: Mapping[str, str]) -> list[str]:
+        """Return what each output is called now, given the labels that were renamed since, old name to new."""
+        return [name if name == self.background else today.get(name, name) for name in self.labels]
 
     def groups_learnt(self) -> set[str]:
         """Return the groups whose answers shaped the weights, its ancestors' of a warm start too."""
@@ -105,6 +113,7 @@ def read(directory: Path) -> ModelFiles:
             frontend=frontend,
             labels=tuple(card["labels"]),
             rule=ClipRule.from_dict(card["clip_rule"]),
+            background=card.get("background"),
         )
         if frontend.fingerprint != card["fingerprint"]:
             raise LabeltoolError(
@@ -137,7 +146,7 @@ def write(
         Groups that a warm start's ancestors learnt from and that are not among `seen`.
     """
     told = {"card_version": CARD_VERSION, "int8_sha256": hashlib.sha256(int8).hexdigest(), **card}
-    (directory / CARD).write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    write_card(directory, told)
     (directory / LABELS).write_text("".join(f"{one_line(name)}\n" for name in card["labels"]), encoding="utf-8")
     (directory / INT8).write_bytes(int8)
     with (directory / SEEN).open("w", encoding="utf-8", newline="") as file:
@@ -148,6 +157,11 @@ def write(
         for group in sorted(inherited):
             writer.writerow(("", "", "", group, "inherited"))
     return told
+
+
+def write_card(directory: Path, card: dict[str, Any]) -> None:
+    """Write a model's card, whole as `write` returned it."""
+    (directory / CARD).write_text(json.dumps(card, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def one_line(name: str) -> str:

@@ -14,6 +14,7 @@ from labeltool.architectures import DEFAULT_ARCHITECTURE as DEFAULT_ARCHITECTURE
 from labeltool.architectures import architecture as architecture
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
+from labeltool.heads import Head
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +25,7 @@ HEAD = "head"
 """Name of the one dense layer whose outputs are labels; everything before it is the backbone."""
 
 
-def build(arch: str, n_labels: int, frontend: Frontend) -> keras.Model:
+def build(arch: str, n_labels: int, frontend: Frontend, head: Head = "softmax") -> keras.Model:
     """Build an untrained network.
 
     Initial weights follow the seed set with `keras.utils.set_random_seed`.
@@ -32,26 +33,26 @@ def build(arch: str, n_labels: int, frontend: Frontend) -> keras.Model:
     Returns
     -------
     keras.Model
-        `(batch, frontend.n_mels, frontend.patch_frames, 1)` float32 patches to `(batch, n_labels)` softmax
-        probabilities.
+        `(batch, frontend.n_mels, frontend.patch_frames, 1)` float32 patches to `(batch, n_labels)` probabilities.
 
     Raises
     ------
     LabeltoolError
-        When the architecture is unknown or `n_labels` is below two.
+        When the architecture is unknown, or there is nothing to tell apart: a softmax needs two labels, a sigmoid one.
     """
     spec = architecture(arch)
-    if n_labels < 2:
-        raise LabeltoolError("a classifier needs at least two labels", remedy="label clips of a second sound")
+    _need_labels(n_labels, head)
     import keras
 
     inputs = keras.Input((frontend.n_mels, frontend.patch_frames, 1), name="patch")
-    outputs = keras.layers.Dense(n_labels, activation="softmax", name=HEAD)(spec.build_backbone(inputs))
+    outputs = keras.layers.Dense(n_labels, activation=head, name=HEAD)(spec.build_backbone(inputs))
     return keras.Model(inputs, outputs, name=arch)
 
 
-def widen_head(model: keras.Model, old_labels: Sequence[str], new_labels: Sequence[str]) -> keras.Model:
-    """Carry a trained network over to another list of labels.
+def widen_head(
+    model: keras.Model, old_labels: Sequence[str], new_labels: Sequence[str], head: Head = "softmax"
+) -> keras.Model:
+    """Carry a trained network over to another list of labels, or another kind of head.
 
     The backbone keeps its weights; so does the head for every label in both lists, wherever it stands in them. A label
     that is new starts at the mean of the known ones' weights: as likely as the average label, neither loud nor mute.
@@ -61,7 +62,7 @@ def widen_head(model: keras.Model, old_labels: Sequence[str], new_labels: Sequen
     model
         From `build`, with `len(old_labels)` outputs; left untouched.
     old_labels, new_labels
-        Names in the order of the outputs, without repetition; `new_labels` holds two or more.
+        Names in the order of the outputs; `new_labels` without repetition.
 
     Raises
     ------
@@ -76,22 +77,26 @@ def widen_head(model: keras.Model, old_labels: Sequence[str], new_labels: Sequen
             f"the model has {model.output_shape[-1]} outputs but its card lists {len(old_labels)} labels",
             remedy="retrain with --from-scratch",
         )
-    if len(new_labels) < 2:
-        raise LabeltoolError("a classifier needs at least two labels", remedy="label clips of a second sound")
+    _need_labels(len(new_labels), head)
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     features = copy.get_layer(HEAD).input
-    head = keras.layers.Dense(len(new_labels), activation="softmax", name=HEAD)
-    widened = keras.Model(copy.inputs, head(features), name=model.name)
+    new_head = keras.layers.Dense(len(new_labels), activation=head, name=HEAD)
+    widened = keras.Model(copy.inputs, new_head(features), name=model.name)
     kernel, bias = old_head.get_weights()
     old_index = {label: index for index, label in enumerate(old_labels)}
-    new_kernel, new_bias = head.get_weights()
+    new_kernel, new_bias = new_head.get_weights()
     for index, label in enumerate(new_labels):
         known = old_index.get(label)
         new_kernel[:, index] = kernel.mean(axis=1) if known is None else kernel[:, known]
         new_bias[index] = bias.mean() if known is None else bias[known]
-    head.set_weights([new_kernel, new_bias])
+    new_head.set_weights([new_kernel, new_bias])
     return widened
+
+
+def _need_labels(n_labels: int, head: Head) -> None:
+    if n_labels < (2 if head == "softmax" else 1):
+        raise LabeltoolError("a classifier needs at least two labels", remedy="label clips of a second sound")
 
 
 def for_training(model: keras.Model) -> keras.Model:

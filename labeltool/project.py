@@ -79,6 +79,11 @@ class Project:
         return self.directory / "cache"
 
     @property
+    def reports(self) -> Path:
+        """Where evaluations are written down, one folder each."""
+        return self.directory / "reports"
+
+    @property
     def exports(self) -> Path:
         """Where exports go unless told otherwise."""
         return self.directory / "exports"

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 Float32 = npt.NDArray[np.float32]
 
-# Enough for the ranges of the activations to settle; more only takes longer.
-_REPRESENTATIVE_PATCHES = 512
+REPRESENTATIVE_PATCHES = 512
+"""Patches that fix the ranges of the activations, at most: more only takes longer."""
 
 
 def to_int8(model: keras.Model, representative_patches: Float32) -> bytes:
@@ -32,7 +32,7 @@ def to_int8(model: keras.Model, representative_patches: Float32) -> bytes:
     Parameters
     ----------
     model
-        Patches `(batch, mels, frames, 1)` in, `(batch, labels)` softmax out.
+        Patches `(batch, mels, frames, 1)` in, `(batch, labels)` probabilities out.
     representative_patches : (n, mels, frames) float32
         Normalised patches of training clips (never of test clips): they fix the ranges of the activations. At most
         512 are used, spread evenly.
@@ -51,9 +51,7 @@ def to_int8(model: keras.Model, representative_patches: Float32) -> bytes:
         raise LabeltoolError("int8 conversion needs representative patches", remedy="label a clip and retrain")
     import tensorflow as tf
 
-    chosen = np.unique(
-        np.linspace(0, len(representative_patches) - 1, _REPRESENTATIVE_PATCHES).round().astype(np.int64)
-    )
+    chosen = np.unique(np.linspace(0, len(representative_patches) - 1, REPRESENTATIVE_PATCHES).round().astype(np.int64))
     # A concrete function, not `from_keras_model`: that prints to stdout and puts passing counters into the file.
     fixed = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="patch")
     function = tf.function(lambda patch: model(patch, training=False)).get_concrete_function(fixed)

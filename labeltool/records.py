@@ -139,8 +139,14 @@ class LabelledClip:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What a model holds of a clip: label name to calibrated probability, most probable first."""
+    """What a model holds of a clip: label name to calibrated probability, most probable first.
+
+    `background` is the probability that it is none of them; where `independent`, each label is judged for itself, and
+    the probabilities sum to anything.
+    """
 
     clip_id: int
     model_id: int
     probabilities: Mapping[str, float]
+    background: float = 0.0
+    independent: bool = False

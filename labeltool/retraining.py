@@ -5,34 +5,38 @@ from __future__ import annotations
 import fcntl
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from labeltool import __version__, modelfiles
+from labeltool.ancestry import Parent, due, newest_parent, state, validation_of
 from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
 from labeltool.hearing import hear
 from labeltool.lessons import Lesson, lesson
 from labeltool.measure import measure
 from labeltool.project import Project
-from labeltool.records import LabelledClip
-from labeltool.splits import groups_of_fold, hold_out
 from labeltool.store import Store, clips, journal, models
 from labeltool.suggest import suggest_for_all
 
 if TYPE_CHECKING:
-    import keras
-    import numpy.typing as npt
-
-    from labeltool import training
+    pass
 
 Report = Callable[..., None]
 """Called with stage, done, total and a text."""
+
+_REHEARSED_PATCHES = 16
+# The machine may grow busier than it was when this was rehearsed.
+_MARGIN = 1.5
+# A comparison on fewer clips would go by chance.
+_FEWEST_TO_COMPARE_ON = 8
+# Training from scratch in less than so many times what a warm start took is not worth beginning.
+_SCRATCH_IS_LONGER_BY = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +47,6 @@ class Recipe:
     seed: int = 0
     budget_s: float | None = None
     test_fold: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Parent:
-    """The model a warm start goes on from; `network` has an output for each of the lesson's labels."""
-
-    id: int
-    files: modelfiles.ModelFiles
-    network: keras.Model
 
 
 def retrain(
@@ -82,12 +77,22 @@ def retrain(
         mark = journal.mark(store)
         labelled = clips.labelled(store)
         lessons = lesson(labelled, test_fold=test_fold)
-        parent = None if from_scratch else _parent(project, store, labelled, recipe, lessons)
+        parent = (
+            None if from_scratch else newest_parent(project, store, labelled, lessons, arch=arch, test_fold=test_fold)
+        )
         scratch = project.models / ".training"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         try:
-            card = teach(project, lessons, recipe, parent, scratch, report=report)
+
+            def with_what_is_left() -> Recipe:
+                return recipe if budget_s is None else replace(recipe, budget_s=budget_s - (time.monotonic() - began))
+
+            card = teach(project, lessons, with_what_is_left(), parent, scratch, report=report)
+            left_s = with_what_is_left().budget_s
+            if parent and (left_s is None or left_s > _SCRATCH_IS_LONGER_BY * (time.monotonic() - began)):
+                card = _better_from_scratch(project, lessons, with_what_is_left(), card, scratch, report=report)
+            taught_s = time.monotonic() - began
             model_id = _publish(project, store, scratch, card, mark)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -99,10 +104,19 @@ def retrain(
         "labels_seen": card["labels_seen"],
         "clip_accuracy": card["clip_accuracy"],
         "int8_clip_accuracy": card["int8_clip_accuracy"],
+        "label_accuracy": card.get("label_accuracy"),
+        "int8_label_accuracy": card.get("int8_label_accuracy"),
         "validation_clips": card["validation_clips"],
+        "head": card["clip_rule"]["head"],
+        "several_labels_clips": card["several_labels_clips"],
+        "background": card["background"],
+        "assumed_absent": card["assumed_absent"],
+        "threshold": card["clip_rule"]["threshold"],
+        "compared": card["compared"] if parent else None,
         "warm": card["parent"] is not None,
         "suggestions": suggested.waiting,
         "left_out": [*card["left_out"], *(one for one in suggested.left_out if one not in card["left_out"])],
+        "seconds_until_taught": round(taught_s, 1),
         "seconds": round(time.monotonic() - began, 1),
     }
 
@@ -115,6 +129,7 @@ def teach(
     directory: Path,
     *,
     report: Report,
+    checked_on: Collection[str] | None = None,
 ) -> dict[str, Any]:
     """Train on a lesson and fill a model's folder; return its card.
 
@@ -124,25 +139,40 @@ def teach(
         What to start from; None starts from scratch.
     directory
         Exists; gets the files of `labeltool.modelfiles`.
+    checked_on
+        Groups to keep for validation; default a share of every label that can spare it, and with a parent its own.
     """
     from labeltool import models as networks
     from labeltool import quantise, training
 
+    began = time.monotonic()
     frontend = networks.architecture(recipe.arch).frontend
     cache = FeatureCache(project.cache / "features", frontend)
     hearing = hear(cache, lessons.clips, report=report)
     lessons, log_mels = lessons.only(hearing.clips), hearing.log_mels
-    settings = training.TrainingSettings(seed=recipe.seed, budget_s=recipe.budget_s)
+    settings = training.TrainingSettings(seed=recipe.seed)
+    held_out = (
+        validation_of(lessons, parent, share=settings.validation_share, seed=settings.seed)
+        if checked_on is None
+        else np.array([place for place, group in enumerate(lessons.groups) if group in checked_on], np.int64)
+    )
+    if recipe.budget_s is not None:
+        to_check = sum(len(frontend.patch_starts(len(log_mels[place]))) for place in held_out)
+        after_s = _seconds_after_training(recipe, lessons, to_check)
+        left_s = recipe.budget_s - (time.monotonic() - began) - after_s
+        settings = replace(settings, budget_s=max(0.0, left_s))
     fitted = training.fit(
         recipe.arch,
         frontend,
         log_mels,
-        lessons.targets,
+        lessons.present,
         lessons.groups,
         label_names=lessons.labels,
+        absent=lessons.absent,
+        head=lessons.head,
         settings=settings,
         warm_start=parent.network if parent else None,
-        validation=_checked_on(lessons, parent.files, settings) if parent else None,
+        validation=held_out,
         on_progress=lambda told: report("training", told["step"], told["steps"], f"{told['left_s']:.0f} s left"),
     )
     report("converting to int8", 0, 0)
@@ -157,6 +187,9 @@ def teach(
         "frontend": frontend.to_dict(),
         "fingerprint": frontend.fingerprint,
         "labels": list(lessons.labels),
+        "background": lessons.background,
+        "several_labels_clips": lessons.several,
+        "assumed_absent": list(lessons.assumed_absent),
         "clip_rule": fitted.rule.to_dict(),
         "labels_seen": len(lessons.clips),
         "validation_clips": len(validation),
@@ -164,7 +197,11 @@ def teach(
         "seed": recipe.seed,
         "test_fold": recipe.test_fold,
         "seconds": round(fitted.seconds, 1),
+        "patches": fitted.patches,
+        "losses": [(told["step"], round(told["loss"], 5)) for told in fitted.history],
+        "budget_s": recipe.budget_s,
         "parent": parent.id if parent else None,
+        "compared": parent.files.card.get("compared") if parent else state(lessons),
         "clip_accuracy": None,
         "int8_clip_accuracy": None,
         "versions": _versions(),
@@ -179,58 +216,79 @@ def teach(
     measured = measure(
         modelfiles.read(directory),
         [log_mels[i] for i in held],
-        [lessons.labels[place] for place in lessons.targets[held].argmax(axis=1)],
+        lessons.present[held],
+        lessons.absent[held],
         names=lessons.labels,
         report=report,
     )
     return modelfiles.write(directory, card=card | measured.to_dict(), int8=int8, seen=parts, inherited=inherited)
 
 
-def _parent(
-    project: Project, store: Store, labelled: Sequence[LabelledClip], recipe: Recipe, lessons: Lesson
-) -> Parent | None:
-    """Return the newest model, its head made for the lesson's labels, where training may go on from it.
-
-    Not from one of another architecture or frontend, not from one that is damaged (what it knew can be learnt again),
-    and not from one that has seen the fold to be kept unseen: its weights would carry the fold over.
-    """
+def _seconds_after_training(recipe: Recipe, lessons: Lesson, patches_to_check: int) -> float:
+    """Rehearse on an untrained network what follows training, to know how long it takes here and now."""
     from labeltool import models as networks
+    from labeltool import quantise
 
-    newest = models.latest(store)
-    if newest is None:
-        return None
-    try:
-        files = modelfiles.read(project.models / str(newest.id))
-        unseen = groups_of_fold(labelled, recipe.test_fold) if recipe.test_fold is not None else set()
-        same = files.card["architecture"] == recipe.arch
-        if not same or files.frontend != networks.architecture(recipe.arch).frontend or unseen & files.groups_seen():
-            return None
-        network = networks.load(files.directory / modelfiles.KERAS)
-    except LabeltoolError:
-        return None
-    today = clips.names_today(store)
-    names = [today.get(name, name) for name in files.labels]
-    return Parent(newest.id, files, networks.widen_head(network, names, lessons.labels))
+    frontend = networks.architecture(recipe.arch).frontend
+    network = networks.build(recipe.arch, len(lessons.labels), frontend, lessons.head)
+    shape = (_REHEARSED_PATCHES, frontend.n_mels, frontend.patch_frames)
+    patches = np.random.default_rng(recipe.seed).normal(0, 1, shape).astype(np.float32)
+    # Without, the signal of a deep network dies away and leaves layers of no scale, over which the kernels abort.
+    networks.settle_norms(network, [patches[..., None]])
+    began = time.monotonic()
+    int8 = quantise.to_int8(network, patches)
+    converted = time.monotonic()
+    quantise.Int8Model(int8).predict(patches)
+    a_patch_s = (time.monotonic() - converted) / _REHEARSED_PATCHES
+    # The float patches that fix the scales take about half an int8 one each; files are written and read meanwhile.
+    reckoned_s = 2 * (converted - began) + a_patch_s * (quantise.REPRESENTATIVE_PATCHES / 2 + 2 * patches_to_check)
+    return _MARGIN * reckoned_s
 
 
-def _checked_on(
-    lessons: Lesson, parent: modelfiles.ModelFiles, settings: training.TrainingSettings
-) -> npt.NDArray[np.int64]:
-    """Choose a warm start's validation clips: the parent's, and a share of the groups it has never met.
+def _better_from_scratch(
+    project: Project,
+    lessons: Lesson,
+    recipe: Recipe,
+    card: dict[str, Any],
+    directory: Path,
+    *,
+    report: Report,
+) -> dict[str, Any]:
+    """Train from scratch too where that is due, keep what does better on the same validation clips; return its card.
 
-    What an ancestor has learnt from can check nothing any more, and what checked it must not be learnt from.
+    Parameters
+    ----------
+    recipe
+        With what is left of the budget.
+    card, directory
+        The warm start's; the folder ends with the better one's files.
     """
-    checked, learnt = parent.groups_checked(), parent.groups_learnt()
-    first_labels = [lessons.labels[place] for place in lessons.targets.argmax(axis=1)]
-    fresh = [i for i, group in enumerate(lessons.groups) if group not in learnt and group not in checked]
-    chosen = hold_out(
-        [lessons.groups[i] for i in fresh],
-        [first_labels[i] for i in fresh],
-        share=settings.validation_share,
-        seed=settings.seed,
-    )
-    kept = [i for i, group in enumerate(lessons.groups) if group in checked]
-    return np.array(sorted([*kept, *(fresh[i] for i in chosen)]), dtype=np.int64)
+    if card["validation_clips"] < _FEWEST_TO_COMPARE_ON or not due(card["compared"], lessons):
+        return card
+    other = directory.with_name(directory.name + "-from-scratch")
+    shutil.rmtree(other, ignore_errors=True)
+    other.mkdir()
+    try:
+        held = modelfiles.read(directory).groups_checked()
+        anew = teach(
+            project,
+            lessons,
+            recipe,
+            None,
+            other,
+            report=lambda stage, *told: report(f"from scratch, to compare: {stage}", *told),
+            checked_on=held,
+        )
+        losses = {"warm_log_loss": card["log_loss"], "from_scratch_log_loss": anew["log_loss"]}
+        if anew["log_loss"] < card["log_loss"]:
+            shutil.rmtree(directory)
+            other.rename(directory)
+            card = anew
+    finally:
+        shutil.rmtree(other, ignore_errors=True)
+    card = card | {"compared": state(lessons) | losses}
+    modelfiles.write_card(directory, card)
+    return card
 
 
 def _publish(project: Project, store: Store, scratch: Path, card: dict[str, Any], mark: str) -> int:

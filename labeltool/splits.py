@@ -12,12 +12,16 @@ from labeltool.records import LabelledClip
 
 Part = Literal["train", "validation", "test"]
 
+# What fewer clips would tell is chance.
+_FEWEST_WORTH_HOLDING = 4
+
 
 def hold_out(groups: Sequence[str], labels: Sequence[str], *, share: float, seed: int) -> list[int]:
     """Choose about a share of the items to hold out, whole groups, label by label.
 
     A label gives groups until its share is reached, and keeps at least two to learn from; with fewer than three it
-    gives none. With few groups the list may be empty.
+    gives none. Where every label is too small to give its share, some of many give one. With few groups the list may
+    be empty.
 
     Parameters
     ----------
@@ -43,17 +47,25 @@ def hold_out(groups: Sequence[str], labels: Sequence[str], *, share: float, seed
     total = Counter(labels)
     held: Counter[str] = Counter()
     held_groups: set[str] = set()
-    for label in sorted(left):
+
+    def hold(label: str, most: float) -> None:
         for group in rng.permutation(sorted(left[label])):
             counts = labels_of[group]
             # Half a group too many is nearer to the share than half a group too few.
-            enough = held[label] + counts[label] / 2 > share * total[label]
+            enough = held[label] + counts[label] / 2 > most
             if enough or any(len(left[other]) < 3 for other in counts):
                 continue
             held_groups.add(group)
             held.update(counts)
             for other in counts:
                 left[other].discard(group)
+
+    for label in sorted(left):
+        hold(label, share * total[label])
+    if not held_groups and share * len(labels) >= _FEWEST_WORTH_HOLDING:
+        for label in rng.permutation(sorted(left)):
+            if held.total() < share * len(labels):
+                hold(label, 1)
     return sorted(index for group in held_groups for index in members[group])
 
 

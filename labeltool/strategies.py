@@ -262,12 +262,16 @@ def describe(log_mel: Float32, frontend: Frontend) -> Float32:
     Parameters
     ----------
     log_mel : (frames, n_mels) float32
+        Or the plain samples of a frontend of that kind: their log-mels are made here.
 
     Returns
     -------
     (192,) float32
         To be standardised over clips (`standardised`) before distances mean anything.
     """
+    if frontend.kind == "pcm":
+        frontend = Frontend(sample_rate_hz=frontend.sample_rate_hz)
+        log_mel = frontend.log_mel(np.rint(log_mel[:, 0] * 32768.0).clip(-32768, 32767).astype(np.int16))
     bands = np.stack([part.mean(axis=1) for part in np.array_split(log_mel.astype(np.float64), _BANDS, axis=1)], axis=1)
     loudness = 10.0 ** (bands.mean(axis=1) * frontend.scale_db / 10.0)
     levels = [

@@ -10,7 +10,6 @@ from labeltool import asking, modelfiles
 from labeltool.features import FeatureCache
 from labeltool.hearing import hear
 from labeltool.project import Project
-from labeltool.records import Suggestion
 from labeltool.store import Store, clips, models
 
 # Clips whose features are held at once: progress moves, and an interrupted run keeps what it has heard.
@@ -55,15 +54,12 @@ def suggest_for_all(project: Project, store: Store, model_id: int, *, report: Ca
         hearing = hear(cache, wanted[first : first + _BATCH], report=_quietly, need=False)
         left_out += (one for one in hearing.left_out if one not in left_out)
         impressions += listener.listen(hearing)
-    suggestions: list[Suggestion] = []
-    for one in impressions:
-        order = one.probabilities.argsort()[::-1]
-        held = {files.labels[i]: float(one.probabilities[i]) for i in order}
-        suggestions.append(Suggestion(one.clip.id, model_id, held))
+    suggestions = [
+        models.suggestion_of(one.clip.id, model_id, files.card, one.probabilities.tolist()) for one in impressions
+    ]
     models.replace_suggestions(store, suggestions)
-    today = clips.names_today(store)
-    labels = [today.get(name, name) for name in files.labels]
-    asking.order_by_model(project, store, impressions, labels, seed=files.card["seed"])
+    labels = files.names_today(clips.names_today(store))
+    asking.order_by_model(project, store, impressions, labels, head=files.rule.head, seed=files.card["seed"])
     return Suggested(sum(one.clip_id in waiting for one in suggestions), left_out)
 
 

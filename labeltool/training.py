@@ -1,7 +1,7 @@
 """Learning: arrays in, network out. Nothing here knows of the store, of files or of the screen.
 
 Fixed schedule, averaged weights, no checkpoint picking: the validation clips only calibrate the temperature and say how
-good the network is, so that number stays honest.
+good the network is, so that number stays honest. The threshold is theirs too; what tests has a say in neither.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from labeltool import aggregate, models
+from labeltool import aggregate, heads, metrics, models
 from labeltool.augment import Augmentation, PatchSampler
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
 from labeltool.splits import hold_out
+from labeltool.waves import WaveSampler
 
 if TYPE_CHECKING:
     import keras
@@ -29,8 +30,8 @@ Indices = npt.NDArray[np.int64]
 Progress = Callable[[dict[str, Any]], None]
 
 _REPORTS = 50
-# Steps timed before a budget is turned into a number of steps; the first few pay for tracing.
-_TIMED_STEPS, _UNTIMED_STEPS = 12, 3
+# The first steps pay for tracing: what a step takes is timed from there.
+_UNTIMED_STEPS = 3
 _SETTLING_BATCHES = 20
 
 
@@ -49,8 +50,8 @@ class TrainingSettings:
     warm_share
         Share of the schedule that a warm start runs, at `warm_learning_rate`.
     budget_s
-        Seconds after which training must have ended; the schedule is shortened to fit, not broken off.
-    batch, learning_rate, warm_learning_rate, weight_decay, label_smoothing
+        Seconds after which `fit` must have ended; the schedule is shortened to fit, not broken off.
+    batch, learning_rate, warm_learning_rate, weight_decay
         AdamW (Loshchilov and Hutter 2019), the rate falling along half a cosine after a short rise.
     average_share
         Horizon of the exponential average of the weights, as a share of the steps.
@@ -68,7 +69,6 @@ class TrainingSettings:
     learning_rate: float = 3e-3
     warm_learning_rate: float = 1e-3
     weight_decay: float = 0.1
-    label_smoothing: float = 0.0
     average_share: float = 0.03
     validation_share: float = 0.1
     loudness_exponent: float = 1.0
@@ -92,7 +92,8 @@ class Fitted:
     validation
         Indices of the clips it has not learned from; empty when there were too few to spare any.
     validation_accuracy, validation_patch_accuracy
-        On those, by clip and by patch; None when there are none.
+        On those, by clip and by patch, how many of the labels that were checked are told right (under a softmax: how
+        often the first is one that is there); None when there are none.
     history
         Reports as `on_progress` got them.
     patches, seconds
@@ -118,6 +119,8 @@ def fit(
     groups: Sequence[str],
     *,
     label_names: Sequence[str],
+    absent: Float32 | None = None,
+    head: heads.Head = "softmax",
     settings: TrainingSettings | None = None,
     warm_start: keras.Model | None = None,
     validation: Indices | None = None,
@@ -134,11 +137,15 @@ def fit(
     log_mels : (frames, n_mels) float32 each
         One array a clip, at least `frontend.patch_frames` frames.
     targets : (clips, labels) float32
-        Soft targets, each row summing to one.
+        How far each label is present; under a softmax rows sum to one, or to zero where only `absent` knows something.
     groups
         One a clip: what must not be parted between training and validation.
     label_names
         One a column of `targets`.
+    absent : (clips, labels) float32
+        How far each label is known to be absent; None: nothing is but what the head implies. See `heads`.
+    head
+        One label a clip, or several.
     settings
         Default: `TrainingSettings()`.
     warm_start
@@ -159,23 +166,26 @@ def fit(
     settings = settings or TrainingSettings()
     started = time.monotonic()
     targets = np.asarray(targets, np.float32)
+    absent = np.zeros_like(targets) if absent is None else np.asarray(absent, np.float32)
     held_out = split_validation(targets, groups, settings) if validation is None else np.asarray(validation, np.int64)
     learn = np.setdiff1d(np.arange(len(log_mels)), held_out)
-    _refuse(targets[learn], [groups[i] for i in learn], [groups[i] for i in held_out], label_names)
+    _refuse_parted([groups[i] for i in learn], [groups[i] for i in held_out])
+    _refuse_one_sided(targets[learn], absent[learn], head, label_names)
 
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(settings.seed)
     if warm_start is None:
-        model = models.build(arch, len(label_names), frontend)
+        model = models.build(arch, len(label_names), frontend, head)
     else:
         model = keras.models.clone_model(warm_start)
         model.set_weights(warm_start.get_weights())
-    sampler = PatchSampler(
+    sampler = (WaveSampler if frontend.kind == "pcm" else PatchSampler)(
         frontend,
         [log_mels[i] for i in learn],
-        targets[learn],
+        heads.known(head, targets[learn], absent[learn]),
         settings.augmentation,
         np.random.default_rng(settings.seed),
+        head,
     )
     steps = _schedule_steps([log_mels[i] for i in learn], frontend, settings, warm_start is not None)
     history: list[dict[str, Any]] = []
@@ -185,12 +195,14 @@ def fit(
         if on_progress is not None:
             on_progress(entry)
 
-    steps = _descend(model, sampler, steps, settings, warm_start is not None, started, report)
-    rule = aggregate.ClipRule(settings.loudness_exponent)
+    clips = [log_mels[i] for i in held_out]
+    to_check = sum(len(frontend.patch_starts(len(clip))) for clip in clips)
+    deadline = None if settings.budget_s is None else Deadline(started + settings.budget_s, to_check)
+    steps = _descend(model, sampler, steps, settings, warm_start is not None, deadline, report)
+    rule = aggregate.ClipRule(settings.loudness_exponent, head=head)
     accuracy = patch_accuracy = None
     if len(held_out):
-        clips = [log_mels[i] for i in held_out]
-        rule, accuracy, patch_accuracy = _validate(model, frontend, clips, targets[held_out], rule)
+        rule, accuracy, patch_accuracy = _validate(model, frontend, clips, targets[held_out], absent[held_out], rule)
     return Fitted(
         model=model,
         label_names=tuple(label_names),
@@ -249,21 +261,31 @@ def split_validation(targets: Float32, groups: Sequence[str], settings: Training
     """Choose validation clips by whole groups, label by label.
 
     A label gives groups until its share is reached, and keeps at least two groups to learn from; with fewer than three
-    groups it gives none.
+    groups it gives none. A clip without a label counts as of a label of its own.
 
     Returns
     -------
     (validation clips,) int64, ascending
     """
-    kinds = [str(kind) for kind in targets.argmax(axis=1)]
+    kinds = [str(row.argmax()) if row.any() else "" for row in targets]
     return np.array(hold_out(groups, kinds, share=settings.validation_share, seed=settings.seed), dtype=np.int64)
 
 
-def _refuse(targets: Float32, learn_groups: Sequence[str], held_groups: Sequence[str], names: Sequence[str]) -> None:
+def _refuse_parted(learn_groups: Sequence[str], held_groups: Sequence[str]) -> None:
     parted = set(learn_groups) & set(held_groups)
     if parted:
         raise LabeltoolError(f"the validation clips part the group {sorted(parted)[0]!r}", remedy="keep groups whole")
-    taught = [name for name, total in zip(names, targets.sum(axis=0), strict=True) if total > 0]
+
+
+def _refuse_one_sided(targets: Float32, absent: Float32, head: heads.Head, names: Sequence[str]) -> None:
+    heard = targets.sum(axis=0) > 0
+    if head == "sigmoid":
+        if not (heard & (absent.sum(axis=0) > 0)).any():
+            raise LabeltoolError(
+                "every label is on every clip: nothing can be told apart", remedy="say on some clips what they are not"
+            )
+        return
+    taught = [name for name, some in zip(names, heard, strict=True) if some]
     if len(taught) < 2:
         told = f"only {taught[0]!r} has any" if taught else "none has any"
         raise LabeltoolError(f"learning needs clips of at least two labels, and {told}", remedy="label other sounds")
@@ -277,13 +299,29 @@ def _schedule_steps(log_mels: Sequence[Float32], frontend: Frontend, settings: T
     return max(1, round(patches / settings.batch))
 
 
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When `fit` must have ended: `at_s` on the monotonic clock, with so many patches still to be scored after."""
+
+    at_s: float
+    patches_after: int
+
+    def share(self, began_s: float, steps: int, batch: int) -> float:
+        """Return how much of the time since `began_s`, in which so many steps were taken, is gone; 1 is all of it."""
+        now_s = time.monotonic()
+        a_step_s = (now_s - began_s) / max(1, steps)
+        # Neither settling the norms nor scoring takes a step's time for a batch.
+        after_s = a_step_s * (_SETTLING_BATCHES + self.patches_after / batch)
+        return (now_s - began_s) / max(1e-6, self.at_s - after_s - began_s)
+
+
 def _descend(
     model: keras.Model,
     sampler: PatchSampler,
     steps: int,
     settings: TrainingSettings,
     warm: bool,
-    started: float,
+    deadline: Deadline | None,
     report: Progress,
 ) -> int:
     """Run the schedule in place; returns the steps taken. The model ends with averaged weights."""
@@ -295,13 +333,11 @@ def _descend(
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.build(model.trainable_variables)
     averages = [tf.Variable(variable.value, trainable=False) for variable in model.weights]
-    n_labels = sampler.targets.shape[1]
 
     @tf.function  # type: ignore[untyped-decorator]
     def step(patches: Any, wanted: Any, keep: Any) -> Any:
         with tf.GradientTape() as tape:
-            probabilities = model(patches, training=True)
-            loss = tf.reduce_mean(keras.losses.categorical_crossentropy(wanted, probabilities))
+            loss = heads.tensor_log_loss(sampler.head, model(patches, training=True), wanted)
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         for average, variable in zip(averages, model.weights, strict=True):
@@ -309,7 +345,8 @@ def _descend(
         return loss
 
     peak = settings.warm_learning_rate if warm else settings.learning_rate
-    taken, clock, losses = 0, time.monotonic(), []
+    started = clock = time.monotonic()
+    schedule, taken, told, losses = steps, 0, 0, []
     while taken < steps:
         progress = taken / steps
         rise = min(1.0, (taken + 1) / max(1.0, 0.05 * steps))
@@ -317,17 +354,16 @@ def _descend(
         # A young average forgets faster: it must not remember the random start.
         keep = min(1.0 - 1.0 / max(1.0, settings.average_share * steps), (taken + 1.0) / (taken + 10.0))
         patches, wanted = sampler.batch(settings.batch)
-        wanted = wanted * (1.0 - settings.label_smoothing) + settings.label_smoothing / n_labels
         losses.append(step(tf.constant(patches[..., None]), tf.constant(wanted), tf.constant(keep, tf.float32)))
         taken += 1
         if taken == _UNTIMED_STEPS:
             clock = time.monotonic()
-        if settings.budget_s is not None and taken == _UNTIMED_STEPS + _TIMED_STEPS:
-            a_step = (time.monotonic() - clock) / _TIMED_STEPS
-            left_s = settings.budget_s - (time.monotonic() - started)
-            steps = min(steps, max(taken, taken + int(left_s / a_step)))
-        if taken == steps or taken % max(1, steps // _REPORTS) == 0:
-            seconds = time.monotonic() - started
+        if deadline is not None and taken > _UNTIMED_STEPS:
+            # Asked after every step: a machine that grows busy ends the schedule sooner, at its own pace.
+            share = deadline.share(clock, taken - _UNTIMED_STEPS, settings.batch)
+            steps = min(schedule, taken if share >= 1.0 else max(taken + 1, round(taken / share)))
+        if taken == steps or taken - told >= steps // _REPORTS:
+            seconds, told = time.monotonic() - started, taken
             left = (time.monotonic() - clock) / max(1, taken - _UNTIMED_STEPS) * (steps - taken)
             loss = float(np.mean([float(value) for value in losses]))
             losses = []
@@ -338,11 +374,18 @@ def _descend(
 
 
 def _validate(
-    model: keras.Model, frontend: Frontend, clips: Sequence[Float32], targets: Float32, rule: aggregate.ClipRule
+    model: keras.Model,
+    frontend: Frontend,
+    clips: Sequence[Float32],
+    present: Float32,
+    absent: Float32,
+    rule: aggregate.ClipRule,
 ) -> tuple[aggregate.ClipRule, float, float]:
-    plain = replace(rule, temperature=1.0)
-    scores, by_clip = clip_probabilities(lambda patches: predict(model, patches), frontend, clips, plain)
-    truth = targets.argmax(axis=1)
-    right = [(rows.argmax(axis=1) == kind).mean() for rows, kind in zip(by_clip, truth, strict=True)]
-    calibrated = replace(rule, temperature=aggregate.calibrate(scores, targets))
-    return calibrated, float((scores.argmax(axis=1) == truth).mean()), float(np.mean(right))
+    _, by_clip = clip_probabilities(lambda patches: predict(model, patches), frontend, clips, rule)
+    loudness_db = [frontend.loudness_db(clip) for clip in clips]
+    chosen, honest = aggregate.choose_rule(by_clip, loudness_db, present, absent, rule)
+    right = [
+        metrics.right(rows, np.tile(there, (len(rows), 1)), np.tile(away, (len(rows), 1)), rule.head).mean()
+        for rows, there, away in zip(by_clip, present, absent, strict=True)
+    ]
+    return chosen, float(metrics.right(honest, present, absent, rule.head).mean()), float(np.mean(right))

@@ -140,7 +140,21 @@ def test_the_parts_of_the_stream_may_be_of_any_size(tmp_path: Path) -> None:
     assert len(runs) == 1 and len(found) == 8 * size
 
 
-@pytest.mark.parametrize("rule", [ClipRule(), ClipRule(0.0, 0.37), ClipRule(1.5, 2.5)], ids=str)
+@pytest.mark.parametrize(
+    "rule",
+    [
+        ClipRule(),
+        ClipRule(0.0, 0.37),
+        ClipRule(1.5, 2.5),
+        ClipRule(1.0, 0.6, "sigmoid"),
+        ClipRule(0.5, 0.2, "sigmoid"),
+        ClipRule(1.0, 0.6, pooling="mean"),
+        ClipRule(0.5, 1.2, pooling="majority"),
+        ClipRule(0.0, 0.7, "sigmoid", pooling="mean"),
+        ClipRule(0.5, 0.7, "sigmoid", pooling="majority"),
+    ],
+    ids=str,
+)
 def test_the_clip_rule_is_the_laptops(tmp_path: Path, rule: ClipRule) -> None:
     frontend = Frontend(n_fft=64, hop=64, n_mels=8, patch_frames=4, patch_hop=4)
     write_chip(tmp_path, frontend, network_of(frontend), rule=rule)

@@ -34,7 +34,9 @@ ST_MODELS = {
     "miniresnetv2_2stacks_64x50_int8": (27.0, 431.9),
     "yamnet_256_64x96_int8": (24.0, 135.9),
 }
-ST_NAMES = dict(zip(models.ARCHITECTURES, ST_MODELS, strict=True))
+ST_NAMES = dict(zip(models.ARCHITECTURES, ST_MODELS, strict=False))  # those after them are not theirs
+# Networks that take plain samples get no package.
+ON_THE_CHIP = [name for name, spec in models.ARCHITECTURES.items() if spec.frontend.kind == "log-mel"]
 
 PROGRAM = """\
 #include <stdio.h>
@@ -129,7 +131,7 @@ def converted() -> Callable[[str], bytes]:
     return convert
 
 
-@pytest.mark.parametrize("arch", models.ARCHITECTURES)
+@pytest.mark.parametrize("arch", ON_THE_CHIP)
 def test_c_scores_are_those_of_the_reference_kernels(
     arch: str, converted: Callable[[str], bytes], tmp_path: Path
 ) -> None:
@@ -167,7 +169,7 @@ def without_last_operator(tflite: bytes) -> bytes:
     return bytes(builder.Output())
 
 
-@pytest.mark.parametrize("arch", models.ARCHITECTURES)
+@pytest.mark.parametrize("arch", ST_NAMES)
 def test_work_and_weights_are_the_published_ones(arch: str, converted: Callable[[str], bytes]) -> None:
     network, (mega_macc, weights_kib) = describe(read_graph(converted(arch))), ST_MODELS[ST_NAMES[arch]]
     assert network.macc / 1e6 == pytest.approx(mega_macc, abs=0.5)

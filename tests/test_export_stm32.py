@@ -15,10 +15,11 @@ import pytest
 from chip_helpers import LABELS, STRICT
 from hypothesis import given
 from hypothesis import strategies as st
-from test_export_products import bytes_of, export
+from test_export_products import add_model, bytes_of, export
 
-from labeltool import modelfiles
+from labeltool import modelfiles, models, quantise
 from labeltool import project as projects
+from labeltool.aggregate import ClipRule
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32 import check_fit
 from labeltool.exporters.stm32.bench import MACHINES
@@ -342,3 +343,24 @@ def test_without_the_sound_the_package_says_so_and_is_not_there(modelled: Projec
     with pytest.raises(LabeltoolError, match=r"stm32: /nowhere/.*nothing was exported"):
         export(project, "stm32")
     assert not project.exports.exists()
+
+
+def test_labels_for_themselves_go_into_the_package_and_its_c_agrees(modelled: Project, tmp_path: Path) -> None:
+    import keras
+
+    keras.utils.set_random_seed(2)
+    patches = np.random.default_rng(2).normal(0, 1, (16, 64, 50)).astype(np.float32)
+    int8 = quantise.to_int8(models.build("miniresnet", len(LABELS), Frontend(), "sigmoid"), patches)
+    shutil.copytree(modelled.directory, tmp_path / "copy")
+    project = projects.load(tmp_path / "copy")
+    rule = ClipRule(1.0, 0.6, "sigmoid", 0.4)
+    add_model(project, labels=LABELS, int8=int8, parameters=1, validation_clips=12, clip_rule=rule.to_dict())
+    # Writing it runs the self-test of its C on this machine: patches, scores and probabilities.
+    package = Path(export(project, "stm32")["written"][0])
+    report = json.loads((package / "report.json").read_text())
+    if "the C on this machine" not in report["not_measured"]:
+        assert any("self-test" in check for check in report["measured_by_this_export"]["checks_passed"])
+    assert "all that reach 0.4" in (package / "README.md").read_text()
+    # What its firmware prints says so too, to whoever reads the log.
+    header = (package / "c" / "aed_tables.h").read_text().replace('" \\\n    "', "")
+    assert " head=sigmoid" in header

@@ -8,7 +8,7 @@ from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
-from labeltool.exporters.stm32.chiptables import front_end_bytes
+from labeltool.exporters.stm32.chiptables import check_frontend, front_end_bytes
 from labeltool.exporters.stm32.config import ai_model_config, model_config
 from labeltool.exporters.stm32.csources import write_sources
 from labeltool.exporters.stm32.network import Network, read_network
@@ -30,6 +30,7 @@ def write(source: Source, directory: Path) -> None:
         is nothing to validate it with, or its C fails a check on this machine.
     """
     model = source.model
+    check_frontend(model.frontend)
     network = read_network(model.int8)
     check_fit(model, network)
     tables, tables_header = mel_tables(model.frontend)

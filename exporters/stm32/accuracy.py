@@ -25,11 +25,11 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Clips, their samples, and the index of the label each should get."""
+    """Clips, their samples, and which labels are on each, `(clips, labels)`."""
 
     part: Part
     pcm: list[Pcm]
-    truth: Indices
+    truth: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +39,30 @@ class Accuracy:
     Attributes
     ----------
     answers
-        "float" (where the float network is there), "int8" and "c": `(clips,)` indices of labels.
+        "float" (where the float network is there), "int8" and "c": `(clips,)` indices of the likeliest labels.
     """
 
     part: Part
     labels: tuple[str, ...]
-    truth: Indices
+    truth: npt.NDArray[np.bool_]
     answers: dict[str, Indices]
 
     def share(self, path: str) -> float:
-        """Return the share of clips that a path answers right, 0 to 1."""
-        return float(np.mean(self.answers[path] == self.truth))
+        """Return the share of clips of which a path's likeliest label is there, 0 to 1."""
+        return float(np.mean(self._right(path)))
 
     def right_by_label(self) -> dict[str, dict[str, int]]:
         """Count, for each label, its clips ("clips") and how many of them each path answers right."""
         return {
             label: {
-                "clips": int((of_label := self.truth == index).sum()),
-                **{path: int((found[of_label] == index).sum()) for path, found in self.answers.items()},
+                "clips": int(of_label.sum()),
+                **{path: int((self._right(path) & of_label).sum()) for path in self.answers},
             }
-            for index, label in enumerate(self.labels)
+            for label, of_label in zip(self.labels, self.truth.T, strict=True)
         }
+
+    def _right(self, path: str) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.truth[np.arange(len(self.truth)), self.answers[path]])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures as JSON values."""
@@ -96,7 +99,7 @@ def held_out_clips(source: Source, most: int | None = None) -> HeldOut:
         except LabeltoolError as error:
             failure = error
             continue
-        truth.append(next(labels.index(name) for name in one.present if name in labels))
+        truth.append([name in one.present for name in labels])
     if not pcm:
         raise failure
     return HeldOut(part, pcm, np.array(truth))

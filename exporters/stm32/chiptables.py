@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from labeltool.aggregate import POOLINGS
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.ctext import c_array, c_float, c_string
 from labeltool.exporters.stm32.network import Network
@@ -113,8 +114,13 @@ def check_frontend(frontend: Frontend) -> None:
     Raises
     ------
     LabeltoolError
-        When the FFT is no power of two from 16 to 2048.
+        When it hears plain samples, or the FFT is no power of two from 16 to 2048.
     """
+    if frontend.kind != "log-mel":
+        raise LabeltoolError(
+            "the package's C makes log-mels, and this network takes plain samples",
+            remedy="choose another architecture, or export --int8 alone",
+        )
     least, most = _N_FFT
     if frontend.n_fft & (frontend.n_fft - 1) or not least <= frontend.n_fft <= most:
         raise LabeltoolError(
@@ -174,6 +180,10 @@ def definitions(model: ModelFiles, network: Network) -> dict[str, str]:
         "OUTPUT_ZERO_POINT": f"({network.output.zero_point})",
         "CLIP_LOUDNESS_EXPONENT": f"({c_float(model.rule.loudness_exponent)})",
         "CLIP_TEMPERATURE": f"({c_float(model.rule.temperature)})",
+        "CLIP_POOLING": f"({POOLINGS.index(model.rule.pooling)})",
+        "CLIP_SEVERAL": f"({int(model.rule.head == 'sigmoid')})",
+        "CLIP_THRESHOLD": f"({c_float(model.rule.threshold)})",
+        "BACKGROUND": f"({-1 if model.background is None else model.labels.index(model.background)})",
     }
 
 
@@ -191,7 +201,7 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
     header = (
         f"# aed_run {RUN_VERSION} model={sha256[:16]} labels={len(model.labels)} rate={frontend.sample_rate_hz} "
         f"patch_s={frontend.patch_s:g} patch_hop_s={frontend.patch_hop_s:g}"
-    )
+    ) + (" head=sigmoid" if model.rule.head == "sigmoid" else "")
     values = {
         **definitions(model, network),
         "SAMPLE_RATE_HZ": f"({frontend.sample_rate_hz}U)",
@@ -200,7 +210,7 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
         "N_MELS": f"({frontend.n_mels}U)",
         "PATCH_FRAMES": f"({frontend.patch_frames}U)",
         "LABELS": f"({len(model.labels)}U)",
-        "RUN_HEADER": c_string(header),
+        "RUN_HEADER": c_string(header, continued=True),
     }
     width = max(map(len, values))
     twiddles = _interleaved(np.concatenate([stage.ravel() for stage in fft.twiddles]))

@@ -100,6 +100,7 @@ def model_config(model_id: int, model: ModelFiles, network: Network) -> dict[str
         "architecture": model.card.get("architecture"),
         "sha256": hashlib.sha256(model.int8).hexdigest(),
         "labels": list(model.labels),
+        "background": model.background,
         "input": network.input.to_dict(),
         "output": network.output.to_dict(),
         "clip_rule": model.rule.to_dict(),

@@ -13,7 +13,7 @@ from labeltool.exporters.stm32.network import Network
 from labeltool.exporters.stm32.proof import Proof
 from labeltool.exporters.stm32.validation import Part, ValidationSet
 from labeltool.frontend import Frontend
-from labeltool.modelfiles import one_line
+from labeltool.modelfiles import ModelFiles, one_line
 
 _PAGE = """\
 # labeltool model {model_id} for STM32
@@ -87,7 +87,7 @@ void on_samples(const int16_t *samples, uint32_t count)
             (void)aed_nn_run(input, scores);
             aed_postproc_push(&answers, scores, loudness_db);
             aed_postproc_probabilities(&answers, probabilities);
-            const int32_t label = aed_postproc_answer(probabilities, 0.6F); /* or AED_UNKNOWN */
+            const int32_t label = aed_postproc_answer(probabilities, AED_CLIP_THRESHOLD); /* or AED_UNKNOWN */
             (void)label; /* aed_labels[label] is its name */
         }}
     }}
@@ -152,9 +152,10 @@ void patch_to_input(float *mel, int8_t *input)
 }}
 ```
 
-Samples are 16-bit, divided by 32768. A clip longer than a patch is answered by all its patches: the mean of the
-logarithms of their probabilities (none below 1/512), each patch weighing 10^({exponent:g} L / 10) where L is its
-loudness, the mean of its log-mels in decibels; divided by the temperature {temperature:g} and normalised.
+Samples are 16-bit, divided by 32768. A clip longer than a patch is answered by all its patches: the mean of
+{logits_text}, each patch weighing 10^({exponent:g} L / 10) where L is its
+loudness, the mean of its log-mels in decibels; divided by the temperature {temperature:g} and {ending_text}.
+{answer_text}
 
 ## Numbers
 
@@ -213,6 +214,7 @@ def readme(source: Source, network: Network, found: ValidationSet, memory: Mappi
         ),
         exponent=model.rule.loudness_exponent,
         temperature=model.rule.temperature,
+        **_answer_texts(model),
         rate=frontend.sample_rate_hz,
         model_sha256=hashlib.sha256(model.int8).hexdigest()[:16],
         golden_s=min(MOST_CLIPS, len(found.clips)) * golden_samples(frontend) / frontend.sample_rate_hz,
@@ -228,6 +230,37 @@ def readme(source: Source, network: Network, found: ValidationSet, memory: Mappi
         label_rows="\n".join(f"{place}. {_in_markdown(label)}" for place, label in enumerate(model.labels)),
         licences=", ".join(_in_markdown(licence) for licence in _licences(source)),
     )
+
+
+def _answer_texts(model: ModelFiles) -> dict[str, str]:
+    """Say how a clip's scores come about and what is said of it, by the model's rule."""
+    rule = model.rule
+    several = rule.head == "sigmoid"
+    threshold = f"{rule.threshold:g} (`AED_CLIP_THRESHOLD`, chosen on the model's validation clips)"
+    told = {
+        "ending_text": "turned back into a probability" if several else "normalised",
+        "logits_text": {
+            "log-mean": "log-odds of their probabilities (held 1/512 off 0 and 1)"
+            if several
+            else "logarithms of their probabilities (none below 1/512)",
+            "mean": "their probabilities, of which the logarithm (or log-odds) is taken",
+            "majority": "their votes, of which the logarithm (or log-odds) is taken",
+        }[rule.pooling],
+    }
+    if several:
+        told["answer_text"] = (
+            f"\nEach label stands for itself: all that reach {threshold} are heard, or none is. ST's application takes "
+            "the largest output for the one answer: read all of them instead."
+        )
+        return told
+    unknown = f"\nA clip whose first label stays below {threshold} is unknown." if rule.threshold else ""
+    background = (
+        ""
+        if model.background is None
+        else f"\nThe output {_in_markdown(model.background)} (`AED_BACKGROUND`) is no label: it was taught on clips "
+        "that are none of the labels, and is unknown too."
+    )
+    return told | {"answer_text": unknown + background}
 
 
 def _numbers(card: dict[str, Any], network: Network, memory: Mapping[str, Any]) -> list[tuple[str, str, str]]:

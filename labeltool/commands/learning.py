@@ -9,6 +9,8 @@ import click
 
 from labeltool.commands.common import current_project, emit, json_option, narrate, project_option, run_in_child, shown
 
+_NO_PICTURES = ", without pictures: they need matplotlib (`pip install labeltool[plots]`)"
+
 model_option = click.option("--model", "model_id", type=int, metavar="ID", help="Which model; else the newest.")
 
 
@@ -16,12 +18,15 @@ model_option = click.option("--model", "model_id", type=int, metavar="ID", help=
 @click.option(
     "--arch",
     metavar="NAME",
-    help="Architecture: miniresnet, miniresnet2, miniresnetv2, miniresnetv2_2, yamnet256; else as in labeltool.toml.",
+    help="Architecture: miniresnet, miniresnet2, miniresnetv2, miniresnetv2_2, yamnet256, sbcnn, aclnet; else as in "
+    "labeltool.toml.",
 )
 @click.option("--from-scratch", is_flag=True, help="Start anew, not from the last model.")
 @click.option("--test-fold", type=int, metavar="K", help="Keep this fold unseen, for `evaluate --fold K`.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same machine, same model.")
-@click.option("--budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Train about so long.")
+@click.option(
+    "--budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Have the model within so long."
+)
 @project_option
 @json_option
 def retrain(
@@ -45,7 +50,10 @@ def retrain(
         f"model {result['model']} ({result['arch']}, {result['parameters']:,} parameters) learnt from "
         f"{result['labels_seen']} clips in {result['seconds']:.0f} s"
     )
+    _tell_kind(result)
     _tell_accuracy(result, "validation clips right")
+    if budget is not None and result["seconds_until_taught"] > budget:
+        narrate(f"the model took {result['seconds_until_taught']:g} s of the {budget:g} s it was given")
 
 
 @click.command()
@@ -86,7 +94,9 @@ def evaluate(model_id: int | None, fold: int | None, cross_validate: bool, seed:
     for one in result.get("folds", ()):
         click.echo(f"fold {one['fold']}: {one['clip_accuracy']:.1%}, int8 {one['int8_clip_accuracy']:.1%}")
     _tell_accuracy(result, f"of {result['clips']} clips right")
-    _show_confusion(result["labels"], result["confusion"])
+    _show_confusion(result)
+    narrate(f"expected calibration error {result['ece']:.3f}; as int8, {result['int8_ece']:.3f}")
+    narrate(f"written to {result['report']}" + ("" if result["pictures"] else _NO_PICTURES))
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -179,9 +189,28 @@ def classify(files: tuple[Path, ...], model: str | None, top: int, as_json: bool
         emit(result["files"][0] if len(files) == 1 else result)
         return
     for one in result["files"]:
-        click.echo(one["file"])
+        click.echo(one["file"] + ("" if one["heard"] else "  (nothing it knows)"))
         for score in one["scores"]:
             click.echo(f"  {score['score']:.2f}  {score['label']!r}")
+
+
+def _tell_kind(result: dict[str, Any]) -> None:
+    """Say what the journal made of the network: one label a clip or several, a background, and who beat whom."""
+    if result["head"] == "sigmoid":
+        narrate(
+            f"each label is judged for itself: {result['several_labels_clips']} of {result['labels_seen']} clips hold "
+            "several, or are only known for what they are not"
+        )
+    if result["background"]:
+        narrate(f"one output more, {result['background']!r}, learnt from clips that are none of the labels")
+    if result["assumed_absent"]:
+        names = ", ".join(shown(name, width=24) for name in result["assumed_absent"])
+        narrate(f"hardly ever denied: {names}; clips on which they were not mentioned count against them, weakly")
+    losses = result["compared"] or {}
+    if "from_scratch_log_loss" in losses:
+        warm, anew = losses["warm_log_loss"], losses["from_scratch_log_loss"]
+        kept = "so what was trained from scratch is kept" if anew < warm else "so it is kept"
+        narrate(f"log loss on validation: {warm:.3f} going on from the last model, {anew:.3f} from scratch, {kept}")
 
 
 def _tell_accuracy(result: dict[str, Any], of_what: str) -> None:
@@ -189,11 +218,16 @@ def _tell_accuracy(result: dict[str, Any], of_what: str) -> None:
         narrate("too few clips to hold some back: accuracy not measured")
         return
     narrate(f"{result['clip_accuracy']:.1%} {of_what}; as int8, {result['int8_clip_accuracy']:.1%}")
+    if result["head"] == "sigmoid":
+        as_float, as_int8 = result["label_accuracy"], result["int8_label_accuracy"]
+        narrate(f"{as_float:.1%} of the labels that were checked on them; as int8, {as_int8:.1%}")
 
 
-def _show_confusion(labels: list[str], confusion: list[list[int]]) -> None:
-    names = [shown(label, width=24) for label in labels]
-    width = max(len(name) for name in names)
-    click.echo(f"{'heard as':>{width}}  " + " ".join(f"{place:>3}" for place in range(len(names))))
-    for place, (name, counts) in enumerate(zip(names, confusion, strict=True)):
-        click.echo(f"{name:>{width}}  " + " ".join(f"{count or '.':>3}" for count in counts) + f"   {place}")
+def _show_confusion(result: dict[str, Any]) -> None:
+    names = [shown(label, width=24) for label in result["labels"]]
+    width = max(len("heard as"), *(len(name) for name in names))
+    places = " ".join(f"{place:>3}" for place in range(len(names)))
+    click.echo(f"{'heard as':>{width}}  {places}        found  int8")
+    for place, (name, counts, one) in enumerate(zip(names, result["confusion"], result["by_label"], strict=True)):
+        found = " ".join("     -" if one[key] is None else f"{one[key]:>6.1%}" for key in ("recall", "int8_recall"))
+        click.echo(f"{name:>{width}}  " + " ".join(f"{count or '.':>3}" for count in counts) + f"   {place:<3} {found}")

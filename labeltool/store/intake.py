@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labeltool.errors import LabeltoolError
-from labeltool.records import Clip, Heard, Imported, Recording, Skipped, Suggestion, Verdict
+from labeltool.records import Clip, Heard, Imported, Recording, Skipped, Verdict
 from labeltool.store import models
 from labeltool.store.appending import append
 from labeltool.store.database import Store, now
@@ -237,10 +236,7 @@ class _Taker:
         clip = heard.clip
         clip_id = self.clip_ids[clip.recording_sha256, clip.start_s, clip.end_s]
         model = models.by_int8_hash(self.store, heard.model)
-        labels = model.card["labels"]
-        if len(labels) != len(heard.scores):
-            raise LabeltoolError(f"model {model.id} has {len(labels)} labels, its scores {len(heard.scores)}")
-        suggestion = Suggestion(clip_id, model.id, dict(zip(labels, heard.scores, strict=True)))
+        suggestion = models.suggestion_of(clip_id, model.id, model.card, heard.scores)
         if models.add_suggestion(self.connection, suggestion):
             self.intake.suggestions += 1
         else:

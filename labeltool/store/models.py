@@ -7,7 +7,7 @@ import math
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,12 @@ def latest(store: Store) -> ModelRow | None:
     """Return the newest model, None before the first."""
     row = store.connection.execute(f"SELECT {_COLUMNS} FROM models ORDER BY id DESC LIMIT 1").fetchone()
     return None if row is None else ModelRow(**{**row, "card": json.loads(row["card"])})
+
+
+def accuracies(store: Store) -> list[dict[str, Any]]:
+    """Return `labels_seen`, `clip_accuracy` and `int8_clip_accuracy` of every model, oldest first."""
+    rows = store.connection.execute("SELECT labels_seen, clip_accuracy, int8_clip_accuracy FROM models ORDER BY id")
+    return [dict(row) for row in rows]
 
 
 def model(store: Store, model_id: int | None = None) -> ModelRow:
@@ -132,6 +138,22 @@ def by_int8_hash(store: Store, beginning: str) -> ModelRow:
     )
 
 
+def suggestion_of(clip_id: int, model_id: int, card: Mapping[str, Any], scores: Sequence[float]) -> Suggestion:
+    """Make a suggestion of a model's answer to a clip, probabilities in the order of its outputs.
+
+    Raises
+    ------
+    LabeltoolError
+        When there are not as many as the model has outputs.
+    """
+    labels: list[str] = card["labels"]
+    if len(labels) != len(scores):
+        raise LabeltoolError(f"model {model_id} has {len(labels)} labels, its scores {len(scores)}")
+    held = dict(sorted(zip(labels, scores, strict=True), key=lambda item: -item[1]))
+    background = held.pop(card.get("background") or "", 0.0)
+    return Suggestion(clip_id, model_id, held, background, card.get("clip_rule", {}).get("head") == "sigmoid")
+
+
 def replace_suggestions(store: Store, suggestions: Iterable[Suggestion]) -> None:
     """Put a model's suggestions in place of all there were.
 
@@ -172,10 +194,20 @@ _INSERT_SUGGESTION = (
 
 def _suggestion_row(suggestion: Suggestion) -> tuple[int, int, str, float, float, float, str]:
     ordered = sorted(suggestion.probabilities.items(), key=lambda item: -item[1])
-    (top_label, first), (_, second) = ordered[0], ordered[1] if len(ordered) > 1 else ("", 0.0)
-    entropy = -sum(value * math.log(value) for _, value in ordered if value > 0)
+    top_label, first = ordered[0]
+    if suggestion.independent:
+        # The label that is least sure decides: each is a question of its own.
+        margin = min(abs(2.0 * value - 1.0) for _, value in ordered)
+        entropy = sum(_entropy((value, 1.0 - value)) for _, value in ordered)
+    else:
+        shares = sorted((*(value for _, value in ordered), suggestion.background), reverse=True)
+        margin, entropy = shares[0] - shares[1], _entropy(shares)
     told = json.dumps({name: round(value, 5) for name, value in ordered}, ensure_ascii=False)
-    return suggestion.model_id, suggestion.clip_id, top_label, first, first - second, entropy, told
+    return suggestion.model_id, suggestion.clip_id, top_label, first, margin, entropy, told
+
+
+def _entropy(shares: Iterable[float]) -> float:
+    return -sum(share * math.log(share) for share in shares if share > 0)
 
 
 def suggestion(store: Store, clip_id: int) -> Suggestion | None:
@@ -194,5 +226,5 @@ def under_todays_names(held: dict[str, float], goes_by: dict[str, str]) -> dict[
     summed: dict[str, float] = {}
     for name, probability in held.items():
         today = goes_by.get(name, name)
-        summed[today] = summed.get(today, 0.0) + probability
+        summed[today] = min(1.0, summed.get(today, 0.0) + probability)
     return dict(sorted(summed.items(), key=lambda item: -item[1]))

@@ -1,0 +1,100 @@
+"""Going on from the last model: whether that may be, on what it is checked, and when to begin from scratch again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labeltool import modelfiles
+from labeltool.errors import LabeltoolError
+from labeltool.lessons import Lesson
+from labeltool.project import Project
+from labeltool.records import LabelledClip
+from labeltool.splits import groups_of_fold, hold_out
+from labeltool.store import Store, clips, models
+
+if TYPE_CHECKING:
+    import keras
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The model a warm start goes on from; `network` has an output for each of the lesson's labels."""
+
+    id: int
+    files: modelfiles.ModelFiles
+    network: keras.Model
+
+
+def newest_parent(
+    project: Project,
+    store: Store,
+    labelled: Sequence[LabelledClip],
+    lessons: Lesson,
+    *,
+    arch: str,
+    test_fold: int | None,
+) -> Parent | None:
+    """Return the newest model, its head made for the lesson's labels, where training may go on from it.
+
+    Not from one of another architecture or frontend, not from one that is damaged (what it knew can be learnt again),
+    and not from one that has seen the fold to be kept unseen: its weights would carry the fold over.
+    """
+    from labeltool import models as networks
+
+    newest = models.latest(store)
+    if newest is None:
+        return None
+    try:
+        files = modelfiles.read(project.models / str(newest.id))
+        unseen = groups_of_fold(labelled, test_fold) if test_fold is not None else set()
+        same = files.card["architecture"] == arch
+        if not same or files.frontend != networks.architecture(arch).frontend or unseen & files.groups_seen():
+            return None
+        network = networks.load(files.directory / modelfiles.KERAS)
+    except LabeltoolError:
+        return None
+    today = clips.names_today(store)
+    # The background goes by whatever it is called now: no label of the project stands in its place.
+    names = [lessons.background if name == files.background else today.get(name, name) for name in files.labels]
+    told = [name if name is not None else "" for name in names]
+    return Parent(newest.id, files, networks.widen_head(network, told, lessons.labels, lessons.head))
+
+
+def validation_of(lessons: Lesson, parent: Parent | None, *, share: float, seed: int) -> npt.NDArray[np.int64]:
+    """Choose validation clips: of a warm start the parent's, and a share of the groups it has never met.
+
+    What an ancestor has learnt from can check nothing any more, and what checked it must not be learnt from.
+    """
+    checked, learnt = (parent.files.groups_checked(), parent.files.groups_learnt()) if parent else (set(), set())
+    kinds = lessons.kinds
+    fresh = [i for i, group in enumerate(lessons.groups) if group not in learnt and group not in checked]
+    chosen = hold_out(
+        [lessons.groups[i] for i in fresh],
+        [kinds[i] for i in fresh],
+        share=share,
+        seed=seed,
+    )
+    kept = [i for i, group in enumerate(lessons.groups) if group in checked]
+    return np.array(sorted([*kept, *(fresh[i] for i in chosen)]), dtype=np.int64)
+
+
+def state(lessons: Lesson) -> dict[str, Any]:
+    """Return what a card remembers of the lesson that was last learnt from scratch."""
+    return {"clips": len(lessons.clips), "labels": list(lessons.labels)}
+
+
+def due(compared: Mapping[str, Any] | None, lessons: Lesson) -> bool:
+    """Tell whether to try from scratch again: the clips have doubled since, or half the labels are others.
+
+    Doubling keeps the price a share of all training; a warm start falls behind as data comes (Ash and Adams 2020, "On
+    Warm-Starting Neural Network Training").
+    """
+    if compared is None:
+        return True
+    then, now = set(compared["labels"]), set(lessons.labels)
+    return len(lessons.clips) >= 2 * compared["clips"] or 2 * len(then & now) <= len(then | now)

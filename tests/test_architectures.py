@@ -1,0 +1,101 @@
+"""Networks with other ears than the default's: longer patches, and plain samples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_heads import P, add_tones, quiet, suggestions
+from test_heads import quickly as quickly
+
+from labeltool import classify, evaluate, models, retraining, strategies
+from labeltool.augment import Augmentation
+from labeltool.errors import LabeltoolError
+from labeltool.exporters import export
+from labeltool.frontend import Frontend
+from labeltool.project import Project
+from labeltool.waves import WaveSampler
+
+PCM = models.ARCHITECTURES["aclnet"].frontend
+
+
+@pytest.mark.usefixtures("quickly")
+@pytest.mark.parametrize("arch", ["sbcnn", "aclnet"])
+def test_it_learns_is_measured_as_int8_and_says_what_the_chip_lacks(
+    project: Project, tmp_path: Path, arch: str
+) -> None:
+    add_tones(project, tmp_path / "wav", *[(["low"], {"low": P}), (["high"], {"high": P})] * 9, (["high"], {}))
+    told = retraining.retrain(project, report=quiet, arch=arch)
+    assert told["arch"] == arch and told["clip_accuracy"] == told["int8_clip_accuracy"] == 1.0
+    assert suggestions(project)[0].probabilities["high"] > 0.5
+    assert evaluate.evaluate(project, report=quiet)["int8_patch_agreement"] > 0.9
+    heard = classify.classify(project, report=quiet, files=[str(tmp_path / "wav" / "0.wav")])["files"][0]
+    assert heard["scores"][0]["label"] == "low"
+    options = {"report": quiet, "model_id": None, "output": str(tmp_path / "out"), "force": False}
+    assert export(project, products=["int8"], **options)["written"]
+    if arch == "aclnet":
+        with pytest.raises(LabeltoolError, match=r"takes plain samples.*another architecture"):
+            export(project, products=["stm32"], **options)
+    else:
+        assert export(project, products=["stm32"], **options)["written"]
+
+
+def test_plain_samples_are_cut_and_levelled_and_nothing_else() -> None:
+    pcm = np.random.default_rng(0).normal(0, 3000, 40_000).astype(np.int16)
+    pcm[20_000:] //= 20
+    frames = PCM.log_mel(pcm)
+    assert frames.shape == (40_000, 1)
+    patches, loudness = PCM.patches(frames), PCM.loudness_db(frames)
+    assert patches.shape == (4, 1, 16_000)
+    np.testing.assert_allclose(np.sqrt(np.square(patches).mean(axis=2)), 1.0, rtol=1e-3)
+    part = pcm[8000:24_000] / 32768.0
+    np.testing.assert_allclose(patches[1, 0], part / np.sqrt((part**2).mean()), rtol=1e-3, atol=1e-4)
+    assert loudness[1] == pytest.approx(10 * np.log10((part**2).mean() + PCM.floor), abs=1e-3)
+    # Silence is not blown up, and one click does not rule the scale of all else.
+    quiet_patch = PCM.patches(PCM.log_mel(np.ones(16_000, np.int16)))
+    assert np.abs(quiet_patch).max() < 0.02
+    click = np.zeros(16_000, np.int16)
+    click[5] = 32_000
+    assert PCM.patches(PCM.log_mel(click)).max() == 8.0
+
+
+def test_a_frontend_of_plain_samples_is_told_from_log_mels_whose_names_stay() -> None:
+    assert "kind" not in Frontend().to_dict() and PCM.to_dict()["kind"] == "pcm"
+    assert Frontend.from_dict(PCM.to_dict()) == PCM and PCM.fingerprint != Frontend().fingerprint
+    # Caches and cards of version 0.1 go by this name.
+    assert Frontend().fingerprint == "fc50d9e7a5a6dd00"
+    with pytest.raises(LabeltoolError, match="no kind"):
+        Frontend.from_dict({"kind": "embedding"})
+    with pytest.raises(LabeltoolError, match="one sample"):
+        replace(PCM, hop=2)
+
+
+def test_training_patches_of_plain_samples_are_the_clips_own_and_mix_as_amplitudes() -> None:
+    time_s = np.arange(30_000) / 16_000
+    clips = [np.sin(2 * np.pi * pitch * time_s)[:, None].astype(np.float32) * 0.3 for pitch in (400.0, 3000.0)]
+    targets = np.eye(2, dtype=np.float32)
+    still = Augmentation(mix_share=0, gain_db=0, stretch=0, tilt_db=0, mask_share=0)
+
+    def share_of_low(patches: np.ndarray) -> np.ndarray:
+        power = np.square(np.abs(np.fft.rfft(patches[:, 0])))
+        return power[:, 300:500].sum(axis=1) / power.sum(axis=1)
+
+    patches, wanted = WaveSampler(PCM, clips, targets, still, np.random.default_rng(0)).batch(20)
+    assert patches.shape == (20, 1, 16_000) and patches.dtype == np.float32
+    np.testing.assert_allclose(share_of_low(patches), wanted[:, 0], atol=1e-3)
+    mixing = replace(still, mix_share=1, same_label_share=0)
+    patches, wanted = WaveSampler(PCM, clips, targets, mixing, np.random.default_rng(0)).batch(60)
+    ratio = wanted[:, 0]
+    np.testing.assert_allclose(share_of_low(patches), ratio**2 / (ratio**2 + (1 - ratio) ** 2), atol=0.02)
+    changed = WaveSampler(PCM, clips, targets, Augmentation(), np.random.default_rng(0))
+    again = WaveSampler(PCM, clips, targets, Augmentation(), np.random.default_rng(0))
+    for one, other in zip(changed.batch(8), again.batch(8), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_plain_samples_are_summed_up_as_their_log_mels_are() -> None:
+    pcm = np.random.default_rng(3).normal(0, 2000, 32_000).astype(np.int16)
+    of_samples = strategies.describe(PCM.log_mel(pcm), PCM)
+    np.testing.assert_allclose(of_samples, strategies.describe(Frontend().log_mel(pcm), Frontend()), rtol=1e-5)

@@ -1,0 +1,405 @@
+"""One label a clip or several, what was not checked, and what is none of the labels: from verdicts to suggestions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from labeltool import aggregate, asking, classify, evaluate, heads, metrics, modelfiles, retraining, training
+from labeltool.errors import LabeltoolError
+from labeltool.lessons import Lesson, lesson
+from labeltool.project import Project
+from labeltool.records import Clip, LabelledClip, Recording, StoredClip, Value, Verdict
+from labeltool.store import clips as stored_clips
+from labeltool.store import models
+from labeltool.store.intake import take_in
+
+PITCH_HZ = {"low": 300.0, "middle": 1100.0, "high": 4200.0}
+P, A, U = Value.PRESENT, Value.ABSENT, Value.UNSURE
+
+
+def labelled(number: int, none_of_these: bool = False, **verdicts: Value) -> LabelledClip:
+    clip = StoredClip(number, number, f"/{number}.wav", f"{number:064x}", 0.0, 1.0, None, f"g{number}")
+    return LabelledClip(clip, verdicts, none_of_these)
+
+
+def lesson_of(*verdicts: Mapping[str, Value] | None) -> Lesson:
+    """Make a lesson of clips; None stands for "none of these"."""
+    return lesson([labelled(i, one is None, **(one or {})) for i, one in enumerate(verdicts)])
+
+
+def test_one_label_a_clip_is_a_softmax_and_the_sum_of_its_targets_is_one() -> None:
+    found = lesson_of({"dog": P}, {"cat": P, "dog": A}, {"dog": P, "rain": U}, {"rain": U})
+    assert (found.head, found.labels, found.background) == ("softmax", ("cat", "dog"), None)
+    np.testing.assert_array_equal(found.present, [[0, 1], [1, 0], [0, 1]])
+    assert not found.absent.any()
+
+
+def test_a_clip_known_only_for_what_it_is_not_denies_that_label_and_nothing_else() -> None:
+    found = lesson_of(*[{"dog": P}] * 20, *[{"cat": P}] * 20, {"dog": A})
+    assert found.head == "softmax" and len(found.clips) == 41
+    np.testing.assert_array_equal(found.present[-1], [0, 0])
+    np.testing.assert_array_equal(found.absent[-1], [0, 1])
+
+
+def test_none_of_these_becomes_an_output_that_no_label_is_called_by() -> None:
+    found = lesson_of({"dog": P}, {"none": P}, None, None)
+    assert found.labels == ("dog", "none", "(none)") and found.background == "(none)"
+    np.testing.assert_array_equal(found.present[2:], [[0, 0, 1], [0, 0, 1]])
+    # One label and clips without it are enough to learn from.
+    assert lesson_of({"dog": P}, None).labels == ("dog", "none")
+
+
+def test_several_labels_a_clip_are_a_sigmoid_that_passes_over_what_nobody_checked() -> None:
+    found = lesson_of({"dog": P, "cat": P}, {"dog": P, "cat": A, "rain": U}, {"dog": A, "rain": P}, {"rain": A}, None)
+    assert (found.head, found.labels, found.background) == ("sigmoid", ("cat", "dog", "rain"), None)
+    np.testing.assert_array_equal(found.present, [[1, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(found.absent, [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]])
+    assert found.assumed_absent == ()
+
+
+def test_a_slip_does_not_make_a_project_of_several_labels_a_clip() -> None:
+    assert lesson_of(*[{"dog": P}] * 30, *[{"cat": P}] * 30, {"dog": P, "cat": P}).head == "softmax"
+    assert lesson_of(*[{"dog": P}] * 8, *[{"cat": P}] * 8, {"dog": P, "cat": P}).head == "sigmoid"
+
+
+def test_silence_counts_weakly_against_a_label_that_nobody_denies() -> None:
+    found = lesson_of({"dog": P, "cat": P}, {"dog": P}, {"cat": P}, {"rain": P, "cat": A}, {"rain": P, "dog": U})
+    assert found.assumed_absent == ("dog", "rain")
+    np.testing.assert_array_equal(found.absent[:, 1], [0, 0, 0.5, 0.5, 0])
+    np.testing.assert_array_equal(found.absent[:, 0], [0, 0, 0, 1, 0])
+
+
+@pytest.mark.parametrize(
+    "verdicts, told",
+    [
+        ([{"dog": P}, {"dog": P}], "only 'dog' has clips.*or clips without 'dog'"),
+        ([{"dog": U}, {"cat": A}, None], "nothing is labelled that can be learnt from"),
+    ],
+)
+def test_what_cannot_be_told_apart_is_refused_in_one_line(verdicts: list[Any], told: str) -> None:
+    with pytest.raises(LabeltoolError, match=told):
+        lesson_of(*verdicts)
+
+
+def test_the_loss_passes_over_what_was_not_checked_and_is_the_gradients() -> None:
+    tf = pytest.importorskip("tensorflow")
+    rng = np.random.default_rng(0)
+    probabilities = rng.uniform(0.05, 0.95, (6, 4)).astype(np.float32)
+    present = (rng.random((6, 4)) < 0.3).astype(np.float32)
+    absent = ((rng.random((6, 4)) < 0.5) * (1 - present)).astype(np.float32)
+    told = heads.log_loss("sigmoid", probabilities, present, absent)
+    unchecked = (present == 0) & (absent == 0)
+    assert unchecked.any()
+    np.testing.assert_array_equal(
+        told, heads.log_loss("sigmoid", np.where(unchecked, 0.5, probabilities), present, absent)
+    )
+    known = heads.known("sigmoid", present, absent)
+    assert float(heads.tensor_log_loss("sigmoid", tf.constant(probabilities), tf.constant(known))) == pytest.approx(
+        told.mean(), rel=1e-5
+    )
+    # Soft labels lie between the hard ones; under a softmax what is denied costs as little as it is believed.
+    soft = heads.log_loss("sigmoid", probabilities[:1, :1], np.float32([[0.3]]), np.float32([[0.7]]))
+    p = float(probabilities[0, 0])
+    assert soft[0] == pytest.approx(-0.3 * np.log(p) - 0.7 * np.log(1 - p), rel=1e-5)
+    shares = probabilities / probabilities.sum(axis=1, keepdims=True)
+    denied = np.zeros((6, 4), np.float32)
+    denied[:, 2] = 1
+    nothing = np.zeros_like(denied)
+    np.testing.assert_allclose(heads.log_loss("softmax", shares, nothing, denied), -np.log(1 - shares[:, 2]), rtol=1e-4)
+    tensor = heads.tensor_log_loss("softmax", tf.constant(shares), tf.constant(heads.known("softmax", nothing, denied)))
+    assert float(tensor) == pytest.approx(-np.log(1 - shares[:, 2]).mean(), rel=1e-4)
+
+
+def test_a_mixture_holds_what_either_holds_and_lacks_what_both_lack() -> None:
+    one = np.float32([[1, 0, 0, 0, 1, 0]])  # present: a; absent: b; c unchecked
+    other = np.float32([[0, 0, 1, 1, 1, 0]])  # present: c; absent: a, b
+    np.testing.assert_array_equal(heads.heard_together(one, other), [[1, 0, 1, 0, 1, 0]])
+
+
+def test_labels_for_themselves_are_told_by_their_log_odds() -> None:
+    rule = aggregate.ClipRule(0.0, temperature=0.5, head="sigmoid")
+    patches = np.float32([[0.8, 0.5, 1.0], [0.6, 0.1, 1.0]])
+    scores = aggregate.clip_scores(patches, np.zeros(2, np.float32), rule)
+    odds = np.sqrt([(0.8 / 0.2) * (0.6 / 0.4), (0.5 / 0.5) * (0.1 / 0.9), 511.0**2]) ** 2
+    np.testing.assert_allclose(scores, odds / (1 + odds), rtol=1e-4)
+    assert aggregate.ClipRule.from_dict(rule.to_dict()) == rule
+    assert aggregate.ClipRule.from_dict({"loudness_exponent": 1, "temperature": 1}).head == "softmax"
+    with pytest.raises(LabeltoolError, match="no head"):
+        aggregate.ClipRule.from_dict({"head": "softplus"})
+
+
+def test_the_threshold_keeps_nineteen_of_twenty_right_answers() -> None:
+    rng = np.random.default_rng(1)
+    top = rng.uniform(0.3, 0.6, 400)
+    scores = np.stack([top, 1 - top], axis=1).astype(np.float32)
+    scores = np.concatenate([scores, np.zeros((400, 1), np.float32)], axis=1)
+    present = np.eye(3, dtype=np.float32)[scores.argmax(axis=1)]
+    nothing = np.zeros_like(present)
+    assert aggregate.choose_threshold(scores, present, nothing, "softmax") == 0.5  # never more than an even chance
+    low = scores * np.float32(0.5)
+    at = aggregate.choose_threshold(low, present, nothing, "softmax")
+    assert (low.max(axis=1) >= at).mean() == pytest.approx(0.95, abs=0.01)
+    # Wrong answers have no say, and a few right ones are too few to choose by.
+    assert aggregate.choose_threshold(low, np.roll(present, 1, axis=1), nothing, "softmax") == 0.0
+    assert aggregate.choose_threshold(low[:7], present[:7], nothing[:7], "softmax") == 0.0
+
+
+def test_the_threshold_of_labels_for_themselves_is_that_of_the_best_f1() -> None:
+    there, away = np.linspace(0.25, 0.9, 40), np.linspace(0.01, 0.2, 200)
+    scores = np.concatenate([there, away]).astype(np.float32)[:, None]
+    present = np.repeat(np.float32([1, 0]), [40, 200])[:, None]
+    at = aggregate.choose_threshold(scores, present, 1 - present, "sigmoid")
+    assert 0.2 < at <= 0.25
+    assert aggregate.choose_threshold(scores[:5], present[:5], 1 - present[:5], "sigmoid") == 0.5
+
+
+def test_confusion_and_recall_count_only_what_is_known() -> None:
+    probabilities = np.float32([[0.9, 0.8, 0.1], [0.9, 0.7, 0.6], [0.2, 0.1, 0.9]])
+    present = np.float32([[1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    absent = np.float32([[0, 1, 0], [0, 0, 0], [1, 0, 1]])
+    found = metrics.confusion(probabilities, present, absent, "sigmoid")
+    np.testing.assert_array_equal(found, [[2, 1, 0], [0, 1, 1], [0, 0, 0]])
+    recall, precision = metrics.recall_and_precision(probabilities, present, absent, "sigmoid")
+    np.testing.assert_array_equal(recall, [1, 0.5, np.nan])
+    np.testing.assert_array_equal(precision, [1, 0.5, 0])
+    np.testing.assert_allclose(metrics.right(probabilities, present, absent, "sigmoid"), [0.5, 1, 1 / 3])
+    # One label a clip: a clip with two is right when the first is one of them.
+    two = np.float32([[0.5, 0.5, 0], [0, 1, 0]])
+    shares = np.float32([[0.1, 0.8, 0.1], [0.1, 0.2, 0.7]])
+    nothing = np.zeros_like(two)
+    np.testing.assert_array_equal(metrics.right(shares, two, nothing, "softmax"), [1, 0])
+    np.testing.assert_array_equal(metrics.confusion(shares, two, nothing, "softmax"), [[0, 0, 0], [0, 1, 1], [0, 0, 0]])
+
+
+# From here on, whole projects of tones, trained in this process.
+
+Told = Callable[..., None]
+
+
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every training be a short one."""
+    short = replace(training.TrainingSettings(), least_patches=1280, most_patches=1280, validation_share=0.25)
+    monkeypatch.setattr(training, "TrainingSettings", lambda **given: replace(short, **given))
+
+
+def add_tones(project: Project, folder: Path, *sounds: tuple[Sequence[str], Mapping[str, Value] | None]) -> None:
+    """Put clips into a project: which pitches sound, and what was said; None stands for "none of these"."""
+    records: list[Any] = []
+    folder.mkdir(exist_ok=True)
+    start = len(list(folder.iterdir()))
+    for number, (pitches, said) in enumerate(sounds, start):
+        rng = np.random.default_rng(number)
+        time_s = np.arange(24_000) / 16_000
+        sound = rng.normal(0, 0.003, len(time_s))
+        for pitch in pitches:
+            sound += 0.2 * np.sin(2 * np.pi * PITCH_HZ[pitch] * rng.uniform(0.93, 1.07) * time_s)
+        if not pitches:
+            sound += rng.normal(0, 0.15, len(time_s))
+        path = folder / f"{number}.wav"
+        soundfile.write(path, sound, 16_000, subtype="PCM_16")
+        from labeltool.audio import describe
+
+        found = describe(path)
+        recording = Recording(found.path, found.sha256, 16_000, 1, found.frames, f"g{number}")
+        clip = Clip(recording.sha256, 0.0, 1.5)
+        verdicts = [Verdict(clip, None, A)] if said is None else [Verdict(clip, *one) for one in said.items()]
+        records += [recording, clip, *verdicts]
+    with project.open_store() as store:
+        take_in(store, records, kind="test", source=f"from {start}")
+
+
+def quiet(*_: object) -> None:
+    """Say nothing."""
+
+
+def retrain(project: Project, **options: Any) -> dict[str, Any]:
+    return retraining.retrain(project, report=quiet, arch="miniresnet", **options)
+
+
+def suggestions(project: Project) -> list[Any]:
+    with project.open_store() as store:
+        return [models.suggestion(store, clip.id) for clip in stored_clips.unanswered(store)]
+
+
+@pytest.mark.usefixtures("quickly")
+def test_several_labels_at_once_are_learnt_suggested_and_measured(project: Project, tmp_path: Path) -> None:
+    low, high = {"low": P, "high": A}, {"low": A, "high": P}
+    both, neither = {"low": P, "high": P}, {"low": A, "high": A}
+    heard: list[tuple[Sequence[str], Mapping[str, Value] | None]] = [(["low"], low), (["high"], high)]
+    heard += [(["low", "high"], both), (["middle"], neither)]
+    add_tones(project, tmp_path / "wav", *heard * 8, ([], None), ([], None))
+    add_tones(project, tmp_path / "wav", (["low", "high"], {}), (["middle"], {}), (["low"], {}))
+    told = retrain(project)
+    assert told["head"] == "sigmoid" and told["background"] is None and told["several_labels_clips"] == 16
+    assert told["label_accuracy"] > 0.8
+    files = modelfiles.read(project.models / "1")
+    assert files.rule.head == "sigmoid" and files.labels == ("high", "low") and 0.1 <= files.rule.threshold <= 0.9
+    both_at_once, neither_of_them, low_alone = suggestions(project)
+    assert both_at_once.probabilities["low"] > 0.5 < both_at_once.probabilities["high"]
+    assert max(neither_of_them.probabilities.values()) < 0.5
+    assert low_alone.probabilities["low"] > 0.5 > low_alone.probabilities["high"]
+    with project.open_store() as store:
+        asked = [clip_id for (clip_id,) in store.connection.execute("SELECT clip_id FROM queue ORDER BY place")]
+    assert sorted(asked) == sorted(one.clip_id for one in (both_at_once, neither_of_them, low_alone))
+    # Same seed, same machine, same numbers, to the last byte of the int8 model.
+    retrain(project, from_scratch=True)
+    assert modelfiles.read(project.models / "2").int8 == files.int8
+    measured = evaluate.evaluate(project, report=quiet)
+    assert measured["head"] == "sigmoid" and measured["label_accuracy"] == told["label_accuracy"]
+    assert {one["label"] for one in measured["by_label"]} == {"high", "low"}
+    last = tmp_path / "wav" / "34.wav"
+    found = classify.classify(project, report=quiet, files=[str(last)])["files"][0]
+    assert found["heard"] == ["high", "low"]
+
+
+@pytest.mark.usefixtures("quickly")
+def test_none_of_these_is_learnt_and_suggests_no_label(project: Project, tmp_path: Path) -> None:
+    heard: list[tuple[Sequence[str], Mapping[str, Value] | None]] = [(["low"], {"low": P}), (["high"], {"high": P})]
+    add_tones(project, tmp_path / "wav", *[*heard, ([], None)] * 8)
+    add_tones(project, tmp_path / "wav", ([], {}), (["low"], {}))
+    told = retrain(project)
+    assert (told["head"], told["background"]) == ("softmax", "none")
+    nothing, low = suggestions(project)
+    assert set(nothing.probabilities) == set(low.probabilities) == {"low", "high"}
+    assert sum(nothing.probabilities.values()) < 0.5 < low.probabilities["low"]
+    with project.open_store() as store:
+        margins = dict(store.connection.execute("SELECT clip_id, margin FROM suggestions").fetchall())
+    # It is sure that it is neither: that is no reason to ask.
+    assert margins[nothing.clip_id] > 0.2
+    assert evaluate.evaluate(project, report=quiet)["labels"] == ("high", "low", "none")
+    found = classify.classify(project, report=quiet, files=[str(tmp_path / "wav" / "24.wav")])["files"][0]
+    assert found["heard"] == [] and found["scores"][0]["label"] == "none"
+    # A label of that name comes: the background makes room and keeps what it has learnt.
+    add_tones(project, tmp_path / "wav", *[(["middle"], {"none": P})] * 3)
+    again = retrain(project)
+    assert again["warm"] and again["background"] == "(none)"
+    left = suggestions(project)[0].probabilities
+    assert set(left) == {"low", "high", "none"} and left["low"] + left["high"] < 0.2
+
+
+@pytest.mark.usefixtures("quickly")
+@pytest.mark.parametrize(
+    "sounds",
+    [
+        [(["low"], {"low": P}), (["high"], {"low": A})] * 6,
+        [(["low"], {"low": P}), ([], None)] * 6,
+    ],
+    ids=["present and absent", "present and none of these"],
+)
+def test_a_project_with_one_label_learns_where_it_is_not(project: Project, tmp_path: Path, sounds: Any) -> None:
+    add_tones(project, tmp_path / "wav", *sounds)
+    add_tones(project, tmp_path / "wav", (["low"], {}), (sounds[1][0], {}))
+    retrain(project)
+    there, away = suggestions(project)
+    assert there.probabilities["low"] > 0.5 > away.probabilities["low"]
+
+
+@pytest.mark.usefixtures("quickly")
+def test_two_clips_are_enough_to_begin(project: Project, tmp_path: Path) -> None:
+    add_tones(project, tmp_path / "wav", (["low"], {"low": P}), (["high"], {"high": P}), (["high"], {}))
+    told = retrain(project)
+    assert told["clip_accuracy"] is None and told["validation_clips"] == 0 and told["threshold"] == 0.0
+    assert suggestions(project)[0].probabilities["high"] > 0.5
+
+
+def test_many_labels_of_few_clips_and_one_of_a_single_group_spare_what_they_can() -> None:
+    verdicts = [{f"label {i // 4}": P} for i in range(200)] + [{"alone": P}] * 6
+    many = [labelled(i, **one) for i, one in enumerate(verdicts)]
+    # Six clips of one label in one group.
+    many = [*many[:200], *(replace(one, clip=replace(one.clip, group="one")) for one in many[200:])]
+    found = lesson(many)
+    held = training.split_validation(found.present, found.groups, training.TrainingSettings())
+    assert 15 <= len(held) <= 25 and held.max() < 200
+    left = np.delete(found.present, held, axis=0).sum(axis=0)
+    assert left.min() >= 3 and found.present.shape == (206, 51)
+
+
+@pytest.mark.usefixtures("quickly")
+def test_a_warm_start_that_fell_behind_gives_way_to_one_from_scratch(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[tuple[Sequence[str], Mapping[str, Value] | None]] = [(["low"], {"low": P}), (["high"], {"high": P})]
+    add_tones(project, tmp_path / "wav", *heard * 8)
+    assert retrain(project)["compared"] is None
+    add_tones(project, tmp_path / "wav", *heard * 8)
+    # Going on from the last model was never taught that what is low is now high: it cannot win.
+    with project.open_store() as store:
+        store.connection.execute("DROP TRIGGER journal_is_never_edited")
+        store.connection.execute(
+            "UPDATE journal SET label = CASE label WHEN 'low' THEN 'high' ELSE 'low' END WHERE kind = 'verdict'"
+        )
+        store.connection.commit()
+    again = retrain(project)
+    losses = again["compared"]
+    assert losses["from_scratch_log_loss"] < losses["warm_log_loss"] and losses["clips"] == 32
+    assert not again["warm"]
+    card = modelfiles.read(project.models / "2").card
+    assert card["log_loss"] == losses["from_scratch_log_loss"] and card["parent"] is None
+    assert sorted(path.name for path in project.models.iterdir()) == ["1", "2"]
+    # The same clips judged both: those that judged the first model, and some of the new ones.
+    checked = [modelfiles.read(project.models / name).groups_checked() for name in ("1", "2")]
+    assert checked[0] < checked[1]
+
+
+def test_a_budget_ends_the_model_not_the_training(project: Project, tmp_path: Path) -> None:
+    heard: list[tuple[Sequence[str], Mapping[str, Value] | None]] = [(["low"], {"low": P}), (["high"], {"high": P})]
+    add_tones(project, tmp_path / "wav", *heard * 10)
+    told = retrain(project, budget_s=12.0)
+    assert told["validation_clips"] and told["int8_clip_accuracy"] is not None
+    card = modelfiles.read(project.models / "1").card
+    # The whole schedule would have taken several times as long; what it took was spent on learning.
+    assert 0 < card["patches"] < training.TrainingSettings().least_patches
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+def test_patches_are_pooled_by_their_probabilities_or_their_votes_where_that_was_chosen(head: heads.Head) -> None:
+    patches = np.float32([[0.9, 0.05, 0.05], [0.3, 0.6, 0.1], [0.3, 0.6, 0.1]])
+    level = np.zeros(3, np.float32)
+
+    def scores(pooling: aggregate.Pooling) -> np.ndarray:
+        return aggregate.clip_scores(patches, level, aggregate.ClipRule(0.0, 1.0, head, pooling=pooling))
+
+    np.testing.assert_allclose(scores("mean"), [0.5, 1.25 / 3, 0.25 / 3], rtol=1e-3)
+    wanted = np.array([1 / 3, 2 / 3, 1 / 512])
+    np.testing.assert_allclose(scores("majority"), wanted / wanted.sum() if head == "softmax" else wanted, rtol=1e-3)
+
+
+def test_another_pooling_takes_the_usual_ones_place_only_where_it_is_clearly_better() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 60)
+    present = np.eye(2, dtype=np.float32)[truth]
+    # In every clip one patch is wrong and certain of it: a mean of logarithms believes it, a vote does not.
+    by_clip = [np.float32([[0.6, 0.4]] * 4 + [[0.002, 0.998]])[:, :: 1 if kind == 0 else -1] for kind in truth]
+    levels = [np.zeros(5, np.float32)] * 60
+    even = [np.zeros(4, np.float32)] * 60
+    usual = aggregate.ClipRule(0.0)
+    chosen, scores = aggregate.choose_rule(by_clip, levels, present, np.zeros_like(present), usual)
+    assert chosen.pooling == "majority" and (scores.argmax(axis=1) == truth).all()
+    few, _ = aggregate.choose_rule(by_clip[:19], levels[:19], present[:19], np.zeros((19, 2), np.float32), usual)
+    assert few.pooling == "log-mean"
+    agreed = [np.repeat(np.float32([[0.998, 0.002]]), 4, axis=0)[:, :: 1 if kind == 0 else -1] for kind in truth]
+    level, _ = aggregate.choose_rule(agreed, even, present, np.zeros_like(present), usual)
+    assert level.pooling == "log-mean"
+
+
+def test_where_labels_stand_for_themselves_a_clip_is_as_doubtful_as_its_most_doubtful_label() -> None:
+    def impression(*probabilities: float) -> asking.Impression:
+        nothing = np.zeros(1, np.float32)
+        return asking.Impression(labelled(0).clip, np.float32(probabilities), None, nothing, nothing)
+
+    heard = [impression(0.99, 0.98), impression(0.99, 0.45), impression(0.02, 0.01)]
+    shares, _ = asking._as_shares(heard, "sigmoid")
+    assert shares is not None
+    np.testing.assert_allclose(shares, [[0.98, 0.02], [0.45, 0.55], [0.02, 0.98]], rtol=1e-5)
+    # Two labels that are both there are no doubt, though neither leads.
+    assert asking.strategies.margins(shares).argmin() == 1
+    (one_label,), _ = asking._as_shares([impression(0.3)], "sigmoid")
+    np.testing.assert_allclose(one_label, [0.3, 0.7], rtol=1e-5)
