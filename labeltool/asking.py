@@ -102,7 +102,6 @@ def order_by_model(
     project: Project,
     store: Store,
     impressions: Sequence[Impression],
-    labels: Sequence[str],
     *,
     head: Head,
     seed: int,
@@ -111,10 +110,8 @@ def order_by_model(
 
     Parameters
     ----------
-    labels
-        What the model's outputs are called today.
     head
-        Whether they are one answer together or one each.
+        Whether the model's outputs are one answer together or one each.
     """
     if not impressions:
         queue.replace(store, [])
@@ -135,23 +132,10 @@ def order_by_model(
         embeddings=embeddings[is_waiting],
         groups=[one.clip.group for one in asked],
         answered=embeddings[~is_waiting],
-        answers=_answers(store, [one.clip for one in impressions if one.clip.id not in waiting], labels)
-        if head == "softmax"
-        else None,
         probabilities=as_float,
         int8_probabilities=as_int8,
     )
     _write(project, store, [one.clip for one in asked], pool, seed)
-
-
-def _answers(store: Store, answered: Sequence[StoredClip], labels: Sequence[str]) -> Float32:
-    """Return what was heard in clips as targets, (clips, labels); rows of zeros where it was none of the labels."""
-    present = {one.clip.id: one.present for one in clips.labelled(store)}
-    targets = np.zeros((len(answered), len(labels)), np.float32)
-    for row, clip in zip(targets, answered, strict=True):
-        places = [place for place, label in enumerate(labels) if label in present.get(clip.id, ())]
-        row[places] = 1.0 / max(1, len(places))
-    return targets
 
 
 def _as_shares(asked: Sequence[Impression], head: Head) -> tuple[Float32 | None, Float32 | None]:

@@ -49,8 +49,6 @@ class Pool:
         The newest model's; None before the first.
     int8_probabilities : (clips, labels) float32, optional
         The same model's as the chip computes them.
-    answers : (answered clips, labels) float32, optional
-        Targets: a row sums to one, or to zero where the answer was none of the labels.
     """
 
     embeddings: Float32
@@ -58,7 +56,6 @@ class Pool:
     answered: Float32
     probabilities: Float32 | None = None
     int8_probabilities: Float32 | None = None
-    answers: Float32 | None = None
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -96,7 +93,7 @@ def rank(name: str, pool: Pool, *, seed: int, count: int) -> Indices:
     count = min(count, len(pool))
     if len(pool.answered) > _MOST_COMPARED:
         some = rng.permutation(len(pool.answered))[:_MOST_COMPARED]
-        pool = replace(pool, answered=pool.answered[some], answers=None if pool.answers is None else pool.answers[some])
+        pool = replace(pool, answered=pool.answered[some])
     head = asked(pool, count, rng)
     rest = margin(pool, len(pool), rng) if pool.probabilities is not None else rng.permutation(len(pool))
     order = np.concatenate([head, rest[~np.isin(rest, head)]])
@@ -160,19 +157,13 @@ def medoid(pool: Pool, count: int, rng: np.random.Generator) -> Indices:
 def uncertain_medoids(pool: Pool, count: int, rng: np.random.Generator) -> Indices:
     """Ask for what stands for most *doubtful* others.
 
-    Greedy k-medoids again, but a clip counts by how doubtful it is, (1 - margin) squared: a batch covers what is not
-    known, with no two questions about one thing, and odd ones out that stand only for themselves wait. The margin is of
-    a committee of two, the network and `second_opinion`: taught on few clips, a network is often wrong and sure of it.
+    Greedy k-medoids again, but a clip counts by how doubtful the model is of it, (1 - margin) squared: a batch covers
+    what is not known, with no two questions about one thing, and odd ones out that stand only for themselves wait.
     Before the first model every clip counts the same.
     """
     if pool.probabilities is None:
         return medoid(pool, count, rng)
-    held = pool.probabilities.astype(np.float64)
-    if pool.answers is not None and pool.answers.any():
-        # The geometric mean: both must hold a label for it to lead.
-        held = np.sqrt(np.maximum(held, _LEAST_PROBABILITY) * np.maximum(second_opinion(pool), _LEAST_PROBABILITY))
-        held /= held.sum(axis=1, keepdims=True)
-    return _medoids(pool, (1.0 - margins(held)) ** 2, count, rng)
+    return _medoids(pool, (1.0 - margins(pool.probabilities)) ** 2, count, rng)
 
 
 def badge(pool: Pool, count: int, rng: np.random.Generator) -> Indices:
@@ -221,32 +212,7 @@ STRATEGIES: dict[str, Strategy] = {
 """What `--strategy` and the setting `asking` may name."""
 
 
-def second_opinion(pool: Pool) -> Floats:
-    """Judge a pool's clips by regularised least squares on its answers: other mistakes than the network's.
-
-    Returns
-    -------
-    (clips, labels) float64
-        Sharpened scores that sum to one, as if probabilities.
-    """
-    assert pool.answers is not None
-    told = pool.answers.sum(axis=1) > 0
-    targets = pool.answers[told].astype(np.float64) - 1.0 / pool.answers.shape[1]
-    known = pool.answered[told].astype(np.float64)
-    size = max((known**2).sum(axis=1).mean(), 1e-12)
-    weights = np.linalg.solve(known.T @ known / size + _RIDGE * np.eye(known.shape[1]), known.T @ targets / size)
-    scores = _SHARPNESS * pool.embeddings.astype(np.float64) @ weights
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
-_LEAST_PROBABILITY = 1e-3
-# On ESC-10, with 20 to 100 answers, a ridge of a third to three times as much finds the network's mistakes as well.
-_RIDGE = 0.1
-_SHARPNESS = 8.0
-
-
-def margins(probabilities: npt.NDArray[np.floating]) -> Floats:
+def margins(probabilities: Float32) -> Floats:
     """Return by how much the most probable label leads: `(clips, labels)` to `(clips,)`, 0 to 1."""
     two = np.partition(probabilities.astype(np.float64), -2, axis=1)[:, -2:]
     return np.asarray(two[:, 1] - two[:, 0])

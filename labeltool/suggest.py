@@ -58,8 +58,7 @@ def suggest_for_all(project: Project, store: Store, model_id: int, *, report: Ca
         models.suggestion_of(one.clip.id, model_id, files.card, one.probabilities.tolist()) for one in impressions
     ]
     models.replace_suggestions(store, suggestions)
-    labels = files.names_today(clips.names_today(store))
-    asking.order_by_model(project, store, impressions, labels, head=files.rule.head, seed=files.card["seed"])
+    asking.order_by_model(project, store, impressions, head=files.rule.head, seed=files.card["seed"])
     return Suggested(sum(one.clip_id in waiting for one in suggestions), left_out)
 
 

@@ -181,22 +181,3 @@ def test_a_feature_that_never_changes_counts_for_nothing() -> None:
     features[:, 1] = 1e6
     points = strategies.standardised(features)
     assert np.isfinite(points).all() and np.abs(points[:, 1]).max() < 1e-3
-
-
-def test_a_second_opinion_doubts_what_the_network_is_surely_wrong_about() -> None:
-    asked, kind = clusters(kinds=3)
-    truth = np.eye(3, dtype=np.float32)[kind]
-    answered = np.arange(0, len(kind), 20)
-    # Sure of everything, and wrong about all of one cluster; answers elsewhere in it say so.
-    held = 0.96 * truth + np.float32(0.01)
-    held[kind == 2] = held[kind == 2][:, [2, 1, 0]]
-    sure = replace(
-        asked, probabilities=held, answered=asked.embeddings[answered], answers=truth[answered], int8_probabilities=None
-    )
-    opinion = strategies.second_opinion(sure)
-    np.testing.assert_allclose(opinion.sum(axis=1), 1, atol=1e-6)
-    assert (opinion.argmax(axis=1) == kind).mean() > 0.98
-    assert set(kind[rank("default", sure, seed=0, count=5)[:5]]) == {2}
-    # Answers that are none of the labels are no opinion.
-    silent = replace(sure, answers=np.zeros_like(truth[answered]))
-    assert sorted(rank("default", silent, seed=0, count=5)) == list(range(len(kind)))
