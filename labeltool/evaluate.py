@@ -16,8 +16,8 @@ from labeltool.hearing import hear
 from labeltool.lessons import heard, lesson, no_such_fold
 from labeltool.measure import Measured, measure
 from labeltool.project import Project
-from labeltool.records import LabelledClip
-from labeltool.retraining import Recipe, teach
+from labeltool.records import LabelledClip, StoredClip
+from labeltool.retraining import Recipe, teach, without_fold
 from labeltool.splits import groups_of_fold
 from labeltool.store import clips, models
 
@@ -49,10 +49,11 @@ def evaluate(
     """
     with project.open_store() as store:
         everything = heard(clips.labelled(store))
+        waiting = clips.unanswered(store)
         chosen = None if cross_validate else models.model(store, model_id)
         today = clips.names_today(store)
     if chosen is None:
-        return _cross_validate(project, everything, seed, report)
+        return _cross_validate(project, everything, waiting, seed, report)
     files = modelfiles.read(project.models / str(chosen.id))
     # The clips go by today's labels, the model's outputs by those it was trained with.
     names = [today.get(name, name) for name in files.labels]
@@ -106,7 +107,11 @@ def _measure_on(
 
 
 def _cross_validate(
-    project: Project, everything: Sequence[LabelledClip], seed: int, report: Callable[..., None]
+    project: Project,
+    everything: Sequence[LabelledClip],
+    waiting: Sequence[StoredClip],
+    seed: int,
+    report: Callable[..., None],
 ) -> dict[str, Any]:
     numbers = sorted({one.clip.fold for one in everything if one.clip.fold is not None})
     if len(numbers) < 2:
@@ -122,7 +127,15 @@ def _cross_validate(
 
         with tempfile.TemporaryDirectory(dir=project.cache) as folder:
             recipe = Recipe(project.settings.architecture, seed=seed, test_fold=number)
-            teach(project, lesson(everything, test_fold=number), recipe, None, Path(folder), report=report_fold)
+            teach(
+                project,
+                lesson(everything, test_fold=number),
+                recipe,
+                None,
+                Path(folder),
+                report=report_fold,
+                waiting=without_fold(waiting, everything, number),
+            )
             files = modelfiles.read(Path(folder))
             test = [one for one in everything if one.clip.fold == number and set(one.present) & set(files.labels)]
             measured, left_out = _measure_on(project, files, files.labels, test, report_fold)

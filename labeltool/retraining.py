@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labeltool import __version__, modelfiles
+from labeltool import __version__, audio, modelfiles
 from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
 from labeltool.hearing import hear
 from labeltool.lessons import Lesson, lesson
 from labeltool.measure import measure
+from labeltool.pool import Pool
 from labeltool.project import Project
-from labeltool.records import LabelledClip
+from labeltool.records import LabelledClip, StoredClip
 from labeltool.splits import groups_of_fold, hold_out
 from labeltool.store import Store, clips, journal, models
 from labeltool.suggest import suggest_for_all
@@ -31,18 +32,38 @@ if TYPE_CHECKING:
 
     from labeltool import training
 
+# More clips without a verdict than this are not learnt from: listening to them all would take longer than they teach.
+_POOL_CLIPS = 500
+
 Report = Callable[..., None]
 """Called with stage, done, total and a text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to train: an architecture's name, a seed, seconds at most (None: no limit), and the fold kept unseen."""
+    """How to train.
+
+    Attributes
+    ----------
+    arch
+        A name in `models.ARCHITECTURES`.
+    budget_s
+        Seconds at most; None: no limit.
+    test_fold
+        The fold kept unseen.
+    teacher, teacher_tensor
+        A TensorFlow Lite network from waveform to embedding, and which tensor that is (`labeltool.teacher.Ear`).
+    backbone
+        Pre-trained weights that a start from scratch begins with (`labeltool.backbones`).
+    """
 
     arch: str
     seed: int = 0
     budget_s: float | None = None
     test_fold: int | None = None
+    teacher: Path | None = None
+    teacher_tensor: int | None = None
+    backbone: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +84,9 @@ def retrain(
     test_fold: int | None = None,
     seed: int = 0,
     budget_s: float | None = None,
+    teacher: str | None = None,
+    teacher_tensor: int | None = None,
+    backbone: str | None = None,
 ) -> dict[str, Any]:
     """Train a model on what is labelled, write it down and let it suggest; a task of the worker.
 
@@ -77,7 +101,15 @@ def retrain(
         When there is too little to learn from, or another retraining is under way.
     """
     began = time.monotonic()
-    recipe = Recipe(arch, seed, budget_s, test_fold)
+    recipe = Recipe(
+        arch,
+        seed,
+        budget_s,
+        test_fold,
+        Path(teacher) if teacher else None,
+        teacher_tensor,
+        Path(backbone) if backbone else None,
+    )
     with _alone(project), project.open_store() as store:
         mark = journal.mark(store)
         labelled = clips.labelled(store)
@@ -87,7 +119,8 @@ def retrain(
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         try:
-            card = teach(project, lessons, recipe, parent, scratch, report=report)
+            waiting = without_fold(clips.unanswered(store), labelled, test_fold)
+            card = teach(project, lessons, recipe, parent, scratch, report=report, waiting=waiting)
             model_id = _publish(project, store, scratch, card, mark)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -97,6 +130,7 @@ def retrain(
         "arch": arch,
         "parameters": card["parameters"],
         "labels_seen": card["labels_seen"],
+        "pool_clips": card["pool_clips"],
         "clip_accuracy": card["clip_accuracy"],
         "int8_clip_accuracy": card["int8_clip_accuracy"],
         "validation_clips": card["validation_clips"],
@@ -115,24 +149,32 @@ def teach(
     directory: Path,
     *,
     report: Report,
+    waiting: Sequence[StoredClip] = (),
 ) -> dict[str, Any]:
     """Train on a lesson and fill a model's folder; return its card.
 
     Parameters
     ----------
+    waiting
+        Clips without a verdict, to learn from too.
     parent
         What to start from; None starts from scratch.
     directory
         Exists; gets the files of `labeltool.modelfiles`.
     """
+    from labeltool import backbones, quantise, training
     from labeltool import models as networks
-    from labeltool import quantise, training
 
     frontend = networks.architecture(recipe.arch).frontend
     cache = FeatureCache(project.cache / "features", frontend)
     hearing = hear(cache, lessons.clips, report=report)
     lessons, log_mels = lessons.only(hearing.clips), hearing.log_mels
     settings = training.TrainingSettings(seed=recipe.seed, budget_s=recipe.budget_s)
+    if parent:
+        held_out = _checked_on(lessons, parent.files, settings)
+    else:
+        held_out = training.split_validation(lessons.targets, lessons.groups, settings)
+    pool, pool_clips = _pool(project, cache, lessons, held_out, waiting, recipe, report)
     fitted = training.fit(
         recipe.arch,
         frontend,
@@ -142,7 +184,9 @@ def teach(
         label_names=lessons.labels,
         settings=settings,
         warm_start=parent.network if parent else None,
-        validation=_checked_on(lessons, parent.files, settings) if parent else None,
+        backbone=backbones.read_weights(recipe.backbone) if recipe.backbone else None,
+        pool=pool,
+        validation=held_out,
         on_progress=lambda told: report("training", told["step"], told["steps"], f"{told['left_s']:.0f} s left"),
     )
     report("converting to int8", 0, 0)
@@ -159,6 +203,9 @@ def teach(
         "labels": list(lessons.labels),
         "clip_rule": fitted.rule.to_dict(),
         "labels_seen": len(lessons.clips),
+        "pool_clips": len(pool),
+        "teacher": _described(recipe.teacher),
+        "backbone": _described(recipe.backbone) if parent is None else None,
         "validation_clips": len(validation),
         "left_out": hearing.left_out,
         "seed": recipe.seed,
@@ -171,6 +218,7 @@ def teach(
     }
     fitted.model.save(directory / modelfiles.KERAS)
     parts = [(clip, "validation" if i in validation else "train") for i, clip in enumerate(lessons.clips)]
+    parts += [(clip, "pool") for clip in pool_clips]
     inherited = parent.files.groups_learnt() - set(lessons.groups) if parent else set()
     written = modelfiles.write(directory, card=card, int8=int8, seen=parts, inherited=inherited)
     if not validation:
@@ -184,6 +232,49 @@ def teach(
         report=report,
     )
     return modelfiles.write(directory, card=card | measured.to_dict(), int8=int8, seen=parts, inherited=inherited)
+
+
+def without_fold(
+    waiting: Sequence[StoredClip], labelled: Sequence[LabelledClip], test_fold: int | None
+) -> list[StoredClip]:
+    """Return clips less those of the fold to be kept unseen, and of its groups."""
+    if test_fold is None:
+        return list(waiting)
+    kept_back = groups_of_fold(labelled, test_fold) | {clip.group for clip in waiting if clip.fold == test_fold}
+    return [clip for clip in waiting if clip.group not in kept_back]
+
+
+def _pool(
+    project: Project,
+    cache: FeatureCache,
+    lessons: Lesson,
+    held_out: npt.NDArray[np.int64],
+    waiting: Sequence[StoredClip],
+    recipe: Recipe,
+    report: Report,
+) -> tuple[Pool, list[StoredClip]]:
+    """Hear what waits for an answer, a part of it where there is much, and let the teacher label it if there is one."""
+    checked = {lessons.groups[i] for i in held_out}
+    wanted = [clip for clip in waiting if clip.group not in checked]
+    if len(wanted) > _POOL_CLIPS:
+        rng = np.random.default_rng([recipe.seed, 2])
+        wanted = [wanted[i] for i in sorted(rng.choice(len(wanted), _POOL_CLIPS, replace=False))]
+    hearing = hear(cache, wanted, report=report, need=False)
+    targets = None
+    if recipe.teacher is not None:
+        from labeltool.teacher import Ear, embed_clips, teach_rest
+
+        learnt = np.setdiff1d(np.arange(len(lessons.clips)), held_out)
+        everyone = [*(lessons.clips[i] for i in learnt), *hearing.clips]
+        ear = Ear(recipe.teacher, recipe.teacher_tensor)
+        embeddings = embed_clips(ear, project.cache / "teacher", everyone, report=report)
+        targets = teach_rest(embeddings, lessons.targets[learnt])
+    return Pool(hearing.log_mels, [clip.group for clip in hearing.clips], targets), hearing.clips
+
+
+def _described(path: Path | None) -> dict[str, str] | None:
+    """Name a file for the card by what does not tell where it lay."""
+    return {"file": path.name, "sha256": audio.content_hash(path)} if path is not None else None
 
 
 def _parent(

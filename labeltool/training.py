@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,10 @@ import numpy.typing as npt
 
 from labeltool import aggregate, models
 from labeltool.augment import Augmentation, PatchSampler
+from labeltool.backbones import Weights, give_weights
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
+from labeltool.pool import REVIEWS, Pool, believed, draw_weights
 from labeltool.splits import hold_out
 
 if TYPE_CHECKING:
@@ -120,6 +123,8 @@ def fit(
     label_names: Sequence[str],
     settings: TrainingSettings | None = None,
     warm_start: keras.Model | None = None,
+    backbone: Weights | None = None,
+    pool: Pool | None = None,
     validation: Indices | None = None,
     on_progress: Progress | None = None,
 ) -> Fitted:
@@ -143,6 +148,10 @@ def fit(
         Default: `TrainingSettings()`.
     warm_start
         A trained network with the same labels in the same order (`models.widen_head` makes it so); copied, not changed.
+    backbone
+        Weights that a network built anew starts from (`backbones.read_weights`), at the lower rate of a warm start.
+    pool
+        Clips without a verdict to learn from too, by what its teacher says of them or else the network itself.
     validation
         Clips to keep aside; default a grouped share of every label that can spare it.
     on_progress
@@ -167,17 +176,25 @@ def fit(
     keras.utils.set_random_seed(settings.seed)
     if warm_start is None:
         model = models.build(arch, len(label_names), frontend)
+        if backbone is not None:
+            give_weights(model, backbone)
     else:
         model = keras.models.clone_model(warm_start)
         model.set_weights(warm_start.get_weights())
+    pool = (pool or Pool()).without({groups[i] for i in held_out})
+    heard = [*(log_mels[i] for i in learn), *pool.log_mels]
+    taught = np.zeros((len(pool), len(label_names)), np.float32) if pool.targets is None else pool.targets
     sampler = PatchSampler(
         frontend,
-        [log_mels[i] for i in learn],
-        targets[learn],
+        heard,
+        np.concatenate([targets[learn], taught]),
         settings.augmentation,
         np.random.default_rng(settings.seed),
+        draw_weights(len(learn), np.full(len(pool), pool.targets is not None)),
     )
-    steps = _schedule_steps([log_mels[i] for i in learn], frontend, settings, warm_start is not None)
+    # What the network says itself is worth a longer look at what people said; a teacher's word is worth theirs.
+    self_taught = len(pool) > 0 and pool.targets is None
+    listened = heard[: len(learn)] * 2 if self_taught else heard
     history: list[dict[str, Any]] = []
 
     def report(entry: dict[str, Any]) -> None:
@@ -185,12 +202,23 @@ def fit(
         if on_progress is not None:
             on_progress(entry)
 
-    steps = _descend(model, sampler, steps, settings, warm_start is not None, started, report)
     rule = aggregate.ClipRule(settings.loudness_exponent)
+
+    def review(network: keras.Model, share: float) -> None:
+        scores, _ = clip_probabilities(partial(predict, network), frontend, pool.log_mels, rule)
+        sampler.relabel(np.concatenate([targets[learn], scores]), draw_weights(len(learn), believed(scores, share)))
+
+    plan = _Plan(
+        steps=_schedule_steps(listened, frontend, settings, warm_start is not None),
+        rate=settings.learning_rate if warm_start is None and backbone is None else settings.warm_learning_rate,
+        reviews=() if not self_taught else REVIEWS if warm_start is None else (0.0,),
+        review=review,
+    )
+    steps = _descend(model, sampler, plan, settings, started, report)
     accuracy = patch_accuracy = None
     if len(held_out):
-        clips = [log_mels[i] for i in held_out]
-        rule, accuracy, patch_accuracy = _validate(model, frontend, clips, targets[held_out], rule)
+        checked = [log_mels[i] for i in held_out]
+        rule, accuracy, patch_accuracy = _validate(model, frontend, checked, targets[held_out], rule)
     return Fitted(
         model=model,
         label_names=tuple(label_names),
@@ -277,20 +305,29 @@ def _schedule_steps(log_mels: Sequence[Float32], frontend: Frontend, settings: T
     return max(1, round(patches / settings.batch))
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How far to descend, from which rate; when, as shares of the steps, a network labels the pool, and how."""
+
+    steps: int
+    rate: float
+    reviews: Sequence[float]
+    review: Callable[[keras.Model, float], None]
+
+
 def _descend(
     model: keras.Model,
     sampler: PatchSampler,
-    steps: int,
+    plan: _Plan,
     settings: TrainingSettings,
-    warm: bool,
     started: float,
     report: Progress,
 ) -> int:
-    """Run the schedule in place; returns the steps taken. The model ends with averaged weights."""
+    """Run the plan in place; returns the steps taken. The model ends with averaged weights."""
     import keras
     import tensorflow as tf
 
-    plain, model = model, models.for_training(model)
+    plain, model, steps = model, models.for_training(model), plan.steps
     optimizer = keras.optimizers.AdamW(learning_rate=0.0, weight_decay=settings.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.build(model.trainable_variables)
@@ -308,12 +345,29 @@ def _descend(
             average.assign(keep * average + (1.0 - keep) * variable.value)
         return loss
 
-    peak = settings.warm_learning_rate if warm else settings.learning_rate
-    taken, clock, losses = 0, time.monotonic(), []
+    def settle_averages() -> None:
+        plain.set_weights([average.numpy() for average in averages])
+        models.settle_norms(plain, [sampler.batch(settings.batch)[0][..., None] for _ in range(_SETTLING_BATCHES)])
+
+    def within_budget(steps: int, a_step: float, reviews_s: float) -> int:
+        left_s = (settings.budget_s or math.inf) - (time.monotonic() - started) - reviews_s
+        return int(min(steps, taken + max(1.0, left_s / a_step)))
+
+    taken, reviewed, clock, losses = 0, 0, time.monotonic(), []
     while taken < steps:
         progress = taken / steps
+        if reviewed < len(plan.reviews) and progress >= plan.reviews[reviewed]:
+            began, reviewed = time.monotonic(), reviewed + 1
+            if taken:  # a warm start reviews first of all, by the weights it comes with
+                settle_averages()
+            plan.review(plain, reviewed / len(plan.reviews))
+            took = time.monotonic() - began
+            if taken > _UNTIMED_STEPS:
+                a_step = (began - clock) / (taken - _UNTIMED_STEPS)
+                steps = within_budget(steps, a_step, took * (len(plan.reviews) - reviewed))
+            clock += took
         rise = min(1.0, (taken + 1) / max(1.0, 0.05 * steps))
-        optimizer.learning_rate = peak * rise * 0.5 * (1.0 + math.cos(math.pi * progress))
+        optimizer.learning_rate = plan.rate * rise * 0.5 * (1.0 + math.cos(math.pi * progress))
         # A young average forgets faster: it must not remember the random start.
         keep = min(1.0 - 1.0 / max(1.0, settings.average_share * steps), (taken + 1.0) / (taken + 10.0))
         patches, wanted = sampler.batch(settings.batch)
@@ -322,26 +376,23 @@ def _descend(
         taken += 1
         if taken == _UNTIMED_STEPS:
             clock = time.monotonic()
-        if settings.budget_s is not None and taken == _UNTIMED_STEPS + _TIMED_STEPS:
-            a_step = (time.monotonic() - clock) / _TIMED_STEPS
-            left_s = settings.budget_s - (time.monotonic() - started)
-            steps = min(steps, max(taken, taken + int(left_s / a_step)))
+        if taken == _UNTIMED_STEPS + _TIMED_STEPS:
+            steps = within_budget(steps, (time.monotonic() - clock) / _TIMED_STEPS, 0.0)
         if taken == steps or taken % max(1, steps // _REPORTS) == 0:
             seconds = time.monotonic() - started
             left = (time.monotonic() - clock) / max(1, taken - _UNTIMED_STEPS) * (steps - taken)
             loss = float(np.mean([float(value) for value in losses]))
             losses = []
             report({"step": taken, "steps": steps, "loss": loss, "seconds": seconds, "left_s": left})
-    plain.set_weights([average.numpy() for average in averages])
-    models.settle_norms(plain, [sampler.batch(settings.batch)[0][..., None] for _ in range(_SETTLING_BATCHES)])
+    settle_averages()
     return taken
 
 
 def _validate(
     model: keras.Model, frontend: Frontend, clips: Sequence[Float32], targets: Float32, rule: aggregate.ClipRule
 ) -> tuple[aggregate.ClipRule, float, float]:
-    plain = replace(rule, temperature=1.0)
-    scores, by_clip = clip_probabilities(lambda patches: predict(model, patches), frontend, clips, plain)
+    score = partial(predict, model)
+    scores, by_clip = clip_probabilities(score, frontend, clips, replace(rule, temperature=1.0))
     truth = targets.argmax(axis=1)
     right = [(rows.argmax(axis=1) == kind).mean() for rows, kind in zip(by_clip, truth, strict=True)]
     calibrated = replace(rule, temperature=aggregate.calibrate(scores, targets))
