@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from labeltool import training
 
 # More clips without a verdict than this are not learnt from: listening to them all would take longer than they teach.
-_POOL_CLIPS = 500
+# By the network's own word, no more than so many for each that people labelled: the first lessons must stay short.
+_POOL_CLIPS, _POOL_CLIPS_EACH = 500, 8
 
 Report = Callable[..., None]
 """Called with stage, done, total and a text."""
@@ -256,9 +257,10 @@ def _pool(
     """Hear what waits for an answer, a part of it where there is much, and let the teacher label it if there is one."""
     checked = {lessons.groups[i] for i in held_out}
     wanted = [clip for clip in waiting if clip.group not in checked]
-    if len(wanted) > _POOL_CLIPS:
+    most = _POOL_CLIPS if recipe.teacher else min(_POOL_CLIPS, _POOL_CLIPS_EACH * len(lessons.clips))
+    if len(wanted) > most:
         rng = np.random.default_rng([recipe.seed, 2])
-        wanted = [wanted[i] for i in sorted(rng.choice(len(wanted), _POOL_CLIPS, replace=False))]
+        wanted = [wanted[i] for i in sorted(rng.choice(len(wanted), most, replace=False))]
     hearing = hear(cache, wanted, report=report, need=False)
     targets = None
     if recipe.teacher is not None:
