@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +18,10 @@ import numpy.typing as npt
 
 from labeltool import aggregate, heads, metrics, models
 from labeltool.augment import Augmentation, PatchSampler
+from labeltool.backbones import Weights, give_weights
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
+from labeltool.pool import REVIEWS, Pool, believed, draw_weights
 from labeltool.splits import hold_out
 from labeltool.waves import WaveSampler
 
@@ -123,6 +126,8 @@ def fit(
     head: heads.Head = "softmax",
     settings: TrainingSettings | None = None,
     warm_start: keras.Model | None = None,
+    backbone: Weights | None = None,
+    pool: Pool | None = None,
     validation: Indices | None = None,
     on_progress: Progress | None = None,
 ) -> Fitted:
@@ -150,6 +155,10 @@ def fit(
         Default: `TrainingSettings()`.
     warm_start
         A trained network with the same labels in the same order (`models.widen_head` makes it so); copied, not changed.
+    backbone
+        Weights that a network built anew starts from (`backbones.read_weights`), at the lower rate of a warm start.
+    pool
+        Clips without a verdict to learn from too, by what its teacher says of them or else the network itself.
     validation
         Clips to keep aside; default a grouped share of every label that can spare it.
     on_progress
@@ -176,18 +185,33 @@ def fit(
     keras.utils.set_random_seed(settings.seed)
     if warm_start is None:
         model = models.build(arch, len(label_names), frontend, head)
+        if backbone is not None:
+            give_weights(model, backbone)
     else:
         model = keras.models.clone_model(warm_start)
         model.set_weights(warm_start.get_weights())
+    pool = (pool or Pool()).without({groups[i] for i in held_out})
+    heard = [*(log_mels[i] for i in learn), *pool.log_mels]
+    said = heads.known(head, targets[learn], absent[learn])
+
+    def known(pool_scores: Float32) -> Float32:
+        """Return what is known of all that is heard; of the pool nothing is known to be absent."""
+        nothing = np.zeros((len(pool), said.shape[1] - len(label_names)), np.float32)
+        return np.concatenate([said, np.concatenate([pool_scores, nothing], axis=1)])
+
+    taught = np.zeros((len(pool), len(label_names)), np.float32) if pool.targets is None else pool.targets
     sampler = (WaveSampler if frontend.kind == "pcm" else PatchSampler)(
         frontend,
-        [log_mels[i] for i in learn],
-        heads.known(head, targets[learn], absent[learn]),
+        heard,
+        known(taught),
         settings.augmentation,
         np.random.default_rng(settings.seed),
         head,
+        draw_weights(len(learn), np.full(len(pool), pool.targets is not None)),
     )
-    steps = _schedule_steps([log_mels[i] for i in learn], frontend, settings, warm_start is not None)
+    # What the network says itself is worth a longer look at what people said; a teacher's word is worth theirs.
+    self_taught = len(pool) > 0 and pool.targets is None
+    listened = heard[: len(learn)] * 2 if self_taught else heard
     history: list[dict[str, Any]] = []
 
     def report(entry: dict[str, Any]) -> None:
@@ -198,8 +222,19 @@ def fit(
     clips = [log_mels[i] for i in held_out]
     to_check = sum(len(frontend.patch_starts(len(clip))) for clip in clips)
     deadline = None if settings.budget_s is None else Deadline(started + settings.budget_s, to_check)
-    steps = _descend(model, sampler, steps, settings, warm_start is not None, deadline, report)
     rule = aggregate.ClipRule(settings.loudness_exponent, head=head)
+
+    def review(network: keras.Model, share: float) -> None:
+        scores, _ = clip_probabilities(partial(predict, network), frontend, pool.log_mels, rule)
+        sampler.relabel(known(scores), draw_weights(len(learn), believed(scores, share)))
+
+    plan = _Plan(
+        steps=_schedule_steps(listened, frontend, settings, warm_start is not None),
+        rate=settings.learning_rate if warm_start is None and backbone is None else settings.warm_learning_rate,
+        reviews=() if not self_taught else REVIEWS if warm_start is None else (0.0,),
+        review=review,
+    )
+    steps = _descend(model, sampler, plan, settings, deadline, report)
     accuracy = patch_accuracy = None
     if len(held_out):
         rule, accuracy, patch_accuracy = _validate(model, frontend, clips, targets[held_out], absent[held_out], rule)
@@ -315,20 +350,29 @@ class Deadline:
         return (now_s - began_s) / max(1e-6, self.at_s - after_s - began_s)
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How far to descend, from which rate; when, as shares of the steps, a network labels the pool, and how."""
+
+    steps: int
+    rate: float
+    reviews: Sequence[float]
+    review: Callable[[keras.Model, float], None]
+
+
 def _descend(
     model: keras.Model,
     sampler: PatchSampler,
-    steps: int,
+    plan: _Plan,
     settings: TrainingSettings,
-    warm: bool,
     deadline: Deadline | None,
     report: Progress,
 ) -> int:
-    """Run the schedule in place; returns the steps taken. The model ends with averaged weights."""
+    """Run the plan in place; returns the steps taken. The model ends with averaged weights."""
     import keras
     import tensorflow as tf
 
-    plain, model = model, models.for_training(model)
+    plain, model, steps = model, models.for_training(model), plan.steps
     optimizer = keras.optimizers.AdamW(learning_rate=0.0, weight_decay=settings.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.build(model.trainable_variables)
@@ -344,13 +388,21 @@ def _descend(
             average.assign(keep * average + (1.0 - keep) * variable.value)
         return loss
 
-    peak = settings.warm_learning_rate if warm else settings.learning_rate
+    def settle_averages() -> None:
+        plain.set_weights([average.numpy() for average in averages])
+        models.settle_norms(plain, [sampler.batch(settings.batch)[0][..., None] for _ in range(_SETTLING_BATCHES)])
+
     started = clock = time.monotonic()
-    schedule, taken, told, losses = steps, 0, 0, []
+    taken, told, reviewed, losses = 0, 0, 0, []
     while taken < steps:
         progress = taken / steps
+        if reviewed < len(plan.reviews) and progress >= plan.reviews[reviewed]:
+            reviewed += 1
+            if taken:  # a warm start reviews first of all, by the weights it comes with
+                settle_averages()
+            plan.review(plain, reviewed / len(plan.reviews))
         rise = min(1.0, (taken + 1) / max(1.0, 0.05 * steps))
-        optimizer.learning_rate = peak * rise * 0.5 * (1.0 + math.cos(math.pi * progress))
+        optimizer.learning_rate = plan.rate * rise * 0.5 * (1.0 + math.cos(math.pi * progress))
         # A young average forgets faster: it must not remember the random start.
         keep = min(1.0 - 1.0 / max(1.0, settings.average_share * steps), (taken + 1.0) / (taken + 10.0))
         patches, wanted = sampler.batch(settings.batch)
@@ -361,15 +413,14 @@ def _descend(
         if deadline is not None and taken > _UNTIMED_STEPS:
             # Asked after every step: a machine that grows busy ends the schedule sooner, at its own pace.
             share = deadline.share(clock, taken - _UNTIMED_STEPS, settings.batch)
-            steps = min(schedule, taken if share >= 1.0 else max(taken + 1, round(taken / share)))
+            steps = min(plan.steps, taken if share >= 1.0 else max(taken + 1, round(taken / share)))
         if taken == steps or taken - told >= steps // _REPORTS:
             seconds, told = time.monotonic() - started, taken
             left = (time.monotonic() - clock) / max(1, taken - _UNTIMED_STEPS) * (steps - taken)
             loss = float(np.mean([float(value) for value in losses]))
             losses = []
             report({"step": taken, "steps": steps, "loss": loss, "seconds": seconds, "left_s": left})
-    plain.set_weights([average.numpy() for average in averages])
-    models.settle_norms(plain, [sampler.batch(settings.batch)[0][..., None] for _ in range(_SETTLING_BATCHES)])
+    settle_averages()
     return taken
 
 
@@ -381,7 +432,7 @@ def _validate(
     absent: Float32,
     rule: aggregate.ClipRule,
 ) -> tuple[aggregate.ClipRule, float, float]:
-    _, by_clip = clip_probabilities(lambda patches: predict(model, patches), frontend, clips, rule)
+    _, by_clip = clip_probabilities(partial(predict, model), frontend, clips, rule)
     loudness_db = [frontend.loudness_db(clip) for clip in clips]
     chosen, honest = aggregate.choose_rule(by_clip, loudness_db, present, absent, rule)
     right = [
