@@ -6,7 +6,6 @@ good the network is, so that number stays honest. The threshold is theirs too; w
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from labeltool import aggregate, heads, metrics, models
 from labeltool.augment import Augmentation, PatchSampler
 from labeltool.backbones import Weights, give_weights
+from labeltool.descent import Deadline, Plan, Report, descend
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
 from labeltool.pool import REVIEWS, Pool, believed, draw_weights
@@ -30,12 +30,6 @@ if TYPE_CHECKING:
 
 Float32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
-Progress = Callable[[dict[str, Any]], None]
-
-_REPORTS = 50
-# The first steps pay for tracing: what a step takes is timed from there.
-_UNTIMED_STEPS = 3
-_SETTLING_BATCHES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +123,7 @@ def fit(
     backbone: Weights | None = None,
     pool: Pool | None = None,
     validation: Indices | None = None,
-    on_progress: Progress | None = None,
+    on_progress: Report | None = None,
 ) -> Fitted:
     """Train a network.
 
@@ -228,13 +222,16 @@ def fit(
         scores, _ = clip_probabilities(partial(predict, network), frontend, pool.log_mels, rule)
         sampler.relabel(known(scores), draw_weights(len(learn), believed(scores, share)))
 
-    plan = _Plan(
+    plan = Plan(
         steps=_schedule_steps(listened, frontend, settings, warm_start is not None),
+        batch=settings.batch,
         rate=settings.learning_rate if warm_start is None and backbone is None else settings.warm_learning_rate,
+        weight_decay=settings.weight_decay,
+        average_share=settings.average_share,
         reviews=() if not self_taught else REVIEWS if warm_start is None else (0.0,),
         review=review,
     )
-    steps = _descend(model, sampler, plan, settings, deadline, report)
+    steps = descend(model, sampler, plan, deadline, report)
     accuracy = patch_accuracy = None
     if len(held_out):
         rule, accuracy, patch_accuracy = _validate(model, frontend, clips, targets[held_out], absent[held_out], rule)
@@ -332,96 +329,6 @@ def _schedule_steps(log_mels: Sequence[Float32], frontend: Frontend, settings: T
     if warm:
         patches *= settings.warm_share
     return max(1, round(patches / settings.batch))
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """When `fit` must have ended: `at_s` on the monotonic clock, with so many patches still to be scored after."""
-
-    at_s: float
-    patches_after: int
-
-    def share(self, began_s: float, steps: int, batch: int) -> float:
-        """Return how much of the time since `began_s`, in which so many steps were taken, is gone; 1 is all of it."""
-        now_s = time.monotonic()
-        a_step_s = (now_s - began_s) / max(1, steps)
-        # Neither settling the norms nor scoring takes a step's time for a batch.
-        after_s = a_step_s * (_SETTLING_BATCHES + self.patches_after / batch)
-        return (now_s - began_s) / max(1e-6, self.at_s - after_s - began_s)
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How far to descend, from which rate; when, as shares of the steps, a network labels the pool, and how."""
-
-    steps: int
-    rate: float
-    reviews: Sequence[float]
-    review: Callable[[keras.Model, float], None]
-
-
-def _descend(
-    model: keras.Model,
-    sampler: PatchSampler,
-    plan: _Plan,
-    settings: TrainingSettings,
-    deadline: Deadline | None,
-    report: Progress,
-) -> int:
-    """Run the plan in place; returns the steps taken. The model ends with averaged weights."""
-    import keras
-    import tensorflow as tf
-
-    plain, model, steps = model, models.for_training(model), plan.steps
-    optimizer = keras.optimizers.AdamW(learning_rate=0.0, weight_decay=settings.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    optimizer.build(model.trainable_variables)
-    averages = [tf.Variable(variable.value, trainable=False) for variable in model.weights]
-
-    @tf.function  # type: ignore[untyped-decorator]
-    def step(patches: Any, wanted: Any, keep: Any) -> Any:
-        with tf.GradientTape() as tape:
-            loss = heads.tensor_log_loss(sampler.head, model(patches, training=True), wanted)
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        for average, variable in zip(averages, model.weights, strict=True):
-            average.assign(keep * average + (1.0 - keep) * variable.value)
-        return loss
-
-    def settle_averages() -> None:
-        plain.set_weights([average.numpy() for average in averages])
-        models.settle_norms(plain, [sampler.batch(settings.batch)[0][..., None] for _ in range(_SETTLING_BATCHES)])
-
-    started = clock = time.monotonic()
-    taken, told, reviewed, losses = 0, 0, 0, []
-    while taken < steps:
-        progress = taken / steps
-        if reviewed < len(plan.reviews) and progress >= plan.reviews[reviewed]:
-            reviewed += 1
-            if taken:  # a warm start reviews first of all, by the weights it comes with
-                settle_averages()
-            plan.review(plain, reviewed / len(plan.reviews))
-        rise = min(1.0, (taken + 1) / max(1.0, 0.05 * steps))
-        optimizer.learning_rate = plan.rate * rise * 0.5 * (1.0 + math.cos(math.pi * progress))
-        # A young average forgets faster: it must not remember the random start.
-        keep = min(1.0 - 1.0 / max(1.0, settings.average_share * steps), (taken + 1.0) / (taken + 10.0))
-        patches, wanted = sampler.batch(settings.batch)
-        losses.append(step(tf.constant(patches[..., None]), tf.constant(wanted), tf.constant(keep, tf.float32)))
-        taken += 1
-        if taken == _UNTIMED_STEPS:
-            clock = time.monotonic()
-        if deadline is not None and taken > _UNTIMED_STEPS:
-            # Asked after every step: a machine that grows busy ends the schedule sooner, at its own pace.
-            share = deadline.share(clock, taken - _UNTIMED_STEPS, settings.batch)
-            steps = min(plan.steps, taken if share >= 1.0 else max(taken + 1, round(taken / share)))
-        if taken == steps or taken - told >= steps // _REPORTS:
-            seconds, told = time.monotonic() - started, taken
-            left = (time.monotonic() - clock) / max(1, taken - _UNTIMED_STEPS) * (steps - taken)
-            loss = float(np.mean([float(value) for value in losses]))
-            losses = []
-            report({"step": taken, "steps": steps, "loss": loss, "seconds": seconds, "left_s": left})
-    settle_averages()
-    return taken
 
 
 def _validate(
