@@ -4,7 +4,9 @@
 
 DATA_DIR holds `audio/` and `meta/esc50.csv` as published. The folds that are there take part. One JSON line a run is
 appended to RESULTS; runs already in it (same settings, fold, seed) are not repeated. `--set` names fields of
-`TrainingSettings`, `Augmentation` (`augmentation.mix_share=1`) and `Frontend` (`frontend.floor=1e-4`).
+`TrainingSettings`, `Augmentation` (`augmentation.mix_share=1`) and `Frontend` (`frontend.floor=1e-4`). With
+`--labels 32` only so many clips of the training folds, drawn by seed and as many of each label as can be, keep theirs;
+the others are the pool (`--no-pool` leaves them out). `--teacher` and `--backbone` are those of `labeltool retrain`.
 """
 
 from __future__ import annotations
@@ -23,9 +25,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from labeltool import aggregate, audio, models, quantise, training
+from labeltool import aggregate, audio, backbones, models, quantise, teacher, training
 from labeltool.features import FeatureCache
-from labeltool.frontend import Frontend
+from labeltool.pool import Pool
 from labeltool.records import StoredClip
 
 
@@ -45,6 +47,15 @@ def clips_of(data: Path) -> tuple[list[StoredClip], list[str]]:
             clips.append(StoredClip(0, 0, str(found[0]), sha256, 0.0, 5.0, int(row["fold"]), row["src_file"]))
             labels.append(row["category"])
     return clips, labels
+
+
+def drawn(kinds: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Choose `count` of some clips by seed, as many of each kind as can be; indices, ascending."""
+    rng = np.random.default_rng([seed, 7])
+    members = [rng.permutation(np.flatnonzero(kinds == kind)) for kind in np.unique(kinds)]
+    each = count // len(members)
+    over = rng.permutation([one[each] for one in members if len(one) > each])[: count - each * len(members)]
+    return np.sort(np.concatenate([*(one[:each] for one in members), over]).astype(np.int64))
 
 
 def configured(settings: Any, pairs: list[str], prefix: str) -> Any:
@@ -71,13 +82,17 @@ def main() -> None:
     parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--arch", default=models.DEFAULT_ARCHITECTURE)
+    parser.add_argument("--labels", type=int, help="so many labelled clips; the rest of the training folds is the pool")
+    parser.add_argument("--no-pool", action="store_true")
+    parser.add_argument("--teacher", type=Path)
+    parser.add_argument("--backbone", type=Path)
     parser.add_argument("--set", dest="pairs", nargs="*", default=[])
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "labeltool-esc10-cache")
     parser.add_argument("--keep", type=Path, help="folder for the trained networks (.keras, .tflite)")
     options = parser.parse_args()
 
-    frontend = configured(Frontend(), options.pairs, "frontend")
+    frontend = configured(models.architecture(options.arch).frontend, options.pairs, "frontend")
     base = configured(training.TrainingSettings(), options.pairs, "")
     base = replace(base, augmentation=configured(base.augmentation, options.pairs, "augmentation"))
     clips, labels = clips_of(options.data)
@@ -87,15 +102,27 @@ def main() -> None:
     cache.compute(clips)
     log_mels = [cache.log_mel(clip) for clip in clips]
     folds = np.array([clip.fold for clip in clips])
+    embeddings = None
+    if options.teacher:
+        ear = teacher.Ear(options.teacher)
+        embeddings = teacher.embed_clips(ear, options.cache / "teacher", clips, report=lambda *_: None)
+    weights = backbones.read_weights(options.backbone) if options.backbone else None
+    asked = [f"{name}={getattr(options, name)}" for name in ("labels", "no_pool") if getattr(options, name)]
+    asked += [f"{name}={getattr(options, name).name}" for name in ("teacher", "backbone") if getattr(options, name)]
     done = set()
     if options.results.exists():
         done = {json.loads(line)["run"] for line in options.results.read_text().splitlines()}
     for seed in options.seeds:
         for fold in options.folds:
-            run = " ".join([options.arch, *sorted(options.pairs), f"fold={fold} seed={seed}"])
+            run = " ".join([options.arch, *asked, *sorted(options.pairs), f"fold={fold} seed={seed}"])
             if run in done:
                 continue
             learn, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            rest = learn[:0]
+            if options.labels:
+                chosen = learn[drawn(targets[learn].argmax(axis=1), options.labels, seed)]
+                learn, rest = chosen, learn[:0] if options.no_pool else np.setdiff1d(learn, chosen)
+            said = teacher.teach_rest(embeddings[[*learn, *rest]], targets[learn]) if embeddings is not None else None
             fitted = training.fit(
                 options.arch,
                 frontend,
@@ -104,6 +131,8 @@ def main() -> None:
                 [clips[i].group for i in learn],
                 label_names=names,
                 settings=replace(base, seed=seed),
+                backbone=weights,
+                pool=Pool([log_mels[i] for i in rest], [clips[i].group for i in rest], said),
                 on_progress=lambda e: print(json.dumps(e), file=sys.stderr, flush=True),
             )
             learned = np.delete(learn, fitted.validation)
@@ -112,6 +141,8 @@ def main() -> None:
             truth = targets[test].argmax(axis=1)
             tested = [log_mels[i] for i in test]
             entry: dict[str, Any] = {"run": run, "fold": fold, "seed": seed, "seconds": round(fitted.seconds)}
+            if len(rest) and said is not None:
+                entry["teacher"] = float((said.argmax(axis=1) == targets[rest].argmax(axis=1)).mean())
             entry |= {
                 "patches": fitted.patches,
                 "validation": fitted.validation_accuracy,

@@ -78,6 +78,8 @@ class PatchSampler:
         Source of all randomness: same seed, same patches.
     head
         What a mixture is taught as: under a softmax the two in the proportion they are heard, under a sigmoid both.
+    weights : (clips,) float64, optional
+        How often a clip is drawn beside the balance of labels; one at zero never is. Default: all alike.
     """
 
     def __init__(
@@ -88,8 +90,9 @@ class PatchSampler:
         augmentation: Augmentation,
         rng: np.random.Generator,
         head: Head = "softmax",
+        weights: npt.NDArray[np.float64] | None = None,
     ) -> None:
-        self.frontend, self.targets, self.augmentation, self._rng = frontend, targets, augmentation, rng
+        self.frontend, self.augmentation, self._rng = frontend, augmentation, rng
         self.head = head
         lengths = np.array([len(log_mel) for log_mel in log_mels])
         if lengths.min() < frontend.patch_frames:
@@ -98,9 +101,17 @@ class PatchSampler:
         self._first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         self._length = lengths
         self._start_weights = [self._weigh_starts(log_mel) for log_mel in log_mels]
-        self._clip_weights = _balanced(targets)
+        self.relabel(targets, np.ones(len(targets)) if weights is None else weights)
+
+    def relabel(self, targets: Float32, weights: npt.NDArray[np.float64]) -> None:
+        """Draw by other targets and weights from now on."""
+        self.targets = targets
+        self._clip_weights = _balanced(targets, weights)
         self._kinds = targets.argmax(axis=1)
-        self._same_label = {int(kind): np.flatnonzero(self._kinds == kind) for kind in np.unique(self._kinds)}
+        drawn = weights > 0
+        self._same_label = {
+            int(kind): np.flatnonzero(drawn & (self._kinds == kind)) for kind in np.unique(self._kinds[drawn])
+        }
         self._queue: list[int] = []
 
     def _weigh_starts(self, log_mel: Float32) -> npt.NDArray[np.float64]:
@@ -229,8 +240,8 @@ def _mix(one: Float32, other: Float32, ratio: Float32, floor: float) -> Float32:
     return np.asarray(gain_one[:, None, None] * one + gain_other[:, None, None] * other, np.float32)
 
 
-def _balanced(targets: Float32) -> npt.NDArray[np.float64]:
+def _balanced(targets: Float32, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Weigh clips by the inverse square root of their label's share: rare ones are heard more, not endlessly."""
-    totals = np.maximum(targets.sum(axis=0, dtype=np.float64), 1e-9)
-    weights = (targets / np.sqrt(totals)).sum(axis=1) / targets.sum(axis=1)
+    totals = np.maximum(weights @ targets.astype(np.float64), 1e-9)
+    weights = weights * (targets / np.sqrt(totals)).sum(axis=1) / np.maximum(targets.sum(axis=1), 1e-9)
     return np.asarray(weights / weights.sum(), dtype=np.float64)

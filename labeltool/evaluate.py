@@ -17,10 +17,11 @@ from labeltool.hearing import hear
 from labeltool.lessons import can_teach, known_of, lesson, no_such_fold
 from labeltool.measure import Measured, measure
 from labeltool.project import Project
-from labeltool.records import LabelledClip, Value
+from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.retraining import Recipe, teach
 from labeltool.splits import groups_of_fold
 from labeltool.store import clips, models
+from labeltool.unlabelled import without_fold
 
 _MEANS = (
     "clip_accuracy",
@@ -63,11 +64,12 @@ def evaluate(
     """
     with project.open_store() as store:
         everything = can_teach(clips.labelled(store))
+        waiting = clips.unanswered(store)
         chosen = None if cross_validate else models.model(store, model_id)
         today = clips.names_today(store)
         family = models.accuracies(store)
     if chosen is None:
-        result = _cross_validate(project, everything, seed, report)
+        result = _cross_validate(project, everything, waiting, seed, report)
         return result | reports.write(project, "cross-validation", result, losses=(), models=family)
     files = modelfiles.read(project.models / str(chosen.id))
     # The clips go by today's labels, the model's outputs by those it was trained with.
@@ -180,7 +182,11 @@ def _joined(results: Sequence[dict[str, Any]], name: str) -> list[tuple[float, f
 
 
 def _cross_validate(
-    project: Project, everything: Sequence[LabelledClip], seed: int, report: Callable[..., None]
+    project: Project,
+    everything: Sequence[LabelledClip],
+    waiting: Sequence[StoredClip],
+    seed: int,
+    report: Callable[..., None],
 ) -> dict[str, Any]:
     numbers = sorted({one.clip.fold for one in everything if one.clip.fold is not None})
     if len(numbers) < 2:
@@ -195,7 +201,15 @@ def _cross_validate(
 
         with tempfile.TemporaryDirectory(dir=project.cache) as folder:
             recipe = Recipe(project.settings.architecture, seed=seed, test_fold=number)
-            teach(project, lesson(everything, test_fold=number), recipe, None, Path(folder), report=report_fold)
+            teach(
+                project,
+                lesson(everything, test_fold=number),
+                recipe,
+                None,
+                Path(folder),
+                report=report_fold,
+                waiting=without_fold(waiting, everything, number),
+            )
             files = modelfiles.read(Path(folder))
             none.add(files.background)
             test = [one for one in everything if one.clip.fold == number and _tells(files, files.labels, one)]

@@ -141,7 +141,7 @@ def write(
     card
         As in the module's docstring; `card_version` and `int8_sha256` are added.
     seen
-        Clips with the part they played: "train" or "validation".
+        Clips with the part they played: "train", "validation", or "pool" for those that no answer was known of.
     inherited
         Groups that a warm start's ancestors learnt from and that are not among `seen`.
     """

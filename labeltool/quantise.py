@@ -86,7 +86,7 @@ class Int8Model:
     """
 
     def __init__(self, tflite: bytes) -> None:
-        self._interpreters = [_interpreter(tflite) for _ in range(min(4, os.cpu_count() or 1))]
+        self._interpreters = [_reference_interpreter(tflite) for _ in range(min(4, os.cpu_count() or 1))]
         inputs, outputs = self._interpreters[0].get_input_details(), self._interpreters[0].get_output_details()
         if len(inputs) != 1 or len(outputs) != 1 or inputs[0]["dtype"] != np.int8 or outputs[0]["dtype"] != np.int8:
             raise LabeltoolError("not an int8 network of one input and one output", remedy="export it again")
@@ -123,7 +123,19 @@ class Int8Model:
         return (scores - np.float32(self.output_zero_point)) * np.float32(self.output_scale)
 
 
-def _interpreter(tflite: bytes) -> Any:
+def interpreter(tflite: bytes, **options: Any) -> Any:
+    """Return TensorFlow Lite's interpreter of a file, ready to run on one thread.
+
+    Parameters
+    ----------
+    options
+        As `tf.lite.Interpreter` takes them.
+
+    Raises
+    ------
+    LabeltoolError
+        When the bytes are no TensorFlow Lite network.
+    """
     import warnings
 
     import tensorflow as tf
@@ -131,15 +143,17 @@ def _interpreter(tflite: bytes) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "use the ai_edge_litert package": it has no reference kernels
-            interpreter = tf.lite.Interpreter(
-                model_content=tflite,
-                num_threads=1,
-                experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
-            )
-            interpreter.allocate_tensors()
+            made = tf.lite.Interpreter(model_content=tflite, num_threads=1, **options)
+            made.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise LabeltoolError("not a TensorFlow Lite network") from error
-    return interpreter
+    return made
+
+
+def _reference_interpreter(tflite: bytes) -> Any:
+    import tensorflow as tf
+
+    return interpreter(tflite, experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF)
 
 
 def _scale(details: dict[str, Any]) -> tuple[float, int]:

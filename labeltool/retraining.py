@@ -5,15 +5,15 @@ from __future__ import annotations
 import fcntl
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from labeltool import __version__, modelfiles
+from labeltool import __version__, audio, modelfiles
 from labeltool.ancestry import Parent, due, newest_parent, state, validation_of
 from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
@@ -21,11 +21,10 @@ from labeltool.hearing import hear
 from labeltool.lessons import Lesson, lesson
 from labeltool.measure import measure
 from labeltool.project import Project
+from labeltool.records import StoredClip
 from labeltool.store import Store, clips, journal, models
 from labeltool.suggest import suggest_for_all
-
-if TYPE_CHECKING:
-    pass
+from labeltool.unlabelled import gather, without_fold
 
 Report = Callable[..., None]
 """Called with stage, done, total and a text."""
@@ -41,12 +40,29 @@ _SCRATCH_IS_LONGER_BY = 2
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to train: an architecture's name, a seed, seconds at most (None: no limit), and the fold kept unseen."""
+    """How to train.
+
+    Attributes
+    ----------
+    arch
+        A name in `models.ARCHITECTURES`.
+    budget_s
+        Seconds at most; None: no limit.
+    test_fold
+        The fold kept unseen.
+    teacher, teacher_tensor
+        A TensorFlow Lite network from waveform to embedding, and which tensor that is (`labeltool.teacher.Ear`).
+    backbone
+        Pre-trained weights that a start from scratch begins with (`labeltool.backbones`).
+    """
 
     arch: str
     seed: int = 0
     budget_s: float | None = None
     test_fold: int | None = None
+    teacher: Path | None = None
+    teacher_tensor: int | None = None
+    backbone: Path | None = None
 
 
 def retrain(
@@ -58,6 +74,9 @@ def retrain(
     test_fold: int | None = None,
     seed: int = 0,
     budget_s: float | None = None,
+    teacher: str | None = None,
+    teacher_tensor: int | None = None,
+    backbone: str | None = None,
 ) -> dict[str, Any]:
     """Train a model on what is labelled, write it down and let it suggest; a task of the worker.
 
@@ -72,7 +91,15 @@ def retrain(
         When there is too little to learn from, or another retraining is under way.
     """
     began = time.monotonic()
-    recipe = Recipe(arch, seed, budget_s, test_fold)
+    recipe = Recipe(
+        arch,
+        seed,
+        budget_s,
+        test_fold,
+        Path(teacher) if teacher else None,
+        teacher_tensor,
+        Path(backbone) if backbone else None,
+    )
     with alone(project.cache / "retrain.lock", "retraining"), project.open_store() as store:
         mark = journal.mark(store)
         labelled = clips.labelled(store)
@@ -84,14 +111,17 @@ def retrain(
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
         try:
+            waiting = without_fold(clips.unanswered(store), labelled, test_fold)
 
             def with_what_is_left() -> Recipe:
                 return recipe if budget_s is None else replace(recipe, budget_s=budget_s - (time.monotonic() - began))
 
-            card = teach(project, lessons, with_what_is_left(), parent, scratch, report=report)
+            card = teach(project, lessons, with_what_is_left(), parent, scratch, report=report, waiting=waiting)
             left_s = with_what_is_left().budget_s
             if parent and (left_s is None or left_s > _SCRATCH_IS_LONGER_BY * (time.monotonic() - began)):
-                card = _better_from_scratch(project, lessons, with_what_is_left(), card, scratch, report=report)
+                card = _better_from_scratch(
+                    project, lessons, with_what_is_left(), card, scratch, report=report, waiting=waiting
+                )
             taught_s = time.monotonic() - began
             model_id = _publish(project, store, scratch, card, mark)
         finally:
@@ -102,6 +132,7 @@ def retrain(
         "arch": arch,
         "parameters": card["parameters"],
         "labels_seen": card["labels_seen"],
+        "pool_clips": card["pool_clips"],
         "clip_accuracy": card["clip_accuracy"],
         "int8_clip_accuracy": card["int8_clip_accuracy"],
         "label_accuracy": card.get("label_accuracy"),
@@ -130,11 +161,14 @@ def teach(
     *,
     report: Report,
     checked_on: Collection[str] | None = None,
+    waiting: Sequence[StoredClip] = (),
 ) -> dict[str, Any]:
     """Train on a lesson and fill a model's folder; return its card.
 
     Parameters
     ----------
+    waiting
+        Clips without a verdict, to learn from too.
     parent
         What to start from; None starts from scratch.
     directory
@@ -142,8 +176,8 @@ def teach(
     checked_on
         Groups to keep for validation; default a share of every label that can spare it, and with a parent its own.
     """
+    from labeltool import backbones, quantise, training
     from labeltool import models as networks
-    from labeltool import quantise, training
 
     began = time.monotonic()
     frontend = networks.architecture(recipe.arch).frontend
@@ -155,6 +189,17 @@ def teach(
         validation_of(lessons, parent, share=settings.validation_share, seed=settings.seed)
         if checked_on is None
         else np.array([place for place, group in enumerate(lessons.groups) if group in checked_on], np.int64)
+    )
+    pool, pool_clips = gather(
+        project,
+        cache,
+        lessons,
+        held_out,
+        waiting,
+        teacher=recipe.teacher,
+        teacher_tensor=recipe.teacher_tensor,
+        seed=recipe.seed,
+        report=report,
     )
     if recipe.budget_s is not None:
         to_check = sum(len(frontend.patch_starts(len(log_mels[place]))) for place in held_out)
@@ -172,6 +217,8 @@ def teach(
         head=lessons.head,
         settings=settings,
         warm_start=parent.network if parent else None,
+        backbone=backbones.read_weights(recipe.backbone) if recipe.backbone else None,
+        pool=pool,
         validation=held_out,
         on_progress=lambda told: report("training", told["step"], told["steps"], f"{told['left_s']:.0f} s left"),
     )
@@ -192,6 +239,9 @@ def teach(
         "assumed_absent": list(lessons.assumed_absent),
         "clip_rule": fitted.rule.to_dict(),
         "labels_seen": len(lessons.clips),
+        "pool_clips": len(pool),
+        "teacher": _described(recipe.teacher),
+        "backbone": _described(recipe.backbone) if parent is None else None,
         "validation_clips": len(validation),
         "left_out": hearing.left_out,
         "seed": recipe.seed,
@@ -208,6 +258,7 @@ def teach(
     }
     fitted.model.save(directory / modelfiles.KERAS)
     parts = [(clip, "validation" if i in validation else "train") for i, clip in enumerate(lessons.clips)]
+    parts += [(clip, "pool") for clip in pool_clips]
     inherited = parent.files.groups_learnt() - set(lessons.groups) if parent else set()
     written = modelfiles.write(directory, card=card, int8=int8, seen=parts, inherited=inherited)
     if not validation:
@@ -222,6 +273,11 @@ def teach(
         report=report,
     )
     return modelfiles.write(directory, card=card | measured.to_dict(), int8=int8, seen=parts, inherited=inherited)
+
+
+def _described(path: Path | None) -> dict[str, str] | None:
+    """Name a file for the card by what does not tell where it lay."""
+    return {"file": path.name, "sha256": audio.content_hash(path)} if path is not None else None
 
 
 def _seconds_after_training(recipe: Recipe, lessons: Lesson, patches_to_check: int) -> float:
@@ -253,6 +309,7 @@ def _better_from_scratch(
     directory: Path,
     *,
     report: Report,
+    waiting: Sequence[StoredClip],
 ) -> dict[str, Any]:
     """Train from scratch too where that is due, keep what does better on the same validation clips; return its card.
 
@@ -278,6 +335,7 @@ def _better_from_scratch(
             other,
             report=lambda stage, *told: report(f"from scratch, to compare: {stage}", *told),
             checked_on=held,
+            waiting=waiting,
         )
         losses = {"warm_log_loss": card["log_loss"], "from_scratch_log_loss": anew["log_loss"]}
         if anew["log_loss"] < card["log_loss"]:

@@ -6,10 +6,10 @@ good the network is, so that number stays honest. The threshold is theirs too; w
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +17,11 @@ import numpy.typing as npt
 
 from labeltool import aggregate, heads, metrics, models
 from labeltool.augment import Augmentation, PatchSampler
+from labeltool.backbones import Weights, give_weights
+from labeltool.descent import Deadline, Plan, Report, descend
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
+from labeltool.pool import REVIEWS, Pool, believed, draw_weights
 from labeltool.splits import hold_out
 from labeltool.waves import WaveSampler
 
@@ -27,12 +30,6 @@ if TYPE_CHECKING:
 
 Float32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
-Progress = Callable[[dict[str, Any]], None]
-
-_REPORTS = 50
-# The first steps pay for tracing: what a step takes is timed from there.
-_UNTIMED_STEPS = 3
-_SETTLING_BATCHES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +120,10 @@ def fit(
     head: heads.Head = "softmax",
     settings: TrainingSettings | None = None,
     warm_start: keras.Model | None = None,
+    backbone: Weights | None = None,
+    pool: Pool | None = None,
     validation: Indices | None = None,
-    on_progress: Progress | None = None,
+    on_progress: Report | None = None,
 ) -> Fitted:
     """Train a network.
 
@@ -150,6 +149,10 @@ def fit(
         Default: `TrainingSettings()`.
     warm_start
         A trained network with the same labels in the same order (`models.widen_head` makes it so); copied, not changed.
+    backbone
+        Weights that a network built anew starts from (`backbones.read_weights`), at the lower rate of a warm start.
+    pool
+        Clips without a verdict to learn from too, by what its teacher says of them or else the network itself.
     validation
         Clips to keep aside; default a grouped share of every label that can spare it.
     on_progress
@@ -176,18 +179,33 @@ def fit(
     keras.utils.set_random_seed(settings.seed)
     if warm_start is None:
         model = models.build(arch, len(label_names), frontend, head)
+        if backbone is not None:
+            give_weights(model, backbone)
     else:
         model = keras.models.clone_model(warm_start)
         model.set_weights(warm_start.get_weights())
+    pool = (pool or Pool()).without({groups[i] for i in held_out})
+    heard = [*(log_mels[i] for i in learn), *pool.log_mels]
+    said = heads.known(head, targets[learn], absent[learn])
+
+    def known(pool_scores: Float32) -> Float32:
+        """Return what is known of all that is heard; of the pool nothing is known to be absent."""
+        nothing = np.zeros((len(pool), said.shape[1] - len(label_names)), np.float32)
+        return np.concatenate([said, np.concatenate([pool_scores, nothing], axis=1)])
+
+    taught = np.zeros((len(pool), len(label_names)), np.float32) if pool.targets is None else pool.targets
     sampler = (WaveSampler if frontend.kind == "pcm" else PatchSampler)(
         frontend,
-        [log_mels[i] for i in learn],
-        heads.known(head, targets[learn], absent[learn]),
+        heard,
+        known(taught),
         settings.augmentation,
         np.random.default_rng(settings.seed),
         head,
+        draw_weights(len(learn), np.full(len(pool), pool.targets is not None)),
     )
-    steps = _schedule_steps([log_mels[i] for i in learn], frontend, settings, warm_start is not None)
+    # What the network says itself is worth a longer look at what people said; a teacher's word is worth theirs.
+    self_taught = len(pool) > 0 and pool.targets is None
+    listened = heard[: len(learn)] * 2 if self_taught else heard
     history: list[dict[str, Any]] = []
 
     def report(entry: dict[str, Any]) -> None:
@@ -198,8 +216,22 @@ def fit(
     clips = [log_mels[i] for i in held_out]
     to_check = sum(len(frontend.patch_starts(len(clip))) for clip in clips)
     deadline = None if settings.budget_s is None else Deadline(started + settings.budget_s, to_check)
-    steps = _descend(model, sampler, steps, settings, warm_start is not None, deadline, report)
     rule = aggregate.ClipRule(settings.loudness_exponent, head=head)
+
+    def review(network: keras.Model, share: float) -> None:
+        scores, _ = clip_probabilities(partial(predict, network), frontend, pool.log_mels, rule)
+        sampler.relabel(known(scores), draw_weights(len(learn), believed(scores, share)))
+
+    plan = Plan(
+        steps=_schedule_steps(listened, frontend, settings, warm_start is not None),
+        batch=settings.batch,
+        rate=settings.learning_rate if warm_start is None and backbone is None else settings.warm_learning_rate,
+        weight_decay=settings.weight_decay,
+        average_share=settings.average_share,
+        reviews=() if not self_taught else REVIEWS if warm_start is None else (0.0,),
+        review=review,
+    )
+    steps = descend(model, sampler, plan, deadline, report)
     accuracy = patch_accuracy = None
     if len(held_out):
         rule, accuracy, patch_accuracy = _validate(model, frontend, clips, targets[held_out], absent[held_out], rule)
@@ -299,80 +331,6 @@ def _schedule_steps(log_mels: Sequence[Float32], frontend: Frontend, settings: T
     return max(1, round(patches / settings.batch))
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """When `fit` must have ended: `at_s` on the monotonic clock, with so many patches still to be scored after."""
-
-    at_s: float
-    patches_after: int
-
-    def share(self, began_s: float, steps: int, batch: int) -> float:
-        """Return how much of the time since `began_s`, in which so many steps were taken, is gone; 1 is all of it."""
-        now_s = time.monotonic()
-        a_step_s = (now_s - began_s) / max(1, steps)
-        # Neither settling the norms nor scoring takes a step's time for a batch.
-        after_s = a_step_s * (_SETTLING_BATCHES + self.patches_after / batch)
-        return (now_s - began_s) / max(1e-6, self.at_s - after_s - began_s)
-
-
-def _descend(
-    model: keras.Model,
-    sampler: PatchSampler,
-    steps: int,
-    settings: TrainingSettings,
-    warm: bool,
-    deadline: Deadline | None,
-    report: Progress,
-) -> int:
-    """Run the schedule in place; returns the steps taken. The model ends with averaged weights."""
-    import keras
-    import tensorflow as tf
-
-    plain, model = model, models.for_training(model)
-    optimizer = keras.optimizers.AdamW(learning_rate=0.0, weight_decay=settings.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    optimizer.build(model.trainable_variables)
-    averages = [tf.Variable(variable.value, trainable=False) for variable in model.weights]
-
-    @tf.function  # type: ignore[untyped-decorator]
-    def step(patches: Any, wanted: Any, keep: Any) -> Any:
-        with tf.GradientTape() as tape:
-            loss = heads.tensor_log_loss(sampler.head, model(patches, training=True), wanted)
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        for average, variable in zip(averages, model.weights, strict=True):
-            average.assign(keep * average + (1.0 - keep) * variable.value)
-        return loss
-
-    peak = settings.warm_learning_rate if warm else settings.learning_rate
-    started = clock = time.monotonic()
-    schedule, taken, told, losses = steps, 0, 0, []
-    while taken < steps:
-        progress = taken / steps
-        rise = min(1.0, (taken + 1) / max(1.0, 0.05 * steps))
-        optimizer.learning_rate = peak * rise * 0.5 * (1.0 + math.cos(math.pi * progress))
-        # A young average forgets faster: it must not remember the random start.
-        keep = min(1.0 - 1.0 / max(1.0, settings.average_share * steps), (taken + 1.0) / (taken + 10.0))
-        patches, wanted = sampler.batch(settings.batch)
-        losses.append(step(tf.constant(patches[..., None]), tf.constant(wanted), tf.constant(keep, tf.float32)))
-        taken += 1
-        if taken == _UNTIMED_STEPS:
-            clock = time.monotonic()
-        if deadline is not None and taken > _UNTIMED_STEPS:
-            # Asked after every step: a machine that grows busy ends the schedule sooner, at its own pace.
-            share = deadline.share(clock, taken - _UNTIMED_STEPS, settings.batch)
-            steps = min(schedule, taken if share >= 1.0 else max(taken + 1, round(taken / share)))
-        if taken == steps or taken - told >= steps // _REPORTS:
-            seconds, told = time.monotonic() - started, taken
-            left = (time.monotonic() - clock) / max(1, taken - _UNTIMED_STEPS) * (steps - taken)
-            loss = float(np.mean([float(value) for value in losses]))
-            losses = []
-            report({"step": taken, "steps": steps, "loss": loss, "seconds": seconds, "left_s": left})
-    plain.set_weights([average.numpy() for average in averages])
-    models.settle_norms(plain, [sampler.batch(settings.batch)[0][..., None] for _ in range(_SETTLING_BATCHES)])
-    return taken
-
-
 def _validate(
     model: keras.Model,
     frontend: Frontend,
@@ -381,7 +339,7 @@ def _validate(
     absent: Float32,
     rule: aggregate.ClipRule,
 ) -> tuple[aggregate.ClipRule, float, float]:
-    _, by_clip = clip_probabilities(lambda patches: predict(model, patches), frontend, clips, rule)
+    _, by_clip = clip_probabilities(partial(predict, model), frontend, clips, rule)
     loudness_db = [frontend.loudness_db(clip) for clip in clips]
     chosen, honest = aggregate.choose_rule(by_clip, loudness_db, present, absent, rule)
     right = [

@@ -132,3 +132,20 @@ def records_of(name: str, *labels: str, group: str | None = None, fold: int | No
     recording = Recording(f"/sounds/{name}.wav", name * 4, 16_000, 1, 16_000, group or name)
     clip = Clip(recording.sha256, 0.0, 1.0, fold)
     return [recording, clip, *(Verdict(clip, label) for label in labels)]
+
+
+@pytest.fixture(scope="session")
+def ear_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small ear: windows of 1600 samples, an embedding of seven, three scores."""
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((1600,), batch_size=1)
+    hidden = keras.layers.Dense(12, activation="relu")(inputs)
+    embedding = keras.layers.Dense(7, activation="relu")(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(embedding))
+    function = tf.function(lambda x: model(x)).get_concrete_function(tf.TensorSpec((1, 1600), tf.float32))
+    path = tmp_path_factory.mktemp("ear") / "ear.tflite"
+    path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
+    return path

@@ -49,7 +49,7 @@ def test_retraining_tells_what_it_promises(trained: tuple[Project, dict[str, Any
     _, told = trained
     assert {"model", "arch", "parameters", "labels_seen", "clip_accuracy", "int8_clip_accuracy", "seconds"} <= set(told)
     assert told["labels_seen"] == 12
-    assert told["suggestions"] == 3
+    assert told["suggestions"] == told["pool_clips"] == 3
 
 
 def test_the_model_has_not_seen_the_test_fold_and_is_right_on_it(trained: tuple[Project, dict[str, Any]]) -> None:
@@ -133,6 +133,20 @@ def test_a_fold_to_be_kept_unseen_is_not_carried_over_by_a_warm_start(copy: Proj
     assert json.loads(labeltool(*at, "evaluate", "--fold", "2", "--json").stdout)["clips"] == 6
     # The other way about: fold 3 was kept from the first model, and this one has learnt from it.
     assert "has seen fold 3" in labeltool(*at, "evaluate", "--fold", "3", check=1).stderr
+
+
+def test_a_teacher_labels_what_nobody_has_and_a_backbone_is_started_from(copy: Project, ear_file: Path) -> None:
+    at = ("--project", copy.directory)
+    backbone = copy.models / "1" / modelfiles.KERAS
+    arguments = ("--from-scratch", "--teacher", ear_file, "--backbone", backbone, "--budget", "5", "--json")
+    told = json.loads(labeltool(*at, "retrain", *arguments).stdout)
+    assert (told["pool_clips"], told["warm"]) == (3, False)
+    card = modelfiles.read(copy.models / str(told["model"])).card
+    assert card["teacher"]["file"] == ear_file.name and len(card["backbone"]["sha256"]) == 64
+    assert len(list((copy.cache / "teacher").rglob("*.npy"))) >= 3
+    assert "--teacher" in labeltool(*at, "retrain", "--teacher-tensor", "3", check=2).stderr
+    done = labeltool(*at, "retrain", "--teacher", backbone, check=1)
+    assert f"{backbone}: not a TensorFlow Lite network" in done.stderr
 
 
 def test_what_cannot_be_heard_is_left_out_and_said(copy: Project, trained: tuple[Project, dict[str, Any]]) -> None:

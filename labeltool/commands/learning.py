@@ -27,12 +27,35 @@ model_option = click.option("--model", "model_id", type=int, metavar="ID", help=
 @click.option(
     "--budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Have the model within so long."
 )
+@click.option(
+    "--teacher",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    metavar="FILE",
+    help="A .tflite network from 16 kHz sound to embeddings (YAMNet, say): it labels what nobody has.",
+)
+@click.option("--teacher-tensor", type=int, metavar="N", help="Its embedding, as Netron numbers tensors; else guessed.")
+@click.option(
+    "--backbone",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    metavar="FILE",
+    help="Start from these pre-trained weights, .keras or .h5, where there is no model to go on from.",
+)
 @project_option
 @json_option
 def retrain(
-    arch: str | None, from_scratch: bool, test_fold: int | None, seed: int, budget: float | None, as_json: bool
+    arch: str | None,
+    from_scratch: bool,
+    test_fold: int | None,
+    seed: int,
+    budget: float | None,
+    teacher: str | None,
+    teacher_tensor: int | None,
+    backbone: str | None,
+    as_json: bool,
 ) -> None:
-    """Train on all that is labelled, then suggest labels for the rest."""
+    """Train on all that is labelled, and on what is not by the model's own word; then suggest labels for the rest."""
+    if teacher_tensor is not None and teacher is None:
+        raise click.UsageError("--teacher-tensor speaks of the file that --teacher names")
     project = current_project()
     result = run_in_child(
         project,
@@ -42,13 +65,17 @@ def retrain(
         test_fold=test_fold,
         seed=seed,
         budget_s=budget,
+        teacher=teacher,
+        teacher_tensor=teacher_tensor,
+        backbone=backbone,
     )
     if as_json:
         emit(result)
         return
+    waiting = f" and {result['pool_clips']} without an answer" if result["pool_clips"] else ""
     narrate(
         f"model {result['model']} ({result['arch']}, {result['parameters']:,} parameters) learnt from "
-        f"{result['labels_seen']} clips in {result['seconds']:.0f} s"
+        f"{result['labels_seen']} clips{waiting} in {result['seconds']:.0f} s"
     )
     _tell_kind(result)
     _tell_accuracy(result, "validation clips right")

@@ -1,0 +1,123 @@
+"""One training's way down: a warm rise, a cosine fall, averaged weights, the pool labelled anew now and then.
+
+The clock shortens the schedule where there is a deadline; it never breaks it off.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labeltool import heads, models
+from labeltool.augment import PatchSampler
+
+if TYPE_CHECKING:
+    import keras
+
+Report = Callable[[dict[str, Any]], None]
+"""Called with `{"step", "steps", "loss", "seconds", "left_s"}`."""
+
+_REPORTS = 50
+# The first steps pay for tracing: what a step takes is timed from there.
+_UNTIMED_STEPS = 3
+_SETTLING_BATCHES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When `fit` must have ended: `at_s` on the monotonic clock, with so many patches still to be scored after."""
+
+    at_s: float
+    patches_after: int
+
+    def share(self, began_s: float, steps: int, batch: int) -> float:
+        """Return how much of the time since `began_s`, in which so many steps were taken, is gone; 1 is all of it."""
+        now_s = time.monotonic()
+        a_step_s = (now_s - began_s) / max(1, steps)
+        # Neither settling the norms nor scoring takes a step's time for a batch.
+        after_s = a_step_s * (_SETTLING_BATCHES + self.patches_after / batch)
+        return (now_s - began_s) / max(1e-6, self.at_s - after_s - began_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How far to descend, from which rate; when, as shares of the steps, a network labels the pool, and how.
+
+    `average_share` is the part of the steps that the averaged weights remember.
+    """
+
+    steps: int
+    batch: int
+    rate: float
+    weight_decay: float
+    average_share: float
+    reviews: Sequence[float]
+    review: Callable[[keras.Model, float], None]
+
+
+def descend(
+    model: keras.Model,
+    sampler: PatchSampler,
+    plan: Plan,
+    deadline: Deadline | None,
+    report: Report,
+) -> int:
+    """Run the plan in place; returns the steps taken. The model ends with averaged weights."""
+    import keras
+    import tensorflow as tf
+
+    plain, model, steps = model, models.for_training(model), plan.steps
+    optimizer = keras.optimizers.AdamW(learning_rate=0.0, weight_decay=plan.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.build(model.trainable_variables)
+    averages = [tf.Variable(variable.value, trainable=False) for variable in model.weights]
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def step(patches: Any, wanted: Any, keep: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = heads.tensor_log_loss(sampler.head, model(patches, training=True), wanted)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        for average, variable in zip(averages, model.weights, strict=True):
+            average.assign(keep * average + (1.0 - keep) * variable.value)
+        return loss
+
+    def settle_averages() -> None:
+        plain.set_weights([average.numpy() for average in averages])
+        models.settle_norms(plain, [sampler.batch(plan.batch)[0][..., None] for _ in range(_SETTLING_BATCHES)])
+
+    started = clock = time.monotonic()
+    taken, told, reviewed, losses = 0, 0, 0, []
+    while taken < steps:
+        progress = taken / steps
+        if reviewed < len(plan.reviews) and progress >= plan.reviews[reviewed]:
+            reviewed += 1
+            if taken:  # a warm start reviews first of all, by the weights it comes with
+                settle_averages()
+            plan.review(plain, reviewed / len(plan.reviews))
+        rise = min(1.0, (taken + 1) / max(1.0, 0.05 * steps))
+        optimizer.learning_rate = plan.rate * rise * 0.5 * (1.0 + math.cos(math.pi * progress))
+        # A young average forgets faster: it must not remember the random start.
+        keep = min(1.0 - 1.0 / max(1.0, plan.average_share * steps), (taken + 1.0) / (taken + 10.0))
+        patches, wanted = sampler.batch(plan.batch)
+        losses.append(step(tf.constant(patches[..., None]), tf.constant(wanted), tf.constant(keep, tf.float32)))
+        taken += 1
+        if taken == _UNTIMED_STEPS:
+            clock = time.monotonic()
+        if deadline is not None and taken > _UNTIMED_STEPS:
+            # Asked after every step: a machine that grows busy ends the schedule sooner, at its own pace.
+            share = deadline.share(clock, taken - _UNTIMED_STEPS, plan.batch)
+            steps = min(plan.steps, taken if share >= 1.0 else max(taken + 1, round(taken / share)))
+        if taken == steps or taken - told >= steps // _REPORTS:
+            seconds, told = time.monotonic() - started, taken
+            left = (time.monotonic() - clock) / max(1, taken - _UNTIMED_STEPS) * (steps - taken)
+            loss = float(np.mean([float(value) for value in losses]))
+            losses = []
+            report({"step": taken, "steps": steps, "loss": loss, "seconds": seconds, "left_s": left})
+    settle_averages()
+    return taken

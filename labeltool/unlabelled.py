@@ -1,0 +1,92 @@
+"""Clips that nobody has answered, made ready to learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from labeltool.errors import LabeltoolError
+from labeltool.features import FeatureCache
+from labeltool.hearing import hear
+from labeltool.lessons import Lesson
+from labeltool.pool import Pool
+from labeltool.project import Project
+from labeltool.records import LabelledClip, StoredClip
+from labeltool.splits import groups_of_fold
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# More clips without a verdict than this are not learnt from: listening to them all would take longer than they teach.
+# By the network's own word, no more than so many for each that people labelled: the first lessons must stay short.
+_MOST_CLIPS, _MOST_CLIPS_EACH = 500, 8
+
+
+def without_fold(
+    waiting: Sequence[StoredClip], labelled: Sequence[LabelledClip], test_fold: int | None
+) -> list[StoredClip]:
+    """Return clips less those of the fold to be kept unseen, and of its groups."""
+    if test_fold is None:
+        return list(waiting)
+    kept_back = groups_of_fold(labelled, test_fold) | {clip.group for clip in waiting if clip.fold == test_fold}
+    return [clip for clip in waiting if clip.group not in kept_back]
+
+
+def gather(
+    project: Project,
+    cache: FeatureCache,
+    lessons: Lesson,
+    held_out: npt.NDArray[np.int64],
+    waiting: Sequence[StoredClip],
+    *,
+    teacher: Path | None,
+    teacher_tensor: int | None,
+    seed: int,
+    report: Callable[..., None],
+) -> tuple[Pool, list[StoredClip]]:
+    """Hear what waits for an answer, a part of it where there is much, and let the teacher label it if there is one.
+
+    Parameters
+    ----------
+    held_out
+        Indices of the lesson's validation clips: their groups are not learnt from.
+    teacher, teacher_tensor
+        See `labeltool.teacher.Ear`.
+
+    Returns
+    -------
+    pool
+        Empty where clips hold several labels: what is told of a whole clip there is one label's share.
+    clips
+        The pool's.
+
+    Raises
+    ------
+    LabeltoolError
+        When a teacher was given for clips that hold several labels, or cannot be used.
+    """
+    if lessons.head == "sigmoid":
+        if teacher is not None:
+            raise LabeltoolError(
+                "a teacher gives each clip one label, and these hold several", file=teacher, remedy="leave it out"
+            )
+        return Pool(), []
+    checked = {lessons.groups[i] for i in held_out}
+    wanted = [clip for clip in waiting if clip.group not in checked]
+    most = _MOST_CLIPS if teacher else min(_MOST_CLIPS, _MOST_CLIPS_EACH * len(lessons.clips))
+    if len(wanted) > most:
+        rng = np.random.default_rng([seed, 2])
+        wanted = [wanted[i] for i in sorted(rng.choice(len(wanted), most, replace=False))]
+    hearing = hear(cache, wanted, report=report, need=False)
+    targets = None
+    if teacher is not None:
+        from labeltool.teacher import Ear, embed_clips, teach_rest
+
+        learnt = np.setdiff1d(np.arange(len(lessons.clips)), held_out)
+        everyone = [*(lessons.clips[i] for i in learnt), *hearing.clips]
+        embeddings = embed_clips(Ear(teacher, teacher_tensor), project.cache / "teacher", everyone, report=report)
+        targets = teach_rest(embeddings, lessons.present[learnt])
+    return Pool(hearing.log_mels, [clip.group for clip in hearing.clips], targets), hearing.clips

@@ -1,0 +1,176 @@
+"""What clips without a verdict teach: by the network's own word, by a borrowed teacher's, and where it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from test_training import FRONTEND, NAMES, QUICK, clips
+
+from labeltool import audio, backbones, models, training
+from labeltool.errors import LabeltoolError
+from labeltool.pool import Pool, believed, draw_weights
+from labeltool.records import StoredClip
+from labeltool.teacher import Ear, embed_clips, teach_rest
+
+
+def test_the_pool_is_learnt_from_the_same_way_each_time_and_never_in_a_validation_group() -> None:
+    log_mels, targets, groups = clips()
+    more, truth, _ = clips(seed=5)
+    held = np.array([4, 5])
+    # Were these heard, learning would fail: they are no sound of any length.
+    refused = [np.zeros((1, 64), np.float32)] * 2
+    pool = Pool([*more, *refused], [*(f"pool-{i}" for i in range(len(more))), groups[4], groups[5]])
+
+    def fit() -> training.Fitted:
+        return training.fit(
+            "miniresnet",
+            FRONTEND,
+            log_mels,
+            targets,
+            groups,
+            label_names=NAMES,
+            settings=QUICK,
+            pool=pool,
+            validation=held,
+        )
+
+    first, second = fit(), fit()
+    for one, other in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    scores, _ = training.clip_probabilities(partial(training.predict, first.model), FRONTEND, more, first.rule)
+    assert (scores.argmax(axis=1) == truth.argmax(axis=1)).mean() > 0.8
+
+
+def test_what_a_teacher_says_of_the_pool_is_taught() -> None:
+    # Nobody has labelled a clip of "middle": only the teacher knows it.
+    log_mels, targets, groups = clips(labels=2)
+    more, truth, more_groups = clips(seed=5)
+    fitted = training.fit(
+        "miniresnet",
+        FRONTEND,
+        log_mels,
+        np.pad(targets, ((0, 0), (0, 1))),
+        groups,
+        label_names=NAMES,
+        settings=QUICK,
+        pool=Pool(more, [f"pool-{group}" for group in more_groups], truth),
+        validation=np.array([], np.int64),
+    )
+    others, wanted, _ = clips(seed=9)
+    scores, _ = training.clip_probabilities(partial(training.predict, fitted.model), FRONTEND, others, fitted.rule)
+    assert (scores.argmax(axis=1) == wanted.argmax(axis=1))[12:].mean() > 0.8
+
+
+def test_the_surest_are_believed_first_and_a_large_pool_does_not_drown_what_people_said() -> None:
+    scores = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.5, 0.5], [0.45, 0.55]], np.float32)
+    assert believed(scores, 0.5).tolist() == [True, False, True, False, False]
+    assert believed(scores, 1.0).tolist() == [True, True, True, False, True]
+    weights = draw_weights(10, np.arange(1000) < 600)
+    assert weights[:10].sum() / weights.sum() == pytest.approx(1 / 3)
+    assert (weights[10:] > 0).sum() == 600
+    assert draw_weights(100, np.ones(10, np.bool_)).tolist() == [1.0] * 110
+
+
+@pytest.mark.parametrize("kind", ["zoo", "keras"])
+def test_a_backbone_gives_its_layers_but_not_its_head(kind: str, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(3)
+    source, target = (models.build("yamnet256", n, models.architecture("yamnet256").frontend) for n in (5, 3))
+    path = tmp_path / f"backbone.{'h5' if kind == 'zoo' else 'keras'}"
+    if kind == "keras":
+        source.save(path)
+    else:
+        write_as_the_zoo_does(source, path)
+    head = target.get_layer(models.HEAD).get_weights()
+    assert backbones.give_weights(target, backbones.read_weights(path)) == 22
+    for one, other in zip(source.layers[:-1], target.layers[:-1], strict=True):
+        for wanted, got in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(wanted, got)
+    np.testing.assert_array_equal(head[0], target.get_layer(models.HEAD).get_weights()[0])
+    with pytest.raises(LabeltoolError, match="none of the backbone's layers fits miniresnet"):
+        backbones.give_weights(models.build("miniresnet", 3, FRONTEND), backbones.read_weights(path))
+    path.write_bytes(b"not a model")
+    with pytest.raises(LabeltoolError, match=r"backbone\."):
+        backbones.read_weights(path)
+
+
+def write_as_the_zoo_does(model: keras.Model, path: Path) -> None:
+    """Write a yamnet256 as Keras 2 did: one nested model, YAMNet's names, `:0` behind each variable."""
+    with h5py.File(path, "w") as file:
+        for layer in model.layers:
+            for variable in layer.variables:
+                parts = layer.name.split("_")
+                owner = f"{parts[0]}/{'_'.join([*parts[1:-1], 'conv'])}" + ("/bn" if parts[-1] == "norm" else "")
+                name = "depthwise_kernel" if "depthwise_conv" in layer.name else variable.name
+                file[f"model_weights/model_2/{owner}/{name}:0"] = variable.numpy()
+
+
+def test_the_miniresnets_of_keras_applications_are_known_by_name() -> None:
+    model = models.build("miniresnetv2", 3, FRONTEND)
+    halves = {one.name: {v.name: np.full(v.shape, 0.5, np.float32) for v in one.variables} for one in model.layers}
+    foreign = {
+        "conv1_conv": "stem_conv",
+        "conv2_block1_preact_bn": "stack1_block1_in_norm",
+        "conv2_block1_1_bn": "stack1_block1_conv1_norm",
+        "conv2_block2_2_conv": "stack1_block2_conv2",
+        "post_bn": "out_norm",
+    }
+    weights = {name: halves[ours] for name, ours in foreign.items()}
+    # Of another shape: left alone.
+    weights["conv2_block1_0_conv"] = {"kernel": np.zeros((1, 1, 3, 3), np.float32), "bias": np.zeros(3, np.float32)}
+    assert backbones.give_weights(model, weights) == 5
+    assert (model.get_layer("stack1_block2_conv2").get_weights()[0] == 0.5).all()
+
+
+def test_an_ear_finds_its_embedding_and_hears_a_clip_once(
+    ear_file: Path, tmp_path: Path, write_tone: Callable[..., Path]
+) -> None:
+    ear = Ear(ear_file)
+    heard = []
+    stored = []
+    for number, pitch in enumerate((300, 900)):
+        path = write_tone(f"{number}.wav", frequency_hz=pitch, seconds=0.5)
+        stored.append(StoredClip(number, number, str(path), audio.content_hash(path), 0.0, 0.5, None, str(number)))
+
+    def embed() -> np.ndarray:
+        return embed_clips(ear, tmp_path / "cache", stored, report=lambda stage, done, total: heard.append(done))
+
+    first = embed()
+    assert first.shape == (2, 14) and len(heard) == 2 and np.abs(first[0] - first[1]).max() > 0
+    np.testing.assert_array_equal(first, embed())
+    assert len(heard) == 2
+    # A damaged file in the cache is computed anew.
+    next((tmp_path / "cache").rglob("*.npy")).write_bytes(b"")
+    np.testing.assert_array_equal(first, embed())
+    assert len(heard) == 3
+    assert Ear(ear_file, tensor=int(ear.name.rsplit("-", 1)[1])).name == ear.name
+
+
+def test_a_file_that_is_no_ear_is_refused_in_one_line(ear_file: Path, tmp_path: Path) -> None:
+    with pytest.raises(LabeltoolError, match=r"`--teacher-tensor` may be one of: \d"):
+        Ear(ear_file, tensor=0)
+    with pytest.raises(LabeltoolError, match=r"gone\.tflite: cannot be read"):
+        Ear(tmp_path / "gone.tflite")
+    (tmp_path / "text.tflite").write_text("not a network")
+    with pytest.raises(LabeltoolError, match=r"text\.tflite: not a TensorFlow Lite network"):
+        Ear(tmp_path / "text.tflite")
+
+
+def test_a_teacher_labels_the_rest_by_few_and_knows_only_labels_that_were_given() -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.exponential(1.0, (3, 64))
+    truth = rng.integers(0, 3, 90)
+    embeddings = (centres[truth] * rng.exponential(1.0, (90, 64))).astype(np.float32)
+    first = [int(np.flatnonzero(truth == kind)[0]) for kind in range(3)]
+    order = np.concatenate([first, np.setdiff1d(np.arange(90), first)])
+    targets = np.pad(np.eye(3, dtype=np.float32), ((0, 0), (0, 1)))
+    told = teach_rest(embeddings[order], targets)
+    np.testing.assert_allclose(told.sum(axis=1), 1.0, rtol=1e-5)
+    assert (told.argmax(axis=1) == truth[order][3:]).mean() > 0.9
+    assert (told[:, 3] == 0).all()
+    assert teach_rest(embeddings[first], targets).shape == (0, 4)
