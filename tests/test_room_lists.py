@@ -243,3 +243,65 @@ async def test_a_verdict_that_is_kept_does_not_come_back(room_project: Project, 
         await until(pilot, lambda: not screen.clips.ids, "an empty list")
         assert "No verdict looks wrong" in text_of(screen._spectrogram)
     assert verdicts(reading) == [(doubted, "low", "present", "verdict")]
+
+
+async def test_keeping_a_doubted_label_leaves_the_clips_other_labels_alone(
+    room_project: Project, doubted: int, reading: Store
+) -> None:
+    with room_project.open_store() as store:
+        journal.say(store, doubted, "mid", annotator="before")
+    async with list_opened(room_project, "R", ReviewScreen) as (_, _, pilot):
+        await pilot.press("k")
+        await until(pilot, lambda: verdicts(reading), "the word")
+    said = clips.verdicts_on(reading, [doubted])[doubted]
+    assert (said["low"], said["mid"]) == (Value.PRESENT, Value.PRESENT)
+
+
+async def test_undoing_what_is_not_in_the_list_leaves_the_list_alive(
+    room_project: Project, doubted: int, reading: Store
+) -> None:
+    with room_project.open_store() as store:
+        journal.say(store, clips.all_clips(store)[-1].id, "high", annotator="ann")
+    async with list_opened(room_project, "R", ReviewScreen) as (_, screen, pilot):
+        await pilot.press("u")
+        await until(pilot, lambda: "not in this list" in screen.notice.text, "the word")
+        await pilot.press("k")
+        await until(pilot, lambda: verdicts(reading) == [(doubted, "low", "present", "verdict")], "the answer")
+
+
+async def test_a_label_found_while_the_clip_was_read_again_is_said(room_project: Project, reading: Store) -> None:
+    async with list_opened(room_project, "B", BrowseScreen) as (room, screen, pilot):
+        await moved(screen, pilot, "end")
+        await pilot.press("slash")
+        await until(pilot, lambda: isinstance(room.screen, Palette), "the labels")
+        before = screen.now
+        screen.look_again()  # as at the end of a training
+        await until(pilot, lambda: screen.now is not before, "the clip, read again")
+        await pilot.press(*"zebra", "enter")
+        await until(pilot, lambda: verdicts(reading), "the label")
+    assert verdicts(reading)[0][1] == "zebra"
+
+
+async def test_a_clip_left_by_undo_and_answered_in_a_list_is_not_asked_again(
+    room_project: Project, reading: Store
+) -> None:
+    async with opened(room_project) as (room, ask, pilot):
+        await answer(ask, pilot, "n")
+        assert ask.now is not None
+        left = ask.now.clip.id
+        await answer(ask, pilot, "u")
+        await pilot.press("B")
+        await until(pilot, lambda: isinstance(room.screen, BrowseScreen), "the list")
+        browse = room.screen
+        assert isinstance(browse, BrowseScreen)
+        await until(pilot, lambda: left in browse.clips.ids, "the list's clips")
+        browse.clips.move_to(left)
+        await until(pilot, lambda: not browse.busy, "the clip")
+        await moved(browse, pilot, "n")
+        await pilot.press("A")
+        await until(pilot, lambda: room.screen is ask, "asking")
+        for _ in range(3):
+            assert ask.now is not None
+            assert ask.now.clip.id != left
+            await answer(ask, pilot, "n")
+        assert ask.now is None

@@ -176,6 +176,21 @@ async def test_answering_a_span_again_relabels_it_and_m_adds_to_it(
         await until(pilot, lambda: "✎ two?" in text_of(screen.query_one(Lanes)), "the note")
 
 
+async def test_a_span_between_two_microseconds_is_relabelled_too_however_fast(
+    night: Project, recording: StoredRecording, store: Store
+) -> None:
+    for number, label in enumerate(("owl", "fox")):
+        spans.say_span(store, recording, Mark(10.0 + number, 11.0 + number), label, annotator="before")
+    async with whole(night, recording) as (_, screen, pilot):
+        await until(pilot, lambda: "2 fox" in bar(screen), "the labels")
+        screen.marking.begin(300.0)
+        screen.marking.finish(308.3877551020408)
+        screen._mark_changed()
+        await pilot.press("1", "2")
+        await until(pilot, lambda: any(row[:2] == ("fox", 300.0) for row in said(store)), "the second answer")
+        assert not any(row[:2] == ("owl", 300.0) for row in said(store))
+
+
 async def test_tab_goes_through_labels_and_suggestions_and_enter_accepts_one(
     night: Project, recording: StoredRecording, store: Store
 ) -> None:

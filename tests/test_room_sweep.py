@@ -145,6 +145,31 @@ async def test_undo_shows_the_whole_page_again_and_the_one_it_left_comes_after_i
     assert verdicts(reading) == []
 
 
+async def test_redo_says_the_page_again_and_leaves_nothing_of_it_to_accept(
+    room_project: Project, reading: Store
+) -> None:
+    async with sweeping(room_project) as (_, screen, pilot):
+        page = list(screen.clips.ids)
+        await turned(screen, pilot, "enter")
+        await turned(screen, pilot, "u")
+        assert list(screen.clips.ids) == page
+        await pilot.press("end")
+        await until(pilot, lambda: not screen.busy, "the last clip")
+        await turned(screen, pilot, "U")
+        assert not set(screen.clips.ids) & set(page)
+    assert len(verdicts(reading)) == len(page)
+
+
+async def test_what_got_an_answer_elsewhere_meanwhile_is_not_accepted(room_project: Project, reading: Store) -> None:
+    async with sweeping(room_project) as (_, screen, pilot):
+        page = list(screen.clips.ids)
+        with room_project.open_store() as store:
+            journal.say(store, page[0], "owl", annotator="bob")
+        await turned(screen, pilot, "enter")
+        assert "1 answered meanwhile" in screen.notice.text
+    assert [row[0] for row in verdicts(reading)] == page[1:]
+
+
 async def test_asking_takes_a_swept_page_back_whole(room_project: Project, reading: Store) -> None:
     async with sweeping(room_project) as (room, screen, pilot):
         await turned(screen, pilot, "enter")

@@ -62,8 +62,8 @@ class AnsweringScreen(ListeningScreen):
         """Whether a key pressed now would not be meant for the clip on the screen."""
         return False
 
-    def go_on(self) -> None:
-        """Show what comes after the clip just answered."""
+    def go_on(self, answered: int) -> None:
+        """Show what comes after a clip that was just answered."""
         raise NotImplementedError
 
     def go_back(self, row: JournalRow) -> None:
@@ -186,7 +186,8 @@ class AnsweringScreen(ListeningScreen):
     async def action_skip(self) -> None:
         """Set the clip aside for later; once something was said of it here, just go on."""
         if self._said_here:
-            self._answered()
+            if self.now is not None and not self.busy:
+                self._answered(self.now.clip.id)
         else:
             await self._set_aside("skip")
 
@@ -210,8 +211,13 @@ class AnsweringScreen(ListeningScreen):
             return
 
         async def take(label: str | None) -> None:
-            if label is not None and self.now is asked:
+            if label is None:
+                return
+            # It may have been read again meanwhile, as after a training: the same clip all the same.
+            if self.now is not None and self.now.clip == asked.clip:
                 await self.say("find", label)
+            else:
+                self.notice.warn(f"another clip has come: {label!r} was not said of it")
 
         self.app.push_screen(Palette(self._saying.value, by_use(self.services.state.used)), take)
 
@@ -230,9 +236,8 @@ class AnsweringScreen(ListeningScreen):
                 self.notice.warn(str(error))
                 return
             self.notice.tell(what_was_said(row))
-            if self.now is asked:
-                self.now = replace(asked, said=(*asked.said, row))
-                self.show_offers()
+            self._heard_of(asked, row)
+            self.show_offers()
 
         self.app.push_screen(Wording("A note on this clip"), write)
 
@@ -268,15 +273,22 @@ class AnsweringScreen(ListeningScreen):
             return
         self.notice.tell(f"said again: {what_an_act_said(rows)}")
         self._count(rows, 1)
-        self.services.state.labelled += len({row.clip_id for row in rows}) - 1
-        row = rows[-1]
-        if self.now is not None and row.clip_id == self.now.clip.id and row.kind != "note":
-            self.go_on()
+        row, spoken_of = rows[-1], {row.clip_id for row in rows}
+        if row.kind == "verdict":
+            self.services.state.labelled += len(spoken_of)
+        if self.now is not None and spoken_of == {self.now.clip.id} and row.kind != "note":
+            self.go_on(self.now.clip.id)
         else:
             self.look_again()
 
     async def say(
-        self, key: str, label: str | None, value: Value = Value.PRESENT, *, accepted_from: str | None = None
+        self,
+        key: str,
+        label: str | None,
+        value: Value = Value.PRESENT,
+        *,
+        accepted_from: str | None = None,
+        relabels: bool = True,
     ) -> None:
         """Write a verdict on the clip on the screen and go on, unless the next label was to be one of several.
 
@@ -286,16 +298,19 @@ class AnsweringScreen(ListeningScreen):
             Names the key, to tell one held down.
         accepted_from
             The `uid` of the model whose suggestion it is.
+        relabels
+            Whether the label is the clip's answer, so that what it was taken for before it is not.
         """
         now = self.now
-        if now is None or self.busy or self._held_down(key):
+        # Asked first of all: a key that is held while the screen is busy is held still when it no longer is.
+        if self._held_down(key) or now is None or self.busy:
             return
         saying = Saying.ANSWER if label is None else self._saying
         if saying is Saying.ABSENT:
             value = Value.ABSENT
         took_s = time.monotonic() - self._appeared
-        # An answer is the clip's answer: what it was taken for before, it is not. Labels it has too come with `m`.
-        relabels = saying is Saying.ANSWER and value is Value.PRESENT and not self._said_here
+        # Labels it has too come with `m`.
+        relabels = relabels and saying is Saying.ANSWER and value is Value.PRESENT and not self._said_here
         instead_of = [name for name in self.heard_on(now) if name != label] if relabels else []
         try:
             row = await self.write(
@@ -316,10 +331,10 @@ class AnsweringScreen(ListeningScreen):
         for name in instead_of:
             self.services.state.use(name, -1)
         self.services.state.labelled += not now.has_verdict
-        self.now = replace(now, said=(*now.said, row))
+        self._heard_of(now, row, instead_of)
         self.notice.tell(what_was_said(row))
         if saying is Saying.ANSWER:
-            self._answered(took_s)
+            self._answered(now.clip.id, took_s)
         else:
             self._said_here = True
             self._mean(Saying.ANSWER)
@@ -327,26 +342,33 @@ class AnsweringScreen(ListeningScreen):
             self.notice.tell(f"{what_was_said(row)}   s goes on to the next clip")
 
     async def _set_aside(self, kind: str) -> None:
-        if self.now is None or self.busy or self._held_down(kind):
+        now = self.now
+        if self._held_down(kind) or now is None or self.busy:
             return
         took_s = time.monotonic() - self._appeared
         try:
-            await self.services.session.set_aside(self.now.clip.id, kind, took_ms=round(took_s * 1000))
+            await self.services.session.set_aside(now.clip.id, kind, took_ms=round(took_s * 1000))
         except LabeltoolError as error:
             self.notice.warn(str(error))
             return
         self.notice.tell("bad audio" if kind == "bad audio" else "skipped: it comes again at the end")
-        self._answered(took_s)
+        self._answered(now.clip.id, took_s)
+
+    def _heard_of(self, asked: Prepared, row: JournalRow, instead_of: Sequence[str] = ()) -> None:
+        """Keep a row with the clip it speaks of, in place of the labels it replaces, if that is still on the screen."""
+        if self.now is not None and self.now.clip == asked.clip:
+            kept = (old for old in self.now.said if old.kind != "verdict" or old.label not in instead_of)
+            self.now = replace(self.now, said=(*kept, row))
 
     def _count(self, rows: Sequence[JournalRow], times: int) -> None:
         for row in rows:
             if row.value == Value.PRESENT.value:
                 self.services.state.use(row.label, times)
 
-    def _answered(self, took_s: float | None = None) -> None:
+    def _answered(self, clip_id: int, took_s: float | None = None) -> None:
         self.services.session.count_answer(time.monotonic() - self._appeared if took_s is None else took_s)
         self.header.refresh()
-        self.go_on()
+        self.go_on(clip_id)
 
     def _held_down(self, key: str) -> bool:
         """Tell whether an answer key comes from a finger that has not left it."""

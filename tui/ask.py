@@ -58,6 +58,7 @@ class AskScreen(AnsweringScreen):
     def entered(self) -> None:
         """Put the queue in order anew: clips were answered elsewhere meanwhile, perhaps the one on the screen."""
         super().entered()
+        self._line.drop_left()
         self._line.take((), complete=True)
         self.look_again()
         self._check()
@@ -71,7 +72,7 @@ class AskScreen(AnsweringScreen):
         if self.now is None and not self.busy and self.in_front:
             self.look_again()
 
-    def go_on(self) -> None:
+    def go_on(self, answered: int) -> None:
         """Show the next clip of the queue."""
         following = self._line.advance()
         if following is not None:
@@ -106,8 +107,8 @@ class AskScreen(AnsweringScreen):
             self.header.refresh()
             self._return_to(delivery.one)
             self.look_again()
-        elif self._answered_elsewhere(delivery.one):
-            self.go_on()
+        elif delivery.one is not None and self._answered_elsewhere(delivery.one):
+            self.go_on(delivery.one.clip.id)
             self._check()
         if delivery.queue is not None and delivery.request == self._request:
             self._take_queue(delivery.queue, complete=delivery.complete)
@@ -116,9 +117,9 @@ class AskScreen(AnsweringScreen):
         if self.now is not None:
             self.services.preparer.want_one(self.now.clip.id)
 
-    def _answered_elsewhere(self, one: Prepared | None) -> bool:
+    def _answered_elsewhere(self, one: Prepared) -> bool:
         now = self.now
-        return one is not None and now is not None and one.clip.id == now.clip.id and one.has_verdict > now.has_verdict
+        return now is not None and one.clip.id == now.clip.id and one.has_verdict > now.has_verdict
 
     def _take_queue(self, queue: tuple[Prepared, ...], *, complete: bool) -> None:
         self._line.take(queue, complete=complete)

@@ -18,6 +18,7 @@ from labeltool.tui.timeline import GUTTER
 from labeltool.tui.window import Window
 
 _FEWEST_LETTERS = 4
+_GRID_S = 2e-6  # spans are stored in whole microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,5 +147,5 @@ def _parted(text: str, cells: int) -> tuple[str, str]:
 
 
 def is_of(span: Span, mark: Mark) -> bool:
-    """Tell whether a span has just the bounds of a mark."""
-    return (span.start_s, span.end_s) == (mark.start_s, mark.end_s)
+    """Tell whether a span has the bounds of a mark, which may not lie on the grid that spans are stored on."""
+    return max(abs(span.start_s - mark.start_s), abs(span.end_s - mark.end_s)) < _GRID_S

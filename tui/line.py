@@ -39,6 +39,10 @@ class Line:
         if complete or len(fresh) > len(self._ready):
             self._ready = deque(fresh)
 
+    def drop_left(self) -> None:
+        """Forget the clips that undo left: they were answered elsewhere, or the queue brings them."""
+        self._left.clear()
+
     def go_back(self, prepared: Prepared) -> None:
         """Put a clip on the screen that was answered before; the one there comes again after it."""
         if self.now is not None and self.now.clip.id != prepared.clip.id:

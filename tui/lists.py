@@ -168,12 +168,12 @@ class ListScreen(AnsweringScreen):
 
     # -- answers
 
-    def go_on(self) -> None:
-        """Go to the next clip of the list."""
-        left = self.clips.clip_id
-        if left is not None:
-            self._known.pop(left, None)
-        if self.clips.following(1):
+    def go_on(self, answered: int) -> None:
+        """Go to the next clip of the list, unless another one is highlighted by now."""
+        self._known.pop(answered, None)
+        if self.clips.clip_id != answered:
+            self._fill()
+        elif self.clips.following(1):
             self.clips.move(1)
         else:
             self.notice.tell(f"{self.notice.text}   the list ends here")
@@ -184,9 +184,10 @@ class ListScreen(AnsweringScreen):
         if row.clip_id is None:
             return
         self._known.pop(row.clip_id, None)
-        self._now = None
-        if self.clips.move_to(row.clip_id):
-            self._appeared_again(row)
+        self._appeared_again(row)
+        if row.clip_id in self.clips.ids:
+            self._now = None
+            self.clips.move_to(row.clip_id)
         else:
             self.notice.tell(f"{self.notice.text}   (a clip that is not in this list)")
             self.look_again()

@@ -47,4 +47,4 @@ class ReviewScreen(ListScreen):
         """Say the doubted verdict again: it was meant."""
         if self.now is None or (suspicion := self._suspicions.get(self.now.clip.id)) is None:
             return
-        await self.say("keep", suspicion.label, suspicion.value)
+        await self.say("keep", suspicion.label, suspicion.value, relabels=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from labeltool.project import Project
 from labeltool.records import Value
@@ -61,7 +61,7 @@ class Session:
         """Write a verdict, see `journal.say`, and return its row."""
 
         def write(store: Store) -> JournalRow:
-            journal.say(
+            row_id = journal.say(
                 store,
                 clip_id,
                 label,
@@ -72,17 +72,29 @@ class Session:
                 took_ms=took_ms,
                 instead_of=instead_of,
             )
-            return next(journal.rows(store, clip_id=clip_id, limit=1))
+            return journal.row(store, row_id)
 
         return await self._writer.do(write)
 
     async def say_all(
-        self, label: str, values: Mapping[int, Value], *, suggested_by: Mapping[int, str], took_ms: int
+        self,
+        label: str,
+        values: Mapping[int, Value],
+        *,
+        suggested_by: Mapping[int, str],
+        took_ms: int,
+        answered_here: Collection[int] = (),
     ) -> list[JournalRow]:
         """Write a verdict on one label for each of several clips as one act, see `journal.say_all`."""
         return await self._writer.do(
             lambda store: journal.say_all(
-                store, label, values, annotator=self.annotator, suggested_by=suggested_by, took_ms=took_ms
+                store,
+                label,
+                values,
+                annotator=self.annotator,
+                suggested_by=suggested_by,
+                took_ms=took_ms,
+                answered_here=answered_here,
             )
         )
 
@@ -96,8 +108,7 @@ class Session:
         """Write a note on a clip and return its row."""
 
         def write(store: Store) -> JournalRow:
-            journal.note(store, clip_id, text, annotator=self.annotator)
-            return next(journal.rows(store, clip_id=clip_id, limit=1))
+            return journal.row(store, journal.note(store, clip_id, text, annotator=self.annotator))
 
         return await self._writer.do(write)
 

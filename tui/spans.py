@@ -15,6 +15,7 @@ from labeltool.records import StoredClip, Suggestion, Value
 from labeltool.store import Store, clips, spans
 from labeltool.store.journal import JournalRow
 from labeltool.store.spans import Kind, Mark, Span
+from labeltool.tui.answering import heard as present_after
 from labeltool.tui.keys import SPANS
 from labeltool.tui.lanes import is_of, name_of
 from labeltool.tui.marking import Marking
@@ -29,7 +30,6 @@ from labeltool.tui.wholerecording import RecordingScreen
 _T = TypeVar("_T")
 
 _NOT_STORED = 0  # the id of a span that is no clip yet
-_SEEKS_A_WINDOW = 20
 _NEAR_S = 1e-4
 _EXPORT_HINT = "`labeltool export --audacity` writes it as a label track"
 
@@ -238,7 +238,9 @@ class SpansScreen(RecordingScreen):
         """Return the labels that stand as present on just the marked span."""
         mark = Mark(asked.clip.start_s, asked.clip.end_s)
         heard = [span for span in self._spans if span.value is Value.PRESENT and is_of(span, mark)]
-        return [span.text for span in heard if span.text is not None]
+        # What was just said of it may not have been read yet.
+        texts = [span.text for span in heard if span.text is not None]
+        return list(dict.fromkeys([*texts, *present_after(asked.said)]))
 
     async def action_take(self, place: int) -> None:
         """Take the label shown with a digit for the marked span."""
@@ -256,11 +258,17 @@ class SpansScreen(RecordingScreen):
             super().action_note()
 
     async def say(
-        self, key: str, label: str | None, value: Value = Value.PRESENT, *, accepted_from: str | None = None
+        self,
+        key: str,
+        label: str | None,
+        value: Value = Value.PRESENT,
+        *,
+        accepted_from: str | None = None,
+        relabels: bool = True,
     ) -> None:
         """Write a verdict on the marked span, which stays marked."""
         if self._marked():
-            await super().say(key, label, value, accepted_from=accepted_from)
+            await super().say(key, label, value, accepted_from=accepted_from, relabels=relabels)
 
     async def write(
         self,
@@ -296,7 +304,7 @@ class SpansScreen(RecordingScreen):
     def _mark_of(self, asked: Prepared) -> Mark:
         return Mark(asked.clip.start_s, asked.clip.end_s, self.marking.low_hz, self.marking.high_hz)
 
-    def go_on(self) -> None:
+    def go_on(self, answered: int) -> None:
         """Show what was said; the span stays marked, for another word on it or to be moved."""
         if not self._hinted:
             self._hinted = True

@@ -99,6 +99,8 @@ def what_was_said(row: JournalRow) -> str:
     """Say a row of the journal in a few words: `✓ dog`, `✗ none of these`, `» skipped`, `✎ two dogs`."""
     if row.kind == "note":
         return f"✎ {row.note}"
+    if row.kind == "rename":
+        return f"{row.label} → {row.new_label}"
     if row.kind != "verdict":
         return "» skipped" if row.kind == "skip" else "» bad audio"
     if row.label is None:

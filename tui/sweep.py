@@ -249,7 +249,7 @@ class SweepScreen(ListScreen):
     async def action_accept(self) -> None:
         """Take the page: the label for those not struck out, its absence for the others."""
         clip_ids = list(self.clips.ids)
-        if self._turning or not clip_ids or self._held_down("accept"):
+        if self._held_down("accept") or self._turning or not clip_ids:
             return
         page, unheard = self._page, self._unheard()
         values = {clip_id: Value.ABSENT if clip_id in self._struck else Value.PRESENT for clip_id in clip_ids}
@@ -260,6 +260,7 @@ class SweepScreen(ListScreen):
                 values,
                 suggested_by={clip_id: page.held[clip_id].model_uid for clip_id in clip_ids},
                 took_ms=round(took_s * 1000),
+                answered_here=[self.now.clip.id] if self._said_here and self.now is not None else [],
             )
         except LabeltoolError as error:
             # Nothing was stored: the page stays.
@@ -270,10 +271,11 @@ class SweepScreen(ListScreen):
         for _ in rows:
             self.services.session.count_answer(took_s / len(rows))
         self.header.refresh()
-        self.notice.tell(
-            f"{len(rows) - len(self._struck)} accepted, {len(self._struck)} struck out, {len(unheard)} not heard: "
-            f"{page.label}"
-        )
+        struck = sum(row.value == Value.ABSENT.value for row in rows)
+        told = f"{len(rows) - struck} accepted, {struck} struck out, {len(unheard)} not heard"
+        if len(rows) < len(clip_ids):
+            told += f", {len(clip_ids) - len(rows)} answered meanwhile"
+        self.notice.tell(f"{told}: {page.label}")
         self._turn()
 
     def action_listen_through(self) -> None:
@@ -324,14 +326,16 @@ class SweepScreen(ListScreen):
         self._left.clear()
         return _found(self._page_of(store, label))
 
-    def go_on(self) -> None:
+    def go_on(self, answered: int) -> None:
         """Let the clip that was answered by itself leave the page."""
-        clip_id = self.clips.clip_id
-        if clip_id is None:
+        if answered not in self.clips.ids:
             return
-        self._alone[clip_id] = self.clips.place
+        place = self.clips.ids.index(answered)
+        self._alone[answered] = place
         self._alone_s += time.monotonic() - self._appeared
-        self._keep([kept for kept in self.clips.ids if kept != clip_id])
+        # A clip above the highlighted one that leaves moves it up.
+        at = self.clips.place - (place < self.clips.place)
+        self._keep([kept for kept in self.clips.ids if kept != answered], at=at)
 
     def take_back(self, rows: Sequence[JournalRow]) -> None:
         """Show the page again that was swept, or put the clip back that was answered by itself."""

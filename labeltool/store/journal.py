@@ -6,8 +6,9 @@ the first of them. What takes an act back, and what says it again, is an act as 
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from labeltool.errors import LabeltoolError
@@ -142,6 +143,7 @@ def say_all(
     annotator: str,
     suggested_by: Mapping[int, str],
     took_ms: int,
+    answered_here: Collection[int] = (),
 ) -> list[JournalRow]:
     """Append a verdict on one label for each of several clips, which a model held for it, as one act.
 
@@ -155,6 +157,9 @@ def say_all(
         The `uid` of the model that suggested the label, by clip.
     took_ms
         How long the person took over all of them, from their appearance; the rows share it evenly.
+    answered_here
+        Clips that have an answer already and are meant all the same. Others that got one, from another terminal say,
+        are left out: what was shown when the person said this no longer holds.
 
     Returns
     -------
@@ -162,26 +167,32 @@ def say_all(
         The rows, in the order of `values`.
     """
     labels.check_name(label)
-    verdicts: list[dict[str, object]] = []
-    for place, (clip_id, value) in enumerate(values.items()):
-        accepted = value is Value.PRESENT
+    with store.transaction() as connection:
+        labels.ensure_label(connection, label)
+        told = json.dumps([clip_id for clip_id in values if clip_id not in answered_here])
+        answered = {
+            clip_id
+            for (clip_id,) in connection.execute(
+                "SELECT id FROM clips WHERE answered AND id IN (SELECT value FROM json_each(?))", (told,)
+            )
+        }
+        wanted = [(clip_id, value) for clip_id, value in values.items() if clip_id not in answered]
         # What does not divide goes to the first ones, so that the shares add up to the whole.
-        share, rest = divmod(took_ms, len(values))
-        verdicts.append(
+        share, rest = divmod(took_ms, max(1, len(wanted)))
+        verdicts: list[dict[str, object]] = [
             {
                 "kind": "verdict",
                 "clip_id": clip_id,
                 "label": label,
                 "value": value.value,
                 "annotator": annotator,
-                "origin": "suggestion" if accepted else "human",
-                "model_uid": suggested_by[clip_id] if accepted else None,
+                "origin": "suggestion" if value is Value.PRESENT else "human",
+                "model_uid": suggested_by[clip_id] if value is Value.PRESENT else None,
                 "suggested_label": label,
                 "took_ms": share + (place < rest),
             }
-        )
-    with store.transaction() as connection:
-        labels.ensure_label(connection, label)
+            for place, (clip_id, value) in enumerate(wanted)
+        ]
         return _read(connection, append_act(connection, verdicts))
 
 
