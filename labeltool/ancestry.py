@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,10 @@ from labeltool.store import Store, clips, models
 if TYPE_CHECKING:
     import keras
     import numpy.typing as npt
+
+
+FEWEST_TO_JUDGE_BY = 8
+"""Clips; what fewer tell of a model is chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +72,25 @@ def newest_parent(
 def validation_of(lessons: Lesson, parent: Parent | None, *, share: float, seed: int) -> npt.NDArray[np.int64]:
     """Choose validation clips: of a warm start the parent's, and a share of the groups it has never met.
 
-    What an ancestor has learnt from can check nothing any more, and what checked it must not be learnt from.
+    What an ancestor has learnt from can check nothing any more, and what checked it must not be learnt from. Groups
+    that it met in its pool, and whose answers it was never told, are taken only where there would be fewer than
+    `FEWEST_TO_JUDGE_BY` clips without them; there may be none at all.
     """
-    checked, learnt = (parent.files.groups_checked(), parent.files.groups_learnt()) if parent else (set(), set())
-    kinds = lessons.kinds
-    fresh = [i for i, group in enumerate(lessons.groups) if group not in learnt and group not in checked]
-    chosen = hold_out(
-        [lessons.groups[i] for i in fresh],
-        [kinds[i] for i in fresh],
-        share=share,
-        seed=seed,
-    )
-    kept = [i for i, group in enumerate(lessons.groups) if group in checked]
-    return np.array(sorted([*kept, *(fresh[i] for i in chosen)]), dtype=np.int64)
+    if parent is None:
+        return np.array(hold_out(lessons.groups, lessons.kinds, share=share, seed=seed), dtype=np.int64)
+    checked, learnt, pooled = parent.files.groups_checked(), parent.files.groups_learnt(), parent.files.groups_pooled()
+    groups, kinds = lessons.groups, lessons.kinds
+    kept = [i for i, group in enumerate(groups) if group in checked]
+
+    def with_some_of_the_rest(met: Collection[str]) -> list[int]:
+        fresh = [i for i, group in enumerate(groups) if group not in met and group not in checked]
+        chosen = hold_out([groups[i] for i in fresh], [kinds[i] for i in fresh], share=share, seed=seed)
+        return sorted([*kept, *(fresh[i] for i in chosen)])
+
+    chosen = with_some_of_the_rest(learnt | pooled)
+    if len(chosen) < FEWEST_TO_JUDGE_BY:
+        chosen = with_some_of_the_rest(learnt)
+    return np.array(chosen, dtype=np.int64)
 
 
 def state(lessons: Lesson) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool import metrics, modelfiles, reports
+from labeltool.ancestry import FEWEST_TO_JUDGE_BY
 from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
 from labeltool.hearing import hear
@@ -49,8 +50,9 @@ def evaluate(
     """Measure a model on labelled clips and write a report; a task of the worker.
 
     With `fold`, on that fold, of which the model must not have learnt a group; else on every labelled clip whose group
-    it has not learnt from: what was held back for validation, and what was labelled since. With `cross_validate`, a
-    model is trained from scratch for each fold and tested on it.
+    it has not learnt from: what was held back for validation, and what was labelled since. Clips that it, or an
+    ancestor, heard in its pool before they were labelled are among them only where the others are too few to judge by.
+    With `cross_validate`, a model is trained from scratch for each fold and tested on it.
 
     Returns
     -------
@@ -89,8 +91,11 @@ def _unseen(
     model_id: int,
 ) -> list[LabelledClip]:
     if fold is None:
-        learnt = files.groups_learnt()
+        learnt, pooled = files.groups_learnt(), files.groups_pooled()
         wanted = [one for one in everything if one.clip.group not in learnt]
+        never_met = [one for one in wanted if one.clip.group not in pooled]
+        if sum(_tells(files, names, one) for one in never_met) >= FEWEST_TO_JUDGE_BY:
+            wanted = never_met
         if not wanted:
             raise LabeltoolError(
                 f"model {model_id} has learnt from every labelled clip", remedy="label more, or --cross-validate"

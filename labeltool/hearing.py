@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
 from labeltool.frontend import Float32
 from labeltool.records import StoredClip
@@ -38,7 +39,10 @@ def hear(
     heard = [clip for clip in wanted if clip.key not in failed]
     if need and failed and not heard:
         raise next(iter(failed.values()))
-    # Once a file, however many of its clips were wanted.
-    reasons = {error.file or "": str(error) for error in failed.values()}
-    left_out = [{"file": file, "reason": reason} for file, reason in reasons.items()]
-    return Hearing(heard, [cache.log_mel(clip) for clip in heard], left_out)
+    return Hearing(heard, [cache.log_mel(clip) for clip in heard], files_of(failed.values()))
+
+
+def files_of(errors: Iterable[LabeltoolError]) -> list[dict[str, str]]:
+    """Say which files failed and why, once a file, however many of its clips were wanted."""
+    reasons = {error.file or "": str(error) for error in errors}
+    return [{"file": file, "reason": reason} for file, reason in reasons.items()]

@@ -6,7 +6,7 @@ models/<id>/  card.json  labels.txt  model.keras  model_int8.tflite  seen.csv
 
 `card.json` says everything a reader needs: architecture, frontend (with its fingerprint), labels in the order of the
 outputs and which of them is none (`background`), how patches become a clip's answer, metrics, versions. `seen.csv`
-lists the clips it was taught or checked on.
+lists the clips it was taught or checked on, and the groups its ancestors of a warm start were taught on.
 """
 
 from __future__ import annotations
@@ -71,12 +71,16 @@ class ModelFiles:
         """Return the groups whose answers shaped the weights, its ancestors' of a warm start too."""
         return {row["group"] for row in self._seen() if row["part"] in ("train", "inherited")}
 
+    def groups_pooled(self) -> set[str]:
+        """Return the groups that shaped the weights, or its ancestors', before their answers were known."""
+        return {row["group"] for row in self._seen() if row["part"] in ("pool", "inherited pool")}
+
     def groups_checked(self) -> set[str]:
-        """Return the groups it was validated on, which no ancestor has learnt from."""
+        """Return the groups it was validated on, of whose answers no ancestor has learnt."""
         return {row["group"] for row in self._seen() if row["part"] == "validation"}
 
     def groups_seen(self) -> set[str]:
-        """Return the groups of every clip it was taught or checked on."""
+        """Return the groups of every clip it, or an ancestor, was taught on, and of those it was checked on."""
         return {row["group"] for row in self._seen()}
 
     def _seen(self) -> list[dict[str, str]]:
@@ -132,7 +136,7 @@ def write(
     card: dict[str, Any],
     int8: bytes,
     seen: Iterable[tuple[StoredClip, str]],
-    inherited: Iterable[str] = (),
+    parent: ModelFiles | None = None,
 ) -> dict[str, Any]:
     """Write everything but `model.keras` into a folder that exists; return the card as written.
 
@@ -142,9 +146,10 @@ def write(
         As in the module's docstring; `card_version` and `int8_sha256` are added.
     seen
         Clips with the part they played: "train", "validation", or "pool" for those that no answer was known of.
-    inherited
-        Groups that a warm start's ancestors learnt from and that are not among `seen`.
+    parent
+        What a warm start went on from: the groups it learnt from, by their answers or as a pool, are written down too.
     """
+    inherited = {"inherited": parent.groups_learnt(), "inherited pool": parent.groups_pooled()} if parent else {}
     told = {"card_version": CARD_VERSION, "int8_sha256": hashlib.sha256(int8).hexdigest(), **card}
     write_card(directory, told)
     (directory / LABELS).write_text("".join(f"{one_line(name)}\n" for name in card["labels"]), encoding="utf-8")
@@ -154,8 +159,8 @@ def write(
         writer.writerow(("recording_sha256", "start_s", "end_s", "group", "part"))
         for clip, part in seen:
             writer.writerow((clip.sha256, clip.start_s, clip.end_s, clip.group, part))
-        for group in sorted(inherited):
-            writer.writerow(("", "", "", group, "inherited"))
+        for part, groups in inherited.items():
+            writer.writerows(("", "", "", group, part) for group in sorted(groups))
     return told
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from labeltool import __version__, audio, modelfiles
-from labeltool.ancestry import Parent, due, newest_parent, state, validation_of
+from labeltool.ancestry import FEWEST_TO_JUDGE_BY, Parent, due, newest_parent, state, validation_of
 from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
 from labeltool.hearing import hear
@@ -32,8 +32,6 @@ Report = Callable[..., None]
 _REHEARSED_PATCHES = 16
 # The machine may grow busier than it was when this was rehearsed.
 _MARGIN = 1.5
-# A comparison on fewer clips would go by chance.
-_FEWEST_TO_COMPARE_ON = 8
 # Training from scratch in less than so many times what a warm start took is not worth beginning.
 _SCRATCH_IS_LONGER_BY = 2
 
@@ -190,7 +188,7 @@ def teach(
         if checked_on is None
         else np.array([place for place, group in enumerate(lessons.groups) if group in checked_on], np.int64)
     )
-    pool, pool_clips = gather(
+    pool, unanswered = gather(
         project,
         cache,
         lessons,
@@ -243,7 +241,7 @@ def teach(
         "teacher": _described(recipe.teacher),
         "backbone": _described(recipe.backbone) if parent is None else None,
         "validation_clips": len(validation),
-        "left_out": hearing.left_out,
+        "left_out": [*hearing.left_out, *(one for one in unanswered.left_out if one not in hearing.left_out)],
         "seed": recipe.seed,
         "test_fold": recipe.test_fold,
         "seconds": round(fitted.seconds, 1),
@@ -258,9 +256,9 @@ def teach(
     }
     fitted.model.save(directory / modelfiles.KERAS)
     parts = [(clip, "validation" if i in validation else "train") for i, clip in enumerate(lessons.clips)]
-    parts += [(clip, "pool") for clip in pool_clips]
-    inherited = parent.files.groups_learnt() - set(lessons.groups) if parent else set()
-    written = modelfiles.write(directory, card=card, int8=int8, seen=parts, inherited=inherited)
+    parts += [(clip, "pool") for clip in unanswered.clips]
+    ancestor = parent.files if parent else None
+    written = modelfiles.write(directory, card=card, int8=int8, seen=parts, parent=ancestor)
     if not validation:
         return written
     held = sorted(validation)
@@ -272,7 +270,7 @@ def teach(
         names=lessons.labels,
         report=report,
     )
-    return modelfiles.write(directory, card=card | measured.to_dict(), int8=int8, seen=parts, inherited=inherited)
+    return modelfiles.write(directory, card=card | measured.to_dict(), int8=int8, seen=parts, parent=ancestor)
 
 
 def _described(path: Path | None) -> dict[str, str] | None:
@@ -320,7 +318,7 @@ def _better_from_scratch(
     card, directory
         The warm start's; the folder ends with the better one's files.
     """
-    if card["validation_clips"] < _FEWEST_TO_COMPARE_ON or not due(card["compared"], lessons):
+    if card["validation_clips"] < FEWEST_TO_JUDGE_BY or not due(card["compared"], lessons):
         return card
     other = directory.with_name(directory.name + "-from-scratch")
     shutil.rmtree(other, ignore_errors=True)

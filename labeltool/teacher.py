@@ -115,34 +115,39 @@ class Ear:
         return found
 
 
-def embed_clips(ear: Ear, directory: Path, clips: Sequence[StoredClip], *, report: Callable[..., None]) -> Float32:
+def embed_clips(
+    ear: Ear, directory: Path, clips: Sequence[StoredClip], *, report: Callable[..., None]
+) -> tuple[dict[str, Float32], dict[str, LabeltoolError]]:
     """Embed clips, each only once: `directory/<ear>/` keeps what was computed and may be deleted at will.
 
     Returns
     -------
-    (clips, 2 * width) float32
-
-    Raises
-    ------
-    LabeltoolError
-        When a file cannot be read.
+    embeddings
+        Clip key to (2 * width,) float32.
+    failed
+        Clip key to error, of the clips that could not be read.
     """
     folder = directory / ear.name
     folder.mkdir(parents=True, exist_ok=True)
-    rows = []
+    embeddings: dict[str, Float32] = {}
+    failed: dict[str, LabeltoolError] = {}
     for place, clip in enumerate(clips):
         path = folder / f"{hashlib.sha256(clip.key.encode()).hexdigest()}.npy"
         row = _cached(path)
         if row is None:
             report("listening with the teacher", place, len(clips))
-            audio.require_content(clip.path, clip.sha256)
-            row = ear.embed(audio.read_pcm(clip.path, clip.start_s, clip.end_s, SAMPLE_RATE_HZ))
+            try:
+                audio.require_content(clip.path, clip.sha256)
+                row = ear.embed(audio.read_pcm(clip.path, clip.start_s, clip.end_s, SAMPLE_RATE_HZ))
+            except LabeltoolError as error:
+                failed[clip.key] = error
+                continue
             partial = path.with_suffix(".partial")
             with partial.open("wb") as file:
                 np.save(file, row)
             partial.replace(path)
-        rows.append(row)
-    return np.stack(rows)
+        embeddings[clip.key] = row
+    return embeddings, failed
 
 
 def teach_rest(embeddings: Float32, targets: Float32) -> Float32:

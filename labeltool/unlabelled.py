@@ -10,7 +10,7 @@ import numpy as np
 
 from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
-from labeltool.hearing import hear
+from labeltool.hearing import Hearing, files_of, hear
 from labeltool.lessons import Lesson
 from labeltool.pool import Pool
 from labeltool.project import Project
@@ -46,7 +46,7 @@ def gather(
     teacher_tensor: int | None,
     seed: int,
     report: Callable[..., None],
-) -> tuple[Pool, list[StoredClip]]:
+) -> tuple[Pool, Hearing]:
     """Hear what waits for an answer, a part of it where there is much, and let the teacher label it if there is one.
 
     Parameters
@@ -60,20 +60,21 @@ def gather(
     -------
     pool
         Empty where clips hold several labels: what is told of a whole clip there is one label's share.
-    clips
-        The pool's.
+    hearing
+        The pool's clips, and the files that could not be heard, by the teacher neither.
 
     Raises
     ------
     LabeltoolError
-        When a teacher was given for clips that hold several labels, or cannot be used.
+        When a teacher was given for clips that hold several labels, or cannot be used, or cannot hear any more what
+        people labelled.
     """
     if lessons.head == "sigmoid":
         if teacher is not None:
             raise LabeltoolError(
                 "a teacher gives each clip one label, and these hold several", file=teacher, remedy="leave it out"
             )
-        return Pool(), []
+        return Pool(), Hearing([], [], [])
     checked = {lessons.groups[i] for i in held_out}
     wanted = [clip for clip in waiting if clip.group not in checked]
     most = _MOST_CLIPS if teacher else min(_MOST_CLIPS, _MOST_CLIPS_EACH * len(lessons.clips))
@@ -86,7 +87,19 @@ def gather(
         from labeltool.teacher import Ear, embed_clips, teach_rest
 
         learnt = np.setdiff1d(np.arange(len(lessons.clips)), held_out)
-        everyone = [*(lessons.clips[i] for i in learnt), *hearing.clips]
-        embeddings = embed_clips(Ear(teacher, teacher_tensor), project.cache / "teacher", everyone, report=report)
-        targets = teach_rest(embeddings, lessons.present[learnt])
-    return Pool(hearing.log_mels, [clip.group for clip in hearing.clips], targets), hearing.clips
+        known = [lessons.clips[i] for i in learnt]
+        embeddings, failed = embed_clips(
+            Ear(teacher, teacher_tensor), project.cache / "teacher", [*known, *hearing.clips], report=report
+        )
+        for clip in known:
+            if clip.key in failed:
+                raise failed[clip.key]
+        heard = [place for place, clip in enumerate(hearing.clips) if clip.key in embeddings]
+        hearing = Hearing(
+            [hearing.clips[place] for place in heard],
+            [hearing.log_mels[place] for place in heard],
+            [*hearing.left_out, *(one for one in files_of(failed.values()) if one not in hearing.left_out)],
+        )
+        rows = np.stack([embeddings[clip.key] for clip in (*known, *hearing.clips)])
+        targets = teach_rest(rows, lessons.present[learnt])
+    return Pool(hearing.log_mels, [clip.group for clip in hearing.clips], targets), hearing

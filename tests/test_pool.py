@@ -138,7 +138,11 @@ def test_an_ear_finds_its_embedding_and_hears_a_clip_once(
         stored.append(StoredClip(number, number, str(path), audio.content_hash(path), 0.0, 0.5, None, str(number)))
 
     def embed() -> np.ndarray:
-        return embed_clips(ear, tmp_path / "cache", stored, report=lambda stage, done, total: heard.append(done))
+        found, failed = embed_clips(
+            ear, tmp_path / "cache", stored, report=lambda stage, done, total: heard.append(done)
+        )
+        assert not failed
+        return np.stack([found[clip.key] for clip in stored])
 
     first = embed()
     assert first.shape == (2, 14) and len(heard) == 2 and np.abs(first[0] - first[1]).max() > 0

@@ -98,8 +98,8 @@ def held_out(source: Source) -> tuple[Part, list[LabelledClip]]:
     """
     if not source.heard:
         raise LabeltoolError("no clip has a label yet: there is nothing to validate the package with")
-    seen, learnt = source.model.groups_seen(), source.model.groups_learnt()
-    checked_on = [one for one in source.heard if one.clip.group in seen - learnt]
+    seen, checked = source.model.groups_seen(), source.model.groups_checked()
+    checked_on = [one for one in source.heard if one.clip.group in checked]
     unseen = [one for one in source.heard if one.clip.group not in seen]
     if unseen and len(unseen) >= len(checked_on):
         return "unseen", unseen
