@@ -19,6 +19,10 @@ from labeltool.store import Store
 from labeltool.store.clips import CLIP_COLUMNS, RESTING, names_today, said_names, stored_clip, verdicts_on, where_heard
 from labeltool.store.models import under_todays_names
 
+# A row of the journal, the label it is on, None for the whole clip, and what it says.
+_Word = tuple[str, str | None, str]
+_Words = dict[str | None, _Word]
+
 MOST_SUSPICIONS = 1000
 """More verdicts than one looks at again in a sitting."""
 
@@ -144,7 +148,7 @@ def page(store: Store, ids: Sequence[int]) -> list[Listed]:
     """Read the clips of some ids, in their order; a page, not a million."""
     if not ids:
         return []
-    said = verdicts_on(store, ids)
+    said, goes_by = verdicts_on(store, ids), names_today(store)
     rows = {
         row["id"]: row
         for row in store.connection.execute(
@@ -164,7 +168,7 @@ def page(store: Store, ids: Sequence[int]) -> list[Listed]:
             present=_of_value(said.get(row["id"], {}), Value.PRESENT),
             absent=_of_value(said.get(row["id"], {}), Value.ABSENT),
             unsure=_of_value(said.get(row["id"], {}), Value.UNSURE),
-            top_label=row["top_label"],
+            top_label=goes_by.get(row["top_label"], row["top_label"]),
             top_probability=row["top_probability"],
             answered=bool(row["answered"]),
         )
@@ -177,37 +181,48 @@ def _of_value(said: dict[str | None, Value], wanted: Value) -> tuple[str, ...]:
 
 
 def _disagreements(store: Store, most: int) -> list[Suspicion]:
-    """Where two annotators' last words on a label differ, or they hear labels that have none in common."""
-    last: dict[int, dict[str, dict[str, tuple[str, str]]]] = {}
-    times: Counter[tuple[int, str, str]] = Counter()
+    """Where two annotators' last words on a label differ, or they hear labels that have none in common.
+
+    As in what counts, an annotator's word on the whole clip takes back what they said of labels before, and gives way
+    to what they say of one after.
+    """
+    last: dict[int, dict[str, _Words]] = {}
+    times: Counter[tuple[int, str | None, str]] = Counter()
     for clip_id, annotator, label, value, count, newest in store.connection.execute(
         """
         SELECT clip_id, annotator, label, value, COUNT(*), MAX(id) AS newest FROM standing
-        WHERE kind = 'verdict' AND label IS NOT NULL AND clip_id IN (
+        WHERE kind = 'verdict' AND clip_id IN (
             SELECT clip_id FROM journal WHERE kind = 'verdict'
             GROUP BY clip_id HAVING MIN(annotator) < MAX(annotator)
         )
         GROUP BY clip_id, annotator, label, value ORDER BY newest
         """
     ):
-        last.setdefault(clip_id, {}).setdefault(annotator, {})[label] = (newest, value)
+        words = last.setdefault(clip_id, {}).setdefault(annotator, {})
+        for taken_back in [other for other in words if (other is None) is not (label is None)]:
+            del words[taken_back]
+        words[label] = (newest, label, value)
         times[clip_id, label, value] += count
     doubted = (_disagreement(clip_id, said, times) for clip_id, said in last.items())
     return list(islice((one for one in doubted if one is not None), most))
 
 
 def _disagreement(
-    clip_id: int, said: dict[str, dict[str, tuple[str, str]]], times: Counter[tuple[int, str, str]]
+    clip_id: int, said: dict[str, _Words], times: Counter[tuple[int, str | None, str]]
 ) -> Suspicion | None:
-    """Look at each two annotators' last words on a clip, `said` as annotator, label, (row, value)."""
+    """Look at each two annotators' last words on a clip."""
     for (one, first), (other, second) in combinations(sorted(said.items()), 2):
-        for label in first.keys() & second.keys():
-            _, value = max(first[label], second[label])
-            if first[label][1] != second[label][1] and times[clip_id, label, value] == 1:
-                reason = f"{one!r} {_says(first[label][1], label)}, {other!r} {_says(second[label][1], label)}"
+        for label in dict.fromkeys(name for name in (*first, *second) if name is not None):
+            ours, theirs = _word_on(label, first), _word_on(label, second)
+            if ours is None or theirs is None or ours[2] == theirs[2]:
+                continue
+            _, name, value = max(ours, theirs, key=lambda word: word[0])
+            if times[clip_id, name, value] == 1:
+                reason = f"{one!r} {_says(*ours[1:])}, {other!r} {_says(*theirs[1:])}"
                 return Suspicion(clip_id, label, Value(value), reason, 2.0)
         heard, also_heard = (
-            [label for label, (_, value) in words.items() if value == Value.PRESENT] for words in (first, second)
+            [label for label, (_, _, value) in words.items() if label is not None and value == Value.PRESENT]
+            for words in (first, second)
         )
         apart = heard and also_heard and not set(heard) & set(also_heard)
         if apart and all(times[clip_id, label, Value.PRESENT] == 1 for label in (*heard, *also_heard)):
@@ -216,7 +231,15 @@ def _disagreement(
     return None
 
 
-def _says(value: str, label: str) -> str:
+def _word_on(label: str, words: _Words) -> _Word | None:
+    """Return what an annotator says of a label: "none of these" denies each."""
+    whole = words.get(None)
+    return words.get(label) or (whole if whole is not None and whole[2] == Value.ABSENT else None)
+
+
+def _says(label: str | None, value: str) -> str:
+    if label is None:
+        return "hears none of these"
     return {"present": f"hears {label!r}", "absent": f"hears no {label!r}"}.get(value, f"is unsure of {label!r}")
 
 

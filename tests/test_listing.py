@@ -52,6 +52,22 @@ def test_annotators_who_hear_different_sounds_disagree(held: Store) -> None:
     assert listing.suspicions(held) == []
 
 
+def test_a_word_on_the_whole_clip_takes_back_and_denies(held: Store) -> None:
+    journal.say(held, 5, "cat", annotator="ann")
+    journal.say(held, 5, None, Value.ABSENT, annotator="ann")
+    journal.say(held, 5, "owl", Value.ABSENT, annotator="bob")
+    # Ann hears no cat any more, and neither of them an owl.
+    assert listing.suspicions(held) == []
+    journal.say(held, 5, "owl", annotator="bob")
+    (found,) = listing.suspicions(held)
+    assert found.reason.startswith("'ann' hears none of these, 'bob' hears 'owl'")
+    assert (found.label, found.value) == ("owl", Value.PRESENT)
+    journal.say(held, 5, None, Value.ABSENT, annotator="cem")
+    journal.say(held, 5, "owl", annotator="bob")
+    # Bob meant it: he said so twice.
+    assert [one.weight for one in listing.suspicions(held)] == []
+
+
 def test_what_was_said_twice_was_meant_whoever_says_it_again(held: Store) -> None:
     journal.say(held, 1, "cat", annotator="ann")
     journal.say(held, 5, "dog", annotator="ann")
@@ -88,6 +104,8 @@ def test_a_page_keeps_its_order_and_says_what_was_said(held: Store) -> None:
     assert (first.clip.id, first.present, first.answered, first.top_label) == (1, (), False, "dog")
     assert first.top_probability == pytest.approx(0.85)
     assert json.dumps(listing.page(held, [])) == "[]"
+    labels.rename(held, "dog", "hound", annotator="ann")
+    assert [one.top_label for one in listing.page(held, [1, 6])] == ["hound", "cat"]
 
 
 def test_the_command_line_lists_and_reviews(held: Store, project: Project) -> None:
