@@ -174,6 +174,8 @@ def measure(project: Project, clips: int, answers: int) -> dict[str, float]:
     """Open the room, answer, and return what was measured: seconds to the picture, milliseconds a key, MB."""
     with project.open_store() as store:
         labelled = stored_clips.counts(store).labelled
+    # Nobody labels while the project made just now is still on its way to the disk, where each answer waits its turn.
+    os.sync()
     screen = Screen(project)
     first_paint = screen.read_until("▀")[0] - screen.began
     screen.read_until(f" {labelled} of {clips} ")
