@@ -105,8 +105,8 @@ def order_by_model(
     *,
     head: Head,
     seed: int,
-) -> None:
-    """Write the order to ask in down, by what a model makes of all clips, answered ones too.
+) -> int:
+    """Write the order to ask in down, by what a model makes of all clips, answered ones too; return how many wait.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def order_by_model(
     """
     if not impressions:
         queue.replace(store, [])
-        return
+        return 0
     waiting = {clip.id for clip in clips.unanswered(store)}
     is_waiting = np.array([one.clip.id in waiting for one in impressions])
     # What the network has learnt to tell apart, and what any ear does: early on the second is the better guide.
@@ -136,6 +136,7 @@ def order_by_model(
         int8_probabilities=as_int8,
     )
     _write(project, store, [one.clip for one in asked], pool, seed)
+    return len(asked)
 
 
 def _as_shares(asked: Sequence[Impression], head: Head) -> tuple[Float32 | None, Float32 | None]:

@@ -66,7 +66,7 @@ def evaluate(
     """
     with project.open_store() as store:
         everything = can_teach(clips.labelled(store))
-        waiting = clips.unanswered(store)
+        waiting = clips.unanswered(store) if cross_validate else []
         chosen = None if cross_validate else models.model(store, model_id)
         today = clips.names_today(store)
         family = models.accuracies(store)

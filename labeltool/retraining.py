@@ -257,8 +257,7 @@ def teach(
     fitted.model.save(directory / modelfiles.KERAS)
     parts = [(clip, "validation" if i in validation else "train") for i, clip in enumerate(lessons.clips)]
     parts += [(clip, "pool") for clip in unanswered.clips]
-    ancestor = parent.files if parent else None
-    written = modelfiles.write(directory, card=card, int8=int8, seen=parts, parent=ancestor)
+    written = modelfiles.write(directory, card=card, int8=int8, seen=parts, parent=parent.files if parent else None)
     if not validation:
         return written
     held = sorted(validation)
@@ -270,7 +269,9 @@ def teach(
         names=lessons.labels,
         report=report,
     )
-    return modelfiles.write(directory, card=card | measured.to_dict(), int8=int8, seen=parts, parent=ancestor)
+    known = written | measured.to_dict()
+    modelfiles.write_card(directory, known)
+    return known
 
 
 def _described(path: Path | None) -> dict[str, str] | None:

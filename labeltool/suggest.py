@@ -46,7 +46,6 @@ def suggest_for_all(project: Project, store: Store, model_id: int, *, report: Ca
     cache = FeatureCache(project.cache / "features", files.frontend)
     listener = asking.Listener(files, project.settings.asking)
     wanted = clips.all_clips(store)
-    waiting = {clip.id for clip in clips.unanswered(store)}
     impressions: list[asking.Impression] = []
     left_out: list[dict[str, str]] = []
     for first in range(0, len(wanted), _BATCH):
@@ -58,8 +57,8 @@ def suggest_for_all(project: Project, store: Store, model_id: int, *, report: Ca
         models.suggestion_of(one.clip.id, model_id, files.card, one.probabilities.tolist()) for one in impressions
     ]
     models.replace_suggestions(store, suggestions)
-    asking.order_by_model(project, store, impressions, head=files.rule.head, seed=files.card["seed"])
-    return Suggested(sum(one.clip_id in waiting for one in suggestions), left_out)
+    waiting = asking.order_by_model(project, store, impressions, head=files.rule.head, seed=files.card["seed"])
+    return Suggested(waiting, left_out)
 
 
 def _quietly(*_: object) -> None:

@@ -17,6 +17,7 @@ from labeltool.tui.offers import Offer, by_use, offers
 from labeltool.tui.palette import Palette
 from labeltool.tui.preparation import Delivery, Prepared
 from labeltool.tui.services import Services
+from labeltool.tui.session import Answer
 from labeltool.tui.suggestions import Saying, Suggestions, what_an_act_said, what_was_said
 from labeltool.tui.wording import Wording
 
@@ -40,6 +41,7 @@ class AnsweringScreen(ListeningScreen):
         self.panel = Suggestions(id="suggestions")
         self.hints = Hints(self.way, id="hints")
         self._repeat_s = repeat_s
+        self._now: Prepared | None = None
         self._offers: tuple[Offer, ...] = ()
         self._saying = Saying.ANSWER
         self._said_here = False
@@ -51,11 +53,11 @@ class AnsweringScreen(ListeningScreen):
     @property
     def now(self) -> Prepared | None:
         """The clip on the screen."""
-        raise NotImplementedError
+        return self._now
 
     @now.setter
     def now(self, prepared: Prepared | None) -> None:
-        raise NotImplementedError
+        self._now = prepared
 
     @property
     def busy(self) -> bool:
@@ -90,27 +92,9 @@ class AnsweringScreen(ListeningScreen):
         """Return the labels that stand as present on what is asked about."""
         return heard(asked.said)
 
-    async def write(
-        self,
-        asked: Prepared,
-        label: str | None,
-        value: Value,
-        *,
-        accepted_from: str | None,
-        suggested: str | None,
-        took_ms: int,
-        instead_of: Sequence[str],
-    ) -> JournalRow:
-        """Write a verdict on what is asked about, see `journal.say`."""
-        return await self.services.session.say(
-            asked.clip.id,
-            label,
-            value,
-            accepted_from=accepted_from,
-            suggested=suggested,
-            took_ms=took_ms,
-            instead_of=instead_of,
-        )
+    async def write(self, asked: Prepared, answer: Answer) -> JournalRow:
+        """Write a verdict on what is asked about."""
+        return await self.services.session.say(asked.clip.id, answer)
 
     async def write_note(self, asked: Prepared, text: str) -> JournalRow:
         """Write a note on what is asked about."""
@@ -315,12 +299,14 @@ class AnsweringScreen(ListeningScreen):
         try:
             row = await self.write(
                 now,
-                label,
-                value,
-                accepted_from=accepted_from,
-                suggested=next((offer.label for offer in self._offers[:1] if offer.probability is not None), None),
-                took_ms=round(took_s * 1000),
-                instead_of=instead_of,
+                Answer(
+                    label,
+                    value,
+                    accepted_from=accepted_from,
+                    suggested=next((offer.label for offer in self._offers[:1] if offer.probability is not None), None),
+                    took_ms=round(took_s * 1000),
+                    instead_of=instead_of,
+                ),
             )
         except LabeltoolError as error:
             # Nothing was stored: the clip stays.

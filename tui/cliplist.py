@@ -75,9 +75,8 @@ class ClipList(Widget):
 
     def move_to(self, clip_id: int) -> bool:
         """Highlight a clip; False when it is not in the list."""
-        try:
-            place = self._ids.index(clip_id)
-        except ValueError:
+        place = place_of(clip_id, self._ids)
+        if place is None:
             return False
         self._move_to(place)
         return True
@@ -124,3 +123,13 @@ class ClipList(Widget):
             line = Content.assemble(("▸ " if here else "  ", "bold $accent"), *parts)
             lines.append(line.stylize("on $panel") if here else line)
         return Content("\n").join(lines)
+
+
+def place_of(clip_id: int | None, ids: Sequence[int]) -> int | None:
+    """Return where in a list a clip stands; None when it does not, or there is no clip."""
+    if clip_id is None:
+        return None
+    try:
+        return ids.index(clip_id)
+    except ValueError:
+        return None

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from labeltool import query
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.store import clips, recordings
@@ -34,7 +33,7 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     in_browser = "TEXTUAL_DRIVER" in os.environ
     if not in_browser and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise LabeltoolError("the labelling room needs a terminal", remedy="`labeltool mark` answers from a script")
-    _need_clips(project, annotator)
+    _need_clips(project)
     opened = None
     if recording is not None:
         with project.open_store() as store:
@@ -69,7 +68,7 @@ def serve(project: Project, *, annotator: str, port: int | None, tell: Callable[
     LabeltoolError
         When there is nothing to label, textual-serve is not installed or the port is taken.
     """
-    _need_clips(project, annotator)
+    _need_clips(project)
     try:
         from labeltool.tui.serving import serve_rooms
     except ModuleNotFoundError as error:
@@ -80,9 +79,9 @@ def serve(project: Project, *, annotator: str, port: int | None, tell: Callable[
     serve_rooms(project, annotator=annotator, port=port, tell=tell)
 
 
-def _need_clips(project: Project, annotator: str) -> None:
+def _need_clips(project: Project) -> None:
     with project.open_store() as store:
-        if not query.next_clips(store, 1, annotator=annotator) and not clips.counts(store).clips:
+        if clips.are_none(store):
             raise LabeltoolError(
                 "the project has no clips yet",
                 file=project.directory,

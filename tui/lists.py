@@ -17,9 +17,9 @@ from labeltool.listing import Listed
 from labeltool.store import Store
 from labeltool.store.journal import JournalRow
 from labeltool.tui.answering import AnsweringScreen
-from labeltool.tui.cliplist import ClipList, Part
+from labeltool.tui.cliplist import ClipList, Part, place_of
 from labeltool.tui.keys import Way
-from labeltool.tui.preparation import Delivery, Prepared
+from labeltool.tui.preparation import Delivery
 from labeltool.tui.services import Services
 from labeltool.tui.text import clip_left, clock, fit
 
@@ -42,7 +42,6 @@ class ListScreen(AnsweringScreen):
         super().__init__(services, way, repeat_s=repeat_s)
         self.clips = ClipList(self._draw, id="clips")
         self._title = Static(id="clips-title")
-        self._now: Prepared | None = None
         self._known: dict[int, Listed] = {}
         self._found = ""
 
@@ -62,15 +61,6 @@ class ListScreen(AnsweringScreen):
         return [*told(listed, width - width // 4 - 1), (" ", ""), (fit(held, width // 4), "$primary")]
 
     # -- the screen
-
-    @property
-    def now(self) -> Prepared | None:
-        """The clip on the screen."""
-        return self._now
-
-    @now.setter
-    def now(self, prepared: Prepared | None) -> None:
-        self._now = prepared
 
     @property
     def busy(self) -> bool:
@@ -106,7 +96,7 @@ class ListScreen(AnsweringScreen):
             self.notice.warn(str(error))
             return
         self._known.clear()
-        self.show_found(found, at=found.ids.index(kept) if kept is not None and kept in found.ids else 0)
+        self.show_found(found, at=place_of(kept, found.ids) or 0)
 
     def show_found(self, found: Found, *, at: int = 0) -> None:
         """Put a list on the screen, with the highlight at a place of it."""
@@ -185,9 +175,8 @@ class ListScreen(AnsweringScreen):
             return
         self._known.pop(row.clip_id, None)
         self._appeared_again(row)
-        if row.clip_id in self.clips.ids:
+        if self.clips.move_to(row.clip_id):
             self._now = None
-            self.clips.move_to(row.clip_id)
         else:
             self.notice.tell(f"{self.notice.text}   (a clip that is not in this list)")
             self.look_again()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from labeltool.project import Project
 from labeltool.records import Value
@@ -15,6 +17,18 @@ from labeltool.tui.stored import StoreThread
 
 # Whoever thinks for longer than this went for coffee: the pace is of the time at work.
 _LONGEST_THOUGHT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What somebody says of a clip or a span; see `journal.say`."""
+
+    label: str | None
+    value: Value
+    accepted_from: str | None
+    suggested: str | None
+    took_ms: int
+    instead_of: Sequence[str] = ()
 
 
 class Session:
@@ -47,34 +61,11 @@ class Session:
         self.answers += 1
         self._worked_s += min(took_s, _LONGEST_THOUGHT_S)
 
-    async def say(
-        self,
-        clip_id: int,
-        label: str | None,
-        value: Value,
-        *,
-        accepted_from: str | None,
-        suggested: str | None,
-        took_ms: int,
-        instead_of: Sequence[str] = (),
-    ) -> JournalRow:
+    async def say(self, clip_id: int, answer: Answer) -> JournalRow:
         """Write a verdict, see `journal.say`, and return its row."""
-
-        def write(store: Store) -> JournalRow:
-            row_id = journal.say(
-                store,
-                clip_id,
-                label,
-                value,
-                annotator=self.annotator,
-                accepted_from=accepted_from,
-                suggested=suggested,
-                took_ms=took_ms,
-                instead_of=instead_of,
-            )
-            return journal.row(store, row_id)
-
-        return await self._writer.do(write)
+        return await self._say(
+            lambda store, how: journal.say(store, clip_id, answer.label, answer.value, **how), answer
+        )
 
     async def say_all(
         self,
@@ -112,36 +103,11 @@ class Session:
 
         return await self._writer.do(write)
 
-    async def say_span(
-        self,
-        recording: StoredRecording,
-        mark: Mark,
-        label: str | None,
-        value: Value,
-        *,
-        accepted_from: str | None,
-        suggested: str | None,
-        took_ms: int,
-        instead_of: Sequence[str],
-    ) -> JournalRow:
-        """Write a verdict on a marked span, see `spans.say_span`, and return its row."""
-
-        def write(store: Store) -> JournalRow:
-            row_id = spans.say_span(
-                store,
-                recording,
-                mark,
-                label,
-                value,
-                annotator=self.annotator,
-                accepted_from=accepted_from,
-                suggested=suggested,
-                took_ms=took_ms,
-                instead_of=instead_of,
-            )
-            return journal.row(store, row_id)
-
-        return await self._writer.do(write)
+    async def say_span(self, recording: StoredRecording, mark: Mark, answer: Answer) -> JournalRow:
+        """Write a verdict on a span of a recording, see `spans.say_span`, and return its row."""
+        return await self._say(
+            lambda store, how: spans.say_span(store, recording, mark, answer.label, answer.value, **how), answer
+        )
 
     async def note_span(self, recording: StoredRecording, mark: Mark, text: str) -> JournalRow:
         """Write a note on a marked span and return its row."""
@@ -170,3 +136,13 @@ class Session:
     def close(self) -> None:
         """Finish what is being written and close."""
         self._writer.close()
+
+    async def _say(self, say: Callable[[Store, dict[str, Any]], str], answer: Answer) -> JournalRow:
+        how = {
+            "annotator": self.annotator,
+            "accepted_from": answer.accepted_from,
+            "suggested": answer.suggested,
+            "took_ms": answer.took_ms,
+            "instead_of": answer.instead_of,
+        }
+        return await self._writer.do(lambda store: journal.row(store, say(store, how)))

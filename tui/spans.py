@@ -22,6 +22,7 @@ from labeltool.tui.marking import Marking
 from labeltool.tui.offers import offers
 from labeltool.tui.preparation import Delivery, Prepared
 from labeltool.tui.services import Services
+from labeltool.tui.session import Answer
 from labeltool.tui.sound import BANDS, Eye
 from labeltool.tui.suggestions import Saying
 from labeltool.tui.track import Box
@@ -43,7 +44,6 @@ class SpansScreen(RecordingScreen):
         super().__init__(services, SPANS, repeat_s=repeat_s)
         self.marking = Marking()
         self._spans: Sequence[Span] = ()
-        self._now: Prepared | None = None
         self._hinted = False
 
     # -- what is marked and what stands
@@ -217,15 +217,6 @@ class SpansScreen(RecordingScreen):
 
     # -- answering
 
-    @property
-    def now(self) -> Prepared | None:
-        """The marked span, as something to ask about."""
-        return self._now
-
-    @now.setter
-    def now(self, prepared: Prepared | None) -> None:
-        self._now = prepared
-
     def show_offers(self) -> None:
         """Show the labels to take and the span they are taken for."""
         self.bar.show(self.marking, self._offers, self._saying, self.heard_on(self._now) if self._now else ())
@@ -270,29 +261,10 @@ class SpansScreen(RecordingScreen):
         if self._marked():
             await super().say(key, label, value, accepted_from=accepted_from, relabels=relabels)
 
-    async def write(
-        self,
-        asked: Prepared,
-        label: str | None,
-        value: Value,
-        *,
-        accepted_from: str | None,
-        suggested: str | None,
-        took_ms: int,
-        instead_of: Sequence[str],
-    ) -> JournalRow:
+    async def write(self, asked: Prepared, answer: Answer) -> JournalRow:
         """Write a verdict on the marked span."""
         assert self.opened is not None
-        return await self.services.session.say_span(
-            self.opened.recording,
-            self._mark_of(asked),
-            label,
-            value,
-            accepted_from=accepted_from,
-            suggested=suggested,
-            took_ms=took_ms,
-            instead_of=instead_of,
-        )
+        return await self.services.session.say_span(self.opened.recording, self._mark_of(asked), answer)
 
     async def write_note(self, asked: Prepared, text: str) -> JournalRow:
         """Write a note on the marked span."""

@@ -78,6 +78,12 @@ def counts(store: Store) -> Counts:
     )
 
 
+def are_none(store: Store) -> bool:
+    """Tell whether the project has no clips, without counting them."""
+    (some,) = store.connection.execute(f"SELECT EXISTS (SELECT 1 FROM clips c WHERE NOT {RESTING})").fetchone()
+    return not some
+
+
 def label_names(store: Store) -> list[str]:
     """Return the labels in use, in the order they came."""
     return [
