@@ -26,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 from labeltool import aggregate, audio, backbones, models, quantise, teacher, training
+from labeltool.ears.introducing import open_ear
 from labeltool.features import FeatureCache
 from labeltool.pool import Pool
 from labeltool.records import StoredClip
@@ -104,7 +105,7 @@ def main() -> None:
     folds = np.array([clip.fold for clip in clips])
     embeddings = None
     if options.teacher:
-        ear = teacher.Ear(options.teacher)
+        ear = open_ear(options.teacher, rate_hz=16_000, embedding=True)
         embeddings = teacher.embed_clips(ear, options.cache / "teacher", clips, report=lambda *_: None)
     weights = backbones.read_weights(options.backbone) if options.backbone else None
     asked = [f"{name}={getattr(options, name)}" for name in ("labels", "no_pool") if getattr(options, name)]

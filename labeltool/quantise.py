@@ -9,6 +9,7 @@ otherwise.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -123,11 +124,13 @@ class Int8Model:
         return (scores - np.float32(self.output_zero_point)) * np.float32(self.output_scale)
 
 
-def interpreter(tflite: bytes, **options: Any) -> Any:
+def interpreter(tflite: bytes, *, input_shape: Sequence[int] | None = None, **options: Any) -> Any:
     """Return TensorFlow Lite's interpreter of a file, ready to run on one thread.
 
     Parameters
     ----------
+    input_shape
+        What its only input is to take, where the file leaves sizes open.
     options
         As `tf.lite.Interpreter` takes them.
 
@@ -144,6 +147,8 @@ def interpreter(tflite: bytes, **options: Any) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "use the ai_edge_litert package": it has no reference kernels
             made = tf.lite.Interpreter(model_content=tflite, num_threads=1, **options)
+            if input_shape is not None and (given := made.get_input_details()[0])["shape"].tolist() != [*input_shape]:
+                made.resize_tensor_input(given["index"], input_shape)
             made.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise LabeltoolError("not a TensorFlow Lite network") from error

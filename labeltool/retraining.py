@@ -49,7 +49,7 @@ class Recipe:
     test_fold
         The fold kept unseen.
     teacher, teacher_tensor
-        A TensorFlow Lite network from waveform to embedding, and which tensor that is (`labeltool.teacher.Ear`).
+        A borrowed network from sound to embedding, and which tensor that is (`labeltool.ears.introducing.open_ear`).
     backbone
         Pre-trained weights that a start from scratch begins with (`labeltool.backbones`).
     """
@@ -59,7 +59,7 @@ class Recipe:
     budget_s: float | None = None
     test_fold: int | None = None
     teacher: Path | None = None
-    teacher_tensor: int | None = None
+    teacher_tensor: str | None = None
     backbone: Path | None = None
 
 
@@ -73,7 +73,7 @@ def retrain(
     seed: int = 0,
     budget_s: float | None = None,
     teacher: str | None = None,
-    teacher_tensor: int | None = None,
+    teacher_tensor: str | None = None,
     backbone: str | None = None,
 ) -> dict[str, Any]:
     """Train a model on what is labelled, write it down and let it suggest; a task of the worker.

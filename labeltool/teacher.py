@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from labeltool import audio, quantise
+from labeltool import audio
+from labeltool.ears.ear import Ear
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
 
@@ -23,96 +24,12 @@ if TYPE_CHECKING:
 
 Float32 = npt.NDArray[np.float32]
 
-SAMPLE_RATE_HZ = 16_000
-"""What every ear is taken to hear at: TensorFlow Lite files do not say."""
-
 _REVIEWS = 4
 # A row's length: with it the classifier's regularisation means the same for embeddings of any width.
 _NORM = 45.0
 _REGULARISATION = 0.01
 # What a person said counts as much as so many clips of the pool.
 _LABELLED_WEIGHT = 3.0
-
-
-class Ear:
-    """A TensorFlow Lite network from waveform to embedding.
-
-    Parameters
-    ----------
-    path
-        Takes samples of 16 kHz mono, full scale 1, `(window,)` or `(1, window)` float32.
-    tensor
-        Index of the embedding; default the last vector inside the network that is no output.
-
-    Raises
-    ------
-    LabeltoolError
-        When the file is no such network, or has no such tensor.
-    """
-
-    def __init__(self, path: Path, tensor: int | None = None) -> None:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise LabeltoolError("cannot be read", file=path, remedy="`--teacher` takes a .tflite file") from error
-        try:
-            self._interpreter = quantise.interpreter(content, experimental_preserve_all_tensors=True)
-        except LabeltoolError as error:
-            raise LabeltoolError(error.reason, file=path, remedy="`--teacher` takes a .tflite file") from error
-        inputs = self._interpreter.get_input_details()
-        shape = [int(size) for size in inputs[0]["shape_signature"]]
-        if len(inputs) != 1 or inputs[0]["dtype"] != np.float32 or shape[-1] < 1 or any(n != 1 for n in shape[:-1]):
-            raise LabeltoolError(f"takes {shape}, not the samples of one fixed window", file=path)
-        self._input, self._shape, self.window = inputs[0]["index"], shape, shape[-1]
-        vectors = self._vectors()
-        if not vectors or (tensor is not None and tensor not in vectors):
-            known = ", ".join(map(str, vectors)) or "none"
-            raise LabeltoolError(
-                "has no embedding there", file=path, remedy=f"`--teacher-tensor` may be one of: {known}"
-            )
-        self._tensor = vectors[-1] if tensor is None else tensor
-        self.name = f"{hashlib.sha256(content).hexdigest()[:16]}-{self._tensor}"
-
-    def embed(self, pcm: npt.NDArray[np.int16]) -> Float32:
-        """Embed a clip.
-
-        Parameters
-        ----------
-        pcm : (samples,) int16
-            Mono, 16 kHz; filled up with silence to a window.
-
-        Returns
-        -------
-        (2 * width,) float32
-            Mean and maximum over windows that overlap by half.
-        """
-        samples = np.pad(pcm, (0, max(0, self.window - len(pcm)))).astype(np.float32) / np.float32(32768.0)
-        rows = []
-        for first in range(0, len(samples) - self.window + 1, self.window // 2):
-            self._interpreter.set_tensor(self._input, samples[first : first + self.window].reshape(self._shape))
-            self._interpreter.invoke()
-            rows.append(self._embedding())
-        return np.concatenate([np.mean(rows, axis=0), np.max(rows, axis=0)]).astype(np.float32)
-
-    def _embedding(self) -> Float32:
-        raw = self._interpreter.get_tensor(self._tensor).astype(np.float32).reshape(-1)
-        scale, zero_point = self._scales[self._tensor]
-        return np.asarray((raw - zero_point) * scale if scale else raw, np.float32)
-
-    def _vectors(self) -> list[int]:
-        """Return the tensors that are one vector a window, in the order they are computed: no weights, no outputs."""
-        outputs = self._interpreter.get_output_details()
-        not_wanted = {int(output["index"]) for output in outputs} | {int(self._input)}
-        widths = {int(np.prod(output["shape"])) for output in outputs}
-        self._scales: dict[int, tuple[float, int]] = {}
-        found = []
-        for details in self._interpreter.get_tensor_details():
-            index, shape = int(details["index"]), [int(size) for size in details["shape"]]
-            vector = len(shape) > 1 and all(size == 1 for size in shape[:-1]) and shape[-1] > 1
-            if vector and index not in not_wanted and shape[-1] not in widths:
-                self._scales[index] = details["quantization"]
-                found.append(index)
-        return found
 
 
 def embed_clips(
@@ -138,7 +55,7 @@ def embed_clips(
             report("listening with the teacher", place, len(clips))
             try:
                 audio.require_content(clip.path, clip.sha256)
-                row = ear.embed(audio.read_pcm(clip.path, clip.start_s, clip.end_s, SAMPLE_RATE_HZ))
+                row = ear.embed(audio.read_pcm(clip.path, clip.start_s, clip.end_s, ear.card.rate_hz))
             except LabeltoolError as error:
                 failed[clip.key] = error
                 continue

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # More clips without a verdict than this are not learnt from: listening to them all would take longer than they teach.
 # By the network's own word, no more than so many for each that people labelled: the first lessons must stay short.
 _MOST_CLIPS, _MOST_CLIPS_EACH = 500, 8
+# What a bare file that does not say is taken to hear at.
+_TEACHERS_RATE_HZ = 16_000
 
 
 def without_fold(
@@ -43,7 +45,7 @@ def gather(
     waiting: Sequence[StoredClip],
     *,
     teacher: Path | None,
-    teacher_tensor: int | None,
+    teacher_tensor: str | None,
     seed: int,
     report: Callable[..., None],
 ) -> tuple[Pool, Hearing]:
@@ -54,7 +56,7 @@ def gather(
     held_out
         Indices of the lesson's validation clips: their groups are not learnt from.
     teacher, teacher_tensor
-        See `labeltool.teacher.Ear`.
+        See `labeltool.ears.introducing.open_ear`.
 
     Returns
     -------
@@ -84,13 +86,13 @@ def gather(
     hearing = hear(cache, wanted, report=report, need=False)
     targets = None
     if teacher is not None:
-        from labeltool.teacher import Ear, embed_clips, teach_rest
+        from labeltool.ears.introducing import open_ear
+        from labeltool.teacher import embed_clips, teach_rest
 
         learnt = np.setdiff1d(np.arange(len(lessons.clips)), held_out)
         known = [lessons.clips[i] for i in learnt]
-        embeddings, failed = embed_clips(
-            Ear(teacher, teacher_tensor), project.cache / "teacher", [*known, *hearing.clips], report=report
-        )
+        ear = open_ear(teacher, teacher_tensor, rate_hz=_TEACHERS_RATE_HZ, embedding=True)
+        embeddings, failed = embed_clips(ear, project.cache / "teacher", [*known, *hearing.clips], report=report)
         for clip in known:
             if clip.key in failed:
                 raise failed[clip.key]

@@ -13,10 +13,11 @@ import pytest
 from test_training import FRONTEND, NAMES, QUICK, clips
 
 from labeltool import audio, backbones, models, training
+from labeltool.ears.introducing import open_ear
 from labeltool.errors import LabeltoolError
 from labeltool.pool import Pool, believed, draw_weights
 from labeltool.records import StoredClip
-from labeltool.teacher import Ear, embed_clips, teach_rest
+from labeltool.teacher import embed_clips, teach_rest
 
 
 def test_the_pool_is_learnt_from_the_same_way_each_time_and_never_in_a_validation_group() -> None:
@@ -130,7 +131,7 @@ def test_the_miniresnets_of_keras_applications_are_known_by_name() -> None:
 def test_an_ear_finds_its_embedding_and_hears_a_clip_once(
     ear_file: Path, tmp_path: Path, write_tone: Callable[..., Path]
 ) -> None:
-    ear = Ear(ear_file)
+    ear = open_ear(ear_file, rate_hz=16_000, embedding=True)
     heard = []
     stored = []
     for number, pitch in enumerate((300, 900)):
@@ -152,17 +153,7 @@ def test_an_ear_finds_its_embedding_and_hears_a_clip_once(
     next((tmp_path / "cache").rglob("*.npy")).write_bytes(b"")
     np.testing.assert_array_equal(first, embed())
     assert len(heard) == 3
-    assert Ear(ear_file, tensor=int(ear.name.rsplit("-", 1)[1])).name == ear.name
-
-
-def test_a_file_that_is_no_ear_is_refused_in_one_line(ear_file: Path, tmp_path: Path) -> None:
-    with pytest.raises(LabeltoolError, match=r"`--teacher-tensor` may be one of: \d"):
-        Ear(ear_file, tensor=0)
-    with pytest.raises(LabeltoolError, match=r"gone\.tflite: cannot be read"):
-        Ear(tmp_path / "gone.tflite")
-    (tmp_path / "text.tflite").write_text("not a network")
-    with pytest.raises(LabeltoolError, match=r"text\.tflite: not a TensorFlow Lite network"):
-        Ear(tmp_path / "text.tflite")
+    assert open_ear(ear_file, ear.name.rsplit("-", 1)[1], rate_hz=16_000, embedding=True).name == ear.name
 
 
 def test_a_teacher_labels_the_rest_by_few_and_knows_only_labels_that_were_given() -> None:

@@ -29,11 +29,10 @@ model_option = click.option("--model", "model_id", type=int, metavar="ID", help=
 )
 @click.option(
     "--teacher",
-    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
-    metavar="FILE",
-    help="A .tflite network from 16 kHz sound to embeddings (YAMNet, say): it labels what nobody has.",
+    metavar="NAME or FILE",
+    help="A borrowed network that embeds sounds (`labeltool model`; YAMNet, say): it labels what nobody has.",
 )
-@click.option("--teacher-tensor", type=int, metavar="N", help="Its embedding, as Netron numbers tensors; else guessed.")
+@click.option("--teacher-tensor", metavar="TENSOR", help="Its embedding, as Netron numbers tensors; else guessed.")
 @click.option(
     "--backbone",
     type=click.Path(exists=True, dir_okay=False, resolve_path=True),
@@ -49,13 +48,15 @@ def retrain(
     seed: int,
     budget: float | None,
     teacher: str | None,
-    teacher_tensor: int | None,
+    teacher_tensor: str | None,
     backbone: str | None,
     as_json: bool,
 ) -> None:
     """Train on all that is labelled, and on what is not by the model's own word; then suggest labels for the rest."""
     if teacher_tensor is not None and teacher is None:
-        raise click.UsageError("--teacher-tensor speaks of the file that --teacher names")
+        raise click.UsageError("--teacher-tensor speaks of the network that --teacher names")
+    from labeltool.ears import shelf
+
     project = current_project()
     result = run_in_child(
         project,
@@ -65,7 +66,7 @@ def retrain(
         test_fold=test_fold,
         seed=seed,
         budget_s=budget,
-        teacher=teacher,
+        teacher=str(shelf.find(project, teacher)) if teacher else None,
         teacher_tensor=teacher_tensor,
         backbone=backbone,
     )

@@ -1,0 +1,139 @@
+"""A borrowed network that hears: samples in, probabilities of its classes and an embedding out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from labeltool import aggregate
+from labeltool.ears import runtimes
+from labeltool.ears.card import EarCard
+from labeltool.ears.network import Float32, Tensor, hashed
+from labeltool.errors import LabeltoolError
+
+_FULL_SCALE = np.float32(32768.0)
+_LEAST_DEVIATION = 1e-15  # silence stays silence
+_SUREST = 80.0  # the exponential of a larger logit is no float32
+
+
+class Ear:
+    """A network and its card, loaded.
+
+    Parameters
+    ----------
+    path
+        The network's file.
+    card
+        What is known of it.
+    embedding
+        Whether `embed` will be asked: reaching inside a network costs it speed.
+
+    Raises
+    ------
+    LabeltoolError
+        When the file is not the one the card speaks of, cannot be loaded, or has no embedding that was wanted.
+    """
+
+    def __init__(self, path: Path, card: EarCard, *, embedding: bool = False) -> None:
+        for name, sha256 in card.files.items():
+            _require(path.with_name(name), sha256)
+        if embedding and card.embedding is None:
+            raise LabeltoolError("has no embedding", file=path, remedy="`labeltool model add --embedding` may name one")
+        self.card = card
+        self._path = path
+        self._embedding = card.embedding if embedding else None
+        outputs = {output.name for output in runtimes.examine(path).outputs}
+        inner = None if self._embedding in outputs else self._embedding
+        self._network = runtimes.open_network(path, card.shape, inner)
+
+    @property
+    def name(self) -> str:
+        """Changes with anything that changes an embedding, and with nothing else."""
+        card = self.card
+        parts = [card.files[card.network][:16], str(card.embedding)]
+        unusual = [] if card.rate_hz == 16_000 else [f"{card.rate_hz}Hz"]
+        unusual += ["standardised"] if card.standardised else []
+        unusual += [card.frontend.fingerprint] if card.frontend else []
+        told = "-".join([*parts, *unusual])
+        # A tensor may be called anything; a folder may not.
+        safe = all(letter.isalnum() or letter == "-" for letter in told)
+        return told if safe else f"{parts[0]}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
+
+    def probabilities(self, pcm: npt.NDArray[np.int16]) -> Float32:
+        """Score a window.
+
+        Parameters
+        ----------
+        pcm : (window,) int16
+            Mono, at the ear's rate.
+
+        Returns
+        -------
+        (classes,) float32
+
+        Raises
+        ------
+        LabeltoolError
+            When the network computes what is no number.
+        """
+        scores = self.scores(pcm)
+        if self.card.activation == "none":
+            return scores
+        (row,) = aggregate.normalised(np.clip(scores, -_SUREST, _SUREST)[None], self.card.activation)
+        return np.asarray(row, np.float32)
+
+    def scores(self, pcm: npt.NDArray[np.int16]) -> Float32:
+        """Score a window as `probabilities` does, by what the network itself says."""
+        return self._vector(self._hear(pcm)[self.card.scores])
+
+    def embed(self, pcm: npt.NDArray[np.int16]) -> Float32:
+        """Embed a clip.
+
+        Parameters
+        ----------
+        pcm : (samples,) int16
+            Mono, at the ear's rate; filled up with silence to a window.
+
+        Returns
+        -------
+        (2 * width,) float32
+            Mean and maximum over windows that overlap by half.
+        """
+        assert self._embedding is not None, "opened without its embedding"
+        window = self.card.window
+        padded = np.pad(pcm, (0, max(0, window - len(pcm))))
+        rows = [
+            self._vector(self._hear(padded[first : first + window])[self._embedding])
+            for first in range(0, len(padded) - window + 1, window // 2)
+        ]
+        return np.concatenate([np.mean(rows, axis=0), np.max(rows, axis=0)]).astype(np.float32)
+
+    def _hear(self, pcm: npt.NDArray[np.int16]) -> dict[str, Float32]:
+        frontend = self.card.frontend
+        if frontend is None:
+            values = pcm.astype(np.float32) / _FULL_SCALE
+            if self.card.standardised:
+                values = (values - values.mean()) / (values.std() + np.float32(_LEAST_DEVIATION))
+        else:
+            (values,) = frontend.patches(frontend.log_mel(pcm))
+            if [size for size in self.card.shape if size > 1] == [*values.shape[::-1]]:
+                values = values.T  # some networks want time first
+        return dict(self._network.run(np.ascontiguousarray(values, np.float32).reshape(self.card.shape)))
+
+    def _vector(self, values: Float32) -> Float32:
+        """Return one row: the mean over frames where the network tells of several in a window."""
+        rows = values.reshape(-1, Tensor("", values.shape).width or 1)
+        row = np.asarray(rows.mean(axis=0), np.float32)
+        if not np.isfinite(row).all():
+            raise LabeltoolError("computes what is no number", file=self._path)
+        return row
+
+
+def _require(path: Path, sha256: str) -> None:
+    if hashed(path) != sha256:
+        raise LabeltoolError(
+            "is not the file its card speaks of", file=path, remedy="`labeltool model remove`, then add it again"
+        )
