@@ -3,6 +3,10 @@
 Self-training by a curriculum (Cascante-Bonilla et al. 2021, "Curriculum labeling"): the network labels whole clips,
 which it does far better than single patches; the surest are learnt from first, in the end all of them, and each review
 judges all anew, so that an early error can be taken back. Targets stay soft: a doubtful clip teaches its doubt.
+
+Where each label is judged for itself, so is what is believed: of every label the surest that it is there and the surest
+that it is not, shares of their own as in Xie et al. 2023 ("Class-distribution-aware pseudo-labeling"), so that a label
+which is everywhere does not crowd out one which is rare; in between nothing is known.
 """
 
 from __future__ import annotations
@@ -13,13 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from labeltool.heads import Head
+
 Float32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
 REVIEWS = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
 """When a network that starts anew labels the pool, as shares of its schedule; before the first it knows too little."""
 
-# The last so many of the pool are never believed: there may be sounds among them that have no label yet.
+# The other fifth of the pool is never believed: there may be sounds in it that have no label yet.
 _BELIEVED_AT_MOST = 0.8
 # However large the pool is, so much of what is drawn comes from clips that people labelled.
 _LABELLED_SHARE = 1 / 3
@@ -35,12 +41,15 @@ class Pool:
     groups
         One a clip: those of validation clips are not learnt from.
     targets : (clips, labels) float32, optional
-        What a teacher says of them, rows summing to one; without, the network being trained labels them itself.
+        How far each label is present by a teacher's word; without, the network being trained labels them itself.
+    absent : (clips, labels) float32, optional
+        How far each is not, under a sigmoid; see `labeltool.heads`.
     """
 
     log_mels: Sequence[Float32] = ()
     groups: Sequence[str] = ()
     targets: Float32 | None = None
+    absent: Float32 | None = None
 
     def __len__(self) -> int:
         return len(self.log_mels)
@@ -48,12 +57,36 @@ class Pool:
     def without(self, groups: Collection[str]) -> Pool:
         """Return the pool less the clips of some groups."""
         kept = [index for index, group in enumerate(self.groups) if group not in groups]
-        targets = None if self.targets is None else self.targets[kept]
-        return Pool([self.log_mels[i] for i in kept], [self.groups[i] for i in kept], targets)
+        targets, absent = (None if told is None else told[kept] for told in (self.targets, self.absent))
+        return Pool([self.log_mels[i] for i in kept], [self.groups[i] for i in kept], targets, absent)
+
+    def told(self, n_labels: int) -> Belief:
+        """Return the teacher's word on every clip; without a teacher that nothing is known of any."""
+        nothing = np.zeros((len(self), n_labels), np.float32)
+        present = nothing if self.targets is None else self.targets
+        absent = nothing if self.absent is None else self.absent
+        return Belief(present, absent, (present + absent).any(axis=1).astype(np.float64))
 
 
-def believed(scores: Float32, share: float) -> npt.NDArray[np.bool_]:
-    """Choose the surest clips.
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What is taken to be known of the clips of a pool.
+
+    Attributes
+    ----------
+    present, absent : (clips, labels) float32
+        As in `labeltool.heads`.
+    weights : (clips,) float64
+        How often each is drawn, 0 to 1.
+    """
+
+    present: Float32
+    absent: Float32
+    weights: npt.NDArray[np.float64]
+
+
+def believed(head: Head, scores: Float32, share: float) -> Belief:
+    """Believe what is surest.
 
     Parameters
     ----------
@@ -61,19 +94,24 @@ def believed(scores: Float32, share: float) -> npt.NDArray[np.bool_]:
         Probabilities of whole clips.
     share
         0 to 1, how far the curriculum is.
-
-    Returns
-    -------
-    (clips,) bool
     """
-    sure = scores.max(axis=1)
-    chosen = np.zeros(len(scores), np.bool_)
-    chosen[np.argsort(-sure, kind="stable")[: int(np.ceil(share * _BELIEVED_AT_MOST * len(scores)))]] = True
+    if head == "softmax":
+        return Belief(scores, np.zeros_like(scores), _surest(scores.max(axis=1), share).astype(np.float64))
+    taken = np.zeros(scores.shape, np.bool_)
+    for label, column in enumerate(scores.T):
+        for members in (np.flatnonzero(column >= 0.5), np.flatnonzero(column < 0.5)):
+            taken[members, label] = _surest(np.abs(column[members] - 0.5), share)
+    # A clip with one label known teaches one label: it is worth as many draws less.
+    return Belief(scores * taken, (1 - scores) * taken, taken.mean(axis=1))
+
+
+def _surest(sure: Float32, share: float) -> npt.NDArray[np.bool_]:
+    chosen = np.zeros(len(sure), np.bool_)
+    chosen[np.argsort(-sure, kind="stable")[: int(np.ceil(share * _BELIEVED_AT_MOST * len(sure)))]] = True
     return chosen
 
 
-def draw_weights(n_labelled: int, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Weigh labelled clips and pool clips, `(n_labelled + pool,)`, so that no pool drowns what people said."""
-    n_chosen = int(chosen.sum())
-    at_least = _LABELLED_SHARE / (1 - _LABELLED_SHARE) * n_chosen / n_labelled
-    return np.concatenate([np.full(n_labelled, max(1.0, at_least)), chosen.astype(np.float64)])
+def draw_weights(n_labelled: int, pool: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Put the weights of labelled clips before a pool's, `(n_labelled + pool,)`: no pool drowns what people said."""
+    at_least = _LABELLED_SHARE / (1 - _LABELLED_SHARE) * float(pool.sum()) / n_labelled
+    return np.concatenate([np.full(n_labelled, max(1.0, at_least)), pool])

@@ -21,7 +21,7 @@ from labeltool.backbones import Weights, give_weights
 from labeltool.descent import Deadline, Plan, Report, descend
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
-from labeltool.pool import REVIEWS, Pool, believed, draw_weights
+from labeltool.pool import REVIEWS, Belief, Pool, believed, draw_weights
 from labeltool.splits import hold_out
 from labeltool.waves import WaveSampler
 
@@ -188,20 +188,20 @@ def fit(
     heard = [*(log_mels[i] for i in learn), *pool.log_mels]
     said = heads.known(head, targets[learn], absent[learn])
 
-    def known(pool_scores: Float32) -> Float32:
-        """Return what is known of all that is heard; of the pool nothing is known to be absent."""
-        nothing = np.zeros((len(pool), said.shape[1] - len(label_names)), np.float32)
-        return np.concatenate([said, np.concatenate([pool_scores, nothing], axis=1)])
+    def taught(by_pool: Belief) -> tuple[Float32, npt.NDArray[np.float64]]:
+        """Return what is known of all that is heard, and how often each clip is drawn."""
+        told = np.concatenate([by_pool.present, by_pool.absent], axis=1)[:, : said.shape[1]]
+        return np.concatenate([said, told]), draw_weights(len(learn), by_pool.weights)
 
-    taught = np.zeros((len(pool), len(label_names)), np.float32) if pool.targets is None else pool.targets
+    known, weights = taught(pool.told(len(label_names)))
     sampler = (WaveSampler if frontend.kind == "pcm" else PatchSampler)(
         frontend,
         heard,
-        known(taught),
+        known,
         settings.augmentation,
         np.random.default_rng(settings.seed),
         head,
-        draw_weights(len(learn), np.full(len(pool), pool.targets is not None)),
+        weights,
     )
     # What the network says itself is worth a longer look at what people said; a teacher's word is worth theirs.
     self_taught = len(pool) > 0 and pool.targets is None
@@ -220,7 +220,7 @@ def fit(
 
     def review(network: keras.Model, share: float) -> None:
         scores, _ = clip_probabilities(partial(predict, network), frontend, pool.log_mels, rule)
-        sampler.relabel(known(scores), draw_weights(len(learn), believed(scores, share)))
+        sampler.relabel(*taught(believed(head, scores, share)))
 
     plan = Plan(
         steps=_schedule_steps(listened, frontend, settings, warm_start is not None),
