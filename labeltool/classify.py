@@ -1,14 +1,19 @@
-"""What is heard in a file, by the int8 model, as the chip would hear it."""
+"""What is heard in a file: by a model of one's own, int8, as the chip would hear it, or by a borrowed ear."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from labeltool import audio, metrics, modelfiles, scoring
+from labeltool import aggregate, audio, metrics, modelfiles, scoring
+from labeltool.ears import shelf
+from labeltool.ears.ear import Ear
+from labeltool.ears.introducing import open_ear
+from labeltool.ears.windows import windows
+from labeltool.errors import LabeltoolError
 from labeltool.frontend import Float32, Frontend
 from labeltool.project import Project
 from labeltool.store import models
@@ -16,31 +21,35 @@ from labeltool.store import models
 # Decoded at once: hours pass through in little memory.
 _BLOCK_S = 60.0
 
+Listener = Callable[[str, int], dict[str, Any]]
+"""A file and how many labels are wanted, to what is told of it."""
+
 
 def classify(
     project: Project | None,
     *,
     report: Callable[..., None],
     files: list[str],
-    model_id: int | None = None,
-    folder: str | None = None,
+    model: str | None = None,
     top: int = 3,
 ) -> dict[str, Any]:
     """Say what is heard in sound files; a task of the worker.
 
     Parameters
     ----------
-    folder
-        A model's or an int8 export's folder, in place of a model of the project.
+    model
+        A model's id, a model's or an int8 export's folder, an ear's name or file; default the project's newest model.
     top
         So many labels for each file.
 
     Returns
     -------
     dict
-        `{"model", "files": [{"file", "heard": [label], "scores": [{"label", "index", "score"}], "windows": [{"start_s",
-        "end_s", "label", "index", "score"}]}]}`; `heard` is empty where nothing reaches the model's threshold or its
-        background is the likeliest, `index` is the network's output, a window is one patch.
+        `{"model", "files": [{"file", "scores": [{"label", "index", "score"}], "windows": [{"start_s", "end_s", "label",
+        "index", "score"}]}]}`; `index` is the network's output, a window is what it hears at once. A file's scores are
+        by the model's own rule; an ear's are the means of its windows, of which those without any sound are left out,
+        so that in digital silence nothing is told. For a model there is `heard` too, labels: empty where nothing
+        reaches its threshold or its background is the likeliest.
 
     Raises
     ------
@@ -49,21 +58,60 @@ def classify(
     """
     for file in files:
         audio.describe(Path(file))  # a wrong name is said before the model is loaded
-    if folder is not None or project is None:
-        chosen = modelfiles.read(Path(folder or "."))
-    else:
-        with project.open_store() as store:
-            chosen = modelfiles.read(project.models / str(models.model(store, model_id).id))
-    predict = scoring.int8_predictor(chosen)
+    name, listen = _listener(project, model)
     told = []
     for done, file in enumerate(files):
         report("listening", done, len(files), Path(file).name)
-        told.append({"file": file, **_heard(chosen, predict, recording_log_mel(file, chosen.frontend), top)})
-    return {"model": chosen.directory.name, "files": told}
+        told.append({"file": file, **listen(file, top)})
+    return {"model": name, "files": told}
 
 
-def recording_log_mel(path: str, frontend: Frontend) -> Float32:
-    """Compute a whole recording's log-mel frames in bounded memory, (frames, mels) float32.
+def _listener(project: Project | None, model: str | None) -> tuple[str, Listener]:
+    """Find who is to listen, by what a person calls it."""
+    if model is None or (model.isascii() and model.isdigit()):
+        if project is None:
+            raise LabeltoolError("without a project there is no model of its own", remedy="`--model` names another")
+        with project.open_store() as store:
+            folder = project.models / str(models.model(store, int(model) if model else None).id)
+    elif not (Path(model) / modelfiles.CARD).is_file():
+        path = shelf.find(project, model)
+        ear = open_ear(path)
+        if not ear.card.classes:
+            raise LabeltoolError(
+                "has no class list", file=path, remedy="`labeltool model add --labels FILE` gives it one"
+            )
+        return model, lambda file, top: _borrowed(ear, file, top)
+    else:
+        folder = Path(model).resolve()
+    ours = modelfiles.read(folder)
+    predict = scoring.int8_predictor(ours)
+    return folder.name, lambda file, top: _own(ours, predict, file, top)
+
+
+def _own(files: modelfiles.ModelFiles, predict: scoring.Predictor, file: str, top: int) -> dict[str, Any]:
+    frontend = files.frontend
+    scored, loudness_db = [], []
+    held = np.empty((0, frontend.n_mels), np.float32)
+    for frames in _log_mel(file, frontend):
+        held = np.concatenate([held, frames])
+        if len(starts := frontend.patch_starts(len(held))):
+            scored.append(predict(frontend.patches(held)))
+            loudness_db.append(frontend.loudness_db(held))
+            held = held[starts[-1] + frontend.patch_hop :]
+    patches = np.concatenate(scored)
+    probabilities = aggregate.clip_scores(patches, np.concatenate(loudness_db), files.rule)
+    said = metrics.said(probabilities[None], files.rule.head, files.rule.threshold)[0]
+    said &= probabilities >= files.rule.threshold
+    starts_s = [number * frontend.patch_hop_s for number in range(len(patches))]
+    return {
+        "heard": [label for label, one in zip(files.labels, said, strict=True) if one and label != files.background],
+        "scores": _best(files.labels, probabilities, top),
+        "windows": _windows(files.labels, patches, [(start_s, start_s + frontend.patch_s) for start_s in starts_s]),
+    }
+
+
+def _log_mel(path: str, frontend: Frontend) -> Iterator[Float32]:
+    """Yield a recording's log-mel frames, (frames, mels) float32, block by block.
 
     A recording shorter than a patch is filled up with silence on both sides.
     """
@@ -72,39 +120,43 @@ def recording_log_mel(path: str, frontend: Frontend) -> Float32:
     # Frames overlap: a block hears on until its last frame is whole.
     overlap_s = (frontend.n_fft - frontend.hop) / rate
     duration_s = audio.duration_s(path)
-    blocks: list[Float32] = []
     start_s = 0.0
     while start_s < duration_s:
         pcm = audio.read_pcm(path, start_s, min(start_s + block_s + overlap_s, duration_s), rate)
         if duration_s <= block_s and len(pcm) < frontend.patch_samples:
             missing = frontend.patch_samples - len(pcm)
             pcm = np.pad(pcm, (missing // 2, missing - missing // 2))
-        blocks.append(frontend.log_mel(pcm))
+        yield frontend.log_mel(pcm)
         start_s += block_s
-    return np.concatenate(blocks)
 
 
-def _heard(
-    files: modelfiles.ModelFiles, predict: scoring.Predictor, log_mel: Float32, top: int
-) -> dict[str, list[Any]]:
-    (score,) = scoring.score_clips(files, predict, [log_mel])
-    frontend = files.frontend
-    said = metrics.said(score.probabilities[None], files.rule.head, files.rule.threshold)[0]
-    said &= score.probabilities >= files.rule.threshold
+def _borrowed(ear: Ear, file: str, top: int) -> dict[str, Any]:
+    card = ear.card
+    duration_s = audio.duration_s(file)
+    rows, spans = [], []
+    for first, pcm in windows(file, card.rate_hz, card.window):
+        if pcm.any():
+            rows.append(ear.probabilities(pcm))
+            spans.append((first / card.rate_hz, min((first + card.window) / card.rate_hz, duration_s)))
+    if not rows:
+        return {"scores": [], "windows": []}
+    scores = np.stack(rows)
     return {
-        "heard": [label for label, one in zip(files.labels, said, strict=True) if one and label != files.background],
-        "scores": [
-            {"label": files.labels[index], "index": int(index), "score": round(float(score.probabilities[index]), 4)}
-            for index in score.probabilities.argsort()[::-1][:top]
-        ],
-        "windows": [
-            {
-                "start_s": round(number * frontend.patch_hop_s, 4),
-                "end_s": round(number * frontend.patch_hop_s + frontend.patch_s, 4),
-                "label": files.labels[best := int(probabilities.argmax())],
-                "index": best,
-                "score": round(float(probabilities[best]), 4),
-            }
-            for number, probabilities in enumerate(score.patches)
-        ],
+        "scores": _best(card.classes, scores.mean(axis=0), top),
+        "windows": _windows(card.classes, scores, spans),
     }
+
+
+def _best(labels: Sequence[str], probabilities: Float32, top: int) -> list[dict[str, Any]]:
+    return [_score(labels, probabilities, int(index)) for index in probabilities.argsort()[::-1][:top]]
+
+
+def _windows(labels: Sequence[str], scores: Float32, spans_s: Sequence[tuple[float, float]]) -> list[dict[str, Any]]:
+    return [
+        {"start_s": round(start_s, 4), "end_s": round(end_s, 4), **_score(labels, row, int(row.argmax()))}
+        for (start_s, end_s), row in zip(spans_s, scores, strict=True)
+    ]
+
+
+def _score(labels: Sequence[str], probabilities: Float32, index: int) -> dict[str, Any]:
+    return {"label": labels[index], "index": index, "score": round(float(probabilities[index]), 4)}

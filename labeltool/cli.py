@@ -12,7 +12,7 @@ import sys
 import click
 
 from labeltool import __version__
-from labeltool.commands import common, demo, exports, imports, learning, lists, projects, room, verdicts
+from labeltool.commands import common, demo, ears, exports, imports, learning, lists, projects, room, verdicts
 from labeltool.errors import ExitCode, LabeltoolError
 
 
@@ -48,7 +48,8 @@ for _command in (
     learning.suggest,
     learning.evaluate,
     learning.simulate,
-    learning.classify,
+    ears.classify,
+    ears.model,
     exports.export,
     exports.verify,
     projects.relocate,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -194,32 +193,6 @@ def simulate(
         from labeltool.pace import LabelsSaved
 
         narrate(f"labels: {LabelsSaved(**result['labels_saved']).in_words()}")
-
-
-@click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--model", metavar="ID or PATH", help="A model's id, or a folder with card.json; else the newest.")
-@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="So many labels.")
-@project_option
-@json_option
-def classify(files: tuple[Path, ...], model: str | None, top: int, as_json: bool) -> None:
-    """Say what is heard in sound files, by the int8 model, as the chip would."""
-    from_folder = model is not None and not (model.isascii() and model.isdigit())
-    result = run_in_child(
-        None if from_folder else current_project(),
-        "classify",
-        files=[str(file) for file in files],
-        model_id=int(model) if model and not from_folder else None,
-        folder=str(Path(model).resolve()) if model and from_folder else None,
-        top=top,
-    )
-    if as_json:
-        emit(result["files"][0] if len(files) == 1 else result)
-        return
-    for one in result["files"]:
-        click.echo(one["file"] + ("" if one["heard"] else "  (nothing it knows)"))
-        for score in one["scores"]:
-            click.echo(f"  {score['score']:.2f}  {score['label']!r}")
 
 
 def _tell_kind(result: dict[str, Any]) -> None:

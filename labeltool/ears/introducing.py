@@ -63,7 +63,9 @@ def introduce(
         raise LabeltoolError(f"its frontend hears at {frontend.sample_rate_hz} Hz, not at {rate_hz}", file=path)
     rate_hz = rate_hz or (frontend.sample_rate_hz if frontend else told.rate_hz)
     if rate_hz is None:
-        raise LabeltoolError("does not say at which rate it hears", file=path, remedy="`--rate HZ` does: 16000, say")
+        raise LabeltoolError(
+            "does not say at which rate it hears", file=path, remedy="`labeltool model add FILE --rate HZ` does"
+        )
     card = EarCard(
         files={one.name: network.hashed(one) for one in _files(path)},
         rate_hz=rate_hz,
@@ -148,7 +150,9 @@ def _heard_through(
     above = [size for size in shape if size > 1]
     if len(above) > 1:
         raise LabeltoolError(
-            f"takes {[*shape]}, not samples", file=path, remedy="`--frontend FILE` says what it hears through"
+            f"takes {[*shape]}, not samples",
+            file=path,
+            remedy="`labeltool model add --frontend FILE` says what it hears through",
         )
     if above and window not in (None, above[0]):
         raise LabeltoolError(f"takes {above[0]} samples at once, not {window}", file=path)
@@ -156,7 +160,9 @@ def _heard_through(
         raise LabeltoolError(f"takes {[*shape]}, not samples", file=path)
     if not above and window is None:
         raise LabeltoolError(
-            "takes any number of samples", file=path, remedy="`--window SAMPLES` says how many at once"
+            "takes any number of samples",
+            file=path,
+            remedy="`labeltool model add --window SAMPLES` says how many at once",
         )
     length = above[0] if above else int(window or 0)
     place = shape.index(length) if above else len(shape) - 1 - shape[::-1].index(-1)
