@@ -173,8 +173,28 @@ def calibrate(clip_scores: Float32, present: Float32, absent: Float32 | None = N
     return float(grid[int(np.argmin(losses))])
 
 
+def pooling_named(name: str) -> Pooling:
+    """Look a way to pool patches up.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is none of that name.
+    """
+    for pooling in POOLINGS:
+        if pooling == name:
+            return pooling
+    raise LabeltoolError(f"no pooling is called {name!r}", remedy="there are: " + ", ".join(POOLINGS))
+
+
 def choose_rule(
-    by_clip: Sequence[Float32], loudness_db: Sequence[Float32], present: Float32, absent: Float32, rule: ClipRule
+    by_clip: Sequence[Float32],
+    loudness_db: Sequence[Float32],
+    present: Float32,
+    absent: Float32,
+    rule: ClipRule,
+    *,
+    pooling: Pooling | None = None,
 ) -> tuple[ClipRule, Float32]:
     """Choose on validation clips how to pool patches, each way calibrated, and the threshold.
 
@@ -189,6 +209,8 @@ def choose_rule(
     present, absent : (clips, labels) float32
     rule
         With the head and the exponent.
+    pooling
+        The way, where it was settled beforehand.
 
     Returns
     -------
@@ -197,8 +219,9 @@ def choose_rule(
         What it makes of the clips.
     """
     found: list[tuple[ClipRule, Float32, npt.NDArray[np.float64]]] = []
-    for pooling in POOLINGS if len(by_clip) >= _FEWEST_TO_POOL_BY else POOLINGS[:1]:
-        plain = replace(rule, temperature=1.0, pooling=pooling)
+    ways = (pooling,) if pooling else POOLINGS if len(by_clip) >= _FEWEST_TO_POOL_BY else POOLINGS[:1]
+    for way in ways:
+        plain = replace(rule, temperature=1.0, pooling=way)
         scores = np.stack([clip_scores(rows, levels, plain) for rows, levels in zip(by_clip, loudness_db, strict=True)])
         temperature = calibrate(scores, present, absent, rule.head)
         honest = normalised(logits(scores, rule.head, 1e-12), rule.head, temperature)

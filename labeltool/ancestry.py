@@ -10,6 +10,7 @@ import numpy as np
 
 from labeltool import modelfiles
 from labeltool.errors import LabeltoolError
+from labeltool.frontend import Frontend
 from labeltool.lessons import Lesson
 from labeltool.project import Project
 from labeltool.records import LabelledClip
@@ -41,6 +42,7 @@ def newest_parent(
     lessons: Lesson,
     *,
     arch: str,
+    frontend: Frontend,
     test_fold: int | None,
 ) -> Parent | None:
     """Return the newest model, its head made for the lesson's labels, where training may go on from it.
@@ -57,7 +59,7 @@ def newest_parent(
         files = modelfiles.read(project.models / str(newest.id))
         unseen = groups_of_fold(labelled, test_fold) if test_fold is not None else set()
         same = files.card["architecture"] == arch
-        if not same or files.frontend != networks.architecture(arch).frontend or unseen & files.groups_seen():
+        if not same or files.frontend != frontend or unseen & files.groups_seen():
             return None
         network = networks.load(files.directory / modelfiles.KERAS)
     except LabeltoolError:

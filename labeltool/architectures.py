@@ -6,7 +6,7 @@ TensorFlow is imported inside the functions (4 s that `labeltool status` need no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from labeltool.errors import LabeltoolError
@@ -15,6 +15,8 @@ from labeltool.frontend import Frontend
 DEFAULT_ARCHITECTURE = "miniresnet"
 
 _FRONTEND = Frontend()
+# A patch is held in memory whole, by the chip too.
+_SHORTEST_PATCH_S, _LONGEST_PATCH_S = 0.1, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,3 +268,32 @@ def architecture(name: str) -> Architecture:
     if name not in ARCHITECTURES:
         raise LabeltoolError(f"no architecture is called {name!r}", remedy="there are: " + ", ".join(ARCHITECTURES))
     return ARCHITECTURES[name]
+
+
+def frontend_of(name: str, patch_s: float | None = None) -> Frontend:
+    """Return an architecture's frontend, with patches of another length if one is given.
+
+    Patches overlap by half then. The length is counted in hops, so that 50 frames of 20 ms are one second.
+
+    Parameters
+    ----------
+    patch_s
+        Seconds; None: the architecture's own.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no such architecture, or no patch can be that long.
+    """
+    frontend = architecture(name).frontend
+    if patch_s is None:
+        return frontend
+    if not _SHORTEST_PATCH_S <= patch_s <= _LONGEST_PATCH_S:
+        raise LabeltoolError(
+            f"a patch of {patch_s:g} s is not possible",
+            remedy=f"from {_SHORTEST_PATCH_S:g} to {_LONGEST_PATCH_S:g} s are",
+        )
+    frames = max(1, round(patch_s * frontend.sample_rate_hz / frontend.hop))
+    if frames == frontend.patch_frames:
+        return frontend
+    return replace(frontend, patch_frames=frames, patch_hop=max(1, frames // 2))

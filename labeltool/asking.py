@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labeltool import models as networks
 from labeltool import scoring, strategies, training
-from labeltool.architectures import architecture
+from labeltool.architectures import frontend_of
 from labeltool.features import FeatureCache
 from labeltool.frontend import Float32
 from labeltool.heads import Head
@@ -18,6 +19,9 @@ from labeltool.modelfiles import KERAS, ModelFiles
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips, models, queue
+
+if TYPE_CHECKING:
+    import keras
 
 # Before the first model so many clips are listened to at most: the first questions cannot wait for a whole archive.
 _HEARD_AT_FIRST = 4096
@@ -55,13 +59,15 @@ class Listener:
         The model's.
     asking
         The strategy that the impressions are for.
+    network
+        The float one, where it is at hand; else it is loaded.
     """
 
-    def __init__(self, files: ModelFiles, asking: str) -> None:
+    def __init__(self, files: ModelFiles, asking: str, network: keras.Model | None = None) -> None:
         import keras
 
         self._files = files
-        network = networks.load(files.directory / KERAS)
+        network = network or networks.load(files.directory / KERAS)
         features = network.get_layer(networks.HEAD).input
         # One pass gives both: the features stand before the probabilities.
         self._network = keras.Model(network.inputs, keras.layers.Concatenate()([features, network.output]))
@@ -160,7 +166,7 @@ def _as_shares(asked: Sequence[Impression], head: Head) -> tuple[Float32 | None,
 
 def order_by_sound(project: Project, store: Store, *, seed: int, report: Callable[..., None]) -> list[dict[str, str]]:
     """Write an order down before there is a model; return which files could not be heard."""
-    frontend = architecture(project.settings.architecture).frontend
+    frontend = frontend_of(project.settings.architecture, project.settings.patch_s)
     waiting = clips.unanswered(store)
     rng = np.random.default_rng(seed)
     sample = sorted(rng.permutation(len(waiting))[:_HEARD_AT_FIRST])

@@ -19,9 +19,9 @@ from labeltool.lessons import can_teach, known_of, lesson, no_such_fold
 from labeltool.measure import Measured, measure
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
-from labeltool.retraining import Recipe, teach
 from labeltool.splits import groups_of_fold
 from labeltool.store import clips, models
+from labeltool.teaching import Recipe, teach
 from labeltool.unlabelled import without_fold
 
 _MEANS = (
@@ -205,7 +205,8 @@ def _cross_validate(
             report(f"fold {number}: {stage}", done, total, text)
 
         with tempfile.TemporaryDirectory(dir=project.cache) as folder:
-            recipe = Recipe(project.settings.architecture, seed=seed, test_fold=number)
+            settings = project.settings
+            recipe = Recipe(settings.architecture, seed=seed, test_fold=number, patch_s=settings.patch_s)
             teach(
                 project,
                 lesson(everything, test_fold=number),

@@ -140,6 +140,11 @@ class Frontend:
         """Seconds under one patch."""
         return self.patch_samples / self.sample_rate_hz
 
+    @property
+    def patch_hops_s(self) -> float:
+        """Seconds of a patch counted in hops, as settings have it: 50 frames of 20 ms are one second."""
+        return self.patch_frames * self.hop / self.sample_rate_hz
+
     def window(self) -> Float32:
         """Return the periodic Hann window, `(n_fft,) float32`."""
         return (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(self.n_fft) / self.n_fft)).astype(np.float32)

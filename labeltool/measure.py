@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ import numpy.typing as npt
 from labeltool import metrics, modelfiles, scoring
 from labeltool.frontend import Float32
 from labeltool.heads import Head, log_loss
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ def measure(
     *,
     names: Sequence[str],
     report: Callable[..., None],
+    network: keras.Model | None = None,
 ) -> Measured:
     """Measure float and int8 on the same clips.
 
@@ -92,13 +96,16 @@ def measure(
         What is known of each clip, one column for each different name, in their order.
     names
         What each of the model's outputs is called; outputs of one name, labels that were merged since, count as one.
+    network
+        The float one, where it is at hand; else it is loaded.
     """
     labels, rule = tuple(dict.fromkeys(names)), files.rule
     head, threshold = rule.head, rule.threshold if rule.head == "sigmoid" else metrics.EVEN
     clips, patches = {}, {}
-    for precision, predictor in (("float", scoring.float_predictor), ("int8", scoring.int8_predictor)):
+    for precision in ("float", "int8"):
         report(f"measuring, {precision}", 0, len(log_mels))
-        scores = list(scoring.score_clips(files, predictor(files), log_mels))
+        predict = scoring.float_predictor(files, network) if precision == "float" else scoring.int8_predictor(files)
+        scores = list(scoring.score_clips(files, predict, log_mels))
         clips[precision] = _under(names, np.stack([score.probabilities for score in scores]), head)
         patches[precision] = _under(names, np.concatenate([score.patches for score in scores]), head)
     which = np.repeat(np.arange(len(log_mels)), [len(score.patches) for score in scores])

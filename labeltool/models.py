@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from labeltool.architectures import ARCHITECTURES as ARCHITECTURES
 from labeltool.architectures import DEFAULT_ARCHITECTURE as DEFAULT_ARCHITECTURE
 from labeltool.architectures import architecture as architecture
+from labeltool.architectures import frontend_of as frontend_of
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
 from labeltool.heads import Head
@@ -38,14 +39,22 @@ def build(arch: str, n_labels: int, frontend: Frontend, head: Head = "softmax") 
     Raises
     ------
     LabeltoolError
-        When the architecture is unknown, or there is nothing to tell apart: a softmax needs two labels, a sigmoid one.
+        When the architecture is unknown, or patches are too short for it, or there is nothing to tell apart: a softmax
+        needs two labels, a sigmoid one.
     """
     spec = architecture(arch)
     _need_labels(n_labels, head)
     import keras
 
     inputs = keras.Input((frontend.n_mels, frontend.patch_frames, 1), name="patch")
-    outputs = keras.layers.Dense(n_labels, activation=head, name=HEAD)(spec.build_backbone(inputs))
+    try:
+        features = spec.build_backbone(inputs)
+    except ValueError as error:  # a layer is left with nothing to look at
+        raise LabeltoolError(
+            f"{arch} cannot take patches of {frontend.patch_frames} frames",
+            remedy=f"its own have {spec.frontend.patch_frames}: give a longer --patch-s, or none",
+        ) from error
+    outputs = keras.layers.Dense(n_labels, activation=head, name=HEAD)(features)
     return keras.Model(inputs, outputs, name=arch)
 
 

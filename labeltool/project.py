@@ -30,6 +30,8 @@ _TEMPLATE = """\
 architecture = "miniresnet"       # `labeltool retrain --help` lists them
 retrain_after = 20                # answers in the labelling room before a new model is trained behind it
 asking = "default"                # what is asked first; `labeltool simulate --help` lists the strategies
+# patch_s = 1.0                   # seconds that the network sees at once; else what the architecture was made for
+# pooling = "log-mean"            # how patches make a clip: "log-mean", "mean", "majority"; else chosen on validation
 
 [export]
 max_int8_loss = 0.02              # a model that loses more clip accuracy than this in int8 needs --force
@@ -44,14 +46,17 @@ max_int8_loss = 0.02              # a model that loses more clip accuracy than t
 class Settings:
     """What `labeltool.toml` says.
 
-    `max_int8_loss` is a share of clips, 0 to 1; `retrain_after` counts answers; `keys` are those of
-    the labelling room, action to keys as a person writes them.
+    `max_int8_loss` is a share of clips, 0 to 1; `retrain_after` counts answers; `patch_s` is seconds of a patch, None
+    the architecture's own; `pooling` is one of `aggregate.POOLINGS`, None chosen on validation; `keys` are those of the
+    labelling room, action to keys as a person writes them.
     """
 
-    annotator: str | None = None
+    annotator: str | None = field(default=None, metadata={"kind": str})
     architecture: str = field(default="miniresnet", metadata={"table": "learning"})
     retrain_after: int = field(default=20, metadata={"table": "learning"})
     asking: str = field(default="default", metadata={"table": "learning"})
+    patch_s: float | None = field(default=None, metadata={"table": "learning", "kind": float})
+    pooling: str | None = field(default=None, metadata={"table": "learning", "kind": str})
     max_int8_loss: float = field(default=0.02, metadata={"table": "export"})
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -178,7 +183,7 @@ def _read_settings(path: Path) -> Settings:
         if setting.name not in table:
             continue
         value = table[setting.name]
-        wanted = str if setting.default is None else type(setting.default)
+        wanted = setting.metadata.get("kind", type(setting.default))
         if wanted is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not wanted:

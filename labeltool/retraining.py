@@ -5,62 +5,27 @@ from __future__ import annotations
 import fcntl
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from labeltool import __version__, audio, modelfiles
-from labeltool.ancestry import FEWEST_TO_JUDGE_BY, Parent, due, newest_parent, state, validation_of
+from labeltool import modelfiles
+from labeltool.ancestry import FEWEST_TO_JUDGE_BY, due, newest_parent, state
 from labeltool.errors import LabeltoolError
-from labeltool.features import FeatureCache
-from labeltool.hearing import hear
+from labeltool.frontend import Frontend
 from labeltool.lessons import Lesson, lesson
-from labeltool.measure import measure
 from labeltool.project import Project
 from labeltool.records import StoredClip
+from labeltool.stages import StageClock
 from labeltool.store import Store, clips, journal, models
 from labeltool.suggest import suggest_for_all
-from labeltool.unlabelled import gather, without_fold
+from labeltool.teaching import Recipe, Report, Taught, teach
+from labeltool.unlabelled import without_fold
 
-Report = Callable[..., None]
-"""Called with stage, done, total and a text."""
-
-_REHEARSED_PATCHES = 16
-# The machine may grow busier than it was when this was rehearsed.
-_MARGIN = 1.5
 # Training from scratch in less than so many times what a warm start took is not worth beginning.
 _SCRATCH_IS_LONGER_BY = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How to train.
-
-    Attributes
-    ----------
-    arch
-        A name in `models.ARCHITECTURES`.
-    budget_s
-        Seconds at most; None: no limit.
-    test_fold
-        The fold kept unseen.
-    teacher, teacher_tensor
-        A borrowed network from sound to embedding, and which tensor that is (`labeltool.ears.introducing.open_ear`).
-    backbone
-        Pre-trained weights that a start from scratch begins with (`labeltool.backbones`).
-    """
-
-    arch: str
-    seed: int = 0
-    budget_s: float | None = None
-    test_fold: int | None = None
-    teacher: Path | None = None
-    teacher_tensor: str | None = None
-    backbone: Path | None = None
 
 
 def retrain(
@@ -75,8 +40,14 @@ def retrain(
     teacher: str | None = None,
     teacher_tensor: str | None = None,
     backbone: str | None = None,
+    patch_s: float | None = None,
 ) -> dict[str, Any]:
     """Train a model on what is labelled, write it down and let it suggest; a task of the worker.
+
+    Parameters
+    ----------
+    patch_s
+        Seconds of a patch; None: as the project's settings have it.
 
     Returns
     -------
@@ -97,14 +68,25 @@ def retrain(
         Path(teacher) if teacher else None,
         teacher_tensor,
         Path(backbone) if backbone else None,
+        project.settings.patch_s if patch_s is None else patch_s,
     )
+    report = clock = StageClock(report, "reading")
     with alone(project.cache / "retrain.lock", "retraining"), project.open_store() as store:
         mark = journal.mark(store)
         labelled = clips.labelled(store)
         lessons = lesson(labelled, test_fold=test_fold)
+        report("starting TensorFlow", 0, 0)
+        import tensorflow  # noqa: F401  (told apart from what follows)
+
+        report("loading the last model", 0, 0)
         parent = (
-            None if from_scratch else newest_parent(project, store, labelled, lessons, arch=arch, test_fold=test_fold)
+            None
+            if from_scratch
+            else newest_parent(
+                project, store, labelled, lessons, arch=arch, frontend=recipe.frontend, test_fold=test_fold
+            )
         )
+        other_patch_s = None if from_scratch or parent else _other_patch_s(store, recipe)
         scratch = project.models / ".training"
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(parents=True)
@@ -114,17 +96,18 @@ def retrain(
             def with_what_is_left() -> Recipe:
                 return recipe if budget_s is None else replace(recipe, budget_s=budget_s - (time.monotonic() - began))
 
-            card = teach(project, lessons, with_what_is_left(), parent, scratch, report=report, waiting=waiting)
+            taught = teach(project, lessons, with_what_is_left(), parent, scratch, report=report, waiting=waiting)
             left_s = with_what_is_left().budget_s
             if parent and (left_s is None or left_s > _SCRATCH_IS_LONGER_BY * (time.monotonic() - began)):
-                card = _better_from_scratch(
-                    project, lessons, with_what_is_left(), card, scratch, report=report, waiting=waiting
+                taught = _better_from_scratch(
+                    project, lessons, with_what_is_left(), taught, scratch, report=report, waiting=waiting
                 )
             taught_s = time.monotonic() - began
+            card = taught.card
             model_id = _publish(project, store, scratch, card, mark)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        suggested = suggest_for_all(project, store, model_id, report=report)
+        suggested = suggest_for_all(project, store, model_id, report=report, network=taught.network)
     return {
         "model": model_id,
         "arch": arch,
@@ -143,184 +126,38 @@ def retrain(
         "threshold": card["clip_rule"]["threshold"],
         "compared": card["compared"] if parent else None,
         "warm": card["parent"] is not None,
+        "patch_s": recipe.frontend.patch_hops_s,
+        "other_patch_s": other_patch_s,
         "suggestions": suggested.waiting,
         "left_out": [*card["left_out"], *(one for one in suggested.left_out if one not in card["left_out"])],
+        "stages": clock.spent(),
         "seconds_until_taught": round(taught_s, 1),
         "seconds": round(time.monotonic() - began, 1),
     }
-
-
-def teach(
-    project: Project,
-    lessons: Lesson,
-    recipe: Recipe,
-    parent: Parent | None,
-    directory: Path,
-    *,
-    report: Report,
-    checked_on: Collection[str] | None = None,
-    waiting: Sequence[StoredClip] = (),
-) -> dict[str, Any]:
-    """Train on a lesson and fill a model's folder; return its card.
-
-    Parameters
-    ----------
-    waiting
-        Clips without a verdict, to learn from too.
-    parent
-        What to start from; None starts from scratch.
-    directory
-        Exists; gets the files of `labeltool.modelfiles`.
-    checked_on
-        Groups to keep for validation; default a share of every label that can spare it, and with a parent its own.
-    """
-    from labeltool import backbones, quantise, training
-    from labeltool import models as networks
-
-    began = time.monotonic()
-    frontend = networks.architecture(recipe.arch).frontend
-    cache = FeatureCache(project.cache / "features", frontend)
-    hearing = hear(cache, lessons.clips, report=report)
-    lessons, log_mels = lessons.only(hearing.clips), hearing.log_mels
-    settings = training.TrainingSettings(seed=recipe.seed)
-    held_out = (
-        validation_of(lessons, parent, share=settings.validation_share, seed=settings.seed)
-        if checked_on is None
-        else np.array([place for place, group in enumerate(lessons.groups) if group in checked_on], np.int64)
-    )
-    pool, unanswered = gather(
-        project,
-        cache,
-        lessons,
-        held_out,
-        waiting,
-        teacher=recipe.teacher,
-        teacher_tensor=recipe.teacher_tensor,
-        seed=recipe.seed,
-        report=report,
-    )
-    if recipe.budget_s is not None:
-        to_check = sum(len(frontend.patch_starts(len(log_mels[place]))) for place in held_out)
-        after_s = _seconds_after_training(recipe, lessons, to_check)
-        left_s = recipe.budget_s - (time.monotonic() - began) - after_s
-        settings = replace(settings, budget_s=max(0.0, left_s))
-    fitted = training.fit(
-        recipe.arch,
-        frontend,
-        log_mels,
-        lessons.present,
-        lessons.groups,
-        label_names=lessons.labels,
-        absent=lessons.absent,
-        head=lessons.head,
-        settings=settings,
-        warm_start=parent.network if parent else None,
-        backbone=backbones.read_weights(recipe.backbone) if recipe.backbone else None,
-        pool=pool,
-        validation=held_out,
-        on_progress=lambda told: report("training", told["step"], told["steps"], f"{told['left_s']:.0f} s left"),
-    )
-    report("converting to int8", 0, 0)
-    validation = {int(index) for index in fitted.validation}
-    learnt = [index for index in range(len(log_mels)) if index not in validation]
-    # What fixes the int8 scales comes from clips that were learnt from, as the weights do.
-    int8 = quantise.to_int8(fitted.model, np.concatenate([frontend.patches(log_mels[i]) for i in learnt]))
-    card: dict[str, Any] = {
-        "architecture": recipe.arch,
-        "parameters": int(fitted.model.count_params()),
-        "macc": networks.macc(fitted.model),
-        "frontend": frontend.to_dict(),
-        "fingerprint": frontend.fingerprint,
-        "labels": list(lessons.labels),
-        "background": lessons.background,
-        "several_labels_clips": lessons.several,
-        "assumed_absent": list(lessons.assumed_absent),
-        "clip_rule": fitted.rule.to_dict(),
-        "labels_seen": len(lessons.clips),
-        "pool_clips": len(pool),
-        "teacher": _described(recipe.teacher),
-        "backbone": _described(recipe.backbone) if parent is None else None,
-        "validation_clips": len(validation),
-        "left_out": [*hearing.left_out, *(one for one in unanswered.left_out if one not in hearing.left_out)],
-        "seed": recipe.seed,
-        "test_fold": recipe.test_fold,
-        "seconds": round(fitted.seconds, 1),
-        "patches": fitted.patches,
-        "losses": [(told["step"], round(told["loss"], 5)) for told in fitted.history],
-        "budget_s": recipe.budget_s,
-        "parent": parent.id if parent else None,
-        "compared": parent.files.card.get("compared") if parent else state(lessons),
-        "clip_accuracy": None,
-        "int8_clip_accuracy": None,
-        "versions": _versions(),
-    }
-    fitted.model.save(directory / modelfiles.KERAS)
-    parts = [(clip, "validation" if i in validation else "train") for i, clip in enumerate(lessons.clips)]
-    parts += [(clip, "pool") for clip in unanswered.clips]
-    written = modelfiles.write(directory, card=card, int8=int8, seen=parts, parent=parent.files if parent else None)
-    if not validation:
-        return written
-    held = sorted(validation)
-    measured = measure(
-        modelfiles.read(directory),
-        [log_mels[i] for i in held],
-        lessons.present[held],
-        lessons.absent[held],
-        names=lessons.labels,
-        report=report,
-    )
-    known = written | measured.to_dict()
-    modelfiles.write_card(directory, known)
-    return known
-
-
-def _described(path: Path | None) -> dict[str, str] | None:
-    """Name a file for the card by what does not tell where it lay."""
-    return {"file": path.name, "sha256": audio.content_hash(path)} if path is not None else None
-
-
-def _seconds_after_training(recipe: Recipe, lessons: Lesson, patches_to_check: int) -> float:
-    """Rehearse on an untrained network what follows training, to know how long it takes here and now."""
-    from labeltool import models as networks
-    from labeltool import quantise
-
-    frontend = networks.architecture(recipe.arch).frontend
-    network = networks.build(recipe.arch, len(lessons.labels), frontend, lessons.head)
-    shape = (_REHEARSED_PATCHES, frontend.n_mels, frontend.patch_frames)
-    patches = np.random.default_rng(recipe.seed).normal(0, 1, shape).astype(np.float32)
-    # Without, the signal of a deep network dies away and leaves layers of no scale, over which the kernels abort.
-    networks.settle_norms(network, [patches[..., None]])
-    began = time.monotonic()
-    int8 = quantise.to_int8(network, patches)
-    converted = time.monotonic()
-    quantise.Int8Model(int8).predict(patches)
-    a_patch_s = (time.monotonic() - converted) / _REHEARSED_PATCHES
-    # The float patches that fix the scales take about half an int8 one each; files are written and read meanwhile.
-    reckoned_s = 2 * (converted - began) + a_patch_s * (quantise.REPRESENTATIVE_PATCHES / 2 + 2 * patches_to_check)
-    return _MARGIN * reckoned_s
 
 
 def _better_from_scratch(
     project: Project,
     lessons: Lesson,
     recipe: Recipe,
-    card: dict[str, Any],
+    taught: Taught,
     directory: Path,
     *,
     report: Report,
     waiting: Sequence[StoredClip],
-) -> dict[str, Any]:
-    """Train from scratch too where that is due, keep what does better on the same validation clips; return its card.
+) -> Taught:
+    """Train from scratch too where that is due, and keep what does better on the same validation clips.
 
     Parameters
     ----------
     recipe
         With what is left of the budget.
-    card, directory
+    taught, directory
         The warm start's; the folder ends with the better one's files.
     """
+    card = taught.card
     if card["validation_clips"] < FEWEST_TO_JUDGE_BY or not due(card["compared"], lessons):
-        return card
+        return taught
     other = directory.with_name(directory.name + "-from-scratch")
     shutil.rmtree(other, ignore_errors=True)
     other.mkdir()
@@ -336,16 +173,27 @@ def _better_from_scratch(
             checked_on=held,
             waiting=waiting,
         )
-        losses = {"warm_log_loss": card["log_loss"], "from_scratch_log_loss": anew["log_loss"]}
-        if anew["log_loss"] < card["log_loss"]:
+        losses = {"warm_log_loss": card["log_loss"], "from_scratch_log_loss": anew.card["log_loss"]}
+        if anew.card["log_loss"] < card["log_loss"]:
             shutil.rmtree(directory)
             other.rename(directory)
-            card = anew
+            taught = anew
     finally:
         shutil.rmtree(other, ignore_errors=True)
-    card = card | {"compared": state(lessons) | losses}
+    card = taught.card | {"compared": state(lessons) | losses}
     modelfiles.write_card(directory, card)
-    return card
+    return replace(taught, card=card)
+
+
+def _other_patch_s(store: Store, recipe: Recipe) -> float | None:
+    """Return the patch length of the newest model where that alone keeps training from going on from it."""
+    newest = models.latest(store)
+    if newest is None or newest.architecture != recipe.arch or "frontend" not in newest.card:
+        return None
+    before = Frontend.from_dict(newest.card["frontend"])
+    own = recipe.frontend
+    same = before == replace(own, patch_frames=before.patch_frames, patch_hop=before.patch_hop)
+    return before.patch_hops_s if same and before.patch_frames != own.patch_frames else None
 
 
 def _publish(project: Project, store: Store, scratch: Path, card: dict[str, Any], mark: str) -> int:
@@ -356,12 +204,6 @@ def _publish(project: Project, store: Store, scratch: Path, card: dict[str, Any]
         scratch.rename(target)
 
     return models.add(store, parent_id=card["parent"], card=card, journal_mark=mark, publish=publish)
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {"labeltool": __version__, **{name: version(name) for name in ("tensorflow", "keras", "numpy")}}
 
 
 @contextmanager

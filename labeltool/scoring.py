@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from labeltool import models, training
 from labeltool.frontend import Float32
 from labeltool.modelfiles import KERAS, ModelFiles
+
+if TYPE_CHECKING:
+    import keras
 
 # Clips predicted together: enough to fill a batch, few enough that their patches fit the memory (8 MB each).
 _CLIPS_AT_ONCE = 64
@@ -30,9 +33,9 @@ class ClipScore:
     patches: Float32
 
 
-def float_predictor(files: ModelFiles) -> Predictor:
-    """Load a model's float network."""
-    return partial(training.predict, models.load(files.directory / KERAS))
+def float_predictor(files: ModelFiles, network: keras.Model | None = None) -> Predictor:
+    """Return a model's float network, loaded unless it is at hand."""
+    return partial(training.predict, network or models.load(files.directory / KERAS))
 
 
 def int8_predictor(files: ModelFiles) -> Predictor:

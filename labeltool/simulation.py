@@ -157,7 +157,8 @@ class _Theatre:
         self._truth = {one.clip.key: one for one in self.asked}
         # Another label on a clip, or the project in another place, and what was found before is of no use.
         parts = ([(one.clip.key, one.clip.group, one.present) for one in part] for part in (self.asked, self.test))
-        self._mark = [_VERSION, str(project.directory), *parts]
+        heard_as = [project.settings.patch_s, project.settings.pooling]
+        self._mark = [_VERSION, str(project.directory), heard_as, *parts]
 
     def play(self, replay: Replay) -> list[Point]:
         """Return the points of a replay: from its file, and what is missing there played."""

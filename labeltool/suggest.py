@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labeltool import asking, modelfiles
 from labeltool.features import FeatureCache
 from labeltool.hearing import hear
 from labeltool.project import Project
 from labeltool.store import Store, clips, models
+
+if TYPE_CHECKING:
+    import keras
 
 # Clips whose features are held at once: progress moves, and an interrupted run keeps what it has heard.
 _BATCH = 512
@@ -40,11 +43,18 @@ def suggest(
     return {"model": chosen, "suggestions": suggested.waiting, "left_out": suggested.left_out}
 
 
-def suggest_for_all(project: Project, store: Store, model_id: int, *, report: Callable[..., None]) -> Suggested:
-    """Write a model's suggestions for every clip, and the order to ask in."""
+def suggest_for_all(
+    project: Project,
+    store: Store,
+    model_id: int,
+    *,
+    report: Callable[..., None],
+    network: keras.Model | None = None,
+) -> Suggested:
+    """Write a model's suggestions for every clip, and the order to ask in; `network` is its float one, if at hand."""
     files = modelfiles.read(project.models / str(model_id))
     cache = FeatureCache(project.cache / "features", files.frontend)
-    listener = asking.Listener(files, project.settings.asking)
+    listener = asking.Listener(files, project.settings.asking, network)
     wanted = clips.all_clips(store)
     impressions: list[asking.Impression] = []
     left_out: list[dict[str, str]] = []

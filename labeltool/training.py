@@ -54,6 +54,8 @@ class TrainingSettings:
         Horizon of the exponential average of the weights, as a share of the steps.
     validation_share
         Share of the clips kept for validation, by whole groups.
+    pooling
+        How patches make a clip; None: chosen on the validation clips.
     """
 
     seed: int = 0
@@ -69,6 +71,7 @@ class TrainingSettings:
     average_share: float = 0.03
     validation_share: float = 0.1
     loudness_exponent: float = 1.0
+    pooling: aggregate.Pooling | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def to_dict(self) -> dict[str, Any]:
@@ -216,7 +219,7 @@ def fit(
     clips = [log_mels[i] for i in held_out]
     to_check = sum(len(frontend.patch_starts(len(clip))) for clip in clips)
     deadline = None if settings.budget_s is None else Deadline(started + settings.budget_s, to_check)
-    rule = aggregate.ClipRule(settings.loudness_exponent, head=head)
+    rule = aggregate.ClipRule(settings.loudness_exponent, head=head, pooling=settings.pooling or aggregate.POOLINGS[0])
 
     def review(network: keras.Model, share: float) -> None:
         scores, _ = clip_probabilities(partial(predict, network), frontend, pool.log_mels, rule)
@@ -234,7 +237,9 @@ def fit(
     steps = descend(model, sampler, plan, deadline, report)
     accuracy = patch_accuracy = None
     if len(held_out):
-        rule, accuracy, patch_accuracy = _validate(model, frontend, clips, targets[held_out], absent[held_out], rule)
+        rule, accuracy, patch_accuracy = _validate(
+            model, frontend, clips, targets[held_out], absent[held_out], rule, settings.pooling
+        )
     return Fitted(
         model=model,
         label_names=tuple(label_names),
@@ -338,10 +343,11 @@ def _validate(
     present: Float32,
     absent: Float32,
     rule: aggregate.ClipRule,
+    pooling: aggregate.Pooling | None,
 ) -> tuple[aggregate.ClipRule, float, float]:
     _, by_clip = clip_probabilities(partial(predict, model), frontend, clips, rule)
     loudness_db = [frontend.loudness_db(clip) for clip in clips]
-    chosen, honest = aggregate.choose_rule(by_clip, loudness_db, present, absent, rule)
+    chosen, honest = aggregate.choose_rule(by_clip, loudness_db, present, absent, rule, pooling=pooling)
     right = [
         metrics.right(rows, np.tile(there, (len(rows), 1)), np.tile(away, (len(rows), 1)), rule.head).mean()
         for rows, there, away in zip(by_clip, present, absent, strict=True)

@@ -38,6 +38,12 @@ model_option = click.option("--model", "model_id", type=int, metavar="ID", help=
     metavar="FILE",
     help="Start from these pre-trained weights, .keras or .h5, where there is no model to go on from.",
 )
+@click.option(
+    "--patch-s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="How much the network hears at once; else as in labeltool.toml, or what the architecture was made for.",
+)
 @project_option
 @json_option
 def retrain(
@@ -49,6 +55,7 @@ def retrain(
     teacher: str | None,
     teacher_tensor: str | None,
     backbone: str | None,
+    patch_s: float | None,
     as_json: bool,
 ) -> None:
     """Train on all that is labelled, and on what is not by the model's own word; then suggest labels for the rest."""
@@ -68,6 +75,7 @@ def retrain(
         teacher=str(shelf.find(project, teacher)) if teacher else None,
         teacher_tensor=teacher_tensor,
         backbone=backbone,
+        patch_s=patch_s,
     )
     if as_json:
         emit(result)
@@ -77,6 +85,11 @@ def retrain(
         f"model {result['model']} ({result['arch']}, {result['parameters']:,} parameters) learnt from "
         f"{result['labels_seen']} clips{waiting} in {result['seconds']:.0f} s"
     )
+    if result["other_patch_s"] is not None:
+        narrate(
+            f"the last model heard patches of {result['other_patch_s']:g} s, this one of {result['patch_s']:g} s: "
+            "it was trained from scratch"
+        )
     _tell_kind(result)
     _tell_accuracy(result, "validation clips right")
     if budget is not None and result["seconds_until_taught"] > budget:

@@ -1,0 +1,219 @@
+"""Teaching: a network trained on a lesson, made int8, checked, and written into a model's folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labeltool import __version__, audio, modelfiles
+from labeltool.aggregate import pooling_named
+from labeltool.ancestry import Parent, state, validation_of
+from labeltool.architectures import frontend_of
+from labeltool.features import FeatureCache
+from labeltool.frontend import Frontend
+from labeltool.hearing import hear
+from labeltool.lessons import Lesson
+from labeltool.measure import measure
+from labeltool.project import Project
+from labeltool.records import StoredClip
+from labeltool.rehearsal import seconds_after_training
+from labeltool.unlabelled import gather
+
+if TYPE_CHECKING:
+    import keras
+
+Report = Callable[..., None]
+"""Called with stage, done, total and a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train.
+
+    Attributes
+    ----------
+    arch
+        A name in `models.ARCHITECTURES`.
+    budget_s
+        Seconds at most; None: no limit.
+    test_fold
+        The fold kept unseen.
+    teacher, teacher_tensor
+        A borrowed network from sound to embedding, and which tensor that is (`labeltool.ears.introducing.open_ear`).
+    backbone
+        Pre-trained weights that a start from scratch begins with (`labeltool.backbones`).
+    patch_s
+        Seconds of a patch; None: the architecture's own.
+    """
+
+    arch: str
+    seed: int = 0
+    budget_s: float | None = None
+    test_fold: int | None = None
+    teacher: Path | None = None
+    teacher_tensor: str | None = None
+    backbone: Path | None = None
+    patch_s: float | None = None
+
+    @property
+    def frontend(self) -> Frontend:
+        """What the network sees by."""
+        return frontend_of(self.arch, self.patch_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """A model that was trained: its card, and the float network that its folder holds."""
+
+    card: dict[str, Any]
+    network: keras.Model
+
+
+def teach(
+    project: Project,
+    lessons: Lesson,
+    recipe: Recipe,
+    parent: Parent | None,
+    directory: Path,
+    *,
+    report: Report,
+    checked_on: Collection[str] | None = None,
+    waiting: Sequence[StoredClip] = (),
+) -> Taught:
+    """Train on a lesson and fill a model's folder.
+
+    Parameters
+    ----------
+    waiting
+        Clips without a verdict, to learn from too.
+    parent
+        What to start from; None starts from scratch.
+    directory
+        Exists; gets the files of `labeltool.modelfiles`.
+    checked_on
+        Groups to keep for validation; default a share of every label that can spare it, and with a parent its own.
+    """
+    from labeltool import backbones, quantise, training
+    from labeltool import models as networks
+
+    began = time.monotonic()
+    pooling = pooling_named(project.settings.pooling) if project.settings.pooling else None
+    settings = training.TrainingSettings(seed=recipe.seed, pooling=pooling)
+    frontend = recipe.frontend
+    if frontend != networks.architecture(recipe.arch).frontend:
+        # It may refuse: better before everything is listened to.
+        networks.build(recipe.arch, len(lessons.labels), frontend, lessons.head)
+    report("listening", 0, 0)
+    cache = FeatureCache(project.cache / "features", frontend)
+    hearing = hear(cache, lessons.clips, report=report)
+    lessons, log_mels = lessons.only(hearing.clips), hearing.log_mels
+    held_out = (
+        validation_of(lessons, parent, share=settings.validation_share, seed=settings.seed)
+        if checked_on is None
+        else np.array([place for place, group in enumerate(lessons.groups) if group in checked_on], np.int64)
+    )
+    pool, unanswered = gather(
+        project,
+        cache,
+        lessons,
+        held_out,
+        waiting,
+        teacher=recipe.teacher,
+        teacher_tensor=recipe.teacher_tensor,
+        seed=recipe.seed,
+        report=report,
+    )
+    if recipe.budget_s is not None:
+        to_check = sum(len(frontend.patch_starts(len(log_mels[place]))) for place in held_out)
+        report("rehearsing what follows training", 0, 0)
+        after_s = seconds_after_training(
+            recipe.arch, frontend, len(lessons.labels), lessons.head, patches_to_check=to_check, seed=recipe.seed
+        )
+        left_s = recipe.budget_s - (time.monotonic() - began) - after_s
+        settings = replace(settings, budget_s=max(0.0, left_s))
+    report("training", 0, 0)
+    fitted = training.fit(
+        recipe.arch,
+        frontend,
+        log_mels,
+        lessons.present,
+        lessons.groups,
+        label_names=lessons.labels,
+        absent=lessons.absent,
+        head=lessons.head,
+        settings=settings,
+        warm_start=parent.network if parent else None,
+        backbone=backbones.read_weights(recipe.backbone) if recipe.backbone else None,
+        pool=pool,
+        validation=held_out,
+        on_progress=lambda told: report("training", told["step"], told["steps"], f"{told['left_s']:.0f} s left"),
+    )
+    report("converting to int8", 0, 0)
+    validation = {int(index) for index in fitted.validation}
+    learnt = [index for index in range(len(log_mels)) if index not in validation]
+    # What fixes the int8 scales comes from clips that were learnt from, as the weights do.
+    int8 = quantise.to_int8(fitted.model, np.concatenate([frontend.patches(log_mels[i]) for i in learnt]))
+    card: dict[str, Any] = {
+        "architecture": recipe.arch,
+        "parameters": int(fitted.model.count_params()),
+        "macc": networks.macc(fitted.model),
+        "frontend": frontend.to_dict(),
+        "fingerprint": frontend.fingerprint,
+        "labels": list(lessons.labels),
+        "background": lessons.background,
+        "several_labels_clips": lessons.several,
+        "assumed_absent": list(lessons.assumed_absent),
+        "clip_rule": fitted.rule.to_dict(),
+        "labels_seen": len(lessons.clips),
+        "pool_clips": len(pool),
+        "teacher": _described(recipe.teacher),
+        "backbone": _described(recipe.backbone) if parent is None else None,
+        "validation_clips": len(validation),
+        "left_out": [*hearing.left_out, *(one for one in unanswered.left_out if one not in hearing.left_out)],
+        "seed": recipe.seed,
+        "test_fold": recipe.test_fold,
+        "seconds": round(fitted.seconds, 1),
+        "patches": fitted.patches,
+        "losses": [(told["step"], round(told["loss"], 5)) for told in fitted.history],
+        "budget_s": recipe.budget_s,
+        "parent": parent.id if parent else None,
+        "compared": parent.files.card.get("compared") if parent else state(lessons),
+        "clip_accuracy": None,
+        "int8_clip_accuracy": None,
+        "versions": _versions(),
+    }
+    fitted.model.save(directory / modelfiles.KERAS)
+    parts = [(clip, "validation" if i in validation else "train") for i, clip in enumerate(lessons.clips)]
+    parts += [(clip, "pool") for clip in unanswered.clips]
+    written = modelfiles.write(directory, card=card, int8=int8, seen=parts, parent=parent.files if parent else None)
+    if not validation:
+        return Taught(written, fitted.model)
+    held = sorted(validation)
+    measured = measure(
+        modelfiles.read(directory),
+        [log_mels[i] for i in held],
+        lessons.present[held],
+        lessons.absent[held],
+        names=lessons.labels,
+        report=report,
+        network=fitted.model,
+    )
+    known = written | measured.to_dict()
+    modelfiles.write_card(directory, known)
+    return Taught(known, fitted.model)
+
+
+def _described(path: Path | None) -> dict[str, str] | None:
+    """Name a file for the card by what does not tell where it lay."""
+    return {"file": path.name, "sha256": audio.content_hash(path)} if path is not None else None
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {"labeltool": __version__, **{name: version(name) for name in ("tensorflow", "keras", "numpy")}}
