@@ -1,12 +1,18 @@
 """Leave-one-fold-out on ESC-10: train on the other folds, score the fold left out, float and int8.
 
     python benchmarks/esc10.py DATA_DIR --folds 1 2 3 4 --seeds 0 --results RESULTS.jsonl [--set batch=32]
+    python benchmarks/esc10.py --table RESULTS.jsonl > table.md
+    python benchmarks/esc10.py --curves RESULTS.jsonl [SIMULATED.json ...] -o DIR
 
 DATA_DIR holds `audio/` and `meta/esc50.csv` as published. The folds that are there take part. One JSON line a run is
-appended to RESULTS; runs already in it (same settings, fold, seed) are not repeated. `--set` names fields of
-`TrainingSettings`, `Augmentation` (`augmentation.mix_share=1`) and `Frontend` (`frontend.floor=1e-4`). With
+appended to RESULTS; runs already in it (same settings, fold, seed) are not repeated, so that the same command goes on
+after an interruption; several processes may share one RESULTS, each with folds or seeds of its own. `--set` names
+fields of `TrainingSettings`, `Augmentation` (`augmentation.mix_share=1`) and `Frontend` (`frontend.floor=1e-4`). With
 `--labels 32` only so many clips of the training folds, drawn by seed and as many of each label as can be, keep theirs;
 the others are the pool (`--no-pool` leaves them out). `--teacher` and `--backbone` are those of `labeltool retrain`.
+
+`--table` and `--curves` train nothing. They average over `--folds`: a configuration that lacks one has no mean.
+SIMULATED are outputs of `labeltool simulate --json`.
 """
 
 from __future__ import annotations
@@ -17,19 +23,27 @@ import json
 import os
 import sys
 import tempfile
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import numpy.typing as npt
+from esc10_results import Configuration, Run, append, markdown, read, rows
 
 from labeltool import aggregate, audio, backbones, models, quantise, teacher, training
 from labeltool.ears.introducing import open_ear
+from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.features import FeatureCache
+from labeltool.frontend import Frontend
 from labeltool.pool import Pool
 from labeltool.records import StoredClip
+
+Float32 = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
 
 
 def clips_of(data: Path) -> tuple[list[StoredClip], list[str]]:
@@ -50,7 +64,7 @@ def clips_of(data: Path) -> tuple[list[StoredClip], list[str]]:
     return clips, labels
 
 
-def drawn(kinds: np.ndarray, count: int, seed: int) -> np.ndarray:
+def drawn(kinds: Indices, count: int, seed: int) -> Indices:
     """Choose `count` of some clips by seed, as many of each kind as can be; indices, ascending."""
     rng = np.random.default_rng([seed, 7])
     members = [rng.permutation(np.flatnonzero(kinds == kind)) for kind in np.unique(kinds)]
@@ -69,17 +83,190 @@ def configured(settings: Any, pairs: list[str], prefix: str) -> Any:
     return settings
 
 
-def expected_calibration_error(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Return the ECE of top probabilities in ten equal bins."""
+def expected_calibration_error(scores: Float32, truth: Indices) -> float:
+    """Return the ECE of top probabilities in ten equal bins.
+
+    Every line of results has ten; the product (`labeltool.metrics`) counts in fifteen, which gives other numbers.
+    """
     top, right = scores.max(axis=1), scores.argmax(axis=1) == truth
     bins = np.minimum((top * 10).astype(int), 9)
     return float(sum(abs(top[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean() for b in set(bins)))
 
 
-def main() -> None:
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What all runs of a call share.
+
+    Attributes
+    ----------
+    settings
+        But for the seed.
+    targets : (clips, labels) float32
+    log_mels : (frames, mels) float32, dB, one a clip
+    embeddings : (clips, width) float32
+        What the teacher hears; None without one.
+    """
+
+    configuration: Configuration
+    frontend: Frontend
+    settings: training.TrainingSettings
+    clips: list[StoredClip]
+    names: list[str]
+    targets: Float32
+    log_mels: list[Float32]
+    embeddings: Float32 | None
+    backbone: backbones.Weights | None
+
+
+def gathered(options: argparse.Namespace) -> Material:
+    """Read the clips and what goes with them."""
+    frontend = configured(models.architecture(options.arch).frontend, options.pairs, "frontend")
+    settings = configured(training.TrainingSettings(), options.pairs, "")
+    settings = replace(settings, augmentation=configured(settings.augmentation, options.pairs, "augmentation"))
+    clips, labels = clips_of(options.data)
+    names = sorted(set(labels))
+    cache = FeatureCache(options.cache, frontend)
+    cache.compute(clips)
+    return Material(
+        Configuration(
+            options.arch,
+            options.labels,
+            not options.no_pool,
+            options.teacher and options.teacher.name,
+            options.backbone and options.backbone.name,
+            tuple(sorted(options.pairs)),
+        ),
+        frontend,
+        settings,
+        clips,
+        names,
+        np.eye(len(names), dtype=np.float32)[[names.index(label) for label in labels]],
+        [cache.log_mel(clip) for clip in clips],
+        heard(options.teacher, clips, options.cache / "teacher") if options.teacher else None,
+        backbones.read_weights(options.backbone) if options.backbone else None,
+    )
+
+
+def heard(path: Path, clips: Sequence[StoredClip], cache: Path) -> Float32:
+    """Return a teacher's embeddings of the clips, (clips, width)."""
+    embeddings, failed = teacher.embed_clips(
+        open_ear(path, rate_hz=16_000, embedding=True), cache, clips, report=lambda *_: None
+    )
+    for error in failed.values():
+        raise error
+    return np.stack([embeddings[clip.key] for clip in clips])
+
+
+def parted(material: Material, fold: int, seed: int) -> tuple[Indices, Indices, Indices]:
+    """Part the clips of a run: to learn from, without a label, to be tested on."""
+    folds = np.array([clip.fold for clip in material.clips])
+    learn, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+    asked = material.configuration
+    if not asked.labels:
+        return learn, learn[:0], test
+    chosen = learn[drawn(material.targets[learn].argmax(axis=1), asked.labels, seed)]
+    return chosen, np.setdiff1d(learn, chosen) if asked.pool else learn[:0], test
+
+
+def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fitted, bytes]:
+    """Train with a fold left out and score it: the line of results, what was trained, and it as int8."""
+    learn, rest, test = parted(material, fold, seed)
+    targets, log_mels, clips = material.targets, material.log_mels, material.clips
+    said = None
+    if material.embeddings is not None:
+        said = teacher.teach_rest(material.embeddings[[*learn, *rest]], targets[learn])
+    fitted = training.fit(
+        material.configuration.arch,
+        material.frontend,
+        [log_mels[i] for i in learn],
+        targets[learn],
+        [clips[i].group for i in learn],
+        label_names=material.names,
+        settings=replace(material.settings, seed=seed),
+        backbone=material.backbone,
+        pool=Pool([log_mels[i] for i in rest], [clips[i].group for i in rest], said),
+        on_progress=lambda told: print(json.dumps(told), file=sys.stderr, flush=True),
+    )
+    learned = np.delete(learn, fitted.validation)
+    representative = np.concatenate([material.frontend.patches(log_mels[i]) for i in learned])
+    tflite = quantise.to_int8(fitted.model, representative)
+    run: Run = {"run": material.configuration.run(fold, seed), "fold": fold, "seed": seed}
+    run["seconds"] = round(fitted.seconds)
+    if len(rest) and said is not None:
+        run["teacher"] = float((said.argmax(axis=1) == targets[rest].argmax(axis=1)).mean())
+    run |= {
+        "patches": fitted.patches,
+        "validation": fitted.validation_accuracy,
+        "temperature": fitted.rule.temperature,
+    }
+    run |= scored("float", lambda patches: training.predict(fitted.model, patches), material, test, fitted.rule)
+    run |= scored("int8", quantise.Int8Model(tflite).predict, material, test, fitted.rule)
+    return run, fitted, tflite
+
+
+def scored(
+    kind: str, score: Callable[[Float32], Float32], material: Material, test: Indices, rule: aggregate.ClipRule
+) -> Run:
+    """Return the figures of one kind of the network on the clips of a fold, keys as in a line of results.
+
+    `<kind>_answers` is how sure each clip's first label is, and whether it is right: what calibration is drawn from.
+    """
+    truth, tested = material.targets[test].argmax(axis=1), [material.log_mels[i] for i in test]
+    scores, by_clip = training.clip_probabilities(score, material.frontend, tested, rule)
+    right = scores.argmax(axis=1) == truth
+    patch_right = [(one.argmax(axis=1) == label).mean() for one, label in zip(by_clip, truth, strict=True)]
+    run: Run = {
+        kind: float(right.mean()),
+        f"{kind}_ece": round(expected_calibration_error(scores, truth), 4),
+        f"{kind}_patch": round(float(np.mean(patch_right)), 4),
+        f"{kind}_answers": [[round(float(sure), 5), int(one)] for sure, one in zip(scores.max(1), right, strict=True)],
+    }
+    if kind == "float":
+        for exponent in (0.0, 0.25, 0.5, 1.0):
+            by_exponent = [
+                aggregate.clip_scores(one, material.frontend.loudness_db(log_mel), aggregate.ClipRule(exponent))
+                for one, log_mel in zip(by_clip, tested, strict=True)
+            ]
+            run[f"float_exponent_{exponent}"] = float((np.stack(by_exponent).argmax(axis=1) == truth).mean())
+        names = material.names
+        run["wrong"] = [
+            f"{names[label]}>{names[said.argmax()]}" for label, said in zip(truth[~right], scores[~right], strict=True)
+        ]
+    return run
+
+
+def keep(folder: Path, fitted: training.Fitted, tflite: bytes, name: str) -> None:
+    """Keep a trained network, as Keras has it and as int8."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fitted.model.save(folder / f"{name}.keras")
+    (folder / f"{name}.tflite").write_bytes(tflite)
+
+
+def train(options: argparse.Namespace) -> None:
     """Run what is asked and not yet in the results."""
+    material = gathered(options)
+    for seed in options.seeds:
+        for fold in options.folds:
+            # Read anew each time: another process may have done it.
+            done = {run["run"] for run in read(options.results)} if options.results.exists() else set()
+            if material.configuration.run(fold, seed) in done:
+                continue
+            run, fitted, tflite = run_fold(material, fold, seed)
+            if options.keep:
+                keep(options.keep, fitted, tflite, f"fold{fold}-seed{seed}")
+            append(options.results, run)
+            print(json.dumps(run), flush=True)
+
+
+def asked() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("paths", type=Path, nargs="*", metavar="DATA_DIR or SIMULATED.json")
+    task = parser.add_mutually_exclusive_group(required=True)
+    task.add_argument("--results", type=Path, metavar="RESULTS", help="train what is not there yet")
+    task.add_argument("--table", type=Path, metavar="RESULTS", help="Markdown on stdout")
+    task.add_argument("--curves", type=Path, metavar="RESULTS", help="PNG into the folder of -o")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR")
     parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--arch", default=models.DEFAULT_ARCHITECTURE)
@@ -88,96 +275,38 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--backbone", type=Path)
     parser.add_argument("--set", dest="pairs", nargs="*", default=[])
-    parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "labeltool-esc10-cache")
     parser.add_argument("--keep", type=Path, help="folder for the trained networks (.keras, .tflite)")
     options = parser.parse_args()
+    if options.results and len(options.paths) != 1:
+        parser.error("--results takes one DATA_DIR")
+    if options.table and options.paths:
+        parser.error("--table takes no further file")
+    if bool(options.curves) != bool(options.output):
+        parser.error("--curves and -o go together")
+    options.data = options.paths[0] if options.results else None
+    return options
 
-    frontend = configured(models.architecture(options.arch).frontend, options.pairs, "frontend")
-    base = configured(training.TrainingSettings(), options.pairs, "")
-    base = replace(base, augmentation=configured(base.augmentation, options.pairs, "augmentation"))
-    clips, labels = clips_of(options.data)
-    names = sorted(set(labels))
-    targets = np.eye(len(names), dtype=np.float32)[[names.index(label) for label in labels]]
-    cache = FeatureCache(options.cache, frontend)
-    cache.compute(clips)
-    log_mels = [cache.log_mel(clip) for clip in clips]
-    folds = np.array([clip.fold for clip in clips])
-    embeddings = None
-    if options.teacher:
-        ear = open_ear(options.teacher, rate_hz=16_000, embedding=True)
-        embeddings = teacher.embed_clips(ear, options.cache / "teacher", clips, report=lambda *_: None)
-    weights = backbones.read_weights(options.backbone) if options.backbone else None
-    asked = [f"{name}={getattr(options, name)}" for name in ("labels", "no_pool") if getattr(options, name)]
-    asked += [f"{name}={getattr(options, name).name}" for name in ("teacher", "backbone") if getattr(options, name)]
-    done = set()
-    if options.results.exists():
-        done = {json.loads(line)["run"] for line in options.results.read_text().splitlines()}
-    for seed in options.seeds:
-        for fold in options.folds:
-            run = " ".join([options.arch, *asked, *sorted(options.pairs), f"fold={fold} seed={seed}"])
-            if run in done:
-                continue
-            learn, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            rest = learn[:0]
-            if options.labels:
-                chosen = learn[drawn(targets[learn].argmax(axis=1), options.labels, seed)]
-                learn, rest = chosen, learn[:0] if options.no_pool else np.setdiff1d(learn, chosen)
-            said = teacher.teach_rest(embeddings[[*learn, *rest]], targets[learn]) if embeddings is not None else None
-            fitted = training.fit(
-                options.arch,
-                frontend,
-                [log_mels[i] for i in learn],
-                targets[learn],
-                [clips[i].group for i in learn],
-                label_names=names,
-                settings=replace(base, seed=seed),
-                backbone=weights,
-                pool=Pool([log_mels[i] for i in rest], [clips[i].group for i in rest], said),
-                on_progress=lambda e: print(json.dumps(e), file=sys.stderr, flush=True),
-            )
-            learned = np.delete(learn, fitted.validation)
-            representative = np.concatenate([frontend.patches(log_mels[i]) for i in learned])
-            tflite = quantise.to_int8(fitted.model, representative)
-            truth = targets[test].argmax(axis=1)
-            tested = [log_mels[i] for i in test]
-            entry: dict[str, Any] = {"run": run, "fold": fold, "seed": seed, "seconds": round(fitted.seconds)}
-            if len(rest) and said is not None:
-                entry["teacher"] = float((said.argmax(axis=1) == targets[rest].argmax(axis=1)).mean())
-            entry |= {
-                "patches": fitted.patches,
-                "validation": fitted.validation_accuracy,
-                "temperature": fitted.rule.temperature,
-            }
-            for kind, score in (
-                ("float", lambda patches, model=fitted.model: training.predict(model, patches)),
-                ("int8", quantise.Int8Model(tflite).predict),
-            ):
-                scores, by_clip = training.clip_probabilities(score, frontend, tested, fitted.rule)
-                entry[kind] = float((scores.argmax(axis=1) == truth).mean())
-                entry[f"{kind}_ece"] = round(expected_calibration_error(scores, truth), 4)
-                entry[f"{kind}_patch"] = round(
-                    float(np.mean([(b.argmax(1) == t).mean() for b, t in zip(by_clip, truth, strict=True)])), 4
-                )
-                if kind == "float":
-                    for exponent in (0.0, 0.25, 0.5, 1.0):
-                        rule = aggregate.ClipRule(exponent)
-                        rows = [
-                            aggregate.clip_scores(b, frontend.loudness_db(m), rule)
-                            for b, m in zip(by_clip, tested, strict=True)
-                        ]
-                        entry[f"float_exponent_{exponent}"] = float((np.stack(rows).argmax(1) == truth).mean())
-                    wrong = scores.argmax(axis=1) != truth
-                    entry["wrong"] = [
-                        f"{names[t]}>{names[s.argmax()]}" for t, s in zip(truth[wrong], scores[wrong], strict=True)
-                    ]
-            if options.keep:
-                options.keep.mkdir(parents=True, exist_ok=True)
-                fitted.model.save(options.keep / f"fold{fold}-seed{seed}.keras")
-                (options.keep / f"fold{fold}-seed{seed}.tflite").write_bytes(tflite)
-            with options.results.open("a") as file:
-                file.write(json.dumps(entry) + "\n")
-            print(json.dumps(entry), flush=True)
+
+def main() -> None:
+    """Train, or tell what was trained."""
+    options = asked()
+    try:
+        if options.results:
+            train(options)
+        elif options.table:
+            print(markdown(rows(read(options.table), options.folds), options.folds), end="")
+        else:
+            import esc10_curves
+
+            found = rows(read(options.curves), options.folds)
+            for path in esc10_curves.draw(found, options.paths, options.output):
+                print(path)
+    except LabeltoolError as error:
+        sys.exit(f"esc10: {error}")
+    except KeyboardInterrupt:
+        print("esc10: interrupted; every finished run is written, the same command goes on", file=sys.stderr)
+        sys.exit(ExitCode.INTERRUPTED)
 
 
 if __name__ == "__main__":

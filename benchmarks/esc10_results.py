@@ -1,0 +1,255 @@
+"""What the runs on ESC-10 leave behind: a file of JSON lines, one a run, and the table made of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, median, stdev
+from typing import Any
+
+from labeltool.errors import LabeltoolError, in_one_line
+
+KINDS = ("float", "int8")
+
+Run = dict[str, Any]
+"""A line: `run` is its name, of configuration, fold and seed; the figures are of the fold left out."""
+
+_NUMBERS = ("seconds", *KINDS, *(f"{kind}_ece" for kind in KINDS))
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What a run was asked for, but for its fold and seed.
+
+    Attributes
+    ----------
+    labels
+        Clips that keep their label; None for all.
+    pool
+        Whether clips without a label teach too.
+    teacher, backbone
+        Names of the files.
+    settings
+        Pairs `name=value`, sorted.
+    """
+
+    arch: str
+    labels: int | None = None
+    pool: bool = True
+    teacher: str | None = None
+    backbone: str | None = None
+    settings: tuple[str, ...] = ()
+
+    def run(self, fold: int, seed: int) -> str:
+        """Return the name of a run, by which it is found again."""
+        asked = {
+            "labels": self.labels,
+            "no_pool": not self.pool,
+            "teacher": self.teacher,
+            "backbone": self.backbone,
+        }
+        told = [f"{name}={value}" for name, value in asked.items() if value]
+        return " ".join([self.arch, *told, *self.settings, f"fold={fold} seed={seed}"])
+
+    @classmethod
+    def of(cls, run: Run) -> Configuration:
+        """Read it back from a run's name."""
+        head = run["run"].removesuffix(f" fold={run['fold']} seed={run['seed']}")
+        if head == run["run"]:
+            raise ValueError("no fold and seed")
+        # Values may hold spaces (a file name, a list), names of settings do not.
+        arch, *pairs = re.split(r" (?=[\w.]+=)", head)
+        named = dict(pair.split("=", 1) for pair in pairs)
+        labels = named.pop("labels", None)
+        return cls(
+            arch,
+            int(labels) if labels else None,
+            named.pop("no_pool", None) is None,
+            named.pop("teacher", None),
+            named.pop("backbone", None),
+            tuple(f"{name}={value}" for name, value in named.items()),
+        )
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Where it stands in a table: all labels first, then from many to few."""
+        few = -self.labels if self.labels else -sys.maxsize
+        return (self.arch, few, not self.pool, self.teacher or "", self.backbone or "", self.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A standard deviation (of a sample: n - 1), and of how many seeds or folds it is."""
+
+    value: float
+    over: str
+    count: int
+
+    def __str__(self) -> str:
+        return f"over {self.count} {self.over}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The runs of a configuration on the folds of a table. What is None cannot be told: a fold lacks."""
+
+    configuration: Configuration
+    folds: tuple[int, ...]
+    runs: tuple[Run, ...]
+
+    @property
+    def missing(self) -> list[int]:
+        """The folds without a run."""
+        return [fold for fold in self.folds if all(run["fold"] != fold for run in self.runs)]
+
+    @property
+    def lacking(self) -> dict[int, list[int]]:
+        """Seeds that lack a fold that others have, and which."""
+        had = {(run["seed"], run["fold"]) for run in self.runs}
+        there = [fold for fold in self.folds if fold not in self.missing]
+        lacks = {
+            seed: [fold for fold in there if (seed, fold) not in had] for seed in sorted({seed for seed, _ in had})
+        }
+        return {seed: folds for seed, folds in lacks.items() if folds}
+
+    def by_fold(self, key: str) -> dict[int, float]:
+        """Return the mean over seeds of a figure, for each fold that has runs."""
+        there = [fold for fold in self.folds if fold not in self.missing]
+        return {fold: fmean(run[key] for run in self.runs if run["fold"] == fold) for fold in there}
+
+    def mean(self, key: str) -> float | None:
+        """Return the mean over the folds of the mean over seeds."""
+        return None if self.missing else fmean(self.by_fold(key).values())
+
+    def by_seed(self, key: str) -> list[float]:
+        """Return the mean over the folds for each seed that has them all."""
+        seeds = {run["seed"] for run in self.runs} - set(self.lacking)
+        means = [fmean(run[key] for run in self.runs if run["seed"] == seed) for seed in sorted(seeds)]
+        return [] if self.missing else means
+
+    def spread(self, key: str, *, over_folds: bool = False) -> Spread | None:
+        """Return how far a figure scatters: over seeds where several have all folds (and it may), else over folds."""
+        seeds, folds = self.by_seed(key), list(self.by_fold(key).values())
+        if len(seeds) > 1 and not over_folds:
+            return Spread(stdev(seeds), "seeds", len(seeds))
+        return Spread(stdev(folds), "folds", len(folds)) if len(folds) > 1 and not self.missing else None
+
+
+def append(path: Path, run: Run) -> None:
+    """Write a run's line, whole and on the disk, whoever else appends to the file meanwhile."""
+    line = json.dumps(run).encode() + b"\n"
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            # What a full disk or a power cut left of another line must not swallow this one.
+            line = b"\n" + line
+        # One write: the kernel puts it at the end, in one piece.
+        if os.write(descriptor, line) != len(line):
+            raise LabeltoolError("the run was not written whole", remedy="is the disk full?", file=path)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path) -> list[Run]:
+    """Read the runs of a file, each once: the first of those of one name.
+
+    Raises
+    ------
+    LabeltoolError
+        Where a line is JSON, but no run; one cut short is passed over, and said so on stderr.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabeltoolError(f"cannot be read: {error}", file=path) from None
+    runs: dict[str, Run] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            run = json.loads(line)
+        except ValueError:
+            print(f"{path}:{number}: cut short, passed over", file=sys.stderr)
+            continue
+        try:
+            Configuration.of(run)
+            valid = all(isinstance(run[key], int | float) for key in _NUMBERS)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            valid = False
+        if not valid:
+            raise LabeltoolError(
+                "not the line of a run", remedy="give a file that `esc10.py --results` wrote", file=path, line=number
+            )
+        runs.setdefault(run["run"], run)
+    return list(runs.values())
+
+
+def rows(runs: Iterable[Run], folds: Sequence[int]) -> list[Row]:
+    """Bring runs together by configuration; those of other folds are left out, and said so on stderr."""
+    together: dict[Configuration, list[Run]] = {}
+    others: list[Run] = []
+    for run in runs:
+        place = together.setdefault(Configuration.of(run), []) if run["fold"] in folds else others
+        place.append(run)
+    if others:
+        told = ", ".join(str(fold) for fold in sorted({run["fold"] for run in others}))
+        print(f"left out: {len(others)} runs of folds not asked for ({told}); see --folds", file=sys.stderr)
+    return [
+        Row(configuration, tuple(folds), tuple(together[configuration]))
+        for configuration in sorted(together, key=lambda one: one.order)
+    ]
+
+
+def markdown(rows: Sequence[Row], folds: Sequence[int]) -> str:
+    """Return the table, a row for each configuration."""
+    head = ["network", "labels", "teacher", "backbone", "settings", *(f"fold {fold}" for fold in folds)]
+    head += ["mean of folds", "spread", "runs", "float - int8", "ECE, int8", "seconds"]
+    table = [head, ["---"] * len(head), *(_cells(row) for row in rows)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in table) + "\n\n" + _LEGEND
+
+
+_LEGEND = """\
+Clips of the fold left out that are right, in %, float / int8; a fold is the mean over its seeds. Spread: standard
+deviation (n - 1) over seeds of the mean of folds, where several seeds have every fold; else over folds. float - int8:
+points, on the mean of folds. ECE: ten bins, mean of folds. Seconds: of training, the median run.
+"""
+
+
+def _cells(row: Row) -> list[str]:
+    asked, by_fold = row.configuration, [row.by_fold(kind) for kind in KINDS]
+    labels = "all" if asked.labels is None else str(asked.labels)
+    cells = [asked.arch, labels if asked.pool else f"{labels}, no pool"]
+    cells += [_code(name) if name else "-" for name in (asked.teacher, asked.backbone, " ".join(asked.settings))]
+    cells += [_pair([of.get(fold) for of in by_fold]) for fold in row.folds]
+    means, spreads = [row.mean(kind) for kind in KINDS], [row.spread(kind) for kind in KINDS]
+    cells.append(f"lacks {folds_in_words(row.missing)}" if row.missing else _pair(means))
+    cells.append(f"{_pair([one and one.value for one in spreads])} {spreads[0]}" if spreads[0] else "-")
+    lacking = [f"seed {seed} lacks {folds_in_words(folds)}" for seed, folds in row.lacking.items()]
+    cells.append("; ".join([str(len(row.runs)), *lacking]))
+    as_float, int8, ece = *means, row.mean("int8_ece")
+    cells.append("-" if as_float is None or int8 is None else f"{100 * (as_float - int8):.2f}")
+    cells += ["-" if ece is None else f"{ece:.3f}", f"{median(run['seconds'] for run in row.runs):.0f}"]
+    return cells
+
+
+def _pair(shares: Sequence[float | None]) -> str:
+    return " / ".join(f"{100 * share:.1f}" for share in shares if share is not None) or "-"
+
+
+def folds_in_words(folds: Sequence[int]) -> str:
+    """Name folds: "fold 3", "folds 3, 4"."""
+    return f"fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}"
+
+
+def _code(text: str) -> str:
+    """Return text as a code span of a Markdown table, whatever stands in it."""
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    pad = " " if len(fence) > 1 else ""
+    return f"{fence}{pad}{in_one_line(text)}{pad}{fence}".replace("|", r"\|")
