@@ -14,7 +14,7 @@ from labeltool.frontend import Frontend
 from labeltool.lessons import Lesson
 from labeltool.project import Project
 from labeltool.records import LabelledClip
-from labeltool.splits import groups_of_fold, hold_out
+from labeltool.splits import groups_of_fold, hold_out, kept_from_pools
 from labeltool.store import Store, clips, models
 
 if TYPE_CHECKING:
@@ -74,20 +74,23 @@ def newest_parent(
 def validation_of(lessons: Lesson, parent: Parent | None, *, share: float, seed: int) -> npt.NDArray[np.int64]:
     """Choose validation clips: of a warm start the parent's, and a share of the groups it has never met.
 
-    What an ancestor has learnt from can check nothing any more, and what checked it must not be learnt from. Groups
-    that it met in its pool, and whose answers it was never told, are taken only where there would be fewer than
-    `FEWEST_TO_JUDGE_BY` clips without them; there may be none at all.
+    What an ancestor has learnt from can check nothing any more, and what checked it must not be learnt from. Where a
+    pool has met nearly everything, those that are kept from pools (`splits.kept_from_pools`) are all there is: as many
+    of them are taken as it needs for the share of all clips. Groups that it met in its pool, and whose answers it was
+    never told, are taken only where there would be fewer than `FEWEST_TO_JUDGE_BY` clips without them; there may be
+    none at all.
     """
     if parent is None:
         return np.array(hold_out(lessons.groups, lessons.kinds, share=share, seed=seed), dtype=np.int64)
     checked, learnt, pooled = parent.files.groups_checked(), parent.files.groups_learnt(), parent.files.groups_pooled()
     groups, kinds = lessons.groups, lessons.kinds
-    kept = [i for i, group in enumerate(groups) if group in checked]
 
     def with_some_of_the_rest(met: Collection[str]) -> list[int]:
         fresh = [i for i, group in enumerate(groups) if group not in met and group not in checked]
         chosen = hold_out([groups[i] for i in fresh], [kinds[i] for i in fresh], share=share, seed=seed)
-        return sorted([*kept, *(fresh[i] for i in chosen)])
+        held = checked | {groups[fresh[i]] for i in chosen}
+        spared = {groups[i] for i in fresh if kept_from_pools(groups[i], share)}
+        return hold_out(groups, kinds, share=share, seed=seed, held=held, among=spared)
 
     chosen = with_some_of_the_rest(learnt | pooled)
     if len(chosen) < FEWEST_TO_JUDGE_BY:

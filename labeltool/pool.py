@@ -65,7 +65,7 @@ class Pool:
         nothing = np.zeros((len(self), n_labels), np.float32)
         present = nothing if self.targets is None else self.targets
         absent = nothing if self.absent is None else self.absent
-        return Belief(present, absent, (present + absent).any(axis=1).astype(np.float64))
+        return Belief(present, absent, np.any(present + absent, axis=1).astype(np.float64))
 
 
 @dataclass(frozen=True, slots=True)

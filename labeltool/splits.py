@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import numpy as np
@@ -16,7 +17,15 @@ Part = Literal["train", "validation", "test"]
 _FEWEST_WORTH_HOLDING = 4
 
 
-def hold_out(groups: Sequence[str], labels: Sequence[str], *, share: float, seed: int) -> list[int]:
+def hold_out(
+    groups: Sequence[str],
+    labels: Sequence[str],
+    *,
+    share: float,
+    seed: int,
+    held: Collection[str] = (),
+    among: Collection[str] | None = None,
+) -> list[int]:
     """Choose about a share of the items to hold out, whole groups, label by label.
 
     A label gives groups until its share is reached, and keeps at least two to learn from; with fewer than three it
@@ -29,6 +38,10 @@ def hold_out(groups: Sequence[str], labels: Sequence[str], *, share: float, seed
         One of each an item.
     share
         0 to 1, of each label's items.
+    held
+        Groups that are held out whatever the share; they count towards it.
+    among
+        The groups that may be held out beside those; default all.
 
     Returns
     -------
@@ -45,28 +58,45 @@ def hold_out(groups: Sequence[str], labels: Sequence[str], *, share: float, seed
         for label in counts:
             left.setdefault(label, set()).add(group)
     total = Counter(labels)
-    held: Counter[str] = Counter()
-    held_groups: set[str] = set()
+    taken: Counter[str] = Counter()
+    taken_groups: set[str] = set()
+
+    def take(group: str) -> None:
+        counts = labels_of[group]
+        taken_groups.add(group)
+        taken.update(counts)
+        for label in counts:
+            left[label].discard(group)
 
     def hold(label: str, most: float) -> None:
         for group in rng.permutation(sorted(left[label])):
             counts = labels_of[group]
             # Half a group too many is nearer to the share than half a group too few.
-            enough = held[label] + counts[label] / 2 > most
-            if enough or any(len(left[other]) < 3 for other in counts):
+            enough = taken[label] + counts[label] / 2 > most
+            barred = among is not None and group not in among
+            if enough or barred or any(len(left[other]) < 3 for other in counts):
                 continue
-            held_groups.add(group)
-            held.update(counts)
-            for other in counts:
-                left[other].discard(group)
+            take(group)
 
+    for group in labels_of.keys() & set(held):
+        take(group)
+    given = len(taken_groups)
     for label in sorted(left):
         hold(label, share * total[label])
-    if not held_groups and share * len(labels) >= _FEWEST_WORTH_HOLDING:
+    if len(taken_groups) == given and share * len(labels) >= _FEWEST_WORTH_HOLDING:
         for label in rng.permutation(sorted(left)):
-            if held.total() < share * len(labels):
+            if taken.total() < share * len(labels):
                 hold(label, 1)
-    return sorted(index for group in held_groups for index in members[group])
+    return sorted(index for group in taken_groups for index in members[group])
+
+
+def kept_from_pools(group: str, share: float) -> bool:
+    """Tell whether a group is one of those that no pool takes, so that it can check what a pool has taught.
+
+    Its name alone decides, by a hash: the same groups in every generation, whatever the seed. About a share of them.
+    """
+    mark = int.from_bytes(hashlib.sha256(group.encode()).digest()[:8])
+    return mark < share * 2**64
 
 
 def groups_of_fold(clips: Sequence[LabelledClip], fold: int) -> set[str]:

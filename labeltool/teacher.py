@@ -28,6 +28,8 @@ _REVIEWS = 4
 # A row's length: with it the classifier's regularisation means the same for embeddings of any width.
 _NORM = 45.0
 _REGULARISATION = 0.01
+# Two answers, of which one is rare, are told apart by a bolder classifier than one of many labels.
+_REGULARISATION_BY_LABEL = 0.1
 # What a person said counts as much as so many clips of the pool.
 _LABELLED_WEIGHT = 3.0
 
@@ -85,8 +87,7 @@ def teach_rest(embeddings: Float32, targets: Float32) -> Float32:
     (pool, labels) float32
         Probabilities.
     """
-    rows = np.sign(embeddings) * np.sqrt(np.abs(embeddings.astype(np.float64)))
-    rows *= _NORM / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    rows = _hellinger(embeddings)
     known, pool = rows[: len(targets)], rows[len(targets) :]
     # A clip of several labels counts once for each, by its share.
     clip, label = np.nonzero(targets)
@@ -107,10 +108,47 @@ def teach_rest(embeddings: Float32, targets: Float32) -> Float32:
     return told
 
 
-def _classifier(rows: Any, labels: Any, weights: Any) -> LogisticRegression:
+def teach_each_label(embeddings: Float32, present: Float32, absent: Float32) -> tuple[Float32, Float32]:
+    """Label the clips without a verdict where each label is judged for itself.
+
+    One classifier a label, as in `teach_rest`, over the clips on which it was checked. None goes on by its own word:
+    measured, that only made it surer of what it had wrong.
+
+    Parameters
+    ----------
+    embeddings : (labelled + pool, width) float32
+        The labelled clips first.
+    present, absent : (labelled, labels) float32
+        As in `labeltool.heads`.
+
+    Returns
+    -------
+    present, absent : (pool, labels) float32
+        Probabilities that sum to one; both zero for a label of which nothing was heard, or nothing denied.
+    """
+    rows = _hellinger(embeddings)
+    known, pool = rows[: len(present)], rows[len(present) :]
+    told = np.zeros((2, len(pool), present.shape[1]), np.float32)
+    for label in range(present.shape[1] if len(pool) else 0):
+        heard, denied = np.flatnonzero(present[:, label]), np.flatnonzero(absent[:, label])
+        if len(heard) and len(denied):
+            clips = np.concatenate([heard, denied])
+            weights = np.concatenate([present[heard, label], absent[denied, label]]).astype(np.float64)
+            model = _classifier(known[clips], np.arange(len(clips)) < len(heard), weights, _REGULARISATION_BY_LABEL)
+            told[1, :, label], told[0, :, label] = model.predict_proba(pool).T
+    return told[0], told[1]
+
+
+def _hellinger(embeddings: Float32) -> npt.NDArray[np.float64]:
+    rows = np.sign(embeddings) * np.sqrt(np.abs(embeddings.astype(np.float64)))
+    rows *= _NORM / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    return np.asarray(rows, np.float64)
+
+
+def _classifier(rows: Any, labels: Any, weights: Any, regularisation: float = _REGULARISATION) -> LogisticRegression:
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=_REGULARISATION, max_iter=500).fit(rows, labels, sample_weight=weights)
+    return LogisticRegression(C=regularisation, max_iter=500).fit(rows, labels, sample_weight=weights)
 
 
 def _cached(path: Path) -> Float32 | None:

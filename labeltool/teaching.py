@@ -125,6 +125,7 @@ def teach(
         waiting,
         teacher=recipe.teacher,
         teacher_tensor=recipe.teacher_tensor,
+        share=settings.validation_share,
         seed=recipe.seed,
         report=report,
     )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
 from labeltool.hearing import Hearing, files_of, hear
 from labeltool.lessons import Lesson
 from labeltool.pool import Pool
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip
-from labeltool.splits import groups_of_fold
+from labeltool.splits import groups_of_fold, kept_from_pools
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -37,6 +36,11 @@ def without_fold(
     return [clip for clip in waiting if clip.group not in kept_back]
 
 
+def may_teach(waiting: Sequence[StoredClip], checked: Collection[str], share: float) -> list[StoredClip]:
+    """Return the clips a pool may take: no group that checks the network, and none of the share kept from pools."""
+    return [clip for clip in waiting if clip.group not in checked and not kept_from_pools(clip.group, share)]
+
+
 def gather(
     project: Project,
     cache: FeatureCache,
@@ -46,6 +50,7 @@ def gather(
     *,
     teacher: Path | None,
     teacher_tensor: str | None,
+    share: float,
     seed: int,
     report: Callable[..., None],
 ) -> tuple[Pool, Hearing]:
@@ -55,39 +60,36 @@ def gather(
     ----------
     held_out
         Indices of the lesson's validation clips: their groups are not learnt from.
+    share
+        Of the groups: so many are kept from pools.
     teacher, teacher_tensor
         See `labeltool.ears.introducing.open_ear`.
 
     Returns
     -------
     pool
-        Empty where clips hold several labels: what is told of a whole clip there is one label's share.
+        Empty where clips hold several labels and there is no teacher: by their own word networks got no better there,
+        measured in `benchmarks/NOTES.md`.
     hearing
         The pool's clips, and the files that could not be heard, by the teacher neither.
 
     Raises
     ------
     LabeltoolError
-        When a teacher was given for clips that hold several labels, or cannot be used, or cannot hear any more what
-        people labelled.
+        When the teacher cannot be used, or cannot hear any more what people labelled.
     """
-    if lessons.head == "sigmoid":
-        if teacher is not None:
-            raise LabeltoolError(
-                "a teacher gives each clip one label, and these hold several", file=teacher, remedy="leave it out"
-            )
+    if lessons.head == "sigmoid" and teacher is None:
         return Pool(), Hearing([], [], [])
-    checked = {lessons.groups[i] for i in held_out}
-    wanted = [clip for clip in waiting if clip.group not in checked]
+    wanted = may_teach(waiting, {lessons.groups[i] for i in held_out}, share)
     most = _MOST_CLIPS if teacher else min(_MOST_CLIPS, _MOST_CLIPS_EACH * len(lessons.clips))
     if len(wanted) > most:
         rng = np.random.default_rng([seed, 2])
         wanted = [wanted[i] for i in sorted(rng.choice(len(wanted), most, replace=False))]
     hearing = hear(cache, wanted, report=report, need=False)
-    targets = None
+    targets = absent = None
     if teacher is not None:
         from labeltool.ears.introducing import open_ear
-        from labeltool.teacher import embed_clips, teach_rest
+        from labeltool.teacher import embed_clips, teach_each_label, teach_rest
 
         learnt = np.setdiff1d(np.arange(len(lessons.clips)), held_out)
         known = [lessons.clips[i] for i in learnt]
@@ -103,5 +105,8 @@ def gather(
             [*hearing.left_out, *(one for one in files_of(failed.values()) if one not in hearing.left_out)],
         )
         rows = np.stack([embeddings[clip.key] for clip in (*known, *hearing.clips)])
-        targets = teach_rest(rows, lessons.present[learnt])
-    return Pool(hearing.log_mels, [clip.group for clip in hearing.clips], targets), hearing
+        if lessons.head == "sigmoid":
+            targets, absent = teach_each_label(rows, lessons.present[learnt], lessons.absent[learnt])
+        else:
+            targets = teach_rest(rows, lessons.present[learnt])
+    return Pool(hearing.log_mels, [clip.group for clip in hearing.clips], targets, absent), hearing

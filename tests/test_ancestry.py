@@ -18,7 +18,9 @@ from labeltool.frontend import Frontend
 from labeltool.lessons import Lesson, lesson
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
-from labeltool.unlabelled import gather
+from labeltool.unlabelled import gather, may_teach
+
+P, A = Value.PRESENT, Value.ABSENT
 
 
 def clip(number: int, fold: int | None = None) -> StoredClip:
@@ -26,7 +28,7 @@ def clip(number: int, fold: int | None = None) -> StoredClip:
 
 
 def labelled(numbers: Sequence[int]) -> list[LabelledClip]:
-    return [LabelledClip(clip(n), {"dog" if n % 2 else "cat": Value.PRESENT}) for n in numbers]
+    return [LabelledClip(clip(n), {"dog" if n % 2 else "cat": P}) for n in numbers]
 
 
 def lesson_of(numbers: Sequence[int]) -> Lesson:
@@ -79,6 +81,27 @@ def test_with_too_little_to_judge_by_the_pool_must_do_and_without_any_there_is_n
     assert len(validation_of(lesson_of(range(10)), parent, share=0.25, seed=0)) == 0
 
 
+def test_validation_grows_with_the_labels_of_a_project_whose_pool_is_nearly_everything(tmp_path: Path) -> None:
+    order, share = np.random.default_rng(0).permutation(60), 0.25
+    parent, counts = None, []
+    taught: set[str] = set()
+    for generation in range(1, 5):
+        answered, waiting = order[: 15 * generation], order[15 * generation :]
+        lessons = lesson_of(answered)
+        held = validation_of(lessons, parent, share=share, seed=generation)
+        checked = {lessons.groups[place] for place in held}
+        pool = may_teach([clip(number) for number in waiting], checked, share)
+        assert not checked & taught and (parent is None or parent.files.groups_checked() <= checked)
+        # Most of what waits teaches all the same.
+        assert len(pool) >= 0.6 * len(waiting)
+        taught |= {group for group in lessons.groups if group not in checked} | {one.group for one in pool}
+        counts.append(len(held))
+        parts = {"validation": answered[held], "train": np.delete(answered, held), "pool": [one.id for one in pool]}
+        files = model(tmp_path / str(generation), parent.files if parent else None, **parts)
+        parent = Parent(generation, files, None)  # type: ignore[arg-type]  # its network plays no part in the choice
+    assert counts == sorted(set(counts)) and 0.2 * 60 <= counts[-1] <= 0.3 * 60
+
+
 @pytest.mark.parametrize(("answered", "measured"), [(30, range(20, 30)), (24, range(10, 24))])
 def test_a_model_is_measured_on_what_it_never_met_where_there_is_enough(
     project: Project, monkeypatch: pytest.MonkeyPatch, answered: int, measured: range
@@ -112,7 +135,7 @@ def test_a_clip_of_the_pool_that_the_teacher_cannot_hear_is_left_out_and_said(
     cache = FeatureCache(project.cache / "features", Frontend())
     assert not cache.compute(stored, workers=1)
     Path(stored[3].path).unlink()
-    told = lesson([LabelledClip(stored[n], {"dog" if n else "cat": Value.PRESENT}) for n in range(2)])
+    told = lesson([LabelledClip(stored[n], {"dog" if n else "cat": P}) for n in range(2)])
 
     def hear(lessons: Lesson, waiting: Sequence[StoredClip]) -> tuple[int, list[str], list[str]]:
         pool, hearing = gather(
@@ -123,13 +146,17 @@ def test_a_clip_of_the_pool_that_the_teacher_cannot_hear_is_left_out_and_said(
             waiting,
             teacher=ear_file,
             teacher_tensor=None,
+            share=0.1,
             seed=0,
             report=lambda *_: None,
         )
         assert pool.targets is not None and len(pool.targets) == len(pool) == len(hearing.log_mels)
+        assert (pool.absent is not None) == (lessons.head == "sigmoid")
         return len(pool), [one.group for one in hearing.clips], [one["file"] for one in hearing.left_out]
 
     assert hear(told, stored[2:]) == (1, ["g2"], [stored[3].path])
-    gone = lesson([LabelledClip(stored[n], {"dog" if n else "cat": Value.PRESENT}) for n in (0, 3)])
+    several = lesson([LabelledClip(stored[0], {"dog": P, "cat": P}), LabelledClip(stored[1], {"dog": A, "cat": P})])
+    assert several.head == "sigmoid" and hear(several, stored[2:]) == (1, ["g2"], [stored[3].path])
+    gone = lesson([LabelledClip(stored[n], {"dog" if n else "cat": P}) for n in (0, 3)])
     with pytest.raises(LabeltoolError, match=r"3\.wav"):
         hear(gone, stored[2:3])

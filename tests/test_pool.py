@@ -15,9 +15,10 @@ from test_training import FRONTEND, NAMES, QUICK, clips
 from labeltool import audio, backbones, models, training
 from labeltool.ears.introducing import open_ear
 from labeltool.errors import LabeltoolError
+from labeltool.heads import Head
 from labeltool.pool import Pool, believed, draw_weights
 from labeltool.records import StoredClip
-from labeltool.teacher import embed_clips, teach_rest
+from labeltool.teacher import embed_clips, teach_each_label, teach_rest
 
 
 def test_the_pool_is_learnt_from_the_same_way_each_time_and_never_in_a_validation_group() -> None:
@@ -48,10 +49,12 @@ def test_the_pool_is_learnt_from_the_same_way_each_time_and_never_in_a_validatio
     assert (scores.argmax(axis=1) == truth.argmax(axis=1)).mean() > 0.8
 
 
-def test_what_a_teacher_says_of_the_pool_is_taught() -> None:
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+def test_what_a_teacher_says_of_the_pool_is_taught(head: Head) -> None:
     # Nobody has labelled a clip of "middle": only the teacher knows it.
     log_mels, targets, groups = clips(labels=2)
     more, truth, more_groups = clips(seed=5)
+    by_label = head == "sigmoid"
     fitted = training.fit(
         "miniresnet",
         FRONTEND,
@@ -59,13 +62,16 @@ def test_what_a_teacher_says_of_the_pool_is_taught() -> None:
         np.pad(targets, ((0, 0), (0, 1))),
         groups,
         label_names=NAMES,
+        absent=np.pad(1 - targets, ((0, 0), (0, 1))) if by_label else None,
+        head=head,
         settings=QUICK,
-        pool=Pool(more, [f"pool-{group}" for group in more_groups], truth),
+        pool=Pool(more, [f"pool-{group}" for group in more_groups], truth, 1 - truth if by_label else None),
         validation=np.array([], np.int64),
     )
     others, wanted, _ = clips(seed=9)
     scores, _ = training.clip_probabilities(partial(training.predict, fitted.model), FRONTEND, others, fitted.rule)
     assert (scores.argmax(axis=1) == wanted.argmax(axis=1))[12:].mean() > 0.8
+    assert (scores[:12, 2] < 0.5).mean() > 0.8
 
 
 def test_the_surest_are_believed_first_and_a_large_pool_does_not_drown_what_people_said() -> None:
@@ -188,3 +194,20 @@ def test_a_teacher_labels_the_rest_by_few_and_knows_only_labels_that_were_given(
     assert (told.argmax(axis=1) == truth[order][3:]).mean() > 0.9
     assert (told[:, 3] == 0).all()
     assert teach_rest(embeddings[first], targets).shape == (0, 4)
+
+
+def test_a_teacher_of_several_labels_says_nothing_where_one_was_never_heard_or_never_denied() -> None:
+    rng = np.random.default_rng(0)
+    sounds = rng.exponential(1.0, (4, 64))
+    truth = (rng.random((120, 4)) < 0.4).astype(np.float32)
+    embeddings = ((truth @ sounds + 0.2) * rng.exponential(1.0, (120, 64)) ** 0.5).astype(np.float32)
+    present, absent = truth[:40].copy(), 1 - truth[:40]
+    # The first was checked on a part of the clips and denied weakly; the third never denied, the last never heard.
+    present[20:, 0] = absent[20:, 0] = 0
+    absent[:, 0] *= 0.3
+    absent[:, 2] = present[:, 3] = 0
+    told, denied = teach_each_label(embeddings, present, absent)
+    np.testing.assert_allclose((told + denied)[:, :2], 1.0, rtol=1e-5)
+    assert not (told + denied)[:, 2:].any()
+    assert ((told[:, :2] > 0.5) == (truth[40:, :2] > 0)).mean() > 0.8
+    assert teach_each_label(embeddings[:40], present, absent)[0].shape == (0, 4)

@@ -32,6 +32,24 @@ def test_about_the_share_is_held_out_of_every_label() -> None:
     assert held != splits.hold_out(groups, labels, share=0.2, seed=1)
 
 
+@given(items=ITEMS, held=st.sets(st.integers(0, 12).map(str)), among=st.sets(st.integers(0, 12).map(str)))
+def test_what_was_held_stays_so_and_only_some_may_join_it(
+    items: list[tuple[str, str]], held: set[str], among: set[str]
+) -> None:
+    groups, labels = [group for group, _ in items], [label for _, label in items]
+    found = {groups[i] for i in splits.hold_out(groups, labels, share=0.3, seed=0, held=held, among=among)}
+    assert held & set(groups) <= found <= held | among
+    for label in {label for group, label in items if group in found - held}:
+        assert len({group for group, other in items if other == label and group not in found}) >= 2
+
+
+def test_a_share_of_the_groups_is_kept_from_pools_by_name_alone() -> None:
+    names = [f"session {number}" for number in range(2000)]
+    kept = [name for name in names if splits.kept_from_pools(name, 0.1)]
+    assert 160 <= len(kept) <= 240
+    assert all(splits.kept_from_pools(name, 0.2) for name in kept)
+
+
 def clip(number: int, group: str, label: str, fold: int | None) -> LabelledClip:
     return LabelledClip(StoredClip(number, number, "/x", "x", 0, 1, fold, group), {label: Value.PRESENT})
 
