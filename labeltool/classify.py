@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from labeltool import aggregate, audio, metrics, modelfiles, scoring
 from labeltool.ears import shelf
@@ -102,11 +103,13 @@ def _own(files: modelfiles.ModelFiles, predict: scoring.Predictor, file: str, to
     probabilities = aggregate.clip_scores(patches, np.concatenate(loudness_db), files.rule)
     said = metrics.said(probabilities[None], files.rule.head, files.rule.threshold)[0]
     said &= probabilities >= files.rule.threshold
-    starts_s = [number * frontend.patch_hop_s for number in range(len(patches))]
     return {
         "heard": [label for label, one in zip(files.labels, said, strict=True) if one and label != files.background],
         "scores": _best(files.labels, probabilities, top),
-        "windows": _windows(files.labels, patches, [(start_s, start_s + frontend.patch_s) for start_s in starts_s]),
+        "windows": [
+            _window(files.labels, scores, start_s := number * frontend.patch_hop_s, start_s + frontend.patch_s)
+            for number, scores in enumerate(patches)
+        ],
     }
 
 
@@ -133,30 +136,25 @@ def _log_mel(path: str, frontend: Frontend) -> Iterator[Float32]:
 def _borrowed(ear: Ear, file: str, top: int) -> dict[str, Any]:
     card = ear.card
     duration_s = audio.duration_s(file)
-    rows, spans = [], []
+    # Thousands of scores a window: only their sum and the best are kept.
+    total, told = np.zeros(len(card.classes), np.float64), []
     for first, pcm in windows(file, card.rate_hz, card.window):
         if pcm.any():
-            rows.append(ear.probabilities(pcm))
-            spans.append((first / card.rate_hz, min((first + card.window) / card.rate_hz, duration_s)))
-    if not rows:
-        return {"scores": [], "windows": []}
-    scores = np.stack(rows)
-    return {
-        "scores": _best(card.classes, scores.mean(axis=0), top),
-        "windows": _windows(card.classes, scores, spans),
-    }
+            scores = ear.probabilities(pcm)
+            total += scores
+            end_s = min((first + card.window) / card.rate_hz, duration_s)
+            told.append(_window(card.classes, scores, first / card.rate_hz, end_s))
+    return {"scores": _best(card.classes, total / len(told), top) if told else [], "windows": told}
 
 
-def _best(labels: Sequence[str], probabilities: Float32, top: int) -> list[dict[str, Any]]:
+def _best(labels: Sequence[str], probabilities: npt.NDArray[Any], top: int) -> list[dict[str, Any]]:
     return [_score(labels, probabilities, int(index)) for index in probabilities.argsort()[::-1][:top]]
 
 
-def _windows(labels: Sequence[str], scores: Float32, spans_s: Sequence[tuple[float, float]]) -> list[dict[str, Any]]:
-    return [
-        {"start_s": round(start_s, 4), "end_s": round(end_s, 4), **_score(labels, row, int(row.argmax()))}
-        for (start_s, end_s), row in zip(spans_s, scores, strict=True)
-    ]
+def _window(labels: Sequence[str], scores: npt.NDArray[Any], start_s: float, end_s: float) -> dict[str, Any]:
+    best = _score(labels, scores, int(scores.argmax()))
+    return {"start_s": round(start_s, 4), "end_s": round(end_s, 4), **best}
 
 
-def _score(labels: Sequence[str], probabilities: Float32, index: int) -> dict[str, Any]:
+def _score(labels: Sequence[str], probabilities: npt.NDArray[Any], index: int) -> dict[str, Any]:
     return {"label": labels[index], "index": index, "score": round(float(probabilities[index]), 4)}

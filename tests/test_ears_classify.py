@@ -84,6 +84,19 @@ def test_a_long_file_is_heard_block_by_block_as_if_whole(
         np.testing.assert_allclose(one.astype(np.int32), other, atol=0 if rate == RATE else 40)
 
 
+def test_a_model_of_ones_own_hears_a_long_file_block_by_block_too(
+    modelled: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = sound(tmp_path / "long.wav", np.random.default_rng(0).uniform(-0.5, 0.5, 16_000 * 5 + 123), 16_000)
+    whole = heard(modelled, path, "1")
+    monkeypatch.setattr(classify, "_BLOCK_S", 1.0)
+    in_blocks = heard(modelled, path, "1")
+    assert in_blocks["windows"] == whole["windows"] and len(whole["windows"]) == 8
+    assert [one["score"] for one in in_blocks["scores"]] == pytest.approx(
+        [one["score"] for one in whole["scores"]], abs=2e-4
+    )
+
+
 def test_a_label_is_text_whatever_it_holds_and_several_files_are_told_at_once(
     eared: Project, tmp_path: Path, write_tone: Callable[..., Path]
 ) -> None:
