@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labeltool import models as networks
-from labeltool import scoring, strategies, training
+from labeltool import scoring, strategies
 from labeltool.architectures import frontend_of
 from labeltool.features import FeatureCache
 from labeltool.frontend import Float32
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _HEARD_AT_FIRST = 4096
 # Networks have thousands of last features; distances survive a random projection onto so many (Johnson-Lindenstrauss).
 _KEPT_FEATURES = 128
+_PATCHES_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +66,15 @@ class Listener:
 
     def __init__(self, files: ModelFiles, asking: str, network: keras.Model | None = None) -> None:
         import keras
+        import tensorflow as tf
 
         self._files = files
         network = network or networks.load(files.directory / KERAS)
         features = network.get_layer(networks.HEAD).input
-        # One pass gives both: the features stand before the probabilities.
-        self._network = keras.Model(network.inputs, keras.layers.Concatenate()([features, network.output]))
+        # One pass gives both: the features stand before the probabilities. Traced, it takes half the processor time.
+        both = keras.Model(network.inputs, keras.layers.Concatenate()([features, network.output]))
+        patches = tf.TensorSpec(network.input_shape, tf.float32)
+        self._network = tf.function(lambda of: both(of, training=False), input_signature=[patches])
         scale = 1.0 / np.sqrt(_KEPT_FEATURES)
         drawn = np.random.default_rng(0).normal(0.0, scale, (features.shape[-1], _KEPT_FEATURES))
         self._projection = drawn.astype(np.float32)
@@ -81,7 +85,9 @@ class Listener:
         tapped: list[Float32] = []
 
         def predict(patches: Float32, /) -> Float32:
-            both = training.predict(self._network, patches)
+            starts = range(0, len(patches), _PATCHES_AT_ONCE)
+            rows = [self._network(patches[i : i + _PATCHES_AT_ONCE, :, :, None]) for i in starts]
+            both = np.concatenate([row.numpy() for row in rows])
             tapped.append(both[:, : len(self._projection)] @ self._projection)
             return both[:, len(self._projection) :]
 
