@@ -138,7 +138,8 @@ def test_a_fold_to_be_kept_unseen_is_not_carried_over_by_a_warm_start(copy: Proj
 def test_a_teacher_labels_what_nobody_has_and_a_backbone_is_started_from(copy: Project, ear_file: Path) -> None:
     at = ("--project", copy.directory)
     backbone = copy.models / "1" / modelfiles.KERAS
-    arguments = ("--from-scratch", "--teacher", ear_file, "--backbone", backbone, "--budget", "5", "--json")
+    labeltool(*at, "model", "add", ear_file, "--rate", "16000", "--name", "borrowed")
+    arguments = ("--from-scratch", "--teacher", "borrowed", "--backbone", backbone, "--budget", "5", "--json")
     told = json.loads(labeltool(*at, "retrain", *arguments).stdout)
     assert (told["pool_clips"], told["warm"]) == (3, False)
     card = modelfiles.read(copy.models / str(told["model"])).card
@@ -146,7 +147,7 @@ def test_a_teacher_labels_what_nobody_has_and_a_backbone_is_started_from(copy: P
     assert len(list((copy.cache / "teacher").rglob("*.npy"))) >= 3
     assert "--teacher" in labeltool(*at, "retrain", "--teacher-tensor", "3", check=2).stderr
     done = labeltool(*at, "retrain", "--teacher", backbone, check=1)
-    assert f"{backbone}: not a TensorFlow Lite network" in done.stderr
+    assert f"{backbone}: is of no kind that can be borrowed" in done.stderr
 
 
 def test_what_cannot_be_heard_is_left_out_and_said(copy: Project, trained: tuple[Project, dict[str, Any]]) -> None:
