@@ -107,6 +107,24 @@ def test_a_bird_network_of_48_khz_and_an_open_batch_works_like_any_other(project
     assert ear.embed(np.zeros(1000, np.int16)).shape == (10,)
 
 
+def test_a_network_of_any_length_is_given_windows_and_its_frames_are_averaged(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    def frames(x: Any) -> Any:
+        embedding = tf.signal.frame(x, 400, 400) @ tf.ones((400, 5)) / 400.0
+        return {"scores": embedding[:, :3], "embedding": embedding}
+
+    path = written(tmp_path / "frames.tflite", converted(frames, (None,)))
+    with pytest.raises(LabeltoolError, match=r"takes any number of samples .*--window SAMPLES"):
+        introduce(path, rate_hz=8000)
+    card = introduce(path, rate_hz=8000, window=1200, classes=list("abc"), activation="none")
+    half = np.concatenate([np.full(400, 16384), np.zeros(800)]).astype(np.int16)
+    ear = introducing.Ear(path, card, embedding=True)
+    np.testing.assert_allclose(ear.probabilities(half), [1 / 6] * 3, atol=1e-5)
+    # One window: mean and maximum over windows are the same.
+    np.testing.assert_allclose(ear.embed(half), [1 / 6] * 10, atol=1e-5)
+
+
 def test_a_file_brings_its_class_list_along_and_one_of_another_length_is_refused(
     ear_file: Path, tmp_path: Path
 ) -> None:
