@@ -119,9 +119,11 @@ def lesson(labelled: Sequence[LabelledClip], *, test_fold: int | None = None) ->
     background = _background(names) if none_of_these and head == "softmax" else None
     labels = names if background is None else (*names, background)
     if not names or (len(labels) < 2 and head == "softmax"):
-        told = f"only {names[0]!r} has clips to learn from" if names else "nothing is labelled that can be learnt from"
-        remedy = "label clips of at least two sounds" + (f", or clips without {names[0]!r}" if names else "")
-        raise LabeltoolError(told, remedy=remedy)
+        if names:
+            told, other = f"only {names[0]!r} has clips to learn from", repr(names[0])
+        else:
+            told, other = "no sound is labelled that can be learnt from", "it"
+        raise LabeltoolError(told, remedy=f"label clips of at least two sounds, or of one and clips without {other}")
     assumed = _hardly_denied(clips, labels) if head == "sigmoid" else ()
     present, absent = known_of(clips, labels, head=head, background=background, assumed_absent=assumed)
     return Lesson(tuple(one.clip for one in clips), labels, head, background, present, absent, several, assumed)

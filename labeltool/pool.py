@@ -4,9 +4,8 @@ Self-training by a curriculum (Cascante-Bonilla et al. 2021, "Curriculum labelin
 which it does far better than single patches; the surest are learnt from first, in the end all of them, and each review
 judges all anew, so that an early error can be taken back. Targets stay soft: a doubtful clip teaches its doubt.
 
-Where each label is judged for itself, so is what is believed: of every label the surest that it is there and the surest
-that it is not, shares of their own as in Xie et al. 2023 ("Class-distribution-aware pseudo-labeling"), so that a label
-which is everywhere does not crowd out one which is rare; in between nothing is known.
+Under a softmax only: where each label is judged for itself a network's own word made it no better
+(`benchmarks/NOTES.md`), and a pool teaches by a teacher's word or not at all.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
-from labeltool.heads import Head
 
 Float32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -41,7 +38,8 @@ class Pool:
     groups
         One a clip: those of validation clips are not learnt from.
     targets : (clips, labels) float32, optional
-        How far each label is present by a teacher's word; without, the network being trained labels them itself.
+        How far each label is present by a teacher's word; without, the network being trained labels them itself (under
+        a softmax only).
     absent : (clips, labels) float32, optional
         How far each is not, under a sigmoid; see `labeltool.heads`.
     """
@@ -77,7 +75,7 @@ class Belief:
     present, absent : (clips, labels) float32
         As in `labeltool.heads`.
     weights : (clips,) float64
-        How often each is drawn, 0 to 1.
+        How often each is drawn: 1, or 0 for never.
     """
 
     present: Float32
@@ -85,8 +83,8 @@ class Belief:
     weights: npt.NDArray[np.float64]
 
 
-def believed(head: Head, scores: Float32, share: float) -> Belief:
-    """Believe what is surest.
+def believed(scores: Float32, share: float) -> Belief:
+    """Believe the surest clips.
 
     Parameters
     ----------
@@ -95,20 +93,9 @@ def believed(head: Head, scores: Float32, share: float) -> Belief:
     share
         0 to 1, how far the curriculum is.
     """
-    if head == "softmax":
-        return Belief(scores, np.zeros_like(scores), _surest(scores.max(axis=1), share).astype(np.float64))
-    taken = np.zeros(scores.shape, np.bool_)
-    for label, column in enumerate(scores.T):
-        for members in (np.flatnonzero(column >= 0.5), np.flatnonzero(column < 0.5)):
-            taken[members, label] = _surest(np.abs(column[members] - 0.5), share)
-    # A clip with one label known teaches one label: it is worth as many draws less.
-    return Belief(scores * taken, (1 - scores) * taken, taken.mean(axis=1))
-
-
-def _surest(sure: Float32, share: float) -> npt.NDArray[np.bool_]:
-    chosen = np.zeros(len(sure), np.bool_)
-    chosen[np.argsort(-sure, kind="stable")[: int(np.ceil(share * _BELIEVED_AT_MOST * len(sure)))]] = True
-    return chosen
+    weights = np.zeros(len(scores), np.float64)
+    weights[np.argsort(-scores.max(axis=1), kind="stable")[: int(np.ceil(share * _BELIEVED_AT_MOST * len(scores)))]] = 1
+    return Belief(scores, np.zeros_like(scores), weights)
 
 
 def draw_weights(n_labelled: int, pool: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -155,7 +155,8 @@ def fit(
     backbone
         Weights that a network built anew starts from (`backbones.read_weights`), at the lower rate of a warm start.
     pool
-        Clips without a verdict to learn from too, by what its teacher says of them or else the network itself.
+        Clips without a verdict to learn from too, by what its teacher says of them or else (under a softmax only) the
+        network itself.
     validation
         Clips to keep aside; default a grouped share of every label that can spare it.
     on_progress
@@ -188,6 +189,8 @@ def fit(
         model = keras.models.clone_model(warm_start)
         model.set_weights(warm_start.get_weights())
     pool = (pool or Pool()).without({groups[i] for i in held_out})
+    if len(pool) and pool.targets is None and head == "sigmoid":
+        raise ValueError("under a sigmoid a pool needs a teacher's word")
     heard = [*(log_mels[i] for i in learn), *pool.log_mels]
     said = heads.known(head, targets[learn], absent[learn])
 
@@ -223,7 +226,7 @@ def fit(
 
     def review(network: keras.Model, share: float) -> None:
         scores, _ = clip_probabilities(partial(predict, network), frontend, pool.log_mels, rule)
-        sampler.relabel(*taught(believed(head, scores, share)))
+        sampler.relabel(*taught(believed(scores, share)))
 
     plan = Plan(
         steps=_schedule_steps(listened, frontend, settings, warm_start is not None),

@@ -79,8 +79,12 @@ def test_silence_counts_weakly_against_a_label_that_nobody_denies() -> None:
 @pytest.mark.parametrize(
     "verdicts, told",
     [
-        ([{"dog": P}, {"dog": P}], "only 'dog' has clips.*or clips without 'dog'"),
-        ([{"dog": U}, {"cat": A}, None], "nothing is labelled that can be learnt from"),
+        ([{"dog": P}, {"dog": P}], "only 'dog' has clips.*or of one and clips without 'dog'"),
+        (
+            [{"dog": U}, {"cat": A}, None],
+            "no sound is labelled that can be learnt from.*or of one and clips without it",
+        ),
+        ([None, None], "no sound is labelled"),
     ],
 )
 def test_what_cannot_be_told_apart_is_refused_in_one_line(verdicts: list[Any], told: str) -> None:

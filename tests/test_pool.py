@@ -76,31 +76,12 @@ def test_what_a_teacher_says_of_the_pool_is_taught(head: Head) -> None:
 
 def test_the_surest_are_believed_first_and_a_large_pool_does_not_drown_what_people_said() -> None:
     scores = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.5, 0.5], [0.45, 0.55]], np.float32)
-    assert believed("softmax", scores, 0.5).weights.tolist() == [1, 0, 1, 0, 0]
-    assert believed("softmax", scores, 1.0).weights.tolist() == [1, 1, 1, 0, 1]
+    assert believed(scores, 0.5).weights.tolist() == [1, 0, 1, 0, 0]
+    assert believed(scores, 1.0).weights.tolist() == [1, 1, 1, 0, 1]
     weights = draw_weights(10, (np.arange(1000) < 600).astype(np.float64))
     assert weights[:10].sum() / weights.sum() == pytest.approx(1 / 3)
     assert (weights[10:] > 0).sum() == 600
     assert draw_weights(100, np.ones(10)).tolist() == [1.0] * 110
-
-
-def test_under_a_sigmoid_each_label_believes_its_own_surest_and_leaves_the_rest_open() -> None:
-    # "often" is on every clip and sure of it; "rare" is heard on one, and less surely than all of the other's.
-    often = np.linspace(0.99, 0.9, 10)
-    rare = np.array([0.7, 0.6, 0.45, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05, 0.02])
-    scores = np.stack([often, rare], axis=1).astype(np.float32)
-    half = believed("sigmoid", scores, 0.5)
-    assert np.flatnonzero(half.present[:, 0]).tolist() == [0, 1, 2, 3]
-    assert np.flatnonzero(half.present[:, 1] > 0.5).tolist() == [0]
-    assert np.flatnonzero(half.absent[:, 1] > 0.5).tolist() == [6, 7, 8, 9]
-    # Targets stay soft, what was not believed says nothing, and a clip counts by how much is known of it.
-    known = half.present + half.absent
-    np.testing.assert_allclose(known[known > 0], 1.0)
-    assert half.present[0, 1] == np.float32(0.7)
-    assert half.weights.tolist() == [1, 0.5, 0.5, 0.5, 0, 0, 0.5, 0.5, 0.5, 0.5]
-    # In the end four fifths of each side: what lies between stays open.
-    whole = believed("sigmoid", scores, 1.0)
-    assert np.flatnonzero((whole.present + whole.absent)[:, 1]).tolist() == [0, 1, 3, 4, 5, 6, 7, 8, 9]
 
 
 @pytest.mark.parametrize("kind", ["zoo", "keras"])
