@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -77,24 +77,22 @@ def validation_of(lessons: Lesson, parent: Parent | None, *, share: float, seed:
     What an ancestor has learnt from can check nothing any more, and what checked it must not be learnt from. Where a
     pool has met nearly everything, those that are kept from pools (`splits.kept_from_pools`) are all there is: as many
     of them are taken as it needs for the share of all clips. Groups that it met in its pool, and whose answers it was
-    never told, are taken only where there would be fewer than `FEWEST_TO_JUDGE_BY` clips without them; there may be
-    none at all.
+    never told, fill that share only where there would be fewer than `FEWEST_TO_JUDGE_BY` clips without them; there may
+    be none at all.
     """
     if parent is None:
         return np.array(hold_out(lessons.groups, lessons.kinds, share=share, seed=seed), dtype=np.int64)
     checked, learnt, pooled = parent.files.groups_checked(), parent.files.groups_learnt(), parent.files.groups_pooled()
     groups, kinds = lessons.groups, lessons.kinds
 
-    def with_some_of_the_rest(met: Collection[str]) -> list[int]:
-        fresh = [i for i, group in enumerate(groups) if group not in met and group not in checked]
-        chosen = hold_out([groups[i] for i in fresh], [kinds[i] for i in fresh], share=share, seed=seed)
-        held = checked | {groups[fresh[i]] for i in chosen}
-        spared = {groups[i] for i in fresh if kept_from_pools(groups[i], share)}
-        return hold_out(groups, kinds, share=share, seed=seed, held=held, among=spared)
-
-    chosen = with_some_of_the_rest(learnt | pooled)
+    fresh = [i for i, group in enumerate(groups) if group not in learnt | pooled | checked]
+    some = hold_out([groups[i] for i in fresh], [kinds[i] for i in fresh], share=share, seed=seed)
+    held = checked | {groups[fresh[i]] for i in some}
+    spared = {groups[i] for i in fresh if kept_from_pools(groups[i], share)}
+    chosen = hold_out(groups, kinds, share=share, seed=seed, held=held, among=spared)
     if len(chosen) < FEWEST_TO_JUDGE_BY:
-        chosen = with_some_of_the_rest(learnt)
+        held = {groups[i] for i in chosen}
+        chosen = hold_out(groups, kinds, share=share, seed=seed, held=held, among=set(groups) - learnt)
     return np.array(chosen, dtype=np.int64)
 
 
