@@ -23,7 +23,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,14 @@ import numpy.typing as npt
 from esc10_results import Configuration, Run, append, markdown, read, rows
 
 from labeltool import aggregate, audio, backbones, models, quantise, teacher, training
+from labeltool.ears.ear import Ear
 from labeltool.ears.introducing import open_ear
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.features import FeatureCache
 from labeltool.frontend import Frontend
 from labeltool.pool import Pool
 from labeltool.records import StoredClip
+from labeltool.splits import kept_from_pools
 
 Float32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -103,8 +105,10 @@ class Material:
         But for the seed.
     targets : (clips, labels) float32
     log_mels : (frames, mels) float32, dB, one a clip
-    embeddings : (clips, width) float32
-        What the teacher hears; None without one.
+    teacher
+        None without one.
+    heard_in
+        Folder of what it hears.
     """
 
     configuration: Configuration
@@ -114,7 +118,8 @@ class Material:
     names: list[str]
     targets: Float32
     log_mels: list[Float32]
-    embeddings: Float32 | None
+    teacher: Ear | None
+    heard_in: Path
     backbone: backbones.Weights | None
 
 
@@ -142,19 +147,30 @@ def gathered(options: argparse.Namespace) -> Material:
         names,
         np.eye(len(names), dtype=np.float32)[[names.index(label) for label in labels]],
         [cache.log_mel(clip) for clip in clips],
-        heard(options.teacher, clips, options.cache / "teacher") if options.teacher else None,
+        open_ear(options.teacher, rate_hz=16_000, embedding=True) if options.teacher else None,
+        options.cache / "teacher",
         backbones.read_weights(options.backbone) if options.backbone else None,
     )
 
 
-def heard(path: Path, clips: Sequence[StoredClip], cache: Path) -> Float32:
-    """Return a teacher's embeddings of the clips, (clips, width)."""
-    embeddings, failed = teacher.embed_clips(
-        open_ear(path, rate_hz=16_000, embedding=True), cache, clips, report=lambda *_: None
-    )
+def told_by_teacher(
+    material: Material, learn: Indices, rest: Indices, settings: training.TrainingSettings
+) -> tuple[Float32 | None, list[Float32] | None]:
+    """Return what the teacher says of the pool, and its hints for the labelled clips and the pool's."""
+    ear = material.teacher
+    if ear is None:
+        return None, None
+    clips = [material.clips[i] for i in (*learn, *rest)]
+    embeddings, failed = teacher.embed_clips(ear, material.heard_in, clips, report=lambda *_: None)
     for error in failed.values():
         raise error
-    return np.stack([embeddings[clip.key] for clip in clips])
+    rows = np.stack([embeddings[clip.key] for clip in clips])
+    said = teacher.teach_rest(rows, material.targets[learn])
+    # As `fit` will part them: what checks the network has no say in what a hint means.
+    held = training.split_validation(material.targets[learn], [clip.group for clip in clips[: len(learn)]], settings)
+    learnt = np.setdiff1d(np.arange(len(clips)), held).tolist()
+    hints = teacher.hints_for(ear, material.heard_in, clips, learnt, material.frontend, report=lambda *_: None)
+    return said, hints
 
 
 def parted(material: Material, fold: int, seed: int) -> tuple[Indices, Indices, Indices]:
@@ -165,16 +181,18 @@ def parted(material: Material, fold: int, seed: int) -> tuple[Indices, Indices, 
     if not asked.labels:
         return learn, learn[:0], test
     chosen = learn[drawn(material.targets[learn].argmax(axis=1), asked.labels, seed)]
-    return chosen, np.setdiff1d(learn, chosen) if asked.pool else learn[:0], test
+    # As in a project, a share of the groups never goes into the pool.
+    share, groups = material.settings.validation_share, [clip.group for clip in material.clips]
+    rest = [i for i in np.setdiff1d(learn, chosen) if asked.pool and not kept_from_pools(groups[i], share)]
+    return chosen, np.array(rest, np.int64), test
 
 
 def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fitted, bytes]:
     """Train with a fold left out and score it: the line of results, what was trained, and it as int8."""
     learn, rest, test = parted(material, fold, seed)
     targets, log_mels, clips = material.targets, material.log_mels, material.clips
-    said = None
-    if material.embeddings is not None:
-        said = teacher.teach_rest(material.embeddings[[*learn, *rest]], targets[learn])
+    settings = replace(material.settings, seed=seed)
+    said, hints = told_by_teacher(material, learn, rest, settings)
     fitted = training.fit(
         material.configuration.arch,
         material.frontend,
@@ -182,9 +200,15 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fi
         targets[learn],
         [clips[i].group for i in learn],
         label_names=material.names,
-        settings=replace(material.settings, seed=seed),
+        settings=settings,
         backbone=material.backbone,
-        pool=Pool([log_mels[i] for i in rest], [clips[i].group for i in rest], said),
+        hints=None if hints is None else hints[: len(learn)],
+        pool=Pool(
+            [log_mels[i] for i in rest],
+            [clips[i].group for i in rest],
+            said,
+            hints=None if hints is None else hints[len(learn) :],
+        ),
         on_progress=lambda told: print(json.dumps(told), file=sys.stderr, flush=True),
     )
     learned = np.delete(learn, fitted.validation)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from labeltool.frontend import Frontend
 from labeltool.heads import Head, heard_together
+from labeltool.hints import Hints
 
 Float32 = npt.NDArray[np.float32]
 
@@ -80,6 +81,9 @@ class PatchSampler:
         What a mixture is taught as: under a softmax the two in the proportion they are heard, under a sigmoid both.
     weights : (clips,) float64, optional
         How often a clip is drawn beside the balance of labels; one at zero never is. Default: all alike.
+    hints
+        Of the same clips: what a teacher makes of each crop is wanted too, in columns after those of `targets`. Of a
+        mixture it is taken to be the mixture of what it makes of the two, in the proportion they are heard.
     """
 
     def __init__(
@@ -91,8 +95,10 @@ class PatchSampler:
         rng: np.random.Generator,
         head: Head = "softmax",
         weights: npt.NDArray[np.float64] | None = None,
+        hints: Hints | None = None,
     ) -> None:
         self.frontend, self.augmentation, self._rng = frontend, augmentation, rng
+        self._hints = hints
         self.head = head
         lengths = np.array([len(log_mel) for log_mel in log_mels])
         if lengths.min() < frontend.patch_frames:
@@ -102,6 +108,11 @@ class PatchSampler:
         self._length = lengths
         self._start_weights = [self._weigh_starts(log_mel) for log_mel in log_mels]
         self.relabel(targets, np.ones(len(targets)) if weights is None else weights)
+
+    @property
+    def hint_width(self) -> int:
+        """How many columns a batch has beside what is known of labels."""
+        return 0 if self._hints is None else self._hints.width
 
     def relabel(self, targets: Float32, weights: npt.NDArray[np.float64]) -> None:
         """Draw by other targets and weights from now on."""
@@ -132,25 +143,38 @@ class PatchSampler:
         -------
         patches : (n, n_mels, patch_frames) float32
             Normalised.
-        targets : (n, labels) float32
+        targets : (n, columns) float32
+            Of the clips' columns, then of the hints'.
         """
         rng, strength = self._rng, self.augmentation
         clips = self._next_clips(n)
-        power = self._crops(clips)
-        targets = self.targets[clips]
+        starts = self._starts(clips)
+        power = self._crops(clips, starts)
+        targets = self._wanted(clips, starts)
         mixed = np.flatnonzero(rng.random(n) < strength.mix_share)
         if len(mixed):
             partners = self._partners(clips[mixed])
             ratio = rng.random(len(mixed), dtype=np.float32)
             if self.head == "sigmoid":
                 ratio = _AUDIBLE_SHARE + (1 - 2 * _AUDIBLE_SHARE) * ratio
-                targets[mixed] = heard_together(targets[mixed], self.targets[partners])
-            else:
-                targets[mixed] = ratio[:, None] * targets[mixed] + (1 - ratio[:, None]) * self.targets[partners]
-            power[mixed] = self._mixed(power[mixed], self._crops(partners), ratio)
+            starts = self._starts(partners)
+            power[mixed] = self._mixed(power[mixed], self._crops(partners, starts), ratio)
+            alone, theirs = targets[mixed], self._wanted(partners, starts)
+            targets[mixed] = ratio[:, None] * alone + (1 - ratio[:, None]) * theirs
+            if self.head == "sigmoid":
+                known = self.targets.shape[1]
+                targets[mixed, :known] = heard_together(alone[:, :known], theirs[:, :known])
         patches = self.frontend.normalise(self._recorded_elsewhere(power))
         self._mask(patches)
         return patches, targets
+
+    def _wanted(self, clips: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> Float32:
+        known = self.targets[clips]
+        if self._hints is None:
+            return known
+        frontend = self.frontend
+        middle_s = (starts * frontend.hop + frontend.patch_samples / 2) / frontend.sample_rate_hz
+        return np.concatenate([known, self._hints.at(clips, middle_s)], axis=1)
 
     def _addable(self, frames: Float32) -> Float32:
         """Turn the clips' frames into what may be added up as sounds are."""
@@ -180,11 +204,10 @@ class PatchSampler:
         drawn, self._queue = self._queue[:n], self._queue[n:]
         return np.array(drawn, dtype=np.int64)
 
-    def _crops(self, clips: npt.NDArray[np.int64]) -> Float32:
+    def _crops(self, clips: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> Float32:
         """Cut one crop from each clip, stretched and shifted: `(n, frames, mels)` mel powers."""
         rng, strength, frontend = self._rng, self.augmentation, self.frontend
         n, span = len(clips), frontend.patch_frames
-        starts = self._starts(clips)
         speed = (1.0 + strength.stretch) ** rng.uniform(-1.0, 1.0, n)
         steps = (np.arange(span) - span / 2)[None, :] * speed[:, None] + span / 2
         frames = np.clip(np.rint(starts[:, None] + steps).astype(np.int64), 0, self._length[clips][:, None] - 1)
@@ -194,7 +217,7 @@ class PatchSampler:
         return np.asarray(self._power[rows[:, :, None], bands[:, None, :]])
 
     def _starts(self, clips: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Draw a place to start at for each clip, as `_weigh_starts` counts them."""
+        """Draw the frame to start at for each clip."""
         chances = self._rng.random(len(clips))
         found = [
             min(int(np.searchsorted(self._start_weights[clip], chance)), len(self._start_weights[clip]) - 1)

@@ -48,7 +48,8 @@ class Deadline:
 class Plan:
     """How far to descend, from which rate; when, as shares of the steps, a network labels the pool, and how.
 
-    `average_share` is the part of the steps that the averaged weights remember.
+    `average_share` is the part of the steps that the averaged weights remember; `hint_weight` is what a hint's squared
+    error counts beside the labels' loss, where the sampler wants hints.
     """
 
     steps: int
@@ -58,6 +59,7 @@ class Plan:
     average_share: float
     reviews: Sequence[float]
     review: Callable[[keras.Model, float], None]
+    hint_weight: float = 1.0
 
 
 def descend(
@@ -71,19 +73,28 @@ def descend(
     import keras
     import tensorflow as tf
 
-    plain, model, steps = model, models.for_training(model), plan.steps
+    plain = models.hinting(model, sampler.hint_width) if sampler.hint_width else model
+    twin, steps = models.for_training(plain), plan.steps
     optimizer = keras.optimizers.AdamW(learning_rate=0.0, weight_decay=plan.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    optimizer.build(model.trainable_variables)
-    averages = [tf.Variable(variable.value, trainable=False) for variable in model.weights]
+    optimizer.build(twin.trainable_variables)
+    averages = [tf.Variable(variable.value, trainable=False) for variable in twin.weights]
+
+    def loss_of(patches: Any, wanted: Any) -> Any:
+        told = twin(patches, training=True)
+        if not sampler.hint_width:
+            return heads.tensor_log_loss(sampler.head, told, wanted)
+        known, hints = wanted[:, : -sampler.hint_width], wanted[:, -sampler.hint_width :]
+        apart = tf.reduce_mean(tf.square(told[1] - hints))
+        return heads.tensor_log_loss(sampler.head, told[0], known) + plan.hint_weight * apart
 
     @tf.function  # type: ignore[untyped-decorator]
     def step(patches: Any, wanted: Any, keep: Any) -> Any:
         with tf.GradientTape() as tape:
-            loss = heads.tensor_log_loss(sampler.head, model(patches, training=True), wanted)
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        for average, variable in zip(averages, model.weights, strict=True):
+            loss = loss_of(patches, wanted)
+        gradients = tape.gradient(loss, twin.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, twin.trainable_variables, strict=True))
+        for average, variable in zip(averages, twin.weights, strict=True):
             average.assign(keep * average + (1.0 - keep) * variable.value)
         return loss
 
@@ -99,7 +110,7 @@ def descend(
             reviewed += 1
             if taken:  # a warm start reviews first of all, by the weights it comes with
                 settle_averages()
-            plan.review(plain, reviewed / len(plan.reviews))
+            plan.review(model, reviewed / len(plan.reviews))
         rise = min(1.0, (taken + 1) / max(1.0, 0.05 * steps))
         optimizer.learning_rate = plan.rate * rise * 0.5 * (1.0 + math.cos(math.pi * progress))
         # A young average forgets faster: it must not remember the random start.

@@ -41,11 +41,27 @@ class _Place:
     frames: int
 
 
-def clip_pcm(clip: StoredClip, frontend: Frontend) -> npt.NDArray[np.int16]:
-    """Read a clip's samples as the frontend hears them.
+def heard_span(clip: StoredClip, frontend: Frontend) -> tuple[float, float]:
+    """Return from where to where of its recording a clip is heard, seconds.
 
     A clip shorter than one patch is heard with the recording around it, the clip in the middle, moved where the file
-    begins or ends; only a file shorter than a patch is filled up with silence.
+    begins or ends.
+
+    Raises
+    ------
+    LabeltoolError
+        When the file cannot be read.
+    """
+    rate, wanted = frontend.sample_rate_hz, frontend.patch_samples
+    if round((clip.end_s - clip.start_s) * rate) >= wanted:
+        return clip.start_s, clip.end_s
+    duration_s = audio.duration_s(clip.path)
+    start_s = max(0.0, min((clip.start_s + clip.end_s - wanted / rate) / 2, duration_s - wanted / rate))
+    return start_s, start_s + wanted / rate
+
+
+def clip_pcm(clip: StoredClip, frontend: Frontend) -> npt.NDArray[np.int16]:
+    """Read a clip's samples as the frontend hears them: `heard_span`, and what a file is too short for is silence.
 
     Returns
     -------
@@ -58,13 +74,8 @@ def clip_pcm(clip: StoredClip, frontend: Frontend) -> npt.NDArray[np.int16]:
         When the file cannot be read, is another sound by now, or holds nothing where the clip is.
     """
     audio.require_content(clip.path, clip.sha256)
-    rate, wanted = frontend.sample_rate_hz, frontend.patch_samples
-    start_s, end_s = clip.start_s, clip.end_s
-    if round((end_s - start_s) * rate) < wanted:
-        duration_s = audio.duration_s(clip.path)
-        start_s = max(0.0, min((start_s + end_s - wanted / rate) / 2, duration_s - wanted / rate))
-        end_s = start_s + wanted / rate
-    pcm = audio.read_pcm(clip.path, start_s, end_s, rate)
+    wanted = frontend.patch_samples
+    pcm = audio.read_pcm(clip.path, *heard_span(clip, frontend), frontend.sample_rate_hz)
     if len(pcm) == 0:
         raise LabeltoolError(
             f"the recording ends before the clip at {clip.start_s:g} s", file=clip.path, remedy="was the file changed?"

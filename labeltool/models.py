@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 HEAD = "head"
 """Name of the one dense layer whose outputs are labels; everything before it is the backbone."""
 
+_HINT = "hint"
+
 
 def build(arch: str, n_labels: int, frontend: Frontend, head: Head = "softmax") -> keras.Model:
     """Build an untrained network.
@@ -47,6 +49,8 @@ def build(arch: str, n_labels: int, frontend: Frontend, head: Head = "softmax") 
     import keras
 
     inputs = keras.Input((frontend.n_mels, frontend.patch_frames, 1), name="patch")
+    # Layers draw their weights' seeds in the order they are made: this one stays first, or figures are others'.
+    last = keras.layers.Dense(n_labels, activation=head, name=HEAD)
     try:
         features = spec.build_backbone(inputs)
     except ValueError as error:  # a layer is left with nothing to look at
@@ -54,8 +58,7 @@ def build(arch: str, n_labels: int, frontend: Frontend, head: Head = "softmax") 
             f"{arch} cannot take patches of {frontend.patch_frames} frames",
             remedy=f"its own have {spec.frontend.patch_frames}: give a longer --patch-s, or none",
         ) from error
-    outputs = keras.layers.Dense(n_labels, activation=head, name=HEAD)(features)
-    return keras.Model(inputs, outputs, name=arch)
+    return keras.Model(inputs, last(features), name=arch)
 
 
 def widen_head(
@@ -108,11 +111,27 @@ def _need_labels(n_labels: int, head: Head) -> None:
         raise LabeltoolError("a classifier needs at least two labels", remedy="label clips of a second sound")
 
 
+def hinting(model: keras.Model, width: int) -> keras.Model:
+    """Return a network that tells hints (`labeltool.hints`) beside what another tells; they share their weights.
+
+    Returns
+    -------
+    keras.Model
+        Its outputs are the given network's and `(batch, width)` float32 numbers, from the same features. They begin at
+        zero: until they follow the hints, they pull at nothing.
+    """
+    import keras
+
+    features = model.get_layer(HEAD).input
+    hints = keras.layers.Dense(width, kernel_initializer="zeros", name=_HINT)(features)
+    return keras.Model(model.inputs, [*model.outputs, hints], name=model.name)
+
+
 def for_training(model: keras.Model) -> keras.Model:
     """Return a copy of a network that computes the same and trains two to four times as fast.
 
     Keras 3 spells batch normalisation out in eight passes over memory; here it is one fused operation. On processors
-    with bfloat16 matrix units the convolutions use them; the weights stay float32, and so does the head.
+    with bfloat16 matrix units the convolutions use them; the weights stay float32, and so do the last layers.
     """
     import keras
     import tensorflow as tf
@@ -137,7 +156,7 @@ def for_training(model: keras.Model) -> keras.Model:
         kind = FusedNorm if isinstance(layer, keras.layers.BatchNormalization) else type(layer)
         config = layer.get_config()
         # A depthwise convolution has no matrix to multiply: in bfloat16 its gradient takes up to six times as long.
-        whole = layer.name == HEAD or isinstance(layer, keras.layers.DepthwiseConv2D)
+        whole = layer.name in (HEAD, _HINT) or isinstance(layer, keras.layers.DepthwiseConv2D)
         config["dtype"] = "float32" if whole else policy
         return kind.from_config(config)
 

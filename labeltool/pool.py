@@ -42,12 +42,15 @@ class Pool:
         a softmax only).
     absent : (clips, labels) float32, optional
         How far each is not, under a sigmoid; see `labeltool.heads`.
+    hints : (moments, width) float32 each, optional
+        See `labeltool.hints`.
     """
 
     log_mels: Sequence[Float32] = ()
     groups: Sequence[str] = ()
     targets: Float32 | None = None
     absent: Float32 | None = None
+    hints: Sequence[Float32] | None = None
 
     def __len__(self) -> int:
         return len(self.log_mels)
@@ -56,7 +59,8 @@ class Pool:
         """Return the pool less the clips of some groups."""
         kept = [index for index, group in enumerate(self.groups) if group not in groups]
         targets, absent = (None if told is None else told[kept] for told in (self.targets, self.absent))
-        return Pool([self.log_mels[i] for i in kept], [self.groups[i] for i in kept], targets, absent)
+        hints = None if self.hints is None else [self.hints[i] for i in kept]
+        return Pool([self.log_mels[i] for i in kept], [self.groups[i] for i in kept], targets, absent, hints)
 
     def told(self, n_labels: int) -> Belief:
         """Return the teacher's word on every clip; without a teacher that nothing is known of any."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ import numpy.typing as npt
 from labeltool import audio
 from labeltool.ears.ear import Ear
 from labeltool.errors import LabeltoolError
+from labeltool.features import heard_span
+from labeltool.frontend import Frontend
+from labeltool.hints import STEP_S, Directions, hellinger
 from labeltool.records import StoredClip
 
 if TYPE_CHECKING:
@@ -24,9 +28,13 @@ if TYPE_CHECKING:
 
 Float32 = npt.NDArray[np.float32]
 
+Report = Callable[..., None]
+
+_LISTENING = "listening with the teacher"
+_MOMENTS = ".moments"
 _REVIEWS = 4
-# A row's length: with it the classifier's regularisation means the same for embeddings of any width.
-_NORM = 45.0
+# So many clips settle what hints mean, however many there are.
+_SETTLED_BY = 512
 _REGULARISATION = 0.01
 # Two answers, of which one is rare, are told apart by a bolder classifier than one of many labels.
 _REGULARISATION_BY_LABEL = 0.1
@@ -35,7 +43,7 @@ _LABELLED_WEIGHT = 3.0
 
 
 def embed_clips(
-    ear: Ear, directory: Path, clips: Sequence[StoredClip], *, report: Callable[..., None]
+    ear: Ear, directory: Path, clips: Sequence[StoredClip], *, report: Report
 ) -> tuple[dict[str, Float32], dict[str, LabeltoolError]]:
     """Embed clips, each only once: `directory/<ear>/` keeps what was computed and may be deleted at will.
 
@@ -46,27 +54,55 @@ def embed_clips(
     failed
         Clip key to error, of the clips that could not be read.
     """
-    folder = directory / ear.name
-    folder.mkdir(parents=True, exist_ok=True)
     embeddings: dict[str, Float32] = {}
     failed: dict[str, LabeltoolError] = {}
     for place, clip in enumerate(clips):
-        path = folder / f"{hashlib.sha256(clip.key.encode()).hexdigest()}.npy"
-        row = _cached(path)
-        if row is None:
-            report("listening with the teacher", place, len(clips))
-            try:
-                audio.require_content(clip.path, clip.sha256)
-                row = ear.embed(audio.read_pcm(clip.path, clip.start_s, clip.end_s, ear.card.rate_hz))
-            except LabeltoolError as error:
-                failed[clip.key] = error
-                continue
-            partial = path.with_suffix(".partial")
-            with partial.open("wb") as file:
-                np.save(file, row)
-            partial.replace(path)
-        embeddings[clip.key] = row
+        try:
+            embeddings[clip.key] = _kept(
+                directory, ear, clip, (clip.start_s, clip.end_s), "", partial(report, _LISTENING, place, len(clips))
+            )
+        except LabeltoolError as error:
+            failed[clip.key] = error
     return embeddings, failed
+
+
+def hints_for(
+    ear: Ear,
+    directory: Path,
+    clips: Sequence[StoredClip],
+    learnt: Sequence[int],
+    frontend: Frontend,
+    *,
+    report: Report,
+) -> list[Float32]:
+    """Tell what an ear makes of clips, moment by moment, for a network to learn to tell (`labeltool.hints`).
+
+    Parameters
+    ----------
+    learnt
+        Indices of clips that may teach: by these it is settled what a hint's numbers mean.
+    frontend
+        The network's: the ear hears what it hears.
+
+    Returns
+    -------
+    (moments, width of a hint) float32 each
+
+    Raises
+    ------
+    LabeltoolError
+        When a clip cannot be read.
+    """
+
+    def embeddings(place: int) -> Float32:
+        clip = clips[place]
+        span = heard_span(clip, frontend)
+        return _kept(directory, ear, clip, span, _MOMENTS, partial(report, _LISTENING, place, len(clips)))
+
+    # Read again for the second pass rather than held: a clip's embeddings are as large as its sound, its hints small.
+    some = np.unique(np.linspace(0, len(learnt) - 1, min(len(learnt), _SETTLED_BY)).astype(int))
+    directions = Directions.of([embeddings(learnt[place]) for place in some])
+    return [directions.hints(embeddings(place)) for place in range(len(clips))]
 
 
 def teach_rest(embeddings: Float32, targets: Float32) -> Float32:
@@ -87,7 +123,7 @@ def teach_rest(embeddings: Float32, targets: Float32) -> Float32:
     (pool, labels) float32
         Probabilities.
     """
-    rows = _hellinger(embeddings)
+    rows = hellinger(embeddings)
     known, pool = rows[: len(targets)], rows[len(targets) :]
     # A clip of several labels counts once for each, by its share.
     clip, label = np.nonzero(targets)
@@ -126,7 +162,7 @@ def teach_each_label(embeddings: Float32, present: Float32, absent: Float32) -> 
     present, absent : (pool, labels) float32
         Probabilities that sum to one; both zero for a label of which nothing was heard, or nothing denied.
     """
-    rows = _hellinger(embeddings)
+    rows = hellinger(embeddings)
     known, pool = rows[: len(present)], rows[len(present) :]
     told = np.zeros((2, len(pool), present.shape[1]), np.float32)
     for label in range(present.shape[1] if len(pool) else 0):
@@ -139,21 +175,29 @@ def teach_each_label(embeddings: Float32, present: Float32, absent: Float32) -> 
     return told[0], told[1]
 
 
-def _hellinger(embeddings: Float32) -> npt.NDArray[np.float64]:
-    rows = np.sign(embeddings) * np.sqrt(np.abs(embeddings.astype(np.float64)))
-    rows *= _NORM / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-    return np.asarray(rows, np.float64)
-
-
 def _classifier(rows: Any, labels: Any, weights: Any, regularisation: float = _REGULARISATION) -> LogisticRegression:
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(C=regularisation, max_iter=500).fit(rows, labels, sample_weight=weights)
 
 
-def _cached(path: Path) -> Float32 | None:
-    """Return a clip's embedding from the cache, or None where there is none that can be read."""
+def _kept(
+    directory: Path, ear: Ear, clip: StoredClip, span: tuple[float, float], kind: str, report: Callable[[], None]
+) -> Float32:
+    """Return what is kept of a clip, or make it now; a file that cannot be read is made anew."""
+    heard = f"{clip.key} {span[0]:.6f} {span[1]:.6f}" if kind else clip.key
+    path = directory / ear.name / f"{hashlib.sha256(heard.encode()).hexdigest()}{kind}.npy"
     try:
         return np.asarray(np.load(path, allow_pickle=False), np.float32)
     except (OSError, ValueError, EOFError):
-        return None
+        report()
+    audio.require_content(clip.path, clip.sha256)
+    pcm = audio.read_pcm(clip.path, *span, ear.card.rate_hz)
+    # Half the bits do for what is compressed to a few numbers anyway.
+    made = ear.embed_moments(pcm, STEP_S).astype(np.float16) if kind else ear.embed(pcm)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".partial")
+    with unfinished.open("wb") as file:
+        np.save(file, made)
+    unfinished.replace(path)
+    return np.asarray(made, np.float32)

@@ -27,8 +27,13 @@ from labeltool.unlabelled import gather
 if TYPE_CHECKING:
     import keras
 
+    from labeltool.ears.ear import Ear
+
 Report = Callable[..., None]
 """Called with stage, done, total and a text."""
+
+# What a bare file that does not say is taken to hear at.
+_TEACHERS_RATE_HZ = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +122,26 @@ def teach(
         if checked_on is None
         else np.array([place for place, group in enumerate(lessons.groups) if group in checked_on], np.int64)
     )
+    teacher = _opened(recipe)
     pool, unanswered = gather(
         project,
         cache,
         lessons,
         held_out,
         waiting,
-        teacher=recipe.teacher,
-        teacher_tensor=recipe.teacher_tensor,
+        teacher=teacher,
         share=settings.validation_share,
         seed=recipe.seed,
         report=report,
     )
+    hints = None
+    if teacher is not None:
+        from labeltool.teacher import hints_for
+
+        clips = [*lessons.clips, *unanswered.clips]
+        learnt = np.setdiff1d(np.arange(len(clips)), held_out).tolist()
+        told = hints_for(teacher, project.cache / "teacher", clips, learnt, frontend, report=report)
+        hints, pool = told[: len(lessons.clips)], replace(pool, hints=told[len(lessons.clips) :])
     if recipe.budget_s is not None:
         to_check = sum(len(frontend.patch_starts(len(log_mels[place]))) for place in held_out)
         report("rehearsing what follows training", 0, 0)
@@ -150,6 +163,7 @@ def teach(
         settings=settings,
         warm_start=parent.network if parent else None,
         backbone=backbones.read_weights(recipe.backbone) if recipe.backbone else None,
+        hints=hints,
         pool=pool,
         validation=held_out,
         on_progress=lambda told: report("training", told["step"], told["steps"], f"{told['left_s']:.0f} s left"),
@@ -207,6 +221,14 @@ def teach(
     known = written | measured.to_dict()
     modelfiles.write_card(directory, known)
     return Taught(known, fitted.model)
+
+
+def _opened(recipe: Recipe) -> Ear | None:
+    if recipe.teacher is None:
+        return None
+    from labeltool.ears.introducing import open_ear
+
+    return open_ear(recipe.teacher, recipe.teacher_tensor, rate_hz=_TEACHERS_RATE_HZ, embedding=True)
 
 
 def _described(path: Path | None) -> dict[str, str] | None:

@@ -21,6 +21,7 @@ from labeltool.backbones import Weights, give_weights
 from labeltool.descent import Deadline, Plan, Report, descend
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
+from labeltool.hints import Hints
 from labeltool.pool import REVIEWS, Belief, Pool, believed, draw_weights
 from labeltool.splits import hold_out
 from labeltool.waves import WaveSampler
@@ -54,6 +55,8 @@ class TrainingSettings:
         Horizon of the exponential average of the weights, as a share of the steps.
     validation_share
         Share of the clips kept for validation, by whole groups.
+    hint_weight
+        What a hint's mean squared error counts beside the labels' loss, where there are hints.
     pooling
         How patches make a clip; None: chosen on the validation clips.
     """
@@ -71,6 +74,7 @@ class TrainingSettings:
     average_share: float = 0.03
     validation_share: float = 0.1
     loudness_exponent: float = 1.0
+    hint_weight: float = 1.0
     pooling: aggregate.Pooling | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -124,6 +128,7 @@ def fit(
     settings: TrainingSettings | None = None,
     warm_start: keras.Model | None = None,
     backbone: Weights | None = None,
+    hints: Sequence[Float32] | None = None,
     pool: Pool | None = None,
     validation: Indices | None = None,
     on_progress: Report | None = None,
@@ -154,6 +159,9 @@ def fit(
         A trained network with the same labels in the same order (`models.widen_head` makes it so); copied, not changed.
     backbone
         Weights that a network built anew starts from (`backbones.read_weights`), at the lower rate of a warm start.
+    hints : (moments, width) float32 each
+        One array a clip: what a teacher makes of its moments, to be told beside the labels while learning (see
+        `labeltool.hints`); the pool's clips then have theirs.
     pool
         Clips without a verdict to learn from too, by what its teacher says of them or else (under a softmax only) the
         network itself.
@@ -208,6 +216,7 @@ def fit(
         np.random.default_rng(settings.seed),
         head,
         weights,
+        None if hints is None else Hints.of([*(hints[i] for i in learn), *(pool.hints or ())]),
     )
     # What the network says itself is worth a longer look at what people said; a teacher's word is worth theirs.
     self_taught = len(pool) > 0 and pool.targets is None
@@ -236,6 +245,7 @@ def fit(
         average_share=settings.average_share,
         reviews=() if not self_taught else REVIEWS if warm_start is None else (0.0,),
         review=review,
+        hint_weight=settings.hint_weight,
     )
     steps = descend(model, sampler, plan, deadline, report)
     accuracy = patch_accuracy = None

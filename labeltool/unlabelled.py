@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,11 +18,11 @@ from labeltool.splits import groups_of_fold, kept_from_pools
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from labeltool.ears.ear import Ear
+
 # More clips without a verdict than this are not learnt from: listening to them all would take longer than they teach.
 # By the network's own word, no more than so many for each that people labelled: the first lessons must stay short.
 _MOST_CLIPS, _MOST_CLIPS_EACH = 500, 8
-# What a bare file that does not say is taken to hear at.
-_TEACHERS_RATE_HZ = 16_000
 
 
 def without_fold(
@@ -48,8 +47,7 @@ def gather(
     held_out: npt.NDArray[np.int64],
     waiting: Sequence[StoredClip],
     *,
-    teacher: Path | None,
-    teacher_tensor: str | None,
+    teacher: Ear | None,
     share: float,
     seed: int,
     report: Callable[..., None],
@@ -62,8 +60,8 @@ def gather(
         Indices of the lesson's validation clips: their groups are not learnt from.
     share
         Of the groups: so many are kept from pools.
-    teacher, teacher_tensor
-        See `labeltool.ears.introducing.open_ear`.
+    teacher
+        A borrowed ear, opened with its embedding.
 
     Returns
     -------
@@ -76,7 +74,7 @@ def gather(
     Raises
     ------
     LabeltoolError
-        When the teacher cannot be used, or cannot hear any more what people labelled.
+        When the teacher cannot hear any more what people labelled.
     """
     if lessons.head == "sigmoid" and teacher is None:
         return Pool(), Hearing([], [], [])
@@ -88,13 +86,11 @@ def gather(
     hearing = hear(cache, wanted, report=report, need=False)
     targets = absent = None
     if teacher is not None:
-        from labeltool.ears.introducing import open_ear
         from labeltool.teacher import embed_clips, teach_each_label, teach_rest
 
         learnt = np.setdiff1d(np.arange(len(lessons.clips)), held_out)
         known = [lessons.clips[i] for i in learnt]
-        ear = open_ear(teacher, teacher_tensor, rate_hz=_TEACHERS_RATE_HZ, embedding=True)
-        embeddings, failed = embed_clips(ear, project.cache / "teacher", [*known, *hearing.clips], report=report)
+        embeddings, failed = embed_clips(teacher, project.cache / "teacher", [*known, *hearing.clips], report=report)
         for clip in known:
             if clip.key in failed:
                 raise failed[clip.key]

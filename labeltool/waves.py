@@ -29,11 +29,14 @@ class WaveSampler(PatchSampler):
         starts = np.arange(0, len(log_mel) - self.frontend.patch_frames + 1, _GRID)
         return self._chances(10.0 * np.log10(self.frontend.mean_powers(log_mel, starts) + self.frontend.floor))
 
-    def _crops(self, clips: npt.NDArray[np.int64]) -> Float32:
+    def _starts(self, clips: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        places = super()._starts(clips) * _GRID + self._rng.integers(0, _GRID, len(clips))
+        return np.asarray(np.minimum(places, self._length[clips] - self.frontend.patch_frames))
+
+    def _crops(self, clips: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> Float32:
         """Cut one crop from each clip, faster or slower: `(n, samples)`."""
         rng, span = self._rng, self.frontend.patch_frames
         last = self._length[clips] - 1
-        starts = np.minimum(self._starts(clips) * _GRID + rng.integers(0, _GRID, len(clips)), last + 1 - span)
         speed = (1.0 + self.augmentation.stretch) ** rng.uniform(-1.0, 1.0, len(clips))
         places = starts[:, None] + (np.arange(span) - span / 2)[None, :] * speed[:, None] + span / 2
         places = np.clip(places, 0, last[:, None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -102,14 +103,31 @@ class Ear:
         (2 * width,) float32
             Mean and maximum over windows that overlap by half.
         """
-        assert self._embedding is not None, "opened without its embedding"
         window = self.card.window
         padded = np.pad(pcm, (0, max(0, window - len(pcm))))
-        rows = [
-            self._vector(self._hear(padded[first : first + window])[self._embedding])
-            for first in range(0, len(padded) - window + 1, window // 2)
-        ]
+        rows = self._embeddings(padded, range(0, len(padded) - window + 1, window // 2))
         return np.concatenate([np.mean(rows, axis=0), np.max(rows, axis=0)]).astype(np.float32)
+
+    def embed_moments(self, pcm: npt.NDArray[np.int16], step_s: float) -> Float32:
+        """Embed what is around each of a clip's moments, `step_s` seconds apart from its beginning on.
+
+        Parameters
+        ----------
+        pcm : (samples,) int16
+            Mono, at the ear's rate; beyond its ends there is silence.
+
+        Returns
+        -------
+        (moments, width) float32
+        """
+        window = self.card.window
+        padded = np.pad(pcm, (window // 2, window))
+        moments = np.arange(0.0, len(pcm), step_s * self.card.rate_hz)
+        return np.stack(self._embeddings(padded, np.rint(moments).astype(int).tolist()))
+
+    def _embeddings(self, pcm: npt.NDArray[np.int16], starts: Iterable[int]) -> list[Float32]:
+        assert self._embedding is not None, "opened without its embedding"
+        return [self._vector(self._hear(pcm[first : first + self.card.window])[self._embedding]) for first in starts]
 
     def _hear(self, pcm: npt.NDArray[np.int16]) -> dict[str, Float32]:
         frontend = self.card.frontend
