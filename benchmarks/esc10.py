@@ -34,7 +34,7 @@ import numpy as np
 import numpy.typing as npt
 from esc10_results import Configuration, Run, append, markdown, read, rows
 
-from labeltool import aggregate, audio, backbones, models, quantise, teacher, training
+from labeltool import aggregate, audio, backbones, metrics, models, quantise, teacher, training
 from labeltool.ears.ear import Ear
 from labeltool.ears.introducing import open_ear
 from labeltool.errors import ExitCode, LabeltoolError
@@ -83,16 +83,6 @@ def configured(settings: Any, pairs: list[str], prefix: str) -> Any:
         if head == prefix:
             settings = replace(settings, **{field: json.loads(value)})
     return settings
-
-
-def expected_calibration_error(scores: Float32, truth: Indices) -> float:
-    """Return the ECE of top probabilities in ten equal bins.
-
-    Every line of results has ten; the product (`labeltool.metrics`) counts in fifteen, which gives other numbers.
-    """
-    top, right = scores.max(axis=1), scores.argmax(axis=1) == truth
-    bins = np.minimum((top * 10).astype(int), 9)
-    return float(sum(abs(top[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean() for b in set(bins)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +231,7 @@ def scored(
     patch_right = [(one.argmax(axis=1) == label).mean() for one, label in zip(by_clip, truth, strict=True)]
     run: Run = {
         kind: float(right.mean()),
-        f"{kind}_ece": round(expected_calibration_error(scores, truth), 4),
+        f"{kind}_ece": round(metrics.expected_calibration_error(scores.max(axis=1), right), 4),
         f"{kind}_patch": round(float(np.mean(patch_right)), 4),
         f"{kind}_answers": [[round(float(sure), 5), int(one)] for sure, one in zip(scores.max(1), right, strict=True)],
     }

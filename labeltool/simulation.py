@@ -311,6 +311,7 @@ def _summary(
             "clip_accuracy_by_seed": [point.clip_accuracy for point in points],
             "int8_clip_accuracy": _mean([point.int8_clip_accuracy for point in points]),
             "suggestions_right": _mean([point.suggestions_right for point in points]),
+            "suggestions_right_by_seed": [point.suggestions_right for point in points],
             "first_right": _mean([point.first_right for point in points]),
         }
         for points in zip(*runs, strict=True)
