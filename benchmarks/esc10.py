@@ -9,7 +9,8 @@ appended to RESULTS; runs already in it (same settings, fold, seed) are not repe
 after an interruption; several processes may share one RESULTS, each with folds or seeds of its own. `--set` names
 fields of `TrainingSettings`, `Augmentation` (`augmentation.mix_share=1`) and `Frontend` (`frontend.floor=1e-4`). With
 `--labels 32` only so many clips of the training folds, drawn by seed and as many of each label as can be, keep theirs;
-the others are the pool (`--no-pool` leaves them out). `--teacher` and `--backbone` are those of `labeltool retrain`.
+the others are the pool (`--no-pool` leaves them out). With `--questions default` the labels are of the clips that this
+strategy asks for, by what the teacher hears. `--teacher` and `--backbone` are those of `labeltool retrain`.
 
 `--table` and `--curves` train nothing. They average over `--folds`: a configuration that lacks one has no mean.
 SIMULATED are outputs of `labeltool simulate --json`.
@@ -23,7 +24,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,17 +33,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import numpy.typing as npt
-from esc10_results import Configuration, Run, append, markdown, read, rows
+from esc10_results import VERSION, Configuration, Run, append, markdown, read, rows
 
-from labeltool import aggregate, audio, backbones, metrics, models, quantise, teacher, training
+from labeltool import aggregate, audio, backbones, metrics, models, quantise, strategies, teacher, training
 from labeltool.ears.ear import Ear
 from labeltool.ears.introducing import open_ear
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.features import FeatureCache
 from labeltool.frontend import Frontend
+from labeltool.hints import hellinger
 from labeltool.pool import Pool
 from labeltool.records import StoredClip
-from labeltool.splits import kept_from_pools
+from labeltool.unlabelled import may_teach
 
 Float32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -126,6 +128,7 @@ def gathered(options: argparse.Namespace) -> Material:
         Configuration(
             options.arch,
             options.labels,
+            options.questions,
             not options.no_pool,
             options.teacher and options.teacher.name,
             options.backbone and options.backbone.name,
@@ -143,21 +146,48 @@ def gathered(options: argparse.Namespace) -> Material:
     )
 
 
-def told_by_teacher(
-    material: Material, learn: Indices, rest: Indices, settings: training.TrainingSettings
-) -> tuple[Float32 | None, list[Float32] | None]:
-    """Return what the teacher says of the pool, and its hints for the labelled clips and the pool's."""
-    ear = material.teacher
-    if ear is None:
-        return None, None
-    clips = [material.clips[i] for i in (*learn, *rest)]
+def heard(material: Material, ear: Ear, which: Sequence[int]) -> Float32:
+    """Return a teacher's embeddings of some clips, (clips, width)."""
+    clips = [material.clips[i] for i in which]
     embeddings, failed = teacher.embed_clips(ear, material.heard_in, clips, report=lambda *_: None)
     for error in failed.values():
         raise error
-    rows = np.stack([embeddings[clip.key] for clip in clips])
-    said = teacher.teach_rest(rows, material.targets[learn])
-    # As `fit` will part them: what checks the network has no say in what a hint means.
-    held = training.split_validation(material.targets[learn], [clip.group for clip in clips[: len(learn)]], settings)
+    return np.stack([embeddings[clip.key] for clip in clips])
+
+
+def asked_for(material: Material, ear: Ear, learn: Indices, seed: int) -> Indices:
+    """Choose clips to label by the questions a strategy asks, answered as the data set has it; indices, ascending.
+
+    Ten at first, then eight by what the teacher's classifier makes of the rest: no network is trained for it.
+    """
+    asked = material.configuration
+    assert asked.labels is not None and asked.questions is not None
+    embeddings, targets = heard(material, ear, learn), material.targets[learn]
+    rows = hellinger(embeddings).astype(np.float32)
+    chosen = np.array([], np.int64)
+    while len(chosen) < asked.labels:
+        rest = np.setdiff1d(np.arange(len(learn)), chosen)
+        met = len(np.unique(targets[chosen].argmax(axis=1))) if len(chosen) else 0
+        said = teacher.teach_rest(embeddings[[*chosen, *rest]], targets[chosen]) if met > 1 else None
+        pool = strategies.Pool(rows[rest], [material.clips[learn[i]].group for i in rest], rows[chosen], said)
+        count = min(8 if len(chosen) else 10, asked.labels - len(chosen))
+        chosen = np.concatenate([chosen, rest[strategies.rank(asked.questions, pool, seed=seed, count=count)[:count]]])
+    return np.sort(learn[chosen])
+
+
+def told_by_teacher(
+    material: Material, learn: Indices, rest: Indices, held: Indices
+) -> tuple[Float32 | None, list[Float32] | None]:
+    """Return what the teacher says of the pool, and its hints for the labelled clips and the pool's.
+
+    What checks the network (`held`, places in `learn`) teaches the teacher nothing.
+    """
+    ear = material.teacher
+    if ear is None:
+        return None, None
+    known = np.delete(learn, held)
+    said = teacher.teach_rest(heard(material, ear, [*known, *rest]), material.targets[known])
+    clips = [material.clips[i] for i in (*learn, *rest)]
     learnt = np.setdiff1d(np.arange(len(clips)), held).tolist()
     hints = teacher.hints_for(ear, material.heard_in, clips, learnt, material.frontend, report=lambda *_: None)
     return said, hints
@@ -170,11 +200,13 @@ def parted(material: Material, fold: int, seed: int) -> tuple[Indices, Indices, 
     asked = material.configuration
     if not asked.labels:
         return learn, learn[:0], test
-    chosen = learn[drawn(material.targets[learn].argmax(axis=1), asked.labels, seed)]
-    # As in a project, a share of the groups never goes into the pool.
-    share, groups = material.settings.validation_share, [clip.group for clip in material.clips]
-    rest = [i for i in np.setdiff1d(learn, chosen) if asked.pool and not kept_from_pools(groups[i], share)]
-    return chosen, np.array(rest, np.int64), test
+    if asked.questions:
+        if material.teacher is None:
+            raise LabeltoolError("--questions are asked by what a teacher hears", remedy="give --teacher")
+        chosen = asked_for(material, material.teacher, learn, seed)
+    else:
+        chosen = learn[drawn(material.targets[learn].argmax(axis=1), asked.labels, seed)]
+    return chosen, np.setdiff1d(learn, chosen) if asked.pool else learn[:0], test
 
 
 def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fitted, bytes]:
@@ -182,7 +214,12 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fi
     learn, rest, test = parted(material, fold, seed)
     targets, log_mels, clips = material.targets, material.log_mels, material.clips
     settings = replace(material.settings, seed=seed)
-    said, hints = told_by_teacher(material, learn, rest, settings)
+    held = training.split_validation(targets[learn], [clips[i].group for i in learn], settings)
+    # As in a project: no clip of a group that checks, and a share of the groups never goes into the pool.
+    checked = {clips[learn[place]].group for place in held}
+    may = may_teach([clips[i] for i in rest], checked, settings.validation_share)
+    rest = np.array([i for i in rest if clips[i] in may], np.int64)
+    said, hints = told_by_teacher(material, learn, rest, held)
     fitted = training.fit(
         material.configuration.arch,
         material.frontend,
@@ -199,12 +236,13 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fi
             said,
             hints=None if hints is None else hints[len(learn) :],
         ),
+        validation=held,
         on_progress=lambda told: print(json.dumps(told), file=sys.stderr, flush=True),
     )
     learned = np.delete(learn, fitted.validation)
     representative = np.concatenate([material.frontend.patches(log_mels[i]) for i in learned])
     tflite = quantise.to_int8(fitted.model, representative)
-    run: Run = {"run": material.configuration.run(fold, seed), "fold": fold, "seed": seed}
+    run: Run = {"run": material.configuration.run(fold, seed), "version": VERSION, "fold": fold, "seed": seed}
     run["seconds"] = round(fitted.seconds)
     if len(rest) and said is not None:
         run["teacher"] = float((said.argmax(axis=1) == targets[rest].argmax(axis=1)).mean())
@@ -285,6 +323,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--arch", default=models.DEFAULT_ARCHITECTURE)
     parser.add_argument("--labels", type=int, help="so many labelled clips; the rest of the training folds is the pool")
+    parser.add_argument("--questions", metavar="STRATEGY", help="these labels are asked for, not drawn: default, ...")
     parser.add_argument("--no-pool", action="store_true")
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--backbone", type=Path)

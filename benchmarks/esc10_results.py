@@ -16,6 +16,9 @@ from labeltool.errors import LabeltoolError, in_one_line
 
 KINDS = ("float", "int8")
 
+VERSION = 2
+"""Stands in every line; raised where the same command gives other figures, and lines of before no longer count."""
+
 Run = dict[str, Any]
 """A line: `run` is its name, of configuration, fold and seed; the figures are of the fold left out."""
 
@@ -30,6 +33,8 @@ class Configuration:
     ----------
     labels
         Clips that keep their label; None for all.
+    questions
+        The strategy that asked for them; None where they were drawn.
     pool
         Whether clips without a label teach too.
     teacher, backbone
@@ -40,6 +45,7 @@ class Configuration:
 
     arch: str
     labels: int | None = None
+    questions: str | None = None
     pool: bool = True
     teacher: str | None = None
     backbone: str | None = None
@@ -49,6 +55,7 @@ class Configuration:
         """Return the name of a run, by which it is found again."""
         asked = {
             "labels": self.labels,
+            "questions": self.questions,
             "no_pool": not self.pool,
             "teacher": self.teacher,
             "backbone": self.backbone,
@@ -69,6 +76,7 @@ class Configuration:
         return cls(
             arch,
             int(labels) if labels else None,
+            named.pop("questions", None),
             named.pop("no_pool", None) is None,
             named.pop("teacher", None),
             named.pop("backbone", None),
@@ -79,7 +87,15 @@ class Configuration:
     def order(self) -> tuple[Any, ...]:
         """Where it stands in a table: all labels first, then from many to few."""
         few = -self.labels if self.labels else -sys.maxsize
-        return (self.arch, few, not self.pool, self.teacher or "", self.backbone or "", self.settings)
+        return (
+            self.arch,
+            few,
+            self.questions or "",
+            not self.pool,
+            self.teacher or "",
+            self.backbone or "",
+            self.settings,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +203,10 @@ def read(path: Path) -> list[Run]:
             raise LabeltoolError(
                 "not the line of a run", remedy="give a file that `esc10.py --results` wrote", file=path, line=number
             )
-        runs.setdefault(run["run"], run)
+        if run.get("version") == VERSION:
+            runs.setdefault(run["run"], run)
+        else:
+            print(f"{path}:{number}: of another version of this benchmark, passed over", file=sys.stderr)
     return list(runs.values())
 
 
@@ -218,13 +237,14 @@ def markdown(rows: Sequence[Row], folds: Sequence[int]) -> str:
 _LEGEND = """\
 Clips of the fold left out that are right, in %, float / int8; a fold is the mean over its seeds. Spread: standard
 deviation (n - 1) over seeds of the mean of folds, where several seeds have every fold; else over folds. float - int8:
-points, on the mean of folds. ECE: ten bins, mean of folds. Seconds: of training, the median run.
+points, on the mean of folds. ECE: fifteen bins, mean of folds. Seconds: of training, the median run.
 """
 
 
 def _cells(row: Row) -> list[str]:
     asked, by_fold = row.configuration, [row.by_fold(kind) for kind in KINDS]
     labels = "all" if asked.labels is None else str(asked.labels)
+    labels += f", asked for by {asked.questions}" if asked.questions else ""
     cells = [asked.arch, labels if asked.pool else f"{labels}, no pool"]
     cells += [_code(name) if name else "-" for name in (asked.teacher, asked.backbone, " ".join(asked.settings))]
     cells += [_pair([of.get(fold) for of in by_fold]) for fold in row.folds]

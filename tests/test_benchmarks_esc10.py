@@ -18,14 +18,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
 
 import esc10_curves
 import esc10_results
-from esc10_results import Configuration, append, markdown, read, rows
+from esc10_results import VERSION, Configuration, append, markdown, read, rows
 
 FOLDS = (1, 2, 3, 4)
 
 
 def line(asked: Configuration, fold: int, seed: int, right: float, **more: Any) -> dict[str, Any]:
     figures = {"seconds": 100 * fold, "float": right, "int8": right - 0.01, "float_ece": 0.03, "int8_ece": 0.02 * fold}
-    return {"run": asked.run(fold, seed), "fold": fold, "seed": seed, **figures, **more}
+    return {"run": asked.run(fold, seed), "version": VERSION, "fold": fold, "seed": seed, **figures, **more}
 
 
 def cells(table: str, row: int) -> dict[str, str]:
@@ -36,10 +36,12 @@ def cells(table: str, row: int) -> dict[str, str]:
 
 
 def test_a_run_is_named_as_ever_and_its_name_is_read_back() -> None:
-    asked = Configuration("miniresnet", 32, False, "my yamnet.tflite", "b.h5", ("batch=64", "frontend.floor=1e-4"))
+    asked = Configuration(
+        "miniresnet", 32, "default", False, "my yamnet.tflite", "b.h5", ("batch=64", "frontend.floor=1e-4")
+    )
     name = asked.run(3, 1)
     assert name == (
-        "miniresnet labels=32 no_pool=True teacher=my yamnet.tflite backbone=b.h5 batch=64 frontend.floor=1e-4 "
+        "miniresnet labels=32 questions=default no_pool=True teacher=my yamnet.tflite backbone=b.h5 batch=64 frontend.floor=1e-4 "
         "fold=3 seed=1"
     )
     assert Configuration.of({"run": name, "fold": 3, "seed": 1}) == asked

@@ -51,7 +51,7 @@ def test_a_project_says_how_long_patches_are_and_a_model_of_others_is_not_gone_o
     told = retraining.retrain(project, report=quiet, arch="miniresnet", patch_s=0.6)
     assert (told["patch_s"], told["other_patch_s"], told["warm"]) == (0.6, 0.5, False)
     assert {"training", "converting to int8", "suggesting"} <= set(told["stages"])
-    assert sum(told["stages"].values()) == pytest.approx(told["seconds"], abs=0.2)
+    assert 0.8 < sum(told["stages"].values()) / told["seconds"] < 1.1
 
 
 def test_what_cannot_be_is_refused_before_anything_is_listened_to(project: Project, tmp_path: Path) -> None:
