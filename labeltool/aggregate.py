@@ -22,8 +22,9 @@ from labeltool.metrics import said
 
 Float32 = npt.NDArray[np.float32]
 
-# Half an int8 step of a probability (1/256): what the chip calls 0 is anything up to here.
-_SMALLEST_PROBABILITY = 1.0 / 512.0
+SMALLEST_PROBABILITY = 1.0 / 512.0
+"""Half an int8 step of a probability (1/256): what the chip calls 0 is anything up to here."""
+
 # Taught on mixtures, a network underrates itself on clean sound: best on ESC-10, folds 1 to 4, each left out in turn.
 _USUAL_TEMPERATURE = 0.6
 # Of the answers that are right on validation, so many must reach the threshold.
@@ -115,11 +116,11 @@ def clip_scores(patch_probabilities: Float32, patch_loudness_db: Float32, rule: 
     relative = patch_loudness_db.astype(np.float64) - patch_loudness_db.max()
     weights = 10.0 ** (rule.loudness_exponent * relative / 10.0)
     if rule.pooling == "log-mean":
-        mean = weights @ logits(patch_probabilities, rule.head, _SMALLEST_PROBABILITY) / weights.sum()
+        mean = weights @ logits(patch_probabilities, rule.head, SMALLEST_PROBABILITY) / weights.sum()
     else:
         votes = said(patch_probabilities, rule.head) if rule.pooling == "majority" else patch_probabilities
         pooled = np.asarray(weights @ votes.astype(np.float64) / weights.sum(), np.float32)
-        mean = logits(pooled, rule.head, _SMALLEST_PROBABILITY)
+        mean = logits(pooled, rule.head, SMALLEST_PROBABILITY)
     return normalised(mean[None], rule.head, rule.temperature).reshape(-1)
 
 

@@ -150,3 +150,13 @@ class Suggestion:
     probabilities: Mapping[str, float]
     background: float = 0.0
     independent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A stretch of a recording in which a model hears a label, seconds; `probability` is the highest in it."""
+
+    label: str
+    start_s: float
+    end_s: float
+    probability: float

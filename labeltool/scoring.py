@@ -38,11 +38,11 @@ def float_predictor(files: ModelFiles, network: keras.Model | None = None) -> Pr
     return partial(training.predict, network or models.load(files.directory / KERAS))
 
 
-def int8_predictor(files: ModelFiles) -> Predictor:
-    """Load a model's int8 network, computed bit for bit as the chip's reference kernels do."""
+def int8_predictor(files: ModelFiles, *, fast: bool = False) -> Predictor:
+    """Load a model's int8 network, computed bit for bit as the chip's reference kernels do; `fast`: nearly so."""
     from labeltool.quantise import Int8Model
 
-    return Int8Model(files.int8).predict
+    return Int8Model(files.int8, fast=fast).predict
 
 
 def score_clips(files: ModelFiles, predict: Predictor, log_mels: Sequence[Float32]) -> Iterator[ClipScore]:

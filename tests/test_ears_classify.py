@@ -15,6 +15,7 @@ from test_command_line import labeltool
 
 from labeltool import classify
 from labeltool.ears import shelf, windows
+from labeltool.ears.windows import Windows
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 
@@ -74,9 +75,9 @@ def test_a_long_file_is_heard_block_by_block_as_if_whole(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rate: int
 ) -> None:
     path = sound(tmp_path / "long.wav", np.random.default_rng(0).uniform(-0.5, 0.5, round(5.37 * rate)), rate)
-    whole = list(windows.windows(path, RATE, WINDOW))
-    monkeypatch.setattr(windows, "_BLOCK_S", 1)
-    in_blocks = list(windows.windows(path, RATE, WINDOW))
+    whole = list(Windows.of(path, RATE, WINDOW))
+    monkeypatch.setattr(windows, "BLOCK_S", 1)
+    in_blocks = list(Windows.of(path, RATE, WINDOW))
     assert [first for first, _ in in_blocks] == [first for first, _ in whole]
     assert whole[-1][0] + WINDOW == pytest.approx(5.37 * RATE, abs=1)
     for (_, one), (_, other) in zip(in_blocks, whole, strict=True):
@@ -89,7 +90,7 @@ def test_a_model_of_ones_own_hears_a_long_file_block_by_block_too(
 ) -> None:
     path = sound(tmp_path / "long.wav", np.random.default_rng(0).uniform(-0.5, 0.5, 16_000 * 5 + 123), 16_000)
     whole = heard(modelled, path, "1")
-    monkeypatch.setattr(classify, "_BLOCK_S", 1.0)
+    monkeypatch.setattr(windows, "BLOCK_S", 1.0)
     in_blocks = heard(modelled, path, "1")
     assert in_blocks["windows"] == whole["windows"] and len(whole["windows"]) == 8
     assert [one["score"] for one in in_blocks["scores"]] == pytest.approx(

@@ -63,5 +63,11 @@ def find_recording(store: Store, name: str) -> StoredRecording:
     return _recording(store, found[0])
 
 
+def by_content(store: Store, sha256: str) -> StoredRecording | None:
+    """Return the recording whose file has this SHA-256; None where the project has none."""
+    row = store.connection.execute(f"SELECT {_COLUMNS} FROM recordings WHERE sha256 = ?", (sha256,)).fetchone()
+    return None if row is None else _recording(store, row)
+
+
 def _recording(store: Store, row: sqlite3.Row) -> StoredRecording:
     return StoredRecording(**{**row, "path": store.absolute_path(row["path"])})

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from labeltool.errors import LabeltoolError
 from labeltool.microseconds import MICROSECONDS, span_us
-from labeltool.records import Value
+from labeltool.records import Event, Suggestion, Value
 from labeltool.store.appending import append
 from labeltool.store.clips import WAITING, names_today
 from labeltool.store.database import Store
 from labeltool.store.journal import JournalRow, append_verdict
+from labeltool.store.models import add_suggestion
 from labeltool.store.recordings import StoredRecording
 
 SUGGESTED_FROM = 0.5
 """How sure a model must be of a clip for its suggestion to be worth a look in the whole recording."""
+
+
+# A clip c that a model found in a whole recording: marked, and nobody said anything of it that even was taken back.
+_HELD = "(c.marked AND NOT c.answered AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.clip_id = c.id))"
 
 
 class Kind(StrEnum):
@@ -35,7 +41,7 @@ class Span:
     Attributes
     ----------
     clip_id
-        The clip it was said of; of a suggestion over several, the first.
+        The clip it was said of, or found as; of a suggestion over several, the first.
     text
         The label, or a note's words; None where a verdict is on the whole clip.
     value
@@ -144,6 +150,35 @@ def note_span(store: Store, recording: StoredRecording, mark: Mark, text: str, *
         return append(connection, kind="note", clip_id=clip_id, note=text, annotator=annotator, origin="human")
 
 
+def replace_held(store: Store, recording: StoredRecording, model_id: int, found: Iterable[Event]) -> int:
+    """Put what a model found in a whole recording in place of what it found there before; return how many there are.
+
+    Nobody is asked about them, and no verdict is touched: each is a marked span that nobody said anything of. Stretches
+    of no length are left out.
+    """
+    told: dict[Mark, dict[str, float]] = {}
+    for one in found:
+        start_us, end_us = span_us(one.start_s, one.end_s, recording.frames, recording.sample_rate_hz)
+        if start_us < end_us:
+            mark = Mark(start_us / MICROSECONDS, end_us / MICROSECONDS)
+            told.setdefault(mark, {})[one.label] = one.probability
+    with store.transaction() as connection:
+        connection.execute(
+            f"DELETE FROM suggestions WHERE model_id = ? AND clip_id IN "
+            f"(SELECT c.id FROM clips c WHERE c.recording_id = ? AND {_HELD})",
+            (model_id, recording.id),
+        )
+        for mark, labels in told.items():
+            clip_id = _untold_clip(connection, recording, mark)
+            add_suggestion(connection, Suggestion(clip_id, model_id, labels, independent=True))
+        connection.execute(
+            f"DELETE FROM clips WHERE id IN (SELECT c.id FROM clips c WHERE c.recording_id = ? AND {_HELD}) "
+            "AND NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = clips.id)",
+            (recording.id,),
+        )
+    return sum(map(len, told.values()))
+
+
 def place_of(store: Store, row: JournalRow) -> tuple[int, Mark] | None:
     """Return where a row of the journal speaks of, as a recording's id and a span; None where it is of no clip."""
     found = store.connection.execute(
@@ -210,7 +245,8 @@ def standing(store: Store, recording_id: int) -> list[Span]:
     """Return all that stands on a recording, by start: verdicts, notes, and what a model holds of clips not answered.
 
     Neighbouring clips that are held for the same label are one suggestion, of the highest probability; where a verdict
-    on the label stands already, nothing is suggested.
+    on the label stands already, nothing is suggested. What was found in the whole recording counts before what is held
+    of its clips, for it says more exactly where.
     """
     with store.snapshot():
         said = verdicts(store, recording_id).get(recording_id, [])
@@ -222,12 +258,15 @@ def standing(store: Store, recording_id: int) -> list[Span]:
                 (recording_id,),
             )
         ]
-        suggested = _suggested(store, recording_id)
+        held = _held(store, recording_id)
+        suggested = [span for span in _suggested(store, recording_id) if not any(_answers(one, span) for one in held)]
+    suggested = sorted([*suggested, *held], key=lambda span: span.start_s)
     open_ones = [span for span in suggested if not any(_answers(verdict, span) for verdict in said)]
     return sorted([*said, *notes, *_joined(open_ones)], key=lambda span: (span.start_s, span.end_s))
 
 
 def _answers(verdict: Span, suggestion: Span) -> bool:
+    """Say whether a verdict, or a better suggestion, makes a suggestion needless."""
     return (
         verdict.text in (None, suggestion.text)
         and verdict.start_s < suggestion.end_s
@@ -260,6 +299,31 @@ def _suggested(store: Store, recording_id: int) -> list[Span]:
     ]
 
 
+def _held(store: Store, recording_id: int) -> list[Span]:
+    """Return what models found in the whole recording, by start: each label of each span."""
+    goes_by = names_today(store)
+    return [
+        Span(
+            Kind.SUGGESTION,
+            row["clip_id"],
+            row["start_s"],
+            row["end_s"],
+            goes_by.get(label, label),
+            probability=probability,
+            model_uid=row["uid"],
+        )
+        for row in store.connection.execute(
+            f"""
+            SELECT g.clip_id, c.start_s, c.end_s, g.probabilities, m.uid
+            FROM clips c JOIN suggestions g ON g.clip_id = c.id JOIN models m ON m.id = g.model_id
+            WHERE c.recording_id = ? AND {_HELD} ORDER BY c.start_s
+            """,
+            (recording_id,),
+        )
+        for label, probability in json.loads(row["probabilities"]).items()
+    ]
+
+
 def _joined(suggestions: list[Span]) -> list[Span]:
     """Join suggestions of one label that touch or overlap; they come by start."""
     joined: list[Span] = []
@@ -277,6 +341,17 @@ def _joined(suggestions: list[Span]) -> list[Span]:
             last_of[span.text] = len(joined)
             joined.append(span)
     return joined
+
+
+def _untold_clip(connection: sqlite3.Connection, recording: StoredRecording, mark: Mark) -> int:
+    """Return a marked clip that nobody said anything of; where other clips have the very bounds, a little shorter."""
+    shorter_us = 0
+    while True:
+        end_s = round(mark.end_s * MICROSECONDS - shorter_us) / MICROSECONDS
+        clip_id = _clip_of(connection, recording, Mark(mark.start_s, end_s))
+        if connection.execute(f"SELECT 1 FROM clips c WHERE c.id = ? AND {_HELD}", (clip_id,)).fetchone():
+            return clip_id
+        shorter_us += 1
 
 
 def _clip_of(connection: sqlite3.Connection, recording: StoredRecording, mark: Mark) -> int:
