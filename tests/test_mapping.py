@@ -1,0 +1,139 @@
+"""An ear's classes put to the project's labels: by name, by answers, and as a person wants it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labeltool.ears import mapping
+from labeltool.errors import LabeltoolError
+
+# As AudioSet calls sounds: commas part names of one, brackets say what it is a kind of.
+CLASSES = (
+    "Baby cry, infant cry",
+    "Dog",
+    "Bark",
+    "Whimper (dog)",
+    "Chicken, rooster",
+    "Crow",
+    "Clock",
+    "Tick",
+    "Rain",
+    "Rain on surface",
+    "Waves, surf",
+    "Fire",
+    "Fire alarm",
+    "Fire engine, fire truck (siren)",
+    "Crackle",
+    "Air conditioning",
+    "Gunshot, gunfire",
+    "Sneeze",
+)
+
+
+@pytest.mark.parametrize(
+    ("label", "wanted"),
+    [
+        ("dog", {"Dog", "Whimper (dog)"}),
+        ("DOGS", {"Dog", "Whimper (dog)"}),
+        ("dog_bark", {"Dog", "Bark"}),
+        ("crying_baby", {"Baby cry, infant cry"}),
+        ("clock tick", {"Clock", "Tick"}),
+        ("rain", {"Rain", "Rain on surface"}),
+        ("sea_waves", {"Waves, surf"}),
+        # A fire alarm is no fire, whatever it is called.
+        ("fire", {"Fire"}),
+        ("crackling-fire", {"Fire", "Crackle"}),
+        ("fire alarm", {"Fire alarm"}),
+        ("siren", {"Fire engine, fire truck (siren)"}),
+        ("rooster", {"Chicken, rooster"}),
+        ("air_conditioner", {"Air conditioning"}),
+        ("gunShot", {"Gunshot, gunfire"}),
+        ("sneezing", {"Sneeze"}),
+        ("cow", set()),
+        ("Türklingel", set()),
+        ("[/]", set()),
+    ],
+)
+def test_a_name_finds_its_classes(label: str, wanted: set[str]) -> None:
+    assert {CLASSES[place] for place in mapping.by_name(CLASSES, label)} == wanted
+
+
+def heard_of(kinds: list[int], labels: int) -> np.ndarray:
+    return np.eye(labels)[kinds] > 0
+
+
+def test_answers_find_classes_that_no_name_does_and_broad_ones_tell_nothing(tmp_path: Path) -> None:
+    classes = ("Animal", "Meow", "Ocean", "Rare")
+    scores = np.zeros((12, 4), np.float32)
+    scores[:, 0] = 0.9  # heard everywhere
+    scores[:6, 1] = 0.4
+    scores[6:, 2] = 0.3
+    scores[11, 3] = 0.9  # once is chance
+    heard = heard_of([0] * 6 + [1] * 6, 2)
+    found = mapping.mapped(tmp_path, classes, ("Mieze", "Brandung"), scores=scores, heard=heard)
+    assert [(one.classes, one.reason) for one in found] == [((1,), "by answers"), ((2,), "by answers")]
+    # Two clips are too few to believe.
+    few = mapping.mapped(tmp_path, classes, ("Mieze", "Brandung"), scores=scores[4:8], heard=heard[4:8])
+    assert [one.reason for one in few] == ["none", "none"]
+
+
+def test_a_name_gives_way_only_where_answers_speak_against_it(tmp_path: Path) -> None:
+    classes = ("Crane", "Bird", "Engine")
+    heard = heard_of([0] * 5 + [1] * 5, 2)
+    scores = np.zeros((10, 3), np.float32)
+    scores[:5, 1] = scores[5:, 2] = 0.5
+    # The project's cranes are birds, the ear's are not.
+    found = mapping.mapped(tmp_path, classes, ("crane", "engine"), scores=scores, heard=heard)
+    assert [(one.classes, one.reason) for one in found] == [((1,), "by answers"), ((2,), "by name")]
+    scores[:5, 0] = 0.5
+    found = mapping.mapped(tmp_path, classes, ("crane", "engine"), scores=scores, heard=heard)
+    assert found[0] == mapping.Mapped("crane", (0,), "by name")
+
+
+def test_what_a_person_wrote_stays_and_new_labels_are_added_behind_it(tmp_path: Path) -> None:
+    file = tmp_path / mapping.FILE
+    strange = 'a"[/]\\\x7f\n= 1'
+    written = '# mine\n"dog" = ["bark"]   # howls are cats\nrain = []\n'
+    file.write_text(written)
+    labels = ("dog", "rain", "sneezing", strange)
+    found = mapping.mapped(tmp_path, CLASSES, labels)
+    assert [one.reason for one in found] == ["by hand", "by hand", "by name", "none"]
+    assert [CLASSES[place] for place in found[0].classes] == ["Bark"] and not found[1].classes
+    assert mapping.write(tmp_path, CLASSES, [*found[:3], mapping.Mapped(strange, (0, 1), "by answers")])
+    assert file.read_text().startswith(written)
+    assert tomllib.loads(file.read_text())[strange] == list(CLASSES[:2])
+    assert mapping.mapped(tmp_path, CLASSES, labels)[2:] == [
+        mapping.Mapped("sneezing", (17,), "by hand"),
+        mapping.Mapped(strange, (0, 1), "by hand"),
+    ]
+    before = file.read_bytes()
+    assert not mapping.write(tmp_path, CLASSES, mapping.mapped(tmp_path, CLASSES, labels))
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('dog = ["Barc"]', "there is no class 'Barc'.*did you mean 'Bark'"),
+        ("dog = [1]", "'dog' needs a list of classes"),
+        ("dog = [", "cannot be read as a mapping"),
+    ],
+)
+def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / mapping.FILE).write_text(text)
+    with pytest.raises(LabeltoolError, match=rf"mapping\.toml: {told}"):
+        mapping.mapped(tmp_path, CLASSES, ("dog",))
+
+
+def test_of_several_classes_the_largest_counts() -> None:
+    scores = np.array([[0.2, 0.5, 0.4]], np.float32)
+    found = [
+        mapping.Mapped("a", (0, 1), "by name"),
+        mapping.Mapped("b", (2,), "by name"),
+        mapping.Mapped("c", (), "none"),
+    ]
+    np.testing.assert_allclose(mapping.shares(scores, found), [[0.5, 0.4, 0.0]])
