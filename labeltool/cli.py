@@ -12,7 +12,7 @@ import sys
 import click
 
 from labeltool import __version__
-from labeltool.commands import common, demo, ears, exports, imports, learning, lists, projects, room, verdicts
+from labeltool.commands import common, demo, ears, exports, imports, learning, lists, projects, room, similar, verdicts
 from labeltool.errors import ExitCode, LabeltoolError
 
 
@@ -41,6 +41,7 @@ for _command in (
     verdicts.log,
     lists.list_clips,
     lists.review,
+    similar.similar,
     verdicts.stats,
     verdicts.rename,
     room.label,

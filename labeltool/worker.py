@@ -25,6 +25,7 @@ TASKS = {
     "evaluate": "labeltool.evaluate:evaluate",
     "simulate": "labeltool.simulation:simulate",
     "classify": "labeltool.classify:classify",
+    "similar": "labeltool.comparing:compare",
     "model-add": "labeltool.ears.shelf:add",
     "export": "labeltool.exporters:export",
     "verify": "labeltool.exporters.stm32.verify:verify",

@@ -11,6 +11,7 @@ import room_helpers
 from room_helpers import STRANGE_LABELS, answer, opened, suggest, text_of, until, verdicts
 from textual.pilot import Pilot
 
+from labeltool import similar
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, clips, journal
@@ -305,3 +306,49 @@ async def test_a_clip_left_by_undo_and_answered_in_a_list_is_not_asked_again(
             assert ask.now.clip.id != left
             await answer(ask, pilot, "n")
         assert ask.now is None
+
+
+# -- the like of a clip
+
+
+async def test_the_like_of_a_clip_is_worked_out_behind_the_screen_and_then_browsed(
+    room_project: Project, reading: Store
+) -> None:
+    async with opened(room_project, size=(110, 34)) as (room, screen, pilot):
+        assert screen.now is not None
+        asked = screen.now.clip
+        await pilot.press("L")
+        await until(pilot, lambda: "5 clips are being compared" in screen.notice.text, "word of it")
+        assert room.screen is screen
+        while room.services.comparer.busy:  # as long as a busy machine takes
+            await pilot.pause(0.05)
+        await until(pilot, lambda: "5 clips were compared" in screen.notice.text, "its end")
+        await pilot.press("L")
+        await until(pilot, lambda: isinstance(room.screen, BrowseScreen), "the list")
+        browse = room.screen
+        assert isinstance(browse, BrowseScreen)
+        await until(pilot, lambda: browse.clips.ids and not browse.busy, "the first clip of the list")
+        with_distances = like_of(room_project, reading, asked.id)
+        assert list(browse.clips.ids) == with_distances
+        assert len(with_distances) == 5 and with_distances[0] == asked.id
+        assert f"the like of {asked.path.rpartition('/')[2]}, by sound" in text_of(browse.query_one("#clips-title"))
+        # It can be answered, narrowed further, asked of another clip, and left.
+        await moved(browse, pilot, "1")
+        await until(pilot, lambda: browse.clips.place == 1, "the next clip")
+        second = browse.clips.clip_id
+        await pilot.press("o")
+        await until(pilot, lambda: asked.id not in browse.clips.ids, "the open ones")
+        assert list(browse.clips.ids) == [one for one in with_distances if one in browse.clips.ids]
+        await until(pilot, lambda: not browse.busy and browse.clips.clip_id == second, "the clip under the highlight")
+        await pilot.press("L")
+        await until(pilot, lambda: list(browse.clips.ids) == like_of(room_project, reading, second), "its like")
+        await pilot.press("0")
+        await until(pilot, lambda: list(browse.clips.ids) == [1, 2, 3, 4, 5], "every clip")
+    assert [clip_id for clip_id, *_ in verdicts(reading)] == [asked.id]
+
+
+def like_of(project: Project, store: Store, clip_id: int | None) -> list[int]:
+    assert clip_id is not None
+    found = similar.like(project, store, similar.source_of(project, store), clips.clip(store, clip_id), 10)
+    assert found is not None
+    return [clip.id for clip, _ in found.clips]

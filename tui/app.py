@@ -6,10 +6,11 @@ import os
 import threading
 from collections.abc import Callable
 
+from textual import work
 from textual.app import App
 from textual.message import Message
 
-from labeltool import pace
+from labeltool import pace, similar
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.store import Store, recordings
@@ -20,6 +21,7 @@ from labeltool.tui.answering import AnsweringScreen
 from labeltool.tui.ask import AskScreen
 from labeltool.tui.browse import BrowseScreen
 from labeltool.tui.colours import DARK, LIGHT, theme_by_terminal
+from labeltool.tui.comparer import Comparer, Comparison
 from labeltool.tui.keys import ASK, BROWSE, REVIEW, SPANS, SWEEP
 from labeltool.tui.learner import Learner, Training
 from labeltool.tui.playback import Player
@@ -31,6 +33,8 @@ from labeltool.tui.spans import SpansScreen
 from labeltool.tui.stopwatch import Stopwatch
 from labeltool.tui.stored import StoreThread
 from labeltool.tui.sweep import SweepScreen
+
+_MOST_ALIKE = 200  # more than one looks through
 
 
 class Delivered(Message):
@@ -47,6 +51,14 @@ class Trained(Message):
     def __init__(self, training: Training) -> None:
         super().__init__()
         self.training = training
+
+
+class Compared(Message):
+    """The comparer is done."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        super().__init__()
+        self.comparison = comparison
 
 
 class Room(App[None]):
@@ -84,6 +96,7 @@ class Room(App[None]):
             preparer=Preparer(project, annotator, lambda delivery: self._pass_on(Delivered(delivery))),
             reader=StoreThread(project, "labeltool-reader"),
             learner=Learner(project, lambda training: self._pass_on(Trained(training))),
+            comparer=Comparer(project, lambda comparison: self._pass_on(Compared(comparison))),
             keymap=keys,
         )
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
@@ -117,6 +130,7 @@ class Room(App[None]):
         self.services.reader.close()
         self.services.player.close()
         self.services.learner.stop()
+        self.services.comparer.stop()
 
     def action_theme(self) -> None:
         """Change between dark and light."""
@@ -129,6 +143,45 @@ class Room(App[None]):
         await self.switch_mode(way)
         if self.desk is not None:
             self.desk.entered()
+
+    @work(exclusive=True, group="like")
+    async def action_like(self) -> None:
+        """Browse what sounds most like the clip on the screen, once that is known; else have it worked out."""
+        desk = self.desk
+        if desk is None or desk.now is None:
+            return
+        clip, project, comparer = desk.now.clip, self.services.project, self.services.comparer
+
+        def find(store: Store) -> tuple[similar.Like | None, int]:
+            source = similar.source_of(project, store)
+            return similar.like(project, store, source, clip, _MOST_ALIKE), similar.waiting(project, store, source)
+
+        try:
+            like, waiting = await self.services.reader.do(find)
+        except LabeltoolError as error:
+            desk.notice.warn(str(error))
+            return
+        comparer.start(waiting)
+        if like is not None:
+            await self.action_work(BROWSE.name)
+            assert isinstance(self.desk, BrowseScreen)
+            self.desk.show_like(like)
+        elif comparer.busy:
+            desk.notice.tell(f"{waiting:,} clips are being compared by how they sound; go on, and L again when told")
+        else:
+            desk.notice.warn("this clip cannot be compared: can its file be read?")
+
+    def on_compared(self, message: Compared) -> None:
+        """Tell that clips were compared, or why not."""
+        if self.desk is None:
+            return
+        comparison = message.comparison
+        if comparison.failure:
+            self.desk.notice.warn(comparison.failure)
+        else:
+            self.desk.notice.tell(
+                f"{comparison.added:,} clips were compared: L shows the like of the one on the screen"
+            )
 
     async def action_whole_recording(self) -> None:
         """Open the recording of the clip on the screen, at that clip."""

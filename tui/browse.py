@@ -1,4 +1,4 @@
-"""Browsing: every clip of the project, narrowed by file, label or whether it is answered."""
+"""Browsing: every clip of the project, narrowed by file, label, whether it is answered, or to the like of one."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from dataclasses import replace
 
 from labeltool import listing
 from labeltool.listing import Filter
+from labeltool.similar import Like
 from labeltool.store import Store
 from labeltool.tui.keys import BROWSE
 from labeltool.tui.lists import Found, ListScreen
 from labeltool.tui.offers import by_use
 from labeltool.tui.palette import Palette
 from labeltool.tui.services import Services
-from labeltool.tui.text import shown
+from labeltool.tui.text import clip_left, shown
 from labeltool.tui.wording import Wording
 
 _NEXT_ANSWERED: dict[bool | None, bool | None] = {None: False, False: True, True: None}
+_NAME_CELLS = 30
 _ANSWERED_WORDS = {None: "", False: "not answered", True: "answered"}
 
 
@@ -28,12 +30,23 @@ class BrowseScreen(ListScreen):
     def __init__(self, services: Services, *, repeat_s: float) -> None:
         super().__init__(services, BROWSE, repeat_s=repeat_s)
         self._filter = Filter()
+        self._like: Like | None = None
+
+    def show_like(self, like: Like) -> None:
+        """Narrow the list to the clips nearest to one, the nearest first."""
+        self._like = like
+        self.clips.show(())  # the highlight starts at the first
+        self._narrow(Filter())
 
     def find(self, store: Store) -> Found:
         """Seek the clips that the filter lets through."""
-        wanted = self._filter
-        ids = listing.matching(store, wanted)
+        wanted, like = self._filter, self._like
+        ids: Sequence[int] = listing.matching(store, wanted)
+        if like is not None:
+            let_through = set(ids)
+            ids = [near.id for near, _ in like.clips if near.id in let_through]
         words = [
+            _told(like) if like is not None else "",
             f"file holds “{shown(wanted.text)}”" if wanted.text else "",
             f"label {shown(wanted.label)}" if wanted.label is not None else "",
             _ANSWERED_WORDS[wanted.answered],
@@ -70,8 +83,14 @@ class BrowseScreen(ListScreen):
 
     def action_filter_nothing(self) -> None:
         """Show every clip."""
+        self._like = None
         self._narrow(Filter())
 
     def _narrow(self, wanted: Filter) -> None:
         self._filter = wanted
         self.seek()
+
+
+def _told(like: Like) -> str:
+    name = clip_left(like.clips[0][0].path.rpartition("/")[2], _NAME_CELLS)
+    return f"the like of {name}, by {shown(like.source.told)}"

@@ -113,6 +113,7 @@ _ROOM = (
     Key("sweep", "S", "app.work('sweep')", "Room", "S", "sweep: pages of what the model is surest of", "sweep"),
     Key("review", "R", "app.work('review')", "Room", "R", "review: verdicts that look wrong", "review"),
     Key("browse", "B", "app.work('browse')", "Room", "B", "browse: every clip, to filter and search", "browse"),
+    Key("like", "L", "app.like", "Room", "L", "the like of this clip: what sounds most as it does", "like"),
     Key("whole", "w", "app.whole_recording", "Room", "w", "the whole recording, to mark spans in", "whole"),
     Key("train", "t", "app.train", "Room", "t", "train a model now, behind the screen", "train"),
     Key("stopwatch", "P", "app.stopwatch", "Room", "P", "the stopwatch: how fast, how often right"),
@@ -134,7 +135,7 @@ ASK = Way(
     ),
     (
         *("take_first", "take_1", "find", "none_of_these", "unsure", "bad_audio", "skip", "undo", "help", "play"),
-        *("leave", "also", "absent", "replay", "loop", "contrast", "train", "note"),
+        *("leave", "like", "also", "absent", "replay", "loop", "contrast", "train", "note"),
     ),
 )
 
@@ -166,7 +167,7 @@ SWEEP = Way(
     ),
     (
         *("accept", "strike", "up", "listen_through", "next_label", "undo", "help", "take_1", "play", "ask"),
-        *("find", "leave", "review", "browse", "loop", "contrast", "train"),
+        *("find", "leave", "like", "review", "browse", "loop", "contrast", "train"),
     ),
 )
 
@@ -184,7 +185,7 @@ REVIEW = Way(
     ),
     (
         *("keep", "take_first", "take_1", "find", "up", "absent", "undo", "help", "play", "ask", "browse", "leave"),
-        *("unsure", "note", "loop", "contrast", "train"),
+        *("like", "unsure", "note", "loop", "contrast", "train"),
     ),
 )
 
@@ -215,7 +216,7 @@ BROWSE = Way(
     ),
     (
         *("filter_text", "filter_label", "filter_answered", "filter_nothing", "up", "take_1", "find", "undo", "help"),
-        *("play", "ask", "review", "leave", "note", "loop", "contrast", "train"),
+        *("play", "like", "ask", "review", "leave", "note", "loop", "contrast", "train"),
     ),
 )
 
@@ -252,7 +253,7 @@ SPANS = Way(
         *(key for key in _LISTEN if key.name not in ("replay", "loop", "back", "forward", "autoplay")),
         Key("autoplay", "p", "autoplay", "Listen", "p", "play what Tab goes to, or not"),
         Key("return", "w", "app.return", "Room", "w", "back to where you came from", "back"),
-        *(key for key in _ROOM if key.name != "whole"),
+        *(key for key in _ROOM if key.name not in ("whole", "like")),
     ),
     (
         *("mark_in", "mark_out", "take_1", "find", "replay", "following", "zoom_in", "undo", "help", "play", "return"),

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.project import Project
+from labeltool.tui.comparer import Comparer
 from labeltool.tui.keymap import Keymap
 from labeltool.tui.learner import Learner
 from labeltool.tui.playback import Player
@@ -27,6 +28,7 @@ class Services:
     preparer: Preparer
     reader: StoreThread
     learner: Learner
+    comparer: Comparer
     keymap: Keymap
     state: State = field(default_factory=State)
     silence: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
