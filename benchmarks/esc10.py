@@ -187,10 +187,12 @@ def told_by_teacher(
         return None, None
     known = np.delete(learn, held)
     said = teacher.teach_rest(heard(material, ear, [*known, *rest]), material.targets[known])
-    clips = [material.clips[i] for i in (*learn, *rest)]
-    learnt = np.setdiff1d(np.arange(len(clips)), held).tolist()
-    hints = teacher.hints_for(ear, material.heard_in, clips, learnt, material.frontend, report=lambda *_: None)
-    return said, hints
+    clips = [material.clips[i] for i in (*known, *rest)]
+    hints, failed = teacher.hints_for(ear, material.heard_in, clips, material.frontend, report=lambda *_: None)
+    for error in failed.values():
+        raise error
+    nothing = np.empty((0, 0), np.float32)
+    return said, [hints.get(material.clips[i].key, nothing) for i in (*learn, *rest)]
 
 
 def parted(material: Material, fold: int, seed: int) -> tuple[Indices, Indices, Indices]:

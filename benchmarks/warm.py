@@ -58,7 +58,7 @@ def first_clips(records: Iterator[Imported], wanted: int) -> Iterator[Imported]:
     """Yield records until there were so many clips."""
     for record in records:
         if isinstance(record, Clip):
-            if wanted == 0:
+            if wanted <= 0:
                 return
             wanted -= 1
         yield record

@@ -75,19 +75,22 @@ class Directions:
     axes: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, clips: Sequence[Float32]) -> Directions:
-        """Find them in some clips' embeddings, `(moments, width)` each, by principal components."""
-        each = max(1, _MOST_COMPARED // len(clips))
-        some = [one[np.unique(np.linspace(0, len(one) - 1, each).astype(np.int64))] for one in clips]
-        rows = hellinger(np.concatenate(some))
-        mean = rows.mean(axis=0)
+    def of(cls, rows: npt.NDArray[np.floating]) -> Directions:
+        """Find them in some moments' embeddings, `(moments, width)` as `hellinger` has them: principal components."""
+        mean = rows.mean(axis=0, dtype=np.float64)
         axes = np.linalg.svd(rows - mean, full_matrices=False)[2][:_WIDTH].T
         spread = float(((rows - mean) @ axes).std())
         return cls(mean, axes / max(spread, 1e-9))
 
-    def hints(self, embeddings: Float32) -> Float32:
-        """Turn a clip's embeddings into its hints, `(moments, width)` to `(moments, width of a hint)`."""
-        return np.asarray((hellinger(embeddings) - self.mean) @ self.axes, np.float32)
+    def hints(self, rows: npt.NDArray[np.floating]) -> Float32:
+        """Turn a clip's embeddings, as `hellinger` has them, into its hints: `(moments, width of a hint)`."""
+        return np.asarray((rows - self.mean) @ self.axes, np.float32)
+
+
+def sample(rows: Float32, clips: int) -> Float32:
+    """Return a clip's share of the moments, evenly over its length, by which so many clips settle the directions."""
+    each = max(1, _MOST_COMPARED // clips)
+    return rows[np.unique(np.linspace(0, len(rows) - 1, each).astype(np.int64))]
 
 
 def hellinger(embeddings: Float32) -> npt.NDArray[np.float64]:

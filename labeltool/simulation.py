@@ -36,7 +36,7 @@ Report = Callable[..., None]
 
 _ANNOTATOR = "simulation"
 # Raised when what a replay does changes: what older versions wrote is then not read.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ clips, labels the others, and the small network learns from those: distillation 
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,8 @@ from labeltool.ears.ear import Ear
 from labeltool.errors import LabeltoolError
 from labeltool.features import heard_span
 from labeltool.frontend import Frontend
-from labeltool.hints import STEP_S, Directions, hellinger
+from labeltool.heads import Head
+from labeltool.hints import STEP_S, Directions, hellinger, sample
 from labeltool.records import StoredClip
 
 if TYPE_CHECKING:
@@ -29,9 +31,10 @@ if TYPE_CHECKING:
 Float32 = npt.NDArray[np.float32]
 
 Report = Callable[..., None]
+Classifier = Callable[[Float32], Float32]
 
 _LISTENING = "listening with the teacher"
-_MOMENTS = ".moments"
+_MOMENTS, _SCORES = ".hellinger", ".scores"
 _REVIEWS = 4
 # So many clips settle what hints mean, however many there are.
 _SETTLED_BY = 512
@@ -59,50 +62,88 @@ def embed_clips(
     for place, clip in enumerate(clips):
         try:
             embeddings[clip.key] = _kept(
-                directory, ear, clip, (clip.start_s, clip.end_s), "", partial(report, _LISTENING, place, len(clips))
+                directory,
+                ear,
+                clip,
+                (clip.start_s, clip.end_s),
+                "",
+                ear.embed,
+                partial(report, _LISTENING, place, len(clips)),
             )
         except LabeltoolError as error:
             failed[clip.key] = error
     return embeddings, failed
 
 
+def score_clips(
+    ear: Ear, directory: Path, clips: Sequence[StoredClip], *, report: Report
+) -> tuple[dict[str, Float32], dict[str, LabeltoolError]]:
+    """Score clips by an ear's own classes, each only once, as `embed_clips` does.
+
+    Returns
+    -------
+    scores
+        Clip key to (classes,) float32: the mean over windows that overlap by half, of which those without any sound,
+        which only fill a clip up, are left out; zeros where none has any.
+    failed
+        As there.
+    """
+    scores: dict[str, Float32] = {}
+    failed: dict[str, LabeltoolError] = {}
+    for place, clip in enumerate(clips):
+        told = partial(report, "listening by its classes", place, len(clips))
+        try:
+            kind = f"{_SCORES}-{ear.card.activation}"
+            make = partial(_mean_scores, ear)
+            scores[clip.key] = _kept(directory, ear, clip, (clip.start_s, clip.end_s), kind, make, told)
+        except LabeltoolError as error:
+            failed[clip.key] = error
+    return scores, failed
+
+
 def hints_for(
-    ear: Ear,
-    directory: Path,
-    clips: Sequence[StoredClip],
-    learnt: Sequence[int],
-    frontend: Frontend,
-    *,
-    report: Report,
-) -> list[Float32]:
-    """Tell what an ear makes of clips, moment by moment, for a network to learn to tell (`labeltool.hints`).
+    ear: Ear, directory: Path, clips: Sequence[StoredClip], frontend: Frontend, *, report: Report
+) -> tuple[dict[str, Float32], dict[str, LabeltoolError]]:
+    """Tell what an ear makes of clips that teach, moment by moment, for a network to learn (`labeltool.hints`).
 
     Parameters
     ----------
-    learnt
-        Indices of clips that may teach: by these it is settled what a hint's numbers mean.
+    clips
+        By these it is settled what a hint's numbers mean, too: none that checks the network may be among them.
     frontend
         The network's: the ear hears what it hears.
 
     Returns
     -------
-    (moments, width of a hint) float32 each
-
-    Raises
-    ------
-    LabeltoolError
-        When a clip cannot be read.
+    hints
+        Clip key to (moments, width of a hint) float32.
+    failed
+        Clip key to error, of the clips that could not be read.
     """
+    failed: dict[str, LabeltoolError] = {}
 
     def embeddings(place: int) -> Float32:
         clip = clips[place]
         span = heard_span(clip, frontend)
-        return _kept(directory, ear, clip, span, _MOMENTS, partial(report, _LISTENING, place, len(clips)))
+        make = partial(_moments, ear, span[1] - span[0])
+        return _kept(directory, ear, clip, span, _MOMENTS, make, partial(report, _LISTENING, place, len(clips)))
 
-    # Read again for the second pass rather than held: a clip's embeddings are as large as its sound, its hints small.
-    some = np.unique(np.linspace(0, len(learnt) - 1, min(len(learnt), _SETTLED_BY)).astype(int))
-    directions = Directions.of([embeddings(learnt[place]) for place in some])
-    return [directions.hints(embeddings(place)) for place in range(len(clips))]
+    some = set(np.linspace(0, len(clips) - 1, min(len(clips), _SETTLED_BY)).astype(int).tolist())
+    rows: list[Float32] = []
+    for place, clip in enumerate(clips):
+        try:
+            heard = embeddings(place)
+        except LabeltoolError as error:
+            failed[clip.key] = error
+            continue
+        if place in some or not rows:
+            rows.append(sample(heard, len(some)))
+    if not rows:
+        return {}, failed
+    directions = Directions.of(np.concatenate(rows))
+    # Read again rather than held: a clip's embeddings are as large as its sound, its hints small.
+    kept = [place for place, clip in enumerate(clips) if clip.key not in failed]
+    return {clips[place].key: directions.hints(embeddings(place)) for place in kept}, failed
 
 
 def teach_rest(embeddings: Float32, targets: Float32) -> Float32:
@@ -123,8 +164,65 @@ def teach_rest(embeddings: Float32, targets: Float32) -> Float32:
     (pool, labels) float32
         Probabilities.
     """
-    rows = hellinger(embeddings)
-    known, pool = rows[: len(targets)], rows[len(targets) :]
+    known, pool = embeddings[: len(targets)], embeddings[len(targets) :]
+    if not len(pool):
+        return np.zeros((0, targets.shape[1]), np.float32)
+    return taught("softmax", known, targets, np.zeros_like(targets), pool)(pool)
+
+
+def taught(head: Head, known: Float32, present: Float32, absent: Float32, pool: Float32) -> Classifier:
+    """Teach a classifier by clips with a verdict, as `teach_rest` and `teach_each_label` do, for any others.
+
+    Parameters
+    ----------
+    head
+        Whether a clip has one label or each is judged for itself.
+    known, pool : (clips, width) float32
+        Embeddings; by the pool's it goes on where a clip has one label.
+    present, absent : (labelled, labels) float32
+        As in `labeltool.heads`.
+
+    Returns
+    -------
+    callable
+        Embeddings to probabilities, (clips, labels) float32; 0 for a label that cannot be told yet.
+    """
+    from threadpoolctl import threadpool_limits
+
+    rows = hellinger(np.concatenate([known, pool]))
+    axes = _span(rows)
+    labels = present.shape[1]
+    # Small products: beside other work, threads for them would mostly wait for each other.
+    with threadpool_limits(limits=1, user_api="blas"):
+        rows = rows @ axes
+        learnt, rest = rows[: len(known)], rows[len(known) :]
+        models = {0: _going_on(learnt, present, rest)} if head == "softmax" else _one_a_label(learnt, present, absent)
+
+    def told(embeddings: Float32) -> Float32:
+        shares = np.zeros((len(embeddings), labels), np.float32)
+        for label, model in models.items() if len(embeddings) else ():
+            held = model.predict_proba(hellinger(embeddings) @ axes)
+            if head == "softmax":
+                shares[:, model.classes_] = held
+            else:
+                shares[:, label] = held[:, 1]
+        return shares
+
+    return told
+
+
+def _span(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return orthonormal axes of the space that some rows lie in, (width, at most as many as rows).
+
+    The weights of a classifier with a quadratic penalty are sums of its rows: along these axes it is the very same, and
+    with fewer rows than numbers in each, several times as fast.
+    """
+    if len(rows) >= rows.shape[1]:
+        return np.eye(rows.shape[1])
+    return np.asarray(np.linalg.qr(rows.T)[0], np.float64)
+
+
+def _going_on(known: Any, targets: Float32, pool: Any) -> LogisticRegression:
     # A clip of several labels counts once for each, by its share.
     clip, label = np.nonzero(targets)
     weights = _LABELLED_WEIGHT * targets[clip, label].astype(np.float64)
@@ -138,10 +236,7 @@ def teach_rest(embeddings: Float32, targets: Float32) -> Float32:
             np.concatenate([label, said]),
             np.concatenate([weights, np.ones(len(sure))]),
         )
-    told = np.zeros((len(pool), targets.shape[1]), np.float32)
-    if len(pool):
-        told[:, model.classes_] = model.predict_proba(pool)
-    return told
+    return model
 
 
 def teach_each_label(embeddings: Float32, present: Float32, absent: Float32) -> tuple[Float32, Float32]:
@@ -165,14 +260,24 @@ def teach_each_label(embeddings: Float32, present: Float32, absent: Float32) -> 
     rows = hellinger(embeddings)
     known, pool = rows[: len(present)], rows[len(present) :]
     told = np.zeros((2, len(pool), present.shape[1]), np.float32)
-    for label in range(present.shape[1] if len(pool) else 0):
+    if len(pool):
+        for label, model in _one_a_label(known, present, absent).items():
+            told[1, :, label], told[0, :, label] = model.predict_proba(pool).T
+    return told[0], told[1]
+
+
+def _one_a_label(known: Any, present: Float32, absent: Float32) -> dict[int, LogisticRegression]:
+    """Teach a classifier for each label that was both heard and denied."""
+    models = {}
+    for label in range(present.shape[1]):
         heard, denied = np.flatnonzero(present[:, label]), np.flatnonzero(absent[:, label])
         if len(heard) and len(denied):
             clips = np.concatenate([heard, denied])
             weights = np.concatenate([present[heard, label], absent[denied, label]]).astype(np.float64)
-            model = _classifier(known[clips], np.arange(len(clips)) < len(heard), weights, _REGULARISATION_BY_LABEL)
-            told[1, :, label], told[0, :, label] = model.predict_proba(pool).T
-    return told[0], told[1]
+            models[label] = _classifier(
+                known[clips], np.arange(len(clips)) < len(heard), weights, _REGULARISATION_BY_LABEL
+            )
+    return models
 
 
 def _classifier(rows: Any, labels: Any, weights: Any, regularisation: float = _REGULARISATION) -> LogisticRegression:
@@ -182,22 +287,42 @@ def _classifier(rows: Any, labels: Any, weights: Any, regularisation: float = _R
 
 
 def _kept(
-    directory: Path, ear: Ear, clip: StoredClip, span: tuple[float, float], kind: str, report: Callable[[], None]
+    directory: Path,
+    ear: Ear,
+    clip: StoredClip,
+    span: tuple[float, float],
+    kind: str,
+    make: Callable[[npt.NDArray[np.int16]], npt.NDArray[np.floating]],
+    report: Callable[[], None],
 ) -> Float32:
-    """Return what is kept of a clip, or make it now; a file that cannot be read is made anew."""
-    heard = f"{clip.key} {span[0]:.6f} {span[1]:.6f}" if kind else clip.key
+    """Return what is kept of a clip, or make it of the span's samples now; what cannot be read is made anew."""
+    heard = clip.key if span == (clip.start_s, clip.end_s) else f"{clip.key} {span[0]:.6f} {span[1]:.6f}"
     path = directory / ear.name / f"{hashlib.sha256(heard.encode()).hexdigest()}{kind}.npy"
     try:
         return np.asarray(np.load(path, allow_pickle=False), np.float32)
     except (OSError, ValueError, EOFError):
         report()
     audio.require_content(clip.path, clip.sha256)
-    pcm = audio.read_pcm(clip.path, *span, ear.card.rate_hz)
-    # Half the bits do for what is compressed to a few numbers anyway.
-    made = ear.embed_moments(pcm, STEP_S).astype(np.float16) if kind else ear.embed(pcm)
+    made = make(audio.read_pcm(clip.path, *span, ear.card.rate_hz))
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".partial")
+    unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
     with unfinished.open("wb") as file:
         np.save(file, made)
     unfinished.replace(path)
     return np.asarray(made, np.float32)
+
+
+def _moments(ear: Ear, duration_s: float, pcm: npt.NDArray[np.int16]) -> npt.NDArray[np.float16]:
+    # What a file is too short for is silence on both sides, as the network hears it.
+    missing = max(0, round(duration_s * ear.card.rate_hz) - len(pcm))
+    padded = np.pad(pcm, (missing // 2, missing - missing // 2))
+    return np.asarray(hellinger(ear.embed_moments(padded, STEP_S)), np.float16)
+
+
+def _mean_scores(ear: Ear, pcm: npt.NDArray[np.int16]) -> Float32:
+    window = ear.card.window
+    padded = np.pad(pcm, (0, max(0, window - len(pcm))))
+    starts = range(0, len(padded) - window + 1, max(1, window // 2))
+    rows = [ear.probabilities(one) for first in starts if (one := padded[first : first + window]).any()]
+    silent = np.zeros(len(ear.card.classes), np.float32)
+    return np.asarray(np.mean(rows, axis=0) if rows else silent, np.float32)

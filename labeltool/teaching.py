@@ -123,7 +123,7 @@ def teach(
         else np.array([place for place, group in enumerate(lessons.groups) if group in checked_on], np.int64)
     )
     teacher = _opened(recipe)
-    pool, unanswered = gather(
+    beside = gather(
         project,
         cache,
         lessons,
@@ -134,14 +134,6 @@ def teach(
         seed=recipe.seed,
         report=report,
     )
-    hints = None
-    if teacher is not None:
-        from labeltool.teacher import hints_for
-
-        clips = [*lessons.clips, *unanswered.clips]
-        learnt = np.setdiff1d(np.arange(len(clips)), held_out).tolist()
-        told = hints_for(teacher, project.cache / "teacher", clips, learnt, frontend, report=report)
-        hints, pool = told[: len(lessons.clips)], replace(pool, hints=told[len(lessons.clips) :])
     if recipe.budget_s is not None:
         to_check = sum(len(frontend.patch_starts(len(log_mels[place]))) for place in held_out)
         report("rehearsing what follows training", 0, 0)
@@ -163,8 +155,8 @@ def teach(
         settings=settings,
         warm_start=parent.network if parent else None,
         backbone=backbones.read_weights(recipe.backbone) if recipe.backbone else None,
-        hints=hints,
-        pool=pool,
+        hints=beside.hints,
+        pool=beside.pool,
         validation=held_out,
         on_progress=lambda told: report("training", told["step"], told["steps"], f"{told['left_s']:.0f} s left"),
     )
@@ -185,11 +177,11 @@ def teach(
         "assumed_absent": list(lessons.assumed_absent),
         "clip_rule": fitted.rule.to_dict(),
         "labels_seen": len(lessons.clips),
-        "pool_clips": len(pool),
-        "teacher": _described(recipe.teacher),
+        "pool_clips": len(beside.pool),
+        "teacher": _described(recipe.teacher, teacher),
         "backbone": _described(recipe.backbone) if parent is None else None,
         "validation_clips": len(validation),
-        "left_out": [*hearing.left_out, *(one for one in unanswered.left_out if one not in hearing.left_out)],
+        "left_out": [*hearing.left_out, *(one for one in beside.hearing.left_out if one not in hearing.left_out)],
         "seed": recipe.seed,
         "test_fold": recipe.test_fold,
         "seconds": round(fitted.seconds, 1),
@@ -204,7 +196,7 @@ def teach(
     }
     fitted.model.save(directory / modelfiles.KERAS)
     parts = [(clip, "validation" if i in validation else "train") for i, clip in enumerate(lessons.clips)]
-    parts += [(clip, "pool") for clip in unanswered.clips]
+    parts += [(clip, "pool") for clip in beside.hearing.clips]
     written = modelfiles.write(directory, card=card, int8=int8, seen=parts, parent=parent.files if parent else None)
     if not validation:
         return Taught(written, fitted.model)
@@ -231,9 +223,11 @@ def _opened(recipe: Recipe) -> Ear | None:
     return open_ear(recipe.teacher, recipe.teacher_tensor, rate_hz=_TEACHERS_RATE_HZ, embedding=True)
 
 
-def _described(path: Path | None) -> dict[str, str] | None:
-    """Name a file for the card by what does not tell where it lay."""
-    return {"file": path.name, "sha256": audio.content_hash(path)} if path is not None else None
+def _described(path: Path | None, ear: Ear | None = None) -> dict[str, str] | None:
+    """Name a file for the card by what does not tell where it lay, and an ear by all that it hears with."""
+    if path is None:
+        return None
+    return {"file": path.name, "sha256": audio.content_hash(path)} | ({"fingerprint": ear.name} if ear else {})
 
 
 def _versions() -> dict[str, str]:

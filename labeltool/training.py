@@ -161,7 +161,7 @@ def fit(
         Weights that a network built anew starts from (`backbones.read_weights`), at the lower rate of a warm start.
     hints : (moments, width) float32 each
         One array a clip: what a teacher makes of its moments, to be told beside the labels while learning (see
-        `labeltool.hints`); the pool's clips then have theirs.
+        `labeltool.hints`); those of validation clips are not looked at. The pool's clips then have theirs.
     pool
         Clips without a verdict to learn from too, by what its teacher says of them or else (under a softmax only) the
         network itself.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labeltool.features import FeatureCache
+from labeltool.frontend import Float32
 from labeltool.hearing import Hearing, files_of, hear
 from labeltool.lessons import Lesson
 from labeltool.pool import Pool
@@ -40,6 +42,26 @@ def may_teach(waiting: Sequence[StoredClip], checked: Collection[str], share: fl
     return [clip for clip in waiting if clip.group not in checked and not kept_from_pools(clip.group, share)]
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What there is to learn from beside the labels.
+
+    Attributes
+    ----------
+    pool
+        Empty where clips hold several labels and there is no teacher: by their own word networks got no better there,
+        measured in `benchmarks/NOTES.md`.
+    hearing
+        The pool's clips, and the files that could not be heard, by the teacher neither.
+    hints : (moments, width) float32 each
+        One a clip of the lesson, empty for those that check; None without a teacher.
+    """
+
+    pool: Pool
+    hearing: Hearing
+    hints: list[Float32] | None
+
+
 def gather(
     project: Project,
     cache: FeatureCache,
@@ -51,8 +73,8 @@ def gather(
     share: float,
     seed: int,
     report: Callable[..., None],
-) -> tuple[Pool, Hearing]:
-    """Hear what waits for an answer, a part of it where there is much, and let the teacher label it if there is one.
+) -> Gathered:
+    """Hear what waits for an answer, a part of it where there is much, and let the teacher tell of it if there is one.
 
     Parameters
     ----------
@@ -63,46 +85,46 @@ def gather(
     teacher
         A borrowed ear, opened with its embedding.
 
-    Returns
-    -------
-    pool
-        Empty where clips hold several labels and there is no teacher: by their own word networks got no better there,
-        measured in `benchmarks/NOTES.md`.
-    hearing
-        The pool's clips, and the files that could not be heard, by the teacher neither.
-
     Raises
     ------
     LabeltoolError
         When the teacher cannot hear any more what people labelled.
     """
     if lessons.head == "sigmoid" and teacher is None:
-        return Pool(), Hearing([], [], [])
+        return Gathered(Pool(), Hearing([], [], []), None)
     wanted = may_teach(waiting, {lessons.groups[i] for i in held_out}, share)
     most = _MOST_CLIPS if teacher else min(_MOST_CLIPS, _MOST_CLIPS_EACH * len(lessons.clips))
     if len(wanted) > most:
         rng = np.random.default_rng([seed, 2])
         wanted = [wanted[i] for i in sorted(rng.choice(len(wanted), most, replace=False))]
     hearing = hear(cache, wanted, report=report, need=False)
-    targets = absent = None
-    if teacher is not None:
-        from labeltool.teacher import embed_clips, teach_each_label, teach_rest
+    groups = [clip.group for clip in hearing.clips]
+    if teacher is None:
+        return Gathered(Pool(hearing.log_mels, groups), hearing, None)
+    from labeltool.teacher import embed_clips, hints_for, teach_each_label, teach_rest
 
-        learnt = np.setdiff1d(np.arange(len(lessons.clips)), held_out)
-        known = [lessons.clips[i] for i in learnt]
-        embeddings, failed = embed_clips(teacher, project.cache / "teacher", [*known, *hearing.clips], report=report)
-        for clip in known:
-            if clip.key in failed:
-                raise failed[clip.key]
-        heard = [place for place, clip in enumerate(hearing.clips) if clip.key in embeddings]
-        hearing = Hearing(
-            [hearing.clips[place] for place in heard],
-            [hearing.log_mels[place] for place in heard],
-            [*hearing.left_out, *(one for one in files_of(failed.values()) if one not in hearing.left_out)],
-        )
-        rows = np.stack([embeddings[clip.key] for clip in (*known, *hearing.clips)])
-        if lessons.head == "sigmoid":
-            targets, absent = teach_each_label(rows, lessons.present[learnt], lessons.absent[learnt])
-        else:
-            targets = teach_rest(rows, lessons.present[learnt])
-    return Pool(hearing.log_mels, [clip.group for clip in hearing.clips], targets, absent), hearing
+    learnt = np.setdiff1d(np.arange(len(lessons.clips)), held_out)
+    known = [lessons.clips[i] for i in learnt]
+    folder, clips = project.cache / "teacher", [*known, *hearing.clips]
+    embeddings, failed = embed_clips(teacher, folder, clips, report=report)
+    hints, too = hints_for(teacher, folder, clips, cache.frontend, report=report)
+    failed |= too
+    for clip in known:
+        if clip.key in failed:
+            raise failed[clip.key]
+    heard = [place for place, clip in enumerate(hearing.clips) if clip.key not in failed]
+    hearing = Hearing(
+        [hearing.clips[place] for place in heard],
+        [hearing.log_mels[place] for place in heard],
+        [*hearing.left_out, *(one for one in files_of(failed.values()) if one not in hearing.left_out)],
+    )
+    rows = np.stack([embeddings[clip.key] for clip in (*known, *hearing.clips)])
+    targets = absent = None
+    if lessons.head == "sigmoid":
+        targets, absent = teach_each_label(rows, lessons.present[learnt], lessons.absent[learnt])
+    elif np.count_nonzero(lessons.present[learnt].sum(axis=0)) > 1:
+        targets = teach_rest(rows, lessons.present[learnt])
+    pool_hints = [hints[clip.key] for clip in hearing.clips]
+    pool = Pool(hearing.log_mels, [groups[place] for place in heard], targets, absent, pool_hints)
+    nothing = np.empty((0, 0), np.float32)
+    return Gathered(pool, hearing, [hints.get(clip.key, nothing) for clip in lessons.clips])
