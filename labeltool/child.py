@@ -28,12 +28,12 @@ class Child:
     Attributes
     ----------
     log
-        What the worker wrote on stderr.
+        What the worker wrote on stderr; None without a project, which has nowhere to keep it.
     process_id
         The worker's, which leads a process group of its own.
     """
 
-    def __init__(self, process: subprocess.Popen[str], task: str, log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[str], task: str, log: Path | None) -> None:
         self._process = process
         self.process_id = process.pid
         self._task = task
@@ -60,7 +60,7 @@ class Child:
             "niceness": niceness,
             "options": options,
         }
-        with log.open("wb") as errors:
+        with (log or Path(os.devnull)).open("wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-m", "labeltool.worker", json.dumps(job)],
                 stdin=subprocess.DEVNULL,
@@ -104,7 +104,9 @@ class Child:
         code = self._process.wait()
         if not finished and not self._stopped:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-            raise LabeltoolError(f"{self._task} {how}", remedy=f"nothing was changed; see {self.log}")
+            raise LabeltoolError(
+                f"{self._task} {how}", remedy=f"nothing was changed{f'; see {self.log}' if self.log else ''}"
+            )
 
     def stop(self) -> None:
         """End the worker; what it had not finished leaves no trace."""
@@ -124,9 +126,9 @@ class Child:
                 return
 
 
-def _log_file(project: Project | None, task: str) -> Path:
+def _log_file(project: Project | None, task: str) -> Path | None:
     if project is None:
-        return Path(os.devnull)
+        return None
     directory = project.cache / "logs"
     try:
         directory.mkdir(parents=True, exist_ok=True)

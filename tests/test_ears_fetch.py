@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -93,6 +94,13 @@ def test_a_cached_file_that_was_damaged_is_fetched_anew(server: Server, tmp_path
     found = fetching.fetch(server.offer(), report=quiet, cache=tmp_path)
     found.write_bytes(CONTENT[:1000])
     assert fetching.fetch(server.offer(), report=quiet, cache=tmp_path).read_bytes() == CONTENT
+
+
+def test_a_model_that_is_fetched_twice_at_once_is_downloaded_once(server: Server, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as both:
+        fetched = [both.submit(fetching.fetch, server.offer(), report=quiet, cache=tmp_path) for _ in range(2)]
+        assert {one.result().read_bytes() for one in fetched} == {CONTENT}
+    assert server.asked == [None]
 
 
 def test_a_server_that_refuses_is_named(server: Server, tmp_path: Path) -> None:

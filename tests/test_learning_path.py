@@ -17,6 +17,7 @@ from test_command_line import labeltool, write_esc_set
 from labeltool import modelfiles
 from labeltool import project as projects
 from labeltool.child import Child
+from labeltool.ears.introducing import open_ear
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 
@@ -144,6 +145,8 @@ def test_a_teacher_labels_what_nobody_has_and_a_backbone_is_started_from(copy: P
     assert (told["pool_clips"], told["warm"]) == (3, False)
     card = modelfiles.read(copy.models / str(told["model"])).card
     assert card["teacher"]["file"] == ear_file.name and len(card["backbone"]["sha256"]) == 64
+    borrowed = copy.models / "ears" / "borrowed" / ear_file.name
+    assert card["teacher"]["fingerprint"] == open_ear(borrowed).name
     assert len(list((copy.cache / "teacher").rglob("*.npy"))) >= 3
     assert "--teacher" in labeltool(*at, "retrain", "--teacher-tensor", "3", check=2).stderr
     done = labeltool(*at, "retrain", "--teacher", backbone, check=1)

@@ -159,7 +159,7 @@ def test_an_ear_finds_its_embedding_and_hears_a_clip_once(
     next((tmp_path / "cache").rglob("*.npy")).write_bytes(b"")
     np.testing.assert_array_equal(first, embed())
     assert len(heard) == 3
-    assert open_ear(ear_file, ear.name.rsplit("-", 1)[1], rate_hz=16_000, embedding=True).name == ear.name
+    assert open_ear(ear_file, ear.card.embedding, rate_hz=16_000, embedding=True).name == ear.name
 
 
 def test_a_teacher_labels_the_rest_by_few_and_knows_only_labels_that_were_given() -> None:

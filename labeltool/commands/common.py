@@ -89,8 +89,8 @@ def _is_utf8(text: str) -> bool:
 
 
 def narrate(text: str) -> None:
-    """Say something on stderr."""
-    click.echo(text, err=True)
+    """Say something on stderr, in one line whatever names of others it holds."""
+    click.echo(in_one_line(text), err=True)
 
 
 def shown(label: str, width: int = 40) -> str:
@@ -116,7 +116,7 @@ class Progress:
         if stage != self._stage:
             self.close()
         self._stage, self._shown_at = stage, now
-        line = f"{stage}: {done}{f' of {total}' if total else ''}{'  ' + text if text else ''}"
+        line = in_one_line(f"{stage}: {done}{f' of {total}' if total else ''}{'  ' + text if text else ''}")
         if self._on_terminal:
             sys.stderr.write(f"\r\x1b[K{line}")
             self._open_line = True
@@ -158,5 +158,5 @@ def run_in_child(project: Project | None, task: str, **options: Any) -> dict[str
         # On Ctrl-C, or when the reading fails; a worker that is done has ended already.
         child.stop()
     for one in result.get("left_out", ()):
-        narrate(in_one_line(f"left out: {one['reason']}"))
+        narrate(f"left out: {one['reason']}")
     return result

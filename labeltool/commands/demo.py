@@ -28,7 +28,8 @@ def demo(context: click.Context, directory: Path) -> None:
     program = "labeltool" if shutil.which("labeltool") else sys.argv[0]
 
     def step(command: click.Command, told: list[str], **parameters: object) -> None:
-        narrate(f"\n$ labeltool {shlex.join(told)}")
+        narrate("")
+        narrate(f"$ labeltool {shlex.join(told)}")
         context.invoke(command, **parameters)
 
     narrate("Making up a yard with a bearing, a bird, knocking, a phone, rain and a siren ...")

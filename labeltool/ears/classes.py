@@ -12,7 +12,8 @@ from labeltool.errors import LabeltoolError
 MOST_BYTES = 4 << 20
 """What a list may take: BirdNET's 6,522 names take 270 kB."""
 
-_NUMBERED = re.compile(r"\s*(\d+)(?:\s*[:,;\t]\s*|\s+)(\S.*)")
+_NUMBERED = re.compile(r"\s*(\d{1,9})(?:\s*[:,;\t]\s*|\s+)(\S.*)")
+_INDEX = re.compile(r"\s*\d{1,9}\s*")
 _NAME_COLUMNS = ("display_name", "name", "label")
 
 
@@ -53,7 +54,7 @@ def parse(text: str) -> tuple[str, ...]:
     column = next((name for name in _NAME_COLUMNS if name in header), None)
     if len(header) > 1 and column is not None:
         rows = list(csv.DictReader(io.StringIO("\n".join(lines[1:])), fieldnames=header))
-        if "index" in header and all((row["index"] or "").strip().isdecimal() for row in rows):
+        if "index" in header and all(_INDEX.fullmatch(row["index"] or "") for row in rows):
             rows.sort(key=lambda row: int(row["index"]))
         return tuple((row[column] or "").strip() for row in rows)
     numbered = [_NUMBERED.fullmatch(line) for line in lines]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import numpy.typing as npt
 
 from labeltool import aggregate
 from labeltool.ears import runtimes
-from labeltool.ears.card import EarCard
-from labeltool.ears.network import Float32, Tensor, hashed
+from labeltool.ears.card import CARD, EarCard
+from labeltool.ears.network import Anatomy, Float32, Tensor, hashed
 from labeltool.errors import LabeltoolError
 
 _FULL_SCALE = np.float32(32768.0)
@@ -35,33 +34,28 @@ class Ear:
     Raises
     ------
     LabeltoolError
-        When the file is not the one the card speaks of, cannot be loaded, or has no embedding that was wanted.
+        When the file is not the one the card speaks of or not as the card describes it, cannot be loaded, or has no
+        embedding that was wanted.
     """
 
     def __init__(self, path: Path, card: EarCard, *, embedding: bool = False) -> None:
-        for name, sha256 in card.files.items():
-            _require(path.with_name(name), sha256)
+        for file in runtimes.files_of(path):
+            _require(file, card.files.get(file.name))
         if embedding and card.embedding is None:
             raise LabeltoolError("has no embedding", file=path, remedy="`labeltool model add --embedding` may name one")
         self.card = card
         self._path = path
         self._embedding = card.embedding if embedding else None
-        outputs = {output.name for output in runtimes.examine(path).outputs}
-        inner = None if self._embedding in outputs else self._embedding
-        self._network = runtimes.open_network(path, card.shape, inner)
+        with runtimes.bounded_memory(path):
+            anatomy = runtimes.examine(path)
+            _require_described(anatomy, card, path)
+            inner = None if self._embedding in {one.name for one in anatomy.outputs} else self._embedding
+            self._network = runtimes.open_network(path, card.shape, inner)
 
     @property
     def name(self) -> str:
-        """Changes with anything that changes an embedding, and with nothing else."""
-        card = self.card
-        parts = [card.files[card.network][:16], str(card.embedding)]
-        unusual = [] if card.rate_hz == 16_000 else [f"{card.rate_hz}Hz"]
-        unusual += ["standardised"] if card.standardised else []
-        unusual += [card.frontend.fingerprint] if card.frontend else []
-        told = "-".join([*parts, *unusual])
-        # A tensor may be called anything; a folder may not.
-        safe = all(letter.isalnum() or letter == "-" for letter in told)
-        return told if safe else f"{parts[0]}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
+        """The card's fingerprint: what was computed by an ear is kept under it."""
+        return self.card.fingerprint
 
     def probabilities(self, pcm: npt.NDArray[np.int16]) -> Float32:
         """Score a window.
@@ -88,7 +82,11 @@ class Ear:
 
     def scores(self, pcm: npt.NDArray[np.int16]) -> Float32:
         """Score a window as `probabilities` does, by what the network itself says."""
-        return self._vector(self._hear(pcm)[self.card.scores])
+        row = self._vector(self._hear(pcm)[self.card.scores])
+        classes = self.card.classes
+        if classes and len(row) != len(classes):
+            raise LabeltoolError(f"tells {len(row)} scores, and the list names {len(classes)} classes", file=self._path)
+        return row
 
     def embed(self, pcm: npt.NDArray[np.int16]) -> Float32:
         """Embed a clip.
@@ -139,7 +137,12 @@ class Ear:
             (values,) = frontend.patches(frontend.log_mel(pcm))
             if [size for size in self.card.shape if size > 1] == [*values.shape[::-1]]:
                 values = values.T  # some networks want time first
-        return dict(self._network.run(np.ascontiguousarray(values, np.float32).reshape(self.card.shape)))
+        values = np.ascontiguousarray(values, np.float32).reshape(self.card.shape)
+        try:
+            with runtimes.bounded_memory(self._path):
+                return dict(self._network.run(values))
+        except LabeltoolError as error:
+            raise LabeltoolError(error.reason, file=self._path) from error
 
     def _vector(self, values: Float32) -> Float32:
         """Return one row: the mean over frames where the network tells of several in a window."""
@@ -150,8 +153,26 @@ class Ear:
         return row
 
 
-def _require(path: Path, sha256: str) -> None:
+def _require(path: Path, sha256: str | None) -> None:
     if hashed(path) != sha256:
         raise LabeltoolError(
             "is not the file its card speaks of", file=path, remedy="`labeltool model remove`, then add it again"
         )
+
+
+def _require_described(anatomy: Anatomy, card: EarCard, path: Path) -> None:
+    """Refuse a card that tells of another network than this: it may be a stranger's."""
+    widths = {one.name: one.width for one in anatomy.outputs}
+    shape = anatomy.input.shape
+    if card.scores not in widths:
+        told = f"speaks of an output {card.scores!r}, which the network has not"
+    elif card.embedding not in {None, *widths, *(one.name for one in anatomy.inner)}:
+        told = f"speaks of an embedding {card.embedding!r}, which the network has not"
+    # 0: the file leaves it open, and the network will tell.
+    elif card.classes and widths[card.scores] not in (0, len(card.classes)):
+        told = f"names {len(card.classes)} classes, and the network tells {widths[card.scores]} scores"
+    elif len(shape) != len(card.shape) or any(0 < a != b for a, b in zip(shape, card.shape, strict=True)):
+        told = f"speaks of input {[*card.shape]}, and the network takes {[*shape]}"
+    else:
+        return
+    raise LabeltoolError(told, file=path.with_name(CARD))

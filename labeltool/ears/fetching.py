@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from labeltool.ears.locking import one_at_a_time
 from labeltool.errors import LabeltoolError
 
 _CHUNK_BYTES = 1 << 16
@@ -62,7 +63,11 @@ def fetch(offer: Offer, *, report: Callable[..., None], cache: Path | None = Non
         part.replace(output_file)
 
     try:
-        found = pooch.retrieve(offer.url, f"sha256:{offer.sha256}", fname=offer.file, path=folder, downloader=download)
+        # Whoever comes second finds what the first has fetched.
+        with one_at_a_time(folder):
+            found = pooch.retrieve(
+                offer.url, f"sha256:{offer.sha256}", fname=offer.file, path=folder, downloader=download
+            )
     except ValueError as error:  # pooch's word for another hash; what was wrong is deleted
         raise LabeltoolError(
             "what came is not the model that was published", file=offer.url, remedy="try again, or fetch it by hand"

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.ears import metadata, network, openvino, runtimes
-from labeltool.ears.card import CARD, Activation, EarCard, read_card
+from labeltool.ears import metadata, network, runtimes
+from labeltool.ears.card import Activation, EarCard, card_beside
 from labeltool.ears.ear import Ear
 from labeltool.ears.network import Anatomy, Float32, Tensor
 from labeltool.errors import LabeltoolError
@@ -35,7 +35,7 @@ def introduce(
     standardised: bool = False,
     activation: Activation | None = None,
 ) -> EarCard:
-    """Find out what an ear is, and that it runs.
+    """Find out what an ear is, and that it runs, within bounds of memory.
 
     Parameters
     ----------
@@ -53,12 +53,14 @@ def introduce(
     LabeltoolError
         When the file is not to be trusted, does not fit what was said of it, or does not run.
     """
-    anatomy = runtimes.examine(path)
-    told = metadata.read(network.read(path)) if path.suffix.lower() == ".tflite" else metadata.Metadata()
+    with runtimes.bounded_memory(path):
+        anatomy = runtimes.examine(path)
+        told = _told(path)
     shape, window = _heard_through(anatomy, path, frontend, window)
-    scores = _scores(anatomy, classes, path)
-    if not classes and scores.width == len(told.classes):
+    # A list inside the file that fits no output is no reason to refuse it.
+    if not classes and any(one.width == len(told.classes) for one in anatomy.outputs):
         classes = told.classes
+    scores = _scores(anatomy, classes, path)
     if frontend is not None and rate_hz not in (None, frontend.sample_rate_hz):
         raise LabeltoolError(f"its frontend hears at {frontend.sample_rate_hz} Hz, not at {rate_hz}", file=path)
     rate_hz = rate_hz or (frontend.sample_rate_hz if frontend else told.rate_hz)
@@ -67,7 +69,7 @@ def introduce(
             "does not say at which rate it hears", file=path, remedy="`labeltool model add FILE --rate HZ` does"
         )
     card = EarCard(
-        files={one.name: network.hashed(one) for one in _files(path)},
+        files={one.name: network.hashed(one) for one in runtimes.files_of(path)},
         rate_hz=rate_hz,
         window=window,
         shape=shape,
@@ -77,12 +79,11 @@ def introduce(
         frontend=frontend,
         standardised=standardised,
     )
-    with runtimes.bounded_memory():
-        return _tried(path, card, activation)
+    return _tried(path, card, activation)
 
 
 def open_ear(path: Path, tensor: str | None = None, *, rate_hz: int | None = None, embedding: bool = False) -> Ear:
-    """Load an ear from its file: one with a card beside it as that says, a bare one as it is found.
+    """Load an ear from its file: as the card beside it says where there is one of it, else as it is found.
 
     Parameters
     ----------
@@ -96,14 +97,13 @@ def open_ear(path: Path, tensor: str | None = None, *, rate_hz: int | None = Non
     LabeltoolError
         As `introduce` and `Ear` do.
     """
-    if path.with_name(CARD).is_file():
-        card = read_card(path.parent)
-        if tensor is not None:
+    card = card_beside(path)
+    with runtimes.bounded_memory(path):
+        if card is None:
+            card = introduce(path, embedding=tensor, rate_hz=_told(path).rate_hz or rate_hz)
+        elif tensor is not None:
             anatomy = runtimes.examine(path)
             card = replace(card, embedding=_embedding(anatomy, _scores(anatomy, card.classes, path), tensor, path))
-    else:
-        told = metadata.read(network.read(path)).rate_hz if path.suffix.lower() == ".tflite" else None
-        card = introduce(path, embedding=tensor, rate_hz=told or rate_hz)
     return Ear(path, card, embedding=embedding)
 
 
@@ -130,8 +130,8 @@ def read_frontend(path: Path) -> Frontend:
         raise LabeltoolError(error.reason, file=path, remedy=error.remedy) from error
 
 
-def _files(path: Path) -> list[Path]:
-    return [path, openvino.weights_of(path)] if path.suffix.lower() == ".xml" else [path]
+def _told(path: Path) -> metadata.Metadata:
+    return metadata.read(network.read(path)) if path.suffix.lower() == ".tflite" else metadata.Metadata()
 
 
 def _heard_through(
@@ -173,7 +173,7 @@ def _heard_through(
 def _scores(anatomy: Anatomy, classes: Sequence[str], path: Path) -> Tensor:
     """Return the output with the scores: by their number, else the first."""
     if not anatomy.outputs:
-        raise LabeltoolError("has no output", file=path)
+        raise LabeltoolError("has no output of real numbers", file=path)
     # 0: the file leaves it open, and the trial will tell.
     fitting = [one for one in anatomy.outputs if not classes or one.width in (0, len(classes))]
     if not fitting:
@@ -201,8 +201,6 @@ def _embedding(anatomy: Anatomy, scores: Tensor, wanted: str | None, path: Path)
 def _tried(path: Path, card: EarCard, activation: Activation | None) -> EarCard:
     ear = Ear(path, card, embedding=card.embedding is not None)
     heard = [ear.scores(sound) for sound in _sounds(card.window, card.rate_hz)]
-    if card.classes and len(heard[0]) != len(card.classes):
-        raise LabeltoolError(f"tells {len(heard[0])} scores, and the list names {len(card.classes)} classes", file=path)
     if card.embedding is not None:
         ear.embed(_sounds(card.window, card.rate_hz)[0])
     return replace(card, activation=activation or _activation(np.stack(heard)))

@@ -6,9 +6,11 @@ within it. Source: tflite-support's `metadata_schema.fbs`, whose field numbers a
 
 from __future__ import annotations
 
+import csv
 import io
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,10 @@ _FILE_NAME = 0
 _CONTENT_TYPE, _CONTENT = 0, 1
 _AUDIO = 4
 _AUDIO_RATE = 0
+
+# A table may list one entry many times over, and that one the like: so much at the most is looked at.
+_MOST_ENTRIES = 32
+_LONGEST_NAME = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ def _tables(content: bytes) -> tuple[int | None, list[str]]:
     from tensorflow.lite.python import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content, 0)
-    entries = (model.Metadata(i) for i in range(model.MetadataLength()))
+    entries = (model.Metadata(i) for i in range(min(model.MetadataLength(), _MOST_ENTRIES)))
     place = next((one.Buffer() for one in entries if one.Name() == _NAME), None)
     if place is None:
         return None, []
@@ -72,7 +78,16 @@ def _appended(content: bytes, listed: list[str]) -> tuple[str, ...]:
             named = [one for one in held if one.filename in listed]
             chosen = named or [one for one in held if one.filename.lower().endswith((".txt", ".csv"))]
             return classes.parse(archive.read(chosen[0]).decode("utf-8-sig")) if len(chosen) == 1 or named else ()
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError):
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        csv.Error,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+        OSError,
+        EOFError,
+    ):
         return ()
 
 
@@ -94,7 +109,7 @@ def _children(table: Any, field: int) -> list[Any]:
     if not offset:
         return []
     start, count = table.Vector(offset), table.VectorLen(offset)
-    if count * 4 > len(table.Bytes):
+    if count > _MOST_ENTRIES:
         raise ValueError(count)
     return [_table(table, table.Indirect(start + 4 * i)) for i in range(count)]
 
@@ -106,8 +121,12 @@ def _table(parent: Any, place: int) -> Any:
 
 
 def _text(table: Any, field: int) -> str:
-    slot = _slot(table, field)
-    return table.String(slot).decode("utf-8", "replace") if slot else ""
+    offset = table.Offset(4 + 2 * field)
+    if not offset:
+        return ""
+    if table.VectorLen(offset) > _LONGEST_NAME:
+        raise ValueError("name")
+    return str(table.String(table.Pos + offset).decode("utf-8", "replace"))
 
 
 def _rate(tensor: Any) -> int | None:

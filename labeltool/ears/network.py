@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,11 @@ Float32 = npt.NDArray[np.float32]
 
 MOST_BYTES = 1 << 30
 """What one tensor may take, 1 GiB: the largest of BirdNET's takes 26 MB, and a made-up shape costs nothing to write."""
+
+_ITEM_BYTES = 4
+
+MOST_SIZES = 32
+"""So many a shape may have: NumPy's own limit for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +113,17 @@ def hashed(path: Path) -> str:
         raise LabeltoolError("cannot be read", file=path, remedy=error.strerror or "") from error
 
 
-def require_sane(shape: Iterable[int], path: Path, *, item_bytes: int = 4) -> None:
+def require_sane(shape: Sequence[int], path: Path | None = None) -> None:
     """Refuse a shape that nothing real has, before anything is allocated for it.
 
     Raises
     ------
     LabeltoolError
-        When its fixed sizes ask for more than `MOST_BYTES`, or one is below -1.
+        When its fixed sizes ask for more than `MOST_BYTES` of float32, one is below -1, or there are absurdly many.
     """
-    sizes = [int(size) for size in shape]
-    if any(size < -1 for size in sizes) or math.prod(max(size, 1) for size in sizes) * item_bytes > MOST_BYTES:
+    sizes = [int(size) for size in shape[: MOST_SIZES + 1]]
+    many = len(sizes) > MOST_SIZES
+    if many or min(sizes, default=0) < -1 or math.prod(max(size, 1) for size in sizes) * _ITEM_BYTES > MOST_BYTES:
         raise LabeltoolError(f"has a tensor of shape {sizes}, which no ear needs", file=path, remedy="is it damaged?")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +13,18 @@ from labeltool.ears.network import Anatomy, Float32, Tensor
 from labeltool.errors import LabeltoolError
 
 # Fields by number, of onnx.proto (github.com/onnx/onnx).
-_MODEL_IR, _MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTIONS = 1, 7, 20, 25
-_MODEL_FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26})
+_MODEL_IR, _MODEL_GRAPH, _MODEL_FUNCTIONS = 1, 7, 25
+# Not 20: what training has of graphs is nothing for an ear.
+_MODEL_FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 25, 26})
 _NODES, _INITIALIZERS, _INPUTS, _OUTPUTS, _VALUES, _SPARSE = 1, 5, 11, 12, 13, 15
-_FUNCTION_NODES = 7
+_FUNCTION_NODES, _FUNCTION_DEFAULTS = 7, 11
 _OPERATION, _ATTRIBUTES, _DOMAIN = 4, 5, 7
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _DIMS, _TENSOR_NAME, _EXTERNAL, _LOCATION = 1, 8, 13, 14
 
 _DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 _DEEPEST = 16  # graphs within graphs: If and Loop have them
+_FLOAT_TYPES = frozenset({1, 10, 11})  # TensorProto's numbers for those below
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
 
@@ -36,18 +38,21 @@ def examine(path: Path) -> Anatomy:
     """
     content = network.read(path)
     try:
-        model = protobuf.fields(memoryview(content))
+        walk = _Walk(path, len(content))
+        read = walk.reader
+        model = read.fields(memoryview(content))
         if not model.get(_MODEL_IR) or not set(model) <= _MODEL_FIELDS:
             raise ValueError("no model")
-        (graph,) = protobuf.messages(model.get(_MODEL_GRAPH))
-        walk = _Walk(path, len(content))
+        (graph,) = read.messages(model.get(_MODEL_GRAPH))
         walk.graph(graph)
-        for function in protobuf.messages(model.get(_MODEL_FUNCTIONS)):
+        for function in read.messages(model.get(_MODEL_FUNCTIONS)):
             walk.nodes(function.get(_FUNCTION_NODES), 0)
-        weights = {protobuf.text(one.get(_TENSOR_NAME)) for one in protobuf.messages(graph.get(_INITIALIZERS))}
+            walk.attributes(function.get(_FUNCTION_DEFAULTS), 0)
+        weights = {protobuf.text(one.get(_TENSOR_NAME)) for one in read.messages(graph.get(_INITIALIZERS))}
         # Older files list their weights among the inputs.
-        inputs = [one for one in map(_value, protobuf.messages(graph.get(_INPUTS))) if one.name not in weights]
-        outputs = tuple(map(_value, protobuf.messages(graph.get(_OUTPUTS))))
+        inputs = [one for one, _ in walk.values(graph.get(_INPUTS)) if one.name not in weights]
+        # Some tell the likeliest class's number too.
+        outputs = tuple(one for one, kind in walk.values(graph.get(_OUTPUTS)) if kind in _FLOAT_TYPES)
     except (ValueError, RecursionError) as error:
         raise LabeltoolError("not a whole ONNX network: damaged, or another kind of file", file=path) from error
     return Anatomy(network.only_input(inputs, path), outputs, ())
@@ -57,63 +62,72 @@ class _Walk:
     """Goes through graphs, those within graphs too, and refuses what must not reach the runtime."""
 
     def __init__(self, path: Path, length: int) -> None:
+        self.reader = protobuf.Reader()
         self._path = path
         self._length = length
 
     def graph(self, graph: dict[int, list[protobuf.Field]], depth: int = 0) -> None:
         if depth > _DEEPEST:
             raise ValueError("graphs within graphs without end")
-        for tensor in protobuf.messages(graph.get(_INITIALIZERS)):
+        for tensor in self.reader.messages(graph.get(_INITIALIZERS)):
             self._weights(tensor)
-        for sparse in protobuf.messages(graph.get(_SPARSE)):
+        for sparse in self.reader.messages(graph.get(_SPARSE)):
             self._sparse(sparse)
         for number in (_INPUTS, _OUTPUTS, _VALUES):
-            for value in protobuf.messages(graph.get(number)):
-                network.require_sane(_value(value).shape, self._path)
+            for value, _ in self.values(graph.get(number)):
+                network.require_sane(value.shape, self._path)
         self.nodes(graph.get(_NODES), depth)
 
     def nodes(self, nodes: list[protobuf.Field] | None, depth: int) -> None:
-        for node in protobuf.messages(nodes):
+        for node in self.reader.messages(nodes):
             if (domain := protobuf.text(node.get(_DOMAIN))) not in _DOMAINS:
-                operation = f"{domain}.{protobuf.text(node.get(_OPERATION))}"
+                operation = f"{domain}.{protobuf.text(node.get(_OPERATION))}"[:80]
                 raise LabeltoolError(f"needs an operation of its own, {operation!r}: such are not run", file=self._path)
-            for attribute in protobuf.messages(node.get(_ATTRIBUTES)):
-                for number in _ATTRIBUTE_TENSORS:
-                    for tensor in protobuf.messages(attribute.get(number)):
-                        self._weights(tensor)
-                for number in _ATTRIBUTE_SPARSE:
-                    for sparse in protobuf.messages(attribute.get(number)):
-                        self._sparse(sparse)
-                for number in _ATTRIBUTE_GRAPHS:
-                    for graph in protobuf.messages(attribute.get(number)):
-                        self.graph(graph, depth + 1)
+            self.attributes(node.get(_ATTRIBUTES), depth)
+
+    def attributes(self, attributes: list[protobuf.Field] | None, depth: int) -> None:
+        read = self.reader
+        for attribute in read.messages(attributes):
+            for number in _ATTRIBUTE_TENSORS:
+                for tensor in read.messages(attribute.get(number)):
+                    self._weights(tensor)
+            for number in _ATTRIBUTE_SPARSE:
+                for sparse in read.messages(attribute.get(number)):
+                    self._sparse(sparse)
+            for number in _ATTRIBUTE_GRAPHS:
+                for graph in read.messages(attribute.get(number)):
+                    self.graph(graph, depth + 1)
+
+    def values(self, values: list[protobuf.Field] | None) -> Iterator[tuple[Tensor, int]]:
+        """Read each `ValueInfoProto`: a name, a shape whose sizes may be names (-1), and the number of its type."""
+        read = self.reader
+        for value in read.messages(values):
+            shape: list[int] = []
+            item = 0
+            for kind in read.messages(value.get(2)):
+                for tensor in read.messages(kind.get(1)):
+                    item = (read.numbers(tensor.get(1)) or [0])[-1]
+                    for dims in read.messages(tensor.get(2)):
+                        shape += [(read.numbers(dim.get(1)) or [-1])[0] for dim in read.messages(dims.get(1))]
+            yield Tensor(protobuf.text(value.get(1)), tuple(shape)), item
 
     def _weights(self, tensor: dict[int, list[protobuf.Field]]) -> None:
-        if tensor.get(_EXTERNAL) or any(protobuf.numbers(tensor.get(_LOCATION))):
+        if tensor.get(_EXTERNAL) or any(self.reader.numbers(tensor.get(_LOCATION))):
             raise LabeltoolError(
                 "keeps its weights in another file", file=self._path, remedy="save it with all of them inside"
             )
-        dims = protobuf.numbers(tensor.get(_DIMS))
+        dims = self.reader.numbers(tensor.get(_DIMS))
         # The weights stand in the file, two to a byte at the least.
-        if any(size < 0 for size in dims) or math.prod(dims) > 2 * self._length:
-            raise LabeltoolError(f"claims weights of shape {dims} that it does not hold", file=self._path)
+        many = len(dims) > network.MOST_SIZES
+        if many or min(dims, default=0) < 0 or math.prod(dims) > 2 * self._length:
+            told = dims[: network.MOST_SIZES]
+            raise LabeltoolError(f"claims weights of shape {told} that it does not hold", file=self._path)
 
     def _sparse(self, sparse: dict[int, list[protobuf.Field]]) -> None:
         for number in (1, 2):
-            for tensor in protobuf.messages(sparse.get(number)):
+            for tensor in self.reader.messages(sparse.get(number)):
                 self._weights(tensor)
-        network.require_sane(protobuf.numbers(sparse.get(3)), self._path)
-
-
-def _value(value: dict[int, list[protobuf.Field]]) -> Tensor:
-    """Read a `ValueInfoProto`: a name, and a shape whose sizes may be names (-1)."""
-    shape: list[int] = []
-    for kind in protobuf.messages(value.get(2)):
-        for tensor in protobuf.messages(kind.get(1)):
-            for dims in protobuf.messages(tensor.get(2)):
-                for dim in protobuf.messages(dims.get(1)):
-                    shape.append((protobuf.numbers(dim.get(1)) or [-1])[0])
-    return Tensor(protobuf.text(value.get(1)), tuple(shape))
+        network.require_sane(self.reader.numbers(sparse.get(3)), self._path)
 
 
 def open_network(path: Path, shape: tuple[int, ...], inner: str | None) -> ONNXNetwork:
@@ -136,7 +150,8 @@ class ONNXNetwork:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
         try:
-            # From bytes: without a path there is no folder that weights could be looked for in.
+            # From the bytes that were read: a path would be opened anew. Either way onnxruntime would look for weights
+            # in other files, from bytes below the working directory; `examine` has refused every tensor that names one.
             self._session = onnxruntime.InferenceSession(
                 network.read(path), options, providers=["CPUExecutionProvider"]
             )

@@ -33,14 +33,17 @@ def examine(path: Path) -> Anatomy:
     weights = weights_of(path)
     if not weights.is_file():
         raise LabeltoolError("its weights are not there", file=weights, remedy=f"they belong beside {path.name}")
-    layers, edges = _graph(content, path)
+    root = _graph(content, path)
     held = weights.stat().st_size
-    for layer in layers.values():
-        if layer.get("type") == "Const":
-            _require_weights(layer, held, path)
-        for shape in _shapes(layer):
-            network.require_sane(shape, path)
     try:
+        for layer in root.iter("layer"):  # those within bodies of loops too
+            if layer.get("type") == "Const":
+                _require_weights(layer, held, path)
+            for shape in _shapes(layer):
+                network.require_sane(shape, path)
+        layers = {one.attrib["id"]: one for one in root.iterfind("layers/layer")}
+        # For each layer the one that its first input comes from.
+        edges = {one.attrib["to-layer"]: one.attrib["from-layer"] for one in root.iterfind("edges/edge")}
         inputs = [Tensor(one.get("name", ""), _shape(one)) for one in _of_type(layers, "Parameter")]
         sources = [edges[one.get("id", "")] for one in _of_type(layers, "Result")]
         outputs = tuple(Tensor(layers[source].get("name", ""), _shape(layers[source])) for source in sources)
@@ -51,38 +54,36 @@ def examine(path: Path) -> Anatomy:
             for shape in [_shape(layer)]
             if network.is_vector(shape)
         )
-    except (KeyError, IndexError) as error:
+    except (KeyError, IndexError, ValueError) as error:
         raise LabeltoolError("is not a whole OpenVINO graph", file=path) from error
     return Anatomy(network.only_input(inputs, path), outputs, inner)
 
 
-def _graph(content: bytes, path: Path) -> tuple[dict[str, Element], dict[str, str]]:
-    """Return the layers by id, and for each the layer its first input comes from."""
+def _graph(content: bytes, path: Path) -> Element:
     from xml.etree import ElementTree
 
-    # An entity may stand for gigabytes of text or for another file; no graph has any.
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-        raise LabeltoolError("is not an OpenVINO graph: it declares entities", file=path)
+    class Builder(ElementTree.TreeBuilder):
+        def doctype(self, *_: object) -> None:
+            # An entity may stand for gigabytes of text or for another file; no graph has any. Only the parser knows
+            # the file's encoding.
+            raise LabeltoolError("is not an OpenVINO graph: it declares entities", file=path)
+
     try:
-        root = ElementTree.fromstring(content)
+        root = ElementTree.fromstring(content, ElementTree.XMLParser(target=Builder()))
         if root.tag != "net":
             raise ValueError(root.tag)
-        layers = {one.attrib["id"]: one for one in root.iterfind("layers/layer")}
-        edges = {one.attrib["to-layer"]: one.attrib["from-layer"] for one in root.iterfind("edges/edge")}
-        for dim in root.iterfind("layers/layer//dim"):
-            int(dim.text or "")
-    except (ElementTree.ParseError, KeyError, ValueError) as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # those of what calls itself an encoding
         raise LabeltoolError("is not a whole OpenVINO graph", file=path) from error
-    return layers, edges
+    return root
 
 
 def _require_weights(layer: Element, held: int, path: Path) -> None:
+    """Refuse weights that are not in the file; raises a `ValueError` where what they say of it is no number."""
     data = layer.find("data")
-    try:
-        end = int(data.get("offset", "0")) + int(data.get("size", "0")) if data is not None else 0
-    except ValueError as error:
-        raise LabeltoolError("is not a whole OpenVINO graph", file=path) from error
-    if end > held:
+    start, size = (int(data.get(name, "0")) if data is not None else 0 for name in ("offset", "size"))
+    if start < 0 or size < 0:
+        raise ValueError("weights before the file")
+    if (end := start + size) > held:
         raise LabeltoolError(
             f"is cut short: {path.name} speaks of weights up to byte {end}",
             file=weights_of(path),

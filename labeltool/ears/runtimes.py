@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
+from labeltool.ears import openvino
 from labeltool.ears.network import Anatomy, Format, Network
 from labeltool.errors import LabeltoolError
 
 FORMATS = MappingProxyType({".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino"})
 """File ending to module."""
 
-# What a file may ask for while it is tried, above what the process has: shapes that only come out while it runs are in
-# no table. OpenVINO's compiler reserves more than it uses.
+# What a file may ask for while it is read, loaded or run, above what the process has: shapes that only come out while
+# it runs are in no table. OpenVINO's compiler reserves more than it uses.
 _ROOM_BYTES = 8 << 30
 
 
@@ -49,9 +50,22 @@ def open_network(path: Path, shape: tuple[int, ...], inner: str | None = None) -
     return _format(path).open_network(path, shape, inner)
 
 
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Return the files that a network consists of, itself first."""
+    return (path, openvino.weights_of(path)) if path.suffix.lower() == ".xml" else (path,)
+
+
 @contextmanager
-def bounded_memory() -> Iterator[None]:
-    """Let no allocation within take more than a stranger's network may need: the system refuses it instead."""
+def bounded_memory(path: Path) -> Iterator[None]:
+    """Let no allocation within take more than a stranger's network may need: the system refuses it instead.
+
+    The limit is the process's: one thread at a time may be within.
+
+    Raises
+    ------
+    LabeltoolError
+        When Python itself was refused; a runtime says so in words of its own.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     room = pages * resource.getpagesize() + _ROOM_BYTES
@@ -59,6 +73,8 @@ def bounded_memory() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_AS, (min([room, *known]), hard))
     try:
         yield
+    except MemoryError as error:
+        raise LabeltoolError("asks for more memory than any ear needs", file=path) from error
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from labeltool.ears import classes, introducing, network
 from labeltool.ears.card import CARD, Activation, EarCard, read_card, write_card
+from labeltool.ears.locking import one_at_a_time
 from labeltool.ears.runtimes import FORMATS
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
@@ -113,9 +114,10 @@ def add(
         activation=activation,
     )
     place = folder(project, called)
-    added = not _stands(place, card)
-    if added:
-        _put(place, card, path.parent)
+    with one_at_a_time(place.parent):
+        added = not _stands(place, card)
+        if added:
+            _put(place, card, path.parent)
     return {
         "name": called,
         "added": added,
@@ -137,16 +139,17 @@ def remove(project: Project, name: str) -> None:
         When there is none of that name.
     """
     place = folder(project, name)
-    if not place.is_dir():
-        known = ", ".join(names(project))
-        raise LabeltoolError(
-            f"there is no ear {name!r}", remedy=f"there are: {known}" if known else "none was added yet"
-        )
-    # Out of sight at once: what is half deleted is no ear.
-    gone = place.with_name(f".{name}.removed")
-    shutil.rmtree(gone, ignore_errors=True)
-    place.rename(gone)
-    shutil.rmtree(gone)
+    with one_at_a_time(place.parent):
+        if not place.is_dir():
+            known = ", ".join(names(project))
+            raise LabeltoolError(
+                f"there is no ear {name!r}", remedy=f"there are: {known}" if known else "none was added yet"
+            )
+        # Out of sight at once: what is half deleted is no ear.
+        gone = place.with_name(f".{name}.removed")
+        shutil.rmtree(gone, ignore_errors=True)
+        place.rename(gone)
+        shutil.rmtree(gone)
 
 
 def _stands(place: Path, card: EarCard) -> bool:

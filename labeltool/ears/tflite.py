@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from labeltool import quantise
-from labeltool.ears.network import Anatomy, Float32, Tensor, is_vector, only_input, read, require_sane
+from labeltool.ears.network import MOST_SIZES, Anatomy, Float32, Tensor, is_vector, only_input, read, require_sane
 from labeltool.errors import LabeltoolError
 
 IDENTIFIER = b"TFL3"
@@ -23,6 +23,7 @@ _BROKEN = (struct.error, IndexError, ValueError, TypeError, AttributeError, Over
 # that write files too.
 _KNOWN_CUSTOM = frozenset({"AudioSpectrogram", "Mfcc"})
 _CUSTOM = 32
+_MOST_ENTRIES = 100_000  # of all tables together; YAMNet has some 300
 
 
 def examine(path: Path) -> Anatomy:
@@ -46,36 +47,48 @@ def _anatomy(content: bytes, path: Path) -> Anatomy:
     from tensorflow.lite.python import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content, 0)
-    sizes = [_buffer_bytes(model.Buffers(i), len(content)) for i in range(_at_most(model.BuffersLength(), content))]
-    for i in range(_at_most(model.OperatorCodesLength(), content)):
+    entries = _Entries(content)
+    sizes = [_buffer_bytes(model.Buffers(i), len(content)) for i in entries.numbers(model.BuffersLength())]
+    for i in entries.numbers(model.OperatorCodesLength()):
         code = model.OperatorCodes(i)
         if max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) == _CUSTOM:
-            name = (code.CustomCode() or b"").decode("utf-8", "replace")
+            name = (code.CustomCode() or b"")[:80].decode("utf-8", "replace")
             if name not in _KNOWN_CUSTOM:
                 raise LabeltoolError(f"needs an operation of its own, {name!r}: such are not run", file=path)
     if model.SubgraphsLength() < 1:
         raise LabeltoolError("holds no network", file=path)
-    for number in range(_at_most(model.SubgraphsLength(), content)):
-        for tensor in _tensors(model.Subgraphs(number), content):
+    graphs = []
+    for number in entries.numbers(model.SubgraphsLength()):
+        graph = model.Subgraphs(number)
+        graphs.append([graph.Tensors(i) for i in entries.numbers(graph.TensorsLength())])
+        for tensor in graphs[-1]:
             require_sane(_shape(tensor), path)
-    graph = model.Subgraphs(0)
-    tensors = list(_tensors(graph, content))
-    inputs = [Tensor(str(i), _shape(tensors[i])) for i in map(int, graph.InputsAsNumpy())]
-    outputs = tuple(Tensor(str(i), _shape(tensors[i])) for i in map(int, graph.OutputsAsNumpy()))
+    graph, tensors = model.Subgraphs(0), graphs[0]
+    inputs, outputs = (
+        [Tensor(str(i), _shape(tensors[i])) for i in map(entry, entries.numbers(count))]
+        for entry, count in ((graph.Inputs, graph.InputsLength()), (graph.Outputs, graph.OutputsLength()))
+    )
     taken = {tensor.name for tensor in (*inputs, *outputs)}
     inner = tuple(
         Tensor(str(i), shape)
         for i, tensor in enumerate(tensors)
         if str(i) not in taken and not sizes[tensor.Buffer()] and is_vector(shape := _shape(tensor))
     )
-    return Anatomy(only_input(inputs, path), outputs, inner)
+    return Anatomy(only_input(inputs, path), tuple(outputs), inner)
 
 
-def _at_most(count: int, content: bytes) -> int:
-    """Return a table's length; every entry takes four bytes of the file, so a longer one is made up."""
-    if count * 4 > len(content):
-        raise ValueError(count)
-    return count
+class _Entries:
+    """Counts what a file's tables list: an entry takes four bytes, and tables that share theirs are made up."""
+
+    def __init__(self, content: bytes) -> None:
+        self._left = min(len(content) // 4, _MOST_ENTRIES)
+
+    def numbers(self, count: int) -> range:
+        """Return the numbers of a table's entries; raises a `ValueError` where the file cannot hold so many."""
+        self._left -= count
+        if self._left < 0:
+            raise ValueError(count)
+        return range(count)
 
 
 def _buffer_bytes(buffer: Any, length: int) -> int:
@@ -89,11 +102,9 @@ def _buffer_bytes(buffer: Any, length: int) -> int:
     return max(size, outside_size if outside > 1 else 0)
 
 
-def _tensors(graph: Any, content: bytes) -> Iterator[Any]:
-    return (graph.Tensors(i) for i in range(_at_most(graph.TensorsLength(), content)))
-
-
 def _shape(tensor: Any) -> tuple[int, ...]:
+    if max(tensor.ShapeLength(), tensor.ShapeSignatureLength()) > MOST_SIZES:
+        raise ValueError("shape")
     signature = tensor.ShapeSignatureAsNumpy() if tensor.ShapeSignatureLength() else tensor.ShapeAsNumpy()
     # Without a shape the reader returns the number 0: a scalar.
     return tuple(int(size) for size in np.atleast_1d(signature)) if tensor.ShapeLength() else ()
