@@ -128,8 +128,6 @@ def order_by_model(
     if not impressions:
         queue.replace(store, [])
         return 0
-    waiting = {clip.id for clip in clips.unanswered(store)}
-    is_waiting = np.array([one.clip.id in waiting for one in impressions])
     # What the network has learnt to tell apart, and what any ear does: early on the second is the better guide.
     embeddings = np.concatenate(
         [
@@ -138,36 +136,66 @@ def order_by_model(
         ],
         axis=1,
     )
-    asked = [one for one in impressions if one.clip.id in waiting]
-    as_float, as_int8 = _as_shares(asked, head)
+    int8 = [one.int8_probabilities for one in impressions if one.int8_probabilities is not None]
+    return order(
+        project,
+        store,
+        [one.clip for one in impressions],
+        embeddings,
+        np.stack([one.probabilities for one in impressions]),
+        np.stack(int8) if int8 else None,
+        head=head,
+        seed=seed,
+    )
+
+
+def order(
+    project: Project,
+    store: Store,
+    heard: Sequence[StoredClip],
+    embeddings: Float32,
+    probabilities: Float32,
+    int8_probabilities: Float32 | None = None,
+    *,
+    head: Head,
+    seed: int,
+) -> int:
+    """Write the order to ask in down, by what is held of clips, answered ones too; return how many wait.
+
+    Parameters
+    ----------
+    embeddings : (clips, features) float32
+        Clips that sound alike lie close.
+    probabilities, int8_probabilities : (clips, labels) float32
+    head
+        Whether the labels are one answer together or one each.
+    """
+    waiting = {clip.id for clip in clips.unanswered(store)}
+    is_waiting = np.array([clip.id in waiting for clip in heard], bool)
+    asked = [clip for clip in heard if clip.id in waiting]
+    held = [None if one is None else one[is_waiting] for one in (probabilities, int8_probabilities)]
+    as_float, as_int8 = _as_shares(held, head)
     pool = strategies.Pool(
         embeddings=embeddings[is_waiting],
-        groups=[one.clip.group for one in asked],
+        groups=[clip.group for clip in asked],
         answered=embeddings[~is_waiting],
         probabilities=as_float,
         int8_probabilities=as_int8,
     )
-    _write(project, store, [one.clip for one in asked], pool, seed)
+    _write(project, store, asked, pool, seed)
     return len(asked)
 
 
-def _as_shares(asked: Sequence[Impression], head: Head) -> tuple[Float32 | None, Float32 | None]:
-    """Return the clips' probabilities, float and int8, as shares that sum to one, which is what strategies compare.
+def _as_shares(held: Sequence[Float32 | None], head: Head) -> list[Float32 | None]:
+    """Return clips' probabilities, the float ones first, as shares that sum to one, which is what strategies compare.
 
     Where each label stands for itself, a clip is as doubtful as the label that the model is least sure of: yes or no.
     """
-    if not asked:
-        return None, None
-    as_float = np.stack([one.probabilities for one in asked])
-    held = [one.int8_probabilities for one in asked if one.int8_probabilities is not None]
-    as_int8 = np.stack(held) if held else None
-    if head == "softmax":
-        return as_float, as_int8
-    doubted = np.arange(len(asked)), np.abs(as_float - 0.5).argmin(axis=1)
-    shares = [
-        None if one is None else np.stack([one[doubted], 1 - one[doubted]], axis=1) for one in (as_float, as_int8)
-    ]
-    return shares[0], shares[1]
+    first = held[0]
+    if head == "softmax" or first is None or not len(first):
+        return list(held)
+    doubted = np.arange(len(first)), np.abs(first - 0.5).argmin(axis=1)
+    return [None if one is None else np.stack([one[doubted], 1 - one[doubted]], axis=1) for one in held]
 
 
 def order_by_sound(project: Project, store: Store, *, seed: int, report: Callable[..., None]) -> list[dict[str, str]]:

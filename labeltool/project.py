@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -30,6 +31,7 @@ _TEMPLATE = """\
 architecture = "miniresnet"       # `labeltool retrain --help` lists them
 retrain_after = 20                # answers in the labelling room before a new model is trained behind it
 asking = "default"                # what is asked first; `labeltool simulate --help` lists the strategies
+# ear = "yamnet"                  # the borrowed network that suggests and teaches until the project's own is better
 # patch_s = 1.0                   # seconds that the network sees at once; else what the architecture was made for
 # pooling = "log-mean"            # how patches make a clip: "log-mean", "mean", "majority"; else chosen on validation
 
@@ -46,7 +48,8 @@ max_int8_loss = 0.02              # a model that loses more clip accuracy than t
 class Settings:
     """What `labeltool.toml` says.
 
-    `max_int8_loss` is a share of clips, 0 to 1; `retrain_after` counts answers; `patch_s` is seconds of a patch, None
+    `max_int8_loss` is a share of clips, 0 to 1; `retrain_after` counts answers; `ear` is one of
+    `labeltool model list`; `patch_s` is seconds of a patch, None
     the architecture's own; `pooling` is one of `aggregate.POOLINGS`, None chosen on validation; `keys` are those of the
     labelling room, action to keys as a person writes them.
     """
@@ -55,6 +58,7 @@ class Settings:
     architecture: str = field(default="miniresnet", metadata={"table": "learning"})
     retrain_after: int = field(default=20, metadata={"table": "learning"})
     asking: str = field(default="default", metadata={"table": "learning"})
+    ear: str | None = field(default=None, metadata={"table": "learning", "kind": str})
     patch_s: float | None = field(default=None, metadata={"table": "learning", "kind": float})
     pooling: str | None = field(default=None, metadata={"table": "learning", "kind": str})
     max_int8_loss: float = field(default=0.02, metadata={"table": "export"})
@@ -159,6 +163,27 @@ def find(directory: Path | None = None) -> Project:
     raise LabeltoolError(
         "no labeltool project here or above", file=here, remedy="`labeltool init` makes one, --project DIR names one"
     )
+
+
+def choose_ear(project: Project, name: str) -> bool:
+    """Write into the settings which ear suggests and teaches, where they say nothing of it; return whether it was done.
+
+    Everything else in the file stays as a person wrote it.
+    """
+    path = project.directory / SETTINGS_FILE
+    if _read_settings(path).ear is not None:
+        return False
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    line = f'ear = "{name}"'
+    told, found = re.subn(
+        r"(?m)^([ \t]*\[[ \t]*learning[ \t]*\].*)$", lambda head: f"{head[1]}\n{line}", before, count=1
+    )
+    if not found:
+        told = f"{before.rstrip()}\n\n[learning]\n{line}\n".lstrip()
+    beside = path.with_suffix(".partial")
+    beside.write_text(told, encoding="utf-8")
+    beside.replace(path)
+    return True
 
 
 def load(directory: Path) -> Project:

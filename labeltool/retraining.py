@@ -11,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from labeltool import modelfiles
+from labeltool import borrowed, modelfiles
 from labeltool.ancestry import FEWEST_TO_JUDGE_BY, due, newest_parent, state
+from labeltool.ears import shelf
+from labeltool.ears.card import read_card
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
 from labeltool.lessons import Lesson, lesson
@@ -20,7 +22,7 @@ from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.stages import StageClock
 from labeltool.store import Store, clips, journal, models
-from labeltool.suggest import suggest_for_all
+from labeltool.suggest import Suggested, suggest_for_all
 from labeltool.teaching import Recipe, Report, Taught, teach
 from labeltool.unlabelled import without_fold
 
@@ -46,6 +48,8 @@ def retrain(
 
     Parameters
     ----------
+    teacher
+        A file; None: the ear of the project's settings, if it embeds sounds; "": none.
     patch_s
         Seconds of a patch; None: as the project's settings have it.
 
@@ -65,7 +69,7 @@ def retrain(
         seed,
         budget_s,
         test_fold,
-        Path(teacher) if teacher else None,
+        Path(teacher) if teacher else _own_teacher(project) if teacher is None else None,
         teacher_tensor,
         Path(backbone) if backbone else None,
         project.settings.patch_s if patch_s is None else patch_s,
@@ -107,7 +111,7 @@ def retrain(
             model_id = _publish(project, store, scratch, card, mark)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        suggested = suggest_for_all(project, store, model_id, report=report, network=taught.network)
+        suggested, ear, why = _suggest(project, store, model_id, taught, report)
     return {
         "model": model_id,
         "arch": arch,
@@ -128,12 +132,36 @@ def retrain(
         "warm": card["parent"] is not None,
         "patch_s": recipe.frontend.patch_hops_s,
         "other_patch_s": other_patch_s,
+        "ear": ear,
+        "why": why,
         "suggestions": suggested.waiting,
         "left_out": [*card["left_out"], *(one for one in suggested.left_out if one not in card["left_out"])],
         "stages": clock.spent(),
         "seconds_until_taught": round(taught_s, 1),
         "seconds": round(time.monotonic() - began, 1),
     }
+
+
+def _own_teacher(project: Project) -> Path | None:
+    name = borrowed.chosen(project)
+    path = shelf.find(project, name) if name is not None else None
+    return path if path is not None and read_card(path.parent).embedding is not None else None
+
+
+def _suggest(
+    project: Project, store: Store, model_id: int, taught: Taught, report: Report
+) -> tuple[Suggested, str | None, str]:
+    """Let the new network suggest, or the ear of the settings where that still does better; say which, and why."""
+    why, name = "", borrowed.chosen(project)
+    if name is not None:
+        try:
+            heard = borrowed.suggest(project, store, name, report=report, seed=taught.card["seed"])
+        except LabeltoolError as error:
+            heard = str(error)  # what is trained is there: it suggests
+        if isinstance(heard, borrowed.Heard):
+            return Suggested(heard.suggestions, heard.left_out), name, heard.why
+        why = heard
+    return suggest_for_all(project, store, model_id, report=report, network=taught.network), None, why
 
 
 def _better_from_scratch(

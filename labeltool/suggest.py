@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from labeltool import asking, modelfiles
+from labeltool import asking, borrowed, modelfiles
 from labeltool.features import FeatureCache
 from labeltool.hearing import hear
 from labeltool.project import Project
@@ -28,19 +28,50 @@ class Suggested:
 
 
 def suggest(
-    project: Project, *, report: Callable[..., None], model_id: int | None = None, seed: int = 0
+    project: Project,
+    *,
+    report: Callable[..., None],
+    model_id: int | None = None,
+    ear: str | None = None,
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Score every clip by a model, by default the newest, and order the queue; a task of the worker.
+    """Score every clip and order the queue; a task of the worker.
 
-    Before the first model only the order is made, by sound and with the seed: `model` is None then.
+    By the model or ear that is named; else by the ear of the settings where there is no network yet or the ear does
+    better (`labeltool.borrowed`), by the newest network where there is one, and before both the order alone is made, by
+    sound and with the seed: `model` is None then.
+
+    Returns
+    -------
+    dict
+        `{"model", "ear", "why", "suggestions", "left_out"}`; `why` says why an ear suggests, or does not.
     """
     with project.open_store() as store:
+        why = ""
+        name = borrowed.chosen(project, ear) if model_id is None else None
+        if name is not None:
+            heard = borrowed.suggest(project, store, name, report=report, seed=seed, asked_for=ear is not None)
+            if isinstance(heard, borrowed.Heard):
+                return {
+                    "model": heard.model_id,
+                    "ear": name,
+                    "why": heard.why,
+                    "suggestions": heard.suggestions,
+                    "left_out": heard.left_out,
+                }
+            why = heard
         if model_id is None and models.latest(store) is None:
             left_out = asking.order_by_sound(project, store, seed=seed, report=report)
-            return {"model": None, "suggestions": 0, "left_out": left_out}
+            return {"model": None, "ear": None, "why": why, "suggestions": 0, "left_out": left_out}
         chosen = models.model(store, model_id).id
         suggested = suggest_for_all(project, store, chosen, report=report)
-    return {"model": chosen, "suggestions": suggested.waiting, "left_out": suggested.left_out}
+    return {
+        "model": chosen,
+        "ear": None,
+        "why": why,
+        "suggestions": suggested.waiting,
+        "left_out": suggested.left_out,
+    }
 
 
 def suggest_for_all(

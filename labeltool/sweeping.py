@@ -87,7 +87,7 @@ def _held(store: Store, clip_ids: Sequence[int], label: str) -> dict[int, Held]:
         suggestion = models.suggestion(store, clip_id)
         if suggestion is not None:
             if suggestion.model_id not in uids:
-                uids[suggestion.model_id] = models.model(store, suggestion.model_id).uid
+                uids[suggestion.model_id] = models.uid(store, suggestion.model_id)
             shares = suggestion.probabilities
             rival = next((other for other in shares.items() if other[0] != label), ("", 0.0))
             held[clip_id] = Held(shares.get(label, 0.0), uids[suggestion.model_id], rival)

@@ -26,7 +26,9 @@ TASKS = {
     "simulate": "labeltool.simulation:simulate",
     "classify": "labeltool.classify:classify",
     "similar": "labeltool.comparing:compare",
+    "detect": "labeltool.detecting:detect",
     "model-add": "labeltool.ears.shelf:add",
+    "model-map": "labeltool.borrowed:map_classes",
     "export": "labeltool.exporters:export",
     "verify": "labeltool.exporters.stm32.verify:verify",
 }

@@ -113,13 +113,21 @@ def verdicts(store: Store) -> list[tuple[int | None, str | None, str | None, str
     return [(row.clip_id, row.label, row.value, row.kind) for row in reversed(rows)]
 
 
-def suggest(project: Project, *, labels: Sequence[str] = ("high", "low"), accuracy: float | None = 0.9) -> str:
-    """Give the project a model that holds every open clip for the first label; return its uid."""
+def suggest(
+    project: Project, *, labels: Sequence[str] = ("high", "low"), accuracy: float | None = 0.9, ear: str | None = None
+) -> str:
+    """Give the project a model, or an ear, that holds every open clip for the first label; return its uid."""
     with project.open_store() as store:
         model_id = models.add(
             store,
             parent_id=None,
-            card={"architecture": "none", "labels_seen": 2, "clip_accuracy": accuracy, "int8_clip_accuracy": accuracy},
+            card={
+                "architecture": models.BORROWED if ear else "none",
+                "ear": ear,
+                "labels_seen": 2,
+                "clip_accuracy": accuracy,
+                "int8_clip_accuracy": accuracy,
+            },
             journal_mark=journal.mark(store),
             publish=lambda _: None,
         )
@@ -127,4 +135,4 @@ def suggest(project: Project, *, labels: Sequence[str] = ("high", "low"), accura
         models.replace_suggestions(
             store, [Suggestion(open_clip.id, model_id, shares) for open_clip in clips.unanswered(store)]
         )
-        return models.model(store, model_id).uid
+        return models.uid(store, model_id)

@@ -26,7 +26,7 @@ from labeltool.child import Child
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.store import Store
-from labeltool.tui import learner
+from labeltool.tui import app, learner
 
 room_project = room_helpers.room_project
 reading = room_helpers.reading
@@ -63,8 +63,8 @@ def children(monkeypatch: pytest.MonkeyPatch, room_project: Project) -> list[Fak
 
     class Starter:
         @staticmethod
-        def start(*_: Any, **__: Any) -> FakeChild:
-            started.append(FakeChild(room_project.cache / "logs" / "retrain.log"))
+        def start(_: Project, task: str, **__: Any) -> FakeChild:
+            started.append(FakeChild(room_project.cache / "logs" / f"{task}.log"))
             return started[-1]
 
     monkeypatch.setattr(learner, "Child", Starter)
@@ -152,3 +152,37 @@ async def test_leaving_stops_a_running_training(room_project: Project, children:
         await until(pilot, lambda: children, "the training")
         await pilot.press("q")
     assert children[0].stopped
+
+
+async def test_a_borrowed_ear_suggests_anew_after_a_handful_of_answers_and_the_header_names_it(
+    room_project: Project, children: list[FakeChild], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "HANDFUL", 2)
+    suggest(room_project, labels=("high", "low"), ear="[b]ear")
+    eared = replace(room_project, settings=replace(room_project.settings, ear="[b]ear", retrain_after=0))
+    async with opened(eared, size=(120, 30)) as (_, screen, pilot):
+        state = screen.services.state
+        await until(pilot, lambda: "[b]ear suggests · 90% right" in text_of(screen.header), "who suggests")
+        await answer(screen, pilot, "n")
+        await until(pilot, lambda: state.model is not None and state.model.unheard == 1, "the count")
+        assert not children
+        await answer(screen, pilot, "n")
+        await until(pilot, lambda: len(children) == 1, "the suggesting")
+        assert children[0].log.name == "suggest.log"
+        suggest(room_project, labels=("low", "high"), ear="[b]ear", accuracy=0.5)
+        children[0].says = [{"event": "done", "result": {"model": 2}}]
+        children[0].go_on.set()
+        await until(pilot, lambda: "50% right" in text_of(screen.header), "the new suggestions")
+        assert len(children) == 1
+
+
+async def test_a_project_without_an_ear_of_its_settings_asks_none(
+    room_project: Project, children: list[FakeChild], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "HANDFUL", 1)
+    lazy = replace(room_project, settings=replace(room_project.settings, retrain_after=0))
+    async with opened(lazy) as (_, screen, pilot):
+        state = screen.services.state
+        await answer(screen, pilot, "n")
+        await until(pilot, lambda: state.model is not None and state.model.pending == 3, "the count")
+    assert not children

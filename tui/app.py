@@ -23,7 +23,7 @@ from labeltool.tui.browse import BrowseScreen
 from labeltool.tui.colours import DARK, LIGHT, theme_by_terminal
 from labeltool.tui.comparer import Comparer, Comparison
 from labeltool.tui.keys import ASK, BROWSE, REVIEW, SPANS, SWEEP
-from labeltool.tui.learner import Learner, Training
+from labeltool.tui.learner import HANDFUL, Learner, Training
 from labeltool.tui.playback import Player
 from labeltool.tui.preparation import Delivery, Preparer
 from labeltool.tui.review import ReviewScreen
@@ -61,6 +61,14 @@ class Compared(Message):
         self.comparison = comparison
 
 
+class Suggested(Message):
+    """A borrowed ear has suggested anew."""
+
+    def __init__(self, training: Training) -> None:
+        super().__init__()
+        self.training = training
+
+
 class Room(App[None]):
     """The labelling room.
 
@@ -95,12 +103,18 @@ class Room(App[None]):
             player=Player(),
             preparer=Preparer(project, annotator, lambda delivery: self._pass_on(Delivered(delivery))),
             reader=StoreThread(project, "labeltool-reader"),
-            learner=Learner(project, lambda training: self._pass_on(Trained(training))),
+            learner=Learner(
+                project,
+                lambda training: self._pass_on(Trained(training)),
+                task="retrain",
+                arch=project.settings.architecture,
+            ),
+            suggester=Learner(project, lambda training: self._pass_on(Suggested(training)), task="suggest"),
             comparer=Comparer(project, lambda comparison: self._pass_on(Compared(comparison))),
             keymap=keys,
         )
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
-        self._pending_at_failure = 0
+        self._pending_at_failure = self._unheard_at_failure = 0
         self.add_mode(ASK.name, lambda: AskScreen(self.services, repeat_s=repeat_s))
         self.add_mode(SWEEP.name, lambda: SweepScreen(self.services, repeat_s=repeat_s))
         self.add_mode(REVIEW.name, lambda: ReviewScreen(self.services, repeat_s=repeat_s))
@@ -130,6 +144,7 @@ class Room(App[None]):
         self.services.reader.close()
         self.services.player.close()
         self.services.learner.stop()
+        self.services.suggester.stop()
         self.services.comparer.stop()
 
     def action_theme(self) -> None:
@@ -232,6 +247,7 @@ class Room(App[None]):
         if delivery.model is not None:
             self.services.state.model = delivery.model
             self._train_if_due(delivery.model.pending)
+            self._suggest_if_due(delivery.model.unheard)
         desk = self.desk
         if desk is None:
             return
@@ -258,6 +274,10 @@ class Room(App[None]):
         if self.services.session.answers and 0 < after <= pending - self._pending_at_failure:
             self._train()
 
+    def _suggest_if_due(self, unheard: int) -> None:
+        if self.services.session.answers and unheard - self._unheard_at_failure >= HANDFUL:
+            self.services.suggester.start()
+
     def _train(self) -> bool:
         if not self.services.learner.start():
             return False
@@ -283,6 +303,19 @@ class Room(App[None]):
             self._pending_at_failure = 0
             if self.desk is not None:
                 self.desk.notice.tell(f"model {training.model} has learnt; its suggestions begin with the next clip")
+                self.desk.look_again()
+
+    def on_suggested(self, message: Suggested) -> None:
+        """Let the screen take an ear's new suggestions; nobody waited for them, so nothing is said if all went well."""
+        model = self.services.state.model
+        if message.training.failure:
+            self._unheard_at_failure = model.unheard if model else 0
+            if self.desk is not None:
+                self.desk.notice.warn(message.training.failure)
+        elif message.training.model is not None:
+            # Where no ear could suggest, not again at once either: after as many further answers.
+            self._unheard_at_failure = 0 if message.training.model else model.unheard if model else 0
+            if self.desk is not None:
                 self.desk.look_again()
 
     def _pass_on(self, message: Message) -> None:

@@ -63,9 +63,11 @@ class Header(Widget):
             return [(f"{stage} ", "$accent"), ("━" * done, "$accent"), ("─" * (long - done), "$faint")]
         if model is None:
             return []
-        if model.id is None:
+        if model.ear is None and model.id is None:
             return [("no model yet", "$quiet")]
         told = f"model {model.id}"
+        if model.ear is not None:
+            told = clip(model.ear, 24 if width >= _WIDE else 10) + (" suggests" if width >= _WIDE else "")
         if model.clip_accuracy is not None:
             told += f" · {model.clip_accuracy:.0%}" + (" right" if width >= _WIDE else "")
         return [(told, "$primary")]

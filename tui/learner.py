@@ -1,4 +1,4 @@
-"""Retraining behind the screen: one child process at a time, watched by a thread."""
+"""Learning behind the screen: one child process a task at a time, watched by a thread."""
 
 from __future__ import annotations
 
@@ -29,12 +29,26 @@ class Training:
         return self.model is not None or bool(self.failure)
 
 
-class Learner:
-    """Starts trainings and tells of them through `tell`, called in a thread."""
+HANDFUL = 8
+"""Answers after which a borrowed ear suggests anew; it takes seconds."""
 
-    def __init__(self, project: Project, tell: Callable[[Training], None]) -> None:
+
+class Learner:
+    """Starts trainings and tells of them through `tell`, called in a thread.
+
+    Parameters
+    ----------
+    task
+        What a training is: a task of `labeltool.worker` whose result names the `model`.
+    options
+        For it.
+    """
+
+    def __init__(self, project: Project, tell: Callable[[Training], None], *, task: str, **options: str) -> None:
         self._project = project
         self._tell = tell
+        self._task = task
+        self._options = options
         self._lock = threading.Lock()
         self._child: Child | None = None
         self._thread: threading.Thread | None = None
@@ -49,7 +63,7 @@ class Learner:
         """Start a training; False when one runs already."""
         if self.busy:
             return False
-        self._thread = threading.Thread(target=self._run, name="labeltool-learner", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"labeltool-{self._task}", daemon=True)
         self._thread.start()
         return True
 
@@ -68,14 +82,13 @@ class Learner:
             with self._lock:
                 if self._stopping:
                     return
-                child = self._child = Child.start(
-                    self._project, "retrain", niceness=_NICENESS, arch=self._project.settings.architecture
-                )
+                child = self._child = Child.start(self._project, self._task, niceness=_NICENESS, **self._options)
             for message in child.messages():
                 if message["event"] == "progress":
                     self._tell(Training(message["stage"], message["done"], message["total"]))
                 elif message["event"] == "done":
-                    self._tell(Training(model=message["result"]["model"]))
+                    # Suggestions may be by sound alone: by no model, and done with all the same.
+                    self._tell(Training(model=message["result"]["model"] or 0))
         except LabeltoolError as error:
             self._tell(Training(failure=self._short(error)))
         finally:

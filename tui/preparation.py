@@ -60,11 +60,17 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """What the header tells of the newest model; `pending` counts the answers it has not learnt from."""
+    """What the header tells of the newest model; `pending` counts the answers it has not learnt from.
+
+    `ear` is the borrowed network where that suggests, `clip_accuracy` its; `unheard` counts the answers given since a
+    borrowed network suggested last, 0 where a model of the project's does.
+    """
 
     id: int | None
     clip_accuracy: float | None
     pending: int
+    ear: str | None = None
+    unheard: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +217,7 @@ class Preparer:
             sound=sound,
             problem=problem,
             suggestion=suggestion,
-            model_uid=stored_models.model(store, suggestion.model_id).uid if suggestion else None,
+            model_uid=stored_models.uid(store, suggestion.model_id) if suggestion else None,
             said=tuple(reversed(said)),
         )
 
@@ -238,8 +244,16 @@ class Preparer:
         with store.snapshot():
             self._pending += stored_models.pending(store, self._counted)
             self._counted = journal.mark(store)
+        suggester = stored_models.suggester(store)
+        by_ear = suggester is not None and suggester.ear is not None
+        unheard = 0
+        if self._project.settings.ear is not None and (suggester is None or by_ear):
+            unheard = stored_models.pending(store, suggester.journal_mark if suggester else "")
+        shown = suggester if by_ear else newest
         return ModelState(
             id=newest.id if newest else None,
-            clip_accuracy=newest.clip_accuracy if newest else None,
+            clip_accuracy=shown.clip_accuracy if shown else None,
             pending=self._pending,
+            ear=suggester.ear if suggester else None,
+            unheard=unheard,
         )

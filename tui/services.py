@@ -28,6 +28,7 @@ class Services:
     preparer: Preparer
     reader: StoreThread
     learner: Learner
+    suggester: Learner
     comparer: Comparer
     keymap: Keymap
     state: State = field(default_factory=State)

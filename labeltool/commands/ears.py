@@ -16,6 +16,7 @@ from labeltool.commands.common import (
     nearby_project,
     project_option,
     run_in_child,
+    shown,
 )
 from labeltool.errors import LabeltoolError, in_one_line
 
@@ -163,6 +164,27 @@ def list_ears(as_json: bool) -> None:
         narrate("none yet: `labeltool model fetch yamnet`, `labeltool model add FILE`")
 
 
+@model.command("map")
+@click.argument("name")
+@project_option
+@json_option
+def map_classes(name: str, as_json: bool) -> None:
+    """Match a network's classes with the project's labels, and write down what was found.
+
+    By name, and by the answers given so far. `models/ears/NAME/mapping.toml` is yours to edit: what stands there is
+    kept, labels that are not there are matched anew each time.
+    """
+    result = run_in_child(current_project(), "model-map", name=name)
+    if as_json:
+        emit(result)
+        return
+    width = max(len(shown(one["label"])) for one in result["labels"])
+    for one in result["labels"]:
+        classes = ", ".join(in_one_line(told) for told in one["classes"]) or "nothing"
+        click.echo(f"{shown(one['label']):{width}}  {classes}" + (f"  ({one['from']})" if one["classes"] else ""))
+    narrate(f"{'written to' if result['written'] else 'stands in'} {result['file']}")
+
+
 @model.command()
 @click.argument("name")
 @project_option
@@ -175,13 +197,20 @@ def remove(name: str) -> None:
 
 
 def _add(as_json: bool, **options: Any) -> None:
-    result = run_in_child(current_project(), "model-add", **options)
+    from labeltool.project import choose_ear
+
+    project = current_project()
+    result = run_in_child(project, "model-add", **options)
+    # Settings that say nothing of an ear get the first one.
+    result["suggests"] = choose_ear(project, result["name"]) or project.settings.ear == result["name"]
     if as_json:
         emit(result)
         return
     classes = f"{result['classes']} classes, {_SCORES[result['activation']]}" if result["classes"] else "no class list"
     embedding = "no embedding" if result["embedding"] is None else f"embedding: tensor {result['embedding']}"
     narrate(f"{'added' if result['added'] else 'had already'} {result['name']}: {classes}; {embedding}")
+    if result["suggests"]:
+        narrate("it suggests and teaches until the project's own network does better: `ear` in labeltool.toml")
     narrate(
         f"it hears {result['window']} samples at {result['rate_hz']} Hz ({result['window'] / result['rate_hz']:.2f} s)"
     )

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from labeltool.commands.common import current_project, emit, json_option, narrate, project_option, run_in_child, shown
+from labeltool.project import Project
 
 _NO_PICTURES = ", without pictures: they need matplotlib (`pip install labeltool[plots]`)"
 
@@ -29,7 +30,8 @@ model_option = click.option("--model", "model_id", type=int, metavar="ID", help=
 @click.option(
     "--teacher",
     metavar="NAME or FILE",
-    help="A borrowed network that embeds sounds (`labeltool model`; YAMNet, say): it labels what nobody has.",
+    help="A borrowed network that embeds sounds (`labeltool model`; YAMNet, say): it labels what nobody has; else as "
+    "in labeltool.toml; `none` for none.",
 )
 @click.option("--teacher-tensor", metavar="TENSOR", help="Its embedding, as Netron numbers tensors; else guessed.")
 @click.option(
@@ -61,8 +63,6 @@ def retrain(
     """Train on all that is labelled, and on what is not by the model's own word; then suggest labels for the rest."""
     if teacher_tensor is not None and teacher is None:
         raise click.UsageError("--teacher-tensor speaks of the network that --teacher names")
-    from labeltool.ears import shelf
-
     project = current_project()
     result = run_in_child(
         project,
@@ -72,7 +72,7 @@ def retrain(
         test_fold=test_fold,
         seed=seed,
         budget_s=budget,
-        teacher=str(shelf.find(project, teacher)) if teacher else None,
+        teacher=_teacher(project, teacher),
         teacher_tensor=teacher_tensor,
         backbone=backbone,
         patch_s=patch_s,
@@ -94,23 +94,50 @@ def retrain(
     _tell_accuracy(result, "validation clips right")
     if budget is not None and result["seconds_until_taught"] > budget:
         narrate(f"the model took {result['seconds_until_taught']:g} s of the {budget:g} s it was given")
+    _tell_suggester(result)
+
+
+def _teacher(project: Project, named: str | None) -> str | None:
+    """Return the teacher's file; None for that of the settings, "" for none."""
+    from labeltool.ears import shelf
+
+    if named is None:
+        return None
+    if named == "none" and named not in shelf.names(project):
+        return ""
+    return str(shelf.find(project, named))
+
+
+def _tell_suggester(result: dict[str, Any]) -> None:
+    if result["ear"] is not None:
+        narrate(f"{result['ear']} suggests labels for {result['suggestions']} clips: {result['why']}")
+    elif result["why"]:
+        narrate(f"no borrowed network suggests: {result['why']}")
 
 
 @click.command()
 @model_option
+@click.option(
+    "--ear", metavar="NAME", help="By this borrowed network (`labeltool model list`), whatever else there is."
+)
 @project_option
 @json_option
-def suggest(model_id: int | None, as_json: bool) -> None:
+def suggest(model_id: int | None, ear: str | None, as_json: bool) -> None:
     """Score every clip: for the queue of the labelling room, and to review what was said.
 
-    Before the first model the queue is put in order by sound alone.
+    The borrowed network that labeltool.toml names suggests until one's own does better. Before both, the queue is put
+    in order by sound alone.
     """
-    result = run_in_child(current_project(), "suggest", model_id=model_id)
+    if ear is not None and model_id is not None:
+        raise click.UsageError("--model or --ear")
+    result = run_in_child(current_project(), "suggest", model_id=model_id, ear=ear)
     if as_json:
         emit(result)
-    elif result["model"] is None:
+        return
+    _tell_suggester(result)
+    if result["model"] is None:
         narrate("no model yet: the clips least like each other are asked about first")
-    else:
+    elif result["ear"] is None:
         narrate(f"model {result['model']} suggests labels for {result['suggestions']} clips without one")
 
 

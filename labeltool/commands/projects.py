@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from labeltool import project as projects
 from labeltool.commands.common import Progress, current_project, emit, json_option, narrate, project_option, shown
-from labeltool.errors import LabeltoolError
+from labeltool.errors import LabeltoolError, in_one_line
+
+if TYPE_CHECKING:
+    from labeltool.store.models import ModelRow
 
 
 @click.command()
@@ -30,6 +34,7 @@ def status(as_json: bool) -> None:
         counts = clips.counts(store)
         model = models.latest(store)
         pending = models.pending(store, model.journal_mark if model else "")
+        suggester = models.suggester(store)
     if as_json:
         emit(
             {
@@ -41,6 +46,7 @@ def status(as_json: bool) -> None:
                 "labels": counts.labels,
                 "model": model.id if model else None,
                 "pending_retrain": pending,
+                "suggests": _suggests(suggester),
             }
         )
         return
@@ -55,6 +61,28 @@ def status(as_json: bool) -> None:
     else:
         accuracy = "not measured" if model.clip_accuracy is None else f"{model.clip_accuracy:.1%} of validation clips"
         click.echo(f"model       {model.id} ({model.architecture}), {accuracy}; {pending} answers since")
+    if suggester is not None:
+        click.echo(f"suggests    {_in_words(suggester)}")
+
+
+def _suggests(suggester: ModelRow | None) -> dict[str, Any] | None:
+    """Tell who suggests: an ear's name, or the network's id alone; and why it is the ear."""
+    if suggester is None:
+        return None
+    return {
+        "model": suggester.id,
+        "ear": suggester.ear,
+        "clip_accuracy": suggester.clip_accuracy,
+        "why": suggester.card.get("why"),
+    }
+
+
+def _in_words(suggester: ModelRow) -> str:
+    if suggester.ear is None:
+        return f"model {suggester.id}"
+    accuracy = suggester.clip_accuracy
+    right = "" if accuracy is None else f", {accuracy:.1%} of the clips answered before it was told"
+    return in_one_line(f"{suggester.ear}{right}: {suggester.card['why']}")
 
 
 @click.command()

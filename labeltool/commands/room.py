@@ -41,14 +41,15 @@ def label(serve: bool, port: int | None, recording: str | None, annotator: str |
 
 @contextmanager
 def _first_order(project: Project) -> Iterator[None]:
-    """Let the clips of a project without any order be put in one behind the room.
+    """Let the clips of a project without any order be put in one behind the room; an ear suggests labels with it.
 
     The room does not wait for it; until it is there, clips are asked about in a shuffle.
     """
-    from labeltool.store import queue
+    from labeltool.store import models, queue
 
     with project.open_store() as store:
-        wanted = queue.is_empty(store)
+        # A borrowed ear that came later has not been asked yet.
+        wanted = queue.is_empty(store) or (project.settings.ear is not None and models.suggester(store) is None)
     if not wanted:
         yield
         return

@@ -1,4 +1,4 @@
-"""Models the project has trained, and what they suggest."""
+"""Models the project has trained, and what they, or ears it has borrowed, suggest."""
 
 from __future__ import annotations
 
@@ -13,13 +13,21 @@ from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Suggestion
-from labeltool.store.clips import LARGEST_ID, names_today
+from labeltool.store.clips import LARGEST_ID, RESTING, names_today
 from labeltool.store.database import Store, now
+
+BORROWED = "borrowed ear"
+"""The architecture of a row that is no network of the project's: an ear that suggested, its name in the card."""
+
+_OWN = f"architecture <> '{BORROWED}'"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """A trained model; `card` is what `models/<id>/card.json` says, `journal_mark` the last verdict it learnt from."""
+    """A trained model, or a borrowed ear that suggests.
+
+    `card` is what `models/<id>/card.json` says, `journal_mark` the last verdict it learnt from.
+    """
 
     id: int
     uid: str
@@ -32,6 +40,11 @@ class ModelRow:
     created_at: str
     card: dict[str, Any]
 
+    @property
+    def ear(self) -> str | None:
+        """The borrowed ear's name; None for a network of the project's."""
+        return str(self.card["ear"]) if self.architecture == BORROWED else None
+
 
 _WRITTEN_AT_ONCE = 1000
 _OTHERS_TURN_S = 0.03  # SQLite's waiting writers look again after 25 ms at first
@@ -42,19 +55,58 @@ _COLUMNS = (
 
 
 def latest(store: Store) -> ModelRow | None:
-    """Return the newest model, None before the first."""
-    row = store.connection.execute(f"SELECT {_COLUMNS} FROM models ORDER BY id DESC LIMIT 1").fetchone()
-    return None if row is None else ModelRow(**{**row, "card": json.loads(row["card"])})
+    """Return the newest network, None before the first."""
+    row = store.connection.execute(f"SELECT {_COLUMNS} FROM models WHERE {_OWN} ORDER BY id DESC LIMIT 1").fetchone()
+    return None if row is None else _of(row)
+
+
+def suggester(store: Store) -> ModelRow | None:
+    """Return the network or ear whose suggestions are the newest; None where nothing is suggested yet."""
+    # What was found in whole recordings stands on clips of its own, which nobody is asked about.
+    row = store.connection.execute(
+        f"""
+        SELECT {_COLUMNS} FROM models WHERE id = (
+            SELECT model_id FROM suggestions WHERE clip_id NOT IN (SELECT c.id FROM clips c WHERE {RESTING})
+            ORDER BY model_id DESC LIMIT 1
+        )
+        """
+    ).fetchone()
+    return None if row is None else _of(row)
+
+
+def finder(store: Store, ear: str) -> int:
+    """Return the id by which an ear's finds in whole recordings are known, made when it first found any."""
+    row = store.connection.execute(
+        f"SELECT id FROM models WHERE NOT {_OWN} AND json_extract(card, '$.ear') = ? AND json_extract(card, '$.finds')",
+        (ear,),
+    ).fetchone()
+    if row is not None:
+        return int(row["id"])
+    card = {"architecture": BORROWED, "ear": ear, "finds": True}
+    unknown = {"labels_seen": 0, "clip_accuracy": None, "int8_clip_accuracy": None}
+    return add(store, parent_id=None, card={**card, **unknown}, journal_mark="", publish=lambda _: None)
+
+
+def uid(store: Store, model_id: int) -> str:
+    """Return by which name the journal knows what suggested, network or ear."""
+    (told,) = store.connection.execute("SELECT uid FROM models WHERE id = ?", (model_id,)).fetchone()
+    return str(told)
+
+
+def _of(row: sqlite3.Row) -> ModelRow:
+    return ModelRow(**{**row, "card": json.loads(row["card"])})
 
 
 def accuracies(store: Store) -> list[dict[str, Any]]:
-    """Return `labels_seen`, `clip_accuracy` and `int8_clip_accuracy` of every model, oldest first."""
-    rows = store.connection.execute("SELECT labels_seen, clip_accuracy, int8_clip_accuracy FROM models ORDER BY id")
+    """Return `labels_seen`, `clip_accuracy` and `int8_clip_accuracy` of every network, oldest first."""
+    rows = store.connection.execute(
+        f"SELECT labels_seen, clip_accuracy, int8_clip_accuracy FROM models WHERE {_OWN} ORDER BY id"
+    )
     return [dict(row) for row in rows]
 
 
 def model(store: Store, model_id: int | None = None) -> ModelRow:
-    """Return a model by id, by default the newest.
+    """Return a network by id, by default the newest.
 
     Raises
     ------
@@ -68,10 +120,11 @@ def model(store: Store, model_id: int | None = None) -> ModelRow:
         return newest
     row = None
     if model_id <= LARGEST_ID:
-        row = store.connection.execute(f"SELECT {_COLUMNS} FROM models WHERE id = ?", (model_id,)).fetchone()
+        statement = f"SELECT {_COLUMNS} FROM models WHERE id = ? AND {_OWN}"
+        row = store.connection.execute(statement, (model_id,)).fetchone()
     if row is None:
         raise LabeltoolError(f"no model {model_id}", remedy="`labeltool status` names the newest")
-    return ModelRow(**{**row, "card": json.loads(row["card"])})
+    return _of(row)
 
 
 def add(
@@ -87,7 +140,7 @@ def add(
     Parameters
     ----------
     card
-        With `architecture`, `labels_seen`, `clip_accuracy` and `int8_clip_accuracy`.
+        With `architecture`, `labels_seen`, `clip_accuracy` and `int8_clip_accuracy`; with `ear` where one is borrowed.
     publish
         Puts the model's files in their place, given the id; when it fails, nothing is written down.
     """
@@ -129,7 +182,7 @@ def by_int8_hash(store: Store, beginning: str) -> ModelRow:
         When the project has not made it.
     """
     for model_id, sha256 in store.connection.execute(
-        "SELECT id, json_extract(card, '$.int8_sha256') FROM models ORDER BY id DESC"
+        f"SELECT id, json_extract(card, '$.int8_sha256') FROM models WHERE {_OWN} ORDER BY id DESC"
     ):
         if beginning and str(sha256).startswith(beginning):
             return model(store, model_id)
@@ -157,7 +210,8 @@ def suggestion_of(clip_id: int, model_id: int, card: Mapping[str, Any], scores: 
 def replace_suggestions(store: Store, suggestions: Iterable[Suggestion]) -> None:
     """Put a model's suggestions in place of all there were.
 
-    Suggestions of earlier models go: they can be made again, and the queue asks by the newest. A million take a while
+    Suggestions of earlier models go: they can be made again, and the queue asks by the newest. What was found in whole
+    recordings stays, for that took long (`spans.replace_held`). A million take a while
     to write: it is done in short transactions, between which whoever answers meanwhile gets their turn. Until the end
     the last clips have their earlier suggestions.
     """
@@ -169,7 +223,11 @@ def replace_suggestions(store: Store, suggestions: Iterable[Suggestion]) -> None
         rows = ordered[first : first + _WRITTEN_AT_ONCE]
         to = rows[-1].clip_id if first + len(rows) < len(ordered) else LARGEST_ID
         with store.transaction() as connection:
-            connection.execute("DELETE FROM suggestions WHERE clip_id > ? AND clip_id <= ?", (replaced_to, to))
+            connection.execute(
+                "DELETE FROM suggestions WHERE clip_id > ? AND clip_id <= ? "
+                f"AND clip_id NOT IN (SELECT c.id FROM clips c WHERE {RESTING})",
+                (replaced_to, to),
+            )
             connection.executemany(_INSERT_SUGGESTION, map(_suggestion_row, rows))
         replaced_to = to
 
