@@ -12,7 +12,20 @@ import sys
 import click
 
 from labeltool import __version__
-from labeltool.commands import common, demo, ears, exports, imports, learning, lists, projects, room, similar, verdicts
+from labeltool.commands import (
+    common,
+    demo,
+    detect,
+    ears,
+    exports,
+    imports,
+    learning,
+    lists,
+    projects,
+    room,
+    similar,
+    verdicts,
+)
 from labeltool.errors import ExitCode, LabeltoolError
 
 
@@ -50,6 +63,7 @@ for _command in (
     learning.evaluate,
     learning.simulate,
     ears.classify,
+    detect.detect,
     ears.model,
     exports.export,
     exports.verify,

@@ -21,7 +21,7 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What makes an event.
+    """What makes an event. The defaults did best by YAMNet on recordings joined of ESC-10's folds 1 to 3.
 
     Attributes
     ----------
@@ -36,9 +36,9 @@ class Rules:
     """
 
     smooth_s: float = 0.7
-    join_s: float = 0.5
+    join_s: float = 1.0
     shortest_s: float = 0.4
-    lower: float = 0.5
+    lower: float = 0.3
 
 
 def find_events(

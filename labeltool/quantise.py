@@ -80,8 +80,8 @@ class Int8Model:
     tflite
         From `to_int8`.
     fast
-        By the optimised kernels, on one thread: in a twentieth of the time, and now and then a score is an int8 step or
-        two off. For hours of sound, where a person looks at what is found.
+        By the optimised kernels, on one thread: in a sixteenth of the time, and one patch in ten is a few int8 steps
+        off. For hours of sound, where a person looks at what is found.
 
     Raises
     ------
