@@ -41,8 +41,8 @@ def test_a_run_is_named_as_ever_and_its_name_is_read_back() -> None:
     )
     name = asked.run(3, 1)
     assert name == (
-        "miniresnet labels=32 questions=default no_pool=True teacher=my yamnet.tflite backbone=b.h5 batch=64 frontend.floor=1e-4 "
-        "fold=3 seed=1"
+        "miniresnet labels=32 questions=default no_pool=True teacher=my yamnet.tflite backbone=b.h5 batch=64 "
+        "frontend.floor=1e-4 fold=3 seed=1"
     )
     assert Configuration.of({"run": name, "fold": 3, "seed": 1}) == asked
     assert Configuration.of({"run": "miniresnet fold=1 seed=0", "fold": 1, "seed": 0}) == Configuration("miniresnet")
