@@ -180,7 +180,7 @@ def map_classes(name: str, as_json: bool) -> None:
         return
     width = max(len(shown(one["label"])) for one in result["labels"])
     for one in result["labels"]:
-        classes = ", ".join(in_one_line(told) for told in one["classes"]) or "nothing"
+        classes = "; ".join(in_one_line(told) for told in one["classes"]) or "nothing"
         click.echo(f"{shown(one['label']):{width}}  {classes}" + (f"  ({one['from']})" if one["classes"] else ""))
     narrate(f"{'written to' if result['written'] else 'stands in'} {result['file']}")
 

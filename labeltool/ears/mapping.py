@@ -40,6 +40,8 @@ _FEWEST_CLIPS = 3
 _FEWEST_OF_LABEL = 0.5
 # and so many times as often as in the clips of any other label.
 _LIFT = 3.0
+# A name gives way after so many clips of the label at the earliest: questions go to the odd ones first.
+_FEWEST_TO_DENY = 5
 # Only the most telling of them: the broader ones follow.
 _MOST_CLASSES = 3
 # Names written as one word here and as two there, or bent otherwise: "chain saw", "air conditioner".
@@ -273,4 +275,4 @@ def _unheard(scores: Float32 | None, heard: npt.NDArray[np.bool_] | None, label:
     if scores is None or heard is None:
         return False
     of_label = scores[heard[:, label]][:, list(classes)].max(axis=1) >= _HEARD_FROM
-    return len(of_label) >= _FEWEST_CLIPS and float(of_label.mean()) < _FEWEST_OF_LABEL
+    return len(of_label) >= _FEWEST_TO_DENY and float(of_label.mean()) < _FEWEST_OF_LABEL
