@@ -49,7 +49,8 @@ def retrain(
     Parameters
     ----------
     teacher
-        A file; None: the ear of the project's settings, if it embeds sounds; "": none.
+        A file; None: the ear of the project's settings, if it embeds sounds and there is no budget, which its listening
+        might use up; "": none.
     patch_s
         Seconds of a patch; None: as the project's settings have it.
 
@@ -69,7 +70,7 @@ def retrain(
         seed,
         budget_s,
         test_fold,
-        Path(teacher) if teacher else _own_teacher(project) if teacher is None else None,
+        Path(teacher) if teacher else _own_teacher(project) if teacher is None and budget_s is None else None,
         teacher_tensor,
         Path(backbone) if backbone else None,
         project.settings.patch_s if patch_s is None else patch_s,

@@ -31,7 +31,7 @@ model_option = click.option("--model", "model_id", type=int, metavar="ID", help=
     "--teacher",
     metavar="NAME or FILE",
     help="A borrowed network that embeds sounds (`labeltool model`; YAMNet, say): it labels what nobody has; else as "
-    "in labeltool.toml; `none` for none.",
+    "in labeltool.toml, but for a --budget; `none` for none.",
 )
 @click.option("--teacher-tensor", metavar="TENSOR", help="Its embedding, as Netron numbers tensors; else guessed.")
 @click.option(
