@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,8 @@ import numpy.typing as npt
 from labeltool import asking, metrics, modelfiles
 from labeltool.ancestry import FEWEST_TO_JUDGE_BY
 from labeltool.ears import mapping, shelf
-from labeltool.ears.card import EarCard, read_card
 from labeltool.ears.mapping import Mapped
+from labeltool.earshot import Listener, Report, propose
 from labeltool.errors import LabeltoolError
 from labeltool.heads import Head, log_loss
 from labeltool.hearing import files_of
@@ -28,11 +28,7 @@ from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip
 from labeltool.store import Store, clips, journal, models
 
-if TYPE_CHECKING:
-    from labeltool.ears.ear import Ear
-
 Float32 = npt.NDArray[np.float32]
-Report = Callable[..., None]
 
 # Before the first network so many clips without an answer are listened to at most: suggestions cannot wait for an
 # archive. Of them so many teach the classifier by its own word.
@@ -77,100 +73,10 @@ class _Guess:
     accuracy: float | None
 
 
-class Listener:
-    """An ear of the project's shelf, which remembers what it has heard in this run.
-
-    Raises
-    ------
-    LabeltoolError
-        When there is no such ear.
-    """
-
-    def __init__(self, project: Project, name: str, *, report: Report) -> None:
-        self._project = project
-        self.name = name
-        self._path = shelf.find(project, name)
-        self.card: EarCard = read_card(self._path.parent)
-        self.folder = self._path.parent
-        self._report = report
-        self._opened: dict[bool, Ear] = {}
-        self.failed: dict[str, LabeltoolError] = {}
-
-    def hear(self, wanted: Sequence[StoredClip], *, embedding: bool) -> dict[str, Float32]:
-        """Return embeddings, or scores of classes, by the key of the clip; files that fail are remembered."""
-        from labeltool.ears.ear import Ear
-        from labeltool.teacher import embed_clips, score_clips
-
-        if embedding not in self._opened:
-            self._opened[embedding] = Ear(self._path, self.card, embedding=embedding)
-        hear = embed_clips if embedding else score_clips
-        found, failed = hear(self._opened[embedding], self._project.cache / "teacher", wanted, report=self._report)
-        self.failed |= failed
-        return found
-
-
 def chosen(project: Project, named: str | None = None) -> str | None:
     """Return the ear that was named, or the one the settings name where it is on the shelf."""
     name = named if named is not None else project.settings.ear
     return name if named is not None or name in shelf.names(project) else None
-
-
-def propose(listener: Listener, labelled: Sequence[LabelledClip], labels: Sequence[str]) -> list[Mapped]:
-    """Put an ear's classes to labels, by `mapping.toml`, names, and the answers given so far.
-
-    Raises
-    ------
-    LabeltoolError
-        When the ear has no class list, or the project no labels yet.
-    """
-    if not listener.card.classes:
-        raise LabeltoolError(
-            f"{listener.name} has no class list", remedy="`labeltool model add --labels FILE` gives it one"
-        )
-    if not labels:
-        raise LabeltoolError(
-            "the project has no labels yet that classes could suggest",
-            remedy="answer a few clips, or import some that are labelled",
-        )
-    known = [one for one in labelled if one.present or one.none_of_these]
-    scores = listener.hear([one.clip for one in known], embedding=False)
-    known = [one for one in known if one.clip.key in scores]
-    if not known:
-        return mapping.mapped(listener.folder, listener.card.classes, labels)
-    heard = np.array([[label in one.present for label in labels] for one in known], bool)
-    rows = np.stack([scores[one.clip.key] for one in known])
-    return mapping.mapped(listener.folder, listener.card.classes, labels, scores=rows, heard=heard)
-
-
-def map_classes(project: Project, *, report: Report, name: str) -> dict[str, Any]:
-    """Put an ear's classes to the project's labels and write down what the file does not say; a task of the worker.
-
-    Returns
-    -------
-    dict
-        `{"ear", "file", "written", "labels": [{"label", "classes", "from"}]}`.
-
-    Raises
-    ------
-    LabeltoolError
-        As `propose`, and where the file cannot be read.
-    """
-    listener = Listener(project, name, report=report)
-    if listener.folder != shelf.folder(project, name):
-        raise LabeltoolError(f"{name!r} is not on the project's shelf", remedy="`labeltool model list` names the ears")
-    with project.open_store() as store:
-        found = propose(listener, clips.labelled(store), clips.label_names(store))
-    classes = listener.card.classes
-    return {
-        "ear": name,
-        "file": str(listener.folder / mapping.FILE),
-        "written": mapping.write(listener.folder, classes, found),
-        "labels": [
-            {"label": one.label, "classes": [classes[place] for place in one.classes], "from": one.reason}
-            for one in found
-        ],
-        "left_out": files_of(listener.failed.values()),
-    }
 
 
 def suggest(

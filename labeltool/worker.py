@@ -28,7 +28,7 @@ TASKS = {
     "similar": "labeltool.comparing:compare",
     "detect": "labeltool.detecting:detect",
     "model-add": "labeltool.ears.shelf:add",
-    "model-map": "labeltool.borrowed:map_classes",
+    "model-map": "labeltool.earshot:map_classes",
     "export": "labeltool.exporters:export",
     "verify": "labeltool.exporters.stm32.verify:verify",
 }
