@@ -21,7 +21,7 @@ from labeltool.ears.mapping import Mapped
 from labeltool.earshot import Listener, Report, propose
 from labeltool.errors import LabeltoolError
 from labeltool.heads import Head, log_loss
-from labeltool.hearing import files_of
+from labeltool.hearing import files_of, some_of
 from labeltool.hints import hellinger
 from labeltool.lessons import Lesson, lesson
 from labeltool.project import Project
@@ -99,10 +99,9 @@ def suggest(
     labelled = clips.labelled(store)
     network = models.latest(store)
     waiting = clips.unanswered(store)
-    some = waiting
-    if network is None and len(waiting) > _HEARD_AT_FIRST:
-        drawn = np.random.default_rng(seed).permutation(len(waiting))[:_HEARD_AT_FIRST]
-        some = [waiting[place] for place in sorted(drawn)]
+    if network is not None and not asked_for and len(waiting) > _HEARD_AT_FIRST:
+        return f"{name} would have to listen to {len(waiting):,} clips; `labeltool suggest --ear {name}` lets it"
+    some = waiting if network is not None else some_of(waiting, _HEARD_AT_FIRST, seed=seed)
     try:
         lessons = lesson(labelled) if listener.card.embedding else None
     except LabeltoolError:
@@ -136,7 +135,8 @@ def suggest(
         "seed": seed,
         **compared,
     }
-    return _write(project, store, listener, guess, card, [*some, *(one.clip for one in labelled)], mark, why)
+    heard = [*some, *(one.clip for one in labelled)]
+    return _write(project, store, listener, guess, card, heard, mark, why, network.id if network else None)
 
 
 def _write(
@@ -148,7 +148,8 @@ def _write(
     wanted: Sequence[StoredClip],
     mark: str,
     why: str,
-) -> Heard:
+    network_id: int | None,
+) -> Heard | str:
     embedding = listener.card.embedding is not None
     heard: list[StoredClip] = []
     told, features = [], []
@@ -170,6 +171,9 @@ def _write(
     if not heard:
         raise next(iter(listener.failed.values()), LabeltoolError("there are no clips", remedy="`labeltool import`"))
     probabilities = np.concatenate(told)
+    newest = models.latest(store)
+    if newest is not None and newest.id != network_id:
+        return f"model {newest.id} was trained meanwhile"
     model_id = models.add(store, parent_id=None, card=card, journal_mark=mark, publish=lambda _: None)
     models.replace_suggestions(
         store,
@@ -199,7 +203,7 @@ def _guesses(
 ) -> list[_Guess]:
     found = []
     if lessons is not None:
-        found.append(_by_answers(listener, lessons, waiting, seed))
+        found += _by_answers(listener, lessons, waiting, seed)
     if listener.card.classes and labels:
         mapped = propose(listener, labelled, labels)
         if any(one.classes for one in mapped):
@@ -208,14 +212,17 @@ def _guesses(
 
 
 def _best(guesses: Sequence[_Guess]) -> _Guess | None:
-    """Return who fares best on answers that were not told to it; where none was checked, the one that learns."""
+    """Return who fares best on answers that were not told to it; where not both were checked, the classes."""
     if len(guesses) > 1 and all(one.loss is not None for one in guesses):
         return min(guesses, key=lambda one: one.loss or 0.0)
     return guesses[-1] if guesses else None
 
 
-def _by_answers(listener: Listener, lessons: Lesson, waiting: Sequence[StoredClip], seed: int) -> _Guess:
+def _by_answers(listener: Listener, lessons: Lesson, waiting: Sequence[StoredClip], seed: int) -> list[_Guess]:
+    """Return a classifier, or nothing where too little of what was answered can still be heard."""
     known, rows, pool = _rows(listener, lessons, waiting, seed)
+    if not _teachable(known, np.ones(len(rows), bool)):
+        return []
     held = np.zeros_like(known.present)
     part = _parts(known.groups)
     checked = np.zeros(len(part), bool)
@@ -233,7 +240,7 @@ def _by_answers(listener: Listener, lessons: Lesson, waiting: Sequence[StoredCli
         return tell(np.stack([sounds[clip.key] for clip in wanted]))
 
     by = f"a classifier over {listener.name}'s embeddings, taught by {len(known.clips)} clips"
-    return _Guess(by, known.labels, known.background, known.head, of_clips, loss, accuracy)
+    return [_Guess(by, known.labels, known.background, known.head, of_clips, loss, accuracy)]
 
 
 def _by_classes(listener: Listener, mapped: Sequence[Mapped], lessons: Lesson | None) -> _Guess:
@@ -287,7 +294,9 @@ def _against(
     except LabeltoolError:
         checked_on = set()
     test = np.array([group in checked_on for group in known.groups], bool)
-    own = network.card.get("log_loss")
+    # A sum over labels cannot be held against the loss of one answer.
+    same = network.card.get("clip_rule", {}).get("head") == known.head
+    own = network.card.get("log_loss") if same else None
     if own is None or test.sum() < FEWEST_TO_JUDGE_BY or not _teachable(known, ~test):
         return True, f"model {network.id} has too few validation clips to be judged by", {}
     # None of their near-duplicates in the pool either.
@@ -315,10 +324,7 @@ def _rows(
     known = lessons.only([clip for clip in lessons.clips if clip.key in sounds])
     if not known.clips:
         raise next(iter(listener.failed.values()))
-    some = list(waiting)
-    if len(some) > _TEACHING:
-        drawn = np.random.default_rng([seed, 2]).permutation(len(some))[:_TEACHING]
-        some = [some[place] for place in sorted(drawn)]
+    some = some_of(waiting, _TEACHING, seed=seed)
     others = listener.hear(some, embedding=True)
     pooled = [clip for clip in some if clip.key in others]
     rows = np.stack([sounds[clip.key] for clip in known.clips])

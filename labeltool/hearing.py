@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,18 @@ def hear(
     if need and failed and not heard:
         raise next(iter(failed.values()))
     return Hearing(heard, [cache.log_mel(clip) for clip in heard], files_of(failed.values()))
+
+
+def some_of(wanted: Sequence[StoredClip], most: int, *, seed: int) -> list[StoredClip]:
+    """Draw so many clips at most, in their order.
+
+    A clip's name decides, not its place: what was heard for one model serves the next, however much was answered since.
+    """
+    if len(wanted) <= most:
+        return list(wanted)
+    marks = {clip.id: hashlib.sha256(f"{seed} {clip.key}".encode()).digest() for clip in wanted}
+    drawn = set(sorted(marks, key=marks.__getitem__)[:most])
+    return [clip for clip in wanted if clip.id in drawn]
 
 
 def files_of(errors: Iterable[LabeltoolError]) -> list[dict[str, str]]:

@@ -173,15 +173,19 @@ def choose_ear(project: Project, name: str) -> bool:
     path = project.directory / SETTINGS_FILE
     if _read_settings(path).ear is not None:
         return False
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    before = path.read_bytes().decode() if path.exists() else ""
     line = f'ear = "{name}"'
     told, found = re.subn(
         r"(?m)^([ \t]*\[[ \t]*learning[ \t]*\].*)$", lambda head: f"{head[1]}\n{line}", before, count=1
     )
     if not found:
         told = f"{before.rstrip()}\n\n[learning]\n{line}\n".lstrip()
+    try:
+        tomllib.loads(told)
+    except tomllib.TOMLDecodeError:
+        return False  # the table is written in another way there: a person's to change
     beside = path.with_suffix(".partial")
-    beside.write_text(told, encoding="utf-8")
+    beside.write_bytes(told.encode())
     beside.replace(path)
     return True
 

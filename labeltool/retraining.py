@@ -145,8 +145,13 @@ def retrain(
 
 def _own_teacher(project: Project) -> Path | None:
     name = borrowed.chosen(project)
-    path = shelf.find(project, name) if name is not None else None
-    return path if path is not None and read_card(path.parent).embedding is not None else None
+    if name is None:
+        return None
+    try:
+        path = shelf.find(project, name)
+        return path if read_card(path.parent).embedding is not None else None
+    except LabeltoolError:
+        return None  # nobody asked for this teacher by name: its damage stops nothing
 
 
 def _suggest(

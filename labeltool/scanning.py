@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -94,13 +95,14 @@ class Scan:
             yield scores.astype(np.float32)
 
     def _heard(self, hears: Listener, missing: list[Block], processes: int) -> Iterator[None]:
+        processes = min(processes, len(missing))
         if processes <= 1:
             for block in missing:
                 self.write(block, hears.scores(self.windows, *block))
                 yield
             return
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(min(processes, len(missing)), mp_context=context, initializer=_leave_with_parent)
+        pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_leave_with_parent)
         with pool:
             running = {pool.submit(_hear, self, block) for block in missing}
             try:
@@ -108,6 +110,8 @@ class Scan:
                     finished, running = wait(running, return_when=FIRST_COMPLETED)
                     for future in finished:
                         yield future.result()
+            except BrokenProcessPool as error:
+                raise LabeltoolError("a process that listened was killed", remedy="--processes 1") from error
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

@@ -10,7 +10,7 @@ import numpy as np
 
 from labeltool.features import FeatureCache
 from labeltool.frontend import Float32
-from labeltool.hearing import Hearing, files_of, hear
+from labeltool.hearing import Hearing, files_of, hear, some_of
 from labeltool.lessons import Lesson
 from labeltool.pool import Pool
 from labeltool.project import Project
@@ -94,10 +94,7 @@ def gather(
         return Gathered(Pool(), Hearing([], [], []), None)
     wanted = may_teach(waiting, {lessons.groups[i] for i in held_out}, share)
     most = _MOST_CLIPS if teacher else min(_MOST_CLIPS, _MOST_CLIPS_EACH * len(lessons.clips))
-    if len(wanted) > most:
-        rng = np.random.default_rng([seed, 2])
-        wanted = [wanted[i] for i in sorted(rng.choice(len(wanted), most, replace=False))]
-    hearing = hear(cache, wanted, report=report, need=False)
+    hearing = hear(cache, some_of(wanted, most, seed=seed), report=report, need=False)
     groups = [clip.group for clip in hearing.clips]
     if teacher is None:
         return Gathered(Pool(hearing.log_mels, groups), hearing, None)

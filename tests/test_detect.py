@@ -169,6 +169,11 @@ def test_an_ear_tells_of_the_projects_labels_where_it_knows_any(eared: Project, 
         assert [one[0] for one in suggested(store, recording)] == ["High"]
         # What it found in the whole is no opinion on the clips that people are asked about.
         assert models.suggester(store) is None and models.latest(store) is None
+        # Nor when somebody says yes to it, at its own bounds.
+        (found,) = (one for one in spans.standing(store, recording.id) if one.kind is Kind.SUGGESTION)
+        spans.say_span(store, recording, Mark(found.start_s, found.end_s), "High", annotator="ann")
+        assert models.suggester(store) is None
+    assert json.loads(labeltool("--project", eared.directory, "status", "--json").stdout)["model"] is None
 
 
 def test_killed_half_way_it_goes_on_and_two_hear_what_one_hears(eared: Project, tmp_path: Path) -> None:
@@ -192,6 +197,8 @@ def test_killed_half_way_it_goes_on_and_two_hear_what_one_hears(eared: Project, 
     assert all(one.stat().st_mtime_ns == when for one, when in before.items() if one != damaged)
     (afresh,) = detect(eared, path, cache=str(tmp_path / "elsewhere"), processes=1)
     assert told["spans"] == afresh["spans"] and len(high(told)) == 24
+    # Nothing is left to hear.
+    assert detect(eared, path, processes=2)[0]["spans"] == told["spans"]
 
 
 def test_what_a_model_of_ones_own_finds_stands_in_the_room(modelled: Project, tmp_path: Path) -> None:

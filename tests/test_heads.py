@@ -395,15 +395,12 @@ def test_another_pooling_takes_the_usual_ones_place_only_where_it_is_clearly_bet
 
 
 def test_where_labels_stand_for_themselves_a_clip_is_as_doubtful_as_its_most_doubtful_label() -> None:
-    def impression(*probabilities: float) -> asking.Impression:
-        nothing = np.zeros(1, np.float32)
-        return asking.Impression(labelled(0).clip, np.float32(probabilities), None, nothing, nothing)
-
-    heard = [impression(0.99, 0.98), impression(0.99, 0.45), impression(0.02, 0.01)]
-    shares, _ = asking._as_shares(heard, "sigmoid")
+    held = np.float32([[0.99, 0.98], [0.99, 0.45], [0.02, 0.01]])
+    shares, _ = asking._as_shares([held, None], "sigmoid")
     assert shares is not None
     np.testing.assert_allclose(shares, [[0.98, 0.02], [0.45, 0.55], [0.02, 0.98]], rtol=1e-5)
     # Two labels that are both there are no doubt, though neither leads.
     assert asking.strategies.margins(shares).argmin() == 1
-    (one_label,), _ = asking._as_shares([impression(0.3)], "sigmoid")
-    np.testing.assert_allclose(one_label, [0.3, 0.7], rtol=1e-5)
+    (one_label,) = asking._as_shares([np.float32([[0.3]])], "sigmoid")
+    assert one_label is not None
+    np.testing.assert_allclose(one_label, [[0.3, 0.7]], rtol=1e-5)

@@ -177,10 +177,12 @@ class Room(App[None]):
             desk.notice.warn(str(error))
             return
         comparer.start(waiting)
+        if self.desk is not desk or desk.now is None or desk.now.clip.id != clip.id:
+            return  # the person has gone on: no key must find another clip than the one it was meant for
         if like is not None:
             await self.action_work(BROWSE.name)
-            assert isinstance(self.desk, BrowseScreen)
-            self.desk.show_like(like)
+            if isinstance(self.desk, BrowseScreen):
+                self.desk.show_like(like)
         elif comparer.busy:
             desk.notice.tell(f"{waiting:,} clips are being compared by how they sound; go on, and L again when told")
         else:
@@ -275,7 +277,9 @@ class Room(App[None]):
             self._train()
 
     def _suggest_if_due(self, unheard: int) -> None:
-        if self.services.session.answers and unheard - self._unheard_at_failure >= HANDFUL:
+        due = unheard - self._unheard_at_failure >= HANDFUL
+        # A training that is under way lets the ear suggest at its end.
+        if self.services.session.answers and due and not self.services.learner.busy:
             self.services.suggester.start()
 
     def _train(self) -> bool:
@@ -300,7 +304,7 @@ class Room(App[None]):
             if self.desk is not None:
                 self.desk.notice.warn(training.failure)
         elif training.model is not None:
-            self._pending_at_failure = 0
+            self._pending_at_failure = self._unheard_at_failure = 0
             if self.desk is not None:
                 self.desk.notice.tell(f"model {training.model} has learnt; its suggestions begin with the next clip")
                 self.desk.look_again()

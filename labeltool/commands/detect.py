@@ -19,7 +19,7 @@ from labeltool.commands.common import (
 from labeltool.errors import LabeltoolError, in_one_line
 
 _CACHE = ".labeltool-detect"
-_SECONDS = click.FloatRange(min=0)
+_SECONDS = click.FloatRange(min=0, max=3600)
 
 
 def _thresholds(context: click.Context, parameter: click.Parameter, told: tuple[str, ...]) -> dict[str | None, float]:

@@ -48,17 +48,17 @@ def find(project: Project | None, named: str) -> Path:
     LabeltoolError
         When there is none.
     """
+    known = names(project) if project is not None else []
+    if project is not None and named in known:
+        place = folder(project, named)
+        return place / read_card(place).network
     path = Path(named)
     if (path / CARD).is_file():
         return path.resolve() / read_card(path).network
     if path.is_file():
         return path.resolve()
-    known = names(project) if project is not None else []
-    if project is None or named not in known:
-        told = f"; the project's are: {', '.join(known)}" if known else ""
-        raise LabeltoolError(f"there is no file or ear {named!r}", remedy=f"`labeltool model add FILE` makes one{told}")
-    place = folder(project, named)
-    return place / read_card(place).network
+    told = f"; the project's are: {', '.join(known)}" if known else ""
+    raise LabeltoolError(f"there is no file or ear {named!r}", remedy=f"`labeltool model add FILE` makes one{told}")
 
 
 def add(

@@ -62,11 +62,12 @@ def latest(store: Store) -> ModelRow | None:
 
 def suggester(store: Store) -> ModelRow | None:
     """Return the network or ear whose suggestions are the newest; None where nothing is suggested yet."""
-    # What was found in whole recordings stands on clips of its own, which nobody is asked about.
+    # What was found in whole recordings stands on clips of its own, and counts for nothing when they are answered.
     row = store.connection.execute(
         f"""
         SELECT {_COLUMNS} FROM models WHERE id = (
             SELECT model_id FROM suggestions WHERE clip_id NOT IN (SELECT c.id FROM clips c WHERE {RESTING})
+            AND model_id NOT IN (SELECT id FROM models WHERE json_extract(card, '$.finds'))
             ORDER BY model_id DESC LIMIT 1
         )
         """
