@@ -14,7 +14,7 @@ from labeltool.architectures import frontend_of
 from labeltool.features import FeatureCache
 from labeltool.frontend import Float32
 from labeltool.heads import Head
-from labeltool.hearing import Hearing, hear
+from labeltool.hearing import Hearing, hear, some_of
 from labeltool.modelfiles import KERAS, ModelFiles
 from labeltool.project import Project
 from labeltool.records import StoredClip
@@ -202,11 +202,9 @@ def order_by_sound(project: Project, store: Store, *, seed: int, report: Callabl
     """Write an order down before there is a model; return which files could not be heard."""
     frontend = frontend_of(project.settings.architecture, project.settings.patch_s)
     waiting = clips.unanswered(store)
-    rng = np.random.default_rng(seed)
-    sample = sorted(rng.permutation(len(waiting))[:_HEARD_AT_FIRST])
     waiting_ids = {clip.id for clip in waiting}
     answered = [clip for clip in clips.all_clips(store) if clip.id not in waiting_ids]
-    wanted = [waiting[index] for index in sample] + answered[:_HEARD_AT_FIRST]
+    wanted = some_of(waiting, _HEARD_AT_FIRST, seed=seed) + answered[:_HEARD_AT_FIRST]
     hearing = hear(FeatureCache(project.cache / "features", frontend), wanted, report=report, need=False)
     if not hearing.clips:
         return hearing.left_out

@@ -26,7 +26,7 @@ from labeltool.child import Child
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.store import Store
-from labeltool.tui import app, learner
+from labeltool.tui import app, behind
 
 room_project = room_helpers.room_project
 reading = room_helpers.reading
@@ -67,7 +67,7 @@ def children(monkeypatch: pytest.MonkeyPatch, room_project: Project) -> list[Fak
             started.append(FakeChild(room_project.cache / "logs" / f"{task}.log"))
             return started[-1]
 
-    monkeypatch.setattr(learner, "Child", Starter)
+    monkeypatch.setattr(behind, "Child", Starter)
     return started
 
 
@@ -136,7 +136,7 @@ async def test_a_killed_training_names_its_log_and_labelling_goes_on(
             os.killpg(child._process.pid, signal.SIGKILL)
             return child
 
-    monkeypatch.setattr(learner, "Child", Doomed)
+    monkeypatch.setattr(behind, "Child", Doomed)
     async with opened(room_project) as (_, screen, pilot):
         await pilot.press("t")
         await until(pilot, lambda: "killed by signal 9" in screen.notice.text, "the line")

@@ -1,16 +1,13 @@
-"""Comparing clips behind the screen: one child process at a time, heard out by a thread."""
+"""Comparing clips behind the screen."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from labeltool.child import Child
-from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-
-_NICENESS = 10  # the person in front of the screen goes first
+from labeltool.tui.behind import Behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,49 +22,30 @@ class Comparer:
     """Has clips compared that have not been, and tells of the end through `tell`, called in a thread."""
 
     def __init__(self, project: Project, tell: Callable[[Comparison], None]) -> None:
-        self._project = project
         self._tell = tell
-        self._lock = threading.Lock()
-        self._child: Child | None = None
-        self._thread: threading.Thread | None = None
-        self._stopping = False
+        self._behind = Behind(project, self._hear, lambda told: tell(Comparison(failure=told)), task="similar")
+        self._waiting = 0
         # So many clips could not be heard the last time: they alone are no reason to begin again.
         self._in_vain = 0
 
     @property
     def busy(self) -> bool:
         """Whether clips are being compared."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._behind.busy
 
     def start(self, waiting: int) -> None:
         """Begin, if so many clips that wait are worth it and nothing runs."""
         if self.busy or waiting == self._in_vain:
             return
-        self._thread = threading.Thread(target=self._run, args=(waiting,), name="labeltool-comparer", daemon=True)
-        self._thread.start()
+        self._waiting = waiting
+        self._behind.start()
 
     def stop(self) -> None:
         """End what runs; what it has compared stays."""
-        with self._lock:
-            self._stopping = True
-            child = self._child
-        if child is not None:
-            child.stop()
-        if self._thread is not None:
-            self._thread.join()
+        self._behind.stop()
 
-    def _run(self, waiting: int) -> None:
-        try:
-            with self._lock:
-                if self._stopping:
-                    return
-                child = self._child = Child.start(self._project, "similar", niceness=_NICENESS)
-            for message in child.messages():
-                if message["event"] == "done":
-                    added = message["result"]["added"]
-                    self._in_vain = max(0, waiting - added)
-                    self._tell(Comparison(added))
-        except LabeltoolError as error:
-            self._tell(Comparison(failure=str(error)))
-        finally:
-            self._child = None
+    def _hear(self, message: dict[str, Any]) -> None:
+        if message["event"] == "done":
+            added = message["result"]["added"]
+            self._in_vain = max(0, self._waiting - added)
+            self._tell(Comparison(added))
