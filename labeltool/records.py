@@ -160,3 +160,46 @@ class Event:
     start_s: float
     end_s: float
     probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word that was heard, seconds of the recording; `probability` is the speech model's own."""
+
+    start_s: float
+    end_s: float
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of speech, a sentence or less, seconds of the recording; `words` where they were asked for."""
+
+    start_s: float
+    end_s: float
+    text: str
+    words: tuple[Word, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What a speech model heard said in a clip; without segments where it heard nothing said.
+
+    `model` is its name, `model_sha256` the content hash of its weights; `language` is a code such as `en`, with its
+    probability where the model found it out, None where it was told. `asked` says how the model was asked.
+    """
+
+    clip_id: int
+    model: str
+    model_sha256: str
+    language: str
+    language_probability: float | None
+    segments: tuple[Segment, ...]
+    asked: str
+    made_at: str = ""
+
+    @property
+    def text(self) -> str:
+        """What was said, on one line."""
+        return " ".join(segment.text for segment in self.segments)

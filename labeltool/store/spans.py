@@ -173,7 +173,9 @@ def replace_held(store: Store, recording: StoredRecording, model_id: int, found:
             add_suggestion(connection, Suggestion(clip_id, model_id, labels, independent=True))
         connection.execute(
             f"DELETE FROM clips WHERE id IN (SELECT c.id FROM clips c WHERE c.recording_id = ? AND {_HELD}) "
-            "AND NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = clips.id)",
+            "AND NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = clips.id) "
+            # What was said there stays findable, whatever a model finds there the next time.
+            "AND NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.clip_id = clips.id)",
             (recording.id,),
         )
     return sum(map(len, told.values()))
