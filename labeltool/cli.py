@@ -24,6 +24,7 @@ from labeltool.commands import (
     projects,
     room,
     similar,
+    speech,
     verdicts,
 )
 from labeltool.errors import ExitCode, LabeltoolError
@@ -64,6 +65,8 @@ for _command in (
     learning.simulate,
     ears.classify,
     detect.detect,
+    speech.transcribe,
+    speech.transcripts,
     ears.model,
     exports.export,
     exports.verify,

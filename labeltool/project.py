@@ -38,10 +38,32 @@ asking = "default"                # what is asked first; `labeltool simulate --h
 [export]
 max_int8_loss = 0.02              # a model that loses more clip accuracy than this in int8 needs --force
 
+[speech]
+# labels = ["speech", "talking"]  # what `labeltool transcribe` takes for speech; else common names, and AudioSet's
+# model = "/models/whisper"       # the speech model's folder, when --model does not say
+# language = "en"                 # what is spoken; else the model finds out, clip by clip
+
 [keys]                            # other keys for the labelling room: the action, then one key or several
 # undo = "z"
 # play = ["space", "f5"]
 """
+
+
+_SPEECH_LABELS = (
+    *("speech", "talking", "talk", "conversation", "voice", "voices", "human voice", "human speech", "people talking"),
+    # AudioSet's own, which YAMNet tells apart.
+    *("Male speech, man speaking", "Female speech, woman speaking", "Child speech, kid speaking"),
+    *("Narration, monologue", "Speech synthesizer"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechSettings:
+    """What `labeltool.toml` says of speech: which labels are, in which folder the model lies, what is spoken."""
+
+    labels: tuple[str, ...] = _SPEECH_LABELS
+    model: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +84,7 @@ class Settings:
     patch_s: float | None = field(default=None, metadata={"table": "learning", "kind": float})
     pooling: str | None = field(default=None, metadata={"table": "learning", "kind": str})
     max_int8_loss: float = field(default=0.02, metadata={"table": "export"})
+    speech: SpeechSettings = field(default_factory=SpeechSettings)
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -218,7 +241,23 @@ def _read_settings(path: Path) -> Settings:
         if type(value) is not wanted:
             raise LabeltoolError(f"{setting.name} must be of the kind {wanted.__name__}, not {value!r}", file=path)
         values[setting.name] = value
-    return Settings(**values, keys=_read_keys(told.get("keys", {}), path))
+    speech = _read_speech(told.get("speech", {}), path)
+    return Settings(**values, speech=speech, keys=_read_keys(told.get("keys", {}), path))
+
+
+def _read_speech(table: Any, path: Path) -> SpeechSettings:
+    if not isinstance(table, dict):
+        raise LabeltoolError("[speech] must be a table", file=path)
+    told = {name: table[name] for name in ("labels", "model", "language") if name in table}
+    if "labels" in told:
+        labels = told["labels"]
+        if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
+            raise LabeltoolError(f"[speech] labels must be a list of labels, not {labels!r}", file=path)
+        told["labels"] = tuple(labels)
+    for name in ("model", "language"):
+        if not isinstance(told.get(name, ""), str):
+            raise LabeltoolError(f"[speech] {name} must be text, not {told[name]!r}", file=path)
+    return SpeechSettings(**told)
 
 
 def _read_keys(table: Any, path: Path) -> Mapping[str, tuple[str, ...]]:

@@ -27,6 +27,7 @@ TASKS = {
     "classify": "labeltool.classify:classify",
     "similar": "labeltool.comparing:compare",
     "detect": "labeltool.detecting:detect",
+    "transcribe": "labeltool.transcribing:transcribe",
     "model-add": "labeltool.ears.shelf:add",
     "model-map": "labeltool.earshot:map_classes",
     "export": "labeltool.exporters:export",

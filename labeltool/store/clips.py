@@ -188,6 +188,11 @@ def all_clips(store: Store) -> list[StoredClip]:
     return list(_clips(store, f"NOT {RESTING}"))
 
 
+def of_recording(store: Store, recording_id: int) -> list[StoredClip]:
+    """Return a recording's clips, in the order they came; not marks that were taken back."""
+    return list(_clips(store, f"c.recording_id = ? AND NOT {RESTING}", recording_id))
+
+
 def labelled(store: Store) -> list[LabelledClip]:
     """Return the clips with verdicts that stand, in the order of the clips."""
     # One snapshot: somebody may be labelling while a worker reads.
@@ -244,8 +249,7 @@ def recording_paths(store: Store) -> dict[str, str]:
     }
 
 
-def _clips(store: Store, condition: str) -> Iterator[StoredClip]:
-    for row in store.connection.execute(
-        f"SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id WHERE {condition} ORDER BY c.id"
-    ):
+def _clips(store: Store, condition: str, *values: object) -> Iterator[StoredClip]:
+    statement = f"SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id WHERE {condition}"
+    for row in store.connection.execute(f"{statement} ORDER BY c.id", values):
         yield stored_clip(store, row)
