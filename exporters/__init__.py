@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from labeltool.errors import LabeltoolError
-from labeltool.exporters import audacity, int8, splits, stm32
+from labeltool.exporters import audacity, int8, splits, stm32, transcripts
 from labeltool.exporters.publishing import folder_for_exports, published
 from labeltool.exporters.source import Report, Source
 from labeltool.project import Project
@@ -44,6 +44,7 @@ class Product:
 PRODUCTS: Mapping[str, Product] = {
     "splits": Product(splits.write, "splits", of_a_model=False),
     "audacity": Product(audacity.write, "audacity", of_a_model=False),
+    "transcripts": Product(transcripts.write, "transcripts", of_a_model=False),
     "int8": Product(int8.write, "int8", of_a_model=True),
     "stm32": Product(stm32.write, "stm32-{model}", of_a_model=True),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,13 @@ def write(source: Source, directory: Path) -> None:
     tracks = regions_by_recording(source.store)
     if not tracks:
         raise LabeltoolError("no clip has a label yet", remedy="`labeltool import` or `labeltool label` give it some")
-    found = source.store.connection.execute("SELECT id, path, sha256 FROM recordings")
+    write_tracks(source.store, directory, tracks)
+    (directory / "README.md").write_text(_README, encoding="utf-8")
+
+
+def write_tracks(store: Store, directory: Path, tracks: Mapping[int, Sequence[Region]]) -> None:
+    """Write a label track for each recording, by its id, and the index that tells which is whose."""
+    found = store.connection.execute("SELECT id, path, sha256 FROM recordings")
     recordings = sorted((row["path"], row["sha256"], row["id"]) for row in found if row["id"] in tracks)
     names = [f"{stem}.txt" for stem in safe_stems([Path(path).stem for path, _, _ in recordings])]
     with (directory / INDEX).open("w", encoding="utf-8", newline="") as file:
@@ -67,8 +74,7 @@ def write(source: Source, directory: Path) -> None:
             regions = tracks[recording_id]
             text = "".join(region.lines for region in regions)
             (directory / name).write_text(text, encoding="utf-8", newline="\n")
-            index.writerow((name, source.store.absolute_path(path), sha256, len(regions)))
-    (directory / "README.md").write_text(_README, encoding="utf-8")
+            index.writerow((name, store.absolute_path(path), sha256, len(regions)))
 
 
 def regions_by_recording(store: Store) -> dict[int, list[Region]]:

@@ -23,6 +23,7 @@ from labeltool.errors import LabeltoolError
 @click.option("--int8", is_flag=True, help="The int8 model (TFLite) with labels and card.")
 @click.option("--stm32", is_flag=True, help="A package as STM32Cube.AI takes it.")
 @click.option("--audacity", is_flag=True, help="A label track (.txt) for each recording.")
+@click.option("--transcripts", is_flag=True, help="What was said, as a label track (.txt) for each recording.")
 @click.option("--model", "model_id", type=int, metavar="ID", help="Which model; else the newest.")
 @click.option("-o", "--output", metavar="DIR", type=click.Path(path_type=Path), help="Else exports/ of the project.")
 @click.option("--force", is_flag=True, help="Export a model that loses more in int8 than labeltool.toml allows.")
@@ -33,13 +34,14 @@ def export(
     int8: bool,
     stm32: bool,
     audacity: bool,
+    transcripts: bool,
     model_id: int | None,
     output: Path | None,
     force: bool,
     as_json: bool,
 ) -> None:
     """Write one or several products, each a folder with a manifest of SHA-256 sums."""
-    chosen = {"splits": splits, "int8": int8, "stm32": stm32, "audacity": audacity}
+    chosen = {"splits": splits, "int8": int8, "stm32": stm32, "audacity": audacity, "transcripts": transcripts}
     products = [name for name, wanted in chosen.items() if wanted]
     if not products:
         raise click.UsageError("name at least one of " + ", ".join(f"--{name}" for name in chosen))
