@@ -18,6 +18,7 @@ from labeltool.tui.preparation import Prepared
 from labeltool.tui.services import Services
 from labeltool.tui.sound import Sound
 from labeltool.tui.spectrogram import Spectrogram
+from labeltool.tui.spoken import Spoken
 from labeltool.tui.text import clock
 from labeltool.tui.transport import Transport
 from labeltool.tui.waveform import Waveform
@@ -47,11 +48,13 @@ class ListeningScreen(Screen[None]):
         self._spectrogram = Spectrogram(id="spectrogram")
         self._waveform = Waveform(id="waveform")
         self._transport = Transport(id="transport")
+        self.spoken = Spoken(id="spoken")
+        self._begins_s = 0.0
         self._sound: Sound | None = None
 
     def compose_sight(self) -> Iterator[Widget]:
         """Lay out the pictures."""
-        yield Vertical(self._spectrogram, self._waveform, self._transport, id="sight")
+        yield Vertical(self._spectrogram, self._waveform, self._transport, self.spoken, id="sight")
 
     def on_mount(self) -> None:
         """Let the playhead move."""
@@ -67,6 +70,8 @@ class ListeningScreen(Screen[None]):
         clip, sound = prepared.clip, prepared.sound
         beginning = f"  at {clock(clip.start_s)}" if clip.start_s else ""
         self._transport.file = clip.path.rpartition("/")[2] + beginning
+        self._begins_s = clip.start_s
+        self.spoken.show(prepared.transcript.segments if prepared.transcript is not None else ())
         if sound is None:
             self._put(None)
             self._spectrogram.say("This clip cannot be played.", prepared.problem, "", "b sets it aside, s skips it")
@@ -79,6 +84,7 @@ class ListeningScreen(Screen[None]):
     def show_words(self, *lines: str) -> None:
         """Show a few lines in place of a clip."""
         self._transport.file = ""
+        self.spoken.show(())
         self._put(None)
         self._spectrogram.say(*lines)
 
@@ -116,6 +122,7 @@ class ListeningScreen(Screen[None]):
             return
         position_s = player.position_s
         self._transport.moment = clock(position_s)
+        self.spoken.follow(self._begins_s + position_s)
         share = position_s / self._sound.duration_s
         self._spectrogram.playhead = self._waveform.playhead = share if player.playing or 0 < share < 1 else None
 

@@ -14,8 +14,8 @@ from threadpoolctl import threadpool_limits
 from labeltool import query
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.records import StoredClip, Suggestion
-from labeltool.store import Store, journal
+from labeltool.records import StoredClip, Suggestion, Transcript
+from labeltool.store import Store, journal, transcripts
 from labeltool.store import clips as stored_clips
 from labeltool.store import models as stored_models
 from labeltool.store.clips import Counts
@@ -43,6 +43,8 @@ class Prepared:
         That model.
     said
         What stands on the clip already, oldest first.
+    transcript
+        What is said in it; None where no speech model was asked.
     """
 
     clip: StoredClip
@@ -51,6 +53,7 @@ class Prepared:
     suggestion: Suggestion | None
     model_uid: str | None
     said: tuple[JournalRow, ...]
+    transcript: Transcript | None = None
 
     @property
     def has_verdict(self) -> bool:
@@ -219,6 +222,7 @@ class Preparer:
             suggestion=suggestion,
             model_uid=stored_models.uid(store, suggestion.model_id) if suggestion else None,
             said=tuple(reversed(said)),
+            transcript=transcripts.of_clip(store, clip.id),
         )
 
     def _sound(self, clip: StoredClip) -> Sound:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from textual import work
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import StoredClip, Suggestion, Value
-from labeltool.store import Store, clips, spans
+from labeltool.records import Segment, StoredClip, Suggestion, Value
+from labeltool.store import Store, clips, spans, transcripts
 from labeltool.store.journal import JournalRow
 from labeltool.store.spans import Kind, Mark, Span
 from labeltool.tui.answering import heard as present_after
@@ -56,6 +56,7 @@ class SpansScreen(RecordingScreen):
     def came_to_another(self) -> None:
         """Forget the mark and what stood on the recording before."""
         self.marking, self._spans = Marking(), ()
+        self.spoken.show(())
         self._ask()
 
     def show_standing(self) -> None:
@@ -306,10 +307,16 @@ class SpansScreen(RecordingScreen):
         if self.opened is None:
             return
         recording_id = self.opened.recording.id
-        found = await self._read(lambda store: (spans.standing(store, recording_id), clips.counts(store)))
+
+        def read(store: Store) -> tuple[Sequence[Span], clips.Counts, Sequence[Segment]]:
+            said = transcripts.of_recordings(store, recording_id).get(recording_id, ())
+            return spans.standing(store, recording_id), clips.counts(store), said
+
+        found = await self._read(read)
         if found is None or recording_id != self.opened.recording.id:
             return
-        self._spans, counts = found
+        self._spans, counts, said = found
+        self.spoken.show(said)
         self.services.state.count(counts)
         self.header.refresh()
         self.overview.show_spans(self._spans)

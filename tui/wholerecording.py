@@ -65,7 +65,7 @@ class RecordingScreen(AnsweringScreen):
         """Lay the screen out."""
         yield self.header
         yield self.overview
-        yield Vertical(self._spectrogram, self._waveform, self.lanes, self._transport, id="stretch")
+        yield Vertical(self._spectrogram, self._waveform, self.lanes, self._transport, self.spoken, id="stretch")
         yield self.bar
         yield self.notice
         yield self.hints
@@ -167,6 +167,7 @@ class RecordingScreen(AnsweringScreen):
         share = opened.window.share(position_s)
         self._spectrogram.playhead = self._waveform.playhead = share if 0 <= share <= 1 else None
         self.overview.playhead = position_s / opened.recording.duration_s
+        self.spoken.follow(position_s)
 
     # -- moving
 
