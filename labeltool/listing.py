@@ -18,6 +18,7 @@ from labeltool.records import StoredClip, Value
 from labeltool.store import Store
 from labeltool.store.clips import CLIP_COLUMNS, RESTING, names_today, said_names, stored_clip, verdicts_on, where_heard
 from labeltool.store.models import under_todays_names
+from labeltool.store.transcripts import where_said
 
 # A row of the journal, the label it is on, None for the whole clip, and what it says.
 _Word = tuple[str, str | None, str]
@@ -62,12 +63,13 @@ class Filter:
     """What a list of clips is narrowed to; None and "" do not narrow.
 
     `text` is sought in the recordings' paths, whatever its case; `label` among those heard; `answered` parts clips that
-    somebody has answered on from those nobody has.
+    somebody has answered on from those nobody has; `said` is sought in the transcripts, as `transcripts.found` does.
     """
 
     text: str = ""
     label: str | None = None
     answered: bool | None = None
+    said: str = ""
 
 
 def matching(store: Store, wanted: Filter = Filter()) -> array[int]:
@@ -81,6 +83,10 @@ def matching(store: Store, wanted: Filter = Filter()) -> array[int]:
         heard, names = where_heard(store, wanted.label)
         conditions.append(f"c.id IN ({heard})")
         values += names
+    if wanted.said:
+        spoken, words = where_said(wanted.said)
+        conditions.append(f"c.id IN ({spoken})")
+        values += words
     if wanted.answered is not None:
         conditions.append("c.answered" if wanted.answered else "NOT c.answered")
     rows = store.connection.execute(f"SELECT c.id FROM clips c WHERE {' AND '.join(conditions)} ORDER BY c.id", values)

@@ -1,4 +1,4 @@
-"""Browsing: every clip of the project, narrowed by file, label, whether it is answered, or to the like of one."""
+"""Browsing: every clip of the project, narrowed by file, label, what is said, its answer, or to the like of one."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ class BrowseScreen(ListScreen):
             _told(like) if like is not None else "",
             f"file holds “{shown(wanted.text)}”" if wanted.text else "",
             f"label {shown(wanted.label)}" if wanted.label is not None else "",
+            f"“{shown(wanted.said)}” is said" if wanted.said else "",
             _ANSWERED_WORDS[wanted.answered],
         ]
         narrowed = ", ".join(word for word in words if word)
@@ -76,6 +77,15 @@ class BrowseScreen(ListScreen):
 
         labels = by_use(self.services.state.used)
         self.app.push_screen(Palette("Clips with which label?", labels, makes_new=False), take)
+
+    def action_filter_said(self) -> None:
+        """Ask what shall be said."""
+
+        def take(text: str | None) -> None:
+            if text is not None:
+                self._narrow(replace(self._filter, said=text.strip()))
+
+        self.app.push_screen(Wording("Clips in which is said", self._filter.said), take)
 
     def action_filter_answered(self) -> None:
         """Show the clips that are open, the answered ones, or both."""

@@ -198,6 +198,7 @@ BROWSE = Way(
             "filter_text", "f", "filter_text", "Browse", "f", "only clips whose file's path holds some letters", "file"
         ),
         Key("filter_label", "F", "filter_label", "Browse", "F", "only clips with a label", "label"),
+        Key("filter_said", "v", "filter_said", "Browse", "v", "only clips in which some words are said", "said"),
         Key(
             "filter_answered",
             "o",
@@ -216,7 +217,7 @@ BROWSE = Way(
     ),
     (
         *("filter_text", "filter_label", "filter_answered", "filter_nothing", "up", "take_1", "find", "undo", "help"),
-        *("play", "like", "ask", "review", "leave", "note", "loop", "contrast", "train"),
+        *("play", "like", "filter_said", "ask", "review", "leave", "note", "loop", "contrast", "train"),
     ),
 )
 

@@ -16,16 +16,17 @@ if TYPE_CHECKING:
 @click.command("clips")
 @click.option("--text", metavar="TEXT", default="", help="Only where the file's path holds TEXT.")
 @click.option("--label", metavar="LABEL", help="Only where LABEL was heard.")
+@click.option("--said", metavar="WORDS", default="", help="Only where WORDS are said, by the transcripts.")
 @click.option("--answered/--unanswered", default=None, help="Only with an answer, or only without.")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="So many at most.")
 @project_option
 @json_option
-def list_clips(text: str, label: str | None, answered: bool | None, limit: int, as_json: bool) -> None:
+def list_clips(text: str, label: str | None, said: str, answered: bool | None, limit: int, as_json: bool) -> None:
     """List clips with what was said of them and what the model holds of them."""
     from labeltool import listing
 
     with current_project().open_store() as store:
-        found = listing.matching(store, listing.Filter(text, label, answered))
+        found = listing.matching(store, listing.Filter(text, label, answered, said))
         rows = listing.page(store, found[:limit])
     if as_json:
         emit({"matching": len(found), "clips": [_as_json(row) for row in rows]})
