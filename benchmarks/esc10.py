@@ -10,7 +10,8 @@ after an interruption; several processes may share one RESULTS, each with folds 
 fields of `TrainingSettings`, `Augmentation` (`augmentation.mix_share=1`) and `Frontend` (`frontend.floor=1e-4`). With
 `--labels 32` only so many clips of the training folds, drawn by seed and as many of each label as can be, keep theirs;
 the others are the pool (`--no-pool` leaves them out). With `--questions default` the labels are of the clips that this
-strategy asks for, by what the teacher hears. `--teacher` and `--backbone` are those of `labeltool retrain`.
+strategy asks for, by what the teacher hears. `--teacher` and `--backbone` are those of `labeltool retrain`;
+`--ear` is the file of the ear by which `--arch embedding-mlp` hears.
 
 `--table` and `--curves` train nothing. They average over `--folds`: a configuration that lacks one has no mean.
 SIMULATED are outputs of `labeltool simulate --json`.
@@ -37,6 +38,7 @@ from esc10_results import VERSION, Configuration, Run, append, markdown, read, r
 
 from labeltool import aggregate, audio, backbones, metrics, models, quantise, strategies, teacher, training
 from labeltool.ears.ear import Ear
+from labeltool.ears.frames import EarFrames, frontend_by
 from labeltool.ears.introducing import open_ear
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.features import FeatureCache
@@ -117,12 +119,14 @@ class Material:
 
 def gathered(options: argparse.Namespace) -> Material:
     """Read the clips and what goes with them."""
-    frontend = configured(models.architecture(options.arch).frontend, options.pairs, "frontend")
-    settings = configured(training.TrainingSettings(), options.pairs, "")
+    ear = open_ear(options.ear, rate_hz=16_000, embedding=True) if options.ear else None
+    frontend = frontend_by(options.arch, None, options.ear, ear.card) if ear else models.frontend_of(options.arch)
+    frontend = configured(frontend, options.pairs, "frontend")
+    settings = configured(training.settings_for(options.arch), options.pairs, "")
     settings = replace(settings, augmentation=configured(settings.augmentation, options.pairs, "augmentation"))
     clips, labels = clips_of(options.data)
     names = sorted(set(labels))
-    cache = FeatureCache(options.cache, frontend)
+    cache = FeatureCache(options.cache, frontend, EarFrames(options.ear, ear.card, frontend) if ear else None)
     cache.compute(clips)
     return Material(
         Configuration(
@@ -133,6 +137,7 @@ def gathered(options: argparse.Namespace) -> Material:
             options.teacher and options.teacher.name,
             options.backbone and options.backbone.name,
             tuple(sorted(options.pairs)),
+            options.ear and options.ear.name,
         ),
         frontend,
         settings,
@@ -329,12 +334,15 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--no-pool", action="store_true")
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--backbone", type=Path)
+    parser.add_argument("--ear", type=Path)
     parser.add_argument("--set", dest="pairs", nargs="*", default=[])
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "labeltool-esc10-cache")
     parser.add_argument("--keep", type=Path, help="folder for the trained networks (.keras, .tflite)")
     options = parser.parse_args()
     if options.results and len(options.paths) != 1:
         parser.error("--results takes one DATA_DIR")
+    if options.results and bool(options.ear) != options.arch.startswith("embedding"):
+        parser.error("--ear goes with an architecture over embeddings, and none of them without it")
     if options.table and options.paths:
         parser.error("--table takes no further file")
     if bool(options.curves) != bool(options.output):

@@ -107,11 +107,11 @@ def by_labels(rows: Sequence[Row]) -> tuple[list[Line], list[Line]]:
         over_folds = not all(spread and spread.over == "seeds" for spread in spreads)
         lines.append(_line(_way(of_way[0].configuration), of_way, over_folds))
     # Among many trials with all labels, those to compare with: of the plain network, and of what the lines are of.
-    alike = {(way.backbone, way.settings) for way in few} | {(None, ())}
+    alike = {(way.backbone, way.ear, way.settings) for way in few} | {(None, None, ())}
     ceilings = [
         _line(_way(row.configuration), [row], False)
         for row in rows
-        if row.configuration.labels is None and (row.configuration.backbone, row.configuration.settings) in alike
+        if (way := row.configuration).labels is None and (way.backbone, way.ear, way.settings) in alike
     ]
     return lines, ceilings
 
@@ -305,7 +305,8 @@ def _way(configuration: Configuration) -> str:
     how = "all labels" if configuration.labels is None else "pool" if configuration.pool else "no pool"
     teacher = [f"teacher {configuration.teacher}"] if configuration.teacher else []
     backbone = [f"backbone {configuration.backbone}"] if configuration.backbone else []
-    return ", ".join([how, *teacher, *backbone, *configuration.settings])
+    ear = [f"heard by {configuration.ear}"] if configuration.ear else []
+    return ", ".join([how, *teacher, *backbone, *ear, *configuration.settings])
 
 
 def _described(configuration: Configuration) -> str:

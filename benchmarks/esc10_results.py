@@ -37,7 +37,7 @@ class Configuration:
         The strategy that asked for them; None where they were drawn.
     pool
         Whether clips without a label teach too.
-    teacher, backbone
+    teacher, backbone, ear
         Names of the files.
     settings
         Pairs `name=value`, sorted.
@@ -50,6 +50,7 @@ class Configuration:
     teacher: str | None = None
     backbone: str | None = None
     settings: tuple[str, ...] = ()
+    ear: str | None = None
 
     def run(self, fold: int, seed: int) -> str:
         """Return the name of a run, by which it is found again."""
@@ -59,6 +60,7 @@ class Configuration:
             "no_pool": not self.pool,
             "teacher": self.teacher,
             "backbone": self.backbone,
+            "ear": self.ear,
         }
         told = [f"{name}={value}" for name, value in asked.items() if value]
         return " ".join([self.arch, *told, *self.settings, f"fold={fold} seed={seed}"])
@@ -80,7 +82,8 @@ class Configuration:
             named.pop("no_pool", None) is None,
             named.pop("teacher", None),
             named.pop("backbone", None),
-            tuple(f"{name}={value}" for name, value in named.items()),
+            ear=named.pop("ear", None),
+            settings=tuple(f"{name}={value}" for name, value in named.items()),
         )
 
     @property
@@ -94,6 +97,7 @@ class Configuration:
             not self.pool,
             self.teacher or "",
             self.backbone or "",
+            self.ear or "",
             self.settings,
         )
 
@@ -245,7 +249,8 @@ def _cells(row: Row) -> list[str]:
     asked, by_fold = row.configuration, [row.by_fold(kind) for kind in KINDS]
     labels = "all" if asked.labels is None else str(asked.labels)
     labels += f", asked for by {asked.questions}" if asked.questions else ""
-    cells = [asked.arch, labels if asked.pool else f"{labels}, no pool"]
+    network = f"{asked.arch} by {_code(asked.ear)}" if asked.ear else asked.arch
+    cells = [network, labels if asked.pool else f"{labels}, no pool"]
     cells += [_code(name) if name else "-" for name in (asked.teacher, asked.backbone, " ".join(asked.settings))]
     cells += [_pair([of.get(fold) for of in by_fold]) for fold in row.folds]
     means, spreads = [row.mean(kind) for kind in KINDS], [row.spread(kind) for kind in KINDS]

@@ -6,7 +6,7 @@ TensorFlow is imported inside the functions (4 s that `labeltool status` need no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labeltool.errors import LabeltoolError
@@ -33,7 +33,10 @@ class Architecture:
     source
         Where the architecture comes from.
     frontend
-        What its patches are cut by, unless the caller knows better.
+        What its patches are cut by, unless the caller knows better. Of the kind "embedding": such that the published
+        size is that by YAMNet; which ear makes the frames is said elsewhere (`labeltool.ears.frames`).
+    training
+        Fields of `training.TrainingSettings` that differ for it.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Architecture:
     mega_macc: float
     source: str
     frontend: Frontend = _FRONTEND
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _residual_block(x: Any, filters: int, stride: int, name: str) -> Any:
@@ -213,12 +217,67 @@ def _aclnet(x: Any) -> Any:
     return layers.Dropout(0.2, name="features")(x)
 
 
+def _windows(x: Any) -> Any:
+    """Turn a patch of embeddings round: from `(width, windows, 1)` to `(windows, width)`."""
+    import keras
+
+    layers = keras.layers
+    _, width, windows, _ = x.shape
+    return layers.Reshape((windows, width), name="windows")(layers.Permute((2, 1, 3), name="time_first")(x))
+
+
+_HIDDEN, _ATTENDING = 256, 64
+
+
+def _embedding_mlp(x: Any) -> Any:
+    """One hidden layer over an embedding; of several windows the mean of what it makes of each."""
+    import keras
+
+    layers = keras.layers
+    several = x.shape[2] > 1
+    x = _windows(x) if several else layers.Flatten(name="window")(x)
+    x = layers.Dense(_HIDDEN, activation="relu", name="hidden")(x)
+    if several:
+        x = layers.GlobalAveragePooling1D(name="average")(x)
+    return layers.Dropout(0.5, name="features")(x)
+
+
+def _embedding_attention(x: Any) -> Any:
+    """A hidden layer over each window's embedding, and the mean of it over the windows that attention chooses.
+
+    Ilse et al. 2018, equation 8; a window of zeros, of which nothing was heard, is there to be passed over.
+    """
+    import keras
+
+    layers = keras.layers
+    x = layers.Dense(_HIDDEN, activation="relu", name="hidden")(_windows(x))
+    x = layers.Dropout(0.5, name="hidden_dropout")(x)
+    weights = layers.Dense(_ATTENDING, activation="tanh", name="attention_hidden")(x)
+    weights = layers.Dense(1, use_bias=False, name="attention_logits")(weights)
+    weights = layers.Softmax(axis=1, name="attention")(weights)
+    return layers.Flatten(name="features")(layers.Dot(axes=1, name="attended")([weights, x]))
+
+
 _ZOO = "ST model zoo, audio event detection, miniresnet"
 _V1, _V2 = f"{_ZOO} v1 (Nov 2023)", f"{_ZOO} v2 (Nov 2023)"
 # Theirs are 128 bands of 23 ms frames at 44.1 kHz; the frames last as long here.
 _SBCNN_FRONTEND = Frontend(hop=368, n_mels=128, low_hz=0.0, high_hz=8000.0, patch_frames=128, patch_hop=64)
 _ACLNET_FRONTEND = Frontend(kind="pcm", n_fft=1, hop=1, n_mels=1, patch_frames=16_000, patch_hop=8_000)
+_EMBEDDING_FRONTEND = Frontend(
+    kind="embedding",
+    n_fft=15_600,
+    hop=7_800,
+    n_mels=1024,
+    low_hz=0.0,
+    high_hz=8000.0,
+    floor=1e-7,
+    patch_frames=1,
+    patch_hop=1,
+)
 _YAMNET_FRONTEND = Frontend(n_fft=512, hop=160, low_hz=125.0, patch_frames=96, patch_hop=48)
+
+# What an ear has told apart already is learnt in seconds.
+_EMBEDDING_TRAINING: Mapping[str, Any] = {"epochs": 20, "most_patches": 80_000, "warm_share": 0.25}
 
 ARCHITECTURES: Mapping[str, Architecture] = {
     spec.name: spec
@@ -252,6 +311,26 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             "Huang and Leanos, AclNet: efficient end-to-end audio classification CNN (2018)",
             _ACLNET_FRONTEND,
         ),
+        Architecture(
+            "embedding-mlp",
+            _embedding_mlp,
+            264_970,
+            0.265,
+            "a hidden layer and dropout over a borrowed network's embedding",
+            _EMBEDDING_FRONTEND,
+            _EMBEDDING_TRAINING,
+        ),
+        Architecture(
+            "embedding-attention",
+            _embedding_attention,
+            281_482,
+            1.396,
+            "Ilse, Tomczak and Welling, Attention-based deep multiple instance learning (2018), over a borrowed "
+            "network's embeddings, as Kong et al., Weakly labelled AudioSet tagging with attention neural networks "
+            "(2019)",
+            replace(_EMBEDDING_FRONTEND, patch_frames=5, patch_hop=2),
+            _EMBEDDING_TRAINING,
+        ),
     )
 }
 """Architectures by the name that `--arch` takes."""
@@ -271,21 +350,40 @@ def architecture(name: str) -> Architecture:
 
 
 def frontend_of(name: str, patch_s: float | None = None) -> Frontend:
-    """Return an architecture's frontend, with patches of another length if one is given.
-
-    Patches overlap by half then. The length is counted in hops, so that 50 frames of 20 ms are one second.
-
-    Parameters
-    ----------
-    patch_s
-        Seconds; None: the architecture's own.
+    """Return an architecture's frontend, with patches of another length if one is given (`lasting`).
 
     Raises
     ------
     LabeltoolError
         When there is no such architecture, or no patch can be that long.
     """
-    frontend = architecture(name).frontend
+    return lasting(architecture(name).frontend, patch_s)
+
+
+def sound_frontend(name: str, patch_s: float | None = None) -> Frontend:
+    """Return what sounds are compared by before there is a network: the architecture's frontend, if it has its own.
+
+    Raises
+    ------
+    LabeltoolError
+        As `frontend_of`.
+    """
+    return frontend_of(DEFAULT_ARCHITECTURE if architecture(name).frontend.kind == "embedding" else name, patch_s)
+
+
+def lasting(frontend: Frontend, patch_s: float | None) -> Frontend:
+    """Return a frontend with patches of another length if one is given, which overlap by half then.
+
+    Parameters
+    ----------
+    patch_s
+        Seconds, as `Frontend.patch_hops_s` counts them; None: its own.
+
+    Raises
+    ------
+    LabeltoolError
+        When no patch can be that long.
+    """
     if patch_s is None:
         return frontend
     if not _SHORTEST_PATCH_S <= patch_s <= _LONGEST_PATCH_S:
@@ -293,7 +391,4 @@ def frontend_of(name: str, patch_s: float | None = None) -> Frontend:
             f"a patch of {patch_s:g} s is not possible",
             remedy=f"from {_SHORTEST_PATCH_S:g} to {_LONGEST_PATCH_S:g} s are",
         )
-    frames = max(1, round(patch_s * frontend.sample_rate_hz / frontend.hop))
-    if frames == frontend.patch_frames:
-        return frontend
-    return replace(frontend, patch_frames=frames, patch_hop=max(1, frames // 2))
+    return frontend.lasting(patch_s)

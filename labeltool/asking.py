@@ -10,11 +10,10 @@ import numpy as np
 
 from labeltool import models as networks
 from labeltool import scoring, strategies
-from labeltool.architectures import frontend_of
-from labeltool.features import FeatureCache
+from labeltool.architectures import sound_frontend
 from labeltool.frontend import Float32
 from labeltool.heads import Head
-from labeltool.hearing import Hearing, hear, some_of
+from labeltool.hearing import Hearing, cache_of, hear, some_of
 from labeltool.modelfiles import KERAS, ModelFiles
 from labeltool.project import Project
 from labeltool.records import StoredClip
@@ -200,12 +199,12 @@ def _as_shares(held: Sequence[Float32 | None], head: Head) -> list[Float32 | Non
 
 def order_by_sound(project: Project, store: Store, *, seed: int, report: Callable[..., None]) -> list[dict[str, str]]:
     """Write an order down before there is a model; return which files could not be heard."""
-    frontend = frontend_of(project.settings.architecture, project.settings.patch_s)
+    frontend = sound_frontend(project.settings.architecture, project.settings.patch_s)
     waiting = clips.unanswered(store)
     waiting_ids = {clip.id for clip in waiting}
     answered = [clip for clip in clips.all_clips(store) if clip.id not in waiting_ids]
     wanted = some_of(waiting, _HEARD_AT_FIRST, seed=seed) + answered[:_HEARD_AT_FIRST]
-    hearing = hear(FeatureCache(project.cache / "features", frontend), wanted, report=report, need=False)
+    hearing = hear(cache_of(project, frontend), wanted, report=report, need=False)
     if not hearing.clips:
         return hearing.left_out
     embeddings = strategies.standardised(np.stack([strategies.describe(heard, frontend) for heard in hearing.log_mels]))

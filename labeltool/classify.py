@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from labeltool import aggregate, audio, listening, metrics, modelfiles, scoring
 from labeltool.ears.ear import Ear
+from labeltool.ears.frames import framer
 from labeltool.ears.windows import Windows
+from labeltool.features import Framer
 from labeltool.project import Project
 
 
@@ -61,16 +63,19 @@ def classify(
 def _listener(chosen: listening.Chosen) -> Callable[[str, int], dict[str, Any]]:
     if chosen.own:
         ours = modelfiles.read(chosen.path)
-        return partial(_own, ours, scoring.int8_predictor(ours))
+        frames = framer(ours.frontend, chosen.shelves, ours.ear)
+        return partial(_own, ours, frames, scoring.int8_predictor(ours))
     return partial(_borrowed, listening.open_with_classes(chosen.path))
 
 
-def _own(files: modelfiles.ModelFiles, predict: scoring.Predictor, file: str, top: int) -> dict[str, Any]:
+def _own(
+    files: modelfiles.ModelFiles, frames: Framer, predict: scoring.Predictor, file: str, top: int
+) -> dict[str, Any]:
     frontend = files.frontend
     scored, loudness_db = [], []
     heard = listening.patches_of(frontend, file)
     for first, count in heard.blocks():
-        log_mel = frontend.log_mel(heard.read(first, count))
+        log_mel = frames(heard.read(first, count))
         scored.append(predict(frontend.patches(log_mel)))
         loudness_db.append(frontend.loudness_db(log_mel))
     patches = np.concatenate(scored)

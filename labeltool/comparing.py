@@ -16,12 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool import asking, listing, modelfiles, plots, similar, strategies
-from labeltool.architectures import frontend_of
+from labeltool.architectures import sound_frontend
 from labeltool.ears import shelf
 from labeltool.ears.introducing import open_ear
 from labeltool.errors import LabeltoolError
-from labeltool.features import FeatureCache
-from labeltool.hearing import files_of, hear
+from labeltool.hearing import cache_of, files_of, hear
 from labeltool.hints import hellinger
 from labeltool.neighbours import Neighbours, Space
 from labeltool.project import Project
@@ -145,11 +144,11 @@ def _embedder(project: Project, store: Store, source: Source) -> Embedder:
     if source.kind == "model":
         files = modelfiles.read(project.models / source.name)
         listener = asking.Listener(files, strategies.DEFAULT)
-        frontend = files.frontend
+        frontend, called = files.frontend, files.ear
     else:
         listener = None
-        frontend = frontend_of(project.settings.architecture, project.settings.patch_s)
-    cache = FeatureCache(project.cache / "features", frontend)
+        frontend, called = sound_frontend(project.settings.architecture, project.settings.patch_s), ""
+    cache = cache_of(project, frontend, called)
 
     def by_log_mel(wanted: Sequence[StoredClip]) -> tuple[list[StoredClip], Float32, list[dict[str, str]]]:
         hearing = hear(cache, wanted, report=_quietly, need=False)

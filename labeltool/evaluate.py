@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from labeltool import metrics, modelfiles, reports
 from labeltool.ancestry import FEWEST_TO_JUDGE_BY
+from labeltool.ears.frames import ear_for
 from labeltool.errors import LabeltoolError
-from labeltool.features import FeatureCache
-from labeltool.hearing import hear
+from labeltool.hearing import cache_of, hear
 from labeltool.lessons import can_teach, known_of, lesson, no_such_fold
 from labeltool.measure import Measured, measure
 from labeltool.project import Project
@@ -141,7 +141,7 @@ def measure_on(
     wanted
         Each with a label among the names.
     """
-    cache = FeatureCache(project.cache / "features", files.frontend)
+    cache = cache_of(project, files.frontend, files.ear)
     hearing = hear(cache, [one.clip for one in wanted], report=report)
     by_id = {one.clip.id: one for one in wanted}
     present, absent = known_of(
@@ -206,7 +206,9 @@ def _cross_validate(
 
         with tempfile.TemporaryDirectory(dir=project.cache) as folder:
             settings = project.settings
-            recipe = Recipe(settings.architecture, seed=seed, test_fold=number, patch_s=settings.patch_s)
+            arch = settings.architecture
+            ear = ear_for(project, arch)
+            recipe = Recipe(arch, seed=seed, test_fold=number, patch_s=settings.patch_s, ear=ear)
             teach(
                 project,
                 lesson(everything, test_fold=number),

@@ -1,4 +1,4 @@
-"""Log-mel frames of clips, computed once in several processes and read back by memory map.
+"""Frames of clips, log-mels for the most, computed once in several processes and read back by memory map.
 
 Under `directory/<frontend fingerprint>/` lie shards: `<name>.npy` holds the frames of some clips, one after the other,
 `<name>.json` says which. A shard is written beside and renamed, its index last, and never changed: an interrupted run
@@ -26,6 +26,8 @@ from labeltool.frontend import Frontend
 from labeltool.records import StoredClip
 
 Float32 = npt.NDArray[np.float32]
+Framer = Callable[[npt.NDArray[np.int16]], Float32]
+"""Samples, (samples,) int16 at a frontend's rate, to its frames, (frames, columns) float32."""
 
 _CLIPS_PER_SHARD = 64
 # Fewer clips than this are done here: a spawned process costs more than it saves.
@@ -86,19 +88,8 @@ def clip_pcm(clip: StoredClip, frontend: Frontend) -> npt.NDArray[np.int16]:
     return pcm
 
 
-def clip_log_mel(clip: StoredClip, frontend: Frontend) -> Float32:
-    """Compute a clip's log-mel frames, `(frames, n_mels) float32`: at least `frontend.patch_frames` of `clip_pcm`.
-
-    Raises
-    ------
-    LabeltoolError
-        When the file cannot be read, or holds nothing where the clip is.
-    """
-    return frontend.log_mel(clip_pcm(clip, frontend))
-
-
 class FeatureCache:
-    """The cache of one frontend's log-mels.
+    """The cache of one frontend's frames.
 
     Parameters
     ----------
@@ -106,10 +97,13 @@ class FeatureCache:
         The project's `cache/`; made when something is written.
     frontend
         Whose fingerprint names the folder underneath.
+    frames
+        What makes frames of samples, for other processes too; default the frontend itself.
     """
 
-    def __init__(self, directory: Path, frontend: Frontend) -> None:
+    def __init__(self, directory: Path, frontend: Frontend, frames: Framer | None = None) -> None:
         self.frontend = frontend
+        self._frames = frames or frontend.log_mel
         self.directory = Path(directory) / frontend.fingerprint
         self._places: dict[str, _Place] = {}
         self._maps: dict[Path, Float32] = {}
@@ -163,7 +157,7 @@ class FeatureCache:
         return failed
 
     def log_mel(self, clip: StoredClip) -> Float32:
-        """Return a clip's frames, `(frames, n_mels) float32`, as a read-only view of the file.
+        """Return a clip's frames, `(frames, columns) float32`, as a read-only view of the file.
 
         Raises
         ------
@@ -180,12 +174,14 @@ class FeatureCache:
     ) -> Iterable[tuple[int, dict[str, LabeltoolError]]]:
         if workers <= 1:
             for shard in shards:
-                yield _write_shard(self.directory, self.frontend, shard)
+                yield _write_shard(self.directory, self.frontend, self._frames, shard)
             return
         # Spawned, not forked: the caller may hold threads (the screen, SQLite, TensorFlow).
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(workers, len(shards)), mp_context=context) as pool:
-            running = {pool.submit(_write_shard, self.directory, self.frontend, shard) for shard in shards}
+            running = {
+                pool.submit(_write_shard, self.directory, self.frontend, self._frames, shard) for shard in shards
+            }
             try:
                 while running:
                     finished, running = wait(running, return_when=FIRST_COMPLETED)
@@ -216,7 +212,7 @@ class FeatureCache:
                 frames = np.load(shard, mmap_mode="r", allow_pickle=False)
                 whole = (
                     frames.dtype == np.float32
-                    and frames.shape == (sum(place.frames for place in places.values()), self.frontend.n_mels)
+                    and frames.shape == (sum(place.frames for place in places.values()), self.frontend.columns)
                     and zlib.crc32(frames.data) == described["crc32"]
                 )
             except (OSError, ValueError, KeyError, TypeError, EOFError):
@@ -227,7 +223,7 @@ class FeatureCache:
 
 
 def _write_shard(
-    directory: Path, frontend: Frontend, clips: Sequence[StoredClip]
+    directory: Path, frontend: Frontend, frames_of: Framer, clips: Sequence[StoredClip]
 ) -> tuple[int, dict[str, LabeltoolError]]:
     """Compute some clips and write them as one shard; runs in a worker."""
     failed: dict[str, LabeltoolError] = {}
@@ -236,7 +232,7 @@ def _write_shard(
     first = 0
     for clip in clips:
         try:
-            block = clip_log_mel(clip, frontend)
+            block = frames_of(clip_pcm(clip, frontend))
         except LabeltoolError as error:
             failed[clip.key] = error
             continue

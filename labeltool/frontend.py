@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from labeltool.errors import LabeltoolError
 
 Float32 = npt.NDArray[np.float32]
+Kind = Literal["log-mel", "pcm", "embedding"]
 
 DEFINITION = 1
 """Version of the formulas below: raised whenever they change what comes out, so that every fingerprint changes."""
@@ -33,7 +34,7 @@ _MOST_LEVELS = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Frontend:
-    """The definition of log-mels, or of plain samples for networks that hear for themselves.
+    """The definition of log-mels, of plain samples for networks that hear for themselves, or of a borrowed ear's word.
 
     `log_mel = (10 log10(mel_power + floor) - offset_db) / scale_db`, where `mel_power` is the power spectrum of
     a periodic-Hann frame of samples in -1 to 1 under Slaney's mel filters. With `centred`, each patch is given to the
@@ -43,6 +44,10 @@ class Frontend:
     the level: each patch is divided by its root mean square, or that of `floor` where it is quieter, and held to 8 of
     them.
 
+    Of the kind "embedding" a frame is what a borrowed ear makes of a window of `n_fft` samples: `n_mels` numbers, and
+    before them the window's level, which does not reach the network either (`labeltool.ears.frames` makes them). What
+    is `centred` are the numbers: each frame is given as `hellinger` has it.
+
     Attributes
     ----------
     sample_rate_hz
@@ -50,7 +55,7 @@ class Frontend:
     n_fft, hop
         Frame length and distance between frames, samples. Frames are not centred: the first starts at sample 0.
     n_mels, low_hz, high_hz
-        Number of mel bands and their range, hertz.
+        Number of mel bands and their range, hertz; of embeddings, their width.
     floor
         Power added before the logarithm: quieter sound than that vanishes in it.
     offset_db, scale_db
@@ -60,7 +65,9 @@ class Frontend:
     centred
         Whether the network gets each patch less its own mean.
     kind
-        "log-mel" or "pcm".
+        "log-mel", "pcm" or "embedding".
+    ear
+        Fingerprint of the ear that makes embeddings; "" for any.
     """
 
     sample_rate_hz: int = 16_000
@@ -75,17 +82,20 @@ class Frontend:
     patch_frames: int = 50
     patch_hop: int = 25
     centred: bool = True
-    kind: Literal["log-mel", "pcm"] = "log-mel"
+    kind: Kind = "log-mel"
+    ear: str = ""
 
     def __post_init__(self) -> None:
         positive = ("sample_rate_hz", "n_fft", "hop", "n_mels", "floor", "scale_db", "patch_frames", "patch_hop")
         for name in positive:
             if not getattr(self, name) > 0:
                 raise LabeltoolError(f"frontend: {name} must be above zero, not {getattr(self, name)!r}")
-        if self.kind not in ("log-mel", "pcm"):
+        if self.kind not in get_args(Kind):
             raise LabeltoolError(f"frontend: no kind is called {self.kind!r}", remedy="made by a newer version?")
         if self.kind == "pcm" and (self.n_fft, self.hop, self.n_mels) != (1, 1, 1):
             raise LabeltoolError("frontend: a frame of plain samples is one sample")
+        if self.ear and self.kind != "embedding":
+            raise LabeltoolError("frontend: only embeddings are an ear's")
         if not 0 <= self.low_hz < self.high_hz <= self.sample_rate_hz / 2:
             raise LabeltoolError(
                 f"frontend: the mel range {self.low_hz:g} to {self.high_hz:g} Hz does not fit "
@@ -106,6 +116,8 @@ class Frontend:
         described = {name: cast.get(str(kinds[name]), str)(value) for name, value in asdict(self).items()}
         if self.kind == "log-mel":
             del described["kind"]  # fingerprints from before there was another stay as they are
+        if not self.ear:
+            del described["ear"]
         return described
 
     @classmethod
@@ -142,8 +154,31 @@ class Frontend:
 
     @property
     def patch_hops_s(self) -> float:
-        """Seconds of a patch counted in hops, as settings have it: 50 frames of 20 ms are one second."""
-        return self.patch_frames * self.hop / self.sample_rate_hz
+        """Seconds of a patch as settings have it, counted in hops: 50 frames of 20 ms are one second.
+
+        Windows of an ear, long and few, are counted whole.
+        """
+        return self.patch_s if self.kind == "embedding" else self.patch_frames * self.hop / self.sample_rate_hz
+
+    def lasting(self, patch_s: float) -> Frontend:
+        """Return the same frontend with patches as long as that, which overlap by half, or as its own if they are."""
+        samples = patch_s * self.sample_rate_hz
+        beyond = (samples - self.n_fft) / self.hop + 1 if self.kind == "embedding" else samples / self.hop
+        frames = max(1, round(beyond))
+        if frames == self.patch_frames:
+            return self
+        return replace(self, patch_frames=frames, patch_hop=max(1, frames // 2))
+
+    def overlapping(self, deep: int) -> Frontend:
+        """Return the same frontend with so many patches over one moment, as far as its frames allow."""
+        if self.kind == "embedding" and self.patch_frames == 1:
+            return replace(self, hop=max(1, self.n_fft // deep), patch_hop=1)
+        return replace(self, patch_hop=max(1, self.patch_frames // deep))
+
+    @property
+    def columns(self) -> int:
+        """Numbers that a frame has."""
+        return self.n_mels + (self.kind == "embedding")
 
     def window(self) -> Float32:
         """Return the periodic Hann window, `(n_fft,) float32`."""
@@ -170,6 +205,7 @@ class Frontend:
         (frames, n_mels) float32
             `n_frames(samples)` of them; a tail shorter than a frame is left out, as a stream would leave it.
         """
+        assert self.kind != "embedding", "an ear makes these frames"
         if pcm.dtype != np.int16 or pcm.ndim != 1:
             raise ValueError(f"pcm must be one-dimensional int16, not {pcm.ndim}-dimensional {pcm.dtype}")
         if self.kind == "pcm":
@@ -206,7 +242,7 @@ class Frontend:
 
         Parameters
         ----------
-        log_mel : (frames, n_mels) float32
+        log_mel : (frames, columns) float32
 
         Returns
         -------
@@ -216,16 +252,19 @@ class Frontend:
         starts = self.patch_starts(len(log_mel))
         if len(starts) == 0:
             return np.empty((0, self.n_mels, self.patch_frames), np.float32)
-        views = np.lib.stride_tricks.sliding_window_view(log_mel, self.patch_frames, axis=0)
+        heard = log_mel[:, self.columns - self.n_mels :]
+        views = np.lib.stride_tricks.sliding_window_view(heard, self.patch_frames, axis=0)
         return self.normalise(np.ascontiguousarray(views[starts]))
 
     def normalise(self, patches: Float32) -> Float32:
-        """Take each patch's own mean (of plain samples: level) off where the frontend is `centred`.
+        """Take each patch's own mean (of plain samples and embeddings: level) off where the frontend is `centred`.
 
         `(n, mels, frames)` in and out.
         """
         if not self.centred:
             return patches
+        if self.kind == "embedding":
+            return hellinger(patches, float(np.sqrt(self.n_mels)), axis=1)
         if self.kind == "pcm":
             power = np.square(patches).mean(axis=(1, 2), keepdims=True, dtype=np.float32)
             level = np.sqrt(np.maximum(power, np.float32(self.floor)))
@@ -233,13 +272,13 @@ class Frontend:
         return np.asarray(patches - patches.mean(axis=(1, 2), keepdims=True, dtype=np.float32), np.float32)
 
     def loudness_db(self, log_mel: Float32) -> Float32:
-        """Return how loud each patch is: the mean of its log-mels in decibels (of its powers, of plain samples).
+        """Return how loud each patch is: the mean of its log-mels in decibels (of its powers, of all other kinds).
 
-        It is the very mean, or level, that `normalise` takes off.
+        It is the very mean, or level, that `normalise` takes off, or that stands beside an embedding.
 
         Parameters
         ----------
-        log_mel : (frames, n_mels) float32
+        log_mel : (frames, columns) float32
 
         Returns
         -------
@@ -247,17 +286,28 @@ class Frontend:
             What `aggregate.clip_scores` weighs the patches by.
         """
         starts = self.patch_starts(len(log_mel))
-        if self.kind == "pcm":
+        if self.kind != "log-mel":
             powers = self.mean_powers(log_mel, starts)
             return np.asarray(10.0 * np.log10(powers + self.floor), np.float32)
         sums = np.concatenate([[0.0], np.cumsum(log_mel.mean(axis=1, dtype=np.float64))])
         means = (sums[starts + self.patch_frames] - sums[starts]) / self.patch_frames if len(starts) else np.empty(0)
         return (means * self.scale_db + self.offset_db).astype(np.float32)
 
-    def mean_powers(self, samples: Float32, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Return the mean power of the patch that begins at each start, of plain samples, `(samples, 1)`."""
-        sums = np.concatenate([[0.0], np.cumsum(np.square(samples[:, 0], dtype=np.float64))])
+    def mean_powers(self, frames: Float32, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Return the mean power of the patch that begins at each start: of plain samples, or of levels in front."""
+        sums = np.concatenate([[0.0], np.cumsum(np.square(frames[:, 0], dtype=np.float64))])
         return np.asarray((sums[starts + self.patch_frames] - sums[starts]) / self.patch_frames, np.float64)
+
+
+def hellinger(rows: npt.NDArray[Any], length: float, axis: int = -1) -> npt.NDArray[Any]:
+    """Return the square roots of embeddings, signs kept, each row of one length: as such, activations compare better.
+
+    The inner product of two is the Hellinger kernel (Vedaldi and Zisserman 2012, "Efficient additive kernels via
+    explicit feature maps"); a row of zeros, of which nothing was heard, stays one.
+    """
+    roots = np.sign(rows) * np.sqrt(np.abs(rows))
+    roots *= length / np.maximum(np.linalg.norm(roots, axis=axis, keepdims=True), 1e-9)
+    return np.asarray(roots)
 
 
 def _hertz_to_mel(hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -6,19 +6,37 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from labeltool.ears.frames import framer
 from labeltool.errors import LabeltoolError
 from labeltool.features import FeatureCache
-from labeltool.frontend import Float32
+from labeltool.frontend import Float32, Frontend
+from labeltool.project import Project
 from labeltool.records import StoredClip
 
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """Clips with their log-mel frames, (frames, mels) float32 each; `left_out` says which files failed and why."""
+    """Clips with their frames, (frames, columns) float32 each; `left_out` says which files failed and why."""
 
     clips: list[StoredClip]
     log_mels: list[Float32]
     left_out: list[dict[str, str]]
+
+
+def cache_of(project: Project, frontend: Frontend, called: str = "") -> FeatureCache:
+    """Return the project's cache of a frontend's frames.
+
+    Parameters
+    ----------
+    called
+        What the ear was called that makes them, where one does and that is known.
+
+    Raises
+    ------
+    LabeltoolError
+        When an ear is to make them that the project does not have.
+    """
+    return FeatureCache(project.cache / "features", frontend, framer(frontend, [project.models], called))
 
 
 def hear(

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from labeltool import frontend
+
 Float32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 
@@ -95,6 +97,4 @@ def sample(rows: Float32, clips: int) -> Float32:
 
 def hellinger(embeddings: Float32) -> npt.NDArray[np.float64]:
     """Return the square roots of embeddings, each row of one length: as such, activations compare better."""
-    rows = np.sign(embeddings) * np.sqrt(np.abs(embeddings.astype(np.float64)))
-    rows *= _NORM / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
-    return np.asarray(rows, np.float64)
+    return frontend.hellinger(embeddings.astype(np.float64), _NORM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from labeltool import aggregate, modelfiles, scoring
 from labeltool.ears import shelf
 from labeltool.ears.card import EarCard, card_beside
 from labeltool.ears.ear import Ear
+from labeltool.ears.frames import framer
 from labeltool.ears.introducing import open_ear
 from labeltool.ears.windows import Windows
 from labeltool.errors import LabeltoolError
@@ -39,12 +40,15 @@ class Chosen:
         Whether it is a model, not an ear.
     model_id
         Of a model of the project.
+    shelves
+        Folders of models beside which the ear stands that a model may hear by.
     """
 
     name: str
     path: Path
     own: bool
     model_id: int | None = None
+    shelves: tuple[Path, ...] = ()
 
 
 def choose(project: Project | None, model: str | None) -> Chosen:
@@ -65,10 +69,10 @@ def choose(project: Project | None, model: str | None) -> Chosen:
             raise LabeltoolError("without a project there is no model of its own", remedy="`--model` names another")
         with project.open_store() as store:
             model_id = models.model(store, int(model) if model else None).id
-        return Chosen(str(model_id), project.models / str(model_id), own=True, model_id=model_id)
+        return Chosen(str(model_id), project.models / str(model_id), True, model_id, (project.models,))
     if (Path(model) / modelfiles.CARD).is_file():
         folder = Path(model).resolve()
-        return Chosen(folder.name, folder, own=True)
+        return Chosen(folder.name, folder, True, None, (*([project.models] if project else []), folder.parent))
     return Chosen(model, shelf.find(project, model), own=False)
 
 
@@ -137,7 +141,7 @@ def listener(chosen: Chosen) -> Listener:
     LabeltoolError
         When its files cannot be read, or nobody said what its scores mean.
     """
-    return Own(modelfiles.read(chosen.path)) if chosen.own else Borrowed(chosen.path)
+    return Own(modelfiles.read(chosen.path), chosen.shelves) if chosen.own else Borrowed(chosen.path)
 
 
 class Own:
@@ -146,13 +150,14 @@ class Own:
     The reference kernels would hear a patch in 5.8 ms, which leaves time for half an overlap at best.
     """
 
-    def __init__(self, files: modelfiles.ModelFiles) -> None:
+    def __init__(self, files: modelfiles.ModelFiles, shelves: Sequence[Path]) -> None:
         self._files = files
         self.labels: Sequence[str] = files.labels
         self.background = files.background
         # Of one label a clip the likeliest is said; from an even chance on that is settled.
         self.threshold = max(files.rule.threshold, 0.5) if files.rule.head == "softmax" else files.rule.threshold
-        self._frontend = replace(files.frontend, patch_hop=max(1, files.frontend.patch_frames // _DEEP))
+        self._frontend = files.frontend.overlapping(_DEEP)
+        self._frames = framer(self._frontend, shelves, files.ear)
         rule = files.rule.to_dict()
         self.identity = _hash({"int8": files.card["int8_sha256"], "frontend": self._frontend.to_dict(), "rule": rule})
 
@@ -163,7 +168,7 @@ class Own:
     def scores(self, windows: Windows, first: int, count: int) -> Float32:
         """Hear some patches, each by the model's rule as if it were a clip; see `Listener`."""
         pcm, rule = windows.read(first, count), self._files.rule
-        patches = self._frontend.patches(self._frontend.log_mel(pcm))
+        patches = self._frontend.patches(self._frames(pcm))
         logits = aggregate.logits(self._predict(patches), rule.head, aggregate.SMALLEST_PROBABILITY)
         scores = aggregate.normalised(logits, rule.head, rule.temperature)
         scores[np.array([not one.any() for one in windows.cut(pcm, first, count)])] = 0.0

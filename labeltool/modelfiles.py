@@ -55,6 +55,11 @@ class ModelFiles:
     background: str | None = None
 
     @property
+    def ear(self) -> str:
+        """Name of the borrowed ear that makes the frontend's frames; "" where none does."""
+        return str((self.card.get("hears_by") or {}).get("name", ""))
+
+    @property
     def int8(self) -> bytes:
         """The int8 model, as TFLite; checked against the card, which says what its bytes are."""
         path = self.directory / INT8

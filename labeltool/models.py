@@ -5,6 +5,7 @@ TensorFlow is imported inside the functions (4 s that `labeltool status` need no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -232,5 +233,5 @@ def macc(model: keras.Model) -> int:
             kernel = layer.kernel_size[0] * layer.kernel_size[1] * layer.input.shape[-1]
             total += rows * columns * filters * kernel
         elif isinstance(layer, keras.layers.Dense):
-            total += layer.input.shape[-1] * layer.units
+            total += math.prod(layer.output.shape[1:]) * layer.input.shape[-1]
     return total

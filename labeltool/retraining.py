@@ -15,6 +15,7 @@ from labeltool import borrowed, modelfiles
 from labeltool.ancestry import FEWEST_TO_JUDGE_BY, due, newest_parent, state
 from labeltool.ears import shelf
 from labeltool.ears.card import read_card
+from labeltool.ears.frames import ear_for
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
 from labeltool.lessons import Lesson, lesson
@@ -43,6 +44,7 @@ def retrain(
     teacher_tensor: str | None = None,
     backbone: str | None = None,
     patch_s: float | None = None,
+    ear: str | None = None,
 ) -> dict[str, Any]:
     """Train a model on what is labelled, write it down and let it suggest; a task of the worker.
 
@@ -53,6 +55,8 @@ def retrain(
         might use up; "": none.
     patch_s
         Seconds of a patch; None: as the project's settings have it.
+    ear
+        Name of the project's ear that an architecture over embeddings hears by; None: as `ears.frames.ear_for` has it.
 
     Returns
     -------
@@ -74,6 +78,7 @@ def retrain(
         teacher_tensor,
         Path(backbone) if backbone else None,
         project.settings.patch_s if patch_s is None else patch_s,
+        ear_for(project, arch, ear),
     )
     report = clock = StageClock(report, "reading")
     with alone(project.cache / "retrain.lock", "retraining"), project.open_store() as store:
@@ -112,7 +117,7 @@ def retrain(
             model_id = _publish(project, store, scratch, card, mark)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        suggested, ear, why = _suggest(project, store, model_id, taught, report)
+        suggested, suggester, why = _suggest(project, store, model_id, taught, report)
     return {
         "model": model_id,
         "arch": arch,
@@ -133,7 +138,8 @@ def retrain(
         "warm": card["parent"] is not None,
         "patch_s": recipe.frontend.patch_hops_s,
         "other_patch_s": other_patch_s,
-        "ear": ear,
+        "ear": suggester,
+        "hears_by": card["hears_by"] and card["hears_by"]["name"],
         "why": why,
         "suggestions": suggested.waiting,
         "left_out": [*card["left_out"], *(one for one in suggested.left_out if one not in card["left_out"])],

@@ -63,7 +63,7 @@ class Like:
 
 def source_of(project: Project, store: Store) -> Source:
     """Return the best that there is to compare clips by; of several ears the first by name that embeds sounds."""
-    from labeltool.architectures import frontend_of
+    from labeltool.architectures import sound_frontend
     from labeltool.ears import shelf
     from labeltool.ears.card import read_card
 
@@ -76,7 +76,7 @@ def source_of(project: Project, store: Store) -> Source:
     newest = models.latest(store)
     if newest is not None:
         return Source("model", str(newest.id), newest.uid)
-    return Source("sound", "", frontend_of(project.settings.architecture, project.settings.patch_s).fingerprint)
+    return Source("sound", "", sound_frontend(project.settings.architecture, project.settings.patch_s).fingerprint)
 
 
 def waiting(project: Project, store: Store, source: Source) -> int:

@@ -20,6 +20,8 @@ import numpy as np
 
 from labeltool import modelfiles, pace, strategies
 from labeltool import project as projects
+from labeltool.ears.card import read_card
+from labeltool.ears.frames import ear_for
 from labeltool.errors import LabeltoolError
 from labeltool.evaluate import measure_on
 from labeltool.lessons import heard, no_such_fold
@@ -162,7 +164,9 @@ class _Theatre:
 
     def play(self, replay: Replay) -> list[Point]:
         """Return the points of a replay: from its file, and what is missing there played."""
-        described = json.dumps([self._mark, asdict(replay)], ensure_ascii=True, sort_keys=True)
+        ear = ear_for(self._project, replay.arch)
+        mark = [*self._mark, *([read_card(ear.parent).fingerprint] if ear else [])]
+        described = json.dumps([mark, asdict(replay)], ensure_ascii=True, sort_keys=True)
         key = hashlib.sha256(described.encode()).hexdigest()[:16]
         folder = self._project.cache / "simulations"
         file, scratch_at = folder / f"{key}.jsonl", folder / key
@@ -192,6 +196,10 @@ class _Theatre:
         features = self._project.cache / "features"
         features.mkdir(parents=True, exist_ok=True)
         (scratch.cache / "features").symlink_to(features, target_is_directory=True)
+        ear = ear_for(self._project, replay.arch)
+        if ear is not None:
+            (scratch.models / "ears").mkdir()
+            (scratch.models / "ears" / ear.parent.name).symlink_to(ear.parent, target_is_directory=True)
         with scratch.open_store() as store:
             take_in(store, self._records, kind="simulation", source=str(self._project.directory))
         (at / "begun").touch()
@@ -199,7 +207,11 @@ class _Theatre:
 
     def _settings(self, replay: Replay) -> projects.Settings:
         return replace(
-            self._project.settings, asking=replay.strategy, architecture=replay.arch, retrain_after=replay.batch
+            self._project.settings,
+            asking=replay.strategy,
+            architecture=replay.arch,
+            retrain_after=replay.batch,
+            ear=None,  # whoever hears for the network there neither teaches nor suggests
         )
 
     def _go_on(self, scratch: Project, replay: Replay, stop: int, first: bool) -> Point:

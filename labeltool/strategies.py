@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
-from labeltool.frontend import Float32, Frontend
+from labeltool.frontend import Float32, Frontend, hellinger
 
 Indices = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -228,7 +229,8 @@ def describe(log_mel: Float32, frontend: Frontend) -> Float32:
     Parameters
     ----------
     log_mel : (frames, n_mels) float32
-        Or the plain samples of a frontend of that kind: their log-mels are made here.
+        Or the plain samples of a frontend of that kind: their log-mels are made here. Of embeddings, which need no
+        summing up of bands, it is the mean and maximum over windows, projected.
 
     Returns
     -------
@@ -238,6 +240,10 @@ def describe(log_mel: Float32, frontend: Frontend) -> Float32:
     if frontend.kind == "pcm":
         frontend = Frontend(sample_rate_hz=frontend.sample_rate_hz)
         log_mel = frontend.log_mel(np.rint(log_mel[:, 0] * 32768.0).clip(-32768, 32767).astype(np.int16))
+    if frontend.kind == "embedding":
+        rows = hellinger(log_mel[:, 1:], 1.0)
+        both = np.concatenate([rows.mean(axis=0), rows.max(axis=0)])
+        return both @ _projection(len(both))
     bands = np.stack([part.mean(axis=1) for part in np.array_split(log_mel.astype(np.float64), _BANDS, axis=1)], axis=1)
     loudness = 10.0 ** (bands.mean(axis=1) * frontend.scale_db / 10.0)
     levels = [
@@ -256,6 +262,14 @@ def describe(log_mel: Float32, frontend: Frontend) -> Float32:
     return np.concatenate([*levels, *changes]).astype(np.float32)
 
 
+@lru_cache(maxsize=1)
+def _projection(width: int) -> Float32:
+    """Return random directions on which distances survive (Johnson-Lindenstrauss), (width, 192)."""
+    drawn = np.random.default_rng(0).normal(0.0, 1.0 / np.sqrt(_DESCRIBED), (width, _DESCRIBED))
+    return drawn.astype(np.float32)
+
+
+_DESCRIBED = 192
 _BANDS = 16
 _MODULATION_HZ = (0.2, 0.6, 1.2, 2.4, 5.0, 10.0, 20.0)
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labeltool import asking, borrowed, modelfiles
-from labeltool.features import FeatureCache
-from labeltool.hearing import hear
+from labeltool.hearing import cache_of, hear
 from labeltool.project import Project
 from labeltool.store import Store, clips, models
 
@@ -84,7 +83,7 @@ def suggest_for_all(
 ) -> Suggested:
     """Write a model's suggestions for every clip, and the order to ask in; `network` is its float one, if at hand."""
     files = modelfiles.read(project.models / str(model_id))
-    cache = FeatureCache(project.cache / "features", files.frontend)
+    cache = cache_of(project, files.frontend, files.ear)
     listener = asking.Listener(files, project.settings.asking, network)
     wanted = clips.all_clips(store)
     impressions: list[asking.Impression] = []

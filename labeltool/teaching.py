@@ -14,9 +14,9 @@ from labeltool import __version__, audio, modelfiles
 from labeltool.aggregate import pooling_named
 from labeltool.ancestry import Parent, state, validation_of
 from labeltool.architectures import frontend_of
-from labeltool.features import FeatureCache
+from labeltool.ears.card import read_card
 from labeltool.frontend import Frontend
-from labeltool.hearing import hear
+from labeltool.hearing import cache_of, hear
 from labeltool.lessons import Lesson
 from labeltool.measure import measure
 from labeltool.project import Project
@@ -54,6 +54,8 @@ class Recipe:
         Pre-trained weights that a start from scratch begins with (`labeltool.backbones`).
     patch_s
         Seconds of a patch; None: the architecture's own.
+    ear
+        The network's file of the ear that it hears by; None where the architecture hears for itself.
     """
 
     arch: str
@@ -64,11 +66,16 @@ class Recipe:
     teacher_tensor: str | None = None
     backbone: Path | None = None
     patch_s: float | None = None
+    ear: Path | None = None
 
     @property
     def frontend(self) -> Frontend:
-        """What the network sees by."""
-        return frontend_of(self.arch, self.patch_s)
+        """What the network sees by; raises where that is an ear which cannot be loaded."""
+        if self.ear is None:
+            return frontend_of(self.arch, self.patch_s)
+        from labeltool.ears.frames import frontend_by
+
+        return frontend_by(self.arch, self.patch_s, self.ear, read_card(self.ear.parent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +115,13 @@ def teach(
 
     began = time.monotonic()
     pooling = pooling_named(project.settings.pooling) if project.settings.pooling else None
-    settings = training.TrainingSettings(seed=recipe.seed, pooling=pooling)
+    settings = training.settings_for(recipe.arch, seed=recipe.seed, pooling=pooling)
     frontend = recipe.frontend
     if frontend != networks.architecture(recipe.arch).frontend:
         # It may refuse: better before everything is listened to.
         networks.build(recipe.arch, len(lessons.labels), frontend, lessons.head)
     report("listening", 0, 0)
-    cache = FeatureCache(project.cache / "features", frontend)
+    cache = cache_of(project, frontend)
     hearing = hear(cache, lessons.clips, report=report)
     lessons, log_mels = lessons.only(hearing.clips), hearing.log_mels
     held_out = (
@@ -179,6 +186,7 @@ def teach(
         "labels_seen": len(lessons.clips),
         "pool_clips": len(beside.pool),
         "teacher": _described(recipe.teacher, teacher),
+        "hears_by": {"name": recipe.ear.parent.name, **(_described(recipe.ear) or {})} if recipe.ear else None,
         "backbone": _described(recipe.backbone) if parent is None else None,
         "validation_clips": len(validation),
         "left_out": [*hearing.left_out, *(one for one in beside.hearing.left_out if one not in hearing.left_out)],

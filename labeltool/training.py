@@ -19,8 +19,9 @@ from labeltool import aggregate, heads, metrics, models
 from labeltool.augment import Augmentation, PatchSampler
 from labeltool.backbones import Weights, give_weights
 from labeltool.descent import Deadline, Plan, Report, descend
+from labeltool.embeddings import EmbeddingSampler
 from labeltool.errors import LabeltoolError
-from labeltool.frontend import Frontend
+from labeltool.frontend import Frontend, Kind
 from labeltool.hints import Hints
 from labeltool.pool import REVIEWS, Belief, Pool, believed, draw_weights
 from labeltool.splits import hold_out
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 
 Float32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
+
+_SAMPLERS: Mapping[Kind, type[PatchSampler]] = {
+    "log-mel": PatchSampler,
+    "pcm": WaveSampler,
+    "embedding": EmbeddingSampler,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,17 @@ class TrainingSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values, for the model card."""
         return asdict(self)
+
+
+def settings_for(arch: str, **settings: Any) -> TrainingSettings:
+    """Return the settings an architecture is trained with, but for those given.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no such architecture.
+    """
+    return TrainingSettings(**{**models.architecture(arch).training, **settings})
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +226,7 @@ def fit(
         return np.concatenate([said, told]), draw_weights(len(learn), by_pool.weights)
 
     known, weights = taught(pool.told(len(label_names)))
-    sampler = (WaveSampler if frontend.kind == "pcm" else PatchSampler)(
+    sampler = _SAMPLERS[frontend.kind](
         frontend,
         heard,
         known,

@@ -54,7 +54,8 @@ class Gathered:
     hearing
         The pool's clips, and the files that could not be heard, by the teacher neither.
     hints : (moments, width) float32 each
-        One a clip of the lesson, empty for those that check; None without a teacher.
+        One a clip of the lesson, empty for those that check; None without a teacher, and for a network that hears by
+        an ear: what that is told already is no hint.
     """
 
     pool: Pool
@@ -104,7 +105,8 @@ def gather(
     known = [lessons.clips[i] for i in learnt]
     folder, clips = project.cache / "teacher", [*known, *hearing.clips]
     embeddings, failed = embed_clips(teacher, folder, clips, report=report)
-    hints, too = hints_for(teacher, folder, clips, cache.frontend, report=report)
+    hinted = cache.frontend.kind != "embedding"
+    hints, too = hints_for(teacher, folder, clips, cache.frontend, report=report) if hinted else ({}, {})
     failed |= too
     for clip in known:
         if clip.key in failed:
@@ -121,7 +123,7 @@ def gather(
         targets, absent = teach_each_label(rows, lessons.present[learnt], lessons.absent[learnt])
     elif np.count_nonzero(lessons.present[learnt].sum(axis=0)) > 1:
         targets = teach_rest(rows, lessons.present[learnt])
-    pool_hints = [hints[clip.key] for clip in hearing.clips]
+    pool_hints = [hints[clip.key] for clip in hearing.clips] if hinted else None
     pool = Pool(hearing.log_mels, [groups[place] for place in heard], targets, absent, pool_hints)
     nothing = np.empty((0, 0), np.float32)
-    return Gathered(pool, hearing, [hints.get(clip.key, nothing) for clip in lessons.clips])
+    return Gathered(pool, hearing, [hints.get(clip.key, nothing) for clip in lessons.clips] if hinted else None)

@@ -67,7 +67,7 @@ def test_a_frontend_of_plain_samples_is_told_from_log_mels_whose_names_stay() ->
     # Caches and cards of version 0.1 go by this name.
     assert Frontend().fingerprint == "fc50d9e7a5a6dd00"
     with pytest.raises(LabeltoolError, match="no kind"):
-        Frontend.from_dict({"kind": "embedding"})
+        Frontend.from_dict({"kind": "spectrum"})
     with pytest.raises(LabeltoolError, match="one sample"):
         replace(PCM, hop=2)
 

@@ -237,7 +237,7 @@ def test_the_plan_of_a_miniresnet_is_tflite_micros_then_better(converted: Callab
     assert our_plan(program).size < 59.6 * 1024  # what ST publishes for its own planner
 
 
-@pytest.mark.parametrize("arch", models.ARCHITECTURES)
+@pytest.mark.parametrize("arch", [*ON_THE_CHIP, "aclnet"])
 def test_the_plan_is_what_tflite_micro_takes(arch: str, converted: Callable[[str], bytes]) -> None:
     pytest.importorskip("tflite_micro", reason="the reference kernels are a development dependency")
     arena = tflm_arena(converted(arch))

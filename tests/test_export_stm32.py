@@ -239,7 +239,7 @@ def test_a_network_that_is_not_what_its_card_says_is_refused(modelled: Project, 
 def test_validation_data_are_the_int8_networks_own_answers_on_clips_it_has_not_seen(
     package: Path, modelled: Project, int8: bytes
 ) -> None:
-    from labeltool.features import clip_log_mel
+    from labeltool.features import clip_pcm
     from labeltool.quantise import Int8Model
     from labeltool.store import clips
 
@@ -261,7 +261,7 @@ def test_validation_data_are_the_int8_networks_own_answers_on_clips_it_has_not_s
         clip = by_hash[row["recording_sha256"]]
         assert clip.group in {"g3", "g4", "g5"}
         first = int(row["first_frame"])
-        patch = Frontend().patches(clip_log_mel(clip, Frontend())[first : first + 50])
+        patch = Frontend().patches(Frontend().log_mel(clip_pcm(clip, Frontend()))[first : first + 50])
         assert np.array_equal(network.quantise(patch)[0], codes[..., 0])
 
 

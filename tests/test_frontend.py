@@ -120,9 +120,10 @@ def test_fingerprint_changes_with_every_field_and_with_nothing_else() -> None:
         if field.name == "centred"
         else replace(frontend, **{field.name: getattr(frontend, field.name) * 0.5 or 1})
         for field in fields(Frontend)
-        if field.name not in {"sample_rate_hz", "n_fft", "hop", "n_mels", "patch_frames", "patch_hop", "kind"}
+        if field.name not in {"sample_rate_hz", "n_fft", "hop", "n_mels", "patch_frames", "patch_hop", "kind", "ear"}
     }
     changed["kind"] = replace(frontend, kind="pcm", n_fft=1, hop=1, n_mels=1)
+    changed["ear"] = replace(frontend, kind="embedding", ear="another")
     changed |= {
         name: replace(frontend, **{name: getattr(frontend, name) * 2})
         for name in ("sample_rate_hz", "n_fft", "hop", "n_mels", "patch_frames", "patch_hop")

@@ -114,8 +114,13 @@ def check_frontend(frontend: Frontend) -> None:
     Raises
     ------
     LabeltoolError
-        When it hears plain samples, or the FFT is no power of two from 16 to 2048.
+        When it hears plain samples or by a borrowed ear, or the FFT is no power of two from 16 to 2048.
     """
+    if frontend.kind == "embedding":
+        raise LabeltoolError(
+            "this network hears by a borrowed one, which no chip of this kind holds",
+            remedy="`labeltool retrain --arch miniresnet --teacher NAME` lets it teach one that a chip holds",
+        )
     if frontend.kind != "log-mel":
         raise LabeltoolError(
             "the package's C makes log-mels, and this network takes plain samples",

@@ -18,8 +18,8 @@ model_option = click.option("--model", "model_id", type=int, metavar="ID", help=
 @click.option(
     "--arch",
     metavar="NAME",
-    help="Architecture: miniresnet, miniresnet2, miniresnetv2, miniresnetv2_2, yamnet256, sbcnn, aclnet; else as in "
-    "labeltool.toml.",
+    help="Architecture: miniresnet, miniresnet2, miniresnetv2, miniresnetv2_2, yamnet256, sbcnn, aclnet, "
+    "embedding-mlp, embedding-attention; else as in labeltool.toml.",
 )
 @click.option("--from-scratch", is_flag=True, help="Start anew, not from the last model.")
 @click.option("--test-fold", type=int, metavar="K", help="Keep this fold unseen, for `evaluate --fold K`.")
@@ -41,6 +41,12 @@ model_option = click.option("--model", "model_id", type=int, metavar="ID", help=
     help="Start from these pre-trained weights, .keras or .h5, where there is no model to go on from.",
 )
 @click.option(
+    "--ear",
+    metavar="NAME",
+    help="The borrowed network (`labeltool model list`) by which embedding-mlp and embedding-attention hear; else that "
+    "of labeltool.toml, or the only one that embeds sounds.",
+)
+@click.option(
     "--patch-s",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
@@ -57,6 +63,7 @@ def retrain(
     teacher: str | None,
     teacher_tensor: str | None,
     backbone: str | None,
+    ear: str | None,
     patch_s: float | None,
     as_json: bool,
 ) -> None:
@@ -76,6 +83,7 @@ def retrain(
         teacher_tensor=teacher_tensor,
         backbone=backbone,
         patch_s=patch_s,
+        ear=ear,
     )
     if as_json:
         emit(result)

@@ -123,6 +123,10 @@ class Ear:
         moments = np.arange(0.0, len(pcm), step_s * self.card.rate_hz)
         return np.stack(self._embeddings(padded, np.rint(moments).astype(int).tolist()))
 
+    def embed_window(self, pcm: npt.NDArray[np.int16]) -> Float32:
+        """Embed one window, (window,) int16: (width,) float32."""
+        return self._embeddings(pcm, [0])[0]
+
     def _embeddings(self, pcm: npt.NDArray[np.int16], starts: Iterable[int]) -> list[Float32]:
         assert self._embedding is not None, "opened without its embedding"
         return [self._vector(self._hear(pcm[first : first + self.card.window])[self._embedding]) for first in starts]

@@ -37,7 +37,12 @@ def folder(project: Project, name: str) -> Path:
 
 def names(project: Project) -> list[str]:
     """Return what the project's ears are called, in order."""
-    return sorted(path.parent.name for path in (project.models / "ears").glob(f"[!.]*/{CARD}"))
+    return [place.name for place in folders(project.models)]
+
+
+def folders(models: Path) -> list[Path]:
+    """Return the folders of the ears that stand among some models, in the order of their names."""
+    return sorted(path.parent for path in (models / "ears").glob(f"[!.]*/{CARD}"))
 
 
 def find(project: Project | None, named: str) -> Path:
