@@ -89,8 +89,9 @@ def retrain(
         emit(result)
         return
     waiting = f" and {result['pool_clips']} without an answer" if result["pool_clips"] else ""
+    heard_by = f" by {result['hears_by']}" if result["hears_by"] else ""
     narrate(
-        f"model {result['model']} ({result['arch']}, {result['parameters']:,} parameters) learnt from "
+        f"model {result['model']} ({result['arch']}{heard_by}, {result['parameters']:,} parameters) learnt from "
         f"{result['labels_seen']} clips{waiting} in {result['seconds']:.0f} s"
     )
     if result["other_patch_s"] is not None:
