@@ -50,7 +50,13 @@ _PERPLEXITY = 30.0
 
 
 def compare(
-    project: Project, *, report: Report, clusters: int | None = None, picture: str | None = None, seed: int = 0
+    project: Project,
+    *,
+    report: Report,
+    clusters: int | None = None,
+    picture: str | None = None,
+    most: int | None = None,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Give every clip that has none its place; then group those that wait for an answer, or draw all; a worker's task.
 
@@ -60,6 +66,8 @@ def compare(
         How many groups at most; None for none.
     picture
         The PNG to draw; None for none.
+    most
+        So many of the clips that have no place are listened to at most; None for all.
 
     Returns
     -------
@@ -76,7 +84,7 @@ def compare(
         raise LabeltoolError("pictures need matplotlib", remedy='`pip install "labeltool[plots]"`')
     with project.open_store() as store, alone(project.cache / "similar.lock", "comparison"):
         source = similar.source_of(project, store)
-        index, result = _brought_up_to_date(project, store, source, report=report, seed=seed)
+        index, result = _brought_up_to_date(project, store, source, report=report, most=most, seed=seed)
         if clusters is not None:
             report("grouping", 0, 0)
             result["clusters"] = _clusters(store, index, clusters, seed)
@@ -88,13 +96,15 @@ def compare(
 
 
 def _brought_up_to_date(
-    project: Project, store: Store, source: Source, *, report: Report, seed: int
+    project: Project, store: Store, source: Source, *, report: Report, most: int | None, seed: int
 ) -> tuple[Neighbours | None, dict[str, Any]]:
     wanted = np.asarray(listing.matching(store), np.int64)
     index = Neighbours.open(source.folder(project))
     if index is not None and index.space.settled_by * _GROWN <= min(len(wanted), _SETTLED_BY * _GROWN - 1):
         index = None
     missing = wanted if index is None else wanted[~np.isin(wanted, index.clips)]
+    if most is not None:
+        missing = np.sort(np.random.default_rng(seed).permutation(missing)[:most])
     result: dict[str, Any] = {"by": source.told, "added": 0, "left_out": []}
     if not len(missing):
         return index, result

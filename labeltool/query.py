@@ -7,6 +7,7 @@ since near-duplicates teach little. What the annotator skipped comes last.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 from collections.abc import Collection, Iterable
@@ -92,6 +93,18 @@ def claim_clips(store: Store, count: int, *, annotator: str, exclude: Collection
         asked = next_clips(store, count, annotator=annotator, exclude=exclude)
         _claim(connection, {*exclude, *(found.id for found in asked)}, annotator)
     return asked
+
+
+def free_among(store: Store, clip_ids: Iterable[int], *, annotator: str) -> set[int]:
+    """Return those of some clips that wait for an answer, that nobody else has, and that the annotator did not skip."""
+    rows = store.connection.execute(
+        f"""
+        SELECT c.id FROM clips c
+        WHERE c.id IN (SELECT value FROM json_each(:ids)) AND {WAITING} AND NOT {_SKIPPED} AND {_FREE}
+        """,
+        {"ids": json.dumps(list(clip_ids)), "annotator": annotator, "now_s": time.time()},
+    )
+    return {clip_id for (clip_id,) in rows}
 
 
 def claim(store: Store, clip_ids: Iterable[int], *, annotator: str) -> list[int]:

@@ -32,7 +32,13 @@ def sweep(store: Store, *clip_ids: int, struck: tuple[int, ...] = (), annotator:
     uid = models.model(store).uid
     values = {clip_id: Value.ABSENT if clip_id in struck else Value.PRESENT for clip_id in clip_ids}
     return journal.say_all(
-        store, "dog", values, annotator=annotator, suggested_by=dict.fromkeys(clip_ids, uid), took_ms=1001
+        store,
+        "dog",
+        values,
+        annotator=annotator,
+        accepted_from=dict.fromkeys(clip_ids, uid),
+        suggested=dict.fromkeys(clip_ids, "dog"),
+        took_ms=1001,
     )
 
 
@@ -129,7 +135,7 @@ def test_a_sweep_is_stored_whole_or_not_at_all(held: Store) -> None:
             "dog",
             dict.fromkeys((3, 99), Value.PRESENT),
             annotator="ann",
-            suggested_by=dict.fromkeys((3, 99), uid),
+            accepted_from=dict.fromkeys((3, 99), uid),
             took_ms=1,
         )
     assert truth(held) == {1: "present", 2: "present"}

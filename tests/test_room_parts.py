@@ -48,14 +48,14 @@ def test_labels_are_found_by_a_few_letters_best_first() -> None:
 def test_labels_the_model_does_not_know_follow_its_suggestions_most_used_first() -> None:
     suggestion = Suggestion(1, 1, {"b": 0.7, "a": 0.3})
     used = {"a": 9, "b": 0, "c": 1, "d": 5}
-    assert [(offer.label, offer.probability) for offer in offers(suggestion, used)] == [
+    assert [(offer.label, offer.probability) for offer in offers(suggestion.probabilities, used)] == [
         ("b", 0.7),
         ("a", 0.3),
         ("d", None),
         ("c", None),
     ]
-    assert [offer.label for offer in offers(None, used)] == ["a", "d", "c", "b"]
-    assert len(offers(None, {str(place): 0 for place in range(30)})) == 9
+    assert [offer.label for offer in offers({}, used)] == ["a", "d", "c", "b"]
+    assert len(offers({}, {str(place): 0 for place in range(30)})) == 9
 
 
 # -- pictures

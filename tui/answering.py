@@ -110,7 +110,7 @@ class AnsweringScreen(ListeningScreen):
     def show_prepared(self, prepared: Prepared) -> None:
         """Put a clip on the screen and begin to ask of it."""
         self._saying, self._said_here = Saying.ANSWER, False
-        self._offers = offers(prepared.suggestion, self.services.state.used)
+        self._offers = self.offers_on(prepared)
         self.show_clip(prepared)
         self.show_offers()
         self._appeared = time.monotonic()
@@ -125,16 +125,28 @@ class AnsweringScreen(ListeningScreen):
         """Show the labels to take and what was said of the clip."""
         if self.now is None:
             return
-        suggestion = self.now.suggestion
-        source = f"model {suggestion.model_id} suggests" if suggestion else "your labels, most used first"
-        if not self._offers:
-            source = "no labels yet: / makes one"
-        self.panel.show(self._offers, self.now.said, source=source, saying=self._saying)
+        source = self.source if self._offers else "no labels yet: / makes one"
+        self.panel.show(self._offers, self.now.said, asked=self.asked, source=source, saying=self._saying)
+
+    def offers_on(self, prepared: Prepared) -> tuple[Offer, ...]:
+        """Return the labels to take for a clip."""
+        return offers(prepared.shares, self.services.state.used)
+
+    @property
+    def asked(self) -> str:
+        """What the next label means."""
+        return self._saying.value
+
+    @property
+    def source(self) -> str:
+        """Where the labels to take come from."""
+        suggestion = self.now.suggestion if self.now is not None else None
+        return f"model {suggestion.model_id} suggests" if suggestion else "your labels, most used first"
 
     def labels_came(self) -> None:
         """Offer the labels that were not known when the clip appeared; those shown keep their place."""
         if self.now is not None:
-            self._offers = offers(self.now.suggestion, self.services.state.used)
+            self._offers = self.offers_on(self.now)
             self.show_offers()
 
     def entered(self) -> None:

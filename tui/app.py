@@ -20,9 +20,10 @@ from labeltool.tui import keymap
 from labeltool.tui.answering import AnsweringScreen
 from labeltool.tui.ask import AskScreen
 from labeltool.tui.browse import BrowseScreen
+from labeltool.tui.clusters import ClustersScreen
 from labeltool.tui.colours import DARK, LIGHT, theme_by_terminal
 from labeltool.tui.comparer import Comparer, Comparison
-from labeltool.tui.keys import ASK, BROWSE, REVIEW, SPANS, SWEEP
+from labeltool.tui.keys import ASK, BROWSE, CLUSTERS, REVIEW, SPANS, SWEEP
 from labeltool.tui.learner import HANDFUL, Learner, Training
 from labeltool.tui.playback import Player
 from labeltool.tui.preparation import Delivery, Preparer
@@ -54,7 +55,7 @@ class Trained(Message):
 
 
 class Compared(Message):
-    """The comparer is done."""
+    """The comparer has something new."""
 
     def __init__(self, comparison: Comparison) -> None:
         super().__init__()
@@ -117,6 +118,7 @@ class Room(App[None]):
         self._pending_at_failure = self._unheard_at_failure = 0
         self.add_mode(ASK.name, lambda: AskScreen(self.services, repeat_s=repeat_s))
         self.add_mode(SWEEP.name, lambda: SweepScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(CLUSTERS.name, lambda: ClustersScreen(self.services, repeat_s=repeat_s))
         self.add_mode(REVIEW.name, lambda: ReviewScreen(self.services, repeat_s=repeat_s))
         self.add_mode(BROWSE.name, lambda: BrowseScreen(self.services, repeat_s=repeat_s))
         self.add_mode(SPANS.name, lambda: SpansScreen(self.services, repeat_s=repeat_s))
@@ -189,16 +191,20 @@ class Room(App[None]):
             desk.notice.warn("this clip cannot be compared: can its file be read?")
 
     def on_compared(self, message: Compared) -> None:
-        """Tell that clips were compared, or why not."""
-        if self.desk is None:
+        """Tell how far comparing clips is, that they were compared or put into groups, or why not."""
+        comparison, desk = message.comparison, self.desk
+        if comparison.groups is not None:
+            self.services.state.groups = comparison.groups
+        if isinstance(desk, ClustersScreen):
+            desk.compared(comparison)
+        elif desk is None or not comparison.over:
             return
-        comparison = message.comparison
-        if comparison.failure:
-            self.desk.notice.warn(comparison.failure)
+        elif comparison.failure:
+            desk.notice.warn(comparison.failure)
+        elif comparison.groups is not None:
+            desk.notice.tell(f"{len(comparison.groups.clips):,} groups of clips that sound alike: C shows them")
         else:
-            self.desk.notice.tell(
-                f"{comparison.added:,} clips were compared: L shows the like of the one on the screen"
-            )
+            desk.notice.tell(f"{comparison.added:,} clips were compared: L shows the like of the one on the screen")
 
     async def action_whole_recording(self) -> None:
         """Open the recording of the clip on the screen, at that clip."""

@@ -33,7 +33,7 @@ class Behind:
         fail: Callable[[str], None],
         *,
         task: str,
-        **options: str,
+        **options: Any,
     ) -> None:
         self._project = project
         self._hear, self._fail = hear, fail
@@ -48,11 +48,12 @@ class Behind:
         """Whether the task runs."""
         return self._thread is not None and self._thread.is_alive()
 
-    def start(self) -> bool:
-        """Start the task; False when it runs already."""
+    def start(self, **options: Any) -> bool:
+        """Start the task, with options of this once beside its own; False when it runs already."""
         if self.busy:
             return False
-        self._thread = threading.Thread(target=self._run, name=f"labeltool-{self._task}", daemon=True)
+        name = f"labeltool-{self._task}"
+        self._thread = threading.Thread(target=self._run, args=({**self._options, **options},), name=name, daemon=True)
         self._thread.start()
         return True
 
@@ -66,12 +67,12 @@ class Behind:
         if self._thread is not None:
             self._thread.join()
 
-    def _run(self) -> None:
+    def _run(self, options: dict[str, Any]) -> None:
         try:
             with self._lock:
                 if self._stopping:
                     return
-                child = self._child = Child.start(self._project, self._task, niceness=_NICENESS, **self._options)
+                child = self._child = Child.start(self._project, self._task, niceness=_NICENESS, **options)
             for message in child.messages():
                 self._hear(message)
         except LabeltoolError as error:

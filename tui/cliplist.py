@@ -121,7 +121,7 @@ class ClipList(Widget):
             here = place == self._at
             parts = self._draw(clip_id, width - 2) or [(fit("…", width - 2), "$quiet")]
             line = Content.assemble(("▸ " if here else "  ", "bold $accent"), *parts)
-            lines.append(line.stylize("on $panel") if here else line)
+            lines.append(line.stylize_before("on $panel") if here else line)
         return Content("\n").join(lines)
 
 

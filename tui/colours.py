@@ -59,9 +59,9 @@ def theme_by_terminal() -> str:
 @lru_cache(maxsize=2)
 def cell_styles(dark: bool) -> tuple[tuple[Style, ...], ...]:
     """Return styles of a half block `▀`, by the level of its upper and of its lower half; alike, they need no ink."""
-    ladder = _ladder(dark)
+    steps = _steps(dark)
     return tuple(
-        tuple(Style(color=None if upper == lower else upper, bgcolor=lower) for lower in ladder) for upper in ladder
+        tuple(Style(color=None if upper == lower else upper, bgcolor=lower) for lower in steps) for upper in steps
     )
 
 
@@ -70,8 +70,13 @@ def playhead_styles(dark: bool) -> tuple[Style, ...]:
     """Return the styles of the playhead over a cell, by its level."""
     theme = DARK if dark else LIGHT
     assert theme.accent is not None
-    return tuple(Style(color=Color.parse(theme.accent), bgcolor=level, bold=True) for level in _ladder(dark))
+    return tuple(Style(color=Color.parse(theme.accent), bgcolor=level, bold=True) for level in _steps(dark))
 
 
-def _ladder(dark: bool) -> list[Color]:
-    return [Color.parse(stop) for stop in (_DARK_STOPS if dark else _LIGHT_STOPS)]
+def ladder(dark: bool) -> tuple[str, ...]:
+    """Return the colours of the steps of brightness, `#rrggbb`, from silence up."""
+    return _DARK_STOPS if dark else _LIGHT_STOPS
+
+
+def _steps(dark: bool) -> list[Color]:
+    return [Color.parse(stop) for stop in ladder(dark)]

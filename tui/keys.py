@@ -111,6 +111,15 @@ _LISTEN = (
 _ROOM = (
     Key("ask", "A", "app.work('ask')", "Room", "A", "ask: the clip that teaches most", "ask"),
     Key("sweep", "S", "app.work('sweep')", "Room", "S", "sweep: pages of what the model is surest of", "sweep"),
+    Key(
+        "clusters",
+        "C",
+        "app.work('clusters')",
+        "Room",
+        "C",
+        "clusters: what sounds alike, labelled at once",
+        "clusters",
+    ),
     Key("review", "R", "app.work('review')", "Room", "R", "review: verdicts that look wrong", "review"),
     Key("browse", "B", "app.work('browse')", "Room", "B", "browse: every clip, to filter and search", "browse"),
     Key("like", "L", "app.like", "Room", "L", "the like of this clip: what sounds most as it does", "like"),
@@ -168,6 +177,54 @@ SWEEP = Way(
     (
         *("accept", "strike", "up", "listen_through", "next_label", "undo", "help", "take_1", "play", "ask"),
         *("find", "leave", "like", "review", "browse", "loop", "contrast", "train"),
+    ),
+)
+
+_AT_ONCE = {
+    "take_1": "that label for all not struck out",
+    "find": "find a label for them, or make one",
+    "none_of_these": "none of the labels is heard in them",
+    "unsure": "unsure of this clip: it cannot be told",
+    "also": "then a label: this clip is that too; stay",
+    "absent": "then a label: this clip is not that; stay",
+}
+
+CLUSTERS = Way(
+    "clusters",
+    "Clusters",
+    "Open clips that sound alike, a group at a time: strike out what does not belong, label the rest with one key.",
+    (
+        Key("strike", "x", "strike", "Clusters", "x", "strike the clip out, or take that back", "strike"),
+        Key(
+            "take_first",
+            "enter",
+            "take(1)",
+            "Clusters",
+            "Enter",
+            "the first label for all not struck out",
+            "first",
+        ),
+        Key("listen_through", "g", "listen_through", "Clusters", "g", "play one clip after the other", "play all"),
+        Key("next_group", "tab", "group(1)", "Clusters", "Tab ⇧Tab", "the next group, the one before", "group"),
+        Key("group_before", "shift+tab", "group(-1)", "Clusters", "", ""),
+        Key("regroup", "f", "regroup", "Clusters", "f", "form groups anew, of what is open now", "regroup"),
+        *_LIST,
+        # x strikes out here.
+        *(
+            replace(
+                key,
+                keys="X" if key.name == "unsure" else key.keys,
+                shown="X" if key.name == "unsure" else key.shown,
+                tells=_AT_ONCE.get(key.name, key.tells),
+            )
+            for key in _ANSWER
+        ),
+        *_LISTEN,
+        *_ROOM,
+    ),
+    (
+        *("take_1", "take_first", "strike", "find", "up", "listen_through", "next_group", "undo", "help", "play"),
+        *("none_of_these", "ask", "leave", "regroup", "like", "sweep", "browse", "loop", "contrast", "train"),
     ),
 )
 
@@ -262,5 +319,5 @@ SPANS = Way(
     ),
 )
 
-WAYS: tuple[Way, ...] = (ASK, SWEEP, REVIEW, BROWSE, SPANS)
+WAYS: tuple[Way, ...] = (ASK, SWEEP, CLUSTERS, REVIEW, BROWSE, SPANS)
 """Every way to work, in the order of the help."""

@@ -151,6 +151,10 @@ class ListScreen(AnsweringScreen):
             return
         self._known.update({row.clip.id: row for row in rows})
         self.clips.refresh()
+        self.lines_read()
+
+    def lines_read(self) -> None:
+        """See to what else the lines that were read need."""
 
     def _draw(self, clip_id: int, width: int) -> Sequence[Part] | None:
         listed = self._known.get(clip_id)

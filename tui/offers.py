@@ -6,8 +6,6 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from labeltool.records import Suggestion
-
 MOST_OFFERS = 9
 """As many as there are digits."""
 
@@ -20,18 +18,17 @@ class Offer:
     probability: float | None = None
 
 
-def offers(suggestion: Suggestion | None, used: Mapping[str, int]) -> tuple[Offer, ...]:
+def offers(guessed: Mapping[str, float], used: Mapping[str, int]) -> tuple[Offer, ...]:
     """Return up to `MOST_OFFERS` labels to show.
 
     Parameters
     ----------
-    suggestion
-        What the newest model holds of the clip; its labels come first.
+    guessed
+        What the newest model holds, likeliest first; its labels come first.
     used
         The project's labels with the number of clips that have them: those the model does not know follow, most used
         first.
     """
-    guessed = suggestion.probabilities if suggestion is not None else {}
     known = [Offer(label, probability) for label, probability in guessed.items()]
     return tuple(known + [Offer(label) for label in by_use(used) if label not in guessed])[:MOST_OFFERS]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -54,6 +54,11 @@ class Prepared:
     model_uid: str | None
     said: tuple[JournalRow, ...]
     transcript: Transcript | None = None
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """What the model holds of it, likeliest first; nothing before there is a model."""
+        return self.suggestion.probabilities if self.suggestion is not None else {}
 
     @property
     def has_verdict(self) -> bool:

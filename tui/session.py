@@ -69,21 +69,23 @@ class Session:
 
     async def say_all(
         self,
-        label: str,
+        label: str | None,
         values: Mapping[int, Value],
         *,
-        suggested_by: Mapping[int, str],
+        accepted_from: Mapping[int, str],
+        suggested: Mapping[int, str],
         took_ms: int,
         answered_here: Collection[int] = (),
     ) -> list[JournalRow]:
-        """Write a verdict on one label for each of several clips as one act, see `journal.say_all`."""
+        """Write one verdict for each of several clips as one act, see `journal.say_all`."""
         return await self._writer.do(
             lambda store: journal.say_all(
                 store,
                 label,
                 values,
                 annotator=self.annotator,
-                suggested_by=suggested_by,
+                accepted_from=accepted_from,
+                suggested=suggested,
                 took_ms=took_ms,
                 answered_here=answered_here,
             )

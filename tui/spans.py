@@ -152,7 +152,7 @@ class SpansScreen(RecordingScreen):
                 model_uid=None if held is None else held.model_uid,
                 said=(),
             )
-        self._offers = offers(self._now.suggestion if self._now else None, self.services.state.used)
+        self._offers = offers(self._now.shares if self._now else {}, self.services.state.used)
         self.show_offers()
 
     def _held_there(self, mark: Mark) -> list[Span]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labeltool.store.clips import Counts
+from labeltool.tui.comparer import Groups
 from labeltool.tui.learner import Training
 from labeltool.tui.preparation import ModelState
 
@@ -23,6 +24,8 @@ class State:
         The newest model; None until the store was asked.
     training
         How the training under way goes, or how the last one ended.
+    groups
+        Open clips that sound alike, as they were grouped last; None before the first time.
     autoplay
         Whether clips play as they appear.
     """
@@ -32,6 +35,7 @@ class State:
     used: dict[str, int] = field(default_factory=dict)
     model: ModelState | None = None
     training: Training | None = None
+    groups: Groups | None = None
     autoplay: bool = True
 
     def count(self, counts: Counts) -> None:

@@ -40,13 +40,24 @@ class Suggestions(Widget):
         self._said: tuple[JournalRow, ...] = ()
         self._source = ""
         self._saying = Saying.ANSWER
+        self._asked = ""
         self._cleared = True
 
     def show(
-        self, offers: tuple[Offer, ...], said: tuple[JournalRow, ...], *, source: str, saying: Saying = Saying.ANSWER
+        self,
+        offers: tuple[Offer, ...],
+        said: tuple[JournalRow, ...],
+        *,
+        source: str,
+        saying: Saying = Saying.ANSWER,
+        asked: str = "",
     ) -> None:
-        """Show labels to take, what was said of the clip before, and (`source`) where the order comes from."""
+        """Show labels to take, what was said of the clip before, and (`source`) where the order comes from.
+
+        `asked` stands above them, where the question is not `saying` itself.
+        """
         self._offers, self._said, self._source, self._saying = offers, said, source, saying
+        self._asked = asked or saying.value
         self._cleared = False
         self.refresh()
 
@@ -61,7 +72,7 @@ class Suggestions(Widget):
             return Content("")
         width = self.size.width
         title = "bold $accent" if self._saying is not Saying.ANSWER else "bold $foreground"
-        lines: list[list[Part]] = [[(fit(self._saying.value, width), title)], [(fit(self._source, width), "$quiet")]]
+        lines: list[list[Part]] = [[(fit(self._asked, width), title)], [(fit(self._source, width), "$quiet")]]
         roomy = self.size.height >= 2 + 2 * len(self._offers) + 4
         marks = {row.label: _MARKS[row.value] for row in self._said if row.label is not None and row.value}
         if roomy:

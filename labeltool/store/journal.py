@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
@@ -137,24 +138,30 @@ def append_verdict(
 
 def say_all(
     store: Store,
-    label: str,
+    label: str | None,
     values: Mapping[int, Value],
     *,
     annotator: str,
-    suggested_by: Mapping[int, str],
+    accepted_from: Mapping[int, str] = MappingProxyType({}),
+    suggested: Mapping[int, str] = MappingProxyType({}),
     took_ms: int,
     answered_here: Collection[int] = (),
 ) -> list[JournalRow]:
-    """Append a verdict on one label for each of several clips, which a model held for it, as one act.
+    """Append a verdict on one label, or on the whole, for each of several clips as one act.
 
     All of it is on the disk when this returns, or none.
 
     Parameters
     ----------
+    label
+        As in `say`.
     values
-        What is said, by clip. Present accepts the model's suggestion, anything else is the person's own word.
-    suggested_by
-        The `uid` of the model that suggested the label, by clip.
+        What is said, by clip.
+    accepted_from
+        The `uid` of the model whose suggestion was accepted, by clip; of clips that are not named, and where anything
+        but present is said, it is the person's own word.
+    suggested
+        The label that stood first beside a clip, by a model; none where none suggested.
     took_ms
         How long the person took over all of them, from their appearance; the rows share it evenly.
     answered_here
@@ -166,9 +173,11 @@ def say_all(
     list[JournalRow]
         The rows, in the order of `values`.
     """
-    labels.check_name(label)
+    if label is not None:
+        labels.check_name(label)
     with store.transaction() as connection:
-        labels.ensure_label(connection, label)
+        if label is not None:
+            labels.ensure_label(connection, label)
         told = json.dumps([clip_id for clip_id in values if clip_id not in answered_here])
         answered = {
             clip_id
@@ -186,9 +195,9 @@ def say_all(
                 "label": label,
                 "value": value.value,
                 "annotator": annotator,
-                "origin": "suggestion" if value is Value.PRESENT else "human",
-                "model_uid": suggested_by[clip_id] if value is Value.PRESENT else None,
-                "suggested_label": label,
+                "origin": "suggestion" if value is Value.PRESENT and clip_id in accepted_from else "human",
+                "model_uid": accepted_from.get(clip_id) if value is Value.PRESENT else None,
+                "suggested_label": suggested.get(clip_id),
                 "took_ms": share + (place < rest),
             }
             for place, (clip_id, value) in enumerate(wanted)

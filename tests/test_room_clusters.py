@@ -1,0 +1,268 @@
+"""Clusters in the room: what sounds alike is labelled at once, but for what was struck out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import room_helpers
+from conftest import tone_writer
+from room_helpers import STRANGE_LABELS, fill, opened, suggest, text_of, until, verdicts
+from textual.pilot import Pilot
+
+from labeltool import pace
+from labeltool.errors import LabeltoolError
+from labeltool.importers import audio as pool
+from labeltool.project import Project
+from labeltool.records import Value
+from labeltool.store import Store, clips, journal
+from labeltool.store.intake import take_in
+from labeltool.tui import session as sessions
+from labeltool.tui.app import Compared, Room
+from labeltool.tui.ask import AskScreen
+from labeltool.tui.clusters import ClustersScreen
+from labeltool.tui.comparer import Comparison, Groups
+from labeltool.tui.palette import Palette
+
+reading = room_helpers.reading
+
+TWO = ((6, 5, 4, 3), (7, 8, 9))
+
+
+@pytest.fixture
+def room_project(project: Project, tmp_path: Path) -> Project:
+    """Nine tones; somebody has used the label `low` once, and taken it back."""
+    fill(project, tmp_path / "sounds", 9)
+    with project.open_store() as store:
+        journal.say(store, 1, "low", annotator="before")
+        journal.say(store, 1, "high", Value.ABSENT, annotator="before")
+        journal.say(store, 2, "high", annotator="before")
+    return project
+
+
+@asynccontextmanager
+async def clustering(
+    project: Project, groups: Sequence[Sequence[int]] = TWO, *, size: tuple[int, int] = (110, 34)
+) -> AsyncIterator[tuple[Room, ClustersScreen, Pilot[None]]]:
+    """Open the room and go over to clips that were put into these groups."""
+    async with opened(project, size=size) as (room, _, pilot):
+        room.services.comparer.group = lambda count: True  # type: ignore[method-assign]
+        await pilot.press("C")
+        await until(pilot, lambda: isinstance(room.screen, ClustersScreen), "the screen")
+        screen = room.screen
+        assert isinstance(screen, ClustersScreen)
+        await until(pilot, lambda: "being put into groups" in text_of(screen._spectrogram), "word of it")
+        room.post_message(Compared(Comparison(groups=Groups("sound", groups))))
+        await until(pilot, lambda: screen.clips.ids and not screen.busy, "the first group")
+        yield room, screen, pilot
+
+
+async def turned(screen: ClustersScreen, pilot: Pilot[None], *keys: str) -> None:
+    """Press keys and wait for another page."""
+    before = list(screen.clips.ids)
+    await pilot.press(*keys)
+    await until(pilot, lambda: list(screen.clips.ids) != before, f"another page after {keys}")
+    await until(pilot, lambda: not screen.busy or not screen.clips.ids, "its first clip")
+
+
+def digit(screen: ClustersScreen, label: str) -> str:
+    return str([offer.label for offer in screen.offers].index(label) + 1)
+
+
+async def test_from_the_first_minute_clips_that_sound_alike_get_their_label_at_once(
+    project: Project, tmp_path: Path
+) -> None:
+    write = tone_writer(tmp_path / "sounds")
+    for number in range(12):
+        write(f"{number:02}.wav", frequency_hz=(300.0 if number < 8 else 5000.0) * (1 + 0.01 * number), seconds=0.5)
+    with project.open_store() as store:
+        take_in(store, pool.read([tmp_path / "sounds"], None, None), kind="audio", source="made up")
+        async with opened(project, size=(110, 34)) as (room, _, pilot):
+            await pilot.press("C")
+            await until(pilot, lambda: isinstance(room.screen, ClustersScreen), "the screen")
+            screen = room.screen
+            assert isinstance(screen, ClustersScreen)
+            while not screen.clips.ids:  # as long as a busy machine takes
+                assert not screen._failure
+                await pilot.pause(0.05)
+            await until(pilot, lambda: not screen.busy, "the first clip")
+            kinds = {clip.id: int(Path(clip.path).stem) < 8 for clip in clips.all_clips(store)}
+            page = list(screen.clips.ids)
+            assert sorted(page) == [clip_id for clip_id, low in kinds.items() if low]
+            assert "group 1 of 2 · 8 open in it · by sound" in text_of(screen._title)
+            await pilot.press("x", "slash")
+            await until(pilot, lambda: isinstance(room.screen, Palette), "the labels")
+            await turned(screen, pilot, *"low", "enter")
+            assert sorted(screen.clips.ids) == [clip_id for clip_id, low in kinds.items() if not low]
+            assert "7 at once, 1 struck out, 7 not heard: low" in screen.notice.text
+        assert verdicts(store) == [(clip_id, "low", "present", "verdict") for clip_id in page[1:]]
+
+
+async def test_one_key_labels_what_is_not_struck_out_and_one_undo_takes_it_back(
+    room_project: Project, reading: Store
+) -> None:
+    async with clustering(room_project) as (room, screen, pilot):
+        assert list(screen.clips.ids) == [6, 5, 4, 3]
+        assert "of all 4" in text_of(screen.panel)
+        await pilot.press("down", "x")
+        await until(pilot, lambda: "of all 3" in text_of(screen.panel), "the number it is said of")
+        screen._began -= 60.0
+        labelled = room.services.state.labelled
+        await turned(screen, pilot, digit(screen, "low"))
+        assert list(screen.clips.ids) == [7, 8, 9]
+        assert room.services.state.labelled == labelled + 3
+        assert verdicts(reading) == [(clip_id, "low", "present", "verdict") for clip_id in (6, 4, 3)]
+        rows = [row for row in journal.rows(reading) if row.annotator == "ann"]
+        assert len({row.act for row in rows}) == 1 and {row.origin for row in rows} == {"human"}
+        assert all(20_000 <= (row.took_ms or 0) < 40_000 for row in rows)
+        assert room.services.session.answers == 3
+        await turned(screen, pilot, "u")
+        assert list(screen.clips.ids) == [6, 5, 4, 3] and screen._struck == {5}
+        assert verdicts(reading) == [] and room.services.state.labelled == labelled
+        # Said again, and the page that undo left comes after it.
+        await turned(screen, pilot, "U")
+        assert list(screen.clips.ids) == [7, 8, 9]
+        await turned(screen, pilot, digit(screen, "high"))
+        # What was struck out is not shown again in these groups, and is still to be asked.
+        assert not screen.clips.ids and "Every group is through" in text_of(screen._spectrogram)
+        assert 5 in {clip.id for clip in clips.unanswered(reading)}
+        await pilot.press("1", "x", "n", "enter", "tab", "g", "space", "down")
+        assert len(verdicts(reading)) == 6
+
+
+async def test_the_next_page_of_a_group_offers_what_the_last_was_called(room_project: Project, reading: Store) -> None:
+    async with clustering(room_project, [(9, 8, 7, 6, 5, 4, 3)], size=(100, 14)) as (_, screen, pilot):
+        assert list(screen.clips.ids) == [9, 8, 7, 6]
+        last = screen.offers[-1].label
+        await turned(screen, pilot, str(len(screen.offers)))
+        assert list(screen.clips.ids) == [5, 4, 3] and screen.offers[0].label == last
+        await turned(screen, pilot, "enter")
+    assert [row[:2] for row in verdicts(reading)] == [(clip_id, last) for clip_id in (9, 8, 7, 6, 5, 4, 3)]
+
+
+async def test_a_model_orders_the_labels_and_is_remembered_as_having_suggested(
+    room_project: Project, reading: Store
+) -> None:
+    suggest(room_project)
+    async with clustering(room_project) as (_, screen, pilot):
+        assert [(offer.label, offer.probability) for offer in screen.offers] == [("high", 0.75), ("low", 0.25)]
+        await until(pilot, lambda: "high 75%" in text_of(screen.clips), "what it holds of each clip")
+        await turned(screen, pilot, "2")
+        await turned(screen, pilot, "enter")
+    measured = pace.measure(reading, annotator="ann")
+    assert (measured.answers, measured.suggested, measured.first_right) == (7, 7, pytest.approx(3 / 7))
+
+
+async def test_what_others_have_what_was_skipped_and_what_is_answered_is_left_out(room_project: Project) -> None:
+    with room_project.open_store() as store:
+        store.connection.execute("INSERT INTO claims VALUES (6, 'bob', 4e9)")
+        journal.set_aside(store, 5, "skip", annotator="ann")
+        async with clustering(room_project, [(6, 5, 4, 3, 2), (7, 8, 9)]) as (_, screen, pilot):
+            assert list(screen.clips.ids) == [4, 3]
+            claimed = {clip_id for (clip_id,) in store.connection.execute("SELECT clip_id FROM claims")}
+            assert {4, 3} <= claimed
+            journal.say(store, 4, "owl", annotator="bob")
+            screen.look_again()
+            await until(pilot, lambda: list(screen.clips.ids) == [3], "the page without it")
+            journal.say(store, 3, "owl", annotator="bob")
+            await turned(screen, pilot, "1")
+            assert "1 answered meanwhile" in screen.notice.text
+            assert list(screen.clips.ids) == [7, 8, 9] and verdicts(store)[1:] == []
+
+
+async def test_tab_leaves_a_group_as_it_is(room_project: Project, reading: Store) -> None:
+    async with clustering(room_project) as (_, screen, pilot):
+        await turned(screen, pilot, "tab")
+        assert list(screen.clips.ids) == [7, 8, 9] and "group 2 of 2" in text_of(screen._title)
+        await turned(screen, pilot, "tab")
+        await turned(screen, pilot, "shift+tab")
+        assert list(screen.clips.ids) == [7, 8, 9]
+    assert not verdicts(reading)
+
+
+async def test_none_of_the_labels_is_said_of_all_and_undone_at_once(room_project: Project, reading: Store) -> None:
+    async with clustering(room_project, [(6, 5), (7,)]) as (_, screen, pilot):
+        await turned(screen, pilot, "n")
+        await turned(screen, pilot, "n")
+        assert verdicts(reading) == [(clip_id, None, "absent", "verdict") for clip_id in (6, 5, 7)]
+        await turned(screen, pilot, "u")
+        assert list(screen.clips.ids) == [7]
+        await turned(screen, pilot, "u")
+        assert list(screen.clips.ids) == [6, 5] and not verdicts(reading)
+
+
+async def test_also_not_and_unsure_are_said_of_the_highlighted_clip_alone(
+    room_project: Project, reading: Store
+) -> None:
+    async with clustering(room_project) as (_, screen, pilot):
+        await pilot.press("m", digit(screen, "high"))
+        await until(pilot, lambda: verdicts(reading), "the label")
+        assert verdicts(reading) == [(6, "high", "present", "verdict")] and list(screen.clips.ids) == [6, 5, 4, 3]
+        await pilot.press("down")
+        await until(pilot, lambda: not screen.busy, "the next clip")
+        await turned(screen, pilot, "X")
+        assert verdicts(reading)[1:] == [(5, None, "unsure", "verdict")] and 5 not in screen.clips.ids
+
+
+async def test_undo_shows_the_page_again_after_a_restart_and_asking_takes_it_back_whole(
+    room_project: Project, reading: Store
+) -> None:
+    async with clustering(room_project) as (room, screen, pilot):
+        await turned(screen, pilot, "x", digit(screen, "low"))
+        await pilot.press("A")
+        await until(pilot, lambda: isinstance(room.screen, AskScreen), "asking")
+    async with clustering(room_project) as (_, screen, pilot):
+        await turned(screen, pilot, "u")
+        assert list(screen.clips.ids) == [5, 4, 3] and not verdicts(reading)
+
+
+async def test_groups_that_come_behind_another_screen_are_there_when_one_comes_back(room_project: Project) -> None:
+    async with clustering(room_project) as (room, screen, pilot):
+        await pilot.press("x", "f")
+        await until(pilot, lambda: "grouped anew" in screen.notice.text, "word of it")
+        await pilot.press("A")
+        await until(pilot, lambda: isinstance(room.screen, AskScreen), "asking")
+        room.post_message(Compared(Comparison(groups=Groups("sound", [(9, 3)]))))
+        ask = room.screen
+        assert isinstance(ask, AskScreen)
+        await until(pilot, lambda: "C shows them" in ask.notice.text, "word of them")
+        await pilot.press("C")
+        await until(pilot, lambda: list(screen.clips.ids) == [9, 3] and not screen.busy, "the new groups")
+        assert not screen._struck
+
+
+async def test_why_nothing_can_be_grouped_is_told_in_its_place(room_project: Project) -> None:
+    async with clustering(room_project) as (room, screen, pilot):
+        await turned(screen, pilot, "n")
+        await turned(screen, pilot, "n")
+        room.post_message(Compared(Comparison(3, 9, over=False)))
+        await until(pilot, lambda: "3 of 9 compared" in text_of(screen._spectrogram), "how far it is")
+        room.post_message(Compared(Comparison(failure="no [b]clip[/b] waits")))
+        await until(pilot, lambda: "no [b]clip[/b] waits" in text_of(screen._spectrogram), "the reason")
+
+
+async def test_when_the_journal_refuses_the_page_stays(room_project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(*_: Any, **__: Any) -> list[Any]:
+        raise LabeltoolError("the disk is full; nothing was stored")
+
+    monkeypatch.setattr(sessions.journal, "say_all", full_disk)
+    async with clustering(room_project) as (_, screen, pilot):
+        await pilot.press("x", "1")
+        await until(pilot, lambda: "disk is full" in screen.notice.text, "the reason")
+        assert list(screen.clips.ids) == [6, 5, 4, 3] and screen._struck == {6}
+
+
+@pytest.mark.parametrize("label", STRANGE_LABELS[:3])
+async def test_a_strange_label_is_given_as_text(room_project: Project, reading: Store, label: str) -> None:
+    with room_project.open_store() as store:
+        journal.say(store, 1, label, annotator="before")
+    suggest(room_project, labels=(label, "low"))
+    async with clustering(room_project) as (room, screen, pilot):
+        await until(pilot, lambda: label in text_of(screen.clips) and label in text_of(screen.panel), "the label")
+        await turned(screen, pilot, digit(screen, label))
+        assert label in screen.notice.text
+        room.export_screenshot()
+    assert {row[1] for row in verdicts(reading)} == {label}
