@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+import sqlite_utils
 from conftest import records_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -117,6 +118,12 @@ def test_another_transcript_of_a_clip_takes_the_place_of_the_first_and_its_words
     told = [line for line in before if "journal" in line]
     assert [line for line in spoken.connection.iterdump() if "journal" in line] == told
     assert transcripts.of_clip(spoken, 6) is None
+
+
+def test_datasette_finds_the_index_and_seeks_in_it(spoken: Store) -> None:
+    table = sqlite_utils.Database(spoken.connection)["transcripts"]
+    assert table.detect_fts() == "transcripts_fts"
+    assert {row["clip_id"] for row in table.search("muller")} == {2}
 
 
 def test_lists_are_narrowed_to_what_is_said_in_the_clips(spoken: Store) -> None:

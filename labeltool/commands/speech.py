@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 @click.option("--language", metavar="CODE", help="What is spoken: en, de, ...; else the model finds out.")
 @click.option("--label", "labels", metavar="LABEL", multiple=True, help="What counts as speech; may be said again.")
 @click.option("--all", "everything", is_flag=True, help="Every clip, whatever is heard in it.")
-@click.option("--again", is_flag=True, help="Also clips that another model, or another call, transcribed.")
+@click.option(
+    "--again", is_flag=True, help="Also clips that have a transcript by another model, or asked for otherwise."
+)
 @click.option("--words", is_flag=True, help="The times of single words too.")
 @click.option(
     "--voices-only/--every-second",
