@@ -6,21 +6,20 @@ embeddings that learns in a moment from all that was answered.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from labeltool import asking, metrics, modelfiles
-from labeltool.ancestry import FEWEST_TO_JUDGE_BY
+from labeltool import asking, guesses, teacher
 from labeltool.ears import mapping, shelf
 from labeltool.ears.mapping import Mapped
-from labeltool.earshot import Listener, Report, propose
+from labeltool.earshot import Answers, Listener, Report, propose
 from labeltool.errors import LabeltoolError
-from labeltool.heads import Head, log_loss
+from labeltool.guesses import Guess, Tell
+from labeltool.heads import Head
 from labeltool.hearing import files_of, some_of
 from labeltool.hints import hellinger
 from labeltool.lessons import Lesson, lesson
@@ -37,9 +36,6 @@ _BATCH = 512
 _KEPT_FEATURES = 128
 # What no class is heard in is none of the labels: so much is held for that, where the best score is 1.
 _NOTHING = 0.05
-# Parts in which the classifier is checked on answers that it was not told.
-_PARTS = 5
-_DOUBT = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +54,6 @@ class Heard:
     suggestions: int
     why: str
     left_out: list[dict[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Guess:
-    """Somebody who could suggest: labels, probabilities of any embeddings or scores, and how that fared on answers."""
-
-    by: str
-    labels: tuple[str, ...]
-    background: str | None
-    head: Head
-    tell: Callable[[Sequence[StoredClip]], Float32]
-    loss: float | None
-    accuracy: float | None
 
 
 def chosen(project: Project, named: str | None = None) -> str | None:
@@ -103,23 +86,23 @@ def suggest(
         return f"{name} would have to listen to {len(waiting):,} clips; `labeltool suggest --ear {name}` lets it"
     some = waiting if network is not None else some_of(waiting, _HEARD_AT_FIRST, seed=seed)
     try:
-        lessons = lesson(labelled) if listener.card.embedding else None
+        lessons = lesson(labelled)
     except LabeltoolError:
         lessons = None  # too few answers; told when there is nothing else either
-    compared: dict[str, Any] = {}
-    why = ""
-    if lessons is not None and network is not None:
-        better, why, compared = _against(project, listener, lessons, network, some, seed)
-        if not better and not asked_for:
-            return why
-    guess = _best(_guesses(listener, labelled, clips.label_names(store), lessons, some, seed))
+    guess = guesses.best(_guesses(listener, labelled, clips.label_names(store), lessons, some, seed))
     if guess is None:
         if not clips.label_names(store):
             return f"{name} has no labels yet to suggest: answer a few clips, or import some that are labelled"
         return (
             f"none of {name}'s classes stands for a label: answer clips of two sounds, or `labeltool model map {name}`"
         )
-    why = f"{guess.by}; {why}" if why else guess.by
+    compared: dict[str, Any] = {}
+    why = guess.by
+    if network is not None:
+        better, told, compared = guesses.against(project, guess, network)
+        if not better and not asked_for:
+            return told
+        why = f"{guess.by}; {told}"
     if asked_for:
         why = f"{guess.by}; asked for"
     card = {
@@ -143,7 +126,7 @@ def _write(
     project: Project,
     store: Store,
     listener: Listener,
-    guess: _Guess,
+    guess: Guess,
     card: dict[str, Any],
     wanted: Sequence[StoredClip],
     mark: str,
@@ -157,7 +140,7 @@ def _write(
     for first in range(0, len(wanted), _BATCH):
         sounds = listener.hear(wanted[first : first + _BATCH], embedding=embedding)
         batch = [clip for clip in wanted[first : first + _BATCH] if clip.key in sounds]
-        held = guess.tell(batch) if batch else np.zeros((0, len(guess.labels)), np.float32)
+        held = _of_clips(listener, guess, batch)
         rows = hellinger(np.stack([sounds[clip.key] for clip in batch])) if batch else np.zeros((0, 1))
         if batch and projection is None:
             # Distances survive a random projection onto so many (Johnson-Lindenstrauss).
@@ -200,112 +183,71 @@ def _guesses(
     lessons: Lesson | None,
     waiting: Sequence[StoredClip],
     seed: int,
-) -> list[_Guess]:
+) -> list[Guess]:
     found = []
-    if lessons is not None:
+    if lessons is not None and listener.card.embedding:
         found += _by_answers(listener, lessons, waiting, seed)
     if listener.card.classes and labels:
-        mapped = propose(listener, labelled, labels)
-        if any(one.classes for one in mapped):
-            found.append(_by_classes(listener, mapped, lessons))
-    return found
+        found += _by_classes(listener, Answers.heard(listener, labelled), labels, lessons)
+    return [guesses.checked(guess) for guess in found]
 
 
-def _best(guesses: Sequence[_Guess]) -> _Guess | None:
-    """Return who fares best on answers that were not told to it; where not both were checked, the classes."""
-    if len(guesses) > 1 and all(one.loss is not None for one in guesses):
-        return min(guesses, key=lambda one: one.loss or 0.0)
-    return guesses[-1] if guesses else None
-
-
-def _by_answers(listener: Listener, lessons: Lesson, waiting: Sequence[StoredClip], seed: int) -> list[_Guess]:
+def _by_answers(listener: Listener, lessons: Lesson, waiting: Sequence[StoredClip], seed: int) -> list[Guess]:
     """Return a classifier, or nothing where too little of what was answered can still be heard."""
     known, rows, pool = _rows(listener, lessons, waiting, seed)
-    if not _teachable(known, np.ones(len(rows), bool)):
+
+    def taught(groups: Collection[str]) -> Tell | None:
+        learnt = np.array([group not in groups for group in known.groups], bool)
+        if not _teachable(known, learnt):
+            return None
+        # Near-duplicates in the pool teach nothing either.
+        clear = np.array([group not in groups for group in pool.groups], bool)
+        return teacher.taught(known.head, rows[learnt], known.present[learnt], known.absent[learnt], pool.rows[clear])
+
+    tell = taught(())
+    if tell is None:
         return []
-    held = np.zeros_like(known.present)
-    part = _parts(known.groups)
-    checked = np.zeros(len(part), bool)
-    for number in range(_PARTS):
-        test, rest = part == number, part != number
-        if test.any() and _teachable(known, rest):
-            held[test], checked[test] = _taught(known, rows, rest, pool)(rows[test]), True
-    tell = _taught(known, rows, np.ones(len(rows), bool), pool)
-    loss = accuracy = None
-    if checked.sum() >= FEWEST_TO_JUDGE_BY:
-        loss, accuracy = _fares(known.head, held[checked], known.present[checked], known.absent[checked])
-
-    def of_clips(wanted: Sequence[StoredClip]) -> Float32:
-        sounds = listener.hear(wanted, embedding=True)
-        return tell(np.stack([sounds[clip.key] for clip in wanted]))
-
     by = f"a classifier over {listener.name}'s embeddings, taught by {len(known.clips)} clips"
-    return [_Guess(by, known.labels, known.background, known.head, of_clips, loss, accuracy)]
+    return [Guess(by, known.labels, known.background, known.head, True, tell, taught, known, rows)]
 
 
-def _by_classes(listener: Listener, mapped: Sequence[Mapped], lessons: Lesson | None) -> _Guess:
+def _by_classes(listener: Listener, answers: Answers, labels: Sequence[str], lessons: Lesson | None) -> list[Guess]:
+    """Return the ear's own classes, or nothing where none stands for a label."""
     head: Head = lessons.head if lessons is not None else "softmax"
 
-    def of_clips(wanted: Sequence[StoredClip]) -> Float32:
-        sounds = listener.hear(wanted, embedding=False)
-        # What could be embedded may still have failed here: a file that went away meanwhile.
-        silent = np.zeros(len(listener.card.classes), np.float32)
-        told = mapping.shares(np.stack([sounds.get(clip.key, silent) for clip in wanted]), mapped)
-        return told if head == "sigmoid" else told / (told.sum(axis=1, keepdims=True) + np.float32(_NOTHING))
+    def spoken_for(mapped: Sequence[Mapped]) -> Tell:
+        def tell(scores: Float32) -> Float32:
+            told = mapping.shares(scores, mapped)
+            return told if head == "sigmoid" else told / (told.sum(axis=1, keepdims=True) + np.float32(_NOTHING))
 
-    labels = tuple(one.label for one in mapped)
+        return tell
+
+    mapped = propose(listener, answers, labels)
+    if not any(one.classes for one in mapped):
+        return []
+    known, rows = None, np.zeros((0, len(listener.card.classes)), np.float32)
+    if lessons is not None:
+        sounds = listener.hear(lessons.clips, embedding=False)
+        known = lessons.only([clip for clip in lessons.clips if clip.key in sounds])
+        rows = np.stack([sounds[clip.key] for clip in known.clips]) if known.clips else rows
     by = f"{listener.name}'s own classes for {sum(bool(one.classes) for one in mapped)} of {len(mapped)} labels"
-    guess = _Guess(by, labels, None, head, of_clips, None, None)
-    if lessons is None or len(lessons.clips) < FEWEST_TO_JUDGE_BY:
-        return guess
-    held = of_clips(lessons.clips)
-    told = np.zeros_like(lessons.present)
-    for column, name in enumerate(lessons.labels):
-        if name in labels:
-            told[:, column] = held[:, labels.index(name)]
-        elif name == lessons.background:
-            told[:, column] = 1.0 - held.sum(axis=1)
-    loss, accuracy = _fares(lessons.head, told, lessons.present, lessons.absent)
-    return replace(guess, loss=loss, accuracy=accuracy)
+    return [
+        Guess(
+            *(by, tuple(labels), None, head, False, spoken_for(mapped)),
+            taught=lambda groups: spoken_for(propose(listener, answers.without(groups), labels)),
+            known=known,
+            rows=rows,
+        )
+    ]
 
 
-def _against(
-    project: Project,
-    listener: Listener,
-    lessons: Lesson,
-    network: models.ModelRow,
-    waiting: Sequence[StoredClip],
-    seed: int,
-) -> tuple[bool, str, dict[str, Any]]:
-    """Hold the classifier against the network on the network's validation clips.
-
-    Returns
-    -------
-    better
-        Whether the ear is the one to suggest.
-    why
-        In words.
-    compared
-        The figures, for the card.
-    """
-    known, rows, pool = _rows(listener, lessons, waiting, seed)
-    try:
-        checked_on = modelfiles.read(project.models / str(network.id)).groups_checked()
-    except LabeltoolError:
-        checked_on = set()
-    test = np.array([group in checked_on for group in known.groups], bool)
-    # A sum over labels cannot be held against the loss of one answer.
-    same = network.card.get("clip_rule", {}).get("head") == known.head
-    own = network.card.get("log_loss") if same else None
-    if own is None or test.sum() < FEWEST_TO_JUDGE_BY or not _teachable(known, ~test):
-        return True, f"model {network.id} has too few validation clips to be judged by", {}
-    # None of their near-duplicates in the pool either.
-    clear = np.array([group not in checked_on for group in pool.groups], bool)
-    tell = _taught(known, rows, ~test, _Pool(pool.rows[clear], [g for g in pool.groups if g not in checked_on]))
-    loss = float(log_loss(known.head, tell(rows[test]), known.present[test], known.absent[test]).mean())
-    compared = {"network": network.id, "network_log_loss": own, "log_loss": loss}
-    told = f"log loss {loss:.3f} on model {network.id}'s {int(test.sum())} validation clips, the model's {own:.3f}"
-    return loss < own, told, compared
+def _of_clips(listener: Listener, guess: Guess, wanted: Sequence[StoredClip]) -> Float32:
+    if not wanted:
+        return np.zeros((0, len(guess.labels)), np.float32)
+    sounds = listener.hear(wanted, embedding=guess.embedding)
+    # What could be embedded may still have failed here: a file that went away meanwhile.
+    silent = np.zeros_like(next(iter(sounds.values()), guess.rows[:1].sum(axis=0)))
+    return guess.tell(np.stack([sounds.get(clip.key, silent) for clip in wanted]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,27 +274,5 @@ def _rows(
     return known, rows, _Pool(pool, [clip.group for clip in pooled])
 
 
-def _taught(known: Lesson, rows: Float32, learnt: npt.NDArray[np.bool_], pool: _Pool) -> Callable[[Float32], Float32]:
-    from labeltool.teacher import taught
-
-    return taught(known.head, rows[learnt], known.present[learnt], known.absent[learnt], pool.rows)
-
-
 def _teachable(known: Lesson, learnt: npt.NDArray[np.bool_]) -> bool:
     return int((known.present[learnt] > 0).any(axis=0).sum()) >= (2 if known.head == "softmax" else 1)
-
-
-def _parts(groups: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Part clips for checking, groups whole; a group's name alone decides."""
-    marks = (int.from_bytes(hashlib.sha256(group.encode()).digest()[:8]) for group in groups)
-    return np.array([mark % _PARTS for mark in marks], np.int64)
-
-
-def _fares(head: Head, held: Float32, present: Float32, absent: Float32) -> tuple[float, float]:
-    """Return log loss and the share of clips that are right.
-
-    A guess of nothing at all is charged as if a little were left for it: else one clip would settle everything.
-    """
-    left = _DOUBT / held.shape[1] if head == "softmax" else _DOUBT / 2
-    loss = float(log_loss(head, (1.0 - _DOUBT) * held + np.float32(left), present, absent).mean())
-    return loss, float((metrics.right(held, present, absent, head) == 1.0).mean())

@@ -30,6 +30,7 @@ class _Wanted:
 
     mapping: Sequence[Mapped]
     thresholds: Sequence[float]
+    mapped: int | None
 
     @property
     def labels(self) -> list[str]:
@@ -53,7 +54,8 @@ def detect(
 ) -> dict[str, Any]:
     """Find what is heard in long recordings; a task of the worker.
 
-    What it finds in a recording of the project becomes that model's suggestions there, in place of its earlier ones.
+    What it finds in a recording of the project becomes that model's suggestions there, in place of its earlier ones and
+    those of the networks before it.
 
     Parameters
     ----------
@@ -71,9 +73,11 @@ def detect(
     Returns
     -------
     dict
-        `{"model", "labels": {label: threshold}, "files": [{"file", "seconds", "listened_s", "suggestions", "spans":
-        [{"label", "start_s", "end_s", "probability"}]}]}`; `listened_s` is how long it took, `suggestions` how many the
-        project now has of them, None where the recording or the model is not the project's.
+        `{"model", "labels": {label: threshold}, "mapped", "files": [{"file", "seconds", "listened_s", "suggestions",
+        "spans": [{"label", "start_s", "end_s", "probability"}]}]}`; `listened_s` is how long it took, `suggestions` how
+        many the project now has of them, None where the recording or the model is not the project's. `mapped` is how
+        many of the project's labels an ear's classes stand for: of 0 all its classes are told; None where that is no
+        question.
 
     Raises
     ------
@@ -111,6 +115,7 @@ def detect(
     return {
         "model": chosen.name,
         "labels": dict(zip(wanted.labels, wanted.thresholds, strict=True)),
+        "mapped": wanted.mapped,
         "files": told,
     }
 
@@ -131,8 +136,10 @@ def _wanted(project: Project | None, hears: Listener, threshold: float | None, b
         with project.open_store() as store:
             today, labels = clips.names_today(store), clips.label_names(store)
     told: list[Mapped] = []
-    if isinstance(hears, Borrowed):
+    mapped: int | None = None
+    if isinstance(hears, Borrowed) and labels:
         told = [one for one in mapping.mapped(hears.folder, hears.labels, labels) if one.classes]
+        mapped = len(told)
     if not told:
         places: dict[str, list[int]] = {}
         for place, name in enumerate(hears.labels):
@@ -144,7 +151,7 @@ def _wanted(project: Project | None, hears: Listener, threshold: float | None, b
         known = ", ".join(one.label for one in told[:12]) + (", ..." if len(told) > 12 else "")
         raise LabeltoolError(f"the model tells of no label {unknown[0]!r}", remedy=f"of these it does: {known}")
     usual = hears.threshold if threshold is None else threshold
-    return _Wanted(told, [by_name.get(one.label, usual) for one in told])
+    return _Wanted(told, [by_name.get(one.label, usual) for one in told], mapped)
 
 
 def _suggest(project: Project | None, chosen: Chosen, sha256: str, found: Sequence[Event]) -> int | None:

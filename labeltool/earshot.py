@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,31 +57,66 @@ class Listener:
         return found
 
 
-def propose(listener: Listener, labelled: Sequence[LabelledClip], labels: Sequence[str]) -> list[Mapped]:
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Clips that people answered and an ear has heard.
+
+    Attributes
+    ----------
+    scores : (clips, classes) float32
+        What the ear's classes make of them.
+    """
+
+    labelled: tuple[LabelledClip, ...]
+    scores: Float32
+
+    @classmethod
+    def heard(cls, listener: Listener, labelled: Sequence[LabelledClip]) -> Answers:
+        """Let an ear hear what was answered; files that fail are left out.
+
+        Raises
+        ------
+        LabeltoolError
+            When the ear has no class list.
+        """
+        if not listener.card.classes:
+            raise LabeltoolError(
+                f"{listener.name} has no class list", remedy="`labeltool model add --labels FILE` gives it one"
+            )
+        known = [one for one in labelled if one.present or one.none_of_these]
+        scores = listener.hear([one.clip for one in known], embedding=False)
+        known = [one for one in known if one.clip.key in scores]
+        rows = [scores[one.clip.key] for one in known] or [np.zeros(len(listener.card.classes), np.float32)]
+        return cls(tuple(known), np.stack(rows)[: len(known)])
+
+    def without(self, groups: Collection[str]) -> Answers:
+        """Return those whose clips are of other groups."""
+        kept = np.array([one.clip.group not in groups for one in self.labelled], bool)
+        return Answers(tuple(one for one, stays in zip(self.labelled, kept, strict=True) if stays), self.scores[kept])
+
+    def of(self, labels: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Return which of some labels people heard in each, (clips, labels) bool."""
+        told = [[label in one.present for label in labels] for one in self.labelled]
+        return np.array(told, bool).reshape(len(told), len(labels))
+
+
+def propose(listener: Listener, answers: Answers, labels: Sequence[str]) -> list[Mapped]:
     """Put an ear's classes to labels, by `mapping.toml`, names, and the answers given so far.
 
     Raises
     ------
     LabeltoolError
-        When the ear has no class list, or the project no labels yet.
+        When the project has no labels yet, and as `mapping.mapped`.
     """
-    if not listener.card.classes:
-        raise LabeltoolError(
-            f"{listener.name} has no class list", remedy="`labeltool model add --labels FILE` gives it one"
-        )
     if not labels:
         raise LabeltoolError(
             "the project has no labels yet that classes could suggest",
             remedy="answer a few clips, or import some that are labelled",
         )
-    known = [one for one in labelled if one.present or one.none_of_these]
-    scores = listener.hear([one.clip for one in known], embedding=False)
-    known = [one for one in known if one.clip.key in scores]
-    if not known:
-        return mapping.mapped(listener.folder, listener.card.classes, labels)
-    heard = np.array([[label in one.present for label in labels] for one in known], bool)
-    rows = np.stack([scores[one.clip.key] for one in known])
-    return mapping.mapped(listener.folder, listener.card.classes, labels, scores=rows, heard=heard)
+    classes = listener.card.classes
+    if not answers.labelled:
+        return mapping.mapped(listener.folder, classes, labels)
+    return mapping.mapped(listener.folder, classes, labels, scores=answers.scores, heard=answers.of(labels))
 
 
 def map_classes(project: Project, *, report: Report, name: str) -> dict[str, Any]:
@@ -89,18 +125,19 @@ def map_classes(project: Project, *, report: Report, name: str) -> dict[str, Any
     Returns
     -------
     dict
-        `{"ear", "file", "written", "labels": [{"label", "classes", "from"}]}`.
+        `{"ear", "file", "written", "labels": [{"label", "classes", "from"}], "left_out"}`.
 
     Raises
     ------
     LabeltoolError
-        As `propose`, and where the file cannot be read.
+        As `propose` and `Answers.heard`, and where the ear is not on the project's shelf.
     """
     listener = Listener(project, name, report=report)
     if listener.folder != shelf.folder(project, name):
         raise LabeltoolError(f"{name!r} is not on the project's shelf", remedy="`labeltool model list` names the ears")
     with project.open_store() as store:
-        found = propose(listener, clips.labelled(store), clips.label_names(store))
+        labelled, labels = clips.labelled(store), clips.label_names(store)
+    found = propose(listener, Answers.heard(listener, labelled), labels)
     classes = listener.card.classes
     return {
         "ear": name,

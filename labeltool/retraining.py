@@ -23,7 +23,7 @@ from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.stages import StageClock
 from labeltool.store import Store, clips, journal, models
-from labeltool.suggest import Suggested, suggest_for_all
+from labeltool.suggest import Suggested, in_turn, suggest_for_all
 from labeltool.teaching import Recipe, Report, Taught, teach
 from labeltool.unlabelled import without_fold
 
@@ -117,7 +117,8 @@ def retrain(
             model_id = _publish(project, store, scratch, card, mark)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        suggested, suggester, why = _suggest(project, store, model_id, taught, report)
+        with in_turn(project, report):
+            suggested, suggester, why = _suggest(project, store, model_id, taught, report)
     return {
         "model": model_id,
         "arch": arch,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labeltool import asking, borrowed, modelfiles
+from labeltool.ears import locking
 from labeltool.hearing import cache_of, hear
 from labeltool.project import Project
 from labeltool.store import Store, clips, models
@@ -45,7 +47,7 @@ def suggest(
     dict
         `{"model", "ear", "why", "suggestions", "left_out"}`; `why` says why an ear suggests, or does not.
     """
-    with project.open_store() as store:
+    with in_turn(project, report), project.open_store() as store:
         why = ""
         name = borrowed.chosen(project, ear) if model_id is None else None
         if name is not None:
@@ -71,6 +73,16 @@ def suggest(
         "suggestions": suggested.waiting,
         "left_out": suggested.left_out,
     }
+
+
+@contextmanager
+def in_turn(project: Project, report: Callable[..., None]) -> Iterator[None]:
+    """Let one process at a time work out suggestions and write them down; tell of it while one waits.
+
+    What a second one wrote between the first one's reading and writing would be lost, or half of it.
+    """
+    with locking.in_turn(project.cache / "suggest.lock", lambda: report("waiting for another suggester", 0, 0)):
+        yield
 
 
 def suggest_for_all(

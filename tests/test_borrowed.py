@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from labeltool.project import Project
 from labeltool.records import Clip, Recording, StoredClip
 from labeltool.store import Store, clips, journal, models, queue
 from labeltool.store.intake import take_in
-from labeltool.suggest import suggest
+from labeltool.suggest import in_turn, suggest
 
 LEVELS = {"above": 0.4, "below": -0.4}
 
@@ -62,6 +64,22 @@ def heard(project: Project, level_ear: Path, tmp_path: Path) -> Project:
     with project.open_store() as store:
         take_in(store, records, kind="test", source="test")
     return projects.load(project.directory)
+
+
+@pytest.fixture
+def plainly_heard(heard: Project, tmp_path: Path) -> Project:
+    """The project with an ear in that one's place that has the same classes and no embedding."""
+    import tensorflow as tf
+
+    def hear(samples: tf.Tensor) -> tf.Tensor:
+        level = tf.reduce_mean(samples, axis=1, keepdims=True)
+        return tf.sigmoid(tf.concat([30.0 * level, -30.0 * level, 0.0 * level], axis=1) - 6.0)
+
+    file = written(tmp_path / "plain.tflite", converted(hear, (1, 1600)))
+    shelf.remove(heard, "ear")
+    names = str(tmp_path / "names.txt")
+    shelf.add(heard, report=quiet, file=str(file), name="ear", labels=names, rate_hz=16_000, activation="none")
+    return heard
 
 
 def truth(clip: StoredClip) -> str:
@@ -168,6 +186,36 @@ def test_the_ear_gives_way_to_a_network_that_measures_better_on_the_same_clips(h
         assert isinstance(unjudged, borrowed.Heard) and "too few validation clips" in unjudged.why
 
 
+def test_classes_found_by_answers_are_judged_on_answers_that_they_were_not_found_by(plainly_heard: Project) -> None:
+    def named(clip: StoredClip) -> str:
+        return {"above": "oben", "below": "unten"}[truth(clip)]
+
+    with plainly_heard.open_store() as store:
+        # Three clips of a label are what answers must be to be believed: without any of them its class is not found.
+        answer(store, range(1, 20, 2), named)
+        answer(store, range(0, 5, 2), named)
+        told = suggest(plainly_heard, report=quiet)
+        assert "own classes for 2 of 2 labels" in told["why"] and all(right(store, named))
+        suggester = models.suggester(store)
+        assert suggester is not None and suggester.clip_accuracy == pytest.approx(10 / 13)
+        answer(store, range(6, 20, 2), named)
+        suggest(plainly_heard, report=quiet)
+        suggester = models.suggester(store)
+        assert suggester is not None and suggester.clip_accuracy == 1.0
+
+
+def test_classes_are_held_against_the_network_by_figures_of_their_own(plainly_heard: Project) -> None:
+    with plainly_heard.open_store() as store:
+        answer(store, range(20))
+        add_network(plainly_heard, store, log_loss=5.0, checked=range(10))
+        told = borrowed.suggest(plainly_heard, store, "ear", report=quiet, seed=0)
+        assert isinstance(told, borrowed.Heard) and "own classes" in told.why and "the model's 5.000" in told.why
+        suggester = models.suggester(store)
+        assert suggester is not None and f"log loss {suggester.card['log_loss']:.3f}" in told.why
+        add_network(plainly_heard, store, log_loss=1e-9, checked=range(10))
+        assert isinstance(borrowed.suggest(plainly_heard, store, "ear", report=quiet, seed=0), str)
+
+
 def test_a_file_that_is_gone_is_left_out_and_said(heard: Project) -> None:
     with heard.open_store() as store:
         answer(store, range(2))
@@ -175,6 +223,32 @@ def test_a_file_that_is_gone_is_left_out_and_said(heard: Project) -> None:
         gone.unlink()
         told = suggest(heard, report=quiet)
         assert [Path(one["file"]).name for one in told["left_out"]] == [gone.name] and told["suggestions"] == 21
+        Path(clips.labelled(store)[0].clip.path).unlink()
+    shutil.rmtree(heard.cache / "teacher")
+    assert "left out: " in labeltool("--project", heard.directory, "model", "map", "ear").stderr
+
+
+def test_two_suggesters_take_turns_and_the_one_that_waits_says_so(heard: Project) -> None:
+    waits, done = threading.Event(), threading.Event()
+
+    def report(stage: str, *_: object) -> None:
+        if stage == "waiting for another suggester":
+            waits.set()
+
+    def second() -> None:
+        suggest(heard, report=report)
+        done.set()
+
+    with in_turn(heard, quiet):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waits.wait(60) and not done.is_set()
+        with heard.open_store() as store:
+            assert queue.is_empty(store)
+    assert done.wait(60)
+    thread.join()
+    with heard.open_store() as store:
+        assert not queue.is_empty(store)
 
 
 def test_the_mapping_is_shown_written_and_kept(heard: Project) -> None:

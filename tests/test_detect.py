@@ -176,6 +176,20 @@ def test_an_ear_tells_of_the_projects_labels_where_it_knows_any(eared: Project, 
     assert json.loads(labeltool("--project", eared.directory, "status", "--json").stdout)["model"] is None
 
 
+def test_where_no_class_stands_for_a_label_that_is_said_in_one_line(eared: Project, tmp_path: Path) -> None:
+    path = recorded(tmp_path / "a.wav", 30.0, (10, 12))
+    at = ("--project", eared.directory, "detect", path, "--model", "ear", "-o", tmp_path / "tracks")
+    assert "is mapped" not in labeltool(*at).stderr
+    with eared.open_store() as store:
+        take_in(store, pool.read([path], None, None), kind="audio", source="test")
+        journal.say(store, 1, "Türklingel", annotator="ann")
+    told = labeltool(*at)
+    assert [line for line in told.stderr.splitlines() if "is mapped" in line] == [
+        "none of ear's classes is mapped to a label of the project: all of them are told"
+    ]
+    assert "  high" in told.stdout
+
+
 def test_killed_half_way_it_goes_on_and_two_hear_what_one_hears(eared: Project, tmp_path: Path) -> None:
     path = recorded(tmp_path / "long.wav", 900.0, *((start + 0.3, start + 4.0) for start in range(7, 890, 37)))
     options: dict[str, Any] = {"files": [str(path)], "model": "ear", "processes": 2}
@@ -281,6 +295,26 @@ def test_a_new_model_leaves_found_spans_and_they_say_more_exactly_where_than_cli
     whole = [Suggestion(clip.id, model_id, {"owl": 0.9, "rain": 0.1}) for clip in clips.all_clips(store)]
     models.replace_suggestions(store, whole)
     assert suggested(store, recording) == [("owl", 3, 5), ("owl", 30, 60)]
+
+
+def test_a_newer_network_puts_its_finds_in_the_place_of_an_older_ones_but_for_what_was_answered(
+    store: Store, scanned: tuple[StoredRecording, int]
+) -> None:
+    recording, first = scanned
+    ear = models.finder(store, "ear")
+    card = {"architecture": "none", "labels_seen": 2, "clip_accuracy": None, "int8_clip_accuracy": None}
+    second = models.add(store, parent_id=None, card=card, journal_mark="", publish=lambda _: None)
+    spans.replace_held(store, recording, first, [event("owl", 1, 2), event("rain", 5, 6)])
+    spans.replace_held(store, recording, ear, [event("Speech", 8, 9)])
+    spans.say_span(store, recording, Mark(5, 6), "rain", annotator="ann")
+    said = spans.verdicts(store)
+    spans.replace_held(store, recording, second, [event("owl", 20, 21)])
+    assert sorted(suggested(store, recording)) == [("Speech", 8, 9), ("owl", 20, 21)]
+    assert spans.verdicts(store) == said
+    # Somebody who asks the older one again gets its finds beside the newer one's; an ear's put no network's aside.
+    spans.replace_held(store, recording, first, [event("owl", 30, 31)])
+    spans.replace_held(store, recording, ear, [])
+    assert sorted(suggested(store, recording)) == [("owl", 20, 21), ("owl", 30, 31)]
 
 
 # -- from the command line

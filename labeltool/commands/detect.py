@@ -78,8 +78,8 @@ def detect(
     """Find what is heard where in recordings of any length.
 
     What is found in a recording of the project is suggested in the labelling room (`w`), in place of what the same
-    model found there before; an Audacity label track (.txt) of each file is written too, and no file that stands there
-    is overwritten. What was interrupted goes on, and other thresholds need no second listening.
+    model, or one trained before it, found there; an Audacity label track (.txt) of each file is written too, and no
+    file that stands there is overwritten. What was interrupted goes on, and other thresholds need no second listening.
     """
     own = model is None or (model.isascii() and model.isdigit())
     project = current_project() if own else nearby_project()
@@ -97,6 +97,9 @@ def detect(
         processes=processes,
     )
     _write_tracks(result["files"], folder)
+    if result["mapped"] == 0:
+        name = result["model"]
+        narrate(in_one_line(f"none of {name}'s classes is mapped to a label of the project: all of them are told"))
     if as_json:
         emit(result)
         return

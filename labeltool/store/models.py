@@ -88,6 +88,14 @@ def finder(store: Store, ear: str) -> int:
     return add(store, parent_id=None, card={**card, **unknown}, journal_mark="", publish=lambda _: None)
 
 
+def older_networks(store: Store, model_id: int) -> list[int]:
+    """Return the ids of the networks that were trained before one; none where it is an ear."""
+    rows = store.connection.execute(
+        f"SELECT o.id FROM models o JOIN models m ON m.id = ? WHERE o.id < m.id AND o.{_OWN} AND m.{_OWN}", (model_id,)
+    )
+    return [one for (one,) in rows]
+
+
 def uid(store: Store, model_id: int) -> str:
     """Return by which name the journal knows what suggested, network or ear."""
     (told,) = store.connection.execute("SELECT uid FROM models WHERE id = ?", (model_id,)).fetchone()

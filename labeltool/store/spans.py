@@ -15,7 +15,7 @@ from labeltool.store.appending import append
 from labeltool.store.clips import WAITING, names_today
 from labeltool.store.database import Store
 from labeltool.store.journal import JournalRow, append_verdict
-from labeltool.store.models import add_suggestion
+from labeltool.store.models import add_suggestion, older_networks
 from labeltool.store.recordings import StoredRecording
 
 SUGGESTED_FROM = 0.5
@@ -153,8 +153,9 @@ def note_span(store: Store, recording: StoredRecording, mark: Mark, text: str, *
 def replace_held(store: Store, recording: StoredRecording, model_id: int, found: Iterable[Event]) -> int:
     """Put what a model found in a whole recording in place of what it found there before; return how many there are.
 
-    Nobody is asked about them, and no verdict is touched: each is a marked span that nobody said anything of. Stretches
-    of no length are left out.
+    What older networks of the project's found there gives way to a newer one's, too; an ear's finds and a network's
+    stand beside each other. Nobody is asked about them, and no verdict is touched: each is a marked span that nobody
+    said anything of. Stretches of no length are left out.
     """
     told: dict[Mark, dict[str, float]] = {}
     for one in found:
@@ -164,9 +165,9 @@ def replace_held(store: Store, recording: StoredRecording, model_id: int, found:
             told.setdefault(mark, {})[one.label] = one.probability
     with store.transaction() as connection:
         connection.execute(
-            f"DELETE FROM suggestions WHERE model_id = ? AND clip_id IN "
+            f"DELETE FROM suggestions WHERE model_id IN (SELECT value FROM json_each(?)) AND clip_id IN "
             f"(SELECT c.id FROM clips c WHERE c.recording_id = ? AND {_HELD})",
-            (model_id, recording.id),
+            (json.dumps([model_id, *older_networks(store, model_id)]), recording.id),
         )
         for mark, labels in told.items():
             clip_id = _untold_clip(connection, recording, mark)
