@@ -14,7 +14,18 @@ from test_borrowed import heard as heard
 from test_borrowed import level_ear as level_ear
 from test_command_line import labeltool
 
-from labeltool import classify, comparing, detecting, evaluate, modelfiles, models, quantise, retraining, simulation
+from labeltool import (
+    classify,
+    comparing,
+    detecting,
+    evaluate,
+    modelfiles,
+    models,
+    quantise,
+    retraining,
+    simulation,
+    strategies,
+)
 from labeltool import project as projects
 from labeltool.augment import Augmentation
 from labeltool.ears import shelf
@@ -190,3 +201,15 @@ def test_answers_are_replayed_for_an_architecture_that_borrows_its_ear(heard: Pr
     told = simulation.simulate(heard, report=quiet, asked_by=["random"], budgets=[8], arch="embedding-mlp", batch=8)
     assert told["strategies"][0]["models"][0]["clip_accuracy"] == 1.0
     assert projects.load(heard.directory).settings.ear == "ear" and shelf.names(heard) == ["ear"]
+
+
+def test_clips_are_described_by_what_the_ear_makes_of_them() -> None:
+    frontend = replace(models.ARCHITECTURES["embedding-mlp"].frontend, n_mels=40)
+    rng = np.random.default_rng(0)
+    kinds = rng.exponential(1, (2, 40))
+    clips_of = [[np.abs(kind + rng.normal(0, 0.05, (windows, 40))) for windows in (1, 4, 9)] for kind in kinds]
+    frames = [np.insert(one, 0, 0.1, axis=1).astype(np.float32) for kind in clips_of for one in kind]
+    described = np.stack([strategies.describe(one, frontend) for one in frames])
+    assert described.shape == (6, 192) and described.dtype == np.float32
+    apart = np.linalg.norm(described[:, None] - described[None], axis=2)
+    assert apart[:3, :3].max() < apart[:3, 3:].min() > apart[3:, 3:].max()
