@@ -149,3 +149,41 @@ def map_classes(project: Project, *, report: Report, name: str) -> dict[str, Any
         ],
         "left_out": files_of(listener.failed.values()),
     }
+
+
+def agreement(project: Project, *, report: Report, name: str) -> dict[str, Any]:
+    """Tell how an ear's classes agree with the answers so far, and what is proposed; a task of the worker.
+
+    Returns
+    -------
+    dict
+        `{"clips", "heard", "labels": {label: {"clips", "heard", "proposed", "from"}}, "left_out"}`: how many clips were
+        answered, and how many of a label's; in how many of them each class is heard, in the order of the class list;
+        the places of the classes that are proposed for a label, whatever the file has, and why.
+
+    Raises
+    ------
+    LabeltoolError
+        As `Answers.heard`.
+    """
+    listener = Listener(project, name, report=report)
+    with project.open_store() as store:
+        labelled, labels = clips.labelled(store), clips.label_names(store)
+    answers = Answers.heard(listener, labelled)
+    heard = answers.of(labels)
+    hits = mapping.hits(answers.scores, heard)
+    proposed = mapping.proposed(listener.card.classes, labels, scores=answers.scores, heard=heard)
+    return {
+        "clips": len(heard),
+        "heard": mapping.hits(answers.scores, np.ones((len(heard), 1), bool))[0].tolist(),
+        "labels": {
+            one.label: {
+                "clips": int(heard[:, place].sum()),
+                "heard": hits[place].tolist(),
+                "proposed": list(one.classes),
+                "from": one.reason,
+            }
+            for place, one in enumerate(proposed)
+        },
+        "left_out": files_of(listener.failed.values()),
+    }

@@ -30,6 +30,7 @@ TASKS = {
     "transcribe": "labeltool.transcribing:transcribe",
     "model-add": "labeltool.ears.shelf:add",
     "model-map": "labeltool.earshot:map_classes",
+    "agreement": "labeltool.earshot:agreement",
     "export": "labeltool.exporters:export",
     "verify": "labeltool.exporters.stm32.verify:verify",
 }

@@ -18,6 +18,7 @@ from labeltool import audio, borrowed, modelfiles
 from labeltool import project as projects
 from labeltool.aggregate import ClipRule
 from labeltool.ears import shelf
+from labeltool.earshot import agreement
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
 from labeltool.project import Project
@@ -249,6 +250,17 @@ def test_two_suggesters_take_turns_and_the_one_that_waits_says_so(heard: Project
     thread.join()
     with heard.open_store() as store:
         assert not queue.is_empty(store)
+
+
+def test_how_classes_agree_with_the_answers_is_counted(heard: Project) -> None:
+    with heard.open_store() as store:
+        answer(store, range(6))
+        (shelf.folder(heard, "ear") / "mapping.toml").write_text('above = ["Elsewhere"]\n')
+    told = agreement(heard, report=quiet, name="ear")
+    assert (told["clips"], told["heard"]) == (6, [3, 3, 0])
+    # What is proposed is told whatever the file has.
+    assert told["labels"]["above"] == {"clips": 3, "heard": [3, 0, 0], "proposed": [0], "from": "by name"}
+    assert told["labels"]["below"]["heard"] == [0, 3, 0]
 
 
 def test_the_mapping_is_shown_written_and_kept(heard: Project) -> None:

@@ -115,6 +115,42 @@ def test_what_a_person_wrote_stays_and_new_labels_are_added_behind_it(tmp_path: 
     assert file.read_bytes() == before
 
 
+def test_one_label_gets_other_classes_and_nothing_else_in_the_file_is_touched(tmp_path: Path) -> None:
+    file = tmp_path / mapping.FILE
+    file.write_text(
+        "# mine\n"
+        "\n"
+        "'cat' = \"Dog\" # sic\n"
+        "dog = [  # howls too\n"
+        "    'Bark',  # \"# no\" comment\n"
+        "    # and more to come\n"
+        "]\n"
+        '"a # b" = ["Tick"]  # odd, = "]"\n'
+        "rain = []\n"
+    )
+    mapping.put(tmp_path, CLASSES, "a # b", [0, 1])
+    mapping.put(tmp_path, CLASSES, "dog", [1])
+    mapping.put(tmp_path, CLASSES, "cat", [])
+    mapping.put(tmp_path, CLASSES, 'new "one"', [2])
+    assert file.read_text() == (
+        "# mine\n"
+        "\n"
+        '"cat" = []  # sic\n'
+        "# howls too\n"
+        '# "# no" comment\n'
+        "# and more to come\n"
+        f'"dog" = ["{CLASSES[1]}"]\n'
+        f'"a # b" = ["{CLASSES[0]}", "{CLASSES[1]}"]  # odd, = "]"\n'
+        "rain = []\n"
+        f'"new \\"one\\"" = ["{CLASSES[2]}"]\n'
+    )
+    assert mapping.read(tmp_path, CLASSES)["dog"] == (1,)
+    file.write_text("dog = [")
+    with pytest.raises(LabeltoolError, match="cannot be read"):
+        mapping.put(tmp_path, CLASSES, "dog", [1])
+    assert file.read_text() == "dog = ["
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

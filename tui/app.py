@@ -25,6 +25,8 @@ from labeltool.tui.colours import DARK, LIGHT, theme_by_terminal
 from labeltool.tui.comparer import Comparer, Comparison
 from labeltool.tui.keys import ASK, BROWSE, CLUSTERS, REVIEW, SPANS, SWEEP
 from labeltool.tui.learner import HANDFUL, Learner, Training
+from labeltool.tui.mapper import Agreement, Mapper
+from labeltool.tui.mapping import MappingScreen, ear_of
 from labeltool.tui.playback import Player
 from labeltool.tui.preparation import Delivery, Preparer
 from labeltool.tui.review import ReviewScreen
@@ -35,6 +37,7 @@ from labeltool.tui.stopwatch import Stopwatch
 from labeltool.tui.stored import StoreThread
 from labeltool.tui.sweep import SweepScreen
 
+_AGAIN_S = 0.5
 _MOST_ALIKE = 200  # more than one looks through
 
 
@@ -60,6 +63,14 @@ class Compared(Message):
     def __init__(self, comparison: Comparison) -> None:
         super().__init__()
         self.comparison = comparison
+
+
+class Agreed(Message):
+    """The mapper is done."""
+
+    def __init__(self, agreement: Agreement) -> None:
+        super().__init__()
+        self.agreement = agreement
 
 
 class Suggested(Message):
@@ -112,6 +123,7 @@ class Room(App[None]):
             ),
             suggester=Learner(project, lambda training: self._pass_on(Suggested(training)), task="suggest"),
             comparer=Comparer(project, lambda comparison: self._pass_on(Compared(comparison))),
+            mapper=Mapper(project, lambda agreement: self._pass_on(Agreed(agreement))),
             keymap=keys,
         )
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
@@ -148,6 +160,7 @@ class Room(App[None]):
         self.services.learner.stop()
         self.services.suggester.stop()
         self.services.comparer.stop()
+        self.services.mapper.stop()
 
     def action_theme(self) -> None:
         """Change between dark and light."""
@@ -205,6 +218,30 @@ class Room(App[None]):
             desk.notice.tell(f"{len(comparison.groups.clips):,} groups of clips that sound alike: C shows them")
         else:
             desk.notice.tell(f"{comparison.added:,} clips were compared: L shows the like of the one on the screen")
+
+    def action_mapping(self) -> None:
+        """Show which of a borrowed ear's classes suggest which label."""
+        try:
+            ear = ear_of(self.services.project)
+            screen = None if ear is None else MappingScreen(self.services, ear)
+        except LabeltoolError as error:
+            if self.desk is not None:
+                self.desk.notice.warn(str(error))
+            return
+        if screen is not None:
+            self.push_screen(screen, lambda changed: self._suggest_anew() if changed else None)
+        elif self.desk is not None:
+            self.desk.notice.tell("no borrowed network here has classes: `labeltool model fetch yamnet`")
+
+    def _suggest_anew(self) -> None:
+        if not self.services.suggester.start():
+            self.set_timer(_AGAIN_S, self._suggest_anew)
+
+    def on_agreed(self, message: Agreed) -> None:
+        """Show how an ear's classes agree with the answers."""
+        for screen in self.screen_stack:
+            if isinstance(screen, MappingScreen):
+                screen.agreed(message.agreement)
 
     async def action_whole_recording(self) -> None:
         """Open the recording of the clip on the screen, at that clip."""

@@ -124,6 +124,7 @@ _ROOM = (
     Key("browse", "B", "app.work('browse')", "Room", "B", "browse: every clip, to filter and search", "browse"),
     Key("like", "L", "app.like", "Room", "L", "the like of this clip: what sounds most as it does", "like"),
     Key("whole", "w", "app.whole_recording", "Room", "w", "the whole recording, to mark spans in", "whole"),
+    Key("mapping", "M", "app.mapping", "Room", "M", "mapping: which of an ear's classes suggest which label"),
     Key("train", "t", "app.train", "Room", "t", "train a model now, behind the screen", "train"),
     Key("stopwatch", "P", "app.stopwatch", "Room", "P", "the stopwatch: how fast, how often right"),
     Key("commands", "colon,ctrl+p", "commands", "Room", ":", "find any of these by its name"),
@@ -188,6 +189,8 @@ _AT_ONCE = {
     "also": "then a label: this clip is that too; stay",
     "absent": "then a label: this clip is not that; stay",
 }
+
+_LINES = {"up": "the line above, the line below", "first": "the first line, the last"}
 
 CLUSTERS = Way(
     "clusters",
@@ -319,5 +322,24 @@ SPANS = Way(
     ),
 )
 
-WAYS: tuple[Way, ...] = (ASK, SWEEP, CLUSTERS, REVIEW, BROWSE, SPANS)
+MAPPING = Way(
+    "mapping",
+    "Mapping",
+    "Which of a borrowed ear's classes suggest which label, beside how they agree with the answers so far.",
+    (
+        Key("add_class", "a", "add", "Mapping", "a", "add a class to the label", "add"),
+        Key("remove_class", "x,delete", "remove", "Mapping", "x", "take the class away", "remove"),
+        Key(
+            "accept_proposal", "enter", "propose", "Mapping", "Enter", "accept what is proposed for the label", "accept"
+        ),
+        Key("accept_all", "P", "propose_all", "Mapping", "P", "accept what is proposed for all labels", "all"),
+        *(replace(key, tells=_LINES.get(key.name, key.tells), hint=key.hint and "line") for key in _LIST),
+        Key("close_mapping", "escape,q,M", "close", "Mapping", "Esc", "back; the ear suggests anew", "back"),
+        *(key for key in _LISTEN if key.name == "theme"),
+        *(key for key in _ROOM if key.name == "help"),
+    ),
+    ("add_class", "remove_class", "accept_proposal", "accept_all", "up", "close_mapping", "help"),
+)
+
+WAYS: tuple[Way, ...] = (ASK, SWEEP, CLUSTERS, REVIEW, BROWSE, SPANS, MAPPING)
 """Every way to work, in the order of the help."""

@@ -11,6 +11,7 @@ from labeltool.project import Project
 from labeltool.tui.comparer import Comparer
 from labeltool.tui.keymap import Keymap
 from labeltool.tui.learner import Learner
+from labeltool.tui.mapper import Mapper
 from labeltool.tui.playback import Player
 from labeltool.tui.preparation import Preparer
 from labeltool.tui.session import Session
@@ -30,6 +31,7 @@ class Services:
     learner: Learner
     suggester: Learner
     comparer: Comparer
+    mapper: Mapper
     keymap: Keymap
     state: State = field(default_factory=State)
     silence: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))

@@ -6,7 +6,6 @@ each time. No dictionary is behind that: labels and classes are compared word by
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 import unicodedata
@@ -19,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from labeltool.ears import entries
 from labeltool.errors import LabeltoolError
 
 FILE = "mapping.toml"
@@ -101,14 +101,26 @@ def mapped(
         When the file cannot be read, or names a class that the ear has not.
     """
     by_hand = read(folder, classes)
+    return [
+        Mapped(one.label, by_hand[one.label], "by hand") if one.label in by_hand else one
+        for one in proposed(classes, labels, scores=scores, heard=heard)
+    ]
+
+
+def proposed(
+    classes: Sequence[str],
+    labels: Sequence[str],
+    *,
+    scores: Float32 | None = None,
+    heard: npt.NDArray[np.bool_] | None = None,
+) -> list[Mapped]:
+    """Put classes to labels by name and by answers, whatever the file has; the parameters are those of `mapped`."""
     told = by_answers(scores, heard) if scores is not None and heard is not None else {}
     found = []
     for number, label in enumerate(labels):
         named, answered = by_name(classes, label), told.get(number, ())
-        if label in by_hand:
-            found.append(Mapped(label, by_hand[label], "by hand"))
         # A name that answers bear out, or that they do not speak against yet, is the surer guide.
-        elif named and not (answered and _unheard(scores, heard, number, named)):
+        if named and not (answered and _unheard(scores, heard, number, named)):
             found.append(Mapped(label, named, "by name"))
         else:
             found.append(Mapped(label, answered, "by answers" if answered else "none"))
@@ -133,6 +145,11 @@ def by_name(classes: Sequence[str], label: str) -> tuple[int, ...]:
     return tuple(sorted(same | kinds or parts or near))
 
 
+def hits(scores: Float32, heard: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Count in how many clips of each label each class is heard: (labels, classes)."""
+    return np.asarray(heard.T.astype(np.int64) @ (scores >= _HEARD_FROM).astype(np.int64))
+
+
 def by_answers(scores: Float32, heard: npt.NDArray[np.bool_]) -> dict[int, tuple[int, ...]]:
     """Return, label by label, the classes that tell its clips from the others'.
 
@@ -148,16 +165,16 @@ def by_answers(scores: Float32, heard: npt.NDArray[np.bool_]) -> dict[int, tuple
     """
     if heard.shape[1] < 2 or not len(heard):
         return {}
-    hits = heard.astype(np.float64).T @ (scores >= _HEARD_FROM)
+    counted = hits(scores, heard).astype(np.float64)
     clips = heard.sum(axis=0)[:, None].astype(np.float64)
     # As if each label had one clip more, in which the class was heard by half: three of three are no certainty.
-    shares = (hits + 0.5) / (clips + 1.0)
+    shares = (counted + 0.5) / (clips + 1.0)
     place = shares.argmax(axis=0)
     column = np.arange(scores.shape[1])
     others = shares.copy()
     others[place, column] = 0.0
     lift = shares[place, column] / np.maximum(others.max(axis=0), 1e-9)
-    enough = (hits[place, column] >= _FEWEST_CLIPS) & (hits[place, column] >= _FEWEST_OF_LABEL * clips[place, 0])
+    enough = (counted[place, column] >= _FEWEST_CLIPS) & (counted[place, column] >= _FEWEST_OF_LABEL * clips[place, 0])
     found: dict[int, list[int]] = {}
     for one in np.argsort(-lift, kind="stable"):
         places = found.setdefault(int(place[one]), [])
@@ -220,16 +237,32 @@ def write(folder: Path, classes: Sequence[str], mapping: Sequence[Mapped]) -> bo
     if not fresh:
         return False
     before = path.read_text(encoding="utf-8") if path.exists() else _PREAMBLE
-    lines = [f"{_toml(one.label)} = [{', '.join(_toml(classes[place]) for place in one.classes)}]" for one in fresh]
-    beside = path.with_suffix(".partial")
-    beside.write_text("\n".join([before.rstrip("\n"), *lines, ""]), encoding="utf-8")
-    beside.replace(path)
+    lines = [entries.line(one.label, [classes[place] for place in one.classes]) for one in fresh]
+    _store(path, [*before.rstrip("\n").split("\n"), *lines])
     return True
 
 
-def _toml(text: str) -> str:
-    """Quote a text; JSON's escapes are TOML's, which wants one more character escaped."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+def put(folder: Path, classes: Sequence[str], label: str, places: Sequence[int]) -> None:
+    """Write which classes a label gets, in the place of what the file said of it; nothing else there is touched.
+
+    Comments beside and inside the entry stay.
+
+    Raises
+    ------
+    LabeltoolError
+        As `read`.
+    """
+    path = folder / FILE
+    stands = read(folder, classes)
+    lines = (path.read_text(encoding="utf-8-sig") if path.exists() else _PREAMBLE).rstrip("\n").split("\n")
+    entry = entries.line(label, [classes[place] for place in places])
+    _store(path, entries.replaced(lines, label, entry) if label in stands else [*lines, entry])
+
+
+def _store(path: Path, lines: Sequence[str]) -> None:
+    beside = path.with_suffix(".partial")
+    beside.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    beside.replace(path)
 
 
 def _names(told: str) -> list[_Name]:
