@@ -25,7 +25,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ import numpy as np
 import numpy.typing as npt
 from esc10_results import VERSION, Configuration, Run, append, markdown, read, rows
 
-from labeltool import aggregate, audio, backbones, metrics, models, quantise, strategies, teacher, training
+from labeltool import aggregate, audio, backbones, kinship, metrics, models, quantise, strategies, teacher, training
 from labeltool.ears.ear import Ear
 from labeltool.ears.frames import EarFrames, frontend_by
 from labeltool.ears.introducing import open_ear
@@ -218,6 +218,11 @@ def parted(material: Material, fold: int, seed: int) -> tuple[Indices, Indices, 
     return chosen, np.setdiff1d(learn, chosen) if asked.pool else learn[:0], test
 
 
+def progress(told: Mapping[str, Any]) -> None:
+    """Print how far a training is."""
+    print(json.dumps(told), file=sys.stderr, flush=True)
+
+
 def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fitted, bytes]:
     """Train with a fold left out and score it: the line of results, what was trained, and it as int8."""
     learn, rest, test = parted(material, fold, seed)
@@ -229,6 +234,22 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fi
     may = may_teach([clips[i] for i in rest], checked, settings.validation_share)
     rest = np.array([i for i in rest if clips[i] in may], np.int64)
     said, hints = told_by_teacher(material, learn, rest, held)
+    pool = Pool(
+        [log_mels[i] for i in rest],
+        [clips[i].group for i in rest],
+        said,
+        hints=None if hints is None else hints[len(learn) :],
+    )
+    if len(pool) and said is None:
+        known = np.delete(learn, held)
+        kin = kinship.Kin.of(
+            material.frontend, [log_mels[i] for i in known], targets[known], [clips[i].group for i in known], pool, seed
+        )
+        hears = kinship.tell_apart(
+            material.configuration.arch, kin, settings=settings, backbone=material.backbone, on_progress=progress
+        )
+        said = kin.judge(hears)
+        pool = replace(pool, targets=said, worth=kinship.WORTH)
     fitted = training.fit(
         material.configuration.arch,
         material.frontend,
@@ -239,22 +260,17 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fi
         settings=settings,
         backbone=material.backbone,
         hints=None if hints is None else hints[: len(learn)],
-        pool=Pool(
-            [log_mels[i] for i in rest],
-            [clips[i].group for i in rest],
-            said,
-            hints=None if hints is None else hints[len(learn) :],
-        ),
+        pool=pool,
         validation=held,
-        on_progress=lambda told: print(json.dumps(told), file=sys.stderr, flush=True),
+        on_progress=progress,
     )
     learned = np.delete(learn, fitted.validation)
-    representative = np.concatenate([material.frontend.patches(log_mels[i]) for i in learned])
+    representative = np.concatenate([material.frontend.patches(log_mels[i]) for i in (*learned, *rest)])
     tflite = quantise.to_int8(fitted.model, representative)
     run: Run = {"run": material.configuration.run(fold, seed), "version": VERSION, "fold": fold, "seed": seed}
     run["seconds"] = round(fitted.seconds)
     if len(rest) and said is not None:
-        run["teacher"] = float((said.argmax(axis=1) == targets[rest].argmax(axis=1)).mean())
+        run["pool"] = float((said.argmax(axis=1) == targets[rest].argmax(axis=1)).mean())
     run |= {
         "patches": fitted.patches,
         "validation": fitted.validation_accuracy,

@@ -107,15 +107,7 @@ class PatchSampler:
         self._first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         self._length = lengths
         self._start_weights = [self._weigh_starts(log_mel) for log_mel in log_mels]
-        self.relabel(targets, np.ones(len(targets)) if weights is None else weights)
-
-    @property
-    def hint_width(self) -> int:
-        """How many columns a batch has beside what is known of labels."""
-        return 0 if self._hints is None else self._hints.width
-
-    def relabel(self, targets: Float32, weights: npt.NDArray[np.float64]) -> None:
-        """Draw by other targets and weights from now on."""
+        weights = np.ones(len(targets)) if weights is None else weights
         self.targets = targets
         self._clip_weights = _balanced(targets, weights)
         self._kinds = targets.argmax(axis=1)
@@ -124,6 +116,11 @@ class PatchSampler:
             int(kind): np.flatnonzero(drawn & (self._kinds == kind)) for kind in np.unique(self._kinds[drawn])
         }
         self._queue: list[int] = []
+
+    @property
+    def hint_width(self) -> int:
+        """How many columns a batch has beside what is known of labels."""
+        return 0 if self._hints is None else self._hints.width
 
     def _weigh_starts(self, log_mel: Float32) -> npt.NDArray[np.float64]:
         """Cumulated probability of each frame a crop may start at."""

@@ -1,4 +1,4 @@
-"""One training's way down: a warm rise, a cosine fall, averaged weights, the pool labelled anew now and then.
+"""One training's way down: a warm rise, a cosine fall, averaged weights.
 
 The clock shortens the schedule where there is a deadline; it never breaks it off.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,7 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How far to descend, from which rate; when, as shares of the steps, a network labels the pool, and how.
+    """How far to descend, and from which rate.
 
     `average_share` is the part of the steps that the averaged weights remember; `hint_weight` is what a hint's squared
     error counts beside the labels' loss, where the sampler wants hints.
@@ -57,8 +57,6 @@ class Plan:
     rate: float
     weight_decay: float
     average_share: float
-    reviews: Sequence[float]
-    review: Callable[[keras.Model, float], None]
     hint_weight: float = 1.0
 
 
@@ -103,14 +101,9 @@ def descend(
         models.settle_norms(plain, [sampler.batch(plan.batch)[0][..., None] for _ in range(_SETTLING_BATCHES)])
 
     started = clock = time.monotonic()
-    taken, told, reviewed, losses = 0, 0, 0, []
+    taken, told, losses = 0, 0, []
     while taken < steps:
         progress = taken / steps
-        if reviewed < len(plan.reviews) and progress >= plan.reviews[reviewed]:
-            reviewed += 1
-            if taken:  # a warm start reviews first of all, by the weights it comes with
-                settle_averages()
-            plan.review(model, reviewed / len(plan.reviews))
         rise = min(1.0, (taken + 1) / max(1.0, 0.05 * steps))
         optimizer.learning_rate = plan.rate * rise * 0.5 * (1.0 + math.cos(math.pi * progress))
         # A young average forgets faster: it must not remember the random start.

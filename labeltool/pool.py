@@ -1,11 +1,7 @@
-"""What clips without a verdict can teach: labels for them that are believed the more, the surer they are.
+"""Clips without a verdict that teach too, by another's word.
 
-Self-training by a curriculum (Cascante-Bonilla et al. 2021, "Curriculum labeling"): the network labels whole clips,
-which it does far better than single patches; the surest are learnt from first, in the end all of them, and each review
-judges all anew, so that an early error can be taken back. Targets stay soft: a doubtful clip teaches its doubt.
-
-Under a softmax only: where each label is judged for itself a network's own word made it no better
-(`benchmarks/NOTES.md`), and a pool teaches by a teacher's word or not at all.
+A borrowed ear's (`labeltool.teacher`), or that of the clips they sound like (`labeltool.kinship`). Targets stay soft: a
+doubtful clip teaches its doubt.
 """
 
 from __future__ import annotations
@@ -17,13 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
 
-REVIEWS = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
-"""When a network that starts anew labels the pool, as shares of its schedule; before the first it knows too little."""
-
-# The other fifth of the pool is never believed: there may be sounds in it that have no label yet.
-_BELIEVED_AT_MOST = 0.8
 # However large the pool is, so much of what is drawn comes from clips that people labelled.
 _LABELLED_SHARE = 1 / 3
 
@@ -38,12 +28,13 @@ class Pool:
     groups
         One a clip: those of validation clips are not learnt from.
     targets : (clips, labels) float32, optional
-        How far each label is present by a teacher's word; without, the network being trained labels them itself (under
-        a softmax only).
+        How far each label is present; without, nothing is known of any clip.
     absent : (clips, labels) float32, optional
         How far each is not, under a sigmoid; see `labeltool.heads`.
     hints : (moments, width) float32 each, optional
         See `labeltool.hints`.
+    worth
+        By how much of itself each lengthens the schedule: what is only likely needs less time than what is known.
     """
 
     log_mels: Sequence[Float32] = ()
@@ -51,6 +42,7 @@ class Pool:
     targets: Float32 | None = None
     absent: Float32 | None = None
     hints: Sequence[Float32] | None = None
+    worth: float = 1.0
 
     def __len__(self) -> int:
         return len(self.log_mels)
@@ -60,46 +52,14 @@ class Pool:
         kept = [index for index, group in enumerate(self.groups) if group not in groups]
         targets, absent = (None if told is None else told[kept] for told in (self.targets, self.absent))
         hints = None if self.hints is None else [self.hints[i] for i in kept]
-        return Pool([self.log_mels[i] for i in kept], [self.groups[i] for i in kept], targets, absent, hints)
+        return Pool(
+            [self.log_mels[i] for i in kept], [self.groups[i] for i in kept], targets, absent, hints, self.worth
+        )
 
-    def told(self, n_labels: int) -> Belief:
-        """Return the teacher's word on every clip; without a teacher that nothing is known of any."""
+    def told(self, n_labels: int) -> tuple[Float32, Float32]:
+        """Return how far each label is present and absent, `(clips, labels)` float32 each, 0 where nothing is known."""
         nothing = np.zeros((len(self), n_labels), np.float32)
-        present = nothing if self.targets is None else self.targets
-        absent = nothing if self.absent is None else self.absent
-        return Belief(present, absent, np.any(present + absent, axis=1).astype(np.float64))
-
-
-@dataclass(frozen=True, slots=True)
-class Belief:
-    """What is taken to be known of the clips of a pool.
-
-    Attributes
-    ----------
-    present, absent : (clips, labels) float32
-        As in `labeltool.heads`.
-    weights : (clips,) float64
-        How often each is drawn: 1, or 0 for never.
-    """
-
-    present: Float32
-    absent: Float32
-    weights: npt.NDArray[np.float64]
-
-
-def believed(scores: Float32, share: float) -> Belief:
-    """Believe the surest clips.
-
-    Parameters
-    ----------
-    scores : (clips, labels) float32
-        Probabilities of whole clips.
-    share
-        0 to 1, how far the curriculum is.
-    """
-    weights = np.zeros(len(scores), np.float64)
-    weights[np.argsort(-scores.max(axis=1), kind="stable")[: int(np.ceil(share * _BELIEVED_AT_MOST * len(scores)))]] = 1
-    return Belief(scores, np.zeros_like(scores), weights)
+        return (nothing if self.targets is None else self.targets, nothing if self.absent is None else self.absent)
 
 
 def draw_weights(n_labelled: int, pool: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

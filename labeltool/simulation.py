@@ -38,7 +38,7 @@ Report = Callable[..., None]
 
 _ANNOTATOR = "simulation"
 # Raised when what a replay does changes: what older versions wrote is then not read.
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def teach(
     checked_on
         Groups to keep for validation; default a share of every label that can spare it, and with a parent its own.
     """
-    from labeltool import backbones, quantise, training
+    from labeltool import backbones, kinship, quantise, training
     from labeltool import models as networks
 
     began = time.monotonic()
@@ -141,14 +141,43 @@ def teach(
         seed=recipe.seed,
         report=report,
     )
+    ends_s = None
     if recipe.budget_s is not None:
         to_check = sum(len(frontend.patch_starts(len(log_mels[place]))) for place in held_out)
         report("rehearsing what follows training", 0, 0)
         after_s = seconds_after_training(
             recipe.arch, frontend, len(lessons.labels), lessons.head, patches_to_check=to_check, seed=recipe.seed
         )
-        left_s = recipe.budget_s - (time.monotonic() - began) - after_s
-        settings = replace(settings, budget_s=max(0.0, left_s))
+        ends_s = began + recipe.budget_s - after_s
+
+    def settled() -> training.TrainingSettings:
+        """Return the settings with what is left of the budget."""
+        return replace(settings, budget_s=None if ends_s is None else max(0.0, ends_s - time.monotonic()))
+
+    pool, weights = beside.pool, backbones.read_weights(recipe.backbone) if recipe.backbone else None
+    learnt = np.setdiff1d(np.arange(len(log_mels)), held_out)
+    if len(pool) and teacher is None:
+        report("hearing which clips are alike", 0, 0)
+        kin = kinship.Kin.of(
+            frontend,
+            [log_mels[i] for i in learnt],
+            lessons.present[learnt],
+            [lessons.groups[i] for i in learnt],
+            pool,
+            recipe.seed,
+        )
+        hears = (
+            parent.network
+            if parent
+            else kinship.tell_apart(
+                recipe.arch,
+                kin,
+                settings=settled(),
+                backbone=weights,
+                on_progress=lambda told: report("telling clips apart", told["step"], told["steps"]),
+            )
+        )
+        pool = replace(pool, targets=kin.judge(hears), worth=kinship.WORTH)
     report("training", 0, 0)
     fitted = training.fit(
         recipe.arch,
@@ -159,19 +188,19 @@ def teach(
         label_names=lessons.labels,
         absent=lessons.absent,
         head=lessons.head,
-        settings=settings,
+        settings=settled(),
         warm_start=parent.network if parent else None,
-        backbone=backbones.read_weights(recipe.backbone) if recipe.backbone else None,
+        backbone=weights,
         hints=beside.hints,
-        pool=beside.pool,
+        pool=pool,
         validation=held_out,
         on_progress=lambda told: report("training", told["step"], told["steps"], f"{told['left_s']:.0f} s left"),
     )
     report("converting to int8", 0, 0)
     validation = {int(index) for index in fitted.validation}
-    learnt = [index for index in range(len(log_mels)) if index not in validation]
     # What fixes the int8 scales comes from clips that were learnt from, as the weights do.
-    int8 = quantise.to_int8(fitted.model, np.concatenate([frontend.patches(log_mels[i]) for i in learnt]))
+    heard = [*(log_mels[i] for i in learnt), *pool.log_mels]
+    int8 = quantise.to_int8(fitted.model, np.concatenate([frontend.patches(log_mel) for log_mel in heard]))
     card: dict[str, Any] = {
         "architecture": recipe.arch,
         "parameters": int(fitted.model.count_params()),

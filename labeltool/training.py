@@ -23,7 +23,7 @@ from labeltool.embeddings import EmbeddingSampler
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend, Kind
 from labeltool.hints import Hints
-from labeltool.pool import REVIEWS, Belief, Pool, believed, draw_weights
+from labeltool.pool import Pool, draw_weights
 from labeltool.splits import hold_out
 from labeltool.waves import WaveSampler
 
@@ -181,8 +181,7 @@ def fit(
         One array a clip: what a teacher makes of its moments, to be told beside the labels while learning (see
         `labeltool.hints`); those of validation clips are not looked at. The pool's clips then have theirs.
     pool
-        Clips without a verdict to learn from too, by what its teacher says of them or else (under a softmax only) the
-        network itself.
+        Clips without a verdict to learn from too, by another's word.
     validation
         Clips to keep aside; default a grouped share of every label that can spare it.
     on_progress
@@ -215,30 +214,21 @@ def fit(
         model = keras.models.clone_model(warm_start)
         model.set_weights(warm_start.get_weights())
     pool = (pool or Pool()).without({groups[i] for i in held_out})
-    if len(pool) and pool.targets is None and head == "sigmoid":
-        raise ValueError("under a sigmoid a pool needs a teacher's word")
     heard = [*(log_mels[i] for i in learn), *pool.log_mels]
     said = heads.known(head, targets[learn], absent[learn])
-
-    def taught(by_pool: Belief) -> tuple[Float32, npt.NDArray[np.float64]]:
-        """Return what is known of all that is heard, and how often each clip is drawn."""
-        told = np.concatenate([by_pool.present, by_pool.absent], axis=1)[:, : said.shape[1]]
-        return np.concatenate([said, told]), draw_weights(len(learn), by_pool.weights)
-
-    known, weights = taught(pool.told(len(label_names)))
+    by_pool = np.concatenate(pool.told(len(label_names)), axis=1)[:, : said.shape[1]]
+    # Of some clips of a pool nothing may be known: they are never drawn.
+    weights = draw_weights(len(learn), np.any(by_pool, axis=1).astype(np.float64))
     sampler = _SAMPLERS[frontend.kind](
         frontend,
         heard,
-        known,
+        np.concatenate([said, by_pool]),
         settings.augmentation,
         np.random.default_rng(settings.seed),
         head,
         weights,
         None if hints is None else Hints.of([*(hints[i] for i in learn), *(pool.hints or ())]),
     )
-    # What the network says itself is worth a longer look at what people said; a teacher's word is worth theirs.
-    self_taught = len(pool) > 0 and pool.targets is None
-    listened = heard[: len(learn)] * 2 if self_taught else heard
     history: list[dict[str, Any]] = []
 
     def report(entry: dict[str, Any]) -> None:
@@ -250,19 +240,12 @@ def fit(
     to_check = sum(len(frontend.patch_starts(len(clip))) for clip in clips)
     deadline = None if settings.budget_s is None else Deadline(started + settings.budget_s, to_check)
     rule = aggregate.ClipRule(settings.loudness_exponent, head=head, pooling=settings.pooling or aggregate.POOLINGS[0])
-
-    def review(network: keras.Model, share: float) -> None:
-        scores, _ = clip_probabilities(partial(predict, network), frontend, pool.log_mels, rule)
-        sampler.relabel(*taught(believed(scores, share)))
-
     plan = Plan(
-        steps=_schedule_steps(listened, frontend, settings, warm_start is not None),
+        steps=_schedule_steps(heard[: len(learn)], pool, frontend, settings, warm_start is not None),
         batch=settings.batch,
         rate=settings.learning_rate if warm_start is None and backbone is None else settings.warm_learning_rate,
         weight_decay=settings.weight_decay,
         average_share=settings.average_share,
-        reviews=() if not self_taught else REVIEWS if warm_start is None else (0.0,),
-        review=review,
         hint_weight=settings.hint_weight,
     )
     steps = descend(model, sampler, plan, deadline, report)
@@ -359,8 +342,11 @@ def _refuse_one_sided(targets: Float32, absent: Float32, head: heads.Head, names
         raise LabeltoolError(f"learning needs clips of at least two labels, and {told}", remedy="label other sounds")
 
 
-def _schedule_steps(log_mels: Sequence[Float32], frontend: Frontend, settings: TrainingSettings, warm: bool) -> int:
-    a_round = sum(len(log_mel) / frontend.patch_frames for log_mel in log_mels)
+def _schedule_steps(
+    labelled: Sequence[Float32], pool: Pool, frontend: Frontend, settings: TrainingSettings, warm: bool
+) -> int:
+    frames = sum(len(log_mel) for log_mel in labelled) + pool.worth * sum(len(log_mel) for log_mel in pool.log_mels)
+    a_round = frames / frontend.patch_frames
     patches = min(max(settings.epochs * a_round, settings.least_patches), settings.most_patches)
     if warm:
         patches *= settings.warm_share

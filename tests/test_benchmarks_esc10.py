@@ -25,6 +25,8 @@ FOLDS = (1, 2, 3, 4)
 
 def line(asked: Configuration, fold: int, seed: int, right: float, **more: Any) -> dict[str, Any]:
     figures = {"seconds": 100 * fold, "float": right, "int8": right - 0.01, "float_ece": 0.03, "int8_ece": 0.02 * fold}
+    # Sure of 0.9 each, half of them right in one fold, all in the others: over and under, which together nearly cancel.
+    figures["int8_answers"] = [[0.9, int(fold > 1 or place % 2)] for place in range(10)]
     return {"run": asked.run(fold, seed), "version": VERSION, "fold": fold, "seed": seed, **figures, **more}
 
 
@@ -60,7 +62,7 @@ def test_means_are_over_seeds_then_folds_and_the_spread_says_what_it_is_over() -
     assert first["mean of folds"] == "85.4 / 84.4" and first["float - int8"] == "1.00"
     assert first["spread"] == f"{100 * stdev((0.85, 0.88)):.1f} / 2.1 over 2 seeds"
     assert first["runs"] == "9; seed 2 lacks folds 2, 3, 4"
-    assert first["ECE, int8"] == "0.050" and first["seconds"] == "200"
+    assert first["ECE, int8"] == "0.050" and first["together"] == "0.025" and first["seconds"] == "200"
     assert second["labels"] == "32" and second["mean of folds"] == "67.5 / 66.5"
     assert second["spread"] == f"{100 * stdev((0.5, 0.6, 0.7, 0.9)):.1f} / 17.1 over 4 folds"
 
@@ -72,7 +74,7 @@ def test_a_row_that_lacks_folds_has_no_mean_and_says_so(capsys: pytest.CaptureFi
     assert "1 runs of folds not asked for (5)" in capsys.readouterr().err
     told = cells(table, 0)
     assert told["mean of folds"] == "lacks folds 2, 4" and told["runs"] == "2"
-    assert [told[name] for name in ("fold 2", "spread", "float - int8", "ECE, int8")] == ["-"] * 4
+    assert [told[name] for name in ("fold 2", "spread", "float - int8", "ECE, int8", "together")] == ["-"] * 5
     # What a setting holds ends no cell and no code span.
     assert told["settings"] == r"`` a=`\|` ``"
     # Of the two folds alone it can be told.

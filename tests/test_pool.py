@@ -1,4 +1,4 @@
-"""What clips without a verdict teach: by the network's own word, by a borrowed teacher's, and where it starts from."""
+"""What clips without a verdict teach: by the word of their kin, by a borrowed teacher's, and where it starts from."""
 
 from __future__ import annotations
 
@@ -16,20 +16,28 @@ from labeltool import audio, backbones, models, training
 from labeltool.ears.introducing import open_ear
 from labeltool.errors import LabeltoolError
 from labeltool.heads import Head
-from labeltool.pool import Pool, believed, draw_weights
+from labeltool.kinship import Kin, spread, tell_apart
+from labeltool.pool import Pool, draw_weights
 from labeltool.records import StoredClip
 from labeltool.teacher import embed_clips, teach_each_label, teach_rest
 
 
-def test_the_pool_is_learnt_from_the_same_way_each_time_and_never_in_a_validation_group() -> None:
+def test_kin_tell_the_pool_the_same_each_time_and_it_is_never_learnt_from_in_a_validation_group() -> None:
     log_mels, targets, groups = clips()
     more, truth, _ = clips(seed=5)
     held = np.array([4, 5])
     # Were these heard, learning would fail: they are no sound of any length.
     refused = [np.zeros((1, 64), np.float32)] * 2
-    pool = Pool([*more, *refused], [*(f"pool-{i}" for i in range(len(more))), groups[4], groups[5]])
+    waiting = Pool(more, [f"pool-{i}" for i in range(len(more))])
+    known = np.delete(np.arange(len(groups)), held)
 
     def fit() -> training.Fitted:
+        kin = Kin.of(
+            FRONTEND, [log_mels[i] for i in known], targets[known], [groups[i] for i in known], waiting, seed=0
+        )
+        told = kin.judge(tell_apart("miniresnet", kin, settings=QUICK))
+        assert (told.argmax(axis=1) == truth.argmax(axis=1)).mean() > 0.8
+        pool = Pool([*more, *refused], [*waiting.groups, groups[4], groups[5]], np.concatenate([told, told[:2]]))
         return training.fit(
             "miniresnet",
             FRONTEND,
@@ -74,10 +82,32 @@ def test_what_a_teacher_says_of_the_pool_is_taught(head: Head) -> None:
     assert (scores[:12, 2] < 0.5).mean() > 0.8
 
 
-def test_the_surest_are_believed_first_and_a_large_pool_does_not_drown_what_people_said() -> None:
-    scores = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.5, 0.5], [0.45, 0.55]], np.float32)
-    assert believed(scores, 0.5).weights.tolist() == [1, 0, 1, 0, 0]
-    assert believed(scores, 1.0).weights.tolist() == [1, 1, 1, 0, 1]
+def test_labels_spread_along_what_is_alike_one_step_after_another() -> None:
+    # Two rows of beads: the far end of each lies nearer to the other row's labelled end than to its own.
+    beads = np.stack([np.tile(np.arange(40) / 4, 2), np.repeat([0.0, 4.0], 40)], axis=1)
+    order = np.concatenate([[0, 79], np.delete(np.arange(80), [0, 79])])
+    apart = np.linalg.norm(beads[order][:, None] - beads[order][None], axis=2)
+    told = spread(np.exp(-apart), np.eye(3, dtype=np.float32)[:2], ["a", "b"])
+    np.testing.assert_allclose(told.sum(axis=1), 1.0, rtol=1e-5)
+    assert (told.argmax(axis=1) == (order[2:] >= 40)).all()
+    assert (told[:, 2] == 0).all()
+
+
+def test_kin_are_believed_as_far_as_labelled_clips_bear_them_out() -> None:
+    rng = np.random.default_rng(0)
+    kinds = np.arange(90) % 3
+    rows = np.eye(3)[kinds] + rng.normal(0, 0.3, (90, 3))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    alike, alone = rows @ rows.T, [str(i) for i in range(30)]
+    honest = np.eye(3, dtype=np.float32)[kinds[:30]]
+    borne_out = spread(alike, honest, alone)
+    at_odds = spread(alike, honest[rng.permutation(30)], alone)
+    assert borne_out.max(axis=1).mean() > at_odds.max(axis=1).mean() + 0.2
+    # Clips of one recording are no witnesses for each other: here every group has a label of its own, and no other.
+    assert not np.allclose(borne_out, spread(alike, honest, [str(kind) for kind in kinds[:30]]))
+
+
+def test_a_large_pool_does_not_drown_what_people_said() -> None:
     weights = draw_weights(10, (np.arange(1000) < 600).astype(np.float64))
     assert weights[:10].sum() / weights.sum() == pytest.approx(1 / 3)
     assert (weights[10:] > 0).sum() == 600

@@ -1,0 +1,215 @@
+"""What clips without a verdict are, told by the company they keep: which of them sound like those that people labelled.
+
+Before a network knows any label it can learn to tell clips apart, each a class of its own (Dosovitskiy et al. 2014,
+"Discriminative unsupervised feature learning with exemplar convolutional neural networks"). By what it then hears, and
+by a plain description of each sound, clips are alike or not; labels spread along that likeness (Zhou et al. 2004,
+"Learning with local and global consistency"). How far they are to be believed is asked of the labelled clips, each
+judged in turn by the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from labeltool import models, strategies, training
+from labeltool.frontend import Float32, Frontend
+from labeltool.pool import Pool
+
+if TYPE_CHECKING:
+    import keras
+
+Floats = npt.NDArray[np.float64]
+
+WORTH = 1 / 3
+"""`Pool.worth` of clips that only their kin vouch for."""
+
+# What learning to tell clips apart takes of a schedule for as many labelled ones, and of the time there is: three times
+# as long made likeness no better.
+_SCHEDULE_SHARE, _BUDGET_SHARE = 0.1, 0.2
+# More clips than this have nothing more to tell: comparing each with each takes its time.
+_MOST_LABELLED, _MOST_TOLD_APART = 1500, 512
+# Of each clip so many others are its kin at most, the less alike beside the most alike one, the less.
+_KIN, _FALL = 10, 0.1
+# How much of what a clip is held to be comes from its kin, and not from what a person said of it.
+_BY_KIN = 0.9
+# Spread labels are too doubtful: how much sharper they are taken, held to what is usual as if by two clips.
+_SHARPER, _USUALLY_SHARPER = np.geomspace(0.5, 8.0, 25), 2.0
+# Less than this nothing is believed to be.
+_LEAST_BELIEF = 1e-3
+
+
+@dataclass(frozen=True)
+class Kin:
+    """Labelled clips and a pool, of which the first say what the second are.
+
+    Attributes
+    ----------
+    log_mels : (frames, n_mels) float32 each
+        Of the labelled clips, then of the pool's.
+    targets : (labelled, labels) float32
+        One label a clip.
+    groups
+        Of the labelled clips.
+    """
+
+    frontend: Frontend
+    log_mels: Sequence[Float32]
+    targets: Float32
+    groups: Sequence[str]
+
+    @classmethod
+    def of(
+        cls,
+        frontend: Frontend,
+        log_mels: Sequence[Float32],
+        targets: Float32,
+        groups: Sequence[str],
+        pool: Pool,
+        seed: int,
+    ) -> Kin:
+        """Bring labelled clips (none that checks) and a pool together; of many labelled ones some, drawn by seed."""
+        some = np.sort(np.random.default_rng([seed, 3]).permutation(len(log_mels))[:_MOST_LABELLED])
+        return cls(frontend, [*(log_mels[i] for i in some), *pool.log_mels], targets[some], [groups[i] for i in some])
+
+    @cached_property
+    def _described(self) -> Floats:
+        rows = np.stack([strategies.describe(log_mel, self.frontend) for log_mel in self.log_mels])
+        return strategies.standardised(rows).astype(np.float64)
+
+    def judge(self, network: keras.Model) -> Float32:
+        """Say what the pool's clips are, by what a network hears: (pool, labels) float32, as `spread` does.
+
+        Two clips are as alike as the mean of two cosines says: of what the network makes of them before its head, and
+        of `strategies.describe`.
+        """
+        views = [_features(network, self.frontend, self.log_mels), self._described]
+        alike = np.mean([_cosines(view - view.mean(axis=0)) for view in views], axis=0)
+        return spread(np.asarray(alike, np.float64), self.targets, self.groups)
+
+
+def tell_apart(
+    arch: str,
+    kin: Kin,
+    *,
+    settings: training.TrainingSettings,
+    backbone: Mapping[str, Mapping[str, Float32]] | None = None,
+    on_progress: Callable[[Mapping[str, Any]], None] | None = None,
+) -> keras.Model:
+    """Train a network to tell clips apart, as many as can be told apart soon; no label is looked at.
+
+    Parameters
+    ----------
+    arch, backbone, on_progress
+        As in `training.fit`.
+    settings
+        Those of the training that follows: this one takes a share of its schedule, and of its budget.
+    """
+    drawn = np.random.default_rng([settings.seed, 4]).permutation(len(kin.log_mels))[:_MOST_TOLD_APART]
+    log_mels = [kin.log_mels[i] for i in np.sort(drawn)]
+    names = [str(place) for place in range(len(log_mels))]
+    budget_s = None if settings.budget_s is None else _BUDGET_SHARE * settings.budget_s
+    shares = {
+        name: round(_SCHEDULE_SHARE * getattr(settings, name)) for name in ("epochs", "least_patches", "most_patches")
+    }
+    return training.fit(
+        arch,
+        kin.frontend,
+        log_mels,
+        np.eye(len(names), dtype=np.float32),
+        names,
+        label_names=names,
+        settings=replace(settings, budget_s=budget_s, **shares),
+        backbone=backbone,
+        validation=np.zeros(0, np.int64),
+        on_progress=on_progress,
+    ).model
+
+
+def _features(network: keras.Model, frontend: Frontend, log_mels: Sequence[Float32]) -> Floats:
+    """Return what a network makes of clips before its head, (clips, features), their loud patches counting most."""
+    import keras
+
+    cut = [frontend.patches(log_mel) for log_mel in log_mels]
+    rows = training.predict(keras.Model(network.inputs, network.get_layer(models.HEAD).input), np.concatenate(cut))
+    means = []
+    for log_mel, of_clip in zip(log_mels, np.split(rows, np.cumsum([len(one) for one in cut])[:-1]), strict=True):
+        loudness_db = frontend.loudness_db(log_mel).astype(np.float64)
+        weights = 10.0 ** ((loudness_db - loudness_db.max()) / 10.0)
+        means.append(weights @ np.maximum(of_clip, 0.0) / weights.sum())
+    # Roots, as of a borrowed ear's embeddings (`hints.hellinger`): activations compare better by them.
+    return np.asarray(np.sqrt(means), np.float64)
+
+
+def spread(alike: Floats, targets: Float32, groups: Sequence[str]) -> Float32:
+    """Spread the labels of some clips over the others.
+
+    Parameters
+    ----------
+    alike : (labelled + pool, labelled + pool) float64
+        How alike each two are, 1 at most; the labelled clips first.
+    targets : (labelled, labels) float32
+        Rows sum to one.
+    groups
+        Of the labelled clips: one is judged without its group's word.
+
+    Returns
+    -------
+    (pool, labels) float32
+        Probabilities, as sharp as the labelled clips bear out; 0 for a label that no clip has.
+    """
+    reach = np.asarray(np.linalg.inv(np.eye(len(alike)) - _BY_KIN * _graph(alike)), np.float64)
+    labelled = len(targets)
+    told = targets.astype(np.float64)
+    said, true = [], []
+    for place, group in enumerate(groups):
+        others = np.array([other != group for other in groups])
+        # Its own label must be among the others' to be found at all.
+        if (told[place] * told[others].sum(axis=0)).sum() > 0:
+            said.append(_word(reach[place : place + 1, :labelled][:, others], told[others])[0])
+            true.append(told[place])
+    sharper = _sharpness(np.array(said), np.array(true)) if said else _USUALLY_SHARPER
+    return _sharpened(_word(reach[labelled:, :labelled], told), sharper).astype(np.float32)
+
+
+def _cosines(rows: Floats) -> Floats:
+    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+    return np.asarray(unit @ unit.T, np.float64)
+
+
+def _graph(alike: Floats) -> Floats:
+    """Return weights between clips and their kin, symmetric, normalised by how many kin both have."""
+    others = np.where(np.eye(len(alike), dtype=bool), -np.inf, alike)
+    kin = np.argsort(-others, axis=1, kind="stable")[:, : min(_KIN, len(alike) - 1)]
+    near = np.take_along_axis(others, kin, axis=1)
+    weights = np.zeros_like(alike)
+    np.put_along_axis(weights, kin, np.exp((near - near[:, :1]) / _FALL), axis=1)
+    weights = np.maximum(weights, weights.T)
+    degrees = weights.sum(axis=1)
+    return np.asarray(weights / np.sqrt(degrees[:, None] * degrees[None, :]), np.float64)
+
+
+def _word(reach: Floats, told: Floats) -> Floats:
+    """Return what some clips are held to be: every label has the same voice, however many clips have it."""
+    voices = reach @ (told / np.maximum(told.sum(axis=0), 1e-9))
+    return np.asarray(voices / np.maximum(voices.sum(axis=1, keepdims=True), 1e-12), np.float64)
+
+
+def _sharpness(said: Floats, true: Floats) -> float:
+    """Return the power of which what was said of some clips tells best what they are."""
+
+    def loss(power: float) -> float:
+        held = np.log(np.maximum(_sharpened(said, power), _LEAST_BELIEF))
+        return float(-(true * held).sum() + 2.0 * np.log(power / _USUALLY_SHARPER) ** 2)
+
+    return float(min(_SHARPER, key=loss))
+
+
+def _sharpened(word: Floats, power: float) -> Floats:
+    powers = word**power
+    return np.asarray(powers / np.maximum(powers.sum(axis=1, keepdims=True), 1e-300), np.float64)
