@@ -236,9 +236,9 @@ class PatchSampler:
     def _mask(self, patches: Float32) -> None:
         """Blank a band and a span of frames in some patches, with the patch's mean where it is centred."""
         strength, rng = self.augmentation, self._rng
-        for patch in patches[rng.random(len(patches)) < strength.mask_share]:
-            _blank(patch, strength.mask_bands, rng)
-            _blank(patch.T, strength.mask_frames, rng)
+        for place in np.flatnonzero(rng.random(len(patches)) < strength.mask_share):
+            _blank(patches[place], strength.mask_bands, rng)
+            _blank(patches[place].T, strength.mask_frames, rng)
 
 
 def _blank(patch: Float32, widest: int, rng: np.random.Generator) -> None:

@@ -71,7 +71,7 @@ class WaveSampler(PatchSampler):
     def _mask(self, patches: Float32) -> None:
         rng, strength = self._rng, self.augmentation
         widest = round(strength.mask_frames * _FRAME_S * self.frontend.sample_rate_hz)
-        for patch in patches[rng.random(len(patches)) < strength.mask_share]:
-            width = int(rng.integers(0, min(widest, patch.shape[1]) + 1))
-            first = int(rng.integers(0, patch.shape[1] - width + 1))
-            patch[:, first : first + width] = 0.0
+        for place in np.flatnonzero(rng.random(len(patches)) < strength.mask_share):
+            width = int(rng.integers(0, min(widest, patches.shape[2]) + 1))
+            first = int(rng.integers(0, patches.shape[2] - width + 1))
+            patches[place, :, first : first + width] = 0.0

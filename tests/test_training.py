@@ -12,6 +12,7 @@ from labeltool import aggregate, augment, models, training
 from labeltool.errors import LabeltoolError
 from labeltool.frontend import Frontend
 from labeltool.training import TrainingSettings
+from labeltool.waves import WaveSampler
 
 FRONTEND = Frontend()
 QUICK = TrainingSettings(most_patches=960, least_patches=960, batch=32)
@@ -230,6 +231,28 @@ def test_without_augmentation_the_sampler_gives_the_frontends_patches() -> None:
         assert distance.min() < 1e-3
         starts.append(distance.argmin())
     assert np.mean(starts) > 35  # of 0 to 60: the silent first half of the clip is drawn less
+
+
+@pytest.mark.parametrize("effect", ["stretch", "shift_bands", "tilt_db", "mask_share"])
+def test_every_augmentation_reaches_the_patches(effect: str) -> None:
+    full = {"stretch": 0.2, "shift_bands": 3, "tilt_db": 6, "mask_share": 1}[effect]
+    # Plain samples have no bands: their pitch goes with their speed.
+    for arch in ["miniresnet"] if effect == "shift_bands" else ["miniresnet", "aclnet"]:
+        assert (np.abs(noise_patches(arch) - noise_patches(arch, **{effect: full})) > 1e-3).mean() > 0.01, arch
+
+
+def noise_patches(arch: str, **strength: float) -> np.ndarray:
+    """Return patches of noise, changed by nothing but what is given."""
+    frontend = models.architecture(arch).frontend
+    rng = np.random.default_rng(1)
+    frames = [frontend.log_mel(rng.normal(0, 3000, 40_000).astype(np.int16)) for _ in range(2)]
+    none = {"mix_share": 0, "gain_db": 0, "stretch": 0, "shift_bands": 0, "tilt_db": 0, "mask_share": 0}
+    sampler = augment.PatchSampler if frontend.kind == "log-mel" else WaveSampler
+    augmentation = augment.Augmentation(**{**none, **strength})
+    patches, _ = sampler(frontend, frames, np.eye(2, dtype=np.float32), augmentation, np.random.default_rng(0)).batch(
+        20
+    )
+    return patches
 
 
 def test_a_mixture_is_taught_in_the_proportion_it_is_heard() -> None:
