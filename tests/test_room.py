@@ -36,7 +36,9 @@ from labeltool.tui import session as sessions
 from labeltool.tui.app import Room
 from labeltool.tui.ask import AskScreen
 from labeltool.tui.browse import BrowseScreen
+from labeltool.tui.clusters import ClustersScreen
 from labeltool.tui.keys import WAYS
+from labeltool.tui.mapping import MappingScreen
 from labeltool.tui.palette import Choices, Palette
 from labeltool.tui.preparation import Delivery
 from labeltool.tui.review import ReviewScreen
@@ -50,7 +52,10 @@ from labeltool.tui.waveform import Waveform
 room_project = room_helpers.room_project
 reading = room_helpers.reading
 
-SCREENS = {"ask": AskScreen, "sweep": SweepScreen, "review": ReviewScreen, "browse": BrowseScreen, "spans": SpansScreen}
+SCREENS = {
+    **{"ask": AskScreen, "sweep": SweepScreen, "clusters": ClustersScreen, "review": ReviewScreen},
+    **{"browse": BrowseScreen, "spans": SpansScreen, "mapping": MappingScreen},
+}
 
 # -- answering
 

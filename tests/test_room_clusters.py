@@ -106,9 +106,9 @@ async def test_one_key_labels_what_is_not_struck_out_and_one_undo_takes_it_back(
 ) -> None:
     async with clustering(room_project) as (room, screen, pilot):
         assert list(screen.clips.ids) == [6, 5, 4, 3]
-        assert "of all 4" in text_of(screen.panel)
+        assert "for all 4" in text_of(screen.panel)
         await pilot.press("down", "x")
-        await until(pilot, lambda: "of all 3" in text_of(screen.panel), "the number it is said of")
+        await until(pilot, lambda: "for all 3" in text_of(screen.panel), "the number it is said of")
         screen._began -= 60.0
         labelled = room.services.state.labelled
         await turned(screen, pilot, digit(screen, "low"))

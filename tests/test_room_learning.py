@@ -90,6 +90,19 @@ async def test_training_starts_by_itself_after_enough_answers_and_once(
         assert len(children) == 1
 
 
+async def test_one_sound_alone_sets_no_training_off(room_project: Project, children: list[FakeChild]) -> None:
+    eager = replace(room_project, settings=replace(room_project.settings, retrain_after=2))
+    async with opened(eager) as (room, screen, pilot):
+        await until(pilot, lambda: room.services.state.used.get("low") == 1, "the count")
+        for _ in range(2):
+            await answer(screen, pilot, "1")
+        state = room.services.state
+        await until(pilot, lambda: state.model is not None and state.model.pending >= 4, "the count of what is new")
+        assert not children and state.used["low"] == 3
+        await answer(screen, pilot, "n")
+        await until(pilot, lambda: children, "a training")
+
+
 async def test_new_suggestions_come_with_the_next_clip_not_under_ones_fingers(
     room_project: Project, children: list[FakeChild]
 ) -> None:

@@ -229,9 +229,16 @@ class Room(App[None]):
                 self.desk.notice.warn(str(error))
             return
         if screen is not None:
-            self.push_screen(screen, lambda changed: self._suggest_anew() if changed else None)
+            self.push_screen(screen, self._mapped)
         elif self.desk is not None:
             self.desk.notice.tell("no borrowed network here has classes: `labeltool model fetch yamnet`")
+
+    def _mapped(self, changed: bool | None) -> None:
+        if not changed:
+            return
+        if self.desk is not None:
+            self.desk.notice.tell("the mapping was changed: what the ear suggests follows, behind the screen")
+        self._suggest_anew()
 
     def _suggest_anew(self) -> None:
         if not self.services.suggester.start():
@@ -316,7 +323,8 @@ class Room(App[None]):
     def _train_if_due(self, pending: int) -> None:
         after = self.services.project.settings.retrain_after
         # Only someone who answers here sets it off: opening the room on old answers does not.
-        if self.services.session.answers and 0 < after <= pending - self._pending_at_failure:
+        asked = self.services.session.answers and self.services.state.tells_apart
+        if asked and 0 < after <= pending - self._pending_at_failure:
             self._train()
 
     def _suggest_if_due(self, unheard: int) -> None:

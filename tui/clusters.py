@@ -203,8 +203,8 @@ class ClustersScreen(PageScreen[GroupPage]):
     def source(self) -> str:
         """Of how many clips the next label is said."""
         if self._saying is not Saying.ANSWER:
-            return "of the highlighted clip alone"
-        return f"of all {len(self._meant())} that are not struck out"
+            return "for the highlighted clip alone"
+        return f"for all {len(self._meant())} not struck out"
 
     def offers_on(self, prepared: Prepared) -> tuple[Offer, ...]:
         """Return the labels to take: what the group was called before, what the model holds of the page, the others."""

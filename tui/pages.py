@@ -30,6 +30,7 @@ from labeltool.tui.thumbnails import COLUMNS, Levels, strip, thumbnail
 _MOST, _FEWEST = 20, 4
 _LINES_A_CLIP = 3  # a page takes a third of the screen's lines: the list has room for it
 _HEARD_S = 0.5
+_MOST_THUMBNAILS = 1000
 _LEAST_NAME = 18  # cells that a file's name is left beside its picture
 
 _P = TypeVar("_P", bound=Page)
@@ -166,7 +167,8 @@ class PageScreen(ListScreen, Generic[_P]):
             self.notice.warn(str(error))
             return
         self._known.clear()
-        self._thumbnails.clear()
+        if len(self._thumbnails) > _MOST_THUMBNAILS:
+            self._thumbnails.clear()
         self.show_found(found)
 
     @work(exclusive=True, group="drop")

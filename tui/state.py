@@ -38,6 +38,12 @@ class State:
     groups: Groups | None = None
     autoplay: bool = True
 
+    @property
+    def tells_apart(self) -> bool:
+        """Whether there are two things to learn from: labels, or one and clips without it."""
+        counts = [count for count in self.used.values() if count > 0]
+        return len(counts) > 1 or self.labelled > sum(counts) > 0
+
     def count(self, counts: Counts) -> None:
         """Take what was counted in the store in place of what was added up."""
         self.labelled, self.clips, self.used = counts.labelled, counts.clips, dict(counts.labels)
