@@ -242,14 +242,18 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fi
     )
     if len(pool) and said is None:
         known = np.delete(learn, held)
-        kin = kinship.Kin.of(
-            material.frontend, [log_mels[i] for i in known], targets[known], [clips[i].group for i in known], pool, seed
+        pool = kinship.told_by_kin(
+            material.configuration.arch,
+            material.frontend,
+            [log_mels[i] for i in known],
+            targets[known],
+            [clips[i].group for i in known],
+            pool,
+            settings=settings,
+            backbone=material.backbone,
+            on_progress=progress,
         )
-        hears = kinship.tell_apart(
-            material.configuration.arch, kin, settings=settings, backbone=material.backbone, on_progress=progress
-        )
-        said = kin.judge(hears)
-        pool = replace(pool, targets=said, worth=kinship.WORTH)
+        said = pool.targets
     fitted = training.fit(
         material.configuration.arch,
         material.frontend,

@@ -9,15 +9,16 @@ judged in turn by the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from labeltool import models, strategies, training
+from labeltool.backbones import Weights
+from labeltool.descent import Report
 from labeltool.frontend import Float32, Frontend
 from labeltool.pool import Pool
 
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-WORTH = 1 / 3
-"""`Pool.worth` of clips that only their kin vouch for."""
-
+# `Pool.worth` of clips that only their kin vouch for.
+_WORTH = 1 / 3
 # What learning to tell clips apart takes of a schedule for as many labelled ones, and of the time there is: three times
 # as long made likeness no better.
 _SCHEDULE_SHARE, _BUDGET_SHARE = 0.1, 0.2
@@ -44,74 +44,54 @@ _SHARPER, _USUALLY_SHARPER = np.geomspace(0.5, 8.0, 25), 2.0
 _LEAST_BELIEF = 1e-3
 
 
-@dataclass(frozen=True)
-class Kin:
-    """Labelled clips and a pool, of which the first say what the second are.
-
-    Attributes
-    ----------
-    log_mels : (frames, n_mels) float32 each
-        Of the labelled clips, then of the pool's.
-    targets : (labelled, labels) float32
-        One label a clip.
-    groups
-        Of the labelled clips.
-    """
-
-    frontend: Frontend
-    log_mels: Sequence[Float32]
-    targets: Float32
-    groups: Sequence[str]
-
-    @classmethod
-    def of(
-        cls,
-        frontend: Frontend,
-        log_mels: Sequence[Float32],
-        targets: Float32,
-        groups: Sequence[str],
-        pool: Pool,
-        seed: int,
-    ) -> Kin:
-        """Bring labelled clips (none that checks) and a pool together; of many labelled ones some, drawn by seed."""
-        some = np.sort(np.random.default_rng([seed, 3]).permutation(len(log_mels))[:_MOST_LABELLED])
-        return cls(frontend, [*(log_mels[i] for i in some), *pool.log_mels], targets[some], [groups[i] for i in some])
-
-    @cached_property
-    def _described(self) -> Floats:
-        rows = np.stack([strategies.describe(log_mel, self.frontend) for log_mel in self.log_mels])
-        return strategies.standardised(rows).astype(np.float64)
-
-    def judge(self, network: keras.Model) -> Float32:
-        """Say what the pool's clips are, by what a network hears: (pool, labels) float32, as `spread` does.
-
-        Two clips are as alike as the mean of two cosines says: of what the network makes of them before its head, and
-        of `strategies.describe`.
-        """
-        views = [_features(network, self.frontend, self.log_mels), self._described]
-        alike = np.mean([_cosines(view - view.mean(axis=0)) for view in views], axis=0)
-        return spread(np.asarray(alike, np.float64), self.targets, self.groups)
-
-
-def tell_apart(
+def told_by_kin(
     arch: str,
-    kin: Kin,
+    frontend: Frontend,
+    log_mels: Sequence[Float32],
+    targets: Float32,
+    groups: Sequence[str],
+    pool: Pool,
     *,
     settings: training.TrainingSettings,
-    backbone: Mapping[str, Mapping[str, Float32]] | None = None,
-    on_progress: Callable[[Mapping[str, Any]], None] | None = None,
-) -> keras.Model:
-    """Train a network to tell clips apart, as many as can be told apart soon; no label is looked at.
+    network: keras.Model | None = None,
+    backbone: Weights | None = None,
+    on_progress: Report | None = None,
+) -> Pool:
+    """Return a pool with what its clips are held to be, as `spread` says.
+
+    Two clips are as alike as the mean of two cosines: of what a network makes of them before its head, and of
+    `strategies.describe`.
 
     Parameters
     ----------
-    arch, backbone, on_progress
-        As in `training.fit`.
-    settings
-        Those of the training that follows: this one takes a share of its schedule, and of its budget.
+    arch, frontend, settings, backbone, on_progress
+        As in `training.fit`; of schedule and budget a share is taken.
+    log_mels, targets, groups
+        Of the labelled clips to learn from (none that checks), one label each, as there.
+    network
+        One that hears already, a warm start's; default: one that learns to tell these clips apart.
     """
-    drawn = np.random.default_rng([settings.seed, 4]).permutation(len(kin.log_mels))[:_MOST_TOLD_APART]
-    log_mels = [kin.log_mels[i] for i in np.sort(drawn)]
+    rng = np.random.default_rng([settings.seed, 3])
+    some = np.sort(rng.permutation(len(log_mels))[:_MOST_LABELLED])
+    heard = [*(log_mels[i] for i in some), *pool.log_mels]
+    if network is None:
+        drawn = np.sort(rng.permutation(len(heard))[:_MOST_TOLD_APART])
+        network = _tell_apart(arch, frontend, [heard[i] for i in drawn], settings, backbone, on_progress)
+    described = strategies.standardised(np.stack([strategies.describe(log_mel, frontend) for log_mel in heard]))
+    views = [_features(network, frontend, heard), described.astype(np.float64)]
+    alike = np.asarray(np.mean([_cosines(view - view.mean(axis=0)) for view in views], axis=0), np.float64)
+    return replace(pool, targets=spread(alike, targets[some], [groups[i] for i in some]), worth=_WORTH)
+
+
+def _tell_apart(
+    arch: str,
+    frontend: Frontend,
+    log_mels: Sequence[Float32],
+    settings: training.TrainingSettings,
+    backbone: Weights | None,
+    on_progress: Report | None,
+) -> keras.Model:
+    """Train a network to tell clips apart; no label is looked at."""
     names = [str(place) for place in range(len(log_mels))]
     budget_s = None if settings.budget_s is None else _BUDGET_SHARE * settings.budget_s
     shares = {
@@ -119,7 +99,7 @@ def tell_apart(
     }
     return training.fit(
         arch,
-        kin.frontend,
+        frontend,
         log_mels,
         np.eye(len(names), dtype=np.float32),
         names,

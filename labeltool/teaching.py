@@ -158,26 +158,18 @@ def teach(
     learnt = np.setdiff1d(np.arange(len(log_mels)), held_out)
     if len(pool) and teacher is None:
         report("hearing which clips are alike", 0, 0)
-        kin = kinship.Kin.of(
+        pool = kinship.told_by_kin(
+            recipe.arch,
             frontend,
             [log_mels[i] for i in learnt],
             lessons.present[learnt],
             [lessons.groups[i] for i in learnt],
             pool,
-            recipe.seed,
+            settings=settled(),
+            network=parent.network if parent else None,
+            backbone=weights,
+            on_progress=lambda told: report("telling clips apart", told["step"], told["steps"]),
         )
-        hears = (
-            parent.network
-            if parent
-            else kinship.tell_apart(
-                recipe.arch,
-                kin,
-                settings=settled(),
-                backbone=weights,
-                on_progress=lambda told: report("telling clips apart", told["step"], told["steps"]),
-            )
-        )
-        pool = replace(pool, targets=kin.judge(hears), worth=kinship.WORTH)
     report("training", 0, 0)
     fitted = training.fit(
         recipe.arch,
