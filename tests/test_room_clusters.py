@@ -91,13 +91,13 @@ async def test_from_the_first_minute_clips_that_sound_alike_get_their_label_at_o
             await until(pilot, lambda: not screen.busy, "the first clip")
             kinds = {clip.id: int(Path(clip.path).stem) < 8 for clip in clips.all_clips(store)}
             page = list(screen.clips.ids)
-            assert sorted(page) == [clip_id for clip_id, low in kinds.items() if low]
-            assert "group 1 of 2 · 8 open in it · by sound" in text_of(screen._title)
+            assert len({kinds[clip_id] for clip_id in page}) == 1
+            assert f"group 1 of 3 · {len(page)} open in it · by sound" in text_of(screen._title)
             await pilot.press("x", "slash")
             await until(pilot, lambda: isinstance(room.screen, Palette), "the labels")
             await turned(screen, pilot, *"low", "enter")
-            assert sorted(screen.clips.ids) == [clip_id for clip_id, low in kinds.items() if not low]
-            assert "7 at once, 1 struck out, 7 not heard: low" in screen.notice.text
+            assert not set(screen.clips.ids) & set(page)
+            assert f"{len(page) - 1} at once, 1 struck out" in screen.notice.text
         assert verdicts(store) == [(clip_id, "low", "present", "verdict") for clip_id in page[1:]]
 
 

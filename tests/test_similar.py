@@ -159,6 +159,26 @@ def test_a_space_that_few_clips_settled_is_made_anew_when_there_are_many(tones: 
     assert comparing.compare(tones, report=quiet)["added"] == 24
 
 
+def test_a_space_is_not_made_anew_for_a_clip_that_could_not_be_heard(
+    tones: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "_SETTLED_BY", 6)
+    (tmp_path / "sounds" / "high1.wav").write_bytes(b"")
+    assert comparing.compare(tones, report=quiet)["added"] == 5
+    write = tone_writer(tmp_path / "many")
+    for number in range(18):
+        write(f"tone{number}.wav", frequency_hz=200.0 * (number + 1))
+    taken_in(tones, tmp_path / "many")
+    assert comparing.compare(tones, report=quiet)["added"] == 18
+
+
+def test_groups_are_made_of_as_many_as_can_be_waited_for_and_the_rest_is_compared_later(tones: Project) -> None:
+    first = comparing.compare(tones, report=quiet, clusters=2, most=4)
+    assert first["added"] == sum(len(one["clips"]) for one in first["clusters"]) == 4
+    rest = comparing.compare(tones, report=quiet, clusters=2, most=4)
+    assert (rest["added"], sum(len(one["clips"]) for one in rest["clusters"])) == (2, 6)
+
+
 def test_an_ear_is_the_better_guide_and_what_was_known_by_sound_alone_is_let_go(tones: Project, ear_file: Path) -> None:
     comparing.compare(tones, report=quiet)
     with tones.open_store() as store:

@@ -9,8 +9,9 @@ from typing import Any
 from labeltool.project import Project
 from labeltool.tui.behind import Behind
 
-# So many clips that have not been compared are listened to before the first are grouped: an archive is not waited for.
-_HEARD_AT_ONCE = 2048
+# So many clips that have not been compared are listened to before they are grouped: an archive is not waited for, and
+# so many settle in which directions sounds differ.
+_HEARD_AT_ONCE = 4096
 
 
 @dataclass(frozen=True, slots=True)

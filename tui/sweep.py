@@ -54,7 +54,7 @@ class SweepScreen(PageScreen[LabelPage]):
             "Nothing is left to sweep.",
             "",
             "Here stand open clips that the model is sure of, a label at a time.",
-            "t trains a model · A asks · u takes the last answer back",
+            "C shows what sounds alike, without a model too · t trains one · A asks · u takes the last answer back",
         )
 
     def _page_of(self, store: Store, label: str) -> LabelPage:
