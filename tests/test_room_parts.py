@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import room_helpers
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from labeltool.project import Project
-from labeltool.records import Suggestion
+from labeltool.records import StoredClip, Suggestion
 from labeltool.store import Store, clips
 from labeltool.tui.offers import offers, search
 from labeltool.tui.playback import Player
 from labeltool.tui.sound import PLAYBACK_RATE_HZ, draw, load, pooled
 from labeltool.tui.text import clip, clock, fit, shown
+from labeltool.tui.thumbnails import COLUMNS, strip, thumbnail
 from labeltool.tui.timeline import time_axis
 from labeltool.tui.waveform import braille
 
@@ -167,3 +170,20 @@ def test_loud_gain_is_clipped_not_wrapped_around() -> None:
     player.put(np.full(500, 30_000, np.int16), play=True)
     player.louder(10)
     assert player.render(500).max() == 1.0
+
+
+def test_a_thumbnail_shows_when_it_is_loud_and_whether_high_or_low(tmp_path: Path) -> None:
+    rate = 16_000
+    time_s = np.arange(rate) / rate
+    loud = np.where(time_s < 0.5, np.sin(2 * np.pi * 100 * time_s), np.sin(2 * np.pi * 5000 * time_s))
+    soundfile.write(tmp_path / "a.wav", loud * (abs(time_s - 0.5) > 0.1), rate)
+    levels = thumbnail(StoredClip(1, 1, str(tmp_path / "a.wav"), "0" * 64, 0.0, 1.0, None, "g"))
+    upper, lower = levels
+    first, last = slice(2, COLUMNS // 3), slice(-(COLUMNS // 3), -2)
+    assert lower[first].mean() > upper[first].mean() and upper[last].mean() > lower[last].mean()
+    assert levels[:, COLUMNS // 2].max() == 0
+    for ink in (False, True):
+        for shown_levels in (levels, None):
+            parts = strip(shown_levels, dark=True, ink=ink)
+            assert sum(cell_len(text) for text, _ in parts) == COLUMNS
+    assert all("#" not in style for _, style in strip(levels, dark=True, ink=True))

@@ -30,8 +30,9 @@ def thumbnail(clip: StoredClip) -> Levels:
         return np.zeros((2, COLUMNS), np.intp)
     mono = np.nan_to_num(decoded.mean(axis=1, dtype=np.float32), posinf=1.0, neginf=-1.0)
     picture, _ = draw(mono, rate)
-    # The mean of many bands: their loudest would be as bright throughout.
-    halves = np.stack([half.mean(axis=0) for half in np.array_split(picture, 2)])[::-1]
+    # Their mean power: the loudest of many bands would be as bright throughout, and a mean of decibels hide a whistle.
+    halves = np.stack([10.0 * np.log10(np.mean(10.0 ** (half / 10.0), axis=0)) for half in np.array_split(picture, 2)])
+    halves = halves[::-1].astype(np.float32)
     loudest, quiet = range_of(halves)
     cells = pooled(halves, 2, COLUMNS)
     return np.asarray(np.rint((cells - quiet) / (loudest - quiet) * (LEVELS - 1)).clip(0, LEVELS - 1), np.intp)
