@@ -173,7 +173,11 @@ def asked_for(material: Material, ear: Ear, learn: Indices, seed: int) -> Indice
     while len(chosen) < asked.labels:
         rest = np.setdiff1d(np.arange(len(learn)), chosen)
         met = len(np.unique(targets[chosen].argmax(axis=1))) if len(chosen) else 0
-        said = teacher.teach_rest(embeddings[[*chosen, *rest]], targets[chosen]) if met > 1 else None
+        said = None
+        if met > 1:
+            present = targets[chosen]
+            tell = teacher.taught("softmax", embeddings[chosen], present, np.zeros_like(present), embeddings[rest])
+            said = tell(embeddings[rest])
         pool = strategies.Pool(rows[rest], [material.clips[learn[i]].group for i in rest], rows[chosen], said)
         count = min(8 if len(chosen) else 10, asked.labels - len(chosen))
         chosen = np.concatenate([chosen, rest[strategies.rank(asked.questions, pool, seed=seed, count=count)[:count]]])
@@ -191,7 +195,8 @@ def told_by_teacher(
     if ear is None:
         return None, None
     known = np.delete(learn, held)
-    said = teacher.teach_rest(heard(material, ear, [*known, *rest]), material.targets[known])
+    groups = [material.clips[i].group for i in known]
+    said = kinship.told_by_ear(heard(material, ear, [*known, *rest]), material.targets[known], groups)
     if material.frontend.kind == "embedding":
         return said, None  # as in a project: what it hears already is no hint
     clips = [material.clips[i] for i in (*known, *rest)]

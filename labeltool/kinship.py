@@ -20,6 +20,7 @@ from labeltool import models, strategies, training
 from labeltool.backbones import Weights
 from labeltool.descent import Report
 from labeltool.frontend import Float32, Frontend
+from labeltool.hints import hellinger
 from labeltool.pool import Pool
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def told_by_kin(
         One that hears already, a warm start's; default: one that learns to tell these clips apart.
     """
     rng = np.random.default_rng([settings.seed, 3])
-    some = np.sort(rng.permutation(len(log_mels))[:_MOST_LABELLED])
+    some = _some(len(log_mels), rng)
     heard = [*(log_mels[i] for i in some), *pool.log_mels]
     if network is None:
         drawn = np.sort(rng.permutation(len(heard))[:_MOST_TOLD_APART])
@@ -81,6 +82,34 @@ def told_by_kin(
     views = [_features(network, frontend, heard), described.astype(np.float64)]
     alike = np.asarray(np.mean([_cosines(view - view.mean(axis=0)) for view in views], axis=0), np.float64)
     return replace(pool, targets=spread(alike, targets[some], [groups[i] for i in some]), worth=_WORTH)
+
+
+def told_by_ear(embeddings: Float32, targets: Float32, groups: Sequence[str]) -> Float32:
+    """Label clips without a verdict by those with one, as `spread` does, by how alike a borrowed ear hears them.
+
+    Parameters
+    ----------
+    embeddings : (labelled + pool, width) float32
+        The labelled clips first; compared as `hints.hellinger` has them.
+    targets : (labelled, labels) float32
+        Rows sum to one.
+    groups
+        Of the labelled clips.
+
+    Returns
+    -------
+    (pool, labels) float32
+        Probabilities.
+    """
+    rows = hellinger(embeddings)
+    some = _some(len(targets), np.random.default_rng([len(targets), 3]))
+    kept = np.concatenate([some, np.arange(len(targets), len(rows))])
+    return spread(_cosines(rows[kept] - rows[kept].mean(axis=0)), targets[some], [groups[i] for i in some])
+
+
+def _some(labelled: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Draw labelled clips, as many as are compared: places, ascending."""
+    return np.sort(rng.permutation(labelled)[:_MOST_LABELLED])
 
 
 def _tell_apart(
@@ -170,7 +199,7 @@ def _graph(alike: Floats) -> Floats:
     weights = np.zeros_like(alike)
     np.put_along_axis(weights, kin, np.exp((near - near[:, :1]) / _FALL), axis=1)
     weights = np.maximum(weights, weights.T)
-    degrees = weights.sum(axis=1)
+    degrees = np.maximum(weights.sum(axis=1), 1e-12)
     return np.asarray(weights / np.sqrt(degrees[:, None] * degrees[None, :]), np.float64)
 
 

@@ -146,32 +146,12 @@ def hints_for(
     return {clips[place].key: directions.hints(embeddings(place)) for place in kept}, failed
 
 
-def teach_rest(embeddings: Float32, targets: Float32) -> Float32:
-    """Label the clips without a verdict by those with one.
+def taught(head: Head, known: Float32, present: Float32, absent: Float32, pool: Float32) -> Classifier:
+    """Teach a classifier by clips with a verdict, for any others.
 
     A logistic regression over the square roots of the embeddings, brought to one length (the Hellinger kernel, with
-    which activations compare better), that goes on by its own word on the surest clips, in the end on all.
-
-    Parameters
-    ----------
-    embeddings : (labelled + pool, width) float32
-        The labelled clips first.
-    targets : (labelled, labels) float32
-        Rows sum to one; two or more labels have clips.
-
-    Returns
-    -------
-    (pool, labels) float32
-        Probabilities.
-    """
-    known, pool = embeddings[: len(targets)], embeddings[len(targets) :]
-    if not len(pool):
-        return np.zeros((0, targets.shape[1]), np.float32)
-    return taught("softmax", known, targets, np.zeros_like(targets), pool)(pool)
-
-
-def taught(head: Head, known: Float32, present: Float32, absent: Float32, pool: Float32) -> Classifier:
-    """Teach a classifier by clips with a verdict, as `teach_rest` and `teach_each_label` do, for any others.
+    which activations compare better). Where a clip has one label it goes on by its own word on the surest clips, in the
+    end on all; where each label is judged for itself there is one of them a label, as `teach_each_label` says.
 
     Parameters
     ----------
@@ -242,7 +222,7 @@ def _going_on(known: Any, targets: Float32, pool: Any) -> LogisticRegression:
 def teach_each_label(embeddings: Float32, present: Float32, absent: Float32) -> tuple[Float32, Float32]:
     """Label the clips without a verdict where each label is judged for itself.
 
-    One classifier a label, as in `teach_rest`, over the clips on which it was checked. None goes on by its own word:
+    One classifier a label, as in `taught`, over the clips on which it was checked. None goes on by its own word:
     measured, that only made it surer of what it had wrong.
 
     Parameters

@@ -99,7 +99,8 @@ def gather(
     groups = [clip.group for clip in hearing.clips]
     if teacher is None:
         return Gathered(Pool(hearing.log_mels, groups), hearing, None)
-    from labeltool.teacher import embed_clips, hints_for, teach_each_label, teach_rest
+    from labeltool.kinship import told_by_ear
+    from labeltool.teacher import embed_clips, hints_for, teach_each_label
 
     learnt = np.setdiff1d(np.arange(len(lessons.clips)), held_out)
     known = [lessons.clips[i] for i in learnt]
@@ -122,7 +123,7 @@ def gather(
     if lessons.head == "sigmoid":
         targets, absent = teach_each_label(rows, lessons.present[learnt], lessons.absent[learnt])
     elif np.count_nonzero(lessons.present[learnt].sum(axis=0)) > 1:
-        targets = teach_rest(rows, lessons.present[learnt])
+        targets = told_by_ear(rows, lessons.present[learnt], [clip.group for clip in known])
     pool_hints = [hints[clip.key] for clip in hearing.clips] if hinted else None
     pool = Pool(hearing.log_mels, [groups[place] for place in heard], targets, absent, pool_hints)
     nothing = np.empty((0, 0), np.float32)

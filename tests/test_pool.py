@@ -16,10 +16,10 @@ from labeltool import audio, backbones, models, training
 from labeltool.ears.introducing import open_ear
 from labeltool.errors import LabeltoolError
 from labeltool.heads import Head
-from labeltool.kinship import spread, told_by_kin
+from labeltool.kinship import spread, told_by_ear, told_by_kin
 from labeltool.pool import Pool, draw_weights
 from labeltool.records import StoredClip
-from labeltool.teacher import embed_clips, teach_each_label, teach_rest
+from labeltool.teacher import embed_clips, taught, teach_each_label
 
 
 def test_kin_tell_the_pool_the_same_each_time_and_it_is_never_learnt_from_in_a_validation_group() -> None:
@@ -198,7 +198,7 @@ def test_an_ear_finds_its_embedding_and_hears_a_clip_once(
     assert open_ear(ear_file, ear.card.embedding, rate_hz=16_000, embedding=True).name == ear.name
 
 
-def test_a_teacher_labels_the_rest_by_few_and_knows_only_labels_that_were_given() -> None:
+def test_an_ears_word_labels_the_rest_by_few_and_knows_only_labels_that_were_given() -> None:
     rng = np.random.default_rng(0)
     centres = rng.exponential(1.0, (3, 64))
     truth = rng.integers(0, 3, 90)
@@ -206,11 +206,13 @@ def test_a_teacher_labels_the_rest_by_few_and_knows_only_labels_that_were_given(
     first = [int(np.flatnonzero(truth == kind)[0]) for kind in range(3)]
     order = np.concatenate([first, np.setdiff1d(np.arange(90), first)])
     targets = np.pad(np.eye(3, dtype=np.float32), ((0, 0), (0, 1)))
-    told = teach_rest(embeddings[order], targets)
-    np.testing.assert_allclose(told.sum(axis=1), 1.0, rtol=1e-5)
-    assert (told.argmax(axis=1) == truth[order][3:]).mean() > 0.9
-    assert (told[:, 3] == 0).all()
-    assert teach_rest(embeddings[first], targets).shape == (0, 4)
+    tell = taught("softmax", embeddings[first], targets, np.zeros_like(targets), embeddings[order[3:]])
+    for told in (told_by_ear(embeddings[order], targets, ["a", "b", "c"]), tell(embeddings[order[3:]])):
+        np.testing.assert_allclose(told.sum(axis=1), 1.0, rtol=1e-5)
+        assert (told.argmax(axis=1) == truth[order][3:]).mean() > 0.9
+        assert (told[:, 3] == 0).all()
+    assert told_by_ear(embeddings[first], targets, ["a", "b", "c"]).shape == (0, 4)
+    assert told_by_ear(embeddings[:1], targets[:1], ["a"]).shape == (0, 4)
 
 
 def test_a_teacher_of_several_labels_says_nothing_where_one_was_never_heard_or_never_denied() -> None:
