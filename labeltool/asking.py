@@ -65,15 +65,13 @@ class Listener:
 
     def __init__(self, files: ModelFiles, asking: str, network: keras.Model | None = None) -> None:
         import keras
-        import tensorflow as tf
 
         self._files = files
         network = network or networks.load(files.directory / KERAS)
         features = network.get_layer(networks.HEAD).input
-        # One pass gives both: the features stand before the probabilities. Traced, it takes half the processor time.
+        # One pass gives both: the features stand before the probabilities.
         both = keras.Model(network.inputs, keras.layers.Concatenate()([features, network.output]))
-        patches = tf.TensorSpec(network.input_shape, tf.float32)
-        self._network = tf.function(lambda of: both(of, training=False), input_signature=[patches])
+        self._network = networks.traced(both)
         scale = 1.0 / np.sqrt(_KEPT_FEATURES)
         drawn = np.random.default_rng(0).normal(0.0, scale, (features.shape[-1], _KEPT_FEATURES))
         self._projection = drawn.astype(np.float32)

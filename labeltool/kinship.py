@@ -43,6 +43,7 @@ _BY_KIN = 0.9
 _SHARPER, _USUALLY_SHARPER = np.geomspace(0.5, 8.0, 25), 2.0
 # Less than this nothing is believed to be.
 _LEAST_BELIEF = 1e-3
+_PATCHES_AT_ONCE = 256
 
 
 def told_by_kin(
@@ -145,7 +146,10 @@ def _features(network: keras.Model, frontend: Frontend, log_mels: Sequence[Float
     import keras
 
     cut = [frontend.patches(log_mel) for log_mel in log_mels]
-    rows = training.predict(keras.Model(network.inputs, network.get_layer(models.HEAD).input), np.concatenate(cut))
+    listen = models.traced(keras.Model(network.inputs, network.get_layer(models.HEAD).input))
+    patches = np.concatenate(cut)[..., None]
+    starts = range(0, len(patches), _PATCHES_AT_ONCE)
+    rows = np.concatenate([listen(patches[i : i + _PATCHES_AT_ONCE]).numpy() for i in starts])
     means = []
     for log_mel, of_clip in zip(log_mels, np.split(rows, np.cumsum([len(one) for one in cut])[:-1]), strict=True):
         loudness_db = frontend.loudness_db(log_mel).astype(np.float64)

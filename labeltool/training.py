@@ -72,7 +72,7 @@ class TrainingSettings:
     epochs: int = 250
     least_patches: int = 12_800
     most_patches: int = 320_000
-    warm_share: float = 0.03
+    warm_share: float = 0.02
     budget_s: float | None = None
     batch: int = 32
     learning_rate: float = 3e-3
