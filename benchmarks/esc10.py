@@ -185,16 +185,15 @@ def asked_for(material: Material, ear: Ear, learn: Indices, seed: int) -> Indice
 
 
 def told_by_teacher(
-    material: Material, learn: Indices, rest: Indices, held: Indices
+    material: Material, learn: Indices, rest: Indices, known: Indices
 ) -> tuple[Float32 | None, list[Float32] | None]:
     """Return what the teacher says of the pool, and its hints for the labelled clips and the pool's.
 
-    What checks the network (`held`, places in `learn`) teaches the teacher nothing.
+    What checks the network (what of `learn` is not in `known`) teaches the teacher nothing.
     """
     ear = material.teacher
     if ear is None:
         return None, None
-    known = np.delete(learn, held)
     groups = [material.clips[i].group for i in known]
     said = kinship.told_by_ear(heard(material, ear, [*known, *rest]), material.targets[known], groups)
     if material.frontend.kind == "embedding":
@@ -238,7 +237,8 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fi
     checked = {clips[learn[place]].group for place in held}
     may = may_teach([clips[i] for i in rest], checked, settings.validation_share)
     rest = np.array([i for i in rest if clips[i] in may], np.int64)
-    said, hints = told_by_teacher(material, learn, rest, held)
+    known = np.delete(learn, held)
+    said, hints = told_by_teacher(material, learn, rest, known)
     pool = Pool(
         [log_mels[i] for i in rest],
         [clips[i].group for i in rest],
@@ -246,7 +246,6 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fi
         hints=None if hints is None else hints[len(learn) :],
     )
     if len(pool) and said is None:
-        known = np.delete(learn, held)
         pool = kinship.told_by_kin(
             material.configuration.arch,
             material.frontend,
@@ -258,7 +257,6 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fi
             backbone=material.backbone,
             on_progress=progress,
         )
-        said = pool.targets
     fitted = training.fit(
         material.configuration.arch,
         material.frontend,
@@ -273,13 +271,12 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fi
         validation=held,
         on_progress=progress,
     )
-    learned = np.delete(learn, fitted.validation)
-    representative = np.concatenate([material.frontend.patches(log_mels[i]) for i in (*learned, *rest)])
+    representative = np.concatenate([material.frontend.patches(log_mels[i]) for i in (*known, *rest)])
     tflite = quantise.to_int8(fitted.model, representative)
     run: Run = {"run": material.configuration.run(fold, seed), "version": VERSION, "fold": fold, "seed": seed}
     run["seconds"] = round(fitted.seconds)
-    if len(rest) and said is not None:
-        run["pool"] = float((said.argmax(axis=1) == targets[rest].argmax(axis=1)).mean())
+    if pool.targets is not None and len(pool):
+        run["pool"] = float((pool.targets.argmax(axis=1) == targets[rest].argmax(axis=1)).mean())
     run |= {
         "patches": fitted.patches,
         "validation": fitted.validation_accuracy,
@@ -308,12 +305,6 @@ def scored(
         f"{kind}_answers": [[round(float(sure), 5), int(one)] for sure, one in zip(scores.max(1), right, strict=True)],
     }
     if kind == "float":
-        for exponent in (0.0, 0.25, 0.5, 1.0):
-            by_exponent = [
-                aggregate.clip_scores(one, material.frontend.loudness_db(log_mel), aggregate.ClipRule(exponent))
-                for one, log_mel in zip(by_clip, tested, strict=True)
-            ]
-            run[f"float_exponent_{exponent}"] = float((np.stack(by_exponent).argmax(axis=1) == truth).mean())
         names = material.names
         run["wrong"] = [
             f"{names[label]}>{names[said.argmax()]}" for label, said in zip(truth[~right], scores[~right], strict=True)

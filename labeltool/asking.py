@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _HEARD_AT_FIRST = 4096
 # Networks have thousands of last features; distances survive a random projection onto so many (Johnson-Lindenstrauss).
 _KEPT_FEATURES = 128
-_PATCHES_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +81,7 @@ class Listener:
         tapped: list[Float32] = []
 
         def predict(patches: Float32, /) -> Float32:
-            starts = range(0, len(patches), _PATCHES_AT_ONCE)
-            rows = [self._network(patches[i : i + _PATCHES_AT_ONCE, :, :, None]) for i in starts]
-            both = np.concatenate([row.numpy() for row in rows])
+            both = self._network(patches)
             tapped.append(both[:, : len(self._projection)] @ self._projection)
             return both[:, len(self._projection) :]
 

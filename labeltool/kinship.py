@@ -43,7 +43,6 @@ _BY_KIN = 0.9
 _SHARPER, _USUALLY_SHARPER = np.geomspace(0.5, 8.0, 25), 2.0
 # Less than this nothing is believed to be.
 _LEAST_BELIEF = 1e-3
-_PATCHES_AT_ONCE = 256
 
 
 def told_by_kin(
@@ -73,12 +72,11 @@ def told_by_kin(
     network
         One that hears already, a warm start's; default: one that learns to tell these clips apart.
     """
-    rng = np.random.default_rng([settings.seed, 3])
-    some = _some(len(log_mels), rng)
+    some = _some(len(log_mels), _MOST_LABELLED)
     heard = [*(log_mels[i] for i in some), *pool.log_mels]
     if network is None:
-        drawn = np.sort(rng.permutation(len(heard))[:_MOST_TOLD_APART])
-        network = _tell_apart(arch, frontend, [heard[i] for i in drawn], settings, backbone, on_progress)
+        apart = [heard[i] for i in _some(len(heard), _MOST_TOLD_APART)]
+        network = _tell_apart(arch, frontend, apart, settings, backbone, on_progress)
     described = strategies.standardised(np.stack([strategies.describe(log_mel, frontend) for log_mel in heard]))
     views = [_features(network, frontend, heard), described.astype(np.float64)]
     alike = np.asarray(np.mean([_cosines(view - view.mean(axis=0)) for view in views], axis=0), np.float64)
@@ -103,14 +101,14 @@ def told_by_ear(embeddings: Float32, targets: Float32, groups: Sequence[str]) ->
         Probabilities.
     """
     rows = hellinger(embeddings)
-    some = _some(len(targets), np.random.default_rng([len(targets), 3]))
+    some = _some(len(targets), _MOST_LABELLED)
     kept = np.concatenate([some, np.arange(len(targets), len(rows))])
     return spread(_cosines(rows[kept] - rows[kept].mean(axis=0)), targets[some], [groups[i] for i in some])
 
 
-def _some(labelled: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Draw labelled clips, as many as are compared: places, ascending."""
-    return np.sort(rng.permutation(labelled)[:_MOST_LABELLED])
+def _some(count: int, most: int) -> npt.NDArray[np.int64]:
+    """Return the places of so many clips at most, spread evenly."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
 
 def _tell_apart(
@@ -147,9 +145,7 @@ def _features(network: keras.Model, frontend: Frontend, log_mels: Sequence[Float
 
     cut = [frontend.patches(log_mel) for log_mel in log_mels]
     listen = models.traced(keras.Model(network.inputs, network.get_layer(models.HEAD).input))
-    patches = np.concatenate(cut)[..., None]
-    starts = range(0, len(patches), _PATCHES_AT_ONCE)
-    rows = np.concatenate([listen(patches[i : i + _PATCHES_AT_ONCE]).numpy() for i in starts])
+    rows = listen(np.concatenate(cut))
     means = []
     for log_mel, of_clip in zip(log_mels, np.split(rows, np.cumsum([len(one) for one in cut])[:-1]), strict=True):
         loudness_db = frontend.loudness_db(log_mel).astype(np.float64)
@@ -180,8 +176,9 @@ def spread(alike: Floats, targets: Float32, groups: Sequence[str]) -> Float32:
     labelled = len(targets)
     told = targets.astype(np.float64)
     said, true = [], []
-    for place, group in enumerate(groups):
-        others = np.array([other != group for other in groups])
+    names = np.array(groups)
+    for place, group in enumerate(names):
+        others = names != group
         # Its own label must be among the others' to be found at all.
         if (told[place] * told[others].sum(axis=0)).sum() > 0:
             said.append(_word(reach[place : place + 1, :labelled][:, others], told[others])[0])

@@ -10,23 +10,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from labeltool.architectures import ARCHITECTURES as ARCHITECTURES
 from labeltool.architectures import DEFAULT_ARCHITECTURE as DEFAULT_ARCHITECTURE
 from labeltool.architectures import architecture as architecture
 from labeltool.architectures import frontend_of as frontend_of
 from labeltool.errors import LabeltoolError
-from labeltool.frontend import Frontend
+from labeltool.frontend import Float32, Frontend
 from labeltool.heads import Head
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
-    import numpy.typing as npt
 
 HEAD = "head"
 """Name of the one dense layer whose outputs are labels; everything before it is the backbone."""
 
 _HINT = "hint"
+_PATCHES_AT_ONCE = 256
 
 
 def build(arch: str, n_labels: int, frontend: Frontend, head: Head = "softmax") -> keras.Model:
@@ -166,13 +168,18 @@ def for_training(model: keras.Model) -> keras.Model:
     return twin
 
 
-def traced(network: keras.Model) -> Callable[[Any], Any]:
-    """Return a network as one graph, for batches of any size: it answers in half the processor time."""
+def traced(network: keras.Model) -> Callable[[Float32], Float32]:
+    """Return a network as one graph: `(n, mels, frames)` patches to `(n, outputs)`, in half the processor time."""
     import tensorflow as tf
 
     batch = tf.TensorSpec(network.input_shape, tf.float32)
-    graph: Callable[[Any], Any] = tf.function(lambda of: network(of, training=False), input_signature=[batch])
-    return graph
+    graph = tf.function(lambda of: network(of, training=False), input_signature=[batch])
+
+    def rows(patches: Float32) -> Float32:
+        starts = range(0, len(patches), _PATCHES_AT_ONCE)
+        return np.concatenate([graph(patches[i : i + _PATCHES_AT_ONCE, ..., None]).numpy() for i in starts])
+
+    return rows
 
 
 def settle_norms(model: keras.Model, batches: Sequence[npt.NDArray[np.float32]]) -> None:

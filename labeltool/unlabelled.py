@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from labeltool.ears.ear import Ear
 
 # More clips without a verdict than this are not learnt from: listening to them all would take longer than they teach.
-# By the network's own word, no more than so many for each that people labelled: the first lessons must stay short.
+# Without a teacher, no more than so many for each that people labelled: the first lessons must stay short.
 _MOST_CLIPS, _MOST_CLIPS_EACH = 500, 8
 
 
