@@ -30,14 +30,15 @@ _SETTLING_BATCHES = 20
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When `fit` must have ended: `at_s` on the monotonic clock, with so many patches still to be scored after."""
+    """When `fit` must have ended: `at_s` on the clock, with so many patches still to be scored after."""
 
     at_s: float
     patches_after: int
+    clock: Callable[[], float] = time.monotonic
 
     def share(self, began_s: float, steps: int, batch: int) -> float:
         """Return how much of the time since `began_s`, in which so many steps were taken, is gone; 1 is all of it."""
-        now_s = time.monotonic()
+        now_s = self.clock()
         a_step_s = (now_s - began_s) / max(1, steps)
         # Neither settling the norms nor scoring takes a step's time for a batch.
         after_s = a_step_s * (_SETTLING_BATCHES + self.patches_after / batch)
@@ -100,7 +101,8 @@ def descend(
         plain.set_weights([average.numpy() for average in averages])
         models.settle_norms(plain, [sampler.batch(plan.batch)[0][..., None] for _ in range(_SETTLING_BATCHES)])
 
-    started = clock = time.monotonic()
+    now = deadline.clock if deadline is not None else time.monotonic
+    started = clock = now()
     taken, told, losses = 0, 0, []
     while taken < steps:
         progress = taken / steps
@@ -112,14 +114,14 @@ def descend(
         losses.append(step(tf.constant(patches[..., None]), tf.constant(wanted), tf.constant(keep, tf.float32)))
         taken += 1
         if taken == _UNTIMED_STEPS:
-            clock = time.monotonic()
+            clock = now()
         if deadline is not None and taken > _UNTIMED_STEPS:
             # Asked after every step: a machine that grows busy ends the schedule sooner, at its own pace.
             share = deadline.share(clock, taken - _UNTIMED_STEPS, plan.batch)
             steps = min(plan.steps, taken if share >= 1.0 else max(taken + 1, round(taken / share)))
         if taken == steps or taken - told >= steps // _REPORTS:
-            seconds, told = time.monotonic() - started, taken
-            left = (time.monotonic() - clock) / max(1, taken - _UNTIMED_STEPS) * (steps - taken)
+            seconds, told = now() - started, taken
+            left = (now() - clock) / max(1, taken - _UNTIMED_STEPS) * (steps - taken)
             loss = float(np.mean([float(value) for value in losses]))
             losses = []
             report({"step": taken, "steps": steps, "loss": loss, "seconds": seconds, "left_s": left})

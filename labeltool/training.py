@@ -150,6 +150,7 @@ def fit(
     pool: Pool | None = None,
     validation: Indices | None = None,
     on_progress: Report | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Fitted:
     """Train a network.
 
@@ -186,6 +187,8 @@ def fit(
         Clips to keep aside; default a grouped share of every label that can spare it.
     on_progress
         Called now and then with `{"step", "steps", "loss", "seconds", "left_s"}`.
+    clock
+        Seconds, by which `budget_s` is kept.
 
     Raises
     ------
@@ -196,7 +199,7 @@ def fit(
     import tensorflow as tf
 
     settings = settings or TrainingSettings()
-    started = time.monotonic()
+    started = clock()
     targets = np.asarray(targets, np.float32)
     absent = np.zeros_like(targets) if absent is None else np.asarray(absent, np.float32)
     held_out = split_validation(targets, groups, settings) if validation is None else np.asarray(validation, np.int64)
@@ -238,7 +241,7 @@ def fit(
 
     clips = [log_mels[i] for i in held_out]
     to_check = sum(len(frontend.patch_starts(len(clip))) for clip in clips)
-    deadline = None if settings.budget_s is None else Deadline(started + settings.budget_s, to_check)
+    deadline = None if settings.budget_s is None else Deadline(started + settings.budget_s, to_check, clock)
     rule = aggregate.ClipRule(settings.loudness_exponent, head=head, pooling=settings.pooling or aggregate.POOLINGS[0])
     plan = Plan(
         steps=_schedule_steps(heard[: len(learn)], pool, frontend, settings, warm_start is not None),
@@ -263,7 +266,7 @@ def fit(
         validation_patch_accuracy=patch_accuracy,
         history=tuple(history),
         patches=steps * settings.batch,
-        seconds=time.monotonic() - started,
+        seconds=clock() - started,
     )
 
 

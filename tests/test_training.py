@@ -157,12 +157,46 @@ def test_a_given_validation_that_parts_a_group_is_refused() -> None:
         )
 
 
-def test_a_budget_shortens_the_schedule() -> None:
-    log_mels, targets, groups = clips(per_label=2)
-    settings = replace(QUICK, most_patches=400_000, least_patches=400_000, budget_s=4.0)
-    fitted = training.fit("miniresnet", FRONTEND, log_mels, targets, groups, label_names=NAMES, settings=settings)
-    assert fitted.seconds < 20 and 0 < fitted.patches < 40_000
-    assert fitted.history[-1]["step"] == fitted.history[-1]["steps"]
+class ClockOfDraws:
+    """A clock that only drawing a batch of patches moves on, by so many seconds: the machine's speed does not matter.
+
+    From the draw `slower_from` on, each takes twice as long.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, draw_s: float, slower_from: int = 1_000_000) -> None:
+        self.now_s, self.draws = 100.0, 0
+        draw = augment.PatchSampler.batch
+
+        def batch(sampler: augment.PatchSampler, n: int) -> tuple[np.ndarray, np.ndarray]:
+            self.draws += 1
+            self.now_s += draw_s if self.draws < slower_from else 2 * draw_s
+            return draw(sampler, n)
+
+        monkeypatch.setattr(augment.PatchSampler, "batch", batch)
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_a_budget_shortens_the_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
+    # 6 seconds are 48 draws, of which settling the norms takes 20.
+    assert budgeted(ClockOfDraws(monkeypatch, 0.125), clips()) == (28, 28, 6.0)
+
+
+def test_a_machine_that_grows_busy_ends_the_schedule_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, announced, _ = budgeted(ClockOfDraws(monkeypatch, 0.125, slower_from=14), clips())
+    assert steps == announced == 18
+
+
+def budgeted(clock: ClockOfDraws, sounds: tuple[list[np.ndarray], np.ndarray, list[str]]) -> tuple[int, int, float]:
+    """Train for 6 seconds of a clock; return the steps taken, those last announced, and the seconds."""
+    log_mels, targets, groups = sounds
+    settings = replace(QUICK, most_patches=400_000, least_patches=400_000, budget_s=6.0, validation_share=0.3)
+    fitted = training.fit(
+        "miniresnet", FRONTEND, log_mels, targets, groups, label_names=NAMES, settings=settings, clock=clock
+    )
+    assert len(fitted.validation) == 6 and fitted.history[-1]["step"] * settings.batch == fitted.patches
+    return fitted.history[-1]["step"], fitted.history[-1]["steps"], fitted.seconds
 
 
 def test_validation_keeps_groups_whole_and_leaves_every_label_something_to_learn_from() -> None:
