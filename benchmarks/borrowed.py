@@ -29,12 +29,13 @@ import numpy.typing as npt
 from esc10 import clips_of, drawn
 from esc10_results import append
 
-from labeltool import strategies, teacher
-from labeltool.ears import mapping
-from labeltool.ears.introducing import open_ear
+from labeltool.active_learning import strategies
 from labeltool.errors import ExitCode, LabeltoolError
-from labeltool.heads import log_loss
-from labeltool.hints import hellinger
+from labeltool.networks.heads import log_loss
+from labeltool.pretrained import class_mapping
+from labeltool.pretrained.probe import open_ear
+from labeltool.training import linear_probe
+from labeltool.training.distillation import hellinger
 
 Float32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -55,7 +56,7 @@ class Material:
     groups: list[str]
     embeddings: Float32
     scores: Float32
-    mapped: list[mapping.Mapped]
+    mapped: list[class_mapping.Mapped]
     classes: tuple[str, ...]
 
     @property
@@ -71,7 +72,7 @@ def gathered(data: Path, ear: Path, cache: Path) -> Material:
     told: list[Float32] = []
     for embedding in (True, False):
         opened = open_ear(ear, rate_hz=16_000, embedding=embedding)
-        hear = teacher.embed_clips if embedding else teacher.score_clips
+        hear = linear_probe.embed_clips if embedding else linear_probe.score_clips
         found, failed = hear(opened, cache / "teacher", clips, report=lambda *_: None)
         for error in failed.values():
             raise error
@@ -83,7 +84,7 @@ def gathered(data: Path, ear: Path, cache: Path) -> Material:
         np.array([clip.fold for clip in clips]),
         [clip.group for clip in clips],
         *told,
-        mapping.mapped(Path(os.devnull).parent / "no-ear", classes, names),
+        class_mapping.mapped(Path(os.devnull).parent / "no-ear", classes, names),
         classes,
     )
 
@@ -92,7 +93,7 @@ def by_classes(material: Material, fold: int) -> dict[str, Any]:
     """Measure the ear's own classes: nobody has labelled anything."""
     test = np.flatnonzero(material.folds == fold)
     scores, truth = material.scores[test], material.truth[test]
-    shares = mapping.shares(scores, material.mapped)
+    shares = class_mapping.shares(scores, material.mapped)
     right = (shares.argmax(axis=1) == truth) & (shares.max(axis=1) > 0)
     best = np.argsort(-scores, axis=1, kind="stable")[:, :5]
     among = np.array([np.isin(row, material.mapped[kind].classes).any() for row, kind in zip(best, truth, strict=True)])
@@ -140,11 +141,11 @@ def chosen(material: Material, learn: Indices, budget: int, seed: int, asked: st
     return learn[labelled]
 
 
-def taught(material: Material, labelled: Indices, pool: Indices) -> teacher.Classifier:
+def taught(material: Material, labelled: Indices, pool: Indices) -> linear_probe.Classifier:
     """Teach the classifier."""
     known = material.targets[labelled]
     rows = material.embeddings
-    return teacher.taught("softmax", rows[labelled], known, np.zeros_like(known), rows[pool])
+    return linear_probe.taught("softmax", rows[labelled], known, np.zeros_like(known), rows[pool])
 
 
 def by_answers(material: Material, fold: int, seed: int, budget: int, asked: str) -> dict[str, Any]:

@@ -28,15 +28,17 @@ import numpy as np
 from esc10 import clips_of
 from tflite_micro import runtime
 
-from labeltool import models, quantise, training
-from labeltool.exporters.stm32.graph import read_graph
-from labeltool.exporters.stm32.layers import lower
-from labeltool.exporters.stm32.memory import our_plan, tflm_plan
-from labeltool.exporters.stm32.network import describe
-from labeltool.exporters.stm32.nn import write_c
-from labeltool.exporters.stm32.ram import tflm_arena
-from labeltool.features import FeatureCache
-from labeltool.frontend import Frontend
+from labeltool.audio.feature_cache import FeatureCache
+from labeltool.audio.frontend import Frontend
+from labeltool.exporters.stm32.codegen.network_c import write_c
+from labeltool.exporters.stm32.tflite.graph import read_graph
+from labeltool.exporters.stm32.tflite.lowering import lower
+from labeltool.exporters.stm32.tflite.memory_plan import our_plan, tflm_plan
+from labeltool.exporters.stm32.tflite.ram import tflm_arena
+from labeltool.exporters.stm32.tflite.summary import describe
+from labeltool.networks import build as networks_build
+from labeltool.networks import quantization
+from labeltool.training import fit
 
 LEARN_FOLDS, LISTEN_FOLD = (1, 2, 3), 4
 
@@ -112,23 +114,23 @@ def patches_of(heard: Sounds, frontend: Frontend, n: int) -> np.ndarray:
 
 def trained(arch: str, heard: Sounds, budget_s: float) -> tuple[bytes, str]:
     """Train for a while and convert; return the TFLite file and what to say of it."""
-    frontend = models.ARCHITECTURES[arch].frontend
+    frontend = networks_build.ARCHITECTURES[arch].frontend
     learn = np.flatnonzero(np.isin(heard.folds, LEARN_FOLDS))
     log_mels = [heard.log_mels[i] for i in learn]
-    fitted = training.fit(
+    fitted = fit.fit(
         arch,
         frontend,
         log_mels,
         heard.targets[learn],
         [heard.groups[i] for i in learn],
         label_names=heard.names,
-        settings=training.TrainingSettings(budget_s=budget_s),
+        settings=fit.TrainingSettings(budget_s=budget_s),
         validation=np.array([], np.int64),
     )
-    tflite = quantise.to_int8(fitted.model, np.concatenate([frontend.patches(one) for one in log_mels]))
+    tflite = quantization.to_int8(fitted.model, np.concatenate([frontend.patches(one) for one in log_mels]))
     rest = np.flatnonzero(heard.folds == LISTEN_FOLD)
-    scores, _ = training.clip_probabilities(
-        quantise.Int8Model(tflite).predict, frontend, [heard.log_mels[i] for i in rest], fitted.rule
+    scores, _ = fit.clip_probabilities(
+        quantization.Int8Model(tflite).predict, frontend, [heard.log_mels[i] for i in rest], fitted.rule
     )
     right = (scores.argmax(axis=1) == heard.targets[rest].argmax(axis=1)).mean()
     return tflite, f"{fitted.patches:,} patches in {fitted.seconds:.0f} s, {right:.1%} of clips in int8"
@@ -172,7 +174,7 @@ def scores_of_tflm(tflite: bytes, codes: np.ndarray) -> np.ndarray:
 
 def row(name: str, learnt: str, tflite: bytes, patches: np.ndarray) -> tuple[list[str], int]:
     """Compare and measure one network; return its cells and the number of mismatches."""
-    codes = quantise.Int8Model(tflite).quantise(patches)
+    codes = quantization.Int8Model(tflite).quantise(patches)
     reference = scores_of_tflm(tflite, codes)
     mismatches = int((scores_in_c(tflite, codes) != reference).any(axis=1).sum())
     graph = read_graph(tflite)
@@ -201,7 +203,7 @@ def kib(size: int) -> str:
 def networks(options: argparse.Namespace) -> Iterator[tuple[str, str, bytes, np.ndarray]]:
     """Yield name, what it learnt, TFLite file and patches of each network asked for."""
     for arch in options.archs:
-        frontend = models.ARCHITECTURES[arch].frontend
+        frontend = networks_build.ARCHITECTURES[arch].frontend
         heard = sounds(options.data, options.cache, frontend)
         tflite, learnt = trained(arch, heard, options.budget)
         yield arch, learnt, tflite, patches_of(heard, frontend, options.patches)
@@ -210,9 +212,9 @@ def networks(options: argparse.Namespace) -> Iterator[tuple[str, str, bytes, np.
         shape = read_graph(tflite).tensors[0].shape
         arch = "yamnet256" if shape[2] == 96 else "miniresnet"
         # ST's input scales suit ST's logarithm, ours is scaled otherwise: stretch it over the codes.
-        frontend = models.ARCHITECTURES[arch].frontend
+        frontend = networks_build.ARCHITECTURES[arch].frontend
         patches = patches_of(sounds(options.data, options.cache, frontend), frontend, options.patches)
-        scale, zero_point = quantise.Int8Model(tflite).input_scale, quantise.Int8Model(tflite).input_zero_point
+        scale, zero_point = quantization.Int8Model(tflite).input_scale, quantization.Int8Model(tflite).input_zero_point
         low, high = np.percentile(patches, (0.5, 99.5))
         stretched = (patches - low) / (high - low) * 255 - 128
         yield path.stem, "as published by ST", tflite, ((stretched - zero_point) * scale).astype(np.float32)
@@ -223,7 +225,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     # What hears by a borrowed network is for no chip.
-    known = [name for name, spec in models.ARCHITECTURES.items() if spec.frontend.kind != "embedding"]
+    known = [name for name, spec in networks_build.ARCHITECTURES.items() if spec.frontend.kind != "embedding"]
     parser.add_argument("--archs", nargs="*", default=known, choices=known)
     parser.add_argument("--budget", type=float, default=240.0, help="seconds of training each")
     parser.add_argument("--patches", type=int, default=1000, help="at least so many each, where there are so many")

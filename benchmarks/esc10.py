@@ -36,17 +36,22 @@ import numpy as np
 import numpy.typing as npt
 from esc10_results import VERSION, Configuration, Run, append, markdown, read, rows
 
-from labeltool import aggregate, audio, backbones, kinship, metrics, models, quantise, strategies, teacher, training
-from labeltool.ears.ear import Ear
-from labeltool.ears.frames import EarFrames, frontend_by
-from labeltool.ears.introducing import open_ear
+from labeltool.active_learning import strategies
+from labeltool.audio import files
+from labeltool.audio.feature_cache import FeatureCache
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import ExitCode, LabeltoolError
-from labeltool.features import FeatureCache
-from labeltool.frontend import Frontend
-from labeltool.hints import hellinger
-from labeltool.pool import Pool
+from labeltool.evaluation import metrics
+from labeltool.networks import build as networks
+from labeltool.networks import postprocessing, pretrained_weights, quantization
+from labeltool.pretrained.embedding_frontend import EarFrames, frontend_by
+from labeltool.pretrained.model import Ear
+from labeltool.pretrained.probe import open_ear
 from labeltool.records import StoredClip
-from labeltool.unlabelled import may_teach
+from labeltool.training import fit, label_propagation, linear_probe
+from labeltool.training.distillation import hellinger
+from labeltool.training.semi_supervised import may_teach
+from labeltool.training.unlabelled_pool import Pool
 
 Float32 = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -64,7 +69,7 @@ def clips_of(data: Path) -> tuple[list[StoredClip], list[str]]:
             ]
             if row["esc10"] != "True" or not found:
                 continue
-            sha256 = audio.content_hash(found[0])
+            sha256 = files.content_hash(found[0])
             clips.append(StoredClip(0, 0, str(found[0]), sha256, 0.0, 5.0, int(row["fold"]), row["src_file"]))
             labels.append(row["category"])
     return clips, labels
@@ -107,22 +112,22 @@ class Material:
 
     configuration: Configuration
     frontend: Frontend
-    settings: training.TrainingSettings
+    settings: fit.TrainingSettings
     clips: list[StoredClip]
     names: list[str]
     targets: Float32
     log_mels: list[Float32]
     teacher: Ear | None
     heard_in: Path
-    backbone: backbones.Weights | None
+    backbone: pretrained_weights.Weights | None
 
 
 def gathered(options: argparse.Namespace) -> Material:
     """Read the clips and what goes with them."""
     ear = open_ear(options.ear, rate_hz=16_000, embedding=True) if options.ear else None
-    frontend = frontend_by(options.arch, None, options.ear, ear.card) if ear else models.frontend_of(options.arch)
+    frontend = frontend_by(options.arch, None, options.ear, ear.card) if ear else networks.frontend_of(options.arch)
     frontend = configured(frontend, options.pairs, "frontend")
-    settings = configured(training.settings_for(options.arch), options.pairs, "")
+    settings = configured(fit.settings_for(options.arch), options.pairs, "")
     settings = replace(settings, augmentation=configured(settings.augmentation, options.pairs, "augmentation"))
     clips, labels = clips_of(options.data)
     names = sorted(set(labels))
@@ -147,14 +152,14 @@ def gathered(options: argparse.Namespace) -> Material:
         [cache.log_mel(clip) for clip in clips],
         open_ear(options.teacher, rate_hz=16_000, embedding=True) if options.teacher else None,
         options.cache / "teacher",
-        backbones.read_weights(options.backbone) if options.backbone else None,
+        pretrained_weights.read_weights(options.backbone) if options.backbone else None,
     )
 
 
 def heard(material: Material, ear: Ear, which: Sequence[int]) -> Float32:
     """Return a teacher's embeddings of some clips, (clips, width)."""
     clips = [material.clips[i] for i in which]
-    embeddings, failed = teacher.embed_clips(ear, material.heard_in, clips, report=lambda *_: None)
+    embeddings, failed = linear_probe.embed_clips(ear, material.heard_in, clips, report=lambda *_: None)
     for error in failed.values():
         raise error
     return np.stack([embeddings[clip.key] for clip in clips])
@@ -176,7 +181,7 @@ def asked_for(material: Material, ear: Ear, learn: Indices, seed: int) -> Indice
         said = None
         if met > 1:
             present = targets[chosen]
-            tell = teacher.taught("softmax", embeddings[chosen], present, np.zeros_like(present), embeddings[rest])
+            tell = linear_probe.taught("softmax", embeddings[chosen], present, np.zeros_like(present), embeddings[rest])
             said = tell(embeddings[rest])
         pool = strategies.Pool(rows[rest], [material.clips[learn[i]].group for i in rest], rows[chosen], said)
         count = min(8 if len(chosen) else 10, asked.labels - len(chosen))
@@ -195,11 +200,11 @@ def told_by_teacher(
     if ear is None:
         return None, None
     groups = [material.clips[i].group for i in known]
-    said = kinship.told_by_ear(heard(material, ear, [*known, *rest]), material.targets[known], groups)
+    said = label_propagation.told_by_ear(heard(material, ear, [*known, *rest]), material.targets[known], groups)
     if material.frontend.kind == "embedding":
         return said, None  # as in a project: what it hears already is no hint
     clips = [material.clips[i] for i in (*known, *rest)]
-    hints, failed = teacher.hints_for(ear, material.heard_in, clips, material.frontend, report=lambda *_: None)
+    hints, failed = linear_probe.hints_for(ear, material.heard_in, clips, material.frontend, report=lambda *_: None)
     for error in failed.values():
         raise error
     nothing = np.empty((0, 0), np.float32)
@@ -227,12 +232,12 @@ def progress(told: Mapping[str, Any]) -> None:
     print(json.dumps(told), file=sys.stderr, flush=True)
 
 
-def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fitted, bytes]:
+def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, fit.Fitted, bytes]:
     """Train with a fold left out and score it: the line of results, what was trained, and it as int8."""
     learn, rest, test = parted(material, fold, seed)
     targets, log_mels, clips = material.targets, material.log_mels, material.clips
     settings = replace(material.settings, seed=seed)
-    held = training.split_validation(targets[learn], [clips[i].group for i in learn], settings)
+    held = fit.split_validation(targets[learn], [clips[i].group for i in learn], settings)
     # As in a project: no clip of a group that checks, and a share of the groups never goes into the pool.
     checked = {clips[learn[place]].group for place in held}
     may = may_teach([clips[i] for i in rest], checked, settings.validation_share)
@@ -246,7 +251,7 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fi
         hints=None if hints is None else hints[len(learn) :],
     )
     if len(pool) and said is None:
-        pool = kinship.told_by_kin(
+        pool = label_propagation.told_by_kin(
             material.configuration.arch,
             material.frontend,
             [log_mels[i] for i in known],
@@ -257,7 +262,7 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fi
             backbone=material.backbone,
             on_progress=progress,
         )
-    fitted = training.fit(
+    fitted = fit.fit(
         material.configuration.arch,
         material.frontend,
         [log_mels[i] for i in learn],
@@ -272,7 +277,7 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fi
         on_progress=progress,
     )
     representative = np.concatenate([material.frontend.patches(log_mels[i]) for i in (*known, *rest)])
-    tflite = quantise.to_int8(fitted.model, representative)
+    tflite = quantization.to_int8(fitted.model, representative)
     run: Run = {"run": material.configuration.run(fold, seed), "version": VERSION, "fold": fold, "seed": seed}
     run["seconds"] = round(fitted.seconds)
     if pool.targets is not None and len(pool):
@@ -282,20 +287,20 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, training.Fi
         "validation": fitted.validation_accuracy,
         "temperature": fitted.rule.temperature,
     }
-    run |= scored("float", lambda patches: training.predict(fitted.model, patches), material, test, fitted.rule)
-    run |= scored("int8", quantise.Int8Model(tflite).predict, material, test, fitted.rule)
+    run |= scored("float", lambda patches: fit.predict(fitted.model, patches), material, test, fitted.rule)
+    run |= scored("int8", quantization.Int8Model(tflite).predict, material, test, fitted.rule)
     return run, fitted, tflite
 
 
 def scored(
-    kind: str, score: Callable[[Float32], Float32], material: Material, test: Indices, rule: aggregate.ClipRule
+    kind: str, score: Callable[[Float32], Float32], material: Material, test: Indices, rule: postprocessing.ClipRule
 ) -> Run:
     """Return the figures of one kind of the network on the clips of a fold, keys as in a line of results.
 
     `<kind>_answers` is how sure each clip's first label is, and whether it is right: what calibration is drawn from.
     """
     truth, tested = material.targets[test].argmax(axis=1), [material.log_mels[i] for i in test]
-    scores, by_clip = training.clip_probabilities(score, material.frontend, tested, rule)
+    scores, by_clip = fit.clip_probabilities(score, material.frontend, tested, rule)
     right = scores.argmax(axis=1) == truth
     patch_right = [(one.argmax(axis=1) == label).mean() for one, label in zip(by_clip, truth, strict=True)]
     run: Run = {
@@ -312,7 +317,7 @@ def scored(
     return run
 
 
-def keep(folder: Path, fitted: training.Fitted, tflite: bytes, name: str) -> None:
+def keep(folder: Path, fitted: fit.Fitted, tflite: bytes, name: str) -> None:
     """Keep a trained network, as Keras has it and as int8."""
     folder.mkdir(parents=True, exist_ok=True)
     fitted.model.save(folder / f"{name}.keras")
@@ -346,7 +351,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, metavar="DIR")
     parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--arch", default=models.DEFAULT_ARCHITECTURE)
+    parser.add_argument("--arch", default=networks.DEFAULT_ARCHITECTURE)
     parser.add_argument("--labels", type=int, help="so many labelled clips; the rest of the training folds is the pool")
     parser.add_argument("--questions", metavar="STRATEGY", help="these labels are asked for, not drawn: default, ...")
     parser.add_argument("--no-pool", action="store_true")

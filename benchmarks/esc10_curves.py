@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from esc10_results import KINDS, Configuration, Row, folds_in_words
 
-from labeltool import metrics, plots
 from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.evaluation import metrics, plots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from labeltool import metrics
 from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.evaluation import metrics
 
 KINDS = ("float", "int8")
 

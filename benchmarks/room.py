@@ -34,14 +34,14 @@ import numpy as np
 import soundfile
 
 from labeltool import project as projects
-from labeltool.child import Child
-from labeltool.importers.audio import read
+from labeltool.importers.audio_files import read
 from labeltool.project import Project
 from labeltool.records import Recording, Suggestion
 from labeltool.store import Store, labels, models, queue
-from labeltool.store import clips as stored_clips
-from labeltool.store.appending import append
-from labeltool.store.intake import take_in
+from labeltool.store import clips as store_clips
+from labeltool.store.importing import take_in
+from labeltool.store.journal_rows import append
+from labeltool.tasks.process import Child
 
 RECORDINGS = 20
 SECONDS = 60.0
@@ -173,7 +173,7 @@ class Screen:
 def measure(project: Project, clips: int, answers: int) -> dict[str, float]:
     """Open the room, answer, and return what was measured: seconds to the picture, milliseconds a key, MB."""
     with project.open_store() as store:
-        labelled = stored_clips.counts(store).labelled
+        labelled = store_clips.counts(store).labelled
     # Nobody labels while the project made just now is still on its way to the disk, where each answer waits its turn.
     os.sync()
     screen = Screen(project)

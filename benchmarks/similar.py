@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.neighbours import Neighbours, Space
 from labeltool.records import StoredClip
+from labeltool.similarity.index import Neighbours, Space
 
 Float32 = npt.NDArray[np.float32]
 

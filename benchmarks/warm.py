@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 
 from labeltool import project as projects
-from labeltool.importers import audio, esc50
+from labeltool.annotation.next_clips import next_clips
+from labeltool.importers import audio_files, esc50
 from labeltool.project import Project
-from labeltool.query import next_clips
 from labeltool.records import Clip, Imported, Verdict
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 
 CLIP_S, HOP_S = 5.0, 0.4
 ANNOTATOR = "benchmark"
@@ -48,7 +48,7 @@ def make_project(
         take_in(store, iter(held_back), kind="esc50", source="benchmark")
         if more:
             wanted = clips - sum(isinstance(record, Clip) for record in records)
-            take_in(store, first_clips(audio.read(more, CLIP_S, HOP_S), wanted), kind="audio", source="benchmark")
+            take_in(store, first_clips(audio_files.read(more, CLIP_S, HOP_S), wanted), kind="audio", source="benchmark")
     return project, {
         (one.clip.recording_sha256, one.clip.start_s): one.label for one in said if one.clip not in kept and one.label
     }

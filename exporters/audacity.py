@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.naming import safe_stems
+from labeltool.exporters.file_names import safe_stems
 from labeltool.exporters.source import Source
 from labeltool.records import Value
 from labeltool.store import Store, spans

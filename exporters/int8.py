@@ -6,7 +6,7 @@ from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
-from labeltool.modelfiles import CARD, INT8, LABELS
+from labeltool.networks.model_folder import CARD, INT8, LABELS
 
 
 def write(source: Source, directory: Path) -> None:

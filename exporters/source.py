@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, Protocol
 
-from labeltool import modelfiles
 from labeltool.errors import LabeltoolError
-from labeltool.modelfiles import ModelFiles
+from labeltool.networks import model_folder
+from labeltool.networks.model_folder import ModelFiles
 from labeltool.project import Project
 from labeltool.records import LabelledClip
 from labeltool.store import Store, clips, models
@@ -46,7 +46,7 @@ class Source:
     @cached_property
     def model(self) -> ModelFiles:
         """The model's folder."""
-        return modelfiles.read(self.project.models / str(self.model_id))
+        return model_folder.read(self.project.models / str(self.model_id))
 
     @cached_property
     def heard(self) -> list[LabelledClip]:

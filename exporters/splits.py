@@ -12,7 +12,7 @@ from typing import Any, get_args
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
 from labeltool.records import LabelledClip
-from labeltool.splits import Part, train_validation_test
+from labeltool.training.splits import Part, train_validation_test
 
 COLUMNS = ("path", "recording_sha256", "start_s", "end_s", "label", "fold", "group", "licence")
 

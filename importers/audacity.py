@@ -13,12 +13,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labeltool.audio import describe
+from labeltool.audio.files import describe
 from labeltool.errors import LabeltoolError
 from labeltool.importers import aup3
-from labeltool.importers.shared import clip_of, read_text, recording_of, shown, sound_beside
-from labeltool.microseconds import span_us
+from labeltool.importers.base import clip_of, read_text, recording_of, shown, sound_beside
 from labeltool.records import Clip, Imported, Recording, Skipped, Verdict
+from labeltool.util.time_grid import span_us
 
 POINT_CLIP_S = 1.0
 """Length of the clip around a point label, seconds: a patch of the default frontend."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.importers.shared import Listed, TableRow, find_table, fold_of, read_listed, shown
+from labeltool.importers.base import Listed, TableRow, find_table, fold_of, read_listed, shown
 from labeltool.records import Imported
 
 FOLDS = 5

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from labeltool.importers.shared import Listed, TableRow, find_table, fold_of, read_listed, shown
+from labeltool.importers.base import Listed, TableRow, find_table, fold_of, read_listed, shown
 from labeltool.records import Imported
 
 FOLDS = 10

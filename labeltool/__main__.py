@@ -1,6 +1,6 @@
 """`python -m labeltool` is the `labeltool` command."""
 
-from labeltool.cli import main
+from labeltool.cli.main import main
 
 if __name__ == "__main__":
     main()

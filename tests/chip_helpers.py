@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from labeltool.aggregate import ClipRule
-from labeltool.exporters.stm32.chiptables import aed_tables
-from labeltool.exporters.stm32.network import Network, Tensor
-from labeltool.frontend import Frontend
-from labeltool.modelfiles import ModelFiles
+from labeltool.audio.frontend import Frontend
+from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables
+from labeltool.exporters.stm32.tflite.summary import Network, Tensor
+from labeltool.networks.model_folder import ModelFiles
+from labeltool.networks.postprocessing import ClipRule
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wno-overlength-strings", "-Werror")
 SANITISED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -68,7 +68,7 @@ def write_chip(
     labels: Sequence[str] = LABELS,
 ) -> list[Path]:
     """Write the C of a frontend and a clip rule, with a stand-in for the network; return the sources to compile."""
-    sources = Path(str(files("labeltool.exporters.stm32").joinpath("csrc")))
+    sources = Path(str(files("labeltool.exporters.stm32.package").joinpath("csrc")))
     for path in sources.iterdir():
         if path.is_file() and not path.name.startswith("aed_nn"):
             shutil.copy(path, folder)

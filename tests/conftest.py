@@ -11,13 +11,13 @@ import soundfile
 from chip_helpers import LABELS
 from hypothesis import settings
 
-from labeltool import audio
 from labeltool import project as projects
-from labeltool.frontend import Frontend
+from labeltool.audio import files
+from labeltool.audio.frontend import Frontend
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Verdict
 from labeltool.store import Store
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 
 # A slow machine is no failing test.
 settings.register_profile("labeltool", deadline=None)
@@ -75,11 +75,12 @@ def int8() -> bytes:
     """An untrained network, converted: right in every shape and scale."""
     import keras
 
-    from labeltool import models, quantise
+    from labeltool.networks import build as networks
+    from labeltool.networks import quantization
 
     keras.utils.set_random_seed(1)
     patches = np.random.default_rng(1).normal(0, 1, (16, 64, 50)).astype(np.float32)
-    return quantise.to_int8(models.build("miniresnet", len(LABELS), Frontend()), patches)
+    return quantization.to_int8(networks.build("miniresnet", len(LABELS), Frontend()), patches)
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +95,7 @@ def modelled(tmp_path_factory: pytest.TempPathFactory, int8: bytes) -> Project:
     with project.open_store() as store:
         for number in range(6):
             path = write(f"{number}.wav", frequency_hz=300.0 * (number + 1), seconds=2.5)
-            found = audio.describe(path)
+            found = files.describe(path)
             licence = "CC BY 3.0" if number < 3 else "never seen"
             sound = Recording(found.path, found.sha256, found.sample_rate_hz, 1, found.frames, f"g{number}", licence)
             clip = Clip(found.sha256, 0.0, 2.5)

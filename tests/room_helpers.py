@@ -12,14 +12,14 @@ import pytest
 from conftest import tone_writer
 from textual.pilot import Pilot
 
-from labeltool.importers import audio as pool
+from labeltool.importers import audio_files
 from labeltool.project import Project
 from labeltool.records import Suggestion, Value
 from labeltool.store import Store, clips, journal, models
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 from labeltool.tui.app import Room
-from labeltool.tui.ask import AskScreen
-from labeltool.tui.spectrogram import Spectrogram
+from labeltool.tui.screens.ask import AskScreen
+from labeltool.tui.widgets.spectrogram import Spectrogram
 
 STRANGE_LABELS = (
     "a[/]b",
@@ -42,7 +42,7 @@ def fill(project: Project, folder: Path, count: int) -> Project:
     for place in range(count):
         write(f"tone{place}.wav", frequency_hz=300.0 * (place + 1), seconds=0.5)
     with project.open_store() as store:
-        take_in(store, pool.read([folder], None, None), kind="audio", source=str(folder))
+        take_in(store, audio_files.read([folder], None, None), kind="audio", source=str(folder))
     return project
 
 

@@ -8,19 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeltool import audio, modelfiles
-from labeltool.aggregate import ClipRule
-from labeltool.ancestry import FEWEST_TO_JUDGE_BY, Parent, validation_of
-from labeltool.ears.introducing import open_ear
+from labeltool.audio import files as audio_files
+from labeltool.audio.feature_cache import FeatureCache
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
-from labeltool.evaluate import evaluate
-from labeltool.features import FeatureCache
-from labeltool.frontend import Frontend
-from labeltool.lessons import Lesson, lesson
+from labeltool.networks import model_folder
+from labeltool.networks.postprocessing import ClipRule
+from labeltool.pretrained.probe import open_ear
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
-from labeltool.training import TrainingSettings
-from labeltool.unlabelled import gather, may_teach
+from labeltool.tasks.evaluate import evaluate
+from labeltool.training.fit import TrainingSettings
+from labeltool.training.semi_supervised import gather, may_teach
+from labeltool.training.targets import Lesson, lesson
+from labeltool.training.warm_start import FEWEST_TO_JUDGE_BY, Parent, validation_of
 
 P, A = Value.PRESENT, Value.ABSENT
 
@@ -38,8 +39,8 @@ def lesson_of(numbers: Sequence[int]) -> Lesson:
 
 
 def model(
-    directory: Path, parent: modelfiles.ModelFiles | None = None, **parts: Sequence[int]
-) -> modelfiles.ModelFiles:
+    directory: Path, parent: model_folder.ModelFiles | None = None, **parts: Sequence[int]
+) -> model_folder.ModelFiles:
     """Write down a model that was taught and checked on some clips; nobody runs its network."""
     directory.mkdir(parents=True)
     frontend = Frontend()
@@ -50,8 +51,8 @@ def model(
         "clip_rule": ClipRule().to_dict(),
     }
     seen = [(clip(number), part) for part, numbers in parts.items() for number in numbers]
-    modelfiles.write(directory, card=card, int8=b"", seen=seen, parent=parent)
-    return modelfiles.read(directory)
+    model_folder.write(directory, card=card, int8=b"", seen=seen, parent=parent)
+    return model_folder.read(directory)
 
 
 def test_what_a_pool_taught_is_known_to_every_generation(tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ def test_a_model_is_measured_on_what_it_never_met_where_there_is_enough(
         raise LabeltoolError("chosen")
 
     monkeypatch.setattr("labeltool.store.clips.labelled", lambda _: labelled(range(answered)))
-    monkeypatch.setattr("labeltool.evaluate.measure_on", listen)
+    monkeypatch.setattr("labeltool.tasks.evaluate.measure_on", listen)
     with pytest.raises(LabeltoolError, match="chosen"):
         evaluate(project, report=lambda *_: None)
     assert [one.clip.id for one in found] == list(measured)
@@ -136,7 +137,9 @@ def test_a_clip_of_the_pool_that_the_teacher_cannot_hear_is_left_out_and_said(
     stored = []
     for number in range(4):
         path = write_tone(f"{number}.wav", frequency_hz=300 * (number + 1), seconds=1.0)
-        stored.append(StoredClip(number, number, str(path), audio.content_hash(path), 0.0, 1.0, None, f"g{number}"))
+        stored.append(
+            StoredClip(number, number, str(path), audio_files.content_hash(path), 0.0, 1.0, None, f"g{number}")
+        )
     cache = FeatureCache(project.cache / "features", Frontend())
     assert not cache.compute(stored, workers=1)
     Path(stored[3].path).unlink()

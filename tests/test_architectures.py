@@ -10,15 +10,18 @@ import pytest
 from test_heads import P, add_tones, quiet, suggestions
 from test_heads import quickly as quickly
 
-from labeltool import classify, evaluate, models, retraining, strategies
-from labeltool.augment import Augmentation
+from labeltool.active_learning import strategies
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
-from labeltool.exporters import export
-from labeltool.frontend import Frontend
+from labeltool.exporters.registry import export
+from labeltool.inference import classify
+from labeltool.networks import build as networks
 from labeltool.project import Project
-from labeltool.waves import WaveSampler
+from labeltool.tasks import evaluate, retrain
+from labeltool.training.augment import Augmentation
+from labeltool.training.augment_waveform import WaveSampler
 
-PCM = models.ARCHITECTURES["aclnet"].frontend
+PCM = networks.ARCHITECTURES["aclnet"].frontend
 
 
 @pytest.mark.usefixtures("quickly")
@@ -27,7 +30,7 @@ def test_it_learns_is_measured_as_int8_and_says_what_the_chip_lacks(
     project: Project, tmp_path: Path, arch: str
 ) -> None:
     add_tones(project, tmp_path / "wav", *[(["low"], {"low": P}), (["high"], {"high": P})] * 9, (["high"], {}))
-    told = retraining.retrain(project, report=quiet, arch=arch)
+    told = retrain.retrain(project, report=quiet, arch=arch)
     assert told["arch"] == arch and told["clip_accuracy"] == told["int8_clip_accuracy"] == 1.0
     assert suggestions(project)[0].probabilities["high"] > 0.5
     assert evaluate.evaluate(project, report=quiet)["int8_patch_agreement"] > 0.9

@@ -14,18 +14,20 @@ import soundfile
 from ear_helpers import converted, quiet, written
 from test_command_line import labeltool
 
-from labeltool import audio, borrowed, modelfiles
 from labeltool import project as projects
-from labeltool.aggregate import ClipRule
-from labeltool.ears import shelf
-from labeltool.earshot import agreement
+from labeltool.active_learning import pretrained_suggester
+from labeltool.active_learning.suggest import in_turn, suggest
+from labeltool.audio import files
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
-from labeltool.frontend import Frontend
+from labeltool.networks import model_folder
+from labeltool.networks.postprocessing import ClipRule
+from labeltool.pretrained import registry
+from labeltool.pretrained.project_classes import agreement
 from labeltool.project import Project
 from labeltool.records import Clip, Recording, StoredClip
 from labeltool.store import Store, clips, journal, models, queue
-from labeltool.store.intake import take_in
-from labeltool.suggest import in_turn, suggest
+from labeltool.store.importing import take_in
 
 LEVELS = {"above": 0.4, "below": -0.4}
 
@@ -51,7 +53,7 @@ def level_ear(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def heard(project: Project, level_ear: Path, tmp_path: Path) -> Project:
     """A project with that ear and 24 clips, every second above zero and every second below."""
     names = written(tmp_path / "names.txt", b"Above, high\nBelow\nElsewhere\n")
-    shelf.add(project, report=quiet, file=str(level_ear), name="ear", labels=str(names), rate_hz=16_000)
+    registry.add(project, report=quiet, file=str(level_ear), name="ear", labels=str(names), rate_hz=16_000)
     assert projects.choose_ear(project, "ear")
     rng = np.random.default_rng(0)
     records: list[Recording | Clip] = []
@@ -59,7 +61,7 @@ def heard(project: Project, level_ear: Path, tmp_path: Path) -> Project:
         level = tuple(LEVELS.values())[number % 2] * rng.uniform(0.8, 1.2)
         path = tmp_path / f"{number:02}.wav"
         soundfile.write(path, (level + rng.normal(0, 0.01, 3200)).astype(np.float32), 16_000, subtype="FLOAT")
-        found = audio.describe(path)
+        found = files.describe(path)
         sound = Recording(found.path, found.sha256, found.sample_rate_hz, 1, found.frames, f"g{number}")
         records += [sound, Clip(found.sha256, 0.0, 0.2)]
     with project.open_store() as store:
@@ -77,9 +79,9 @@ def plainly_heard(heard: Project, tmp_path: Path) -> Project:
         return tf.sigmoid(tf.concat([30.0 * level, -30.0 * level, 0.0 * level], axis=1) - 6.0)
 
     file = written(tmp_path / "plain.tflite", converted(hear, (1, 1600)))
-    shelf.remove(heard, "ear")
+    registry.remove(heard, "ear")
     names = str(tmp_path / "names.txt")
-    shelf.add(heard, report=quiet, file=str(file), name="ear", labels=names, rate_hz=16_000, activation="none")
+    registry.add(heard, report=quiet, file=str(file), name="ear", labels=names, rate_hz=16_000, activation="none")
     return heard
 
 
@@ -158,7 +160,7 @@ def add_network(project: Project, store: Store, *, log_loss: float, checked: ran
 
     def publish(model_id: int) -> None:
         (project.models / str(model_id)).mkdir()
-        modelfiles.write(project.models / str(model_id), card=card, int8=b"", seen=seen)
+        model_folder.write(project.models / str(model_id), card=card, int8=b"", seen=seen)
 
     return models.add(store, parent_id=None, card=card, journal_mark=journal.mark(store), publish=publish)
 
@@ -167,8 +169,8 @@ def test_the_ear_gives_way_to_a_network_that_measures_better_on_the_same_clips(h
     with heard.open_store() as store:
         answer(store, range(20))
         network = add_network(heard, store, log_loss=5.0, checked=range(10))
-        worse = borrowed.suggest(heard, store, "ear", report=quiet, seed=0)
-        assert isinstance(worse, borrowed.Heard) and "10 validation clips, the model's 5.000" in worse.why
+        worse = pretrained_suggester.suggest(heard, store, "ear", report=quiet, seed=0)
+        assert isinstance(worse, pretrained_suggester.Heard) and "10 validation clips, the model's 5.000" in worse.why
         suggester = models.suggester(store)
         assert suggester is not None and suggester.card["network"] == network
         assert suggester.card["log_loss"] < suggester.card["network_log_loss"] == 5.0
@@ -177,14 +179,17 @@ def test_the_ear_gives_way_to_a_network_that_measures_better_on_the_same_clips(h
         assert newest is not None and newest.id == network
 
         add_network(heard, store, log_loss=1e-9, checked=range(10))
-        told = borrowed.suggest(heard, store, "ear", report=quiet, seed=0)
+        told = pretrained_suggester.suggest(heard, store, "ear", report=quiet, seed=0)
         assert isinstance(told, str) and "the model's 0.000" in told
         # Who asks for the ear by name gets it.
-        assert isinstance(borrowed.suggest(heard, store, "ear", report=quiet, seed=0, asked_for=True), borrowed.Heard)
+        assert isinstance(
+            pretrained_suggester.suggest(heard, store, "ear", report=quiet, seed=0, asked_for=True),
+            pretrained_suggester.Heard,
+        )
 
         add_network(heard, store, log_loss=1e-9, checked=range(3))
-        unjudged = borrowed.suggest(heard, store, "ear", report=quiet, seed=0)
-        assert isinstance(unjudged, borrowed.Heard) and "too few validation clips" in unjudged.why
+        unjudged = pretrained_suggester.suggest(heard, store, "ear", report=quiet, seed=0)
+        assert isinstance(unjudged, pretrained_suggester.Heard) and "too few validation clips" in unjudged.why
 
 
 def test_classes_found_by_answers_are_judged_on_answers_that_they_were_not_found_by(plainly_heard: Project) -> None:
@@ -209,12 +214,16 @@ def test_classes_are_held_against_the_network_by_figures_of_their_own(plainly_he
     with plainly_heard.open_store() as store:
         answer(store, range(20))
         add_network(plainly_heard, store, log_loss=5.0, checked=range(10))
-        told = borrowed.suggest(plainly_heard, store, "ear", report=quiet, seed=0)
-        assert isinstance(told, borrowed.Heard) and "own classes" in told.why and "the model's 5.000" in told.why
+        told = pretrained_suggester.suggest(plainly_heard, store, "ear", report=quiet, seed=0)
+        assert (
+            isinstance(told, pretrained_suggester.Heard)
+            and "own classes" in told.why
+            and "the model's 5.000" in told.why
+        )
         suggester = models.suggester(store)
         assert suggester is not None and f"log loss {suggester.card['log_loss']:.3f}" in told.why
         add_network(plainly_heard, store, log_loss=1e-9, checked=range(10))
-        assert isinstance(borrowed.suggest(plainly_heard, store, "ear", report=quiet, seed=0), str)
+        assert isinstance(pretrained_suggester.suggest(plainly_heard, store, "ear", report=quiet, seed=0), str)
 
 
 def test_a_file_that_is_gone_is_left_out_and_said(heard: Project) -> None:
@@ -255,7 +264,7 @@ def test_two_suggesters_take_turns_and_the_one_that_waits_says_so(heard: Project
 def test_how_classes_agree_with_the_answers_is_counted(heard: Project) -> None:
     with heard.open_store() as store:
         answer(store, range(6))
-        (shelf.folder(heard, "ear") / "mapping.toml").write_text('above = ["Elsewhere"]\n')
+        (registry.folder(heard, "ear") / "mapping.toml").write_text('above = ["Elsewhere"]\n')
     told = agreement(heard, report=quiet, name="ear")
     assert (told["clips"], told["heard"]) == (6, [3, 3, 0])
     # What is proposed is told whatever the file has.

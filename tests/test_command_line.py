@@ -69,7 +69,7 @@ print("LOADED", *sorted({HEAVY!r} & set(sys.modules)))
 def test_every_command_and_option_has_its_help() -> None:
     import click
 
-    from labeltool.cli import cli
+    from labeltool.cli.main import cli
 
     def visit(command: click.Command, name: str) -> Iterator[str]:
         if not command.help:

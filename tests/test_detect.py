@@ -20,21 +20,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_command_line import labeltool
 
-from labeltool import detecting, events, query
 from labeltool import project as projects
-from labeltool.child import Child
-from labeltool.ears import shelf
-from labeltool.ears.windows import Windows
+from labeltool.annotation import next_clips
+from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError
-from labeltool.events import Rules, find_events
-from labeltool.importers import audacity
-from labeltool.importers import audio as pool
+from labeltool.importers import audacity, audio_files
+from labeltool.inference import detect as inference_detect
+from labeltool.inference import events
+from labeltool.inference.events import Rules, find_events
+from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.records import Event, Suggestion, Value, Verdict
 from labeltool.store import Store, clips, journal, models, recordings, spans
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Kind, Mark
+from labeltool.tasks.process import Child
 
 RATE, WINDOW = 8000, 400
 PLAIN = Rules(smooth_s=0.0, join_s=0.0, shortest_s=0.0, lower=1.0)
@@ -117,7 +118,7 @@ def eared(project: Project, tmp_path: Path) -> Project:
     weights = (rising(WINDOW, 2) * 16 - 8 / WINDOW).astype(np.float32)
     path = written(tmp_path / "net.onnx", onnx(onnx_weights(weights), shape=(1, WINDOW), classes=2))
     names = written(tmp_path / "names.txt", b"low\nhigh\n")
-    shelf.add(project, report=quiet, file=str(path), labels=str(names), rate_hz=RATE, name="ear")
+    registry.add(project, report=quiet, file=str(path), labels=str(names), rate_hz=RATE, name="ear")
     return project
 
 
@@ -135,7 +136,9 @@ def high(told: dict[str, Any]) -> list[tuple[float, float]]:
 
 
 def detect(project: Project, *files: Path, **options: Any) -> list[dict[str, Any]]:
-    told = detecting.detect(project, report=quiet, files=[str(file) for file in files], **{"model": "ear", **options})
+    told = inference_detect.detect(
+        project, report=quiet, files=[str(file) for file in files], **{"model": "ear", **options}
+    )
     return list(told["files"])
 
 
@@ -159,7 +162,7 @@ def test_calls_are_found_where_they_are(eared: Project, tmp_path: Path) -> None:
 def test_an_ear_tells_of_the_projects_labels_where_it_knows_any(eared: Project, tmp_path: Path) -> None:
     path = recorded(tmp_path / "a.wav", 30.0, (10, 12))
     with eared.open_store() as store:
-        take_in(store, pool.read([path], None, None), kind="audio", source="test")
+        take_in(store, audio_files.read([path], None, None), kind="audio", source="test")
         recording = recordings.find_recording(store, "a.wav")
         spans.say_span(store, recording, Mark(1.0, 2.0), "High", annotator="ann")
     for threshold in (0.5, 0.6):
@@ -181,7 +184,7 @@ def test_where_no_class_stands_for_a_label_that_is_said_in_one_line(eared: Proje
     at = ("--project", eared.directory, "detect", path, "--model", "ear", "-o", tmp_path / "tracks")
     assert "is mapped" not in labeltool(*at).stderr
     with eared.open_store() as store:
-        take_in(store, pool.read([path], None, None), kind="audio", source="test")
+        take_in(store, audio_files.read([path], None, None), kind="audio", source="test")
         journal.say(store, 1, "Türklingel", annotator="ann")
     told = labeltool(*at)
     assert [line for line in told.stderr.splitlines() if "is mapped" in line] == [
@@ -249,7 +252,7 @@ def suggested(store: Store, recording: StoredRecording) -> list[tuple[str | None
 def scanned(store: Store, tmp_path: Path) -> tuple[StoredRecording, int]:
     """A recording of a minute in two clips, and a model."""
     path = recorded(tmp_path / "a.wav", 60.0)
-    take_in(store, pool.read([path], 30.0, None), kind="audio", source="test")
+    take_in(store, audio_files.read([path], 30.0, None), kind="audio", source="test")
     card = {"architecture": "none", "labels_seen": 2, "clip_accuracy": None, "int8_clip_accuracy": None}
     model_id = models.add(store, parent_id=None, card=card, journal_mark="", publish=lambda _: None)
     return recordings.find_recording(store, "a.wav"), model_id
@@ -264,7 +267,7 @@ def test_found_spans_are_suggested_and_the_next_ones_take_their_place(
     assert spans.replace_held(store, recording, model_id, first) == 3
     assert sorted(suggested(store, recording)) == [("owl", 1, 2), ("owl", 40, 50), ("rain", 1, 2)]
     assert clips.counts(store) == before and len(clips.all_clips(store)) == 2
-    assert {clip.id for clip in query.next_clips(store, 9, annotator="ann")} == {1, 2}
+    assert {clip.id for clip in next_clips.next_clips(store, 9, annotator="ann")} == {1, 2}
     spans.replace_held(store, recording, model_id, [event("owl", 41, 50)])
     assert suggested(store, recording) == [("owl", 41, 50)]
     (rows,) = store.connection.execute("SELECT COUNT(*) FROM clips").fetchone()

@@ -17,10 +17,10 @@ import pytest
 from ear_helpers import altered, converted, message, onnx, onnx_value, onnx_weights, quiet, rising, with_list, written
 from test_command_line import labeltool
 
-from labeltool.ears import classes, introducing, shelf
-from labeltool.ears.introducing import introduce, open_ear
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
-from labeltool.frontend import Frontend
+from labeltool.pretrained import class_list, probe, registry
+from labeltool.pretrained.probe import introduce, open_ear
 from labeltool.project import Project
 
 ONES = np.full(400, 32767, np.int16)
@@ -34,14 +34,14 @@ def linear(tmp_path: Path) -> Path:
 
 def test_class_lists_are_read_as_networks_come_with_them() -> None:
     yamnet = 'index,mid,display_name\n0,/m/1,Speech\n2,/m/3,"Cat, tom"\n1,/m/2,Dog\n'
-    assert classes.parse(yamnet) == ("Speech", "Dog", "Cat, tom")
+    assert class_list.parse(yamnet) == ("Speech", "Dog", "Cat, tom")
     birds = "Turdus merula_Eurasian Blackbird\nDog_Dog\n"
-    assert classes.parse(birds) == ("Turdus merula_Eurasian Blackbird", "Dog_Dog")
-    assert classes.parse("0 background\n1 dog bark\n2: cat") == ("background", "dog bark", "cat")
-    assert classes.parse("1,dog\n2,cat\n\n") == ("dog", "cat")
+    assert class_list.parse(birds) == ("Turdus merula_Eurasian Blackbird", "Dog_Dog")
+    assert class_list.parse("0 background\n1 dog bark\n2: cat") == ("background", "dog bark", "cat")
+    assert class_list.parse("1,dog\n2,cat\n\n") == ("dog", "cat")
     # No numbering, but names that begin with numbers.
-    assert classes.parse("3 knocks\n7 knocks") == ("3 knocks", "7 knocks")
-    assert classes.parse("Rain, heavy\nRain, light\r\n") == ("Rain, heavy", "Rain, light")
+    assert class_list.parse("3 knocks\n7 knocks") == ("3 knocks", "7 knocks")
+    assert class_list.parse("Rain, heavy\nRain, light\r\n") == ("Rain, heavy", "Rain, light")
 
 
 @pytest.mark.parametrize("shape", [(400,), (1, 400), (1, 1, 1, 400), ("batch", 400), (1, "length")])
@@ -49,18 +49,18 @@ def test_samples_go_in_by_any_shape_and_logits_become_probabilities(tmp_path: Pa
     path = written(tmp_path / "net.onnx", onnx(onnx_weights(rising(400, 4)), shape=shape, classes=4))
     card = introduce(path, rate_hz=8000, window=400 if shape == (1, "length") else None, classes=list("abcd"))
     assert (card.window, card.activation, card.embedding) == (400, "sigmoid", None)
-    found = introducing.Ear(path, card).probabilities(ONES)
+    found = probe.Ear(path, card).probabilities(ONES)
     np.testing.assert_allclose(found, 1 / (1 + np.exp(-np.arange(4))), atol=1e-3)
     asked = introduce(path, rate_hz=8000, window=400, activation="softmax")
     powers = np.exp(np.arange(4))
-    np.testing.assert_allclose(introducing.Ear(path, asked).probabilities(ONES), powers / powers.sum(), atol=1e-3)
+    np.testing.assert_allclose(probe.Ear(path, asked).probabilities(ONES), powers / powers.sum(), atol=1e-3)
 
 
 def test_a_window_may_be_standardised_and_a_frontend_may_hear(tmp_path: Path, linear: Path) -> None:
     card = introduce(linear, rate_hz=8000, standardised=True)
     # Loudness and offset do not reach it.
     wave = np.random.default_rng(0).normal(0, 2000, 400).astype(np.int16)
-    ear = introducing.Ear(linear, card)
+    ear = probe.Ear(linear, card)
     np.testing.assert_allclose(ear.scores(wave), ear.scores((3 * wave + 500).astype(np.int16)), atol=1e-3)
 
     frontend = Frontend(n_mels=8, patch_frames=5, patch_hop=5)
@@ -69,10 +69,10 @@ def test_a_window_may_be_standardised_and_a_frontend_may_hear(tmp_path: Path, li
     (patch,) = frontend.patches(frontend.log_mel(samples))
     for name, shape, place in (("mels", (1, 8, 5, 1), 7 * 5 + 2), ("time", (1, 5, 8), 2 * 8 + 7)):
         path = written(tmp_path / f"{name}.tflite", converted(one_of(place), shape))
-        card = introduce(path, frontend=introducing.read_frontend(tmp_path / "frontend.json"))
+        card = introduce(path, frontend=probe.read_frontend(tmp_path / "frontend.json"))
         assert (card.rate_hz, card.window) == (16_000, frontend.patch_samples)
         # The highest band of the third frame, whichever way round the network wants them.
-        assert introducing.Ear(path, card).scores(samples)[1] == pytest.approx(patch[7, 2], abs=1e-4)
+        assert probe.Ear(path, card).scores(samples)[1] == pytest.approx(patch[7, 2], abs=1e-4)
     with pytest.raises(LabeltoolError, match=r"takes \[1, 5, 8\]; the frontend makes \[8, 6\]"):
         introduce(path, frontend=Frontend(n_mels=8, patch_frames=6))
     with pytest.raises(LabeltoolError, match=r"takes \[1, 5, 8\], not samples .*--frontend"):
@@ -100,10 +100,10 @@ def test_a_bird_network_of_48_khz_and_an_open_batch_works_like_any_other(project
     (tmp_path / "labels.txt").write_text("Turdus merula_Eurasian Blackbird\nDog_Dog\n")
     options = {"file": str(tmp_path / "birds.tflite"), "labels": str(tmp_path / "labels.txt"), "report": quiet}
     with pytest.raises(LabeltoolError, match=r"does not say at which rate it hears .*--rate HZ"):
-        shelf.add(project, **options)
-    told = shelf.add(project, **options, rate_hz=48_000)
+        registry.add(project, **options)
+    told = registry.add(project, **options, rate_hz=48_000)
     assert (told["window"], told["classes"], told["activation"]) == (144_000, 2, "sigmoid")
-    ear = open_ear(shelf.find(project, "birds"), embedding=True)
+    ear = open_ear(registry.find(project, "birds"), embedding=True)
     assert ear.embed(np.zeros(1000, np.int16)).shape == (10,)
 
 
@@ -119,7 +119,7 @@ def test_a_network_of_any_length_is_given_windows_and_its_frames_are_averaged(tm
         introduce(path, rate_hz=8000)
     card = introduce(path, rate_hz=8000, window=1200, classes=list("abc"), activation="none")
     half = np.concatenate([np.full(400, 16384), np.zeros(800)]).astype(np.int16)
-    ear = introducing.Ear(path, card, embedding=True)
+    ear = probe.Ear(path, card, embedding=True)
     np.testing.assert_allclose(ear.probabilities(half), [1 / 6] * 3, atol=1e-5)
     # One window: mean and maximum over windows are the same.
     np.testing.assert_allclose(ear.embed(half), [1 / 6] * 10, atol=1e-5)
@@ -225,7 +225,7 @@ def test_a_hostile_file_is_refused_in_one_line_and_nothing_of_it_runs(
         path.write_bytes(make(ear_file.read_bytes()))
     path.with_suffix(".bin").write_bytes(b"")
     with pytest.raises(LabeltoolError, match=re.escape(said)) as refused:
-        shelf.add(project, report=quiet, file=str(path), rate_hz=16_000)
+        registry.add(project, report=quiet, file=str(path), rate_hz=16_000)
     assert len(str(refused.value).splitlines()) == 1 and path.stem in str(refused.value)
     assert not (tmp_path / "owned").exists() and not (project.models / "ears").exists()
 
@@ -240,7 +240,7 @@ def test_what_only_asks_for_memory_once_it_runs_is_refused_too(project: Project,
     )
     path = written(tmp_path / "grows.onnx", message(f1=8, f7=graph, f8=message(f1="", f2=17)))
     with pytest.raises(LabeltoolError, match=r"onnxruntime refuses it|the network stopped"):
-        shelf.add(project, report=quiet, file=str(path), rate_hz=16_000)
+        registry.add(project, report=quiet, file=str(path), rate_hz=16_000)
 
 
 @pytest.mark.parametrize(
@@ -264,49 +264,49 @@ def test_a_runtime_that_crashes_or_is_not_there_ends_in_one_line(
     done = labeltool(*at, check=1, PYTHONPATH=path)
     assert done.stdout == "" and len(done.stderr.splitlines()) == 1
     assert (said if isinstance(said, str) else f"killed by signal {said}") in done.stderr
-    assert shelf.names(project) == []
+    assert registry.names(project) == []
 
 
 def test_the_shelf_takes_an_ear_once_and_under_one_name(project: Project, linear: Path, tmp_path: Path) -> None:
     names = written(tmp_path / "names.txt", b"a\nb\nc\nd\n")
     options: dict[str, Any] = {"report": quiet, "file": str(linear), "labels": str(names), "rate_hz": 8000}
-    assert shelf.add(project, **options)["added"] is True
+    assert registry.add(project, **options)["added"] is True
     place = project.models / "ears" / "net"
     stood = {path: path.stat().st_mtime_ns for path in place.iterdir()}
-    assert shelf.add(project, **options)["added"] is False
+    assert registry.add(project, **options)["added"] is False
     assert {path: path.stat().st_mtime_ns for path in place.iterdir()} == stood
     other = onnx(onnx_weights(2 * rising(400, 4)), shape=(1, 400), classes=4)
     linear.write_bytes(other)
     with pytest.raises(LabeltoolError, match=r"another ear is called 'net' .*--name.*labeltool model remove net"):
-        shelf.add(project, **options)
-    assert shelf.add(project, **options, name="twice")["name"] == "twice"
-    assert shelf.names(project) == ["net", "twice"]
+        registry.add(project, **options)
+    assert registry.add(project, **options, name="twice")["name"] == "twice"
+    assert registry.names(project) == ["net", "twice"]
     for name in ("../out", ".hidden", "a/b", "", "17", "x" * 65):
         with pytest.raises(LabeltoolError, match="an ear cannot be called"):
-            shelf.add(project, **options, name=name)
+            registry.add(project, **options, name=name)
     # The original may go; what stands on the shelf may not change.
     linear.unlink()
-    assert open_ear(shelf.find(project, "net")).card.classes == ("a", "b", "c", "d")
+    assert open_ear(registry.find(project, "net")).card.classes == ("a", "b", "c", "d")
     (place / "net.onnx").write_bytes(other)
     with pytest.raises(LabeltoolError, match=r"is not the file its card speaks of"):
-        open_ear(shelf.find(project, "net"))
-    shelf.remove(project, "net")
+        open_ear(registry.find(project, "net"))
+    registry.remove(project, "net")
     assert [path.name for path in place.parent.iterdir()] == ["twice"]
     with pytest.raises(LabeltoolError, match=r"there is no file or ear 'net' .*the project's are: twice"):
-        shelf.find(project, "net")
+        registry.find(project, "net")
 
 
 def test_yamnet_and_aclnet_are_what_they_say(project: Project, real_data: Path) -> None:
     yamnet, aclnet = real_data / "models" / "yamnet", real_data / "models" / "aclnet"
-    told = shelf.add(project, report=quiet, file=str(yamnet / "yamnet.tflite"))
+    told = registry.add(project, report=quiet, file=str(yamnet / "yamnet.tflite"))
     assert (told["classes"], told["rate_hz"], told["window"], told["embedding"]) == (521, 16_000, 15_600, "115")
-    card = open_ear(shelf.find(project, "yamnet")).card
+    card = open_ear(registry.find(project, "yamnet")).card
     # Inside the file is the same list as beside it.
-    assert card.classes == classes.read(yamnet / "yamnet_class_map.csv") and card.activation == "none"
+    assert card.classes == class_list.read(yamnet / "yamnet_class_map.csv") and card.activation == "none"
     pytest.importorskip("openvino")
     options: dict[str, Any] = {"rate_hz": 16_000, "labels": str(aclnet / "aclnet_53cl.txt"), "standardised": True}
     file = str(aclnet / "aclnet_des_53_int8.xml")
-    told = shelf.add(project, report=quiet, file=file, name="aclnet", **options)
+    told = registry.add(project, report=quiet, file=file, name="aclnet", **options)
     assert (told["classes"], told["window"], told["activation"]) == (53, 16_000, "none")
     assert {path.suffix for path in (project.models / "ears" / "aclnet").iterdir()} == {".xml", ".bin", ".json"}
     bark = real_data / "esc10" / "audio" / "1-100032-A-0.ogg"

@@ -13,10 +13,11 @@ import soundfile
 from ear_helpers import onnx, onnx_weights, quiet, rising, written
 from test_command_line import labeltool
 
-from labeltool import classify
-from labeltool.ears import shelf, windows
-from labeltool.ears.windows import Windows
+from labeltool.audio import windows
+from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError
+from labeltool.inference import classify
+from labeltool.pretrained import registry
 from labeltool.project import Project
 
 RATE, WINDOW = 8000, 400
@@ -27,7 +28,7 @@ def eared(project: Project, tmp_path: Path) -> Project:
     """A project with an ear of three classes that tells, as logits, how far samples lie above zero."""
     path = written(tmp_path / "net.onnx", onnx(onnx_weights(rising(WINDOW, 3)), shape=(1, WINDOW), classes=3))
     names = written(tmp_path / "names.txt", b"low\nmiddle\n\x1b[1mhigh\n")
-    shelf.add(project, report=quiet, file=str(path), labels=str(names), rate_hz=RATE, name="ear")
+    registry.add(project, report=quiet, file=str(path), labels=str(names), rate_hz=RATE, name="ear")
     return project
 
 
@@ -122,6 +123,6 @@ def test_an_ear_goes_by_its_name_its_folder_or_its_file_also_without_a_project(e
         heard(eared, file, "eat")
     with pytest.raises(LabeltoolError, match=r"does not say at which rate it hears"):
         heard(None, file, str(tmp_path / "net.onnx"))
-    shelf.add(eared, report=quiet, file=str(tmp_path / "net.onnx"), rate_hz=RATE, name="mute")
+    registry.add(eared, report=quiet, file=str(tmp_path / "net.onnx"), rate_hz=RATE, name="mute")
     with pytest.raises(LabeltoolError, match=r"has no class list .*--labels FILE"):
         heard(eared, file, "mute")

@@ -17,14 +17,15 @@ import pytest
 from ear_helpers import altered, message, onnx, onnx_value, onnx_weights, quiet, rising, with_list, written
 from test_command_line import labeltool
 
-from labeltool.commands.common import Progress
-from labeltool.ears import classes, metadata, network, protobuf, runtimes, shelf
-from labeltool.ears import onnx as onnx_files
-from labeltool.ears import openvino as openvino_files
-from labeltool.ears.card import EarCard, write_card
-from labeltool.ears.ear import Ear
-from labeltool.ears.introducing import introduce, open_ear
+from labeltool.cli.common import Progress
 from labeltool.errors import LabeltoolError
+from labeltool.pretrained import class_list, registry, runtimes
+from labeltool.pretrained.card import EarCard, write_card
+from labeltool.pretrained.model import Ear
+from labeltool.pretrained.probe import introduce, open_ear
+from labeltool.pretrained.runtimes import base, protobuf, tflite_metadata
+from labeltool.pretrained.runtimes import onnx as runtimes_onnx
+from labeltool.pretrained.runtimes import openvino as runtimes_openvino
 from labeltool.project import Project
 
 ONES = np.full(400, 32767, np.int16)
@@ -91,7 +92,7 @@ def test_a_strangers_card_is_refused_in_one_line_that_names_it(
     text = "[" * 100_000 if told is None else json.dumps(card.to_dict() | told(card))
     (linear.parent / "ear.json").write_text(text)
     with pytest.raises(LabeltoolError) as refused:
-        open_ear(shelf.find(None, str(linear.parent)))
+        open_ear(registry.find(None, str(linear.parent)))
     assert str(refused.value).startswith(f"{linear.parent / 'ear.json'}: ") and said in str(refused.value)
 
 
@@ -99,7 +100,7 @@ def test_another_bin_than_the_cards_is_refused_even_where_the_card_is_silent(tmp
     graph = written(tmp_path / "net.xml", b"<net/>")
     written(tmp_path / "net.bin", b"")
     with pytest.raises(LabeltoolError, match=r"net\.bin: is not the file its card speaks of"):
-        Ear(graph, EarCard({"net.xml": network.hashed(graph)}, 8000, 400, (1, 400), (), "y"))
+        Ear(graph, EarCard({"net.xml": base.hashed(graph)}, 8000, 400, (1, 400), (), "y"))
 
 
 def test_a_functions_default_reaches_no_other_file_and_training_is_refused(
@@ -117,11 +118,11 @@ def test_a_functions_default_reaches_no_other_file_and_training_is_refused(
     opsets = [opset, message(f1=domain, f2=1)]
     path = written(tmp_path / "default.onnx", message(f1=8, f7=graph, f8=opsets, f25=function))
     with pytest.raises(LabeltoolError, match="keeps its weights in another file"):
-        onnx_files.examine(path)
+        runtimes_onnx.examine(path)
     plain = onnx(onnx_weights(rising(400, 4)), shape=(1, 400), classes=4)
-    onnx_files.examine(written(path, plain))
+    runtimes_onnx.examine(written(path, plain))
     with pytest.raises(LabeltoolError, match="not a whole ONNX network"):
-        onnx_files.examine(written(path, plain + message(f20=message(f1=graph))))
+        runtimes_onnx.examine(written(path, plain + message(f20=message(f1=graph))))
 
 
 def test_a_network_may_tell_the_likeliest_class_beside_its_scores(tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_a_network_may_tell_the_likeliest_class_beside_its_scores(tmp_path: Path
 def test_a_network_that_stops_is_named(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ear = open_ear(linear, rate_hz=8000)
     with pytest.raises(LabeltoolError, match=r"^\S+net\.onnx: the network stopped: "):
-        monkeypatch.setattr(onnx_files.ONNXNetwork, "run", _with_wrong_input(onnx_files.ONNXNetwork.run))
+        monkeypatch.setattr(runtimes_onnx.ONNXNetwork, "run", _with_wrong_input(runtimes_onnx.ONNXNetwork.run))
         ear.scores(ONES)
 
 
@@ -153,7 +154,7 @@ def test_a_file_that_asks_for_memory_is_bounded_while_it_is_read_and_heard_with(
 ) -> None:
     ear = open_ear(linear, rate_hz=8000)
     huge = 64 << 30
-    for owner, name in ((protobuf.Reader, "fields"), (onnx_files.ONNXNetwork, "run")):
+    for owner, name in ((protobuf.Reader, "fields"), (runtimes_onnx.ONNXNetwork, "run")):
         with monkeypatch.context() as asking:
             asking.setattr(owner, name, lambda *_: bytearray(huge))
             with pytest.raises(LabeltoolError, match=r"net\.onnx: asks for more memory than any ear needs"):
@@ -162,9 +163,9 @@ def test_a_file_that_asks_for_memory_is_bounded_while_it_is_read_and_heard_with(
 
 def test_a_file_of_a_million_fields_is_none(linear: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protobuf, "MOST_FIELDS", 1000, raising=False)
-    onnx_files.examine(linear)
+    runtimes_onnx.examine(linear)
     with pytest.raises(LabeltoolError, match="not a whole ONNX network"):
-        onnx_files.examine(written(linear, linear.read_bytes() + message(f2=[b""] * 1000)))
+        runtimes_onnx.examine(written(linear, linear.read_bytes() + message(f2=[b""] * 1000)))
 
 
 def test_subgraphs_that_share_their_tensors_are_made_up(tmp_path: Path) -> None:
@@ -227,15 +228,15 @@ def test_a_list_inside_the_file_chooses_the_output_and_a_damaged_one_is_no_list(
         if harm:
             begin = content.find(b"labels.txt") + 30
             content[begin : begin + 200] = b"\xff" * 200
-        assert metadata.read(bytes(content)) == metadata.Metadata()
+        assert tflite_metadata.read(bytes(content)) == tflite_metadata.Metadata()
 
 
 def test_numbers_without_end_are_names_and_endless_lines_are_no_list(tmp_path: Path) -> None:
     digits = "9" * 5000
-    assert classes.parse(f"{digits} dog\n1 cat\n") == (f"{digits} dog", "1 cat")
-    assert classes.parse(f"index,name\n{digits},dog\n1,cat\n") == ("dog", "cat")
+    assert class_list.parse(f"{digits} dog\n1 cat\n") == (f"{digits} dog", "1 cat")
+    assert class_list.parse(f"index,name\n{digits},dog\n1,cat\n") == ("dog", "cat")
     with pytest.raises(LabeltoolError, match=r"long\.txt: is not a list of classes"):
-        classes.read(written(tmp_path / "long.txt", b'"' + b"x" * 200_000 + b'"\n'))
+        class_list.read(written(tmp_path / "long.txt", b'"' + b"x" * 200_000 + b'"\n'))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
@@ -244,7 +245,7 @@ def test_entities_are_refused_in_any_encoding(tmp_path: Path, encoding: str) -> 
     path = written(tmp_path / "net.xml", text.encode(encoding))
     written(tmp_path / "net.bin", b"")
     with pytest.raises(LabeltoolError, match="it declares entities"):
-        openvino_files.examine(path)
+        runtimes_openvino.examine(path)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +261,7 @@ def test_a_loops_body_is_examined_too(tmp_path: Path, within: str, said: str) ->
     path = written(tmp_path / "net.xml", f"<net><layers>{loop}</layers></net>".encode())
     written(tmp_path / "net.bin", b"")
     with pytest.raises(LabeltoolError, match=said):
-        openvino_files.examine(path)
+        runtimes_openvino.examine(path)
 
 
 def test_an_openvino_network_runs_and_embeds_from_within(tmp_path: Path) -> None:
@@ -324,10 +325,10 @@ def test_an_ear_that_is_added_twice_at_once_stands_there_once(
     project: Project, linear: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     card = introduce(linear, rate_hz=8000)
-    monkeypatch.setattr(shelf.introducing, "introduce", lambda *_, **__: card)
+    monkeypatch.setattr(registry.introducing, "introduce", lambda *_, **__: card)
 
     def add() -> bool:
-        return bool(shelf.add(project, report=quiet, file=str(linear))["added"])
+        return bool(registry.add(project, report=quiet, file=str(linear))["added"])
 
     with ThreadPoolExecutor(1) as pool:
         others: list[Future[bool]] = []
@@ -338,6 +339,6 @@ def test_an_ear_that_is_added_twice_at_once_stands_there_once(
                 wait(others, 0.3)  # it may not get through now
             write_card(folder, one)
 
-        monkeypatch.setattr(shelf, "write_card", interrupted)
+        monkeypatch.setattr(registry, "write_card", interrupted)
         assert add() is True and others[0].result() is False
     assert [path.name for path in (project.models / "ears").iterdir()] == ["net"]

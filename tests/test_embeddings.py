@@ -14,37 +14,31 @@ from test_borrowed import heard as heard
 from test_borrowed import level_ear as level_ear
 from test_command_line import labeltool
 
-from labeltool import (
-    classify,
-    comparing,
-    detecting,
-    evaluate,
-    modelfiles,
-    models,
-    quantise,
-    retraining,
-    simulation,
-    strategies,
-)
 from labeltool import project as projects
-from labeltool.augment import Augmentation
-from labeltool.ears import shelf
-from labeltool.ears.card import read_card
-from labeltool.ears.frames import EarFrames, ear_for, frontend_by
-from labeltool.embeddings import EmbeddingSampler
+from labeltool.active_learning import strategies
+from labeltool.active_learning.suggest import suggest
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
-from labeltool.exporters import export
-from labeltool.frontend import Frontend
+from labeltool.exporters.registry import export
+from labeltool.inference import classify, detect
+from labeltool.networks import build as networks
+from labeltool.networks import model_folder, quantization
+from labeltool.pretrained import registry
+from labeltool.pretrained.card import read_card
+from labeltool.pretrained.embedding_frontend import EarFrames, ear_for, frontend_by
 from labeltool.project import Project
+from labeltool.similarity import compare
 from labeltool.store import clips
-from labeltool.suggest import suggest
-from labeltool.training import predict
+from labeltool.tasks import evaluate, retrain, simulate
+from labeltool.training.augment import Augmentation
+from labeltool.training.augment_embedding import EmbeddingSampler
+from labeltool.training.fit import predict
 
 OVER_EMBEDDINGS = ["embedding-mlp", "embedding-attention"]
 
 
 def by_ear(project: Project, arch: str) -> Frontend:
-    path = shelf.find(project, "ear")
+    path = registry.find(project, "ear")
     return frontend_by(arch, None, path, read_card(path.parent))
 
 
@@ -57,20 +51,20 @@ def test_it_learns_suggests_is_measured_and_exported_and_the_ear_can_go_and_come
         sound = clips.unanswered(store)[0]
     # The settings' ear, which feeds the network, also teaches it; the other is taught by answers alone.
     teacher = None if arch == "embedding-mlp" else ""
-    told = retraining.retrain(heard, report=quiet, arch=arch, teacher=teacher)
+    told = retrain.retrain(heard, report=quiet, arch=arch, teacher=teacher)
     assert (told["arch"], told["hears_by"], told["clip_accuracy"], told["int8_clip_accuracy"]) == (arch, "ear", 1, 1)
-    files = modelfiles.read(heard.models / str(told["model"]))
+    files = model_folder.read(heard.models / str(told["model"]))
     assert files.card["hears_by"]["file"] == "level.tflite" and files.frontend == by_ear(heard, arch)
     assert (files.card["teacher"] is None) == (teacher == "")
     asked = suggest(heard, report=quiet, model_id=told["model"])
     with heard.open_store() as store:
         assert asked["suggestions"] == 8 and all(right(store))
     # From the second time on it goes on from the last.
-    assert retraining.retrain(heard, report=quiet, arch=arch, teacher="")["warm"]
+    assert retrain.retrain(heard, report=quiet, arch=arch, teacher="")["warm"]
     answers = {"model": str(told["model"]), "files": [sound.path]}
     (one,) = classify.classify(heard, report=quiet, **answers)["files"]
     assert one["scores"][0]["label"] == truth(sound) and one["windows"][0]["label"] == truth(sound)
-    (found,) = detecting.detect(heard, report=quiet, processes=1, **answers)["files"]
+    (found,) = detect.detect(heard, report=quiet, processes=1, **answers)["files"]
     assert [span["label"] for span in found["spans"]] == [truth(sound)]
 
     options = {"report": quiet, "model_id": None, "output": str(tmp_path / "out"), "force": False}
@@ -81,21 +75,21 @@ def test_it_learns_suggests_is_measured_and_exported_and_the_ear_can_go_and_come
         export(heard, products=["stm32"], **options)
 
     source = heard.directory.parent / "level.tflite"
-    source.write_bytes(shelf.find(heard, "ear").read_bytes())
-    shelf.remove(heard, "ear")
+    source.write_bytes(registry.find(heard, "ear").read_bytes())
+    registry.remove(heard, "ear")
     for work in (
         lambda: evaluate.evaluate(heard, report=quiet),
         lambda: suggest(heard, report=quiet),
-        lambda: comparing.compare(heard, report=quiet),
+        lambda: compare.compare(heard, report=quiet),
         lambda: classify.classify(heard, report=quiet, **answers),
         lambda: classify.classify(None, report=quiet, model=written, files=[sound.path]),
-        lambda: detecting.detect(heard, report=quiet, **answers),
+        lambda: detect.detect(heard, report=quiet, **answers),
     ):
         with pytest.raises(LabeltoolError, match=r"hears by the borrowed network ear, which.*add` it again") as gone:
             work()
         assert "\n" not in str(gone.value)
     names = str(heard.directory.parent / "names.txt")
-    shelf.add(heard, report=quiet, file=str(source), name="again", labels=names, rate_hz=16_000)
+    registry.add(heard, report=quiet, file=str(source), name="again", labels=names, rate_hz=16_000)
     assert evaluate.evaluate(heard, report=quiet)["int8_clip_accuracy"] == 1.0
     assert suggest(heard, report=quiet)["suggestions"] == 8
 
@@ -105,11 +99,11 @@ def test_which_ear_it_is_is_named_set_or_the_only_one_and_else_said_how_to_get_o
 ) -> None:
     settings = replace(heard.settings, ear=None)
     unset = replace(heard, settings=settings)
-    path = shelf.find(heard, "ear")
+    path = registry.find(heard, "ear")
     assert ear_for(heard, "miniresnet") is None
     assert ear_for(heard, "embedding-mlp") == ear_for(unset, "embedding-mlp") == path
-    shelf.add(heard, report=quiet, file=str(level_ear), name="second", rate_hz=16_000)
-    assert ear_for(unset, "embedding-mlp", "second") == shelf.find(heard, "second")
+    registry.add(heard, report=quiet, file=str(level_ear), name="second", rate_hz=16_000)
+    assert ear_for(unset, "embedding-mlp", "second") == registry.find(heard, "second")
     with pytest.raises(LabeltoolError, match=r"several of them.*--ear names one of ear, second"):
         ear_for(unset, "embedding-mlp")
     with pytest.raises(LabeltoolError, match=r"no ear 'third'.*there are: ear, second"):
@@ -117,7 +111,7 @@ def test_which_ear_it_is_is_named_set_or_the_only_one_and_else_said_how_to_get_o
     with pytest.raises(LabeltoolError, match=r"miniresnet hears for itself.*--teacher"):
         ear_for(heard, "miniresnet", "ear")
     for name in ("ear", "second"):
-        shelf.remove(heard, name)
+        registry.remove(heard, name)
     refused = labeltool("--project", heard.directory, "retrain", "--arch", "embedding-mlp", check=1).stderr
     assert "none that embeds sounds (`labeltool model fetch` or `add` brings one)" in refused.splitlines()[-1]
 
@@ -126,7 +120,7 @@ def test_frames_are_the_ears_word_on_each_window_with_its_level_before_it(heard:
     frontend = by_ear(heard, "embedding-mlp")
     assert (frontend.n_fft, frontend.hop, frontend.n_mels, frontend.columns) == (1600, 800, 8, 9)
     assert Frontend.from_dict(frontend.to_dict()) == frontend and frontend.patch_hops_s == 0.1
-    path = shelf.find(heard, "ear")
+    path = registry.find(heard, "ear")
     pcm = np.zeros(4000, np.int16)
     pcm[:1600] = 8192
     pcm[2400:] = -16_384
@@ -146,7 +140,7 @@ def test_frames_are_the_ears_word_on_each_window_with_its_level_before_it(heard:
 
 
 def test_training_patches_are_mixtures_of_activations_with_windows_left_out() -> None:
-    frontend = replace(models.ARCHITECTURES["embedding-attention"].frontend, n_mels=6, ear="")
+    frontend = replace(networks.ARCHITECTURES["embedding-attention"].frontend, n_mels=6, ear="")
     rng = np.random.default_rng(0)
     one, other = (np.abs(rng.normal(1, 0.1, (9, 6))).astype(np.float32) for _ in range(2))
     one[:, :3] = other[:, 3:] = 0
@@ -169,15 +163,15 @@ def test_training_patches_are_mixtures_of_activations_with_windows_left_out() ->
 
 @pytest.mark.parametrize("width, windows", [(1024, 1), (1024, 5), (7, 3)])
 def test_sizes_follow_from_the_width_of_the_ear(width: int, windows: int) -> None:
-    frontend = replace(models.ARCHITECTURES["embedding-mlp"].frontend, n_mels=width, patch_frames=windows)
+    frontend = replace(networks.ARCHITECTURES["embedding-mlp"].frontend, n_mels=width, patch_frames=windows)
     hidden, attending, labels = 256, 64, 10
     head = labels * (hidden + 1)
-    mlp = models.build("embedding-mlp", labels, frontend)
+    mlp = networks.build("embedding-mlp", labels, frontend)
     assert mlp.count_params() == hidden * (width + 1) + head
-    assert models.macc(mlp) == windows * width * hidden + labels * hidden
-    attention = models.build("embedding-attention", labels, frontend)
+    assert networks.macc(mlp) == windows * width * hidden + labels * hidden
+    attention = networks.build("embedding-attention", labels, frontend)
     assert attention.count_params() == hidden * (width + 1) + attending * (hidden + 1) + attending + head
-    assert models.macc(attention) == windows * hidden * (width + attending) + windows * attending + labels * hidden
+    assert networks.macc(attention) == windows * hidden * (width + attending) + windows * attending + labels * hidden
 
 
 @pytest.mark.parametrize("arch", OVER_EMBEDDINGS)
@@ -185,12 +179,12 @@ def test_int8_says_what_float_says_and_silence_can_be_passed_over(arch: str) -> 
     import keras
 
     keras.utils.set_random_seed(2)
-    frontend = replace(models.ARCHITECTURES[arch].frontend, n_mels=64)
-    network = models.build(arch, 4, frontend)
+    frontend = replace(networks.ARCHITECTURES[arch].frontend, n_mels=64)
+    network = networks.build(arch, 4, frontend)
     rows = np.abs(np.random.default_rng(1).normal(0, 1, (120, 64, frontend.patch_frames))).astype(np.float32)
     patches = frontend.normalise(rows)
-    tflite = quantise.to_int8(network, patches)
-    reference = quantise.Int8Model(tflite)
+    tflite = quantization.to_int8(network, patches)
+    reference = quantization.Int8Model(tflite)
     np.testing.assert_allclose(reference.predict(patches), predict(network, patches), atol=0.03)
     assert np.isfinite(reference.predict(np.zeros_like(patches[:1]))).all()
 
@@ -198,13 +192,13 @@ def test_int8_says_what_float_says_and_silence_can_be_passed_over(arch: str) -> 
 def test_answers_are_replayed_for_an_architecture_that_borrows_its_ear(heard: Project) -> None:
     with heard.open_store() as store:
         answer(store, range(24))
-    told = simulation.simulate(heard, report=quiet, asked_by=["random"], budgets=[8], arch="embedding-mlp", batch=8)
+    told = simulate.simulate(heard, report=quiet, asked_by=["random"], budgets=[8], arch="embedding-mlp", batch=8)
     assert told["strategies"][0]["models"][0]["clip_accuracy"] == 1.0
-    assert projects.load(heard.directory).settings.ear == "ear" and shelf.names(heard) == ["ear"]
+    assert projects.load(heard.directory).settings.ear == "ear" and registry.names(heard) == ["ear"]
 
 
 def test_clips_are_described_by_what_the_ear_makes_of_them() -> None:
-    frontend = replace(models.ARCHITECTURES["embedding-mlp"].frontend, n_mels=40)
+    frontend = replace(networks.ARCHITECTURES["embedding-mlp"].frontend, n_mels=40)
     rng = np.random.default_rng(0)
     kinds = rng.exponential(1, (2, 40))
     clips_of = [[np.abs(kind + rng.normal(0, 0.05, (windows, 40))) for windows in (1, 4, 9)] for kind in kinds]

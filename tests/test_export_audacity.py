@@ -14,12 +14,12 @@ from test_export_products import export
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.audacity import one_field
-from labeltool.exporters.naming import safe_stems
-from labeltool.importers import audacity as importer
+from labeltool.exporters.file_names import safe_stems
+from labeltool.importers import audacity
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Value, Verdict
 from labeltool.store import Store
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 from labeltool.store.journal import say
 from labeltool.store.labels import rename
 
@@ -142,7 +142,7 @@ def test_a_track_reads_back_as_it_was_heard(
         wanted.add((start_s, end_s, one_field(title), low_hz, high_hz))
     with project.open_store() as store:
         take(store, *records)
-    parsed = importer.parse(Path(export(project, "audacity")["written"][0]) / "marsh.txt")
+    parsed = audacity.parse(Path(export(project, "audacity")["written"][0]) / "marsh.txt")
     assert not parsed.skipped
     read = {(row.start_s, row.end_s, row.label, row.low_hz, row.high_hz) for row in parsed.rows}
     assert read == wanted

@@ -12,14 +12,14 @@ from chip_helpers import CPUS, LABELS, SANITISED, STRICT, build, needs, network_
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labeltool import audio
-from labeltool.aggregate import ClipRule, clip_scores
+from labeltool.audio import files
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.stm32 import exact
-from labeltool.exporters.stm32.chiptables import aed_tables, check_frontend
-from labeltool.frontend import Frontend
-from labeltool.importers import device
-from labeltool.modelfiles import ModelFiles
+from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables, check_frontend
+from labeltool.exporters.stm32.verification import bit_exact_frontend
+from labeltool.importers import device_log
+from labeltool.networks.model_folder import ModelFiles
+from labeltool.networks.postprocessing import ClipRule, clip_scores
 
 Pcm = npt.NDArray[np.int16]
 
@@ -65,12 +65,12 @@ def test_features_are_the_golden_ones_to_the_bit_and_within_a_step_of_float64(ea
     ends = network_of(frontend).input
     for name, pcm in sounds().items():
         codes, loudness = heard(probe, pcm, frontend)
-        log_mel = exact.log_mel(frontend, pcm)
-        golden, golden_loudness = exact.patches(frontend, log_mel, ends)
+        log_mel = bit_exact_frontend.log_mel(frontend, pcm)
+        golden, golden_loudness = bit_exact_frontend.patches(frontend, log_mel, ends)
         assert len(codes) == len(frontend.patch_starts(frontend.n_frames(len(pcm)))) > 0
         assert np.array_equal(codes, golden), name
         assert np.array_equal(loudness, golden_loudness), name
-        steps = np.abs(codes.astype(int) - exact.in_float64(frontend, pcm, ends))
+        steps = np.abs(codes.astype(int) - bit_exact_frontend.in_float64(frontend, pcm, ends))
         assert steps.max() <= 1 and np.mean(steps > 0) < 0.001, name
         np.testing.assert_allclose(loudness, frontend.loudness_db(frontend.log_mel(pcm)), atol=0.01)
 
@@ -82,10 +82,12 @@ def test_real_recordings_are_heard_within_a_step_of_float64(real_data: Path, tmp
     recordings = sorted((real_data / "esc10" / "audio").iterdir())[::27]
     assert len(recordings) > 10
     for path in recordings:
-        pcm = audio.read_pcm(str(path), 0.0, 5.0, frontend.sample_rate_hz)
+        pcm = files.read_pcm(str(path), 0.0, 5.0, frontend.sample_rate_hz)
         codes, _ = heard(probe, pcm, frontend)
-        assert np.array_equal(codes, exact.patches(frontend, exact.log_mel(frontend, pcm), ends)[0]), path.name
-        assert np.abs(codes.astype(int) - exact.in_float64(frontend, pcm, ends)).max() <= 1, path.name
+        assert np.array_equal(
+            codes, bit_exact_frontend.patches(frontend, bit_exact_frontend.log_mel(frontend, pcm), ends)[0]
+        ), path.name
+        assert np.abs(codes.astype(int) - bit_exact_frontend.in_float64(frontend, pcm, ends)).max() <= 1, path.name
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -97,7 +99,9 @@ def test_any_sound_of_any_length_is_heard_the_same(
     seed = random.getrandbits(32)  # type: ignore[attr-defined]
     pcm = np.random.default_rng(seed).integers(-loudest, max(1, loudest), samples).astype(np.int16)
     codes, _ = heard(probe, pcm, frontend)
-    golden, _ = exact.patches(frontend, exact.log_mel(frontend, pcm), network_of(frontend).input)
+    golden, _ = bit_exact_frontend.patches(
+        frontend, bit_exact_frontend.log_mel(frontend, pcm), network_of(frontend).input
+    )
     assert np.array_equal(codes, golden)
 
 
@@ -324,7 +328,7 @@ def test_with_cmsis_dsp_the_features_stay_within_a_step(tmp_path: Path) -> None:
     probe = build(tmp_path, "aed_probe.c", sources, "-DAED_USE_CMSIS_DSP", *SANITISED)
     for name, pcm in sounds(5000).items():
         codes, _ = heard(probe, pcm, frontend)
-        wanted = exact.in_float64(frontend, pcm, network_of(frontend).input)
+        wanted = bit_exact_frontend.in_float64(frontend, pcm, network_of(frontend).input)
         assert len(codes) > 3 and np.abs(codes.astype(int) - wanted).max() <= 1, name
 
 
@@ -355,8 +359,10 @@ def test_what_aed_run_prints_is_what_the_importer_of_board_logs_reads(tmp_path: 
     (tmp_path / "board.log").write_bytes(run(program, data=pcm.tobytes() + b"\x01"))
     lines = (tmp_path / "board.log").read_text().splitlines()
     assert lines[0].startswith("# aed_run 1 model=0000000000000000 labels=3 rate=16000 patch_s=")
-    codes, _ = exact.patches(frontend, exact.log_mel(frontend, pcm), network_of(frontend).input)
-    log = device.parse(tmp_path / "board.log")
+    codes, _ = bit_exact_frontend.patches(
+        frontend, bit_exact_frontend.log_mel(frontend, pcm), network_of(frontend).input
+    )
+    log = device_log.parse(tmp_path / "board.log")
     assert not log.skipped and len(log.patches) == len(codes) == 12 and lines[-1] == "# end patches=12"
     for number, ((start_s, scores), patch) in enumerate(zip(log.patches, codes, strict=True)):
         assert start_s == pytest.approx(number * frontend.patch_hop_s, abs=1e-6)

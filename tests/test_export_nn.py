@@ -14,15 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeltool import models, quantise
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.stm32.geometry import window_lead
-from labeltool.exporters.stm32.graph import Graph, read_graph
-from labeltool.exporters.stm32.layers import lower
-from labeltool.exporters.stm32.memory import Buffer, our_plan, place, tflm_plan
-from labeltool.exporters.stm32.network import describe
-from labeltool.exporters.stm32.nn import write_c
-from labeltool.exporters.stm32.ram import ram_numbers, tflm_arena
+from labeltool.exporters.stm32.codegen.network_c import write_c
+from labeltool.exporters.stm32.tflite.geometry import window_lead
+from labeltool.exporters.stm32.tflite.graph import Graph, read_graph
+from labeltool.exporters.stm32.tflite.lowering import lower
+from labeltool.exporters.stm32.tflite.memory_plan import Buffer, our_plan, place, tflm_plan
+from labeltool.exporters.stm32.tflite.ram import ram_numbers, tflm_arena
+from labeltool.exporters.stm32.tflite.summary import describe
+from labeltool.networks import build as networks
+from labeltool.networks import quantization
 
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror")
 CHIPS = ("cortex-m4", "cortex-m33", "cortex-m7", "cortex-m55")
@@ -34,9 +35,9 @@ ST_MODELS = {
     "miniresnetv2_2stacks_64x50_int8": (27.0, 431.9),
     "yamnet_256_64x96_int8": (24.0, 135.9),
 }
-ST_NAMES = dict(zip(models.ARCHITECTURES, ST_MODELS, strict=False))  # those after them are not theirs
+ST_NAMES = dict(zip(networks.ARCHITECTURES, ST_MODELS, strict=False))  # those after them are not theirs
 # Networks that take plain samples get no package.
-ON_THE_CHIP = [name for name, spec in models.ARCHITECTURES.items() if spec.frontend.kind == "log-mel"]
+ON_THE_CHIP = [name for name, spec in networks.ARCHITECTURES.items() if spec.frontend.kind == "log-mel"]
 
 PROGRAM = """\
 #include <stdio.h>
@@ -121,11 +122,11 @@ def converted() -> Callable[[str], bytes]:
 
         if arch not in made:
             keras.utils.set_random_seed(5)
-            frontend = models.ARCHITECTURES[arch].frontend
-            model = shaken(models.build(arch, 10, frontend))
+            frontend = networks.ARCHITECTURES[arch].frontend
+            model = shaken(networks.build(arch, 10, frontend))
             shape = (24, frontend.n_mels, frontend.patch_frames)
             walks = np.random.default_rng(0).normal(0, 0.3, shape).cumsum(axis=1).astype(np.float32)
-            made[arch] = quantise.to_int8(model, walks)
+            made[arch] = quantization.to_int8(model, walks)
         return made[arch]
 
     return convert
@@ -251,7 +252,7 @@ def test_ram_is_told_as_three_numbers_and_none_is_made_up(
     if tflm_arena(tflite) is not None:
         assert list(ram_numbers(tflite)) == ["measured_tflm_arena", "our_plan", "st"]
     assert tflm_arena(tflite[:400]) is None
-    monkeypatch.setattr("labeltool.exporters.stm32.ram.find_spec", lambda name: None)
+    monkeypatch.setattr("labeltool.exporters.stm32.tflite.ram.find_spec", lambda name: None)
     told = ram_numbers(tflite)
     assert list(told) == ["our_plan", "st"] and told["st"] == "ST's own: run stedgeai analyze"
     assert told["our_plan"]["bytes"] == our_plan(lower(read_graph(tflite))).size

@@ -14,17 +14,18 @@ from conftest import records_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labeltool import exporters, modelfiles
-from labeltool.aggregate import ClipRule
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
-from labeltool.exporters import Product
-from labeltool.exporters.publishing import folder_for_exports, published
+from labeltool.exporters import registry
+from labeltool.exporters.atomic_folder import folder_for_exports, published
+from labeltool.exporters.registry import Product
 from labeltool.exporters.source import Source
-from labeltool.frontend import Frontend
+from labeltool.networks import model_folder
+from labeltool.networks.postprocessing import ClipRule
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, models
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 from labeltool.store.journal import mark, say
 
 HOSTILE = ("=SUM(A1)", "a;b,c", 'quo"te', "tab\there", "line\nbreak", "NA", "صوت", "../../x", "x" * 10_000)
@@ -35,7 +36,7 @@ def silent(stage: str, done: int, total: int, text: str = "") -> None:
 
 
 def export(project: Project, *products: str, force: bool = False, model_id: int | None = None) -> dict[str, Any]:
-    return exporters.export(
+    return registry.export(
         project,
         report=silent,
         products=list(products),
@@ -82,7 +83,7 @@ def add_model(
     def publish(model_id: int) -> None:
         directory = project.models / str(model_id)
         directory.mkdir()
-        modelfiles.write(directory, card=told, int8=int8, seen=[])
+        model_folder.write(directory, card=told, int8=int8, seen=[])
 
     with project.open_store() as store:
         return models.add(store, parent_id=None, card=told, journal_mark=mark(store), publish=publish)
@@ -114,7 +115,7 @@ def test_the_same_project_exports_the_same_bytes(project: Project, ten_groups: S
     first = export(project, *products)
     before = [bytes_of(Path(directory)) for directory in first["written"]]
     assert [bytes_of(Path(directory)) for directory in export(project, *products)["written"]] == before
-    elsewhere = exporters.export(
+    elsewhere = registry.export(
         project, report=silent, products=products, model_id=None, output=str(tmp_path / "a" / "b"), force=False
     )
     assert [bytes_of(Path(directory)) for directory in elsewhere["written"]] == before
@@ -161,7 +162,7 @@ def test_a_failure_leaves_the_earlier_export_as_it_was(
         (directory / "half.bin").write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(exporters, "PRODUCTS", {**exporters.PRODUCTS, "splits": Product(fails, "splits", False)})
+    monkeypatch.setattr(registry, "PRODUCTS", {**registry.PRODUCTS, "splits": Product(fails, "splits", False)})
     with pytest.raises(LabeltoolError, match="splits: No space left on device; nothing was exported"):
         export(project, "splits")
     assert bytes_of(directory) == before

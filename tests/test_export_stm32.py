@@ -17,18 +17,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_export_products import add_model, bytes_of, export
 
-from labeltool import modelfiles, models, quantise
 from labeltool import project as projects
-from labeltool.aggregate import ClipRule
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.stm32 import check_fit
-from labeltool.exporters.stm32.bench import MACHINES
-from labeltool.exporters.stm32.config import ai_model_config, class_list
-from labeltool.exporters.stm32.ctext import c_float, c_identifiers, c_string
-from labeltool.exporters.stm32.network import read_network
-from labeltool.exporters.stm32.tables import mel_tables, sparse_filters
-from labeltool.frontend import Frontend
-from labeltool.modelfiles import ModelFiles
+from labeltool.exporters.stm32.codegen.c_text import c_float, c_identifiers, c_string
+from labeltool.exporters.stm32.codegen.config_header import ai_model_config, class_list
+from labeltool.exporters.stm32.codegen.st_mel_tables import mel_tables, sparse_filters
+from labeltool.exporters.stm32.package import check_fit
+from labeltool.exporters.stm32.tflite.summary import read_network
+from labeltool.exporters.stm32.verification.toolchain import MACHINES
+from labeltool.networks import build as networks
+from labeltool.networks import model_folder, quantization
+from labeltool.networks.model_folder import ModelFiles
+from labeltool.networks.postprocessing import ClipRule
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store.journal import say
@@ -218,7 +219,7 @@ def test_the_class_list_follows_the_outputs_even_where_they_are_not_alphabetical
     modelled: Project, int8: bytes, tmp_path: Path
 ) -> None:
     labels = ("rain", 'a "dog"', "صوت")
-    files = told_model(modelfiles.read(modelled.models / "1"), labels)
+    files = told_model(model_folder.read(modelled.models / "1"), labels)
     (tmp_path / "ai_model_config.h").write_text(ai_model_config(1, files, read_network(int8)))
     second = c_identifiers("AED_LABEL_", labels)[1]
     program = (
@@ -231,7 +232,7 @@ def test_the_class_list_follows_the_outputs_even_where_they_are_not_alphabetical
 
 
 def test_a_network_that_is_not_what_its_card_says_is_refused(modelled: Project, int8: bytes) -> None:
-    files = modelfiles.read(modelled.models / "1")
+    files = model_folder.read(modelled.models / "1")
     with pytest.raises(LabeltoolError, match="2 labels"):
         check_fit(told_model(files, ("a", "b")), read_network(int8))
 
@@ -239,8 +240,8 @@ def test_a_network_that_is_not_what_its_card_says_is_refused(modelled: Project, 
 def test_validation_data_are_the_int8_networks_own_answers_on_clips_it_has_not_seen(
     package: Path, modelled: Project, int8: bytes
 ) -> None:
-    from labeltool.features import clip_pcm
-    from labeltool.quantise import Int8Model
+    from labeltool.audio.feature_cache import clip_pcm
+    from labeltool.networks.quantization import Int8Model
     from labeltool.store import clips
 
     arrays = np.load(package / "validation" / "val.npz", allow_pickle=False)
@@ -298,7 +299,7 @@ def test_the_report_holds_what_is_known_and_nothing_else(package: Path) -> None:
 
 
 def test_the_c_in_the_readme_makes_the_networks_input_of_mel_powers(package: Path, tmp_path: Path, int8: bytes) -> None:
-    from labeltool.quantise import Int8Model
+    from labeltool.networks.quantization import Int8Model
 
     page = (package / "README.md").read_text(encoding="utf-8")
     stream, code = re.findall(r"```c\n(.*?)```", page, re.DOTALL)
@@ -351,7 +352,7 @@ def test_labels_for_themselves_go_into_the_package_and_its_c_agrees(modelled: Pr
 
     keras.utils.set_random_seed(2)
     patches = np.random.default_rng(2).normal(0, 1, (16, 64, 50)).astype(np.float32)
-    int8 = quantise.to_int8(models.build("miniresnet", len(LABELS), Frontend(), "sigmoid"), patches)
+    int8 = quantization.to_int8(networks.build("miniresnet", len(LABELS), Frontend(), "sigmoid"), patches)
     shutil.copytree(modelled.directory, tmp_path / "copy")
     project = projects.load(tmp_path / "copy")
     rule = ClipRule(1.0, 0.6, "sigmoid", 0.4)

@@ -16,15 +16,15 @@ from chip_helpers import LABELS, needs, run
 from click.testing import CliRunner
 from test_export_products import silent
 
-from labeltool.cli import cli
+from labeltool.cli.main import cli
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.publishing import MANIFEST
+from labeltool.exporters.atomic_folder import MANIFEST
 from labeltool.exporters.source import Source
-from labeltool.exporters.stm32 import csources
-from labeltool.exporters.stm32.bench import Bench
-from labeltool.exporters.stm32.checks import check_manifest, read_package
-from labeltool.exporters.stm32.validation import held_out
-from labeltool.exporters.stm32.verify import verify
+from labeltool.exporters.stm32 import package_c
+from labeltool.exporters.stm32.verification.checks import check_manifest, read_package
+from labeltool.exporters.stm32.verification.toolchain import Bench
+from labeltool.exporters.stm32.verification.validation_set import held_out
+from labeltool.exporters.stm32.verification.verify import verify
 from labeltool.project import Project
 
 ARM = ("arm-none-eabi-gcc", "qemu-system-arm")
@@ -195,7 +195,7 @@ def test_a_package_whose_c_fails_is_not_published(
 
     shutil.copytree(modelled.directory, tmp_path / "copy", ignore=shutil.ignore_patterns("exports"))
     copy = Project(tmp_path / "copy", modelled.settings)
-    monkeypatch.setattr(csources, "golden_scores_h", lambda *_: "#error golden\n")
+    monkeypatch.setattr(package_c, "golden_scores_h", lambda *_: "#error golden\n")
     with pytest.raises(LabeltoolError, match=r"stm32: the package does not pass its own check.*nothing was exported"):
         export(copy, "stm32")
     assert not copy.exports.exists()

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 import soundfile
 
-from labeltool import audio
-from labeltool.features import FeatureCache, clip_pcm
-from labeltool.frontend import Frontend
+from labeltool.audio import files
+from labeltool.audio.feature_cache import FeatureCache, clip_pcm
+from labeltool.audio.frontend import Frontend
 from labeltool.records import StoredClip
 
 FRONTEND = Frontend()
 
 
 def clip(path: Path, start_s: float = 0.0, end_s: float = 2.0) -> StoredClip:
-    sha256 = audio.content_hash(path) if path.exists() else "0" * 64
+    sha256 = files.content_hash(path) if path.exists() else "0" * 64
     return StoredClip(1, 1, str(path), sha256, start_s, end_s, None, "group")
 
 
@@ -30,7 +30,7 @@ def test_the_cache_gives_the_frontends_numbers(tmp_path: Path, write_tone: Calla
     assert heard not in cache
     assert cache.compute([heard, heard]) == {}
     assert heard in cache
-    pcm = audio.read_pcm(heard.path, 0.5, 2.5, FRONTEND.sample_rate_hz)
+    pcm = files.read_pcm(heard.path, 0.5, 2.5, FRONTEND.sample_rate_hz)
     np.testing.assert_array_equal(cache.log_mel(heard), FRONTEND.log_mel(pcm))
     assert not cache.log_mel(heard).flags.writeable
 
@@ -131,7 +131,7 @@ def test_a_short_clip_is_heard_with_the_recording_around_it(tmp_path: Path) -> N
     soundfile.write(path, samples, rate, subtype="PCM_16")
 
     def expected(start_s: float) -> np.ndarray:
-        return FRONTEND.log_mel(audio.read_pcm(path, start_s, start_s + patch_s, rate))
+        return FRONTEND.log_mel(files.read_pcm(path, start_s, start_s + patch_s, rate))
 
     def log_mel(start_s: float, end_s: float) -> np.ndarray:
         return FRONTEND.log_mel(clip_pcm(clip(path, start_s, end_s), FRONTEND))
@@ -169,7 +169,7 @@ def test_real_recordings_give_librosas_log_mels(tmp_path: Path, real_data: Path)
         heard = clip(path, 0.0, 5.0)
         cache = FeatureCache(tmp_path, FRONTEND)
         assert cache.compute([heard]) == {}
-        pcm = audio.read_pcm(path, 0.0, 5.0, 16_000).astype(np.float64) / 32768
+        pcm = files.read_pcm(path, 0.0, 5.0, 16_000).astype(np.float64) / 32768
         power = librosa.feature.melspectrogram(
             y=pcm, sr=16_000, n_fft=1024, hop_length=320, center=False, n_mels=64, fmin=20, fmax=7500
         )

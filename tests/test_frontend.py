@@ -9,8 +9,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
-from labeltool.frontend import Frontend
 
 
 def noise(samples: int, seed: int = 0, loudness: float = 3000.0) -> np.ndarray:

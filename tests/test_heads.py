@@ -13,14 +13,20 @@ import pytest
 import soundfile
 from test_training import ClockOfDraws
 
-from labeltool import aggregate, asking, classify, evaluate, heads, metrics, modelfiles, retraining, training
+from labeltool.active_learning import ordering
 from labeltool.errors import LabeltoolError
-from labeltool.lessons import Lesson, lesson
+from labeltool.evaluation import metrics
+from labeltool.inference import classify
+from labeltool.networks import heads, model_folder, postprocessing
 from labeltool.project import Project
 from labeltool.records import Clip, LabelledClip, Recording, StoredClip, Value, Verdict
 from labeltool.store import clips as stored_clips
 from labeltool.store import journal, models
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
+from labeltool.tasks import evaluate
+from labeltool.tasks import retrain as tasks_retrain
+from labeltool.training import fit
+from labeltool.training.targets import Lesson, lesson
 
 PITCH_HZ = {"low": 300.0, "middle": 1100.0, "high": 4200.0}
 P, A, U = Value.PRESENT, Value.ABSENT, Value.UNSURE
@@ -130,15 +136,15 @@ def test_a_mixture_holds_what_either_holds_and_lacks_what_both_lack() -> None:
 
 
 def test_labels_for_themselves_are_told_by_their_log_odds() -> None:
-    rule = aggregate.ClipRule(0.0, temperature=0.5, head="sigmoid")
+    rule = postprocessing.ClipRule(0.0, temperature=0.5, head="sigmoid")
     patches = np.float32([[0.8, 0.5, 1.0], [0.6, 0.1, 1.0]])
-    scores = aggregate.clip_scores(patches, np.zeros(2, np.float32), rule)
+    scores = postprocessing.clip_scores(patches, np.zeros(2, np.float32), rule)
     odds = np.sqrt([(0.8 / 0.2) * (0.6 / 0.4), (0.5 / 0.5) * (0.1 / 0.9), 511.0**2]) ** 2
     np.testing.assert_allclose(scores, odds / (1 + odds), rtol=1e-4)
-    assert aggregate.ClipRule.from_dict(rule.to_dict()) == rule
-    assert aggregate.ClipRule.from_dict({"loudness_exponent": 1, "temperature": 1}).head == "softmax"
+    assert postprocessing.ClipRule.from_dict(rule.to_dict()) == rule
+    assert postprocessing.ClipRule.from_dict({"loudness_exponent": 1, "temperature": 1}).head == "softmax"
     with pytest.raises(LabeltoolError, match="no head"):
-        aggregate.ClipRule.from_dict({"head": "softplus"})
+        postprocessing.ClipRule.from_dict({"head": "softplus"})
 
 
 def test_the_threshold_keeps_nineteen_of_twenty_right_answers() -> None:
@@ -148,22 +154,22 @@ def test_the_threshold_keeps_nineteen_of_twenty_right_answers() -> None:
     scores = np.concatenate([scores, np.zeros((400, 1), np.float32)], axis=1)
     present = np.eye(3, dtype=np.float32)[scores.argmax(axis=1)]
     nothing = np.zeros_like(present)
-    assert aggregate.choose_threshold(scores, present, nothing, "softmax") == 0.5  # never more than an even chance
+    assert postprocessing.choose_threshold(scores, present, nothing, "softmax") == 0.5  # never more than an even chance
     low = scores * np.float32(0.5)
-    at = aggregate.choose_threshold(low, present, nothing, "softmax")
+    at = postprocessing.choose_threshold(low, present, nothing, "softmax")
     assert (low.max(axis=1) >= at).mean() == pytest.approx(0.95, abs=0.01)
     # Wrong answers have no say, and a few right ones are too few to choose by.
-    assert aggregate.choose_threshold(low, np.roll(present, 1, axis=1), nothing, "softmax") == 0.0
-    assert aggregate.choose_threshold(low[:7], present[:7], nothing[:7], "softmax") == 0.0
+    assert postprocessing.choose_threshold(low, np.roll(present, 1, axis=1), nothing, "softmax") == 0.0
+    assert postprocessing.choose_threshold(low[:7], present[:7], nothing[:7], "softmax") == 0.0
 
 
 def test_the_threshold_of_labels_for_themselves_is_that_of_the_best_f1() -> None:
     there, away = np.linspace(0.25, 0.9, 40), np.linspace(0.01, 0.2, 200)
     scores = np.concatenate([there, away]).astype(np.float32)[:, None]
     present = np.repeat(np.float32([1, 0]), [40, 200])[:, None]
-    at = aggregate.choose_threshold(scores, present, 1 - present, "sigmoid")
+    at = postprocessing.choose_threshold(scores, present, 1 - present, "sigmoid")
     assert 0.2 < at <= 0.25
-    assert aggregate.choose_threshold(scores[:5], present[:5], 1 - present[:5], "sigmoid") == 0.5
+    assert postprocessing.choose_threshold(scores[:5], present[:5], 1 - present[:5], "sigmoid") == 0.5
 
 
 def test_confusion_and_recall_count_only_what_is_known() -> None:
@@ -192,8 +198,8 @@ Told = Callable[..., None]
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every training be a short one."""
-    short = replace(training.TrainingSettings(), least_patches=1280, most_patches=1280, validation_share=0.25)
-    monkeypatch.setattr(training, "TrainingSettings", lambda **given: replace(short, **given))
+    short = replace(fit.TrainingSettings(), least_patches=1280, most_patches=1280, validation_share=0.25)
+    monkeypatch.setattr(fit, "TrainingSettings", lambda **given: replace(short, **given))
 
 
 def add_tones(project: Project, folder: Path, *sounds: tuple[Sequence[str], Mapping[str, Value] | None]) -> None:
@@ -211,7 +217,7 @@ def add_tones(project: Project, folder: Path, *sounds: tuple[Sequence[str], Mapp
             sound += rng.normal(0, 0.15, len(time_s))
         path = folder / f"{number}.wav"
         soundfile.write(path, sound, 16_000, subtype="PCM_16")
-        from labeltool.audio import describe
+        from labeltool.audio.files import describe
 
         found = describe(path)
         recording = Recording(found.path, found.sha256, 16_000, 1, found.frames, f"g{number}")
@@ -227,7 +233,7 @@ def quiet(*_: object) -> None:
 
 
 def retrain(project: Project, **options: Any) -> dict[str, Any]:
-    return retraining.retrain(project, report=quiet, arch="miniresnet", **options)
+    return tasks_retrain.retrain(project, report=quiet, arch="miniresnet", **options)
 
 
 def suggestions(project: Project) -> list[Any]:
@@ -246,7 +252,7 @@ def test_several_labels_at_once_are_learnt_suggested_and_measured(project: Proje
     told = retrain(project)
     assert told["head"] == "sigmoid" and told["background"] is None and told["several_labels_clips"] == 16
     assert told["label_accuracy"] > 0.8
-    files = modelfiles.read(project.models / "1")
+    files = model_folder.read(project.models / "1")
     assert files.rule.head == "sigmoid" and files.labels == ("high", "low") and 0.1 <= files.rule.threshold <= 0.9
     both_at_once, neither_of_them, low_alone = suggestions(project)
     assert both_at_once.probabilities["low"] > 0.5 < both_at_once.probabilities["high"]
@@ -257,7 +263,7 @@ def test_several_labels_at_once_are_learnt_suggested_and_measured(project: Proje
     assert sorted(asked) == sorted(one.clip_id for one in (both_at_once, neither_of_them, low_alone))
     # Same seed, same machine, same numbers, to the last byte of the int8 model.
     retrain(project, from_scratch=True)
-    assert modelfiles.read(project.models / "2").int8 == files.int8
+    assert model_folder.read(project.models / "2").int8 == files.int8
     measured = evaluate.evaluate(project, report=quiet)
     assert measured["head"] == "sigmoid" and measured["label_accuracy"] == told["label_accuracy"]
     assert {one["label"] for one in measured["by_label"]} == {"high", "low"}
@@ -322,7 +328,7 @@ def test_many_labels_of_few_clips_and_one_of_a_single_group_spare_what_they_can(
     # Six clips of one label in one group.
     many = [*many[:200], *(replace(one, clip=replace(one.clip, group="one")) for one in many[200:])]
     found = lesson(many)
-    held = training.split_validation(found.present, found.groups, training.TrainingSettings())
+    held = fit.split_validation(found.present, found.groups, fit.TrainingSettings())
     assert 15 <= len(held) <= 25 and held.max() < 200
     left = np.delete(found.present, held, axis=0).sum(axis=0)
     assert left.min() >= 3 and found.present.shape == (206, 51)
@@ -347,11 +353,11 @@ def test_a_warm_start_that_fell_behind_gives_way_to_one_from_scratch(
     losses = again["compared"]
     assert losses["from_scratch_log_loss"] < np.log(2) < losses["warm_log_loss"] and losses["clips"] == 32
     assert not again["warm"]
-    card = modelfiles.read(project.models / "2").card
+    card = model_folder.read(project.models / "2").card
     assert card["log_loss"] == losses["from_scratch_log_loss"] and card["parent"] is None
     assert sorted(path.name for path in project.models.iterdir()) == ["1", "2"]
     # The same clips judged both: those that judged the first model, and some of the new ones.
-    checked = [modelfiles.read(project.models / name).groups_checked() for name in ("1", "2")]
+    checked = [model_folder.read(project.models / name).groups_checked() for name in ("1", "2")]
     assert checked[0] < checked[1]
 
 
@@ -362,11 +368,11 @@ def test_a_budget_ends_the_model_not_the_training(
     add_tones(project, tmp_path / "wav", *heard * 10)
     # Every draw takes a quarter of a second: however fast the machine, 12 seconds hold 48 of the schedule's 400 steps.
     clock = ClockOfDraws(monkeypatch, 0.25)
-    monkeypatch.setattr(training, "fit", partial(training.fit, clock=clock))
+    monkeypatch.setattr(fit, "fit", partial(fit.fit, clock=clock))
     told = retrain(project, budget_s=12.0)
     assert told["validation_clips"] and told["int8_clip_accuracy"] is not None
-    card = modelfiles.read(project.models / "1").card
-    settings = training.TrainingSettings()
+    card = model_folder.read(project.models / "1").card
+    settings = fit.TrainingSettings()
     assert 0 < card["patches"] <= 48 * settings.batch < settings.least_patches
 
 
@@ -375,8 +381,8 @@ def test_patches_are_pooled_by_their_probabilities_or_their_votes_where_that_was
     patches = np.float32([[0.9, 0.05, 0.05], [0.3, 0.6, 0.1], [0.3, 0.6, 0.1]])
     level = np.zeros(3, np.float32)
 
-    def scores(pooling: aggregate.Pooling) -> np.ndarray:
-        return aggregate.clip_scores(patches, level, aggregate.ClipRule(0.0, 1.0, head, pooling=pooling))
+    def scores(pooling: postprocessing.Pooling) -> np.ndarray:
+        return postprocessing.clip_scores(patches, level, postprocessing.ClipRule(0.0, 1.0, head, pooling=pooling))
 
     np.testing.assert_allclose(scores("mean"), [0.5, 1.25 / 3, 0.25 / 3], rtol=1e-3)
     wanted = np.array([1 / 3, 2 / 3, 1 / 512])
@@ -391,23 +397,23 @@ def test_another_pooling_takes_the_usual_ones_place_only_where_it_is_clearly_bet
     by_clip = [np.float32([[0.6, 0.4]] * 4 + [[0.002, 0.998]])[:, :: 1 if kind == 0 else -1] for kind in truth]
     levels = [np.zeros(5, np.float32)] * 60
     even = [np.zeros(4, np.float32)] * 60
-    usual = aggregate.ClipRule(0.0)
-    chosen, scores = aggregate.choose_rule(by_clip, levels, present, np.zeros_like(present), usual)
+    usual = postprocessing.ClipRule(0.0)
+    chosen, scores = postprocessing.choose_rule(by_clip, levels, present, np.zeros_like(present), usual)
     assert chosen.pooling == "majority" and (scores.argmax(axis=1) == truth).all()
-    few, _ = aggregate.choose_rule(by_clip[:19], levels[:19], present[:19], np.zeros((19, 2), np.float32), usual)
+    few, _ = postprocessing.choose_rule(by_clip[:19], levels[:19], present[:19], np.zeros((19, 2), np.float32), usual)
     assert few.pooling == "log-mean"
     agreed = [np.repeat(np.float32([[0.998, 0.002]]), 4, axis=0)[:, :: 1 if kind == 0 else -1] for kind in truth]
-    level, _ = aggregate.choose_rule(agreed, even, present, np.zeros_like(present), usual)
+    level, _ = postprocessing.choose_rule(agreed, even, present, np.zeros_like(present), usual)
     assert level.pooling == "log-mean"
 
 
 def test_where_labels_stand_for_themselves_a_clip_is_as_doubtful_as_its_most_doubtful_label() -> None:
     held = np.float32([[0.99, 0.98], [0.99, 0.45], [0.02, 0.01]])
-    shares, _ = asking._as_shares([held, None], "sigmoid")
+    shares, _ = ordering._as_shares([held, None], "sigmoid")
     assert shares is not None
     np.testing.assert_allclose(shares, [[0.98, 0.02], [0.45, 0.55], [0.02, 0.98]], rtol=1e-5)
     # Two labels that are both there are no doubt, though neither leads.
-    assert asking.strategies.margins(shares).argmin() == 1
-    (one_label,) = asking._as_shares([np.float32([[0.3]])], "sigmoid")
+    assert ordering.strategies.margins(shares).argmin() == 1
+    (one_label,) = ordering._as_shares([np.float32([[0.3]])], "sigmoid")
     assert one_label is not None
     np.testing.assert_allclose(one_label, [[0.3, 0.7]], rtol=1e-5)

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from test_training import FRONTEND, NAMES, QUICK, clips
 
-from labeltool import models, training
-from labeltool.architectures import architecture
-from labeltool.augment import Augmentation, PatchSampler
-from labeltool.frontend import Frontend
-from labeltool.heads import Head
-from labeltool.hints import STEP_S, Directions, Hints, hellinger, sample
-from labeltool.waves import WaveSampler
+from labeltool.audio.frontend import Frontend
+from labeltool.networks import build as networks
+from labeltool.networks.architectures import architecture
+from labeltool.networks.heads import Head
+from labeltool.training import fit
+from labeltool.training.augment import Augmentation, PatchSampler
+from labeltool.training.augment_waveform import WaveSampler
+from labeltool.training.distillation import STEP_S, Directions, Hints, hellinger, sample
 
 UNCHANGED = Augmentation(
     mix_share=0, gain_db=0, stretch=0, shift_bands=0, tilt_db=0, mask_share=0, loudness_exponent=0, uniform_share=1
@@ -94,7 +95,7 @@ def test_a_network_learns_what_hints_tell_and_keeps_nothing_of_them_but_that(hea
     hints = [np.full((20, 2), 20.0 * there - 10.0, np.float32) for there in faint]
 
     def told_apart(weight: float) -> float:
-        fitted = training.fit(
+        fitted = fit.fit(
             "miniresnet",
             FRONTEND,
             log_mels,
@@ -107,9 +108,9 @@ def test_a_network_learns_what_hints_tell_and_keeps_nothing_of_them_but_that(hea
             hints=hints,
             validation=np.array([], np.int64),
         )
-        plain = models.build("miniresnet", 2, FRONTEND, head)
+        plain = networks.build("miniresnet", 2, FRONTEND, head)
         assert [w.shape for w in fitted.model.get_weights()] == [w.shape for w in plain.get_weights()]
-        tap = keras.Model(fitted.model.inputs, fitted.model.get_layer(models.HEAD).input)
+        tap = keras.Model(fitted.model.inputs, fitted.model.get_layer(networks.HEAD).input)
         rows = np.stack([np.asarray(tap(FRONTEND.patches(one)[..., None])).mean(axis=0) for one in log_mels])
         kinds = 2 * targets.argmax(axis=1) + faint
         centres = np.stack([rows[kinds == kind].mean(axis=0) for kind in range(4)])

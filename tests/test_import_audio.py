@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeltool.errors import LabeltoolError
-from labeltool.importers import audio
+from labeltool.importers import audio_files
 from labeltool.records import Clip, Imported, Recording, Skipped
 
 WriteTone = Callable[..., Path]
@@ -27,7 +27,7 @@ def spans(records: Sequence[Imported]) -> list[tuple[float, float]]:
 
 
 def test_a_recording_is_one_clip_unless_lengths_are_given(write_tone: WriteTone) -> None:
-    recording, clip = audio.read([write_tone("long.wav", seconds=3.25)])
+    recording, clip = audio_files.read([write_tone("long.wav", seconds=3.25)])
     assert isinstance(recording, Recording)
     assert recording.group == recording.sha256
     assert clip == Clip(recording.sha256, 0.0, 3.25)
@@ -50,7 +50,7 @@ def test_a_recording_is_one_clip_unless_lengths_are_given(write_tone: WriteTone)
 def test_long_recordings_are_cut_at_every_hop(
     write_tone: WriteTone, seconds: float, clip_s: float, hop_s: float | None, wanted: list[tuple[float, float]]
 ) -> None:
-    assert spans(list(audio.read([write_tone("long.wav", seconds=seconds)], clip_s, hop_s))) == wanted
+    assert spans(list(audio_files.read([write_tone("long.wav", seconds=seconds)], clip_s, hop_s))) == wanted
 
 
 @settings(deadline=None, max_examples=60)
@@ -68,7 +68,7 @@ def test_clips_are_equal_in_length_distinct_and_never_beyond_the_end(
 
     path = tmp_path_factory.getbasetemp() / "cut.wav"
     soundfile.write(path, np.zeros(frames), rate)
-    records = list(audio.read([path], clip_s, hop_s))
+    records = list(audio_files.read([path], clip_s, hop_s))
     (recording,) = of_kind(records, Recording)
     clips = spans(records)
     assert clips
@@ -86,7 +86,7 @@ def test_directories_are_walked_in_order_without_hidden_files_and_circles(
         write_tone(hidden)
     (tmp_path / "pool" / "notes.txt").write_text("not a sound")
     (tmp_path / "pool" / "b" / "round").symlink_to(tmp_path / "pool")
-    records = list(audio.read([tmp_path / "pool"]))
+    records = list(audio_files.read([tmp_path / "pool"]))
     assert [recording.path for recording in of_kind(records, Recording)] == [str(path) for path in wanted]
     assert of_kind(records, Skipped) == []
 
@@ -100,21 +100,21 @@ def test_a_broken_file_in_a_directory_is_named_and_one_named_outright_is_an_erro
     empty = write_tone("pool/empty.wav", seconds=0.0)
     os.mkfifo(tmp_path / "pool" / "pipe.wav")
     (tmp_path / "pool" / "dangling.wav").symlink_to("nowhere.wav")
-    records = list(audio.read([tmp_path / "pool"]))
+    records = list(audio_files.read([tmp_path / "pool"]))
     assert len(of_kind(records, Recording)) == 1
     notes = {Path(note.file).name: note.reason for note in of_kind(records, Skipped)}
     assert sorted(notes) == ["broken.wav", "dangling.wav", "empty.wav", "pipe.wav"]
     assert "not a sound file" in notes["broken.wav"]
     for path in (broken, empty, tmp_path / "none.wav"):
         with pytest.raises(LabeltoolError) as caught:
-            list(audio.read([path]))
+            list(audio_files.read([path]))
         assert caught.value.file == str(path)
 
 
 def test_equal_content_is_one_recording_and_said_to_be(tmp_path: Path, write_tone: WriteTone) -> None:
     first = write_tone("a.wav")
     (tmp_path / "copy.wav").write_bytes(first.read_bytes())
-    records = list(audio.read([tmp_path, first]))
+    records = list(audio_files.read([tmp_path, first]))
     assert len(of_kind(records, Recording)) == 1
     assert len(of_kind(records, Clip)) == 1
     assert [note.reason for note in of_kind(records, Skipped)] == [f"holds the same sound as {first}"] * 2
@@ -122,14 +122,14 @@ def test_equal_content_is_one_recording_and_said_to_be(tmp_path: Path, write_ton
 
 def test_a_file_named_outright_is_tried_whatever_its_ending(tmp_path: Path, write_tone: WriteTone) -> None:
     sound = write_tone("a.wav").rename(tmp_path / "recording.bin")
-    assert len(of_kind(list(audio.read([sound])), Recording)) == 1
+    assert len(of_kind(list(audio_files.read([sound])), Recording)) == 1
 
 
 def test_no_sound_at_all_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a sound")
     for paths in ([tmp_path], []):
         with pytest.raises(LabeltoolError):
-            list(audio.read(paths))
+            list(audio_files.read(paths))
 
 
 @pytest.mark.parametrize(
@@ -140,12 +140,12 @@ def test_lengths_that_are_not_possible_are_errors(
     write_tone: WriteTone, clip_s: float | None, hop_s: float | None
 ) -> None:
     with pytest.raises(LabeltoolError):
-        list(audio.read([write_tone("a.wav")], clip_s, hop_s))
+        list(audio_files.read([write_tone("a.wav")], clip_s, hop_s))
 
 
 def test_recordings_arrive_one_by_one_so_that_progress_can_be_shown(tmp_path: Path, write_tone: WriteTone) -> None:
     first = write_tone("pool/a.wav")
-    records = audio.read([tmp_path / "pool", tmp_path / "none.wav"])
+    records = audio_files.read([tmp_path / "pool", tmp_path / "none.wav"])
     arrived = next(records)
     assert isinstance(arrived, Recording)
     assert arrived.path == str(first)

@@ -7,12 +7,12 @@ import sqlite3
 import pytest
 from conftest import records_of
 
-from labeltool import pace, query
+from labeltool.annotation import next_clips, pace
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Suggestion, Value
 from labeltool.store import Store, clips, journal, models
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 from labeltool.store.journal import JournalRow
 
 CARD = {"architecture": "none", "labels_seen": 1, "clip_accuracy": None, "int8_clip_accuracy": None}
@@ -53,7 +53,7 @@ def waiting(store: Store) -> list[int]:
     told = clips.counts(store)
     said = [value for value in truth(store).values() if value == "present"]
     assert (told.unlabelled, told.labels.get("dog", 0)) == (len(ids), len(said))
-    assert sorted(clip.id for clip in query.next_clips(store, 10, annotator="eve")) == ids
+    assert sorted(clip.id for clip in next_clips.next_clips(store, 10, annotator="eve")) == ids
     return ids
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from test_command_line import labeltool, write_esc_set
 
-from labeltool import modelfiles
 from labeltool import project as projects
-from labeltool.child import Child
-from labeltool.ears.introducing import open_ear
 from labeltool.errors import LabeltoolError
+from labeltool.networks import model_folder
+from labeltool.pretrained.probe import open_ear
 from labeltool.project import Project
+from labeltool.tasks.process import Child
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +55,7 @@ def test_retraining_tells_what_it_promises(trained: tuple[Project, dict[str, Any
 
 def test_the_model_has_not_seen_the_test_fold_and_is_right_on_it(trained: tuple[Project, dict[str, Any]]) -> None:
     project, told = trained
-    files = modelfiles.read(project.models / str(told["model"]))
+    files = model_folder.read(project.models / str(told["model"]))
     assert not any(group.startswith("freesound:3") for group in files.groups_seen())
     found = json.loads(labeltool("--project", project.directory, "evaluate", "--fold", "3", "--json").stdout)
     assert found["clips"] == 6
@@ -68,7 +68,7 @@ def test_the_model_has_not_seen_the_test_fold_and_is_right_on_it(trained: tuple[
 def test_another_architecture_hears_through_its_own_frontend_and_starts_anew(copy: Project) -> None:
     at = ("--project", copy.directory)
     told = json.loads(labeltool(*at, "retrain", "--arch", "yamnet256", "--budget", "2", "--json").stdout)
-    files = modelfiles.read(copy.models / str(told["model"]))
+    files = model_folder.read(copy.models / str(told["model"]))
     assert told["parameters"] == 137_674 - 7 * 257 and not told["warm"]
     assert (files.frontend.n_fft, files.frontend.patch_frames) == (512, 96)
     assert told["suggestions"] == 3
@@ -120,7 +120,7 @@ def test_a_new_label_widens_the_head_of_a_warm_start(copy: Project, write_tone: 
         labeltool(*at, "mark", file, "a new sound")
     told = json.loads(labeltool(*at, "retrain", "--json").stdout)
     assert told["warm"] and told["labels_seen"] == 20
-    files = modelfiles.read(copy.models / str(told["model"]))
+    files = model_folder.read(copy.models / str(told["model"]))
     assert files.labels == ("a new sound", "high", "low", "middle")
     assert files.card["parent"] == 1
     status = json.loads(labeltool(*at, "status", "--json").stdout)
@@ -138,12 +138,12 @@ def test_a_fold_to_be_kept_unseen_is_not_carried_over_by_a_warm_start(copy: Proj
 
 def test_a_teacher_labels_what_nobody_has_and_a_backbone_is_started_from(copy: Project, ear_file: Path) -> None:
     at = ("--project", copy.directory)
-    backbone = copy.models / "1" / modelfiles.KERAS
+    backbone = copy.models / "1" / model_folder.KERAS
     labeltool(*at, "model", "add", ear_file, "--rate", "16000", "--name", "borrowed")
     arguments = ("--from-scratch", "--teacher", "borrowed", "--backbone", backbone, "--budget", "5", "--json")
     told = json.loads(labeltool(*at, "retrain", *arguments).stdout)
     assert (told["pool_clips"], told["warm"]) == (3, False)
-    card = modelfiles.read(copy.models / str(told["model"])).card
+    card = model_folder.read(copy.models / str(told["model"])).card
     assert card["teacher"]["file"] == ear_file.name and len(card["backbone"]["sha256"]) == 64
     borrowed = copy.models / "ears" / "borrowed" / ear_file.name
     assert card["teacher"]["fingerprint"] == open_ear(borrowed).name
@@ -202,14 +202,14 @@ def test_too_little_to_learn_from_is_said_in_one_line(project: Project, write_to
 
 
 def test_a_damaged_card_is_named(copy: Project) -> None:
-    card = copy.models / "1" / modelfiles.CARD
+    card = copy.models / "1" / model_folder.CARD
     told = json.loads(card.read_text())
     told["frontend"]["hop"] = 160
     card.write_text(json.dumps(told))
     assert "frontend" in labeltool("--project", copy.directory, "suggest", check=1).stderr
-    (copy.models / "1" / modelfiles.INT8).write_bytes(b"garbage")
+    (copy.models / "1" / model_folder.INT8).write_bytes(b"garbage")
     card.write_text(json.dumps({**told, "frontend": {**told["frontend"], "hop": 320}}))
     done = labeltool("--project", copy.directory, "export", "--int8", check=1)
-    assert modelfiles.INT8 in done.stderr and not (copy.exports / "int8").exists()
+    assert model_folder.INT8 in done.stderr and not (copy.exports / "int8").exists()
     card.write_text("{")
     assert "card.json" in labeltool("--project", copy.directory, "suggest", check=1).stderr

@@ -7,12 +7,12 @@ import json
 import pytest
 from conftest import records_of
 
-from labeltool import listing, query
-from labeltool.listing import Filter
+from labeltool.annotation import listing, next_clips
+from labeltool.annotation.listing import Filter
 from labeltool.project import Project
 from labeltool.records import Suggestion, Value
 from labeltool.store import Store, journal, labels, models
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_a_sweep_finds_what_waits_under_todays_names_the_surest_first(held: Stor
 
 
 def test_a_sweep_leaves_out_what_another_has_claimed_and_what_a_newer_model_hears_otherwise(held: Store) -> None:
-    (mine,) = query.claim_clips(held, 1, annotator="bob")
+    (mine,) = next_clips.claim_clips(held, 1, annotator="bob")
     for annotator, found in (("ann", 5), ("bob", 6), (None, 6)):
         assert sum(listing.sweep_labels(held, annotator=annotator).values()) == found
         swept = {

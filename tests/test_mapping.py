@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeltool.ears import mapping
 from labeltool.errors import LabeltoolError
+from labeltool.pretrained import class_mapping
 
 # As AudioSet calls sounds: commas part names of one, brackets say what it is a kind of.
 CLASSES = (
@@ -59,7 +59,7 @@ CLASSES = (
     ],
 )
 def test_a_name_finds_its_classes(label: str, wanted: set[str]) -> None:
-    assert {CLASSES[place] for place in mapping.by_name(CLASSES, label)} == wanted
+    assert {CLASSES[place] for place in class_mapping.by_name(CLASSES, label)} == wanted
 
 
 def heard_of(kinds: list[int], labels: int) -> np.ndarray:
@@ -74,10 +74,10 @@ def test_answers_find_classes_that_no_name_does_and_broad_ones_tell_nothing(tmp_
     scores[6:, 2] = 0.3
     scores[11, 3] = 0.9  # once is chance
     heard = heard_of([0] * 6 + [1] * 6, 2)
-    found = mapping.mapped(tmp_path, classes, ("Mieze", "Brandung"), scores=scores, heard=heard)
+    found = class_mapping.mapped(tmp_path, classes, ("Mieze", "Brandung"), scores=scores, heard=heard)
     assert [(one.classes, one.reason) for one in found] == [((1,), "by answers"), ((2,), "by answers")]
     # Two clips are too few to believe.
-    few = mapping.mapped(tmp_path, classes, ("Mieze", "Brandung"), scores=scores[4:8], heard=heard[4:8])
+    few = class_mapping.mapped(tmp_path, classes, ("Mieze", "Brandung"), scores=scores[4:8], heard=heard[4:8])
     assert [one.reason for one in few] == ["none", "none"]
 
 
@@ -87,36 +87,36 @@ def test_a_name_gives_way_only_where_answers_speak_against_it(tmp_path: Path) ->
     scores = np.zeros((10, 3), np.float32)
     scores[:5, 1] = scores[5:, 2] = 0.5
     # The project's cranes are birds, the ear's are not.
-    found = mapping.mapped(tmp_path, classes, ("crane", "engine"), scores=scores, heard=heard)
+    found = class_mapping.mapped(tmp_path, classes, ("crane", "engine"), scores=scores, heard=heard)
     assert [(one.classes, one.reason) for one in found] == [((1,), "by answers"), ((2,), "by name")]
     scores[:5, 0] = 0.5
-    found = mapping.mapped(tmp_path, classes, ("crane", "engine"), scores=scores, heard=heard)
-    assert found[0] == mapping.Mapped("crane", (0,), "by name")
+    found = class_mapping.mapped(tmp_path, classes, ("crane", "engine"), scores=scores, heard=heard)
+    assert found[0] == class_mapping.Mapped("crane", (0,), "by name")
 
 
 def test_what_a_person_wrote_stays_and_new_labels_are_added_behind_it(tmp_path: Path) -> None:
-    file = tmp_path / mapping.FILE
+    file = tmp_path / class_mapping.FILE
     strange = 'a"[/]\\\x7f\n= 1'
     written = '# mine\n"dog" = ["bark"]   # howls are cats\nrain = []\n'
     file.write_text(written)
     labels = ("dog", "rain", "sneezing", strange)
-    found = mapping.mapped(tmp_path, CLASSES, labels)
+    found = class_mapping.mapped(tmp_path, CLASSES, labels)
     assert [one.reason for one in found] == ["by hand", "by hand", "by name", "none"]
     assert [CLASSES[place] for place in found[0].classes] == ["Bark"] and not found[1].classes
-    assert mapping.write(tmp_path, CLASSES, [*found[:3], mapping.Mapped(strange, (0, 1), "by answers")])
+    assert class_mapping.write(tmp_path, CLASSES, [*found[:3], class_mapping.Mapped(strange, (0, 1), "by answers")])
     assert file.read_text().startswith(written)
     assert tomllib.loads(file.read_text())[strange] == list(CLASSES[:2])
-    assert mapping.mapped(tmp_path, CLASSES, labels)[2:] == [
-        mapping.Mapped("sneezing", (17,), "by hand"),
-        mapping.Mapped(strange, (0, 1), "by hand"),
+    assert class_mapping.mapped(tmp_path, CLASSES, labels)[2:] == [
+        class_mapping.Mapped("sneezing", (17,), "by hand"),
+        class_mapping.Mapped(strange, (0, 1), "by hand"),
     ]
     before = file.read_bytes()
-    assert not mapping.write(tmp_path, CLASSES, mapping.mapped(tmp_path, CLASSES, labels))
+    assert not class_mapping.write(tmp_path, CLASSES, class_mapping.mapped(tmp_path, CLASSES, labels))
     assert file.read_bytes() == before
 
 
 def test_one_label_gets_other_classes_and_nothing_else_in_the_file_is_touched(tmp_path: Path) -> None:
-    file = tmp_path / mapping.FILE
+    file = tmp_path / class_mapping.FILE
     file.write_text(
         "# mine\n"
         "\n"
@@ -128,10 +128,10 @@ def test_one_label_gets_other_classes_and_nothing_else_in_the_file_is_touched(tm
         '"a # b" = ["Tick"]  # odd, = "]"\n'
         "rain = []\n"
     )
-    mapping.put(tmp_path, CLASSES, "a # b", [0, 1])
-    mapping.put(tmp_path, CLASSES, "dog", [1])
-    mapping.put(tmp_path, CLASSES, "cat", [])
-    mapping.put(tmp_path, CLASSES, 'new "one"', [2])
+    class_mapping.put(tmp_path, CLASSES, "a # b", [0, 1])
+    class_mapping.put(tmp_path, CLASSES, "dog", [1])
+    class_mapping.put(tmp_path, CLASSES, "cat", [])
+    class_mapping.put(tmp_path, CLASSES, 'new "one"', [2])
     assert file.read_text() == (
         "# mine\n"
         "\n"
@@ -144,10 +144,10 @@ def test_one_label_gets_other_classes_and_nothing_else_in_the_file_is_touched(tm
         "rain = []\n"
         f'"new \\"one\\"" = ["{CLASSES[2]}"]\n'
     )
-    assert mapping.read(tmp_path, CLASSES)["dog"] == (1,)
+    assert class_mapping.read(tmp_path, CLASSES)["dog"] == (1,)
     file.write_text("dog = [")
     with pytest.raises(LabeltoolError, match="cannot be read"):
-        mapping.put(tmp_path, CLASSES, "dog", [1])
+        class_mapping.put(tmp_path, CLASSES, "dog", [1])
     assert file.read_text() == "dog = ["
 
 
@@ -160,16 +160,16 @@ def test_one_label_gets_other_classes_and_nothing_else_in_the_file_is_touched(tm
     ],
 )
 def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, told: str) -> None:
-    (tmp_path / mapping.FILE).write_text(text)
+    (tmp_path / class_mapping.FILE).write_text(text)
     with pytest.raises(LabeltoolError, match=rf"mapping\.toml: {told}"):
-        mapping.mapped(tmp_path, CLASSES, ("dog",))
+        class_mapping.mapped(tmp_path, CLASSES, ("dog",))
 
 
 def test_of_several_classes_the_largest_counts() -> None:
     scores = np.array([[0.2, 0.5, 0.4]], np.float32)
     found = [
-        mapping.Mapped("a", (0, 1), "by name"),
-        mapping.Mapped("b", (2,), "by name"),
-        mapping.Mapped("c", (), "none"),
+        class_mapping.Mapped("a", (0, 1), "by name"),
+        class_mapping.Mapped("b", (2,), "by name"),
+        class_mapping.Mapped("c", (), "none"),
     ]
-    np.testing.assert_allclose(mapping.shares(scores, found), [[0.5, 0.4, 0.0]])
+    np.testing.assert_allclose(class_mapping.shares(scores, found), [[0.5, 0.4, 0.0]])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from conftest import records_of
 
-from labeltool import pace
+from labeltool.annotation import pace
 from labeltool.records import Value
 from labeltool.store import Store, journal
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 
 
 def test_pace_counts_clips_not_rows_and_leaves_imports_and_what_was_taken_back_out(store: Store) -> None:

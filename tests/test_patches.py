@@ -12,27 +12,29 @@ import pytest
 from test_heads import P, add_tones, quiet
 from test_heads import quickly as quickly
 
-from labeltool import aggregate, modelfiles, models, retraining
 from labeltool.errors import LabeltoolError
+from labeltool.networks import build as networks
+from labeltool.networks import model_folder, postprocessing
 from labeltool.project import Project, load
+from labeltool.tasks import retrain
 
 
 def test_patches_of_another_length_overlap_by_half_and_have_a_fingerprint_of_their_own() -> None:
-    own = models.architecture("miniresnet").frontend
-    assert models.frontend_of("miniresnet") == models.frontend_of("miniresnet", 1.0) == own
-    longer = models.frontend_of("miniresnet", 2.0)
+    own = networks.architecture("miniresnet").frontend
+    assert networks.frontend_of("miniresnet") == networks.frontend_of("miniresnet", 1.0) == own
+    longer = networks.frontend_of("miniresnet", 2.0)
     assert (longer.patch_frames, longer.patch_hop, longer.patch_hops_s) == (100, 50, 2.0)
     assert replace(longer, patch_frames=50, patch_hop=25) == own and longer.fingerprint != own.fingerprint
-    assert models.frontend_of("aclnet", 0.5).patch_frames == 8000
+    assert networks.frontend_of("aclnet", 0.5).patch_frames == 8000
     for never in (0.0, -1.0, 61.0, float("nan"), float("inf")):
         with pytest.raises(LabeltoolError, match="is not possible"):
-            models.frontend_of("miniresnet", never)
+            networks.frontend_of("miniresnet", never)
 
 
 def test_a_network_takes_longer_patches_or_says_what_it_cannot() -> None:
-    assert models.build("miniresnet", 3, models.frontend_of("miniresnet", 2.0)).output_shape == (None, 3)
+    assert networks.build("miniresnet", 3, networks.frontend_of("miniresnet", 2.0)).output_shape == (None, 3)
     with pytest.raises(LabeltoolError, match=r"sbcnn cannot take patches of 22 frames \(its own have 128"):
-        models.build("sbcnn", 3, models.frontend_of("sbcnn", 0.5))
+        networks.build("sbcnn", 3, networks.frontend_of("sbcnn", 0.5))
 
 
 @pytest.mark.usefixtures("quickly")
@@ -43,12 +45,12 @@ def test_a_project_says_how_long_patches_are_and_a_model_of_others_is_not_gone_o
     settings.write_text('[learning]\npatch_s = 0.5\npooling = "majority"\n')
     project = load(project.directory)
     add_tones(project, tmp_path / "wav", *[(["low"], {"low": P}), (["high"], {"high": P})] * 9, (["high"], {}))
-    told = retraining.retrain(project, report=quiet, arch="miniresnet")
+    told = retrain.retrain(project, report=quiet, arch="miniresnet")
     assert (told["patch_s"], told["other_patch_s"], told["warm"]) == (0.5, None, False)
-    card = modelfiles.read(project.models / str(told["model"]))
+    card = model_folder.read(project.models / str(told["model"]))
     assert card.frontend.patch_frames == 25 and card.rule.pooling == "majority"
     # What was asked for outright goes before the settings.
-    told = retraining.retrain(project, report=quiet, arch="miniresnet", patch_s=0.6)
+    told = retrain.retrain(project, report=quiet, arch="miniresnet", patch_s=0.6)
     assert (told["patch_s"], told["other_patch_s"], told["warm"]) == (0.6, 0.5, False)
     assert {"training", "converting to int8", "suggesting"} <= set(told["stages"])
     assert 0.8 < sum(told["stages"].values()) / told["seconds"] < 1.1
@@ -57,10 +59,10 @@ def test_a_project_says_how_long_patches_are_and_a_model_of_others_is_not_gone_o
 def test_what_cannot_be_is_refused_before_anything_is_listened_to(project: Project, tmp_path: Path) -> None:
     add_tones(project, tmp_path / "wav", *[(["low"], {"low": P}), (["high"], {"high": P})] * 3)
     with pytest.raises(LabeltoolError, match="sbcnn cannot take"):
-        retraining.retrain(project, report=quiet, arch="sbcnn", patch_s=0.5)
+        retrain.retrain(project, report=quiet, arch="sbcnn", patch_s=0.5)
     (project.directory / "labeltool.toml").write_text('[learning]\npooling = "loudest"\n')
     with pytest.raises(LabeltoolError, match=r"no pooling is called 'loudest' \(there are: log-mean, mean, majority\)"):
-        retraining.retrain(load(project.directory), report=quiet, arch="miniresnet")
+        retrain.retrain(load(project.directory), report=quiet, arch="miniresnet")
     assert not list(project.cache.glob("features/*/*.npy"))
 
 
@@ -70,9 +72,9 @@ def test_a_pooling_that_was_settled_is_calibrated_and_no_other_tried() -> None:
     present = np.eye(2, dtype=np.float32)[truth]
     by_clip = [np.float32([[0.6, 0.4]] * 4 + [[0.002, 0.998]])[:, :: 1 if kind == 0 else -1] for kind in truth]
     levels = [np.zeros(5, np.float32)] * 60
-    for pooling in aggregate.POOLINGS:
-        chosen, _ = aggregate.choose_rule(
-            by_clip, levels, present, np.zeros_like(present), aggregate.ClipRule(0.0), pooling=pooling
+    for pooling in postprocessing.POOLINGS:
+        chosen, _ = postprocessing.choose_rule(
+            by_clip, levels, present, np.zeros_like(present), postprocessing.ClipRule(0.0), pooling=pooling
         )
         assert chosen.pooling == pooling and chosen.temperature != 1.0
 

@@ -12,14 +12,17 @@ import numpy as np
 import pytest
 from test_training import FRONTEND, NAMES, QUICK, clips
 
-from labeltool import audio, backbones, models, training
-from labeltool.ears.introducing import open_ear
+from labeltool.audio import files
 from labeltool.errors import LabeltoolError
-from labeltool.heads import Head
-from labeltool.kinship import spread, told_by_ear, told_by_kin
-from labeltool.pool import Pool, draw_weights
+from labeltool.networks import build as networks
+from labeltool.networks import pretrained_weights
+from labeltool.networks.heads import Head
+from labeltool.pretrained.probe import open_ear
 from labeltool.records import StoredClip
-from labeltool.teacher import embed_clips, taught, teach_each_label
+from labeltool.training import fit as training_fit
+from labeltool.training.label_propagation import spread, told_by_ear, told_by_kin
+from labeltool.training.linear_probe import embed_clips, taught, teach_each_label
+from labeltool.training.unlabelled_pool import Pool, draw_weights
 
 
 def test_kin_tell_the_pool_the_same_each_time_and_it_is_never_learnt_from_in_a_validation_group() -> None:
@@ -31,7 +34,7 @@ def test_kin_tell_the_pool_the_same_each_time_and_it_is_never_learnt_from_in_a_v
     waiting = Pool(more, [f"pool-{i}" for i in range(len(more))])
     known = np.delete(np.arange(len(groups)), held)
 
-    def fit() -> training.Fitted:
+    def fit() -> training_fit.Fitted:
         told = told_by_kin(
             "miniresnet",
             FRONTEND,
@@ -44,7 +47,7 @@ def test_kin_tell_the_pool_the_same_each_time_and_it_is_never_learnt_from_in_a_v
         assert told is not None
         assert (told.argmax(axis=1) == truth.argmax(axis=1)).mean() > 0.8
         pool = Pool([*more, *refused], [*waiting.groups, groups[4], groups[5]], np.concatenate([told, told[:2]]))
-        return training.fit(
+        return training_fit.fit(
             "miniresnet",
             FRONTEND,
             log_mels,
@@ -59,7 +62,7 @@ def test_kin_tell_the_pool_the_same_each_time_and_it_is_never_learnt_from_in_a_v
     first, second = fit(), fit()
     for one, other in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    scores, _ = training.clip_probabilities(partial(training.predict, first.model), FRONTEND, more, first.rule)
+    scores, _ = training_fit.clip_probabilities(partial(training_fit.predict, first.model), FRONTEND, more, first.rule)
     assert (scores.argmax(axis=1) == truth.argmax(axis=1)).mean() > 0.8
 
 
@@ -69,7 +72,7 @@ def test_what_a_teacher_says_of_the_pool_is_taught(head: Head) -> None:
     log_mels, targets, groups = clips(labels=2)
     more, truth, more_groups = clips(seed=5)
     by_label = head == "sigmoid"
-    fitted = training.fit(
+    fitted = training_fit.fit(
         "miniresnet",
         FRONTEND,
         log_mels,
@@ -83,7 +86,9 @@ def test_what_a_teacher_says_of_the_pool_is_taught(head: Head) -> None:
         validation=np.array([], np.int64),
     )
     others, wanted, _ = clips(seed=9)
-    scores, _ = training.clip_probabilities(partial(training.predict, fitted.model), FRONTEND, others, fitted.rule)
+    scores, _ = training_fit.clip_probabilities(
+        partial(training_fit.predict, fitted.model), FRONTEND, others, fitted.rule
+    )
     assert (scores.argmax(axis=1) == wanted.argmax(axis=1))[12:].mean() > 0.8
     assert (scores[:12, 2] < 0.5).mean() > 0.8
 
@@ -123,23 +128,25 @@ def test_a_large_pool_does_not_drown_what_people_said() -> None:
 @pytest.mark.parametrize("kind", ["zoo", "keras"])
 def test_a_backbone_gives_its_layers_but_not_its_head(kind: str, tmp_path: Path) -> None:
     keras.utils.set_random_seed(3)
-    source, target = (models.build("yamnet256", n, models.architecture("yamnet256").frontend) for n in (5, 3))
+    source, target = (networks.build("yamnet256", n, networks.architecture("yamnet256").frontend) for n in (5, 3))
     path = tmp_path / f"backbone.{'h5' if kind == 'zoo' else 'keras'}"
     if kind == "keras":
         source.save(path)
     else:
         write_as_the_zoo_does(source, path)
-    head = target.get_layer(models.HEAD).get_weights()
-    assert backbones.give_weights(target, backbones.read_weights(path)) == 22
+    head = target.get_layer(networks.HEAD).get_weights()
+    assert pretrained_weights.give_weights(target, pretrained_weights.read_weights(path)) == 22
     for one, other in zip(source.layers[:-1], target.layers[:-1], strict=True):
         for wanted, got in zip(one.get_weights(), other.get_weights(), strict=True):
             np.testing.assert_array_equal(wanted, got)
-    np.testing.assert_array_equal(head[0], target.get_layer(models.HEAD).get_weights()[0])
+    np.testing.assert_array_equal(head[0], target.get_layer(networks.HEAD).get_weights()[0])
     with pytest.raises(LabeltoolError, match="none of the backbone's layers fits miniresnet"):
-        backbones.give_weights(models.build("miniresnet", 3, FRONTEND), backbones.read_weights(path))
+        pretrained_weights.give_weights(
+            networks.build("miniresnet", 3, FRONTEND), pretrained_weights.read_weights(path)
+        )
     path.write_bytes(b"not a model")
     with pytest.raises(LabeltoolError, match=r"backbone\."):
-        backbones.read_weights(path)
+        pretrained_weights.read_weights(path)
 
 
 def write_as_the_zoo_does(model: keras.Model, path: Path) -> None:
@@ -154,7 +161,7 @@ def write_as_the_zoo_does(model: keras.Model, path: Path) -> None:
 
 
 def test_the_miniresnets_of_keras_applications_are_known_by_name() -> None:
-    model = models.build("miniresnetv2", 3, FRONTEND)
+    model = networks.build("miniresnetv2", 3, FRONTEND)
     halves = {one.name: {v.name: np.full(v.shape, 0.5, np.float32) for v in one.variables} for one in model.layers}
     foreign = {
         "conv1_conv": "stem_conv",
@@ -166,7 +173,7 @@ def test_the_miniresnets_of_keras_applications_are_known_by_name() -> None:
     weights = {name: halves[ours] for name, ours in foreign.items()}
     # Of another shape: left alone.
     weights["conv2_block1_0_conv"] = {"kernel": np.zeros((1, 1, 3, 3), np.float32), "bias": np.zeros(3, np.float32)}
-    assert backbones.give_weights(model, weights) == 5
+    assert pretrained_weights.give_weights(model, weights) == 5
     assert (model.get_layer("stack1_block2_conv2").get_weights()[0] == 0.5).all()
 
 
@@ -178,7 +185,7 @@ def test_an_ear_finds_its_embedding_and_hears_a_clip_once(
     stored = []
     for number, pitch in enumerate((300, 900)):
         path = write_tone(f"{number}.wav", frequency_hz=pitch, seconds=0.5)
-        stored.append(StoredClip(number, number, str(path), audio.content_hash(path), 0.0, 0.5, None, str(number)))
+        stored.append(StoredClip(number, number, str(path), files.content_hash(path), 0.0, 0.5, None, str(number)))
 
     def embed() -> np.ndarray:
         found, failed = embed_clips(

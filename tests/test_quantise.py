@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labeltool import models, quantise
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
-from labeltool.frontend import Frontend
-from labeltool.training import predict
+from labeltool.networks import build as networks
+from labeltool.networks import quantization
+from labeltool.training.fit import predict
 
 FRONTEND = Frontend()
 OPERATORS = ["PAD", "CONV_2D", "PAD", "MAX_POOL_2D", "CONV_2D", "CONV_2D", "CONV_2D", "ADD"]
@@ -29,7 +30,7 @@ def network():
     import keras
 
     keras.utils.set_random_seed(5)
-    model, rng = models.build("miniresnet", 6, FRONTEND), np.random.default_rng(5)
+    model, rng = networks.build("miniresnet", 6, FRONTEND), np.random.default_rng(5)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             size = len(layer.get_weights()[0])
@@ -46,7 +47,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def tflite(network) -> bytes:
-    return quantise.to_int8(network, patches(64))
+    return quantization.to_int8(network, patches(64))
 
 
 def operators(tflite: bytes) -> list[str]:
@@ -60,7 +61,7 @@ def operators(tflite: bytes) -> list[str]:
 
 def test_bit_for_bit_what_the_chips_kernels_give(tflite: bytes) -> None:
     runtime = pytest.importorskip("tflite_micro", reason="the reference kernels are a development dependency").runtime
-    model, heard = quantise.Int8Model(tflite), patches(40, seed=1)
+    model, heard = quantization.Int8Model(tflite), patches(40, seed=1)
     steps = model.quantise(heard)
     ours = model.predict_int8(steps)
     chip = runtime.Interpreter.from_bytes(tflite)
@@ -88,7 +89,7 @@ def test_one_patch_at_a_time_and_one_scale_for_the_dense_layer(tflite: bytes) ->
 
 def test_int8_follows_float(network, tflite: bytes) -> None:
     heard = patches(40, seed=2)
-    model = quantise.Int8Model(tflite)
+    model = quantization.Int8Model(tflite)
     assert model.n_labels == 6 and model.output_scale == 1 / 256 and model.output_zero_point == -128
     scores = model.predict(heard)
     assert scores.shape == (40, 6) and scores.dtype == np.float32
@@ -98,7 +99,7 @@ def test_int8_follows_float(network, tflite: bytes) -> None:
 
 
 def test_quantising_saturates_and_rounds_half_to_even(tflite: bytes) -> None:
-    model = quantise.Int8Model(tflite)
+    model = quantization.Int8Model(tflite)
     scale = np.float32(model.input_scale)
     values = np.array([0, 0.5, 1.5, 2.5, 1e6, -1e6], np.float32) * scale
     assert (model.quantise(values).astype(int) - model.input_zero_point)[:4].tolist() == [0, 0, 2, 2]
@@ -106,15 +107,15 @@ def test_quantising_saturates_and_rounds_half_to_even(tflite: bytes) -> None:
 
 
 def test_the_same_network_and_patches_give_the_same_bytes(network, tflite: bytes) -> None:
-    assert quantise.to_int8(network, patches(64)) == tflite
+    assert quantization.to_int8(network, patches(64)) == tflite
 
 
 def test_no_patches_and_no_network_are_said_in_a_line(network) -> None:
     with pytest.raises(LabeltoolError, match="representative"):
-        quantise.to_int8(network, np.empty((0, 64, 50), np.float32))
+        quantization.to_int8(network, np.empty((0, 64, 50), np.float32))
     with pytest.raises(LabeltoolError, match="not a TensorFlow Lite"):
-        quantise.Int8Model(b"nothing of the kind")
+        quantization.Int8Model(b"nothing of the kind")
 
 
 def test_no_patches_give_no_scores(tflite: bytes) -> None:
-    assert quantise.Int8Model(tflite).predict(np.empty((0, 64, 50), np.float32)).shape == (0, 6)
+    assert quantization.Int8Model(tflite).predict(np.empty((0, 64, 50), np.float32)).shape == (0, 6)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labeltool import plots, reports
+from labeltool.evaluation import plots, report
 from labeltool.project import Project
 
 LABELS = ["a$b$", "=SUM(A1)", "x[/]\n\x1b[31m", "صوت الجرس", "a name that is longer than an axis is wide", "dog"]
@@ -35,7 +35,7 @@ def result(labels: list[str]) -> dict[str, Any]:
 def write(project: Project, told: dict[str, Any]) -> dict[str, Any]:
     models = [{"labels_seen": 20, "clip_accuracy": None, "int8_clip_accuracy": None}]
     models += [{"labels_seen": n, "clip_accuracy": 1 - 9 / n, "int8_clip_accuracy": 1 - 10 / n} for n in (40, 80, 160)]
-    return reports.write(project, "model-1", told, losses=[(10, 2.0), (20, 1.0), (30, 0.7)], models=models)
+    return report.write(project, "model-1", told, losses=[(10, 2.0), (20, 1.0), (30, 0.7)], models=models)
 
 
 def test_a_report_holds_the_figures_the_tables_and_the_pictures(project: Project) -> None:
@@ -45,7 +45,7 @@ def test_a_report_holds_the_figures_the_tables_and_the_pictures(project: Project
     folder = Path(written["report"])
     assert written["pictures"] == ["confusion.png", "learning.png", "recall.png", "reliability.png"]
     assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in written["pictures"])
-    assert json.loads((folder / reports.REPORT).read_text())["labels"] == LABELS
+    assert json.loads((folder / report.REPORT).read_text())["labels"] == LABELS
     with (folder / "confusion_int8.csv").open(encoding="utf-8", newline="") as file:
         head, *rows = csv.reader(file)
     assert head[1:] == LABELS and [row[0] for row in rows] == LABELS

@@ -31,23 +31,22 @@ from textual.widgets import Static
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.store import Store, clips, journal
-from labeltool.tui import run
-from labeltool.tui import session as sessions
+from labeltool.tui import run, session
 from labeltool.tui.app import Room
-from labeltool.tui.ask import AskScreen
-from labeltool.tui.browse import BrowseScreen
-from labeltool.tui.clusters import ClustersScreen
+from labeltool.tui.background.prefetch import Delivery
 from labeltool.tui.keys import WAYS
-from labeltool.tui.mapping import MappingScreen
-from labeltool.tui.palette import Choices, Palette
-from labeltool.tui.preparation import Delivery
-from labeltool.tui.review import ReviewScreen
-from labeltool.tui.spans import SpansScreen
-from labeltool.tui.spectrogram import Spectrogram
-from labeltool.tui.stopwatch import Stopwatch
-from labeltool.tui.suggestions import Suggestions
-from labeltool.tui.sweep import SweepScreen
-from labeltool.tui.waveform import Waveform
+from labeltool.tui.screens.ask import AskScreen
+from labeltool.tui.screens.browse import BrowseScreen
+from labeltool.tui.screens.class_mapping import MappingScreen
+from labeltool.tui.screens.clusters import ClustersScreen
+from labeltool.tui.screens.palette import Choices, Palette
+from labeltool.tui.screens.review import ReviewScreen
+from labeltool.tui.screens.spans import SpansScreen
+from labeltool.tui.screens.stopwatch import Stopwatch
+from labeltool.tui.screens.sweep import SweepScreen
+from labeltool.tui.widgets.spectrogram import Spectrogram
+from labeltool.tui.widgets.suggestions import Suggestions
+from labeltool.tui.widgets.waveform import Waveform
 
 room_project = room_helpers.room_project
 reading = room_helpers.reading
@@ -116,7 +115,7 @@ async def test_the_next_clip_is_not_drawn_before_the_answer_is_on_the_disk(
         assert disk_is_done.wait(DEADLINE_S)
         return really_say(*given, **named)
 
-    monkeypatch.setattr(sessions.journal, "say", slow_disk)
+    monkeypatch.setattr(session.journal, "say", slow_disk)
     async with opened(room_project) as (_, screen, pilot):
         await until(pilot, lambda: screen.offers, "labels")
         before = screen.now
@@ -152,7 +151,7 @@ async def test_when_the_journal_refuses_the_clip_stays_and_the_reason_is_shown(
     def full_disk(*_: Any, **__: Any) -> str:
         raise LabeltoolError("the disk is full; nothing was stored")
 
-    monkeypatch.setattr(sessions.journal, "say", full_disk)
+    monkeypatch.setattr(session.journal, "say", full_disk)
     async with opened(room_project) as (_, screen, pilot):
         before = screen.now
         await pilot.press("n")

@@ -13,19 +13,19 @@ from conftest import tone_writer
 from room_helpers import STRANGE_LABELS, fill, opened, suggest, text_of, until, verdicts
 from textual.pilot import Pilot
 
-from labeltool import pace
+from labeltool.annotation import pace
 from labeltool.errors import LabeltoolError
-from labeltool.importers import audio as pool
+from labeltool.importers import audio_files
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, clips, journal
-from labeltool.store.intake import take_in
-from labeltool.tui import session as sessions
+from labeltool.store.importing import take_in
+from labeltool.tui import session
 from labeltool.tui.app import Compared, Room
-from labeltool.tui.ask import AskScreen
-from labeltool.tui.clusters import ClustersScreen
-from labeltool.tui.comparer import Comparison, Groups
-from labeltool.tui.palette import Palette
+from labeltool.tui.background.comparer import Comparison, Groups
+from labeltool.tui.screens.ask import AskScreen
+from labeltool.tui.screens.clusters import ClustersScreen
+from labeltool.tui.screens.palette import Palette
 
 reading = room_helpers.reading
 
@@ -79,7 +79,7 @@ async def test_from_the_first_minute_clips_that_sound_alike_get_their_label_at_o
     for number in range(12):
         write(f"{number:02}.wav", frequency_hz=(300.0 if number < 8 else 5000.0) * (1 + 0.01 * number), seconds=0.5)
     with project.open_store() as store:
-        take_in(store, pool.read([tmp_path / "sounds"], None, None), kind="audio", source="made up")
+        take_in(store, audio_files.read([tmp_path / "sounds"], None, None), kind="audio", source="made up")
         async with opened(project, size=(110, 34)) as (room, _, pilot):
             await pilot.press("C")
             await until(pilot, lambda: isinstance(room.screen, ClustersScreen), "the screen")
@@ -248,7 +248,7 @@ async def test_when_the_journal_refuses_the_page_stays(room_project: Project, mo
     def full_disk(*_: Any, **__: Any) -> list[Any]:
         raise LabeltoolError("the disk is full; nothing was stored")
 
-    monkeypatch.setattr(sessions.journal, "say_all", full_disk)
+    monkeypatch.setattr(session.journal, "say_all", full_disk)
     async with clustering(room_project) as (_, screen, pilot):
         await pilot.press("x", "1")
         await until(pilot, lambda: "disk is full" in screen.notice.text, "the reason")

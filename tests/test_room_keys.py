@@ -17,9 +17,9 @@ from labeltool.errors import LabeltoolError
 from labeltool.project import SETTINGS_FILE, Project
 from labeltool.store import Store
 from labeltool.tui import keymap
-from labeltool.tui.help import Help
-from labeltool.tui.hints import Hints
 from labeltool.tui.keys import WAYS
+from labeltool.tui.screens.help import Help
+from labeltool.tui.widgets.key_hints import Hints
 
 room_project = room_helpers.room_project
 reading = room_helpers.reading

@@ -22,11 +22,12 @@ from room_helpers import (
     verdicts,
 )
 
-from labeltool.child import Child
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.store import Store
-from labeltool.tui import app, behind
+from labeltool.tasks.process import Child
+from labeltool.tui import app
+from labeltool.tui.background import task as background_task
 
 room_project = room_helpers.room_project
 reading = room_helpers.reading
@@ -67,7 +68,7 @@ def children(monkeypatch: pytest.MonkeyPatch, room_project: Project) -> list[Fak
             started.append(FakeChild(room_project.cache / "logs" / f"{task}.log"))
             return started[-1]
 
-    monkeypatch.setattr(behind, "Child", Starter)
+    monkeypatch.setattr(background_task, "Child", Starter)
     return started
 
 
@@ -149,7 +150,7 @@ async def test_a_killed_training_names_its_log_and_labelling_goes_on(
             os.killpg(child._process.pid, signal.SIGKILL)
             return child
 
-    monkeypatch.setattr(behind, "Child", Doomed)
+    monkeypatch.setattr(background_task, "Child", Doomed)
     async with opened(room_project) as (_, screen, pilot):
         await pilot.press("t")
         await until(pilot, lambda: "killed by signal 9" in screen.notice.text, "the line")

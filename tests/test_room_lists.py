@@ -11,16 +11,16 @@ import room_helpers
 from room_helpers import STRANGE_LABELS, answer, opened, suggest, text_of, until, verdicts
 from textual.pilot import Pilot
 
-from labeltool import similar
 from labeltool.project import Project
 from labeltool.records import Value
+from labeltool.similarity import search
 from labeltool.store import Store, clips, journal
 from labeltool.tui.app import Room
-from labeltool.tui.browse import BrowseScreen
-from labeltool.tui.lists import ListScreen
-from labeltool.tui.palette import Palette
-from labeltool.tui.review import ReviewScreen
-from labeltool.tui.wording import Wording
+from labeltool.tui.screens.browse import BrowseScreen
+from labeltool.tui.screens.list_base import ListScreen
+from labeltool.tui.screens.palette import Palette
+from labeltool.tui.screens.review import ReviewScreen
+from labeltool.tui.screens.text_prompt import Wording
 
 room_project = room_helpers.room_project
 reading = room_helpers.reading
@@ -152,7 +152,7 @@ async def test_a_clip_answered_in_the_list_is_not_asked_again(room_project: Proj
 
 async def test_a_long_list_reads_only_what_it_shows(project: Project) -> None:
     from labeltool.records import Clip, Recording
-    from labeltool.store.intake import take_in
+    from labeltool.store.importing import take_in
 
     recording = Recording("/nowhere/long.wav", "0" * 64, 16_000, 1, 16_000 * 20_000, "long")
     spans = [Clip(recording.sha256, float(start), start + 1.0) for start in range(20_000)]
@@ -349,6 +349,6 @@ async def test_the_like_of_a_clip_is_worked_out_behind_the_screen_and_then_brows
 
 def like_of(project: Project, store: Store, clip_id: int | None) -> list[int]:
     assert clip_id is not None
-    found = similar.like(project, store, similar.source_of(project, store), clips.clip(store, clip_id), 10)
+    found = search.like(project, store, search.source_of(project, store), clips.clip(store, clip_id), 10)
     assert found is not None
     return [clip.id for clip, _ in found.clips]

@@ -14,16 +14,16 @@ import room_helpers
 from room_helpers import opened, text_of, until
 from textual.pilot import Pilot
 
-from labeltool.ears import mapping, shelf
-from labeltool.ears.card import CARD, EarCard
-from labeltool.ears.mapping import Mapped
+from labeltool.pretrained import class_mapping, registry
+from labeltool.pretrained.card import CARD, EarCard
+from labeltool.pretrained.class_mapping import Mapped
 from labeltool.project import Project
 from labeltool.store import journal
 from labeltool.tui.app import Agreed, Room
-from labeltool.tui.help import Help
-from labeltool.tui.mapper import Agreement, LabelFigures
-from labeltool.tui.mapping import MappingScreen
-from labeltool.tui.palette import Palette
+from labeltool.tui.background.class_agreement import Agreement, LabelFigures
+from labeltool.tui.screens.class_mapping import MappingScreen
+from labeltool.tui.screens.help import Help
+from labeltool.tui.screens.palette import Palette
 
 room_project = room_helpers.room_project
 
@@ -33,13 +33,13 @@ CLASSES = ("Low hum", "[red]Bell[/red]", "a[/]b", "Whistle", "Wind")
 @pytest.fixture
 def file(room_project: Project) -> Path:
     """The mapping of an ear on the shelf, which nobody wrote yet; `low` and `high` are labels of the project."""
-    folder = shelf.folder(room_project, "ear")
+    folder = registry.folder(room_project, "ear")
     folder.mkdir(parents=True)
     card = EarCard({"net.tflite": "0" * 64}, 16_000, 400, (1, 400), CLASSES, "y")
     (folder / CARD).write_text(json.dumps(card.to_dict()))
     with room_project.open_store() as store:
         journal.say(store, 2, "high", annotator="before")
-    return folder / mapping.FILE
+    return folder / class_mapping.FILE
 
 
 @asynccontextmanager
@@ -113,7 +113,7 @@ async def test_classes_are_added_taken_away_and_accepted_in_the_file_a_person_wr
         assert not asked
         await pilot.press("escape")
         await until(pilot, lambda: asked, "the ear to suggest anew")
-    assert mapping.read(file.parent, CLASSES) == {"low": (0,), "high": (1, 3)}
+    assert class_mapping.read(file.parent, CLASSES) == {"low": (0,), "high": (1, 3)}
 
 
 async def test_classes_that_tell_a_label_come_first_and_nothing_changed_asks_nobody(

@@ -16,13 +16,13 @@ from rich.cells import cell_len
 from labeltool.project import Project
 from labeltool.records import StoredClip, Suggestion
 from labeltool.store import Store, clips
-from labeltool.tui.offers import offers, search
-from labeltool.tui.playback import Player
-from labeltool.tui.sound import PLAYBACK_RATE_HZ, draw, load, pooled
+from labeltool.tui.label_choices import offers, search
+from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, draw, load, pooled
+from labeltool.tui.media.player import Player
 from labeltool.tui.text import clip, clock, fit, shown
-from labeltool.tui.thumbnails import COLUMNS, strip, thumbnail
-from labeltool.tui.timeline import time_axis
-from labeltool.tui.waveform import braille
+from labeltool.tui.widgets.thumbnails import COLUMNS, strip, thumbnail
+from labeltool.tui.widgets.time_axis import time_axis
+from labeltool.tui.widgets.waveform import braille
 
 room_project = room_helpers.room_project
 reading = room_helpers.reading
@@ -89,7 +89,7 @@ def test_a_click_survives_pooling() -> None:
 
 
 def test_a_long_clip_is_cut_and_says_so(room_project: Project, reading: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeltool.tui.sound.LONGEST_S", 0.2)
+    monkeypatch.setattr("labeltool.tui.media.clip_picture.LONGEST_S", 0.2)
     sound = load(clips.all_clips(reading)[0])
     assert sound.duration_s == pytest.approx(0.2)
     assert sound.cut_s == pytest.approx(0.3)

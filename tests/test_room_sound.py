@@ -17,12 +17,12 @@ import pytest
 import soundfile
 from terminal_helpers import RealRoom
 
-from labeltool.importers import audio as pool
+from labeltool.importers import audio_files
 from labeltool.project import Project
 from labeltool.records import StoredClip
-from labeltool.store.intake import take_in
-from labeltool.tui import sound
-from labeltool.tui.playback import Player
+from labeltool.store.importing import take_in
+from labeltool.tui.media import clip_picture
+from labeltool.tui.media.player import Player
 
 pytestmark = [
     pytest.mark.skipif(
@@ -31,7 +31,7 @@ pytestmark = [
     ),
 ]
 
-RATE_HZ = sound.PLAYBACK_RATE_HZ
+RATE_HZ = clip_picture.PLAYBACK_RATE_HZ
 FILE_RATE_HZ = 44_100
 CLIP_S = 1.5
 ALIKE = 0.95
@@ -190,9 +190,9 @@ def recording(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def prepared(recording: Path) -> sound.Sound:
+def prepared(recording: Path) -> clip_picture.Sound:
     """The clip, as the room prepares it."""
-    return sound.load(StoredClip(1, 1, str(recording), "0" * 64, CLIP_S, 2 * CLIP_S, None, "group"))
+    return clip_picture.load(StoredClip(1, 1, str(recording), "0" * 64, CLIP_S, 2 * CLIP_S, None, "group"))
 
 
 def best_of(attempt: Callable[[], list[float]]) -> list[float]:
@@ -213,7 +213,7 @@ def to_its_end(speaker: Speaker, player: Player, began: int) -> Float:
 
 @pytest.mark.parametrize("speed", [1.0, 0.5, 2.0])
 def test_what_is_played_is_the_clip_from_its_first_to_its_last_moment(
-    speaker: Speaker, player: Player, prepared: sound.Sound, speed: float
+    speaker: Speaker, player: Player, prepared: clip_picture.Sound, speed: float
 ) -> None:
     expected = clip_at(speed)
     player.speed = speed
@@ -232,7 +232,7 @@ def test_what_is_played_is_the_clip_from_its_first_to_its_last_moment(
 
 
 def test_a_seek_goes_on_at_the_very_moment_that_was_asked_for(
-    speaker: Speaker, player: Player, prepared: sound.Sound
+    speaker: Speaker, player: Player, prepared: clip_picture.Sound
 ) -> None:
     clip, target_s = clip_at(), 1.0
     target = round(target_s * RATE_HZ)
@@ -258,7 +258,7 @@ def test_a_seek_goes_on_at_the_very_moment_that_was_asked_for(
     assert at_jump > ALIKE
 
 
-def test_a_loop_has_no_gap_at_its_seam(speaker: Speaker, player: Player, prepared: sound.Sound) -> None:
+def test_a_loop_has_no_gap_at_its_seam(speaker: Speaker, player: Player, prepared: clip_picture.Sound) -> None:
     clip = clip_at()
     rounds = np.concatenate([clip, clip, clip[: len(clip) // 2]])
 
@@ -286,7 +286,7 @@ def test_the_room_plays_each_clip_as_it_appears(speaker: Speaker, project: Proje
     for name, samples in waves.items():
         soundfile.write(tmp_path / name, samples, RATE_HZ)
     with project.open_store() as store:
-        take_in(store, pool.read([tmp_path / name for name in waves], None, None), kind="audio", source="test")
+        take_in(store, audio_files.read([tmp_path / name for name in waves], None, None), kind="audio", source="test")
     best = dict.fromkeys(waves, 0.0)
     began = speaker.now
     with RealRoom(project, LABELTOOL_AUDIO="", **speaker.variables) as room:

@@ -21,24 +21,23 @@ from test_room_tmux import Terminal
 from textual.pilot import Pilot
 
 from labeltool.errors import LabeltoolError
-from labeltool.importers import audacity as importer
-from labeltool.importers import audio as pool
+from labeltool.importers import audacity, audio_files
 from labeltool.project import Project
 from labeltool.records import Suggestion, Value
 from labeltool.store import Store, clips, journal, models, recordings, spans
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Mark
-from labeltool.tui import opened as opening
 from labeltool.tui.app import Room
-from labeltool.tui.labelbar import LabelBar
-from labeltool.tui.lanes import Lanes, arrange, name_of
-from labeltool.tui.marking import Edge, Marking
-from labeltool.tui.overview import Overview
-from labeltool.tui.spans import SpansScreen
-from labeltool.tui.spectrogram import Spectrogram
-from labeltool.tui.waveform import Waveform
-from labeltool.tui.window import Window
+from labeltool.tui.media import open_recording
+from labeltool.tui.media.selection import Edge, Marking
+from labeltool.tui.media.viewport import Window
+from labeltool.tui.screens.spans import SpansScreen
+from labeltool.tui.widgets.label_bar import LabelBar
+from labeltool.tui.widgets.overview import Overview
+from labeltool.tui.widgets.span_lanes import Lanes, arrange, name_of
+from labeltool.tui.widgets.spectrogram import Spectrogram
+from labeltool.tui.widgets.waveform import Waveform
 
 RATE = 8_000
 LONG_S = 600.0
@@ -56,7 +55,7 @@ def night(project: Project, tmp_path: Path) -> Project:
     path.parent.mkdir()
     soundfile.write(path, samples, RATE)
     with project.open_store() as store:
-        take_in(store, pool.read([path], 60.0, None), kind="audio", source="test")
+        take_in(store, audio_files.read([path], 60.0, None), kind="audio", source="test")
     return project
 
 
@@ -127,7 +126,7 @@ async def test_a_span_marked_by_keys_is_said_and_goes_out_exactly_where_it_was_m
         await pilot.press("end", "i", "home", "end", "left", "i", "end", "o", "slash", *"wind", "enter")
         await until(pilot, lambda: len(said(store)) == 3, "the second label")
     track = Path(export(night, "audacity")["written"][0]) / "night.txt"
-    rows = {(row.label, row.start_s, row.end_s, row.low_hz, row.high_hz) for row in importer.parse(track).rows}
+    rows = {(row.label, row.start_s, row.end_s, row.low_hz, row.high_hz) for row in audacity.parse(track).rows}
     assert rows == set(said(store))
     assert ("wind", 597.0, 600.0, None, None) in rows
 
@@ -336,14 +335,14 @@ async def test_a_recording_that_went_away_says_so_and_the_screen_lives(
 async def test_leaving_ends_the_threads_of_the_recording(
     night: Project, recording: StoredRecording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[opening.OpenRecording] = []
+    made: list[open_recording.OpenRecording] = []
 
-    class Noted(opening.OpenRecording):
+    class Noted(open_recording.OpenRecording):
         def __init__(self, *arguments: object) -> None:
             super().__init__(*arguments)  # type: ignore[arg-type]
             made.append(self)
 
-    monkeypatch.setattr("labeltool.tui.wholerecording.OpenRecording", Noted)
+    monkeypatch.setattr("labeltool.tui.screens.recording_base.OpenRecording", Noted)
     async with whole(night, recording):
         pass
     (only,) = made
@@ -357,7 +356,7 @@ def test_only_a_recording_of_the_project_can_be_opened(night: Project, store: St
     other = tmp_path / "other" / "night.flac"
     other.parent.mkdir()
     soundfile.write(other, np.zeros(RATE), RATE)
-    take_in(store, pool.read([other], None, None), kind="audio", source="test")
+    take_in(store, audio_files.read([other], None, None), kind="audio", source="test")
     with pytest.raises(LabeltoolError, match="more than one recording"):
         recordings.find_recording(store, "night.flac")
     assert recordings.find_recording(store, str(other)).frames == RATE

@@ -10,9 +10,9 @@ from test_room_spans import whole
 from labeltool.project import Project
 from labeltool.records import Segment, Transcript
 from labeltool.store import Store, clips, recordings, transcripts
-from labeltool.tui.browse import BrowseScreen
-from labeltool.tui.spoken import Spoken
-from labeltool.tui.wording import Wording
+from labeltool.tui.screens.browse import BrowseScreen
+from labeltool.tui.screens.text_prompt import Wording
+from labeltool.tui.widgets.transcript import Spoken
 
 room_project = room_helpers.room_project
 reading = room_helpers.reading

@@ -12,11 +12,11 @@ from room_helpers import STRANGE_LABELS, opened, until
 from textual.pilot import Pilot
 
 from labeltool import project as projects
-from labeltool.importers import audio as pool
+from labeltool.importers import audio_files
 from labeltool.project import Project
 from labeltool.records import Suggestion
 from labeltool.store import clips, journal, models
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 from labeltool.tui.app import Room
 
 EVE = "[red]eve[/red]"
@@ -35,7 +35,7 @@ def strange(tmp_path: Path) -> Project:
     # A name over two lines.
     project = projects.create(tmp_path / "[bold]p\nq")
     with project.open_store() as store:
-        take_in(store, pool.read([tmp_path / "[b]sounds"], None, None), kind="audio", source="[/]")
+        take_in(store, audio_files.read([tmp_path / "[b]sounds"], None, None), kind="audio", source="[/]")
         first, second, *_ = (clip.id for clip in clips.all_clips(store))
         for label in STRANGE_LABELS:
             journal.say(store, first, label, annotator=EVE)

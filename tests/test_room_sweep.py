@@ -17,16 +17,16 @@ from room_helpers import STRANGE_LABELS, answer, fill, opened, text_of, until, v
 from test_room_tmux import Terminal
 from textual.pilot import Pilot
 
-from labeltool import pace
+from labeltool.annotation import pace
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Suggestion
 from labeltool.store import Store, clips, journal, labels, models
-from labeltool.tui import session as sessions
+from labeltool.tui import session
 from labeltool.tui.app import Room
-from labeltool.tui.ask import AskScreen
-from labeltool.tui.palette import Palette
-from labeltool.tui.sweep import SweepScreen
+from labeltool.tui.screens.ask import AskScreen
+from labeltool.tui.screens.palette import Palette
+from labeltool.tui.screens.sweep import SweepScreen
 
 reading = room_helpers.reading
 
@@ -314,7 +314,7 @@ async def test_when_the_journal_refuses_the_page_stays_and_the_reason_is_shown(
     def full_disk(*_: Any, **__: Any) -> list[Any]:
         raise LabeltoolError("the disk is full; nothing was stored")
 
-    monkeypatch.setattr(sessions.journal, "say_all", full_disk)
+    monkeypatch.setattr(session.journal, "say_all", full_disk)
     async with sweeping(room_project) as (_, screen, pilot):
         page = list(screen.clips.ids)
         await pilot.press("x", "enter")

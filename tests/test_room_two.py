@@ -10,10 +10,10 @@ import numpy as np
 import soundfile
 from terminal_helpers import RealRoom
 
-from labeltool.importers import audio as pool
+from labeltool.importers import audio_files
 from labeltool.project import SETTINGS_FILE, Project
 from labeltool.store import clips, journal
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 
 ANSWERS = 500
 CLIP_S = 0.1
@@ -42,7 +42,7 @@ def test_two_who_label_at_once_are_never_given_the_same_clip_and_lose_no_answer(
     noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * RATE_HZ))
     soundfile.write(tmp_path / "long.wav", noise, RATE_HZ)
     with project.open_store() as store:
-        take_in(store, pool.read([tmp_path / "long.wav"], CLIP_S, CLIP_S), kind="audio", source="test")
+        take_in(store, audio_files.read([tmp_path / "long.wav"], CLIP_S, CLIP_S), kind="audio", source="test")
         # The clip at the very beginning is shown without its place.
         journal.say(store, clips.all_clips(store)[0].id, "noise", annotator="before")
     # A training would be another matter, and a slow one.

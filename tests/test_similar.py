@@ -13,15 +13,16 @@ from conftest import tone_writer
 from ear_helpers import quiet
 from test_command_line import HEAVY, labeltool
 
-from labeltool import comparing, listing, similar
-from labeltool.ears import shelf
+from labeltool.annotation import listing
 from labeltool.errors import LabeltoolError
-from labeltool.importers import audio as pool
-from labeltool.neighbours import WIDTH, Neighbours, Space
+from labeltool.importers import audio_files
+from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.records import StoredClip
+from labeltool.similarity import compare, search
+from labeltool.similarity.index import WIDTH, Neighbours, Space
 from labeltool.store import clips, journal
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 
 # Three kinds of tone, two of each: what belongs together lies together.
 KINDS = {"low": 300.0, "middle": 1200.0, "high": 5000.0}
@@ -33,7 +34,7 @@ def stored(number: int) -> StoredClip:
 
 def taken_in(project: Project, folder: Path) -> None:
     with project.open_store() as store:
-        take_in(store, pool.read([folder], None, None), kind="audio", source=str(folder))
+        take_in(store, audio_files.read([folder], None, None), kind="audio", source=str(folder))
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def tones(project: Project, tmp_path: Path) -> Project:
 def like(project: Project, name: str, count: int = 10) -> list[str]:
     """The names of the files nearest to one, itself first."""
     with project.open_store() as store:
-        found = similar.like(project, store, similar.source_of(project, store), clips.find_clip(store, name), count)
+        found = search.like(project, store, search.source_of(project, store), clips.find_clip(store, name), count)
     assert found is not None
     assert [distance for _, distance in found.clips] == sorted(distance for _, distance in found.clips)
     return [Path(clip.path).stem for clip, _ in found.clips]
@@ -127,64 +128,64 @@ def test_what_was_cut_short_counts_as_far_as_it_is_whole_and_is_gone_on_from(tmp
 def test_the_like_of_a_clip_comes_first_and_new_clips_are_added_to_those_compared(
     tones: Project, tmp_path: Path
 ) -> None:
-    assert comparing.compare(tones, report=quiet) == {"by": "sound", "added": 6, "left_out": []}
+    assert compare.compare(tones, report=quiet) == {"by": "sound", "added": 6, "left_out": []}
     for kind in KINDS:
         assert like(tones, f"{kind}0.wav", 2) == [f"{kind}0", f"{kind}1"]
     assert len(like(tones, "low0.wav")) == 6
     tone_writer(tmp_path / "more")("low2.wav", frequency_hz=303.0)
     taken_in(tones, tmp_path / "more")
-    assert comparing.compare(tones, report=quiet)["added"] == 1
+    assert compare.compare(tones, report=quiet)["added"] == 1
     assert like(tones, "low2.wav", 3)[0] == "low2"
     assert set(like(tones, "low2.wav", 3)) == {"low0", "low1", "low2"}
-    assert comparing.compare(tones, report=quiet)["added"] == 0
+    assert compare.compare(tones, report=quiet)["added"] == 0
 
 
 def test_a_clip_that_cannot_be_read_is_told_and_the_others_are_compared(tones: Project, tmp_path: Path) -> None:
     (tmp_path / "sounds" / "high1.wav").write_bytes(b"no sound")
-    result = comparing.compare(tones, report=quiet)
+    result = compare.compare(tones, report=quiet)
     assert result["added"] == 5
     assert [Path(one["file"]).name for one in result["left_out"]] == ["high1.wav"]
     with tones.open_store() as store:
-        source = similar.source_of(tones, store)
-        assert similar.waiting(tones, store, source) == 1
-        assert similar.like(tones, store, source, clips.find_clip(store, "high1.wav"), 3) is None
+        source = search.source_of(tones, store)
+        assert search.waiting(tones, store, source) == 1
+        assert search.like(tones, store, source, clips.find_clip(store, "high1.wav"), 3) is None
 
 
 def test_a_space_that_few_clips_settled_is_made_anew_when_there_are_many(tones: Project, tmp_path: Path) -> None:
-    comparing.compare(tones, report=quiet)
+    compare.compare(tones, report=quiet)
     write = tone_writer(tmp_path / "many")
     for number in range(18):
         write(f"tone{number}.wav", frequency_hz=200.0 * (number + 1))
     taken_in(tones, tmp_path / "many")
-    assert comparing.compare(tones, report=quiet)["added"] == 24
+    assert compare.compare(tones, report=quiet)["added"] == 24
 
 
 def test_a_space_is_not_made_anew_for_a_clip_that_could_not_be_heard(
     tones: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparing, "_SETTLED_BY", 6)
+    monkeypatch.setattr(compare, "_SETTLED_BY", 6)
     (tmp_path / "sounds" / "high1.wav").write_bytes(b"")
-    assert comparing.compare(tones, report=quiet)["added"] == 5
+    assert compare.compare(tones, report=quiet)["added"] == 5
     write = tone_writer(tmp_path / "many")
     for number in range(18):
         write(f"tone{number}.wav", frequency_hz=200.0 * (number + 1))
     taken_in(tones, tmp_path / "many")
-    assert comparing.compare(tones, report=quiet)["added"] == 18
+    assert compare.compare(tones, report=quiet)["added"] == 18
 
 
 def test_groups_are_made_of_as_many_as_can_be_waited_for_and_the_rest_is_compared_later(tones: Project) -> None:
-    first = comparing.compare(tones, report=quiet, clusters=2, most=4)
+    first = compare.compare(tones, report=quiet, clusters=2, most=4)
     assert first["added"] == sum(len(one["clips"]) for one in first["clusters"]) == 4
-    rest = comparing.compare(tones, report=quiet, clusters=2, most=4)
+    rest = compare.compare(tones, report=quiet, clusters=2, most=4)
     assert (rest["added"], sum(len(one["clips"]) for one in rest["clusters"])) == (2, 6)
 
 
 def test_an_ear_is_the_better_guide_and_what_was_known_by_sound_alone_is_let_go(tones: Project, ear_file: Path) -> None:
-    comparing.compare(tones, report=quiet)
+    compare.compare(tones, report=quiet)
     with tones.open_store() as store:
-        before = similar.source_of(tones, store).folder(tones)
-    shelf.add(tones, report=quiet, file=str(ear_file), name="small", rate_hz=16_000)
-    result = comparing.compare(tones, report=quiet)
+        before = search.source_of(tones, store).folder(tones)
+    registry.add(tones, report=quiet, file=str(ear_file), name="small", rate_hz=16_000)
+    result = compare.compare(tones, report=quiet)
     assert (result["by"], result["added"]) == ("small", 6)
     assert not before.exists()
     assert like(tones, "low0.wav", 1) == ["low0"]
@@ -194,7 +195,7 @@ def test_clips_without_an_answer_are_grouped_with_their_like(tones: Project) -> 
     with tones.open_store() as store:
         answered = {clips.find_clip(store, "low1.wav").id}
         journal.say(store, *answered, "low", annotator="ann")
-    groups = comparing.compare(tones, report=quiet, clusters=3)["clusters"]
+    groups = compare.compare(tones, report=quiet, clusters=3)["clusters"]
     with tones.open_store() as store:
         names = [{Path(row.clip.path).stem for row in listing.page(store, one["clips"])} for one in groups]
     assert [len(one) for one in names] == [2, 2, 1]
@@ -204,7 +205,7 @@ def test_clips_without_an_answer_are_grouped_with_their_like(tones: Project) -> 
         frozenset({"low0"}),
     }
     assert all(one["clip"] == one["clips"][0] for one in groups)
-    many = comparing.compare(tones, report=quiet, clusters=50)["clusters"]
+    many = compare.compare(tones, report=quiet, clusters=50)["clusters"]
     assert sorted(clip_id for one in many for clip_id in one["clips"]) == sorted({1, 2, 3, 4, 5, 6} - answered)
 
 
@@ -212,16 +213,16 @@ def test_a_map_is_drawn_whatever_the_labels_are_called(tones: Project, tmp_path:
     with tones.open_store() as store:
         for name, label in (("low0.wav", "$x^$"), ("low1.wav", "_hidden"), ("high0.wav", "a\nb")):
             journal.say(store, clips.find_clip(store, name).id, label, annotator="ann")
-    result = comparing.compare(tones, report=quiet, picture=str(tmp_path / "map.png"))
+    result = compare.compare(tones, report=quiet, picture=str(tmp_path / "map.png"))
     assert result["drawn"] == 6
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_nothing_to_group_or_draw_is_told(project: Project, tmp_path: Path) -> None:
     with pytest.raises(LabeltoolError, match="waits for an answer"):
-        comparing.compare(project, report=quiet, clusters=2)
+        compare.compare(project, report=quiet, clusters=2)
     with pytest.raises(LabeltoolError, match="no clip can be heard"):
-        comparing.compare(project, report=quiet, picture=str(tmp_path / "map.png"))
+        compare.compare(project, report=quiet, picture=str(tmp_path / "map.png"))
 
 
 # -- the command

@@ -13,11 +13,12 @@ from click.testing import CliRunner
 from conftest import records_of
 from test_command_line import contents, labeltool, write_esc_set
 
-from labeltool import pace, query, simulation
-from labeltool.cli import cli
+from labeltool.annotation import next_clips, pace
+from labeltool.cli.main import cli
 from labeltool.project import Project
 from labeltool.store import Store, journal, queue
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
+from labeltool.tasks import simulate
 
 
 def files_of(project: Project) -> list[str]:
@@ -65,7 +66,7 @@ def test_an_interrupted_replay_goes_on_with_what_it_had_learnt(tones: Project, m
 
     options: dict[str, Any] = {"asked_by": ["default"], "budgets": [4, 8], "test_fold": 3, "budget_s": 1.0}
     with pytest.raises(KeyboardInterrupt):
-        simulation.simulate(tones, report=report, **options)
+        simulate.simulate(tones, report=report, **options)
     (points,) = (tones.cache / "simulations").glob("*.jsonl")
     (scratch,) = (path for path in (tones.cache / "simulations").iterdir() if path.is_dir())
     first = points.read_text()
@@ -77,7 +78,7 @@ def test_an_interrupted_replay_goes_on_with_what_it_had_learnt(tones: Project, m
     assert folds == {1, 2}  # what measures is not even there
     stages.clear()
     stop_at = "never"
-    told = simulation.simulate(tones, report=report, **options)
+    told = simulate.simulate(tones, report=report, **options)
     assert [point["labels"] for point in told["curve"]] == [4, 8]
     assert [point["first_right"] is None for point in told["curve"]] == [True, False]
     assert points.read_text().startswith(first) and not scratch.exists()
@@ -86,9 +87,9 @@ def test_an_interrupted_replay_goes_on_with_what_it_had_learnt(tones: Project, m
     # Another label on a clip, and the old replay tells nothing any more.
     with tones.open_store() as store:
         journal.say(store, 1, "other", annotator="ann")
-    monkeypatch.setattr(simulation, "retrain", None)
+    monkeypatch.setattr(simulate, "retrain", None)
     with pytest.raises(TypeError):
-        simulation.simulate(tones, report=report, **options)
+        simulate.simulate(tones, report=report, **options)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_an_interrupted_replay_goes_on_with_what_it_had_learnt(tones: Project, m
 def test_a_model_is_trained_at_every_budget_and_after_every_batch(
     budgets: list[int], batch: int, stops: tuple[int, ...]
 ) -> None:
-    assert simulation._stops(budgets, batch) == stops
+    assert simulate._stops(budgets, batch) == stops
 
 
 def test_what_cannot_be_replayed_is_said(store: Store, project: Project) -> None:
@@ -131,7 +132,7 @@ def test_before_the_first_model_the_first_questions_are_unlike_each_other(
     assert (told["model"], told["suggestions"], told["left_out"]) == (None, 0, [])
     with project.open_store() as store:
         assert not queue.is_empty(store)
-        first = [Path(clip.path).name.split("-")[0] for clip in query.next_clips(store, 3, annotator="ann")]
+        first = [Path(clip.path).name.split("-")[0] for clip in next_clips.next_clips(store, 3, annotator="ann")]
         assert sorted(first) == ["beep", "hum", "whistle"]
 
 
@@ -161,9 +162,9 @@ def test_clips_that_came_after_the_order_wait_behind_it(store: Store) -> None:
     assert queue.is_empty(store)
     queue.replace(store, [3, 1, 2])
     take_in(store, records_of("d"), kind="audio", source="test")
-    assert [clip.id for clip in query.next_clips(store, 4, annotator="ann")] == [3, 1, 2, 4]
+    assert [clip.id for clip in next_clips.next_clips(store, 4, annotator="ann")] == [3, 1, 2, 4]
     journal.say(store, 3, "dog", annotator="ann")
-    assert [clip.id for clip in query.next_clips(store, 2, annotator="ann")] == [1, 2]
+    assert [clip.id for clip in next_clips.next_clips(store, 2, annotator="ann")] == [1, 2]
 
 
 def test_what_was_saved_is_not_known_before_a_simulation_nor_from_a_damaged_file(project: Project) -> None:

@@ -14,21 +14,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_export_products import export
 
-from labeltool import audio, query
-from labeltool.audio import SoundReader
+from labeltool.annotation import next_clips
+from labeltool.audio import files
+from labeltool.audio.files import SoundReader
 from labeltool.errors import LabeltoolError
-from labeltool.importers import audacity as importer
-from labeltool.importers import audio as pool
+from labeltool.importers import audacity, audio_files
 from labeltool.project import Project
 from labeltool.records import Suggestion, Value
 from labeltool.store import Store, clips, journal, models, recordings, spans
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Kind, Mark
-from labeltool.tui.playback import Player
-from labeltool.tui.sound import PLAYBACK_RATE_HZ, for_playback
-from labeltool.tui.stream import Stream
-from labeltool.tui.tiles import Surveyor, Tiles, View, make
+from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, for_playback
+from labeltool.tui.media.player import Player
+from labeltool.tui.media.stream import Stream
+from labeltool.tui.media.tiles import Surveyor, Tiles, View, make
 
 RATE = 8_000
 HOURS_S = 7200.0
@@ -57,7 +57,7 @@ def two_hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def recording(store: Store, two_hours: Path) -> StoredRecording:
     """The long recording, taken into the project in pieces of ten minutes."""
-    take_in(store, pool.read([two_hours], 600.0, None), kind="audio", source="test")
+    take_in(store, audio_files.read([two_hours], 600.0, None), kind="audio", source="test")
     return recordings.find_recording(store, two_hours.name)
 
 
@@ -68,7 +68,7 @@ def test_a_marked_span_is_one_clip_with_its_verdict_and_undo_takes_both_away(
     store: Store, recording: StoredRecording
 ) -> None:
     before = clips.counts(store).clips
-    asked = [clip.id for clip in query.next_clips(store, 99, annotator="ann")]
+    asked = [clip.id for clip in next_clips.next_clips(store, 99, annotator="ann")]
     mark = Mark(12.3456789, 13.5, 400.0, 2_000.5)
     row_id = spans.say_span(store, recording, mark, "owl", annotator="ann")
     spans.say_span(store, recording, mark, "wind", annotator="ann")
@@ -76,13 +76,13 @@ def test_a_marked_span_is_one_clip_with_its_verdict_and_undo_takes_both_away(
     assert (owl.start_s, owl.end_s, owl.low_hz, owl.high_hz) == (12.345679, 13.5, 400.0, 2_000.5)
     assert (owl.text, wind.text, owl.clip_id) == ("owl", "wind", wind.clip_id)
     assert clips.counts(store).clips == before + 1
-    assert [clip.id for clip in query.next_clips(store, 99, annotator="ann")] == asked
+    assert [clip.id for clip in next_clips.next_clips(store, 99, annotator="ann")] == asked
     assert spans.place_of(store, journal.row(store, row_id)) == (recording.id, Mark(12.345679, 13.5, 400.0, 2_000.5))
     journal.undo(store, annotator="ann")
     journal.undo(store, annotator="ann")
     assert spans.verdicts(store) == {}
     assert clips.counts(store).clips == before
-    assert [clip.id for clip in query.next_clips(store, 99, annotator="ann")] == asked
+    assert [clip.id for clip in next_clips.next_clips(store, 99, annotator="ann")] == asked
     journal.redo(store, annotator="ann")
     assert spans.verdicts(store)[recording.id] == [owl]
 
@@ -158,9 +158,9 @@ def test_a_mark_exported_and_imported_is_the_same_clip_at_the_same_bounds(
     marked = {(s.start_s, s.end_s, s.low_hz, s.high_hz, s.text) for s in spans.verdicts(store)[recording.id]}
     assert len(marked) == len(marks)
     track = Path(export(project, "audacity")["written"][0]) / "two hours.txt"
-    assert {(r.start_s, r.end_s, r.low_hz, r.high_hz, r.label) for r in importer.parse(track).rows} == marked
+    assert {(r.start_s, r.end_s, r.low_hz, r.high_hz, r.label) for r in audacity.parse(track).rows} == marked
     before = clips.counts(store)
-    intake = take_in(store, importer.read([track], Path(recording.path)), kind="audacity", source="test")
+    intake = take_in(store, audacity.read([track], Path(recording.path)), kind="audacity", source="test")
     assert (intake.clips, intake.verdicts, intake.skipped) == (0, len(marks), [])
     assert clips.counts(store) == before
     assert {(s.start_s, s.end_s, s.low_hz, s.high_hz, s.text) for s in spans.verdicts(store)[recording.id]} == marked
@@ -174,7 +174,7 @@ def test_a_mark_that_an_import_brings_too_is_asked_about_once_it_was_taken_back(
     unlabelled = clips.counts(store).unlabelled
     track = tmp_path / "track.txt"
     track.write_text("3.250000\t4.500000\t\n")  # a clip without a title: nothing is said of it
-    take_in(store, importer.read([track], Path(recording.path)), kind="audacity", source="test")
+    take_in(store, audacity.read([track], Path(recording.path)), kind="audacity", source="test")
     assert clips.counts(store).unlabelled == unlabelled + 1
 
 
@@ -300,7 +300,7 @@ def test_a_stream_sounds_as_the_whole_file_does_without_seams(
     tmp_path: Path, rate: int, write_tone: Callable[..., Path]
 ) -> None:
     path = write_tone("noise.wav", seconds=3.5, rate=rate, subtype="FLOAT")
-    mono, _ = audio.read_span(path)
+    mono, _ = files.read_span(path)
     whole = for_playback(mono[:, 0], rate) / 32768.0
     stream, player = Stream(str(path), 3.5), Player()
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeltool import splits
 from labeltool.records import LabelledClip, StoredClip, Value
+from labeltool.training import splits
 
 ITEMS = st.lists(st.tuples(st.integers(0, 12).map(str), st.sampled_from("abc")), min_size=1, max_size=60)
 

@@ -15,12 +15,12 @@ from conftest import records_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeltool import listing, query
+from labeltool.annotation import listing, next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Recording, Suggestion, Value, Verdict
-from labeltool.store import Store, appending, clips, journal, labels, models, queue, schema
-from labeltool.store.intake import take_in
+from labeltool.store import Store, clips, journal, journal_rows, labels, models, queue, schema
+from labeltool.store.importing import take_in
 
 
 def dump(store: Store) -> list[str]:
@@ -114,14 +114,14 @@ def test_a_note_is_kept_and_answers_nothing(store: Store) -> None:
 def test_two_people_are_never_given_the_same_clip(store: Store, project: Project) -> None:
     fill(store, *"abcdefgh")
     with project.open_store() as another:
-        first = query.claim_clips(store, 3, annotator="ann")
-        second = query.claim_clips(another, 10, annotator="bob")
+        first = next_clips.claim_clips(store, 3, annotator="ann")
+        second = next_clips.claim_clips(another, 10, annotator="bob")
         assert len(first) == 3 and len(second) == 5
         assert not {clip.id for clip in first} & {clip.id for clip in second}
         # One's own clips are not kept from oneself, and what is let go is there for the other.
-        assert len(query.next_clips(store, 10, annotator="ann")) == 3
-        query.release(store, annotator="ann")
-        assert len(query.claim_clips(another, 10, annotator="bob")) == 8
+        assert len(next_clips.next_clips(store, 10, annotator="ann")) == 3
+        next_clips.release(store, annotator="ann")
+        assert len(next_clips.claim_clips(another, 10, annotator="bob")) == 8
 
 
 def test_undo_reaches_acts_of_an_earlier_process(store: Store, project: Project) -> None:
@@ -238,9 +238,9 @@ def test_what_is_said_after_the_clock_was_stepped_back_still_comes_last(
     fill(store, "a")
     tomorrow = time.time_ns() + 86_400 * 10**9
     with monkeypatch.context() as patched:
-        patched.setattr("labeltool.store.appending.time.time_ns", lambda: tomorrow)
+        patched.setattr("labeltool.store.journal_rows.time.time_ns", lambda: tomorrow)
         journal.say(store, 1, "dog", annotator="ann")
-    monkeypatch.setattr("labeltool.store.appending._last_id", 0)  # another process
+    monkeypatch.setattr("labeltool.store.journal_rows._last_id", 0)  # another process
     journal.say(store, 1, "dog", Value.ABSENT, annotator="ann")
     assert truth(store) == {(1, "dog"): "absent"}
     undone = journal.undo(store, annotator="ann")
@@ -358,7 +358,7 @@ def test_a_project_of_the_first_schema_is_backed_up_and_keeps_all_it_holds(
             journal.say(old, 1, "dog", annotator="ann")
             said = journal.say(old, 2, "cat", annotator="ann")
             with old.transaction() as connection:
-                appending.append(connection, kind="revoke", revokes=said, annotator="ann", origin="human")
+                journal_rows.append(connection, kind="revoke", revokes=said, annotator="ann", origin="human")
             journal.set_aside(old, 3, "bad audio", annotator="ann")
             labels.rename(old, "dog", "hound", annotator="ann")
             before = [tuple(row) for row in old.connection.execute("SELECT * FROM journal ORDER BY id")]
@@ -392,7 +392,7 @@ def test_a_mark_is_never_asked_and_rests_when_it_is_taken_back(store: Store) -> 
     told = clips.counts(store)
     assert (told.clips, told.labelled, told.unlabelled, told.set_aside) == (2, 0, 2, 0)
     assert [clip.id for clip in clips.unanswered(store)] == [clip.id for clip in clips.all_clips(store)] == [1, 2]
-    assert {clip.id for clip in query.next_clips(store, 9, annotator="ann")} == {1, 2}
+    assert {clip.id for clip in next_clips.next_clips(store, 9, annotator="ann")} == {1, 2}
     assert list(listing.matching(store)) == [1, 2]
     journal.redo(store, annotator="ann")
     assert list(listing.matching(store, listing.Filter(answered=True))) == [3]
@@ -430,7 +430,7 @@ def test_somebody_elses_database_is_not_touched(tmp_path: Path) -> None:
 
 
 def test_row_ids_are_unique_and_ordered() -> None:
-    ids = [appending.new_row_id() for _ in range(20_000)]
+    ids = [journal_rows.new_row_id() for _ in range(20_000)]
     assert ids == sorted(set(ids))
 
 
@@ -552,7 +552,7 @@ def test_the_sums_say_what_the_journal_says(events: list[tuple], tmp_path_factor
         assert {
             row[0] for row in store.connection.execute("SELECT clip_id FROM queue WHERE waiting")
         } == placed & waiting
-        assert {clip.id for clip in query.next_clips(store, 9, annotator="ann")} == waiting
+        assert {clip.id for clip in next_clips.next_clips(store, 9, annotator="ann")} == waiting
 
 
 def happen(store: Store, kind: str, *given_: Any) -> None:
@@ -606,15 +606,15 @@ def test_a_clip_is_found_by_id_and_by_file(store: Store) -> None:
 def test_the_queue_spreads_over_groups_and_asks_skipped_clips_last(store: Store) -> None:
     records = [r for name in "abcdef" for r in records_of(name, group="one" if name in "abcd" else name)]
     take_in(store, records, kind="audio", source="test")
-    asked = query.next_clips(store, 3, annotator="ann")
+    asked = next_clips.next_clips(store, 3, annotator="ann")
     assert len({clip.group for clip in asked}) == 3
     journal.set_aside(store, asked[0].id, "skip", annotator="ann")
     journal.set_aside(store, asked[1].id, "bad audio", annotator="ann")
     journal.say(store, asked[2].id, "dog", annotator="ann")
-    rest = query.next_clips(store, 10, annotator="ann")
+    rest = next_clips.next_clips(store, 10, annotator="ann")
     assert rest[-1].id == asked[0].id
     assert len(rest) == 4
-    assert query.next_clips(store, 10, annotator="bob", exclude={asked[0].id})[-1].id != asked[0].id
+    assert next_clips.next_clips(store, 10, annotator="bob", exclude={asked[0].id})[-1].id != asked[0].id
 
 
 def test_a_verdict_needs_its_clip(store: Store) -> None:

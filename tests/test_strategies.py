@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from labeltool import strategies
+from labeltool.active_learning import strategies
+from labeltool.active_learning.strategies import Pool, rank
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
-from labeltool.frontend import Frontend
-from labeltool.strategies import Pool, rank
 
 ALL = tuple(strategies.STRATEGIES)
 DIVERSE = ("default", "k-centre", "medoid", "badge")

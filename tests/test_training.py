@@ -8,11 +8,13 @@ from functools import partial
 import numpy as np
 import pytest
 
-from labeltool import aggregate, augment, models, training
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
-from labeltool.frontend import Frontend
-from labeltool.training import TrainingSettings
-from labeltool.waves import WaveSampler
+from labeltool.networks import build as networks
+from labeltool.networks import postprocessing
+from labeltool.training import augment, fit
+from labeltool.training.augment_waveform import WaveSampler
+from labeltool.training.fit import TrainingSettings
 
 FRONTEND = Frontend()
 QUICK = TrainingSettings(most_patches=960, least_patches=960, batch=32)
@@ -37,7 +39,7 @@ def test_it_learns_and_says_how_well_on_groups_it_has_not_seen() -> None:
     log_mels, targets, groups = clips()
     told: list[dict[str, object]] = []
     settings = replace(QUICK, most_patches=2560, least_patches=2560, validation_share=0.3)
-    fitted = training.fit(
+    fitted = fit.fit(
         "miniresnet",
         FRONTEND,
         log_mels,
@@ -52,8 +54,8 @@ def test_it_learns_and_says_how_well_on_groups_it_has_not_seen() -> None:
     assert {targets[i].argmax() for i in fitted.validation} == {0, 1, 2}
     assert fitted.validation_accuracy is not None and fitted.validation_accuracy >= 0.8
     others, truth, _ = clips(seed=9)
-    score = partial(training.predict, fitted.model)
-    scores, by_clip = training.clip_probabilities(score, FRONTEND, others, fitted.rule)
+    score = partial(fit.predict, fitted.model)
+    scores, by_clip = fit.clip_probabilities(score, FRONTEND, others, fitted.rule)
     assert (scores.argmax(axis=1) == truth.argmax(axis=1)).mean() >= 0.9
     assert [len(rows) for rows in by_clip] == [3] * len(others)
     np.testing.assert_allclose(scores.sum(axis=1), 1.0, rtol=1e-5)
@@ -74,7 +76,7 @@ def test_a_short_schedule_still_knows_what_it_was_taught() -> None:
 
     kinds = [0] * 6 + [1] * 6 + [2] * 3
     log_mels, targets = [clip(kind) for kind in kinds], np.eye(3, dtype=np.float32)[kinds]
-    fitted = training.fit(
+    fitted = fit.fit(
         "miniresnet",
         frontend,
         log_mels,
@@ -84,7 +86,7 @@ def test_a_short_schedule_still_knows_what_it_was_taught() -> None:
         settings=replace(QUICK, least_patches=1920, most_patches=1920),
         validation=np.array([], dtype=np.int64),
     )
-    scores, _ = training.clip_probabilities(partial(training.predict, fitted.model), frontend, log_mels, fitted.rule)
+    scores, _ = fit.clip_probabilities(partial(fit.predict, fitted.model), frontend, log_mels, fitted.rule)
     assert (scores.argmax(axis=1) == kinds).mean() > 0.9
 
 
@@ -94,8 +96,8 @@ def test_same_seed_same_numbers_another_seed_others() -> None:
 
     def scores(seed: int) -> np.ndarray:
         settings = replace(QUICK, most_patches=320, least_patches=320, seed=seed)
-        fitted = training.fit("miniresnet", FRONTEND, log_mels, targets, groups, label_names=NAMES, settings=settings)
-        return training.predict(fitted.model, patches)
+        fitted = fit.fit("miniresnet", FRONTEND, log_mels, targets, groups, label_names=NAMES, settings=settings)
+        return fit.predict(fitted.model, patches)
 
     first = scores(4)
     np.testing.assert_array_equal(first, scores(4))
@@ -105,14 +107,12 @@ def test_same_seed_same_numbers_another_seed_others() -> None:
 def test_a_warm_start_goes_on_from_what_was_known_and_leaves_it_alone() -> None:
     log_mels, targets, groups = clips(labels=2)
     settings = replace(QUICK, most_patches=1600, least_patches=1600)
-    cold = training.fit(
-        "miniresnet", FRONTEND, log_mels, targets, groups, label_names=["high", "low"], settings=settings
-    )
+    cold = fit.fit("miniresnet", FRONTEND, log_mels, targets, groups, label_names=["high", "low"], settings=settings)
     kept = cold.model.get_weights()
     more, wider, all_groups = clips(seed=3)
-    widened = models.widen_head(cold.model, ["high", "low"], NAMES)
+    widened = networks.widen_head(cold.model, ["high", "low"], NAMES)
     before = widened.get_weights()
-    warm = training.fit(
+    warm = fit.fit(
         "miniresnet",
         FRONTEND,
         more,
@@ -126,26 +126,24 @@ def test_a_warm_start_goes_on_from_what_was_known_and_leaves_it_alone() -> None:
     for one, other in zip(cold.model.get_weights() + widened.get_weights(), kept + before, strict=True):
         np.testing.assert_array_equal(one, other)
     others, truth, _ = clips(seed=11)
-    scores, _ = training.clip_probabilities(partial(training.predict, warm.model), FRONTEND, others, warm.rule)
+    scores, _ = fit.clip_probabilities(partial(fit.predict, warm.model), FRONTEND, others, warm.rule)
     assert (scores.argmax(axis=1) == truth.argmax(axis=1)).mean() >= 0.8
 
 
 def test_two_clips_are_enough_and_one_label_is_not() -> None:
     log_mels, targets, groups = clips(per_label=1, labels=2)
-    fitted = training.fit("miniresnet", FRONTEND, log_mels, targets, groups, label_names=["a", "b"], settings=QUICK)
+    fitted = fit.fit("miniresnet", FRONTEND, log_mels, targets, groups, label_names=["a", "b"], settings=QUICK)
     assert len(fitted.validation) == 0 and fitted.validation_accuracy is None and 0.2 < fitted.rule.temperature <= 1.0
     with pytest.raises(LabeltoolError, match="at least two labels, and only 'a'"):
-        training.fit(
-            "miniresnet", FRONTEND, log_mels[:1], targets[:1], groups[:1], label_names=["a", "b"], settings=QUICK
-        )
+        fit.fit("miniresnet", FRONTEND, log_mels[:1], targets[:1], groups[:1], label_names=["a", "b"], settings=QUICK)
     with pytest.raises(LabeltoolError, match="none has any"):
-        training.fit("miniresnet", FRONTEND, [], targets[:0], [], label_names=["a", "b"], settings=QUICK)
+        fit.fit("miniresnet", FRONTEND, [], targets[:0], [], label_names=["a", "b"], settings=QUICK)
 
 
 def test_a_given_validation_that_parts_a_group_is_refused() -> None:
     log_mels, targets, groups = clips()
     with pytest.raises(LabeltoolError, match="part the group '0-0'"):
-        training.fit(
+        fit.fit(
             "miniresnet",
             FRONTEND,
             log_mels,
@@ -192,7 +190,7 @@ def budgeted(clock: ClockOfDraws, sounds: tuple[list[np.ndarray], np.ndarray, li
     """Train for 6 seconds of a clock; return the steps taken, those last announced, and the seconds."""
     log_mels, targets, groups = sounds
     settings = replace(QUICK, most_patches=400_000, least_patches=400_000, budget_s=6.0, validation_share=0.3)
-    fitted = training.fit(
+    fitted = fit.fit(
         "miniresnet", FRONTEND, log_mels, targets, groups, label_names=NAMES, settings=settings, clock=clock
     )
     assert len(fitted.validation) == 6 and fitted.history[-1]["step"] * settings.batch == fitted.patches
@@ -203,7 +201,7 @@ def test_validation_keeps_groups_whole_and_leaves_every_label_something_to_learn
     targets = np.repeat(np.eye(3, dtype=np.float32), [40, 6, 2], axis=0)
     groups = [f"a{i // 4}" for i in range(40)] + [f"b{i}" for i in range(6)] + ["c", "c"]
     for seed in range(20):
-        held = training.split_validation(targets, groups, replace(QUICK, seed=seed, validation_share=0.2))
+        held = fit.split_validation(targets, groups, replace(QUICK, seed=seed, validation_share=0.2))
         named = {groups[i] for i in held}
         assert all((groups[i] in named) == (i in held) for i in range(len(groups)))
         assert "c" not in named
@@ -214,28 +212,30 @@ def test_validation_keeps_groups_whole_and_leaves_every_label_something_to_learn
 def test_calibration_finds_the_temperature_that_was_there() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (4000, 5))
-    honest = aggregate.softmax(logits)
+    honest = postprocessing.softmax(logits)
     truth = np.array([rng.choice(5, p=row / row.sum()) for row in honest.astype(np.float64)])
-    sharpened = aggregate.softmax(logits * 3.0)
-    assert aggregate.calibrate(sharpened, np.eye(5, dtype=np.float32)[truth]) == pytest.approx(3.0, rel=0.1)
+    sharpened = postprocessing.softmax(logits * 3.0)
+    assert postprocessing.calibrate(sharpened, np.eye(5, dtype=np.float32)[truth]) == pytest.approx(3.0, rel=0.1)
     # Three clips that happen to be right prove little: the scores are not sharpened to certainty.
-    assert aggregate.calibrate(honest[:3], np.eye(5, dtype=np.float32)[honest[:3].argmax(axis=1)]) > 0.35
+    assert postprocessing.calibrate(honest[:3], np.eye(5, dtype=np.float32)[honest[:3].argmax(axis=1)]) > 0.35
 
 
 def test_a_loud_patch_decides_over_a_quiet_one() -> None:
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.2, 0.8]], np.float32)
     loudness = np.array([-10.0, -50.0, -50.0], np.float32)
-    weighed = aggregate.clip_scores(probabilities, loudness, aggregate.ClipRule(0.5))
-    plain = aggregate.clip_scores(probabilities, loudness, aggregate.ClipRule(0.0))
+    weighed = postprocessing.clip_scores(probabilities, loudness, postprocessing.ClipRule(0.5))
+    plain = postprocessing.clip_scores(probabilities, loudness, postprocessing.ClipRule(0.0))
     assert weighed.argmax() == 0 and plain.argmax() == 1
-    np.testing.assert_allclose(weighed, aggregate.clip_scores(probabilities, loudness - 30, aggregate.ClipRule(0.5)))
+    np.testing.assert_allclose(
+        weighed, postprocessing.clip_scores(probabilities, loudness - 30, postprocessing.ClipRule(0.5))
+    )
 
 
 def test_clip_scores_are_the_running_sums_of_a_stream() -> None:
     rng = np.random.default_rng(1)
-    probabilities = aggregate.softmax(rng.normal(0, 2, (8, 4)))
+    probabilities = postprocessing.softmax(rng.normal(0, 2, (8, 4)))
     loudness = rng.uniform(-60, 0, 8).astype(np.float32)
-    rule = aggregate.ClipRule(0.3, temperature=1.7)
+    rule = postprocessing.ClipRule(0.3, temperature=1.7)
     total, sums = 0.0, np.zeros(4)
     for row, level in zip(probabilities, loudness, strict=True):
         weight = 10 ** (0.03 * float(level))
@@ -243,11 +243,11 @@ def test_clip_scores_are_the_running_sums_of_a_stream() -> None:
         sums += weight * np.log(np.maximum(row, 1 / 512))
     expected = np.exp(sums / total / 1.7)
     np.testing.assert_allclose(
-        aggregate.clip_scores(probabilities, loudness, rule), expected / expected.sum(), rtol=1e-5
+        postprocessing.clip_scores(probabilities, loudness, rule), expected / expected.sum(), rtol=1e-5
     )
-    assert aggregate.ClipRule.from_dict(rule.to_dict()) == rule
+    assert postprocessing.ClipRule.from_dict(rule.to_dict()) == rule
     with pytest.raises(LabeltoolError):
-        aggregate.ClipRule.from_dict({"power": 2})
+        postprocessing.ClipRule.from_dict({"power": 2})
 
 
 def test_without_augmentation_the_sampler_gives_the_frontends_patches() -> None:
@@ -277,7 +277,7 @@ def test_every_augmentation_reaches_the_patches(effect: str) -> None:
 
 def noise_patches(arch: str, **strength: float) -> np.ndarray:
     """Return patches of noise, changed by nothing but what is given."""
-    frontend = models.architecture(arch).frontend
+    frontend = networks.architecture(arch).frontend
     rng = np.random.default_rng(1)
     frames = [frontend.log_mel(rng.normal(0, 3000, 40_000).astype(np.int16)) for _ in range(2)]
     none = {"mix_share": 0, "gain_db": 0, "stretch": 0, "shift_bands": 0, "tilt_db": 0, "mask_share": 0}

@@ -20,15 +20,14 @@ from test_command_line import contents, labeltool
 from test_export_products import export
 
 from labeltool import project as projects
-from labeltool import transcribing
 from labeltool.errors import LabeltoolError
-from labeltool.importers import audacity
-from labeltool.importers import audio as pool
+from labeltool.importers import audacity, audio_files
+from labeltool.inference import transcribe as inference_transcribe
+from labeltool.inference.whisper import UNDETERMINED, Asked, SpeechModel, SpeechModelError
 from labeltool.project import Project
 from labeltool.records import Transcript
-from labeltool.speech import UNDETERMINED, Asked, SpeechModel, SpeechModelError
 from labeltool.store import Store, clips, journal, transcripts
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 
 RATE = 8_000
 WORDS = [text for _, text, _ in SENTENCES]
@@ -46,7 +45,7 @@ def talk(project: Project, tmp_path: Path) -> Project:
     noise = np.random.default_rng(1).normal(0, 0.1, 4 * RATE)
     soundfile.write(tmp_path / "talk.wav", noise, RATE)
     with project.open_store() as store:
-        take_in(store, pool.read([tmp_path / "talk.wav"], 1.0, None), kind="audio", source="test")
+        take_in(store, audio_files.read([tmp_path / "talk.wav"], 1.0, None), kind="audio", source="test")
         for clip_id, label in ((1, "Speech"), (2, "dog"), (3, "talking")):
             journal.say(store, clip_id, label, annotator="ann")
     return project
@@ -55,7 +54,7 @@ def talk(project: Project, tmp_path: Path) -> Project:
 def transcribe(project: Project, model: Path | None, **options: Any) -> dict[str, Any]:
     """Transcribe every second: the voice detector would find none in noise."""
     options = {"voices_only": False, "report": lambda *_: None, **options}
-    return transcribing.transcribe(project, model=None if model is None else str(model), **options)
+    return inference_transcribe.transcribe(project, model=None if model is None else str(model), **options)
 
 
 def made(project: Project) -> dict[int, Transcript]:
@@ -116,13 +115,13 @@ def test_where_nobody_speaks_nothing_is_said_and_it_is_not_asked_again(talk: Pro
 def test_hours_are_heard_in_stretches_cut_where_it_is_quiet(
     project: Project, tmp_path: Path, whisper: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transcribing, "_STRETCH_S", 3.0)
-    monkeypatch.setattr(transcribing, "_CUT_WITHIN_S", 2.0)
+    monkeypatch.setattr(inference_transcribe, "_STRETCH_S", 3.0)
+    monkeypatch.setattr(inference_transcribe, "_CUT_WITHIN_S", 2.0)
     sound = np.random.default_rng(1).normal(0, 0.1, 7 * RATE)
     sound[round(2.0 * RATE) : round(2.2 * RATE)] *= 0.01
     soundfile.write(tmp_path / "long.wav", sound, RATE)
     with project.open_store() as store:
-        take_in(store, pool.read([tmp_path / "long.wav"], None, None), kind="audio", source="test")
+        take_in(store, audio_files.read([tmp_path / "long.wav"], None, None), kind="audio", source="test")
     transcribe(project, whisper, everything=True)
     begins = [one.start_s for one in made(project)[1].segments[::2]]
     assert begins[:2] == [0.0, pytest.approx(2.1, abs=0.05)]
@@ -167,7 +166,7 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_transcribed(
     talk: Project, whisper: Path, write_tone: Callable[..., Path], tmp_path: Path
 ) -> None:
     with talk.open_store() as store:
-        take_in(store, pool.read([write_tone("gone.wav")], None, None), kind="audio", source="test")
+        take_in(store, audio_files.read([write_tone("gone.wav")], None, None), kind="audio", source="test")
     (tmp_path / "gone.wav").unlink()
     result = transcribe(talk, whisper, everything=True)
     assert result["transcribed"] == 4

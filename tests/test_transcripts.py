@@ -10,13 +10,13 @@ from conftest import records_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labeltool import listing
-from labeltool.listing import Filter
+from labeltool.annotation import listing
+from labeltool.annotation.listing import Filter
+from labeltool.inference.transcribe import speech_clips
 from labeltool.records import Event, Segment, Suggestion, Transcript, Value
 from labeltool.store import Store, clips, journal, labels, models, recordings, spans, transcripts
-from labeltool.store.intake import take_in
+from labeltool.store.importing import take_in
 from labeltool.store.spans import Mark
-from labeltool.transcribing import speech_clips
 
 TEXTS = (
     ("The fire brigade came.", "Nobody was hurt at the harbour."),

@@ -1,5 +1,5 @@
 """The labelling room: a Textual app over the store. It writes through the journal and loads no TensorFlow."""
 
-from labeltool.tui.door import run, serve
+from labeltool.tui.launch import run, serve
 
 __all__ = ["run", "serve"]

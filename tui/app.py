@@ -10,32 +10,33 @@ from textual import work
 from textual.app import App
 from textual.message import Message
 
-from labeltool import pace, similar
+from labeltool.annotation import pace
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
+from labeltool.similarity import search
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Mark
 from labeltool.tui import keymap
-from labeltool.tui.answering import AnsweringScreen
-from labeltool.tui.ask import AskScreen
-from labeltool.tui.browse import BrowseScreen
-from labeltool.tui.clusters import ClustersScreen
-from labeltool.tui.colours import DARK, LIGHT, theme_by_terminal
-from labeltool.tui.comparer import Comparer, Comparison
+from labeltool.tui.background.class_agreement import Agreement, Mapper
+from labeltool.tui.background.comparer import Comparer, Comparison
+from labeltool.tui.background.prefetch import Delivery, Preparer
+from labeltool.tui.background.store_thread import StoreThread
+from labeltool.tui.background.trainer import HANDFUL, Learner, Training
 from labeltool.tui.keys import ASK, BROWSE, CLUSTERS, REVIEW, SPANS, SWEEP
-from labeltool.tui.learner import HANDFUL, Learner, Training
-from labeltool.tui.mapper import Agreement, Mapper
-from labeltool.tui.mapping import MappingScreen, ear_of
-from labeltool.tui.playback import Player
-from labeltool.tui.preparation import Delivery, Preparer
-from labeltool.tui.review import ReviewScreen
+from labeltool.tui.media.player import Player
+from labeltool.tui.screens.answering import AnsweringScreen
+from labeltool.tui.screens.ask import AskScreen
+from labeltool.tui.screens.browse import BrowseScreen
+from labeltool.tui.screens.class_mapping import MappingScreen, ear_of
+from labeltool.tui.screens.clusters import ClustersScreen
+from labeltool.tui.screens.review import ReviewScreen
+from labeltool.tui.screens.spans import SpansScreen
+from labeltool.tui.screens.stopwatch import Stopwatch
+from labeltool.tui.screens.sweep import SweepScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Session
-from labeltool.tui.spans import SpansScreen
-from labeltool.tui.stopwatch import Stopwatch
-from labeltool.tui.stored import StoreThread
-from labeltool.tui.sweep import SweepScreen
+from labeltool.tui.theme import DARK, LIGHT, theme_by_terminal
 
 _AGAIN_S = 0.5
 _MOST_ALIKE = 200  # more than one looks through
@@ -182,9 +183,9 @@ class Room(App[None]):
             return
         clip, project, comparer = desk.now.clip, self.services.project, self.services.comparer
 
-        def find(store: Store) -> tuple[similar.Like | None, int]:
-            source = similar.source_of(project, store)
-            return similar.like(project, store, source, clip, _MOST_ALIKE), similar.waiting(project, store, source)
+        def find(store: Store) -> tuple[search.Like | None, int]:
+            source = search.source_of(project, store)
+            return search.like(project, store, source, clip, _MOST_ALIKE), search.waiting(project, store, source)
 
         try:
             like, waiting = await self.services.reader.do(find)

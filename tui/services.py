@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.project import Project
-from labeltool.tui.comparer import Comparer
+from labeltool.tui.background.class_agreement import Mapper
+from labeltool.tui.background.comparer import Comparer
+from labeltool.tui.background.prefetch import Preparer
+from labeltool.tui.background.store_thread import StoreThread
+from labeltool.tui.background.trainer import Learner
 from labeltool.tui.keymap import Keymap
-from labeltool.tui.learner import Learner
-from labeltool.tui.mapper import Mapper
-from labeltool.tui.playback import Player
-from labeltool.tui.preparation import Preparer
+from labeltool.tui.media.player import Player
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
-from labeltool.tui.stored import StoreThread
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from typing import Any
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, journal, spans
-from labeltool.store.appending import new_row_id
 from labeltool.store.journal import JournalRow
+from labeltool.store.journal_rows import new_row_id
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Mark
-from labeltool.tui.stored import StoreThread
+from labeltool.tui.background.store_thread import StoreThread
 
 # Whoever thinks for longer than this went for coffee: the pace is of the time at work.
 _LONGEST_THOUGHT_S = 60.0

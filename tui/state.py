@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labeltool.store.clips import Counts
-from labeltool.tui.comparer import Groups
-from labeltool.tui.learner import Training
-from labeltool.tui.preparation import ModelState
+from labeltool.tui.background.comparer import Groups
+from labeltool.tui.background.prefetch import ModelState
+from labeltool.tui.background.trainer import Training
 
 
 @dataclass(slots=True)

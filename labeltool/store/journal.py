@@ -15,8 +15,8 @@ from types import MappingProxyType
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import labels
-from labeltool.store.appending import append, append_act, newest
 from labeltool.store.database import Store
+from labeltool.store.journal_rows import append, append_act, newest
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 from labeltool.errors import LabeltoolError
-from labeltool.store.appending import append
 from labeltool.store.database import Store, now
+from labeltool.store.journal_rows import append
 
 
 def check_name(label: str) -> None:

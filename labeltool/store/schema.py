@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
-from labeltool.store.sums import SUMS
+from labeltool.store.summaries import SUMS
 
 _INITIAL = (
     """

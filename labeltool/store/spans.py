@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from labeltool.errors import LabeltoolError
-from labeltool.microseconds import MICROSECONDS, span_us
 from labeltool.records import Event, Suggestion, Value
-from labeltool.store.appending import append
 from labeltool.store.clips import WAITING, names_today
 from labeltool.store.database import Store
 from labeltool.store.journal import JournalRow, append_verdict
+from labeltool.store.journal_rows import append
 from labeltool.store.models import add_suggestion, older_networks
 from labeltool.store.recordings import StoredRecording
+from labeltool.util.time_grid import MICROSECONDS, span_us
 
 SUGGESTED_FROM = 0.5
 """How sure a model must be of a clip for its suggestion to be worth a look in the whole recording."""

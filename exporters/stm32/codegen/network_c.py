@@ -1,0 +1,102 @@
+"""The network as C: `aed_model.{c,h}` made from the int8 model, beside `aed_nn.{c,h}`, which run it.
+
+For checking, not for speed: the scores are those of TensorFlow Lite Micro's reference kernels, bit for bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+
+from labeltool.exporters.stm32.codegen.c_text import c_array
+from labeltool.exporters.stm32.tflite.graph import read_graph
+from labeltool.exporters.stm32.tflite.lowering import Layer, Program, lower
+from labeltool.exporters.stm32.tflite.memory_plan import Plan, our_plan
+
+SOURCES = ("aed_nn.c", "aed_nn.h")
+"""Written once for all networks; they lie in `csrc`."""
+
+_MODEL_H = """\
+/* Sizes of the network, SHA-256 of its TFLite file {digest}; generated, do not edit. */
+#ifndef AED_MODEL_H
+#define AED_MODEL_H
+
+#define AED_NN_INPUT_SIZE {input_size}
+#define AED_NN_OUTPUT_SIZE {output_size}
+
+/* Bytes of RAM that aed_nn.c needs beside the caller's input and output. */
+#define AED_NN_ARENA_SIZE {arena_size}
+
+#define AED_NN_LAYERS {layers}
+
+#endif
+"""
+
+_MODEL_C = """\
+/* The layers of the network, SHA-256 of its TFLite file {digest}; generated, do not edit. */
+#include "aed_nn.h"
+
+{arrays}
+const struct aed_nn_layer aed_nn_layers[AED_NN_LAYERS] = {{
+{layers}
+}};
+"""
+
+_ARRAYS = {"weights": "int8_t", "bias": "int32_t", "multipliers": "int32_t", "shifts": "int8_t"}
+
+
+def write_c(tflite: bytes, directory: Path) -> None:
+    """Write the four files of the C network into a directory that exists.
+
+    Raises
+    ------
+    LabeltoolError
+        When the model holds an operator that the C network lacks, or is not an int8 network of one input and output.
+    """
+    program = lower(read_graph(tflite))
+    header, source = model_c(program, our_plan(program), hashlib.sha256(tflite).hexdigest())
+    texts = {"aed_model.h": header, "aed_model.c": source}
+    texts |= {name: files("labeltool.exporters.stm32").joinpath("csrc", name).read_text(encoding="utf-8") for name in SOURCES}
+    for name, text in texts.items():
+        (directory / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def model_c(program: Program, plan: Plan, digest: str) -> tuple[str, str]:
+    """Return the texts of `aed_model.h` and `aed_model.c`."""
+    header = _MODEL_H.format(
+        digest=digest,
+        input_size=program.sizes[program.input],
+        output_size=program.sizes[program.output],
+        arena_size=max(1, plan.size),
+        layers=len(program.layers),
+    )
+    arrays = [
+        c_array(f"static const {c_type} {name}_{number}", values)
+        for number, layer in enumerate(program.layers)
+        for name, c_type in _ARRAYS.items()
+        if (values := getattr(layer, name)) is not None
+    ]
+    places: dict[int, int | str] = {
+        **plan.offsets,
+        program.input: "AED_NN_AT_INPUT",
+        program.output: "AED_NN_AT_OUTPUT",
+    }
+    layers = [_initialiser(number, layer, places) for number, layer in enumerate(program.layers)]
+    return header, _MODEL_C.format(digest=digest, arrays="\n".join(arrays), layers=",\n".join(layers))
+
+
+def _initialiser(number: int, layer: Layer, places: dict[int, int | str]) -> str:
+    members: dict[str, int | str] = {"kind": f"AED_NN_{layer.kind}", "in": places[layer.inputs[0]]}
+    if len(layer.inputs) > 1:
+        members["second"] = places[layer.inputs[1]]
+    members["out"] = places[layer.output]
+    members |= {name: value for name, value in layer.fields.items() if value}
+    members |= {name: f"{name}_{number}" for name in _ARRAYS if getattr(layer, name) is not None}
+    lines = ["    {"]
+    for name, value in members.items():
+        text = f".{name} = {value},"
+        if len(lines[-1]) + len(text) > 100:
+            lines.append("    ")
+        lines[-1] += text if lines[-1].endswith("{") else f" {text}"
+    return "\n".join(lines).removesuffix(",") + "}"

@@ -1,0 +1,99 @@
+"""`user_mel_tables.c` and `.h`: window and mel filters of the model's own frontend, under ST's names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from labeltool.audio.frontend import Float32, Frontend
+from labeltool.errors import LabeltoolError
+from labeltool.exporters.stm32.codegen.c_text import c_array
+
+_RATES_HZ = (16_000, 48_000)
+
+_HEADER = """\
+/* Window and mel filters of labeltool frontend {fingerprint}; generated, do not edit. */
+#ifndef USER_MEL_TABLES_H
+#define USER_MEL_TABLES_H
+
+#include <stdint.h>
+
+/* The window, periodic Hann. */
+extern const float user_win[{window}];
+
+/* The filters' coefficients, band after band: band i weighs the spectrum's bins user_melFiltersStartIndices[i] to
+   user_melFiltersStopIndices[i], both included. */
+extern const float user_melFiltersLut[{coefficients}];
+extern const uint32_t user_melFiltersStartIndices[{bands}];
+extern const uint32_t user_melFiltersStopIndices[{bands}];
+
+#endif
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SparseFilters:
+    """Mel filters without their zeros.
+
+    Attributes
+    ----------
+    coefficients : (n,) float32
+        Band after band.
+    starts, stops : (n_mels,) uint32
+        First and last bin of each band, both included.
+    """
+
+    coefficients: Float32
+    starts: npt.NDArray[np.uint32]
+    stops: npt.NDArray[np.uint32]
+
+
+def sparse_filters(frontend: Frontend) -> SparseFilters:
+    """Return a frontend's mel filters as ST's mel code walks them.
+
+    Raises
+    ------
+    LabeltoolError
+        When ST's application cannot compute this frontend: a rate or length it does not know, or an empty filter.
+    """
+    if frontend.sample_rate_hz not in _RATES_HZ:
+        raise LabeltoolError(f"ST's application records at 16 or 48 kHz, the model hears {frontend.sample_rate_hz} Hz")
+    if frontend.n_fft & (frontend.n_fft - 1):
+        raise LabeltoolError(f"ST's application needs an FFT length that is a power of two, not {frontend.n_fft}")
+    coefficients, starts, lengths = without_zeros(frontend.mel_filters())
+    empty = np.flatnonzero(lengths == 0)
+    if len(empty):
+        raise LabeltoolError(
+            f"mel band {empty[0]} of the frontend is empty: no bin of a {frontend.n_fft}-sample FFT falls into it",
+            remedy="fewer bands or a longer FFT",
+        )
+    return SparseFilters(coefficients, starts.astype(np.uint32), (starts + lengths - 1).astype(np.uint32))
+
+
+def without_zeros(filters: Float32) -> tuple[Float32, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the coefficients of filters, (bands, bins), band after band; the first bin of each; how many it weighs."""
+    starts = (filters != 0).argmax(axis=1)
+    stops = filters.shape[1] - (filters[:, ::-1] != 0).argmax(axis=1)
+    lengths = np.where(filters.any(axis=1), stops - starts, 0)
+    rows = [row[start : start + n] for row, start, n in zip(filters, starts, lengths, strict=True)]
+    return np.concatenate(rows), starts, lengths
+
+
+def mel_tables(frontend: Frontend) -> tuple[str, str]:
+    """Return the C source and its header."""
+    sparse = sparse_filters(frontend)
+    header = _HEADER.format(
+        fingerprint=frontend.fingerprint,
+        window=frontend.n_fft,
+        coefficients=len(sparse.coefficients),
+        bands=frontend.n_mels,
+    )
+    arrays = (
+        c_array("const float user_win", frontend.window()),
+        c_array("const float user_melFiltersLut", sparse.coefficients),
+        c_array("const uint32_t user_melFiltersStartIndices", sparse.starts),
+        c_array("const uint32_t user_melFiltersStopIndices", sparse.stops),
+    )
+    return '#include "user_mel_tables.h"\n\n' + "\n".join(arrays), header

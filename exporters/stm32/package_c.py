@@ -1,0 +1,64 @@
+"""The package's C: what is written once for all models, what is generated of one, and golden vectors for its test."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import numpy as np
+
+from labeltool.exporters.stm32.codegen import network_c
+from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables
+from labeltool.exporters.stm32.tflite.summary import Network
+from labeltool.exporters.stm32.verification.golden import (
+    MOST_CLIPS,
+    golden,
+    golden_pcm_h,
+    golden_scores_h,
+    loudest_part,
+)
+from labeltool.exporters.stm32.verification.validation_set import ValidationSet
+from labeltool.networks.model_folder import ModelFiles
+
+_STATIC = ("aed_math.h", "aed_preproc.c", "aed_preproc.h", "aed_postproc.c", "aed_postproc.h")
+
+
+def write_sources(model: ModelFiles, network: Network, found: ValidationSet, directory: Path) -> None:
+    """Write the package's `c/`, less ST's part, and its `test/`.
+
+    Parameters
+    ----------
+    found
+        The first clips of it make the self-test.
+    directory
+        The package's; its `c/` is there.
+    """
+    from labeltool.networks.quantization import Int8Model
+
+    sources = files("labeltool.exporters.stm32").joinpath("csrc")
+    for name in _STATIC:
+        (directory / "c" / name).write_bytes(sources.joinpath(name).read_bytes())
+    network_c.write_c(model.int8, directory / "c")
+    tables, tables_header = aed_tables(model, network, hashlib.sha256(model.int8).hexdigest())
+    pcm = np.stack([loudest_part(labelled.clip, model.frontend) for labelled in found.clips[:MOST_CLIPS]])
+    vectors = golden(model, network, Int8Model(model.int8), pcm)
+    _copy(sources.joinpath("test"), directory / "test")
+    texts = {
+        "c/aed_tables.c": tables,
+        "c/aed_tables.h": tables_header,
+        "test/golden_pcm.h": golden_pcm_h(vectors),
+        "test/golden_scores.h": golden_scores_h(vectors, model.labels),
+    }
+    for name, text in texts.items():
+        (directory / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _copy(source: Traversable, target: Path) -> None:
+    target.mkdir()
+    for entry in source.iterdir():
+        if entry.is_dir():
+            _copy(entry, target / entry.name)
+        else:
+            (target / entry.name).write_bytes(entry.read_bytes())

@@ -1,0 +1,95 @@
+"""What a network takes, gives and costs: shapes, scales, operators, work and weights, from its TFLite file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import Any
+
+from labeltool.exporters.stm32.tflite import graph as tflite_graph
+from labeltool.exporters.stm32.tflite.graph import Graph, Operator, read_graph
+
+# Operators whose constants are weights; those of others (paddings, shapes) are parameters of the code.
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MUL", "ADD", "SUB")
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """What goes in or comes out; `dtype` as TFLite calls it ("INT8", "FLOAT32").
+
+    Of codes, `real = scale * (code - zero_point)`; both are None where real numbers pass.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None
+    zero_point: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network with one input and one output.
+
+    Attributes
+    ----------
+    operators
+        Operator name to how often it occurs.
+    macc
+        Multiply-accumulates of one run: convolutions and dense layers.
+    weight_bytes
+        Weights and biases as they lie in the flash.
+    """
+
+    input: Tensor
+    output: Tensor
+    operators: dict[str, int]
+    macc: int
+    weight_bytes: int
+
+
+def read_network(model: bytes) -> Network:
+    """Read a TFLite file.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is no TFLite file, or does not have one input and one output.
+    """
+    return describe(read_graph(model))
+
+
+def describe(graph: Graph) -> Network:
+    """Count what a network costs."""
+    weighted = {
+        index for operator in graph.operators if operator.name in _WEIGHTED for index in operator.inputs if index >= 0
+    }
+    return Network(
+        input=_end(graph.tensors[graph.input]),
+        output=_end(graph.tensors[graph.output]),
+        operators=dict(sorted(Counter(operator.name for operator in graph.operators).items())),
+        macc=sum(_macc(graph, operator) for operator in graph.operators),
+        weight_bytes=sum(graph.tensors[index].constant_bytes for index in weighted),
+    )
+
+
+def _end(tensor: tflite_graph.Tensor) -> Tensor:
+    if len(tensor.scales) != 1:
+        return Tensor(tensor.shape, tensor.dtype, None, None)
+    return Tensor(tensor.shape, tensor.dtype, tensor.scales[0], tensor.zero_points[0])
+
+
+def _macc(graph: Graph, operator: Operator) -> int:
+    if operator.name == "FULLY_CONNECTED":
+        rows = prod(graph.tensors[operator.outputs[0]].shape[:-1])
+        return rows * prod(graph.tensors[operator.inputs[1]].shape)
+    if operator.name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        return 0
+    # Weights are (filters, rows, columns, channels), of a depthwise convolution (1, rows, columns, channels).
+    _, rows, columns, channels = graph.tensors[operator.inputs[1]].shape
+    outputs = prod(graph.tensors[operator.outputs[0]].shape)
+    return outputs * rows * columns * (channels if operator.name == "CONV_2D" else 1)

@@ -1,0 +1,162 @@
+"""The chip's front end again in NumPy, operation by operation: the golden values of the package, to the bit.
+
+`c/aed_preproc.c` adds and multiplies float32 numbers in a fixed order; the same additions and multiplications here,
+over all frames at once, give the same bits, on any machine and without a C compiler; a test holds them together.
+`in_float64` is the definition itself, which both may miss by one int8 step at most.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from labeltool.audio.frontend import Float32, Frontend
+from labeltool.exporters.stm32.codegen.frontend_tables import fft_tables, mel_bands
+from labeltool.exporters.stm32.tflite.summary import Tensor
+
+Codes = npt.NDArray[np.int8]
+
+# The polynomial of `aed_log2`, highest power first.
+_LOG2 = (
+    0.125696123,
+    -0.210060373,
+    0.217133328,
+    -0.238550633,
+    0.287693858,
+    -0.360720158,
+    0.480920643,
+    -0.721347153,
+    1.4426949,
+)
+_DECIBELS = np.float32(3.01029992)
+
+
+def log_mel(frontend: Frontend, pcm: npt.NDArray[np.int16]) -> Float32:
+    """Compute log-mel frames as the chip does.
+
+    Parameters
+    ----------
+    pcm : (samples,) int16
+
+    Returns
+    -------
+    (frames, n_mels) float32
+    """
+    n = frontend.n_frames(len(pcm))
+    if n == 0:
+        return np.empty((0, frontend.n_mels), np.float32)
+    framed = np.lib.stride_tricks.sliding_window_view(pcm, frontend.n_fft)[:: frontend.hop][:n]
+    half = frontend.window()[: frontend.n_fft // 2 + 1]
+    powers = _powers(framed.astype(np.float32) * np.concatenate([half, half[-2:0:-1]]))
+    bands = []
+    for start, coefficients in mel_bands(frontend).bands():
+        mel = np.zeros(n, np.float32)
+        for place, coefficient in enumerate(coefficients, start):
+            mel = mel + coefficient * powers[:, place]
+        bands.append(mel)
+    decibels = _DECIBELS * _log2(np.stack(bands, axis=1) + np.float32(frontend.floor))
+    return np.asarray((decibels - np.float32(frontend.offset_db)) / np.float32(frontend.scale_db), np.float32)
+
+
+def patches(frontend: Frontend, frames: Float32, network_input: Tensor) -> tuple[Codes, Float32]:
+    """Make the network's input of log-mel frames as the chip does.
+
+    Returns
+    -------
+    (patches, n_mels, patch_frames) int8
+        Codes.
+    (patches,) float32
+        How loud each patch is, decibels.
+    """
+    starts = frontend.patch_starts(len(frames))
+    if len(starts) == 0:
+        return np.empty((0, frontend.n_mels, frontend.patch_frames), np.int8), np.empty(0, np.float32)
+    chosen = frames[starts[:, None] + np.arange(frontend.patch_frames)]
+    means = _one_by_one(_one_by_one(chosen)) / np.float32(frontend.patch_frames * frontend.n_mels)
+    taken_off = means if frontend.centred else np.zeros_like(means)
+    steps = (chosen - taken_off[:, None, None]) / np.float32(network_input.scale)
+    # Rounded by the addition, as the chip does it: half to even.
+    rounded = np.clip(steps, -(2**21), 2**21).astype(np.float32) + np.float32(12582912.0) - np.float32(12582912.0)
+    codes = np.clip(rounded.astype(np.int64) + (network_input.zero_point or 0), -128, 127).astype(np.int8)
+    loudness = means * np.float32(frontend.scale_db) + np.float32(frontend.offset_db)
+    return np.ascontiguousarray(codes.transpose(0, 2, 1)), loudness
+
+
+def in_float64(frontend: Frontend, pcm: npt.NDArray[np.int16], network_input: Tensor) -> Codes:
+    """Compute the network's input by the frontend's definition in float64, `(patches, n_mels, patch_frames) int8`."""
+    starts = frontend.patch_starts(frontend.n_frames(len(pcm)))
+    if len(starts) == 0:
+        return np.empty((0, frontend.n_mels, frontend.patch_frames), np.int8)
+    framed = np.lib.stride_tricks.sliding_window_view(pcm / 32768.0, frontend.n_fft)[:: frontend.hop]
+    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(frontend.n_fft) / frontend.n_fft)
+    powers = np.square(np.abs(np.fft.rfft(framed * window))) @ frontend.mel_filters().T.astype(np.float64)
+    frames = (10.0 * np.log10(powers + frontend.floor) - frontend.offset_db) / frontend.scale_db
+    chosen = frames[starts[:, None] + np.arange(frontend.patch_frames)].transpose(0, 2, 1)
+    if frontend.centred:
+        chosen = chosen - chosen.mean(axis=(1, 2), keepdims=True)
+    steps = np.rint(chosen / (network_input.scale or 0.0)) + (network_input.zero_point or 0)
+    return np.asarray(np.clip(steps, -128, 127), np.int8)
+
+
+def _powers(frames: Float32) -> Float32:
+    """Return the power spectrum of windowed frames, `(frames, n_fft) float32`, four times over."""
+    n, n_fft = frames.shape
+    points = n_fft // 2
+    tables = fft_tables(n_fft)
+    re, im = np.empty((2, n, points), np.float32)
+    re[:, tables.places], im[:, tables.places] = frames[:, ::2], frames[:, 1::2]
+    if tables.begins_with_pairs:
+        a, b = (re[:, ::2].copy(), im[:, ::2].copy()), (re[:, 1::2].copy(), im[:, 1::2].copy())
+        re[:, ::2], im[:, ::2] = a[0] + b[0], a[1] + b[1]
+        re[:, 1::2], im[:, 1::2] = a[0] - b[0], a[1] - b[1]
+    for twiddles in tables.twiddles:
+        shape = (n, -1, 4, len(twiddles))
+        _butterflies(re.reshape(shape), im.reshape(shape), twiddles)
+    powers = np.empty((n, points + 1), np.float32)
+    ends = re[:, 0] + im[:, 0], re[:, 0] - im[:, 0]
+    powers[:, 0], powers[:, points] = (np.float32(4) * (end * end) for end in ends)
+    low = np.arange(1, points // 2 + 1)
+    high = points - low
+    even_re, even_im = re[:, low] + re[:, high], im[:, low] - im[:, high]
+    odd_re, odd_im = im[:, low] + im[:, high], re[:, high] - re[:, low]
+    turned_re, turned_im = _times(odd_re, odd_im, tables.joints)
+    powers[:, low] = np.square(even_re + turned_re) + np.square(even_im + turned_im)
+    powers[:, high] = np.square(even_re - turned_re) + np.square(even_im - turned_im)
+    return powers
+
+
+def _butterflies(re: Float32, im: Float32, twiddles: npt.NDArray[np.complex64]) -> None:
+    """Do one stage of radix 4 in place; `re` and `im` are (frames, groups, 4, butterflies)."""
+    a_re, a_im = re[:, :, 0].copy(), im[:, :, 0].copy()
+    (b_re, b_im), (c_re, c_im), (d_re, d_im) = (
+        _times(re[:, :, leg], im[:, :, leg], twiddles[:, leg - 1]) for leg in (1, 2, 3)
+    )
+    s0_re, s0_im, s1_re, s1_im = a_re + c_re, a_im + c_im, a_re - c_re, a_im - c_im
+    s2_re, s2_im, s3_re, s3_im = b_re + d_re, b_im + d_im, b_im - d_im, d_re - b_re
+    re[:, :, 0], im[:, :, 0] = s0_re + s2_re, s0_im + s2_im
+    re[:, :, 1], im[:, :, 1] = s1_re + s3_re, s1_im + s3_im
+    re[:, :, 2], im[:, :, 2] = s0_re - s2_re, s0_im - s2_im
+    re[:, :, 3], im[:, :, 3] = s1_re - s3_re, s1_im - s3_im
+
+
+def _times(re: Float32, im: Float32, factors: npt.NDArray[np.complex64]) -> tuple[Float32, Float32]:
+    """Multiply complex numbers, each product rounded: NumPy's own complex product may fuse."""
+    return re * factors.real - im * factors.imag, re * factors.imag + im * factors.real
+
+
+def _log2(x: Float32) -> Float32:
+    bits = x.view(np.uint32) + np.uint32(0x3F800000 - 0x3F3504F3)
+    exponent = ((bits >> np.uint32(23)).astype(np.int32) - 127).astype(np.float32)
+    fraction = ((bits & np.uint32(0x007FFFFF)) + np.uint32(0x3F3504F3)).view(np.float32) - np.float32(1)
+    polynomial = np.full_like(x, _LOG2[0])
+    for coefficient in _LOG2[1:]:
+        polynomial = polynomial * fraction + np.float32(coefficient)
+    return np.asarray(exponent + fraction * polynomial, np.float32)
+
+
+def _one_by_one(numbers: Float32) -> Float32:
+    """Sum over the last axis from its first element to its last: `np.sum` adds in pairs."""
+    total = np.zeros(numbers.shape[:-1], np.float32)
+    for place in range(numbers.shape[-1]):
+        total = total + numbers[..., place]
+    return total

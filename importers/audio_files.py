@@ -1,0 +1,96 @@
+"""A pool of sound files without labels, whole or cut into clips."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from labeltool.audio.files import AudioFile, describe, walk
+from labeltool.errors import LabeltoolError
+from labeltool.importers.base import clip_of, reason_of, recording_of
+from labeltool.records import Clip, Imported, Recording, Skipped
+from labeltool.util.time_grid import MICROSECONDS, length_us
+
+
+def read(
+    paths: Sequence[Path], clip_seconds: float | None = None, hop_seconds: float | None = None
+) -> Iterator[Imported]:
+    """Read sound files, and directories with all that is below them.
+
+    A directory is walked in the order of its names; hidden files are left out, and of the others those are taken that
+    end in one of `labeltool.audio.AUDIO_SUFFIXES`. A recording's group is its content.
+
+    Parameters
+    ----------
+    paths
+        Files and directories.
+    clip_seconds
+        Length of the clips, seconds; None makes each recording one clip.
+    hop_seconds
+        From one clip's start to the next one's, seconds; None sets clip beside clip. What is left after the last whole
+        clip gets a clip of its own when it is at least half a clip long: of full length, ending with the recording.
+        A recording shorter than a clip is one clip.
+
+    Yields
+    ------
+    Recording, Clip or Skipped
+        Skipped is what was found in a directory and is broken, or the same sound as a file before it.
+
+    Raises
+    ------
+    LabeltoolError
+        When a length is not positive, a file named outright is missing or broken, or there is no sound at all.
+    """
+    if hop_seconds is not None and clip_seconds is None:
+        raise LabeltoolError("a hop was given, but no clip length", remedy="give --clip-seconds too")
+    clip_us = _positive_us("clip length", clip_seconds)
+    hop_us = _positive_us("hop", hop_seconds) or clip_us
+    first_paths: dict[str, str] = {}
+    for path in paths:
+        for sound in _sounds_under(path) if path.is_dir() else (describe(path),):
+            if isinstance(sound, Skipped):
+                yield sound
+            elif sound.sha256 in first_paths:
+                yield Skipped(sound.path, None, f"holds the same sound as {first_paths[sound.sha256]}")
+            else:
+                first_paths[sound.sha256] = sound.path
+                recording = recording_of(sound)
+                yield recording
+                yield from _clips(recording, clip_us, hop_us)
+    if not first_paths:
+        raise LabeltoolError(
+            "holds no sound file" if paths else "no file or directory was given",
+            file=", ".join(map(str, paths)) or None,
+            remedy="WAV, FLAC, Ogg and MP3 are looked for",
+        )
+
+
+def _positive_us(what: str, seconds: float | None) -> int | None:
+    if seconds is None:
+        return None
+    if not math.isfinite(seconds) or round(seconds * MICROSECONDS) <= 0:
+        raise LabeltoolError(f"a {what} of {seconds:g} s is not possible", remedy="give a number of seconds above 0")
+    return round(seconds * MICROSECONDS)
+
+
+def _clips(recording: Recording, clip_us: int | None, hop_us: int | None) -> Iterator[Clip]:
+    length = length_us(recording.frames, recording.sample_rate_hz)
+    if clip_us is None or hop_us is None or length <= clip_us:
+        yield clip_of(recording, 0, length)
+        return
+    starts = range(0, length - clip_us + 1, hop_us)
+    for start in starts:
+        yield clip_of(recording, start, start + clip_us)
+    # A hop below the clip length: the last clip reaches beyond the next start. Above it: nobody asked for the gap.
+    unheard = length - max(starts[-1] + clip_us, starts[-1] + hop_us)
+    if 2 * unheard >= clip_us:
+        yield clip_of(recording, length - clip_us, length)
+
+
+def _sounds_under(directory: Path) -> Iterator[AudioFile | Skipped]:
+    for path in walk(directory):
+        try:
+            yield describe(path)
+        except LabeltoolError as error:
+            yield Skipped(str(path), None, reason_of(error))

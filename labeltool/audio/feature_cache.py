@@ -1,0 +1,255 @@
+"""Frames of clips, log-mels for the most, computed once in several processes and read back by memory map.
+
+Under `directory/<frontend fingerprint>/` lie shards: `<name>.npy` holds the frames of some clips, one after the other,
+`<name>.json` says which. A shard is written beside and renamed, its index last, and never changed: an interrupted run
+keeps what was done, a damaged shard is passed over and its clips are computed anew. The folder may be deleted at will.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import uuid
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from labeltool.audio import files
+from labeltool.audio.frontend import Frontend
+from labeltool.errors import LabeltoolError
+from labeltool.records import StoredClip
+
+Float32 = npt.NDArray[np.float32]
+Framer = Callable[[npt.NDArray[np.int16]], Float32]
+"""Samples, (samples,) int16 at a frontend's rate, to its frames, (frames, columns) float32."""
+
+_CLIPS_PER_SHARD = 64
+# Fewer clips than this are done here: a spawned process costs more than it saves.
+_CLIPS_WORTH_A_PROCESS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a clip's frames lie."""
+
+    shard: Path
+    first: int
+    frames: int
+
+
+def heard_span(clip: StoredClip, frontend: Frontend) -> tuple[float, float]:
+    """Return from where to where of its recording a clip is heard, seconds.
+
+    A clip shorter than one patch is heard with the recording around it, the clip in the middle, moved where the file
+    begins or ends.
+
+    Raises
+    ------
+    LabeltoolError
+        When the file cannot be read.
+    """
+    rate, wanted = frontend.sample_rate_hz, frontend.patch_samples
+    if round((clip.end_s - clip.start_s) * rate) >= wanted:
+        return clip.start_s, clip.end_s
+    duration_s = files.duration_s(clip.path)
+    start_s = max(0.0, min((clip.start_s + clip.end_s - wanted / rate) / 2, duration_s - wanted / rate))
+    return start_s, start_s + wanted / rate
+
+
+def clip_pcm(clip: StoredClip, frontend: Frontend) -> npt.NDArray[np.int16]:
+    """Read a clip's samples as the frontend hears them: `heard_span`, and what a file is too short for is silence.
+
+    Returns
+    -------
+    (samples,) int16
+        At least `frontend.patch_samples` of them.
+
+    Raises
+    ------
+    LabeltoolError
+        When the file cannot be read, is another sound by now, or holds nothing where the clip is.
+    """
+    files.require_content(clip.path, clip.sha256)
+    wanted = frontend.patch_samples
+    pcm = files.read_pcm(clip.path, *heard_span(clip, frontend), frontend.sample_rate_hz)
+    if len(pcm) == 0:
+        raise LabeltoolError(
+            f"the recording ends before the clip at {clip.start_s:g} s", file=clip.path, remedy="was the file changed?"
+        )
+    if len(pcm) < wanted:
+        missing = wanted - len(pcm)
+        pcm = np.pad(pcm, (missing // 2, missing - missing // 2))
+    return pcm
+
+
+class FeatureCache:
+    """The cache of one frontend's frames.
+
+    Parameters
+    ----------
+    directory
+        The project's `cache/`; made when something is written.
+    frontend
+        Whose fingerprint names the folder underneath.
+    frames
+        What makes frames of samples, for other processes too; default the frontend itself.
+    """
+
+    def __init__(self, directory: Path, frontend: Frontend, frames: Framer | None = None) -> None:
+        self.frontend = frontend
+        self._frames = frames or frontend.log_mel
+        self.directory = Path(directory) / frontend.fingerprint
+        self._places: dict[str, _Place] = {}
+        self._maps: dict[Path, Float32] = {}
+        self._known_shards: set[Path] = set()
+        self._read_indexes()
+
+    def __contains__(self, clip: StoredClip) -> bool:
+        return clip.key in self._places
+
+    def compute(
+        self,
+        clips: Sequence[StoredClip],
+        workers: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> dict[str, LabeltoolError]:
+        """Compute what is missing.
+
+        Parameters
+        ----------
+        clips
+            Any; those cached already cost nothing.
+        workers
+            Processes; default one a core, none for a few clips.
+        progress
+            Called with `(clips done, clips to do)` as shards are finished.
+
+        Returns
+        -------
+        dict of clip key to error
+            The clips that could not be read; the others are there all the same.
+        """
+        self._read_indexes()
+        # Neighbours on disk go together; one computation per key.
+        missing = sorted({clip.key: clip for clip in clips if clip not in self}.values(), key=lambda c: (c.path, c.key))
+        if not missing:
+            return {}
+        self._make_directory()
+        wanted_workers = workers if workers is not None else (os.cpu_count() or 1)
+        if len(missing) < _CLIPS_WORTH_A_PROCESS:
+            wanted_workers = 1
+        size = min(_CLIPS_PER_SHARD, -(-len(missing) // wanted_workers))
+        shards = [missing[first : first + size] for first in range(0, len(missing), size)]
+        failed: dict[str, LabeltoolError] = {}
+        done = 0
+        for clips_done, errors in self._run(shards, wanted_workers):
+            failed.update(errors)
+            done += clips_done
+            if progress is not None:
+                progress(done, len(missing))
+        self._read_indexes()
+        return failed
+
+    def log_mel(self, clip: StoredClip) -> Float32:
+        """Return a clip's frames, `(frames, columns) float32`, as a read-only view of the file.
+
+        Raises
+        ------
+        LabeltoolError
+            When they were not computed.
+        """
+        place = self._places.get(clip.key)
+        if place is None:
+            raise LabeltoolError("the features of a clip are not in the cache", file=clip.path)
+        return self._maps[place.shard][place.first : place.first + place.frames]
+
+    def _run(
+        self, shards: Sequence[Sequence[StoredClip]], workers: int
+    ) -> Iterable[tuple[int, dict[str, LabeltoolError]]]:
+        if workers <= 1:
+            for shard in shards:
+                yield _write_shard(self.directory, self.frontend, self._frames, shard)
+            return
+        # Spawned, not forked: the caller may hold threads (the screen, SQLite, TensorFlow).
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, len(shards)), mp_context=context) as pool:
+            running = {
+                pool.submit(_write_shard, self.directory, self.frontend, self._frames, shard) for shard in shards
+            }
+            try:
+                while running:
+                    finished, running = wait(running, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        yield future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _make_directory(self) -> None:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=self.directory) from error
+
+    def _read_indexes(self) -> None:
+        """Learn of shards that appeared since; a damaged one is remembered, so that it is judged once."""
+        if not self.directory.is_dir():
+            return
+        for index in sorted(self.directory.glob("*.json")):
+            shard = index.with_suffix(".npy")
+            if shard in self._known_shards:
+                continue
+            self._known_shards.add(shard)
+            try:
+                described = json.loads(index.read_text(encoding="utf-8"))
+                places = {str(key): _Place(shard, int(first), int(n)) for key, first, n in described["clips"]}
+                frames = np.load(shard, mmap_mode="r", allow_pickle=False)
+                whole = (
+                    frames.dtype == np.float32
+                    and frames.shape == (sum(place.frames for place in places.values()), self.frontend.columns)
+                    and zlib.crc32(frames.data) == described["crc32"]
+                )
+            except (OSError, ValueError, KeyError, TypeError, EOFError):
+                continue
+            if whole:
+                self._places.update(places)
+                self._maps[shard] = frames
+
+
+def _write_shard(
+    directory: Path, frontend: Frontend, frames_of: Framer, clips: Sequence[StoredClip]
+) -> tuple[int, dict[str, LabeltoolError]]:
+    """Compute some clips and write them as one shard; runs in a worker."""
+    failed: dict[str, LabeltoolError] = {}
+    entries: list[tuple[str, int, int]] = []
+    blocks: list[Float32] = []
+    first = 0
+    for clip in clips:
+        try:
+            block = frames_of(clip_pcm(clip, frontend))
+        except LabeltoolError as error:
+            failed[clip.key] = error
+            continue
+        entries.append((clip.key, first, len(block)))
+        blocks.append(block)
+        first += len(block)
+    if blocks:
+        frames = np.concatenate(blocks)
+        name = uuid.uuid4().hex
+        index = {"clips": entries, "crc32": zlib.crc32(frames.data)}
+        try:
+            partial = directory / f"{name}.partial"
+            with partial.open("wb") as file:
+                np.save(file, frames)
+            partial.replace(directory / f"{name}.npy")
+            partial.write_text(json.dumps(index), encoding="utf-8")
+            partial.replace(directory / f"{name}.json")
+        except OSError as error:
+            raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=directory) from error
+    return len(clips), failed

@@ -1,0 +1,109 @@
+"""A recording of any length, cut into the windows a network hears, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from labeltool.audio import files
+
+Pcm = npt.NDArray[np.int16]
+
+BLOCK_S = 60.0
+"""Heard at once: hours pass through in little memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Where the windows of a recording lie, `hop` apart, all counted in samples at `rate_hz`.
+
+    A recording shorter than a window is one, filled up with silence.
+
+    Attributes
+    ----------
+    samples
+        Of the whole recording.
+    stream
+        Whether they lie as a chip hears on, which leaves a tail out that fills no hop, and silence is filled up on both
+        sides, as it is of clips; else the last one ends where the recording does.
+    """
+
+    path: str
+    rate_hz: int
+    window: int
+    hop: int
+    samples: int
+    stream: bool = False
+
+    @classmethod
+    def of(
+        cls, path: str | Path, rate_hz: int, window: int, hop: int | None = None, *, stream: bool = False
+    ) -> Windows:
+        """Lay windows over a file; by default they overlap by half.
+
+        Raises
+        ------
+        LabeltoolError
+            When the file cannot be read.
+        """
+        samples = round(files.duration_s(path) * rate_hz)
+        return cls(str(path), rate_hz, window, hop or max(1, window // 2), samples, stream)
+
+    def __len__(self) -> int:
+        beyond = max(0, self.samples - self.window)
+        return 1 + (beyond // self.hop if self.stream else -(-beyond // self.hop))
+
+    @property
+    def deep(self) -> int:
+        """How many windows hear one moment, those at the recording's ends apart."""
+        return max(1, round(self.window / self.hop))
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the recording, seconds."""
+        return self.samples / self.rate_hz
+
+    def start(self, number: int) -> int:
+        """Return the sample at which a window begins."""
+        first = number * self.hop
+        return first if self.stream else max(0, min(first, self.samples - self.window))
+
+    def read(self, first: int, count: int) -> Pcm:
+        """Decode what some windows hear, from the first sample of the first to the last of the last.
+
+        Raises
+        ------
+        LabeltoolError
+            When the file cannot be read.
+        """
+        begin, end = self.start(first), self.start(first + count - 1) + self.window
+        heard_to = min(end, self.samples)
+        pcm = files.read_pcm(self.path, begin / self.rate_hz, heard_to / self.rate_hz, self.rate_hz)
+        missing = end - begin - len(pcm)
+        lead = missing // 2 if self.stream and self.samples < self.window else 0
+        return np.pad(pcm, (lead, missing - lead)) if missing else pcm
+
+    def cut(self, pcm: Pcm, first: int, count: int) -> list[Pcm]:
+        """Cut what `read` decoded into its windows, (window,) int16 each."""
+        begin = self.start(first)
+        starts = (self.start(number) - begin for number in range(first, first + count))
+        return [pcm[start : start + self.window] for start in starts]
+
+    @property
+    def per_block(self) -> int:
+        """So many windows are decoded together."""
+        return max(1, round(BLOCK_S * self.rate_hz / self.hop))
+
+    def blocks(self) -> list[tuple[int, int]]:
+        """Return the number of the first window and how many there are, block by block."""
+        return [(first, min(self.per_block, len(self) - first)) for first in range(0, len(self), self.per_block)]
+
+    def __iter__(self) -> Iterator[tuple[int, Pcm]]:
+        """Yield each window with the sample it begins at."""
+        for first, count in self.blocks():
+            for number, pcm in enumerate(self.cut(self.read(first, count), first, count), first):
+                yield self.start(number), pcm

@@ -1,0 +1,116 @@
+"""The command line: the one place that knows every room, and loads each only when it is entered.
+
+Data goes to stdout, narration, progress and errors to stderr. Exit codes: `labeltool.errors.ExitCode`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+
+import click
+
+from labeltool import __version__
+from labeltool.cli import (
+    annotate,
+    common,
+    demo,
+    detect,
+    export,
+    import_,
+    label,
+    lists,
+    pretrained,
+    project,
+    similar,
+    training,
+    transcribe,
+)
+from labeltool.errors import ExitCode, LabeltoolError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@common.project_option
+@click.version_option(__version__, prog_name="labeltool")
+def cli() -> None:
+    """Label sounds, train a small network on them while you label, and take it to a microcontroller. Offline.
+
+    \b
+    labeltool init birds && cd birds
+    labeltool import audacity ~/field/labels.txt
+    labeltool label
+    labeltool export --stm32
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+
+
+for _command in (
+    project.init,
+    import_.import_,
+    project.status,
+    annotate.mark,
+    annotate.undo,
+    annotate.redo,
+    annotate.note,
+    annotate.log,
+    lists.list_clips,
+    lists.review,
+    similar.similar,
+    annotate.stats,
+    annotate.rename,
+    label.label,
+    training.retrain,
+    training.suggest,
+    training.evaluate,
+    training.simulate,
+    pretrained.classify,
+    detect.detect,
+    transcribe.transcribe,
+    transcribe.transcripts,
+    pretrained.model,
+    export.export,
+    export.verify,
+    project.relocate,
+    demo.demo,
+):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line and leave with an exit code; an error is one line on stderr."""
+    try:
+        # Not `cli.main`: it would end a broken pipe by itself, as a failure.
+        with cli.make_context("labeltool", sys.argv[1:]) as context:
+            cli.invoke(context)
+        sys.stdout.flush()
+        code = ExitCode.FINE
+    except click.exceptions.Exit as leaving:  # --help, --version
+        code = ExitCode(leaving.exit_code)
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        code = ExitCode.WRONG_CALL
+    except LabeltoolError as error:
+        code = _failed(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("labeltool: interrupted", err=True)
+        code = ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # `labeltool log | head`: the reader has what it wanted.
+        _drop_stdout()
+        code = ExitCode.FINE
+    except OSError as error:
+        _drop_stdout()
+        code = _failed(f"{error.filename or 'cannot write'}: {error.strerror or error}")
+    except sqlite3.Error as error:
+        code = _failed(f"the project's database refused: {error} (is it damaged? copies end in .bak)")
+    sys.exit(code)
+
+
+def _failed(reason: str) -> ExitCode:
+    click.echo(f"labeltool: {reason}", err=True)
+    return ExitCode.FAILED
+
+
+def _drop_stdout() -> None:
+    """Send what is left to nowhere: Python would complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

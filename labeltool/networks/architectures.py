@@ -1,0 +1,394 @@
+"""The registry of networks: Keras builders of backbones, each with its published size and the frontend it was made for.
+
+TensorFlow is imported inside the functions (4 s that `labeltool status` need not pay).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from labeltool.audio.frontend import Frontend
+from labeltool.errors import LabeltoolError
+
+DEFAULT_ARCHITECTURE = "miniresnet"
+
+_FRONTEND = Frontend()
+# A patch is held in memory whole, by the chip too.
+_SHORTEST_PATCH_S, _LONGEST_PATCH_S = 0.1, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """An entry of the registry.
+
+    Attributes
+    ----------
+    build_backbone
+        From the input tensor `(batch, mels, frames, 1)` to the features `(batch, features)` the head reads.
+    parameters_10, mega_macc
+        Parameters (weights and biases, batch-norm statistics included) and millions of multiply-accumulates of one
+        patch of `frontend` with ten labels; held in a test.
+    source
+        Where the architecture comes from.
+    frontend
+        What its patches are cut by, unless the caller knows better. Of the kind "embedding": such that the published
+        size is that by YAMNet; which ear makes the frames is said elsewhere (`labeltool.ears.frames`).
+    training
+        Fields of `training.TrainingSettings` that differ for it.
+    """
+
+    name: str
+    build_backbone: Callable[[Any], Any]
+    parameters_10: int
+    mega_macc: float
+    source: str
+    frontend: Frontend = _FRONTEND
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _residual_block(x: Any, filters: int, stride: int, name: str) -> Any:
+    """Miniresnet v1 block: 1x1 then 3x3 beside a 1x1 projection; the stride sits on both 1x1 convolutions."""
+    import keras
+
+    layers = keras.layers
+    shortcut = layers.Conv2D(filters, 1, strides=stride, name=f"{name}_shortcut")(x)
+    shortcut = layers.BatchNormalization(name=f"{name}_shortcut_norm")(shortcut)
+    x = layers.Conv2D(filters, 1, strides=stride, name=f"{name}_conv1")(x)
+    x = layers.BatchNormalization(name=f"{name}_norm1")(x)
+    x = layers.ReLU(name=f"{name}_relu1")(x)
+    x = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv2")(x)
+    x = layers.BatchNormalization(name=f"{name}_norm2")(x)
+    x = layers.ReLU(name=f"{name}_relu2")(x)
+    x = layers.Add(name=f"{name}_add")([shortcut, x])
+    return layers.ReLU(name=f"{name}_out")(x)
+
+
+def _miniresnet_body(x: Any, stacks: int) -> Any:
+    import keras
+
+    layers = keras.layers
+    x = layers.ZeroPadding2D(3, name="stem_pad")(x)
+    x = layers.Conv2D(64, 7, strides=2, name="stem_conv")(x)
+    x = layers.BatchNormalization(name="stem_norm")(x)
+    x = layers.ReLU(name="stem_relu")(x)
+    x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+    x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
+    for stack in range(stacks):
+        filters = 64 * 2**stack
+        x = _residual_block(x, filters, 1, f"stack{stack + 1}_block1")
+        x = _residual_block(x, filters, 2, f"stack{stack + 1}_block2")
+    return x
+
+
+def _miniresnet(stacks: int) -> Callable[[Any], Any]:
+    def backbone(x: Any) -> Any:
+        import keras
+
+        return keras.layers.Flatten(name="features")(_miniresnet_body(x, stacks))
+
+    return backbone
+
+
+def _norm_relu(x: Any, name: str) -> Any:
+    import keras
+
+    x = keras.layers.BatchNormalization(epsilon=1.001e-5, name=f"{name}_norm")(x)
+    return keras.layers.ReLU(name=f"{name}_relu")(x)
+
+
+def _preactivated_block(x: Any, filters: int, stride: int, name: str) -> Any:
+    """Miniresnet v2 block (He et al. 2016b): normalised before each convolution; the stride sits on the 3x3.
+
+    The shortcut of a block that keeps its size is a 1x1 convolution of what was normalised, that of one that halves it
+    every other cell of what came in.
+    """
+    import keras
+
+    layers = keras.layers
+    active = _norm_relu(x, f"{name}_in")
+    if stride == 1:
+        shortcut = layers.Conv2D(filters, 1, name=f"{name}_shortcut")(active)
+    else:
+        shortcut = layers.MaxPooling2D(1, strides=stride, name=f"{name}_shortcut")(x)
+    y = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_conv1")(active)
+    y = _norm_relu(y, f"{name}_conv1")
+    y = layers.ZeroPadding2D(1, name=f"{name}_conv2_pad")(y)
+    y = layers.Conv2D(filters, 3, strides=stride, use_bias=False, name=f"{name}_conv2")(y)
+    return layers.Add(name=f"{name}_out")([shortcut, y])
+
+
+def _miniresnetv2(stacks: int) -> Callable[[Any], Any]:
+    def backbone(x: Any) -> Any:
+        import keras
+
+        layers = keras.layers
+        x = layers.ZeroPadding2D(3, name="stem_pad")(x)
+        x = layers.Conv2D(64, 7, strides=2, name="stem_conv")(x)
+        x = layers.ZeroPadding2D(1, name="stem_pool_pad")(x)
+        x = layers.MaxPooling2D(3, strides=2, name="stem_pool")(x)
+        for stack in range(stacks):
+            filters = 64 * 2**stack
+            x = _preactivated_block(x, filters, 1, f"stack{stack + 1}_block1")
+            x = _preactivated_block(x, filters, 2, f"stack{stack + 1}_block2")
+        return layers.Flatten(name="features")(_norm_relu(x, "out"))
+
+    return backbone
+
+
+# Filters and stride of the separable layers after the first, plain convolution.
+_YAMNET_256 = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1))
+
+
+def _yamnet256(x: Any) -> Any:
+    """The first six layers of YAMNet; time runs down the rows, as it does in the published weights."""
+    import keras
+
+    layers = keras.layers
+
+    def norm_relu(x: Any, name: str) -> Any:
+        x = layers.BatchNormalization(epsilon=1e-4, scale=False, name=f"{name}_norm")(x)
+        return layers.ReLU(name=f"{name}_relu")(x)
+
+    x = layers.Permute((2, 1, 3), name="time_first")(x)
+    x = norm_relu(layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="layer1_conv")(x), "layer1")
+    for number, (filters, stride) in enumerate(_YAMNET_256, start=2):
+        name = f"layer{number}_depthwise"
+        x = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False, name=f"{name}_conv")(x)
+        x = norm_relu(x, name)
+        name = f"layer{number}_pointwise"
+        x = norm_relu(layers.Conv2D(filters, 1, padding="same", use_bias=False, name=f"{name}_conv")(x), name)
+    return layers.GlobalAveragePooling2D(name="features")(x)
+
+
+def _sbcnn(x: Any) -> Any:
+    """Salamon and Bello 2017, section II.A; they give shapes as (time, frequency), here it is frequency first."""
+    import keras
+
+    layers = keras.layers
+    for number, filters in enumerate((24, 48), start=1):
+        x = layers.Conv2D(filters, 5, name=f"layer{number}_conv")(x)
+        x = layers.MaxPooling2D((2, 4), name=f"layer{number}_pool")(x)
+        x = layers.ReLU(name=f"layer{number}_relu")(x)
+    x = layers.ReLU(name="layer3_relu")(layers.Conv2D(48, 5, name="layer3_conv")(x))
+    x = layers.Dropout(0.5, name="layer4_dropout")(layers.Flatten(name="layer4_flatten")(x))
+    x = layers.Dense(64, activation="relu", name="layer4_dense")(x)
+    return layers.Dropout(0.5, name="features")(x)
+
+
+# Filters of the separable layers between poolings, at the width multiplier of the published 155,000 parameters.
+_ACLNET = ((32, 32), (64, 64), (128, 128), (256, 256))
+
+
+def _aclnet(x: Any) -> Any:
+    """AclNet with depthwise separable convolutions, width multiplier 0.5, strides 2 and 4, frames of 10 ms.
+
+    The last 1x1 convolution and the average over what is left of time and frequency change places, which changes no
+    sum: so it is the head that reads the features.
+    """
+    import keras
+
+    layers = keras.layers
+
+    def norm_relu(x: Any, name: str) -> Any:
+        return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(name=f"{name}_norm")(x))
+
+    def convolve(x: Any, filters: int, kernel: int | tuple[int, int], name: str, stride: int = 1) -> Any:
+        convolution = layers.Conv2D(
+            filters, kernel, strides=(1, stride), padding="same", use_bias=False, name=f"{name}_conv"
+        )
+        return norm_relu(convolution(x), name)
+
+    x = convolve(x, 16, (1, 9), "low1", 2)
+    x = convolve(x, 64, (1, 5), "low2", 4)
+    x = layers.MaxPooling2D((1, 20), name="low_pool")(x)
+    # Its channels are the bands of a picture from here on.
+    x = layers.Reshape((x.shape[2], x.shape[3], 1), name="picture")(x)
+    x = layers.MaxPooling2D(2, name="high1_pool")(convolve(x, 16, 3, "high1"))
+    for number, pair in enumerate(_ACLNET, start=2):
+        for letter, filters in zip("ab", pair, strict=True):
+            name = f"high{number}{letter}"
+            depthwise = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"{name}_depthwise_conv")
+            x = norm_relu(depthwise(x), f"{name}_depthwise")
+            x = convolve(x, filters, 1, f"{name}_pointwise")
+        x = layers.MaxPooling2D(2, name=f"high{number}_pool")(x)
+    x = layers.GlobalAveragePooling2D(name="average")(x)
+    return layers.Dropout(0.2, name="features")(x)
+
+
+def _windows(x: Any) -> Any:
+    """Turn a patch of embeddings round: from `(width, windows, 1)` to `(windows, width)`."""
+    import keras
+
+    layers = keras.layers
+    _, width, windows, _ = x.shape
+    return layers.Reshape((windows, width), name="windows")(layers.Permute((2, 1, 3), name="time_first")(x))
+
+
+_HIDDEN, _ATTENDING = 256, 64
+
+
+def _embedding_mlp(x: Any) -> Any:
+    """One hidden layer over an embedding; of several windows the mean of what it makes of each."""
+    import keras
+
+    layers = keras.layers
+    several = x.shape[2] > 1
+    x = _windows(x) if several else layers.Flatten(name="window")(x)
+    x = layers.Dense(_HIDDEN, activation="relu", name="hidden")(x)
+    if several:
+        x = layers.GlobalAveragePooling1D(name="average")(x)
+    return layers.Dropout(0.5, name="features")(x)
+
+
+def _embedding_attention(x: Any) -> Any:
+    """A hidden layer over each window's embedding, and the mean of it over the windows that attention chooses.
+
+    Ilse et al. 2018, equation 8; a window of zeros, of which nothing was heard, is there to be passed over.
+    """
+    import keras
+
+    layers = keras.layers
+    x = layers.Dense(_HIDDEN, activation="relu", name="hidden")(_windows(x))
+    x = layers.Dropout(0.5, name="hidden_dropout")(x)
+    weights = layers.Dense(_ATTENDING, activation="tanh", name="attention_hidden")(x)
+    weights = layers.Dense(1, use_bias=False, name="attention_logits")(weights)
+    weights = layers.Softmax(axis=1, name="attention")(weights)
+    return layers.Flatten(name="features")(layers.Dot(axes=1, name="attended")([weights, x]))
+
+
+_ZOO = "ST model zoo, audio event detection, miniresnet"
+_V1, _V2 = f"{_ZOO} v1 (Nov 2023)", f"{_ZOO} v2 (Nov 2023)"
+# Theirs are 128 bands of 23 ms frames at 44.1 kHz; the frames last as long here.
+_SBCNN_FRONTEND = Frontend(hop=368, n_mels=128, low_hz=0.0, high_hz=8000.0, patch_frames=128, patch_hop=64)
+_ACLNET_FRONTEND = Frontend(kind="pcm", n_fft=1, hop=1, n_mels=1, patch_frames=16_000, patch_hop=8_000)
+_EMBEDDING_FRONTEND = Frontend(
+    kind="embedding",
+    n_fft=15_600,
+    hop=7_800,
+    n_mels=1024,
+    low_hz=0.0,
+    high_hz=8000.0,
+    floor=1e-7,
+    patch_frames=1,
+    patch_hop=1,
+)
+_YAMNET_FRONTEND = Frontend(n_fft=512, hop=160, low_hz=125.0, patch_frames=96, patch_hop=48)
+
+# What an ear has told apart already is learnt in seconds.
+_EMBEDDING_TRAINING: Mapping[str, Any] = {"epochs": 20, "most_patches": 80_000, "warm_share": 0.25}
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    spec.name: spec
+    for spec in (
+        Architecture("miniresnet", _miniresnet(1), 131_338, 14.5, _V1 + ", 1 stack"),
+        Architecture("miniresnet2", _miniresnet(2), 463_882, 26.0, _V1 + ", 2 stacks"),
+        Architecture("miniresnetv2", _miniresnetv2(1), 126_410, 15.0, _V2 + ", 1 stack"),
+        Architecture("miniresnetv2_2", _miniresnetv2(2), 440_906, 27.0, _V2 + ", 2 stacks"),
+        Architecture(
+            "yamnet256",
+            _yamnet256,
+            137_674,
+            24.0,
+            "ST model zoo, audio event detection, yamnet_256 (Nov 2023), after YAMNet (Plakal and Ellis 2019)",
+            _YAMNET_FRONTEND,
+        ),
+        Architecture(
+            "sbcnn",
+            _sbcnn,
+            241_434,
+            57.4,
+            "Salamon and Bello, Deep Convolutional Neural Networks and Data Augmentation for Environmental Sound "
+            "Classification (2017)",
+            _SBCNN_FRONTEND,
+        ),
+        Architecture(
+            "aclnet",
+            _aclnet,
+            152_122,
+            23.2,
+            "Huang and Leanos, AclNet: efficient end-to-end audio classification CNN (2018)",
+            _ACLNET_FRONTEND,
+        ),
+        Architecture(
+            "embedding-mlp",
+            _embedding_mlp,
+            264_970,
+            0.265,
+            "a hidden layer and dropout over a borrowed network's embedding",
+            _EMBEDDING_FRONTEND,
+            _EMBEDDING_TRAINING,
+        ),
+        Architecture(
+            "embedding-attention",
+            _embedding_attention,
+            281_482,
+            1.396,
+            "Ilse, Tomczak and Welling, Attention-based deep multiple instance learning (2018), over a borrowed "
+            "network's embeddings, as Kong et al., Weakly labelled AudioSet tagging with attention neural networks "
+            "(2019)",
+            replace(_EMBEDDING_FRONTEND, patch_frames=5, patch_hop=2),
+            _EMBEDDING_TRAINING,
+        ),
+    )
+}
+"""Architectures by the name that `--arch` takes."""
+
+
+def architecture(name: str) -> Architecture:
+    """Look an architecture up.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is none of that name.
+    """
+    if name not in ARCHITECTURES:
+        raise LabeltoolError(f"no architecture is called {name!r}", remedy="there are: " + ", ".join(ARCHITECTURES))
+    return ARCHITECTURES[name]
+
+
+def frontend_of(name: str, patch_s: float | None = None) -> Frontend:
+    """Return an architecture's frontend, with patches of another length if one is given (`lasting`).
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no such architecture, or no patch can be that long.
+    """
+    return lasting(architecture(name).frontend, patch_s)
+
+
+def sound_frontend(name: str, patch_s: float | None = None) -> Frontend:
+    """Return what sounds are compared by before there is a network: the architecture's frontend, if it has its own.
+
+    Raises
+    ------
+    LabeltoolError
+        As `frontend_of`.
+    """
+    return frontend_of(DEFAULT_ARCHITECTURE if architecture(name).frontend.kind == "embedding" else name, patch_s)
+
+
+def lasting(frontend: Frontend, patch_s: float | None) -> Frontend:
+    """Return a frontend with patches of another length if one is given, which overlap by half then.
+
+    Parameters
+    ----------
+    patch_s
+        Seconds, as `Frontend.patch_hops_s` counts them; None: its own.
+
+    Raises
+    ------
+    LabeltoolError
+        When no patch can be that long.
+    """
+    if patch_s is None:
+        return frontend
+    if not _SHORTEST_PATCH_S <= patch_s <= _LONGEST_PATCH_S:
+        raise LabeltoolError(
+            f"a patch of {patch_s:g} s is not possible",
+            remedy=f"from {_SHORTEST_PATCH_S:g} to {_LONGEST_PATCH_S:g} s are",
+        )
+    return frontend.lasting(patch_s)

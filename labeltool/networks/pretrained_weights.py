@@ -1,0 +1,119 @@
+"""Pre-trained weights for a network to start from: layer by layer, by name and shape.
+
+An HDF5 file is read as plain arrays: the model it describes is not built, so no code of it can run. Layers go by our
+names, by those of `keras.applications` that ST's Miniresnets kept, or by YAMNet's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from labeltool.errors import LabeltoolError
+from labeltool.networks import build as networks
+
+if TYPE_CHECKING:
+    import keras
+
+Weights = Mapping[str, Mapping[str, npt.NDArray[np.float32]]]
+"""Layer name to variable name ("kernel", "moving_mean") to values."""
+
+_HDF5 = frozenset({".h5", ".hdf5"})
+
+# Foreign names to ours; where two stand, the one that the network has.
+_RESNET = {
+    "0_conv": ("shortcut",),
+    "0_bn": ("shortcut_norm",),
+    "1_conv": ("conv1",),
+    "1_bn": ("norm1", "conv1_norm"),
+    "2_conv": ("conv2",),
+    "2_bn": ("norm2",),
+    "preact_bn": ("in_norm",),
+}
+_STEMS = {"conv1_conv": ("stem_conv",), "conv1_bn": ("stem_norm",), "post_bn": ("out_norm",)}
+
+
+def read_weights(path: Path) -> Weights:
+    """Read a pre-trained network's weights.
+
+    Parameters
+    ----------
+    path
+        A `.keras` file, or `.h5` as Keras 2 wrote it.
+
+    Raises
+    ------
+    LabeltoolError
+        When the file is missing, damaged, or holds no weights.
+    """
+    if path.suffix not in _HDF5:
+        layers = networks.load(path).layers
+        return {layer.name: {v.name: np.asarray(v.numpy()) for v in layer.variables} for layer in layers}
+    import h5py
+
+    found: dict[str, dict[str, npt.NDArray[np.float32]]] = {}
+
+    def take(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":
+            layer, variable = _layer_and_variable(name)
+            found.setdefault(layer, {})[variable] = np.asarray(item, np.float32)
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.get("model_weights", file).visititems(take)
+    except OSError as error:
+        raise LabeltoolError("cannot be read as an HDF5 file of weights", file=path) from error
+    if not found:
+        raise LabeltoolError("holds no weights", file=path)
+    return found
+
+
+def give_weights(model: keras.Model, weights: Weights) -> int:
+    """Set a network's layers to the weights that fit them, in place; the head, which knows labels, is left alone.
+
+    Returns
+    -------
+    int
+        Layers that were set; the others keep what they have.
+
+    Raises
+    ------
+    LabeltoolError
+        When none fits.
+    """
+    offered = {alias: variables for name, variables in weights.items() for alias in _our_names(name)}
+    fitted = 0
+    for layer in model.layers:
+        variables = offered.get(layer.name, {})
+        shapes = {v.name: tuple(v.shape) for v in layer.variables}
+        if layer.name == networks.HEAD or not shapes or shapes != {name: v.shape for name, v in variables.items()}:
+            continue
+        for variable in layer.variables:
+            variable.assign(variables[variable.name])
+        fitted += 1
+    if not fitted:
+        raise LabeltoolError(
+            f"none of the backbone's layers fits {model.name}", remedy="choose the architecture it was trained as"
+        )
+    return fitted
+
+
+def _layer_and_variable(name: str) -> tuple[str, str]:
+    """Part an HDF5 path: Keras 2 writes `<layer>/<layer>/kernel:0`, in a nested model `<model>/<layer>/kernel:0`."""
+    *parents, variable = name.removesuffix(":0").split("/")
+    layer = "/".join(parents[1:]) or "/".join(parents)
+    return layer, variable.replace("depthwise_kernel", "kernel")
+
+
+def _our_names(name: str) -> list[str]:
+    if block := re.fullmatch(r"conv([2-9])_block(\d+)_(\w+)", name):
+        ours = _RESNET.get(block[3], ())
+        return [f"stack{int(block[1]) - 1}_block{block[2]}_{one}" for one in ours]
+    if layer := re.fullmatch(r"(layer\d+)/(?:(depthwise|pointwise)_)?conv(/bn)?", name):
+        return ["_".join(filter(None, (layer[1], layer[2], "norm" if layer[3] else "conv")))]
+    return list(_STEMS.get(name, (name,)))

@@ -1,0 +1,182 @@
+"""A borrowed network that hears: samples in, probabilities of its classes and an embedding out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from labeltool.errors import LabeltoolError
+from labeltool.networks import postprocessing
+from labeltool.pretrained import runtimes
+from labeltool.pretrained.card import CARD, EarCard
+from labeltool.pretrained.runtimes.base import Anatomy, Float32, Tensor, hashed
+
+_FULL_SCALE = np.float32(32768.0)
+_LEAST_DEVIATION = 1e-15  # silence stays silence
+_SUREST = 80.0  # the exponential of a larger logit is no float32
+
+
+class Ear:
+    """A network and its card, loaded.
+
+    Parameters
+    ----------
+    path
+        The network's file.
+    card
+        What is known of it.
+    embedding
+        Whether `embed` will be asked: reaching inside a network costs it speed.
+
+    Raises
+    ------
+    LabeltoolError
+        When the file is not the one the card speaks of or not as the card describes it, cannot be loaded, or has no
+        embedding that was wanted.
+    """
+
+    def __init__(self, path: Path, card: EarCard, *, embedding: bool = False) -> None:
+        for file in runtimes.files_of(path):
+            _require(file, card.files.get(file.name))
+        if embedding and card.embedding is None:
+            raise LabeltoolError("has no embedding", file=path, remedy="`labeltool model add --embedding` may name one")
+        self.card = card
+        self._path = path
+        self._embedding = card.embedding if embedding else None
+        with runtimes.bounded_memory(path):
+            anatomy = runtimes.examine(path)
+            _require_described(anatomy, card, path)
+            inner = None if self._embedding in {one.name for one in anatomy.outputs} else self._embedding
+            self._network = runtimes.open_network(path, card.shape, inner)
+
+    @property
+    def name(self) -> str:
+        """The card's fingerprint: what was computed by an ear is kept under it."""
+        return self.card.fingerprint
+
+    def probabilities(self, pcm: npt.NDArray[np.int16]) -> Float32:
+        """Score a window.
+
+        Parameters
+        ----------
+        pcm : (window,) int16
+            Mono, at the ear's rate.
+
+        Returns
+        -------
+        (classes,) float32
+
+        Raises
+        ------
+        LabeltoolError
+            When the network computes what is no number.
+        """
+        scores = self.scores(pcm)
+        if self.card.activation == "none":
+            return scores
+        (row,) = postprocessing.normalised(np.clip(scores, -_SUREST, _SUREST)[None], self.card.activation)
+        return np.asarray(row, np.float32)
+
+    def scores(self, pcm: npt.NDArray[np.int16]) -> Float32:
+        """Score a window as `probabilities` does, by what the network itself says."""
+        row = self._vector(self._hear(pcm)[self.card.scores])
+        classes = self.card.classes
+        if classes and len(row) != len(classes):
+            raise LabeltoolError(f"tells {len(row)} scores, and the list names {len(classes)} classes", file=self._path)
+        return row
+
+    def embed(self, pcm: npt.NDArray[np.int16]) -> Float32:
+        """Embed a clip.
+
+        Parameters
+        ----------
+        pcm : (samples,) int16
+            Mono, at the ear's rate; filled up with silence to a window.
+
+        Returns
+        -------
+        (2 * width,) float32
+            Mean and maximum over windows that overlap by half.
+        """
+        window = self.card.window
+        padded = np.pad(pcm, (0, max(0, window - len(pcm))))
+        rows = self._embeddings(padded, range(0, len(padded) - window + 1, window // 2))
+        return np.concatenate([np.mean(rows, axis=0), np.max(rows, axis=0)]).astype(np.float32)
+
+    def embed_moments(self, pcm: npt.NDArray[np.int16], step_s: float) -> Float32:
+        """Embed what is around each of a clip's moments, `step_s` seconds apart from its beginning on.
+
+        Parameters
+        ----------
+        pcm : (samples,) int16
+            Mono, at the ear's rate; beyond its ends there is silence.
+
+        Returns
+        -------
+        (moments, width) float32
+        """
+        window = self.card.window
+        padded = np.pad(pcm, (window // 2, window))
+        moments = np.arange(0.0, len(pcm), step_s * self.card.rate_hz)
+        return np.stack(self._embeddings(padded, np.rint(moments).astype(int).tolist()))
+
+    def embed_window(self, pcm: npt.NDArray[np.int16]) -> Float32:
+        """Embed one window, (window,) int16: (width,) float32."""
+        return self._embeddings(pcm, [0])[0]
+
+    def _embeddings(self, pcm: npt.NDArray[np.int16], starts: Iterable[int]) -> list[Float32]:
+        assert self._embedding is not None, "opened without its embedding"
+        return [self._vector(self._hear(pcm[first : first + self.card.window])[self._embedding]) for first in starts]
+
+    def _hear(self, pcm: npt.NDArray[np.int16]) -> dict[str, Float32]:
+        frontend = self.card.frontend
+        if frontend is None:
+            values = pcm.astype(np.float32) / _FULL_SCALE
+            if self.card.standardised:
+                values = (values - values.mean()) / (values.std() + np.float32(_LEAST_DEVIATION))
+        else:
+            (values,) = frontend.patches(frontend.log_mel(pcm))
+            if [size for size in self.card.shape if size > 1] == [*values.shape[::-1]]:
+                values = values.T  # some networks want time first
+        values = np.ascontiguousarray(values, np.float32).reshape(self.card.shape)
+        try:
+            with runtimes.bounded_memory(self._path):
+                return dict(self._network.run(values))
+        except LabeltoolError as error:
+            raise LabeltoolError(error.reason, file=self._path) from error
+
+    def _vector(self, values: Float32) -> Float32:
+        """Return one row: the mean over frames where the network tells of several in a window."""
+        rows = values.reshape(-1, Tensor("", values.shape).width or 1)
+        row = np.asarray(rows.mean(axis=0), np.float32)
+        if not np.isfinite(row).all():
+            raise LabeltoolError("computes what is no number", file=self._path)
+        return row
+
+
+def _require(path: Path, sha256: str | None) -> None:
+    if hashed(path) != sha256:
+        raise LabeltoolError(
+            "is not the file its card speaks of", file=path, remedy="`labeltool model remove`, then add it again"
+        )
+
+
+def _require_described(anatomy: Anatomy, card: EarCard, path: Path) -> None:
+    """Refuse a card that tells of another network than this: it may be a stranger's."""
+    widths = {one.name: one.width for one in anatomy.outputs}
+    shape = anatomy.input.shape
+    if card.scores not in widths:
+        told = f"speaks of an output {card.scores!r}, which the network has not"
+    elif card.embedding not in {None, *widths, *(one.name for one in anatomy.inner)}:
+        told = f"speaks of an embedding {card.embedding!r}, which the network has not"
+    # 0: the file leaves it open, and the network will tell.
+    elif card.classes and widths[card.scores] not in (0, len(card.classes)):
+        told = f"names {len(card.classes)} classes, and the network tells {widths[card.scores]} scores"
+    elif len(shape) != len(card.shape) or any(0 < a != b for a, b in zip(shape, card.shape, strict=True)):
+        told = f"speaks of input {[*card.shape]}, and the network takes {[*shape]}"
+    else:
+        return
+    raise LabeltoolError(told, file=path.with_name(CARD))

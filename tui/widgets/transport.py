@@ -1,0 +1,47 @@
+"""The line under the pictures: where the sound is, how it is played, and which file it is."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from labeltool.tui.text import clip_left, clock
+from labeltool.tui.widgets.time_axis import GUTTER
+
+_WITH_LENGTH = 56
+
+
+class Transport(Widget):
+    """One line."""
+
+    playing: reactive[bool] = reactive(False)
+    moment: reactive[str] = reactive("")
+    duration_s: reactive[float] = reactive(0.0)
+    file: reactive[str] = reactive("")
+    speed: reactive[float] = reactive(1.0)
+    gain_db: reactive[float] = reactive(0.0)
+    loop: reactive[bool] = reactive(False)
+    silent: reactive[str] = reactive("")
+
+    def render(self) -> Content:
+        """Return the line."""
+        sign = "▶" if self.playing else "⏸"
+        parts: list[tuple[str, str]] = [(" " * GUTTER, "")]
+        if self.duration_s:
+            parts += [(f"{sign} ", "$accent" if self.playing else "$quiet"), (self.moment, "$foreground")]
+            # On a narrow screen the file's name says more; the axis tells the length.
+            if self.size.width >= _WITH_LENGTH:
+                parts.append((f" / {clock(self.duration_s)}", "$quiet"))
+        for told in (
+            f"× {self.speed:g}" if self.speed != 1 else "",
+            "loop" if self.loop else "",
+            f"{self.gain_db:+.0f} dB" if self.gain_db else "",
+        ):
+            parts += [("  ", ""), (told, "$accent")] if told else []
+        if self.silent:
+            parts += [("  ", ""), (f" {self.silent} ", "reverse $warning")]
+        room = self.size.width - sum(cell_len(text) for text, _ in parts) - 2
+        name = clip_left(self.file, max(0, room))
+        return Content.assemble(*parts, (" " * max(0, room - cell_len(name)) + "  ", ""), (name, "$quiet"))
