@@ -22,23 +22,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labeltool.type_aliases import Float32, Int64
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-import numpy.typing as npt
 from esc10 import clips_of, drawn
 from esc10_results import append
 
 from labeltool.active_learning import strategies
+from labeltool.audio.descriptors import hellinger
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.networks.heads import log_loss
-from labeltool.pretrained import class_mapping
+from labeltool.pretrained import class_mapping, clip_cache
 from labeltool.pretrained.probe import open_ear
 from labeltool.training import linear_probe
-from labeltool.training.distillation import hellinger
 
-Float32 = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
+Float32 = Float32
+Indices = Int64
 
 BUDGETS = (10, 32, 64, 96, 0)
 """Labels; 0 is all of the training folds."""
@@ -72,7 +73,7 @@ def gathered(data: Path, ear: Path, cache: Path) -> Material:
     told: list[Float32] = []
     for embedding in (True, False):
         opened = open_ear(ear, rate_hz=16_000, embedding=embedding)
-        hear = linear_probe.embed_clips if embedding else linear_probe.score_clips
+        hear = clip_cache.embed_clips if embedding else clip_cache.score_clips
         found, failed = hear(opened, cache / "teacher", clips, report=lambda *_: None)
         for error in failed.values():
             raise error

@@ -37,7 +37,7 @@ from labeltool.exporters.stm32.tflite.memory_plan import our_plan, tflm_plan
 from labeltool.exporters.stm32.tflite.ram import tflm_arena
 from labeltool.exporters.stm32.tflite.summary import describe
 from labeltool.networks import build as networks_build
-from labeltool.networks import quantization
+from labeltool.networks import predict, quantization
 from labeltool.training import fit
 
 LEARN_FOLDS, LISTEN_FOLD = (1, 2, 3), 4
@@ -129,7 +129,7 @@ def trained(arch: str, heard: Sounds, budget_s: float) -> tuple[bytes, str]:
     )
     tflite = quantization.to_int8(fitted.model, np.concatenate([frontend.patches(one) for one in log_mels]))
     rest = np.flatnonzero(heard.folds == LISTEN_FOLD)
-    scores, _ = fit.clip_probabilities(
+    scores, _ = predict.clip_probabilities(
         quantization.Int8Model(tflite).predict, frontend, [heard.log_mels[i] for i in rest], fitted.rule
     )
     right = (scores.argmax(axis=1) == heard.targets[rest].argmax(axis=1)).mean()

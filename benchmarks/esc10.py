@@ -30,31 +30,33 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from labeltool.type_aliases import Float32, Int64
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-import numpy.typing as npt
 from esc10_results import VERSION, Configuration, Run, append, markdown, read, rows
 
 from labeltool.active_learning import strategies
 from labeltool.audio import files
+from labeltool.audio.descriptors import hellinger
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import Frontend
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.evaluation import metrics
 from labeltool.networks import build as networks
-from labeltool.networks import postprocessing, pretrained_weights, quantization
+from labeltool.networks import postprocessing, predict, pretrained_weights, quantization
+from labeltool.pretrained import clip_cache
 from labeltool.pretrained.embedding_frontend import EarFrames, frontend_by
 from labeltool.pretrained.model import Ear
 from labeltool.pretrained.probe import open_ear
 from labeltool.records import StoredClip
-from labeltool.training import fit, label_propagation, linear_probe
-from labeltool.training.distillation import hellinger
+from labeltool.training import distillation, fit, label_propagation, linear_probe
 from labeltool.training.semi_supervised import may_teach
 from labeltool.training.unlabelled_pool import Pool
 
-Float32 = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
+Float32 = Float32
+Indices = Int64
 
 
 def clips_of(data: Path) -> tuple[list[StoredClip], list[str]]:
@@ -159,7 +161,7 @@ def gathered(options: argparse.Namespace) -> Material:
 def heard(material: Material, ear: Ear, which: Sequence[int]) -> Float32:
     """Return a teacher's embeddings of some clips, (clips, width)."""
     clips = [material.clips[i] for i in which]
-    embeddings, failed = linear_probe.embed_clips(ear, material.heard_in, clips, report=lambda *_: None)
+    embeddings, failed = clip_cache.embed_clips(ear, material.heard_in, clips, report=lambda *_: None)
     for error in failed.values():
         raise error
     return np.stack([embeddings[clip.key] for clip in clips])
@@ -204,7 +206,7 @@ def told_by_teacher(
     if material.frontend.kind == "embedding":
         return said, None  # as in a project: what it hears already is no hint
     clips = [material.clips[i] for i in (*known, *rest)]
-    hints, failed = linear_probe.hints_for(ear, material.heard_in, clips, material.frontend, report=lambda *_: None)
+    hints, failed = distillation.hints_for(ear, material.heard_in, clips, material.frontend, report=lambda *_: None)
     for error in failed.values():
         raise error
     nothing = np.empty((0, 0), np.float32)
@@ -287,7 +289,7 @@ def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, fit.Fitted,
         "validation": fitted.validation_accuracy,
         "temperature": fitted.rule.temperature,
     }
-    run |= scored("float", lambda patches: fit.predict(fitted.model, patches), material, test, fitted.rule)
+    run |= scored("float", lambda patches: predict.predict(fitted.model, patches), material, test, fitted.rule)
     run |= scored("int8", quantization.Int8Model(tflite).predict, material, test, fitted.rule)
     return run, fitted, tflite
 
@@ -300,7 +302,7 @@ def scored(
     `<kind>_answers` is how sure each clip's first label is, and whether it is right: what calibration is drawn from.
     """
     truth, tested = material.targets[test].argmax(axis=1), [material.log_mels[i] for i in test]
-    scores, by_clip = fit.clip_probabilities(score, material.frontend, tested, rule)
+    scores, by_clip = predict.clip_probabilities(score, material.frontend, tested, rule)
     right = scores.argmax(axis=1) == truth
     patch_right = [(one.argmax(axis=1) == label).mean() for one, label in zip(by_clip, truth, strict=True)]
     run: Run = {

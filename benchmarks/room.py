@@ -34,6 +34,7 @@ import numpy as np
 import soundfile
 
 from labeltool import project as projects
+from labeltool import settings
 from labeltool.importers.audio_files import read
 from labeltool.project import Project
 from labeltool.records import Recording, Suggestion
@@ -67,7 +68,7 @@ def make_project(folder: Path, clips: int, *, suggestions: bool, answered: float
         soundfile.write(sounds / f"r{place}.flac", 0.3 * chirp * (np.sin(3 * time_s) > 0) + noise, RATE_HZ)
     project = projects.create(folder / "project")
     # The room would train by itself after some answers: what runs beside it is to be known.
-    (project.directory / projects.SETTINGS_FILE).write_text("[learning]\nretrain_after = 0\n")
+    (project.directory / settings.SETTINGS_FILE).write_text("[learning]\nretrain_after = 0\n")
     with project.open_store() as store:
         recordings = [record for record in read([sounds], None, None) if isinstance(record, Recording)]
         take_in(store, recordings, kind="audio", source="benchmark")

@@ -18,12 +18,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.records import StoredClip
 from labeltool.similarity.index import Neighbours, Space
+from labeltool.type_aliases import Float32, Int64
 
-Float32 = npt.NDArray[np.float32]
+Float32 = Float32
 
 NEAREST = 10
 _CLUSTERS = 5000
@@ -81,9 +81,7 @@ def measure(folder: Path, clips: int, features: int, questions: int) -> dict[str
     }
 
 
-def nearest_of_all(
-    make: Callable[[int, int], Float32], space: Space, wanted: Float32, clips: int
-) -> npt.NDArray[np.int64]:
+def nearest_of_all(make: Callable[[int, int], Float32], space: Space, wanted: Float32, clips: int) -> Int64:
     """Return the places nearest to some rows by distances in float32, `(questions, 10)`."""
     apart = np.empty((len(wanted), clips), np.float32)
     for first in range(0, clips, _BLOCK):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from pathlib import Path
 
@@ -53,3 +54,9 @@ class LabeltoolError(Exception):
 def in_one_line(text: str) -> str:
     """Return text as one printable line, whatever a file name or a label in it holds: newlines, escape codes."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def files_of(errors: Iterable[LabeltoolError]) -> list[dict[str, str]]:
+    """Say which files failed and why, once a file, however many of its clips were wanted."""
+    reasons = {error.file or "": str(error) for error in errors}
+    return [{"file": file, "reason": reason} for file, reason in reasons.items()]

@@ -10,7 +10,7 @@ import pytest
 from test_heads import P, add_tones, quiet, suggestions
 from test_heads import quickly as quickly
 
-from labeltool.active_learning import strategies
+from labeltool.audio import descriptors
 from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.registry import export
@@ -100,5 +100,5 @@ def test_training_patches_of_plain_samples_are_the_clips_own_and_mix_as_amplitud
 
 def test_plain_samples_are_summed_up_as_their_log_mels_are() -> None:
     pcm = np.random.default_rng(3).normal(0, 2000, 32_000).astype(np.int16)
-    of_samples = strategies.describe(PCM.log_mel(pcm), PCM)
-    np.testing.assert_allclose(of_samples, strategies.describe(Frontend().log_mel(pcm), Frontend()), rtol=1e-5)
+    of_samples = descriptors.describe(PCM.log_mel(pcm), PCM)
+    np.testing.assert_allclose(of_samples, descriptors.describe(Frontend().log_mel(pcm), Frontend()), rtol=1e-5)

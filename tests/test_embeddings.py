@@ -15,14 +15,15 @@ from test_borrowed import level_ear as level_ear
 from test_command_line import labeltool
 
 from labeltool import project as projects
-from labeltool.active_learning import strategies
 from labeltool.active_learning.suggest import suggest
+from labeltool.audio import descriptors
 from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.registry import export
 from labeltool.inference import classify, detect
 from labeltool.networks import build as networks
 from labeltool.networks import model_folder, quantization
+from labeltool.networks.predict import predict
 from labeltool.pretrained import registry
 from labeltool.pretrained.card import read_card
 from labeltool.pretrained.embedding_frontend import EarFrames, ear_for, frontend_by
@@ -32,7 +33,6 @@ from labeltool.store import clips
 from labeltool.tasks import evaluate, retrain, simulate
 from labeltool.training.augment import Augmentation
 from labeltool.training.augment_embedding import EmbeddingSampler
-from labeltool.training.fit import predict
 
 OVER_EMBEDDINGS = ["embedding-mlp", "embedding-attention"]
 
@@ -203,7 +203,7 @@ def test_clips_are_described_by_what_the_ear_makes_of_them() -> None:
     kinds = rng.exponential(1, (2, 40))
     clips_of = [[np.abs(kind + rng.normal(0, 0.05, (windows, 40))) for windows in (1, 4, 9)] for kind in kinds]
     frames = [np.insert(one, 0, 0.1, axis=1).astype(np.float32) for kind in clips_of for one in kind]
-    described = np.stack([strategies.describe(one, frontend) for one in frames])
+    described = np.stack([descriptors.describe(one, frontend) for one in frames])
     assert described.shape == (6, 192) and described.dtype == np.float32
     apart = np.linalg.norm(described[:, None] - described[None], axis=2)
     assert apart[:3, :3].max() < apart[:3, 3:].min() > apart[3:, 3:].max()

@@ -17,7 +17,7 @@ from labeltool.active_learning import ordering
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation import metrics
 from labeltool.inference import classify
-from labeltool.networks import heads, model_folder, postprocessing
+from labeltool.networks import calibration, heads, model_folder, postprocessing
 from labeltool.project import Project
 from labeltool.records import Clip, LabelledClip, Recording, StoredClip, Value, Verdict
 from labeltool.store import clips as stored_clips
@@ -154,22 +154,22 @@ def test_the_threshold_keeps_nineteen_of_twenty_right_answers() -> None:
     scores = np.concatenate([scores, np.zeros((400, 1), np.float32)], axis=1)
     present = np.eye(3, dtype=np.float32)[scores.argmax(axis=1)]
     nothing = np.zeros_like(present)
-    assert postprocessing.choose_threshold(scores, present, nothing, "softmax") == 0.5  # never more than an even chance
+    assert calibration.choose_threshold(scores, present, nothing, "softmax") == 0.5  # never more than an even chance
     low = scores * np.float32(0.5)
-    at = postprocessing.choose_threshold(low, present, nothing, "softmax")
+    at = calibration.choose_threshold(low, present, nothing, "softmax")
     assert (low.max(axis=1) >= at).mean() == pytest.approx(0.95, abs=0.01)
     # Wrong answers have no say, and a few right ones are too few to choose by.
-    assert postprocessing.choose_threshold(low, np.roll(present, 1, axis=1), nothing, "softmax") == 0.0
-    assert postprocessing.choose_threshold(low[:7], present[:7], nothing[:7], "softmax") == 0.0
+    assert calibration.choose_threshold(low, np.roll(present, 1, axis=1), nothing, "softmax") == 0.0
+    assert calibration.choose_threshold(low[:7], present[:7], nothing[:7], "softmax") == 0.0
 
 
 def test_the_threshold_of_labels_for_themselves_is_that_of_the_best_f1() -> None:
     there, away = np.linspace(0.25, 0.9, 40), np.linspace(0.01, 0.2, 200)
     scores = np.concatenate([there, away]).astype(np.float32)[:, None]
     present = np.repeat(np.float32([1, 0]), [40, 200])[:, None]
-    at = postprocessing.choose_threshold(scores, present, 1 - present, "sigmoid")
+    at = calibration.choose_threshold(scores, present, 1 - present, "sigmoid")
     assert 0.2 < at <= 0.25
-    assert postprocessing.choose_threshold(scores[:5], present[:5], 1 - present[:5], "sigmoid") == 0.5
+    assert calibration.choose_threshold(scores[:5], present[:5], 1 - present[:5], "sigmoid") == 0.5
 
 
 def test_confusion_and_recall_count_only_what_is_known() -> None:
@@ -398,12 +398,12 @@ def test_another_pooling_takes_the_usual_ones_place_only_where_it_is_clearly_bet
     levels = [np.zeros(5, np.float32)] * 60
     even = [np.zeros(4, np.float32)] * 60
     usual = postprocessing.ClipRule(0.0)
-    chosen, scores = postprocessing.choose_rule(by_clip, levels, present, np.zeros_like(present), usual)
+    chosen, scores = calibration.choose_rule(by_clip, levels, present, np.zeros_like(present), usual)
     assert chosen.pooling == "majority" and (scores.argmax(axis=1) == truth).all()
-    few, _ = postprocessing.choose_rule(by_clip[:19], levels[:19], present[:19], np.zeros((19, 2), np.float32), usual)
+    few, _ = calibration.choose_rule(by_clip[:19], levels[:19], present[:19], np.zeros((19, 2), np.float32), usual)
     assert few.pooling == "log-mean"
     agreed = [np.repeat(np.float32([[0.998, 0.002]]), 4, axis=0)[:, :: 1 if kind == 0 else -1] for kind in truth]
-    level, _ = postprocessing.choose_rule(agreed, even, present, np.zeros_like(present), usual)
+    level, _ = calibration.choose_rule(agreed, even, present, np.zeros_like(present), usual)
     assert level.pooling == "log-mean"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from test_training import FRONTEND, NAMES, QUICK, clips
 
+from labeltool.audio.descriptors import hellinger
 from labeltool.audio.frontend import Frontend
 from labeltool.networks import build as networks
 from labeltool.networks.architectures import architecture
@@ -16,7 +17,7 @@ from labeltool.networks.heads import Head
 from labeltool.training import fit
 from labeltool.training.augment import Augmentation, PatchSampler
 from labeltool.training.augment_waveform import WaveSampler
-from labeltool.training.distillation import STEP_S, Directions, Hints, hellinger, sample
+from labeltool.training.distillation import STEP_S, Directions, Hints, sample
 
 UNCHANGED = Augmentation(
     mix_share=0, gain_db=0, stretch=0, shift_bands=0, tilt_db=0, mask_share=0, loudness_exponent=0, uniform_share=1

@@ -7,7 +7,7 @@ import json
 import pytest
 from conftest import records_of
 
-from labeltool.annotation import listing, next_clips
+from labeltool.annotation import listing, next_clips, review
 from labeltool.annotation.listing import Filter
 from labeltool.project import Project
 from labeltool.records import Suggestion, Value
@@ -35,21 +35,21 @@ def test_disagreements_come_before_contradictions_and_those_by_weight(held: Stor
     journal.say(held, 6, "cat", annotator="ann")
     journal.say(held, 5, "dog", annotator="ann")
     journal.say(held, 5, "dog", Value.ABSENT, annotator="bob")
-    found = listing.suspicions(held)
+    found = review.suspicions(held)
     assert [one.clip_id for one in found] == [5, 1, 2]
     assert "'ann' hears 'dog', 'bob' hears no 'dog'" in found[0].reason
     assert "'dog' (85%)" in found[1].reason
     journal.undo(held, annotator="bob")
     # Without bob's word, clip 5 is only what the model contradicts: 0.75 against 0.25.
-    assert [one.clip_id for one in listing.suspicions(held)] == [1, 5, 2]
+    assert [one.clip_id for one in review.suspicions(held)] == [1, 5, 2]
 
 
 def test_annotators_who_hear_different_sounds_disagree(held: Store) -> None:
     journal.say(held, 6, "cat", annotator="ann")
     journal.say(held, 6, "owl", annotator="bob")
-    assert [one.reason for one in listing.suspicions(held)] == ["'ann' hears 'cat', 'bob' hears 'owl'"]
+    assert [one.reason for one in review.suspicions(held)] == ["'ann' hears 'cat', 'bob' hears 'owl'"]
     journal.say(held, 6, "cat", annotator="bob")
-    assert listing.suspicions(held) == []
+    assert review.suspicions(held) == []
 
 
 def test_a_word_on_the_whole_clip_takes_back_and_denies(held: Store) -> None:
@@ -57,33 +57,33 @@ def test_a_word_on_the_whole_clip_takes_back_and_denies(held: Store) -> None:
     journal.say(held, 5, None, Value.ABSENT, annotator="ann")
     journal.say(held, 5, "owl", Value.ABSENT, annotator="bob")
     # Ann hears no cat any more, and neither of them an owl.
-    assert listing.suspicions(held) == []
+    assert review.suspicions(held) == []
     journal.say(held, 5, "owl", annotator="bob")
-    (found,) = listing.suspicions(held)
+    (found,) = review.suspicions(held)
     assert found.reason.startswith("'ann' hears none of these, 'bob' hears 'owl'")
     assert (found.label, found.value) == ("owl", Value.PRESENT)
     journal.say(held, 5, None, Value.ABSENT, annotator="cem")
     journal.say(held, 5, "owl", annotator="bob")
     # Bob meant it: he said so twice.
-    assert [one.weight for one in listing.suspicions(held)] == []
+    assert [one.weight for one in review.suspicions(held)] == []
 
 
 def test_what_was_said_twice_was_meant_whoever_says_it_again(held: Store) -> None:
     journal.say(held, 1, "cat", annotator="ann")
     journal.say(held, 5, "dog", annotator="ann")
     journal.say(held, 5, "dog", Value.ABSENT, annotator="bob")
-    assert [one.clip_id for one in listing.suspicions(held)] == [5, 1]
+    assert [one.clip_id for one in review.suspicions(held)] == [5, 1]
     journal.say(held, 1, "cat", annotator="ann")
     journal.say(held, 5, "dog", Value.ABSENT, annotator="cem")
-    assert listing.suspicions(held) == []
+    assert review.suspicions(held) == []
     journal.undo(held, annotator="cem")
-    assert [one.clip_id for one in listing.suspicions(held)] == [5]
+    assert [one.clip_id for one in review.suspicions(held)] == [5]
 
 
 def test_a_label_that_is_there_as_well_is_no_contradiction(held: Store) -> None:
     journal.say(held, 1, "cat", annotator="ann")
     journal.say(held, 1, "dog", annotator="ann")
-    assert listing.suspicions(held) == []
+    assert review.suspicions(held) == []
 
 
 def test_filters_narrow_and_take_text_as_text(held: Store) -> None:

@@ -11,7 +11,7 @@ import pytest
 from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
-from labeltool.training.fit import predict
+from labeltool.networks.predict import predict
 
 FRONTEND = Frontend()
 PATCHES = np.random.default_rng(0).normal(0, 1, (5, 64, 50)).astype(np.float32)

@@ -14,7 +14,7 @@ from test_heads import quickly as quickly
 
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
-from labeltool.networks import model_folder, postprocessing
+from labeltool.networks import calibration, model_folder, postprocessing
 from labeltool.project import Project, load
 from labeltool.tasks import retrain
 
@@ -73,7 +73,7 @@ def test_a_pooling_that_was_settled_is_calibrated_and_no_other_tried() -> None:
     by_clip = [np.float32([[0.6, 0.4]] * 4 + [[0.002, 0.998]])[:, :: 1 if kind == 0 else -1] for kind in truth]
     levels = [np.zeros(5, np.float32)] * 60
     for pooling in postprocessing.POOLINGS:
-        chosen, _ = postprocessing.choose_rule(
+        chosen, _ = calibration.choose_rule(
             by_clip, levels, present, np.zeros_like(present), postprocessing.ClipRule(0.0), pooling=pooling
         )
         assert chosen.pooling == pooling and chosen.temperature != 1.0

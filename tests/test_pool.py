@@ -15,13 +15,14 @@ from test_training import FRONTEND, NAMES, QUICK, clips
 from labeltool.audio import files
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
-from labeltool.networks import pretrained_weights
+from labeltool.networks import predict, pretrained_weights
 from labeltool.networks.heads import Head
+from labeltool.pretrained.clip_cache import embed_clips
 from labeltool.pretrained.probe import open_ear
 from labeltool.records import StoredClip
 from labeltool.training import fit as training_fit
 from labeltool.training.label_propagation import spread, told_by_ear, told_by_kin
-from labeltool.training.linear_probe import embed_clips, taught, teach_each_label
+from labeltool.training.linear_probe import taught, teach_each_label
 from labeltool.training.unlabelled_pool import Pool, draw_weights
 
 
@@ -62,7 +63,7 @@ def test_kin_tell_the_pool_the_same_each_time_and_it_is_never_learnt_from_in_a_v
     first, second = fit(), fit()
     for one, other in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-    scores, _ = training_fit.clip_probabilities(partial(training_fit.predict, first.model), FRONTEND, more, first.rule)
+    scores, _ = predict.clip_probabilities(partial(predict.predict, first.model), FRONTEND, more, first.rule)
     assert (scores.argmax(axis=1) == truth.argmax(axis=1)).mean() > 0.8
 
 
@@ -86,9 +87,7 @@ def test_what_a_teacher_says_of_the_pool_is_taught(head: Head) -> None:
         validation=np.array([], np.int64),
     )
     others, wanted, _ = clips(seed=9)
-    scores, _ = training_fit.clip_probabilities(
-        partial(training_fit.predict, fitted.model), FRONTEND, others, fitted.rule
-    )
+    scores, _ = predict.clip_probabilities(partial(predict.predict, fitted.model), FRONTEND, others, fitted.rule)
     assert (scores.argmax(axis=1) == wanted.argmax(axis=1))[12:].mean() > 0.8
     assert (scores[:12, 2] < 0.5).mean() > 0.8
 

@@ -9,7 +9,7 @@ from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
 from labeltool.networks import quantization
-from labeltool.training.fit import predict
+from labeltool.networks.predict import predict
 
 FRONTEND = Frontend()
 OPERATORS = ["PAD", "CONV_2D", "PAD", "MAX_POOL_2D", "CONV_2D", "CONV_2D", "CONV_2D", "ADD"]

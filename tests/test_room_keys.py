@@ -14,7 +14,8 @@ from room_helpers import answer, opened, text_of, until, verdicts
 
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
-from labeltool.project import SETTINGS_FILE, Project
+from labeltool.project import Project
+from labeltool.settings import SETTINGS_FILE
 from labeltool.store import Store
 from labeltool.tui import keymap
 from labeltool.tui.keys import WAYS

@@ -11,7 +11,8 @@ import soundfile
 from terminal_helpers import RealRoom
 
 from labeltool.importers import audio_files
-from labeltool.project import SETTINGS_FILE, Project
+from labeltool.project import Project
+from labeltool.settings import SETTINGS_FILE
 from labeltool.store import clips, journal
 from labeltool.store.importing import take_in
 

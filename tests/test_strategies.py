@@ -11,6 +11,7 @@ from hypothesis import strategies as some
 
 from labeltool.active_learning import strategies
 from labeltool.active_learning.strategies import Pool, rank
+from labeltool.audio import descriptors
 from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 
@@ -167,10 +168,10 @@ def test_sounds_are_described_by_what_they_are_not_by_how_long_they_last() -> No
     lengths = (1.1, 2.0, 5.0, 8.0)
     kinds = np.repeat(np.arange(4), len(lengths))
     described = np.stack(
-        [strategies.describe(sound(kind, length), frontend) for kind in range(4) for length in lengths]
+        [descriptors.describe(sound(kind, length), frontend) for kind in range(4) for length in lengths]
     )
     assert described.shape == (16, 192) and np.isfinite(described).all()
-    points = strategies.standardised(described)
+    points = descriptors.standardised(described)
     np.testing.assert_allclose(points.mean(axis=0), 0, atol=1e-5)
     apart = np.linalg.norm(points[:, None] - points[None], axis=2) + 1e9 * np.eye(16)
     assert (kinds[apart.argmin(axis=1)] == kinds).mean() >= 0.9
@@ -179,5 +180,5 @@ def test_sounds_are_described_by_what_they_are_not_by_how_long_they_last() -> No
 def test_a_feature_that_never_changes_counts_for_nothing() -> None:
     features = np.random.default_rng(0).normal(0, 1, (20, 3)).astype(np.float32)
     features[:, 1] = 1e6
-    points = strategies.standardised(features)
+    points = descriptors.standardised(features)
     assert np.isfinite(points).all() and np.abs(points[:, 1]).max() < 1e-3

@@ -11,7 +11,7 @@ import pytest
 from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
-from labeltool.networks import postprocessing
+from labeltool.networks import calibration, postprocessing, predict
 from labeltool.training import augment, fit
 from labeltool.training.augment_waveform import WaveSampler
 from labeltool.training.fit import TrainingSettings
@@ -54,8 +54,8 @@ def test_it_learns_and_says_how_well_on_groups_it_has_not_seen() -> None:
     assert {targets[i].argmax() for i in fitted.validation} == {0, 1, 2}
     assert fitted.validation_accuracy is not None and fitted.validation_accuracy >= 0.8
     others, truth, _ = clips(seed=9)
-    score = partial(fit.predict, fitted.model)
-    scores, by_clip = fit.clip_probabilities(score, FRONTEND, others, fitted.rule)
+    score = partial(predict.predict, fitted.model)
+    scores, by_clip = predict.clip_probabilities(score, FRONTEND, others, fitted.rule)
     assert (scores.argmax(axis=1) == truth.argmax(axis=1)).mean() >= 0.9
     assert [len(rows) for rows in by_clip] == [3] * len(others)
     np.testing.assert_allclose(scores.sum(axis=1), 1.0, rtol=1e-5)
@@ -86,7 +86,7 @@ def test_a_short_schedule_still_knows_what_it_was_taught() -> None:
         settings=replace(QUICK, least_patches=1920, most_patches=1920),
         validation=np.array([], dtype=np.int64),
     )
-    scores, _ = fit.clip_probabilities(partial(fit.predict, fitted.model), frontend, log_mels, fitted.rule)
+    scores, _ = predict.clip_probabilities(partial(predict.predict, fitted.model), frontend, log_mels, fitted.rule)
     assert (scores.argmax(axis=1) == kinds).mean() > 0.9
 
 
@@ -97,7 +97,7 @@ def test_same_seed_same_numbers_another_seed_others() -> None:
     def scores(seed: int) -> np.ndarray:
         settings = replace(QUICK, most_patches=320, least_patches=320, seed=seed)
         fitted = fit.fit("miniresnet", FRONTEND, log_mels, targets, groups, label_names=NAMES, settings=settings)
-        return fit.predict(fitted.model, patches)
+        return predict.predict(fitted.model, patches)
 
     first = scores(4)
     np.testing.assert_array_equal(first, scores(4))
@@ -126,7 +126,7 @@ def test_a_warm_start_goes_on_from_what_was_known_and_leaves_it_alone() -> None:
     for one, other in zip(cold.model.get_weights() + widened.get_weights(), kept + before, strict=True):
         np.testing.assert_array_equal(one, other)
     others, truth, _ = clips(seed=11)
-    scores, _ = fit.clip_probabilities(partial(fit.predict, warm.model), FRONTEND, others, warm.rule)
+    scores, _ = predict.clip_probabilities(partial(predict.predict, warm.model), FRONTEND, others, warm.rule)
     assert (scores.argmax(axis=1) == truth.argmax(axis=1)).mean() >= 0.8
 
 
@@ -215,9 +215,9 @@ def test_calibration_finds_the_temperature_that_was_there() -> None:
     honest = postprocessing.softmax(logits)
     truth = np.array([rng.choice(5, p=row / row.sum()) for row in honest.astype(np.float64)])
     sharpened = postprocessing.softmax(logits * 3.0)
-    assert postprocessing.calibrate(sharpened, np.eye(5, dtype=np.float32)[truth]) == pytest.approx(3.0, rel=0.1)
+    assert calibration.calibrate(sharpened, np.eye(5, dtype=np.float32)[truth]) == pytest.approx(3.0, rel=0.1)
     # Three clips that happen to be right prove little: the scores are not sharpened to certainty.
-    assert postprocessing.calibrate(honest[:3], np.eye(5, dtype=np.float32)[honest[:3].argmax(axis=1)]) > 0.35
+    assert calibration.calibrate(honest[:3], np.eye(5, dtype=np.float32)[honest[:3].argmax(axis=1)]) > 0.35
 
 
 def test_a_loud_patch_decides_over_a_quiet_one() -> None:

@@ -11,7 +11,8 @@ from textual.binding import Binding
 from textual.keys import Keys, key_to_character
 
 from labeltool.errors import LabeltoolError
-from labeltool.project import SETTINGS_FILE, Project
+from labeltool.project import Project
+from labeltool.settings import SETTINGS_FILE
 from labeltool.tui.keys import WAYS, Key, Way
 
 Keymap = Mapping[str, tuple[str, ...]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.project import Project
 from labeltool.tui.background.class_agreement import Mapper
@@ -17,6 +16,7 @@ from labeltool.tui.keymap import Keymap
 from labeltool.tui.media.player import Player
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
+from labeltool.type_aliases import Int16
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +34,4 @@ class Services:
     mapper: Mapper
     keymap: Keymap
     state: State = field(default_factory=State)
-    silence: npt.NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, np.int16))
+    silence: Int16 = field(default_factory=lambda: np.zeros(0, np.int16))

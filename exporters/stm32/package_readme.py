@@ -191,7 +191,7 @@ _WHOSE: Mapping[Part, str] = {
 
 
 def readme(source: Source, network: Network, found: ValidationSet, memory: Mapping[str, Any], proof: Proof) -> str:
-    """Return the text of the package's README; `memory` as `labeltool.exporters.stm32.tflite.ram.ram_numbers` tells it."""
+    """Return the text of the package's README; `memory` comes from `tflite.ram.ram_numbers`."""
     model = source.model
     frontend = model.frontend
     return _PAGE.format(

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation import metrics
@@ -18,8 +17,7 @@ from labeltool.project import Project
 from labeltool.store import models
 from labeltool.training.targets import Lesson
 from labeltool.training.warm_start import FEWEST_TO_JUDGE_BY
-
-Float32 = npt.NDArray[np.float32]
+from labeltool.type_aliases import Float32, Int64
 
 # Parts in which a guess is checked on answers that it was not told.
 _PARTS = 5
@@ -129,7 +127,7 @@ def against(project: Project, guess: Guess, network: models.ModelRow) -> tuple[b
     return loss < own, told, compared
 
 
-def _parts(groups: Sequence[str]) -> npt.NDArray[np.int64]:
+def _parts(groups: Sequence[str]) -> Int64:
     """Part clips for checking, groups whole; a group's name alone decides."""
     marks = (int.from_bytes(hashlib.sha256(group.encode()).digest()[:8]) for group in groups)
     return np.array([mark % _PARTS for mark in marks], np.int64)

@@ -2,107 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labeltool.active_learning import strategies
-from labeltool.audio.frontend import Float32
-from labeltool.inference import scoring
-from labeltool.inference.clip_features import Hearing, cache_of, hear, some_of
-from labeltool.networks import build as networks
+from labeltool.audio import descriptors
+from labeltool.inference.clip_features import cache_of, hear, some_of
+from labeltool.inference.embed import Impression
 from labeltool.networks.architectures import sound_frontend
 from labeltool.networks.heads import Head
-from labeltool.networks.model_folder import KERAS, ModelFiles
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips, models, queue
+from labeltool.type_aliases import Float32, Progress
 
 if TYPE_CHECKING:
-    import keras
+    pass
 
 # Before the first model so many clips are listened to at most: the first questions cannot wait for a whole archive.
 _HEARD_AT_FIRST = 4096
-# Networks have thousands of last features; distances survive a random projection onto so many (Johnson-Lindenstrauss).
-_KEPT_FEATURES = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Impression:
-    """What a model makes of a clip.
-
-    Attributes
-    ----------
-    probabilities, int8_probabilities : (labels,) float32
-        The clip's, calibrated; those of the int8 network only where the project asks by them.
-    features : (128,) float32
-        The network's last features, projected, mean over the clip's patches.
-    sound : (192,) float32
-        `strategies.describe`.
-    """
-
-    clip: StoredClip
-    probabilities: Float32
-    int8_probabilities: Float32 | None
-    features: Float32
-    sound: Float32
-
-
-class Listener:
-    """A model's networks, ready to listen to clips.
-
-    Parameters
-    ----------
-    files
-        The model's.
-    asking
-        The strategy that the impressions are for.
-    network
-        The float one, where it is at hand; else it is loaded.
-    """
-
-    def __init__(self, files: ModelFiles, asking: str, network: keras.Model | None = None) -> None:
-        import keras
-
-        self._files = files
-        network = network or networks.load(files.directory / KERAS)
-        features = network.get_layer(networks.HEAD).input
-        # One pass gives both: the features stand before the probabilities.
-        both = keras.Model(network.inputs, keras.layers.Concatenate()([features, network.output]))
-        self._network = networks.traced(both)
-        scale = 1.0 / np.sqrt(_KEPT_FEATURES)
-        drawn = np.random.default_rng(0).normal(0.0, scale, (features.shape[-1], _KEPT_FEATURES))
-        self._projection = drawn.astype(np.float32)
-        self._int8 = scoring.int8_predictor(files) if asking == strategies.BY_INT8 else None
-
-    def listen(self, hearing: Hearing) -> list[Impression]:
-        """Return an impression of each clip."""
-        tapped: list[Float32] = []
-
-        def predict(patches: Float32, /) -> Float32:
-            both = self._network(patches)
-            tapped.append(both[:, : len(self._projection)] @ self._projection)
-            return both[:, len(self._projection) :]
-
-        scores = list(scoring.score_clips(self._files, predict, hearing.log_mels))
-        if not scores:
-            return []
-        of_clips = np.split(np.concatenate(tapped), np.cumsum([len(score.patches) for score in scores])[:-1])
-        as_int8: list[Float32 | None] = [None] * len(scores)
-        if self._int8 is not None:
-            rows = scoring.score_clips(self._files, self._int8, hearing.log_mels)
-            as_int8 = [score.probabilities for score in rows]
-        return [
-            Impression(clip, score.probabilities, by_int8, features.mean(axis=0), sound)
-            for clip, score, by_int8, features, sound in zip(
-                hearing.clips, scores, as_int8, of_clips, self._sounds(hearing), strict=True
-            )
-        ]
-
-    def _sounds(self, hearing: Hearing) -> list[Float32]:
-        return [strategies.describe(log_mel, self._files.frontend) for log_mel in hearing.log_mels]
 
 
 def order_by_model(
@@ -126,8 +46,8 @@ def order_by_model(
     # What the network has learnt to tell apart, and what any ear does: early on the second is the better guide.
     embeddings = np.concatenate(
         [
-            strategies.standardised(np.stack([one.features for one in impressions])),
-            strategies.standardised(np.stack([one.sound for one in impressions])),
+            descriptors.standardised(np.stack([one.features for one in impressions])),
+            descriptors.standardised(np.stack([one.sound for one in impressions])),
         ],
         axis=1,
     )
@@ -193,7 +113,7 @@ def _as_shares(held: Sequence[Float32 | None], head: Head) -> list[Float32 | Non
     return [None if one is None else np.stack([one[doubted], 1 - one[doubted]], axis=1) for one in held]
 
 
-def order_by_sound(project: Project, store: Store, *, seed: int, report: Callable[..., None]) -> list[dict[str, str]]:
+def order_by_sound(project: Project, store: Store, *, seed: int, report: Progress) -> list[dict[str, str]]:
     """Write an order down before there is a model; return which files could not be heard."""
     frontend = sound_frontend(project.settings.architecture, project.settings.patch_s)
     waiting = clips.unanswered(store)
@@ -203,7 +123,9 @@ def order_by_sound(project: Project, store: Store, *, seed: int, report: Callabl
     hearing = hear(cache_of(project, frontend), wanted, report=report, need=False)
     if not hearing.clips:
         return hearing.left_out
-    embeddings = strategies.standardised(np.stack([strategies.describe(heard, frontend) for heard in hearing.log_mels]))
+    embeddings = descriptors.standardised(
+        np.stack([descriptors.describe(heard, frontend) for heard in hearing.log_mels])
+    )
     is_waiting = np.array([clip.id in waiting_ids for clip in hearing.clips])
     asked = [clip for clip in hearing.clips if clip.id in waiting_ids]
     pool = strategies.Pool(embeddings[is_waiting], [clip.group for clip in asked], embeddings[~is_waiting])

@@ -11,24 +11,22 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.active_learning import candidates, ordering
 from labeltool.active_learning.candidates import Guess, Tell
-from labeltool.errors import LabeltoolError
-from labeltool.inference.clip_features import files_of, some_of
+from labeltool.audio.descriptors import hellinger_embeddings
+from labeltool.errors import LabeltoolError, files_of
+from labeltool.inference.clip_features import some_of
 from labeltool.networks.heads import Head
 from labeltool.pretrained import class_mapping, registry
 from labeltool.pretrained.class_mapping import Mapped
-from labeltool.pretrained.project_classes import Answers, Listener, Report, propose
+from labeltool.pretrained.project_classes import Answers, Listener, propose
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip
 from labeltool.store import Store, clips, journal, models
 from labeltool.training import linear_probe
-from labeltool.training.distillation import hellinger
 from labeltool.training.targets import Lesson, lesson
-
-Float32 = npt.NDArray[np.float32]
+from labeltool.type_aliases import Bools, Float32, Progress
 
 # Before the first network so many clips without an answer are listened to at most: suggestions cannot wait for an
 # archive. Of them so many teach the classifier by its own word.
@@ -64,7 +62,7 @@ def chosen(project: Project, named: str | None = None) -> str | None:
 
 
 def suggest(
-    project: Project, store: Store, name: str, *, report: Report, seed: int, asked_for: bool = False
+    project: Project, store: Store, name: str, *, report: Progress, seed: int, asked_for: bool = False
 ) -> Heard | str:
     """Let an ear suggest for all clips and order the queue, or say why it does not.
 
@@ -142,7 +140,7 @@ def _write(
         sounds = listener.hear(wanted[first : first + _BATCH], embedding=embedding)
         batch = [clip for clip in wanted[first : first + _BATCH] if clip.key in sounds]
         held = _of_clips(listener, guess, batch)
-        rows = hellinger(np.stack([sounds[clip.key] for clip in batch])) if batch else np.zeros((0, 1))
+        rows = hellinger_embeddings(np.stack([sounds[clip.key] for clip in batch])) if batch else np.zeros((0, 1))
         if batch and projection is None:
             # Distances survive a random projection onto so many (Johnson-Lindenstrauss).
             scale = 1.0 / np.sqrt(_KEPT_FEATURES)
@@ -277,5 +275,5 @@ def _rows(
     return known, rows, _Pool(pool, [clip.group for clip in pooled])
 
 
-def _teachable(known: Lesson, learnt: npt.NDArray[np.bool_]) -> bool:
+def _teachable(known: Lesson, learnt: Bools) -> bool:
     return int((known.present[learnt] > 0).any(axis=0).sum()) >= (2 if known.head == "softmax" else 1)

@@ -14,17 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.frontend import Float32, Frontend, hellinger
 from labeltool.errors import LabeltoolError
-
-Indices = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from labeltool.type_aliases import Float32, Float64, Int64
 
 DEFAULT = "default"
 BY_INT8 = "int8"
@@ -62,11 +57,11 @@ class Pool:
         return len(self.embeddings)
 
 
-Strategy = Callable[[Pool, int, np.random.Generator], Indices]
+Strategy = Callable[[Pool, int, np.random.Generator], Int64]
 """Pool, how many are wanted (1 to all), randomness: to the clips to ask for, first to be asked first, no clip twice."""
 
 
-def rank(name: str, pool: Pool, *, seed: int, count: int) -> Indices:
+def rank(name: str, pool: Pool, *, seed: int, count: int) -> Int64:
     """Order a whole pool for asking.
 
     Parameters
@@ -115,12 +110,12 @@ def strategy(name: str) -> Strategy:
         raise LabeltoolError(f"no strategy {name!r}", remedy="there are " + ", ".join(STRATEGIES)) from None
 
 
-def random(pool: Pool, count: int, rng: np.random.Generator) -> Indices:
+def random(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
     """Ask in a shuffle: what the others must beat."""
     return rng.permutation(len(pool))
 
 
-def entropy(pool: Pool, count: int, rng: np.random.Generator) -> Indices:
+def entropy(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
     """Ask where the probabilities are spread over most labels."""
     if pool.probabilities is None:
         return medoid(pool, count, rng)
@@ -128,14 +123,14 @@ def entropy(pool: Pool, count: int, rng: np.random.Generator) -> Indices:
     return _largest_first(-(held * np.log(held)).sum(axis=1), rng)
 
 
-def margin(pool: Pool, count: int, rng: np.random.Generator) -> Indices:
+def margin(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
     """Ask where the two most probable labels are nearest to each other."""
     if pool.probabilities is None:
         return medoid(pool, count, rng)
     return _largest_first(-margins(pool.probabilities), rng)
 
 
-def k_centre(pool: Pool, count: int, rng: np.random.Generator) -> Indices:
+def k_centre(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
     """Ask for what is farthest from all that is answered or asked for (greedy k-centre, "coreset")."""
     compared = _compared(pool, rng)
     points = pool.embeddings[compared].astype(np.float64)
@@ -150,12 +145,12 @@ def k_centre(pool: Pool, count: int, rng: np.random.Generator) -> Indices:
     return compared[chosen]
 
 
-def medoid(pool: Pool, count: int, rng: np.random.Generator) -> Indices:
+def medoid(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
     """Ask for what stands for most others: greedy k-medoids, given what is answered."""
     return _medoids(pool, np.ones(len(pool)), count, rng)
 
 
-def uncertain_medoids(pool: Pool, count: int, rng: np.random.Generator) -> Indices:
+def uncertain_medoids(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
     """Ask for what stands for most *doubtful* others.
 
     Greedy k-medoids again, but a clip counts by how doubtful the model is of it, (1 - margin) squared: a batch covers
@@ -167,7 +162,7 @@ def uncertain_medoids(pool: Pool, count: int, rng: np.random.Generator) -> Indic
     return _medoids(pool, (1.0 - margins(pool.probabilities)) ** 2, count, rng)
 
 
-def badge(pool: Pool, count: int, rng: np.random.Generator) -> Indices:
+def badge(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
     """Ask by the gradients that the likeliest answers would have: large ones, unlike each other (k-means++).
 
     The gradient of the last layer is the outer product of (probabilities - likeliest label) and the embedding; its
@@ -191,7 +186,7 @@ def badge(pool: Pool, count: int, rng: np.random.Generator) -> Indices:
         chosen.append(int(rng.choice(len(compared), p=nearest / nearest.sum())))
 
 
-def int8(pool: Pool, count: int, rng: np.random.Generator) -> Indices:
+def int8(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
     """Ask where the int8 network answers otherwise than the float one, then where their probabilities differ most."""
     if pool.probabilities is None or pool.int8_probabilities is None:
         return medoid(pool, count, rng)
@@ -213,75 +208,13 @@ STRATEGIES: dict[str, Strategy] = {
 """What `--strategy` and the setting `asking` may name."""
 
 
-def margins(probabilities: Float32) -> Floats:
+def margins(probabilities: Float32) -> Float64:
     """Return by how much the most probable label leads: `(clips, labels)` to `(clips,)`, 0 to 1."""
     two = np.partition(probabilities.astype(np.float64), -2, axis=1)[:, -2:]
     return np.asarray(two[:, 1] - two[:, 0])
 
 
-def describe(log_mel: Float32, frontend: Frontend) -> Float32:
-    """Sum a clip up without a network: how loud its bands are, and how fast they change.
-
-    Levels are the 10th, 50th and 90th percentile over time of 16 bands, their mean where the clip is loud, their
-    deviation and mean change from frame to frame; change is the logarithm of their modulation spectrum in six
-    octave bands below 20 Hz. Clips of one sound lie close in this space whatever their length.
-
-    Parameters
-    ----------
-    log_mel : (frames, n_mels) float32
-        Or the plain samples of a frontend of that kind: their log-mels are made here. Of embeddings, which need no
-        summing up of bands, it is the mean and maximum over windows, projected.
-
-    Returns
-    -------
-    (192,) float32
-        To be standardised over clips (`standardised`) before distances mean anything.
-    """
-    if frontend.kind == "pcm":
-        frontend = Frontend(sample_rate_hz=frontend.sample_rate_hz)
-        log_mel = frontend.log_mel(np.rint(log_mel[:, 0] * 32768.0).clip(-32768, 32767).astype(np.int16))
-    if frontend.kind == "embedding":
-        rows = hellinger(log_mel[:, 1:], 1.0)
-        both = np.concatenate([rows.mean(axis=0), rows.max(axis=0)])
-        return both @ _projection(len(both))
-    bands = np.stack([part.mean(axis=1) for part in np.array_split(log_mel.astype(np.float64), _BANDS, axis=1)], axis=1)
-    loudness = 10.0 ** (bands.mean(axis=1) * frontend.scale_db / 10.0)
-    levels = [
-        *np.quantile(bands, (0.1, 0.5, 0.9), axis=0),
-        loudness @ bands / loudness.sum(),
-        bands.std(axis=0),
-        np.abs(np.diff(bands, axis=0)).mean(axis=0),
-    ]
-    frames_per_s = frontend.sample_rate_hz / frontend.hop
-    # A short clip is filled up with silence to the length that resolves the slowest band.
-    length = max(len(bands), round(2.0 * frames_per_s / _MODULATION_HZ[0]))
-    spectrum = np.abs(np.fft.rfft(bands - bands.mean(axis=0), length, axis=0)) / len(bands)
-    hertz = np.fft.rfftfreq(length, 1.0 / frames_per_s)
-    octaves = [spectrum[(low <= hertz) & (hertz < high)] for low, high in pairwise(_MODULATION_HZ)]
-    changes = [np.log(1e-3 + octave.mean(axis=0)) for octave in octaves]
-    return np.concatenate([*levels, *changes]).astype(np.float32)
-
-
-@lru_cache(maxsize=1)
-def _projection(width: int) -> Float32:
-    """Return random directions on which distances survive (Johnson-Lindenstrauss), (width, 192)."""
-    drawn = np.random.default_rng(0).normal(0.0, 1.0 / np.sqrt(_DESCRIBED), (width, _DESCRIBED))
-    return drawn.astype(np.float32)
-
-
-_DESCRIBED = 192
-_BANDS = 16
-_MODULATION_HZ = (0.2, 0.6, 1.2, 2.4, 5.0, 10.0, 20.0)
-
-
-def standardised(features: Float32) -> Float32:
-    """Give every feature mean 0 and one variance, such that a clip's expected square is 1: `(clips, features)`."""
-    spread = features.std(axis=0)
-    scale = np.maximum(spread, 1e-6 + 1e-3 * spread.max(initial=0.0)) * np.sqrt(features.shape[1])
-    return np.asarray((features - features.mean(axis=0)) / scale, np.float32)
-
-
-def _medoids(pool: Pool, weights: Floats, count: int, rng: np.random.Generator) -> Indices:
+def _medoids(pool: Pool, weights: Float64, count: int, rng: np.random.Generator) -> Int64:
     """Choose greedily what lowers most the weighted sum of distances to the nearest clip answered or chosen."""
     compared = _compared(pool, rng)
     points, weights = pool.embeddings[compared], weights[compared].astype(np.float32)
@@ -297,7 +230,7 @@ def _medoids(pool: Pool, weights: Floats, count: int, rng: np.random.Generator) 
     return compared[chosen]
 
 
-def _compared(pool: Pool, rng: np.random.Generator) -> Indices:
+def _compared(pool: Pool, rng: np.random.Generator) -> Int64:
     """Return the clips to compare with each other: all, or the least sure, or before the first model a sample."""
     order = rng.permutation(len(pool)) if pool.probabilities is None else margin(pool, len(pool), rng)
     return np.sort(order[:_MOST_COMPARED])
@@ -309,12 +242,12 @@ def _distances(points: npt.NDArray[np.floating], centres: npt.NDArray[np.floatin
     return np.asarray(np.sqrt(np.maximum(squares, 0.0)), np.float32)
 
 
-def _largest_first(values: Floats, rng: np.random.Generator) -> Indices:
+def _largest_first(values: Float64, rng: np.random.Generator) -> Int64:
     """Sort, the largest first; what is equal in a shuffle, for the order of import clusters by label."""
     return np.lexsort((rng.permutation(len(values)), -values))
 
 
-def _spread(order: Indices, groups: Sequence[str], count: int) -> Indices:
+def _spread(order: Int64, groups: Sequence[str], count: int) -> Int64:
     """Bring one clip of each group before a second of any into the first `count`, from four times as many."""
     window = order[: 4 * count]
     seen: dict[str, int] = {}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from labeltool.active_learning import ordering, pretrained_suggester
+from labeltool.active_learning import ordering, pretrained_suggester, strategies
+from labeltool.inference import embed
 from labeltool.inference.clip_features import cache_of, hear
 from labeltool.networks import model_folder
 from labeltool.project import Project
 from labeltool.store import Store, clips, models
+from labeltool.type_aliases import Progress
 from labeltool.util import locks
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ class Suggested:
 def suggest(
     project: Project,
     *,
-    report: Callable[..., None],
+    report: Progress,
     model_id: int | None = None,
     ear: str | None = None,
     seed: int = 0,
@@ -79,7 +81,7 @@ def suggest(
 
 
 @contextmanager
-def in_turn(project: Project, report: Callable[..., None]) -> Iterator[None]:
+def in_turn(project: Project, report: Progress) -> Iterator[None]:
     """Let one process at a time work out suggestions and write them down; tell of it while one waits.
 
     What a second one wrote between the first one's reading and writing would be lost, or half of it.
@@ -93,15 +95,15 @@ def suggest_for_all(
     store: Store,
     model_id: int,
     *,
-    report: Callable[..., None],
+    report: Progress,
     network: keras.Model | None = None,
 ) -> Suggested:
     """Write a model's suggestions for every clip, and the order to ask in; `network` is its float one, if at hand."""
     files = model_folder.read(project.models / str(model_id))
     cache = cache_of(project, files.frontend, files.ear)
-    listener = ordering.Listener(files, project.settings.asking, network)
+    listener = embed.Listener(files, network, with_int8=project.settings.asking == strategies.BY_INT8)
     wanted = clips.all_clips(store)
-    impressions: list[ordering.Impression] = []
+    impressions: list[embed.Impression] = []
     left_out: list[dict[str, str]] = []
     for first in range(0, len(wanted), _BATCH):
         report("suggesting", first, len(wanted))

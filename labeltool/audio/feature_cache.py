@@ -18,15 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.audio import files
 from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
+from labeltool.type_aliases import Float32, Int16
 
-Float32 = npt.NDArray[np.float32]
-Framer = Callable[[npt.NDArray[np.int16]], Float32]
+Framer = Callable[[Int16], Float32]
 """Samples, (samples,) int16 at a frontend's rate, to its frames, (frames, columns) float32."""
 
 _CLIPS_PER_SHARD = 64
@@ -62,7 +61,7 @@ def heard_span(clip: StoredClip, frontend: Frontend) -> tuple[float, float]:
     return start_s, start_s + wanted / rate
 
 
-def clip_pcm(clip: StoredClip, frontend: Frontend) -> npt.NDArray[np.int16]:
+def clip_pcm(clip: StoredClip, frontend: Frontend) -> Int16:
     """Read a clip's samples as the frontend hears them: `heard_span`, and what a file is too short for is silence.
 
     Returns

@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
+from labeltool.type_aliases import Float32, Int16
 
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64"}
@@ -150,9 +150,7 @@ def duration_s(path: str | Path) -> float:
     return float(info.frames / info.samplerate)
 
 
-def read_span(
-    path: str | Path, start_s: float = 0.0, end_s: float | None = None
-) -> tuple[npt.NDArray[np.float32], int]:
+def read_span(path: str | Path, start_s: float = 0.0, end_s: float | None = None) -> tuple[Float32, int]:
     """Decode a span of a file as it is.
 
     Returns
@@ -175,13 +173,13 @@ def read_span(
             last = file.frames if end_s is None else min(max(first, round(end_s * rate)), file.frames)
             if first:
                 file.seek(first)
-            samples: npt.NDArray[np.float32] = file.read(last - first, dtype="float32", always_2d=True)
+            samples: Float32 = file.read(last - first, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
         raise _unreadable(path, error) from error
     return samples, rate
 
 
-def read_pcm(path: str | Path, start_s: float, end_s: float | None, sample_rate_hz: int) -> npt.NDArray[np.int16]:
+def read_pcm(path: str | Path, start_s: float, end_s: float | None, sample_rate_hz: int) -> Int16:
     """Decode a span as the chip hears it: mono, at the frontend's rate, 16-bit samples.
 
     Channels are averaged, the rate is changed with soxr (HQ), full scale is 32768.
@@ -207,7 +205,7 @@ def read_pcm(path: str | Path, start_s: float, end_s: float | None, sample_rate_
     # `round` where read_span rounded too: the lead it really decoded, in samples of the new rate.
     skipped = round((round(start_s * rate) - round((start_s - lead) * rate)) * sample_rate_hz / rate)
     wanted = None if end_s is None else skipped + round((end_s - start_s) * sample_rate_hz)
-    pcm: npt.NDArray[np.int16] = np.clip(np.rint(mono[skipped:wanted] * 32768.0), -32768, 32767).astype(np.int16)
+    pcm: Int16 = np.clip(np.rint(mono[skipped:wanted] * 32768.0), -32768, 32767).astype(np.int16)
     return pcm
 
 
@@ -237,7 +235,7 @@ class SoundReader:
         self.rate_hz: int = self._file.samplerate
         self.frames: int = self._file.frames
 
-    def mono(self, first: int, count: int) -> npt.NDArray[np.float32]:
+    def mono(self, first: int, count: int) -> Float32:
         """Decode a stretch, its channels averaged.
 
         Parameters

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
+from labeltool.type_aliases import Float32, Float64, Int16, Int64
 
-Float32 = npt.NDArray[np.float32]
 Kind = Literal["log-mel", "pcm", "embedding"]
 
 DEFINITION = 1
@@ -192,7 +192,7 @@ class Frontend:
         """Count the whole frames in so many samples."""
         return 0 if samples < self.n_fft else 1 + (samples - self.n_fft) // self.hop
 
-    def log_mel(self, pcm: npt.NDArray[np.int16]) -> Float32:
+    def log_mel(self, pcm: Int16) -> Float32:
         """Turn samples into log-mel frames.
 
         Parameters
@@ -233,7 +233,7 @@ class Frontend:
         power = np.power(np.float32(10.0), (log_mel * np.float32(self.scale_db) + np.float32(self.offset_db)) / 10)
         return np.asarray(np.maximum(power - np.float32(self.floor), 0), np.float32)
 
-    def patch_starts(self, frames: int) -> npt.NDArray[np.int64]:
+    def patch_starts(self, frames: int) -> Int64:
         """Return the first frame of each whole patch in so many frames."""
         return np.arange(0, max(0, frames - self.patch_frames + 1), self.patch_hop, dtype=np.int64)
 
@@ -293,7 +293,7 @@ class Frontend:
         means = (sums[starts + self.patch_frames] - sums[starts]) / self.patch_frames if len(starts) else np.empty(0)
         return (means * self.scale_db + self.offset_db).astype(np.float32)
 
-    def mean_powers(self, frames: Float32, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    def mean_powers(self, frames: Float32, starts: Int64) -> Float64:
         """Return the mean power of the patch that begins at each start: of plain samples, or of levels in front."""
         sums = np.concatenate([[0.0], np.cumsum(np.square(frames[:, 0], dtype=np.float64))])
         return np.asarray((sums[starts + self.patch_frames] - sums[starts]) / self.patch_frames, np.float64)
@@ -310,14 +310,14 @@ def hellinger(rows: npt.NDArray[Any], length: float, axis: int = -1) -> npt.NDAr
     return np.asarray(roots)
 
 
-def _hertz_to_mel(hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _hertz_to_mel(hertz: Float64) -> Float64:
     """Slaney's scale: 3 mels per 200 Hz up to 1 kHz, then 27 mels per factor 6.4."""
     linear = hertz * 3.0 / 200.0
     logarithmic = 15.0 + 27.0 * np.log(np.maximum(hertz, 1000.0) / 1000.0) / np.log(6.4)
     return np.where(hertz < 1000.0, linear, logarithmic)
 
 
-def _mel_to_hertz(mels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _mel_to_hertz(mels: Float64) -> Float64:
     linear = mels * 200.0 / 3.0
     logarithmic = 1000.0 * np.exp(np.log(6.4) * (mels - 15.0) / 27.0)
     return np.where(mels < 15.0, linear, logarithmic)

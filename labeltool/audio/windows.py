@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.audio import files
-
-Pcm = npt.NDArray[np.int16]
+from labeltool.type_aliases import Int16
 
 BLOCK_S = 60.0
 """Heard at once: hours pass through in little memory."""
@@ -72,7 +70,7 @@ class Windows:
         first = number * self.hop
         return first if self.stream else max(0, min(first, self.samples - self.window))
 
-    def read(self, first: int, count: int) -> Pcm:
+    def read(self, first: int, count: int) -> Int16:
         """Decode what some windows hear, from the first sample of the first to the last of the last.
 
         Raises
@@ -87,7 +85,7 @@ class Windows:
         lead = missing // 2 if self.stream and self.samples < self.window else 0
         return np.pad(pcm, (lead, missing - lead)) if missing else pcm
 
-    def cut(self, pcm: Pcm, first: int, count: int) -> list[Pcm]:
+    def cut(self, pcm: Int16, first: int, count: int) -> list[Int16]:
         """Cut what `read` decoded into its windows, (window,) int16 each."""
         begin = self.start(first)
         starts = (self.start(number) - begin for number in range(first, first + count))
@@ -102,7 +100,7 @@ class Windows:
         """Return the number of the first window and how many there are, block by block."""
         return [(first, min(self.per_block, len(self) - first)) for first in range(0, len(self), self.per_block)]
 
-    def __iter__(self) -> Iterator[tuple[int, Pcm]]:
+    def __iter__(self) -> Iterator[tuple[int, Int16]]:
         """Yield each window with the sample it begins at."""
         for first, count in self.blocks():
             for number, pcm in enumerate(self.cut(self.read(first, count), first, count), first):

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-Samples = npt.NDArray[np.float64]
+from labeltool.type_aliases import Float64
 
 SAMPLE_RATE_HZ = 32_000
 CLIP_S = 2.0
@@ -23,17 +22,17 @@ _SOURCES_A_FOLD = 1
 _TAKES_A_SOURCE = 2
 
 
-def _time(seconds: float) -> Samples:
+def _time(seconds: float) -> Float64:
     return np.arange(round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
 
 
-def _tone(frequency_hz: Samples | float, seconds: float) -> Samples:
+def _tone(frequency_hz: Float64 | float, seconds: float) -> Float64:
     """Return a sine that follows a frequency over time."""
     steps = np.broadcast_to(frequency_hz, round(seconds * SAMPLE_RATE_HZ)) / SAMPLE_RATE_HZ
     return np.sin(2 * np.pi * np.cumsum(steps))
 
 
-def _bird(rng: np.random.Generator, seconds: float) -> Samples:
+def _bird(rng: np.random.Generator, seconds: float) -> Float64:
     """Short rising and falling whistles around 3 kHz."""
     out = np.zeros(round(seconds * SAMPLE_RATE_HZ))
     low, swing, at = rng.uniform(2200, 3600), rng.uniform(500, 1500), rng.uniform(0, 0.15)
@@ -47,14 +46,14 @@ def _bird(rng: np.random.Generator, seconds: float) -> Samples:
     return out
 
 
-def _siren(rng: np.random.Generator, seconds: float) -> Samples:
+def _siren(rng: np.random.Generator, seconds: float) -> Float64:
     """A tone that slowly swings between two pitches."""
     middle, swing = rng.uniform(700, 1000), rng.uniform(200, 350)
     sweep = np.sin(2 * np.pi * rng.uniform(0.8, 1.6) * _time(seconds) + rng.uniform(0, 6))
     return _tone(middle + swing * sweep, seconds) + 0.3 * _tone(2 * (middle + swing * sweep), seconds)
 
 
-def _knock(rng: np.random.Generator, seconds: float) -> Samples:
+def _knock(rng: np.random.Generator, seconds: float) -> Float64:
     """Dull knocks on wood, a few a second."""
     out = np.zeros(round(seconds * SAMPLE_RATE_HZ))
     pitch, gap, at = rng.uniform(120, 260), rng.uniform(0.18, 0.4), rng.uniform(0, 0.1)
@@ -67,7 +66,7 @@ def _knock(rng: np.random.Generator, seconds: float) -> Samples:
     return out
 
 
-def _bearing(rng: np.random.Generator, seconds: float) -> Samples:
+def _bearing(rng: np.random.Generator, seconds: float) -> Float64:
     """A machine's hum with a whine that beats as the worn bearing turns."""
     turn = rng.uniform(22, 34)
     hum = sum(_tone(turn * 4 * k, seconds) / k for k in range(1, 6))
@@ -75,7 +74,7 @@ def _bearing(rng: np.random.Generator, seconds: float) -> Samples:
     return hum + 0.8 * beat * _tone(rng.uniform(4200, 5600), seconds)
 
 
-def _rain(rng: np.random.Generator, seconds: float) -> Samples:
+def _rain(rng: np.random.Generator, seconds: float) -> Float64:
     """Steady hiss with drops."""
     samples = round(seconds * SAMPLE_RATE_HZ)
     hiss = np.diff(rng.normal(size=samples + 1))
@@ -83,7 +82,7 @@ def _rain(rng: np.random.Generator, seconds: float) -> Samples:
     return 0.6 * hiss + np.convolve(drops, np.exp(-_time(0.004) / 0.0008), "same")
 
 
-def _phone(rng: np.random.Generator, seconds: float) -> Samples:
+def _phone(rng: np.random.Generator, seconds: float) -> Float64:
     """Two-tone rings with pauses."""
     low = rng.uniform(420, 520)
     ring = np.sign(_tone(low, seconds)) * 0.4 + _tone(low * 1.26, seconds)
@@ -92,7 +91,7 @@ def _phone(rng: np.random.Generator, seconds: float) -> Samples:
     return ring * on * flutter
 
 
-SOUNDS: Mapping[str, Callable[[np.random.Generator, float], Samples]] = {
+SOUNDS: Mapping[str, Callable[[np.random.Generator, float], Float64]] = {
     "bearing": _bearing,
     "bird": _bird,
     "knock": _knock,
@@ -168,7 +167,7 @@ def _yard(world: World, rng: np.random.Generator) -> None:
     world.track.write_text("".join(lines), encoding="utf-8")
 
 
-def _scene(sound: Samples, rng: np.random.Generator) -> Samples:
+def _scene(sound: Float64, rng: np.random.Generator) -> Float64:
     """Put a sound at some loudness into a noisy place, with an echo."""
     clean = sound / max(np.abs(sound).max(), 1e-9)
     delay = round(rng.uniform(0.02, 0.06) * SAMPLE_RATE_HZ)
@@ -178,11 +177,11 @@ def _scene(sound: Samples, rng: np.random.Generator) -> Samples:
     spectrum /= np.sqrt(1 + np.arange(len(spectrum)) / (0.002 * len(spectrum)))
     noise = np.fft.irfft(spectrum, len(clean))
     noise *= 10 ** (-rng.uniform(14, 30) / 20) * clean.std() / noise.std()
-    mixed: Samples = (clean + noise) / np.abs(clean + noise).max() * 10 ** (-rng.uniform(1, 12) / 20)
+    mixed: Float64 = (clean + noise) / np.abs(clean + noise).max() * 10 ** (-rng.uniform(1, 12) / 20)
     return mixed
 
 
-def _write(path: Path, samples: Samples) -> None:
+def _write(path: Path, samples: Float64) -> None:
     import soundfile
 
     if not path.exists():

@@ -47,10 +47,10 @@ def list_clips(text: str, label: str | None, said: str, answered: bool | None, l
 @json_option
 def review(limit: int, as_json: bool) -> None:
     """List verdicts that people disagree on or the model contradicts, the most suspicious first."""
-    from labeltool.annotation import listing
+    from labeltool.annotation import review as annotation_review
 
     with current_project().open_store() as store:
-        found = listing.suspicions(store)
+        found = annotation_review.suspicions(store)
     if as_json:
         told = [
             {"clip": one.clip_id, "label": one.label, "value": one.value.value, "reason": one.reason}

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from labeltool.audio.frontend import Float32
 from labeltool.evaluation import metrics
 from labeltool.inference import scoring
-from labeltool.networks import model_folder
+from labeltool.networks import heads, model_folder
 from labeltool.networks.heads import Head, log_loss
+from labeltool.type_aliases import Bools, Float32, Float64, Int64, Progress
 
 if TYPE_CHECKING:
     import keras
@@ -70,8 +69,8 @@ class Measured:
     log_loss: float
     unknown: float
     by_label: tuple[ByLabel, ...]
-    confusion: npt.NDArray[np.int64]
-    int8_confusion: npt.NDArray[np.int64]
+    confusion: Int64
+    int8_confusion: Int64
     reliability: tuple[tuple[float, float, int], ...]
     int8_reliability: tuple[tuple[float, float, int], ...]
 
@@ -87,7 +86,7 @@ def measure(
     absent: Float32,
     *,
     names: Sequence[str],
-    report: Callable[..., None],
+    report: Progress,
     network: keras.Model | None = None,
 ) -> Measured:
     """Measure float and int8 on the same clips.
@@ -102,7 +101,7 @@ def measure(
         The float one, where it is at hand; else it is loaded.
     """
     labels, rule = tuple(dict.fromkeys(names)), files.rule
-    head, threshold = rule.head, rule.threshold if rule.head == "sigmoid" else metrics.EVEN
+    head, threshold = rule.head, rule.threshold if rule.head == "sigmoid" else heads.EVEN
     clips, patches = {}, {}
     for precision in ("float", "int8"):
         report(f"measuring, {precision}", 0, len(log_mels))
@@ -112,14 +111,14 @@ def measure(
         patches[precision] = _under(names, np.concatenate([score.patches for score in scores]), head)
     which = np.repeat(np.arange(len(log_mels)), [len(score.patches) for score in scores])
 
-    def right(probabilities: Float32, at: float) -> npt.NDArray[np.float64]:
+    def right(probabilities: Float32, at: float) -> Float64:
         return metrics.right(probabilities, present, absent, head, at)
 
     recalls = {one: metrics.recall_and_precision(clips[one], present, absent, head, threshold) for one in clips}
     sure = {one: metrics.confidences(clips[one], present, absent, head) for one in clips}
     checked = ((present > 0) | (absent > 0)).sum(axis=1) if head == "sigmoid" else np.ones(len(present))
     patch_right = metrics.right(patches["float"], present[which], absent[which], head)
-    same = metrics.said(patches["float"], head) == metrics.said(patches["int8"], head)
+    same = heads.said(patches["float"], head) == heads.said(patches["int8"], head)
     return Measured(
         labels=labels,
         head=head,
@@ -157,7 +156,7 @@ def _under(names: Sequence[str], probabilities: Float32, head: Head) -> Float32:
     return together
 
 
-def _all_right(shares: npt.NDArray[np.float64]) -> float:
+def _all_right(shares: Float64) -> float:
     return float((shares == 1.0).mean())
 
 
@@ -165,6 +164,6 @@ def _or_none(share: float) -> float | None:
     return None if np.isnan(share) else float(share)
 
 
-def _reliability(confidence: Float32, was_right: npt.NDArray[np.bool_]) -> tuple[tuple[float, float, int], ...]:
+def _reliability(confidence: Float32, was_right: Bools) -> tuple[tuple[float, float, int], ...]:
     sure, true, counts = metrics.reliability(confidence, was_right)
     return tuple((float(a), float(b), int(n)) for a, b, n in zip(sure, true, counts, strict=True))

@@ -7,31 +7,15 @@ where nobody has checked. A label is held to be there where the first is the lar
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from labeltool.networks.heads import Float32, Head
-
-Shares = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Counts = npt.NDArray[np.int64]
-
-EVEN = 0.5
-"""The probability from which a label judged for itself is more likely there than not."""
+from labeltool.networks.heads import EVEN, Head, said
+from labeltool.type_aliases import Bools, Float32, Float64, Int64
 
 BINS = 15
 """Bins of equal width that calibration is measured by."""
 
 
-def said(probabilities: Float32, head: Head, threshold: float = EVEN) -> Bools:
-    """Return which labels are said of each row, (rows, labels): the first (softmax), or all at the threshold."""
-    if head == "sigmoid":
-        return np.asarray(probabilities >= threshold)
-    first = np.zeros(probabilities.shape, bool)
-    first[np.arange(len(first)), probabilities.argmax(axis=1)] = True
-    return first
-
-
-def right(probabilities: Float32, present: Float32, absent: Float32, head: Head, threshold: float = EVEN) -> Shares:
+def right(probabilities: Float32, present: Float32, absent: Float32, head: Head, threshold: float = EVEN) -> Float64:
     """Return how much of what was checked on each row is told right, (rows,), 0 to 1.
 
     Under a softmax 1 where the first label is one that is there, or one nobody denied where nothing is known to be.
@@ -44,7 +28,7 @@ def right(probabilities: Float32, present: Float32, absent: Float32, head: Head,
     return np.asarray((answers & allowed).any(axis=1), np.float64)
 
 
-def confusion(probabilities: Float32, present: Float32, absent: Float32, head: Head, threshold: float = EVEN) -> Counts:
+def confusion(probabilities: Float32, present: Float32, absent: Float32, head: Head, threshold: float = EVEN) -> Int64:
     """Count answers, (labels, labels): `[i, j]` clips with label i of which j was said.
 
     Of a clip with several labels, those that were said rightly count on the diagonal, those that were said wrongly
@@ -59,7 +43,7 @@ def confusion(probabilities: Float32, present: Float32, absent: Float32, head: H
 
 def recall_and_precision(
     probabilities: Float32, present: Float32, absent: Float32, head: Head, threshold: float = EVEN
-) -> tuple[Shares, Shares]:
+) -> tuple[Float64, Float64]:
     """Return, for each label, how much of it is found, and how much of what is said is true; NaN where there is none.
 
     A softmax denies every label but the first; under a sigmoid only what was checked counts.
@@ -88,7 +72,7 @@ def bin_of(confidence: float) -> int:
     return min(int(confidence * BINS), BINS - 1)
 
 
-def reliability(confidence: Float32, was_right: Bools) -> tuple[Shares, Shares, Counts]:
+def reliability(confidence: Float32, was_right: Bools) -> tuple[Float64, Float64, Int64]:
     """Return mean confidence, share of right answers, and number of answers in each bin that has any."""
     bins = np.array([bin_of(float(sure)) for sure in confidence])
     there = np.unique(bins)

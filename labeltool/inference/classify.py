@@ -13,18 +13,18 @@ import numpy.typing as npt
 from labeltool.audio import files as audio_files
 from labeltool.audio.feature_cache import Framer
 from labeltool.audio.windows import Windows
-from labeltool.evaluation import metrics
 from labeltool.inference import scoring, window_scorers
-from labeltool.networks import model_folder, postprocessing
+from labeltool.networks import heads, model_folder, postprocessing
 from labeltool.pretrained.embedding_frontend import framer
 from labeltool.pretrained.model import Ear
 from labeltool.project import Project
+from labeltool.type_aliases import Progress
 
 
 def classify(
     project: Project | None,
     *,
-    report: Callable[..., None],
+    report: Progress,
     files: list[str],
     model: str | None = None,
     top: int = 3,
@@ -83,7 +83,7 @@ def _own(
         loudness_db.append(frontend.loudness_db(log_mel))
     patches = np.concatenate(scored)
     probabilities = postprocessing.clip_scores(patches, np.concatenate(loudness_db), files.rule)
-    said = metrics.said(probabilities[None], files.rule.head, files.rule.threshold)[0]
+    said = heads.said(probabilities[None], files.rule.head, files.rule.threshold)[0]
     said &= probabilities >= files.rule.threshold
     return {
         "heard": [label for label, one in zip(files.labels, said, strict=True) if one and label != files.background],

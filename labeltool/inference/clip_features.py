@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labeltool.audio.feature_cache import FeatureCache
-from labeltool.audio.frontend import Float32, Frontend
-from labeltool.errors import LabeltoolError
+from labeltool.audio.frontend import Frontend
+from labeltool.errors import files_of
 from labeltool.pretrained.embedding_frontend import framer
 from labeltool.project import Project
 from labeltool.records import StoredClip
+from labeltool.type_aliases import Float32, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,7 @@ def cache_of(project: Project, frontend: Frontend, called: str = "") -> FeatureC
     return FeatureCache(project.cache / "features", frontend, framer(frontend, [project.models], called))
 
 
-def hear(
-    cache: FeatureCache, wanted: Sequence[StoredClip], *, report: Callable[..., None], need: bool = True
-) -> Hearing:
+def hear(cache: FeatureCache, wanted: Sequence[StoredClip], *, report: Progress, need: bool = True) -> Hearing:
     """Compute what the cache lacks and return the clips that can be heard.
 
     Parameters
@@ -71,9 +70,3 @@ def some_of(wanted: Sequence[StoredClip], most: int, *, seed: int) -> list[Store
     marks = {clip.id: hashlib.sha256(f"{seed} {clip.key}".encode()).digest() for clip in wanted}
     drawn = set(sorted(marks, key=marks.__getitem__)[:most])
     return [clip for clip in wanted if clip.id in drawn]
-
-
-def files_of(errors: Iterable[LabeltoolError]) -> list[dict[str, str]]:
-    """Say which files failed and why, once a file, however many of its clips were wanted."""
-    reasons = {error.file or "": str(error) for error in errors}
-    return [{"file": file, "reason": reason} for file, reason in reasons.items()]

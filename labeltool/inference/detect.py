@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from labeltool.audio import files as audio_files
-from labeltool.audio.frontend import Float32
 from labeltool.errors import LabeltoolError
 from labeltool.inference import window_scorers
 from labeltool.inference.events import Rules, find_events
@@ -21,6 +20,7 @@ from labeltool.pretrained.class_mapping import Mapped
 from labeltool.project import Project
 from labeltool.records import Event
 from labeltool.store import clips, models, recordings, spans
+from labeltool.type_aliases import Float32, Progress
 
 _FOLDER = "detect"
 
@@ -44,7 +44,7 @@ class _Wanted:
 def detect(
     project: Project | None,
     *,
-    report: Callable[..., None],
+    report: Progress,
     files: list[str],
     model: str | None = None,
     threshold: float | None = None,
@@ -121,7 +121,7 @@ def detect(
     }
 
 
-def _tell(report: Callable[..., None], name: str, done_s: int, total_s: int) -> None:
+def _tell(report: Progress, name: str, done_s: int, total_s: int) -> None:
     report("listening", done_s, total_s, f"seconds of {name}")
 
 

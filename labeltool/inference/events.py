@@ -12,11 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.records import Event
-
-Float32 = npt.NDArray[np.float32]
+from labeltool.type_aliases import Bools, Float32, Int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ def posteriors(scores: Iterable[Float32], deep: int) -> Iterator[Float32]:
         yield _mean(np.concatenate([before, np.zeros_like(before)]), deep - 1, deep, heard_by)
 
 
-def _mean(rows: Float32, moments: int, deep: int, heard_by: npt.NDArray[np.int64]) -> Float32:
+def _mean(rows: Float32, moments: int, deep: int, heard_by: Int64) -> Float32:
     # Always in the same order, so that where blocks meet changes no digit.
     total = np.zeros((moments, rows.shape[1]), np.float32)
     for back in range(deep):
@@ -159,7 +157,7 @@ class _Runs:
         """Whether a stretch goes on."""
         return self.start is not None
 
-    def take(self, moments: Float32, reached: npt.NDArray[np.bool_], first: int) -> None:
+    def take(self, moments: Float32, reached: Bools, first: int) -> None:
         """Go on with the moments of a block; `first` is the number of its first one."""
         edges = np.flatnonzero(np.diff(np.concatenate([[self.open], reached])))
         begin = 0

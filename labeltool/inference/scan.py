@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from labeltool.audio.frontend import Float32
 from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError
 from labeltool.inference.window_scorers import Chosen, Listener, listener
+from labeltool.type_aliases import Float32
 
 Block = tuple[int, int]
 """The number of the first window, and how many there are."""

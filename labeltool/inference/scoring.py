@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from labeltool.audio.frontend import Float32
 from labeltool.networks import build as networks
+from labeltool.networks import predict as networks_predict
 from labeltool.networks.model_folder import KERAS, ModelFiles
-from labeltool.training import fit
+from labeltool.type_aliases import Float32
 
 if TYPE_CHECKING:
     import keras
@@ -36,7 +36,7 @@ class ClipScore:
 
 def float_predictor(files: ModelFiles, network: keras.Model | None = None) -> Predictor:
     """Return a model's float network, loaded unless it is at hand."""
-    return partial(fit.predict, network or networks.load(files.directory / KERAS))
+    return partial(networks_predict.predict, network or networks.load(files.directory / KERAS))
 
 
 def int8_predictor(files: ModelFiles, *, fast: bool = False) -> Predictor:
@@ -56,5 +56,5 @@ def score_clips(files: ModelFiles, predict: Predictor, log_mels: Sequence[Float3
     """
     for first in range(0, len(log_mels), _CLIPS_AT_ONCE):
         batch = log_mels[first : first + _CLIPS_AT_ONCE]
-        scores, patches = fit.clip_probabilities(predict, files.frontend, batch, files.rule)
+        scores, patches = networks_predict.clip_probabilities(predict, files.frontend, batch, files.rule)
         yield from map(ClipScore, scores, patches)

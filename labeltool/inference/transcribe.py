@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.audio import files
-from labeltool.errors import LabeltoolError
-from labeltool.inference.clip_features import files_of
+from labeltool.errors import LabeltoolError, files_of
 from labeltool.inference.whisper import HOW_TO_GET, RATE_HZ, Asked, Said, SpeechModel, SpeechModelError
 from labeltool.project import Project
 from labeltool.records import Segment, StoredClip, Transcript, Word
 from labeltool.store import Store, clips, recordings, transcripts
 from labeltool.store.models import under_todays_names
 from labeltool.store.spans import SUGGESTED_FROM
+from labeltool.type_aliases import Float32, Progress
 
 # A clip of hours is heard in stretches of this length at most, so that it fits into memory.
 _STRETCH_S = 600.0
@@ -31,7 +30,7 @@ _MOMENT_S = 0.2
 def transcribe(
     project: Project,
     *,
-    report: Callable[..., None],
+    report: Progress,
     model: str | None,
     named: Sequence[str] = (),
     labels: Sequence[str] = (),
@@ -186,7 +185,7 @@ def _hear(model: SpeechModel, clip: StoredClip, asked: Asked) -> Said:
     return replace(longest, segments=segments)
 
 
-def _stretches(clip: StoredClip) -> Iterator[tuple[float, npt.NDArray[np.float32]]]:
+def _stretches(clip: StoredClip) -> Iterator[tuple[float, Float32]]:
     """Yield a clip's sound in stretches, each with its beginning in the recording, seconds; one at least."""
     files.require_content(clip.path, clip.sha256)
     start_s = clip.start_s
@@ -202,7 +201,7 @@ def _stretches(clip: StoredClip) -> Iterator[tuple[float, npt.NDArray[np.float32
         start_s += len(samples) / RATE_HZ
 
 
-def _quietest(samples: npt.NDArray[np.float32]) -> int:
+def _quietest(samples: Float32) -> int:
     """Return the middle of the quietest moment in a stretch's last seconds, in samples."""
     moment = round(_MOMENT_S * RATE_HZ)
     count = round(_CUT_WITHIN_S * RATE_HZ) // moment

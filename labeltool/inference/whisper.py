@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from labeltool.audio import files
 from labeltool.errors import LabeltoolError
 from labeltool.records import Segment, Word
+from labeltool.type_aliases import Float32
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -111,7 +109,7 @@ class SpeechModel:
         self.name = folder.resolve().name
         self.sha256 = files.content_hash(folder / _WEIGHTS)
 
-    def transcribe(self, samples: npt.NDArray[np.float32], asked: Asked) -> Said:
+    def transcribe(self, samples: Float32, asked: Asked) -> Said:
         """Write down what is said in a stretch of sound; equal samples, equally asked, give equal words.
 
         Parameters

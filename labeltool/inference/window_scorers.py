@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from labeltool.audio.frontend import Float32, Frontend
+from labeltool.audio.frontend import Frontend
 from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError
 from labeltool.inference import scoring
@@ -24,6 +24,7 @@ from labeltool.pretrained.model import Ear
 from labeltool.pretrained.probe import open_ear
 from labeltool.project import Project
 from labeltool.store import models
+from labeltool.type_aliases import Float32
 
 # Windows that overlap so deeply place the edges of what is heard to a fraction of their length.
 _DEEP = 4

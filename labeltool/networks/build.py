@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from labeltool.audio.frontend import Float32, Frontend
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks.architectures import ARCHITECTURES as ARCHITECTURES
 from labeltool.networks.architectures import DEFAULT_ARCHITECTURE as DEFAULT_ARCHITECTURE
 from labeltool.networks.architectures import architecture as architecture
 from labeltool.networks.architectures import frontend_of as frontend_of
 from labeltool.networks.heads import Head
+from labeltool.type_aliases import Float32
 
 if TYPE_CHECKING:
     import keras
@@ -182,7 +182,7 @@ def traced(network: keras.Model) -> Callable[[Float32], Float32]:
     return rows
 
 
-def settle_norms(model: keras.Model, batches: Sequence[npt.NDArray[np.float32]]) -> None:
+def settle_norms(model: keras.Model, batches: Sequence[Float32]) -> None:
     """Set a network's batch-norm statistics to what its layers see in some batches, in place.
 
     A moving average lags behind: after a short schedule it still remembers the random start, and averaged weights never

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-Float32 = npt.NDArray[np.float32]
+from labeltool.type_aliases import Bools, Float32, Float64
+
 Head = Literal["softmax", "sigmoid"]
 """The activation of the last layer, by its name in Keras."""
 
@@ -20,7 +20,7 @@ Head = Literal["softmax", "sigmoid"]
 _EPSILON = 1e-7
 
 
-def log_loss(head: Head, probabilities: Float32, present: Float32, absent: Float32) -> npt.NDArray[np.float64]:
+def log_loss(head: Head, probabilities: Float32, present: Float32, absent: Float32) -> Float64:
     """Return what each row is charged for its probabilities.
 
     A label known to be present costs `-log p`, one known to be absent `-log (1 - p)`. Under a softmax the first says
@@ -76,3 +76,16 @@ def heard_together(one: Float32, other: Float32) -> Float32:
     half = one.shape[1] // 2
     present, absent = np.maximum(one[:, :half], other[:, :half]), np.minimum(one[:, half:], other[:, half:])
     return np.concatenate([present, absent], axis=1)
+
+
+EVEN = 0.5
+"""The probability from which a label judged for itself is more likely there than not."""
+
+
+def said(probabilities: Float32, head: Head, threshold: float = EVEN) -> Bools:
+    """Return which labels are said of each row, (rows, labels): the first (softmax), or all at the threshold."""
+    if head == "sigmoid":
+        return np.asarray(probabilities >= threshold)
+    first = np.zeros(probabilities.shape, bool)
+    first[np.arange(len(first)), probabilities.argmax(axis=1)] = True
+    return first

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
+from labeltool.type_aliases import Float32
 
 if TYPE_CHECKING:
     import keras
 
-Weights = Mapping[str, Mapping[str, npt.NDArray[np.float32]]]
+Weights = Mapping[str, Mapping[str, Float32]]
 """Layer name to variable name ("kernel", "moving_mean") to values."""
 
 _HDF5 = frozenset({".h5", ".hdf5"})
@@ -56,7 +56,7 @@ def read_weights(path: Path) -> Weights:
         return {layer.name: {v.name: np.asarray(v.numpy()) for v in layer.variables} for layer in layers}
     import h5py
 
-    found: dict[str, dict[str, npt.NDArray[np.float32]]] = {}
+    found: dict[str, dict[str, Float32]] = {}
 
     def take(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":

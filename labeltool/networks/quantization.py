@@ -14,14 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
+from labeltool.type_aliases import Float32, Int8
 
 if TYPE_CHECKING:
     import keras
 
-Float32 = npt.NDArray[np.float32]
 
 REPRESENTATIVE_PATCHES = 512
 """Patches that fix the ranges of the activations, at most: more only takes longer."""
@@ -101,12 +100,12 @@ class Int8Model:
         self.input_scale, self.input_zero_point = _scale(inputs[0])
         self.output_scale, self.output_zero_point = _scale(outputs[0])
 
-    def quantise(self, patches: Float32) -> npt.NDArray[np.int8]:
+    def quantise(self, patches: Float32) -> Int8:
         """Round patches, any shape, to the network's int8 input: half to even, then saturated."""
         steps = np.rint(patches / np.float32(self.input_scale)) + np.float32(self.input_zero_point)
         return np.asarray(np.clip(steps, -128, 127), np.int8)
 
-    def predict_int8(self, patches: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    def predict_int8(self, patches: Int8) -> Int8:
         """Run the network: `(n, mels, frames) int8` patches to `(n, labels) int8` scores."""
         scores = np.empty((len(patches), self.n_labels), np.int8)
 

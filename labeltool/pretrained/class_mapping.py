@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
+from labeltool.type_aliases import Bools, Float32, Int64
 from labeltool.util import toml_edit
 
 FILE = "mapping.toml"
 
-Float32 = npt.NDArray[np.float32]
 
 Reason = Literal["by hand", "by name", "by answers", "none"]
 """Where a label's classes come from."""
@@ -80,7 +79,7 @@ def mapped(
     labels: Sequence[str],
     *,
     scores: Float32 | None = None,
-    heard: npt.NDArray[np.bool_] | None = None,
+    heard: Bools | None = None,
 ) -> list[Mapped]:
     """Put classes to labels: as the file has it, and by name and by answers for labels that it does not name.
 
@@ -112,7 +111,7 @@ def proposed(
     labels: Sequence[str],
     *,
     scores: Float32 | None = None,
-    heard: npt.NDArray[np.bool_] | None = None,
+    heard: Bools | None = None,
 ) -> list[Mapped]:
     """Put classes to labels by name and by answers, whatever the file has; the parameters are those of `mapped`."""
     told = by_answers(scores, heard) if scores is not None and heard is not None else {}
@@ -145,12 +144,12 @@ def by_name(classes: Sequence[str], label: str) -> tuple[int, ...]:
     return tuple(sorted(same | kinds or parts or near))
 
 
-def hits(scores: Float32, heard: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+def hits(scores: Float32, heard: Bools) -> Int64:
     """Count in how many clips of each label each class is heard: (labels, classes)."""
     return np.asarray(heard.T.astype(np.int64) @ (scores >= _HEARD_FROM).astype(np.int64))
 
 
-def by_answers(scores: Float32, heard: npt.NDArray[np.bool_]) -> dict[int, tuple[int, ...]]:
+def by_answers(scores: Float32, heard: Bools) -> dict[int, tuple[int, ...]]:
     """Return, label by label, the classes that tell its clips from the others'.
 
     Parameters
@@ -303,7 +302,7 @@ def _likeness(one: str, other: str) -> float:
     return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
-def _unheard(scores: Float32 | None, heard: npt.NDArray[np.bool_] | None, label: int, classes: Sequence[int]) -> bool:
+def _unheard(scores: Float32 | None, heard: Bools | None, label: int, classes: Sequence[int]) -> bool:
     """Say whether classes are hardly ever heard in the clips of a label."""
     if scores is None or heard is None:
         return False

@@ -6,13 +6,14 @@ import http.client
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from labeltool.errors import LabeltoolError
+from labeltool.type_aliases import Progress
 from labeltool.util.locks import one_at_a_time
 
 _CHUNK_BYTES = 1 << 16
@@ -38,7 +39,7 @@ def offers() -> Mapping[str, Offer]:
     return {name: Offer(**entry) for name, entry in told.items()}
 
 
-def fetch(offer: Offer, *, report: Callable[..., None], cache: Path | None = None) -> Path:
+def fetch(offer: Offer, *, report: Progress, cache: Path | None = None) -> Path:
     """Return a model's file, downloaded where it is not in the cache yet.
 
     Parameters
@@ -84,7 +85,7 @@ def fetch(offer: Offer, *, report: Callable[..., None], cache: Path | None = Non
     return Path(found)
 
 
-def _go_on(offer: Offer, part: Path, report: Callable[..., None]) -> None:
+def _go_on(offer: Offer, part: Path, report: Progress) -> None:
     """Download what is missing of a file."""
     have = part.stat().st_size if part.exists() else 0
     if have >= offer.bytes:

@@ -8,18 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.audio.feature_cache import Framer
-from labeltool.audio.frontend import Float32, Frontend
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks.architectures import architecture, lasting
 from labeltool.pretrained import registry
 from labeltool.pretrained.card import EarCard, read_card
 from labeltool.pretrained.model import Ear
 from labeltool.project import Project
-
-Pcm = npt.NDArray[np.int16]
+from labeltool.type_aliases import Float32, Int16
 
 _FULL_SCALE = 32768.0
 _opened: dict[tuple[Path, str], Ear] = {}
@@ -41,7 +39,7 @@ class EarFrames:
     card: EarCard
     frontend: Frontend
 
-    def __call__(self, pcm: Pcm) -> Float32:
+    def __call__(self, pcm: Int16) -> Float32:
         """Return what the ear makes of each window: `(frames, columns)`, the window's level before its embedding.
 
         A window without any sound is not heard: its numbers are all zero.

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
 from labeltool.networks import postprocessing
 from labeltool.pretrained import runtimes
 from labeltool.pretrained.card import CARD, EarCard
-from labeltool.pretrained.runtimes.base import Anatomy, Float32, Tensor, hashed
+from labeltool.pretrained.runtimes.base import Anatomy, Tensor, hashed
+from labeltool.type_aliases import Float32, Int16
 
 _FULL_SCALE = np.float32(32768.0)
 _LEAST_DEVIATION = 1e-15  # silence stays silence
@@ -57,7 +57,7 @@ class Ear:
         """The card's fingerprint: what was computed by an ear is kept under it."""
         return self.card.fingerprint
 
-    def probabilities(self, pcm: npt.NDArray[np.int16]) -> Float32:
+    def probabilities(self, pcm: Int16) -> Float32:
         """Score a window.
 
         Parameters
@@ -80,7 +80,7 @@ class Ear:
         (row,) = postprocessing.normalised(np.clip(scores, -_SUREST, _SUREST)[None], self.card.activation)
         return np.asarray(row, np.float32)
 
-    def scores(self, pcm: npt.NDArray[np.int16]) -> Float32:
+    def scores(self, pcm: Int16) -> Float32:
         """Score a window as `probabilities` does, by what the network itself says."""
         row = self._vector(self._hear(pcm)[self.card.scores])
         classes = self.card.classes
@@ -88,7 +88,7 @@ class Ear:
             raise LabeltoolError(f"tells {len(row)} scores, and the list names {len(classes)} classes", file=self._path)
         return row
 
-    def embed(self, pcm: npt.NDArray[np.int16]) -> Float32:
+    def embed(self, pcm: Int16) -> Float32:
         """Embed a clip.
 
         Parameters
@@ -106,7 +106,7 @@ class Ear:
         rows = self._embeddings(padded, range(0, len(padded) - window + 1, window // 2))
         return np.concatenate([np.mean(rows, axis=0), np.max(rows, axis=0)]).astype(np.float32)
 
-    def embed_moments(self, pcm: npt.NDArray[np.int16], step_s: float) -> Float32:
+    def embed_moments(self, pcm: Int16, step_s: float) -> Float32:
         """Embed what is around each of a clip's moments, `step_s` seconds apart from its beginning on.
 
         Parameters
@@ -123,15 +123,15 @@ class Ear:
         moments = np.arange(0.0, len(pcm), step_s * self.card.rate_hz)
         return np.stack(self._embeddings(padded, np.rint(moments).astype(int).tolist()))
 
-    def embed_window(self, pcm: npt.NDArray[np.int16]) -> Float32:
+    def embed_window(self, pcm: Int16) -> Float32:
         """Embed one window, (window,) int16: (width,) float32."""
         return self._embeddings(pcm, [0])[0]
 
-    def _embeddings(self, pcm: npt.NDArray[np.int16], starts: Iterable[int]) -> list[Float32]:
+    def _embeddings(self, pcm: Int16, starts: Iterable[int]) -> list[Float32]:
         assert self._embedding is not None, "opened without its embedding"
         return [self._vector(self._hear(pcm[first : first + self.card.window])[self._embedding]) for first in starts]
 
-    def _hear(self, pcm: npt.NDArray[np.int16]) -> dict[str, Float32]:
+    def _hear(self, pcm: Int16) -> dict[str, Float32]:
         frontend = self.card.frontend
         if frontend is None:
             values = pcm.astype(np.float32) / _FULL_SCALE

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
@@ -18,7 +17,8 @@ from labeltool.pretrained import runtimes
 from labeltool.pretrained.card import Activation, EarCard, card_beside
 from labeltool.pretrained.model import Ear
 from labeltool.pretrained.runtimes import base, tflite_metadata
-from labeltool.pretrained.runtimes.base import Anatomy, Float32, Tensor
+from labeltool.pretrained.runtimes.base import Anatomy, Tensor
+from labeltool.type_aliases import Float32, Int16
 
 # Three sounds unlike each other: a network whose scores stay between 0 and 1 on all of them tells probabilities.
 _LOUDNESS = 0.1
@@ -221,7 +221,7 @@ def _activation(scores: Float32) -> Activation:
     return "softmax" if np.allclose(sums, 1.0, atol=1e-3) else "sigmoid"
 
 
-def _sounds(window: int, rate_hz: int) -> list[npt.NDArray[np.int16]]:
+def _sounds(window: int, rate_hz: int) -> list[Int16]:
     time_s = np.arange(window) / rate_hz
     noise = np.random.default_rng(0).normal(0.0, _LOUDNESS, window)
     tone = _LOUDNESS * np.sin(2.0 * math.pi * _PITCH_HZ * time_s)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from labeltool.errors import LabeltoolError
-from labeltool.inference.clip_features import files_of
+from labeltool.errors import LabeltoolError, files_of
 from labeltool.pretrained import class_mapping, registry
 from labeltool.pretrained.card import EarCard, read_card
 from labeltool.pretrained.class_mapping import Mapped
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip
 from labeltool.store import clips
+from labeltool.type_aliases import Bools, Float32, Progress
 
 if TYPE_CHECKING:
     from labeltool.pretrained.model import Ear
-
-Float32 = npt.NDArray[np.float32]
-Report = Callable[..., None]
 
 
 class Listener:
@@ -34,7 +30,7 @@ class Listener:
         When there is no such ear.
     """
 
-    def __init__(self, project: Project, name: str, *, report: Report) -> None:
+    def __init__(self, project: Project, name: str, *, report: Progress) -> None:
         self._project = project
         self.name = name
         self._path = registry.find(project, name)
@@ -46,8 +42,8 @@ class Listener:
 
     def hear(self, wanted: Sequence[StoredClip], *, embedding: bool) -> dict[str, Float32]:
         """Return embeddings, or scores of classes, by the key of the clip; files that fail are remembered."""
+        from labeltool.pretrained.clip_cache import embed_clips, score_clips
         from labeltool.pretrained.model import Ear
-        from labeltool.training.linear_probe import embed_clips, score_clips
 
         if embedding not in self._opened:
             self._opened[embedding] = Ear(self._path, self.card, embedding=embedding)
@@ -94,7 +90,7 @@ class Answers:
         kept = np.array([one.clip.group not in groups for one in self.labelled], bool)
         return Answers(tuple(one for one, stays in zip(self.labelled, kept, strict=True) if stays), self.scores[kept])
 
-    def of(self, labels: Sequence[str]) -> npt.NDArray[np.bool_]:
+    def of(self, labels: Sequence[str]) -> Bools:
         """Return which of some labels people heard in each, (clips, labels) bool."""
         told = [[label in one.present for label in labels] for one in self.labelled]
         return np.array(told, bool).reshape(len(told), len(labels))
@@ -119,7 +115,7 @@ def propose(listener: Listener, answers: Answers, labels: Sequence[str]) -> list
     return class_mapping.mapped(listener.folder, classes, labels, scores=answers.scores, heard=answers.of(labels))
 
 
-def map_classes(project: Project, *, report: Report, name: str) -> dict[str, Any]:
+def map_classes(project: Project, *, report: Progress, name: str) -> dict[str, Any]:
     """Put an ear's classes to the project's labels and write down what the file does not say; a task of the worker.
 
     Returns
@@ -151,7 +147,7 @@ def map_classes(project: Project, *, report: Report, name: str) -> dict[str, Any
     }
 
 
-def agreement(project: Project, *, report: Report, name: str) -> dict[str, Any]:
+def agreement(project: Project, *, report: Progress, name: str) -> dict[str, Any]:
     """Tell how an ear's classes agree with the answers so far, and what is proposed; a task of the worker.
 
     Returns

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from labeltool.pretrained import class_list, probe
 from labeltool.pretrained.card import CARD, Activation, EarCard, read_card, write_card
 from labeltool.pretrained.runtimes import FORMATS, base
 from labeltool.project import Project
+from labeltool.type_aliases import Progress
 from labeltool.util.locks import one_at_a_time
 
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
@@ -69,7 +69,7 @@ def find(project: Project | None, named: str) -> Path:
 def add(
     project: Project | None,
     *,
-    report: Callable[..., None],
+    report: Progress,
     file: str,
     name: str | None = None,
     labels: str | None = None,

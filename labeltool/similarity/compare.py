@@ -13,29 +13,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from labeltool.active_learning import ordering, strategies
 from labeltool.annotation import listing
-from labeltool.errors import LabeltoolError
+from labeltool.audio import descriptors
+from labeltool.audio.descriptors import hellinger_embeddings
+from labeltool.errors import LabeltoolError, files_of
 from labeltool.evaluation import plots
-from labeltool.inference.clip_features import cache_of, files_of, hear
+from labeltool.inference import embed as inference_embed
+from labeltool.inference.clip_features import cache_of, hear
 from labeltool.networks import model_folder
 from labeltool.networks.architectures import sound_frontend
 from labeltool.pretrained import registry
+from labeltool.pretrained.clip_cache import embed_clips
 from labeltool.pretrained.probe import open_ear
 from labeltool.project import Project
 from labeltool.records import StoredClip
-from labeltool.similarity import search
+from labeltool.similarity import map_plot, search
 from labeltool.similarity.index import Neighbours, Space
 from labeltool.similarity.search import Source
 from labeltool.store import Store, clips
-from labeltool.tasks.retrain import alone
-from labeltool.training.distillation import hellinger
-from labeltool.training.linear_probe import embed_clips
-
-Float32 = npt.NDArray[np.float32]
-Report = Callable[..., None]
+from labeltool.type_aliases import Float32, Int64, Progress
+from labeltool.util.locks import alone
 
 Embedder = Callable[[Sequence[StoredClip]], tuple[list[StoredClip], Float32, list[dict[str, str]]]]
 """Clips to those that can be heard, their features, (clips, features) float32, and which files could not be."""
@@ -56,7 +54,7 @@ _PERPLEXITY = 30.0
 def compare(
     project: Project,
     *,
-    report: Report,
+    report: Progress,
     clusters: int | None = None,
     picture: str | None = None,
     most: int | None = None,
@@ -100,7 +98,7 @@ def compare(
 
 
 def _brought_up_to_date(
-    project: Project, store: Store, source: Source, *, report: Report, most: int | None, seed: int
+    project: Project, store: Store, source: Source, *, report: Progress, most: int | None, seed: int
 ) -> tuple[Neighbours | None, dict[str, Any]]:
     wanted = np.asarray(listing.matching(store), np.int64)
     index = Neighbours.open(source.folder(project))
@@ -116,7 +114,7 @@ def _brought_up_to_date(
     embed = _embedder(project, store, source)
     done, total = 0, len(missing)
 
-    def embedded(ids: npt.NDArray[np.int64]) -> tuple[list[StoredClip], Float32]:
+    def embedded(ids: Int64) -> tuple[list[StoredClip], Float32]:
         nonlocal done
         report(_STAGE, done, total)
         heard, features, left_out = embed([clips.clip(store, int(clip_id)) for clip_id in ids])
@@ -152,13 +150,13 @@ def _embedder(project: Project, store: Store, source: Source) -> Embedder:
         def by_ear(wanted: Sequence[StoredClip]) -> tuple[list[StoredClip], Float32, list[dict[str, str]]]:
             rows, failed = embed_clips(ear, project.cache / "teacher", wanted, report=_quietly)
             heard = [clip for clip in wanted if clip.key in rows]
-            features = hellinger(np.stack([rows[clip.key] for clip in heard])) if heard else np.empty((0, 0))
+            features = hellinger_embeddings(np.stack([rows[clip.key] for clip in heard])) if heard else np.empty((0, 0))
             return heard, features.astype(np.float32), files_of(failed.values())
 
         return by_ear
     if source.kind == "model":
         files = model_folder.read(project.models / source.name)
-        listener = ordering.Listener(files, strategies.DEFAULT)
+        listener = inference_embed.Listener(files)
         frontend, called = files.frontend, files.ear
     else:
         listener = None
@@ -170,7 +168,7 @@ def _embedder(project: Project, store: Store, source: Source) -> Embedder:
         if listener is not None:
             rows = [one.features for one in listener.listen(hearing)]
         else:
-            rows = [strategies.describe(log_mel, frontend) for log_mel in hearing.log_mels]
+            rows = [descriptors.describe(log_mel, frontend) for log_mel in hearing.log_mels]
         return hearing.clips, np.asarray(rows, np.float32), hearing.left_out
 
     return by_log_mel
@@ -223,7 +221,7 @@ def _draw(store: Store, index: Neighbours | None, path: Path, title: str, seed: 
     points = (
         rows[kept, :2] if flat else TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(rows[kept])
     )
-    plots.sounds(path, np.asarray(points, np.float32), labels, title)
+    map_plot.sounds(path, np.asarray(points, np.float32), labels, title)
     return len(kept)
 
 

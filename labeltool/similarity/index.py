@@ -16,12 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.records import StoredClip
-
-Float32 = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
+from labeltool.type_aliases import Float32, Int16, Int64
 
 WIDTH = 128
 """Axes of a space, at most."""
@@ -111,7 +108,7 @@ class Neighbours:
         return len(self._entries)
 
     @property
-    def clips(self) -> Indices:
+    def clips(self) -> Int64:
         """The ids of the clips, in the order of the rows."""
         return np.asarray(self._entries["clip"])
 
@@ -141,17 +138,17 @@ class Neighbours:
                 file.write(added.tobytes())
         self._read()
 
-    def rows(self, places: Indices) -> Float32:
+    def rows(self, places: Int64) -> Float32:
         """Return some clips' rows, (places, width) float32."""
         return np.asarray(self._rows[places], np.float32) * np.float32(_STEP)
 
-    def blocks(self, places: Indices) -> Iterator[tuple[Indices, Float32]]:
+    def blocks(self, places: Int64) -> Iterator[tuple[Int64, Float32]]:
         """Yield some clips' places and rows, a few at a time."""
         for first in range(0, len(places), _BLOCK):
             some = places[first : first + _BLOCK]
             yield some, self.rows(some)
 
-    def nearest(self, place: int, count: int) -> tuple[Indices, Float32]:
+    def nearest(self, place: int, count: int) -> tuple[Int64, Float32]:
         """Find what is nearest to a row.
 
         Returns
@@ -182,7 +179,7 @@ class Neighbours:
         ]
         count = min(sizes[0] // (2 * self._width), sizes[1] // _ENTRY.itemsize)
         self._entries = np.fromfile(self.directory / _ENTRIES, _ENTRY, count) if count else np.empty(0, _ENTRY)
-        self._rows: npt.NDArray[np.int16] = (
+        self._rows: Int16 = (
             np.memmap(self.directory / _ROWS, "<i2", "r", shape=(count, self._width))
             if count
             else np.empty((0, self._width), "<i2")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation import metrics
@@ -25,6 +24,7 @@ from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import can_teach, known_of, lesson, no_such_fold
 from labeltool.training.train_model import Recipe, teach
 from labeltool.training.warm_start import FEWEST_TO_JUDGE_BY
+from labeltool.type_aliases import Int64, Progress
 
 _MEANS = (
     "clip_accuracy",
@@ -43,7 +43,7 @@ _MEANS = (
 def evaluate(
     project: Project,
     *,
-    report: Callable[..., None],
+    report: Progress,
     model_id: int | None = None,
     fold: int | None = None,
     cross_validate: bool = False,
@@ -132,7 +132,7 @@ def measure_on(
     files: model_folder.ModelFiles,
     names: Sequence[str],
     wanted: Sequence[LabelledClip],
-    report: Callable[..., None],
+    report: Progress,
 ) -> tuple[Measured, list[dict[str, str]]]:
     """Measure a model on labelled clips; return also which files could not be heard.
 
@@ -156,7 +156,7 @@ def measure_on(
     return measure(files, hearing.log_mels, present, absent, names=names, report=report), hearing.left_out
 
 
-def _summed(results: Sequence[dict[str, Any]], name: str, labels: Sequence[str]) -> npt.NDArray[np.int64]:
+def _summed(results: Sequence[dict[str, Any]], name: str, labels: Sequence[str]) -> Int64:
     """Add up matrices whose rows and columns are some of the labels."""
     total = np.zeros((len(labels), len(labels)), np.int64)
     for result in results:
@@ -193,7 +193,7 @@ def _cross_validate(
     everything: Sequence[LabelledClip],
     waiting: Sequence[StoredClip],
     seed: int,
-    report: Callable[..., None],
+    report: Progress,
 ) -> dict[str, Any]:
     numbers = sorted({one.clip.fold for one in everything if one.clip.fold is not None})
     if len(numbers) < 2:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +22,10 @@ from labeltool.records import StoredClip
 from labeltool.store import Store, clips, journal, models
 from labeltool.training.semi_supervised import without_fold
 from labeltool.training.targets import Lesson, lesson
-from labeltool.training.train_model import Recipe, Report, Taught, teach
+from labeltool.training.train_model import Recipe, Taught, teach
 from labeltool.training.warm_start import FEWEST_TO_JUDGE_BY, due, newest_parent, state
+from labeltool.type_aliases import Progress
+from labeltool.util.locks import alone
 from labeltool.util.stage_clock import StageClock
 
 # Training from scratch in less than so many times what a warm start took is not worth beginning.
@@ -35,7 +35,7 @@ _SCRATCH_IS_LONGER_BY = 2
 def retrain(
     project: Project,
     *,
-    report: Report,
+    report: Progress,
     arch: str,
     from_scratch: bool = False,
     test_fold: int | None = None,
@@ -163,7 +163,7 @@ def _own_teacher(project: Project) -> Path | None:
 
 
 def _suggest(
-    project: Project, store: Store, model_id: int, taught: Taught, report: Report
+    project: Project, store: Store, model_id: int, taught: Taught, report: Progress
 ) -> tuple[Suggested, str | None, str]:
     """Let the new network suggest, or the ear of the settings where that still does better; say which, and why."""
     why, name = "", pretrained_suggester.chosen(project)
@@ -185,7 +185,7 @@ def _better_from_scratch(
     taught: Taught,
     directory: Path,
     *,
-    report: Report,
+    report: Progress,
     waiting: Sequence[StoredClip],
 ) -> Taught:
     """Train from scratch too where that is due, and keep what does better on the same validation clips.
@@ -246,21 +246,3 @@ def _publish(project: Project, store: Store, scratch: Path, card: dict[str, Any]
         scratch.rename(target)
 
     return models.add(store, parent_id=card["parent"], card=card, journal_mark=mark, publish=publish)
-
-
-@contextmanager
-def alone(path: Path, what: str) -> Iterator[None]:
-    """Let one process at a time do something; the lock, a file, goes with the process, however it ends.
-
-    Raises
-    ------
-    LabeltoolError
-        When another is at it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise LabeltoolError(f"another {what} of this project is under way", remedy="wait for it") from error
-        yield

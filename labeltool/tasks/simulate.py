@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from labeltool import project as projects
+from labeltool import settings
 from labeltool.active_learning import strategies
 from labeltool.active_learning.suggest import suggest
 from labeltool.annotation import pace
@@ -32,11 +33,11 @@ from labeltool.records import Clip, Imported, LabelledClip, Recording
 from labeltool.store import Store, clips, journal, models
 from labeltool.store.importing import take_in
 from labeltool.tasks.evaluate import measure_on
-from labeltool.tasks.retrain import alone, retrain
+from labeltool.tasks.retrain import retrain
 from labeltool.training.splits import groups_of_fold, train_validation_test
 from labeltool.training.targets import heard, no_such_fold
-
-Report = Callable[..., None]
+from labeltool.type_aliases import Progress
+from labeltool.util.locks import alone
 
 _ANNOTATOR = "simulation"
 # Raised when what a replay does changes: what older versions wrote is then not read.
@@ -91,7 +92,7 @@ class Point:
 def simulate(
     project: Project,
     *,
-    report: Report,
+    report: Progress,
     asked_by: Sequence[str],
     budgets: Sequence[int],
     test_fold: int | None = None,
@@ -152,7 +153,7 @@ def simulate(
 class _Theatre:
     """The clips of a project that replays ask about, those that measure, and where replays are kept."""
 
-    def __init__(self, project: Project, test_fold: int | None, report: Report) -> None:
+    def __init__(self, project: Project, test_fold: int | None, report: Progress) -> None:
         self._project, self._report = project, report
         with project.open_store() as store:
             labelled = heard(clips.labelled(store))
@@ -207,7 +208,7 @@ class _Theatre:
         (at / "begun").touch()
         return scratch
 
-    def _settings(self, replay: Replay) -> projects.Settings:
+    def _settings(self, replay: Replay) -> settings.Settings:
         return replace(
             self._project.settings,
             asking=replay.strategy,

@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.audio.frontend import Frontend
 from labeltool.networks.heads import Head, heard_together
 from labeltool.training.distillation import Hints
-
-Float32 = npt.NDArray[np.float32]
+from labeltool.type_aliases import Float32, Float64, Int64
 
 # Of a mixture's amplitude: less, and a label is taught that nobody could hear.
 _AUDIBLE_SHARE = np.float32(0.2)
@@ -94,7 +92,7 @@ class PatchSampler:
         augmentation: Augmentation,
         rng: np.random.Generator,
         head: Head = "softmax",
-        weights: npt.NDArray[np.float64] | None = None,
+        weights: Float64 | None = None,
         hints: Hints | None = None,
     ) -> None:
         self.frontend, self.augmentation, self._rng = frontend, augmentation, rng
@@ -122,13 +120,13 @@ class PatchSampler:
         """How many columns a batch has beside what is known of labels."""
         return 0 if self._hints is None else self._hints.width
 
-    def _weigh_starts(self, log_mel: Float32) -> npt.NDArray[np.float64]:
+    def _weigh_starts(self, log_mel: Float32) -> Float64:
         """Cumulated probability of each frame a crop may start at."""
         sums = np.concatenate([[0.0], np.cumsum(log_mel.mean(axis=1, dtype=np.float64))])
         span = self.frontend.patch_frames
         return self._chances((sums[span:] - sums[:-span]) / span * self.frontend.scale_db)
 
-    def _chances(self, loudness_db: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def _chances(self, loudness_db: Float64) -> Float64:
         weights = 10.0 ** (self.augmentation.loudness_exponent * (loudness_db - loudness_db.max()) / 10.0)
         share = self.augmentation.uniform_share
         return np.cumsum((1.0 - share) * weights / weights.sum() + share / len(weights))
@@ -165,7 +163,7 @@ class PatchSampler:
         self._mask(patches)
         return patches, targets
 
-    def _wanted(self, clips: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> Float32:
+    def _wanted(self, clips: Int64, starts: Int64) -> Float32:
         known = self.targets[clips]
         if self._hints is None:
             return known
@@ -185,14 +183,14 @@ class PatchSampler:
         power *= self._responses(len(power))[:, None, :]
         return np.ascontiguousarray(self.frontend.log_of_power(power).transpose(0, 2, 1))
 
-    def _partners(self, clips: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _partners(self, clips: Int64) -> Int64:
         """Choose the clip that each of these is mixed with."""
         partners = self._rng.choice(len(self.targets), len(clips), p=self._clip_weights)
         for place in np.flatnonzero(self._rng.random(len(clips)) < self.augmentation.same_label_share):
             partners[place] = self._rng.choice(self._same_label[int(self._kinds[clips[place]])])
         return partners
 
-    def _next_clips(self, n: int) -> npt.NDArray[np.int64]:
+    def _next_clips(self, n: int) -> Int64:
         """Clips in rounds: each round every clip of the rarest kind as often as its weight asks, in random order."""
         while len(self._queue) < n:
             expected = self._clip_weights * len(self._clip_weights)
@@ -201,7 +199,7 @@ class PatchSampler:
         drawn, self._queue = self._queue[:n], self._queue[n:]
         return np.array(drawn, dtype=np.int64)
 
-    def _crops(self, clips: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> Float32:
+    def _crops(self, clips: Int64, starts: Int64) -> Float32:
         """Cut one crop from each clip, stretched and shifted: `(n, frames, mels)` mel powers."""
         rng, strength, frontend = self._rng, self.augmentation, self.frontend
         n, span = len(clips), frontend.patch_frames
@@ -213,7 +211,7 @@ class PatchSampler:
         rows = frames + self._first[clips][:, None]
         return np.asarray(self._power[rows[:, :, None], bands[:, None, :]])
 
-    def _starts(self, clips: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _starts(self, clips: Int64) -> Int64:
         """Draw the frame to start at for each clip."""
         chances = self._rng.random(len(clips))
         found = [
@@ -260,7 +258,7 @@ def _mix(one: Float32, other: Float32, ratio: Float32, floor: float) -> Float32:
     return np.asarray(gain_one[:, None, None] * one + gain_other[:, None, None] * other, np.float32)
 
 
-def _balanced(targets: Float32, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _balanced(targets: Float32, weights: Float64) -> Float64:
     """Weigh clips by the inverse square root of their label's share: rare ones are heard more, not endlessly."""
     totals = np.maximum(weights @ targets.astype(np.float64), 1e-9)
     weights = weights * (targets / np.sqrt(totals)).sum(axis=1) / np.maximum(targets.sum(axis=1), 1e-9)

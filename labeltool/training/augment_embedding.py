@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from labeltool.audio.frontend import Float32
 from labeltool.training.augment import PatchSampler
+from labeltool.type_aliases import Float32, Float64, Int64
 
 
 class EmbeddingSampler(PatchSampler):
@@ -21,11 +20,11 @@ class EmbeddingSampler(PatchSampler):
         heard = frames[:, 1:]
         return np.asarray(heard / np.maximum(np.abs(heard).sum(axis=1, keepdims=True), np.float32(1e-9)))
 
-    def _weigh_starts(self, log_mel: Float32) -> npt.NDArray[np.float64]:
+    def _weigh_starts(self, log_mel: Float32) -> Float64:
         starts = np.arange(len(log_mel) - self.frontend.patch_frames + 1)
         return self._chances(10.0 * np.log10(self.frontend.mean_powers(log_mel, starts) + self.frontend.floor))
 
-    def _crops(self, clips: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> Float32:
+    def _crops(self, clips: Int64, starts: Int64) -> Float32:
         """Cut one crop from each clip: `(n, windows, width)`."""
         rows = (self._first[clips] + starts)[:, None] + np.arange(self.frontend.patch_frames)
         return np.asarray(self._power[rows])

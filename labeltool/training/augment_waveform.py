@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from labeltool.audio.frontend import Float32
 from labeltool.training.augment import PatchSampler
+from labeltool.type_aliases import Float32, Float64, Int64
 
 # Starts are weighed so far apart; a crop begins anywhere between two.
 _GRID = 160
@@ -25,15 +24,15 @@ class WaveSampler(PatchSampler):
     def _addable(self, frames: Float32) -> Float32:
         return frames
 
-    def _weigh_starts(self, log_mel: Float32) -> npt.NDArray[np.float64]:
+    def _weigh_starts(self, log_mel: Float32) -> Float64:
         starts = np.arange(0, len(log_mel) - self.frontend.patch_frames + 1, _GRID)
         return self._chances(10.0 * np.log10(self.frontend.mean_powers(log_mel, starts) + self.frontend.floor))
 
-    def _starts(self, clips: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _starts(self, clips: Int64) -> Int64:
         places = super()._starts(clips) * _GRID + self._rng.integers(0, _GRID, len(clips))
         return np.asarray(np.minimum(places, self._length[clips] - self.frontend.patch_frames))
 
-    def _crops(self, clips: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]) -> Float32:
+    def _crops(self, clips: Int64, starts: Int64) -> Float32:
         """Cut one crop from each clip, faster or slower: `(n, samples)`."""
         rng, span = self._rng, self.frontend.patch_frames
         last = self._length[clips] - 1

@@ -9,23 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio import frontend
-
-Float32 = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
+from labeltool.audio.descriptors import hellinger_embeddings
+from labeltool.audio.feature_cache import heard_span
+from labeltool.audio.frontend import Frontend
+from labeltool.errors import LabeltoolError
+from labeltool.pretrained.clip_cache import STAGE, cached
+from labeltool.pretrained.model import Ear
+from labeltool.records import StoredClip
+from labeltool.type_aliases import Float32, Float64, Int16, Int64, Progress
 
 STEP_S = 0.1
 """Between two moments; the first is a clip's beginning."""
 
 _WIDTH = 128
+_MOMENTS = ".hellinger"
 # So many moments tell the directions in which embeddings differ as well as all of them would.
 _MOST_COMPARED = 8192
-# A row's length: with it a regularisation means the same for embeddings of any width.
-_NORM = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,8 @@ class Hints:
     """
 
     rows: Float32
-    first: Indices
-    count: Indices
+    first: Int64
+    count: Int64
 
     @classmethod
     def of(cls, clips: Sequence[Float32]) -> Hints:
@@ -55,7 +60,7 @@ class Hints:
         """Numbers a hint has."""
         return int(self.rows.shape[1])
 
-    def at(self, clips: Indices, moments_s: npt.NDArray[np.float64]) -> Float32:
+    def at(self, clips: Int64, moments_s: Float64) -> Float32:
         """Return the hint of one moment in each of some clips, counted from the clip's beginning: `(n, width)`."""
         nearest = np.rint(moments_s / STEP_S).astype(np.int64)
         return np.asarray(self.rows[self.first[clips] + np.clip(nearest, 0, self.count[clips] - 1)])
@@ -73,19 +78,19 @@ class Directions:
         the labels does not depend on the network they come from.
     """
 
-    mean: npt.NDArray[np.float64]
-    axes: npt.NDArray[np.float64]
+    mean: Float64
+    axes: Float64
 
     @classmethod
     def of(cls, rows: npt.NDArray[np.floating]) -> Directions:
-        """Find them in some moments' embeddings, `(moments, width)` as `hellinger` has them: principal components."""
+        """Return the principal components of embeddings, `(moments, width)` as `hellinger_embeddings` scales them."""
         mean = rows.mean(axis=0, dtype=np.float64)
         axes = np.linalg.svd(rows - mean, full_matrices=False)[2][:_WIDTH].T
         spread = float(((rows - mean) @ axes).std())
         return cls(mean, axes / max(spread, 1e-9))
 
     def hints(self, rows: npt.NDArray[np.floating]) -> Float32:
-        """Turn a clip's embeddings, as `hellinger` has them, into its hints: `(moments, width of a hint)`."""
+        """Project a clip's embeddings, scaled by `hellinger_embeddings`: `(moments, width of a hint)`."""
         return np.asarray((rows - self.mean) @ self.axes, np.float32)
 
 
@@ -95,6 +100,57 @@ def sample(rows: Float32, clips: int) -> Float32:
     return rows[np.unique(np.linspace(0, len(rows) - 1, each).astype(np.int64))]
 
 
-def hellinger(embeddings: Float32) -> npt.NDArray[np.float64]:
-    """Return the square roots of embeddings, each row of one length: as such, activations compare better."""
-    return frontend.hellinger(embeddings.astype(np.float64), _NORM)
+# So many clips settle what hints mean, however many there are.
+_SETTLED_BY = 512
+
+
+def hints_for(
+    ear: Ear, directory: Path, clips: Sequence[StoredClip], frontend: Frontend, *, report: Progress
+) -> tuple[dict[str, Float32], dict[str, LabeltoolError]]:
+    """Tell what an ear makes of clips that teach, moment by moment, for a network to learn (`labeltool.hints`).
+
+    Parameters
+    ----------
+    clips
+        By these it is settled what a hint's numbers mean, too: none that checks the network may be among them.
+    frontend
+        The network's: the ear hears what it hears.
+
+    Returns
+    -------
+    hints
+        Clip key to (moments, width of a hint) float32.
+    failed
+        Clip key to error, of the clips that could not be read.
+    """
+    failed: dict[str, LabeltoolError] = {}
+
+    def embeddings(place: int) -> Float32:
+        clip = clips[place]
+        span = heard_span(clip, frontend)
+        make = partial(_moments, ear, span[1] - span[0])
+        return cached(directory, ear, clip, span, _MOMENTS, make, partial(report, STAGE, place, len(clips)))
+
+    some = set(np.linspace(0, len(clips) - 1, min(len(clips), _SETTLED_BY)).astype(int).tolist())
+    rows: list[Float32] = []
+    for place, clip in enumerate(clips):
+        try:
+            heard = embeddings(place)
+        except LabeltoolError as error:
+            failed[clip.key] = error
+            continue
+        if place in some or not rows:
+            rows.append(sample(heard, len(some)))
+    if not rows:
+        return {}, failed
+    directions = Directions.of(np.concatenate(rows))
+    # Read again rather than held: a clip's embeddings are as large as its sound, its hints small.
+    kept = [place for place, clip in enumerate(clips) if clip.key not in failed]
+    return {clips[place].key: directions.hints(embeddings(place)) for place in kept}, failed
+
+
+def _moments(ear: Ear, duration_s: float, pcm: Int16) -> npt.NDArray[np.float16]:
+    # What a file is too short for is silence on both sides, as the network hears it.
+    missing = max(0, round(duration_s * ear.card.rate_hz) - len(pcm))
+    padded = np.pad(pcm, (missing // 2, missing - missing // 2))
+    return np.asarray(hellinger_embeddings(ear.embed_moments(padded, STEP_S)), np.float16)

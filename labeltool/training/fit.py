@@ -13,13 +13,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.audio.frontend import Frontend, Kind
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation import metrics
 from labeltool.networks import build as networks
-from labeltool.networks import heads, postprocessing
+from labeltool.networks import calibration, heads, postprocessing
+from labeltool.networks.predict import clip_probabilities, predict
 from labeltool.networks.pretrained_weights import Weights, give_weights
 from labeltool.training.augment import Augmentation, PatchSampler
 from labeltool.training.augment_embedding import EmbeddingSampler
@@ -28,12 +28,11 @@ from labeltool.training.distillation import Hints
 from labeltool.training.loop import Deadline, Plan, Report, descend
 from labeltool.training.splits import hold_out
 from labeltool.training.unlabelled_pool import Pool, draw_weights
+from labeltool.type_aliases import Float32, Int64
 
 if TYPE_CHECKING:
     import keras
 
-Float32 = npt.NDArray[np.float32]
-Indices = npt.NDArray[np.int64]
 
 _SAMPLERS: Mapping[Kind, type[PatchSampler]] = {
     "log-mel": PatchSampler,
@@ -114,7 +113,7 @@ class Fitted:
     rule
         How its patches make a clip, temperature calibrated on the validation clips.
     validation
-        Indices of the clips it has not learned from; empty when there were too few to spare any.
+        Int64 of the clips it has not learned from; empty when there were too few to spare any.
     validation_accuracy, validation_patch_accuracy
         On those, by clip and by patch, how many of the labels that were checked are told right (under a softmax: how
         often the first is one that is there); None when there are none.
@@ -127,7 +126,7 @@ class Fitted:
     model: keras.Model
     label_names: tuple[str, ...]
     rule: postprocessing.ClipRule
-    validation: Indices
+    validation: Int64
     validation_accuracy: float | None
     validation_patch_accuracy: float | None
     history: tuple[Mapping[str, Any], ...]
@@ -150,7 +149,7 @@ def fit(
     backbone: Weights | None = None,
     hints: Sequence[Float32] | None = None,
     pool: Pool | None = None,
-    validation: Indices | None = None,
+    validation: Int64 | None = None,
     on_progress: Report | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Fitted:
@@ -274,48 +273,7 @@ def fit(
     )
 
 
-def predict(model: keras.Model, patches: Float32) -> Float32:
-    """Score patches with the float network: `(n, mels, frames)` to `(n, labels)` probabilities."""
-    if len(patches) == 0:
-        return np.empty((0, model.output_shape[-1]), np.float32)
-    return np.concatenate(
-        [np.asarray(model(patches[i : i + 256, :, :, None], training=False)) for i in range(0, len(patches), 256)]
-    )
-
-
-def clip_probabilities(
-    score: Callable[[Float32], Float32], frontend: Frontend, log_mels: Sequence[Float32], rule: postprocessing.ClipRule
-) -> tuple[Float32, list[Float32]]:
-    """Score clips by the model's rule.
-
-    Parameters
-    ----------
-    score
-        Patches to probabilities: a partial of `predict`, or `Int8Model.predict`.
-    frontend, log_mels
-        As in `fit`.
-    rule
-        How patches make a clip.
-
-    Returns
-    -------
-    clips : (clips, labels) float32
-    patches : list of (patches, labels) float32
-        One array a clip.
-    """
-    cut = [frontend.patches(log_mel) for log_mel in log_mels]
-    if not cut:
-        return score(np.empty((0, frontend.n_mels, frontend.patch_frames), np.float32)), []
-    scored = score(np.concatenate(cut))
-    by_clip = np.split(scored, np.cumsum([len(patches) for patches in cut])[:-1])
-    rows = [
-        postprocessing.clip_scores(probabilities, frontend.loudness_db(log_mel), rule)
-        for probabilities, log_mel in zip(by_clip, log_mels, strict=True)
-    ]
-    return np.stack(rows), list(by_clip)
-
-
-def split_validation(targets: Float32, groups: Sequence[str], settings: TrainingSettings) -> Indices:
+def split_validation(targets: Float32, groups: Sequence[str], settings: TrainingSettings) -> Int64:
     """Choose validation clips by whole groups, label by label.
 
     A label gives groups until its share is reached, and keeps at least two groups to learn from; with fewer than three
@@ -371,7 +329,7 @@ def _validate(
 ) -> tuple[postprocessing.ClipRule, float, float]:
     _, by_clip = clip_probabilities(partial(predict, model), frontend, clips, rule)
     loudness_db = [frontend.loudness_db(clip) for clip in clips]
-    chosen, honest = postprocessing.choose_rule(by_clip, loudness_db, present, absent, rule, pooling=pooling)
+    chosen, honest = calibration.choose_rule(by_clip, loudness_db, present, absent, rule, pooling=pooling)
     right = [
         metrics.right(rows, np.tile(there, (len(rows), 1)), np.tile(away, (len(rows), 1)), rule.head).mean()
         for rows, there, away in zip(by_clip, present, absent, strict=True)

@@ -14,21 +14,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from labeltool.active_learning import strategies
-from labeltool.audio.frontend import Float32, Frontend
+from labeltool.audio import descriptors
+from labeltool.audio.descriptors import hellinger_embeddings
+from labeltool.audio.frontend import Frontend
 from labeltool.networks import build as networks
 from labeltool.networks.pretrained_weights import Weights
 from labeltool.training import fit
-from labeltool.training.distillation import hellinger
 from labeltool.training.loop import Report
 from labeltool.training.unlabelled_pool import Pool
+from labeltool.type_aliases import Float32, Float64, Int64
 
 if TYPE_CHECKING:
     import keras
 
-Floats = npt.NDArray[np.float64]
 
 # `Pool.worth` of clips that only their kin vouch for.
 _WORTH = 1 / 3
@@ -79,7 +78,7 @@ def told_by_kin(
     if network is None:
         apart = [heard[i] for i in _some(len(heard), _MOST_TOLD_APART)]
         network = _tell_apart(arch, frontend, apart, settings, backbone, on_progress)
-    described = strategies.standardised(np.stack([strategies.describe(log_mel, frontend) for log_mel in heard]))
+    described = descriptors.standardised(np.stack([descriptors.describe(log_mel, frontend) for log_mel in heard]))
     views = [_features(network, frontend, heard), described.astype(np.float64)]
     alike = np.asarray(np.mean([_cosines(view - view.mean(axis=0)) for view in views], axis=0), np.float64)
     return replace(pool, targets=spread(alike, targets[some], [groups[i] for i in some]), worth=_WORTH)
@@ -91,7 +90,7 @@ def told_by_ear(embeddings: Float32, targets: Float32, groups: Sequence[str]) ->
     Parameters
     ----------
     embeddings : (labelled + pool, width) float32
-        The labelled clips first; compared as `hints.hellinger` has them.
+        The labelled clips first; compared as `hellinger_embeddings` has them.
     targets : (labelled, labels) float32
         Rows sum to one.
     groups
@@ -102,13 +101,13 @@ def told_by_ear(embeddings: Float32, targets: Float32, groups: Sequence[str]) ->
     (pool, labels) float32
         Probabilities.
     """
-    rows = hellinger(embeddings)
+    rows = hellinger_embeddings(embeddings)
     some = _some(len(targets), _MOST_LABELLED)
     kept = np.concatenate([some, np.arange(len(targets), len(rows))])
     return spread(_cosines(rows[kept] - rows[kept].mean(axis=0)), targets[some], [groups[i] for i in some])
 
 
-def _some(count: int, most: int) -> npt.NDArray[np.int64]:
+def _some(count: int, most: int) -> Int64:
     """Return the places of so many clips at most, spread evenly."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
@@ -141,7 +140,7 @@ def _tell_apart(
     ).model
 
 
-def _features(network: keras.Model, frontend: Frontend, log_mels: Sequence[Float32]) -> Floats:
+def _features(network: keras.Model, frontend: Frontend, log_mels: Sequence[Float32]) -> Float64:
     """Return what a network makes of clips before its head, (clips, features), their loud patches counting most."""
     import keras
 
@@ -153,11 +152,11 @@ def _features(network: keras.Model, frontend: Frontend, log_mels: Sequence[Float
         loudness_db = frontend.loudness_db(log_mel).astype(np.float64)
         weights = 10.0 ** ((loudness_db - loudness_db.max()) / 10.0)
         means.append(weights @ np.maximum(of_clip, 0.0) / weights.sum())
-    # Roots, as of a borrowed ear's embeddings (`hints.hellinger`): activations compare better by them.
+    # Roots, as of a borrowed ear's embeddings (`hellinger_embeddings`): activations compare better by them.
     return np.asarray(np.sqrt(means), np.float64)
 
 
-def spread(alike: Floats, targets: Float32, groups: Sequence[str]) -> Float32:
+def spread(alike: Float64, targets: Float32, groups: Sequence[str]) -> Float32:
     """Spread the labels of some clips over the others.
 
     Parameters
@@ -189,12 +188,12 @@ def spread(alike: Floats, targets: Float32, groups: Sequence[str]) -> Float32:
     return _sharpened(_word(reach[labelled:, :labelled], told), sharper).astype(np.float32)
 
 
-def _cosines(rows: Floats) -> Floats:
+def _cosines(rows: Float64) -> Float64:
     unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
     return np.asarray(unit @ unit.T, np.float64)
 
 
-def _graph(alike: Floats) -> Floats:
+def _graph(alike: Float64) -> Float64:
     """Return weights between clips and their kin, symmetric, normalised by how many kin both have."""
     others = np.where(np.eye(len(alike), dtype=bool), -np.inf, alike)
     kin = np.argsort(-others, axis=1, kind="stable")[:, : min(_KIN, len(alike) - 1)]
@@ -206,13 +205,13 @@ def _graph(alike: Floats) -> Floats:
     return np.asarray(weights / np.sqrt(degrees[:, None] * degrees[None, :]), np.float64)
 
 
-def _word(reach: Floats, told: Floats) -> Floats:
+def _word(reach: Float64, told: Float64) -> Float64:
     """Return what some clips are held to be: every label has the same voice, however many clips have it."""
     voices = reach @ (told / np.maximum(told.sum(axis=0), 1e-9))
     return np.asarray(voices / np.maximum(voices.sum(axis=1, keepdims=True), 1e-12), np.float64)
 
 
-def _sharpness(said: Floats, true: Floats) -> float:
+def _sharpness(said: Float64, true: Float64) -> float:
     """Return the power of which what was said of some clips tells best what they are."""
 
     def loss(power: float) -> float:
@@ -222,6 +221,6 @@ def _sharpness(said: Floats, true: Floats) -> float:
     return float(min(_SHARPER, key=loss))
 
 
-def _sharpened(word: Floats, power: float) -> Floats:
+def _sharpened(word: Float64, power: float) -> Float64:
     powers = word**power
     return np.asarray(powers / np.maximum(powers.sum(axis=1, keepdims=True), 1e-300), np.float64)

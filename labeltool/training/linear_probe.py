@@ -6,144 +6,27 @@ clips, labels the others, and the small network learns from those: distillation 
 
 from __future__ import annotations
 
-import hashlib
-import uuid
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from labeltool.audio import files
-from labeltool.audio.feature_cache import heard_span
-from labeltool.audio.frontend import Frontend
-from labeltool.errors import LabeltoolError
+from labeltool.audio.descriptors import hellinger_embeddings
 from labeltool.networks.heads import Head
-from labeltool.pretrained.model import Ear
-from labeltool.records import StoredClip
-from labeltool.training.distillation import STEP_S, Directions, hellinger, sample
+from labeltool.type_aliases import Float32, Float64
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
 
-Float32 = npt.NDArray[np.float32]
 
-Report = Callable[..., None]
 Classifier = Callable[[Float32], Float32]
 
-_LISTENING = "listening with the teacher"
-_MOMENTS, _SCORES = ".hellinger", ".scores"
 _REVIEWS = 4
-# So many clips settle what hints mean, however many there are.
-_SETTLED_BY = 512
 _REGULARISATION = 0.01
 # Two answers, of which one is rare, are told apart by a bolder classifier than one of many labels.
 _REGULARISATION_BY_LABEL = 0.1
 # What a person said counts as much as so many clips of the pool.
 _LABELLED_WEIGHT = 3.0
-
-
-def embed_clips(
-    ear: Ear, directory: Path, clips: Sequence[StoredClip], *, report: Report
-) -> tuple[dict[str, Float32], dict[str, LabeltoolError]]:
-    """Embed clips, each only once: `directory/<ear>/` keeps what was computed and may be deleted at will.
-
-    Returns
-    -------
-    embeddings
-        Clip key to (2 * width,) float32.
-    failed
-        Clip key to error, of the clips that could not be read.
-    """
-    embeddings: dict[str, Float32] = {}
-    failed: dict[str, LabeltoolError] = {}
-    for place, clip in enumerate(clips):
-        try:
-            embeddings[clip.key] = _kept(
-                directory,
-                ear,
-                clip,
-                (clip.start_s, clip.end_s),
-                "",
-                ear.embed,
-                partial(report, _LISTENING, place, len(clips)),
-            )
-        except LabeltoolError as error:
-            failed[clip.key] = error
-    return embeddings, failed
-
-
-def score_clips(
-    ear: Ear, directory: Path, clips: Sequence[StoredClip], *, report: Report
-) -> tuple[dict[str, Float32], dict[str, LabeltoolError]]:
-    """Score clips by an ear's own classes, each only once, as `embed_clips` does.
-
-    Returns
-    -------
-    scores
-        Clip key to (classes,) float32: the mean over windows that overlap by half, of which those without any sound,
-        which only fill a clip up, are left out; zeros where none has any.
-    failed
-        As there.
-    """
-    scores: dict[str, Float32] = {}
-    failed: dict[str, LabeltoolError] = {}
-    for place, clip in enumerate(clips):
-        told = partial(report, "listening by its classes", place, len(clips))
-        try:
-            kind = f"{_SCORES}-{ear.card.activation}"
-            make = partial(_mean_scores, ear)
-            scores[clip.key] = _kept(directory, ear, clip, (clip.start_s, clip.end_s), kind, make, told)
-        except LabeltoolError as error:
-            failed[clip.key] = error
-    return scores, failed
-
-
-def hints_for(
-    ear: Ear, directory: Path, clips: Sequence[StoredClip], frontend: Frontend, *, report: Report
-) -> tuple[dict[str, Float32], dict[str, LabeltoolError]]:
-    """Tell what an ear makes of clips that teach, moment by moment, for a network to learn (`labeltool.hints`).
-
-    Parameters
-    ----------
-    clips
-        By these it is settled what a hint's numbers mean, too: none that checks the network may be among them.
-    frontend
-        The network's: the ear hears what it hears.
-
-    Returns
-    -------
-    hints
-        Clip key to (moments, width of a hint) float32.
-    failed
-        Clip key to error, of the clips that could not be read.
-    """
-    failed: dict[str, LabeltoolError] = {}
-
-    def embeddings(place: int) -> Float32:
-        clip = clips[place]
-        span = heard_span(clip, frontend)
-        make = partial(_moments, ear, span[1] - span[0])
-        return _kept(directory, ear, clip, span, _MOMENTS, make, partial(report, _LISTENING, place, len(clips)))
-
-    some = set(np.linspace(0, len(clips) - 1, min(len(clips), _SETTLED_BY)).astype(int).tolist())
-    rows: list[Float32] = []
-    for place, clip in enumerate(clips):
-        try:
-            heard = embeddings(place)
-        except LabeltoolError as error:
-            failed[clip.key] = error
-            continue
-        if place in some or not rows:
-            rows.append(sample(heard, len(some)))
-    if not rows:
-        return {}, failed
-    directions = Directions.of(np.concatenate(rows))
-    # Read again rather than held: a clip's embeddings are as large as its sound, its hints small.
-    kept = [place for place, clip in enumerate(clips) if clip.key not in failed]
-    return {clips[place].key: directions.hints(embeddings(place)) for place in kept}, failed
 
 
 def taught(head: Head, known: Float32, present: Float32, absent: Float32, pool: Float32) -> Classifier:
@@ -169,7 +52,7 @@ def taught(head: Head, known: Float32, present: Float32, absent: Float32, pool: 
     """
     from threadpoolctl import threadpool_limits
 
-    rows = hellinger(np.concatenate([known, pool]))
+    rows = hellinger_embeddings(np.concatenate([known, pool]))
     axes = _span(rows)
     labels = present.shape[1]
     # Small products: beside other work, threads for them would mostly wait for each other.
@@ -181,7 +64,7 @@ def taught(head: Head, known: Float32, present: Float32, absent: Float32, pool: 
     def told(embeddings: Float32) -> Float32:
         shares = np.zeros((len(embeddings), labels), np.float32)
         for label, model in models.items() if len(embeddings) else ():
-            held = model.predict_proba(hellinger(embeddings) @ axes)
+            held = model.predict_proba(hellinger_embeddings(embeddings) @ axes)
             if head == "softmax":
                 shares[:, model.classes_] = held
             else:
@@ -191,7 +74,7 @@ def taught(head: Head, known: Float32, present: Float32, absent: Float32, pool: 
     return told
 
 
-def _span(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _span(rows: Float64) -> Float64:
     """Return orthonormal axes of the space that some rows lie in, (width, at most as many as rows).
 
     The weights of a classifier with a quadratic penalty are sums of its rows: along these axes it is the very same, and
@@ -237,7 +120,7 @@ def teach_each_label(embeddings: Float32, present: Float32, absent: Float32) -> 
     present, absent : (pool, labels) float32
         Probabilities that sum to one; both zero for a label of which nothing was heard, or nothing denied.
     """
-    rows = hellinger(embeddings)
+    rows = hellinger_embeddings(embeddings)
     known, pool = rows[: len(present)], rows[len(present) :]
     told = np.zeros((2, len(pool), present.shape[1]), np.float32)
     if len(pool):
@@ -264,45 +147,3 @@ def _classifier(rows: Any, labels: Any, weights: Any, regularisation: float = _R
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(C=regularisation, max_iter=500).fit(rows, labels, sample_weight=weights)
-
-
-def _kept(
-    directory: Path,
-    ear: Ear,
-    clip: StoredClip,
-    span: tuple[float, float],
-    kind: str,
-    make: Callable[[npt.NDArray[np.int16]], npt.NDArray[np.floating]],
-    report: Callable[[], None],
-) -> Float32:
-    """Return what is kept of a clip, or make it of the span's samples now; what cannot be read is made anew."""
-    heard = clip.key if span == (clip.start_s, clip.end_s) else f"{clip.key} {span[0]:.6f} {span[1]:.6f}"
-    path = directory / ear.name / f"{hashlib.sha256(heard.encode()).hexdigest()}{kind}.npy"
-    try:
-        return np.asarray(np.load(path, allow_pickle=False), np.float32)
-    except (OSError, ValueError, EOFError):
-        report()
-    files.require_content(clip.path, clip.sha256)
-    made = make(files.read_pcm(clip.path, *span, ear.card.rate_hz))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
-    with unfinished.open("wb") as file:
-        np.save(file, made)
-    unfinished.replace(path)
-    return np.asarray(made, np.float32)
-
-
-def _moments(ear: Ear, duration_s: float, pcm: npt.NDArray[np.int16]) -> npt.NDArray[np.float16]:
-    # What a file is too short for is silence on both sides, as the network hears it.
-    missing = max(0, round(duration_s * ear.card.rate_hz) - len(pcm))
-    padded = np.pad(pcm, (missing // 2, missing - missing // 2))
-    return np.asarray(hellinger(ear.embed_moments(padded, STEP_S)), np.float16)
-
-
-def _mean_scores(ear: Ear, pcm: npt.NDArray[np.int16]) -> Float32:
-    window = ear.card.window
-    padded = np.pad(pcm, (0, max(0, window - len(pcm))))
-    starts = range(0, len(padded) - window + 1, max(1, window // 2))
-    rows = [ear.probabilities(one) for first in starts if (one := padded[first : first + window]).any()]
-    silent = np.zeros(len(ear.card.classes), np.float32)
-    return np.asarray(np.mean(rows, axis=0) if rows else silent, np.float32)

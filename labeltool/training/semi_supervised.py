@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labeltool.audio.feature_cache import FeatureCache
-from labeltool.audio.frontend import Float32
-from labeltool.inference.clip_features import Hearing, files_of, hear, some_of
+from labeltool.errors import files_of
+from labeltool.inference.clip_features import Hearing, hear, some_of
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip
 from labeltool.training.splits import groups_of_fold, kept_from_pools
 from labeltool.training.targets import Lesson
 from labeltool.training.unlabelled_pool import Pool
+from labeltool.type_aliases import Float32, Int64, Progress
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from labeltool.pretrained.model import Ear
 
 # More clips without a verdict than this are not learnt from: listening to them all would take longer than they teach.
@@ -67,13 +66,13 @@ def gather(
     project: Project,
     cache: FeatureCache,
     lessons: Lesson,
-    held_out: npt.NDArray[np.int64],
+    held_out: Int64,
     waiting: Sequence[StoredClip],
     *,
     teacher: Ear | None,
     share: float,
     seed: int,
-    report: Callable[..., None],
+    report: Progress,
 ) -> Gathered:
     """Hear what waits for an answer, a part of it where there is much, and let the teacher tell of it if there is one.
 
@@ -99,8 +98,10 @@ def gather(
     groups = [clip.group for clip in hearing.clips]
     if teacher is None:
         return Gathered(Pool(hearing.log_mels, groups), hearing, None)
+    from labeltool.pretrained.clip_cache import embed_clips
+    from labeltool.training.distillation import hints_for
     from labeltool.training.label_propagation import told_by_ear
-    from labeltool.training.linear_probe import embed_clips, hints_for, teach_each_label
+    from labeltool.training.linear_probe import teach_each_label
 
     learnt = np.setdiff1d(np.arange(len(lessons.clips)), held_out)
     known = [lessons.clips[i] for i in learnt]

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labeltool.audio.frontend import Float32
 from labeltool.errors import LabeltoolError
 from labeltool.networks.heads import Head
 from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.training.splits import groups_of_fold
+from labeltool.type_aliases import Float32
 
 # Two people who differ on a clip, or a slip of the finger, do not make a project of several labels a clip.
 _SEVERAL_FROM = 0.05

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from labeltool.evaluation.measure import measure
 from labeltool.inference.clip_features import cache_of, hear
 from labeltool.networks import model_folder
 from labeltool.networks.architectures import frontend_of
-from labeltool.networks.postprocessing import pooling_named
+from labeltool.networks.calibration import pooling_named
 from labeltool.pretrained.card import read_card
 from labeltool.project import Project
 from labeltool.records import StoredClip
@@ -25,14 +25,13 @@ from labeltool.training.budget import seconds_after_training
 from labeltool.training.semi_supervised import gather
 from labeltool.training.targets import Lesson
 from labeltool.training.warm_start import Parent, state, validation_of
+from labeltool.type_aliases import Progress
 
 if TYPE_CHECKING:
     import keras
 
     from labeltool.pretrained.model import Ear
 
-Report = Callable[..., None]
-"""Called with stage, done, total and a text."""
 
 # What a bare file that does not say is taken to hear at.
 _TEACHERS_RATE_HZ = 16_000
@@ -95,7 +94,7 @@ def teach(
     parent: Parent | None,
     directory: Path,
     *,
-    report: Report,
+    report: Progress,
     checked_on: Collection[str] | None = None,
     waiting: Sequence[StoredClip] = (),
 ) -> Taught:

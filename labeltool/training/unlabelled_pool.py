@@ -10,9 +10,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Float32 = npt.NDArray[np.float32]
+from labeltool.type_aliases import Float32, Float64
 
 # However large the pool is, so much of what is drawn comes from clips that people labelled.
 _LABELLED_SHARE = 1 / 3
@@ -62,7 +61,7 @@ class Pool:
         return (nothing if self.targets is None else self.targets, nothing if self.absent is None else self.absent)
 
 
-def draw_weights(n_labelled: int, pool: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def draw_weights(n_labelled: int, pool: Float64) -> Float64:
     """Put the weights of labelled clips before a pool's, `(n_labelled + pool,)`: no pool drowns what people said."""
     at_least = _LABELLED_SHARE / (1 - _LABELLED_SHARE) * float(pool.sum()) / n_labelled
     return np.concatenate([np.full(n_labelled, max(1.0, at_least)), pool])

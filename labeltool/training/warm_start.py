@@ -16,10 +16,10 @@ from labeltool.records import LabelledClip
 from labeltool.store import Store, clips, models
 from labeltool.training.splits import groups_of_fold, hold_out, kept_from_pools
 from labeltool.training.targets import Lesson
+from labeltool.type_aliases import Int64
 
 if TYPE_CHECKING:
     import keras
-    import numpy.typing as npt
 
 
 FEWEST_TO_JUDGE_BY = 8
@@ -71,7 +71,7 @@ def newest_parent(
     return Parent(newest.id, files, networks.widen_head(network, told, lessons.labels, lessons.head))
 
 
-def validation_of(lessons: Lesson, parent: Parent | None, *, share: float, seed: int) -> npt.NDArray[np.int64]:
+def validation_of(lessons: Lesson, parent: Parent | None, *, share: float, seed: int) -> Int64:
     """Choose validation clips: of a warm start the parent's, and a share of the groups it has never met.
 
     What an ancestor has learnt from can check nothing any more, and what checked it must not be learnt from. Where a

@@ -1,0 +1,4 @@
+"""Small helpers without a subject of their own: locks, a stage clock, the microsecond grid.
+
+Uses errors and type aliases only.
+"""

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from labeltool.errors import LabeltoolError
+
 _TRIED_EVERY_S = 0.25
 
 
@@ -46,4 +48,22 @@ def in_turn(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
                 time.sleep(_TRIED_EVERY_S)
             else:
                 break
+        yield
+
+
+@contextmanager
+def alone(path: Path, what: str) -> Iterator[None]:
+    """Let one process at a time do something; the lock, a file, goes with the process, however it ends.
+
+    Raises
+    ------
+    LabeltoolError
+        When another is at it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise LabeltoolError(f"another {what} of this project is under way", remedy="wait for it") from error
         yield

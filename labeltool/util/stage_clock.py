@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+
+from labeltool.type_aliases import Progress
 
 
 class StageClock:
@@ -17,16 +18,16 @@ class StageClock:
         What is under way before the first report.
     """
 
-    def __init__(self, report: Callable[..., None], stage: str) -> None:
+    def __init__(self, report: Progress, stage: str) -> None:
         self._report = report
         self._stage = stage
         self._since_s = time.monotonic()
         self._spent_s: dict[str, float] = {}
 
-    def __call__(self, stage: str, *told: object) -> None:
+    def __call__(self, stage: str, done: int, total: int, text: str = "", /) -> None:
         """Report how far a stage is; the one before it, if it was another, has ended."""
         self._turn_to(stage)
-        self._report(stage, *told)
+        self._report(stage, done, total, text)
 
     def spent(self) -> dict[str, float]:
         """Return the seconds of each stage until now, in the order they began."""

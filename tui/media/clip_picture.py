@@ -6,15 +6,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.audio.files import read_span
 from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
-
-Float32 = npt.NDArray[np.float32]
-Int16 = npt.NDArray[np.int16]
+from labeltool.type_aliases import Float32, Float64, Int16
 
 PLAYBACK_RATE_HZ = 48_000
 """The rate every clip is brought to, so that one open device plays them all."""
@@ -52,7 +49,7 @@ class Sight:
     """
 
     picture: Float32
-    band_hz: npt.NDArray[np.float64]
+    band_hz: Float64
     envelope: Float32
     loudest_db: float
     quiet_db: float
@@ -110,7 +107,7 @@ def load(clip: StoredClip) -> Sound:
     )
 
 
-def draw(mono: Float32, rate: int) -> tuple[Float32, npt.NDArray[np.float64]]:
+def draw(mono: Float32, rate: int) -> tuple[Float32, Float64]:
     """Compute the picture of a sound: `((bands, frames) float32 dB, (bands,) Hz)`.
 
     It is for the eye alone, at the file's own rate: what the network hears is `Frontend`'s and ends at 7.5 kHz.

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ
-
-Int16 = npt.NDArray[np.int16]
+from labeltool.type_aliases import Float32, Int16
 
 SPEEDS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 """Times the recorded speed; the pitch follows, as on tape."""
@@ -197,14 +196,14 @@ class Player:
         self._block_frames = 0
         self._fade_in = True
 
-    def _source(self) -> Generator[npt.NDArray[np.float32], int, None]:
+    def _source(self) -> Generator[Float32, int, None]:
         """Give the device what it asks for, for ever."""
         block = np.zeros((0, 1), np.float32)
         while True:
             frames = yield block
             block = self.render(frames)[:, None]
 
-    def render(self, frames: int) -> npt.NDArray[np.float32]:
+    def render(self, frames: int) -> Float32:
         """Return the next samples to go out, `(frames,) float32`: silence while paused and after the end.
 
         Where the sound is not decoded yet it is silent too, and waits.

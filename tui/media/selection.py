@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.store.spans import Mark
+from labeltool.type_aliases import Float64
 
 _SAME_MOMENT_S = 1e-6
 
@@ -85,7 +85,7 @@ class Marking:
             return True
         return False
 
-    def next_edge(self, band_hz: npt.NDArray[np.float64]) -> None:
+    def next_edge(self, band_hz: Float64) -> None:
         """Give the span a band, half the picture at first, and let its top be moved; then its bottom; then neither."""
         if self.low_hz is None or self.high_hz is None:
             quarter = len(band_hz) // 4
@@ -94,7 +94,7 @@ class Marking:
         else:
             self.edge = {None: Edge.TOP, Edge.TOP: Edge.BOTTOM, Edge.BOTTOM: None}[self.edge]
 
-    def move_edge(self, bands: int, band_hz: npt.NDArray[np.float64]) -> None:
+    def move_edge(self, bands: int, band_hz: Float64) -> None:
         """Move the edge up (or, below zero, down) by rows of a picture whose rows have these centres."""
         if self.low_hz is None or self.high_hz is None:
             return
@@ -109,5 +109,5 @@ class Marking:
         self.low_hz = self.high_hz = self.edge = None
 
 
-def _hertz(band: int, band_hz: npt.NDArray[np.float64]) -> float:
+def _hertz(band: int, band_hz: Float64) -> float:
     return float(round(band_hz[band]))

@@ -12,8 +12,7 @@ import numpy.typing as npt
 from labeltool.audio.files import SoundReader
 from labeltool.errors import LabeltoolError
 from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, for_playback
-
-Int16 = npt.NDArray[np.int16]
+from labeltool.type_aliases import Int16
 
 _AHEAD = 4
 _MOST_SECONDS = 90  # 9 MB; a span no longer than this loops without being decoded again

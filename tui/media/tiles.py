@@ -20,8 +20,7 @@ import numpy.typing as npt
 from labeltool.audio.files import SoundReader
 from labeltool.errors import LabeltoolError
 from labeltool.tui.media.clip_picture import BANDS, Eye, Sight, range_of
-
-Float32 = npt.NDArray[np.float32]
+from labeltool.type_aliases import Float32
 
 FRAMES = 64
 _SHORTEST_FRAME_S = 1 / 1024

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labeltool.annotation import listing
-from labeltool.annotation.listing import Listed, Suspicion
+from labeltool.annotation import review
+from labeltool.annotation.listing import Listed
+from labeltool.annotation.review import Suspicion
 from labeltool.store import Store
 from labeltool.tui.keys import REVIEW
 from labeltool.tui.screens.list_base import Found, ListScreen, told
@@ -25,7 +26,7 @@ class ReviewScreen(ListScreen):
 
     def find(self, store: Store) -> Found:
         """Seek the suspicious verdicts."""
-        self._suspicions = {one.clip_id: one for one in listing.suspicions(store)}
+        self._suspicions = {one.clip_id: one for one in review.suspicions(store)}
         return Found(list(self._suspicions), "verdicts that look wrong, the worst first")
 
     def empty(self) -> Sequence[str]:

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
 from textual import work
 
 from labeltool.errors import LabeltoolError
@@ -27,6 +25,7 @@ from labeltool.tui.session import Answer
 from labeltool.tui.widgets.span_lanes import is_of, name_of
 from labeltool.tui.widgets.suggestions import Saying
 from labeltool.tui.widgets.time_track import Box
+from labeltool.type_aliases import Float64
 
 _T = TypeVar("_T")
 
@@ -117,7 +116,7 @@ class SpansScreen(RecordingScreen):
     # -- marking
 
     @property
-    def _band_hz(self) -> npt.NDArray[np.float64]:
+    def _band_hz(self) -> Float64:
         return Eye.of(self.opened.recording.sample_rate_hz if self.opened is not None else 16_000).band_hz
 
     def _mark_changed(self) -> None:

@@ -1,0 +1,4 @@
+"""Parts of the screen, one a file.
+
+Uses media; knows no screen.
+"""

@@ -17,6 +17,7 @@ from labeltool.tui.text import fit
 from labeltool.tui.theme import INK, LEVELS, cell_styles, playhead_styles
 from labeltool.tui.widgets.time_axis import GUTTER, time_axis
 from labeltool.tui.widgets.time_track import Box, Track, over
+from labeltool.type_aliases import Float32
 
 Levels = npt.NDArray[np.intp]
 
@@ -144,7 +145,7 @@ class Spectrogram(Track):
         return ([blank] * above + written + [blank] * height)[:height]
 
 
-def _levels(brightness: npt.NDArray[np.float32]) -> Levels:
+def _levels(brightness: Float32) -> Levels:
     """Round to steps of brightness, staying on the step of the cell before while within reach of it.
 
     A cell is so off by three quarters of a step at most instead of half, and the picture changes colour a fifth less

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -13,6 +12,7 @@ from textual.strip import Strip
 from labeltool.tui.media.clip_picture import Sight
 from labeltool.tui.widgets.time_axis import GUTTER
 from labeltool.tui.widgets.time_track import Box, Track
+from labeltool.type_aliases import Float32
 
 # Bit of each dot of a braille letter, by row and column (Unicode's order).
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
@@ -61,7 +61,7 @@ class Waveform(Track):
         return self._playhead_style
 
 
-def braille(envelope: npt.NDArray[np.float32], columns: int, rows: int) -> list[str]:
+def braille(envelope: Float32, columns: int, rows: int) -> list[str]:
     """Draw an envelope `(2, bins)` of lowest and highest samples as `rows` lines of `columns` braille letters."""
     bins = envelope.shape[1]
     wide, high = 2 * columns, 4 * rows

@@ -1,0 +1,4 @@
+"""C sources and headers: frontend tables, the network, ST's configuration.
+
+Uses `tflite`.
+"""

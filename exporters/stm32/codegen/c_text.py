@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from labeltool.type_aliases import Float32
+
 _PLAIN = frozenset(range(0x20, 0x7F)) - set(b'"\\?')
 _LITERAL_LENGTH = 96
 _LINE_LENGTH = 110
@@ -68,7 +70,7 @@ def c_float(value: float) -> str:
     return f"{text}F" if "." in text or "e" in text else f"{text}.0F"
 
 
-def c_array(declaration: str, values: npt.NDArray[np.float32] | npt.NDArray[np.integer[Any]]) -> str:
+def c_array(declaration: str, values: Float32 | npt.NDArray[np.integer[Any]]) -> str:
     """Return the definition of an array, `declaration[n] = {...};`, its lines filled."""
     suffix = "U" if values.dtype.kind == "u" else ""
     constants = (c_float(value) if values.dtype == np.float32 else f"{value}{suffix}" for value in values.tolist())

@@ -9,13 +9,14 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.frontend import Float32, Frontend
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_string
 from labeltool.exporters.stm32.codegen.st_mel_tables import without_zeros
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import POOLINGS
+from labeltool.type_aliases import Float32, Float64, Int64
 
 RUN_VERSION = 1
 """Version of the lines that `aed_run` and firmware print."""
@@ -244,7 +245,7 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
     return source, text
 
 
-def _input_order(points: int) -> npt.NDArray[np.int64]:
+def _input_order(points: int) -> Int64:
     """Return which input stands at each place: every fourth one, one after the other, and so on within each quarter."""
     if points == 1:
         return np.zeros(1, np.int64)
@@ -253,7 +254,7 @@ def _input_order(points: int) -> npt.NDArray[np.int64]:
     return np.concatenate([part + offset for offset in range(radix)])
 
 
-def _on_the_circle(turns: npt.NDArray[np.float64]) -> npt.NDArray[np.complex64]:
+def _on_the_circle(turns: Float64) -> npt.NDArray[np.complex64]:
     """Return exp(-2 pi i turns); quarters are exact, as sine and cosine are not there."""
     angle = 2.0 * np.pi * turns
     return np.asarray(np.round(np.cos(angle), 15) - 1j * np.round(np.sin(angle), 15), np.complex64)

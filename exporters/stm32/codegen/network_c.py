@@ -57,7 +57,9 @@ def write_c(tflite: bytes, directory: Path) -> None:
     program = lower(read_graph(tflite))
     header, source = model_c(program, our_plan(program), hashlib.sha256(tflite).hexdigest())
     texts = {"aed_model.h": header, "aed_model.c": source}
-    texts |= {name: files("labeltool.exporters.stm32").joinpath("csrc", name).read_text(encoding="utf-8") for name in SOURCES}
+    texts |= {
+        name: files("labeltool.exporters.stm32").joinpath("csrc", name).read_text(encoding="utf-8") for name in SOURCES
+    }
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8", newline="\n")
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.frontend import Float32, Frontend
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_array
+from labeltool.type_aliases import Float32, Int64
 
 _RATES_HZ = (16_000, 48_000)
 
@@ -72,7 +73,7 @@ def sparse_filters(frontend: Frontend) -> SparseFilters:
     return SparseFilters(coefficients, starts.astype(np.uint32), (starts + lengths - 1).astype(np.uint32))
 
 
-def without_zeros(filters: Float32) -> tuple[Float32, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def without_zeros(filters: Float32) -> tuple[Float32, Int64, Int64]:
     """Return the coefficients of filters, (bands, bins), band after band; the first bin of each; how many it weighs."""
     starts = (filters != 0).argmax(axis=1)
     stops = filters.shape[1] - (filters[:, ::-1] != 0).argmax(axis=1)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
+from labeltool.type_aliases import Int8, Int32
 
 _IDENTIFIER = b"TFL3"
 
@@ -32,7 +32,7 @@ class Tensor:
     dtype: str
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
-    constant: npt.NDArray[np.int8] | npt.NDArray[np.int32] | None
+    constant: Int8 | Int32 | None
     constant_bytes: int
 
 

@@ -11,15 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.tflite.fixed_point import fixed_point, multipliers, radius
 from labeltool.exporters.stm32.tflite.geometry import same_padding, window_lead
 from labeltool.exporters.stm32.tflite.graph import Graph, Operator, Tensor
-
-Int8 = npt.NDArray[np.int8]
-Int32 = npt.NDArray[np.int32]
+from labeltool.type_aliases import Int8, Int32
 
 _SAME, _VALID = 0, 1
 _ACTIVATIONS = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}

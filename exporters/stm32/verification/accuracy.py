@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.audio.feature_cache import clip_pcm
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
-from labeltool.exporters.stm32.verification.toolchain import Bench, Pcm
+from labeltool.exporters.stm32.verification.toolchain import Bench
 from labeltool.exporters.stm32.verification.validation_set import Part, held_out, labels_in_turn
 from labeltool.inference import scoring
 from labeltool.networks.model_folder import KERAS
+from labeltool.type_aliases import Bools, Float32, Int16, Int64
 
 _AT_ONCE = 2
-
-Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +26,8 @@ class HeldOut:
     """Clips, their samples, and which labels are on each, `(clips, labels)`."""
 
     part: Part
-    pcm: list[Pcm]
-    truth: npt.NDArray[np.bool_]
+    pcm: list[Int16]
+    truth: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +42,8 @@ class Accuracy:
 
     part: Part
     labels: tuple[str, ...]
-    truth: npt.NDArray[np.bool_]
-    answers: dict[str, Indices]
+    truth: Bools
+    answers: dict[str, Int64]
 
     def share(self, path: str) -> float:
         """Return the share of clips of which a path's likeliest label is there, 0 to 1."""
@@ -61,7 +59,7 @@ class Accuracy:
             for label, of_label in zip(self.labels, self.truth.T, strict=True)
         }
 
-    def _right(self, path: str) -> npt.NDArray[np.bool_]:
+    def _right(self, path: str) -> Bools:
         return np.asarray(self.truth[np.arange(len(self.truth)), self.answers[path]])
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,5 +120,5 @@ def measure(source: Source, bench: Bench, clips: HeldOut) -> Accuracy:
     return Accuracy(clips.part, model.labels, clips.truth, answers)
 
 
-def _best(probabilities: Sequence[npt.NDArray[np.float32]]) -> Indices:
+def _best(probabilities: Sequence[Float32]) -> Int64:
     return np.asarray(np.stack(probabilities).argmax(axis=1), np.int64)

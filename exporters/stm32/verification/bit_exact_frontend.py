@@ -10,11 +10,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.frontend import Float32, Frontend
+from labeltool.audio.frontend import Frontend
 from labeltool.exporters.stm32.codegen.frontend_tables import fft_tables, mel_bands
 from labeltool.exporters.stm32.tflite.summary import Tensor
-
-Codes = npt.NDArray[np.int8]
+from labeltool.type_aliases import Float32, Int8, Int16
 
 # The polynomial of `aed_log2`, highest power first.
 _LOG2 = (
@@ -31,7 +30,7 @@ _LOG2 = (
 _DECIBELS = np.float32(3.01029992)
 
 
-def log_mel(frontend: Frontend, pcm: npt.NDArray[np.int16]) -> Float32:
+def log_mel(frontend: Frontend, pcm: Int16) -> Float32:
     """Compute log-mel frames as the chip does.
 
     Parameters
@@ -58,13 +57,13 @@ def log_mel(frontend: Frontend, pcm: npt.NDArray[np.int16]) -> Float32:
     return np.asarray((decibels - np.float32(frontend.offset_db)) / np.float32(frontend.scale_db), np.float32)
 
 
-def patches(frontend: Frontend, frames: Float32, network_input: Tensor) -> tuple[Codes, Float32]:
+def patches(frontend: Frontend, frames: Float32, network_input: Tensor) -> tuple[Int8, Float32]:
     """Make the network's input of log-mel frames as the chip does.
 
     Returns
     -------
     (patches, n_mels, patch_frames) int8
-        Codes.
+        Int8.
     (patches,) float32
         How loud each patch is, decibels.
     """
@@ -82,7 +81,7 @@ def patches(frontend: Frontend, frames: Float32, network_input: Tensor) -> tuple
     return np.ascontiguousarray(codes.transpose(0, 2, 1)), loudness
 
 
-def in_float64(frontend: Frontend, pcm: npt.NDArray[np.int16], network_input: Tensor) -> Codes:
+def in_float64(frontend: Frontend, pcm: Int16, network_input: Tensor) -> Int8:
     """Compute the network's input by the frontend's definition in float64, `(patches, n_mels, patch_frames) int8`."""
     starts = frontend.patch_starts(frontend.n_frames(len(pcm)))
     if len(starts) == 0:

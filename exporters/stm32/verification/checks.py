@@ -18,8 +18,9 @@ from labeltool.errors import LabeltoolError
 from labeltool.exporters.atomic_folder import MANIFEST
 from labeltool.exporters.stm32.tflite.summary import Tensor
 from labeltool.exporters.stm32.verification import bit_exact_frontend
-from labeltool.exporters.stm32.verification.toolchain import MACHINES, Bench, Pcm
+from labeltool.exporters.stm32.verification.toolchain import MACHINES, Bench
 from labeltool.networks.model_folder import INT8, LABELS, one_line
+from labeltool.type_aliases import Int16
 
 Outcome = Literal["passed", "failed", "not run"]
 
@@ -52,7 +53,7 @@ class Package:
     input: Tensor
 
     @property
-    def golden_pcm(self) -> Pcm:
+    def golden_pcm(self) -> Int16:
         """The clips of the self-test, `(clips, samples) int16`, read from its header."""
         text = (self.directory / "test" / "golden_pcm.h").read_text(encoding="utf-8")
         clips = re.findall(r"\{([^{}]+)\}", text)
@@ -139,7 +140,7 @@ def host_checks(package: Package, bench: Bench) -> Iterator[Check]:
     yield _check_network(package, bench)
 
 
-def check_features(package: Package, bench: Bench, clips: list[Pcm], which: str) -> Check:
+def check_features(package: Package, bench: Bench, clips: list[Int16], which: str) -> Check:
     """Hold the C front end against float64, value by value."""
     name = f"host: features within one int8 step of float64, {which}"
     values = off = 0

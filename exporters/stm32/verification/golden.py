@@ -6,10 +6,9 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.audio.feature_cache import clip_pcm
-from labeltool.audio.frontend import Float32, Frontend
+from labeltool.audio.frontend import Frontend
 from labeltool.exporters.stm32.codegen.c_text import c_float, c_string
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.exporters.stm32.verification import bit_exact_frontend
@@ -17,12 +16,11 @@ from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import clip_scores
 from labeltool.networks.quantization import Int8Model
 from labeltool.records import StoredClip
+from labeltool.type_aliases import Float32, Int8, Int16
 
 MOST_CLIPS = 2
 """Clips in the self-test: with their 16-bit samples it must still fit a small chip's flash."""
 
-Pcm = npt.NDArray[np.int16]
-Codes = npt.NDArray[np.int8]
 
 _PER_LINE = 20
 
@@ -42,9 +40,9 @@ class Golden:
         By the clip rule.
     """
 
-    pcm: Pcm
-    codes: Codes
-    scores: Codes
+    pcm: Int16
+    codes: Int8
+    scores: Int8
     probabilities: Float32
 
 
@@ -53,7 +51,7 @@ def golden_samples(frontend: Frontend) -> int:
     return frontend.n_fft + (frontend.patch_frames + frontend.patch_hop - 1) * frontend.hop
 
 
-def loudest_part(clip: StoredClip, frontend: Frontend) -> Pcm:
+def loudest_part(clip: StoredClip, frontend: Frontend) -> Int16:
     """Return the part of a clip in which its loudest patch lies, `(golden_samples,)`; silence follows a short clip.
 
     Raises
@@ -69,7 +67,7 @@ def loudest_part(clip: StoredClip, frontend: Frontend) -> Pcm:
     return np.pad(part, (0, wanted - len(part)))
 
 
-def golden(model: ModelFiles, network: Network, kernels: Int8Model, pcm: Pcm) -> Golden:
+def golden(model: ModelFiles, network: Network, kernels: Int8Model, pcm: Int16) -> Golden:
     """Compute what the chip must say to some clips, `(clips, samples) int16`."""
     codes, scores, probabilities = [], [], []
     for clip in pcm:
@@ -117,7 +115,7 @@ def golden_scores_h(found: Golden, labels: tuple[str, ...]) -> str:
     )
 
 
-def _integers(values: Pcm) -> str:
+def _integers(values: Int16) -> str:
     lines = [values[first : first + _PER_LINE].tolist() for first in range(0, len(values), _PER_LINE)]
     return "".join("        " + ", ".join(map(str, line)) + ",\n" for line in lines)
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from labeltool.audio.frontend import Float32, Frontend
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
+from labeltool.type_aliases import Float32, Int8, Int16
 
 MACHINES = {
     "m4": "Cortex-M4 (mps2-an386)",
@@ -26,9 +26,6 @@ MACHINES = {
 
 # An emulated chip takes seconds for the self-test; one that hangs must not hang the export.
 _TIMEOUT_S = 900
-
-Pcm = npt.NDArray[np.int16]
-Codes = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,17 +125,17 @@ class Bench:
         """Return what the self-test printed on the host."""
         return (self._build / "host" / "selftest.txt").read_text(encoding="utf-8")
 
-    def features(self, pcm: Pcm, frontend: Frontend) -> tuple[Codes, Float32]:
+    def features(self, pcm: Int16, frontend: Frontend) -> tuple[Int8, Float32]:
         """Hear samples: the network's input of each patch, `(patches, n_mels, patch_frames)`, and its loudness, dB."""
         patch = np.dtype([("codes", np.int8, (frontend.n_mels, frontend.patch_frames)), ("loudness", np.float32)])
         found = np.frombuffer(self._probe("features", pcm.tobytes()), patch)
         return found["codes"], found["loudness"]
 
-    def scores(self, codes: Codes, labels: int) -> Codes:
+    def scores(self, codes: Int8, labels: int) -> Int8:
         """Run the network on patches: `(patches, labels) int8`."""
         return np.frombuffer(self._probe("scores", codes.tobytes()), np.int8).reshape(-1, labels)
 
-    def clip(self, pcm: Pcm) -> Float32:
+    def clip(self, pcm: Int16) -> Float32:
         """Answer a clip: samples in, `(labels,)` probabilities out."""
         return np.frombuffer(self._probe("clip", pcm.tobytes()), np.float32)
 

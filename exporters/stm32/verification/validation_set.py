@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
 from labeltool.records import LabelledClip
+from labeltool.type_aliases import Int8
 
 MOST_PATCHES = 64
 """Patches in `val.npz`: `stedgeai validate` on a board takes seconds for each hundred."""
 
-Codes = npt.NDArray[np.int8]
 
 Part = Literal["unseen", "validation", "train"]
 
@@ -33,9 +32,9 @@ class ValidationSet:
     Attributes
     ----------
     inputs : (patches, mels, frames, 1) int8
-        Codes, as the network takes them.
+        Int8, as the network takes them.
     outputs : (patches, labels) int8
-        Codes, as the int8 network gave them.
+        Int8, as the int8 network gave them.
     clips
         The clip each patch is from.
     first_frames
@@ -44,8 +43,8 @@ class ValidationSet:
         What the clips, or others of their groups, were to the model.
     """
 
-    inputs: Codes
-    outputs: Codes
+    inputs: Int8
+    outputs: Int8
     clips: tuple[LabelledClip, ...]
     first_frames: tuple[int, ...]
     part: Part

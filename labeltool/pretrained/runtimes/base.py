@@ -9,13 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from labeltool.audio.files import content_hash
 from labeltool.errors import LabeltoolError
-
-Float32 = npt.NDArray[np.float32]
+from labeltool.type_aliases import Float32
 
 MOST_BYTES = 1 << 30
 """What one tensor may take, 1 GiB: the largest of BirdNET's takes 26 MB, and a made-up shape costs nothing to write."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained.runtimes import base, protobuf
-from labeltool.pretrained.runtimes.base import Anatomy, Float32, Tensor
+from labeltool.pretrained.runtimes.base import Anatomy, Tensor
+from labeltool.type_aliases import Float32
 
 # Fields by number, of onnx.proto (github.com/onnx/onnx).
 _MODEL_IR, _MODEL_GRAPH, _MODEL_FUNCTIONS = 1, 7, 25

@@ -10,7 +10,8 @@ import numpy as np
 
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained.runtimes import base
-from labeltool.pretrained.runtimes.base import Anatomy, Float32, Tensor
+from labeltool.pretrained.runtimes.base import Anatomy, Tensor
+from labeltool.type_aliases import Float32
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

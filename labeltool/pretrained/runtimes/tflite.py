@@ -11,16 +11,8 @@ import numpy as np
 
 from labeltool.errors import LabeltoolError
 from labeltool.networks import quantization
-from labeltool.pretrained.runtimes.base import (
-    MOST_SIZES,
-    Anatomy,
-    Float32,
-    Tensor,
-    is_vector,
-    only_input,
-    read,
-    require_sane,
-)
+from labeltool.pretrained.runtimes.base import MOST_SIZES, Anatomy, Tensor, is_vector, only_input, read, require_sane
+from labeltool.type_aliases import Float32
 
 IDENTIFIER = b"TFL3"
 """What stands at byte 4 of every such file."""
