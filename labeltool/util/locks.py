@@ -1,69 +1,85 @@
-"""One process at a time in a folder, or at a piece of work."""
+"""Locks between processes: one of them at a time does a piece of work.
+
+A lock is an advisory `flock` on a file, through `filelock`: the system releases it with its process, however that ends.
+The file stays behind. A link in its place is not followed.
+"""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from labeltool.errors import LabeltoolError
 
-_TRIED_EVERY_S = 0.25
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+_RETRY_S = 0.25
 
 
 @contextmanager
-def one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait until no other process is at a folder, which is made where it is not there.
-
-    The folder itself is locked: nothing is left behind, and the lock goes with the process, however it ends.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def in_turn(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
-    """Wait until no other process is at a piece of work, for which a file stands; it goes with the process, too.
+def try_lock(path: Path, task: str) -> Iterator[None]:
+    """Hold a lock, or fail at once where another process holds it.
 
     Parameters
     ----------
-    waiting
-        Called again and again while one waits, to tell of it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                waiting()
-                time.sleep(_TRIED_EVERY_S)
-            else:
-                break
-        yield
-
-
-@contextmanager
-def alone(path: Path, what: str) -> Iterator[None]:
-    """Let one process at a time do something; the lock, a file, goes with the process, however it ends.
+    path
+        The lock's file; its folder is made.
+    task
+        What is locked, for the message.
 
     Raises
     ------
     LabeltoolError
-        When another is at it.
+        When another process holds the lock.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise LabeltoolError(f"another {what} of this project is under way", remedy="wait for it") from error
+    lock = _lock(path)
+    if not _acquired(lock):
+        raise LabeltoolError(f"another {task} of this project is under way", remedy="wait for it")
+    try:
         yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def wait_for_lock(path: Path, while_waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold a lock, after waiting for the process that holds it.
+
+    Parameters
+    ----------
+    path
+        The lock's file; its folder is made.
+    while_waiting
+        Called a few times a second while waiting, to report progress.
+    """
+    lock = _lock(path)
+    while not _acquired(lock):
+        if while_waiting is not None:
+            while_waiting()
+        time.sleep(_RETRY_S)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock(path: Path) -> FileLock:
+    from filelock import FileLock  # 20 ms that light commands need not pay
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Without the fallback to a file that only stands for a lock: it would outlive a killed process.
+    return FileLock(path, fallback_to_soft=False)
+
+
+def _acquired(lock: FileLock) -> bool:
+    from filelock import Timeout
+
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True
