@@ -1,20 +1,19 @@
-"""Frames of clips, log-mels for the most, computed once in several processes and read back by memory map.
+"""Frames of clips, mostly log-mels, computed once in several processes and read back by memory map.
 
-Under `directory/<frontend fingerprint>/` lie shards: `<name>.npy` holds the frames of some clips, one after the other,
-`<name>.json` says which. A shard is written beside and renamed, its index last, and never changed: an interrupted run
-keeps what was done, a damaged shard is passed over and its clips are computed anew. The folder may be deleted at will.
+`directory/<frontend fingerprint>/` has shards: `<name>.npy` is the frames of some clips, one after the other,
+`<name>.json` its index. A shard is written atomically, its index last, and never changed: an interrupted run keeps
+what was done, a damaged shard is skipped and its clips are computed again. The folder may be deleted at will.
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import uuid
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +23,11 @@ from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16
+from labeltool.util.atomic_write import open_atomic, write_text
+from labeltool.util.process_pool import map_in_processes
 
-Framer = Callable[[Int16], Float32]
-"""Samples, (samples,) int16 at a frontend's rate, to its frames, (frames, columns) float32."""
+FrameFunction = Callable[[Int16], Float32]
+"""Computes a frontend's frames, (frames, columns) float32, of samples at its rate, (samples,) int16."""
 
 _CLIPS_PER_SHARD = 64
 # Fewer clips than this are done here: a spawned process costs more than it saves.
@@ -35,17 +36,17 @@ _CLIPS_WORTH_A_PROCESS = 48
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a clip's frames lie."""
+    """A clip's frames in a shard."""
 
     shard: Path
     first: int
     frames: int
 
 
-def heard_span(clip: StoredClip, frontend: Frontend) -> tuple[float, float]:
-    """Return from where to where of its recording a clip is heard, seconds.
+def padded_span(clip: StoredClip, frontend: Frontend) -> tuple[float, float]:
+    """Return start and end of the span of its recording that represents a clip, seconds.
 
-    A clip shorter than one patch is heard with the recording around it, the clip in the middle, moved where the file
+    A clip shorter than one patch is extended by the recording around it, the clip in the middle, moved where the file
     begins or ends.
 
     Raises
@@ -62,7 +63,7 @@ def heard_span(clip: StoredClip, frontend: Frontend) -> tuple[float, float]:
 
 
 def clip_pcm(clip: StoredClip, frontend: Frontend) -> Int16:
-    """Read a clip's samples as the frontend hears them: `heard_span`, and what a file is too short for is silence.
+    """Read the samples of a clip's `padded_span`; silence where the file is too short for it.
 
     Returns
     -------
@@ -72,11 +73,11 @@ def clip_pcm(clip: StoredClip, frontend: Frontend) -> Int16:
     Raises
     ------
     LabeltoolError
-        When the file cannot be read, is another sound by now, or holds nothing where the clip is.
+        When the file cannot be read, has another content now, or ends before the clip.
     """
     files.require_content(clip.path, clip.sha256)
     wanted = frontend.patch_samples
-    pcm = files.read_pcm(clip.path, *heard_span(clip, frontend), frontend.sample_rate_hz)
+    pcm = files.read_pcm(clip.path, *padded_span(clip, frontend), frontend.sample_rate_hz)
     if len(pcm) == 0:
         raise LabeltoolError(
             f"the recording ends before the clip at {clip.start_s:g} s", file=clip.path, remedy="was the file changed?"
@@ -88,25 +89,25 @@ def clip_pcm(clip: StoredClip, frontend: Frontend) -> Int16:
 
 
 class FeatureCache:
-    """The cache of one frontend's frames.
+    """A cache of one frontend's frames.
 
     Parameters
     ----------
     directory
-        The project's `cache/`; made when something is written.
+        In the project's `cache/`; made when something is written.
     frontend
-        Whose fingerprint names the folder underneath.
+        Its fingerprint names the folder underneath.
     frames
-        What makes frames of samples, for other processes too; default the frontend itself.
+        Computes the frames, in other processes too; default the frontend itself.
     """
 
-    def __init__(self, directory: Path, frontend: Frontend, frames: Framer | None = None) -> None:
+    def __init__(self, directory: Path, frontend: Frontend, frames: FrameFunction | None = None) -> None:
         self.frontend = frontend
-        self._frames = frames or frontend.log_mel
+        self._frames = frames or frontend.compute_frames
         self.directory = Path(directory) / frontend.fingerprint
         self._places: dict[str, _Place] = {}
         self._maps: dict[Path, Float32] = {}
-        self._known_shards: set[Path] = set()
+        self._seen_shards: set[Path] = set()
         self._read_indexes()
 
     def __contains__(self, clip: StoredClip) -> bool:
@@ -123,7 +124,7 @@ class FeatureCache:
         Parameters
         ----------
         clips
-            Any; those cached already cost nothing.
+            Any; those in the cache cost nothing.
         workers
             Processes; default one a core, none for a few clips.
         progress
@@ -132,7 +133,7 @@ class FeatureCache:
         Returns
         -------
         dict of clip key to error
-            The clips that could not be read; the others are there all the same.
+            The clips that could not be read; the others are computed all the same.
         """
         self._read_indexes()
         # Neighbours on disk go together; one computation per key.
@@ -147,7 +148,8 @@ class FeatureCache:
         shards = [missing[first : first + size] for first in range(0, len(missing), size)]
         failed: dict[str, LabeltoolError] = {}
         done = 0
-        for clips_done, errors in self._run(shards, wanted_workers):
+        write = partial(_write_shard, self.directory, self.frontend, self._frames)
+        for clips_done, errors in map_in_processes(write, shards, wanted_workers):
             failed.update(errors)
             done += clips_done
             if progress is not None:
@@ -168,28 +170,6 @@ class FeatureCache:
             raise LabeltoolError("the features of a clip are not in the cache", file=clip.path)
         return self._maps[place.shard][place.first : place.first + place.frames]
 
-    def _run(
-        self, shards: Sequence[Sequence[StoredClip]], workers: int
-    ) -> Iterable[tuple[int, dict[str, LabeltoolError]]]:
-        if workers <= 1:
-            for shard in shards:
-                yield _write_shard(self.directory, self.frontend, self._frames, shard)
-            return
-        # Spawned, not forked: the caller may hold threads (the screen, SQLite, TensorFlow).
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, len(shards)), mp_context=context) as pool:
-            running = {
-                pool.submit(_write_shard, self.directory, self.frontend, self._frames, shard) for shard in shards
-            }
-            try:
-                while running:
-                    finished, running = wait(running, return_when=FIRST_COMPLETED)
-                    for future in finished:
-                        yield future.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-
     def _make_directory(self) -> None:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -197,22 +177,22 @@ class FeatureCache:
             raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=self.directory) from error
 
     def _read_indexes(self) -> None:
-        """Learn of shards that appeared since; a damaged one is remembered, so that it is judged once."""
+        """Read the indexes of new shards; a damaged one is checked once."""
         if not self.directory.is_dir():
             return
         for index in sorted(self.directory.glob("*.json")):
             shard = index.with_suffix(".npy")
-            if shard in self._known_shards:
+            if shard in self._seen_shards:
                 continue
-            self._known_shards.add(shard)
+            self._seen_shards.add(shard)
             try:
-                described = json.loads(index.read_text(encoding="utf-8"))
-                places = {str(key): _Place(shard, int(first), int(n)) for key, first, n in described["clips"]}
+                content = json.loads(index.read_text(encoding="utf-8"))
+                places = {str(key): _Place(shard, int(first), int(n)) for key, first, n in content["clips"]}
                 frames = np.load(shard, mmap_mode="r", allow_pickle=False)
                 whole = (
                     frames.dtype == np.float32
                     and frames.shape == (sum(place.frames for place in places.values()), self.frontend.columns)
-                    and zlib.crc32(frames.data) == described["crc32"]
+                    and zlib.crc32(frames.data) == content["crc32"]
                 )
             except (OSError, ValueError, KeyError, TypeError, EOFError):
                 continue
@@ -222,7 +202,7 @@ class FeatureCache:
 
 
 def _write_shard(
-    directory: Path, frontend: Frontend, frames_of: Framer, clips: Sequence[StoredClip]
+    directory: Path, frontend: Frontend, frames_of: FrameFunction, clips: Sequence[StoredClip]
 ) -> tuple[int, dict[str, LabeltoolError]]:
     """Compute some clips and write them as one shard; runs in a worker."""
     failed: dict[str, LabeltoolError] = {}
@@ -243,12 +223,9 @@ def _write_shard(
         name = uuid.uuid4().hex
         index = {"clips": entries, "crc32": zlib.crc32(frames.data)}
         try:
-            partial = directory / f"{name}.partial"
-            with partial.open("wb") as file:
+            with open_atomic(directory / f"{name}.npy") as file:
                 np.save(file, frames)
-            partial.replace(directory / f"{name}.npy")
-            partial.write_text(json.dumps(index), encoding="utf-8")
-            partial.replace(directory / f"{name}.json")
+            write_text(directory / f"{name}.json", json.dumps(index))
         except OSError as error:
             raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=directory) from error
     return len(clips), failed

@@ -1,4 +1,4 @@
-"""Sound files: what they are, and their samples, whole or by the span. Nothing heavy is imported here."""
+"""Sound files: their properties and their samples, whole or by the span. Nothing heavy is imported here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labeltool.type_aliases import Float32, Int16
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64"}
 )
-"""File endings taken for sound when a folder is walked; a file named outright is tried whatever its ending."""
+"""Endings of sound files when a folder is searched; a file that is named itself is tried whatever its ending."""
 
 # Context decoded on each side of a span, so that the resampler's filter sees the sound that is there, not an edge.
 _RESAMPLER_MARGIN_S = 0.05
@@ -24,7 +24,7 @@ _RESAMPLER_MARGIN_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class AudioFile:
-    """What a sound file is: known by `sha256` of its bytes; `frames` at `sample_rate_hz`."""
+    """Properties of a sound file, which is identified by `sha256` of its bytes; `frames` at `sample_rate_hz`."""
 
     path: str
     sha256: str
@@ -41,7 +41,7 @@ class AudioFile:
 def walk(directory: Path) -> Iterator[Path]:
     """Yield the sound files in a folder and below it, in the order of their names.
 
-    Hidden ones are left out; of the others, those that end in one of `AUDIO_SUFFIXES` are sound. Links are followed,
+    Hidden files are skipped; of the others, those that end in one of `AUDIO_SUFFIXES` are sound. Links are followed,
     each folder once.
 
     Raises
@@ -50,9 +50,9 @@ def walk(directory: Path) -> Iterator[Path]:
         When a folder cannot be listed.
     """
     walked: set[Path] = set()  # links may lead around in a circle
-    waiting = [directory]
-    while waiting:
-        path = waiting.pop()
+    pending = [directory]
+    while pending:
+        path = pending.pop()
         if path.is_dir():
             real = path.resolve()
             if real not in walked:
@@ -61,7 +61,7 @@ def walk(directory: Path) -> Iterator[Path]:
                     visible = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
                 except OSError as error:
                     raise LabeltoolError(f"cannot be listed: {error.strerror}", file=path) from error
-                waiting.extend(reversed(visible))
+                pending.extend(reversed(visible))
         elif path.suffix.lower() in AUDIO_SUFFIXES:
             yield path
 
@@ -73,12 +73,12 @@ def content_hash(path: Path) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _hash_as_it_stands(path: str, size: int, modified_ns: int) -> str:
+def _cached_hash(path: str, size: int, modified_ns: int) -> str:
     return content_hash(Path(path))
 
 
 def require_content(path: str | Path, sha256: str) -> None:
-    """Make sure that a file still is the sound that was imported; hashed once a process, and again when it changes.
+    """Raise unless a file still is the sound that was imported; hashed once a process, and again when it changes.
 
     Raises
     ------
@@ -86,25 +86,25 @@ def require_content(path: str | Path, sha256: str) -> None:
         When it is gone, unreadable, or another sound.
     """
     try:
-        now = Path(path).stat()
-        found = _hash_as_it_stands(str(path), now.st_size, now.st_mtime_ns)
+        stat = Path(path).stat()
+        found = _cached_hash(str(path), stat.st_size, stat.st_mtime_ns)
     except OSError as error:
         raise _unreadable(path, error) from error
     if found != sha256:
         raise LabeltoolError(
             "is not the sound that was imported: it was replaced",
             file=path,
-            remedy="`labeltool relocate FOLDER` finds the old one, `labeltool import audio` takes the new one in",
+            remedy="`labeltool relocate FOLDER` finds the old one, `labeltool import audio` imports the new one",
         )
 
 
 def describe(path: Path) -> AudioFile:
-    """Say what a sound file is.
+    """Return the properties of a sound file.
 
     Raises
     ------
     LabeltoolError
-        When it is missing, a directory, empty, or no sound that libsndfile can read.
+        When it is missing, a directory, empty, or not a format that libsndfile reads.
     """
     import soundfile  # 60 ms that `labeltool --help` need not pay
 
@@ -115,7 +115,7 @@ def describe(path: Path) -> AudioFile:
     if path.is_dir():
         raise LabeltoolError("is a directory, not a sound file", file=path)
     if not path.is_file():
-        # A pipe would be waited on for ever.
+        # Reading a pipe could block for ever.
         raise LabeltoolError("is not a regular file", file=path)
     try:
         str(path).encode()
@@ -129,7 +129,7 @@ def describe(path: Path) -> AudioFile:
             "is not a sound file that can be read", file=path, remedy=f"WAV, FLAC, Ogg and MP3 can; {_cause(error)}"
         ) from error
     if info.frames <= 0:
-        raise LabeltoolError("holds no sound: it has no samples", file=path)
+        raise LabeltoolError("has no samples", file=path)
     return AudioFile(str(path.resolve()), sha256, info.samplerate, info.channels, info.frames)
 
 
@@ -156,7 +156,7 @@ def read_span(path: str | Path, start_s: float = 0.0, end_s: float | None = None
     Returns
     -------
     samples : (frames, channels) float32, full scale 1.0
-        Cut to what the file holds; frames before 0 or past the end are left out.
+        Cut to the file; frames before 0 or past the end are dropped.
     sample_rate_hz : int
 
     Raises
@@ -180,7 +180,7 @@ def read_span(path: str | Path, start_s: float = 0.0, end_s: float | None = None
 
 
 def read_pcm(path: str | Path, start_s: float, end_s: float | None, sample_rate_hz: int) -> Int16:
-    """Decode a span as the chip hears it: mono, at the frontend's rate, 16-bit samples.
+    """Decode a span as the device records it: mono, at the frontend's rate, 16-bit samples.
 
     Channels are averaged, the rate is changed with soxr (HQ), full scale is 32768.
 
@@ -196,13 +196,13 @@ def read_pcm(path: str | Path, start_s: float, end_s: float | None, sample_rate_
     """
     lead = min(start_s, _RESAMPLER_MARGIN_S)
     samples, rate = read_span(path, start_s - lead, None if end_s is None else end_s + _RESAMPLER_MARGIN_S)
-    # Float files may hold what is no number; the chip's converter never does.
+    # Float files may have values that are no numbers; the device's converter never does.
     mono = np.nan_to_num(samples.mean(axis=1, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
     if rate != sample_rate_hz:
         import soxr
 
         mono = soxr.resample(mono, rate, sample_rate_hz, quality="HQ")
-    # `round` where read_span rounded too: the lead it really decoded, in samples of the new rate.
+    # `round` where `read_span` rounds too: the lead that it decoded, in samples of the new rate.
     skipped = round((round(start_s * rate) - round((start_s - lead) * rate)) * sample_rate_hz / rate)
     wanted = None if end_s is None else skipped + round((end_s - start_s) * sample_rate_hz)
     pcm: Int16 = np.clip(np.rint(mono[skipped:wanted] * 32768.0), -32768, 32767).astype(np.int16)
@@ -210,12 +210,12 @@ def read_pcm(path: str | Path, start_s: float, end_s: float | None, sample_rate_
 
 
 class SoundReader:
-    """A sound file kept open, to be read by the stretch: an hour of it costs no more than a second does.
+    """An open sound file, read span by span: an hour of it costs no more than a second does.
 
     Attributes
     ----------
     rate_hz, frames
-        As the file tells them; `frames` counts sample frames.
+        Of the file; `frames` counts sample frames.
 
     Raises
     ------
@@ -227,21 +227,21 @@ class SoundReader:
         import soundfile
 
         self._path = path
-        self._broken = (soundfile.SoundFileError, OSError)
+        self._read_errors = (soundfile.SoundFileError, OSError)
         try:
             self._file = soundfile.SoundFile(str(path))
-        except self._broken as error:
+        except self._read_errors as error:
             raise _unreadable(path, error) from error
         self.rate_hz: int = self._file.samplerate
         self.frames: int = self._file.frames
 
     def mono(self, first: int, count: int) -> Float32:
-        """Decode a stretch, its channels averaged.
+        """Decode a span, its channels averaged.
 
         Parameters
         ----------
         first, count
-            In sample frames; what lies outside the file is silence, and so is what is no number.
+            In sample frames; outside the file there is silence, and so there is for values that are no numbers.
 
         Returns
         -------
@@ -259,20 +259,22 @@ class SoundReader:
         try:
             self._file.seek(begin)
             decoded = self._file.read(end - begin, dtype="float32", always_2d=True)
-        except self._broken as error:
+        except self._read_errors as error:
             raise _unreadable(self._path, error) from error
         mono = np.nan_to_num(decoded.mean(axis=1, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
         samples[begin - first : begin - first + len(mono)] = mono
         return samples
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._file.close()
 
 
 def _unreadable(path: str | Path, error: Exception) -> LabeltoolError:
     if not Path(path).exists():
-        return LabeltoolError("is not there any more", file=path, remedy="`labeltool relocate FOLDER` finds what moved")
+        return LabeltoolError(
+            "does not exist any more", file=path, remedy="`labeltool relocate FOLDER` finds what moved"
+        )
     return LabeltoolError("cannot be read as sound", file=path, remedy=_cause(error))
 
 

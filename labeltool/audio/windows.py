@@ -1,4 +1,4 @@
-"""A recording of any length, cut into the windows a network hears, in bounded memory."""
+"""A recording of any length, cut into the windows of a network, in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from labeltool.audio import files
 from labeltool.type_aliases import Int16
 
 BLOCK_S = 60.0
-"""Heard at once: hours pass through in little memory."""
+"""Decoded at once: hours are processed in little memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Where the windows of a recording lie, `hop` apart, all counted in samples at `rate_hz`.
+    """The windows of a recording, `hop` apart, all counted in samples at `rate_hz`.
 
-    A recording shorter than a window is one, filled up with silence.
+    A recording shorter than a window is one window, padded with silence.
 
     Attributes
     ----------
     samples
         Of the whole recording.
     stream
-        Whether they lie as a chip hears on, which leaves a tail out that fills no hop, and silence is filled up on both
-        sides, as it is of clips; else the last one ends where the recording does.
+        Whether they lie as in a stream on the device: a tail that fills no hop is dropped, and silence is padded on
+        both sides, as it is of clips; else the last window ends where the recording does.
     """
 
     path: str
@@ -41,7 +41,7 @@ class Windows:
     def of(
         cls, path: str | Path, rate_hz: int, window: int, hop: int | None = None, *, stream: bool = False
     ) -> Windows:
-        """Lay windows over a file; by default they overlap by half.
+        """Return the windows of a file; by default they overlap by half.
 
         Raises
         ------
@@ -57,7 +57,7 @@ class Windows:
 
     @property
     def deep(self) -> int:
-        """How many windows hear one moment, those at the recording's ends apart."""
+        """Windows over one moment, except at the recording's ends."""
         return max(1, round(self.window / self.hop))
 
     @property
@@ -71,7 +71,7 @@ class Windows:
         return first if self.stream else max(0, min(first, self.samples - self.window))
 
     def read(self, first: int, count: int) -> Int16:
-        """Decode what some windows hear, from the first sample of the first to the last of the last.
+        """Decode some windows, from the first sample of the first to the last of the last.
 
         Raises
         ------
@@ -79,25 +79,25 @@ class Windows:
             When the file cannot be read.
         """
         begin, end = self.start(first), self.start(first + count - 1) + self.window
-        heard_to = min(end, self.samples)
-        pcm = files.read_pcm(self.path, begin / self.rate_hz, heard_to / self.rate_hz, self.rate_hz)
+        recorded_end = min(end, self.samples)
+        pcm = files.read_pcm(self.path, begin / self.rate_hz, recorded_end / self.rate_hz, self.rate_hz)
         missing = end - begin - len(pcm)
         lead = missing // 2 if self.stream and self.samples < self.window else 0
         return np.pad(pcm, (lead, missing - lead)) if missing else pcm
 
     def cut(self, pcm: Int16, first: int, count: int) -> list[Int16]:
-        """Cut what `read` decoded into its windows, (window,) int16 each."""
+        """Cut samples that `read` decoded into their windows, (window,) int16 each."""
         begin = self.start(first)
         starts = (self.start(number) - begin for number in range(first, first + count))
         return [pcm[start : start + self.window] for start in starts]
 
     @property
     def per_block(self) -> int:
-        """So many windows are decoded together."""
+        """Number of windows that are decoded together."""
         return max(1, round(BLOCK_S * self.rate_hz / self.hop))
 
     def blocks(self) -> list[tuple[int, int]]:
-        """Return the number of the first window and how many there are, block by block."""
+        """Return the number of the first window and the count of windows of each block."""
         return [(first, min(self.per_block, len(self) - first)) for first in range(0, len(self), self.per_block)]
 
     def __iter__(self) -> Iterator[tuple[int, Int16]]:
