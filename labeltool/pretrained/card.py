@@ -1,4 +1,4 @@
-"""What is known of an ear, as `ear.json` beside its file says it."""
+"""The card of a pretrained model: `pretrained.json` beside its file."""
 
 from __future__ import annotations
 
@@ -10,46 +10,50 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from labeltool.audio.frontend import Frontend
+from labeltool.audio.frontend import EmbeddingFrontend, Frontend, frontend_from_dict
 from labeltool.errors import LabeltoolError
-from labeltool.pretrained.runtimes.base import require_sane
+from labeltool.pretrained.runtimes.base import require_bounded_shape
+from labeltool.util.atomic_write import write_text
 
-CARD = "ear.json"
+CARD = "pretrained.json"
+OLD_CARD = "ear.json"  # former name
+"""What the card was called before; it is still read."""
+
 CARD_VERSION = 1
 
-_HIGHEST_RATE_HZ = 1_000_000
-_ANEW = "`labeltool model remove`, then add it"
+_MAX_RATE_HZ = 1_000_000
+_ADD_AGAIN = "`labeltool model remove`, then add it again"
 
 Activation = Literal["none", "sigmoid", "softmax"]
-"""What makes probabilities of the scores: nothing where they are that already."""
+"""What makes probabilities of the scores: nothing where they are probabilities."""
 
 ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
 
 
 @dataclass(frozen=True, slots=True)
-class EarCard:
-    """An ear's description.
+class PretrainedCard:
+    """A pretrained model's description.
 
     Attributes
     ----------
     files
         Name to SHA-256, the network first, then what belongs to it.
     rate_hz, window
-        Samples a second, and how many it hears at once.
+        Samples a second, and the number of samples in a window.
     shape
-        What the network is given, every size fixed.
+        Of the network's input, every size fixed.
     classes
-        Names in the order of the scores; empty where nobody said, and then it cannot classify.
+        Names in the order of the scores; empty where there is no list, and then it cannot classify.
     scores
-        The output that holds them.
+        The output with the scores.
     activation
         Makes probabilities of them.
     embedding
-        The tensor that holds it; None without one.
+        The tensor with the embedding; None without one.
     frontend
-        What the network hears through; None where it takes samples.
+        Computes the network's input; None where it takes samples.
     standardised
-        Whether each window is given to it less its mean and divided by its standard deviation.
+        Whether a window is given to the network less its mean and divided by its standard deviation.
     """
 
     files: Mapping[str, str]
@@ -71,10 +75,10 @@ class EarCard:
     @property
     def fingerprint(self) -> str:
         """SHA-256 in hex that changes with anything that changes an embedding or a logit, and with nothing else."""
-        told = self.to_dict()
-        heard = ("rate_hz", "window", "shape", "scores", "embedding", "standardised")
+        values = self.to_dict()
+        names = ("rate_hz", "window", "shape", "scores", "embedding", "standardised")
         frontend = self.frontend.fingerprint if self.frontend else None
-        described = [list(self.files.values()), frontend, *(told[name] for name in heard)]
+        described = [list(self.files.values()), frontend, *(values[name] for name in names)]
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,84 +98,108 @@ class EarCard:
         }
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> EarCard:
+    def from_dict(cls, values: Mapping[str, Any]) -> PretrainedCard:
         """Make the card that `to_dict` described.
 
         Raises
         ------
         LabeltoolError, KeyError, TypeError, ValueError, AttributeError, OverflowError
-            When it is none: it may come from a stranger.
+            When it is none: it may come from anybody.
         """
-        if told["activation"] not in ACTIVATIONS or not told["files"]:
-            raise ValueError(told["activation"])
+        if values["activation"] not in ACTIVATIONS or not values["files"]:
+            raise ValueError(values["activation"])
         card = cls(
-            files={str(name): str(sha256) for name, sha256 in told["files"].items()},
-            rate_hz=int(told["rate_hz"]),
-            window=int(told["window"]),
-            shape=tuple(int(size) for size in told["shape"]),
-            classes=tuple(str(name) for name in told["classes"]),
-            scores=str(told["scores"]),
-            activation=told["activation"],
-            embedding=None if told["embedding"] is None else str(told["embedding"]),
-            frontend=Frontend.from_dict(told["frontend"]) if told["frontend"] else None,
-            standardised=bool(told["standardised"]),
+            files={str(name): str(sha256) for name, sha256 in values["files"].items()},
+            rate_hz=int(values["rate_hz"]),
+            window=int(values["window"]),
+            shape=tuple(int(size) for size in values["shape"]),
+            classes=tuple(str(name) for name in values["classes"]),
+            scores=str(values["scores"]),
+            activation=values["activation"],
+            embedding=None if values["embedding"] is None else str(values["embedding"]),
+            frontend=frontend_from_dict(values["frontend"]) if values["frontend"] else None,
+            standardised=bool(values["standardised"]),
         )
-        for name in card.files:
-            if Path(name).name != name or name == ".." or "\0" in name:
-                raise LabeltoolError(f"speaks of {name[:80]!r}, which is no file beside it")
-        if not 2 <= card.rate_hz <= _HIGHEST_RATE_HZ:
-            raise LabeltoolError(f"tells of a rate of {card.rate_hz} Hz")
-        if card.window < 2:
-            raise LabeltoolError(f"tells of a window of {card.window} samples")
-        if min(card.shape, default=1) < 1:
-            raise LabeltoolError(f"tells of a shape of {[*card.shape]}")
-        require_sane([card.window])
-        require_sane(card.shape)
-        heard = card.frontend
-        if heard is not None and (heard.sample_rate_hz, heard.patch_samples) != (card.rate_hz, card.window):
-            raise LabeltoolError("its frontend hears at another rate or another window")
-        given = card.window if heard is None else heard.n_mels * heard.patch_frames
-        if math.prod(card.shape) != given:
-            raise LabeltoolError(f"its shape, {[*card.shape]}, does not hold the {given} numbers of a window")
+        card.require_consistent()
         return card
 
+    def require_consistent(self) -> None:
+        """Refuse a card whose values are out of bounds or contradict each other.
 
-def read_card(folder: Path) -> EarCard:
-    """Read an ear's card.
+        Raises
+        ------
+        LabeltoolError
+            When they do.
+        """
+        for name in self.files:
+            if Path(name).name != name or name == ".." or "\0" in name:
+                raise LabeltoolError(f"names {name[:80]!r}, which is no file beside it")
+        if not 2 <= self.rate_hz <= _MAX_RATE_HZ:
+            raise LabeltoolError(f"has an impossible rate, {self.rate_hz} Hz")
+        if self.window < 2:
+            raise LabeltoolError(f"has an impossible window, {self.window} samples")
+        if min(self.shape, default=1) < 1:
+            raise LabeltoolError(f"has an impossible shape, {[*self.shape]}")
+        require_bounded_shape([self.window])
+        require_bounded_shape(self.shape)
+        values = self.window
+        if (frontend := self.frontend) is not None:
+            if isinstance(frontend, EmbeddingFrontend):
+                raise LabeltoolError("its frontend needs another pretrained model")
+            if (frontend.sample_rate_hz, frontend.patch_samples) != (self.rate_hz, self.window):
+                raise LabeltoolError("its frontend has another rate or another window")
+            values = frontend.n_features * frontend.patch_frames
+        if math.prod(self.shape) != values:
+            raise LabeltoolError(f"its shape, {[*self.shape]}, does not fit the {values} numbers of a window")
+
+
+def card_path(folder: Path) -> Path:
+    """Return the path of a folder's card, under its old name where it has that; it may be missing."""
+    old = folder / OLD_CARD
+    return old if old.is_file() and not (folder / CARD).is_file() else folder / CARD
+
+
+def has_card(folder: Path) -> bool:
+    """Return whether a folder has a card."""
+    return card_path(folder).is_file()
+
+
+def read_card(folder: Path) -> PretrainedCard:
+    """Read the card of a pretrained model.
 
     Raises
     ------
     LabeltoolError
         When there is none, it is damaged, or a newer version wrote it.
     """
-    path = folder / CARD
+    path = card_path(folder)
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        if told["ear_version"] > CARD_VERSION:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["ear_version"] > CARD_VERSION:
             raise LabeltoolError("was written by a newer labeltool", file=path, remedy="update labeltool")
-        return EarCard.from_dict(told)
+        return PretrainedCard.from_dict(values)
     except LabeltoolError as error:
-        raise LabeltoolError(error.reason, file=path, remedy=error.remedy or _ANEW) from error
+        raise LabeltoolError(error.reason, file=path, remedy=error.remedy or _ADD_AGAIN) from error
     except OSError as error:
-        raise LabeltoolError("cannot be read", file=path, remedy="`labeltool model list` names the ears") from error
+        raise LabeltoolError("cannot be read", file=path, remedy="`labeltool model list` names the models") from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise LabeltoolError("is not an ear's card", file=path, remedy=_ANEW) from error
+        raise LabeltoolError("is not a pretrained model's card", file=path, remedy=_ADD_AGAIN) from error
 
 
-def card_beside(path: Path) -> EarCard | None:
-    """Return the card beside a network's file; None where there is none, or it speaks of another file.
+def card_beside(path: Path) -> PretrainedCard | None:
+    """Return the card beside a network's file; None where there is none, or it describes another file.
 
     Raises
     ------
     LabeltoolError
         As `read_card`.
     """
-    if not path.with_name(CARD).is_file():
+    if not has_card(path.parent):
         return None
     card = read_card(path.parent)
     return card if card.network == path.name else None
 
 
-def write_card(folder: Path, card: EarCard) -> None:
-    """Write an ear's card."""
-    (folder / CARD).write_text(json.dumps(card.to_dict(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+def write_card(folder: Path, card: PretrainedCard) -> None:
+    """Write the card of a pretrained model."""
+    write_text(folder / CARD, json.dumps(card.to_dict(), ensure_ascii=False, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""Class lists as networks come with them: one name a line, numbered, or YAMNet's table."""
+"""Class lists that come with networks: one name a line, numbered, or YAMNet's table."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 
-MOST_BYTES = 4 << 20
-"""What a list may take: BirdNET's 6,522 names take 270 kB."""
+MAX_BYTES = 4 << 20
+"""Of a list: BirdNET's 6,522 names take 270 kB."""
 
 _NUMBERED = re.compile(r"\s*(\d{1,9})(?:\s*[:,;\t]\s*|\s+)(\S.*)")
 _INDEX = re.compile(r"\s*\d{1,9}\s*")
@@ -23,10 +23,10 @@ def read(path: Path) -> tuple[str, ...]:
     Raises
     ------
     LabeltoolError
-        When it cannot be read, or names nothing.
+        When it cannot be read, or is empty.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             raise LabeltoolError("is too large for a list of classes", file=path)
         names = parse(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
@@ -34,16 +34,16 @@ def read(path: Path) -> tuple[str, ...]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise LabeltoolError("is not a list of classes", file=path, remedy="one name a line, in UTF-8") from error
     if not names:
-        raise LabeltoolError("names no class", file=path, remedy="one name a line, in the order of the scores")
+        raise LabeltoolError("has no class", file=path, remedy="one name a line, in the order of the scores")
     return names
 
 
 def parse(text: str) -> tuple[str, ...]:
-    """Read a class list's text: the names in the order of the scores.
+    """Return the names in a class list's text, in the order of the scores.
 
-    A table is known by its header, `display_name` (as YAMNet's has it), `name` or `label` among its columns, and put in
-    the order of its column `index` where it has one. Numbers before the names are taken off where they count from 0 or
-    1. Everything else of a line is the name: BirdNET's `Latin name_Common name` stays whole.
+    A table is recognised by its header, with `display_name` (as in YAMNet's), `name` or `label` among its columns, and
+    sorted by its column `index` where it has one. Numbers before the names are removed where they count from 0 or 1.
+    Everything else of a line is the name: BirdNET's `Latin name_Common name` stays whole.
     """
     lines = text.splitlines()
     while lines and not lines[-1].strip():

@@ -1,310 +1,255 @@
-"""An ear's classes put to the project's labels: by name, by what people answered so far, and by hand.
+"""Which of a pretrained model's classes suggest which of the project's labels.
 
-`mapping.toml` beside the ear's card is what a person wants; for labels that it does not name, classes are proposed anew
-each time. No dictionary is behind that: labels and classes are compared word by word.
+`mapping.toml` beside the model's card is what a person wants. For labels that it does not name, classes are proposed
+anew each time: by name, compared word by word without a dictionary, and by the annotations so far.
 """
 
 from __future__ import annotations
 
-import re
 import tomllib
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from labeltool.errors import LabeltoolError
+from labeltool.pretrained.class_names import classes_by_name, closest
 from labeltool.type_aliases import Bools, Float32, Int64
-from labeltool.util import toml_edit
+from labeltool.util.atomic_write import write_text
 
-FILE = "mapping.toml"
+if TYPE_CHECKING:
+    from tomlkit import TOMLDocument
 
+MAPPING_FILE = "mapping.toml"
 
 Reason = Literal["by hand", "by name", "by answers", "none"]
-"""Where a label's classes come from."""
+"""Where a label's classes come from; "by answers": from the annotations."""
 
 _PREAMBLE = """\
-# Which of this network's classes suggest which label: "label" = ["Class", "Another class"]
-# What stands here counts. A label that is not here is matched anew each time; [] lets nothing suggest it.
+# Which classes of this model suggest which label: label = ["Class", "Another class"]
+# What is written here counts. A label that is not here is mapped anew each time; [] lets no class suggest it.
 """
 
-# A class is heard in a clip whose score reaches this, 0 to 1, on the mean of the clip's windows.
-_HEARD_FROM = 0.05
-# A class that answers speak for is heard in so many clips of the label at least, and in so large a share of them,
-_FEWEST_CLIPS = 3
-_FEWEST_OF_LABEL = 0.5
-# and so many times as often as in the clips of any other label.
-_LIFT = 3.0
-# A name gives way after so many clips of the label at the earliest: questions go to the odd ones first.
-_FEWEST_TO_DENY = 5
-# Only the most telling of them: the broader ones follow.
-_MOST_CLASSES = 3
-# Names written as one word here and as two there, or bent otherwise: "chain saw", "air conditioner".
-_ALIKE = 0.85
-# (a cow is no crow).
-_LONG = 6
-# What follows one of these says more of a thing, not which thing it is: "rain on surface" is rain.
-_PARTING = frozenset({"at", "by", "for", "from", "in", "of", "on", "to", "with"})
-_LITTLE = frozenset({"a", "an", "and", "or", "the"})
-_ENDINGS = ("ing", "ed", "es", "er", "s", "e")
-_SHORTEST_STEM = 3
+# A class is detected in a clip where its score, the mean over windows, reaches this, 0 to 1.
+_DETECTION_THRESHOLD = 0.05
+# A class is proposed by annotations when it is detected in this many clips of the label, and in this share of them,
+_MIN_CLIPS = 3
+_MIN_SHARE = 0.5
+# and this many times as often as in the clips of any other label.
+_MIN_LIFT = 3.0
+# A name is given up after this many clips of the label at the earliest: the unusual ones are asked about first.
+_MIN_CLIPS_AGAINST_NAME = 5
+# Only the most specific ones: broader ones follow.
+_MAX_CLASSES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Mapped:
-    """A label, the places of the classes that suggest it, and where that comes from."""
+class LabelMapping:
+    """A label, the indices of the classes that suggest it, and where that comes from."""
 
     label: str
     classes: tuple[int, ...]
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
-    """One name of a class: its words' stems, the thing that it is a kind of, and whether that stands in brackets."""
-
-    words: frozenset[str]
-    head: str
-    joined: str
-    aside: bool
-
-
-def mapped(
+def map_labels(
     folder: Path,
     classes: Sequence[str],
     labels: Sequence[str],
     *,
     scores: Float32 | None = None,
-    heard: Bools | None = None,
-) -> list[Mapped]:
-    """Put classes to labels: as the file has it, and by name and by answers for labels that it does not name.
+    present: Bools | None = None,
+) -> list[LabelMapping]:
+    """Map labels to classes: as the file has it, else by name and by annotations.
 
     Parameters
     ----------
     folder
-        The ear's; `mapping.toml` may be there.
+        The model's; `mapping.toml` may be there.
     classes
-        The ear's, in the order of its scores.
+        The model's, in the order of its scores.
     scores : (clips, classes) float32, optional
-        What the ear makes of the clips that have an answer.
-    heard : (clips, labels) bool, optional
-        What people heard in them.
+        Class scores of the annotated clips.
+    present : (clips, labels) bool, optional
+        Which labels were annotated as present in them.
 
     Raises
     ------
     LabeltoolError
-        When the file cannot be read, or names a class that the ear has not.
+        When the file cannot be read, or names a class that the model does not have.
     """
-    by_hand = read(folder, classes)
+    by_hand = read_mapping(folder, classes)
     return [
-        Mapped(one.label, by_hand[one.label], "by hand") if one.label in by_hand else one
-        for one in proposed(classes, labels, scores=scores, heard=heard)
+        LabelMapping(one.label, by_hand[one.label], "by hand") if one.label in by_hand else one
+        for one in propose_mapping(classes, labels, scores=scores, present=present)
     ]
 
 
-def proposed(
+def propose_mapping(
     classes: Sequence[str],
     labels: Sequence[str],
     *,
     scores: Float32 | None = None,
-    heard: Bools | None = None,
-) -> list[Mapped]:
-    """Put classes to labels by name and by answers, whatever the file has; the parameters are those of `mapped`."""
-    told = by_answers(scores, heard) if scores is not None and heard is not None else {}
-    found = []
-    for number, label in enumerate(labels):
-        named, answered = by_name(classes, label), told.get(number, ())
-        # A name that answers bear out, or that they do not speak against yet, is the surer guide.
-        if named and not (answered and _unheard(scores, heard, number, named)):
-            found.append(Mapped(label, named, "by name"))
+    present: Bools | None = None,
+) -> list[LabelMapping]:
+    """Map labels to classes by name and by annotations, whatever the file has; parameters as of `map_labels`."""
+    annotated = classes_by_annotations(scores, present) if scores is not None and present is not None else {}
+    mapping = []
+    for column, label in enumerate(labels):
+        by_name, by_annotations = classes_by_name(classes, label), annotated.get(column, ())
+        # A name that annotations support, or do not contradict yet, is the better guide.
+        if by_name and not (by_annotations and _rarely_detected(scores, present, column, by_name)):
+            mapping.append(LabelMapping(label, by_name, "by name"))
         else:
-            found.append(Mapped(label, answered, "by answers" if answered else "none"))
-    return found
+            mapping.append(LabelMapping(label, by_annotations, "by answers" if by_annotations else "none"))
+    return mapping
 
 
-def by_name(classes: Sequence[str], label: str) -> tuple[int, ...]:
-    """Return the places of the classes that a label's name speaks of.
-
-    In the order of trust: classes of the same words ("crying_baby", "Baby cry, infant cry") with those that are a kind
-    of it ("rain", "Rain on surface"); classes whose words are among the label's ("clock_tick": "Clock", "Tick");
-    classes that have its words among others, or are spelt nearly so. Only what the first of these finds is taken.
-    """
-    wanted = _name(label)
-    if wanted is None:
-        return ()
-    names = [(place, one) for place, told in enumerate(classes) for one in _names(told)]
-    same = {place for place, one in names if one.words == wanted.words or one.joined == wanted.joined}
-    kinds = {place for place, one in names if one.words >= wanted.words and one.head == wanted.head}
-    parts = {place for place, one in names if one.words < wanted.words and not one.aside}
-    near = {place for place, one in names if one.words > wanted.words or _alike(one.joined, wanted.joined)}
-    return tuple(sorted(same | kinds or parts or near))
+def count_detections(scores: Float32, present: Bools) -> Int64:
+    """Count in how many clips of each label each class is detected: (labels, classes)."""
+    return np.asarray(present.T.astype(np.int64) @ (scores >= _DETECTION_THRESHOLD).astype(np.int64))
 
 
-def hits(scores: Float32, heard: Bools) -> Int64:
-    """Count in how many clips of each label each class is heard: (labels, classes)."""
-    return np.asarray(heard.T.astype(np.int64) @ (scores >= _HEARD_FROM).astype(np.int64))
-
-
-def by_answers(scores: Float32, heard: Bools) -> dict[int, tuple[int, ...]]:
-    """Return, label by label, the classes that tell its clips from the others'.
+def classes_by_annotations(scores: Float32, present: Bools) -> dict[int, tuple[int, ...]]:
+    """Return, label by label, the classes that separate its clips from the others'.
 
     Parameters
     ----------
     scores : (clips, classes) float32
-    heard : (clips, labels) bool
+    present : (clips, labels) bool
 
     Returns
     -------
     dict
-        Place of a label to places of classes, the most telling first; a class stands for one label at most.
+        Index of a label to indices of classes, the most specific first; a class belongs to one label at most.
     """
-    if heard.shape[1] < 2 or not len(heard):
+    if present.shape[1] < 2 or not len(present):
         return {}
-    counted = hits(scores, heard).astype(np.float64)
-    clips = heard.sum(axis=0)[:, None].astype(np.float64)
-    # As if each label had one clip more, in which the class was heard by half: three of three are no certainty.
-    shares = (counted + 0.5) / (clips + 1.0)
-    place = shares.argmax(axis=0)
+    detections = count_detections(scores, present).astype(np.float64)
+    clips = present.sum(axis=0)[:, None].astype(np.float64)
+    # As if each label had one clip more, with the class detected by half: three of three are no certainty.
+    shares = (detections + 0.5) / (clips + 1.0)
+    label = shares.argmax(axis=0)
     column = np.arange(scores.shape[1])
     others = shares.copy()
-    others[place, column] = 0.0
-    lift = shares[place, column] / np.maximum(others.max(axis=0), 1e-9)
-    enough = (counted[place, column] >= _FEWEST_CLIPS) & (counted[place, column] >= _FEWEST_OF_LABEL * clips[place, 0])
+    others[label, column] = 0.0
+    lift = shares[label, column] / np.maximum(others.max(axis=0), 1e-9)
+    enough = (detections[label, column] >= _MIN_CLIPS) & (detections[label, column] >= _MIN_SHARE * clips[label, 0])
     found: dict[int, list[int]] = {}
     for one in np.argsort(-lift, kind="stable"):
-        places = found.setdefault(int(place[one]), [])
-        if enough[one] and lift[one] >= _LIFT and len(places) < _MOST_CLASSES:
-            places.append(int(one))
-    return {label: tuple(places) for label, places in found.items() if places}
+        chosen = found.setdefault(int(label[one]), [])
+        if enough[one] and lift[one] >= _MIN_LIFT and len(chosen) < _MAX_CLASSES:
+            chosen.append(int(one))
+    return {index: tuple(chosen) for index, chosen in found.items() if chosen}
 
 
-def shares(scores: Float32, mapping: Sequence[Mapped]) -> Float32:
-    """Return what scores of classes say of labels, `(clips, classes)` to `(clips, labels)`.
+def label_scores(scores: Float32, mapping: Sequence[LabelMapping]) -> Float32:
+    """Return scores of labels by scores of classes, `(clips, classes)` to `(clips, labels)`.
 
-    Of several classes the largest score counts: they are names of one thing ("Dog", "Bark") that are heard together,
-    and their sum would prefer the label that has most of them.
+    Of several classes the largest score counts: they are names of one thing ("Dog", "Bark") that are detected together,
+    and their sum would prefer the label with most classes.
     """
-    told = np.zeros((len(scores), len(mapping)), np.float32)
+    by_label = np.zeros((len(scores), len(mapping)), np.float32)
     for column, one in enumerate(mapping):
         if one.classes:
-            told[:, column] = scores[:, list(one.classes)].max(axis=1)
-    return told
+            by_label[:, column] = scores[:, list(one.classes)].max(axis=1)
+    return by_label
 
 
-def read(folder: Path, classes: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """Read what a person wants: label to places of classes; nothing where there is no file.
+def read_mapping(folder: Path, classes: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Read what a person wants: label to indices of classes; empty where there is no file.
 
     Raises
     ------
     LabeltoolError
-        When it cannot be read, or names a class that the ear has not.
+        When it cannot be read, or names a class that the model does not have.
     """
-    path = folder / FILE
+    path = folder / MAPPING_FILE
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        entries = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise LabeltoolError(f"cannot be read as a mapping: {error}", file=path) from error
-    places = {name: place for place, name in reversed(list(enumerate(classes)))}
-    folded = {name.casefold(): place for name, place in places.items()}
-    found: dict[str, tuple[int, ...]] = {}
-    for label, value in told.items():
-        several: list[Any] = value if isinstance(value, list) else [value]
-        if not all(isinstance(name, str) for name in several):
+    indices = {name: index for index, name in reversed(list(enumerate(classes)))}
+    folded = {name.casefold(): index for name, index in indices.items()}
+    mapping: dict[str, tuple[int, ...]] = {}
+    for label, value in entries.items():
+        names: list[Any] = value if isinstance(value, list) else [value]
+        if not all(isinstance(name, str) for name in names):
             raise LabeltoolError(f"{label!r} needs a list of classes", file=path, remedy=f'{label!r} = ["Class"]')
-        wanted = []
-        for name in several:
-            place = places.get(name, folded.get(name.casefold()))
-            if place is None:
-                near = max(classes, key=lambda one: _likeness(one.casefold(), name.casefold()), default="")
-                raise LabeltoolError(f"there is no class {name!r}", file=path, remedy=f"did you mean {near!r}?")
-            wanted.append(place)
-        found[label] = tuple(dict.fromkeys(wanted))
-    return found
+        found = []
+        for name in names:
+            index = indices.get(name, folded.get(name.casefold()))
+            if index is None:
+                remedy = f"did you mean {closest(name, classes)!r}?"
+                raise LabeltoolError(f"there is no class {name!r}", file=path, remedy=remedy)
+            found.append(index)
+        mapping[label] = tuple(dict.fromkeys(found))
+    return mapping
 
 
-def write(folder: Path, classes: Sequence[str], mapping: Sequence[Mapped]) -> bool:
-    """Write labels that the file does not name behind what stands in it; return whether there were any."""
-    path = folder / FILE
-    stands = read(folder, classes)
-    fresh = [one for one in mapping if one.label not in stands and one.classes]
-    if not fresh:
+def add_to_mapping(folder: Path, classes: Sequence[str], mapping: Sequence[LabelMapping]) -> bool:
+    """Write labels that the file does not name behind what is in it; return whether there were any."""
+    existing = read_mapping(folder, classes)
+    new = [one for one in mapping if one.label not in existing and one.classes]
+    if not new:
         return False
-    before = path.read_text(encoding="utf-8") if path.exists() else _PREAMBLE
-    lines = [toml_edit.line(one.label, [classes[place] for place in one.classes]) for one in fresh]
-    _store(path, [*before.rstrip("\n").split("\n"), *lines])
+
+    def add(document: TOMLDocument) -> None:
+        for one in new:
+            document[one.label] = [classes[index] for index in one.classes]
+
+    _edit(folder, add)
     return True
 
 
-def put(folder: Path, classes: Sequence[str], label: str, places: Sequence[int]) -> None:
-    """Write which classes a label gets, in the place of what the file said of it; nothing else there is touched.
+def set_mapping(folder: Path, classes: Sequence[str], label: str, indices: Sequence[int]) -> None:
+    """Write which classes a label gets, in place of its entry in the file.
 
-    Comments beside and inside the entry stay.
+    Nothing else is changed there, and comments stay; one behind a class on a line of its own goes with that class.
 
     Raises
     ------
     LabeltoolError
-        As `read`.
+        As `read_mapping`.
     """
-    path = folder / FILE
-    stands = read(folder, classes)
-    lines = (path.read_text(encoding="utf-8-sig") if path.exists() else _PREAMBLE).rstrip("\n").split("\n")
-    entry = toml_edit.line(label, [classes[place] for place in places])
-    _store(path, toml_edit.replaced(lines, label, entry) if label in stands else [*lines, entry])
+    read_mapping(folder, classes)
+    names = [classes[index] for index in indices]
+
+    def replace(document: TOMLDocument) -> None:
+        from tomlkit.items import Array
+
+        entry = document.get(label)
+        if not isinstance(entry, Array):
+            document[label] = names
+            return
+        # In place: a new list would lose the comments inside.
+        for place in reversed(range(len(entry))):
+            if str(entry[place]) not in names:
+                del entry[place]
+        for name in names:
+            if name not in entry:
+                entry.append(name)
+
+    _edit(folder, replace)
 
 
-def _store(path: Path, lines: Sequence[str]) -> None:
-    beside = path.with_suffix(".partial")
-    beside.write_text("\n".join([*lines, ""]), encoding="utf-8")
-    beside.replace(path)
+def _edit(folder: Path, change: Callable[[TOMLDocument], None]) -> None:
+    import tomlkit  # light commands need not pay for it
+
+    path = folder / MAPPING_FILE
+    text = path.read_text(encoding="utf-8-sig") if path.exists() else _PREAMBLE
+    document = tomlkit.parse(text if text.endswith("\n") or not text else f"{text}\n")
+    change(document)
+    write_text(path, tomlkit.dumps(document))
 
 
-def _names(told: str) -> list[_Name]:
-    """Return the names a class goes by: what commas part, and what stands in brackets, of which it is a kind."""
-    plain = re.sub(r"\(.*?\)", " ", told)
-    inside = re.findall(r"\((.*?)\)", told)
-    found = [*map(_name, plain.split(",")), *(_name(one, aside=True) for one in inside)]
-    return [one for one in found if one is not None]
-
-
-def _name(text: str, *, aside: bool = False) -> _Name | None:
-    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", text))
-    words = [word for word in re.findall(r"[^\W_]+", apart.casefold()) if word not in _LITTLE]
-    parting = next((place for place, word in enumerate(words) if place and word in _PARTING), len(words))
-    stems = [_stem(word) for word in words if word not in _PARTING]
-    if not stems:
-        return None
-    return _Name(frozenset(stems), _stem(words[parting - 1]), "".join(stems), aside)
-
-
-def _stem(word: str) -> str:
-    """Take endings off: "crackling" and "crackle", "waves" and "wave", "babies" and "baby" become one."""
-    for ending in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM and not word.endswith("ss"):
-            word = word[: -len(ending)]
-            break
-    if len(word) > _SHORTEST_STEM and word[-1] == word[-2]:
-        word = word[:-1]
-    word = word.removesuffix("e") if len(word) > _SHORTEST_STEM else word
-    return word[:-1] + "i" if word.endswith("y") else word
-
-
-def _alike(one: str, other: str) -> bool:
-    return min(len(one), len(other)) >= _LONG and _likeness(one, other) >= _ALIKE
-
-
-def _likeness(one: str, other: str) -> float:
-    return SequenceMatcher(None, one, other, autojunk=False).ratio()
-
-
-def _unheard(scores: Float32 | None, heard: Bools | None, label: int, classes: Sequence[int]) -> bool:
-    """Say whether classes are hardly ever heard in the clips of a label."""
-    if scores is None or heard is None:
+def _rarely_detected(scores: Float32 | None, present: Bools | None, label: int, classes: Sequence[int]) -> bool:
+    """Return whether classes are detected in few clips of a label, of which there are enough to judge."""
+    if scores is None or present is None:
         return False
-    of_label = scores[heard[:, label]][:, list(classes)].max(axis=1) >= _HEARD_FROM
-    return len(of_label) >= _FEWEST_TO_DENY and float(of_label.mean()) < _FEWEST_OF_LABEL
+    detected = scores[present[:, label]][:, list(classes)].max(axis=1) >= _DETECTION_THRESHOLD
+    return len(detected) >= _MIN_CLIPS_AGAINST_NAME and float(detected.mean()) < _MIN_SHARE

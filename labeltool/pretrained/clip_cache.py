@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,18 +12,19 @@ import numpy.typing as npt
 
 from labeltool.audio import files
 from labeltool.errors import LabeltoolError
-from labeltool.pretrained.model import Ear
+from labeltool.pretrained.model import PretrainedModel
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16, Progress
+from labeltool.util.atomic_write import open_atomic
 
 STAGE = "embedding clips"
 _SCORES = ".scores"
 
 
 def embed_clips(
-    ear: Ear, directory: Path, clips: Sequence[StoredClip], *, report: Progress
+    pretrained: PretrainedModel, directory: Path, clips: Sequence[StoredClip], *, report: Progress
 ) -> tuple[dict[str, Float32], dict[str, LabeltoolError]]:
-    """Embed clips, each only once: `directory/<ear>/` keeps what was computed and may be deleted at will.
+    """Embed clips, each only once: `directory/<fingerprint>/` keeps what was computed and may be deleted at will.
 
     Returns
     -------
@@ -35,16 +35,16 @@ def embed_clips(
     """
     embeddings: dict[str, Float32] = {}
     failed: dict[str, LabeltoolError] = {}
-    for place, clip in enumerate(clips):
+    for number, clip in enumerate(clips):
         try:
             embeddings[clip.key] = cached(
                 directory,
-                ear,
+                pretrained,
                 clip,
                 (clip.start_s, clip.end_s),
                 "",
-                ear.embed,
-                partial(report, STAGE, place, len(clips)),
+                pretrained.embed,
+                partial(report, STAGE, number, len(clips)),
             )
         except LabeltoolError as error:
             failed[clip.key] = error
@@ -52,26 +52,31 @@ def embed_clips(
 
 
 def score_clips(
-    ear: Ear, directory: Path, clips: Sequence[StoredClip], *, report: Progress
+    pretrained: PretrainedModel, directory: Path, clips: Sequence[StoredClip], *, report: Progress
 ) -> tuple[dict[str, Float32], dict[str, LabeltoolError]]:
-    """Score clips by an ear's own classes, each only once, as `embed_clips` does.
+    """Score clips by a model's own classes, each only once, as `embed_clips` does.
 
     Returns
     -------
     scores
-        Clip key to (classes,) float32: the mean over windows that overlap by half, of which those without any sound,
-        which only fill a clip up, are left out; zeros where none has any.
+        Clip key to (classes,) float32: the mean over windows that overlap by half, without those of digital silence,
+        which only pad a clip; zeros where all are silent.
     failed
         As there.
     """
     scores: dict[str, Float32] = {}
     failed: dict[str, LabeltoolError] = {}
-    for place, clip in enumerate(clips):
-        told = partial(report, "listening by its classes", place, len(clips))
+    for number, clip in enumerate(clips):
         try:
-            kind = f"{_SCORES}-{ear.card.activation}"
-            make = partial(_mean_scores, ear)
-            scores[clip.key] = cached(directory, ear, clip, (clip.start_s, clip.end_s), kind, make, told)
+            scores[clip.key] = cached(
+                directory,
+                pretrained,
+                clip,
+                (clip.start_s, clip.end_s),
+                f"{_SCORES}-{pretrained.card.activation}",
+                partial(_mean_scores, pretrained),
+                partial(report, "scoring clips", number, len(clips)),
+            )
         except LabeltoolError as error:
             failed[clip.key] = error
     return scores, failed
@@ -79,34 +84,49 @@ def score_clips(
 
 def cached(
     directory: Path,
-    ear: Ear,
+    pretrained: PretrainedModel,
     clip: StoredClip,
     span: tuple[float, float],
     kind: str,
-    make: Callable[[Int16], npt.NDArray[np.floating]],
+    compute: Callable[[Int16], npt.NDArray[np.floating]],
     report: Callable[[], None],
 ) -> Float32:
-    """Return what is kept of a clip, or make it of the span's samples now; what cannot be read is made anew."""
-    heard = clip.key if span == (clip.start_s, clip.end_s) else f"{clip.key} {span[0]:.6f} {span[1]:.6f}"
-    path = directory / ear.name / f"{hashlib.sha256(heard.encode()).hexdigest()}{kind}.npy"
+    """Return an array of a clip from the cache, or compute it of a span's samples and keep it.
+
+    Parameters
+    ----------
+    span
+        Start and end in the recording, seconds.
+    kind
+        What the array is: the ending of the file's name.
+    compute
+        Given the span's samples, `(samples,) int16` at the model's rate.
+    report
+        Called before something is computed.
+
+    Raises
+    ------
+    LabeltoolError
+        When the clip cannot be read.
+    """
+    key = clip.key if span == (clip.start_s, clip.end_s) else f"{clip.key} {span[0]:.6f} {span[1]:.6f}"
+    path = directory / pretrained.fingerprint / f"{hashlib.sha256(key.encode()).hexdigest()}{kind}.npy"
     try:
         return np.asarray(np.load(path, allow_pickle=False), np.float32)
     except (OSError, ValueError, EOFError):
         report()
     files.require_content(clip.path, clip.sha256)
-    made = make(files.read_pcm(clip.path, *span, ear.card.rate_hz))
+    computed = compute(files.read_pcm(clip.path, *span, pretrained.card.rate_hz))
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
-    with unfinished.open("wb") as file:
-        np.save(file, made)
-    unfinished.replace(path)
-    return np.asarray(made, np.float32)
+    with open_atomic(path) as file:
+        np.save(file, computed)
+    return np.asarray(computed, np.float32)
 
 
-def _mean_scores(ear: Ear, pcm: Int16) -> Float32:
-    window = ear.card.window
+def _mean_scores(pretrained: PretrainedModel, pcm: Int16) -> Float32:
+    window = pretrained.card.window
     padded = np.pad(pcm, (0, max(0, window - len(pcm))))
     starts = range(0, len(padded) - window + 1, max(1, window // 2))
-    rows = [ear.probabilities(one) for first in starts if (one := padded[first : first + window]).any()]
-    silent = np.zeros(len(ear.card.classes), np.float32)
+    rows = [pretrained.probabilities(part) for first in starts if (part := padded[first : first + window]).any()]
+    silent = np.zeros(len(pretrained.card.classes), np.float32)
     return np.asarray(np.mean(rows, axis=0) if rows else silent, np.float32)

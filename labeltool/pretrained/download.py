@@ -1,4 +1,4 @@
-"""Published models, fetched from their publishers: once a user, verified, and going on where a download broke off."""
+"""Published models, downloaded from their publishers: once a user, verified, and resumed after an interruption."""
 
 from __future__ import annotations
 
@@ -14,15 +14,23 @@ from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Progress
-from labeltool.util.locks import one_at_a_time
+from labeltool.util.locks import wait_for_lock
 
 _CHUNK_BYTES = 1 << 16
 _TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A model that may be fetched: `file` is what it is called here, `bytes` and `sha256` what it must be."""
+class PublishedModel:
+    """A model that can be downloaded.
+
+    Attributes
+    ----------
+    file
+        Its name here.
+    bytes, sha256
+        Size and hash that the download must have.
+    """
 
     title: str
     url: str
@@ -33,14 +41,16 @@ class Offer:
     rate_hz: int
 
 
-def offers() -> Mapping[str, Offer]:
-    """Return what `registry.toml` lists, by name."""
-    told = tomllib.loads(resources.files("labeltool.pretrained").joinpath("registry.toml").read_text(encoding="utf-8"))
-    return {name: Offer(**entry) for name, entry in told.items()}
+def published_models() -> Mapping[str, PublishedModel]:
+    """Return what `published_models.toml` lists, by name."""
+    entries = tomllib.loads(
+        resources.files("labeltool.pretrained").joinpath("published_models.toml").read_text(encoding="utf-8")
+    )
+    return {name: PublishedModel(**entry) for name, entry in entries.items()}
 
 
-def fetch(offer: Offer, *, report: Progress, cache: Path | None = None) -> Path:
-    """Return a model's file, downloaded where it is not in the cache yet.
+def fetch(model: PublishedModel, *, report: Progress, cache: Path | None = None) -> Path:
+    """Return a model's file, downloaded where it is not in the cache.
 
     Parameters
     ----------
@@ -50,59 +60,60 @@ def fetch(offer: Offer, *, report: Progress, cache: Path | None = None) -> Path:
     Raises
     ------
     LabeltoolError
-        When it cannot be had, or is not what was published. What came so far is kept, and the next call goes on from
-        it.
+        When it cannot be downloaded, or is not what was published. What has arrived is kept, and the next call resumes.
     """
     import pooch
 
-    pooch.get_logger().setLevel("ERROR")  # it would say on stderr what we say ourselves
+    pooch.get_logger().setLevel("ERROR")  # errors are reported here
     folder = cache if cache is not None else Path(pooch.os_cache("labeltool"))
-    part = folder / f"{offer.sha256}.part"
+    part = folder / f"{model.sha256}.part"
 
     def download(url: str, output_file: str, _: Any) -> None:
-        _go_on(offer, part, report)
+        _resume(model, part, report)
         part.replace(output_file)
 
     try:
-        # Whoever comes second finds what the first has fetched.
-        with one_at_a_time(folder):
+        # A second process finds what the first has downloaded.
+        with wait_for_lock(folder / ".lock"):
             found = pooch.retrieve(
-                offer.url, f"sha256:{offer.sha256}", fname=offer.file, path=folder, downloader=download
+                model.url, f"sha256:{model.sha256}", fname=model.file, path=folder, downloader=download
             )
-    except ValueError as error:  # pooch's word for another hash; what was wrong is deleted
+    except ValueError as error:  # pooch's for another hash; the wrong file is deleted
         raise LabeltoolError(
-            "what came is not the model that was published", file=offer.url, remedy="try again, or fetch it by hand"
+            "the download is not the model that was published",
+            file=model.url,
+            remedy="try again, or download it by hand",
         ) from error
     except PermissionError as error:
         raise LabeltoolError("cannot be written", file=error.filename or folder) from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise LabeltoolError(
-            f"cannot be fetched: {reason}",
-            file=offer.url,
-            remedy=f"try again, or get it by hand and run `labeltool model add {offer.file}`",
+            f"cannot be downloaded: {reason}",
+            file=model.url,
+            remedy=f"try again, or download it by hand and run `labeltool model add {model.file}`",
         ) from error
     return Path(found)
 
 
-def _go_on(offer: Offer, part: Path, report: Progress) -> None:
-    """Download what is missing of a file."""
-    have = part.stat().st_size if part.exists() else 0
-    if have >= offer.bytes:
-        # It was whole, and not verified: killed in between; or too long, and to be begun anew.
-        if have == offer.bytes:
+def _resume(model: PublishedModel, part: Path, report: Progress) -> None:
+    """Download the missing part of a file."""
+    received = part.stat().st_size if part.exists() else 0
+    if received >= model.bytes:
+        # Whole and not verified, after a kill; or too long, and downloaded again.
+        if received == model.bytes:
             return
         part.unlink()
-        have = 0
-    request = urllib.request.Request(offer.url, headers={"Range": f"bytes={have}-"} if have else {})
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
+        received = 0
+    request = urllib.request.Request(model.url, headers={"Range": f"bytes={received}-"} if received else {})
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
         # A server may send all of it nevertheless.
-        goes_on = answer.status == http.HTTPStatus.PARTIAL_CONTENT
-        have = have if goes_on else 0
-        with part.open("ab" if goes_on else "wb") as file:
-            while have < offer.bytes and (chunk := answer.read(min(_CHUNK_BYTES, offer.bytes - have))):
+        is_partial = response.status == http.HTTPStatus.PARTIAL_CONTENT
+        received = received if is_partial else 0
+        with part.open("ab" if is_partial else "wb") as file:
+            while received < model.bytes and (chunk := response.read(min(_CHUNK_BYTES, model.bytes - received))):
                 file.write(chunk)
-                have += len(chunk)
-                report("fetching", have, offer.bytes, f"bytes of {offer.file}")
-    if have < offer.bytes:
-        raise urllib.error.URLError(f"it broke off after {have:,} of {offer.bytes:,} bytes")
+                received += len(chunk)
+                report("downloading", received, model.bytes, f"bytes of {model.file}")
+    if received < model.bytes:
+        raise urllib.error.URLError(f"it was interrupted after {received:,} of {model.bytes:,} bytes")

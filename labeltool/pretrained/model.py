@@ -1,4 +1,4 @@
-"""A borrowed network that hears: samples in, probabilities of its classes and an embedding out."""
+"""A pretrained model at work: samples in, probabilities of its classes and an embedding out."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from labeltool.errors import LabeltoolError
 from labeltool.networks import postprocessing
 from labeltool.pretrained import runtimes
-from labeltool.pretrained.card import CARD, EarCard
-from labeltool.pretrained.runtimes.base import Anatomy, Tensor, hashed
+from labeltool.pretrained.card import PretrainedCard, card_path
+from labeltool.pretrained.runtimes.base import NetworkLayout, Tensor, sha256_of
 from labeltool.type_aliases import Float32, Int16
 
 _FULL_SCALE = np.float32(32768.0)
-_LEAST_DEVIATION = 1e-15  # silence stays silence
-_SUREST = 80.0  # the exponential of a larger logit is no float32
+_MIN_DEVIATION = 1e-15  # silence stays silence
+_MAX_LOGIT = 80.0  # the exponential of a larger one is no float32
 
 
-class Ear:
+class PretrainedModel:
     """A network and its card, loaded.
 
     Parameters
@@ -27,34 +27,34 @@ class Ear:
     path
         The network's file.
     card
-        What is known of it.
+        Its description.
     embedding
-        Whether `embed` will be asked: reaching inside a network costs it speed.
+        Whether embeddings will be computed: a tensor inside a network costs it speed.
 
     Raises
     ------
     LabeltoolError
-        When the file is not the one the card speaks of or not as the card describes it, cannot be loaded, or has no
-        embedding that was wanted.
+        When the file is not the one on the card or not as the card describes it, cannot be loaded, or has no embedding
+        where one is wanted.
     """
 
-    def __init__(self, path: Path, card: EarCard, *, embedding: bool = False) -> None:
-        for file in runtimes.files_of(path):
-            _require(file, card.files.get(file.name))
+    def __init__(self, path: Path, card: PretrainedCard, *, embedding: bool = False) -> None:
+        for file in runtimes.network_files(path):
+            _require_file(file, card.files.get(file.name))
         if embedding and card.embedding is None:
             raise LabeltoolError("has no embedding", file=path, remedy="`labeltool model add --embedding` may name one")
         self.card = card
         self._path = path
         self._embedding = card.embedding if embedding else None
         with runtimes.bounded_memory(path):
-            anatomy = runtimes.examine(path)
-            _require_described(anatomy, card, path)
-            inner = None if self._embedding in {one.name for one in anatomy.outputs} else self._embedding
+            layout = runtimes.read_layout(path)
+            _require_described(layout, card, path)
+            inner = None if self._embedding in {one.name for one in layout.outputs} else self._embedding
             self._network = runtimes.open_network(path, card.shape, inner)
 
     @property
-    def name(self) -> str:
-        """The card's fingerprint: what was computed by an ear is kept under it."""
+    def fingerprint(self) -> str:
+        """The card's fingerprint: caches of what the model computed are named by it."""
         return self.card.fingerprint
 
     def probabilities(self, pcm: Int16) -> Float32:
@@ -63,7 +63,7 @@ class Ear:
         Parameters
         ----------
         pcm : (window,) int16
-            Mono, at the ear's rate.
+            Mono, at the model's rate.
 
         Returns
         -------
@@ -72,20 +72,20 @@ class Ear:
         Raises
         ------
         LabeltoolError
-            When the network computes what is no number.
+            When the network computes values that are no numbers.
         """
         scores = self.scores(pcm)
         if self.card.activation == "none":
             return scores
-        (row,) = postprocessing.normalised(np.clip(scores, -_SUREST, _SUREST)[None], self.card.activation)
+        (row,) = postprocessing.to_probabilities(np.clip(scores, -_MAX_LOGIT, _MAX_LOGIT)[None], self.card.activation)
         return np.asarray(row, np.float32)
 
     def scores(self, pcm: Int16) -> Float32:
-        """Score a window as `probabilities` does, by what the network itself says."""
-        row = self._vector(self._hear(pcm)[self.card.scores])
+        """Return the network's own scores of a window, before the activation; parameters as of `probabilities`."""
+        row = self._vector(self._run(pcm)[self.card.scores])
         classes = self.card.classes
         if classes and len(row) != len(classes):
-            raise LabeltoolError(f"tells {len(row)} scores, and the list names {len(classes)} classes", file=self._path)
+            raise LabeltoolError(f"has {len(row)} scores, and the list names {len(classes)} classes", file=self._path)
         return row
 
     def embed(self, pcm: Int16) -> Float32:
@@ -94,7 +94,7 @@ class Ear:
         Parameters
         ----------
         pcm : (samples,) int16
-            Mono, at the ear's rate; filled up with silence to a window.
+            Mono, at the model's rate; padded with silence to a window.
 
         Returns
         -------
@@ -107,12 +107,12 @@ class Ear:
         return np.concatenate([np.mean(rows, axis=0), np.max(rows, axis=0)]).astype(np.float32)
 
     def embed_moments(self, pcm: Int16, step_s: float) -> Float32:
-        """Embed what is around each of a clip's moments, `step_s` seconds apart from its beginning on.
+        """Embed the window around each moment of a clip, `step_s` seconds apart from its beginning on.
 
         Parameters
         ----------
         pcm : (samples,) int16
-            Mono, at the ear's rate; beyond its ends there is silence.
+            Mono, at the model's rate; beyond its ends there is silence.
 
         Returns
         -------
@@ -129,18 +129,18 @@ class Ear:
 
     def _embeddings(self, pcm: Int16, starts: Iterable[int]) -> list[Float32]:
         assert self._embedding is not None, "opened without its embedding"
-        return [self._vector(self._hear(pcm[first : first + self.card.window])[self._embedding]) for first in starts]
+        return [self._vector(self._run(pcm[first : first + self.card.window])[self._embedding]) for first in starts]
 
-    def _hear(self, pcm: Int16) -> dict[str, Float32]:
+    def _run(self, pcm: Int16) -> dict[str, Float32]:
         frontend = self.card.frontend
         if frontend is None:
             values = pcm.astype(np.float32) / _FULL_SCALE
             if self.card.standardised:
-                values = (values - values.mean()) / (values.std() + np.float32(_LEAST_DEVIATION))
+                values = (values - values.mean()) / (values.std() + np.float32(_MIN_DEVIATION))
         else:
-            (values,) = frontend.patches(frontend.log_mel(pcm))
+            (values,) = frontend.patches(frontend.compute_frames(pcm))
             if [size for size in self.card.shape if size > 1] == [*values.shape[::-1]]:
-                values = values.T  # some networks want time first
+                values = values.T  # some networks take time first
         values = np.ascontiguousarray(values, np.float32).reshape(self.card.shape)
         try:
             with runtimes.bounded_memory(self._path):
@@ -149,34 +149,34 @@ class Ear:
             raise LabeltoolError(error.reason, file=self._path) from error
 
     def _vector(self, values: Float32) -> Float32:
-        """Return one row: the mean over frames where the network tells of several in a window."""
+        """Return one row: the mean over frames where the network has several in a window."""
         rows = values.reshape(-1, Tensor("", values.shape).width or 1)
         row = np.asarray(rows.mean(axis=0), np.float32)
         if not np.isfinite(row).all():
-            raise LabeltoolError("computes what is no number", file=self._path)
+            raise LabeltoolError("computes values that are no numbers", file=self._path)
         return row
 
 
-def _require(path: Path, sha256: str | None) -> None:
-    if hashed(path) != sha256:
+def _require_file(path: Path, sha256: str | None) -> None:
+    if sha256_of(path) != sha256:
         raise LabeltoolError(
-            "is not the file its card speaks of", file=path, remedy="`labeltool model remove`, then add it again"
+            "is not the file that its card describes", file=path, remedy="`labeltool model remove`, then add it again"
         )
 
 
-def _require_described(anatomy: Anatomy, card: EarCard, path: Path) -> None:
-    """Refuse a card that tells of another network than this: it may be a stranger's."""
-    widths = {one.name: one.width for one in anatomy.outputs}
-    shape = anatomy.input.shape
+def _require_described(layout: NetworkLayout, card: PretrainedCard, path: Path) -> None:
+    """Refuse a card that describes another network than this: it may come from anybody."""
+    widths = {one.name: one.width for one in layout.outputs}
+    shape = layout.input.shape
     if card.scores not in widths:
-        told = f"speaks of an output {card.scores!r}, which the network has not"
-    elif card.embedding not in {None, *widths, *(one.name for one in anatomy.inner)}:
-        told = f"speaks of an embedding {card.embedding!r}, which the network has not"
-    # 0: the file leaves it open, and the network will tell.
+        reason = f"names an output {card.scores!r} that the network does not have"
+    elif card.embedding not in {None, *widths, *(one.name for one in layout.inner)}:
+        reason = f"names an embedding {card.embedding!r} that the network does not have"
+    # 0: the file leaves it open; running the network shows it.
     elif card.classes and widths[card.scores] not in (0, len(card.classes)):
-        told = f"names {len(card.classes)} classes, and the network tells {widths[card.scores]} scores"
+        reason = f"names {len(card.classes)} classes, and the network has {widths[card.scores]} scores"
     elif len(shape) != len(card.shape) or any(0 < a != b for a, b in zip(shape, card.shape, strict=True)):
-        told = f"speaks of input {[*card.shape]}, and the network takes {[*shape]}"
+        reason = f"describes input {[*card.shape]}, and the network takes {[*shape]}"
     else:
         return
-    raise LabeltoolError(told, file=path.with_name(CARD))
+    raise LabeltoolError(reason, file=card_path(path.parent))

@@ -1,185 +1,242 @@
-"""An ear of the project's shelf at work: what it hears of stored clips, and its classes put to the project's labels."""
+"""A pretrained model of the project applied to stored clips, and its classes mapped to the project's labels."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltool.errors import LabeltoolError, files_of
+from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
 from labeltool.pretrained import class_mapping, registry
-from labeltool.pretrained.card import EarCard, read_card
-from labeltool.pretrained.class_mapping import Mapped
+from labeltool.pretrained.card import PretrainedCard, read_card
+from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip
 from labeltool.store import clips
 from labeltool.type_aliases import Bools, Float32, Progress
 
 if TYPE_CHECKING:
-    from labeltool.pretrained.model import Ear
+    from labeltool.pretrained.model import PretrainedModel
 
 
-class Listener:
-    """An ear of the project's shelf, which remembers what it has heard in this run.
+class ClassScorer:
+    """A pretrained model of the project; what it computes is cached.
+
+    Attributes
+    ----------
+    name, card, folder
+        Of the model.
+    failed
+        Clip key to error, of the clips that could not be read so far.
 
     Raises
     ------
     LabeltoolError
-        When there is no such ear.
+        When there is no such model.
     """
 
     def __init__(self, project: Project, name: str, *, report: Progress) -> None:
         self._project = project
         self.name = name
         self._path = registry.find(project, name)
-        self.card: EarCard = read_card(self._path.parent)
+        self.card: PretrainedCard = read_card(self._path.parent)
         self.folder = self._path.parent
         self._report = report
-        self._opened: dict[bool, Ear] = {}
+        self._opened: dict[bool, PretrainedModel] = {}
         self.failed: dict[str, LabeltoolError] = {}
 
-    def hear(self, wanted: Sequence[StoredClip], *, embedding: bool) -> dict[str, Float32]:
-        """Return embeddings, or scores of classes, by the key of the clip; files that fail are remembered."""
+    def compute(self, wanted: Sequence[StoredClip], *, embedding: bool) -> dict[str, Float32]:
+        """Return embeddings, or scores of classes, by the key of the clip; clips that fail are added to `failed`."""
         from labeltool.pretrained.clip_cache import embed_clips, score_clips
-        from labeltool.pretrained.model import Ear
+        from labeltool.pretrained.model import PretrainedModel
 
         if embedding not in self._opened:
-            self._opened[embedding] = Ear(self._path, self.card, embedding=embedding)
-        hear = embed_clips if embedding else score_clips
-        found, failed = hear(self._opened[embedding], self._project.cache / "teacher", wanted, report=self._report)
+            self._opened[embedding] = PretrainedModel(self._path, self.card, embedding=embedding)
+        compute = embed_clips if embedding else score_clips
+        found, failed = compute(self._opened[embedding], self._project.cache / "teacher", wanted, report=self._report)
         self.failed |= failed
         return found
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """Clips that people answered and an ear has heard.
+class ScoredClips:
+    """Annotated clips and a model's class scores of them.
 
     Attributes
     ----------
+    labelled
+        The clips with their labels.
     scores : (clips, classes) float32
-        What the ear's classes make of them.
     """
 
     labelled: tuple[LabelledClip, ...]
     scores: Float32
 
     @classmethod
-    def heard(cls, listener: Listener, labelled: Sequence[LabelledClip]) -> Answers:
-        """Let an ear hear what was answered; files that fail are left out.
+    def compute(cls, scorer: ClassScorer, labelled: Sequence[LabelledClip]) -> ScoredClips:
+        """Score the clips that are annotated; those that cannot be read are skipped.
 
         Raises
         ------
         LabeltoolError
-            When the ear has no class list.
+            When the model has no class list.
         """
-        if not listener.card.classes:
+        if not scorer.card.classes:
             raise LabeltoolError(
-                f"{listener.name} has no class list", remedy="`labeltool model add --labels FILE` gives it one"
+                f"{scorer.name} has no class list", remedy="`labeltool model add --labels FILE` gives it one"
             )
-        known = [one for one in labelled if one.present or one.none_of_these]
-        scores = listener.hear([one.clip for one in known], embedding=False)
-        known = [one for one in known if one.clip.key in scores]
-        rows = [scores[one.clip.key] for one in known] or [np.zeros(len(listener.card.classes), np.float32)]
-        return cls(tuple(known), np.stack(rows)[: len(known)])
+        annotated = [one for one in labelled if one.present or one.none_of_these]
+        scores = scorer.compute([one.clip for one in annotated], embedding=False)
+        scored = [one for one in annotated if one.clip.key in scores]
+        rows = [scores[one.clip.key] for one in scored] or [np.zeros(len(scorer.card.classes), np.float32)]
+        return cls(tuple(scored), np.stack(rows)[: len(scored)])
 
-    def without(self, groups: Collection[str]) -> Answers:
+    def without(self, groups: Collection[str]) -> ScoredClips:
         """Return those whose clips are of other groups."""
         kept = np.array([one.clip.group not in groups for one in self.labelled], bool)
-        return Answers(tuple(one for one, stays in zip(self.labelled, kept, strict=True) if stays), self.scores[kept])
+        labelled = tuple(one for one, is_kept in zip(self.labelled, kept, strict=True) if is_kept)
+        return ScoredClips(labelled, self.scores[kept])
 
-    def of(self, labels: Sequence[str]) -> Bools:
-        """Return which of some labels people heard in each, (clips, labels) bool."""
-        told = [[label in one.present for label in labels] for one in self.labelled]
-        return np.array(told, bool).reshape(len(told), len(labels))
+    def present(self, labels: Sequence[str]) -> Bools:
+        """Return which of some labels are present in each clip, (clips, labels) bool."""
+        rows = [[label in one.present for label in labels] for one in self.labelled]
+        return np.array(rows, bool).reshape(len(rows), len(labels))
 
 
-def propose(listener: Listener, answers: Answers, labels: Sequence[str]) -> list[Mapped]:
-    """Put an ear's classes to labels, by `mapping.toml`, names, and the answers given so far.
+def label_mapping(scorer: ClassScorer, scored: ScoredClips, labels: Sequence[str]) -> list[LabelMapping]:
+    """Map a model's classes to labels, by `mapping.toml`, by name, and by the annotations so far.
 
     Raises
     ------
     LabeltoolError
-        When the project has no labels yet, and as `mapping.mapped`.
+        When the project has no labels yet, and as `class_mapping.map_labels`.
     """
     if not labels:
         raise LabeltoolError(
             "the project has no labels yet that classes could suggest",
-            remedy="answer a few clips, or import some that are labelled",
+            remedy="label a few clips, or import some that are labelled",
         )
-    classes = listener.card.classes
-    if not answers.labelled:
-        return class_mapping.mapped(listener.folder, classes, labels)
-    return class_mapping.mapped(listener.folder, classes, labels, scores=answers.scores, heard=answers.of(labels))
+    classes = scorer.card.classes
+    if not scored.labelled:
+        return class_mapping.map_labels(scorer.folder, classes, labels)
+    present = scored.present(labels)
+    return class_mapping.map_labels(scorer.folder, classes, labels, scores=scored.scores, present=present)
 
 
-def map_classes(project: Project, *, report: Progress, name: str) -> dict[str, Any]:
-    """Put an ear's classes to the project's labels and write down what the file does not say; a task of the worker.
+@dataclass(frozen=True, slots=True)
+class MappedLabel:
+    """A label of the project, the names of the classes that suggest it, and where the mapping is from."""
 
-    Returns
-    -------
-    dict
-        `{"ear", "file", "written", "labels": [{"label", "classes", "from"}], "left_out"}`.
+    label: str
+    classes: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class MapResult:
+    """The mapping of a model's classes to the project's labels.
+
+    Attributes
+    ----------
+    pretrained
+        The model's name.
+    file, written
+        The mapping's file, and whether anything was written to it.
+    labels
+        Every label of the project.
+    skipped
+        Files that could not be read.
+    """
+
+    pretrained: str
+    file: str
+    written: bool
+    labels: tuple[MappedLabel, ...]
+    skipped: tuple[SkippedFile, ...]
+
+
+def map_classes(project: Project, *, report: Progress, name: str) -> MapResult:
+    """Map a model's classes to the project's labels and write what the file does not have; a task of the worker.
 
     Raises
     ------
     LabeltoolError
-        As `propose` and `Answers.heard`, and where the ear is not on the project's shelf.
+        As `label_mapping` and `ScoredClips.compute`, and where the model is not one of the project's.
     """
-    listener = Listener(project, name, report=report)
-    if listener.folder != registry.folder(project, name):
-        raise LabeltoolError(f"{name!r} is not on the project's shelf", remedy="`labeltool model list` names the ears")
+    scorer = ClassScorer(project, name, report=report)
+    if scorer.folder != registry.folder(project, name):
+        raise LabeltoolError(f"{name!r} is no model of the project", remedy="`labeltool model list` names them")
     with project.open_store() as store:
         labelled, labels = clips.labelled(store), clips.label_names(store)
-    found = propose(listener, Answers.heard(listener, labelled), labels)
-    classes = listener.card.classes
-    return {
-        "ear": name,
-        "file": str(listener.folder / class_mapping.FILE),
-        "written": class_mapping.write(listener.folder, classes, found),
-        "labels": [
-            {"label": one.label, "classes": [classes[place] for place in one.classes], "from": one.reason}
-            for one in found
-        ],
-        "left_out": files_of(listener.failed.values()),
-    }
+    mapping = label_mapping(scorer, ScoredClips.compute(scorer, labelled), labels)
+    classes = scorer.card.classes
+    return MapResult(
+        pretrained=name,
+        file=str(scorer.folder / class_mapping.MAPPING_FILE),
+        written=class_mapping.add_to_mapping(scorer.folder, classes, mapping),
+        labels=tuple(MappedLabel(one.label, tuple(classes[i] for i in one.classes), one.reason) for one in mapping),
+        skipped=skipped_files(scorer.failed.values()),
+    )
 
 
-def agreement(project: Project, *, report: Progress, name: str) -> dict[str, Any]:
-    """Tell how an ear's classes agree with the answers so far, and what is proposed; a task of the worker.
+@dataclass(frozen=True, slots=True)
+class LabelAgreement:
+    """Of one label: its clips, those of them in which each class is detected, the classes proposed for it, and why."""
 
-    Returns
-    -------
-    dict
-        `{"clips", "heard", "labels": {label: {"clips", "heard", "proposed", "from"}}, "left_out"}`: how many clips were
-        answered, and how many of a label's; in how many of them each class is heard, in the order of the class list;
-        the places of the classes that are proposed for a label, whatever the file has, and why.
+    clips: int
+    detections: tuple[int, ...]
+    proposed: tuple[int, ...]
+    source: class_mapping.Reason
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementResult:
+    """How a model's classes agree with the annotations.
+
+    Attributes
+    ----------
+    clips
+        Annotated clips.
+    detections
+        In how many of them each class is detected, in the order of the class list.
+    labels
+        The same of each label; the proposed classes do not depend on the mapping's file.
+    skipped
+        Files that could not be read.
+    """
+
+    clips: int
+    detections: tuple[int, ...]
+    labels: dict[str, LabelAgreement]
+    skipped: tuple[SkippedFile, ...]
+
+
+def agreement(project: Project, *, report: Progress, name: str) -> AgreementResult:
+    """Count how a model's classes agree with the annotations so far, and propose a mapping; a task of the worker.
 
     Raises
     ------
     LabeltoolError
-        As `Answers.heard`.
+        As `ScoredClips.compute`.
     """
-    listener = Listener(project, name, report=report)
+    scorer = ClassScorer(project, name, report=report)
     with project.open_store() as store:
         labelled, labels = clips.labelled(store), clips.label_names(store)
-    answers = Answers.heard(listener, labelled)
-    heard = answers.of(labels)
-    hits = class_mapping.hits(answers.scores, heard)
-    proposed = class_mapping.proposed(listener.card.classes, labels, scores=answers.scores, heard=heard)
-    return {
-        "clips": len(heard),
-        "heard": class_mapping.hits(answers.scores, np.ones((len(heard), 1), bool))[0].tolist(),
-        "labels": {
-            one.label: {
-                "clips": int(heard[:, place].sum()),
-                "heard": hits[place].tolist(),
-                "proposed": list(one.classes),
-                "from": one.reason,
-            }
-            for place, one in enumerate(proposed)
+    scored = ScoredClips.compute(scorer, labelled)
+    present = scored.present(labels)
+    detections = class_mapping.count_detections(scored.scores, present)
+    proposed = class_mapping.propose_mapping(scorer.card.classes, labels, scores=scored.scores, present=present)
+    every_clip = np.ones((len(present), 1), bool)
+    return AgreementResult(
+        clips=len(present),
+        detections=tuple(class_mapping.count_detections(scored.scores, every_clip)[0].tolist()),
+        labels={
+            one.label: LabelAgreement(
+                int(present[:, column].sum()), tuple(detections[column].tolist()), tuple(one.classes), one.reason
+            )
+            for column, one in enumerate(proposed)
         },
-        "left_out": files_of(listener.failed.values()),
-    }
+        skipped=skipped_files(scorer.failed.values()),
+    )

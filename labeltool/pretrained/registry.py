@@ -1,52 +1,72 @@
-"""The ears of a project: `models/ears/<name>/` holds each one's files and its card."""
+"""The pretrained models of a project: `models/pretrained/NAME/` has each one's files and its card."""
 
 from __future__ import annotations
 
 import re
 import shutil
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained import class_list, probe
-from labeltool.pretrained.card import CARD, Activation, EarCard, read_card, write_card
-from labeltool.pretrained.runtimes import FORMATS, base
+from labeltool.pretrained.card import CARD, OLD_CARD, Activation, PretrainedCard, has_card, read_card, write_card
+from labeltool.pretrained.runtimes import RUNTIMES, base
 from labeltool.project import Project
 from labeltool.type_aliases import Progress
-from labeltool.util.locks import one_at_a_time
+from labeltool.util.locks import wait_for_lock
 
-_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_FOLDER = "pretrained"
+_OLD_FOLDER = "ears"  # former name
+
+
+def registry_folder(models: Path) -> Path:
+    """Return the folder of the pretrained models among a project's `models`.
+
+    The folder that older versions made is renamed, once; where it cannot be, as in a project that is only readable, it
+    is returned as it is.
+    """
+    folder, old = models / _FOLDER, models / _OLD_FOLDER
+    if not folder.exists() and old.is_dir():
+        with suppress(OSError):
+            old.rename(folder)
+        if not folder.exists() and old.is_dir():
+            return old
+    return folder
 
 
 def folder(project: Project, name: str) -> Path:
-    """Return where an ear stands, or would.
+    """Return the folder of a pretrained model, which need not exist.
 
     Raises
     ------
     LabeltoolError
-        When that cannot be the name of one.
+        When that cannot be a model's name.
     """
     # A number would be taken for a model of the project.
-    if not _SAFE.fullmatch(name) or name.isdigit():
+    if not _NAME.fullmatch(name) or name.isdigit():
         raise LabeltoolError(
-            f"an ear cannot be called {name[:80]!r}",
+            f"a pretrained model cannot be called {name[:80]!r}",
             remedy="letters, digits, `-`, `_` and `.`, 64 at most, not digits alone",
         )
-    return project.models / "ears" / name
+    return registry_folder(project.models) / name
 
 
 def names(project: Project) -> list[str]:
-    """Return what the project's ears are called, in order."""
-    return [place.name for place in folders(project.models)]
+    """Return the names of the project's pretrained models, in order."""
+    return [path.name for path in folders(project.models)]
 
 
 def folders(models: Path) -> list[Path]:
-    """Return the folders of the ears that stand among some models, in the order of their names."""
-    return sorted(path.parent for path in (models / "ears").glob(f"[!.]*/{CARD}"))
+    """Return the folders of the pretrained models among a project's `models`, in the order of their names."""
+    found = registry_folder(models)
+    return sorted({path.parent for card in (CARD, OLD_CARD) for path in found.glob(f"[!.]*/{card}")})
 
 
-def find(project: Project | None, named: str) -> Path:
-    """Return the network's file of an ear: of this name on the shelf, or a file, or a folder with a card.
+def find(project: Project | None, name_or_path: str) -> Path:
+    """Return the network's file of a pretrained model: of this name in the project, or a file, or a folder with a card.
 
     Raises
     ------
@@ -54,16 +74,48 @@ def find(project: Project | None, named: str) -> Path:
         When there is none.
     """
     known = names(project) if project is not None else []
-    if project is not None and named in known:
-        place = folder(project, named)
+    if project is not None and name_or_path in known:
+        place = folder(project, name_or_path)
         return place / read_card(place).network
-    path = Path(named)
-    if (path / CARD).is_file():
+    path = Path(name_or_path)
+    if has_card(path):
         return path.resolve() / read_card(path).network
     if path.is_file():
         return path.resolve()
-    told = f"; the project's are: {', '.join(known)}" if known else ""
-    raise LabeltoolError(f"there is no file or ear {named!r}", remedy=f"`labeltool model add FILE` makes one{told}")
+    listed = f"; the project's are: {', '.join(known)}" if known else ""
+    raise LabeltoolError(
+        f"there is no file or pretrained model {name_or_path!r}", remedy=f"`labeltool model add FILE` adds one{listed}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AddResult:
+    """A pretrained model in the project.
+
+    Attributes
+    ----------
+    added
+        False where the very same model was there already.
+    classes
+        Number of classes.
+    rate_hz, window
+        Sample rate of its input, and its length in samples.
+    activation
+        What turns its scores into probabilities.
+    embedding
+        The tensor of its embedding; None where it has none.
+    folder
+        Its folder in the project.
+    """
+
+    name: str
+    added: bool
+    classes: int
+    rate_hz: int
+    window: int
+    activation: Activation
+    embedding: str | None
+    folder: str
 
 
 def add(
@@ -74,112 +126,113 @@ def add(
     name: str | None = None,
     labels: str | None = None,
     frontend: str | None = None,
-    rate_hz: int | None = None,
-    window: int | None = None,
-    embedding: str | None = None,
-    standardised: bool = False,
-    activation: Activation | None = None,
-) -> dict[str, Any]:
-    """Copy a network into the project and write down what it is; a task of the worker.
+    **given: Any,
+) -> AddResult:
+    """Copy a network into the project and write its card; a task of the worker.
 
     Parameters
     ----------
     name
-        What to call it; else as its file is called.
+        Of the model; else the file's.
     labels, frontend
-        Files, see `classes.read` and `introducing.read_frontend`.
-    rate_hz, window, embedding, standardised, activation
-        See `introducing.introduce`.
-
-    Returns
-    -------
-    dict
-        `{"name", "added", "classes", "rate_hz", "window", "activation", "embedding", "folder"}`; `added` is False where
-        the very same was there.
+        Files, see `class_list.read` and `probe.read_frontend`.
+    given
+        Further fields of `probe.GivenProperties`: rate_hz, window, embedding, standardised, activation.
 
     Raises
     ------
     LabeltoolError
-        When the file is refused, or another ear has the name.
+        When the file is refused, or another model has the name.
     """
     assert project is not None
     path = Path(file)
-    if path.suffix.lower() in FORMATS and name is None and not _SAFE.fullmatch(path.stem):
-        name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-")[:64] or "ear"
-    called = name if name is not None else path.stem
+    name = name if name is not None else _name_from(path)
     report("trying the model", 0, 0, path.name)
-    card = probe.introduce(
-        path,
+    properties = probe.GivenProperties(
         classes=class_list.read(Path(labels)) if labels else (),
-        rate_hz=rate_hz,
-        window=window,
-        embedding=embedding,
         frontend=probe.read_frontend(Path(frontend)) if frontend else None,
-        standardised=standardised,
-        activation=activation,
+        **given,
     )
-    place = folder(project, called)
-    with one_at_a_time(place.parent):
-        added = not _stands(place, card)
+    card = probe.make_card(path, properties)
+    target = folder(project, name)
+    with wait_for_lock(_lock_of(target)):
+        added = not _has_model(target, card)
         if added:
-            _put(place, card, path.parent)
-    return {
-        "name": called,
-        "added": added,
-        "classes": len(card.classes),
-        "rate_hz": card.rate_hz,
-        "window": card.window,
-        "activation": card.activation,
-        "embedding": card.embedding,
-        "folder": str(place),
-    }
+            _copy(card, path.parent, target)
+    return AddResult(
+        name, added, len(card.classes), card.rate_hz, card.window, card.activation, card.embedding, str(target)
+    )
 
 
 def remove(project: Project, name: str) -> None:
-    """Take an ear off the shelf.
+    """Remove a pretrained model from the project.
 
     Raises
     ------
     LabeltoolError
         When there is none of that name.
     """
-    place = folder(project, name)
-    with one_at_a_time(place.parent):
-        if not place.is_dir():
-            known = ", ".join(names(project))
-            raise LabeltoolError(
-                f"there is no ear {name!r}", remedy=f"there are: {known}" if known else "none was added yet"
-            )
-        # Out of sight at once: what is half deleted is no ear.
-        gone = place.with_name(f".{name}.removed")
-        shutil.rmtree(gone, ignore_errors=True)
-        place.rename(gone)
-        shutil.rmtree(gone)
+    target = folder(project, name)
+    known = ", ".join(names(project))
+    if not target.is_dir():
+        raise _no_model(name, known)
+    with wait_for_lock(_lock_of(target)):
+        # Renamed first, so that a half deleted folder is no model.
+        removed = target.with_name(f".{name}.removed")
+        shutil.rmtree(removed, ignore_errors=True)
+        try:
+            target.rename(removed)
+        except FileNotFoundError:
+            raise _no_model(name, known) from None
+        shutil.rmtree(removed)
 
 
-def _stands(place: Path, card: EarCard) -> bool:
-    """Say whether this very ear is there already, whole."""
-    if not place.exists():
+def _no_model(name: str, known: str) -> LabeltoolError:
+    remedy = f"there are: {known}" if known else "none was added yet"
+    return LabeltoolError(f"there is no pretrained model {name!r}", remedy=remedy)
+
+
+def _name_from(path: Path) -> str:
+    """Return a model's name from its file's, without the characters that a name cannot have."""
+    if path.suffix.lower() in RUNTIMES and not _NAME.fullmatch(path.stem):
+        return re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem).strip("-")[:64] or "pretrained"
+    return path.stem
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(".lock")
+
+
+def _has_model(folder: Path, card: PretrainedCard) -> bool:
+    """Return whether a folder has this very model, whole.
+
+    Raises
+    ------
+    LabeltoolError
+        When it has another one.
+    """
+    if not folder.exists():
         return False
-    if read_card(place) != card or any(base.hashed(place / name) != sum_ for name, sum_ in card.files.items()):
+    if read_card(folder) != card or any(base.sha256_of(folder / name) != sum_ for name, sum_ in card.files.items()):
         raise LabeltoolError(
-            f"another ear is called {place.name!r}",
-            remedy=f"give this one a `--name`, or `labeltool model remove {place.name}` first",
+            f"another pretrained model is called {folder.name!r}",
+            remedy=f"give this one a `--name`, or `labeltool model remove {folder.name}` first",
         )
     return True
 
 
-def _put(place: Path, card: EarCard, source: Path) -> None:
-    beside = place.with_name(f".{place.name}.partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
+def _copy(card: PretrainedCard, source: Path, target: Path) -> None:
+    """Copy a model's files and card into a folder that appears when it is whole."""
+    partial = target.with_name(f".{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
     try:
         for name, sha256 in card.files.items():
-            shutil.copyfile(source / name, beside / name)
-            if base.hashed(beside / name) != sha256:
+            shutil.copyfile(source / name, partial / name)
+            if base.sha256_of(partial / name) != sha256:
                 raise LabeltoolError("changed while it was copied", file=source / name, remedy="try again")
-        write_card(beside, card)
-        beside.rename(place)
+        write_card(partial, card)
+        partial.rename(target)
     except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
         raise

@@ -1,4 +1,8 @@
-"""Which module reads a file, and the bounds within which a stranger's file is tried."""
+"""The runtimes of pretrained models, and the bounds within which a file from outside is tried.
+
+A new runtime is one module that follows `base.Runtime`, and one line in `RUNTIMES`. Its files must be readable without
+running anything: formats that may hold code (pickles, TorchScript) are not opened.
+"""
 
 from __future__ import annotations
 
@@ -10,83 +14,90 @@ from pathlib import Path
 from types import MappingProxyType
 
 from labeltool.errors import LabeltoolError
-from labeltool.pretrained.runtimes import openvino
-from labeltool.pretrained.runtimes.base import Anatomy, Format, Network
+from labeltool.pretrained.runtimes.base import Network, NetworkLayout, Runtime
 
-FORMATS = MappingProxyType({".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino"})
-"""File ending to module."""
+RUNTIMES = MappingProxyType({".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino"})
+"""File ending to the module in this folder."""
 
 # What a file may ask for while it is read, loaded or run, above what the process has: shapes that only come out while
 # it runs are in no table. OpenVINO's compiler reserves more than it uses.
-_ROOM_BYTES = 8 << 30
+_HEADROOM_BYTES = 8 << 30
 
 
-def examine(path: Path) -> Anatomy:
+def read_layout(path: Path) -> NetworkLayout:
     """Read a network file's tables, without running anything.
 
     Raises
     ------
     LabeltoolError
-        When the file is of no kind that is read, missing, or not to be trusted.
+        When no runtime reads the file, it is missing, or not to be trusted.
     """
-    return _format(path).examine(path)
+    return _runtime(path).read_layout(path)
 
 
 def open_network(path: Path, shape: tuple[int, ...], inner: str | None = None) -> Network:
-    """Load a network that was examined.
+    """Load a network whose layout was read.
 
     Parameters
     ----------
     shape
-        Of what it will be given, every size fixed.
+        Of its input, every size fixed.
     inner
-        A tensor of `Anatomy.inner` to be computed with the outputs.
+        A tensor of `NetworkLayout.inner` to be computed with the outputs.
 
     Raises
     ------
     LabeltoolError
         When its runtime is not installed, or refuses it.
     """
-    return _format(path).open_network(path, shape, inner)
+    return _runtime(path).open_network(path, shape, inner)
 
 
-def files_of(path: Path) -> tuple[Path, ...]:
-    """Return the files that a network consists of, itself first."""
-    return (path, openvino.weights_of(path)) if path.suffix.lower() == ".xml" else (path,)
+def network_files(path: Path) -> tuple[Path, ...]:
+    """Return the files that a network consists of, itself first.
+
+    Raises
+    ------
+    LabeltoolError
+        When no runtime reads the file, or it is missing.
+    """
+    return _runtime(path).network_files(path)
 
 
 @contextmanager
 def bounded_memory(path: Path) -> Iterator[None]:
-    """Let no allocation within take more than a stranger's network may need: the system refuses it instead.
+    """Let the system refuse any allocation within that is larger than a pretrained model may need.
 
     The limit is the process's: one thread at a time may be within.
 
     Raises
     ------
     LabeltoolError
-        When Python itself was refused; a runtime says so in words of its own.
+        When Python itself was refused; a runtime reports it by an error of its own.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
-    room = pages * resource.getpagesize() + _ROOM_BYTES
-    known = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_AS, (min([room, *known]), hard))
+    limit = pages * resource.getpagesize() + _HEADROOM_BYTES
+    limits = [one for one in (limit, soft, hard) if one != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
     try:
         yield
     except MemoryError as error:
-        raise LabeltoolError("asks for more memory than any ear needs", file=path) from error
+        raise LabeltoolError("asks for more memory than a pretrained model may use", file=path) from error
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def _format(path: Path) -> Format:
-    module = FORMATS.get(path.suffix.lower())
+def _runtime(path: Path) -> Runtime:
+    module = RUNTIMES.get(path.suffix.lower())
     if module is None:
-        known = ", ".join(FORMATS)
+        endings = ", ".join(RUNTIMES)
         raise LabeltoolError(
-            "is of no kind that can be borrowed", file=path, remedy=f"{known} can; what may hold code is not opened"
+            "is not a model file that can be read",
+            file=path,
+            remedy=f"{endings} can; formats that may hold code are not opened",
         )
     if not path.is_file():
         raise LabeltoolError("no such file", file=path)
-    found: Format = importlib.import_module(f"labeltool.pretrained.{module}")
-    return found
+    runtime: Runtime = importlib.import_module(f"{__name__}.{module}")
+    return runtime

@@ -1,4 +1,8 @@
-"""What every runtime makes of a file: its anatomy, read from its tables, and a network that runs."""
+"""The protocol of a runtime: what a module that reads one kind of model file has to provide.
+
+A file may come from anybody. So a runtime works in two steps: `read_layout` reads the tables of the file in Python,
+within bounds, and refuses what nothing real needs; only then `open_network` gives the file to the library that runs it.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +17,25 @@ from labeltool.audio.files import content_hash
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Float32
 
-MOST_BYTES = 1 << 30
-"""What one tensor may take, 1 GiB: the largest of BirdNET's takes 26 MB, and a made-up shape costs nothing to write."""
+MAX_BYTES = 1 << 30
+"""Limit of one tensor and of one file, 1 GiB: BirdNET's largest tensor takes 26 MB, a made-up shape costs nothing."""
 
 _ITEM_BYTES = 4
 
-MOST_SIZES = 32
-"""So many a shape may have: NumPy's own limit for long."""
+MAX_DIMENSIONS = 32
+"""Of a shape: the limit that NumPy had for long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor by the name its runtime knows it by (TensorFlow Lite's are numbers); -1 is a size not fixed."""
+    """A tensor by its name in the runtime (TensorFlow Lite's are numbers); -1 is a size that is not fixed."""
 
     name: str
     shape: tuple[int, ...]
 
     @property
     def width(self) -> int:
-        """How long the vector is: the only size above one, else the last; 0 where that is not fixed."""
+        """Length of the vector: the only size above one, else the last; 0 where that is not fixed."""
         above = [size for size in self.shape if size > 1]
         if len(above) == 1:
             return above[0]
@@ -39,17 +43,17 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Anatomy:
-    """What a file's tables say of a network.
+class NetworkLayout:
+    """Input, outputs and vectors inside a network, by its file's tables.
 
     Attributes
     ----------
     input
-        The only one: samples, or what a frontend makes of them.
+        The only one: samples, or the patch of a frontend.
     outputs
         In the file's order.
     inner
-        Tensors inside that are one vector, in the order they are computed, as far as the runtime can hand them out.
+        Tensors inside that are one vector, in the order they are computed, as far as the runtime can return them.
     """
 
     input: Tensor
@@ -61,25 +65,43 @@ class Network(Protocol):
     """A network ready to run on one thread."""
 
     def run(self, values: Float32) -> Mapping[str, Float32]:
-        """Compute every output, and the inner tensor that was asked for, by name.
+        """Compute every output, and the requested inner tensor, by name.
 
         Parameters
         ----------
         values : of the shape it was opened for, float32
+
+        Raises
+        ------
+        LabeltoolError
+            When the network stops.
         """
 
 
-class Format(Protocol):
-    """A module that reads one kind of file."""
+class Runtime(Protocol):
+    """A module that reads one kind of model file; `runtimes.RUNTIMES` lists it by the file's ending.
 
-    def examine(self, path: Path) -> Anatomy:
-        """Read a file's tables, without its runtime; raises a `LabeltoolError` where they cannot be trusted."""
+    All errors that a file can cause are `LabeltoolError`s that name it, whatever the library raises.
+    """
+
+    def network_files(self, path: Path) -> tuple[Path, ...]:
+        """Return the files that belong to a network, the given one first: some keep their weights beside it."""
+
+    def read_layout(self, path: Path) -> NetworkLayout:
+        """Read a file's tables without its library, which need not be installed.
+
+        Refuse (`LabeltoolError`) a file that is damaged, names other files, needs operations of its own, or has tensors
+        beyond `require_bounded_shape`.
+        """
 
     def open_network(self, path: Path, shape: tuple[int, ...], inner: str | None) -> Network:
-        """Load a file that was examined, for inputs of a shape; `inner` names a tensor inside that is wanted too."""
+        """Load a file whose layout was read, for inputs of a shape, on one thread.
+
+        `inner` is a tensor of `NetworkLayout.inner` to be computed with the outputs.
+        """
 
 
-def read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
     """Return a file's bytes.
 
     Raises
@@ -88,14 +110,14 @@ def read(path: Path) -> bytes:
         When it cannot be read, or is larger than any network here may be.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise LabeltoolError("is larger than 1 GiB: too large for an ear", file=path)
+        if path.stat().st_size > MAX_BYTES:
+            raise LabeltoolError("is larger than 1 GiB: too large for a pretrained model", file=path)
         return path.read_bytes()
     except OSError as error:
         raise LabeltoolError("cannot be read", file=path, remedy=error.strerror or "") from error
 
 
-def hashed(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex.
 
     Raises
@@ -109,26 +131,26 @@ def hashed(path: Path) -> str:
         raise LabeltoolError("cannot be read", file=path, remedy=error.strerror or "") from error
 
 
-def require_sane(shape: Sequence[int], path: Path | None = None) -> None:
-    """Refuse a shape that nothing real has, before anything is allocated for it.
+def require_bounded_shape(shape: Sequence[int], path: Path | None = None) -> None:
+    """Refuse an absurd shape before anything is allocated for it.
 
     Raises
     ------
     LabeltoolError
-        When its fixed sizes ask for more than `MOST_BYTES` of float32, one is below -1, or there are absurdly many.
+        When its fixed sizes need more than `MAX_BYTES` of float32, one is below -1, or there are over `MAX_DIMENSIONS`.
     """
-    sizes = [int(size) for size in shape[: MOST_SIZES + 1]]
-    many = len(sizes) > MOST_SIZES
-    if many or min(sizes, default=0) < -1 or math.prod(max(size, 1) for size in sizes) * _ITEM_BYTES > MOST_BYTES:
-        raise LabeltoolError(f"has a tensor of shape {sizes}, which no ear needs", file=path, remedy="is it damaged?")
+    sizes = [int(size) for size in shape[: MAX_DIMENSIONS + 1]]
+    too_many = len(sizes) > MAX_DIMENSIONS
+    if too_many or min(sizes, default=0) < -1 or math.prod(max(size, 1) for size in sizes) * _ITEM_BYTES > MAX_BYTES:
+        raise LabeltoolError(f"has a tensor of impossible shape {sizes}", file=path, remedy="is it damaged?")
 
 
 def is_vector(shape: tuple[int, ...]) -> bool:
-    """Say whether a shape is one row of numbers for each of a batch."""
+    """Return whether a shape is one row of numbers for each item of a batch."""
     return len(shape) > 1 and shape[0] in (1, -1) and sum(size != 1 for size in shape[1:]) == 1 and max(shape[1:]) > 1
 
 
-def only_input(inputs: list[Tensor], path: Path) -> Tensor:
+def single_input(inputs: list[Tensor], path: Path) -> Tensor:
     """Return the input of a network that has one.
 
     Raises
@@ -137,11 +159,11 @@ def only_input(inputs: list[Tensor], path: Path) -> Tensor:
         When it has none or several.
     """
     if len(inputs) != 1:
-        raise LabeltoolError(f"takes {len(inputs)} inputs; an ear takes one, sound", file=path)
+        raise LabeltoolError(f"takes {len(inputs)} inputs; a pretrained model takes one, sound", file=path)
     return inputs[0]
 
 
-def runtime(module: str, extra: str, path: Path) -> Any:
+def import_runtime(module: str, extra: str, path: Path) -> Any:
     """Import the library that runs a kind of file.
 
     Raises

@@ -1,4 +1,4 @@
-"""ONNX files: a protocol buffer, whose graph is walked before onnxruntime sees it."""
+"""ONNX files: a protocol buffer, whose graph is checked before onnxruntime sees it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained.runtimes import base, protobuf
-from labeltool.pretrained.runtimes.base import Anatomy, Tensor
+from labeltool.pretrained.runtimes.base import NetworkLayout, Tensor
 from labeltool.type_aliases import Float32
 
 # Fields by number, of onnx.proto (github.com/onnx/onnx).
 _MODEL_IR, _MODEL_GRAPH, _MODEL_FUNCTIONS = 1, 7, 25
-# Not 20: what training has of graphs is nothing for an ear.
+# Not 20, graphs for training: inference needs none.
 _MODEL_FIELDS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 25, 26})
 _NODES, _INITIALIZERS, _INPUTS, _OUTPUTS, _VALUES, _SPARSE = 1, 5, 11, 12, 13, 15
 _FUNCTION_NODES, _FUNCTION_DEFAULTS = 7, 11
@@ -24,43 +24,48 @@ _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22
 _DIMS, _TENSOR_NAME, _EXTERNAL, _LOCATION = 1, 8, 13, 14
 
 _DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
-_DEEPEST = 16  # graphs within graphs: If and Loop have them
+_MAX_DEPTH = 16  # of nested graphs: If and Loop have them
 _FLOAT_TYPES = frozenset({1, 10, 11})  # TensorProto's numbers for those below
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 
 
-def examine(path: Path) -> Anatomy:
-    """Walk a file's graph.
+def network_files(path: Path) -> tuple[Path, ...]:
+    """Return the file alone: weights are inside."""
+    return (path,)
+
+
+def read_layout(path: Path) -> NetworkLayout:
+    """Read a file's graph.
 
     Raises
     ------
     LabeltoolError
         When it is no whole ONNX file, keeps its weights elsewhere, needs code of its own, or asks for absurd tensors.
     """
-    content = base.read(path)
+    content = base.read_file(path)
     try:
-        walk = _Walk(path, len(content))
-        read = walk.reader
+        checker = _GraphChecker(path, len(content))
+        read = checker.reader
         model = read.fields(memoryview(content))
         if not model.get(_MODEL_IR) or not set(model) <= _MODEL_FIELDS:
             raise ValueError("no model")
         (graph,) = read.messages(model.get(_MODEL_GRAPH))
-        walk.graph(graph)
+        checker.graph(graph)
         for function in read.messages(model.get(_MODEL_FUNCTIONS)):
-            walk.nodes(function.get(_FUNCTION_NODES), 0)
-            walk.attributes(function.get(_FUNCTION_DEFAULTS), 0)
+            checker.nodes(function.get(_FUNCTION_NODES), 0)
+            checker.attributes(function.get(_FUNCTION_DEFAULTS), 0)
         weights = {protobuf.text(one.get(_TENSOR_NAME)) for one in read.messages(graph.get(_INITIALIZERS))}
         # Older files list their weights among the inputs.
-        inputs = [one for one, _ in walk.values(graph.get(_INPUTS)) if one.name not in weights]
-        # Some tell the likeliest class's number too.
-        outputs = tuple(one for one, kind in walk.values(graph.get(_OUTPUTS)) if kind in _FLOAT_TYPES)
+        inputs = [one for one, _ in checker.values(graph.get(_INPUTS)) if one.name not in weights]
+        # Some have an output with the number of the most likely class too.
+        outputs = tuple(one for one, kind in checker.values(graph.get(_OUTPUTS)) if kind in _FLOAT_TYPES)
     except (ValueError, RecursionError) as error:
         raise LabeltoolError("not a whole ONNX network: damaged, or another kind of file", file=path) from error
-    return Anatomy(base.only_input(inputs, path), outputs, ())
+    return NetworkLayout(base.single_input(inputs, path), outputs, ())
 
 
-class _Walk:
-    """Goes through graphs, those within graphs too, and refuses what must not reach the runtime."""
+class _GraphChecker:
+    """Goes through graphs, nested ones too, and refuses what must not reach the runtime."""
 
     def __init__(self, path: Path, length: int) -> None:
         self.reader = protobuf.Reader()
@@ -68,15 +73,15 @@ class _Walk:
         self._length = length
 
     def graph(self, graph: dict[int, list[protobuf.Field]], depth: int = 0) -> None:
-        if depth > _DEEPEST:
-            raise ValueError("graphs within graphs without end")
+        if depth > _MAX_DEPTH:
+            raise ValueError("graphs nested without end")
         for tensor in self.reader.messages(graph.get(_INITIALIZERS)):
             self._weights(tensor)
         for sparse in self.reader.messages(graph.get(_SPARSE)):
             self._sparse(sparse)
         for number in (_INPUTS, _OUTPUTS, _VALUES):
             for value, _ in self.values(graph.get(number)):
-                base.require_sane(value.shape, self._path)
+                base.require_bounded_shape(value.shape, self._path)
         self.nodes(graph.get(_NODES), depth)
 
     def nodes(self, nodes: list[protobuf.Field] | None, depth: int) -> None:
@@ -118,21 +123,21 @@ class _Walk:
                 "keeps its weights in another file", file=self._path, remedy="save it with all of them inside"
             )
         dims = self.reader.numbers(tensor.get(_DIMS))
-        # The weights stand in the file, two to a byte at the least.
-        many = len(dims) > base.MOST_SIZES
-        if many or min(dims, default=0) < 0 or math.prod(dims) > 2 * self._length:
-            told = dims[: base.MOST_SIZES]
-            raise LabeltoolError(f"claims weights of shape {told} that it does not hold", file=self._path)
+        # The weights are in the file, no more than two per byte.
+        too_many = len(dims) > base.MAX_DIMENSIONS
+        if too_many or min(dims, default=0) < 0 or math.prod(dims) > 2 * self._length:
+            shape = dims[: base.MAX_DIMENSIONS]
+            raise LabeltoolError(f"claims weights of shape {shape} that are not in it", file=self._path)
 
     def _sparse(self, sparse: dict[int, list[protobuf.Field]]) -> None:
         for number in (1, 2):
             for tensor in self.reader.messages(sparse.get(number)):
                 self._weights(tensor)
-        base.require_sane(self.reader.numbers(sparse.get(3)), self._path)
+        base.require_bounded_shape(self.reader.numbers(sparse.get(3)), self._path)
 
 
 def open_network(path: Path, shape: tuple[int, ...], inner: str | None) -> ONNXNetwork:
-    """Load a file that was examined; ONNX hands out nothing that is no output, so there is nothing inner."""
+    """Load a file whose layout was read; onnxruntime returns outputs only, so there is no inner tensor."""
     return ONNXNetwork(path)
 
 
@@ -146,14 +151,15 @@ class ONNXNetwork:
     """
 
     def __init__(self, path: Path) -> None:
-        onnxruntime = base.runtime("onnxruntime", "onnx", path)
+        onnxruntime = base.import_runtime("onnxruntime", "onnx", path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 4
         try:
-            # From the bytes that were read: a path would be opened anew. Either way onnxruntime would look for weights
-            # in other files, from bytes below the working directory; `examine` has refused every tensor that names one.
-            self._session = onnxruntime.InferenceSession(base.read(path), options, providers=["CPUExecutionProvider"])
+            # From bytes, not from a path. Either way onnxruntime would look for weights in other files, for bytes in
+            # those below the working directory; `read_layout` has refused every tensor that names one.
+            content = base.read_file(path)
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions have no base of their own
             raise LabeltoolError(f"onnxruntime refuses it: {_first_line(error)}", file=path) from error
         (given,) = self._session.get_inputs()

@@ -10,19 +10,19 @@ import numpy as np
 
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained.runtimes import base
-from labeltool.pretrained.runtimes.base import Anatomy, Tensor
+from labeltool.pretrained.runtimes.base import NetworkLayout, Tensor
 from labeltool.type_aliases import Float32
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 
-def weights_of(path: Path) -> Path:
-    """Return where the weights of an .xml stand."""
-    return path.with_suffix(".bin")
+def network_files(path: Path) -> tuple[Path, ...]:
+    """Return the graph and its weights."""
+    return path, _weights_of(path)
 
 
-def examine(path: Path) -> Anatomy:
+def read_layout(path: Path) -> NetworkLayout:
     """Read the graph.
 
     Raises
@@ -30,18 +30,18 @@ def examine(path: Path) -> Anatomy:
     LabeltoolError
         When it is no whole graph, its weights are missing or too short, or it asks for absurd tensors.
     """
-    content = base.read(path)
-    weights = weights_of(path)
+    content = base.read_file(path)
+    weights = _weights_of(path)
     if not weights.is_file():
-        raise LabeltoolError("its weights are not there", file=weights, remedy=f"they belong beside {path.name}")
+        raise LabeltoolError("its weights are missing", file=weights, remedy=f"they belong beside {path.name}")
     root = _graph(content, path)
-    held = weights.stat().st_size
+    weights_bytes = weights.stat().st_size
     try:
         for layer in root.iter("layer"):  # those within bodies of loops too
             if layer.get("type") == "Const":
-                _require_weights(layer, held, path)
+                _require_weights(layer, weights_bytes, path)
             for shape in _shapes(layer):
-                base.require_sane(shape, path)
+                base.require_bounded_shape(shape, path)
         layers = {one.attrib["id"]: one for one in root.iterfind("layers/layer")}
         # For each layer the one that its first input comes from.
         edges = {one.attrib["to-layer"]: one.attrib["from-layer"] for one in root.iterfind("edges/edge")}
@@ -57,7 +57,11 @@ def examine(path: Path) -> Anatomy:
         )
     except (KeyError, IndexError, ValueError) as error:
         raise LabeltoolError("is not a whole OpenVINO graph", file=path) from error
-    return Anatomy(base.only_input(inputs, path), outputs, inner)
+    return NetworkLayout(base.single_input(inputs, path), outputs, inner)
+
+
+def _weights_of(path: Path) -> Path:
+    return path.with_suffix(".bin")
 
 
 def _graph(content: bytes, path: Path) -> Element:
@@ -78,17 +82,17 @@ def _graph(content: bytes, path: Path) -> Element:
     return root
 
 
-def _require_weights(layer: Element, held: int, path: Path) -> None:
-    """Refuse weights that are not in the file; raises a `ValueError` where what they say of it is no number."""
+def _require_weights(layer: Element, weights_bytes: int, path: Path) -> None:
+    """Refuse weights that are not in the file; raises a `ValueError` where their place is no number."""
     data = layer.find("data")
     start, size = (int(data.get(name, "0")) if data is not None else 0 for name in ("offset", "size"))
     if start < 0 or size < 0:
         raise ValueError("weights before the file")
-    if (end := start + size) > held:
+    if (end := start + size) > weights_bytes:
         raise LabeltoolError(
-            f"is cut short: {path.name} speaks of weights up to byte {end}",
-            file=weights_of(path),
-            remedy="copy both anew",
+            f"is cut short: {path.name} needs weights up to byte {end}",
+            file=_weights_of(path),
+            remedy="copy both again",
         )
 
 
@@ -105,7 +109,7 @@ def _shape(layer: Element) -> tuple[int, ...]:
 
 
 def open_network(path: Path, shape: tuple[int, ...], inner: str | None) -> OpenVINONetwork:
-    """Load a file that was examined."""
+    """Load a file whose layout was read."""
     return OpenVINONetwork(path, shape, inner)
 
 
@@ -119,12 +123,12 @@ class OpenVINONetwork:
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...], inner: str | None) -> None:
-        openvino = base.runtime("openvino", "openvino", path)
-        weights = np.frombuffer(base.read(weights_of(path)), np.uint8)
+        openvino = base.import_runtime("openvino", "openvino", path)
+        weights = np.frombuffer(base.read_file(_weights_of(path)), np.uint8)
         # Full precision: where the processor has bfloat16 the default would compute in that, and elsewhere not.
         settings = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
         try:
-            model = openvino.Core().read_model(model=base.read(path), weights=openvino.Tensor(weights))
+            model = openvino.Core().read_model(model=base.read_file(path), weights=openvino.Tensor(weights))
             names = [one.get_node().input_value(0).get_node().get_friendly_name() for one in model.outputs]
             if inner is not None:
                 model.add_outputs([one.output(0) for one in model.get_ops() if one.get_friendly_name() == inner])
@@ -136,7 +140,7 @@ class OpenVINONetwork:
         self._names = names
 
     def run(self, values: Float32) -> Mapping[str, Float32]:
-        """Compute every output, and the inner tensor that was asked for, by name."""
+        """Compute every output, and the requested inner tensor, by name."""
         try:
             self._request.infer([values])
         except Exception as error:

@@ -1,4 +1,10 @@
-"""The wire format of protocol buffers, read and nothing built: enough to look into an ONNX file.
+"""The wire format of protocol buffers, read by hand: enough to check an ONNX file.
+
+Why not the `protobuf` or `onnx` package: the file may come from anybody, and this runs before any library sees it.
+A generated reader builds an object for every field, and two bytes of a file can be one of 200 bytes; here fields are
+views into the file's own bytes, their number is limited (`MAX_FIELDS`), every length is checked against what is there,
+and nothing is allocated by a length that the file claims. Only the fields that are asked for are read further, so
+there is no schema to generate or to keep up to date, and the check needs neither package installed.
 
 Source: protobuf.dev, "Encoding".
 """
@@ -10,20 +16,20 @@ from collections.abc import Iterator
 Field = int | memoryview
 """A number, or the bytes of what is longer: text, a packed list, a message."""
 
-_LONGEST_VARINT = 10
+_MAX_VARINT_BYTES = 10
 
-MOST_FIELDS = 1_000_000
-"""What a whole file may have, numbers in packed lists counted too: two bytes in a file can be one, and 200 here."""
+MAX_FIELDS = 1_000_000
+"""Of a whole file, numbers in packed lists counted too: two bytes of a file can be one, which takes 200 here."""
 
 
 class Reader:
-    """Reads one file's messages; together they may have `MOST_FIELDS` fields."""
+    """Reads one file's messages, which may have `MAX_FIELDS` fields together."""
 
     def __init__(self) -> None:
-        self._left = MOST_FIELDS
+        self._left = MAX_FIELDS
 
     def fields(self, message: memoryview) -> dict[int, list[Field]]:
-        """Return a message's fields by number, each as often as it stands there.
+        """Return a message's fields by number, each as often as it occurs.
 
         Raises
         ------
@@ -31,10 +37,10 @@ class Reader:
             When the bytes are no message, end within one, or the file has more fields than any real one.
         """
         found: dict[int, list[Field]] = {}
-        place = 0
-        while place < len(message):
+        position = 0
+        while position < len(message):
             self._count()
-            number, value, place = _field(message, place)
+            number, value, position = _field(message, position)
             found.setdefault(number, []).append(value)
         return found
 
@@ -48,7 +54,7 @@ class Reader:
         """
         for value in values or ():
             if isinstance(value, int):
-                raise ValueError("a number for a message")
+                raise ValueError("a number in place of a message")
             yield self.fields(value)
 
     def numbers(self, values: list[Field] | None) -> list[int]:
@@ -58,10 +64,10 @@ class Reader:
             if isinstance(value, int):
                 found.append(value)
                 continue
-            place = 0
-            while place < len(value):
+            position = 0
+            while position < len(value):
                 self._count()
-                number, place = _varint(value, place)
+                number, position = _varint(value, position)
                 found.append(number)
         return [number - (1 << 64) if number >> 63 else number for number in found]
 
@@ -72,41 +78,41 @@ class Reader:
 
 
 def text(values: list[Field] | None) -> str:
-    """Return a field's text, empty where it is not there; raises a `ValueError` where it is none."""
+    """Return a field's text, empty where it is missing; raises a `ValueError` where it is none."""
     if not values:
         return ""
     last = values[-1]
     if isinstance(last, int):
-        raise ValueError("a number for a text")
+        raise ValueError("a number in place of a text")
     return bytes(last).decode("utf-8", "replace")
 
 
-def _field(message: memoryview, place: int) -> tuple[int, Field, int]:
-    """Return the number and the value of the field at a place, and where the next one begins."""
-    tag, place = _varint(message, place)
+def _field(message: memoryview, position: int) -> tuple[int, Field, int]:
+    """Return the number and the value of the field at a position, and where the next one begins."""
+    tag, position = _varint(message, position)
     kind = tag & 7
     if kind == 0:
-        value, place = _varint(message, place)
-        return tag >> 3, value, place
+        value, position = _varint(message, position)
+        return tag >> 3, value, position
     if kind == 2:
-        size, place = _varint(message, place)
+        size, position = _varint(message, position)
     elif kind in (1, 5):
         size = 8 if kind == 1 else 4
     else:
         raise ValueError(f"wire type {kind}")
-    longer = message[place : place + size]
-    if len(longer) != size:
+    content = message[position : position + size]
+    if len(content) != size:
         raise ValueError("cut short")
-    return tag >> 3, longer, place + size
+    return tag >> 3, content, position + size
 
 
-def _varint(message: memoryview, place: int) -> tuple[int, int]:
+def _varint(message: memoryview, position: int) -> tuple[int, int]:
     number = 0
-    for index in range(_LONGEST_VARINT):
-        if place + index >= len(message):
+    for index in range(_MAX_VARINT_BYTES):
+        if position + index >= len(message):
             raise ValueError("cut short")
-        byte = message[place + index]
+        byte = message[position + index]
         number |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:
-            return number & ((1 << 64) - 1), place + index + 1
+            return number & ((1 << 64) - 1), position + index + 1
     raise ValueError("a number without end")

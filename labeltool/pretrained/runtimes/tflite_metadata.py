@@ -1,7 +1,7 @@
-"""What a TensorFlow Lite file says of itself beside the network: its sample rate, its class list.
+"""Metadata of a TensorFlow Lite file: its sample rate and its class list.
 
-The list is a file in a zip archive that is appended to the flatbuffer; the rate stands in a flatbuffer of its own
-within it. Source: tflite-support's `metadata_schema.fbs`, whose field numbers are the constants below.
+The list is a file in a zip archive that is appended to the flatbuffer; the rate is in a flatbuffer of its own within
+it. Source: tflite-support's `metadata_schema.fbs`, whose field numbers are the constants below.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+from labeltool.errors import LabeltoolError
 from labeltool.pretrained import class_list
+from labeltool.pretrained.runtimes.tflite_file import TFLiteFile
 
 _NAME = b"TFLITE_METADATA"
 _MODEL_SUBGRAPHS = 3
@@ -25,43 +27,33 @@ _CONTENT_TYPE, _CONTENT = 0, 1
 _AUDIO = 4
 _AUDIO_RATE = 0
 
-# A table may list one entry many times over, and that one the like: so much at the most is looked at.
-_MOST_ENTRIES = 32
-_LONGEST_NAME = 256
+# A table may list one entry many times over, and that one others in turn: no more than this are read.
+_MAX_ENTRIES = 32
+_MAX_NAME_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """`rate_hz` and `classes` as a file tells them; None and empty where it does not."""
+    """`rate_hz` and `classes` of a file; None and empty where it does not give them."""
 
     rate_hz: int | None = None
     classes: tuple[str, ...] = ()
 
 
 def read(content: bytes) -> Metadata:
-    """Read what there is; what is damaged or absurd counts as not said.
-
-    Parameters
-    ----------
-    content
-        Of a TensorFlow Lite file whose tables were examined.
-    """
+    """Read what a TensorFlow Lite file gives; what is damaged or absurd counts as absent."""
     try:
-        rate_hz, listed = _tables(content)
-    except (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError):
-        rate_hz, listed = None, []
-    return Metadata(rate_hz if rate_hz and 0 < rate_hz < 1_000_000 else None, _appended(content, listed))
+        rate_hz, list_names = _read_tables(content)
+    except (LabeltoolError, struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError):
+        rate_hz, list_names = None, []
+    return Metadata(rate_hz if rate_hz and 0 < rate_hz < 1_000_000 else None, _appended_classes(content, list_names))
 
 
-def _tables(content: bytes) -> tuple[int | None, list[str]]:
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    model = schema.Model.GetRootAs(content, 0)
-    entries = (model.Metadata(i) for i in range(min(model.MetadataLength(), _MOST_ENTRIES)))
-    place = next((one.Buffer() for one in entries if one.Name() == _NAME), None)
-    if place is None:
+def _read_tables(content: bytes) -> tuple[int | None, list[str]]:
+    """Return the sample rate and the names of the files that belong to the outputs."""
+    buffer = TFLiteFile(content).metadata(_NAME, _MAX_ENTRIES)
+    if not buffer:
         return None, []
-    buffer = model.Buffers(place).DataAsNumpy().tobytes()
     (graph, *_) = _children(_root(buffer), _MODEL_SUBGRAPHS)
     rate_hz = None
     for tensor in _children(graph, _SUBGRAPH_INPUTS):
@@ -70,13 +62,13 @@ def _tables(content: bytes) -> tuple[int | None, list[str]]:
     return rate_hz, [_text(file, _FILE_NAME) for file in files]
 
 
-def _appended(content: bytes, listed: list[str]) -> tuple[str, ...]:
-    """Return the class list in the appended archive: one that the tables name, else the only text there is."""
+def _appended_classes(content: bytes, list_names: list[str]) -> tuple[str, ...]:
+    """Return the class list in the appended archive: one that the tables name, else the only text file."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            held = [one for one in archive.infolist() if one.file_size <= class_list.MOST_BYTES]
-            named = [one for one in held if one.filename in listed]
-            chosen = named or [one for one in held if one.filename.lower().endswith((".txt", ".csv"))]
+            files = [file for file in archive.infolist() if file.file_size <= class_list.MAX_BYTES]
+            named = [file for file in files if file.filename in list_names]
+            chosen = named or [file for file in files if file.filename.lower().endswith((".txt", ".csv"))]
             return class_list.parse(archive.read(chosen[0]).decode("utf-8-sig")) if len(chosen) == 1 or named else ()
     except (
         zipfile.BadZipFile,
@@ -99,7 +91,7 @@ def _root(buffer: bytes) -> Any:
 
 
 def _slot(table: Any, field: int) -> int:
-    """Return where a table's field stands, 0 where it is left out: offsets are two bytes each, from byte 4."""
+    """Return a table field's position, 0 where it is absent: offsets are two bytes each, from byte 4."""
     offset = table.Offset(4 + 2 * field)
     return table.Pos + int(offset) if offset else 0
 
@@ -109,7 +101,7 @@ def _children(table: Any, field: int) -> list[Any]:
     if not offset:
         return []
     start, count = table.Vector(offset), table.VectorLen(offset)
-    if count > _MOST_ENTRIES:
+    if count > _MAX_ENTRIES:
         raise ValueError(count)
     return [_table(table, table.Indirect(start + 4 * i)) for i in range(count)]
 
@@ -124,7 +116,7 @@ def _text(table: Any, field: int) -> str:
     offset = table.Offset(4 + 2 * field)
     if not offset:
         return ""
-    if table.VectorLen(offset) > _LONGEST_NAME:
+    if table.VectorLen(offset) > _MAX_NAME_BYTES:
         raise ValueError("name")
     return str(table.String(table.Pos + offset).decode("utf-8", "replace"))
 
