@@ -1,14 +1,15 @@
-"""What goes wrong, said to people: one line, the place, the remedy."""
+"""Errors for users: one line with the place, the reason and the remedy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
 
 class ExitCode(IntEnum):
-    """What the `labeltool` process returns."""
+    """Exit codes of the `labeltool` process."""
 
     FINE = 0
     FAILED = 1
@@ -24,9 +25,9 @@ class LabeltoolError(Exception):
     reason
         What is wrong, in words a user would use, without a final full stop.
     remedy
-        What to do about it; empty when the reason says it all.
+        What to do about it; empty when the reason is enough.
     file, line
-        Where it is, when it is anywhere.
+        Where it is, if it has a place.
     """
 
     def __init__(
@@ -47,16 +48,24 @@ class LabeltoolError(Exception):
         place = ""
         if self.file is not None:
             place = f"{self.file}:{self.line}: " if self.line is not None else f"{self.file}: "
-        told = f"{place}{self.reason}" + (f" ({self.remedy})" if self.remedy else "")
-        return in_one_line(told)
+        text = f"{place}{self.reason}" + (f" ({self.remedy})" if self.remedy else "")
+        return in_one_line(text)
 
 
 def in_one_line(text: str) -> str:
-    """Return text as one printable line, whatever a file name or a label in it holds: newlines, escape codes."""
+    """Return text as one printable line: newlines and escape codes, of file names or labels say, are escaped."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def files_of(errors: Iterable[LabeltoolError]) -> list[dict[str, str]]:
-    """Say which files failed and why, once a file, however many of its clips were wanted."""
+@dataclass(frozen=True, slots=True)
+class SkippedFile:
+    """A file that a task skipped, and why."""
+
+    file: str
+    reason: str
+
+
+def skipped_files(errors: Iterable[LabeltoolError]) -> tuple[SkippedFile, ...]:
+    """Return the files that failed and why, once a file, however many of its clips failed."""
     reasons = {error.file or "": str(error) for error in errors}
-    return [{"file": file, "reason": reason} for file, reason in reasons.items()]
+    return tuple(SkippedFile(file, reason) for file, reason in reasons.items())

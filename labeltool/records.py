@@ -1,8 +1,8 @@
-"""The records that walk through the house: plain frozen data, no behaviour, no imports of ours.
+"""The data model: frozen dataclasses that importers yield and the store accepts and returns.
 
-Importers yield them, the store takes them in and hands them out. Times are seconds from the start of the recording,
-frequencies hertz. A recording is known by the SHA-256 of its file's bytes, a clip by its recording's hash and its span,
-a label by its name: so a record means the same in somebody else's project.
+Times are seconds from the start of the recording, frequencies hertz. A recording is identified by the SHA-256 of its
+file's bytes, a clip by its recording's hash and its span, a label by its name: so a record means the same in another
+project. This module imports nothing of labeltool.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class Value(StrEnum):
-    """What a verdict says of a label on a clip. No verdict at all is a fourth thing: unchecked."""
+    """Value of a verdict on a label for a clip. No verdict at all is a fourth state: unchecked."""
 
     PRESENT = "present"
     ABSENT = "absent"
@@ -24,8 +24,8 @@ class Value(StrEnum):
 class Recording:
     """A sound file.
 
-    `path` is absolute. `group` names what must never be parted in a split (a source recording, a session); recordings
-    with equal content share all their groups. `frames` counts sample frames at `sample_rate_hz`.
+    `path` is absolute. `group` names recordings that must stay on one side of a split (a source recording, a session);
+    recordings with equal content share all their groups. `frames` counts sample frames at `sample_rate_hz`.
     """
 
     path: str
@@ -54,11 +54,11 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Somebody's word on one label for one clip.
+    """One judgement on one label for one clip.
 
-    `label` None speaks of the clip as a whole: absent means "none of the project's labels", unsure "cannot tell".
-    `start_s`, `end_s`, `low_hz`, `high_hz` are bounds inside the recording where the verdict is narrower than its clip
-    or more exact; `confidence` is the source's own, usually 0 to 1. `file` and `line` say where an import read it.
+    `label` None is the clip as a whole: absent means "none of the project's labels", unsure "cannot tell". `start_s`,
+    `end_s`, `low_hz`, `high_hz` are bounds inside the recording where the verdict is narrower than its clip or more
+    exact; `confidence` is the source's own, usually 0 to 1. `file` and `line` are where an import read it.
     """
 
     clip: Clip
@@ -76,7 +76,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something an importer did not take, or did not take as it stood, and why."""
+    """Something that an importer skipped, or changed before it was stored, and the reason."""
 
     file: str
     line: int | None
@@ -84,8 +84,8 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What a model running elsewhere, on a board say, made of a clip.
+class DevicePrediction:
+    """Scores of a clip by a model that ran elsewhere, on an MCU say.
 
     `model` is the beginning of the SHA-256 of its int8 file, in hex; `scores` are probabilities in the order of its
     outputs.
@@ -96,16 +96,16 @@ class Heard:
     scores: tuple[float, ...]
 
 
-Imported = Recording | Clip | Verdict | Heard | Skipped
-"""What an importer yields. A clip comes after its recording, what is said of it after the clip."""
+Imported = Recording | Clip | Verdict | DevicePrediction | Skipped
+"""What an importer yields. A clip comes after its recording; its verdicts and predictions come after the clip."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredClip:
-    """A clip as the store hands it out.
+    """A clip in the store.
 
-    `path` is where its recording was last seen (absolute); `group` is the smallest set that may not be parted: groups
-    that share a recording by content are already joined into one.
+    `path` is absolute, the last known place of its recording; `group` is the smallest set that a split keeps together:
+    groups that share a recording by content are already joined into one.
     """
 
     id: int
@@ -119,13 +119,13 @@ class StoredClip:
 
     @property
     def key(self) -> str:
-        """The clip's name in caches: the same wherever its recording lies."""
+        """The clip's name in caches: the same wherever its recording is."""
         return f"{self.sha256}@{self.start_s:.6f}-{self.end_s:.6f}"
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledClip:
-    """A clip with the verdicts that stand on it, label name to value; `none_of_these` when that was said."""
+    """A clip with its current verdicts, label name to value; `none_of_these`: a verdict that no label is present."""
 
     clip: StoredClip
     verdicts: Mapping[str, Value]
@@ -133,16 +133,16 @@ class LabelledClip:
 
     @property
     def present(self) -> tuple[str, ...]:
-        """The labels heard, sorted by name."""
+        """The labels that are present, sorted by name."""
         return tuple(sorted(name for name, value in self.verdicts.items() if value is Value.PRESENT))
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What a model holds of a clip: label name to calibrated probability, most probable first.
+    """A model's prediction for a clip: label name to calibrated probability, most probable first.
 
-    `background` is the probability that it is none of them; where `independent`, each label is judged for itself, and
-    the probabilities sum to anything.
+    `background` is the probability of none of the labels; where `independent`, each label is a decision of its own
+    (sigmoid), and the probabilities need not sum to 1.
     """
 
     clip_id: int
@@ -154,7 +154,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A stretch of a recording in which a model hears a label, seconds; `probability` is the highest in it."""
+    """A span of a recording in which a model detected a label, in seconds; `probability` is its maximum there."""
 
     label: str
     start_s: float
@@ -164,7 +164,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word that was heard, seconds of the recording; `probability` is the speech model's own."""
+    """A word in a transcript, in seconds of the recording; `probability` is the speech model's own."""
 
     start_s: float
     end_s: float
@@ -174,7 +174,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of speech, a sentence or less, seconds of the recording; `words` where they were asked for."""
+    """A span of speech, a sentence or less, in seconds of the recording; `words` where word times were requested."""
 
     start_s: float
     end_s: float
@@ -184,10 +184,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What a speech model heard said in a clip; without segments where it heard nothing said.
+    """A speech model's transcript of a clip; without segments where it recognised no speech.
 
     `model` is its name, `model_sha256` the content hash of its weights; `language` is a code such as `en`, with its
-    probability where the model found it out, None where it was told. `asked` says how the model was asked.
+    probability where the model detected it, None where it was given. `options` are the model's settings (JSON).
     """
 
     clip_id: int
@@ -196,10 +196,10 @@ class Transcript:
     language: str
     language_probability: float | None
     segments: tuple[Segment, ...]
-    asked: str
-    made_at: str = ""
+    options: str
+    created_at: str = ""
 
     @property
     def text(self) -> str:
-        """What was said, on one line."""
+        """The whole text, on one line."""
         return " ".join(segment.text for segment in self.segments)

@@ -1,9 +1,9 @@
-"""The store: one SQLite file that holds what people said, and the tables derived from it.
+"""The store: one SQLite file with the journal of annotations and the tables derived from it.
 
-`database` opens it, `intake` takes imports in, `journal` writes what people say (`appending` knows how, `labels` what
-goes by which name), `clips`, `recordings`, `spans`, `queue` and `models` read, `sums` keeps what would take long to
-count. sqlite3 of the standard library does the daily work: sqlite-utils, which migrates, loads pandas and would cost
-every command a second.
+`database` opens it, `schema` and `migrations` define it, `importing` stores what an importer read, `journal` appends
+annotations (`journal_rows` the rows themselves) and `labels` renames; `clips`, `recordings`, `spans`, `queue`, `models`
+and `transcripts` read and write the rest. sqlite3 of the standard library does the daily work: sqlite-utils, which
+migrates, loads pandas and would cost every command a second.
 """
 
 from labeltool.store.database import Store

@@ -1,4 +1,4 @@
-"""Reading clips and what is known of them."""
+"""Reading clips and their current annotations."""
 
 from __future__ import annotations
 
@@ -13,32 +13,36 @@ from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.store.database import Store
 
 CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, c.start_s, c.end_s, c.fold, r.group_name"
-"""What `stored_clip` needs, from clips c and recordings r."""
+"""The columns that `stored_clip` needs, of clips c and recordings r."""
 
 LARGEST_ID = 2**63 - 1
-"""SQLite's; a larger number is no id."""
+"""SQLite's largest integer; a larger number is no id."""
 
-WAITING = "(NOT c.answered AND NOT c.marked)"
-"""True for a clip c that is to be asked about: nobody has answered, and it is no span marked by hand."""
+UNLABELLED = "(NOT c.is_labelled AND NOT c.is_region)"
+"""SQL that is true for a clip c that is still to be labelled; regions of long recordings are not in the queue."""
 
-RESTING = "(c.marked AND NOT c.answered)"
-"""True for a span c marked by hand whose verdict was taken back: it is as if it were not there."""
+UNLABELLED_REGION = "(c.is_region AND NOT c.is_labelled)"
+"""SQL that is true for a region c without a label: its verdicts were undone, or only a model found it. Lists and counts
+pass it over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What `labeltool status` shows: `labels` maps names to the number of clips that have them."""
+    """Numbers of rows and clips, as `labeltool status` shows them.
+
+    `labels` maps each label to the number of clips where it is present; `excluded` counts clips of bad audio.
+    """
 
     recordings: int
     clips: int
     labelled: int
     unlabelled: int
-    set_aside: int
+    excluded: int
     labels: dict[str, int]
 
 
 def stored_clip(store: Store, row: sqlite3.Row) -> StoredClip:
-    """Make a `StoredClip` of a row of `CLIP_COLUMNS`."""
+    """Return a `StoredClip` from a row of `CLIP_COLUMNS`."""
     return StoredClip(
         id=row["id"],
         recording_id=row["recording_id"],
@@ -52,40 +56,44 @@ def stored_clip(store: Store, row: sqlite3.Row) -> StoredClip:
 
 
 def counts(store: Store) -> Counts:
-    """Count what is there and what has been said."""
+    """Count recordings, clips and labels."""
     with store.snapshot() as connection:
         one = connection.execute(
             f"""
             SELECT (SELECT COUNT(*) FROM recordings) AS recordings,
-                   (SELECT COUNT(*) FROM clips) - (SELECT COUNT(*) FROM clips c WHERE {RESTING}) AS clips,
-                   (SELECT COUNT(*) FROM (SELECT DISTINCT clip_id FROM last_words)) AS labelled,
-                   (SELECT COUNT(*) FROM clips c WHERE {WAITING}) AS unlabelled
+                   (SELECT COUNT(*) FROM clips) - (SELECT COUNT(*) FROM clips c WHERE {UNLABELLED_REGION}) AS clips,
+                   (SELECT COUNT(*) FROM (SELECT DISTINCT clip_id FROM latest_events)) AS labelled,
+                   (SELECT COUNT(*) FROM clips c WHERE {UNLABELLED}) AS unlabelled
             """
         ).fetchone()
-        said = dict(connection.execute("SELECT label, COUNT(*) FROM last_words WHERE value = 'present' GROUP BY label"))
-        labels = {name: said.get(name, 0) for name in label_names(store)}
-        for name in set(names_today(store).values()):
-            # Two names may have been heard on one clip.
-            statement, names = where_heard(store, name)
+        present = dict(
+            connection.execute("SELECT label, COUNT(*) FROM latest_events WHERE value = 'present' GROUP BY label")
+        )
+        labels = {name: present.get(name, 0) for name in label_names(store)}
+        for name in set(current_names(store).values()):
+            # One clip may have verdicts under several of a label's names.
+            statement, names = select_present(store, name)
             (labels[name],) = connection.execute(f"SELECT COUNT(*) FROM ({statement})", names).fetchone()
     return Counts(
         recordings=one["recordings"],
         clips=one["clips"],
         labelled=one["labelled"],
         unlabelled=one["unlabelled"],
-        set_aside=one["clips"] - one["labelled"] - one["unlabelled"],
+        excluded=one["clips"] - one["labelled"] - one["unlabelled"],
         labels=labels,
     )
 
 
-def are_none(store: Store) -> bool:
-    """Tell whether the project has no clips, without counting them."""
-    (some,) = store.connection.execute(f"SELECT EXISTS (SELECT 1 FROM clips c WHERE NOT {RESTING})").fetchone()
-    return not some
+def has_no_clips(store: Store) -> bool:
+    """Return whether the project has no clips, without counting them."""
+    (exists,) = store.connection.execute(
+        f"SELECT EXISTS (SELECT 1 FROM clips c WHERE NOT {UNLABELLED_REGION})"
+    ).fetchone()
+    return not exists
 
 
 def label_names(store: Store) -> list[str]:
-    """Return the labels in use, in the order they came."""
+    """Return the labels in use, in the order they were created."""
     return [
         name
         for (name,) in store.connection.execute(
@@ -94,30 +102,33 @@ def label_names(store: Store) -> list[str]:
     ]
 
 
-def names_today(store: Store) -> dict[str, str]:
-    """Return the names that labels were renamed from, with the names they go by today."""
+def current_names(store: Store) -> dict[str, str]:
+    """Return the current name of each name that a label was renamed from."""
     return dict(
         store.connection.execute("SELECT l.name, t.name FROM labels l JOIN labels t ON t.id = l.merged_into").fetchall()
     )
 
 
-def said_names(store: Store, label: str) -> list[str]:
-    """Return the names that mean a label today: its own and those it was renamed from; none once it was renamed."""
-    goes_by = names_today(store)
-    return [name for name in [label, *goes_by] if goes_by.get(name, name) == label]
+def stored_names(store: Store, label: str) -> list[str]:
+    """Return the names in the journal that now mean a label: its own and those it was renamed from.
+
+    There is none for a name that was renamed itself.
+    """
+    renamed = current_names(store)
+    return [name for name in [label, *renamed] if renamed.get(name, name) == label]
 
 
-def where_heard(store: Store, label: str) -> tuple[str, list[str]]:
-    """Return a statement that selects the ids of the clips where a label was heard, and its parameters."""
-    names = said_names(store, label)
+def select_present(store: Store, label: str) -> tuple[str, list[str]]:
+    """Return an SQL statement that selects the ids of the clips where a label is present, and its parameters."""
+    names = stored_names(store, label)
     if len(names) == 1:
-        return "SELECT clip_id FROM last_words WHERE value = 'present' AND label = ?", names
-    marks = ", ".join("?" * len(names))
+        return "SELECT clip_id FROM latest_events WHERE value = 'present' AND label = ?", names
+    placeholders = ", ".join("?" * len(names))
     return (
         f"""
-        SELECT w.clip_id FROM last_words w WHERE w.value = 'present' AND w.label IN ({marks}) AND NOT EXISTS (
-            SELECT 1 FROM last_words o
-            WHERE o.clip_id = w.clip_id AND o.label IN ({marks}) AND o.journal_id > w.journal_id
+        SELECT e.clip_id FROM latest_events e WHERE e.value = 'present' AND e.label IN ({placeholders}) AND NOT EXISTS (
+            SELECT 1 FROM latest_events o
+            WHERE o.clip_id = e.clip_id AND o.label IN ({placeholders}) AND o.journal_id > e.journal_id
         )
         """,
         [*names, *names],
@@ -138,7 +149,7 @@ def clip(store: Store, clip_id: int) -> StoredClip:
             f"SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id WHERE c.id = ?", (clip_id,)
         ).fetchone()
     if row is None:
-        raise LabeltoolError(f"no clip {clip_id}", remedy="`labeltool status` says how many there are")
+        raise LabeltoolError(f"no clip {clip_id}", remedy="`labeltool status` shows how many there are")
     return stored_clip(store, row)
 
 
@@ -153,7 +164,7 @@ def find_clip(store: Store, name: str) -> StoredClip:
     Raises
     ------
     LabeltoolError
-        When nothing or more than one clip goes by the name.
+        When no clip or more than one clip has the name.
     """
     if name.isascii() and name.isdigit():
         return clip(store, int(name))
@@ -178,59 +189,61 @@ def find_clip(store: Store, name: str) -> StoredClip:
     return stored_clip(store, exact[0])
 
 
-def unanswered(store: Store) -> list[StoredClip]:
-    """Return the clips that wait for an answer, in the order they came."""
-    return list(_clips(store, WAITING))
+def unlabelled(store: Store) -> list[StoredClip]:
+    """Return the unlabelled clips, in the order of their ids."""
+    return list(_clips(store, UNLABELLED))
 
 
 def all_clips(store: Store) -> list[StoredClip]:
-    """Return every clip, in the order they came; not marks that were taken back."""
-    return list(_clips(store, f"NOT {RESTING}"))
+    """Return every clip, in the order of the ids; without unlabelled regions."""
+    return list(_clips(store, f"NOT {UNLABELLED_REGION}"))
 
 
 def of_recording(store: Store, recording_id: int) -> list[StoredClip]:
-    """Return a recording's clips, in the order they came; not marks that were taken back."""
-    return list(_clips(store, f"c.recording_id = ? AND NOT {RESTING}", recording_id))
+    """Return a recording's clips, in the order of the ids; without unlabelled regions."""
+    return list(_clips(store, f"c.recording_id = ? AND NOT {UNLABELLED_REGION}", recording_id))
 
 
 def labelled(store: Store) -> list[LabelledClip]:
-    """Return the clips with verdicts that stand, in the order of the clips."""
+    """Return the clips that have current verdicts, in the order of the ids."""
     # One snapshot: somebody may be labelling while a worker reads.
     with store.snapshot():
-        said = _last_words(store, "1")
-        found = list(_clips(store, "c.id IN (SELECT clip_id FROM last_words)"))
+        verdicts = _current_verdicts(store, "1")
+        found = list(_clips(store, "c.id IN (SELECT clip_id FROM latest_events)"))
     return [
         LabelledClip(
             clip=one,
-            verdicts={label: value for label, value in said[one.id].items() if label is not None},
-            none_of_these=said[one.id].get(None) is Value.ABSENT,
+            verdicts={label: value for label, value in verdicts[one.id].items() if label is not None},
+            none_of_these=verdicts[one.id].get(None) is Value.ABSENT,
         )
         for one in found
     ]
 
 
 def verdicts_on(store: Store, clip_ids: Collection[int]) -> dict[int, dict[str | None, Value]]:
-    """Return what was last said of each label on each of some clips, by the labels' names of today, in their order.
+    """Return the current verdict on each label of each of some clips, by the labels' current names, in their order.
 
-    The label None is a word on the clip as a whole. Clips without a verdict are left out.
+    The label None is the clip as a whole. Clips without a verdict are not in the result.
     """
-    return _last_words(store, "clip_id IN (SELECT value FROM json_each(?))", json.dumps(list(clip_ids)))
+    return _current_verdicts(store, "clip_id IN (SELECT value FROM json_each(?))", json.dumps(list(clip_ids)))
 
 
-def _last_words(store: Store, condition: str, *values: object) -> dict[int, dict[str | None, Value]]:
-    """Return the view `truth`, which groups by names of today and so by no index, where it is wanted fast."""
-    goes_by = names_today(store)
-    said: dict[int, dict[str | None, Value]] = {}
-    # In the order they were said: of two names that mean one label, the last word counts.
+def _current_verdicts(store: Store, condition: str, *values: object) -> dict[int, dict[str | None, Value]]:
+    """Return the rows of the view `current_annotations`, faster: the view groups by current names, without an index."""
+    renamed = current_names(store)
+    verdicts: dict[int, dict[str | None, Value]] = {}
+    # In the order of the journal: of two names that mean one label, the later verdict counts.
     for clip_id, label, value in store.connection.execute(
-        f"SELECT clip_id, label, value FROM last_words WHERE {condition} ORDER BY journal_id", values
+        f"SELECT clip_id, label, value FROM latest_events WHERE {condition} ORDER BY journal_id", values
     ):
-        said.setdefault(clip_id, {})[goes_by.get(label, label)] = Value(value)
-    return {clip_id: dict(sorted(words.items(), key=lambda word: word[0] or "")) for clip_id, words in said.items()}
+        verdicts.setdefault(clip_id, {})[renamed.get(label, label)] = Value(value)
+    return {
+        clip_id: dict(sorted(of_clip.items(), key=lambda one: one[0] or "")) for clip_id, of_clip in verdicts.items()
+    }
 
 
 def relocate(store: Store, found: Sequence[tuple[str, str]]) -> int:
-    """Write down where recordings are now, as (SHA-256, absolute path); return how many moved."""
+    """Store new places of recordings, given as (SHA-256, absolute path); return how many changed."""
     with store.transaction() as connection:
         return sum(
             connection.execute(
@@ -242,7 +255,7 @@ def relocate(store: Store, found: Sequence[tuple[str, str]]) -> int:
 
 
 def recording_paths(store: Store) -> dict[str, str]:
-    """Return where every recording was last seen, as SHA-256 to absolute path."""
+    """Return the last known absolute path of every recording, by its SHA-256."""
     return {
         sha256: store.absolute_path(path)
         for sha256, path in store.connection.execute("SELECT sha256, path FROM recordings")

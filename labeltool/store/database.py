@@ -1,4 +1,4 @@
-"""Opening `labels.db`: version checks, backup, durability, and one way to write."""
+"""Opening `labels.db`: version check, backup, durability, transactions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
+from labeltool.store.descriptions import write_metadata
 from labeltool.store.schema import APPLICATION_ID, SCHEMA_VERSION, migrate
 
 _BUSY_TIMEOUT_S = 15.0
-# A disk with less than this is full to SQLite, which needs its log and its shared memory.
-_ROOM_BYTES = 1 << 20
+# SQLite needs space for its log and its shared memory: a disk with less than this counts as full.
+_MIN_FREE_BYTES = 1 << 20
 
 
 def now() -> str:
@@ -30,7 +31,7 @@ class Store:
     connection
         For reading. All writing goes through `transaction`.
     directory
-        The project's directory; paths inside it are stored relative to it, so that a project can move as a whole.
+        The project's directory. Paths inside it are stored relative to it, so that a project can be moved as a whole.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -40,7 +41,7 @@ class Store:
 
     @classmethod
     def create(cls, path: Path) -> Store:
-        """Make a new database; it appears whole or not at all.
+        """Create a database; it appears complete or not at all.
 
         Raises
         ------
@@ -50,10 +51,10 @@ class Store:
         if path.exists():
             raise LabeltoolError("there is a project already", file=path)
         fresh = path.with_name(path.name + ".new")
-        with speaking(path):
+        with labeltool_errors(path):
             try:
                 fresh.unlink(missing_ok=True)
-                # Without a write-ahead log: a full disk is told by the statement that meets it, not when closing.
+                # Without a write-ahead log, the statement that meets a full disk raises, not the closing.
                 connection = sqlite3.connect(fresh, isolation_level=None)
                 try:
                     connection.execute("PRAGMA synchronous = FULL")
@@ -62,10 +63,12 @@ class Store:
                     connection.close()
                 fresh.rename(path)
             except BaseException:
-                for left in path.parent.glob(f"{fresh.name}*"):
-                    left.unlink(missing_ok=True)
+                for leftover in path.parent.glob(f"{fresh.name}*"):
+                    leftover.unlink(missing_ok=True)
                 raise
-        return cls.open(path)
+        store = cls.open(path)
+        write_metadata(store.connection, path)
+        return store
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -77,12 +80,12 @@ class Store:
             When it is missing, no labeltool database, or from a newer labeltool.
         """
         if not path.is_file():
-            raise LabeltoolError("no such database", file=path, remedy="`labeltool init` makes a project")
-        with speaking(path):
+            raise LabeltoolError("no such database", file=path, remedy="`labeltool init` creates one")
+        with labeltool_errors(path):
             version = _version(path)
             if version > SCHEMA_VERSION:
                 raise LabeltoolError(
-                    f"was made by a newer labeltool (schema {version}, this one knows {SCHEMA_VERSION})",
+                    f"was made by a newer labeltool (schema {version}, this one reads up to {SCHEMA_VERSION})",
                     file=path,
                     remedy="update labeltool; nothing was changed",
                 )
@@ -91,6 +94,7 @@ class Store:
                 if version < SCHEMA_VERSION:
                     _backup(connection, path, version)
                     migrate(connection)
+                    write_metadata(connection, path)
             except BaseException:
                 connection.close()
                 raise
@@ -108,8 +112,8 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
-        """Read several things as they were at one moment, whoever writes meanwhile."""
-        with speaking(self.path):
+        """Read several things from one state of the database, whatever is written meanwhile."""
+        with labeltool_errors(self.path):
             self.connection.execute("BEGIN")
             try:
                 yield self.connection
@@ -118,20 +122,20 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Write: all of the block or nothing. It is on the disk when the block ends (`synchronous=FULL`)."""
-        with speaking(self.path):
+        """Write all of the block or nothing; it is on the disk when the block ends (`synchronous=FULL`)."""
+        with labeltool_errors(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
                 self.connection.execute("COMMIT")
             except BaseException:
-                # A full disk has rolled back already.
+                # A full disk has rolled the transaction back already.
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 raise
 
     def stored_path(self, path: str) -> str:
-        """Return a path as the store keeps it: relative where it lies inside the project."""
+        """Return a path as the store keeps it: relative where the file is inside the project."""
         try:
             return str(Path(path).relative_to(self.directory))
         except ValueError:
@@ -143,12 +147,12 @@ class Store:
 
 
 def _version(path: Path) -> int:
-    """Return a database's schema version, without changing a byte of what may be somebody else's file.
+    """Return a database's schema version, without changing a byte of a file that may be another program's.
 
     Raises
     ------
     LabeltoolError
-        When it is no database of ours.
+        When it is not a labeltool database.
     """
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     try:
@@ -172,7 +176,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _backup(connection: sqlite3.Connection, path: Path, version: int) -> Path:
-    """Copy the database beside itself before it is changed; never over an earlier copy."""
+    """Copy the database to a new file beside it before it is changed; return the copy."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     copy = path.with_name(f"{path.name}.schema-{version}.{stamp}.bak")
     target = sqlite3.connect(copy)
@@ -183,30 +187,30 @@ def _backup(connection: sqlite3.Connection, path: Path, version: int) -> Path:
     return copy
 
 
-def _no_room(path: Path) -> bool:
+def _disk_is_full(path: Path) -> bool:
     try:
-        return shutil.disk_usage(path.parent).free < _ROOM_BYTES
+        return shutil.disk_usage(path.parent).free < _MIN_FREE_BYTES
     except OSError:
         return False
 
 
 @contextmanager
-def speaking(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the disk say into a line for people."""
+def labeltool_errors(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite and of the disk into a `LabeltoolError` that names the file and a remedy."""
     try:
         yield
     except sqlite3.Error as error:
-        told = str(error)
-        if "full" in told or ("disk I/O" in told and _no_room(path)):
-            reason, remedy = "the disk is full; nothing was stored", "make room and try again"
-        elif "not a database" in told or "malformed" in told:
+        message = str(error)
+        if "full" in message or ("disk I/O" in message and _disk_is_full(path)):
+            reason, remedy = "the disk is full; nothing was stored", "free some space and try again"
+        elif "not a database" in message or "malformed" in message:
             reason, remedy = "is not a labeltool database", "is it damaged? copies made before migrations end in .bak"
-        elif "locked" in told:
+        elif "locked" in message:
             reason, remedy = "another labeltool is writing; nothing was stored", "try again in a moment"
-        elif "readonly" in told or "unable to open" in told:
+        elif "readonly" in message or "unable to open" in message:
             reason, remedy = "cannot be written", "check its permissions"
         else:
-            reason, remedy = f"the database refused: {told}", ""
+            reason, remedy = f"the database refused: {message}", ""
         raise LabeltoolError(reason, file=path, remedy=remedy) from error
     except OSError as error:
         raise LabeltoolError(f"{error.strerror or error}; nothing was stored", file=path) from error

@@ -1,7 +1,7 @@
-"""The journal: what people said, appended and never changed. Undo and renaming are rows too.
+"""The journal of annotations: rows are appended and never changed. Undo and renaming are rows too.
 
-An act is what undo takes back at once: a row by itself, or rows that were said together and carry one `act`, the id of
-the first of them. What takes an act back, and what says it again, is an act as well.
+Undo and redo revert and repeat one batch: a single row, or rows that were appended together and carry one `batch_id`,
+the id of the first of them. The rows that undo or redo append are a batch as well.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import labels
 from labeltool.store.database import Store
-from labeltool.store.journal_rows import append, append_act, newest
+from labeltool.store.journal_rows import append, append_batch, newest
 
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
     """A row of the journal, as `labeltool log` shows it.
 
-    `act` is the id of the first of the rows said together with it, `together` their number; None and 1 for a row by
-    itself.
+    `batch_id` is the id of the first row of its batch and `batch_size` the number of rows in it; None and 1 for a
+    single row.
     """
 
     id: str
@@ -37,66 +37,74 @@ class JournalRow:
     revokes: str | None
     annotator: str
     origin: str
-    took_ms: int | None
-    said_at: str
-    act: str | None
-    together: int
+    response_ms: int | None
+    created_at: str
+    batch_id: str | None
+    batch_size: int
     revoked: bool
 
+    def to_json(self) -> dict[str, object]:
+        """Return the row with the keys that the JSON of `log`, `undo` and `redo` promises."""
+        return {_JSON_KEYS.get(name, name): value for name, value in asdict(self).items()}
+
+
+# Scripts read these keys: they stay as they were before the columns got their present names.
+_JSON_KEYS = {"response_ms": "took_ms", "created_at": "said_at", "batch_id": "act", "batch_size": "together"}
 
 _ROW_COLUMNS = """
-    j.id, j.kind, j.clip_id, j.label, j.value, j.new_label, j.note, j.revokes, j.annotator, j.origin, j.took_ms,
-    j.said_at, j.act,
-    CASE WHEN j.act IS NULL THEN 1 ELSE (SELECT COUNT(*) FROM journal a WHERE a.act = j.act) END AS together,
+    j.id, j.kind, j.clip_id, j.label, j.value, j.new_label, j.note, j.revokes, j.annotator, j.origin, j.response_ms,
+    j.created_at, j.batch_id,
+    CASE WHEN j.batch_id IS NULL THEN 1
+         ELSE (SELECT COUNT(*) FROM journal b WHERE b.batch_id = j.batch_id) END AS batch_size,
     EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id) AS revoked
 """
 
 
-def say(
+@dataclass(frozen=True, slots=True)
+class AnnotationContext:
+    """How a person came to a verdict.
+
+    Attributes
+    ----------
+    accepted_from
+        The `uid` of the model whose suggestion was accepted.
+    suggested
+        The label that a model suggested first on the screen; None without a suggestion.
+    response_ms
+        Time from the clip's appearance to the verdict.
+    instead_of
+        Labels that the verdict replaces: appended as absent before it, in the same batch.
+    """
+
+    accepted_from: str | None = None
+    suggested: str | None = None
+    response_ms: int | None = None
+    instead_of: Sequence[str] = ()
+
+
+NO_CONTEXT = AnnotationContext()
+"""Of a verdict that was not given on the screen."""
+
+
+def annotate(
     store: Store,
     clip_id: int,
     label: str | None,
     value: Value = Value.PRESENT,
     *,
     annotator: str,
-    accepted_from: str | None = None,
-    suggested: str | None = None,
-    took_ms: int | None = None,
-    instead_of: Sequence[str] = (),
+    context: AnnotationContext = NO_CONTEXT,
 ) -> str:
-    """Append a person's verdict; it is on the disk when this returns.
+    """Append a person's verdict and return its row's id; the row is on the disk when this returns.
 
     Parameters
     ----------
     label
-        None speaks of the clip as a whole: absent is "none of these", unsure is "cannot tell". A name not heard before
-        becomes a label of the project.
-    accepted_from
-        The `uid` of the model whose suggestion was accepted.
-    suggested
-        The label that stood first on the screen, by a model; None where none suggested.
-    took_ms
-        How long the person took, from the clip's appearance.
-    instead_of
-        Labels it is not after all: said absent before it, in the same act.
-
-    Returns
-    -------
-    str
-        The row's id.
+        None is the clip as a whole: absent means "none of these", unsure "cannot tell". A new name becomes a label of
+        the project.
     """
     with store.transaction() as connection:
-        return append_verdict(
-            connection,
-            clip_id,
-            label,
-            value,
-            annotator=annotator,
-            accepted_from=accepted_from,
-            suggested=suggested,
-            took_ms=took_ms,
-            instead_of=instead_of,
-        )
+        return append_verdict(connection, clip_id, label, value, annotator=annotator, context=context)
 
 
 def append_verdict(
@@ -106,13 +114,10 @@ def append_verdict(
     value: Value,
     *,
     annotator: str,
-    accepted_from: str | None,
-    suggested: str | None,
-    took_ms: int | None,
-    instead_of: Sequence[str] = (),
-    **bounds: float | None,
+    context: AnnotationContext,
+    bounds: Mapping[str, float | None] = MappingProxyType({}),
 ) -> str:
-    """Append a person's verdict inside a transaction and return the row's id.
+    """Append a person's verdict inside a transaction and return its row's id.
 
     Parameters
     ----------
@@ -122,51 +127,45 @@ def append_verdict(
     if label is not None:
         labels.check_name(label)
         labels.ensure_label(connection, label)
-    by_hand = {"kind": "verdict", "clip_id": clip_id, "annotator": annotator, "origin": "human", "took_ms": took_ms}
-    verdict = {
-        **by_hand,
-        **bounds,
-        "label": label,
-        "value": value.value,
-        "origin": "human" if accepted_from is None else "suggestion",
-        "model_uid": accepted_from,
-        "suggested_label": suggested,
+    common = {
+        "kind": "verdict",
+        "clip_id": clip_id,
+        "annotator": annotator,
+        "origin": "human",
+        "response_ms": context.response_ms,
     }
-    not_it = [{**by_hand, "label": name, "value": Value.ABSENT.value} for name in instead_of]
-    return append_act(connection, [*not_it, verdict])[-1]
+    replaced = [{**common, "label": name, "value": Value.ABSENT.value} for name in context.instead_of]
+    verdict = {**common, **bounds, "label": label, "value": value.value, **_suggestion_columns(context)}
+    return append_batch(connection, [*replaced, verdict])[-1]
 
 
-def say_all(
+def annotate_batch(
     store: Store,
     label: str | None,
     values: Mapping[int, Value],
     *,
     annotator: str,
-    accepted_from: Mapping[int, str] = MappingProxyType({}),
-    suggested: Mapping[int, str] = MappingProxyType({}),
-    took_ms: int,
-    answered_here: Collection[int] = (),
+    contexts: Mapping[int, AnnotationContext] = MappingProxyType({}),
+    response_ms: int,
+    include_labelled: Collection[int] = (),
 ) -> list[JournalRow]:
-    """Append a verdict on one label, or on the whole, for each of several clips as one act.
+    """Append a verdict on one label, or on the whole clip, for each of several clips as one batch.
 
-    All of it is on the disk when this returns, or none.
+    All rows are on the disk when this returns, or none.
 
     Parameters
     ----------
     label
-        As in `say`.
+        As in `annotate`.
     values
-        What is said, by clip.
-    accepted_from
-        The `uid` of the model whose suggestion was accepted, by clip; of clips that are not named, and where anything
-        but present is said, it is the person's own word.
-    suggested
-        The label that stood first beside a clip, by a model; none where none suggested.
-    took_ms
-        How long the person took over all of them, from their appearance; the rows share it evenly.
-    answered_here
-        Clips that have an answer already and are meant all the same. Others that got one, from another terminal say,
-        are left out: what was shown when the person said this no longer holds.
+        The verdict's value for each clip.
+    contexts
+        The suggestion for each clip that had one; a model counts as accepted only where the value is present.
+    response_ms
+        Time from the clips' appearance to the verdict on all of them; the rows share it evenly.
+    include_labelled
+        Clips that have a label already and get this one as well. Other clips that were labelled meanwhile, in another
+        terminal say, are skipped: the person did not see that.
 
     Returns
     -------
@@ -178,52 +177,76 @@ def say_all(
     with store.transaction() as connection:
         if label is not None:
             labels.ensure_label(connection, label)
-        told = json.dumps([clip_id for clip_id in values if clip_id not in answered_here])
-        answered = {
-            clip_id
-            for (clip_id,) in connection.execute(
-                "SELECT id FROM clips WHERE answered AND id IN (SELECT value FROM json_each(?))", (told,)
+        labelled = _labelled_among(connection, [clip_id for clip_id in values if clip_id not in include_labelled])
+        wanted = [clip_id for clip_id in values if clip_id not in labelled]
+        # The remainder goes to the first rows, so that the shares add up to the whole.
+        share, remainder = divmod(response_ms, max(1, len(wanted)))
+        verdicts: list[dict[str, object]] = []
+        for place, clip_id in enumerate(wanted):
+            context = contexts.get(clip_id, NO_CONTEXT)
+            if values[clip_id] is not Value.PRESENT:
+                context = AnnotationContext(suggested=context.suggested)
+            verdicts.append(
+                {
+                    "kind": "verdict",
+                    "clip_id": clip_id,
+                    "label": label,
+                    "value": values[clip_id].value,
+                    "annotator": annotator,
+                    "response_ms": share + (place < remainder),
+                    **_suggestion_columns(context),
+                }
             )
-        }
-        wanted = [(clip_id, value) for clip_id, value in values.items() if clip_id not in answered]
-        # What does not divide goes to the first ones, so that the shares add up to the whole.
-        share, rest = divmod(took_ms, max(1, len(wanted)))
-        verdicts: list[dict[str, object]] = [
-            {
-                "kind": "verdict",
-                "clip_id": clip_id,
-                "label": label,
-                "value": value.value,
-                "annotator": annotator,
-                "origin": "suggestion" if value is Value.PRESENT and clip_id in accepted_from else "human",
-                "model_uid": accepted_from.get(clip_id) if value is Value.PRESENT else None,
-                "suggested_label": suggested.get(clip_id),
-                "took_ms": share + (place < rest),
-            }
-            for place, (clip_id, value) in enumerate(wanted)
-        ]
-        return _read(connection, append_act(connection, verdicts))
+        return _read(connection, append_batch(connection, verdicts))
 
 
-def set_aside(store: Store, clip_id: int, kind: str, *, annotator: str, took_ms: int | None = None) -> str:
-    """Append that a clip was passed over: `kind` is "skip" (ask later) or "bad audio" (do not ask again)."""
+def _suggestion_columns(context: AnnotationContext) -> dict[str, object]:
+    return {
+        "origin": "human" if context.accepted_from is None else "suggestion",
+        "model_uid": context.accepted_from,
+        "suggested_label": context.suggested,
+    }
+
+
+def _labelled_among(connection: sqlite3.Connection, clip_ids: Sequence[int]) -> set[int]:
+    rows = connection.execute(
+        "SELECT id FROM clips WHERE is_labelled AND id IN (SELECT value FROM json_each(?))", (json.dumps(clip_ids),)
+    )
+    return {clip_id for (clip_id,) in rows}
+
+
+def exclude(store: Store, clip_id: int, kind: str, *, annotator: str, response_ms: int | None = None) -> str:
+    """Append that a clip got no label: `kind` is "skip" (show it again later) or "bad audio" (do not show it again)."""
     with store.transaction() as connection:
-        return append(connection, kind=kind, clip_id=clip_id, annotator=annotator, origin="human", took_ms=took_ms)
+        return append(
+            connection, kind=kind, clip_id=clip_id, annotator=annotator, origin="human", response_ms=response_ms
+        )
 
 
 def note(store: Store, clip_id: int, text: str, *, annotator: str) -> str:
-    """Append a remark on a clip and return the row's id."""
-    if not text.strip():
-        raise LabeltoolError("a note needs words")
+    """Append a note on a clip and return its row's id."""
+    check_note(text)
     with store.transaction() as connection:
         return append(connection, kind="note", clip_id=clip_id, note=text, annotator=annotator, origin="human")
 
 
-def undo(store: Store, *, annotator: str) -> JournalRow | None:
-    """Take back the annotator's last act that still stands, and return its last row; None when there is none.
+def check_note(text: str) -> None:
+    """Refuse a note without text.
 
-    Acts are verdicts, skips, notes and renamings by hand; imports are not undone row by row. `said_together` finds the
-    other rows of the act.
+    Raises
+    ------
+    LabeltoolError
+        When there is nothing but white space.
+    """
+    if not text.strip():
+        raise LabeltoolError("a note needs words")
+
+
+def undo(store: Store, *, annotator: str) -> JournalRow | None:
+    """Revoke the annotator's last batch that is not revoked, and return its last row; None when there is none.
+
+    Verdicts, skips, notes and renamings by hand can be undone; imports are not undone row by row. `batch_rows` returns
+    the other rows of the batch.
     """
     with store.transaction() as connection:
         row = connection.execute(
@@ -236,54 +259,55 @@ def undo(store: Store, *, annotator: str) -> JournalRow | None:
         ).fetchone()
         if row is None:
             return None
-        taken_back = _act(connection, row["id"], row["act"])
-        revoking = {"kind": "revoke", "annotator": annotator, "origin": "human"}
-        append_act(connection, [{**revoking, "revokes": row_id} for row_id in taken_back])
+        revoke = {"kind": "revoke", "annotator": annotator, "origin": "human"}
+        row_ids = _batch_ids(connection, row["id"], row["batch_id"])
+        append_batch(connection, [{**revoke, "revokes": row_id} for row_id in row_ids])
         if row["kind"] == "rename":
             labels.resolve(connection)
         return _row(row)
 
 
 def redo(store: Store, *, annotator: str) -> JournalRow | None:
-    """Say again what the annotator's last undo took back, and return its last row; None when there is nothing to.
+    """Append again what the annotator's last undo revoked, and return its last row; None when there is nothing to redo.
 
-    There is nothing after another act. The journal keeps both: the rows that were revoked stay so, new ones say the
-    same and name the undo they answer.
+    After any other annotation there is nothing to redo. The revoked rows stay revoked: new rows repeat them and name
+    the undo that they redo.
     """
     with store.transaction() as connection:
-        answered: set[str] = set()
-        # From the newest row back: a redo answers an undo, any other act ends what can be redone.
+        redone: set[str] = set()
+        # From the newest row back: a redo belongs to an undo; any other row ends what can be redone.
         for row in connection.execute(
-            "SELECT id, kind, revokes, redoes, act FROM journal WHERE annotator = ? AND origin <> 'import' "
+            "SELECT id, kind, revokes, redoes, batch_id FROM journal WHERE annotator = ? AND origin <> 'import' "
             "ORDER BY id DESC",
             (annotator,),
         ):
             if row["redoes"]:
-                answered.add(row["redoes"])
+                redone.add(row["redoes"])
             elif row["kind"] != "revoke":
                 return None
-            elif row["id"] not in answered:
-                return _say_again(connection, _act(connection, row["id"], row["act"]))
+            elif row["id"] not in redone:
+                return _redo_rows(connection, _batch_ids(connection, row["id"], row["batch_id"]))
         return None
 
 
-def _say_again(connection: sqlite3.Connection, undo_ids: Sequence[str]) -> JournalRow:
-    said_anew: list[dict[str, object]] = []
+def _redo_rows(connection: sqlite3.Connection, undo_ids: Sequence[str]) -> JournalRow:
+    """Append copies of the rows that some undo rows revoked; return the last."""
+    not_copied = ("id", "created_at", "import_key", "batch_id")
+    copies: list[dict[str, object]] = []
     for undo_id in undo_ids:
         row = connection.execute(
             "SELECT j.* FROM journal u JOIN journal j ON j.id = u.revokes WHERE u.id = ?", (undo_id,)
         ).fetchone()
-        own = ("id", "said_at", "import_key", "act")
-        said_anew.append({**{name: row[name] for name in row.keys() if name not in own}, "redoes": undo_id})  # noqa: SIM118
-    fresh = append_act(connection, said_anew)
-    if said_anew[-1]["kind"] == "rename":
+        copies.append({**{name: row[name] for name in row.keys() if name not in not_copied}, "redoes": undo_id})  # noqa: SIM118
+    row_ids = append_batch(connection, copies)
+    if copies[-1]["kind"] == "rename":
         labels.resolve(connection)
-    return _read(connection, fresh[-1:])[0]
+    return _read(connection, row_ids[-1:])[0]
 
 
-def said_together(store: Store, row: JournalRow) -> list[JournalRow]:
-    """Return the rows of a row's act, oldest first; of a row by itself, only it."""
-    return _read(store.connection, _act(store.connection, row.id, row.act))
+def batch_rows(store: Store, row: JournalRow) -> list[JournalRow]:
+    """Return the rows of a row's batch, oldest first; of a single row, only itself."""
+    return _read(store.connection, _batch_ids(store.connection, row.id, row.batch_id))
 
 
 def rows(store: Store, *, clip_id: int | None = None, limit: int | None = None) -> Iterator[JournalRow]:
@@ -297,20 +321,22 @@ def rows(store: Store, *, clip_id: int | None = None, limit: int | None = None) 
 
 
 def row(store: Store, row_id: str) -> JournalRow:
-    """Return one row; its id is one that the journal gave."""
+    """Return the row of an id that the journal gave."""
     return _read(store.connection, [row_id])[0]
 
 
-def mark(store: Store) -> str:
-    """Return the id of the newest row, "" for an empty journal: what a model that learns now will have heard of."""
+def newest_id(store: Store) -> str:
+    """Return the id of the newest row, "" for an empty journal: what a model trained now is up to date with."""
     return newest(store.connection)
 
 
-def _act(connection: sqlite3.Connection, row_id: str, act: str | None) -> list[str]:
-    """Return the ids of the rows of a row's act, oldest first."""
-    if act is None:
+def _batch_ids(connection: sqlite3.Connection, row_id: str, batch_id: str | None) -> list[str]:
+    """Return the ids of the rows of a row's batch, oldest first."""
+    if batch_id is None:
         return [row_id]
-    return [each for (each,) in connection.execute("SELECT id FROM journal WHERE act = ? ORDER BY id", (act,))]
+    return [
+        each for (each,) in connection.execute("SELECT id FROM journal WHERE batch_id = ? ORDER BY id", (batch_id,))
+    ]
 
 
 def _read(connection: sqlite3.Connection, row_ids: Sequence[str]) -> list[JournalRow]:

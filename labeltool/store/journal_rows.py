@@ -1,4 +1,4 @@
-"""Appending rows to the journal, inside a transaction: ids in the order of time, and acts of several rows."""
+"""Appending rows to the journal inside a transaction: time-ordered ids, and batches of rows."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def new_row_id(after: str = "") -> str:
     Parameters
     ----------
     after
-        The newest id of the journal: where the clock was stepped back, or another machine's is ahead, what is said last
-        must still sort last.
+        The newest id of the journal: where the clock was set back, or another machine's is ahead, the newest row must
+        still sort last.
     """
     global _last_id
     with _ID_LOCK:
@@ -32,7 +32,7 @@ def new_row_id(after: str = "") -> str:
         fresh = stamped | 0b10 << 62 | int.from_bytes(os.urandom(8)) >> 2
         newest = max(_last_id, uuid.UUID(after).int if after else 0)
         if fresh <= newest:
-            # Within one millisecond, or behind the newest: count on from it. Only random bits change.
+            # Same millisecond, or behind the newest id: count on from it. Only random bits change.
             fresh = newest + 1
         _last_id = fresh
         return str(uuid.UUID(int=fresh))
@@ -51,18 +51,21 @@ def append(connection: sqlite3.Connection, **values: object) -> str:
     return row_id
 
 
-def append_act(connection: sqlite3.Connection, rows: Sequence[Mapping[str, object]]) -> list[str]:
-    """Append rows that undo is to take back at once, and return their ids."""
+def append_batch(connection: sqlite3.Connection, rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """Append rows that one undo reverts together, and return their ids.
+
+    Several rows carry the id of the first as `batch_id`; a single row has none.
+    """
     if len(rows) < 2:
         return [append(connection, **row) for row in rows]
     row_ids = [new_row_id(after=newest(connection)) for _ in rows]
     for row_id, row in zip(row_ids, rows, strict=True):
-        _insert(connection, {"id": row_id, "act": row_ids[0], **row})
+        _insert(connection, {"id": row_id, "batch_id": row_ids[0], **row})
     return row_ids
 
 
 def _insert(connection: sqlite3.Connection, row: Mapping[str, object]) -> None:
-    columns = {**row, "said_at": now()}
+    columns = {**row, "created_at": now()}
     connection.execute(
         f"INSERT INTO journal ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", tuple(columns.values())
     )

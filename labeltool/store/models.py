@@ -1,4 +1,4 @@
-"""Models the project has trained, and what they, or ears it has borrowed, suggest."""
+"""Models trained in the project, pretrained models that make suggestions, and the suggestions of both."""
 
 from __future__ import annotations
 
@@ -7,26 +7,64 @@ import math
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Suggestion
-from labeltool.store.clips import LARGEST_ID, RESTING, names_today
+from labeltool.store.clips import LARGEST_ID, UNLABELLED_REGION, current_names
 from labeltool.store.database import Store, now
 
-BORROWED = "borrowed ear"
-"""The architecture of a row that is no network of the project's: an ear that suggested, its name in the card."""
+PRETRAINED = "pretrained"
+"""The architecture of a row for a pretrained model that made suggestions; its card has the model's name."""
 
-_OWN = f"architecture <> '{BORROWED}'"
+_TRAINED_HERE = f"architecture <> '{PRETRAINED}'"
+
+
+@dataclass(frozen=True, slots=True)
+class NewModel:
+    """A model to store.
+
+    Attributes
+    ----------
+    architecture
+        Its name; `PRETRAINED` for a pretrained model that makes suggestions.
+    labels_seen
+        Labelled clips it was trained on.
+    card
+        JSON text: the content of `models/<id>/card.json`, or for a pretrained model at least `pretrained`, its name.
+    """
+
+    architecture: str
+    card: str
+    labels_seen: int = 0
+    clip_accuracy: float | None = None
+    int8_clip_accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAccuracy:
+    """The labelled clips a model was trained on, and its accuracy; None where it was not measured."""
+
+    labels_seen: int
+    clip_accuracy: float | None
+    int8_clip_accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """A model's outputs: their labels in order, the one that is the background, and whether each is independent."""
+
+    labels: tuple[str, ...]
+    background: str | None = None
+    independent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """A trained model, or a borrowed ear that suggests.
+    """A model trained in the project, or a pretrained model that makes suggestions.
 
-    `card` is what `models/<id>/card.json` says, `journal_mark` the last verdict it learnt from.
+    `card` is JSON text, see `NewModel`; `journal_mark` is the id of the newest journal row at training.
     """
 
     id: int
@@ -38,16 +76,29 @@ class ModelRow:
     clip_accuracy: float | None
     int8_clip_accuracy: float | None
     created_at: str
-    card: dict[str, Any]
+    card: str
 
     @property
-    def ear(self) -> str | None:
-        """The borrowed ear's name; None for a network of the project's."""
-        return str(self.card["ear"]) if self.architecture == BORROWED else None
+    def pretrained(self) -> str | None:
+        """Name of the pretrained model; None for a model trained in the project."""
+        return str(json.loads(self.card)["pretrained"]) if self.architecture == PRETRAINED else None
+
+    @property
+    def why(self) -> str | None:
+        """Why a pretrained model makes the suggestions, in words; None for a model trained in the project."""
+        return json.loads(self.card).get("why") if self.architecture == PRETRAINED else None
+
+    @property
+    def outputs(self) -> Outputs:
+        """The model's outputs."""
+        card = json.loads(self.card)
+        return Outputs(
+            tuple(card["labels"]), card.get("background"), card.get("clip_rule", {}).get("head") == "sigmoid"
+        )
 
 
-_WRITTEN_AT_ONCE = 1000
-_OTHERS_TURN_S = 0.03  # SQLite's waiting writers look again after 25 ms at first
+_ROWS_PER_TRANSACTION = 1000
+_PAUSE_S = 0.03  # another writer that is blocked tries again after 25 ms at first
 
 _COLUMNS = (
     "id, uid, parent_id, architecture, labels_seen, journal_mark, clip_accuracy, int8_clip_accuracy, created_at, card"
@@ -55,67 +106,72 @@ _COLUMNS = (
 
 
 def latest(store: Store) -> ModelRow | None:
-    """Return the newest network, None before the first."""
-    row = store.connection.execute(f"SELECT {_COLUMNS} FROM models WHERE {_OWN} ORDER BY id DESC LIMIT 1").fetchone()
-    return None if row is None else _of(row)
+    """Return the newest model trained in the project; None before the first."""
+    row = store.connection.execute(
+        f"SELECT {_COLUMNS} FROM models WHERE {_TRAINED_HERE} ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return None if row is None else _model_row(row)
 
 
 def suggester(store: Store) -> ModelRow | None:
-    """Return the network or ear whose suggestions are the newest; None where nothing is suggested yet."""
-    # What was found in whole recordings stands on clips of its own, and counts for nothing when they are answered.
+    """Return the model whose suggestions are the newest; None where there are no suggestions yet."""
+    # Detections in long recordings are on regions of their own and are not suggestions for the queue.
     row = store.connection.execute(
         f"""
         SELECT {_COLUMNS} FROM models WHERE id = (
-            SELECT model_id FROM suggestions WHERE clip_id NOT IN (SELECT c.id FROM clips c WHERE {RESTING})
+            SELECT model_id FROM suggestions WHERE clip_id NOT IN (SELECT c.id FROM clips c WHERE {UNLABELLED_REGION})
             AND model_id NOT IN (SELECT id FROM models WHERE json_extract(card, '$.finds'))
             ORDER BY model_id DESC LIMIT 1
         )
         """
     ).fetchone()
-    return None if row is None else _of(row)
+    return None if row is None else _model_row(row)
 
 
-def finder(store: Store, ear: str) -> int:
-    """Return the id by which an ear's finds in whole recordings are known, made when it first found any."""
+def detection_model_id(store: Store, pretrained: str) -> int:
+    """Return the model id for a pretrained model's detections in long recordings; the row is made at the first use."""
     row = store.connection.execute(
-        f"SELECT id FROM models WHERE NOT {_OWN} AND json_extract(card, '$.ear') = ? AND json_extract(card, '$.finds')",
-        (ear,),
+        f"SELECT id FROM models WHERE NOT {_TRAINED_HERE} AND json_extract(card, '$.pretrained') = ? "
+        "AND json_extract(card, '$.finds')",
+        (pretrained,),
     ).fetchone()
     if row is not None:
         return int(row["id"])
-    card = {"architecture": BORROWED, "ear": ear, "finds": True}
-    unknown = {"labels_seen": 0, "clip_accuracy": None, "int8_clip_accuracy": None}
-    return add(store, parent_id=None, card={**card, **unknown}, journal_mark="", publish=lambda _: None)
+    card = {"architecture": PRETRAINED, "pretrained": pretrained, "finds": True}
+    model = NewModel(PRETRAINED, json.dumps(card, ensure_ascii=False))
+    return add(store, model, parent_id=None, journal_mark="", publish=lambda _: None)
 
 
 def older_networks(store: Store, model_id: int) -> list[int]:
-    """Return the ids of the networks that were trained before one; none where it is an ear."""
+    """Return the ids of the models trained in the project before one; none where that is a pretrained model."""
     rows = store.connection.execute(
-        f"SELECT o.id FROM models o JOIN models m ON m.id = ? WHERE o.id < m.id AND o.{_OWN} AND m.{_OWN}", (model_id,)
+        f"SELECT o.id FROM models o JOIN models m ON m.id = ? "
+        f"WHERE o.id < m.id AND o.{_TRAINED_HERE} AND m.{_TRAINED_HERE}",
+        (model_id,),
     )
-    return [one for (one,) in rows]
+    return [older_id for (older_id,) in rows]
 
 
 def uid(store: Store, model_id: int) -> str:
-    """Return by which name the journal knows what suggested, network or ear."""
-    (told,) = store.connection.execute("SELECT uid FROM models WHERE id = ?", (model_id,)).fetchone()
-    return str(told)
+    """Return the unique id by which the journal names a model."""
+    (model_uid,) = store.connection.execute("SELECT uid FROM models WHERE id = ?", (model_id,)).fetchone()
+    return str(model_uid)
 
 
-def _of(row: sqlite3.Row) -> ModelRow:
-    return ModelRow(**{**row, "card": json.loads(row["card"])})
+def _model_row(row: sqlite3.Row) -> ModelRow:
+    return ModelRow(**row)
 
 
-def accuracies(store: Store) -> list[dict[str, Any]]:
-    """Return `labels_seen`, `clip_accuracy` and `int8_clip_accuracy` of every network, oldest first."""
+def accuracies(store: Store) -> list[ModelAccuracy]:
+    """Return the accuracy of every model trained here, oldest first."""
     rows = store.connection.execute(
-        f"SELECT labels_seen, clip_accuracy, int8_clip_accuracy FROM models WHERE {_OWN} ORDER BY id"
+        f"SELECT labels_seen, clip_accuracy, int8_clip_accuracy FROM models WHERE {_TRAINED_HERE} ORDER BY id"
     )
-    return [dict(row) for row in rows]
+    return [ModelAccuracy(**row) for row in rows]
 
 
 def model(store: Store, model_id: int | None = None) -> ModelRow:
-    """Return a network by id, by default the newest.
+    """Return a model trained in the project by id, by default the newest.
 
     Raises
     ------
@@ -129,29 +185,27 @@ def model(store: Store, model_id: int | None = None) -> ModelRow:
         return newest
     row = None
     if model_id <= LARGEST_ID:
-        statement = f"SELECT {_COLUMNS} FROM models WHERE id = ? AND {_OWN}"
+        statement = f"SELECT {_COLUMNS} FROM models WHERE id = ? AND {_TRAINED_HERE}"
         row = store.connection.execute(statement, (model_id,)).fetchone()
     if row is None:
         raise LabeltoolError(f"no model {model_id}", remedy="`labeltool status` names the newest")
-    return _of(row)
+    return _model_row(row)
 
 
 def add(
     store: Store,
+    model: NewModel,
     *,
     parent_id: int | None,
-    card: dict[str, Any],
     journal_mark: str,
     publish: Callable[[int], None],
 ) -> int:
-    """Write a model down and return its id.
+    """Store a model and return its id.
 
     Parameters
     ----------
-    card
-        With `architecture`, `labels_seen`, `clip_accuracy` and `int8_clip_accuracy`; with `ear` where one is borrowed.
     publish
-        Puts the model's files in their place, given the id; when it fails, nothing is written down.
+        Puts the model's files in their place, given the id; when it fails, nothing is stored.
     """
     with store.transaction() as connection:
         cursor = connection.execute(
@@ -160,13 +214,13 @@ def add(
             (
                 str(uuid.uuid4()),
                 parent_id,
-                card["architecture"],
-                card["labels_seen"],
+                model.architecture,
+                model.labels_seen,
                 journal_mark,
-                card["clip_accuracy"],
-                card["int8_clip_accuracy"],
+                model.clip_accuracy,
+                model.int8_clip_accuracy,
                 now(),
-                json.dumps(card, ensure_ascii=False),
+                model.card,
             ),
         )
         model_id = cursor.lastrowid or 0
@@ -175,7 +229,7 @@ def add(
 
 
 def pending(store: Store, journal_mark: str) -> int:
-    """Return how many rows the journal has that a model with this mark has not learnt from."""
+    """Return the number of journal rows that a model with this mark was not trained on."""
     (count,) = store.connection.execute(
         "SELECT COUNT(*) FROM journal WHERE id > ? AND kind NOT IN ('skip', 'note')", (journal_mark,)
     ).fetchone()
@@ -183,15 +237,15 @@ def pending(store: Store, journal_mark: str) -> int:
 
 
 def by_int8_hash(store: Store, beginning: str) -> ModelRow:
-    """Return the model whose int8 file's SHA-256 begins so.
+    """Return the model whose int8 file's SHA-256 has a given beginning.
 
     Raises
     ------
     LabeltoolError
-        When the project has not made it.
+        When the project has no such model.
     """
     for model_id, sha256 in store.connection.execute(
-        f"SELECT id, json_extract(card, '$.int8_sha256') FROM models WHERE {_OWN} ORDER BY id DESC"
+        f"SELECT id, json_extract(card, '$.int8_sha256') FROM models WHERE {_TRAINED_HERE} ORDER BY id DESC"
     ):
         if beginning and str(sha256).startswith(beginning):
             return model(store, model_id)
@@ -200,41 +254,40 @@ def by_int8_hash(store: Store, beginning: str) -> ModelRow:
     )
 
 
-def suggestion_of(clip_id: int, model_id: int, card: Mapping[str, Any], scores: Sequence[float]) -> Suggestion:
-    """Make a suggestion of a model's answer to a clip, probabilities in the order of its outputs.
+def suggestion_from_scores(clip_id: int, model_id: int, outputs: Outputs, scores: Sequence[float]) -> Suggestion:
+    """Return a suggestion from a model's scores of a clip, in the order of its outputs.
 
     Raises
     ------
     LabeltoolError
-        When there are not as many as the model has outputs.
+        When their number is not the number of the model's outputs.
     """
-    labels: list[str] = card["labels"]
-    if len(labels) != len(scores):
-        raise LabeltoolError(f"model {model_id} has {len(labels)} labels, its scores {len(scores)}")
-    held = dict(sorted(zip(labels, scores, strict=True), key=lambda item: -item[1]))
-    background = held.pop(card.get("background") or "", 0.0)
-    return Suggestion(clip_id, model_id, held, background, card.get("clip_rule", {}).get("head") == "sigmoid")
+    if len(outputs.labels) != len(scores):
+        raise LabeltoolError(f"model {model_id} has {len(outputs.labels)} labels, its scores {len(scores)}")
+    probabilities = dict(sorted(zip(outputs.labels, scores, strict=True), key=lambda item: -item[1]))
+    background = probabilities.pop(outputs.background or "", 0.0)
+    return Suggestion(clip_id, model_id, probabilities, background, outputs.independent)
 
 
 def replace_suggestions(store: Store, suggestions: Iterable[Suggestion]) -> None:
-    """Put a model's suggestions in place of all there were.
+    """Replace all suggestions by those of one model.
 
-    Suggestions of earlier models go: they can be made again, and the queue asks by the newest. What was found in whole
-    recordings stays, for that took long (`spans.replace_held`). A million take a while
-    to write: it is done in short transactions, between which whoever answers meanwhile gets their turn. Until the end
-    the last clips have their earlier suggestions.
+    Suggestions of earlier models are deleted: they can be computed again, and the queue uses the newest. Detections in
+    long recordings stay, for they took long (`spans.replace_detections`). A million suggestions take a while to write:
+    it is done in short transactions, so that a person who is labelling can write between them. Until the end the last
+    clips have their earlier suggestions.
     """
     ordered = sorted(suggestions, key=lambda one: one.clip_id)
     replaced_to = 0
-    for first in range(0, len(ordered) or 1, _WRITTEN_AT_ONCE):
+    for first in range(0, len(ordered) or 1, _ROWS_PER_TRANSACTION):
         if first:
-            time.sleep(_OTHERS_TURN_S)
-        rows = ordered[first : first + _WRITTEN_AT_ONCE]
+            time.sleep(_PAUSE_S)
+        rows = ordered[first : first + _ROWS_PER_TRANSACTION]
         to = rows[-1].clip_id if first + len(rows) < len(ordered) else LARGEST_ID
         with store.transaction() as connection:
             connection.execute(
                 "DELETE FROM suggestions WHERE clip_id > ? AND clip_id <= ? "
-                f"AND clip_id NOT IN (SELECT c.id FROM clips c WHERE {RESTING})",
+                f"AND clip_id NOT IN (SELECT c.id FROM clips c WHERE {UNLABELLED_REGION})",
                 (replaced_to, to),
             )
             connection.executemany(_INSERT_SUGGESTION, map(_suggestion_row, rows))
@@ -242,35 +295,49 @@ def replace_suggestions(store: Store, suggestions: Iterable[Suggestion]) -> None
 
 
 def add_suggestion(connection: sqlite3.Connection, suggestion: Suggestion) -> bool:
-    """Write a suggestion down inside a transaction; return whether it says something new."""
+    """Store a suggestion inside a transaction; return whether it differs from the one there was."""
     row = _suggestion_row(suggestion)
-    known = connection.execute(
-        "SELECT probabilities FROM suggestions WHERE model_id = ? AND clip_id = ?", row[:2]
+    stored = connection.execute(
+        "SELECT probabilities FROM suggestions WHERE model_id = :model_id AND clip_id = :clip_id", row
     ).fetchone()
-    if known and known["probabilities"] == row[-1]:
+    if stored and stored["probabilities"] == row["probabilities"]:
         return False
     connection.execute(_INSERT_SUGGESTION, row)
     return True
 
 
+_SUGGESTION_COLUMNS = (
+    "model_id, clip_id, top_label, top_probability, margin, entropy, probabilities, background, is_independent"
+)
+
 _INSERT_SUGGESTION = (
-    "INSERT OR REPLACE INTO suggestions "
-    "(model_id, clip_id, top_label, top_probability, margin, entropy, probabilities) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    f"INSERT OR REPLACE INTO suggestions ({_SUGGESTION_COLUMNS}) "
+    f"VALUES (:{', :'.join(_SUGGESTION_COLUMNS.split(', '))})"
 )
 
 
-def _suggestion_row(suggestion: Suggestion) -> tuple[int, int, str, float, float, float, str]:
+def _suggestion_row(suggestion: Suggestion) -> dict[str, int | float | str]:
+    """Return the columns of a suggestion's row."""
     ordered = sorted(suggestion.probabilities.items(), key=lambda item: -item[1])
     top_label, first = ordered[0]
     if suggestion.independent:
-        # The label that is least sure decides: each is a question of its own.
+        # The least certain label decides: each is a decision of its own.
         margin = min(abs(2.0 * value - 1.0) for _, value in ordered)
         entropy = sum(_entropy((value, 1.0 - value)) for _, value in ordered)
     else:
         shares = sorted((*(value for _, value in ordered), suggestion.background), reverse=True)
         margin, entropy = shares[0] - shares[1], _entropy(shares)
-    told = json.dumps({name: round(value, 5) for name, value in ordered}, ensure_ascii=False)
-    return suggestion.model_id, suggestion.clip_id, top_label, first, margin, entropy, told
+    return {
+        "model_id": suggestion.model_id,
+        "clip_id": suggestion.clip_id,
+        "top_label": top_label,
+        "top_probability": first,
+        "margin": margin,
+        "entropy": entropy,
+        "probabilities": json.dumps({name: round(value, 5) for name, value in ordered}, ensure_ascii=False),
+        "background": round(suggestion.background, 5),
+        "is_independent": int(suggestion.independent),
+    }
 
 
 def _entropy(shares: Iterable[float]) -> float:
@@ -278,20 +345,28 @@ def _entropy(shares: Iterable[float]) -> float:
 
 
 def suggestion(store: Store, clip_id: int) -> Suggestion | None:
-    """Return what the newest model that scored a clip holds of it, under today's label names."""
+    """Return the suggestion of the newest model that scored a clip, under the labels' current names; None without."""
     row = store.connection.execute(
-        "SELECT model_id, probabilities FROM suggestions WHERE clip_id = ? ORDER BY model_id DESC LIMIT 1", (clip_id,)
+        "SELECT model_id, probabilities, background, is_independent FROM suggestions WHERE clip_id = ? "
+        "ORDER BY model_id DESC LIMIT 1",
+        (clip_id,),
     ).fetchone()
     if row is None:
         return None
-    held = under_todays_names(json.loads(row["probabilities"]), names_today(store))
-    return Suggestion(clip_id=clip_id, model_id=row["model_id"], probabilities=held)
+    probabilities = by_current_names(json.loads(row["probabilities"]), current_names(store))
+    return Suggestion(clip_id, row["model_id"], probabilities, row["background"], bool(row["is_independent"]))
 
 
-def under_todays_names(held: dict[str, float], goes_by: dict[str, str]) -> dict[str, float]:
-    """Return probabilities by the labels' names of today, the largest first; labels that became one are added up."""
+def by_current_names(probabilities: dict[str, float], renamed: dict[str, str]) -> dict[str, float]:
+    """Return probabilities by the labels' current names, largest first; those of merged labels are added up.
+
+    Parameters
+    ----------
+    renamed
+        As `clips.current_names` returns it.
+    """
     summed: dict[str, float] = {}
-    for name, probability in held.items():
-        today = goes_by.get(name, name)
-        summed[today] = min(1.0, summed.get(today, 0.0) + probability)
+    for name, probability in probabilities.items():
+        current = renamed.get(name, name)
+        summed[current] = min(1.0, summed.get(current, 0.0) + probability)
     return dict(sorted(summed.items(), key=lambda item: -item[1]))

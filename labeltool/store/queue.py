@@ -1,4 +1,4 @@
-"""The order to ask in: a place for each clip that was waiting when the order was reckoned."""
+"""The order in which clips are labelled: a rank for each clip that was unlabelled when the order was computed."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 from labeltool.store.database import Store
 
-_MOST_PLACES = 10_000
-"""More than anybody answers before the order is reckoned anew; writing a million would keep who answers waiting."""
+_MAX_CLIPS = 10_000
+"""More than anybody labels before the order is computed again; to write a million would block whoever is labelling."""
 
 
 def replace(store: Store, clip_ids: Sequence[int]) -> None:
-    """Put an order, first to be asked first, in place of the one there was; its far end is not kept."""
+    """Replace the queue by clips in a new order; only the first `_MAX_CLIPS` are kept."""
     with store.transaction() as connection:
         connection.execute("DELETE FROM queue")
-        connection.executemany("INSERT INTO queue (place, clip_id) VALUES (?, ?)", enumerate(clip_ids[:_MOST_PLACES]))
+        connection.executemany("INSERT INTO queue (rank, clip_id) VALUES (?, ?)", enumerate(clip_ids[:_MAX_CLIPS]))
 
 
 def is_empty(store: Store) -> bool:
-    """Tell whether no order was reckoned yet."""
-    (some,) = store.connection.execute("SELECT EXISTS (SELECT 1 FROM queue)").fetchone()
-    return not some
+    """Return whether no order was computed yet."""
+    (exists,) = store.connection.execute("SELECT EXISTS (SELECT 1 FROM queue)").fetchone()
+    return not exists

@@ -14,7 +14,7 @@ _COLUMNS = "id, path, sample_rate_hz, frames"
 
 @dataclass(frozen=True, slots=True)
 class StoredRecording:
-    """A recording as the store hands it out; `path` is where it was last seen (absolute)."""
+    """A recording in the store; `path` is absolute, its last known place."""
 
     id: int
     path: str
@@ -28,7 +28,7 @@ class StoredRecording:
 
 
 def recording(store: Store, recording_id: int) -> StoredRecording:
-    """Return one recording; its id is one that the store gave."""
+    """Return the recording of an id that the store gave."""
     row = store.connection.execute(f"SELECT {_COLUMNS} FROM recordings WHERE id = ?", (recording_id,)).fetchone()
     return _recording(store, row)
 
@@ -39,7 +39,7 @@ def find_recording(store: Store, name: str) -> StoredRecording:
     Raises
     ------
     LabeltoolError
-        When nothing or more than one recording goes by the name.
+        When no recording or more than one has the name.
     """
     stored = store.stored_path(str(Path(name).resolve()))
     try:
@@ -56,10 +56,10 @@ def find_recording(store: Store, name: str) -> StoredRecording:
     found = [row for row in found if row["path"] == stored] or found
     if not found:
         raise LabeltoolError(
-            "is no recording of this project", file=name, remedy="`labeltool import audio FILE` brings it in"
+            "is no recording of this project", file=name, remedy="`labeltool import audio FILE` adds it"
         )
     if len(found) > 1:
-        raise LabeltoolError("more than one recording goes by that name", file=name, remedy="give its whole path")
+        raise LabeltoolError("more than one recording has that name", file=name, remedy="give its whole path")
     return _recording(store, found[0])
 
 

@@ -1,7 +1,7 @@
-"""What speech models heard said: one transcript a clip, found again by the words in it.
+"""Transcripts by speech models: one a clip, with a full-text search.
 
-Transcripts are made by a model from the sound, so they are no rows of the journal; but they took long to make, and
-nothing deletes one except another one of the same clip.
+A model makes transcripts from the sound, so they are not rows of the journal; but they took long to compute, and
+nothing deletes one except a new transcript of the same clip.
 """
 
 from __future__ import annotations
@@ -15,48 +15,48 @@ from labeltool.records import Segment, StoredClip, Transcript, Word
 from labeltool.store.clips import CLIP_COLUMNS, stored_clip
 from labeltool.store.database import Store, now
 
-_COLUMNS = "t.clip_id, t.model, t.model_sha256, t.language, t.language_probability, t.asked, t.made_at"
+_COLUMNS = "t.clip_id, t.model, t.model_sha256, t.language, t.language_probability, t.options, t.created_at"
 
-# A quoted phrase, or what stands between spaces; a quote that is never closed is a letter like any other.
+# A quoted phrase, or text between spaces; a quote without its partner is an ordinary character.
 _TERMS = re.compile(r'"([^"]*)"|(\S+)')
 
-# Scripts that are written without spaces: unicode61 takes a whole sentence of them for one word. Thai to Myanmar,
+# Scripts that are written without spaces: unicode61 reads a whole sentence of them as one word. Thai to Myanmar,
 # Khmer, kana and Han, the later Han planes.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 )
 
-# Marks where the index found something: no letter of a transcript (`speech.one_line`).
-_OPENING = "\x01"
+# Marks the place of a match; it never occurs in a transcript (`inference.whisper.one_line`).
+_MATCH_MARK = "\x01"
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """A transcript that was sought, with its clip; `at` is the place of the first segment that holds it."""
+class TranscriptMatch:
+    """A transcript that a search found, with its clip; `segment` is the index of the first segment that matches."""
 
     clip: StoredClip
     transcript: Transcript
-    at: int = 0
+    segment: int = 0
 
 
-def keep(store: Store, transcript: Transcript) -> None:
-    """Write a transcript down in place of the one its clip had; it is on the disk when this returns."""
+def save(store: Store, transcript: Transcript) -> None:
+    """Store a transcript in place of the one its clip had; it is on the disk when this returns."""
     segments = [
         (
             transcript.clip_id,
-            place,
+            position,
             segment.start_s,
             segment.end_s,
             segment.text,
             json.dumps([astuple(word) for word in segment.words], ensure_ascii=False) if segment.words else None,
         )
-        for place, segment in enumerate(transcript.segments)
+        for position, segment in enumerate(transcript.segments)
     ]
     with store.transaction() as connection:
         connection.execute("DELETE FROM transcripts WHERE clip_id = ?", (transcript.clip_id,))
         connection.execute(
-            "INSERT INTO transcripts (clip_id, model, model_sha256, language, language_probability, text, asked, "
-            "made_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO transcripts (clip_id, model, model_sha256, language, language_probability, text, "
+            "options, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 transcript.clip_id,
                 transcript.model,
@@ -64,20 +64,21 @@ def keep(store: Store, transcript: Transcript) -> None:
                 transcript.language,
                 transcript.language_probability,
                 transcript.text,
-                transcript.asked,
+                transcript.options,
                 now(),
             ),
         )
         connection.executemany(
-            "INSERT INTO transcript_segments (clip_id, place, start_s, end_s, text, words) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO transcript_segments (clip_id, position, start_s, end_s, text, words) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
             segments,
         )
 
 
-def makers(store: Store) -> dict[int, tuple[str, str]]:
-    """Return by which model (its content hash), asked how, each clip that has a transcript was transcribed."""
-    rows = store.connection.execute("SELECT clip_id, model_sha256, asked FROM transcripts")
-    return {clip_id: (sha256, asked) for clip_id, sha256, asked in rows}
+def transcribed_with(store: Store) -> dict[int, tuple[str, str]]:
+    """Return the model (its content hash) and the options of each clip's transcript, by the clip's id."""
+    rows = store.connection.execute("SELECT clip_id, model_sha256, options FROM transcripts")
+    return {clip_id: (sha256, options) for clip_id, sha256, options in rows}
 
 
 def of_clip(store: Store, clip_id: int) -> Transcript | None:
@@ -87,12 +88,12 @@ def of_clip(store: Store, clip_id: int) -> Transcript | None:
 
 
 def of_recordings(store: Store, recording_id: int | None = None) -> dict[int, list[Segment]]:
-    """Return what was said in each recording, or in one, by its id, in the order of time.
+    """Return the transcript segments of each recording, or of one, by its id, in the order of time.
 
-    Clips may lie over each other: each tells what was heard in it.
+    Where clips overlap, the segments of each are in the list.
     """
     of_one = "" if recording_id is None else "WHERE c.recording_id = ?"
-    said: dict[int, list[Segment]] = {}
+    segments: dict[int, list[Segment]] = {}
     for row in store.connection.execute(
         f"""
         SELECT c.recording_id, s.start_s, s.end_s, s.text, s.words
@@ -100,16 +101,16 @@ def of_recordings(store: Store, recording_id: int | None = None) -> dict[int, li
         """,
         () if recording_id is None else (recording_id,),
     ):
-        said.setdefault(row["recording_id"], []).append(_segment(row))
-    return said
+        segments.setdefault(row["recording_id"], []).append(_segment(row))
+    return segments
 
 
-def found(store: Store, text: str, *, limit: int = -1) -> tuple[int, list[Spoken]]:
-    """Seek transcripts by words, whatever their case and accents; return how many there are, and the best `limit`.
+def search(store: Store, text: str, *, limit: int = -1) -> tuple[int, list[TranscriptMatch]]:
+    """Search transcripts for words, ignoring case and accents; return the number of matches, and the best `limit`.
 
     Every word must be in the transcript, in any order; words in double quotes must follow one another, a word that ends
-    in `*` is the beginning of one. Nothing else has a meaning of its own, and no text is an error. Of scripts that
-    are written without spaces any part is found.
+    in `*` matches its continuations. No other character is special, and no text is an error. In scripts without spaces
+    any part of the text matches.
 
     Parameters
     ----------
@@ -118,55 +119,55 @@ def found(store: Store, text: str, *, limit: int = -1) -> tuple[int, list[Spoken
     limit
         -1 is all of them.
     """
-    sought = _sought(text)
-    marked = f"highlight(transcripts_fts, 0, '{_OPENING}', '')" if sought.match else "t.text"
-    (count,) = store.connection.execute(f"SELECT COUNT(*) {sought.source}", sought.values).fetchone()
+    query = _parse(text)
+    highlighted = f"highlight(transcripts_fts, 0, '{_MATCH_MARK}', '')" if query.match else "t.text"
+    (count,) = store.connection.execute(f"SELECT COUNT(*) {query.source}", query.values).fetchone()
     rows = store.connection.execute(
         f"""
-        SELECT {_COLUMNS}, {CLIP_COLUMNS}, {marked} AS marked {sought.source}
-        ORDER BY {"f.rank," if sought.match else ""} t.clip_id LIMIT ?
+        SELECT {_COLUMNS}, {CLIP_COLUMNS}, {highlighted} AS highlighted {query.source}
+        ORDER BY {"f.rank," if query.match else ""} t.clip_id LIMIT ?
         """,
-        (*sought.values, limit),
+        (*query.values, limit),
     ).fetchall()
-    return int(count), [_spoken(store, row, sought) for row in rows]
+    return int(count), [_match(store, row, query) for row in rows]
 
 
-def where_said(text: str) -> tuple[str, list[str]]:
-    """Return a statement that selects the ids of the clips in which something was said, and its parameters.
+def select_matching(text: str) -> tuple[str, list[str]]:
+    """Return an SQL statement that selects the clip ids of matching transcripts, and its parameters.
 
-    `text` is as `found` takes it.
+    `text` is as in `search`.
     """
-    sought = _sought(text)
-    return f"SELECT t.clip_id {sought.source}", sought.values
+    query = _parse(text)
+    return f"SELECT t.clip_id {query.source}", query.values
 
 
 @dataclass(frozen=True, slots=True)
-class _Sought:
-    """A query: what the index is asked for, and the parts that the text itself must hold."""
+class _Query:
+    """A search: the expression for the full-text index, and parts that the text itself must contain."""
 
     match: str
     parts: tuple[str, ...]
-    nothing: bool
+    matches_nothing: bool
 
     @property
     def source(self) -> str:
-        """Return what follows the columns of a SELECT."""
+        """The SQL after the columns of a SELECT."""
         conditions = ["transcripts_fts MATCH ?"] if self.match else []
         conditions += ["t.text LIKE ? ESCAPE '\\'"] * len(self.parts)
-        # Joined only where it is asked: its columns are none without a match.
+        # Joined only where it is used: without MATCH its columns are empty.
         index = "JOIN transcripts_fts f ON f.rowid = t.clip_id" if self.match else ""
         return f"""
             FROM transcripts t {index}
             JOIN clips c ON c.id = t.clip_id JOIN recordings r ON r.id = c.recording_id
-            WHERE {" AND ".join(conditions) or int(not self.nothing)}
+            WHERE {" AND ".join(conditions) or int(not self.matches_nothing)}
         """
 
     @property
     def values(self) -> list[str]:
-        return [*([self.match] if self.match else []), *map(_anywhere, self.parts)]
+        return [*([self.match] if self.match else []), *map(_like_pattern, self.parts)]
 
 
-def _sought(text: str) -> _Sought:
+def _parse(text: str) -> _Query:
     quoted, parts = [], []
     # A NUL would end the query inside a quote; half a surrogate pair has no bytes to send.
     for phrase, word in _TERMS.findall(text.replace("\0", " ").encode(errors="ignore").decode()):
@@ -174,30 +175,30 @@ def _sought(text: str) -> _Sought:
         if _UNSPACED.search(term):
             parts.append(term)
         elif any(map(str.isalnum, term)):
-            # In quotes all of FTS5's own words and signs are text; the star that stays means a beginning.
+            # In quotes all of FTS5's keywords and signs are text; a star after the quotes searches for a prefix.
             quoted.append('"{}"{}'.format(term.replace('"', '""'), "*" if word.endswith("*") else ""))
-    return _Sought(" ".join(quoted), tuple(parts), nothing=bool(text.strip()) and not quoted and not parts)
+    return _Query(" ".join(quoted), tuple(parts), matches_nothing=bool(text.strip()) and not quoted and not parts)
 
 
-def _anywhere(part: str) -> str:
+def _like_pattern(part: str) -> str:
     escaped = part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
 
 
-def _spoken(store: Store, row: sqlite3.Row, sought: _Sought) -> Spoken:
+def _match(store: Store, row: sqlite3.Row, query: _Query) -> TranscriptMatch:
     transcript = _transcript(store.connection, row)
-    first = row["marked"].find(_OPENING if sought.match else "".join(sought.parts[:1]))
-    ends = 0
-    for place, segment in enumerate(transcript.segments):
-        ends += len(segment.text) + 1
-        if first < ends:
-            return Spoken(stored_clip(store, row), transcript, place)
-    return Spoken(stored_clip(store, row), transcript)
+    first = row["highlighted"].find(_MATCH_MARK if query.match else "".join(query.parts[:1]))
+    end = 0
+    for position, segment in enumerate(transcript.segments):
+        end += len(segment.text) + 1
+        if first < end:
+            return TranscriptMatch(stored_clip(store, row), transcript, position)
+    return TranscriptMatch(stored_clip(store, row), transcript)
 
 
 def _transcript(connection: sqlite3.Connection, row: sqlite3.Row) -> Transcript:
     segments = connection.execute(
-        "SELECT start_s, end_s, text, words FROM transcript_segments WHERE clip_id = ? ORDER BY place",
+        "SELECT start_s, end_s, text, words FROM transcript_segments WHERE clip_id = ? ORDER BY position",
         (row["clip_id"],),
     )
     return Transcript(
@@ -207,8 +208,8 @@ def _transcript(connection: sqlite3.Connection, row: sqlite3.Row) -> Transcript:
         language=row["language"],
         language_probability=row["language_probability"],
         segments=tuple(map(_segment, segments)),
-        asked=row["asked"],
-        made_at=row["made_at"],
+        options=row["options"],
+        created_at=row["created_at"],
     )
 
 

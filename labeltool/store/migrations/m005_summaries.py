@@ -1,9 +1,4 @@
-"""What sums the journal up, so that a million clips are counted, listed and asked from as fast as a thousand.
-
-The journal stays the truth. Each sum is kept by triggers, which make a clip's part of it anew from the clip's rows
-whenever something was said of it: `clips.answered`; `last_words`; which suggestions and places in the queue still have
-a clip that waits for an answer.
-"""
+"""Schema 5: columns and a table that triggers derive from the journal, so that large projects stay fast."""
 
 from __future__ import annotations
 
@@ -30,7 +25,7 @@ _IS_WAITING = """
     )
 """
 
-SUMS = (
+STATEMENTS = (
     "ALTER TABLE clips ADD COLUMN answered INTEGER NOT NULL DEFAULT 0 CHECK (answered IN (0, 1))",
     # The last word on each label of each clip, under the name it was said by.
     """
