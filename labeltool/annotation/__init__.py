@@ -1,4 +1,4 @@
-"""What a labelling front end asks of the store: the next clip, lists, pages, labels to review, annotation speed.
+"""What a labelling front end reads from the store: next clips, lists, batch review, label issues, annotation speed.
 
-Uses the store; knows no network and no screen.
+Uses the store; no network and no screen.
 """

@@ -1,8 +1,8 @@
-"""What to ask next: the clips whose answer teaches most, first.
+"""The clips to label next, the most informative first, and claims on them.
 
-By their place in the order that was reckoned last (`labeltool.store.queue`); clips that came later by the newest
-model's margin (the least sure first) where it has scored them, else in a fixed shuffle, those of one group spread out,
-since near-duplicates teach little. What the annotator skipped comes last.
+By their rank in the queue (`labeltool.store.queue`); clips that are not in it by the newest model's margin, smallest
+first, where it has scored them, else in a fixed shuffle, both spread over the groups, since near-duplicates add little.
+Clips that the annotator skipped come last.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Collection, Iterable
 
 from labeltool.records import StoredClip
 from labeltool.store import Store
-from labeltool.store.clips import CLIP_COLUMNS, WAITING, stored_clip
+from labeltool.store.clips import CLIP_COLUMNS, UNLABELLED, stored_clip
 
-# Candidates looked at for each clip asked for, so that a page can be spread over groups.
-_CANDIDATES_A_CLIP = 4
+# Candidates read for each clip that is wanted, so that a page can be spread over groups.
+_CANDIDATES_PER_CLIP = 4
 
-# A claim that is not renewed runs out: the terminal was closed, or the person went home.
+# A claim that is not renewed expires: the terminal was closed, or the person went home.
 _CLAIM_S = 900.0
 
 _FREE = (
@@ -28,43 +28,43 @@ _FREE = (
 
 
 _SKIPPED = """EXISTS (
-    SELECT 1 FROM standing k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
+    SELECT 1 FROM active_events k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
 )"""
 
-_NO_PLACE = "NOT EXISTS (SELECT 1 FROM queue p WHERE p.clip_id = c.id)"
+_NOT_IN_QUEUE = "NOT EXISTS (SELECT 1 FROM queue p WHERE p.clip_id = c.id)"
 
-_BY_PLACE = f"""
+_BY_RANK = f"""
     SELECT {CLIP_COLUMNS} FROM queue q
     JOIN clips c ON c.id = q.clip_id JOIN recordings r ON r.id = c.recording_id
-    WHERE q.waiting AND NOT {_SKIPPED} AND {_FREE}
-    ORDER BY q.place LIMIT :limit
+    WHERE q.is_unlabelled AND NOT {_SKIPPED} AND {_FREE}
+    ORDER BY q.rank LIMIT :limit
 """
 
 _BY_MARGIN = f"""
     SELECT {CLIP_COLUMNS} FROM suggestions g
     JOIN clips c ON c.id = g.clip_id JOIN recordings r ON r.id = c.recording_id
-    WHERE g.waiting AND {_NO_PLACE} AND NOT {_SKIPPED} AND {_FREE}
+    WHERE g.is_unlabelled AND {_NOT_IN_QUEUE} AND NOT {_SKIPPED} AND {_FREE}
     ORDER BY g.margin LIMIT :limit
 """
 
 _SHUFFLED = f"""
     SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
-    WHERE {WAITING} AND NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = c.id)
-      AND {_NO_PLACE} AND NOT {_SKIPPED} AND {_FREE}
+    WHERE {UNLABELLED} AND NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = c.id)
+      AND {_NOT_IN_QUEUE} AND NOT {_SKIPPED} AND {_FREE}
     ORDER BY c.id * 2654435761 % 4294967296 LIMIT :limit
 """
 
 _SKIPPED_LAST = f"""
     SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
-    WHERE {WAITING} AND {_SKIPPED} AND {_FREE}
+    WHERE {UNLABELLED} AND {_SKIPPED} AND {_FREE}
     ORDER BY (
-        SELECT MAX(k.id) FROM standing k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
+        SELECT MAX(k.id) FROM active_events k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
     ) LIMIT :limit
 """
 
 
 def next_clips(store: Store, count: int, *, annotator: str, exclude: Collection[int] = ()) -> list[StoredClip]:
-    """Return up to `count` clips to ask the annotator about, the most telling first, none that another has claimed.
+    """Return up to `count` clips for the annotator, most informative first, none that somebody else has claimed.
 
     Parameters
     ----------
@@ -72,35 +72,37 @@ def next_clips(store: Store, count: int, *, annotator: str, exclude: Collection[
         Clips that are on the screen or prepared already.
     """
     parameters = {"annotator": annotator, "now_s": time.time()}
-    asked: list[StoredClip] = []
-    for statement in (_BY_PLACE, _BY_MARGIN, _SHUFFLED, _SKIPPED_LAST):
-        wanted = count - len(asked)
+    chosen: list[StoredClip] = []
+    for statement in (_BY_RANK, _BY_MARGIN, _SHUFFLED, _SKIPPED_LAST):
+        wanted = count - len(chosen)
         if wanted <= 0:
             break
-        rows = store.connection.execute(statement, {**parameters, "limit": wanted * _CANDIDATES_A_CLIP + len(exclude)})
+        rows = store.connection.execute(
+            statement, {**parameters, "limit": wanted * _CANDIDATES_PER_CLIP + len(exclude)}
+        )
         candidates = [stored_clip(store, row) for row in rows if row["id"] not in exclude]
-        # The places are spread over groups already, and what was skipped comes in the order of skipping.
-        asked += _spread(candidates, wanted) if statement in (_BY_MARGIN, _SHUFFLED) else candidates[:wanted]
-    return asked
+        # The ranks are spread over groups already, and skipped clips come in the order of skipping.
+        chosen += _spread(candidates, wanted) if statement in (_BY_MARGIN, _SHUFFLED) else candidates[:wanted]
+    return chosen
 
 
 def claim_clips(store: Store, count: int, *, annotator: str, exclude: Collection[int] = ()) -> list[StoredClip]:
-    """Return clips as `next_clips` does and keep them from others for a quarter of an hour, or until `release`.
+    """Return clips as `next_clips` does and claim them for a quarter of an hour, or until `release`.
 
-    Two people who label the same project at once are so never asked about the same clip.
+    So two people who label the same project at once never get the same clip.
     """
     with store.transaction() as connection:
-        asked = next_clips(store, count, annotator=annotator, exclude=exclude)
-        _claim(connection, {*exclude, *(found.id for found in asked)}, annotator)
-    return asked
+        chosen = next_clips(store, count, annotator=annotator, exclude=exclude)
+        _claim(connection, {*exclude, *(clip.id for clip in chosen)}, annotator)
+    return chosen
 
 
 def free_among(store: Store, clip_ids: Iterable[int], *, annotator: str) -> set[int]:
-    """Return those of some clips that wait for an answer, that nobody else has, and that the annotator did not skip."""
+    """Return those of some clips that are unlabelled, not claimed by others, and not skipped by the annotator."""
     rows = store.connection.execute(
         f"""
         SELECT c.id FROM clips c
-        WHERE c.id IN (SELECT value FROM json_each(:ids)) AND {WAITING} AND NOT {_SKIPPED} AND {_FREE}
+        WHERE c.id IN (SELECT value FROM json_each(:ids)) AND {UNLABELLED} AND NOT {_SKIPPED} AND {_FREE}
         """,
         {"ids": json.dumps(list(clip_ids)), "annotator": annotator, "now_s": time.time()},
     )
@@ -108,13 +110,13 @@ def free_among(store: Store, clip_ids: Iterable[int], *, annotator: str) -> set[
 
 
 def claim(store: Store, clip_ids: Iterable[int], *, annotator: str) -> list[int]:
-    """Keep some clips from others, as `claim_clips` does, and return those that nobody else had."""
+    """Claim some clips, as `claim_clips` does, and return those that nobody else has claimed."""
     with store.transaction() as connection:
         return _claim(connection, clip_ids, annotator)
 
 
 def release(store: Store, *, annotator: str, clip_ids: Collection[int] | None = None) -> None:
-    """Let somebody's claims go, on some clips or on all."""
+    """Release an annotator's claims, on some clips or on all."""
     with store.transaction() as connection:
         if clip_ids is None:
             connection.execute("DELETE FROM claims WHERE annotator = ?", (annotator,))
@@ -141,7 +143,7 @@ def _claim(connection: sqlite3.Connection, clip_ids: Iterable[int], annotator: s
 
 
 def _spread(candidates: list[StoredClip], count: int) -> list[StoredClip]:
-    """Take one clip of each group before a second of any."""
+    """Return `count` clips: one of each group before a second of any."""
     rounds: list[tuple[int, int, StoredClip]] = []
     seen: dict[str, int] = {}
     for place, candidate in enumerate(candidates):

@@ -1,0 +1,106 @@
+"""Annotation statistics: speed, how often the first suggestion was right, labels that a query strategy saves."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from labeltool.store import Store
+from labeltool.util.atomic_write import write_text
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationStatistics:
+    """Statistics of the current verdicts by hand; the JSON of `labeltool stats` has these keys.
+
+    `answers` counts clips. `clips_per_minute` and `median_ms` are over the time from a clip's appearance to its first
+    verdict, None where no time is known; `first_right` is the share, 0 to 1, of the `suggested` verdicts, those with a
+    suggestion on the screen, that were the label suggested first.
+    """
+
+    answers: int
+    clips_per_minute: float | None
+    median_ms: int | None
+    suggested: int
+    first_right: float | None
+
+
+def annotation_statistics(store: Store, *, annotator: str | None = None, since: str = "") -> AnnotationStatistics:
+    """Return the statistics of verdicts by hand.
+
+    Parameters
+    ----------
+    annotator
+        Of one person; None for all.
+    since
+        Only journal rows after this id, the start of a session say.
+    """
+    rows = store.connection.execute(
+        """
+        SELECT clip_id, label, value, suggested_label, response_ms FROM active_events
+        WHERE kind = 'verdict' AND origin <> 'import' AND id > ? AND (? IS NULL OR annotator = ?) ORDER BY id
+        """,
+        (since, annotator, annotator),
+    ).fetchall()
+    # A second label for the same clip belongs to the first.
+    first_ms = {row["clip_id"]: row["response_ms"] for row in reversed(rows)}
+    timed = [response_ms for response_ms in first_ms.values() if response_ms is not None]
+    suggested = [row for row in rows if row["suggested_label"] is not None]
+    right = sum(row["label"] == row["suggested_label"] and row["value"] == "present" for row in suggested)
+    return AnnotationStatistics(
+        answers=len(first_ms),
+        clips_per_minute=60_000 * len(timed) / sum(timed) if sum(timed) else None,
+        median_ms=round(statistics.median(timed)) if timed else None,
+        suggested=len(suggested),
+        first_right=right / len(suggested) if suggested else None,
+    )
+
+
+AT_RANDOM = "random"
+"""The query strategy that others are compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsSaved:
+    """Labels that a query strategy saved compared with random order, as `labeltool simulate` measured them.
+
+    `labels` and `labels_at_random` reach the same `clip_accuracy`, 0 to 1, the highest that both reached; the other two
+    are the labels until nine of ten suggestions were right, None where that was not reached.
+    """
+
+    strategy: str
+    clip_accuracy: float
+    labels: int
+    labels_at_random: int
+    until_suggestions_90: int | None
+    until_suggestions_90_at_random: int | None
+
+    def describe(self) -> str:
+        """Return a summary of half a line."""
+        return f"{self.clip_accuracy:.0%} right after {self.labels}, at random after {self.labels_at_random}"
+
+
+def labels_saved(cache: Path) -> LabelsSaved | None:
+    """Return the result of a project's last simulation; None before the first.
+
+    Parameters
+    ----------
+    cache
+        The project's folder for caches.
+    """
+    try:
+        return LabelsSaved(**json.loads((cache / _LABELS_SAVED).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_labels_saved(cache: Path, saved: LabelsSaved) -> None:
+    """Write a simulation's result for `labels_saved`."""
+    path = cache / _LABELS_SAVED
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(asdict(saved)))
+
+
+_LABELS_SAVED = Path("simulations", "labels_saved.json")
