@@ -1,4 +1,4 @@
-"""The registry of networks: Keras builders of backbones, each with its published size and the frontend it was made for.
+"""The registry of architectures: Keras builders of backbones, each with its published size and its default frontend.
 
 TensorFlow is imported inside the functions (4 s that `labeltool status` need not pay).
 """
@@ -6,16 +6,16 @@ TensorFlow is imported inside the functions (4 s that `labeltool status` need no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from labeltool.audio.frontend import Frontend
+from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend, SampleFrontend
 from labeltool.errors import LabeltoolError
 
 DEFAULT_ARCHITECTURE = "miniresnet"
 
-_FRONTEND = Frontend()
-# A patch is held in memory whole, by the chip too.
+_FRONTEND = LogMelFrontend()
+# A patch is in memory whole, on the MCU too.
 _SHORTEST_PATCH_S, _LONGEST_PATCH_S = 0.1, 60.0
 
 
@@ -26,17 +26,17 @@ class Architecture:
     Attributes
     ----------
     build_backbone
-        From the input tensor `(batch, mels, frames, 1)` to the features `(batch, features)` the head reads.
+        From the input tensor `(batch, mels, frames, 1)` to the features `(batch, features)` that the head gets.
     parameters_10, mega_macc
         Parameters (weights and biases, batch-norm statistics included) and millions of multiply-accumulates of one
-        patch of `frontend` with ten labels; held in a test.
+        patch of `frontend` with ten labels; a test asserts them.
     source
         Where the architecture comes from.
     frontend
-        What its patches are cut by, unless the caller knows better. Of the kind "embedding": such that the published
-        size is that by YAMNet; which ear makes the frames is said elsewhere (`labeltool.ears.frames`).
+        Its default frontend. Of the kind "embedding": the one over YAMNet's embeddings, which the published size is
+        for; `labeltool.pretrained.embedding_frontend` makes that of another pretrained model.
     training
-        Fields of `training.TrainingSettings` that differ for it.
+        Fields of `training.fit.TrainingSettings` that differ for it.
     """
 
     name: str
@@ -101,8 +101,8 @@ def _norm_relu(x: Any, name: str) -> Any:
 def _preactivated_block(x: Any, filters: int, stride: int, name: str) -> Any:
     """Miniresnet v2 block (He et al. 2016b): normalised before each convolution; the stride sits on the 3x3.
 
-    The shortcut of a block that keeps its size is a 1x1 convolution of what was normalised, that of one that halves it
-    every other cell of what came in.
+    The shortcut of a block that keeps its size is a 1x1 convolution of the normalised input; that of one that halves it
+    is every other cell of the input.
     """
     import keras
 
@@ -203,7 +203,7 @@ def _aclnet(x: Any) -> Any:
     x = convolve(x, 16, (1, 9), "low1", 2)
     x = convolve(x, 64, (1, 5), "low2", 4)
     x = layers.MaxPooling2D((1, 20), name="low_pool")(x)
-    # Its channels are the bands of a picture from here on.
+    # From here on its channels are the bands of a spectrogram.
     x = layers.Reshape((x.shape[2], x.shape[3], 1), name="picture")(x)
     x = layers.MaxPooling2D(2, name="high1_pool")(convolve(x, 16, 3, "high1"))
     for number, pair in enumerate(_ACLNET, start=2):
@@ -218,7 +218,7 @@ def _aclnet(x: Any) -> Any:
 
 
 def _windows(x: Any) -> Any:
-    """Turn a patch of embeddings round: from `(width, windows, 1)` to `(windows, width)`."""
+    """Transpose a patch of embeddings from `(width, windows, 1)` to `(windows, width)`."""
     import keras
 
     layers = keras.layers
@@ -226,11 +226,12 @@ def _windows(x: Any) -> Any:
     return layers.Reshape((windows, width), name="windows")(layers.Permute((2, 1, 3), name="time_first")(x))
 
 
-_HIDDEN, _ATTENDING = 256, 64
+# Units of the hidden layers: over an embedding, and of the attention.
+_HIDDEN, _ATTENTION_HIDDEN = 256, 64
 
 
 def _embedding_mlp(x: Any) -> Any:
-    """One hidden layer over an embedding; of several windows the mean of what it makes of each."""
+    """One hidden layer over an embedding; of several windows the mean of their hidden features."""
     import keras
 
     layers = keras.layers
@@ -245,14 +246,14 @@ def _embedding_mlp(x: Any) -> Any:
 def _embedding_attention(x: Any) -> Any:
     """A hidden layer over each window's embedding, and the mean of it over the windows that attention chooses.
 
-    Ilse et al. 2018, equation 8; a window of zeros, of which nothing was heard, is there to be passed over.
+    Ilse et al. 2018, equation 8; attention learns to ignore windows of zeros, which stand for silence.
     """
     import keras
 
     layers = keras.layers
     x = layers.Dense(_HIDDEN, activation="relu", name="hidden")(_windows(x))
     x = layers.Dropout(0.5, name="hidden_dropout")(x)
-    weights = layers.Dense(_ATTENDING, activation="tanh", name="attention_hidden")(x)
+    weights = layers.Dense(_ATTENTION_HIDDEN, activation="tanh", name="attention_hidden")(x)
     weights = layers.Dense(1, use_bias=False, name="attention_logits")(weights)
     weights = layers.Softmax(axis=1, name="attention")(weights)
     return layers.Flatten(name="features")(layers.Dot(axes=1, name="attended")([weights, x]))
@@ -260,23 +261,13 @@ def _embedding_attention(x: Any) -> Any:
 
 _ZOO = "ST model zoo, audio event detection, miniresnet"
 _V1, _V2 = f"{_ZOO} v1 (Nov 2023)", f"{_ZOO} v2 (Nov 2023)"
-# Theirs are 128 bands of 23 ms frames at 44.1 kHz; the frames last as long here.
-_SBCNN_FRONTEND = Frontend(hop=368, n_mels=128, low_hz=0.0, high_hz=8000.0, patch_frames=128, patch_hop=64)
-_ACLNET_FRONTEND = Frontend(kind="pcm", n_fft=1, hop=1, n_mels=1, patch_frames=16_000, patch_hop=8_000)
-_EMBEDDING_FRONTEND = Frontend(
-    kind="embedding",
-    n_fft=15_600,
-    hop=7_800,
-    n_mels=1024,
-    low_hz=0.0,
-    high_hz=8000.0,
-    floor=1e-7,
-    patch_frames=1,
-    patch_hop=1,
-)
-_YAMNET_FRONTEND = Frontend(n_fft=512, hop=160, low_hz=125.0, patch_frames=96, patch_hop=48)
+# Salamon and Bello use 128 bands of 23 ms frames at 44.1 kHz; the frames have the same duration here.
+_SBCNN_FRONTEND = LogMelFrontend(hop=368, n_mels=128, low_hz=0.0, high_hz=8000.0, patch_frames=128, patch_hop=64)
+_ACLNET_FRONTEND = SampleFrontend(patch_frames=16_000, patch_hop=8_000)
+_EMBEDDING_FRONTEND = EmbeddingFrontend()
+_YAMNET_FRONTEND = LogMelFrontend(n_fft=512, hop=160, low_hz=125.0, patch_frames=96, patch_hop=48)
 
-# What an ear has told apart already is learnt in seconds.
+# Over the embeddings of a pretrained model training takes seconds.
 _EMBEDDING_TRAINING: Mapping[str, Any] = {"epochs": 20, "most_patches": 80_000, "warm_share": 0.25}
 
 ARCHITECTURES: Mapping[str, Architecture] = {
@@ -316,7 +307,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             _embedding_mlp,
             264_970,
             0.265,
-            "a hidden layer and dropout over a borrowed network's embedding",
+            "a hidden layer and dropout over a pretrained model's embedding",
             _EMBEDDING_FRONTEND,
             _EMBEDDING_TRAINING,
         ),
@@ -325,10 +316,10 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             _embedding_attention,
             281_482,
             1.396,
-            "Ilse, Tomczak and Welling, Attention-based deep multiple instance learning (2018), over a borrowed "
-            "network's embeddings, as Kong et al., Weakly labelled AudioSet tagging with attention neural networks "
-            "(2019)",
-            replace(_EMBEDDING_FRONTEND, patch_frames=5, patch_hop=2),
+            "Ilse, Tomczak and Welling, Attention-based deep multiple instance learning (2018), over a "
+            "pretrained model's embeddings, as Kong et al., Weakly labelled AudioSet tagging with attention neural "
+            "networks (2019)",
+            _EMBEDDING_FRONTEND.with_patches(5, 2),
             _EMBEDDING_TRAINING,
         ),
     )
@@ -350,29 +341,32 @@ def architecture(name: str) -> Architecture:
 
 
 def frontend_of(name: str, patch_s: float | None = None) -> Frontend:
-    """Return an architecture's frontend, with patches of another length if one is given (`lasting`).
+    """Return an architecture's frontend, with patches of another length if one is given (`with_patch_length`).
 
     Raises
     ------
     LabeltoolError
-        When there is no such architecture, or no patch can be that long.
+        When there is no such architecture, or a patch cannot have that length.
     """
-    return lasting(architecture(name).frontend, patch_s)
+    return with_patch_length(architecture(name).frontend, patch_s)
 
 
 def sound_frontend(name: str, patch_s: float | None = None) -> Frontend:
-    """Return what sounds are compared by before there is a network: the architecture's frontend, if it has its own.
+    """Return the frontend that sounds are compared by before there is a network.
+
+    The architecture's, or the default architecture's where that of the architecture needs a pretrained model.
 
     Raises
     ------
     LabeltoolError
         As `frontend_of`.
     """
-    return frontend_of(DEFAULT_ARCHITECTURE if architecture(name).frontend.kind == "embedding" else name, patch_s)
+    over_embeddings = isinstance(architecture(name).frontend, EmbeddingFrontend)
+    return frontend_of(DEFAULT_ARCHITECTURE if over_embeddings else name, patch_s)
 
 
-def lasting(frontend: Frontend, patch_s: float | None) -> Frontend:
-    """Return a frontend with patches of another length if one is given, which overlap by half then.
+def with_patch_length(frontend: Frontend, patch_s: float | None) -> Frontend:
+    """Return a frontend with patches of another length, if one is given; they overlap by half then.
 
     Parameters
     ----------
@@ -382,7 +376,7 @@ def lasting(frontend: Frontend, patch_s: float | None) -> Frontend:
     Raises
     ------
     LabeltoolError
-        When no patch can be that long.
+        When a patch cannot have that length.
     """
     if patch_s is None:
         return frontend

@@ -1,4 +1,4 @@
-"""Networks of the registry: built, widened as labels change, loaded, counted.
+"""Networks of the registry: building, widening the head as labels change, loading, counting operations.
 
 TensorFlow is imported inside the functions (4 s that `labeltool status` need not pay).
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HEAD = "head"
 """Name of the one dense layer whose outputs are labels; everything before it is the backbone."""
 
-_HINT = "hint"
+_DISTILLATION = "distillation"
 _PATCHES_AT_ONCE = 256
 
 
@@ -39,24 +39,24 @@ def build(arch: str, n_labels: int, frontend: Frontend, head: Head = "softmax") 
     Returns
     -------
     keras.Model
-        `(batch, frontend.n_mels, frontend.patch_frames, 1)` float32 patches to `(batch, n_labels)` probabilities.
+        `(batch, frontend.n_features, frontend.patch_frames, 1)` float32 patches to `(batch, n_labels)` probabilities.
 
     Raises
     ------
     LabeltoolError
-        When the architecture is unknown, or patches are too short for it, or there is nothing to tell apart: a softmax
-        needs two labels, a sigmoid one.
+        When the architecture is unknown, or patches are too short for it, or there are too few labels: a softmax needs
+        two, a sigmoid one.
     """
     spec = architecture(arch)
     _need_labels(n_labels, head)
     import keras
 
-    inputs = keras.Input((frontend.n_mels, frontend.patch_frames, 1), name="patch")
-    # Layers draw their weights' seeds in the order they are made: this one stays first, or figures are others'.
+    inputs = keras.Input((frontend.n_features, frontend.patch_frames, 1), name="patch")
+    # Layers draw the seeds of their weights in the order they are made: this one stays first, or all numbers change.
     last = keras.layers.Dense(n_labels, activation=head, name=HEAD)
     try:
         features = spec.build_backbone(inputs)
-    except ValueError as error:  # a layer is left with nothing to look at
+    except ValueError as error:  # the input of a layer is empty
         raise LabeltoolError(
             f"{arch} cannot take patches of {frontend.patch_frames} frames",
             remedy=f"its own have {spec.frontend.patch_frames}: give a longer --patch-s, or none",
@@ -67,10 +67,10 @@ def build(arch: str, n_labels: int, frontend: Frontend, head: Head = "softmax") 
 def widen_head(
     model: keras.Model, old_labels: Sequence[str], new_labels: Sequence[str], head: Head = "softmax"
 ) -> keras.Model:
-    """Carry a trained network over to another list of labels, or another kind of head.
+    """Return a trained network with a head for another list of labels, or of another kind.
 
-    The backbone keeps its weights; so does the head for every label in both lists, wherever it stands in them. A label
-    that is new starts at the mean of the known ones' weights: as likely as the average label, neither loud nor mute.
+    The backbone keeps its weights; so does the head for every label in both lists, whatever its position. A new label
+    starts with the mean of the old ones' weights: as likely as the average label.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def widen_head(
     Raises
     ------
     LabeltoolError
-        When `model` does not have one output per old label, or `new_labels` is too short.
+        When `model` does not have one output for each old label, or `new_labels` is too short.
     """
     import keras
 
@@ -102,9 +102,9 @@ def widen_head(
     old_index = {label: index for index, label in enumerate(old_labels)}
     new_kernel, new_bias = new_head.get_weights()
     for index, label in enumerate(new_labels):
-        known = old_index.get(label)
-        new_kernel[:, index] = kernel.mean(axis=1) if known is None else kernel[:, known]
-        new_bias[index] = bias.mean() if known is None else bias[known]
+        old = old_index.get(label)
+        new_kernel[:, index] = kernel.mean(axis=1) if old is None else kernel[:, old]
+        new_bias[index] = bias.mean() if old is None else bias[old]
     new_head.set_weights([new_kernel, new_bias])
     return widened
 
@@ -114,26 +114,26 @@ def _need_labels(n_labels: int, head: Head) -> None:
         raise LabeltoolError("a classifier needs at least two labels", remedy="label clips of a second sound")
 
 
-def hinting(model: keras.Model, width: int) -> keras.Model:
-    """Return a network that tells hints (`labeltool.hints`) beside what another tells; they share their weights.
+def with_distillation_output(model: keras.Model, width: int) -> keras.Model:
+    """Return a network that predicts distillation targets beside the labels; it shares the given one's weights.
 
     Returns
     -------
     keras.Model
-        Its outputs are the given network's and `(batch, width)` float32 numbers, from the same features. They begin at
-        zero: until they follow the hints, they pull at nothing.
+        Its outputs are the given network's and `(batch, width)` float32 distillation targets, from the same features.
+        The latter start at zero, so that the new layer has no gradient on the backbone at first.
     """
     import keras
 
     features = model.get_layer(HEAD).input
-    hints = keras.layers.Dense(width, kernel_initializer="zeros", name=_HINT)(features)
-    return keras.Model(model.inputs, [*model.outputs, hints], name=model.name)
+    predicted = keras.layers.Dense(width, kernel_initializer="zeros", name=_DISTILLATION)(features)
+    return keras.Model(model.inputs, [*model.outputs, predicted], name=model.name)
 
 
-def for_training(model: keras.Model) -> keras.Model:
+def training_copy(model: keras.Model) -> keras.Model:
     """Return a copy of a network that computes the same and trains two to four times as fast.
 
-    Keras 3 spells batch normalisation out in eight passes over memory; here it is one fused operation. On processors
+    Keras 3 computes batch normalisation in eight passes over memory; here it is one fused operation. On processors
     with bfloat16 matrix units the convolutions use them; the weights stay float32, and so do the last layers.
     """
     import keras
@@ -143,14 +143,14 @@ def for_training(model: keras.Model) -> keras.Model:
         def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
             if not training:
                 return super().call(inputs, training=training, mask=mask)
-            # Under mixed precision Keras hands variables over as bfloat16; the operation wants its scales whole.
+            # Under mixed precision Keras passes variables as bfloat16; the operation needs float32 scales.
             offset = tf.cast(self.beta.value, tf.float32)
             scale = tf.cast(self.gamma.value, tf.float32) if self.scale else tf.ones_like(offset)
             outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
                 inputs, scale, offset, epsilon=self.epsilon, is_training=True
             )
-            for moving, seen in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                moving.assign(moving * self.momentum + seen * (1.0 - self.momentum))
+            for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
             return outputs
 
     policy = "mixed_bfloat16" if _has_bfloat16_units() else "float32"
@@ -159,8 +159,8 @@ def for_training(model: keras.Model) -> keras.Model:
         kind = FusedNorm if isinstance(layer, keras.layers.BatchNormalization) else type(layer)
         config = layer.get_config()
         # A depthwise convolution has no matrix to multiply: in bfloat16 its gradient takes up to six times as long.
-        whole = layer.name in (HEAD, _HINT) or isinstance(layer, keras.layers.DepthwiseConv2D)
-        config["dtype"] = "float32" if whole else policy
+        keeps_float32 = layer.name in (HEAD, _DISTILLATION) or isinstance(layer, keras.layers.DepthwiseConv2D)
+        config["dtype"] = "float32" if keeps_float32 else policy
         return kind.from_config(config)
 
     twin = keras.models.clone_model(model, clone_function=copy)
@@ -168,24 +168,24 @@ def for_training(model: keras.Model) -> keras.Model:
     return twin
 
 
-def traced(network: keras.Model) -> Callable[[Float32], Float32]:
-    """Return a network as one graph: `(n, mels, frames)` patches to `(n, outputs)`, in half the processor time."""
+def compiled(network: keras.Model) -> Callable[[Float32], Float32]:
+    """Compile a network to one graph, `(n, mels, frames)` patches to `(n, outputs)`: half the processor time."""
     import tensorflow as tf
 
     batch = tf.TensorSpec(network.input_shape, tf.float32)
-    graph = tf.function(lambda of: network(of, training=False), input_signature=[batch])
+    graph = tf.function(lambda patches: network(patches, training=False), input_signature=[batch])
 
-    def rows(patches: Float32) -> Float32:
+    def outputs(patches: Float32) -> Float32:
         starts = range(0, len(patches), _PATCHES_AT_ONCE)
         return np.concatenate([graph(patches[i : i + _PATCHES_AT_ONCE, ..., None]).numpy() for i in starts])
 
-    return rows
+    return outputs
 
 
-def settle_norms(model: keras.Model, batches: Sequence[Float32]) -> None:
-    """Set a network's batch-norm statistics to what its layers see in some batches, in place.
+def recompute_norm_statistics(model: keras.Model, batches: Sequence[Float32]) -> None:
+    """Set a network's batch-norm statistics to those of its layers' inputs in some batches, in place.
 
-    A moving average lags behind: after a short schedule it still remembers the random start, and averaged weights never
+    A moving average lags behind: after a short schedule it still contains the random start, and averaged weights never
     had statistics of their own (Izmailov et al. 2018, section 3.2).
 
     Parameters
@@ -195,7 +195,7 @@ def settle_norms(model: keras.Model, batches: Sequence[Float32]) -> None:
     """
     import keras
 
-    twin = for_training(model)
+    twin = training_copy(model)
     norms = [layer for layer in twin.layers if isinstance(layer, keras.layers.BatchNormalization)]
     for number, batch in enumerate(batches):
         for norm in norms:
@@ -205,7 +205,7 @@ def settle_norms(model: keras.Model, batches: Sequence[Float32]) -> None:
 
 
 def _has_bfloat16_units() -> bool:
-    """Tell whether the processor multiplies bfloat16 matrices itself; emulated, they are slower than float32."""
+    """Return whether the processor multiplies bfloat16 matrices in hardware; emulated, that is slower than float32."""
     try:
         return " amx_bf16 " in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -218,7 +218,7 @@ def load(path: str | Path) -> keras.Model:
     Raises
     ------
     LabeltoolError
-        When the file is missing, damaged, or holds anything but Keras' own layers.
+        When the file is missing, damaged, or contains anything but Keras' own layers.
     """
     import keras
 
@@ -234,8 +234,7 @@ def load(path: str | Path) -> keras.Model:
 def macc(model: keras.Model) -> int:
     """Count the multiply-accumulates of one patch: convolutions and dense layers, as ST's analyser reports them.
 
-    Batch normalisation counts nothing (it folds into the convolution before it), nor do additions and pooling beyond
-    what rounding hides.
+    Not counted: batch normalisation (it folds into the convolution before it), additions and pooling.
     """
     import keras
 

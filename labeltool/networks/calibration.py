@@ -11,56 +11,57 @@ import numpy as np
 from labeltool.errors import LabeltoolError
 from labeltool.networks.heads import Head, log_loss
 from labeltool.networks.postprocessing import (
-    _USUAL_TEMPERATURE,
+    DEFAULT_TEMPERATURE,
     POOLINGS,
     ClipRule,
     Pooling,
     clip_scores,
-    logits,
-    normalised,
+    to_logits,
+    to_probabilities,
 )
 from labeltool.type_aliases import Float32, Float64
 
-# Of the answers that are right on validation, so many must reach the threshold.
+# Temperatures to choose from.
+_TEMPERATURES = np.geomspace(0.2, 5.0, 97)
+# Clips that the default temperature counts as much as.
+_PRIOR_CLIPS = 8.0
+# Probability off 0 and 1 where clip scores become logits again.
+_SMALLEST = 1e-12
+# Share of the right predictions on validation clips that must reach the threshold.
 _RIGHT_ABOVE_THRESHOLD = 0.95
-
-
-# Another way to pool patches needs so many clips, and so much less log loss, to be chosen.
-_FEWEST_TO_POOL_BY, _WORTH_POOLING_BY = 20, 0.01
-
-
-# With fewer answers the threshold would be one clip's whim.
-_FEWEST_FOR_A_THRESHOLD = 8
+# Clips, and improvement of the log loss, that another pooling needs to be chosen.
+_MIN_CLIPS_TO_CHOOSE_POOLING, _MIN_POOLING_GAIN = 20, 0.01
+# With fewer right predictions a single clip would decide on the threshold.
+_MIN_CLIPS_FOR_THRESHOLD = 8
 
 
 def calibrate(clip_scores: Float32, present: Float32, absent: Float32 | None = None, head: Head = "softmax") -> float:
-    """Find the temperature that makes clip scores honest (Guo et al. 2017).
+    """Return the temperature that calibrates clip scores (Guo et al. 2017).
 
     Parameters
     ----------
     clip_scores : (clips, labels) float32
         Scores at temperature one.
     present, absent : (clips, labels) float32
-        What is known of the clips; None: nothing is known to be absent but what the head implies.
+        Targets of the clips; None: nothing is known to be absent beside what the head implies.
 
     Returns
     -------
     float
-        The temperature of least `log_loss` in a grid from 0.2 to 5, held towards 0.6 as if by eight clips: a handful
-        that happen to be right must not make the network cocksure.
+        The temperature of least `log_loss` in a grid from 0.2 to 5, with a prior on 0.6 worth eight clips: a few that
+        happen to be right must not make the network overconfident.
     """
     absent = np.zeros_like(present) if absent is None else absent
-    raw = logits(clip_scores, head, 1e-12)
-    grid = np.geomspace(0.2, 5.0, 97)
+    logits = to_logits(clip_scores, head, _SMALLEST)
     losses = []
-    for temperature in grid:
-        doubt = 8.0 * np.log(temperature / _USUAL_TEMPERATURE) ** 2
-        losses.append(doubt + log_loss(head, normalised(raw, head, float(temperature)), present, absent).sum())
-    return float(grid[int(np.argmin(losses))])
+    for temperature in _TEMPERATURES:
+        prior = _PRIOR_CLIPS * np.log(temperature / DEFAULT_TEMPERATURE) ** 2
+        losses.append(prior + log_loss(head, to_probabilities(logits, head, float(temperature)), present, absent).sum())
+    return float(_TEMPERATURES[int(np.argmin(losses))])
 
 
 def pooling_named(name: str) -> Pooling:
-    """Look a way to pool patches up.
+    """Return the pooling of a name, with its type.
 
     Raises
     ------
@@ -82,10 +83,10 @@ def choose_rule(
     *,
     pooling: Pooling | None = None,
 ) -> tuple[ClipRule, Float32]:
-    """Choose on validation clips how to pool patches, each way calibrated, and the threshold.
+    """Choose the pooling on validation clips, each one calibrated, and the threshold.
 
-    Another way than the usual takes its place only where it is better by two standard errors on enough clips: a few
-    clips would prefer any.
+    Another pooling than the default is chosen only where it is better by two standard errors on enough clips: on a few
+    clips any may be best by chance.
 
     Parameters
     ----------
@@ -96,36 +97,36 @@ def choose_rule(
     rule
         With the head and the exponent.
     pooling
-        The way, where it was settled beforehand.
+        The one to use; None: chosen.
 
     Returns
     -------
     ClipRule
     (clips, labels) float32
-        What it makes of the clips.
+        Its scores of the clips.
     """
     found: list[tuple[ClipRule, Float32, Float64]] = []
-    ways = (pooling,) if pooling else POOLINGS if len(by_clip) >= _FEWEST_TO_POOL_BY else POOLINGS[:1]
-    for way in ways:
-        plain = replace(rule, temperature=1.0, pooling=way)
+    enough = len(by_clip) >= _MIN_CLIPS_TO_CHOOSE_POOLING
+    for each in (pooling,) if pooling else POOLINGS if enough else POOLINGS[:1]:
+        plain = replace(rule, temperature=1.0, pooling=each)
         scores = np.stack([clip_scores(rows, levels, plain) for rows, levels in zip(by_clip, loudness_db, strict=True)])
         temperature = calibrate(scores, present, absent, rule.head)
-        honest = normalised(logits(scores, rule.head, 1e-12), rule.head, temperature)
-        calibrated = replace(plain, temperature=temperature)
-        found.append((calibrated, honest, log_loss(rule.head, honest, present, absent)))
-    best, usual = min(found, key=lambda one: float(one[2].mean())), found[0]
-    gain = usual[2] - best[2]
-    clearly = max(_WORTH_POOLING_BY, 2.0 * gain.std() / math.sqrt(len(gain)))
-    chosen, honest, _ = best if gain.mean() > clearly else usual
-    return replace(chosen, threshold=choose_threshold(honest, present, absent, rule.head)), honest
+        calibrated = to_probabilities(to_logits(scores, rule.head, _SMALLEST), rule.head, temperature)
+        losses = log_loss(rule.head, calibrated, present, absent)
+        found.append((replace(plain, temperature=temperature), calibrated, losses))
+    best, default = min(found, key=lambda one: float(one[2].mean())), found[0]
+    gain = default[2] - best[2]
+    min_gain = max(_MIN_POOLING_GAIN, 2.0 * gain.std() / math.sqrt(len(gain)))
+    chosen, scores, _ = best if gain.mean() > min_gain else default
+    return replace(chosen, threshold=choose_threshold(scores, present, absent, rule.head)), scores
 
 
 def choose_threshold(clip_scores: Float32, present: Float32, absent: Float32, head: Head) -> float:
-    """Choose what a probability must reach to be said, on validation clips.
+    """Choose the least probability of a predicted label on validation clips.
 
-    Under a softmax 19 of 20 right answers reach it, so that little is lost and most of what the network has never met
-    stays unsaid (the operating point of Hendrycks and Gimpel 2017), though never more than an even chance is asked.
-    Under a sigmoid it is the threshold of the best F1 over all labels that were checked.
+    Under a softmax 19 of 20 right predictions reach it, so that little is lost and most sounds of no label stay below
+    it (the operating point of Hendrycks and Gimpel 2017); it is 0.5 at most. Under a sigmoid it is the threshold of the
+    best F1 over all labels that were checked.
 
     Parameters
     ----------
@@ -136,19 +137,21 @@ def choose_threshold(clip_scores: Float32, present: Float32, absent: Float32, he
     Returns
     -------
     float
-        0 to 1; with fewer than eight answers to choose by 0 under a softmax, 0.5 under a sigmoid.
+        0 to 1; with fewer than eight clips to choose by 0 under a softmax, 0.5 under a sigmoid.
     """
     if head == "softmax":
         best = clip_scores.argmax(axis=1)
         right = clip_scores.max(axis=1)[present[np.arange(len(best)), best] > 0]
-        if len(right) < _FEWEST_FOR_A_THRESHOLD:
+        if len(right) < _MIN_CLIPS_FOR_THRESHOLD:
             return 0.0
         return round(min(0.5, float(np.quantile(right, 1.0 - _RIGHT_ABOVE_THRESHOLD))), 3)
-    there, away = clip_scores[present > 0.5], clip_scores[absent > 0.5]
-    if len(there) < _FEWEST_FOR_A_THRESHOLD or len(away) == 0:
+    positive, negative = clip_scores[present > 0.5], clip_scores[absent > 0.5]
+    if len(positive) < _MIN_CLIPS_FOR_THRESHOLD or len(negative) == 0:
         return 0.5
-    # The nearer to an even chance, the sooner taken: of equals the first is kept.
+    # Nearest to 0.5 first: of equals the first is chosen.
     grid = sorted(np.linspace(0.1, 0.9, 33), key=lambda threshold: abs(threshold - 0.5))
-    hits = [int((there >= threshold).sum()) for threshold in grid]
-    f1 = [2 * hit / (hit + int((away >= at).sum()) + len(there)) for hit, at in zip(hits, grid, strict=True)]
+    f1 = []
+    for threshold in grid:
+        hits = int((positive >= threshold).sum())
+        f1.append(2 * hits / (hits + int((negative >= threshold).sum()) + len(positive)))
     return round(float(grid[int(np.argmax(f1))]), 3)

@@ -1,8 +1,8 @@
-"""What the network's last layer says: one label a clip (softmax), or any number of them (sigmoid).
+"""The network's last layer: one label a clip (softmax), or any number of them (sigmoid); its targets and its loss.
 
-What is known of a clip is two masses for each output: how far the label is `present` and how far it is `absent`. Both
-are zero where nobody has checked, or was unsure: the loss passes such a label over. The masses are linear in the loss,
-so soft labels and mixtures need nothing more.
+A clip has two targets for each output: how far the label is `present` and how far it is `absent`. Both are zero where
+the label was not checked, or the annotator was unsure: the loss ignores it. The targets are linear in the loss, so soft
+labels and mixtures need nothing more.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from labeltool.type_aliases import Bools, Float32, Float64
 Head = Literal["softmax", "sigmoid"]
 """The activation of the last layer, by its name in Keras."""
 
-# What Keras' own cross-entropies hold probabilities away from 0 and 1 by.
+# Least distance of a probability from 0 and 1, as in Keras' own cross-entropies.
 _EPSILON = 1e-7
 
 
 def log_loss(head: Head, probabilities: Float32, present: Float32, absent: Float32) -> Float64:
-    """Return what each row is charged for its probabilities.
+    """Return the log loss of each row.
 
-    A label known to be present costs `-log p`, one known to be absent `-log (1 - p)`. Under a softmax the first says
-    all; the second teaches from a clip of which is known only what it is not (Kim et al. 2019, "NLNL").
+    A label that is present costs `-log p`, one that is absent `-log (1 - p)`. Under a softmax the first suffices; the
+    second is for a clip of which only absent labels are known (Kim et al. 2019, "NLNL").
 
     Parameters
     ----------
@@ -34,42 +34,42 @@ def log_loss(head: Head, probabilities: Float32, present: Float32, absent: Float
     -------
     (rows,) float64
     """
-    held = np.clip(probabilities.astype(np.float64), _EPSILON, 1.0 - _EPSILON)
+    clipped = np.clip(probabilities.astype(np.float64), _EPSILON, 1.0 - _EPSILON)
     if head == "softmax":
-        held = held / held.sum(axis=-1, keepdims=True)
-    return np.asarray(-(present * np.log(held) + absent * np.log1p(-held)).sum(axis=-1), np.float64)
+        clipped = clipped / clipped.sum(axis=-1, keepdims=True)
+    return np.asarray(-(present * np.log(clipped) + absent * np.log1p(-clipped)).sum(axis=-1), np.float64)
 
 
-def tensor_log_loss(head: Head, probabilities: Any, wanted: Any) -> Any:
-    """Compute the mean of `log_loss` as TensorFlow does, for a gradient.
+def tensor_log_loss(head: Head, probabilities: Any, targets: Any) -> Any:
+    """Compute the mean of `log_loss` with TensorFlow, for a gradient.
 
     Parameters
     ----------
-    wanted : (rows, outputs) or (rows, 2 * outputs) float32
-        `known`: what is present and, where anything is absent, that beside it.
+    targets : (rows, outputs) or (rows, 2 * outputs) float32
+        From `stack_targets`.
     """
     import keras
     import tensorflow as tf
 
     outputs = probabilities.shape[-1]
-    present = wanted[:, :outputs]
-    held = tf.clip_by_value(probabilities, _EPSILON, 1.0 - _EPSILON)
+    present = targets[:, :outputs]
+    clipped = tf.clip_by_value(probabilities, _EPSILON, 1.0 - _EPSILON)
     if head == "softmax":
         loss = keras.losses.categorical_crossentropy(present, probabilities)
     else:
-        loss = -tf.reduce_sum(present * tf.math.log(held), axis=-1)
-    if wanted.shape[-1] > outputs:
-        loss -= tf.reduce_sum(wanted[:, outputs:] * tf.math.log(1.0 - held), axis=-1)
+        loss = -tf.reduce_sum(present * tf.math.log(clipped), axis=-1)
+    if targets.shape[-1] > outputs:
+        loss -= tf.reduce_sum(targets[:, outputs:] * tf.math.log(1.0 - clipped), axis=-1)
     return tf.reduce_mean(loss)
 
 
-def known(head: Head, present: Float32, absent: Float32) -> Float32:
-    """Put both masses side by side, `(clips, 2 * outputs)`; under a softmax `present` alone where it says all."""
+def stack_targets(head: Head, present: Float32, absent: Float32) -> Float32:
+    """Stack both targets side by side, `(clips, 2 * outputs)`; under a softmax `present` alone where it suffices."""
     return present if head == "softmax" and not absent.any() else np.concatenate([present, absent], axis=1)
 
 
-def heard_together(one: Float32, other: Float32) -> Float32:
-    """Return what is known of mixtures of clips of which `known` says `one` and `other`: rows of present and absent.
+def mixture_targets(one: Float32, other: Float32) -> Float32:
+    """Return the targets of mixtures of clips whose targets are `one` and `other`, present and absent side by side.
 
     In a mixture a label is present that is present in either, and absent that is absent in both.
     """
@@ -78,12 +78,12 @@ def heard_together(one: Float32, other: Float32) -> Float32:
     return np.concatenate([present, absent], axis=1)
 
 
-EVEN = 0.5
-"""The probability from which a label judged for itself is more likely there than not."""
+DEFAULT_THRESHOLD = 0.5
+"""The probability from which a label of a sigmoid is more likely present than absent."""
 
 
-def said(probabilities: Float32, head: Head, threshold: float = EVEN) -> Bools:
-    """Return which labels are said of each row, (rows, labels): the first (softmax), or all at the threshold."""
+def decide(probabilities: Float32, head: Head, threshold: float = DEFAULT_THRESHOLD) -> Bools:
+    """Return the predicted labels of each row, (rows, labels): the most likely (softmax), or all at the threshold."""
     if head == "sigmoid":
         return np.asarray(probabilities >= threshold)
     first = np.zeros(probabilities.shape, bool)

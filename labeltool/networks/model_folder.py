@@ -1,28 +1,28 @@
-"""A trained model's folder: what is in it, written whole, read back without running anything from it.
+"""A trained model's folder: its files, written whole, read back without running anything from it.
 
 ```
 models/<id>/  card.json  labels.txt  model.keras  model_int8.tflite  seen.csv
 ```
 
-`card.json` says everything a reader needs: architecture, frontend (with its fingerprint), labels in the order of the
-outputs and which of them is none (`background`), how patches become a clip's answer, metrics, versions. `seen.csv`
-lists the clips it was taught or checked on, and the groups its ancestors of a warm start were taught on.
+`card.json` has everything a reader needs: architecture, frontend (with its fingerprint), labels in the order of the
+outputs and which of them is none (`background`), how patches are pooled to a clip, metrics, versions. `seen.csv` lists
+the clips it was trained or validated on, and the groups its ancestors of a warm start were trained on.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from labeltool.audio.frontend import Frontend
+from labeltool.audio.frontend import Frontend, frontend_from_dict
 from labeltool.errors import LabeltoolError
+from labeltool.networks.model_card import ModelCard, card_from_json
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.records import StoredClip
+from labeltool.util.atomic_write import write_text
 
 CARD = "card.json"
 KERAS = "model.keras"
@@ -30,62 +30,65 @@ INT8 = "model_int8.tflite"
 LABELS = "labels.txt"
 SEEN = "seen.csv"
 
-CARD_VERSION = 1
-
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model's folder, its card read and checked.
-
-    Attributes
-    ----------
-    labels
-        Names in the order of the network's outputs.
-    rule
-        Makes a clip's answer, calibrated, of its patches'.
-    background
-        The one of `labels` that is no label of the project but what "none of these" trained; None without one.
-    """
+    """A model's folder, its card read and checked."""
 
     directory: Path
-    card: dict[str, Any]
+    card: ModelCard
     frontend: Frontend
-    labels: tuple[str, ...]
-    rule: ClipRule
-    background: str | None = None
 
     @property
-    def ear(self) -> str:
-        """Name of the borrowed ear that makes the frontend's frames; "" where none does."""
-        return str((self.card.get("hears_by") or {}).get("name", ""))
+    def labels(self) -> tuple[str, ...]:
+        """Names in the order of the network's outputs."""
+        return self.card.labels
+
+    @property
+    def rule(self) -> ClipRule:
+        """Pools the patches to a clip, calibrated."""
+        return self.card.clip_rule
+
+    @property
+    def background(self) -> str | None:
+        """The one of `labels` that is no label of the project but the class of "none of these"; None without one."""
+        return self.card.background
+
+    @property
+    def pretrained(self) -> str:
+        """Name of the pretrained model whose embeddings are the network's input; "" where there is none."""
+        model = self.card.embedding_model
+        return model.name or "" if model else ""
 
     @property
     def int8(self) -> bytes:
-        """The int8 model, as TFLite; checked against the card, which says what its bytes are."""
+        """The int8 model, as TFLite; checked against the hash in the card."""
         path = self.directory / INT8
         content = _read_bytes(path)
-        if hashlib.sha256(content).hexdigest() != self.card.get("int8_sha256"):
-            raise LabeltoolError("is not the file its card speaks of", file=path, remedy="damaged? `labeltool retrain`")
+        if hashlib.sha256(content).hexdigest() != self.card.int8_sha256:
+            raise LabeltoolError(
+                "is not the file that its card describes", file=path, remedy="damaged? `labeltool retrain`"
+            )
         return content
 
-    def names_today(self, today: Mapping[str, str]) -> list[str]:
-        """Return what each output is called now, given the labels that were renamed since, old name to new."""
-        return [name if name == self.background else today.get(name, name) for name in self.labels]
+    def current_labels(self, renamed: Mapping[str, str]) -> list[str]:
+        """Return the present name of each output, given the labels that were renamed since, old name to new."""
+        return [name if name == self.background else renamed.get(name, name) for name in self.labels]
 
-    def groups_learnt(self) -> set[str]:
-        """Return the groups whose answers shaped the weights, its ancestors' of a warm start too."""
+    def groups_trained_on(self) -> set[str]:
+        """Return the groups whose labels it, or an ancestor of a warm start, was trained on."""
         return {row["group"] for row in self._seen() if row["part"] in ("train", "inherited")}
 
-    def groups_pooled(self) -> set[str]:
-        """Return the groups that shaped the weights, or its ancestors', before their answers were known."""
+    def groups_in_pools(self) -> set[str]:
+        """Return the groups that it, or an ancestor, was trained on before they were labelled."""
         return {row["group"] for row in self._seen() if row["part"] in ("pool", "inherited pool")}
 
-    def groups_checked(self) -> set[str]:
-        """Return the groups it was validated on, of whose answers no ancestor has learnt."""
+    def groups_validated_on(self) -> set[str]:
+        """Return the groups it was validated on; no ancestor was trained on their labels."""
         return {row["group"] for row in self._seen() if row["part"] == "validation"}
 
     def groups_seen(self) -> set[str]:
-        """Return the groups of every clip it, or an ancestor, was taught on, and of those it was checked on."""
+        """Return the groups of every clip it, or an ancestor, was trained on, and of those it was validated on."""
         return {row["group"] for row in self._seen()}
 
     def _seen(self) -> list[dict[str, str]]:
@@ -94,7 +97,7 @@ class ModelFiles:
             with path.open(encoding="utf-8", newline="") as file:
                 return [{"group": row["group"], "part": row["part"]} for row in csv.DictReader(file)]
         except (OSError, ValueError, KeyError, csv.Error) as error:
-            raise LabeltoolError("cannot be read", file=path, remedy="the model's folder is not whole") from error
+            raise LabeltoolError("cannot be read", file=path, remedy="the model's folder is incomplete") from error
 
 
 def read(directory: Path) -> ModelFiles:
@@ -103,61 +106,50 @@ def read(directory: Path) -> ModelFiles:
     Raises
     ------
     LabeltoolError
-        When the card is missing, damaged, from a newer version, or its frontend is not the one its fingerprint names.
+        When the card is missing, damaged, from a newer version, or its frontend does not have its fingerprint.
     """
     path = directory / CARD
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise LabeltoolError("no model card", file=path, remedy="is this a model's folder?") from error
-    except ValueError as error:
-        raise LabeltoolError(f"is damaged: {error}", file=path) from error
+    card = card_from_json(text, file=path)
     try:
-        if card["card_version"] > CARD_VERSION:
-            raise LabeltoolError("was written by a newer labeltool", file=path, remedy="update labeltool")
-        frontend = Frontend.from_dict(card["frontend"])
-        files = ModelFiles(
-            directory=directory,
-            card=card,
-            frontend=frontend,
-            labels=tuple(card["labels"]),
-            rule=ClipRule.from_dict(card["clip_rule"]),
-            background=card.get("background"),
+        frontend = frontend_from_dict(card.frontend)
+    except LabeltoolError as error:
+        raise LabeltoolError(error.reason, remedy=error.remedy, file=path) from error
+    if frontend.fingerprint != card.fingerprint:
+        raise LabeltoolError(
+            f"was trained on frontend {card.fingerprint}; this labeltool computes {frontend.fingerprint}",
+            file=path,
+            remedy="retrain, or use the version it was made with",
         )
-        if frontend.fingerprint != card["fingerprint"]:
-            raise LabeltoolError(
-                f"was trained on frontend {card['fingerprint']}; this labeltool computes {frontend.fingerprint}",
-                file=path,
-                remedy="retrain, or use the version it was made with",
-            )
-    except (KeyError, TypeError, ValueError) as error:
-        raise LabeltoolError(f"is not a model card: {error!r}", file=path) from error
-    return files
+    return ModelFiles(directory, card, frontend)
 
 
 def write(
     directory: Path,
     *,
-    card: dict[str, Any],
+    card: ModelCard,
     int8: bytes,
     seen: Iterable[tuple[StoredClip, str]],
     parent: ModelFiles | None = None,
-) -> dict[str, Any]:
+) -> ModelCard:
     """Write everything but `model.keras` into a folder that exists; return the card as written.
 
     Parameters
     ----------
     card
-        As in the module's docstring; `card_version` and `int8_sha256` are added.
+        Gets the hash of the int8 file.
     seen
-        Clips with the part they played: "train", "validation", or "pool" for those that no answer was known of.
+        Clips with their part: "train", "validation", or "pool" for unlabelled ones.
     parent
-        What a warm start went on from: the groups it learnt from, by their answers or as a pool, are written down too.
+        The model that a warm start began from: the groups it was trained on are listed too.
     """
-    inherited = {"inherited": parent.groups_learnt(), "inherited pool": parent.groups_pooled()} if parent else {}
-    told = {"card_version": CARD_VERSION, "int8_sha256": hashlib.sha256(int8).hexdigest(), **card}
-    write_card(directory, told)
-    (directory / LABELS).write_text("".join(f"{one_line(name)}\n" for name in card["labels"]), encoding="utf-8")
+    inherited = {"inherited": parent.groups_trained_on(), "inherited pool": parent.groups_in_pools()} if parent else {}
+    written = replace(card, int8_sha256=hashlib.sha256(int8).hexdigest())
+    write_card(directory, written)
+    (directory / LABELS).write_text("".join(f"{one_line(name)}\n" for name in card.labels), encoding="utf-8")
     (directory / INT8).write_bytes(int8)
     with (directory / SEEN).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -166,12 +158,12 @@ def write(
             writer.writerow((clip.sha256, clip.start_s, clip.end_s, clip.group, part))
         for part, groups in inherited.items():
             writer.writerows(("", "", "", group, part) for group in sorted(groups))
-    return told
+    return written
 
 
-def write_card(directory: Path, card: dict[str, Any]) -> None:
-    """Write a model's card, whole as `write` returned it."""
-    (directory / CARD).write_text(json.dumps(card, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+def write_card(directory: Path, card: ModelCard) -> None:
+    """Write a model's card."""
+    write_text(directory / CARD, card.to_json())
 
 
 def one_line(name: str) -> str:
@@ -186,4 +178,4 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise LabeltoolError("cannot be read", file=path, remedy="the model's folder is not whole") from error
+        raise LabeltoolError("cannot be read", file=path, remedy="the model's folder is incomplete") from error

@@ -27,16 +27,18 @@ def predict(model: keras.Model, patches: Float32) -> Float32:
 def clip_probabilities(
     score: Callable[[Float32], Float32], frontend: Frontend, log_mels: Sequence[Float32], rule: postprocessing.ClipRule
 ) -> tuple[Float32, list[Float32]]:
-    """Score clips by the model's rule.
+    """Score clips by a model's pooling rule.
 
     Parameters
     ----------
     score
         Patches to probabilities: a partial of `predict`, or `Int8Model.predict`.
-    frontend, log_mels
-        As in `fit`.
+    frontend
+        The definition the frames were computed with.
+    log_mels : (frames, columns) float32 each
+        One array a clip.
     rule
-        How patches make a clip.
+        How patches are pooled to a clip.
 
     Returns
     -------
@@ -46,7 +48,7 @@ def clip_probabilities(
     """
     cut = [frontend.patches(log_mel) for log_mel in log_mels]
     if not cut:
-        return score(np.empty((0, frontend.n_mels, frontend.patch_frames), np.float32)), []
+        return score(np.empty((0, frontend.n_features, frontend.patch_frames), np.float32)), []
     scored = score(np.concatenate(cut))
     by_clip = np.split(scored, np.cumsum([len(patches) for patches in cut])[:-1])
     rows = [

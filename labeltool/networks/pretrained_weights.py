@@ -1,7 +1,7 @@
-"""Pre-trained weights for a network to start from: layer by layer, by name and shape.
+"""Pretrained weights for a network to start from: layer by layer, by name and shape.
 
-An HDF5 file is read as plain arrays: the model it describes is not built, so no code of it can run. Layers go by our
-names, by those of `keras.applications` that ST's Miniresnets kept, or by YAMNet's.
+An HDF5 file is read as plain arrays: the model it describes is not built, so no code of it can run. Layers are found
+by our names, by those of `keras.applications` that ST's Miniresnets kept, or by YAMNet's.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Weights = Mapping[str, Mapping[str, Float32]]
 
 _HDF5 = frozenset({".h5", ".hdf5"})
 
-# Foreign names to ours; where two stand, the one that the network has.
+# Their names to ours; of two, the one that the network has.
 _RESNET = {
     "0_conv": ("shortcut",),
     "0_bn": ("shortcut_norm",),
@@ -39,7 +39,7 @@ _STEMS = {"conv1_conv": ("stem_conv",), "conv1_bn": ("stem_norm",), "post_bn": (
 
 
 def read_weights(path: Path) -> Weights:
-    """Read a pre-trained network's weights.
+    """Read a pretrained network's weights.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def read_weights(path: Path) -> Weights:
     Raises
     ------
     LabeltoolError
-        When the file is missing, damaged, or holds no weights.
+        When the file is missing, damaged, or has no weights.
     """
     if path.suffix not in _HDF5:
         layers = networks.load(path).layers
@@ -58,38 +58,38 @@ def read_weights(path: Path) -> Weights:
 
     found: dict[str, dict[str, Float32]] = {}
 
-    def take(name: str, item: Any) -> None:
+    def collect(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.dtype.kind == "f":
             layer, variable = _layer_and_variable(name)
             found.setdefault(layer, {})[variable] = np.asarray(item, np.float32)
 
     try:
         with h5py.File(path, "r") as file:
-            file.get("model_weights", file).visititems(take)
+            file.get("model_weights", file).visititems(collect)
     except OSError as error:
         raise LabeltoolError("cannot be read as an HDF5 file of weights", file=path) from error
     if not found:
-        raise LabeltoolError("holds no weights", file=path)
+        raise LabeltoolError("has no weights", file=path)
     return found
 
 
-def give_weights(model: keras.Model, weights: Weights) -> int:
-    """Set a network's layers to the weights that fit them, in place; the head, which knows labels, is left alone.
+def apply_weights(model: keras.Model, weights: Weights) -> int:
+    """Set a network's layers to the weights that fit them, in place, but not its head.
 
     Returns
     -------
     int
-        Layers that were set; the others keep what they have.
+        Number of layers that were set; the others keep their weights.
 
     Raises
     ------
     LabeltoolError
         When none fits.
     """
-    offered = {alias: variables for name, variables in weights.items() for alias in _our_names(name)}
+    by_name = {alias: variables for name, variables in weights.items() for alias in _our_names(name)}
     fitted = 0
     for layer in model.layers:
-        variables = offered.get(layer.name, {})
+        variables = by_name.get(layer.name, {})
         shapes = {v.name: tuple(v.shape) for v in layer.variables}
         if layer.name == networks.HEAD or not shapes or shapes != {name: v.shape for name, v in variables.items()}:
             continue
@@ -104,7 +104,7 @@ def give_weights(model: keras.Model, weights: Weights) -> int:
 
 
 def _layer_and_variable(name: str) -> tuple[str, str]:
-    """Part an HDF5 path: Keras 2 writes `<layer>/<layer>/kernel:0`, in a nested model `<model>/<layer>/kernel:0`."""
+    """Split an HDF5 path: Keras 2 writes `<layer>/<layer>/kernel:0`, in a nested model `<model>/<layer>/kernel:0`."""
     *parents, variable = name.removesuffix(":0").split("/")
     layer = "/".join(parents[1:]) or "/".join(parents)
     return layer, variable.replace("depthwise_kernel", "kernel")

@@ -1,9 +1,8 @@
-"""The network as the chip runs it: int8 conversion, and an interpreter that counts as the chip's kernels count.
+"""The network as the MCU runs it: int8 conversion, and an interpreter that rounds as the MCU's kernels do.
 
-What is converted follows the traps of ST's tool and of TensorFlow 2.21: a fixed batch of one (else SHAPE, STRIDED_SLICE
-and PACK appear), no per-channel scales in the dense layer, int8 in and out. Scores come from TensorFlow Lite's
-reference kernels, which TensorFlow Lite Micro and the chip's runtimes follow; the optimised ones (XNNPACK) round
-otherwise.
+The conversion avoids the traps of ST's tool and of TensorFlow 2.21: a fixed batch of one (else SHAPE, STRIDED_SLICE and
+PACK appear), no per-channel scales in the dense layer, int8 in and out. Scores come from TensorFlow Lite's reference
+kernels, which TensorFlow Lite Micro and the MCU's runtimes follow; the optimised ones (XNNPACK) round differently.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 REPRESENTATIVE_PATCHES = 512
-"""Patches that fix the ranges of the activations, at most: more only takes longer."""
+"""Patches that set the ranges of the activations, at most: more only takes longer."""
 
 
 def to_int8(model: keras.Model, representative_patches: Float32) -> bytes:
@@ -34,7 +33,7 @@ def to_int8(model: keras.Model, representative_patches: Float32) -> bytes:
     model
         Patches `(batch, mels, frames, 1)` in, `(batch, labels)` probabilities out.
     representative_patches : (n, mels, frames) float32
-        Normalised patches of training clips (never of test clips): they fix the ranges of the activations. At most
+        Normalised patches of training clips (never of test clips): they set the ranges of the activations. At most
         512 are used, spread evenly.
 
     Returns
@@ -52,7 +51,8 @@ def to_int8(model: keras.Model, representative_patches: Float32) -> bytes:
     import tensorflow as tf
 
     chosen = np.unique(np.linspace(0, len(representative_patches) - 1, REPRESENTATIVE_PATCHES).round().astype(np.int64))
-    # A concrete function, not `from_keras_model`: that prints to stdout and puts passing counters into the file.
+    # A concrete function, not `from_keras_model`: that prints to stdout and writes counters into the file that differ
+    # from run to run.
     fixed = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="patch")
     function = tf.function(lambda patch: model(patch, training=False)).get_concrete_function(fixed)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
@@ -64,7 +64,7 @@ def to_int8(model: keras.Model, representative_patches: Float32) -> bytes:
     converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     try:
         return bytes(converter.convert())
-    except Exception as error:  # the converter raises whatever MLIR says
+    except Exception as error:  # the converter raises whatever MLIR raises
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise LabeltoolError(f"the network cannot be converted to int8: {first_line}") from error
 
@@ -79,8 +79,8 @@ class Int8Model:
     tflite
         From `to_int8`.
     fast
-        By the optimised kernels, on one thread: in a sixteenth of the time, and one patch in ten is a few int8 steps
-        off. For hours of sound, where a person looks at what is found.
+        Use the optimised kernels, on one thread: a sixteenth of the time, but one patch in ten is a few int8 steps off.
+        For hours of sound, where a person reviews the result.
 
     Raises
     ------
@@ -133,14 +133,14 @@ def interpreter(tflite: bytes, *, input_shape: Sequence[int] | None = None, **op
     Parameters
     ----------
     input_shape
-        What its only input is to take, where the file leaves sizes open.
+        Shape of its only input, where the file leaves sizes open.
     options
-        As `tf.lite.Interpreter` takes them.
+        Of `tf.lite.Interpreter`.
 
     Raises
     ------
     LabeltoolError
-        When the bytes are no TensorFlow Lite network.
+        When the bytes are not a TensorFlow Lite network.
     """
     import warnings
 
@@ -149,13 +149,13 @@ def interpreter(tflite: bytes, *, input_shape: Sequence[int] | None = None, **op
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "use the ai_edge_litert package": it has no reference kernels
-            made = tf.lite.Interpreter(model_content=tflite, num_threads=1, **options)
-            if input_shape is not None and (given := made.get_input_details()[0])["shape"].tolist() != [*input_shape]:
-                made.resize_tensor_input(given["index"], input_shape)
-            made.allocate_tensors()
+            loaded = tf.lite.Interpreter(model_content=tflite, num_threads=1, **options)
+            if input_shape is not None and (given := loaded.get_input_details()[0])["shape"].tolist() != [*input_shape]:
+                loaded.resize_tensor_input(given["index"], input_shape)
+            loaded.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise LabeltoolError("not a TensorFlow Lite network") from error
-    return made
+    return loaded
 
 
 def _reference_interpreter(tflite: bytes) -> Any:
@@ -167,7 +167,7 @@ def _reference_interpreter(tflite: bytes) -> Any:
 def _optimised_interpreter(tflite: bytes) -> Any:
     import tensorflow as tf
 
-    # Without delegates: XNNPACK, twice as fast again, rounds otherwise in every other patch.
+    # Without delegates: XNNPACK is twice as fast again, but rounds differently in every other patch.
     kernels = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     return interpreter(tflite, experimental_op_resolver_type=kernels)
 

@@ -1,0 +1,228 @@
+"""The model card: everything a reader of a model's folder needs to know of it, as typed fields and as JSON.
+
+`card.json` is one flat object: the fields of `ModelCard`, and beside them those of `Measured` where the model was
+measured on validation clips. Cards of earlier development versions are read under their new names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.networks.heads import Head
+from labeltool.networks.postprocessing import ClipRule
+
+CARD_VERSION = 1
+
+# Names in cards of earlier development versions.
+_RENAMED = {"left_out": "skipped", "hears_by": "embedding_model"}
+
+ReliabilityBin = tuple[float, float, int]
+"""Of the predictions in one bin of confidence: mean confidence, accuracy, number."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelMetrics:
+    """The recall and precision of one label, None where undefined; `clips` is the number of clips that have it."""
+
+    label: str
+    clips: int
+    recall: float | None
+    precision: float | None
+    int8_recall: float | None
+    int8_precision: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """The metrics of a model; shares are 0 to 1.
+
+    Attributes
+    ----------
+    clip_accuracy, patch_accuracy
+        Under a softmax, share of clips (patches) whose most probable label is present; under a sigmoid, share of those
+        on which every checked label is predicted correctly.
+    label_accuracy
+        Under a sigmoid, share of checked labels that are predicted correctly; under a softmax, `clip_accuracy`.
+    int8_patch_agreement
+        Share of patches for which float and int8 predict the same.
+    ece
+        Expected calibration error of the clips' probabilities.
+    log_loss
+        Mean `heads.log_loss` of the clips, float.
+    unknown
+        Share of clips without a prediction, because no label reaches the threshold; int8.
+    confusion
+        (labels, labels), rows the true labels; see `evaluation.metrics.confusion`.
+    reliability
+        The bins of confidence that hold any predictions.
+    """
+
+    labels: tuple[str, ...]
+    head: Head
+    clips: int
+    clip_accuracy: float
+    label_accuracy: float
+    patch_accuracy: float
+    int8_clip_accuracy: float
+    int8_label_accuracy: float
+    int8_patch_agreement: float
+    ece: float
+    int8_ece: float
+    log_loss: float
+    unknown: float
+    by_label: tuple[LabelMetrics, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    int8_confusion: tuple[tuple[int, ...], ...]
+    reliability: tuple[ReliabilityBin, ...]
+    int8_reliability: tuple[ReliabilityBin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that training used: its name without folder, its hash, and a pretrained model's name or fingerprint."""
+
+    file: str
+    sha256: str
+    name: str | None = None
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The last training from scratch: its clips and labels, and the log loss of it and of a warm start beside it."""
+
+    clips: int
+    labels: tuple[str, ...]
+    warm_log_loss: float | None = None
+    from_scratch_log_loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """What is known of a trained model.
+
+    Attributes
+    ----------
+    architecture
+        A name in `architectures.ARCHITECTURES`.
+    parameters, macc
+        Of the network; multiply-accumulates for one patch.
+    frontend, fingerprint
+        The frontend's definition (`Frontend.to_dict`) and its fingerprint.
+    labels
+        Names in the order of the network's outputs.
+    background
+        The one of `labels` that is no label of the project but the class of "none of these"; None without one.
+    clip_rule
+        Pools the patches to a clip, calibrated.
+    int8_sha256
+        Of the int8 file.
+    labels_seen, pool_clips, validation_clips
+        Labelled clips, unlabelled clips it was trained on, and those of the first it was validated on.
+    several_labels_clips, assumed_absent
+        See `training.targets.TrainingSet`.
+    teacher, embedding_model, backbone
+        Files it was trained with: the teacher model, the pretrained model whose embeddings are its input, the weights
+        it started with.
+    skipped
+        Files that could not be read.
+    losses
+        Step and mean training loss.
+    parent, compared
+        The model a warm start continued; the last training from scratch.
+    measured
+        On the validation clips; None without any.
+    """
+
+    architecture: str
+    frontend: dict[str, bool | int | float | str]
+    fingerprint: str
+    labels: tuple[str, ...]
+    clip_rule: ClipRule
+    card_version: int = CARD_VERSION
+    int8_sha256: str = ""
+    parameters: int = 0
+    macc: int = 0
+    background: str | None = None
+    several_labels_clips: int = 0
+    assumed_absent: tuple[str, ...] = ()
+    labels_seen: int = 0
+    pool_clips: int = 0
+    validation_clips: int = 0
+    teacher: SourceFile | None = None
+    embedding_model: SourceFile | None = None
+    backbone: SourceFile | None = None
+    skipped: tuple[SkippedFile, ...] = ()
+    seed: int = 0
+    test_fold: int | None = None
+    seconds: float = 0.0
+    patches: int = 0
+    losses: tuple[tuple[int, float], ...] = ()
+    budget_s: float | None = None
+    parent: int | None = None
+    compared: Comparison | None = None
+    versions: dict[str, str] | None = None
+    measured: Measured | None = None
+
+    @property
+    def clip_accuracy(self) -> float | None:
+        """Share of the validation clips right, float; None where there are none."""
+        return None if self.measured is None else self.measured.clip_accuracy
+
+    @property
+    def int8_clip_accuracy(self) -> float | None:
+        """The same of the int8 network."""
+        return None if self.measured is None else self.measured.int8_clip_accuracy
+
+    @property
+    def log_loss(self) -> float | None:
+        """The mean log loss of the validation clips; None where there are none."""
+        return None if self.measured is None else self.measured.log_loss
+
+    def to_json(self) -> str:
+        """Return the text of `card.json`."""
+        values = asdict(self)
+        measured = values.pop("measured") or {"clip_accuracy": None, "int8_clip_accuracy": None}
+        return json.dumps({**values, **measured}, ensure_ascii=False, indent=2) + "\n"
+
+
+_MEASURED = frozenset(field.name for field in fields(Measured))
+# A clip rule must be read whole: without a field that a newer version added, its scores are others.
+_CLIP_RULE = frozenset(field.name for field in fields(ClipRule))
+
+
+def card_from_json(text: str, *, file: Path | None = None) -> ModelCard:
+    """Read the text of a `card.json`.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is no card, or one of a newer version; it names `file`.
+    """
+    import msgspec
+
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise LabeltoolError(f"is damaged: {error}", file=file) from error
+    try:
+        if values["card_version"] > CARD_VERSION:
+            raise LabeltoolError("was written by a newer labeltool", file=file, remedy="update labeltool")
+        if unknown := sorted(set(values["clip_rule"]) - _CLIP_RULE):
+            raise ValueError(f"unknown field {unknown[0]!r} of the clip rule")
+        return msgspec.convert(_nested(values), ModelCard)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LabeltoolError(f"is not a model card: {error}", file=file) from error
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the metrics of a flat card into one value of their own, and give every value its name of now."""
+    named = {_RENAMED.get(name, name): value for name, value in values.items()}
+    if named.get("log_loss") is None:
+        return named
+    return {**named, "measured": {name: named[name] for name in _MEASURED if name in named}}
