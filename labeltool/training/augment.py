@@ -1,50 +1,57 @@
-"""Training patches drawn from clips: cropped, stretched, shifted, mixed and masked, all on mel powers.
+"""What the samplers of training patches share: drawing clips, crops and mixtures, and the strength of augmentation.
 
-Mixing sounds of different labels and teaching the ratio is what lets a network learn from a few hundred clips
-(Tokozume, Ushiku and Harada 2018, "Learning from between-class examples"); powers add as the sounds would. Crops are
-drawn where the clip is loud, with the weight that `aggregate` gives them: a silent second of a dog's clip is no dog.
+Mixing clips of different labels, with targets in the mixing ratio, lets a network learn from a few hundred clips
+(Tokozume, Ushiku and Harada 2018, "Learning from between-class examples"). Crops are drawn where the clip is loud, with
+the weights that `postprocessing` gives patches: a silent second of a clip labelled "dog" is not a dog.
+
+There is one sampler for each kind of frontend: `augment_log_mel`, `augment_waveform` and `augment_embedding`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from labeltool.audio.frontend import Frontend
-from labeltool.networks.heads import Head, heard_together
-from labeltool.training.distillation import Hints
+from labeltool.audio.frontend import Frontend, mean_powers
+from labeltool.networks.heads import Head, mixture_targets
+from labeltool.training.distillation import DistillationTargets
 from labeltool.type_aliases import Float32, Float64, Int64
 
-# Of a mixture's amplitude: less, and a label is taught that nobody could hear.
+# Least share of a mixture's amplitude under a sigmoid: a label must be audible to be a target.
 _AUDIBLE_SHARE = np.float32(0.2)
+# Points of a random frequency response; it is linear in decibels between them.
+RESPONSE_KNOTS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How hard patches are changed; all zero for none.
+    """Strength of the augmentation; all zero for none.
 
     Attributes
     ----------
     mix_share
-        Share of the patches that are two crops mixed.
+        Share of the patches that are mixtures of two crops.
     same_label_share
-        Share of the mixtures whose crops have the same label: two rains are a rain nobody has recorded.
+        Share of the mixtures whose crops have the same label.
     gain_db
-        Level, up to so many decibels either way (it moves the sound against the frontend's floor).
+        Largest change of the level either way, in decibels (it moves the sound against the frontend's floor).
     stretch
-        Speed, a factor of up to `1 + stretch` either way.
+        Speed: a factor of up to `1 + stretch` either way.
     shift_bands
-        Pitch, up to so many mel bands either way.
+        Pitch: largest shift either way, in mel bands.
     tilt_db
-        A random frequency response, smooth over the bands, of about so many decibels (another microphone, a wall).
+        Standard deviation of a random frequency response, smooth over the bands, in decibels (another microphone, a
+        wall).
     mask_share, mask_bands, mask_frames
-        Share of the patches with a band and a span of frames blanked (SpecAugment, Park et al. 2019), and how wide.
+        Share of the patches with a band and a stretch of frames blanked (SpecAugment, Park et al. 2019), and the
+        largest width of each.
     loudness_exponent
         Crops are drawn in proportion to `10 ** (exponent * loudness_db / 10)`.
     uniform_share
-        Share of the crops drawn anywhere in the clip all the same.
+        Share of the crops that are drawn anywhere in the clip.
     """
 
     mix_share: float = 0.8
@@ -60,76 +67,64 @@ class Augmentation:
     uniform_share: float = 0.1
 
 
-class PatchSampler:
-    """Endless augmented patches of some clips.
+@dataclass(frozen=True, slots=True)
+class SampledClips:
+    """The clips that patches are drawn from.
 
-    Parameters
+    Attributes
     ----------
     frontend
-        The definition the log-mels were made with.
-    log_mels : (frames, n_mels) float32 each
-        One array a clip, `frontend.patch_frames` frames or more.
+        The definition the frames were computed with.
+    frames : (frames, columns) float32 each
+        One array a clip, of `frontend.patch_frames` frames or more: log-mels, samples or embeddings.
     targets : (clips, columns) float32
-        What is known of each clip (`heads.known`), something of every one.
-    augmentation
-        How hard.
-    rng
-        Source of all randomness: same seed, same patches.
+        As `heads.stack_targets` returns them; no row may be all zero unless its weight is.
     head
-        What a mixture is taught as: under a softmax the two in the proportion they are heard, under a sigmoid both.
+        Targets of a mixture: under a softmax those of both clips in the mixing ratio, under a sigmoid all of both.
     weights : (clips,) float64, optional
-        How often a clip is drawn beside the balance of labels; one at zero never is. Default: all alike.
-    hints
-        Of the same clips: what a teacher makes of each crop is wanted too, in columns after those of `targets`. Of a
-        mixture it is taken to be the mixture of what it makes of the two, in the proportion they are heard.
+        How often a clip is drawn beside the balance of labels; a clip of weight zero never is. Default: all alike.
+    distillation_targets
+        Of the same clips; a batch has them in columns after those of `targets`. Those of a mixture are the mixture of
+        both, in the mixing ratio.
+
+    Raises
+    ------
+    ValueError
+        When a clip is shorter than a patch.
     """
 
-    def __init__(
-        self,
-        frontend: Frontend,
-        log_mels: Sequence[Float32],
-        targets: Float32,
-        augmentation: Augmentation,
-        rng: np.random.Generator,
-        head: Head = "softmax",
-        weights: Float64 | None = None,
-        hints: Hints | None = None,
-    ) -> None:
-        self.frontend, self.augmentation, self._rng = frontend, augmentation, rng
-        self._hints = hints
-        self.head = head
-        lengths = np.array([len(log_mel) for log_mel in log_mels])
-        if lengths.min() < frontend.patch_frames:
+    frontend: Frontend
+    frames: Sequence[Float32]
+    targets: Float32
+    head: Head = "softmax"
+    weights: Float64 | None = None
+    distillation_targets: DistillationTargets | None = None
+
+    def __post_init__(self) -> None:
+        if min(len(frames) for frames in self.frames) < self.frontend.patch_frames:
             raise ValueError("a clip is shorter than a patch")
-        self._power = self._addable(np.concatenate(list(log_mels)))
-        self._first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        self._length = lengths
-        self._start_weights = [self._weigh_starts(log_mel) for log_mel in log_mels]
-        weights = np.ones(len(targets)) if weights is None else weights
-        self.targets = targets
-        self._clip_weights = _balanced(targets, weights)
-        self._kinds = targets.argmax(axis=1)
-        drawn = weights > 0
-        self._same_label = {
-            int(kind): np.flatnonzero(drawn & (self._kinds == kind)) for kind in np.unique(self._kinds[drawn])
-        }
-        self._queue: list[int] = []
 
     @property
-    def hint_width(self) -> int:
-        """How many columns a batch has beside what is known of labels."""
-        return 0 if self._hints is None else self._hints.width
+    def distillation_width(self) -> int:
+        """Number of distillation targets of a patch; 0 without them."""
+        return 0 if self.distillation_targets is None else self.distillation_targets.width
 
-    def _weigh_starts(self, log_mel: Float32) -> Float64:
-        """Cumulated probability of each frame a crop may start at."""
-        sums = np.concatenate([[0.0], np.cumsum(log_mel.mean(axis=1, dtype=np.float64))])
-        span = self.frontend.patch_frames
-        return self._chances((sums[span:] - sums[:-span]) / span * self.frontend.scale_db)
+    def targets_of(self, clips: Int64, starts: Int64) -> Float32:
+        """Return the targets of crops, `(n, columns)`, given the clip and the first frame of each."""
+        targets = self.targets[clips]
+        if self.distillation_targets is None:
+            return targets
+        frontend = self.frontend
+        middle_s = (starts * frontend.hop + frontend.patch_samples / 2) / frontend.sample_rate_hz
+        return np.concatenate([targets, self.distillation_targets.at(clips, middle_s)], axis=1)
 
-    def _chances(self, loudness_db: Float64) -> Float64:
-        weights = 10.0 ** (self.augmentation.loudness_exponent * (loudness_db - loudness_db.max()) / 10.0)
-        share = self.augmentation.uniform_share
-        return np.cumsum((1.0 - share) * weights / weights.sum() + share / len(weights))
+
+class PatchSampler(Protocol):
+    """An endless source of augmented training patches."""
+
+    @property
+    def clips(self) -> SampledClips:
+        """The clips that are drawn from."""
 
     def batch(self, n: int) -> tuple[Float32, Float32]:
         """Draw patches.
@@ -139,127 +134,175 @@ class PatchSampler:
         patches : (n, n_mels, patch_frames) float32
             Normalised.
         targets : (n, columns) float32
-            Of the clips' columns, then of the hints'.
+            The columns of the clips' targets, then of their distillation targets.
         """
-        rng, strength = self._rng, self.augmentation
-        clips = self._next_clips(n)
-        starts = self._starts(clips)
-        power = self._crops(clips, starts)
-        targets = self._wanted(clips, starts)
-        mixed = np.flatnonzero(rng.random(n) < strength.mix_share)
+
+
+class MixtureSampler:
+    """Draws clips, crops of them and mixtures of crops; what a crop and a mixture are is the caller's.
+
+    Parameters
+    ----------
+    clips
+        The clips to draw from.
+    start_probabilities : (starts,) float64 each
+        For each clip the cumulative probability of each start of a crop (`cumulative_probabilities`).
+    augmentation
+        Its strength.
+    rng
+        Source of all randomness: same seed, same patches.
+    start_step
+        Frames between two starts; a crop begins anywhere between them.
+
+    Attributes
+    ----------
+    first, length : (clips,) int64
+        First frame of each clip among the frames of all, and the clip's number of frames.
+    """
+
+    def __init__(
+        self,
+        clips: SampledClips,
+        start_probabilities: Sequence[Float64],
+        augmentation: Augmentation,
+        rng: np.random.Generator,
+        *,
+        start_step: int = 1,
+    ) -> None:
+        self._clips, self._augmentation, self._rng = clips, augmentation, rng
+        self._start_probabilities, self._start_step = start_probabilities, start_step
+        self.length = np.array([len(frames) for frames in clips.frames])
+        self.first = np.concatenate([[0], np.cumsum(self.length)[:-1]])
+        weights = np.ones(len(clips.targets)) if clips.weights is None else clips.weights
+        self._clip_probabilities = _balanced(clips.targets, weights)
+        self._main_label = clips.targets.argmax(axis=1)
+        drawn = weights > 0
+        self._same_label = {
+            int(label): np.flatnonzero(drawn & (self._main_label == label))
+            for label in np.unique(self._main_label[drawn])
+        }
+        self._queue: list[int] = []
+
+    def draw(
+        self,
+        n: int,
+        crops_of: Callable[[Int64, Int64], Float32],
+        mix: Callable[[Float32, Float32, Float32], Float32],
+    ) -> tuple[Float32, Float32]:
+        """Draw crops, a share of them mixed with a second one.
+
+        Parameters
+        ----------
+        crops_of
+            Clips and first frames, `(n,)` int64 each, to crops, `(n, ...)` float32.
+        mix
+            Two crops and the first one's share of the amplitude, `(n,)` float32, to their mixtures.
+
+        Returns
+        -------
+        crops : (n, ...) float32
+        targets : (n, columns) float32
+        """
+        rng, clips = self._rng, self._clips
+        drawn = self._next_clips(n)
+        starts = self._starts(drawn)
+        crops, targets = crops_of(drawn, starts), clips.targets_of(drawn, starts)
+        mixed = np.flatnonzero(rng.random(n) < self._augmentation.mix_share)
         if len(mixed):
-            partners = self._partners(clips[mixed])
+            partners = self._partners(drawn[mixed])
             ratio = rng.random(len(mixed), dtype=np.float32)
-            if self.head == "sigmoid":
+            if clips.head == "sigmoid":
                 ratio = _AUDIBLE_SHARE + (1 - 2 * _AUDIBLE_SHARE) * ratio
             starts = self._starts(partners)
-            power[mixed] = self._mixed(power[mixed], self._crops(partners, starts), ratio)
-            alone, theirs = targets[mixed], self._wanted(partners, starts)
-            targets[mixed] = ratio[:, None] * alone + (1 - ratio[:, None]) * theirs
-            if self.head == "sigmoid":
-                known = self.targets.shape[1]
-                targets[mixed, :known] = heard_together(alone[:, :known], theirs[:, :known])
-        patches = self.frontend.normalise(self._recorded_elsewhere(power))
-        self._mask(patches)
-        return patches, targets
-
-    def _wanted(self, clips: Int64, starts: Int64) -> Float32:
-        known = self.targets[clips]
-        if self._hints is None:
-            return known
-        frontend = self.frontend
-        middle_s = (starts * frontend.hop + frontend.patch_samples / 2) / frontend.sample_rate_hz
-        return np.concatenate([known, self._hints.at(clips, middle_s)], axis=1)
-
-    def _addable(self, frames: Float32) -> Float32:
-        """Turn the clips' frames into what may be added up as sounds are."""
-        return self.frontend.power_of_log(frames)
-
-    def _mixed(self, one: Float32, other: Float32, ratio: Float32) -> Float32:
-        return _mix(one, other, ratio, self.frontend.floor)
-
-    def _recorded_elsewhere(self, power: Float32) -> Float32:
-        """Change the level and the frequency response of crops, and turn them into patches, not yet normalised."""
-        power *= self._responses(len(power))[:, None, :]
-        return np.ascontiguousarray(self.frontend.log_of_power(power).transpose(0, 2, 1))
-
-    def _partners(self, clips: Int64) -> Int64:
-        """Choose the clip that each of these is mixed with."""
-        partners = self._rng.choice(len(self.targets), len(clips), p=self._clip_weights)
-        for place in np.flatnonzero(self._rng.random(len(clips)) < self.augmentation.same_label_share):
-            partners[place] = self._rng.choice(self._same_label[int(self._kinds[clips[place]])])
-        return partners
+            crops[mixed] = mix(crops[mixed], crops_of(partners, starts), ratio)
+            one, other = targets[mixed], clips.targets_of(partners, starts)
+            targets[mixed] = ratio[:, None] * one + (1 - ratio[:, None]) * other
+            if clips.head == "sigmoid":
+                columns = clips.targets.shape[1]
+                targets[mixed, :columns] = mixture_targets(one[:, :columns], other[:, :columns])
+        return crops, targets
 
     def _next_clips(self, n: int) -> Int64:
-        """Clips in rounds: each round every clip of the rarest kind as often as its weight asks, in random order."""
+        """Draw clips in rounds: each round every clip as often as its probability asks, in random order."""
         while len(self._queue) < n:
-            expected = self._clip_weights * len(self._clip_weights)
+            expected = self._clip_probabilities * len(self._clip_probabilities)
             counts = np.floor(expected + self._rng.random(len(expected))).astype(np.int64)
             self._queue.extend(self._rng.permutation(np.repeat(np.arange(len(counts)), counts)).tolist())
         drawn, self._queue = self._queue[:n], self._queue[n:]
         return np.array(drawn, dtype=np.int64)
 
-    def _crops(self, clips: Int64, starts: Int64) -> Float32:
-        """Cut one crop from each clip, stretched and shifted: `(n, frames, mels)` mel powers."""
-        rng, strength, frontend = self._rng, self.augmentation, self.frontend
-        n, span = len(clips), frontend.patch_frames
-        speed = (1.0 + strength.stretch) ** rng.uniform(-1.0, 1.0, n)
-        steps = (np.arange(span) - span / 2)[None, :] * speed[:, None] + span / 2
-        frames = np.clip(np.rint(starts[:, None] + steps).astype(np.int64), 0, self._length[clips][:, None] - 1)
-        shift = rng.integers(-strength.shift_bands, strength.shift_bands + 1, n)
-        bands = np.clip(np.arange(frontend.n_mels)[None, :] + shift[:, None], 0, frontend.n_mels - 1)
-        rows = frames + self._first[clips][:, None]
-        return np.asarray(self._power[rows[:, :, None], bands[:, None, :]])
+    def _partners(self, clips: Int64) -> Int64:
+        """Draw the clip that each of these is mixed with."""
+        partners = self._rng.choice(len(self._clip_probabilities), len(clips), p=self._clip_probabilities)
+        for place in np.flatnonzero(self._rng.random(len(clips)) < self._augmentation.same_label_share):
+            partners[place] = self._rng.choice(self._same_label[int(self._main_label[clips[place]])])
+        return partners
 
     def _starts(self, clips: Int64) -> Int64:
-        """Draw the frame to start at for each clip."""
+        """Draw the first frame of a crop of each clip."""
         chances = self._rng.random(len(clips))
-        found = [
-            min(int(np.searchsorted(self._start_weights[clip], chance)), len(self._start_weights[clip]) - 1)
+        drawn = [
+            min(int(np.searchsorted(self._start_probabilities[clip], chance)), len(self._start_probabilities[clip]) - 1)
             for clip, chance in zip(clips, chances, strict=True)
         ]
-        return np.array(found, dtype=np.int64)
-
-    def _responses(self, n: int) -> Float32:
-        """Random gains over the bands, `(n, n_mels)` power factors: a level and a smooth curve."""
-        bands = self.frontend.n_mels
-        level = self._rng.uniform(-1.0, 1.0, (n, 1)) * self.augmentation.gain_db
-        knots = self._rng.normal(0.0, self.augmentation.tilt_db, (n, 6))
-        places = np.linspace(0.0, 5.0, bands)
-        low = np.minimum(places.astype(np.int64), 4)
-        share = places - low
-        curve = knots[:, low] * (1.0 - share) + knots[:, low + 1] * share
-        return np.asarray(10.0 ** ((level + curve) / 10.0), dtype=np.float32)
-
-    def _mask(self, patches: Float32) -> None:
-        """Blank a band and a span of frames in some patches, with the patch's mean where it is centred."""
-        strength, rng = self.augmentation, self._rng
-        for place in np.flatnonzero(rng.random(len(patches)) < strength.mask_share):
-            _blank(patches[place], strength.mask_bands, rng)
-            _blank(patches[place].T, strength.mask_frames, rng)
+        starts = np.array(drawn, dtype=np.int64)
+        if self._start_step == 1:
+            return starts
+        starts = starts * self._start_step + self._rng.integers(0, self._start_step, len(clips))
+        return np.asarray(np.minimum(starts, self.length[clips] - self._clips.frontend.patch_frames))
 
 
-def _blank(patch: Float32, widest: int, rng: np.random.Generator) -> None:
-    width = int(rng.integers(0, widest + 1))
-    first = int(rng.integers(0, len(patch) - width + 1))
-    patch[first : first + width] = patch.mean()
+def cumulative_probabilities(loudness_db: Float64, augmentation: Augmentation) -> Float64:
+    """Return the cumulative probability of each start of a crop, given the crops' loudness in decibels."""
+    weights = 10.0 ** (augmentation.loudness_exponent * (loudness_db - loudness_db.max()) / 10.0)
+    share = augmentation.uniform_share
+    return np.cumsum((1.0 - share) * weights / weights.sum() + share / len(weights))
 
 
-def _mix(one: Float32, other: Float32, ratio: Float32, floor: float) -> Float32:
-    """Mix crops `(n, frames, mels)` so that `ratio` is the first one's share of the amplitude as it is heard.
+def start_probabilities(clips: SampledClips, augmentation: Augmentation, step: int) -> list[Float64]:
+    """Return `cumulative_probabilities` of each clip, for crops `step` frames apart, by the frontend's mean powers."""
+    frontend, result = clips.frontend, []
+    for frames in clips.frames:
+        starts = np.arange(0, len(frames) - frontend.patch_frames + 1, step)
+        loudness_db = 10.0 * np.log10(mean_powers(frames[:, 0], starts, frontend.patch_frames) + frontend.floor)
+        result.append(cumulative_probabilities(loudness_db, augmentation))
+    return result
 
-    Both are brought to one level first, then the mixture to a level between theirs (Tokozume et al., section 3.2).
+
+def random_responses_db(n: int, places: Float64, augmentation: Augmentation, rng: np.random.Generator) -> Float64:
+    """Draw frequency responses: a random level and a smooth random curve.
+
+    Parameters
+    ----------
+    places : (bands,) float64
+        Where each band lies among the curve's knots, 0 to `RESPONSE_KNOTS - 1`.
+
+    Returns
+    -------
+    (n, bands) float64
+        Gains in decibels.
     """
-    # A crop below the frontend's floor is silence: raising it to the other's level would only teach noise.
-    levels = [np.maximum(crop.mean(axis=(1, 2), dtype=np.float32), np.float32(floor)) for crop in (one, other)]
-    share, rest = np.square(ratio), np.square(1 - ratio)
-    target = levels[0] ** ratio * levels[1] ** (1 - ratio) / (share + rest)
-    gain_one, gain_other = share * target / levels[0], rest * target / levels[1]
-    return np.asarray(gain_one[:, None, None] * one + gain_other[:, None, None] * other, np.float32)
+    level = rng.uniform(-1.0, 1.0, (n, 1)) * augmentation.gain_db
+    knots = rng.normal(0.0, augmentation.tilt_db, (n, RESPONSE_KNOTS))
+    low = np.minimum(places.astype(np.int64), RESPONSE_KNOTS - 2)
+    share = places - low
+    curve = knots[:, low] * (1.0 - share) + knots[:, low + 1] * share
+    return np.asarray(level + curve)
+
+
+def zero_frames(patches: Float32, longest: int, share: float, rng: np.random.Generator) -> None:
+    """Set a stretch of at most `longest` frames to zero in a share of the patches, `(n, rows, frames)`, in place."""
+    for place in np.flatnonzero(rng.random(len(patches)) < share):
+        width = int(rng.integers(0, longest + 1))
+        first = int(rng.integers(0, patches.shape[2] - width + 1))
+        patches[place, :, first : first + width] = 0.0
 
 
 def _balanced(targets: Float32, weights: Float64) -> Float64:
-    """Weigh clips by the inverse square root of their label's share: rare ones are heard more, not endlessly."""
+    """Return how likely each clip is drawn: weighed by the inverse square root of its label's share.
+
+    Clips of rare labels are drawn more often, but not as often as those of common ones.
+    """
     totals = np.maximum(weights @ targets.astype(np.float64), 1e-9)
     weights = weights * (targets / np.sqrt(totals)).sum(axis=1) / np.maximum(targets.sum(axis=1), 1e-9)
     return np.asarray(weights / weights.sum(), dtype=np.float64)

@@ -1,44 +1,57 @@
-"""Training patches of embeddings, for networks that hear by a borrowed ear; drawn as `augment` draws log-mels."""
+"""Training patches of embeddings, for networks over a pretrained model; drawn as `augment_log_mel` draws log-mels."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from labeltool.training.augment import PatchSampler
-from labeltool.type_aliases import Float32, Float64, Int64
+from labeltool.training.augment import (
+    Augmentation,
+    MixtureSampler,
+    SampledClips,
+    start_probabilities,
+    zero_frames,
+)
+from labeltool.type_aliases import Float32, Int64
 
 
-class EmbeddingSampler(PatchSampler):
-    """`PatchSampler` for a frontend of the kind "embedding".
+class EmbeddingSampler:
+    """`PatchSampler` for an `EmbeddingFrontend`.
 
-    What another has heard can be neither stretched nor shifted, and noise on it taught nothing (`benchmarks/NOTES.md`).
-    What is mixed are the activations themselves, as shares of their sum, in the proportion that is taught (mixup, Zhang
-    et al. 2018); where a patch has several windows, some are blanked as if there had been silence.
+    Embeddings can be neither stretched nor shifted, and noise on them did not help (`benchmarks/NOTES.md`). Mixtures
+    are of the activations themselves, as shares of their sum, in the ratio of the targets (mixup, Zhang et al. 2018);
+    where a patch has several windows, some are set to zero, as silence would be.
+
+    Parameters
+    ----------
+    clips
+        The clips to draw from; the first column of their frames is the power, the others are the embedding.
+    augmentation
+        Its strength.
+    rng
+        Source of all randomness: same seed, same patches.
     """
 
-    def _addable(self, frames: Float32) -> Float32:
-        heard = frames[:, 1:]
-        return np.asarray(heard / np.maximum(np.abs(heard).sum(axis=1, keepdims=True), np.float32(1e-9)))
+    def __init__(self, clips: SampledClips, augmentation: Augmentation, rng: np.random.Generator) -> None:
+        self.clips, self._augmentation, self._rng = clips, augmentation, rng
+        embeddings = np.concatenate(list(clips.frames))[:, 1:]
+        sums = np.maximum(np.abs(embeddings).sum(axis=1, keepdims=True), np.float32(1e-9))
+        self._shares = np.asarray(embeddings / sums)
+        self._mixtures = MixtureSampler(clips, start_probabilities(clips, augmentation, 1), augmentation, rng)
 
-    def _weigh_starts(self, log_mel: Float32) -> Float64:
-        starts = np.arange(len(log_mel) - self.frontend.patch_frames + 1)
-        return self._chances(10.0 * np.log10(self.frontend.mean_powers(log_mel, starts) + self.frontend.floor))
+    def batch(self, n: int) -> tuple[Float32, Float32]:
+        """Draw patches, as `PatchSampler` has it."""
+        frontend, strength = self.clips.frontend, self._augmentation
+        shares, targets = self._mixtures.draw(n, self._crops, _mix)
+        patches = frontend.normalise(np.ascontiguousarray(shares.transpose(0, 2, 1)))
+        # At least one window is left.
+        zero_frames(patches, min(strength.mask_frames, frontend.patch_frames - 1), strength.mask_share, self._rng)
+        return patches, targets
 
     def _crops(self, clips: Int64, starts: Int64) -> Float32:
         """Cut one crop from each clip: `(n, windows, width)`."""
-        rows = (self._first[clips] + starts)[:, None] + np.arange(self.frontend.patch_frames)
-        return np.asarray(self._power[rows])
+        rows = (self._mixtures.first[clips] + starts)[:, None] + np.arange(self.clips.frontend.patch_frames)
+        return np.asarray(self._shares[rows])
 
-    def _mixed(self, one: Float32, other: Float32, ratio: Float32) -> Float32:
-        return np.asarray(ratio[:, None, None] * one + (1 - ratio)[:, None, None] * other)
 
-    def _recorded_elsewhere(self, power: Float32) -> Float32:
-        return np.ascontiguousarray(power.transpose(0, 2, 1))
-
-    def _mask(self, patches: Float32) -> None:
-        rng, strength, windows = self._rng, self.augmentation, self.frontend.patch_frames
-        for place in np.flatnonzero(rng.random(len(patches)) < strength.mask_share):
-            # At least one is left.
-            width = int(rng.integers(0, min(strength.mask_frames, windows - 1) + 1))
-            first = int(rng.integers(0, windows - width + 1))
-            patches[place, :, first : first + width] = 0.0
+def _mix(one: Float32, other: Float32, ratio: Float32) -> Float32:
+    return np.asarray(ratio[:, None, None] * one + (1 - ratio)[:, None, None] * other)

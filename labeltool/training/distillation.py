@@ -1,8 +1,7 @@
-"""Hints: what a large network makes of each moment of a clip, which a small one learns to tell beside the labels.
+"""Distillation targets: a large network's embedding of each moment of a clip, which a small one learns to predict.
 
-A hint is a target of many numbers where a label is one of few: from the same clips it teaches more (Romero et al. 2015,
-"FitNets: hints for thin deep nets"). The layer that tells it is dropped after training; the small network's size is
-what it was.
+Such a target has many numbers where a label is one of few: the same clips train more (Romero et al. 2015, "FitNets:
+hints for thin deep nets"). The layer that predicts them is dropped after training; the small network keeps its size.
 """
 
 from __future__ import annotations
@@ -16,33 +15,33 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.audio.descriptors import hellinger_embeddings
-from labeltool.audio.feature_cache import heard_span
+from labeltool.audio.feature_cache import padded_span
 from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained.clip_cache import STAGE, cached
-from labeltool.pretrained.model import Ear
+from labeltool.pretrained.model import PretrainedModel
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Float64, Int16, Int64, Progress
 
 STEP_S = 0.1
-"""Between two moments; the first is a clip's beginning."""
+"""Seconds between two moments; the first is a clip's beginning."""
 
 _WIDTH = 128
-_MOMENTS = ".hellinger"
-# So many moments tell the directions in which embeddings differ as well as all of them would.
-_MOST_COMPARED = 8192
+_SUFFIX = ".hellinger"
+# Clips and moments that the principal axes are computed from, at most: more do not change them.
+_MAX_CLIPS, _MAX_MOMENTS = 512, 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Hints:
-    """The hints of some clips.
+class DistillationTargets:
+    """The distillation targets of some clips.
 
     Attributes
     ----------
     rows : (moments, width) float32
         One clip's after the other's.
     first, count : (clips,) int64
-        Where each clip's begin, and how many they are.
+        Each clip's first row and number of rows.
     """
 
     rows: Float32
@@ -50,76 +49,80 @@ class Hints:
     count: Int64
 
     @classmethod
-    def of(cls, clips: Sequence[Float32]) -> Hints:
-        """Put clips' hints together, `(moments, width)` float32 each."""
-        count = np.array([len(one) for one in clips], np.int64)
+    def of(cls, clips: Sequence[Float32]) -> DistillationTargets:
+        """Join clips' targets, `(moments, width)` float32 each."""
+        count = np.array([len(rows) for rows in clips], np.int64)
         return cls(np.concatenate(list(clips)), np.cumsum(count) - count, count)
 
     @property
     def width(self) -> int:
-        """Numbers a hint has."""
+        """Number of targets of a moment."""
         return int(self.rows.shape[1])
 
     def at(self, clips: Int64, moments_s: Float64) -> Float32:
-        """Return the hint of one moment in each of some clips, counted from the clip's beginning: `(n, width)`."""
+        """Return the targets of one moment of each clip, in seconds from the clip's beginning: `(n, width)`."""
         nearest = np.rint(moments_s / STEP_S).astype(np.int64)
         return np.asarray(self.rows[self.first[clips] + np.clip(nearest, 0, self.count[clips] - 1)])
 
 
 @dataclass(frozen=True, slots=True)
-class Directions:
-    """The few directions in which embeddings differ most, by which hints are told.
+class PrincipalAxes:
+    """The principal axes of embeddings: distillation targets are coordinates along them.
+
+    Written with NumPy and not as scikit-learn's `PCA`, which flips signs and whitens each axis by itself; here all axes
+    share one scale. No other part of labeltool computes this decomposition: `similarity.index` iterates to approximate
+    axes, `linear_probe` needs any basis of the rows.
 
     Attributes
     ----------
     mean : (width of an embedding,) float64
-    axes : (width of an embedding, width of a hint) float64
-        Scaled so that a hint's numbers have a variance of one on the mean: how a loss of them compares with that of
-        the labels does not depend on the network they come from.
+    axes : (width of an embedding, number of targets) float64
+        Scaled so that targets have a variance of one on the mean: their loss compares with that of the labels in the
+        same way whatever network the embeddings come from.
     """
 
     mean: Float64
     axes: Float64
 
     @classmethod
-    def of(cls, rows: npt.NDArray[np.floating]) -> Directions:
-        """Return the principal components of embeddings, `(moments, width)` as `hellinger_embeddings` scales them."""
+    def of(cls, rows: npt.NDArray[np.floating]) -> PrincipalAxes:
+        """Return the axes of embeddings, `(moments, width)` as `hellinger_embeddings` scales them."""
         mean = rows.mean(axis=0, dtype=np.float64)
         axes = np.linalg.svd(rows - mean, full_matrices=False)[2][:_WIDTH].T
-        spread = float(((rows - mean) @ axes).std())
-        return cls(mean, axes / max(spread, 1e-9))
+        deviation = float(((rows - mean) @ axes).std())
+        return cls(mean, axes / max(deviation, 1e-9))
 
-    def hints(self, rows: npt.NDArray[np.floating]) -> Float32:
-        """Project a clip's embeddings, scaled by `hellinger_embeddings`: `(moments, width of a hint)`."""
+    def project(self, rows: npt.NDArray[np.floating]) -> Float32:
+        """Project embeddings as `hellinger_embeddings` scales them: `(moments, number of targets)`."""
         return np.asarray((rows - self.mean) @ self.axes, np.float32)
 
 
-def sample(rows: Float32, clips: int) -> Float32:
-    """Return a clip's share of the moments, evenly over its length, by which so many clips settle the directions."""
-    each = max(1, _MOST_COMPARED // clips)
-    return rows[np.unique(np.linspace(0, len(rows) - 1, each).astype(np.int64))]
+def sample_moments(rows: Float32, clips: int) -> Float32:
+    """Return some of a clip's moments, evenly over its length: its share where the axes are of `clips` clips."""
+    count = max(1, _MAX_MOMENTS // clips)
+    return rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(np.int64))]
 
 
-# So many clips settle what hints mean, however many there are.
-_SETTLED_BY = 512
-
-
-def hints_for(
-    ear: Ear, directory: Path, clips: Sequence[StoredClip], frontend: Frontend, *, report: Progress
+def compute_distillation_targets(
+    pretrained: PretrainedModel, directory: Path, clips: Sequence[StoredClip], frontend: Frontend, *, report: Progress
 ) -> tuple[dict[str, Float32], dict[str, LabeltoolError]]:
-    """Tell what an ear makes of clips that teach, moment by moment, for a network to learn (`labeltool.hints`).
+    """Compute the distillation targets of clips to train on, moment by moment.
 
     Parameters
     ----------
+    pretrained
+        The teacher model.
+    directory
+        Folder where its embeddings are cached.
     clips
-        By these it is settled what a hint's numbers mean, too: none that checks the network may be among them.
+        They settle the principal axes too: no validation clip may be among them.
     frontend
-        The network's: the ear hears what it hears.
+        The network's: the teacher gets the same region of the recording.
 
     Returns
     -------
-    hints
-        Clip key to (moments, width of a hint) float32.
+    targets
+        Clip key to (moments, number of targets) float32.
     failed
         Clip key to error, of the clips that could not be read.
     """
@@ -127,30 +130,30 @@ def hints_for(
 
     def embeddings(place: int) -> Float32:
         clip = clips[place]
-        span = heard_span(clip, frontend)
-        make = partial(_moments, ear, span[1] - span[0])
-        return cached(directory, ear, clip, span, _MOMENTS, make, partial(report, STAGE, place, len(clips)))
+        region = padded_span(clip, frontend)
+        make = partial(_embed_moments, pretrained, region[1] - region[0])
+        return cached(directory, pretrained, clip, region, _SUFFIX, make, partial(report, STAGE, place, len(clips)))
 
-    some = set(np.linspace(0, len(clips) - 1, min(len(clips), _SETTLED_BY)).astype(int).tolist())
+    sampled = set(np.linspace(0, len(clips) - 1, min(len(clips), _MAX_CLIPS)).astype(int).tolist())
     rows: list[Float32] = []
     for place, clip in enumerate(clips):
         try:
-            heard = embeddings(place)
+            moments = embeddings(place)
         except LabeltoolError as error:
             failed[clip.key] = error
             continue
-        if place in some or not rows:
-            rows.append(sample(heard, len(some)))
+        if place in sampled or not rows:
+            rows.append(sample_moments(moments, len(sampled)))
     if not rows:
         return {}, failed
-    directions = Directions.of(np.concatenate(rows))
-    # Read again rather than held: a clip's embeddings are as large as its sound, its hints small.
-    kept = [place for place, clip in enumerate(clips) if clip.key not in failed]
-    return {clips[place].key: directions.hints(embeddings(place)) for place in kept}, failed
+    axes = PrincipalAxes.of(np.concatenate(rows))
+    # Read again from the cache, not kept in memory: a clip's embeddings are as large as its samples, its targets small.
+    readable = [place for place, clip in enumerate(clips) if clip.key not in failed]
+    return {clips[place].key: axes.project(embeddings(place)) for place in readable}, failed
 
 
-def _moments(ear: Ear, duration_s: float, pcm: Int16) -> npt.NDArray[np.float16]:
-    # What a file is too short for is silence on both sides, as the network hears it.
-    missing = max(0, round(duration_s * ear.card.rate_hz) - len(pcm))
+def _embed_moments(pretrained: PretrainedModel, duration_s: float, pcm: Int16) -> npt.NDArray[np.float16]:
+    # Where the file is shorter there is silence on both sides, as in the network's own patches.
+    missing = max(0, round(duration_s * pretrained.card.rate_hz) - len(pcm))
     padded = np.pad(pcm, (missing // 2, missing - missing // 2))
-    return np.asarray(hellinger_embeddings(ear.embed_moments(padded, STEP_S)), np.float16)
+    return np.asarray(hellinger_embeddings(pretrained.embed_moments(padded, STEP_S)), np.float16)

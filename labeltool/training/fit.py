@@ -1,32 +1,34 @@
-"""Learning: arrays in, network out. Nothing here knows of the store, of files or of the screen.
+"""Training a network: arrays in, network out; no store, no files, no screen.
 
-Fixed schedule, averaged weights, no checkpoint picking: the validation clips only calibrate the temperature and say how
-good the network is, so that number stays honest. The threshold is theirs too; what tests has a say in neither.
+Fixed schedule, averaged weights, no choice among checkpoints: validation clips only choose the temperature, the pooling
+and the threshold, and measure the accuracy, so that number stays honest. Test clips have no part in any of it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labeltool.audio.frontend import Frontend, Kind
+from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend, SampleFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation import metrics
 from labeltool.networks import build as networks
 from labeltool.networks import calibration, heads, postprocessing
 from labeltool.networks.predict import clip_probabilities, predict
-from labeltool.networks.pretrained_weights import Weights, give_weights
-from labeltool.training.augment import Augmentation, PatchSampler
+from labeltool.networks.pretrained_weights import Weights, apply_weights
+from labeltool.training.augment import Augmentation, PatchSampler, SampledClips
 from labeltool.training.augment_embedding import EmbeddingSampler
-from labeltool.training.augment_waveform import WaveSampler
-from labeltool.training.distillation import Hints
-from labeltool.training.loop import Deadline, Plan, Report, descend
+from labeltool.training.augment_log_mel import LogMelSampler
+from labeltool.training.augment_waveform import WaveformSampler
+from labeltool.training.distillation import DistillationTargets
+from labeltool.training.loop import Clock, Deadline, OnProgress, Schedule, TrainingProgress, run_schedule
 from labeltool.training.splits import hold_out
+from labeltool.training.training_data import TrainingData
 from labeltool.training.unlabelled_pool import Pool, draw_weights
 from labeltool.type_aliases import Float32, Int64
 
@@ -34,16 +36,16 @@ if TYPE_CHECKING:
     import keras
 
 
-_SAMPLERS: Mapping[Kind, type[PatchSampler]] = {
-    "log-mel": PatchSampler,
-    "pcm": WaveSampler,
-    "embedding": EmbeddingSampler,
+_SAMPLERS: Mapping[type[Frontend], Callable[[SampledClips, Augmentation, np.random.Generator], PatchSampler]] = {
+    LogMelFrontend: LogMelSampler,
+    SampleFrontend: WaveformSampler,
+    EmbeddingFrontend: EmbeddingSampler,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """What steers the learning.
+    """Settings of a training.
 
     Attributes
     ----------
@@ -63,10 +65,14 @@ class TrainingSettings:
         Horizon of the exponential average of the weights, as a share of the steps.
     validation_share
         Share of the clips kept for validation, by whole groups.
-    hint_weight
-        What a hint's mean squared error counts beside the labels' loss, where there are hints.
+    loudness_exponent
+        See `postprocessing.ClipRule`.
+    distillation_weight
+        Weight of the distillation targets' mean squared error beside the labels' loss, where there are such targets.
     pooling
-        How patches make a clip; None: chosen on the validation clips.
+        How patches are pooled to a clip; None: chosen on the validation clips.
+    augmentation
+        Strength of the augmentation.
     """
 
     seed: int = 0
@@ -82,17 +88,13 @@ class TrainingSettings:
     average_share: float = 0.03
     validation_share: float = 0.1
     loudness_exponent: float = 1.0
-    hint_weight: float = 1.0
+    distillation_weight: float = 1.0
     pooling: postprocessing.Pooling | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON values, for the model card."""
-        return asdict(self)
-
 
 def settings_for(arch: str, **settings: Any) -> TrainingSettings:
-    """Return the settings an architecture is trained with, but for those given.
+    """Return an architecture's training settings, with those given in place of its own.
 
     Raises
     ------
@@ -103,20 +105,58 @@ def settings_for(arch: str, **settings: Any) -> TrainingSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """What came out.
+class InitialNetwork:
+    """The network that a training starts from.
+
+    Attributes
+    ----------
+    arch
+        A name in `architectures.ARCHITECTURES`; ignored with `warm_start`.
+    warm_start
+        A trained network with the same labels in the same order (`networks.widen_head` makes it so); copied, not
+        changed.
+    backbone
+        Weights that an untrained network starts with (`pretrained_weights.read_weights`), at a warm start's lower rate.
+    """
+
+    arch: str
+    warm_start: keras.Model | None = None
+    backbone: Weights | None = None
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether its weights are not random."""
+        return self.warm_start is not None or self.backbone is not None
+
+    def build(self, data: TrainingData) -> keras.Model:
+        """Return a network of its own for the labels and the frontend of some clips."""
+        import keras
+
+        if self.warm_start is not None:
+            model = keras.models.clone_model(self.warm_start)
+            model.set_weights(self.warm_start.get_weights())
+            return model
+        model = networks.build(self.arch, len(data.label_names), data.frontend, data.head)
+        if self.backbone is not None:
+            apply_weights(model, self.backbone)
+        return model
+
+
+@dataclass(frozen=True, slots=True)
+class FitResult:
+    """A trained network and what the training measured.
 
     Attributes
     ----------
     model
         The network, weights averaged.
     rule
-        How its patches make a clip, temperature calibrated on the validation clips.
+        How its patches are pooled to a clip, calibrated on the validation clips.
     validation
-        Int64 of the clips it has not learned from; empty when there were too few to spare any.
+        Indices of the validation clips; empty when there were too few to spare any.
     validation_accuracy, validation_patch_accuracy
-        On those, by clip and by patch, how many of the labels that were checked are told right (under a softmax: how
-        often the first is one that is there); None when there are none.
+        Of those, by clip and by patch, the share of the checked labels that were predicted right (under a softmax: how
+        often the first label is present); None without validation clips.
     history
         Reports as `on_progress` got them.
     patches, seconds
@@ -124,194 +164,160 @@ class Fitted:
     """
 
     model: keras.Model
-    label_names: tuple[str, ...]
     rule: postprocessing.ClipRule
     validation: Int64
     validation_accuracy: float | None
     validation_patch_accuracy: float | None
-    history: tuple[Mapping[str, Any], ...]
+    history: tuple[TrainingProgress, ...]
     patches: int
     seconds: float
 
 
 def fit(
-    arch: str,
-    frontend: Frontend,
-    log_mels: Sequence[Float32],
-    targets: Float32,
-    groups: Sequence[str],
-    *,
-    label_names: Sequence[str],
-    absent: Float32 | None = None,
-    head: heads.Head = "softmax",
+    start: InitialNetwork,
+    data: TrainingData,
     settings: TrainingSettings | None = None,
-    warm_start: keras.Model | None = None,
-    backbone: Weights | None = None,
-    hints: Sequence[Float32] | None = None,
+    *,
     pool: Pool | None = None,
     validation: Int64 | None = None,
-    on_progress: Report | None = None,
-    clock: Callable[[], float] = time.monotonic,
-) -> Fitted:
+    on_progress: OnProgress | None = None,
+    clock: Clock = time.monotonic,
+) -> FitResult:
     """Train a network.
 
     Parameters
     ----------
-    arch
-        A name in `models.ARCHITECTURES`; ignored with `warm_start`.
-    frontend
-        What the log-mels were made with.
-    log_mels : (frames, n_mels) float32 each
-        One array a clip, at least `frontend.patch_frames` frames.
-    targets : (clips, labels) float32
-        How far each label is present; under a softmax rows sum to one, or to zero where only `absent` knows something.
-    groups
-        One a clip: what must not be parted between training and validation.
-    label_names
-        One a column of `targets`.
-    absent : (clips, labels) float32
-        How far each label is known to be absent; None: nothing is but what the head implies. See `heads`.
-    head
-        One label a clip, or several.
+    start
+        The network to start from.
+    data
+        Labelled clips.
     settings
         Default: `TrainingSettings()`.
-    warm_start
-        A trained network with the same labels in the same order (`models.widen_head` makes it so); copied, not changed.
-    backbone
-        Weights that a network built anew starts from (`backbones.read_weights`), at the lower rate of a warm start.
-    hints : (moments, width) float32 each
-        One array a clip: what a teacher makes of its moments, to be told beside the labels while learning (see
-        `labeltool.hints`); those of validation clips are not looked at. The pool's clips then have theirs.
     pool
-        Clips without a verdict to learn from too, by another's word.
-    validation
-        Clips to keep aside; default a grouped share of every label that can spare it.
+        Unlabelled clips with estimated targets, to train on too.
+    validation : (validation clips,) int64
+        Indices of the clips to validate on; default: `split_validation`.
     on_progress
-        Called now and then with `{"step", "steps", "loss", "seconds", "left_s"}`.
+        Called now and then.
     clock
-        Seconds, by which `budget_s` is kept.
+        Seconds, by which the budget is counted.
 
     Raises
     ------
     LabeltoolError
-        When there are fewer than two labels with clips to learn from, or the given validation parts a group.
+        When fewer than two labels have clips to train on, or the given validation clips split a group.
     """
-    import keras
-    import tensorflow as tf
-
     settings = settings or TrainingSettings()
-    started = clock()
-    targets = np.asarray(targets, np.float32)
-    absent = np.zeros_like(targets) if absent is None else np.asarray(absent, np.float32)
-    held_out = split_validation(targets, groups, settings) if validation is None else np.asarray(validation, np.int64)
-    learn = np.setdiff1d(np.arange(len(log_mels)), held_out)
-    _refuse_parted([groups[i] for i in learn], [groups[i] for i in held_out])
-    _refuse_one_sided(targets[learn], absent[learn], head, label_names)
+    started_s = clock()
+    held_out = split_validation(data.present, data.groups, settings) if validation is None else validation
+    train = data.only(np.setdiff1d(np.arange(len(data)), held_out))
+    check = data.only(held_out)
+    _refuse_split_groups(train, check)
+    _refuse_single_label(train)
+    _seed(settings.seed)
+    model = start.build(data)
+    pool = (pool or Pool()).without(set(check.groups))
+    sampler = _sampler(train, pool, settings)
+    history: list[TrainingProgress] = []
 
-    tf.config.experimental.enable_op_determinism()
-    keras.utils.set_random_seed(settings.seed)
-    if warm_start is None:
-        model = networks.build(arch, len(label_names), frontend, head)
-        if backbone is not None:
-            give_weights(model, backbone)
-    else:
-        model = keras.models.clone_model(warm_start)
-        model.set_weights(warm_start.get_weights())
-    pool = (pool or Pool()).without({groups[i] for i in held_out})
-    heard = [*(log_mels[i] for i in learn), *pool.log_mels]
-    said = heads.known(head, targets[learn], absent[learn])
-    by_pool = np.concatenate(pool.told(len(label_names)), axis=1)[:, : said.shape[1]]
-    # Of some clips of a pool nothing may be known: they are never drawn.
-    weights = draw_weights(len(learn), np.any(by_pool, axis=1).astype(np.float64))
-    sampler = _SAMPLERS[frontend.kind](
-        frontend,
-        heard,
-        np.concatenate([said, by_pool]),
-        settings.augmentation,
-        np.random.default_rng(settings.seed),
-        head,
-        weights,
-        None if hints is None else Hints.of([*(hints[i] for i in learn), *(pool.hints or ())]),
-    )
-    history: list[dict[str, Any]] = []
-
-    def report(entry: dict[str, Any]) -> None:
-        history.append(entry)
+    def report(progress: TrainingProgress) -> None:
+        history.append(progress)
         if on_progress is not None:
-            on_progress(entry)
+            on_progress(progress)
 
-    clips = [log_mels[i] for i in held_out]
-    to_check = sum(len(frontend.patch_starts(len(clip))) for clip in clips)
-    deadline = None if settings.budget_s is None else Deadline(started + settings.budget_s, to_check, clock)
-    rule = postprocessing.ClipRule(
-        settings.loudness_exponent, head=head, pooling=settings.pooling or postprocessing.POOLINGS[0]
-    )
-    plan = Plan(
-        steps=_schedule_steps(heard[: len(learn)], pool, frontend, settings, warm_start is not None),
-        batch=settings.batch,
-        rate=settings.learning_rate if warm_start is None and backbone is None else settings.warm_learning_rate,
-        weight_decay=settings.weight_decay,
-        average_share=settings.average_share,
-        hint_weight=settings.hint_weight,
-    )
-    steps = descend(model, sampler, plan, deadline, report)
-    accuracy = patch_accuracy = None
-    if len(held_out):
-        rule, accuracy, patch_accuracy = _validate(
-            model, frontend, clips, targets[held_out], absent[held_out], rule, settings.pooling
-        )
-    return Fitted(
-        model=model,
-        label_names=tuple(label_names),
-        rule=rule,
-        validation=held_out,
-        validation_accuracy=accuracy,
-        validation_patch_accuracy=patch_accuracy,
-        history=tuple(history),
-        patches=steps * settings.batch,
-        seconds=clock() - started,
-    )
+    schedule = _schedule(start, train, pool, settings)
+    steps = run_schedule(model, sampler, schedule, _deadline(started_s, check, settings, clock), report, clock=clock)
+    rule, accuracy, patch_accuracy = _validate(model, check, settings)
+    patches, seconds = steps * settings.batch, clock() - started_s
+    return FitResult(model, rule, held_out, accuracy, patch_accuracy, tuple(history), patches, seconds)
 
 
-def split_validation(targets: Float32, groups: Sequence[str], settings: TrainingSettings) -> Int64:
+def split_validation(present: Float32, groups: Sequence[str], settings: TrainingSettings) -> Int64:
     """Choose validation clips by whole groups, label by label.
 
-    A label gives groups until its share is reached, and keeps at least two groups to learn from; with fewer than three
-    groups it gives none. A clip without a label counts as of a label of its own.
+    A label gives groups until its share is reached, and keeps at least two groups to train on; with fewer than three
+    groups it gives none. Clips without a label count as a label of their own.
 
     Returns
     -------
     (validation clips,) int64, ascending
     """
-    kinds = [str(row.argmax()) if row.any() else "" for row in targets]
-    return np.array(hold_out(groups, kinds, share=settings.validation_share, seed=settings.seed), dtype=np.int64)
+    strata = [str(row.argmax()) if row.any() else "" for row in present]
+    return np.array(hold_out(groups, strata, share=settings.validation_share, seed=settings.seed), dtype=np.int64)
 
 
-def _refuse_parted(learn_groups: Sequence[str], held_groups: Sequence[str]) -> None:
-    parted = set(learn_groups) & set(held_groups)
-    if parted:
-        raise LabeltoolError(f"the validation clips part the group {sorted(parted)[0]!r}", remedy="keep groups whole")
+def _seed(seed: int) -> None:
+    """Make what follows the same each time: initial weights, and operations on several threads."""
+    import keras
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(seed)
 
 
-def _refuse_one_sided(targets: Float32, absent: Float32, head: heads.Head, names: Sequence[str]) -> None:
-    heard = targets.sum(axis=0) > 0
-    if head == "sigmoid":
-        if not (heard & (absent.sum(axis=0) > 0)).any():
+def _refuse_split_groups(train: TrainingData, check: TrainingData) -> None:
+    split = set(train.groups) & set(check.groups)
+    if split:
+        raise LabeltoolError(f"the validation clips split the group {sorted(split)[0]!r}", remedy="keep groups whole")
+
+
+def _refuse_single_label(train: TrainingData) -> None:
+    present = train.present.sum(axis=0) > 0
+    if train.head == "sigmoid":
+        if not (present & (train.absent.sum(axis=0) > 0)).any():
             raise LabeltoolError(
-                "every label is on every clip: nothing can be told apart", remedy="say on some clips what they are not"
+                "every label is on every clip: there is nothing to distinguish",
+                remedy="reject labels on some clips",
             )
         return
-    taught = [name for name, some in zip(names, heard, strict=True) if some]
-    if len(taught) < 2:
-        told = f"only {taught[0]!r} has any" if taught else "none has any"
-        raise LabeltoolError(f"learning needs clips of at least two labels, and {told}", remedy="label other sounds")
+    names = [name for name, some in zip(train.label_names, present, strict=True) if some]
+    if len(names) < 2:
+        found = f"only {names[0]!r} has any" if names else "none has any"
+        raise LabeltoolError(f"training needs clips of at least two labels, and {found}", remedy="label other sounds")
 
 
-def _schedule_steps(
-    labelled: Sequence[Float32], pool: Pool, frontend: Frontend, settings: TrainingSettings, warm: bool
-) -> int:
-    frames = sum(len(log_mel) for log_mel in labelled) + pool.worth * sum(len(log_mel) for log_mel in pool.log_mels)
-    a_round = frames / frontend.patch_frames
+def _sampler(train: TrainingData, pool: Pool, settings: TrainingSettings) -> PatchSampler:
+    targets = heads.stack_targets(train.head, train.present, train.absent)
+    pool_targets = np.concatenate(pool.label_targets(len(train.label_names)), axis=1)[:, : targets.shape[1]]
+    distillation_targets = None
+    if train.distillation_targets is not None:
+        distillation_targets = DistillationTargets.of(
+            [*train.distillation_targets, *(pool.distillation_targets or ())],
+        )
+    clips = SampledClips(
+        train.frontend,
+        [*train.frames, *pool.frames],
+        np.concatenate([targets, pool_targets]),
+        train.head,
+        # Clips of a pool without any target are never drawn.
+        draw_weights(len(train), np.any(pool_targets, axis=1).astype(np.float64)),
+        distillation_targets,
+    )
+    return _SAMPLERS[type(train.frontend)](clips, settings.augmentation, np.random.default_rng(settings.seed))
+
+
+def _schedule(start: InitialNetwork, train: TrainingData, pool: Pool, settings: TrainingSettings) -> Schedule:
+    warm = start.warm_start is not None
+    return Schedule(
+        steps=_steps(train.frames, pool, train.frontend, settings, warm),
+        batch=settings.batch,
+        rate=settings.warm_learning_rate if start.is_pretrained else settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        average_share=settings.average_share,
+        distillation_weight=settings.distillation_weight,
+    )
+
+
+def _deadline(started_s: float, check: TrainingData, settings: TrainingSettings, clock: Clock) -> Deadline | None:
+    if settings.budget_s is None:
+        return None
+    patches_after = sum(len(check.frontend.patch_starts(len(frames))) for frames in check.frames)
+    return Deadline(started_s + settings.budget_s, patches_after, clock)
+
+
+def _steps(labelled: Sequence[Float32], pool: Pool, frontend: Frontend, settings: TrainingSettings, warm: bool) -> int:
+    pool_frames = pool.schedule_weight * sum(len(frames) for frames in pool.frames)
+    a_round = (sum(len(frames) for frames in labelled) + pool_frames) / frontend.patch_frames
     patches = min(max(settings.epochs * a_round, settings.least_patches), settings.most_patches)
     if warm:
         patches *= settings.warm_share
@@ -319,19 +325,19 @@ def _schedule_steps(
 
 
 def _validate(
-    model: keras.Model,
-    frontend: Frontend,
-    clips: Sequence[Float32],
-    present: Float32,
-    absent: Float32,
-    rule: postprocessing.ClipRule,
-    pooling: postprocessing.Pooling | None,
-) -> tuple[postprocessing.ClipRule, float, float]:
-    _, by_clip = clip_probabilities(partial(predict, model), frontend, clips, rule)
-    loudness_db = [frontend.loudness_db(clip) for clip in clips]
-    chosen, honest = calibration.choose_rule(by_clip, loudness_db, present, absent, rule, pooling=pooling)
-    right = [
-        metrics.right(rows, np.tile(there, (len(rows), 1)), np.tile(away, (len(rows), 1)), rule.head).mean()
-        for rows, there, away in zip(by_clip, present, absent, strict=True)
+    model: keras.Model, check: TrainingData, settings: TrainingSettings
+) -> tuple[postprocessing.ClipRule, float | None, float | None]:
+    """Return the pooling rule chosen on the validation clips, and the accuracy by clip and by patch."""
+    head, pooling, frontend = check.head, settings.pooling, check.frontend
+    rule = postprocessing.ClipRule(settings.loudness_exponent, head=head, pooling=pooling or postprocessing.POOLINGS[0])
+    if not len(check):
+        return rule, None, None
+    _, by_clip = clip_probabilities(partial(predict, model), frontend, check.frames, rule)
+    loudness_db = [frontend.loudness_db(frames) for frames in check.frames]
+    rule, scores = calibration.choose_rule(by_clip, loudness_db, check.present, check.absent, rule, pooling=pooling)
+    accuracy = metrics.correct_share(scores, check.present, check.absent, head).mean()
+    by_patch = [
+        metrics.correct_share(rows, np.tile(present, (len(rows), 1)), np.tile(absent, (len(rows), 1)), head).mean()
+        for rows, present, absent in zip(by_clip, check.present, check.absent, strict=True)
     ]
-    return chosen, float(metrics.right(honest, present, absent, rule.head).mean()), float(np.mean(right))
+    return rule, float(accuracy), float(np.mean(by_patch))

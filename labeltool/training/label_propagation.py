@@ -1,10 +1,19 @@
-"""What clips without a verdict are, told by the company they keep: which of them sound like those that people labelled.
+"""Labels of unlabelled clips, propagated from similar labelled ones.
 
-Before a network knows any label it can learn to tell clips apart, each a class of its own (Dosovitskiy et al. 2014,
-"Discriminative unsupervised feature learning with exemplar convolutional neural networks"). By what it then hears, and
-by a plain description of each sound, clips are alike or not; labels spread along that likeness (Zhou et al. 2004,
-"Learning with local and global consistency"). How far they are to be believed is asked of the labelled clips, each
-judged in turn by the others.
+Before a network is trained on any label it can be trained to distinguish clips, each a class of its own (Dosovitskiy et
+al. 2014, "Discriminative unsupervised feature learning with exemplar convolutional neural networks"). The similarity of
+clips is that of its features and of a plain description of each sound; labels spread over the graph of nearest
+neighbours (Zhou et al. 2004, "Learning with local and global consistency"). How sharp the result may be is measured on
+the labelled clips, each predicted from the others.
+
+Why not scikit-learn's `LabelSpreading`, which is the same method:
+
+- it takes one hard label a clip; targets here are rows of shares, for clips with several labels;
+- its graph is a kernel over one feature space; here it is over the mean of two similarities, with weights relative to
+  the nearest neighbour's;
+- a label with many clips outweighs the others there; here every label spreads the same mass;
+- here the solution is kept as a matrix: each labelled clip can be predicted without the clips of its group, for all
+  groups, at the price of one inverse. The sharpness of the probabilities is fitted on those predictions.
 """
 
 from __future__ import annotations
@@ -19,9 +28,9 @@ from labeltool.audio import descriptors
 from labeltool.audio.descriptors import hellinger_embeddings
 from labeltool.audio.frontend import Frontend
 from labeltool.networks import build as networks
-from labeltool.networks.pretrained_weights import Weights
 from labeltool.training import fit
-from labeltool.training.loop import Report
+from labeltool.training.loop import OnProgress
+from labeltool.training.training_data import TrainingData
 from labeltool.training.unlabelled_pool import Pool
 from labeltool.type_aliases import Float32, Float64, Int64
 
@@ -29,68 +38,65 @@ if TYPE_CHECKING:
     import keras
 
 
-# `Pool.worth` of clips that only their kin vouch for.
-_WORTH = 1 / 3
-# What learning to tell clips apart takes of a schedule for as many labelled ones, and of the time there is: three times
-# as long made likeness no better.
+# `Pool.schedule_weight` of clips whose labels were propagated.
+_SCHEDULE_WEIGHT = 1 / 3
+# What training to distinguish clips takes of the schedule for as many labelled ones, and of the time there is: three
+# times as long made the similarity no better.
 _SCHEDULE_SHARE, _BUDGET_SHARE = 0.1, 0.2
-# More clips than this have nothing more to tell: comparing each with each takes its time.
-_MOST_LABELLED, _MOST_TOLD_APART = 1500, 512
-# Of each clip so many others are its kin at most, the less alike beside the most alike one, the less.
-_KIN, _FALL = 10, 0.1
-# How much of what a clip is held to be comes from its kin, and not from what a person said of it.
-_BY_KIN = 0.9
-# Spread labels are too doubtful: how much sharper they are taken, held to what is usual as if by two clips.
-_SHARPER, _USUALLY_SHARPER = np.geomspace(0.5, 8.0, 25), 2.0
-# Less than this nothing is believed to be.
-_LEAST_BELIEF = 1e-3
+# Labelled clips to propagate from and clips to distinguish, at most: each is compared with each.
+_MAX_LABELLED, _MAX_DISTINGUISHED = 1500, 512
+# Neighbours of a clip at most; `_FALL` less similarity than the nearest one has divides the weight by e.
+_NEIGHBOURS, _FALL = 10, 0.1
+# Share of a clip's labels that comes from its neighbours, the rest from its own label: alpha in Zhou et al.
+_ALPHA = 0.9
+# Propagated probabilities are too even: powers to choose from, and the usual one, which counts as much as two clips.
+_POWERS, _USUAL_POWER = np.geomspace(0.5, 8.0, 25), 2.0
+_SMALLEST_PROBABILITY = 1e-3
 
 
-def told_by_kin(
-    arch: str,
-    frontend: Frontend,
-    log_mels: Sequence[Float32],
-    targets: Float32,
-    groups: Sequence[str],
+def propagate_labels(
+    start: fit.InitialNetwork,
+    labelled: TrainingData,
     pool: Pool,
-    *,
     settings: fit.TrainingSettings,
-    network: keras.Model | None = None,
-    backbone: Weights | None = None,
-    on_progress: Report | None = None,
+    *,
+    on_progress: OnProgress | None = None,
 ) -> Pool:
-    """Return a pool with what its clips are held to be, as `spread` says.
+    """Return a pool with targets for its clips, as `spread_labels` estimates them.
 
-    Two clips are as alike as the mean of two cosines: of what a network makes of them before its head, and of
-    `strategies.describe`.
+    The similarity of two clips is the mean of two cosines: of a network's features before its head, and of
+    `Frontend.describe`.
 
     Parameters
     ----------
-    arch, frontend, settings, backbone, on_progress
-        As in `training.fit`; of schedule and budget a share is taken.
-    log_mels, targets, groups
-        Of the labelled clips to learn from (none that checks), one label each, as there.
-    network
-        One that hears already, a warm start's; default: one that learns to tell these clips apart.
+    start
+        The features are those of its `warm_start`; without one, a network is trained to distinguish these clips.
+    labelled
+        Clips to train on (no validation clip), under a softmax.
+    settings
+        As for the training that follows; of schedule and budget a share is taken.
     """
-    some = _some(len(log_mels), _MOST_LABELLED)
-    heard = [*(log_mels[i] for i in some), *pool.log_mels]
+    some = _evenly(len(labelled), _MAX_LABELLED)
+    frontend = labelled.frontend
+    frames = [*(labelled.frames[i] for i in some), *pool.frames]
+    network = start.warm_start
     if network is None:
-        apart = [heard[i] for i in _some(len(heard), _MOST_TOLD_APART)]
-        network = _tell_apart(arch, frontend, apart, settings, backbone, on_progress)
-    described = descriptors.standardised(np.stack([descriptors.describe(log_mel, frontend) for log_mel in heard]))
-    views = [_features(network, frontend, heard), described.astype(np.float64)]
-    alike = np.asarray(np.mean([_cosines(view - view.mean(axis=0)) for view in views], axis=0), np.float64)
-    return replace(pool, targets=spread(alike, targets[some], [groups[i] for i in some]), worth=_WORTH)
+        distinguished = [frames[i] for i in _evenly(len(frames), _MAX_DISTINGUISHED)]
+        network = _train_to_distinguish(start, frontend, distinguished, settings, on_progress)
+    described = descriptors.standardise(np.stack([frontend.describe(one) for one in frames]))
+    views = [_features(network, frontend, frames), described.astype(np.float64)]
+    similarity = np.asarray(np.mean([_cosines(view - view.mean(axis=0)) for view in views], axis=0), np.float64)
+    targets = spread_labels(similarity, labelled.present[some], [labelled.groups[i] for i in some])
+    return replace(pool, targets=targets, schedule_weight=_SCHEDULE_WEIGHT)
 
 
-def told_by_ear(embeddings: Float32, targets: Float32, groups: Sequence[str]) -> Float32:
-    """Label clips without a verdict by those with one, as `spread` does, by how alike a borrowed ear hears them.
+def propagate_by_embeddings(embeddings: Float32, targets: Float32, groups: Sequence[str]) -> Float32:
+    """Estimate the labels of unlabelled clips as `spread_labels` does, by a pretrained model's embeddings.
 
     Parameters
     ----------
     embeddings : (labelled + pool, width) float32
-        The labelled clips first; compared as `hellinger_embeddings` has them.
+        The labelled clips first; compared as `hellinger_embeddings` scales them.
     targets : (labelled, labels) float32
         Rows sum to one.
     groups
@@ -102,90 +108,82 @@ def told_by_ear(embeddings: Float32, targets: Float32, groups: Sequence[str]) ->
         Probabilities.
     """
     rows = hellinger_embeddings(embeddings)
-    some = _some(len(targets), _MOST_LABELLED)
+    some = _evenly(len(targets), _MAX_LABELLED)
     kept = np.concatenate([some, np.arange(len(targets), len(rows))])
-    return spread(_cosines(rows[kept] - rows[kept].mean(axis=0)), targets[some], [groups[i] for i in some])
+    return spread_labels(_cosines(rows[kept] - rows[kept].mean(axis=0)), targets[some], [groups[i] for i in some])
 
 
-def _some(count: int, most: int) -> Int64:
-    """Return the places of so many clips at most, spread evenly."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+def _evenly(count: int, max_count: int) -> Int64:
+    """Return at most `max_count` of `count` indices, spread evenly."""
+    return np.unique(np.linspace(0, count - 1, min(count, max_count)).round().astype(np.int64))
 
 
-def _tell_apart(
-    arch: str,
+def _train_to_distinguish(
+    start: fit.InitialNetwork,
     frontend: Frontend,
-    log_mels: Sequence[Float32],
+    frames: Sequence[Float32],
     settings: fit.TrainingSettings,
-    backbone: Weights | None,
-    on_progress: Report | None,
+    on_progress: OnProgress | None,
 ) -> keras.Model:
-    """Train a network to tell clips apart; no label is looked at."""
-    names = [str(place) for place in range(len(log_mels))]
+    """Train a network with a class for each clip; no label is used."""
+    names = [str(place) for place in range(len(frames))]
     budget_s = None if settings.budget_s is None else _BUDGET_SHARE * settings.budget_s
     shares = {
         name: round(_SCHEDULE_SHARE * getattr(settings, name)) for name in ("epochs", "least_patches", "most_patches")
     }
-    return fit.fit(
-        arch,
-        frontend,
-        log_mels,
-        np.eye(len(names), dtype=np.float32),
-        names,
-        label_names=names,
-        settings=replace(settings, budget_s=budget_s, **shares),
-        backbone=backbone,
-        validation=np.zeros(0, np.int64),
-        on_progress=on_progress,
-    ).model
+    classes = np.eye(len(names), dtype=np.float32)
+    data = TrainingData(frontend, frames, classes, np.zeros_like(classes), names, names)
+    nothing = np.zeros(0, np.int64)
+    settings = replace(settings, budget_s=budget_s, **shares)
+    return fit.fit(start, data, settings, validation=nothing, on_progress=on_progress).model
 
 
-def _features(network: keras.Model, frontend: Frontend, log_mels: Sequence[Float32]) -> Float64:
-    """Return what a network makes of clips before its head, (clips, features), their loud patches counting most."""
+def _features(network: keras.Model, frontend: Frontend, frames: Sequence[Float32]) -> Float64:
+    """Return a network's features of clips before its head, (clips, features), loud patches weighing most."""
     import keras
 
-    cut = [frontend.patches(log_mel) for log_mel in log_mels]
-    listen = networks.traced(keras.Model(network.inputs, network.get_layer(networks.HEAD).input))
-    rows = listen(np.concatenate(cut))
+    patches = [frontend.patches(one) for one in frames]
+    features_of = networks.compiled(keras.Model(network.inputs, network.get_layer(networks.HEAD).input))
+    rows = features_of(np.concatenate(patches))
     means = []
-    for log_mel, of_clip in zip(log_mels, np.split(rows, np.cumsum([len(one) for one in cut])[:-1]), strict=True):
-        loudness_db = frontend.loudness_db(log_mel).astype(np.float64)
+    for one, features in zip(frames, np.split(rows, np.cumsum([len(cut) for cut in patches])[:-1]), strict=True):
+        loudness_db = frontend.loudness_db(one).astype(np.float64)
         weights = 10.0 ** ((loudness_db - loudness_db.max()) / 10.0)
-        means.append(weights @ np.maximum(of_clip, 0.0) / weights.sum())
-    # Roots, as of a borrowed ear's embeddings (`hellinger_embeddings`): activations compare better by them.
+        means.append(weights @ np.maximum(features, 0.0) / weights.sum())
+    # Square roots, as of embeddings (`hellinger_embeddings`): activations compare better.
     return np.asarray(np.sqrt(means), np.float64)
 
 
-def spread(alike: Float64, targets: Float32, groups: Sequence[str]) -> Float32:
+def spread_labels(similarity: Float64, targets: Float32, groups: Sequence[str]) -> Float32:
     """Spread the labels of some clips over the others.
 
     Parameters
     ----------
-    alike : (labelled + pool, labelled + pool) float64
-        How alike each two are, 1 at most; the labelled clips first.
+    similarity : (labelled + pool, labelled + pool) float64
+        Of each two clips, 1 at most; the labelled clips first.
     targets : (labelled, labels) float32
         Rows sum to one.
     groups
-        Of the labelled clips: one is judged without its group's word.
+        Of the labelled clips; where the sharpness is fitted, a clip is predicted without its group.
 
     Returns
     -------
     (pool, labels) float32
-        Probabilities, as sharp as the labelled clips bear out; 0 for a label that no clip has.
+        Probabilities, as sharp as the labelled clips allow; 0 for a label that no clip has.
     """
-    reach = np.asarray(np.linalg.inv(np.eye(len(alike)) - _BY_KIN * _graph(alike)), np.float64)
-    labelled = len(targets)
-    told = targets.astype(np.float64)
-    said, true = [], []
+    reach = np.asarray(np.linalg.inv(np.eye(len(similarity)) - _ALPHA * _graph(similarity)), np.float64)
+    n_labelled = len(targets)
+    labels = targets.astype(np.float64)
+    predicted, true = [], []
     names = np.array(groups)
     for place, group in enumerate(names):
         others = names != group
-        # Its own label must be among the others' to be found at all.
-        if (told[place] * told[others].sum(axis=0)).sum() > 0:
-            said.append(_word(reach[place : place + 1, :labelled][:, others], told[others])[0])
-            true.append(told[place])
-    sharper = _sharpness(np.array(said), np.array(true)) if said else _USUALLY_SHARPER
-    return _sharpened(_word(reach[labelled:, :labelled], told), sharper).astype(np.float32)
+        # Its own label must be among the others' to be predicted at all.
+        if (labels[place] * labels[others].sum(axis=0)).sum() > 0:
+            predicted.append(_predict(reach[place : place + 1, :n_labelled][:, others], labels[others])[0])
+            true.append(labels[place])
+    power = _best_power(np.array(predicted), np.array(true)) if predicted else _USUAL_POWER
+    return _sharpened(_predict(reach[n_labelled:, :n_labelled], labels), power).astype(np.float32)
 
 
 def _cosines(rows: Float64) -> Float64:
@@ -193,34 +191,34 @@ def _cosines(rows: Float64) -> Float64:
     return np.asarray(unit @ unit.T, np.float64)
 
 
-def _graph(alike: Float64) -> Float64:
-    """Return weights between clips and their kin, symmetric, normalised by how many kin both have."""
-    others = np.where(np.eye(len(alike), dtype=bool), -np.inf, alike)
-    kin = np.argsort(-others, axis=1, kind="stable")[:, : min(_KIN, len(alike) - 1)]
-    near = np.take_along_axis(others, kin, axis=1)
-    weights = np.zeros_like(alike)
-    np.put_along_axis(weights, kin, np.exp((near - near[:, :1]) / _FALL), axis=1)
+def _graph(similarity: Float64) -> Float64:
+    """Return weights between clips and their nearest neighbours, symmetric, normalised by both clips' degrees."""
+    others = np.where(np.eye(len(similarity), dtype=bool), -np.inf, similarity)
+    neighbours = np.argsort(-others, axis=1, kind="stable")[:, : min(_NEIGHBOURS, len(similarity) - 1)]
+    near = np.take_along_axis(others, neighbours, axis=1)
+    weights = np.zeros_like(similarity)
+    np.put_along_axis(weights, neighbours, np.exp((near - near[:, :1]) / _FALL), axis=1)
     weights = np.maximum(weights, weights.T)
     degrees = np.maximum(weights.sum(axis=1), 1e-12)
     return np.asarray(weights / np.sqrt(degrees[:, None] * degrees[None, :]), np.float64)
 
 
-def _word(reach: Float64, told: Float64) -> Float64:
-    """Return what some clips are held to be: every label has the same voice, however many clips have it."""
-    voices = reach @ (told / np.maximum(told.sum(axis=0), 1e-9))
-    return np.asarray(voices / np.maximum(voices.sum(axis=1, keepdims=True), 1e-12), np.float64)
+def _predict(reach: Float64, labels: Float64) -> Float64:
+    """Return label probabilities; every label spreads the same mass, however many clips have it."""
+    masses = reach @ (labels / np.maximum(labels.sum(axis=0), 1e-9))
+    return np.asarray(masses / np.maximum(masses.sum(axis=1, keepdims=True), 1e-12), np.float64)
 
 
-def _sharpness(said: Float64, true: Float64) -> float:
-    """Return the power of which what was said of some clips tells best what they are."""
+def _best_power(predicted: Float64, true: Float64) -> float:
+    """Return the power of the predictions that has the least log loss, near the usual one."""
 
     def loss(power: float) -> float:
-        held = np.log(np.maximum(_sharpened(said, power), _LEAST_BELIEF))
-        return float(-(true * held).sum() + 2.0 * np.log(power / _USUALLY_SHARPER) ** 2)
+        logs = np.log(np.maximum(_sharpened(predicted, power), _SMALLEST_PROBABILITY))
+        return float(-(true * logs).sum() + 2.0 * np.log(power / _USUAL_POWER) ** 2)
 
-    return float(min(_SHARPER, key=loss))
+    return float(min(_POWERS, key=loss))
 
 
-def _sharpened(word: Float64, power: float) -> Float64:
-    powers = word**power
+def _sharpened(probabilities: Float64, power: float) -> Float64:
+    powers = probabilities**power
     return np.asarray(powers / np.maximum(powers.sum(axis=1, keepdims=True), 1e-300), np.float64)

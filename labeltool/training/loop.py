@@ -1,6 +1,6 @@
-"""One training's way down: a warm rise, a cosine fall, averaged weights.
+"""The training loop: a warm-up, a cosine decay of the learning rate, averaged weights.
 
-The clock shortens the schedule where there is a deadline; it never breaks it off.
+A deadline shortens the schedule; it never breaks it off.
 """
 
 from __future__ import annotations
@@ -20,38 +20,83 @@ from labeltool.training.augment import PatchSampler
 if TYPE_CHECKING:
     import keras
 
-Report = Callable[[dict[str, Any]], None]
-"""Called with `{"step", "steps", "loss", "seconds", "left_s"}`."""
+Clock = Callable[[], float]
+"""Seconds from any beginning, as `time.monotonic` counts them."""
 
 _REPORTS = 50
-# The first steps pay for tracing: what a step takes is timed from there.
+# The first steps pay for tracing: the duration of a step is measured from there.
 _UNTIMED_STEPS = 3
-_SETTLING_BATCHES = 20
+# Batches whose statistics the batch norms get in the end.
+_NORM_BATCHES = 20
+# Share of the schedule over which the learning rate rises.
+_WARM_UP_SHARE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingProgress:
+    """How far a training is.
+
+    Attributes
+    ----------
+    step, steps
+        Steps taken, and those of the whole schedule as it is now.
+    loss
+        Mean over the steps since the last report.
+    seconds, left_s
+        Since the beginning, and estimated to the end.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    seconds: float
+    left_s: float
+
+
+OnProgress = Callable[[TrainingProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When `fit` must have ended: `at_s` on the clock, with so many patches still to be scored after."""
+    """When `fit` must have ended.
+
+    Attributes
+    ----------
+    at_s
+        On the clock.
+    patches_after
+        Patches that are still to be scored after the training.
+    clock
+        What `at_s` is counted by.
+    """
 
     at_s: float
     patches_after: int
-    clock: Callable[[], float] = time.monotonic
+    clock: Clock = time.monotonic
 
     def share(self, began_s: float, steps: int, batch: int) -> float:
-        """Return how much of the time since `began_s`, in which so many steps were taken, is gone; 1 is all of it."""
+        """Return the share of the time since `began_s`, in which `steps` steps were taken, that is used; 1: all."""
         now_s = self.clock()
         a_step_s = (now_s - began_s) / max(1, steps)
-        # Neither settling the norms nor scoring takes a step's time for a batch.
-        after_s = a_step_s * (_SETTLING_BATCHES + self.patches_after / batch)
+        # Neither the norms' statistics nor scoring take a step's time for a batch.
+        after_s = a_step_s * (_NORM_BATCHES + self.patches_after / batch)
         return (now_s - began_s) / max(1e-6, self.at_s - after_s - began_s)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How far to descend, and from which rate.
+class Schedule:
+    """Length and learning rate of a training.
 
-    `average_share` is the part of the steps that the averaged weights remember; `hint_weight` is what a hint's squared
-    error counts beside the labels' loss, where the sampler wants hints.
+    Attributes
+    ----------
+    steps, batch
+        Steps, and patches of each.
+    rate, weight_decay
+        AdamW's, the rate at its highest.
+    average_share
+        Horizon of the average of the weights, as a share of the steps.
+    distillation_weight
+        Weight of the distillation targets' squared error beside the labels' loss, where the sampler has such targets.
     """
 
     steps: int
@@ -59,72 +104,94 @@ class Plan:
     rate: float
     weight_decay: float
     average_share: float
-    hint_weight: float = 1.0
+    distillation_weight: float = 1.0
 
 
-def descend(
+def run_schedule(
     model: keras.Model,
     sampler: PatchSampler,
-    plan: Plan,
+    schedule: Schedule,
     deadline: Deadline | None,
-    report: Report,
+    report: OnProgress,
+    *,
+    clock: Clock = time.monotonic,
 ) -> int:
-    """Run the plan in place; returns the steps taken. The model ends with averaged weights."""
-    import keras
-    import tensorflow as tf
-
-    plain = networks.hinting(model, sampler.hint_width) if sampler.hint_width else model
-    twin, steps = networks.for_training(plain), plan.steps
-    optimizer = keras.optimizers.AdamW(learning_rate=0.0, weight_decay=plan.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    optimizer.build(twin.trainable_variables)
-    averages = [tf.Variable(variable.value, trainable=False) for variable in twin.weights]
-
-    def loss_of(patches: Any, wanted: Any) -> Any:
-        told = twin(patches, training=True)
-        if not sampler.hint_width:
-            return heads.tensor_log_loss(sampler.head, told, wanted)
-        known, hints = wanted[:, : -sampler.hint_width], wanted[:, -sampler.hint_width :]
-        apart = tf.reduce_mean(tf.square(told[1] - hints))
-        return heads.tensor_log_loss(sampler.head, told[0], known) + plan.hint_weight * apart
-
-    @tf.function  # type: ignore[untyped-decorator]
-    def step(patches: Any, wanted: Any, keep: Any) -> Any:
-        with tf.GradientTape() as tape:
-            loss = loss_of(patches, wanted)
-        gradients = tape.gradient(loss, twin.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, twin.trainable_variables, strict=True))
-        for average, variable in zip(averages, twin.weights, strict=True):
-            average.assign(keep * average + (1.0 - keep) * variable.value)
-        return loss
-
-    def settle_averages() -> None:
-        plain.set_weights([average.numpy() for average in averages])
-        networks.settle_norms(plain, [sampler.batch(plan.batch)[0][..., None] for _ in range(_SETTLING_BATCHES)])
-
-    now = deadline.clock if deadline is not None else time.monotonic
-    started = clock = now()
-    taken, told, losses = 0, 0, []
+    """Train in place and return the number of steps taken. The model ends with averaged weights."""
+    trainer = _Trainer(model, sampler, schedule)
+    started_s = timed_from_s = clock()
+    steps, taken, reported, losses = schedule.steps, 0, 0, []
     while taken < steps:
-        progress = taken / steps
-        rise = min(1.0, (taken + 1) / max(1.0, 0.05 * steps))
-        optimizer.learning_rate = plan.rate * rise * 0.5 * (1.0 + math.cos(math.pi * progress))
-        # A young average forgets faster: it must not remember the random start.
-        keep = min(1.0 - 1.0 / max(1.0, plan.average_share * steps), (taken + 1.0) / (taken + 10.0))
-        patches, wanted = sampler.batch(plan.batch)
-        losses.append(step(tf.constant(patches[..., None]), tf.constant(wanted), tf.constant(keep, tf.float32)))
+        losses.append(trainer.step(taken, steps))
         taken += 1
         if taken == _UNTIMED_STEPS:
-            clock = now()
+            timed_from_s = clock()
         if deadline is not None and taken > _UNTIMED_STEPS:
-            # Asked after every step: a machine that grows busy ends the schedule sooner, at its own pace.
-            share = deadline.share(clock, taken - _UNTIMED_STEPS, plan.batch)
-            steps = min(plan.steps, taken if share >= 1.0 else max(taken + 1, round(taken / share)))
-        if taken == steps or taken - told >= steps // _REPORTS:
-            seconds, told = now() - started, taken
-            left = (now() - clock) / max(1, taken - _UNTIMED_STEPS) * (steps - taken)
+            # After every step: where the machine becomes busier, the schedule ends sooner.
+            share = deadline.share(timed_from_s, taken - _UNTIMED_STEPS, schedule.batch)
+            steps = min(schedule.steps, taken if share >= 1.0 else max(taken + 1, round(taken / share)))
+        if taken == steps or taken - reported >= steps // _REPORTS:
+            seconds, reported = clock() - started_s, taken
+            left_s = (clock() - timed_from_s) / max(1, taken - _UNTIMED_STEPS) * (steps - taken)
             loss = float(np.mean([float(value) for value in losses]))
             losses = []
-            report({"step": taken, "steps": steps, "loss": loss, "seconds": seconds, "left_s": left})
-    settle_averages()
+            report(TrainingProgress(taken, steps, loss, seconds, left_s))
+    trainer.finish()
     return taken
+
+
+class _Trainer:
+    """Takes single training steps on a fast copy of a network, and averages its weights."""
+
+    def __init__(self, model: keras.Model, sampler: PatchSampler, schedule: Schedule) -> None:
+        import keras
+        import tensorflow as tf
+
+        self._sampler, self._schedule = sampler, schedule
+        width = sampler.clips.distillation_width
+        self._model = networks.with_distillation_output(model, width) if width else model
+        twin = self._twin = networks.training_copy(self._model)
+        optimizer = self._optimizer = keras.optimizers.AdamW(learning_rate=0.0, weight_decay=schedule.weight_decay)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer.build(twin.trainable_variables)
+        averages = self._averages = [tf.Variable(variable.value, trainable=False) for variable in twin.weights]
+
+        @tf.function  # type: ignore[untyped-decorator]
+        def update(patches: Any, targets: Any, keep: Any) -> Any:
+            with tf.GradientTape() as tape:
+                loss = self._loss(patches, targets)
+            gradients = tape.gradient(loss, twin.trainable_variables)
+            optimizer.apply_gradients(zip(gradients, twin.trainable_variables, strict=True))
+            for average, variable in zip(averages, twin.weights, strict=True):
+                average.assign(keep * average + (1.0 - keep) * variable.value)
+            return loss
+
+        self._update = update
+
+    def step(self, taken: int, steps: int) -> Any:
+        """Take one of `steps` steps after `taken` ones and return its loss, a scalar tensor."""
+        import tensorflow as tf
+
+        schedule = self._schedule
+        rise = min(1.0, (taken + 1) / max(1.0, _WARM_UP_SHARE * steps))
+        self._optimizer.learning_rate = schedule.rate * rise * 0.5 * (1.0 + math.cos(math.pi * (taken / steps)))
+        # A young average forgets faster: it must not remember the random start.
+        keep = min(1.0 - 1.0 / max(1.0, schedule.average_share * steps), (taken + 1.0) / (taken + 10.0))
+        patches, targets = self._sampler.batch(schedule.batch)
+        return self._update(tf.constant(patches[..., None]), tf.constant(targets), tf.constant(keep, tf.float32))
+
+    def finish(self) -> None:
+        """Give the network the averaged weights, and batch norms that fit them."""
+        self._model.set_weights([average.numpy() for average in self._averages])
+        batches = [self._sampler.batch(self._schedule.batch)[0][..., None] for _ in range(_NORM_BATCHES)]
+        networks.recompute_norm_statistics(self._model, batches)
+
+    def _loss(self, patches: Any, targets: Any) -> Any:
+        import tensorflow as tf
+
+        outputs = self._twin(patches, training=True)
+        head, width = self._sampler.clips.head, self._sampler.clips.distillation_width
+        if not width:
+            return heads.tensor_log_loss(head, outputs, targets)
+        squared_error = tf.reduce_mean(tf.square(outputs[1] - targets[:, -width:]))
+        label_loss = heads.tensor_log_loss(head, outputs[0], targets[:, :-width])
+        return label_loss + self._schedule.distillation_weight * squared_error

@@ -1,131 +1,180 @@
-"""Clips that nobody has answered, made ready to learn from."""
+"""Semi-supervised training: which unlabelled clips to use, their features, and what a teacher model predicts for them.
+
+The result is an `unlabelled_pool.Pool`, which `fit` trains on beside the labelled clips.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labeltool.audio.feature_cache import FeatureCache
-from labeltool.errors import files_of
-from labeltool.inference.clip_features import Hearing, hear, some_of
-from labeltool.project import Project
+from labeltool.audio.frontend import EmbeddingFrontend
+from labeltool.errors import skipped_files
+from labeltool.inference.clip_features import ClipFeatures, compute_features, draw_clips
 from labeltool.records import LabelledClip, StoredClip
+from labeltool.training.fit import TrainingSettings
 from labeltool.training.splits import groups_of_fold, kept_from_pools
-from labeltool.training.targets import Lesson
+from labeltool.training.targets import TrainingSet
 from labeltool.training.unlabelled_pool import Pool
 from labeltool.type_aliases import Float32, Int64, Progress
 
 if TYPE_CHECKING:
-    from labeltool.pretrained.model import Ear
+    from labeltool.pretrained.model import PretrainedModel
 
-# More clips without a verdict than this are not learnt from: listening to them all would take longer than they teach.
-# Without a teacher, no more than so many for each that people labelled: the first lessons must stay short.
-_MOST_CLIPS, _MOST_CLIPS_EACH = 500, 8
+# Clips of a pool at most: computing features of more takes longer than it is worth. Without a teacher model, also at
+# most this number for each labelled clip: the first trainings must stay short.
+_MAX_CLIPS, _MAX_CLIPS_A_LABELLED_ONE = 500, 8
 
 
 def without_fold(
-    waiting: Sequence[StoredClip], labelled: Sequence[LabelledClip], test_fold: int | None
+    unlabelled: Sequence[StoredClip], labelled: Sequence[LabelledClip], test_fold: int | None
 ) -> list[StoredClip]:
-    """Return clips less those of the fold to be kept unseen, and of its groups."""
+    """Return unlabelled clips less those of the test fold, and of its groups."""
     if test_fold is None:
-        return list(waiting)
-    kept_back = groups_of_fold(labelled, test_fold) | {clip.group for clip in waiting if clip.fold == test_fold}
-    return [clip for clip in waiting if clip.group not in kept_back]
+        return list(unlabelled)
+    excluded = groups_of_fold(labelled, test_fold) | {clip.group for clip in unlabelled if clip.fold == test_fold}
+    return [clip for clip in unlabelled if clip.group not in excluded]
 
 
-def may_teach(waiting: Sequence[StoredClip], checked: Collection[str], share: float) -> list[StoredClip]:
-    """Return the clips a pool may take: no group that checks the network, and none of the share kept from pools."""
-    return [clip for clip in waiting if clip.group not in checked and not kept_from_pools(clip.group, share)]
+def pool_candidates(
+    unlabelled: Sequence[StoredClip], validation_groups: Collection[str], share: float
+) -> list[StoredClip]:
+    """Return the clips a pool may take: no validation group, and none of the share of groups kept from pools."""
+    return [
+        clip for clip in unlabelled if clip.group not in validation_groups and not kept_from_pools(clip.group, share)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
-    """What there is to learn from beside the labels.
+class Teacher:
+    """A pretrained model, opened with its embedding, and the folder where its embeddings are cached."""
+
+    model: PretrainedModel
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class UnlabelledData:
+    """What there is to train on beside the labels.
 
     Attributes
     ----------
     pool
-        Empty where clips hold several labels and there is no teacher: by their own word networks got no better there,
-        measured in `benchmarks/NOTES.md`.
-    hearing
-        The pool's clips, and the files that could not be heard, by the teacher neither.
-    hints : (moments, width) float32 each
-        One a clip of the lesson, empty for those that check; None without a teacher, and for a network that hears by
-        an ear: what that is told already is no hint.
+        Empty under a sigmoid without a teacher model: self-training did not improve networks there, measured in
+        `benchmarks/NOTES.md`.
+    features
+        The pool's clips, and the files that could not be read.
+    distillation_targets : (moments, width) float32 each
+        One array a clip of the training set, empty for validation clips; None without a teacher model, and for a
+        network over embeddings, to which they would be no news.
     """
 
     pool: Pool
-    hearing: Hearing
-    hints: list[Float32] | None
+    features: ClipFeatures
+    distillation_targets: list[Float32] | None
 
 
-def gather(
-    project: Project,
+def gather_unlabelled(
     cache: FeatureCache,
-    lessons: Lesson,
+    training_set: TrainingSet,
     held_out: Int64,
-    waiting: Sequence[StoredClip],
+    unlabelled: Sequence[StoredClip],
+    settings: TrainingSettings,
     *,
-    teacher: Ear | None,
-    share: float,
-    seed: int,
+    teacher: Teacher | None,
     report: Progress,
-) -> Gathered:
-    """Hear what waits for an answer, a part of it where there is much, and let the teacher tell of it if there is one.
+) -> UnlabelledData:
+    """Compute the features of unlabelled clips, of a part of them where there are many, and the teacher's targets.
 
     Parameters
     ----------
+    cache
+        Of the network's frontend.
     held_out
-        Indices of the lesson's validation clips: their groups are not learnt from.
-    share
-        Of the groups: so many are kept from pools.
+        Indices of the validation clips of the training set: their groups are not trained on.
+    settings
+        Their seed draws the clips, and their validation share is the share of groups kept from pools.
     teacher
-        A borrowed ear, opened with its embedding.
+        Without one nothing is known of the pool's labels.
 
     Raises
     ------
     LabeltoolError
-        When the teacher cannot hear any more what people labelled.
+        When a labelled clip cannot be read any more for the teacher.
     """
-    if lessons.head == "sigmoid" and teacher is None:
-        return Gathered(Pool(), Hearing([], [], []), None)
-    wanted = may_teach(waiting, {lessons.groups[i] for i in held_out}, share)
-    most = _MOST_CLIPS if teacher else min(_MOST_CLIPS, _MOST_CLIPS_EACH * len(lessons.clips))
-    hearing = hear(cache, some_of(wanted, most, seed=seed), report=report, need=False)
-    groups = [clip.group for clip in hearing.clips]
+    if training_set.head == "sigmoid" and teacher is None:
+        return UnlabelledData(Pool(), ClipFeatures([], [], ()), None)
+    validation_groups = {training_set.groups[i] for i in held_out}
+    candidates = pool_candidates(unlabelled, validation_groups, settings.validation_share)
+    of_labelled = _MAX_CLIPS_A_LABELLED_ONE * len(training_set.clips)
+    drawn = draw_clips(candidates, _MAX_CLIPS if teacher else min(_MAX_CLIPS, of_labelled), seed=settings.seed)
+    features = compute_features(cache, drawn, report=report, require_any=False)
     if teacher is None:
-        return Gathered(Pool(hearing.log_mels, groups), hearing, None)
-    from labeltool.pretrained.clip_cache import embed_clips
-    from labeltool.training.distillation import hints_for
-    from labeltool.training.label_propagation import told_by_ear
-    from labeltool.training.linear_probe import teach_each_label
+        return UnlabelledData(Pool(features.log_mels, [clip.group for clip in features.clips]), features, None)
+    train = np.setdiff1d(np.arange(len(training_set.clips)), held_out)
+    return _with_teacher(teacher, cache, training_set, train, features, report)
 
-    learnt = np.setdiff1d(np.arange(len(lessons.clips)), held_out)
-    known = [lessons.clips[i] for i in learnt]
-    folder, clips = project.cache / "teacher", [*known, *hearing.clips]
-    embeddings, failed = embed_clips(teacher, folder, clips, report=report)
-    hinted = cache.frontend.kind != "embedding"
-    hints, too = hints_for(teacher, folder, clips, cache.frontend, report=report) if hinted else ({}, {})
-    failed |= too
-    for clip in known:
+
+def _with_teacher(
+    teacher: Teacher,
+    cache: FeatureCache,
+    training_set: TrainingSet,
+    train: Int64,
+    features: ClipFeatures,
+    report: Progress,
+) -> UnlabelledData:
+    """Return the pool with the targets that a teacher model and the clips to train on give it."""
+    from labeltool.pretrained.clip_cache import embed_clips
+    from labeltool.training.distillation import compute_distillation_targets
+
+    labelled = [training_set.clips[i] for i in train]
+    clips = [*labelled, *features.clips]
+    embeddings, failed = embed_clips(teacher.model, teacher.directory, clips, report=report)
+    moments: dict[str, Float32] | None = None
+    if not isinstance(cache.frontend, EmbeddingFrontend):
+        moments, unread = compute_distillation_targets(
+            teacher.model, teacher.directory, clips, cache.frontend, report=report
+        )
+        failed |= unread
+    for clip in labelled:
         if clip.key in failed:
             raise failed[clip.key]
-    heard = [place for place, clip in enumerate(hearing.clips) if clip.key not in failed]
-    hearing = Hearing(
-        [hearing.clips[place] for place in heard],
-        [hearing.log_mels[place] for place in heard],
-        [*hearing.left_out, *(one for one in files_of(failed.values()) if one not in hearing.left_out)],
+    kept = [place for place, clip in enumerate(features.clips) if clip.key not in failed]
+    features = ClipFeatures(
+        [features.clips[place] for place in kept],
+        [features.log_mels[place] for place in kept],
+        tuple(dict.fromkeys((*features.skipped, *skipped_files(failed.values())))),
     )
-    rows = np.stack([embeddings[clip.key] for clip in (*known, *hearing.clips)])
-    targets = absent = None
-    if lessons.head == "sigmoid":
-        targets, absent = teach_each_label(rows, lessons.present[learnt], lessons.absent[learnt])
-    elif np.count_nonzero(lessons.present[learnt].sum(axis=0)) > 1:
-        targets = told_by_ear(rows, lessons.present[learnt], [clip.group for clip in known])
-    pool_hints = [hints[clip.key] for clip in hearing.clips] if hinted else None
-    pool = Pool(hearing.log_mels, [groups[place] for place in heard], targets, absent, pool_hints)
+    rows = np.stack([embeddings[clip.key] for clip in (*labelled, *features.clips)])
+    targets, absent = _estimated_targets(training_set, train, rows)
+    pool = Pool(
+        features.log_mels,
+        [clip.group for clip in features.clips],
+        targets,
+        absent,
+        None if moments is None else [moments[clip.key] for clip in features.clips],
+    )
     nothing = np.empty((0, 0), np.float32)
-    return Gathered(pool, hearing, [hints.get(clip.key, nothing) for clip in lessons.clips] if hinted else None)
+    return UnlabelledData(
+        pool, features, None if moments is None else [moments.get(clip.key, nothing) for clip in training_set.clips]
+    )
+
+
+def _estimated_targets(
+    training_set: TrainingSet, train: Int64, embeddings: Float32
+) -> tuple[Float32 | None, Float32 | None]:
+    """Return the targets of a pool, present and absent, by embeddings of the clips to train on and then of the pool."""
+    from labeltool.training.label_propagation import propagate_by_embeddings
+    from labeltool.training.linear_probe import label_by_probes
+
+    present = training_set.present[train]
+    if training_set.head == "sigmoid":
+        return label_by_probes(embeddings, present, training_set.absent[train])
+    if np.count_nonzero(present.sum(axis=0)) > 1:
+        return propagate_by_embeddings(embeddings, present, [training_set.clips[i].group for i in train]), None
+    return None, None

@@ -13,8 +13,10 @@ from labeltool.records import LabelledClip
 
 Part = Literal["train", "validation", "test"]
 
-# What fewer clips would tell is chance.
-_FEWEST_WORTH_HOLDING = 4
+# A measurement on fewer clips would be chance.
+_MIN_HELD_OUT = 4
+# A label with fewer groups left gives none: two are kept to train on.
+_MIN_GROUPS_TO_GIVE = 3
 
 
 def hold_out(
@@ -23,14 +25,14 @@ def hold_out(
     *,
     share: float,
     seed: int,
-    held: Collection[str] = (),
-    among: Collection[str] | None = None,
+    required: Collection[str] = (),
+    allowed: Collection[str] | None = None,
 ) -> list[int]:
     """Choose about a share of the items to hold out, whole groups, label by label.
 
-    A label gives groups until its share is reached, and keeps at least two to learn from; with fewer than three it
-    gives none. Where every label is too small to give its share, some of many give one. With few groups the list may
-    be empty.
+    A label gives groups until its share is reached, and keeps at least two to train on; with fewer than three it
+    gives none. Where every label is too small to give its share, some of the labels give one. With few groups the list
+    may be empty.
 
     Parameters
     ----------
@@ -38,9 +40,9 @@ def hold_out(
         One of each an item.
     share
         0 to 1, of each label's items.
-    held
+    required
         Groups that are held out whatever the share; they count towards it.
-    among
+    allowed
         The groups that may be held out beside those; default all.
 
     Returns
@@ -49,73 +51,96 @@ def hold_out(
         Indices, ascending.
     """
     rng = np.random.default_rng([seed, 1])
-    members: dict[str, list[int]] = {}
-    for index, group in enumerate(groups):
-        members.setdefault(group, []).append(index)
-    labels_of = {group: Counter(labels[index] for index in items) for group, items in members.items()}
-    left: dict[str, set[str]] = {}
-    for group, counts in labels_of.items():
-        for label in counts:
-            left.setdefault(label, set()).add(group)
-    total = Counter(labels)
-    taken: Counter[str] = Counter()
-    taken_groups: set[str] = set()
+    selection = _GroupSelection(groups, labels)
+    for group in selection.labels_of.keys() & set(required):
+        selection.take(group)
+    n_required = len(selection.taken_groups)
+    for label in sorted(selection.left):
+        selection.take_until(label, share * selection.total[label], allowed, rng)
+    if len(selection.taken_groups) == n_required and share * len(labels) >= _MIN_HELD_OUT:
+        for label in rng.permutation(sorted(selection.left)):
+            if selection.taken.total() < share * len(labels):
+                selection.take_until(label, 1, allowed, rng)
+    return sorted(index for group in selection.taken_groups for index in selection.members[group])
 
-    def take(group: str) -> None:
-        counts = labels_of[group]
-        taken_groups.add(group)
-        taken.update(counts)
-        for label in counts:
-            left[label].discard(group)
 
-    def hold(label: str, most: float) -> None:
-        for group in rng.permutation(sorted(left[label])):
-            counts = labels_of[group]
+class _GroupSelection:
+    """Groups chosen one after the other, and the counts of each label's items.
+
+    Attributes
+    ----------
+    members
+        Group to the indices of its items.
+    labels_of
+        Group to its items' labels, counted.
+    left
+        Label to the groups with it that were not taken.
+    total, taken
+        Items of each label: all, and those of the groups taken.
+    taken_groups
+        The groups taken.
+    """
+
+    def __init__(self, groups: Sequence[str], labels: Sequence[str]) -> None:
+        self.members: dict[str, list[int]] = {}
+        for index, group in enumerate(groups):
+            self.members.setdefault(group, []).append(index)
+        self.labels_of = {group: Counter(labels[index] for index in items) for group, items in self.members.items()}
+        self.left: dict[str, set[str]] = {}
+        for group, counts in self.labels_of.items():
+            for label in counts:
+                self.left.setdefault(label, set()).add(group)
+        self.total = Counter(labels)
+        self.taken: Counter[str] = Counter()
+        self.taken_groups: set[str] = set()
+
+    def take(self, group: str) -> None:
+        """Take a group."""
+        counts = self.labels_of[group]
+        self.taken_groups.add(group)
+        self.taken.update(counts)
+        for label in counts:
+            self.left[label].discard(group)
+
+    def take_until(
+        self, label: str, max_items: float, allowed: Collection[str] | None, rng: np.random.Generator
+    ) -> None:
+        """Take groups with a label, in random order, until `max_items` of its items are taken, about."""
+        for group in rng.permutation(sorted(self.left[label])):
+            counts = self.labels_of[group]
             # Half a group too many is nearer to the share than half a group too few.
-            enough = taken[label] + counts[label] / 2 > most
-            barred = among is not None and group not in among
-            if enough or barred or any(len(left[other]) < 3 for other in counts):
-                continue
-            take(group)
-
-    for group in labels_of.keys() & set(held):
-        take(group)
-    given = len(taken_groups)
-    for label in sorted(left):
-        hold(label, share * total[label])
-    if len(taken_groups) == given and share * len(labels) >= _FEWEST_WORTH_HOLDING:
-        for label in rng.permutation(sorted(left)):
-            if taken.total() < share * len(labels):
-                hold(label, 1)
-    return sorted(index for group in taken_groups for index in members[group])
+            enough = self.taken[label] + counts[label] / 2 > max_items
+            refused = allowed is not None and group not in allowed
+            if not (enough or refused or any(len(self.left[other]) < _MIN_GROUPS_TO_GIVE for other in counts)):
+                self.take(group)
 
 
 def kept_from_pools(group: str, share: float) -> bool:
-    """Tell whether a group is one of those that no pool takes, so that it can check what a pool has taught.
+    """Return whether a group is never in a pool of unlabelled clips, so that it can validate what a pool trained.
 
-    Its name alone decides, by a hash: the same groups in every generation, whatever the seed. About a share of them.
+    A hash of the name alone decides: the same groups in every generation, whatever the seed. About a share of them.
     """
     mark = int.from_bytes(hashlib.sha256(group.encode()).digest()[:8])
     return mark < share * 2**64
 
 
 def groups_of_fold(clips: Sequence[LabelledClip], fold: int) -> set[str]:
-    """Return the groups with a clip in a fold: what must not be learnt from when the fold tests."""
+    """Return the groups with a clip in a fold: what must not be trained on when the fold tests."""
     return {labelled.clip.group for labelled in clips if labelled.clip.fold == fold}
 
 
 def train_validation_test(
     clips: Sequence[LabelledClip], *, seed: int = 0, test_fold: int | None = None
 ) -> dict[int, Part]:
-    """Part labelled clips for training, validation and test.
+    """Split labelled clips for training, validation and test.
 
     With official folds the last (or `test_fold`) tests and the one before it validates; without, about 15 % of the
-    clips each, by group. A group that reaches into the test fold is test, whole.
+    clips each, by group. A group with a clip in the test fold is test, whole.
 
     Parameters
     ----------
     clips
-        Each with at least one label heard; the first by name stands for a clip in the proportions.
+        Each with at least one label present; the first by name stands for a clip in the proportions.
 
     Returns
     -------
@@ -133,8 +158,8 @@ def train_validation_test(
         labels = [labelled.present[0] for labelled in clips]
         test_groups = {groups[index] for index in hold_out(groups, labels, share=0.15, seed=seed)}
         rest = [index for index, group in enumerate(groups) if group not in test_groups]
-        held = hold_out([groups[i] for i in rest], [labels[i] for i in rest], share=0.18, seed=seed)
-        validation_groups = {groups[rest[index]] for index in held}
+        held_out = hold_out([groups[i] for i in rest], [labels[i] for i in rest], share=0.18, seed=seed)
+        validation_groups = {groups[rest[index]] for index in held_out}
 
     def part(labelled: LabelledClip) -> Part:
         group = labelled.clip.group

@@ -1,4 +1,4 @@
-"""From verdicts to what a network can be taught: which clips, which labels, which targets, and which kind of head."""
+"""From verdicts to a training set: which clips, which labels, which targets, and which kind of head."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.training.splits import groups_of_fold
 from labeltool.type_aliases import Float32
 
-# Two people who differ on a clip, or a slip of the finger, do not make a project of several labels a clip.
-_SEVERAL_FROM = 0.05
-# A label needs a denial for so many of its clips, else clips on which it was not mentioned stand in for denials.
-_HEARD_FOR_A_DENIAL = 4
+# Share of clips with several labels from which the head is a sigmoid: two people who differ on a clip, or a slip of the
+# finger, do not make a multi-label project.
+_MULTI_LABEL_SHARE = 0.05
+# Clips with a label for each on which it was rejected, at most; else clips on which it was not judged count as absent.
+_MAX_PRESENT_FOR_AN_ABSENT = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """Clips to learn from.
+class TrainingSet:
+    """Clips to train on.
 
     Attributes
     ----------
     labels
         Names in the order of the network's outputs: sorted, as ST's class list is, the background last.
     head
-        "sigmoid" where clips hold several labels (see `lesson`), else "softmax".
+        "sigmoid" where clips have several labels (see `build_training_set`), else "softmax".
     background
-        The one of `labels` that is no label of the project: what "none of these" trains under a softmax. None where
-        nobody said so.
+        The one of `labels` that is no label of the project: the class of "none of these" under a softmax. None where
+        no clip was labelled so.
     present, absent
-        (clips, labels) float32: how far a label is known to be there, and not to be; see `labeltool.heads`. Under a
-        softmax a clip with several labels is shared among them.
-    several
-        How many clips speak for the sigmoid.
+        (clips, labels) float32: how far a label is known to be present, and absent; see `labeltool.networks.heads`.
+        Under a softmax a clip with several labels is shared among them.
+    multi_label_clips
+        Number of clips that only a sigmoid can represent: with several labels, or known only for absent ones.
     assumed_absent
-        Labels hardly anybody denied: clips on which they were not mentioned stand in for denials.
+        Labels that were hardly ever rejected: clips on which they were not judged count as weakly absent.
     """
 
     clips: tuple[StoredClip, ...]
@@ -47,7 +48,7 @@ class Lesson:
     background: str | None
     present: Float32
     absent: Float32
-    several: int
+    multi_label_clips: int
     assumed_absent: tuple[str, ...]
 
     @property
@@ -56,80 +57,84 @@ class Lesson:
         return tuple(clip.group for clip in self.clips)
 
     @property
-    def kinds(self) -> list[str]:
-        """What stands for each clip in proportions: its rarest label, or that it has none."""
+    def strata(self) -> list[str]:
+        """The stratum of each clip in a stratified split: its rarest label, or that it has none."""
         counts = (self.present > 0).sum(axis=0)
         rarity = np.where(self.present > 0, 1.0 / np.maximum(counts, 1), 0.0)
         return [f"={place}" if row[place] > 0 else "" for row, place in zip(rarity, rarity.argmax(axis=1), strict=True)]
 
-    def only(self, clips: Sequence[StoredClip]) -> Lesson:
-        """Return the lesson of some of its clips, in their order."""
+    def only(self, clips: Sequence[StoredClip]) -> TrainingSet:
+        """Return the training set of some of its clips, in their order."""
         place = {clip.id: index for index, clip in enumerate(self.clips)}
         rows = [place[clip.id] for clip in clips]
         return replace(self, clips=tuple(clips), present=self.present[rows], absent=self.absent[rows])
 
 
-def can_teach(labelled: Sequence[LabelledClip]) -> list[LabelledClip]:
-    """Return the clips of which something is known: what is there, what is not, or that none of the labels is."""
-    return [one for one in labelled if one.present or one.none_of_these or _denied(one)]
+def usable_for_training(labelled: Sequence[LabelledClip]) -> list[LabelledClip]:
+    """Return the clips with a verdict to train on: a label that is present or absent, or "none of these"."""
+    return [one for one in labelled if one.present or one.none_of_these or _absent(one)]
 
 
-def heard(labelled: Sequence[LabelledClip]) -> list[LabelledClip]:
-    """Return the clips in which some label is heard."""
+def with_labels(labelled: Sequence[LabelledClip]) -> list[LabelledClip]:
+    """Return the clips on which some label is present."""
     return [one for one in labelled if one.present]
 
 
 def no_such_fold(fold: int, clips: Sequence[LabelledClip]) -> LabeltoolError:
-    """Make the error for a fold that no labelled clip is in."""
+    """Return the error for a fold without a labelled clip."""
     folds = sorted({one.clip.fold for one in clips if one.clip.fold is not None})
     there = "there are folds " + ", ".join(map(str, folds)) if folds else "the clips are in no folds"
     return LabeltoolError(f"no labelled clip is in fold {fold}", remedy=there)
 
 
-def lesson(labelled: Sequence[LabelledClip], *, test_fold: int | None = None) -> Lesson:
-    """Gather what is to be learnt from.
+def build_training_set(labelled: Sequence[LabelledClip], *, test_fold: int | None = None) -> TrainingSet:
+    """Build the training set of labelled clips.
 
-    The head is a sigmoid, each label judged for itself, where at least one clip in twenty holds several labels or is
-    known only for labels it does not hold, and where only one label was ever heard but for "none of these"; else it
-    is a softmax, one answer a clip.
+    The head is a sigmoid, each label judged for itself, where at least one clip in twenty has several labels or is
+    known only for absent ones, and where there is one label only and no clip with "none of these"; else it is a
+    softmax, one label a clip.
 
     Parameters
     ----------
     test_fold
-        Left out, with every clip of another fold that shares a group with it.
+        Excluded, with every clip of another fold that shares a group with it.
 
     Raises
     ------
     LabeltoolError
-        When there are not two things to tell apart, or the fold is not there.
+        When there are not two classes, or no clip is in the fold.
     """
-    clips = can_teach(labelled)
+    clips = usable_for_training(labelled)
     if test_fold is not None:
-        kept_back = groups_of_fold(clips, test_fold)
-        if not kept_back:
+        test_groups = groups_of_fold(clips, test_fold)
+        if not test_groups:
             raise no_such_fold(test_fold, clips)
-        clips = [one for one in clips if one.clip.group not in kept_back]
+        clips = [one for one in clips if one.clip.group not in test_groups]
     names = tuple(sorted({name for one in clips for name in one.present}))
-    # A denial of what was never heard tells nothing apart.
-    clips = [one for one in clips if one.present or one.none_of_these or not _denied(one).isdisjoint(names)]
+    # A clip without a label that is present on no other clip distinguishes nothing.
+    clips = [one for one in clips if one.present or one.none_of_these or not _absent(one).isdisjoint(names)]
     none_of_these = any(one.none_of_these and not one.present for one in clips)
-    several = sum(len(one.present) > 1 or not (one.present or one.none_of_these) for one in clips)
-    alone = len(names) == 1 and not none_of_these
-    head: Head = "sigmoid" if several and (alone or several >= _SEVERAL_FROM * len(clips)) else "softmax"
+    multi_label = sum(len(one.present) > 1 or not (one.present or one.none_of_these) for one in clips)
+    single = len(names) == 1 and not none_of_these
+    head: Head = "sigmoid" if multi_label and (single or multi_label >= _MULTI_LABEL_SHARE * len(clips)) else "softmax"
     background = _background(names) if none_of_these and head == "softmax" else None
     labels = names if background is None else (*names, background)
     if not names or (len(labels) < 2 and head == "softmax"):
-        if names:
-            told, other = f"only {names[0]!r} has clips to learn from", repr(names[0])
-        else:
-            told, other = "no sound is labelled that can be learnt from", "it"
-        raise LabeltoolError(told, remedy=f"label clips of at least two sounds, or of one and clips without {other}")
-    assumed = _hardly_denied(clips, labels) if head == "sigmoid" else ()
-    present, absent = known_of(clips, labels, head=head, background=background, assumed_absent=assumed)
-    return Lesson(tuple(one.clip for one in clips), labels, head, background, present, absent, several, assumed)
+        raise _too_few_labels(names)
+    assumed = _hardly_rejected(clips, labels) if head == "sigmoid" else ()
+    present, absent = target_arrays(clips, labels, head=head, background=background, assumed_absent=assumed)
+    return TrainingSet(
+        tuple(one.clip for one in clips), labels, head, background, present, absent, multi_label, assumed
+    )
 
 
-def known_of(
+def _too_few_labels(names: Sequence[str]) -> LabeltoolError:
+    problem = f"only {names[0]!r} has clips to train on" if names else "no clip has a label to train on"
+    other = repr(names[0]) if names else "it"
+    return LabeltoolError(problem, remedy=f"label clips of at least two sounds, or of one and clips without {other}")
+
+
+def target_arrays(
     clips: Sequence[LabelledClip],
     labels: Sequence[str],
     *,
@@ -137,7 +142,7 @@ def known_of(
     background: str | None,
     assumed_absent: Sequence[str] = (),
 ) -> tuple[Float32, Float32]:
-    """Return what verdicts say of some labels, `present` and `absent`, both (clips, labels) float32.
+    """Return the targets of some labels, `present` and `absent`, both (clips, labels) float32.
 
     Parameters
     ----------
@@ -146,30 +151,30 @@ def known_of(
     background
         The one of them that is no label; None where there is none.
     assumed_absent
-        Those on which silence counts as a weak denial. Without it a network would learn to say yes to everything; the
-        weight is Cole et al.'s (2021, "Multi-Label Learning from Single Positive Labels"), one over the number of the
-        other labels.
+        Labels that count as weakly absent where they were not judged. Without it a network would predict every label
+        everywhere; the weight is Cole et al.'s (2021, "Multi-Label Learning from Single Positive Labels"), one over the
+        number of the other labels.
     """
     present, absent = np.zeros((2, len(clips), len(labels)), np.float32)
     weak = 1.0 / max(1, len(labels) - 1)
     for row, one in enumerate(clips):
         nothing = one.none_of_these and not one.present
         for column, name in enumerate(labels):
-            denied = one.verdicts.get(name) is Value.ABSENT or (nothing and background is None)
+            rejected = one.verdicts.get(name) is Value.ABSENT or (nothing and background is None)
             if name == background:
                 present[row, column] = nothing
             elif head == "sigmoid":
                 present[row, column] = name in one.present
-                silent = bool(one.present) and name in assumed_absent and name not in one.verdicts
-                absent[row, column] = 1.0 if denied else weak if silent else 0.0
+                not_judged = bool(one.present) and name in assumed_absent and name not in one.verdicts
+                absent[row, column] = 1.0 if rejected else weak if not_judged else 0.0
             else:
                 present[row, column] = (name in one.present) / max(1, len(one.present))
-                # What is known to be one thing is known not to be the others.
-                absent[row, column] = denied and not one.present
+                # Under a softmax the label that is present implies that the others are absent.
+                absent[row, column] = rejected and not one.present
     return present, absent
 
 
-def _denied(one: LabelledClip) -> set[str]:
+def _absent(one: LabelledClip) -> set[str]:
     return {name for name, value in one.verdicts.items() if value is Value.ABSENT}
 
 
@@ -181,7 +186,7 @@ def _background(names: Sequence[str]) -> str:
     return name
 
 
-def _hardly_denied(clips: Sequence[LabelledClip], labels: Sequence[str]) -> tuple[str, ...]:
-    present, absent = known_of(clips, labels, head="sigmoid", background=None)
-    few = _HEARD_FOR_A_DENIAL * absent.sum(axis=0) < present.sum(axis=0)
+def _hardly_rejected(clips: Sequence[LabelledClip], labels: Sequence[str]) -> tuple[str, ...]:
+    present, absent = target_arrays(clips, labels, head="sigmoid", background=None)
+    few = _MAX_PRESENT_FOR_AN_ABSENT * absent.sum(axis=0) < present.sum(axis=0)
     return tuple(name for name, hardly in zip(labels, few, strict=True) if hardly)

@@ -1,4 +1,4 @@
-"""Teaching: a network trained on a lesson, made int8, checked, and written into a model's folder."""
+"""From a training set to a model's folder: a network is trained, converted to int8, validated and written."""
 
 from __future__ import annotations
 
@@ -6,57 +6,63 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labeltool import __version__
 from labeltool.audio import files
 from labeltool.audio.frontend import Frontend
+from labeltool.errors import SkippedFile
 from labeltool.evaluation.measure import measure
-from labeltool.inference.clip_features import cache_of, hear
-from labeltool.networks import model_folder
+from labeltool.inference.clip_features import compute_features, feature_cache_of
+from labeltool.networks import build as networks
+from labeltool.networks import model_folder, pretrained_weights, quantization
 from labeltool.networks.architectures import frontend_of
 from labeltool.networks.calibration import pooling_named
+from labeltool.networks.model_card import ModelCard, SourceFile
 from labeltool.pretrained.card import read_card
 from labeltool.project import Project
 from labeltool.records import StoredClip
-from labeltool.training.budget import seconds_after_training
-from labeltool.training.semi_supervised import gather
-from labeltool.training.targets import Lesson
-from labeltool.training.warm_start import Parent, state, validation_of
-from labeltool.type_aliases import Progress
+from labeltool.training import fit, label_propagation
+from labeltool.training.budget import estimate_seconds_after_training
+from labeltool.training.loop import TrainingProgress
+from labeltool.training.semi_supervised import Teacher, UnlabelledData, gather_unlabelled
+from labeltool.training.targets import TrainingSet
+from labeltool.training.training_data import TrainingData
+from labeltool.training.unlabelled_pool import Pool
+from labeltool.training.warm_start import Parent, choose_validation, scratch_state
+from labeltool.type_aliases import Int64, Progress
 
 if TYPE_CHECKING:
     import keras
 
-    from labeltool.pretrained.model import Ear
-
-
-# What a bare file that does not say is taken to hear at.
-_TEACHERS_RATE_HZ = 16_000
+# Sample rate of a bare model file that does not give one.
+_TEACHER_RATE_HZ = 16_000
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TrainingRequest:
     """How to train.
 
     Attributes
     ----------
     arch
-        A name in `models.ARCHITECTURES`.
+        A name in `architectures.ARCHITECTURES`.
     budget_s
         Seconds at most; None: no limit.
     test_fold
-        The fold kept unseen.
+        The fold kept for testing.
     teacher, teacher_tensor
-        A borrowed network from sound to embedding, and which tensor that is (`labeltool.ears.introducing.open_ear`).
+        A pretrained model's file, and the name of its embedding tensor (`labeltool.pretrained.probe.open_model`).
     backbone
-        Pre-trained weights that a start from scratch begins with (`labeltool.backbones`).
+        File of pretrained weights that a network from scratch starts with (`labeltool.networks.pretrained_weights`).
     patch_s
         Seconds of a patch; None: the architecture's own.
-    ear
-        The network's file of the ear that it hears by; None where the architecture hears for itself.
+    pretrained
+        File of the pretrained model whose embeddings are the network's input; None where it needs none.
+    validation_groups
+        Groups to validate on; None: `warm_start.choose_validation` chooses.
     """
 
     arch: str
@@ -67,198 +73,257 @@ class Recipe:
     teacher_tensor: str | None = None
     backbone: Path | None = None
     patch_s: float | None = None
-    ear: Path | None = None
+    pretrained: Path | None = None
+    validation_groups: Collection[str] | None = None
 
     @property
     def frontend(self) -> Frontend:
-        """What the network sees by; raises where that is an ear which cannot be loaded."""
-        if self.ear is None:
+        """The network's frontend; raises where that needs a pretrained model which cannot be loaded."""
+        if self.pretrained is None:
             return frontend_of(self.arch, self.patch_s)
-        from labeltool.pretrained.embedding_frontend import frontend_by
+        from labeltool.pretrained.embedding_frames import embedding_frontend
 
-        return frontend_by(self.arch, self.patch_s, self.ear, read_card(self.ear.parent))
+        return embedding_frontend(self.arch, self.patch_s, self.pretrained, read_card(self.pretrained.parent))
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
-    """A model that was trained: its card, and the float network that its folder holds."""
+class TrainedModel:
+    """A model that was trained: its card, and the float network of its folder."""
 
-    card: dict[str, Any]
+    card: ModelCard
     network: keras.Model
 
 
-def teach(
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What there is to train on.
+
+    Attributes
+    ----------
+    training_set, data
+        The clips whose features could be computed, and their arrays.
+    held_out, train
+        Indices of the validation clips and of the others.
+    unlabelled
+        The unlabelled clips beside them.
+    teacher
+        None without one.
+    skipped
+        Files that could not be read, and why.
+    """
+
+    training_set: TrainingSet
+    data: TrainingData
+    held_out: Int64
+    train: Int64
+    unlabelled: UnlabelledData
+    teacher: Teacher | None
+    skipped: tuple[SkippedFile, ...]
+
+
+def train_model(
     project: Project,
-    lessons: Lesson,
-    recipe: Recipe,
+    training_set: TrainingSet,
+    request: TrainingRequest,
     parent: Parent | None,
     directory: Path,
     *,
     report: Progress,
-    checked_on: Collection[str] | None = None,
-    waiting: Sequence[StoredClip] = (),
-) -> Taught:
-    """Train on a lesson and fill a model's folder.
+    unlabelled: Sequence[StoredClip] = (),
+) -> TrainedModel:
+    """Train on a training set and fill a model's folder.
 
     Parameters
     ----------
-    waiting
-        Clips without a verdict, to learn from too.
     parent
-        What to start from; None starts from scratch.
+        The model to start from; None starts from scratch.
     directory
-        Exists; gets the files of `labeltool.modelfiles`.
-    checked_on
-        Groups to keep for validation; default a share of every label that can spare it, and with a parent its own.
+        Exists; gets the files of `labeltool.networks.model_folder`.
+    unlabelled
+        Clips to train on too.
     """
-    from labeltool.networks import build as networks
-    from labeltool.networks import pretrained_weights, quantization
-    from labeltool.training import fit, label_propagation
-
-    began = time.monotonic()
-    pooling = pooling_named(project.settings.pooling) if project.settings.pooling else None
-    settings = fit.settings_for(recipe.arch, seed=recipe.seed, pooling=pooling)
-    frontend = recipe.frontend
-    if frontend != networks.architecture(recipe.arch).frontend:
-        # It may refuse: better before everything is listened to.
-        networks.build(recipe.arch, len(lessons.labels), frontend, lessons.head)
-    report("listening", 0, 0)
-    cache = cache_of(project, frontend)
-    hearing = hear(cache, lessons.clips, report=report)
-    lessons, log_mels = lessons.only(hearing.clips), hearing.log_mels
-    held_out = (
-        validation_of(lessons, parent, share=settings.validation_share, seed=settings.seed)
-        if checked_on is None
-        else np.array([place for place, group in enumerate(lessons.groups) if group in checked_on], np.int64)
-    )
-    teacher = _opened(recipe)
-    beside = gather(
-        project,
-        cache,
-        lessons,
-        held_out,
-        waiting,
-        teacher=teacher,
-        share=settings.validation_share,
-        seed=recipe.seed,
-        report=report,
-    )
+    began_s = time.monotonic()
+    pooling = pooling_named(project.settings.learning.pooling) if project.settings.learning.pooling else None
+    settings = fit.settings_for(request.arch, seed=request.seed, pooling=pooling)
+    prepared = _prepare(project, training_set, request, parent, settings, unlabelled, report)
     ends_s = None
-    if recipe.budget_s is not None:
-        to_check = sum(len(frontend.patch_starts(len(log_mels[place]))) for place in held_out)
-        report("rehearsing what follows training", 0, 0)
-        after_s = seconds_after_training(
-            recipe.arch, frontend, len(lessons.labels), lessons.head, patches_to_check=to_check, seed=recipe.seed
-        )
-        ends_s = began + recipe.budget_s - after_s
+    if request.budget_s is not None:
+        ends_s = began_s + request.budget_s - _seconds_after_training(request, prepared, report)
 
-    def settled() -> fit.TrainingSettings:
-        """Return the settings with what is left of the budget."""
+    def with_time_left() -> fit.TrainingSettings:
         return replace(settings, budget_s=None if ends_s is None else max(0.0, ends_s - time.monotonic()))
 
-    pool, weights = beside.pool, pretrained_weights.read_weights(recipe.backbone) if recipe.backbone else None
-    learnt = np.setdiff1d(np.arange(len(log_mels)), held_out)
-    if len(pool) and teacher is None:
-        report("hearing which clips are alike", 0, 0)
-        pool = label_propagation.told_by_kin(
-            recipe.arch,
-            frontend,
-            [log_mels[i] for i in learnt],
-            lessons.present[learnt],
-            [lessons.groups[i] for i in learnt],
-            pool,
-            settings=settled(),
-            network=parent.network if parent else None,
-            backbone=weights,
-            on_progress=lambda told: report("telling clips apart", told["step"], told["steps"]),
-        )
+    weights = pretrained_weights.read_weights(request.backbone) if request.backbone else None
+    start = fit.InitialNetwork(request.arch, parent.network if parent else None, weights)
+    pool = _pool_with_targets(start, prepared, with_time_left(), report)
     report("training", 0, 0)
-    fitted = fit.fit(
-        recipe.arch,
-        frontend,
-        log_mels,
-        lessons.present,
-        lessons.groups,
-        label_names=lessons.labels,
-        absent=lessons.absent,
-        head=lessons.head,
-        settings=settled(),
-        warm_start=parent.network if parent else None,
-        backbone=weights,
-        hints=beside.hints,
+    result = fit.fit(
+        start,
+        prepared.data,
+        with_time_left(),
         pool=pool,
-        validation=held_out,
-        on_progress=lambda told: report("training", told["step"], told["steps"], f"{told['left_s']:.0f} s left"),
+        validation=prepared.held_out,
+        on_progress=lambda progress: report("training", progress.step, progress.steps, f"{progress.left_s:.0f} s left"),
     )
     report("converting to int8", 0, 0)
-    validation = {int(index) for index in fitted.validation}
-    # What fixes the int8 scales comes from clips that were learnt from, as the weights do.
-    heard = [*(log_mels[i] for i in learnt), *pool.log_mels]
-    int8 = quantization.to_int8(fitted.model, np.concatenate([frontend.patches(log_mel) for log_mel in heard]))
-    card: dict[str, Any] = {
-        "architecture": recipe.arch,
-        "parameters": int(fitted.model.count_params()),
-        "macc": networks.macc(fitted.model),
-        "frontend": frontend.to_dict(),
-        "fingerprint": frontend.fingerprint,
-        "labels": list(lessons.labels),
-        "background": lessons.background,
-        "several_labels_clips": lessons.several,
-        "assumed_absent": list(lessons.assumed_absent),
-        "clip_rule": fitted.rule.to_dict(),
-        "labels_seen": len(lessons.clips),
-        "pool_clips": len(beside.pool),
-        "teacher": _described(recipe.teacher, teacher),
-        "hears_by": {"name": recipe.ear.parent.name, **(_described(recipe.ear) or {})} if recipe.ear else None,
-        "backbone": _described(recipe.backbone) if parent is None else None,
-        "validation_clips": len(validation),
-        "left_out": [*hearing.left_out, *(one for one in beside.hearing.left_out if one not in hearing.left_out)],
-        "seed": recipe.seed,
-        "test_fold": recipe.test_fold,
-        "seconds": round(fitted.seconds, 1),
-        "patches": fitted.patches,
-        "losses": [(told["step"], round(told["loss"], 5)) for told in fitted.history],
-        "budget_s": recipe.budget_s,
-        "parent": parent.id if parent else None,
-        "compared": parent.files.card.get("compared") if parent else state(lessons),
-        "clip_accuracy": None,
-        "int8_clip_accuracy": None,
-        "versions": _versions(),
-    }
-    fitted.model.save(directory / model_folder.KERAS)
-    parts = [(clip, "validation" if i in validation else "train") for i, clip in enumerate(lessons.clips)]
-    parts += [(clip, "pool") for clip in beside.hearing.clips]
-    written = model_folder.write(directory, card=card, int8=int8, seen=parts, parent=parent.files if parent else None)
-    if not validation:
-        return Taught(written, fitted.model)
-    held = sorted(validation)
+    # The int8 scales come from clips that were trained on, as the weights do.
+    frames = [*(prepared.data.frames[i] for i in prepared.train), *pool.frames]
+    patches = np.concatenate([prepared.data.frontend.patches(one) for one in frames])
+    int8 = quantization.to_int8(result.model, patches)
+    card = _make_card(request, parent, prepared, result)
+    return _write(directory, card, int8, result.model, prepared, parent, report)
+
+
+def _prepare(
+    project: Project,
+    training_set: TrainingSet,
+    request: TrainingRequest,
+    parent: Parent | None,
+    settings: fit.TrainingSettings,
+    unlabelled: Sequence[StoredClip],
+    report: Progress,
+) -> _Prepared:
+    """Compute features, choose validation clips and gather unlabelled clips with a teacher's targets."""
+    frontend = request.frontend
+    if frontend != networks.architecture(request.arch).frontend:
+        # It may refuse: better before any features are computed.
+        networks.build(request.arch, len(training_set.labels), frontend, training_set.head)
+    report("computing features", 0, 0)
+    cache = feature_cache_of(project, frontend)
+    features = compute_features(cache, training_set.clips, report=report)
+    training_set = training_set.only(features.clips)
+    if request.validation_groups is None:
+        held_out = choose_validation(training_set, parent, share=settings.validation_share, seed=settings.seed)
+    else:
+        held_out = np.array(
+            [i for i, group in enumerate(training_set.groups) if group in request.validation_groups], np.int64
+        )
+    teacher = _open_teacher(project, request)
+    beside = gather_unlabelled(cache, training_set, held_out, unlabelled, settings, teacher=teacher, report=report)
+    data = TrainingData(
+        frontend,
+        features.log_mels,
+        training_set.present,
+        training_set.absent,
+        training_set.groups,
+        training_set.labels,
+        training_set.head,
+        beside.distillation_targets,
+    )
+    skipped = tuple(dict.fromkeys((*features.skipped, *beside.features.skipped)))
+    train = np.setdiff1d(np.arange(len(data)), held_out)
+    return _Prepared(training_set, data, held_out, train, beside, teacher, skipped)
+
+
+def _open_teacher(project: Project, request: TrainingRequest) -> Teacher | None:
+    if request.teacher is None:
+        return None
+    from labeltool.pretrained.probe import open_model
+
+    model = open_model(request.teacher, request.teacher_tensor, rate_hz=_TEACHER_RATE_HZ, embedding=True)
+    return Teacher(model, project.cache / "teacher")
+
+
+def _seconds_after_training(request: TrainingRequest, prepared: _Prepared, report: Progress) -> float:
+    report("estimating the time after training", 0, 0)
+    data = prepared.data
+    return estimate_seconds_after_training(
+        request.arch,
+        data.frontend,
+        len(data.label_names),
+        data.head,
+        patches_to_check=sum(len(data.frontend.patch_starts(len(data.frames[i]))) for i in prepared.held_out),
+        seed=request.seed,
+    )
+
+
+def _pool_with_targets(
+    start: fit.InitialNetwork, prepared: _Prepared, settings: fit.TrainingSettings, report: Progress
+) -> Pool:
+    """Return the pool with targets: the teacher's, or labels propagated from similar clips."""
+    pool = prepared.unlabelled.pool
+    if not len(pool) or prepared.teacher is not None:
+        return pool
+    report("comparing clips", 0, 0)
+
+    def on_progress(progress: TrainingProgress) -> None:
+        report("training to distinguish clips", progress.step, progress.steps)
+
+    labelled = prepared.data.only(prepared.train)
+    return label_propagation.propagate_labels(start, labelled, pool, settings, on_progress=on_progress)
+
+
+def _make_card(
+    request: TrainingRequest, parent: Parent | None, prepared: _Prepared, result: fit.FitResult
+) -> ModelCard:
+    """Return the model's card, without what `model_folder.write` and the measurement add."""
+    training_set, frontend, teacher = prepared.training_set, prepared.data.frontend, prepared.teacher
+    return ModelCard(
+        architecture=request.arch,
+        parameters=int(result.model.count_params()),
+        macc=networks.macc(result.model),
+        frontend=frontend.to_dict(),
+        fingerprint=frontend.fingerprint,
+        labels=training_set.labels,
+        background=training_set.background,
+        several_labels_clips=training_set.multi_label_clips,
+        assumed_absent=training_set.assumed_absent,
+        clip_rule=result.rule,
+        labels_seen=len(training_set.clips),
+        pool_clips=len(prepared.unlabelled.pool),
+        teacher=_describe_file(request.teacher, fingerprint=teacher.model.fingerprint if teacher else None),
+        embedding_model=_describe_file(
+            request.pretrained, name=request.pretrained.parent.name if request.pretrained else None
+        ),
+        backbone=_describe_file(request.backbone) if parent is None else None,
+        validation_clips=len(result.validation),
+        skipped=prepared.skipped,
+        seed=request.seed,
+        test_fold=request.test_fold,
+        seconds=round(result.seconds, 1),
+        patches=result.patches,
+        losses=tuple((progress.step, round(progress.loss, 5)) for progress in result.history),
+        budget_s=request.budget_s,
+        parent=parent.id if parent else None,
+        compared=parent.files.card.compared if parent else scratch_state(training_set),
+        versions=_versions(),
+    )
+
+
+def _write(
+    directory: Path,
+    card: ModelCard,
+    int8: bytes,
+    network: keras.Model,
+    prepared: _Prepared,
+    parent: Parent | None,
+    report: Progress,
+) -> TrainedModel:
+    """Write the model's folder, and into its card what the validation clips measure."""
+    training_set, held_out = prepared.training_set, sorted(prepared.held_out.tolist())
+    network.save(directory / model_folder.KERAS)
+    validation = set(held_out)
+    parts = [(clip, "validation" if i in validation else "train") for i, clip in enumerate(training_set.clips)]
+    parts += [(clip, "pool") for clip in prepared.unlabelled.features.clips]
+    card = model_folder.write(directory, card=card, int8=int8, seen=parts, parent=parent.files if parent else None)
+    if not held_out:
+        return TrainedModel(card, network)
     measured = measure(
         model_folder.read(directory),
-        [log_mels[i] for i in held],
-        lessons.present[held],
-        lessons.absent[held],
-        names=lessons.labels,
+        [prepared.data.frames[i] for i in held_out],
+        training_set.present[held_out],
+        training_set.absent[held_out],
+        names=training_set.labels,
         report=report,
-        network=fitted.model,
+        network=network,
     )
-    known = written | measured.to_dict()
-    model_folder.write_card(directory, known)
-    return Taught(known, fitted.model)
+    card = replace(card, measured=measured)
+    model_folder.write_card(directory, card)
+    return TrainedModel(card, network)
 
 
-def _opened(recipe: Recipe) -> Ear | None:
-    if recipe.teacher is None:
-        return None
-    from labeltool.pretrained.probe import open_ear
-
-    return open_ear(recipe.teacher, recipe.teacher_tensor, rate_hz=_TEACHERS_RATE_HZ, embedding=True)
-
-
-def _described(path: Path | None, ear: Ear | None = None) -> dict[str, str] | None:
-    """Name a file for the card by what does not tell where it lay, and an ear by all that it hears with."""
-    if path is None:
-        return None
-    return {"file": path.name, "sha256": files.content_hash(path)} | ({"fingerprint": ear.name} if ear else {})
+def _describe_file(path: Path | None, *, name: str | None = None, fingerprint: str | None = None) -> SourceFile | None:
+    return None if path is None else SourceFile(path.name, files.content_hash(path), name, fingerprint)
 
 
 def _versions() -> dict[str, str]:

@@ -1,0 +1,97 @@
+"""Training patches of log-mels: cropped, stretched, shifted, mixed and masked, all on mel powers.
+
+Powers add as the sounds would.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labeltool.audio.frontend import LogMelFrontend
+from labeltool.training.augment import (
+    RESPONSE_KNOTS,
+    Augmentation,
+    MixtureSampler,
+    SampledClips,
+    cumulative_probabilities,
+    random_responses_db,
+)
+from labeltool.type_aliases import Float32, Float64, Int64
+
+
+class LogMelSampler:
+    """`PatchSampler` for a `LogMelFrontend`.
+
+    Parameters
+    ----------
+    clips
+        The clips to draw from.
+    augmentation
+        Its strength.
+    rng
+        Source of all randomness: same seed, same patches.
+    """
+
+    def __init__(self, clips: SampledClips, augmentation: Augmentation, rng: np.random.Generator) -> None:
+        if not isinstance(clips.frontend, LogMelFrontend):
+            raise TypeError("other frontends have samplers of their own")
+        self.clips, self._frontend, self._augmentation, self._rng = clips, clips.frontend, augmentation, rng
+        self._power = self._frontend.power_of_log(np.concatenate(list(clips.frames)))
+        probabilities = [self._start_probabilities(log_mel) for log_mel in clips.frames]
+        self._mixtures = MixtureSampler(clips, probabilities, augmentation, rng)
+
+    def batch(self, n: int) -> tuple[Float32, Float32]:
+        """Draw patches, as `PatchSampler` has it."""
+        frontend = self._frontend
+        power, targets = self._mixtures.draw(n, self._crops, self._mix)
+        places = np.linspace(0.0, RESPONSE_KNOTS - 1, frontend.n_features)
+        gains = 10.0 ** (random_responses_db(n, places, self._augmentation, self._rng) / 10.0)
+        power *= np.asarray(gains, dtype=np.float32)[:, None, :]
+        patches = frontend.normalise(np.ascontiguousarray(frontend.log_of_power(power).transpose(0, 2, 1)))
+        self._mask(patches)
+        return patches, targets
+
+    def _start_probabilities(self, log_mel: Float32) -> Float64:
+        sums = np.concatenate([[0.0], np.cumsum(log_mel.mean(axis=1, dtype=np.float64))])
+        duration = self._frontend.patch_frames
+        loudness_db = (sums[duration:] - sums[:-duration]) / duration * self._frontend.scale_db
+        return cumulative_probabilities(loudness_db, self._augmentation)
+
+    def _crops(self, clips: Int64, starts: Int64) -> Float32:
+        """Cut one crop from each clip, stretched and shifted: `(n, frames, mels)` mel powers."""
+        rng, strength, frontend = self._rng, self._augmentation, self._frontend
+        n, duration = len(clips), frontend.patch_frames
+        speed = (1.0 + strength.stretch) ** rng.uniform(-1.0, 1.0, n)
+        steps = (np.arange(duration) - duration / 2)[None, :] * speed[:, None] + duration / 2
+        last = self._mixtures.length[clips][:, None] - 1
+        frames = np.clip(np.rint(starts[:, None] + steps).astype(np.int64), 0, last)
+        shift = rng.integers(-strength.shift_bands, strength.shift_bands + 1, n)
+        bands = np.clip(np.arange(frontend.n_features)[None, :] + shift[:, None], 0, frontend.n_features - 1)
+        rows = frames + self._mixtures.first[clips][:, None]
+        return np.asarray(self._power[rows[:, :, None], bands[:, None, :]])
+
+    def _mix(self, one: Float32, other: Float32, ratio: Float32) -> Float32:
+        """Mix crops `(n, frames, mels)`, with `ratio` as the first one's share of the perceived amplitude.
+
+        Both are brought to one level first, then the mixture to a level between theirs (Tokozume et al., section 3.2).
+        """
+        # A crop below the frontend's floor is silence: brought to the other's level it would be noise.
+        floor = np.float32(self._frontend.floor)
+        levels = [np.maximum(crop.mean(axis=(1, 2), dtype=np.float32), floor) for crop in (one, other)]
+        share, rest = np.square(ratio), np.square(1 - ratio)
+        target = levels[0] ** ratio * levels[1] ** (1 - ratio) / (share + rest)
+        gain_one, gain_other = share * target / levels[0], rest * target / levels[1]
+        return np.asarray(gain_one[:, None, None] * one + gain_other[:, None, None] * other, np.float32)
+
+    def _mask(self, patches: Float32) -> None:
+        """Blank a band and a stretch of frames in some patches, with the patch's mean."""
+        strength, rng = self._augmentation, self._rng
+        for place in np.flatnonzero(rng.random(len(patches)) < strength.mask_share):
+            _blank(patches[place], strength.mask_bands, rng)
+            _blank(patches[place].T, strength.mask_frames, rng)
+
+
+def _blank(patch: Float32, widest: int, rng: np.random.Generator) -> None:
+    width = int(rng.integers(0, widest + 1))
+    first = int(rng.integers(0, len(patch) - width + 1))
+    patch[first : first + width] = patch.mean()
