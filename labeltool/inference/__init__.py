@@ -1,4 +1,4 @@
-"""Trained and pretrained models at work: clip scores and features, detection in long recordings, transcription.
+"""Trained and pretrained models applied to sound: clip scores, classification, event detection, transcription.
 
 Uses networks, pretrained, the store and audio; trains nothing.
 """

@@ -1,8 +1,9 @@
-"""What is heard in a file: by a model of one's own, int8, as the chip would hear it, or by a borrowed ear."""
+"""Classify sound files: by a project's int8 model, computed as on the MCU, or by a pretrained model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,62 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.audio import files as audio_files
-from labeltool.audio.feature_cache import Framer
+from labeltool.audio.feature_cache import FrameFunction
 from labeltool.audio.windows import Windows
 from labeltool.inference import scoring, window_scorers
 from labeltool.networks import heads, model_folder, postprocessing
-from labeltool.pretrained.embedding_frontend import framer
-from labeltool.pretrained.model import Ear
+from labeltool.pretrained.embedding_frames import frame_function
+from labeltool.pretrained.model import PretrainedModel
 from labeltool.project import Project
 from labeltool.type_aliases import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScore:
+    """A label, its index among the network's outputs, and its score, 0 to 1."""
+
+    label: str
+    index: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class WindowScores:
+    """A window the network scores at once, seconds of the file, with its most probable label."""
+
+    start_s: float
+    end_s: float
+    label: str
+    index: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifiedFile:
+    """The scores of one file.
+
+    Attributes
+    ----------
+    predicted
+        The labels that reach the model's threshold, without the background; None for a pretrained model, which has no
+        calibrated threshold.
+    scores
+        The most probable labels, the first first: by the model's clip rule; for a pretrained model the mean over the
+        windows that hold any sound, so that digital silence has no scores.
+    """
+
+    file: str
+    predicted: tuple[str, ...] | None
+    scores: tuple[LabelScore, ...]
+    windows: tuple[WindowScores, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifyResult:
+    """What `classify` returns; `model` is the model's id or name."""
+
+    model: str
+    files: tuple[ClassifiedFile, ...]
 
 
 def classify(
@@ -28,24 +77,15 @@ def classify(
     files: list[str],
     model: str | None = None,
     top: int = 3,
-) -> dict[str, Any]:
-    """Say what is heard in sound files; a task of the worker.
+) -> ClassifyResult:
+    """Classify sound files; a task of the worker.
 
     Parameters
     ----------
     model
-        A model's id, a model's or an int8 export's folder, an ear's name or file; default the project's newest model.
+        As `window_scorers.choose_model` takes it.
     top
-        So many labels for each file.
-
-    Returns
-    -------
-    dict
-        `{"model", "files": [{"file", "scores": [{"label", "index", "score"}], "windows": [{"start_s", "end_s", "label",
-        "index", "score"}]}]}`; `index` is the network's output, a window is what it hears at once. A file's scores are
-        by the model's own rule; an ear's are the means of its windows, of which those without any sound are left out,
-        so that in digital silence nothing is told. For a model there is `heard` too, labels: empty where nothing
-        reaches its threshold or its background is the likeliest.
+        Number of labels for each file.
 
     Raises
     ------
@@ -53,70 +93,75 @@ def classify(
         When a file cannot be read, or there is no such model.
     """
     for file in files:
-        audio_files.describe(Path(file))  # a wrong name is said before the model is loaded
-    chosen = window_scorers.choose(project, model)
-    listen = _listener(chosen)
-    told = []
+        audio_files.describe(Path(file))  # a wrong name is reported before the model is loaded
+    choice = window_scorers.choose_model(project, model)
+    classify_file = _file_classifier(choice)
+    classified = []
     for done, file in enumerate(files):
-        report("listening", done, len(files), Path(file).name)
-        told.append({"file": file, **listen(file, top)})
-    return {"model": chosen.name, "files": told}
+        report("classifying", done, len(files), Path(file).name)
+        classified.append(classify_file(file, top))
+    return ClassifyResult(choice.name, tuple(classified))
 
 
-def _listener(chosen: window_scorers.Chosen) -> Callable[[str, int], dict[str, Any]]:
-    if chosen.own:
-        ours = model_folder.read(chosen.path)
-        frames = framer(ours.frontend, chosen.shelves, ours.ear)
-        return partial(_own, ours, frames, scoring.int8_predictor(ours))
-    return partial(_borrowed, window_scorers.open_with_classes(chosen.path))
+def _file_classifier(choice: window_scorers.ModelChoice) -> Callable[[str, int], ClassifiedFile]:
+    if choice.is_own:
+        model_files = model_folder.read(choice.path)
+        frames = frame_function(model_files.frontend, choice.model_folders, model_files.pretrained)
+        return partial(_by_own_model, model_files, frames, scoring.int8_predictor(model_files))
+    return partial(_by_pretrained, window_scorers.open_with_classes(choice.path))
 
 
-def _own(
-    files: model_folder.ModelFiles, frames: Framer, predict: scoring.Predictor, file: str, top: int
-) -> dict[str, Any]:
-    frontend = files.frontend
-    scored, loudness_db = [], []
-    heard = window_scorers.patches_of(frontend, file)
-    for first, count in heard.blocks():
-        log_mel = frames(heard.read(first, count))
-        scored.append(predict(frontend.patches(log_mel)))
+def _by_own_model(
+    model_files: model_folder.ModelFiles, frames: FrameFunction, predict: scoring.Predictor, file: str, top: int
+) -> ClassifiedFile:
+    frontend, rule = model_files.frontend, model_files.rule
+    patch_scores, loudness_db = [], []
+    windows = window_scorers.patch_windows(frontend, file)
+    for first, count in windows.blocks():
+        log_mel = frames(windows.read(first, count))
+        patch_scores.append(predict(frontend.patches(log_mel)))
         loudness_db.append(frontend.loudness_db(log_mel))
-    patches = np.concatenate(scored)
-    probabilities = postprocessing.clip_scores(patches, np.concatenate(loudness_db), files.rule)
-    said = heads.said(probabilities[None], files.rule.head, files.rule.threshold)[0]
-    said &= probabilities >= files.rule.threshold
-    return {
-        "heard": [label for label, one in zip(files.labels, said, strict=True) if one and label != files.background],
-        "scores": _best(files.labels, probabilities, top),
-        "windows": [
-            _window(files.labels, scores, start_s := number * frontend.patch_hop_s, start_s + frontend.patch_s)
+    patches = np.concatenate(patch_scores)
+    probabilities = postprocessing.clip_scores(patches, np.concatenate(loudness_db), rule)
+    predicted = heads.decide(probabilities[None], rule.head, rule.threshold)[0] & (probabilities >= rule.threshold)
+    labels = model_files.labels
+    return ClassifiedFile(
+        file,
+        tuple(labels[index] for index in np.flatnonzero(predicted) if labels[index] != model_files.background),
+        _top_scores(labels, probabilities, top),
+        tuple(
+            _window_scores(labels, scores, start_s := number * frontend.patch_hop_s, start_s + frontend.patch_s)
             for number, scores in enumerate(patches)
-        ],
-    }
+        ),
+    )
 
 
-def _borrowed(ear: Ear, file: str, top: int) -> dict[str, Any]:
-    card = ear.card
-    # Thousands of scores a window: only their sum and the best are kept.
-    total, told = np.zeros(len(card.classes), np.float64), []
-    heard = Windows.of(file, card.rate_hz, card.window)
-    for first, pcm in heard:
+def _by_pretrained(pretrained: PretrainedModel, file: str, top: int) -> ClassifiedFile:
+    card = pretrained.card
+    # Thousands of scores a window: only their sum and the highest are kept.
+    total, scored = np.zeros(len(card.classes), np.float64), []
+    windows = Windows.of(file, card.rate_hz, card.window)
+    for first, pcm in windows:
         if pcm.any():
-            scores = ear.probabilities(pcm)
+            scores = pretrained.probabilities(pcm)
             total += scores
-            end_s = min((first + card.window) / card.rate_hz, heard.duration_s)
-            told.append(_window(card.classes, scores, first / card.rate_hz, end_s))
-    return {"scores": _best(card.classes, total / len(told), top) if told else [], "windows": told}
+            end_s = min((first + card.window) / card.rate_hz, windows.duration_s)
+            scored.append(_window_scores(card.classes, scores, first / card.rate_hz, end_s))
+    best = _top_scores(card.classes, total / len(scored), top) if scored else ()
+    return ClassifiedFile(file, None, best, tuple(scored))
 
 
-def _best(labels: Sequence[str], probabilities: npt.NDArray[Any], top: int) -> list[dict[str, Any]]:
-    return [_score(labels, probabilities, int(index)) for index in probabilities.argsort()[::-1][:top]]
+def _top_scores(labels: Sequence[str], probabilities: npt.NDArray[Any], top: int) -> tuple[LabelScore, ...]:
+    return tuple(
+        LabelScore(labels[index], index, _rounded(probabilities[index]))
+        for index in probabilities.argsort()[::-1][:top].tolist()
+    )
 
 
-def _window(labels: Sequence[str], scores: npt.NDArray[Any], start_s: float, end_s: float) -> dict[str, Any]:
-    best = _score(labels, scores, int(scores.argmax()))
-    return {"start_s": round(start_s, 4), "end_s": round(end_s, 4), **best}
+def _window_scores(labels: Sequence[str], scores: npt.NDArray[Any], start_s: float, end_s: float) -> WindowScores:
+    best = int(scores.argmax())
+    return WindowScores(round(start_s, 4), round(end_s, 4), labels[best], best, _rounded(scores[best]))
 
 
-def _score(labels: Sequence[str], probabilities: npt.NDArray[Any], index: int) -> dict[str, Any]:
-    return {"label": labels[index], "index": index, "score": round(float(probabilities[index]), 4)}
+def _rounded(score: Any) -> float:
+    return round(float(score), 4)

@@ -1,4 +1,4 @@
-"""The clips that can be heard, and a word on those that cannot."""
+"""Features of stored clips, from the cache or computed, with the files that could not be read."""
 
 from __future__ import annotations
 
@@ -8,65 +8,78 @@ from dataclasses import dataclass
 
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import Frontend
-from labeltool.errors import files_of
-from labeltool.pretrained.embedding_frontend import framer
+from labeltool.errors import SkippedFile, skipped_files
+from labeltool.pretrained.embedding_frames import frame_function
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
-    """Clips with their frames, (frames, columns) float32 each; `left_out` says which files failed and why."""
+class ClipFeatures:
+    """Clips with their features.
+
+    Attributes
+    ----------
+    log_mels : (frames, columns) float32 each
+        One array a clip.
+    skipped
+        `{"file", "reason"}` of each file that could not be read; its clips are not among `clips`.
+    """
 
     clips: list[StoredClip]
     log_mels: list[Float32]
-    left_out: list[dict[str, str]]
+    skipped: tuple[SkippedFile, ...]
 
 
-def cache_of(project: Project, frontend: Frontend, called: str = "") -> FeatureCache:
-    """Return the project's cache of a frontend's frames.
+def feature_cache_of(project: Project, frontend: Frontend, pretrained_name: str = "") -> FeatureCache:
+    """Return the project's feature cache of a frontend.
 
     Parameters
     ----------
-    called
-        What the ear was called that makes them, where one does and that is known.
+    pretrained_name
+        Name of the pretrained model that computes the frontend's embeddings, where it is known.
 
     Raises
     ------
     LabeltoolError
-        When an ear is to make them that the project does not have.
+        When the frontend needs a pretrained model that the project does not have.
     """
-    return FeatureCache(project.cache / "features", frontend, framer(frontend, [project.models], called))
+    return FeatureCache(
+        project.cache / "features", frontend, frame_function(frontend, [project.models], pretrained_name)
+    )
 
 
-def hear(cache: FeatureCache, wanted: Sequence[StoredClip], *, report: Progress, need: bool = True) -> Hearing:
-    """Compute what the cache lacks and return the clips that can be heard.
+def compute_features(
+    cache: FeatureCache, clips: Sequence[StoredClip], *, report: Progress, require_any: bool = True
+) -> ClipFeatures:
+    """Compute what the cache lacks and return the features of all clips that can be read.
 
     Parameters
     ----------
-    need
-        Whether to fail when there is none.
+    require_any
+        Whether to fail when clips were given and none can be read.
 
     Raises
     ------
     LabeltoolError
-        The first file's reason, when clips were wanted and none can be heard.
+        The first file's error, with `require_any`.
     """
-    failed = cache.compute(wanted, progress=lambda done, total: report("listening", done, total))
-    heard = [clip for clip in wanted if clip.key not in failed]
-    if need and failed and not heard:
+    failed = cache.compute(clips, progress=lambda done, total: report("computing features", done, total))
+    readable = [clip for clip in clips if clip.key not in failed]
+    if require_any and failed and not readable:
         raise next(iter(failed.values()))
-    return Hearing(heard, [cache.log_mel(clip) for clip in heard], files_of(failed.values()))
+    return ClipFeatures(readable, [cache.log_mel(clip) for clip in readable], skipped_files(failed.values()))
 
 
-def some_of(wanted: Sequence[StoredClip], most: int, *, seed: int) -> list[StoredClip]:
-    """Draw so many clips at most, in their order.
+def draw_clips(clips: Sequence[StoredClip], max_clips: int, *, seed: int) -> list[StoredClip]:
+    """Draw at most `max_clips` clips, kept in their order.
 
-    A clip's name decides, not its place: what was heard for one model serves the next, however much was answered since.
+    The draw depends on each clip's key alone, so that features computed for one model serve the next, however many
+    clips were labelled in between.
     """
-    if len(wanted) <= most:
-        return list(wanted)
-    marks = {clip.id: hashlib.sha256(f"{seed} {clip.key}".encode()).digest() for clip in wanted}
-    drawn = set(sorted(marks, key=marks.__getitem__)[:most])
-    return [clip for clip in wanted if clip.id in drawn]
+    if len(clips) <= max_clips:
+        return list(clips)
+    digests = {clip.id: hashlib.sha256(f"{seed} {clip.key}".encode()).digest() for clip in clips}
+    drawn = set(sorted(digests, key=digests.__getitem__)[:max_clips])
+    return [clip for clip in clips if clip.id in drawn]

@@ -1,35 +1,106 @@
-"""What is heard where in recordings of hours, and the spans that a project's room then shows as suggestions."""
+"""Detect sound events in recordings of any length; those in a project's recordings become its suggestions."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from labeltool.audio import files as audio_files
+from labeltool.audio.files import AudioFile
 from labeltool.errors import LabeltoolError
 from labeltool.inference import window_scorers
-from labeltool.inference.events import Rules, find_events
+from labeltool.inference.events import EventRules, find_events
 from labeltool.inference.scan import Scan
-from labeltool.inference.window_scorers import Borrowed, Chosen, Listener
+from labeltool.inference.window_scorers import ModelChoice, PretrainedScorer, WindowScorer
 from labeltool.pretrained import class_mapping, registry
-from labeltool.pretrained.class_mapping import Mapped
+from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.project import Project
 from labeltool.records import Event
 from labeltool.store import clips, models, recordings, spans
 from labeltool.type_aliases import Float32, Progress
 
 _FOLDER = "detect"
+_NAMED_IN_ERROR = 12
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Labels, the listener's outputs that speak for each, and what their scores must reach."""
+class DetectOptions:
+    """How events are detected.
 
-    mapping: Sequence[Mapped]
+    Attributes
+    ----------
+    threshold
+        Score that an event of any label must reach, 0 to 1; None: the model's own, 0.2 for a pretrained model.
+    thresholds
+        The same for single labels, by name.
+    rules
+        How windows become events.
+    cache
+        Folder where the scores of windows are kept; None: the project's cache.
+    processes
+        As `Scan.run` takes it.
+    """
+
+    threshold: float | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    rules: EventRules = field(default_factory=EventRules)
+    cache: str | None = None
+    processes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedFile:
+    """The events of one recording.
+
+    Attributes
+    ----------
+    seconds
+        Duration of the recording.
+    scoring_s
+        Time that scoring it took, seconds.
+    suggestions
+        Number of suggestions in the project that come from these events; None where the recording or the model is not
+        the project's.
+    spans
+        The events, by start.
+    """
+
+    file: str
+    seconds: float
+    scoring_s: float
+    suggestions: int | None
+    spans: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DetectResult:
+    """What `detect` returns.
+
+    Attributes
+    ----------
+    model
+        Its id or name.
+    labels
+        The threshold of each label.
+    mapped
+        Number of the project's labels that classes of a pretrained model are mapped to; with 0 all its classes are
+        detected under their own names. None for a model of one's own, and in a project without labels.
+    """
+
+    model: str
+    labels: dict[str, float]
+    mapped: int | None
+    files: tuple[DetectedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """The labels to detect: the classes of the scorer mapped to each, and its threshold."""
+
+    mapping: Sequence[LabelMapping]
     thresholds: Sequence[float]
     mapped: int | None
 
@@ -37,8 +108,9 @@ class _Wanted:
     def labels(self) -> list[str]:
         return [one.label for one in self.mapping]
 
-    def of(self, scores: Iterator[Float32]) -> Iterator[Float32]:
-        return (class_mapping.shares(block, self.mapping) for block in scores)
+    def scores(self, class_scores: Iterator[Float32]) -> Iterator[Float32]:
+        """Turn blocks of (windows, classes) into blocks of (windows, labels)."""
+        return (class_mapping.label_scores(block, self.mapping) for block in class_scores)
 
 
 def detect(
@@ -47,123 +119,104 @@ def detect(
     report: Progress,
     files: list[str],
     model: str | None = None,
-    threshold: float | None = None,
-    thresholds: Mapping[str, float] | None = None,
-    rules: Mapping[str, float] | None = None,
-    cache: str | None = None,
-    processes: int | None = None,
-) -> dict[str, Any]:
-    """Find what is heard in long recordings; a task of the worker.
+    options: DetectOptions = DetectOptions(),
+) -> DetectResult:
+    """Detect sound events in recordings; a task of the worker.
 
-    What it finds in a recording of the project becomes that model's suggestions there, in place of its earlier ones and
-    those of the networks before it.
+    The events of a recording of the project become the model's suggestions there, in place of its earlier ones and of
+    those by older networks.
 
     Parameters
     ----------
     model
-        As `listening.choose` takes it.
-    threshold, thresholds
-        What a score must reach, for every label and for some by name; default the model's own, for an ear 0.2.
-    rules
-        Fields of `events.Rules` that differ from the default.
-    cache
-        Where scores are kept; default the project's cache.
-    processes
-        See `Scan.run`.
-
-    Returns
-    -------
-    dict
-        `{"model", "labels": {label: threshold}, "mapped", "files": [{"file", "seconds", "listened_s", "suggestions",
-        "spans": [{"label", "start_s", "end_s", "probability"}]}]}`; `listened_s` is how long it took, `suggestions` how
-        many the project now has of them, None where the recording or the model is not the project's. `mapped` is how
-        many of the project's labels an ear's classes stand for: of 0 all its classes are told; None where that is no
-        question.
+        As `window_scorers.choose_model` takes it.
 
     Raises
     ------
     LabeltoolError
-        When a file cannot be read, there is no such model or label, or scores cannot be kept.
+        When a file cannot be read, there is no such model or label, or scores cannot be written.
     """
-    sounds = [audio_files.describe(Path(file)) for file in files]  # a wrong name is said before the model is loaded
-    chosen = window_scorers.choose(project, model)
-    hears = window_scorers.listener(chosen)
-    wanted = _wanted(project, hears, threshold, thresholds or {})
-    folder = Path(cache) if cache else _cache(project)
-    told = []
+    sounds = [audio_files.describe(Path(file)) for file in files]  # a wrong name is reported before the model is loaded
+    choice = window_scorers.choose_model(project, model)
+    scorer = window_scorers.window_scorer(choice)
+    targets = _targets(project, scorer, options)
+    folder = Path(options.cache) if options.cache else _default_cache(project)
+    detected = []
     for file, sound in zip(files, sounds, strict=True):
-        scan = Scan.of(chosen, hears, Path(sound.path), sound.sha256, folder)
+        scan = Scan.of(choice, scorer, Path(sound.path), sound.sha256, folder)
         began = time.monotonic()
-        scan.run(hears, partial(_tell, report, Path(file).name), processes=processes)
-        found = find_events(
-            wanted.of(scan.scores()),
-            wanted.labels,
-            wanted.thresholds,
-            Rules(**(rules or {})),
-            hop_s=scan.windows.hop / scan.windows.rate_hz,
-            deep=scan.windows.deep,
-            duration_s=sound.duration_s,
-        )
-        told.append(
-            {
-                "file": file,
-                "seconds": round(sound.duration_s, 3),
-                "listened_s": round(time.monotonic() - began, 3),
-                "suggestions": _suggest(project, chosen, sound.sha256, found),
-                "spans": [asdict(event) for event in found],
-            }
-        )
-    return {
-        "model": chosen.name,
-        "labels": dict(zip(wanted.labels, wanted.thresholds, strict=True)),
-        "mapped": wanted.mapped,
-        "files": told,
-    }
+        scan.run(scorer, partial(_report_seconds, report, Path(file).name), processes=options.processes)
+        events = _events(scan, sound, targets, options.rules)
+        scoring_s = round(time.monotonic() - began, 3)
+        suggestions = _replace_suggestions(project, choice, sound.sha256, events)
+        detected.append(DetectedFile(file, round(sound.duration_s, 3), scoring_s, suggestions, tuple(events)))
+    thresholds = dict(zip(targets.labels, targets.thresholds, strict=True))
+    return DetectResult(choice.name, thresholds, targets.mapped, tuple(detected))
 
 
-def _tell(report: Progress, name: str, done_s: int, total_s: int) -> None:
-    report("listening", done_s, total_s, f"seconds of {name}")
+def _events(scan: Scan, sound: AudioFile, targets: _Targets, rules: EventRules) -> list[Event]:
+    return find_events(
+        targets.scores(scan.scores()),
+        targets.labels,
+        targets.thresholds,
+        rules,
+        hop_s=scan.windows.hop / scan.windows.rate_hz,
+        overlap=scan.windows.deep,
+        duration_s=sound.duration_s,
+    )
 
 
-def _cache(project: Project | None) -> Path:
-    assert project is not None, "without a project the caller says where"
+def _report_seconds(report: Progress, name: str, done_s: int, total_s: int) -> None:
+    report("scoring", done_s, total_s, f"seconds of {name}")
+
+
+def _default_cache(project: Project | None) -> Path:
+    assert project is not None, "without a project the caller names a folder"
     return project.cache / _FOLDER
 
 
-def _wanted(project: Project | None, hears: Listener, threshold: float | None, by_name: Mapping[str, float]) -> _Wanted:
-    today: dict[str, str] = {}
+def _targets(project: Project | None, scorer: WindowScorer, options: DetectOptions) -> _Targets:
+    current_names: dict[str, str] = {}
     labels: list[str] = []
     if project is not None:
         with project.open_store() as store:
-            today, labels = clips.names_today(store), clips.label_names(store)
-    told: list[Mapped] = []
+            current_names, labels = clips.current_names(store), clips.label_names(store)
+    mapping: list[LabelMapping] = []
     mapped: int | None = None
-    if isinstance(hears, Borrowed) and labels:
-        told = [one for one in class_mapping.mapped(hears.folder, hears.labels, labels) if one.classes]
-        mapped = len(told)
-    if not told:
-        places: dict[str, list[int]] = {}
-        for place, name in enumerate(hears.labels):
-            if name != hears.background:
-                places.setdefault(today.get(name, name), []).append(place)
-        told = [Mapped(name, tuple(those), "by name") for name, those in places.items()]
-    unknown = [name for name in by_name if name not in {one.label for one in told}]
+    if isinstance(scorer, PretrainedScorer) and labels:
+        mapping = [one for one in class_mapping.map_labels(scorer.folder, scorer.labels, labels) if one.classes]
+        mapped = len(mapping)
+    mapping = mapping or _own_classes(scorer, current_names)
+    unknown = options.thresholds.keys() - {one.label for one in mapping}
     if unknown:
-        known = ", ".join(one.label for one in told[:12]) + (", ..." if len(told) > 12 else "")
-        raise LabeltoolError(f"the model tells of no label {unknown[0]!r}", remedy=f"of these it does: {known}")
-    usual = hears.threshold if threshold is None else threshold
-    return _Wanted(told, [by_name.get(one.label, usual) for one in told], mapped)
+        names = ", ".join(one.label for one in mapping[:_NAMED_IN_ERROR])
+        more = ", ..." if len(mapping) > _NAMED_IN_ERROR else ""
+        first = next(name for name in options.thresholds if name in unknown)
+        raise LabeltoolError(f"the model has no label {first!r}", remedy=f"its labels: {names}{more}")
+    default = scorer.threshold if options.threshold is None else options.threshold
+    return _Targets(mapping, [options.thresholds.get(one.label, default) for one in mapping], mapped)
 
 
-def _suggest(project: Project | None, chosen: Chosen, sha256: str, found: Sequence[Event]) -> int | None:
-    """Write events down as suggestions of spans; None where the recording or the model is not the project's."""
+def _own_classes(scorer: WindowScorer, current_names: Mapping[str, str]) -> list[LabelMapping]:
+    """Map the scorer's classes to themselves, by the labels' current names."""
+    outputs: dict[str, list[int]] = {}
+    for output, name in enumerate(scorer.labels):
+        if name != scorer.background:
+            outputs.setdefault(current_names.get(name, name), []).append(output)
+    return [LabelMapping(name, tuple(those), "by name") for name, those in outputs.items()]
+
+
+def _replace_suggestions(
+    project: Project | None, choice: ModelChoice, sha256: str, events: Sequence[Event]
+) -> int | None:
+    """Store events as suggestions of regions; None where the recording or the model is not the project's."""
     if project is None:
         return None
     with project.open_store() as store:
         recording = recordings.by_content(store, sha256)
-        model_id = chosen.model_id
-        if recording is not None and model_id is None and chosen.name in registry.names(project):
-            model_id = models.finder(store, chosen.name)
+        model_id = choice.model_id
+        if recording is not None and model_id is None and choice.name in registry.names(project):
+            model_id = models.detection_model_id(store, choice.name)
         if recording is None or model_id is None:
             return None
-        return spans.replace_held(store, recording, model_id, found)
+        return spans.replace_detections(store, recording, model_id, events)

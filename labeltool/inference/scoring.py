@@ -1,4 +1,4 @@
-"""What a model holds of clips: patches in, one answer a clip, the same way for every command and precision."""
+"""Clip scores by a trained model: one row of probabilities a clip, computed the same way for every command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CLIPS_AT_ONCE = 64
 
 
 class Predictor(Protocol):
-    """Something that maps patches, (n, mels, frames) float32, to probabilities, (n, labels) float32."""
+    """A function from patches, (n, mels, frames) float32, to probabilities, (n, labels) float32."""
 
     def __call__(self, patches: Float32, /) -> Float32:
         """Predict."""
@@ -28,31 +28,31 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ClipScore:
-    """Probabilities: a clip's, (labels,) float32, calibrated; its patches', (patches, labels) float32, as they came."""
+    """Probabilities of a clip, (labels,) float32, calibrated, and of its patches, (patches, labels) float32, raw."""
 
     probabilities: Float32
     patches: Float32
 
 
 def float_predictor(files: ModelFiles, network: keras.Model | None = None) -> Predictor:
-    """Return a model's float network, loaded unless it is at hand."""
+    """Return the predictor of a model's float network, which is loaded unless it is given."""
     return partial(networks_predict.predict, network or networks.load(files.directory / KERAS))
 
 
 def int8_predictor(files: ModelFiles, *, fast: bool = False) -> Predictor:
-    """Load a model's int8 network, computed bit for bit as the chip's reference kernels do; `fast`: nearly so."""
+    """Load a model's int8 network, computed bit for bit as on the MCU; with `fast`, by kernels that differ slightly."""
     from labeltool.networks.quantization import Int8Model
 
     return Int8Model(files.int8, fast=fast).predict
 
 
 def score_clips(files: ModelFiles, predict: Predictor, log_mels: Sequence[Float32]) -> Iterator[ClipScore]:
-    """Yield each clip's answer.
+    """Yield the score of each clip.
 
     Parameters
     ----------
-    log_mels
-        Each (frames, mels) float32, of at least one patch.
+    log_mels : (frames, mels) float32 each
+        One array a clip, of at least one patch.
     """
     for first in range(0, len(log_mels), _CLIPS_AT_ONCE):
         batch = log_mels[first : first + _CLIPS_AT_ONCE]

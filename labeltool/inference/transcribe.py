@@ -1,30 +1,98 @@
-"""What is said in the clips that are speech, written down clip by clip: what was interrupted goes on."""
+"""Transcribe the clips of a project that are speech, clip by clip; an interrupted run goes on where it stopped."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from labeltool.audio import files
-from labeltool.errors import LabeltoolError, files_of
-from labeltool.inference.whisper import HOW_TO_GET, RATE_HZ, Asked, Said, SpeechModel, SpeechModelError
+from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
+from labeltool.inference.whisper import (
+    HOW_TO_GET_A_MODEL,
+    RATE_HZ,
+    DecodingOptions,
+    SpeechModel,
+    SpeechModelError,
+    Transcription,
+)
 from labeltool.project import Project
 from labeltool.records import Segment, StoredClip, Transcript, Word
 from labeltool.store import Store, clips, recordings, transcripts
-from labeltool.store.models import under_todays_names
-from labeltool.store.spans import SUGGESTED_FROM
+from labeltool.store.models import by_current_names
+from labeltool.store.spans import MIN_SUGGESTED_PROBABILITY
 from labeltool.type_aliases import Float32, Progress
 
-# A clip of hours is heard in stretches of this length at most, so that it fits into memory.
+# A long clip is transcribed in stretches of at most this length, so that it fits into memory.
 _STRETCH_S = 600.0
 _CUT_WITHIN_S = 30.0  # and is cut at the quietest moment of a stretch's last seconds, so that no word is
 _MOMENT_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeOptions:
+    """Which clips to transcribe, and how.
+
+    Attributes
+    ----------
+    clips
+        Ids of clips, or the files whose clips are meant; empty: the clips that are speech, by label or suggestion.
+    labels
+        The labels that count as speech, in any case; empty: those of the settings.
+    every_clip
+        Transcribe every clip of the project.
+    overwrite
+        Transcribe clips again whose transcript was made by another model or with other options.
+    language
+        Spoken language, as a code such as `en`; None: the settings', else the model detects it.
+    words, vad
+        As in `DecodingOptions`.
+    """
+
+    clips: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    every_clip: bool = False
+    overwrite: bool = False
+    language: str | None = None
+    words: bool = False
+    vad: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeResult:
+    """What `transcribe` returns.
+
+    Attributes
+    ----------
+    model, model_sha256
+        The speech model's name, and the hash of its weights.
+    clips
+        Number of clips that were selected.
+    transcribed, kept
+        Of these, how many were transcribed, and how many kept the transcript they had.
+    silent
+        Of the transcribed clips, how many hold no speech.
+    audio_s
+        Total duration of the transcribed clips, seconds.
+    seconds
+        Time it took.
+    skipped
+        `{"file", "reason"}` of each file that could not be read.
+    """
+
+    model: str
+    model_sha256: str
+    clips: int
+    transcribed: int
+    kept: int
+    silent: int
+    audio_s: float
+    seconds: float
+    skipped: tuple[SkippedFile, ...]
 
 
 def transcribe(
@@ -32,117 +100,85 @@ def transcribe(
     *,
     report: Progress,
     model: str | None,
-    named: Sequence[str] = (),
-    labels: Sequence[str] = (),
-    everything: bool = False,
-    again: bool = False,
-    language: str | None = None,
-    words: bool = False,
-    voices_only: bool = True,
-) -> dict[str, Any]:
-    """Write down what is said; a task of the worker.
+    options: TranscribeOptions = TranscribeOptions(),
+) -> TranscribeResult:
+    """Transcribe clips; a task of the worker.
 
-    A clip that has a transcript keeps it. With `again`, one that another model made, or that was asked for otherwise,
-    is made anew and put in its place; what this model made, asked the same, would be the same. Each transcript is on
-    the disk before the next clip is heard.
+    A clip that has a transcript keeps it, but for `TranscribeOptions.overwrite`. Each transcript is on the disk before
+    the next clip is read.
 
     Parameters
     ----------
     model
-        The model's folder; None is the settings'.
-    named
-        Clips by id, or the files whose clips they are; none: those that are speech, by label or suggestion.
-    labels
-        What counts as speech, whatever the case; none: what the settings say.
-    everything
-        Every clip of the project.
-    language
-        None is the settings'; where they tell none, the model finds out.
-    words, voices_only
-        See `speech.Asked`.
-
-    Returns
-    -------
-    dict
-        `{"model", "model_sha256", "clips", "transcribed", "kept", "silent", "heard_s", "seconds", "left_out"}`: how
-        many clips were asked for, got a transcript and had one; in how many that got one nothing is said; how long
-        those are, and how long it took.
+        The speech model's folder; None for that of the settings.
 
     Raises
     ------
     LabeltoolError
         When there is no model, nothing to transcribe, or nothing that can be read.
     """
-    settings = project.settings.speech
-    where = model or settings.model
-    if where is None:
-        raise LabeltoolError("no speech model is named", remedy=HOW_TO_GET)
-    speaks = SpeechModel(Path(where) if model else project.directory / where)
-    asked = Asked(language or settings.language, words, voices_only)
     began = time.monotonic()
+    settings = project.settings.speech
+    speech_model = _speech_model(project, model)
+    decoding = DecodingOptions(options.language or settings.language, options.words, options.vad)
+    durations_s: list[float] = []
+    silent = 0
+    failed: dict[int, LabeltoolError] = {}
     with project.open_store() as store:
-        wanted = _wanted(store, named, labels or settings.labels, everything=everything)
-        had = transcripts.makers(store)
-        mine = (speaks.sha256, asked.to_json())
-        waiting = [clip for clip in wanted if clip.id not in had or (again and had[clip.id] != mine)]
-        failed: dict[int, LabeltoolError] = {}
-        heard_s, silent = 0.0, 0
-        for place, clip in enumerate(waiting):
-            report("transcribing", place, len(waiting), Path(clip.path).name)
+        selected = _select_clips(store, options, options.labels or settings.labels)
+        pending = _without_transcript(store, selected, speech_model, decoding, overwrite=options.overwrite)
+        for done, clip in enumerate(pending):
+            report("transcribing", done, len(pending), Path(clip.path).name)
             try:
-                said = _hear(speaks, clip, asked)
+                transcription = _transcribe_clip(speech_model, clip, decoding)
             except SpeechModelError:
                 raise
             except LabeltoolError as error:
                 failed[clip.id] = error
                 continue
-            transcripts.keep(
-                store,
-                Transcript(
-                    clip_id=clip.id,
-                    model=speaks.name,
-                    model_sha256=speaks.sha256,
-                    language=said.language,
-                    language_probability=said.language_probability,
-                    segments=said.segments,
-                    asked=asked.to_json(),
-                ),
-            )
-            heard_s += clip.end_s - clip.start_s
-            silent += not said.segments
-        report("transcribing", len(waiting), len(waiting))
-    if failed and len(failed) == len(waiting):
+            transcripts.save(store, _transcript(clip, speech_model, decoding, transcription))
+            durations_s.append(clip.end_s - clip.start_s)
+            silent += not transcription.segments
+        report("transcribing", len(pending), len(pending))
+    if failed and len(failed) == len(pending):
         raise next(iter(failed.values()))
-    return {
-        "model": speaks.name,
-        "model_sha256": speaks.sha256,
-        "clips": len(wanted),
-        "transcribed": len(waiting) - len(failed),
-        "kept": len(wanted) - len(waiting),
-        "silent": silent,
-        "heard_s": round(heard_s, 3),
-        "seconds": round(time.monotonic() - began, 3),
-        "left_out": files_of(failed.values()),
-    }
+    return TranscribeResult(
+        model=speech_model.name,
+        model_sha256=speech_model.sha256,
+        clips=len(selected),
+        transcribed=len(durations_s),
+        kept=len(selected) - len(pending),
+        silent=silent,
+        audio_s=round(sum(durations_s), 3),
+        seconds=round(time.monotonic() - began, 3),
+        skipped=skipped_files(failed.values()),
+    )
 
 
-def _wanted(store: Store, named: Sequence[str], labels: Sequence[str], *, everything: bool) -> list[StoredClip]:
-    if named:
-        ids = {clip.id: clip for name in named for clip in _named(store, name)}
-        return [ids[clip_id] for clip_id in sorted(ids)]
-    if everything:
+def _speech_model(project: Project, model: str | None) -> SpeechModel:
+    folder = model or project.settings.speech.model
+    if folder is None:
+        raise LabeltoolError("no speech model is named", remedy=HOW_TO_GET_A_MODEL)
+    return SpeechModel(Path(folder) if model else project.directory / folder)
+
+
+def _select_clips(store: Store, options: TranscribeOptions, labels: Sequence[str]) -> list[StoredClip]:
+    if options.clips:
+        by_id = {clip.id: clip for name in options.clips for clip in _named_clips(store, name)}
+        return [by_id[clip_id] for clip_id in sorted(by_id)]
+    if options.every_clip:
         return clips.all_clips(store)
     found = speech_clips(store, labels)
     if not found:
-        counted = ", ".join(labels[:4]) + (", ..." if len(labels) > 4 else "")
+        names = ", ".join(labels[:4]) + (", ..." if len(labels) > 4 else "")
         raise LabeltoolError(
-            f"no clip is labelled or suggested as speech, that is as one of: {counted}",
+            f"no clip is labelled or suggested as speech, that is as one of: {names}",
             remedy="--label names the project's own, [speech] in labeltool.toml keeps them; --all takes every clip",
         )
     return [clips.clip(store, clip_id) for clip_id in found]
 
 
-def _named(store: Store, name: str) -> list[StoredClip]:
+def _named_clips(store: Store, name: str) -> list[StoredClip]:
     if name.isascii() and name.isdigit():
         return [clips.clip(store, int(name))]
     return clips.of_recording(store, recordings.find_recording(store, name).id)
@@ -151,42 +187,67 @@ def _named(store: Store, name: str) -> list[StoredClip]:
 def speech_clips(store: Store, labels: Sequence[str]) -> list[int]:
     """Return the ids of the clips that are speech, in their order.
 
-    Those on which one of some labels (by the names of today, whatever the case) was heard; of those without an answer,
-    those that the newest model to score them holds for one with at least `SUGGESTED_FROM`, and what was found in whole
-    recordings.
+    These are the clips labelled as one of `labels` (current names, in any case); of the unlabelled ones, those for
+    which the newest model that scored them predicts one with at least `MIN_SUGGESTED_PROBABILITY`, and the regions
+    that were detected as one in whole recordings.
     """
-    counts = {label.casefold() for label in labels}
-    goes_by = clips.names_today(store)
+    speech_labels = {label.casefold() for label in labels}
+    current_names = clips.current_names(store)
     found: set[int] = set()
     for name in clips.label_names(store):
-        if name.casefold() in counts:
-            statement, values = clips.where_heard(store, name)
+        if name.casefold() in speech_labels:
+            statement, values = clips.select_present(store, name)
             found.update(clip_id for (clip_id,) in store.connection.execute(statement, values))
-    for clip_id, probabilities, marked in store.connection.execute(
+    for clip_id, probabilities, is_region in store.connection.execute(
         """
-        SELECT g.clip_id, g.probabilities, c.marked FROM suggestions g JOIN clips c ON c.id = g.clip_id
-        WHERE NOT c.answered
+        SELECT g.clip_id, g.probabilities, c.is_region FROM suggestions g JOIN clips c ON c.id = g.clip_id
+        WHERE NOT c.is_labelled
           AND NOT EXISTS (SELECT 1 FROM suggestions n WHERE n.clip_id = g.clip_id AND n.model_id > g.model_id)
         """
     ):
-        held = under_todays_names(json.loads(probabilities), goes_by)
-        # What was found in a whole recording has passed its threshold already.
-        least = 0.0 if marked else SUGGESTED_FROM
-        if any(name.casefold() in counts and probability >= least for name, probability in held.items()):
+        predicted = by_current_names(json.loads(probabilities), current_names)
+        # What was detected in a whole recording has passed its threshold already.
+        threshold = 0.0 if is_region else MIN_SUGGESTED_PROBABILITY
+        if any(
+            name.casefold() in speech_labels and probability >= threshold for name, probability in predicted.items()
+        ):
             found.add(clip_id)
     return sorted(found)
 
 
-def _hear(model: SpeechModel, clip: StoredClip, asked: Asked) -> Said:
-    """Return what is said in a clip, seconds of its recording; of several languages the one of the most words."""
-    parts = [(start_s, model.transcribe(samples, asked)) for start_s, samples in _stretches(clip)]
-    longest = max((said for _, said in parts), key=lambda said: sum(len(one.text) for one in said.segments))
-    segments = tuple(_placed(one, start_s, clip) for start_s, said in parts for one in said.segments)
+def _without_transcript(
+    store: Store, selected: Sequence[StoredClip], model: SpeechModel, decoding: DecodingOptions, *, overwrite: bool
+) -> list[StoredClip]:
+    """Return the clips without a transcript; with `overwrite`, also those made by another model or other options."""
+    made_by = transcripts.transcribed_with(store)
+    same = (model.sha256, decoding.to_json())
+    return [clip for clip in selected if clip.id not in made_by or (overwrite and made_by[clip.id] != same)]
+
+
+def _transcript(
+    clip: StoredClip, model: SpeechModel, decoding: DecodingOptions, transcription: Transcription
+) -> Transcript:
+    return Transcript(
+        clip_id=clip.id,
+        model=model.name,
+        model_sha256=model.sha256,
+        language=transcription.language,
+        language_probability=transcription.language_probability,
+        segments=transcription.segments,
+        options=decoding.to_json(),
+    )
+
+
+def _transcribe_clip(model: SpeechModel, clip: StoredClip, decoding: DecodingOptions) -> Transcription:
+    """Transcribe a clip, seconds of its recording; of several languages, that of the longest text is reported."""
+    parts = [(start_s, model.transcribe(samples, decoding)) for start_s, samples in _stretches(clip)]
+    longest = max((part for _, part in parts), key=lambda part: sum(len(one.text) for one in part.segments))
+    segments = tuple(_shifted(one, start_s, clip) for start_s, part in parts for one in part.segments)
     return replace(longest, segments=segments)
 
 
 def _stretches(clip: StoredClip) -> Iterator[tuple[float, Float32]]:
-    """Yield a clip's sound in stretches, each with its beginning in the recording, seconds; one at least."""
+    """Yield a clip's sound in stretches, each with its start in the recording, seconds; at least one."""
     files.require_content(clip.path, clip.sha256)
     start_s = clip.start_s
     while True:
@@ -194,14 +255,14 @@ def _stretches(clip: StoredClip) -> Iterator[tuple[float, Float32]]:
         pcm = files.read_pcm(clip.path, start_s, clip.end_s if last else start_s + _STRETCH_S, RATE_HZ)
         samples = pcm.astype(np.float32) / 32768.0
         last = last or len(samples) < round(_STRETCH_S * RATE_HZ)  # the file ends here
-        samples = samples if last else samples[: _quietest(samples)]
+        samples = samples if last else samples[: _quietest_sample(samples)]
         yield start_s, samples
         if last:
             return
         start_s += len(samples) / RATE_HZ
 
 
-def _quietest(samples: Float32) -> int:
+def _quietest_sample(samples: Float32) -> int:
     """Return the middle of the quietest moment in a stretch's last seconds, in samples."""
     moment = round(_MOMENT_S * RATE_HZ)
     count = round(_CUT_WITHIN_S * RATE_HZ) // moment
@@ -210,8 +271,8 @@ def _quietest(samples: Float32) -> int:
     return first + int(energy.argmin()) * moment + moment // 2
 
 
-def _placed(segment: Segment, start_s: float, clip: StoredClip) -> Segment:
-    """Return a segment by the recording's time, inside its clip: a model may tell times past the end of the sound."""
+def _shifted(segment: Segment, start_s: float, clip: StoredClip) -> Segment:
+    """Return a segment in seconds of the recording, limited to its clip: models may give times past its end."""
 
     def at(seconds: float) -> float:
         return round(min(max(start_s + seconds, clip.start_s), clip.end_s), 6)

@@ -1,4 +1,4 @@
-"""Somebody's speech model, from samples to what was said: Whisper, as CTranslate2 and faster-whisper run it.
+"""Transcribe speech with Whisper, as CTranslate2 and faster-whisper run it: samples in, segments of text out.
 
 A model is a folder that the user brings: weights and tables, no code. Nothing is ever downloaded here.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,57 +18,61 @@ from labeltool.records import Segment, Word
 from labeltool.type_aliases import Float32
 
 if TYPE_CHECKING:
+    import faster_whisper.transcribe
     from faster_whisper import WhisperModel
 
 RATE_HZ = 16_000
-"""What Whisper hears at."""
+"""Sample rate of Whisper's input."""
 
 UNDETERMINED = "und"
-"""ISO 639's code for a language nobody knows: nothing was said."""
+"""ISO 639's code for an undetermined language: there is no speech."""
 
-HOW_TO_GET = (
+HOW_TO_GET_A_MODEL = (
     "where there is a connection, `hf download Systran/faster-distil-whisper-large-v3 --local-dir DIR` brings one for "
     "English, Systran/faster-whisper-small one for 99 languages; then --model DIR"
 )
-"""How a person comes by a model, for errors."""
+"""Remedy in errors."""
 
 _JOINERS = "\u200c\u200d"  # Persian and Indic words are written with them
 
 _WEIGHTS = "model.bin"
-# The tokenizer too: without it faster-whisper would ask the network for one.
-_NEEDED = (_WEIGHTS, "config.json", "tokenizer.json")
+# The tokenizer too: without it faster-whisper would fetch one from the network.
+_REQUIRED_FILES = (_WEIGHTS, "config.json", "tokenizer.json")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """How a model is asked.
+class DecodingOptions:
+    """How a model transcribes.
 
     Attributes
     ----------
     language
-        What is spoken, as a code such as `en`; None lets the model find out.
+        Spoken language, as a code such as `en`; None lets the model detect it.
     words
         Whether the times of single words are wanted too.
-    voices_only
-        Whether a voice detector first takes out where nobody speaks: a speech model that hears only noise makes words
-        up.
+    vad
+        Whether a voice activity detector first removes what is not speech: on noise alone a speech model invents words.
     """
 
     language: str | None = None
     words: bool = False
-    voices_only: bool = True
+    vad: bool = True
 
     def to_json(self) -> str:
-        """Return it as the store keeps it: equal text, equally asked."""
-        return json.dumps({"language": self.language, "voices_only": self.voices_only, "words": self.words})
+        """Return the options as the store keeps them: equal options, equal text."""
+        return json.dumps({"language": self.language, "voices_only": self.vad, "words": self.words})
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a model heard said, seconds from the first sample.
+class Transcription:
+    """What a model transcribed, seconds from the first sample.
 
-    `language` is `UNDETERMINED` where nothing was said and no language was told; its probability is None where it was
-    not found out.
+    Attributes
+    ----------
+    language
+        `UNDETERMINED` where there is no speech and no language was given.
+    language_probability
+        None where the language was not detected.
     """
 
     language: str
@@ -76,11 +81,11 @@ class Said:
 
 
 class SpeechModelError(LabeltoolError):
-    """The model itself cannot be used: no clip will fare better."""
+    """The model itself cannot be used, so that no clip can be transcribed."""
 
 
 class SpeechModel:
-    """A model's folder. Opening the network itself is put off until it is asked.
+    """A speech model's folder. The network is loaded when it first transcribes.
 
     Parameters
     ----------
@@ -90,7 +95,7 @@ class SpeechModel:
     Attributes
     ----------
     name, sha256
-        What it goes by: its folder's name, and the SHA-256 of its weights.
+        Name of its folder, and SHA-256 of its weights.
 
     Raises
     ------
@@ -100,17 +105,17 @@ class SpeechModel:
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise SpeechModelError("is no folder with a speech model", file=folder, remedy=HOW_TO_GET)
-        missing = [name for name in _NEEDED if not (folder / name).is_file()]
+            raise SpeechModelError("is no folder with a speech model", file=folder, remedy=HOW_TO_GET_A_MODEL)
+        missing = [name for name in _REQUIRED_FILES if not (folder / name).is_file()]
         if missing:
-            raise SpeechModelError(f"is no speech model: it lacks {missing[0]}", file=folder, remedy=HOW_TO_GET)
+            raise SpeechModelError(f"is no speech model: it lacks {missing[0]}", file=folder, remedy=HOW_TO_GET_A_MODEL)
         self._folder = folder
         self._network: WhisperModel | None = None
         self.name = folder.resolve().name
         self.sha256 = files.content_hash(folder / _WEIGHTS)
 
-    def transcribe(self, samples: Float32, asked: Asked) -> Said:
-        """Write down what is said in a stretch of sound; equal samples, equally asked, give equal words.
+    def transcribe(self, samples: Float32, options: DecodingOptions) -> Transcription:
+        """Transcribe a stretch of sound; equal samples and options give equal text.
 
         Parameters
         ----------
@@ -119,50 +124,38 @@ class SpeechModel:
         Raises
         ------
         SpeechModelError
-            When the model cannot be opened, fails, or does not know the language.
+            When the model cannot be opened, fails, or does not support the language.
         """
         network = self._network = self._network or self._open()
-        self._check_language(network, asked.language)
+        self._check_language(network, options.language)
         import ctranslate2
 
-        ctranslate2.set_random_seed(0)  # where the likeliest words will not do, Whisper draws
+        ctranslate2.set_random_seed(0)  # where the most probable words do not pass Whisper's checks, it samples
         try:
             segments, info = network.transcribe(
                 samples,
-                language=asked.language,
-                word_timestamps=asked.words,
-                vad_filter=asked.voices_only,
-                # What was misheard once would be repeated for the rest of the sound.
+                language=options.language,
+                word_timestamps=options.words,
+                vad_filter=options.vad,
+                # An error would be repeated for the rest of the sound.
                 condition_on_previous_text=False,
             )
-            told = [
-                Segment(
-                    float(segment.start),
-                    float(segment.end),
-                    one_line(segment.text),
-                    tuple(
-                        Word(float(word.start), float(word.end), one_line(word.word), round(float(word.probability), 4))
-                        for word in segment.words or ()
-                    ),
-                )
-                for segment in segments
-            ]
-        except Exception as error:  # a folder of strangers' tables: what fits together badly fails in its own way
+            transcribed = [segment for segment in _segments(segments) if segment.text]
+        except Exception as error:  # a damaged or mismatched folder fails in many ways
             raise SpeechModelError(f"failed on a sound: {error}", file=self._folder) from error
-        kept = tuple(segment for segment in told if segment.text)
-        if asked.language is not None:
-            return Said(asked.language, None, kept)
-        if not kept:
-            return Said(UNDETERMINED, None, ())
-        return Said(info.language, round(float(info.language_probability), 4), kept)
+        if options.language is not None:
+            return Transcription(options.language, None, tuple(transcribed))
+        if not transcribed:
+            return Transcription(UNDETERMINED, None, ())
+        return Transcription(info.language, round(float(info.language_probability), 4), tuple(transcribed))
 
     def _open(self) -> WhisperModel:
-        os.environ["HF_HUB_OFFLINE"] = "1"  # faster-whisper knows the way to the hub
+        os.environ["HF_HUB_OFFLINE"] = "1"  # faster-whisper would look for files on the hub
         try:
             from faster_whisper import WhisperModel
         except ImportError as error:
             raise SpeechModelError(
-                "speech is heard by faster-whisper, which is not installed",
+                "transcription needs faster-whisper, which is not installed",
                 remedy='`pip install "labeltool[transcribe]"`',
             ) from error
         try:
@@ -175,14 +168,14 @@ class SpeechModel:
             )
         except Exception as error:  # as above
             raise SpeechModelError(
-                f"cannot be opened as a speech model: {error}", file=self._folder, remedy=HOW_TO_GET
+                f"cannot be opened as a speech model: {error}", file=self._folder, remedy=HOW_TO_GET_A_MODEL
             ) from error
-        heard, wanted = network.feature_extractor.mel_filters.shape[0], network.model.n_mels
-        if heard != wanted:
+        bands, expected = network.feature_extractor.mel_filters.shape[0], network.model.n_mels
+        if bands != expected:
             raise SpeechModelError(
-                f"hears {wanted} bands, and nothing in the folder says so: it lacks preprocessor_config.json",
+                f"needs {expected} mel bands, and no file in the folder gives that: it lacks preprocessor_config.json",
                 file=self._folder,
-                remedy=HOW_TO_GET,
+                remedy=HOW_TO_GET_A_MODEL,
             )
         return network
 
@@ -190,16 +183,31 @@ class SpeechModel:
         if language is None:
             return
         if not network.model.is_multilingual:
-            known = language == "en"
+            is_supported = language == "en"
         else:
-            known = network.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
-            known = known and language in network.supported_languages
-        if not known:
-            speaks = "codes such as en, de, fr" if network.model.is_multilingual else "it knows English alone: en"
-            raise SpeechModelError(f"does not know the language {language!r}", file=self._folder, remedy=speaks)
+            is_supported = network.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
+            is_supported = is_supported and language in network.supported_languages
+        if not is_supported:
+            remedy = "codes such as en, de, fr" if network.model.is_multilingual else "it supports English only: en"
+            raise SpeechModelError(f"does not support the language {language!r}", file=self._folder, remedy=remedy)
+
+
+def _segments(segments: Iterable[faster_whisper.transcribe.Segment]) -> list[Segment]:
+    return [
+        Segment(
+            float(segment.start),
+            float(segment.end),
+            one_line(segment.text),
+            tuple(
+                Word(float(word.start), float(word.end), one_line(word.word), round(float(word.probability), 4))
+                for word in segment.words or ()
+            ),
+        )
+        for segment in segments
+    ]
 
 
 def one_line(text: str) -> str:
-    """Return text as it is kept: words parted by single spaces, nothing that steers a terminal."""
+    """Return text as it is stored: words separated by single spaces, without control characters of a terminal."""
     printable = "".join(letter if letter.isprintable() or letter in _JOINERS else " " for letter in text)
     return " ".join(printable.split())

@@ -1,11 +1,11 @@
-"""Who listens to a recording, and what each window says: a model of one's own or a borrowed ear, asked the same way."""
+"""Score the windows of a recording, by a model of the project or by a pretrained model, through one interface."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,48 +18,51 @@ from labeltool.errors import LabeltoolError
 from labeltool.inference import scoring
 from labeltool.networks import model_folder, postprocessing
 from labeltool.pretrained import registry
-from labeltool.pretrained.card import EarCard, card_beside
-from labeltool.pretrained.embedding_frontend import framer
-from labeltool.pretrained.model import Ear
-from labeltool.pretrained.probe import open_ear
+from labeltool.pretrained.card import PretrainedCard, card_beside
+from labeltool.pretrained.embedding_frames import frame_function
+from labeltool.pretrained.model import PretrainedModel
+from labeltool.pretrained.probe import open_model
 from labeltool.project import Project
 from labeltool.store import models
 from labeltool.type_aliases import Float32
 
-# Windows that overlap so deeply place the edges of what is heard to a fraction of their length.
-_DEEP = 4
+# Windows that cover one moment: this overlap places the edges of events to a fraction of a window.
+_OVERLAP = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """Who is to listen, by what a person calls it.
+class ModelChoice:
+    """A model to score with, found by what a person calls it.
 
     Attributes
     ----------
+    name
+        Its id or name.
     path
-        A model's folder, or an ear's file.
-    own
-        Whether it is a model, not an ear.
+        A trained model's folder, or a pretrained model's file.
+    is_own
+        Whether it was trained by labeltool; else it is a pretrained model.
     model_id
-        Of a model of the project.
-    shelves
-        Folders of models beside which the ear stands that a model may hear by.
+        Its id, if it is a model of the project.
+    model_folders
+        Folders beside which the pretrained model is looked for that a model over embeddings needs.
     """
 
     name: str
     path: Path
-    own: bool
+    is_own: bool
     model_id: int | None = None
-    shelves: tuple[Path, ...] = ()
+    model_folders: tuple[Path, ...] = ()
 
 
-def choose(project: Project | None, model: str | None) -> Chosen:
-    """Find who is to listen.
+def choose_model(project: Project | None, model: str | None) -> ModelChoice:
+    """Find the model to score with.
 
     Parameters
     ----------
     model
-        A model's id, a model's or an int8 export's folder, an ear's name or file; None the project's newest model.
+        A model's id, the folder of a model or of an int8 export, or a pretrained model's name or file; None for the
+        project's newest model.
 
     Raises
     ------
@@ -68,46 +71,46 @@ def choose(project: Project | None, model: str | None) -> Chosen:
     """
     if model is None or (model.isascii() and model.isdigit()):
         if project is None:
-            raise LabeltoolError("without a project there is no model of its own", remedy="`--model` names another")
+            raise LabeltoolError("outside a project there is no newest model", remedy="`--model` names one")
         with project.open_store() as store:
             model_id = models.model(store, int(model) if model else None).id
-        return Chosen(str(model_id), project.models / str(model_id), True, model_id, (project.models,))
+        return ModelChoice(str(model_id), project.models / str(model_id), True, model_id, (project.models,))
     if (Path(model) / model_folder.CARD).is_file():
         folder = Path(model).resolve()
-        return Chosen(folder.name, folder, True, None, (*([project.models] if project else []), folder.parent))
-    return Chosen(model, registry.find(project, model), own=False)
+        return ModelChoice(folder.name, folder, True, None, (*([project.models] if project else []), folder.parent))
+    return ModelChoice(model, registry.find(project, model), is_own=False)
 
 
-def open_with_classes(path: Path) -> Ear:
-    """Open an ear that names what it hears.
+def open_with_classes(path: Path) -> PretrainedModel:
+    """Open a pretrained model that has a class list.
 
     Raises
     ------
     LabeltoolError
-        When it has no class list, and as `open_ear`.
+        When it has no class list, and as `open_model`.
     """
-    ear = open_ear(path)
-    _require_classes(ear.card, path)
-    return ear
+    pretrained = open_model(path)
+    _require_classes(pretrained.card, path)
+    return pretrained
 
 
-def patches_of(frontend: Frontend, path: str | Path) -> Windows:
-    """Lay a frontend's patches over a file."""
+def patch_windows(frontend: Frontend, path: str | Path) -> Windows:
+    """Divide a file into a frontend's patches."""
     hop = frontend.patch_hop * frontend.hop
     return Windows.of(path, frontend.sample_rate_hz, frontend.patch_samples, hop, stream=True)
 
 
-class Listener(Protocol):
-    """Somebody who tells of every window of a recording what is heard in it.
+class WindowScorer(Protocol):
+    """Scores every window of a recording.
 
     Attributes
     ----------
     labels
-        What it can hear, in the order of its scores; what stands for "none of these" is among them.
+        The labels it scores, in the order of its outputs, the background among them.
     background
-        Which of them that is; None without one.
+        The label that stands for "none of these"; None without one.
     threshold
-        What a score must reach to be said.
+        Default score from which a label counts as predicted.
     identity
         Changes with anything that changes a score, and with nothing else.
     """
@@ -118,15 +121,15 @@ class Listener(Protocol):
     identity: str
 
     def windows(self, path: str | Path) -> Windows:
-        """Lay windows over a file, overlapping by three quarters."""
+        """Divide a file into windows that overlap by three quarters."""
 
     def scores(self, windows: Windows, first: int, count: int) -> Float32:
-        """Hear some windows.
+        """Score some windows.
 
         Returns
         -------
         (count, labels) float32
-            Probabilities; zeros for a window without any sound.
+            Probabilities; zeros for a window of digital silence.
 
         Raises
         ------
@@ -135,44 +138,46 @@ class Listener(Protocol):
         """
 
 
-def listener(chosen: Chosen) -> Listener:
-    """Return who was chosen; its network is loaded when it first hears.
+def window_scorer(choice: ModelChoice) -> WindowScorer:
+    """Return the scorer of a model; its network is loaded when it first scores.
 
     Raises
     ------
     LabeltoolError
-        When its files cannot be read, or nobody said what its scores mean.
+        When the model's files cannot be read, or a pretrained model has no class list.
     """
-    return Own(model_folder.read(chosen.path), chosen.shelves) if chosen.own else Borrowed(chosen.path)
+    if choice.is_own:
+        return TrainedModelScorer(model_folder.read(choice.path), choice.model_folders)
+    return PretrainedScorer(choice.path)
 
 
-class Own:
-    """A model that was trained here, int8, by kernels that are nearly the chip's: the answer is only a suggestion.
+class TrainedModelScorer:
+    """A model trained by labeltool, int8, by fast kernels that differ slightly from the MCU's.
 
-    The reference kernels would hear a patch in 5.8 ms, which leaves time for half an overlap at best.
+    Its events are only suggestions, and the bit-exact kernels take 5.8 ms a patch, too slow for this overlap.
     """
 
-    def __init__(self, files: model_folder.ModelFiles, shelves: Sequence[Path]) -> None:
+    def __init__(self, files: model_folder.ModelFiles, model_folders: Sequence[Path]) -> None:
         self._files = files
         self.labels: Sequence[str] = files.labels
         self.background = files.background
-        # Of one label a clip the likeliest is said; from an even chance on that is settled.
+        # Under a softmax only the most probable label is predicted; from 0.5 on no other label can be.
         self.threshold = max(files.rule.threshold, 0.5) if files.rule.head == "softmax" else files.rule.threshold
-        self._frontend = files.frontend.overlapping(_DEEP)
-        self._frames = framer(self._frontend, shelves, files.ear)
-        rule = files.rule.to_dict()
-        self.identity = _hash({"int8": files.card["int8_sha256"], "frontend": self._frontend.to_dict(), "rule": rule})
+        self._frontend = files.frontend.overlapping(_OVERLAP)
+        self._frames = frame_function(self._frontend, model_folders, files.pretrained)
+        rule = asdict(files.rule)
+        self.identity = _hash({"int8": files.card.int8_sha256, "frontend": self._frontend.to_dict(), "rule": rule})
 
     def windows(self, path: str | Path) -> Windows:
-        """Lay patches over a file; see `Listener`."""
-        return patches_of(self._frontend, path)
+        """Divide a file into patches; see `WindowScorer`."""
+        return patch_windows(self._frontend, path)
 
     def scores(self, windows: Windows, first: int, count: int) -> Float32:
-        """Hear some patches, each by the model's rule as if it were a clip; see `Listener`."""
+        """Score some patches, each by the model's clip rule as if it were a clip; see `WindowScorer`."""
         pcm, rule = windows.read(first, count), self._files.rule
         patches = self._frontend.patches(self._frames(pcm))
-        logits = postprocessing.logits(self._predict(patches), rule.head, postprocessing.SMALLEST_PROBABILITY)
-        scores = postprocessing.normalised(logits, rule.head, rule.temperature)
+        logits = postprocessing.to_logits(self._predict(patches), rule.head, postprocessing.SMALLEST_PROBABILITY)
+        scores = postprocessing.to_probabilities(logits, rule.head, rule.temperature)
         scores[np.array([not one.any() for one in windows.cut(pcm, first, count)])] = 0.0
         return scores
 
@@ -181,48 +186,48 @@ class Own:
         return scoring.int8_predictor(self._files, fast=True)
 
 
-class Borrowed:
-    """An ear from its file, with the classes it names."""
+class PretrainedScorer:
+    """A pretrained model with a class list, from its file."""
 
     background: str | None = None
-    # Nobody calibrated it: best by YAMNet on recordings joined of ESC-10's folds 1 to 3, of 0.2 to 0.5.
+    # It is not calibrated: of 0.2 to 0.5, this did best with YAMNet on recordings joined of ESC-10's folds 1 to 3.
     threshold: float = 0.2
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.card: EarCard = card_beside(path) or self._ear.card
+        self.card: PretrainedCard = card_beside(path) or self._model.card
         _require_classes(self.card, path)
         self.labels: Sequence[str] = self.card.classes
         self.identity = _hash(
-            {"ear": self.card.fingerprint, "activation": self.card.activation, "classes": self.card.classes}
+            {"pretrained": self.card.fingerprint, "activation": self.card.activation, "classes": self.card.classes}
         )
 
     @property
     def folder(self) -> Path:
-        """Where its card stands, and what a person said of it."""
+        """The folder of its card and of its class mapping."""
         return self._path.parent
 
     def windows(self, path: str | Path) -> Windows:
-        """Lay windows over a file; see `Listener`."""
-        return Windows.of(path, self.card.rate_hz, self.card.window, max(1, self.card.window // _DEEP))
+        """Divide a file into windows; see `WindowScorer`."""
+        return Windows.of(path, self.card.rate_hz, self.card.window, max(1, self.card.window // _OVERLAP))
 
     def scores(self, windows: Windows, first: int, count: int) -> Float32:
-        """Hear some windows; see `Listener`."""
+        """Score some windows; see `WindowScorer`."""
         scores = np.zeros((count, len(self.labels)), np.float32)
         for row, pcm in enumerate(windows.cut(windows.read(first, count), first, count)):
             if pcm.any():
-                scores[row] = self._ear.probabilities(pcm)
+                scores[row] = self._model.probabilities(pcm)
         return scores
 
     @cached_property
-    def _ear(self) -> Ear:
-        return open_ear(self._path)
+    def _model(self) -> PretrainedModel:
+        return open_model(self._path)
 
 
-def _require_classes(card: EarCard, path: Path) -> None:
+def _require_classes(card: PretrainedCard, path: Path) -> None:
     if not card.classes:
         raise LabeltoolError("has no class list", file=path, remedy="`labeltool model add --labels FILE` gives it one")
 
 
-def _hash(told: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+def _hash(fields: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
