@@ -1,4 +1,4 @@
-"""Metrics, a model measured as float and as int8, report files and plots.
+"""Metrics, measuring a model as float and as int8, report files and plots.
 
-Uses networks and inference; chooses and trains nothing.
+Uses networks and inference; selects and trains nothing.
 """

@@ -1,16 +1,19 @@
-"""An evaluation as files: figures for programs, tables for people, pictures where they can be drawn."""
+"""An evaluation as files: JSON for programs, CSV tables, and plots where matplotlib is installed."""
 
 from __future__ import annotations
 
 import csv
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
-from labeltool.evaluation import plots
+from labeltool.evaluation import figure, plots
+from labeltool.networks.model_card import LabelMetrics, Measured
 from labeltool.project import Project
+from labeltool.store.models import ModelAccuracy
 
 REPORT = "report.json"
 
@@ -18,57 +21,57 @@ REPORT = "report.json"
 def write(
     project: Project,
     name: str,
-    result: Mapping[str, Any],
+    result: Measured,
     *,
-    losses: Sequence[Sequence[float]],
-    models: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
-    """Write an evaluation into the project's `reports/<name>/`, in place of one of that name.
+    losses: Sequence[tuple[int, float]],
+    models: Sequence[ModelAccuracy],
+) -> tuple[Path, tuple[str, ...]]:
+    """Write an evaluation into the project's `reports/<name>/`, and replace one of that name.
 
     Parameters
     ----------
     result
-        As `labeltool evaluate --json` prints it.
+        The metrics; what a subclass adds is written too.
     losses, models
-        As `plots.learning` takes them.
+        As `plots.learning_curves` takes them.
 
     Returns
     -------
-    dict
-        `report`, the folder, and `pictures`, their file names; none without matplotlib.
+    folder
+    pictures
+        The file names of the plots; none without matplotlib.
     """
+    import msgspec
+
     folder = project.reports / name
     partial = project.reports / f".{name}"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    told = json.dumps(result, ensure_ascii=False, indent=2) + "\n"
-    (partial / REPORT).write_text(told, encoding="utf-8", errors="backslashreplace")
-    _write_confusion(partial / "confusion.csv", result["labels"], result["confusion"])
-    _write_confusion(partial / "confusion_int8.csv", result["labels"], result["int8_confusion"])
-    _write_labels(partial / "labels.csv", result["by_label"])
-    if plots.available():
-        plots.confusion(partial / "confusion.png", result["labels"], result["confusion"], result["int8_confusion"])
-        plots.recall(partial / "recall.png", result["by_label"])
+    text = json.dumps(msgspec.to_builtins(result), ensure_ascii=False, indent=2) + "\n"
+    (partial / REPORT).write_text(text, encoding="utf-8", errors="backslashreplace")
+    _write_confusion(partial / "confusion.csv", result.labels, result.confusion)
+    _write_confusion(partial / "confusion_int8.csv", result.labels, result.int8_confusion)
+    _write_labels(partial / "labels.csv", result.by_label)
+    if figure.available():
+        plots.confusion(partial / "confusion.png", result.labels, result.confusion, result.int8_confusion)
+        plots.recall(partial / "recall.png", result.by_label)
         plots.reliability(
             partial / "reliability.png",
-            {
-                "float": (result["reliability"], result["ece"]),
-                "int8": (result["int8_reliability"], result["int8_ece"]),
-            },
+            {"float": (result.reliability, result.ece), "int8": (result.int8_reliability, result.int8_ece)},
         )
-        plots.learning(partial / "learning.png", losses, models)
+        plots.learning_curves(partial / "learning.png", losses, models)
     pictures = sorted(path.name for path in partial.glob("*.png"))
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
-    return {"report": str(folder), "pictures": pictures}
+    return folder, tuple(pictures)
 
 
 def _write_confusion(path: Path, labels: Sequence[str], counts: Sequence[Sequence[int]]) -> None:
-    _write_rows(path, ("is / heard as", *labels), [(label, *row) for label, row in zip(labels, counts, strict=True)])
+    _write_rows(path, ("true / predicted", *labels), [(label, *row) for label, row in zip(labels, counts, strict=True)])
 
 
-def _write_labels(path: Path, by_label: Sequence[Mapping[str, Any]]) -> None:
-    _write_rows(path, tuple(by_label[0]), [tuple(one.values()) for one in by_label])
+def _write_labels(path: Path, by_label: Sequence[LabelMetrics]) -> None:
+    _write_rows(path, [field.name for field in fields(LabelMetrics)], [astuple(one) for one in by_label])
 
 
 def _write_rows(path: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
