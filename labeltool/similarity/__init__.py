@@ -1,4 +1,4 @@
-"""Nearest neighbours, clusters and a map of clips.
+"""Similar clips: nearest neighbours, clusters and a map.
 
 Uses inference, pretrained and the store; trains nothing.
 """

@@ -1,4 +1,4 @@
-"""Comparing clips by how they sound: each one's place among the others, groups of them, and a map; for the worker.
+"""Compare the clips of a project by their features: keep the index complete, cluster clips, and draw a map.
 
 References
 ----------
@@ -8,47 +8,128 @@ Sculley 2010 (mini-batch k-means); van der Maaten and Hinton 2008 (t-SNE).
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from labeltool.annotation import listing
-from labeltool.audio import descriptors
 from labeltool.audio.descriptors import hellinger_embeddings
-from labeltool.errors import LabeltoolError, files_of
-from labeltool.evaluation import plots
-from labeltool.inference import embed as inference_embed
-from labeltool.inference.clip_features import cache_of, hear
+from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
+from labeltool.evaluation import figure
+from labeltool.inference.clip_features import compute_features, feature_cache_of
+from labeltool.inference.embed import FeatureExtractor
 from labeltool.networks import model_folder
 from labeltool.networks.architectures import sound_frontend
 from labeltool.pretrained import registry
 from labeltool.pretrained.clip_cache import embed_clips
-from labeltool.pretrained.probe import open_ear
+from labeltool.pretrained.probe import open_model
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.similarity import map_plot, search
-from labeltool.similarity.index import Neighbours, Space
-from labeltool.similarity.search import Source
+from labeltool.similarity.index import NeighbourIndex, PrincipalSpace
+from labeltool.similarity.search import FeatureSource
 from labeltool.store import Store, clips
 from labeltool.type_aliases import Float32, Int64, Progress
-from labeltool.util.locks import alone
-
-Embedder = Callable[[Sequence[StoredClip]], tuple[list[StoredClip], Float32, list[dict[str, str]]]]
-"""Clips to those that can be heard, their features, (clips, features) float32, and which files could not be."""
+from labeltool.util.locks import try_lock
 
 _STAGE = "comparing"
 _BATCH = 512
-# So many clips settle in which directions sounds differ, however many there are.
-_SETTLED_BY = 4096
-# A space that fewer have settled is made anew when there are so many times as many.
-_GROWN = 4
-# Middles of groups are found among so many clips at most: 51 MB, and more would not move them.
-_MOST_GROUPED = 100_000
+# This many clips settle in which directions sounds differ, however many there are.
+_MAX_FITTED = 4096
+# A space that was fitted on fewer is fitted again when there are this many times as many.
+_REFIT_GROWTH = 4
+# Cluster centres are found among at most this many clips: 51 MB, and more would not move them.
+_MAX_CLUSTERED = 100_000
 # A map of more would be a blot, and takes minutes.
-_MOST_MAPPED = 2000
+_MAX_MAPPED = 2000
 _PERPLEXITY = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster of clips: the clip in its middle, with its file and place in it, seconds; all its clips by distance."""
+
+    clip: int
+    file: str
+    start_s: float
+    end_s: float
+    clips: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarResult:
+    """What `compare` returns.
+
+    Attributes
+    ----------
+    by
+        What clips are compared by, as `FeatureSource.display_name`.
+    added
+        Number of clips that were added to the index.
+    skipped
+        `{"file", "reason"}` of each file that could not be read.
+    clusters
+        The clusters, the largest first; None where none were asked for.
+    drawn, map
+        Number of clips on the map, and its file; None where none was asked for.
+    """
+
+    by: str
+    added: int
+    skipped: tuple[SkippedFile, ...]
+    clusters: tuple[Cluster, ...] | None = None
+    drawn: int | None = None
+    map: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Embedded:
+    """Clips with their features, (clips, features) float32, and the files that could not be read."""
+
+    clips: list[StoredClip]
+    features: Float32
+    skipped: tuple[SkippedFile, ...]
+
+
+_Embedder = Callable[[Sequence[StoredClip]], _Embedded]
+
+
+class _Batches:
+    """Embeds clips batch by batch, reports how far it is, and counts.
+
+    Attributes
+    ----------
+    total
+        Clips of all batches.
+    added, skipped
+        As in `SimilarResult`.
+    """
+
+    def __init__(self, project: Project, store: Store, source: FeatureSource, report: Progress) -> None:
+        self._project, self._store, self._source, self._report = project, store, source, report
+        self._done = 0
+        self.total = 0
+        self.added = 0
+        self.skipped: list[SkippedFile] = []
+
+    def embedded(self, ids: Int64) -> Iterator[_Embedded]:
+        """Yield the batches of some clips, without those of which no clip can be read."""
+        for first in range(0, len(ids), _BATCH):
+            self._report(_STAGE, self._done, self.total)
+            batch_ids = ids[first : first + _BATCH]
+            batch = self._embed([clips.clip(self._store, int(clip_id)) for clip_id in batch_ids])
+            self._done += len(batch_ids)
+            self.added += len(batch.clips)
+            self.skipped += (one for one in batch.skipped if one not in self.skipped)
+            if batch.clips:
+                yield batch
+
+    @cached_property
+    def _embed(self) -> _Embedder:
+        return _embedder(self._project, self._source)  # loads a network: only where a clip is missing
 
 
 def compare(
@@ -56,174 +137,176 @@ def compare(
     *,
     report: Progress,
     clusters: int | None = None,
-    picture: str | None = None,
-    most: int | None = None,
+    map_path: str | None = None,
+    max_clips: int | None = None,
     seed: int = 0,
-) -> dict[str, Any]:
-    """Give every clip that has none its place; then group those that wait for an answer, or draw all; a worker's task.
+) -> SimilarResult:
+    """Add the clips that are missing from the index, then cluster the unlabelled clips or draw all; a worker's task.
 
     Parameters
     ----------
     clusters
-        How many groups at most; None for none.
-    picture
+        Number of clusters at most; None for none.
+    map_path
         The PNG to draw; None for none.
-    most
-        So many of the clips that have no place are listened to at most; None for all.
-
-    Returns
-    -------
-    dict
-        `{"by", "added", "left_out"}`; with groups `"clusters"`: `[{"clip", "file", "start_s", "end_s", "clips"}]`, the
-        largest first, each by the clip in its middle; with a picture `"map"` and how many clips are `"drawn"`.
+    max_clips
+        Number of clips to add at most; None for all.
 
     Raises
     ------
     LabeltoolError
-        When there is nothing to group or draw, or pictures cannot be made here.
+        When there is nothing to cluster or draw, or matplotlib is missing.
     """
-    if picture is not None and not plots.available():
+    if map_path is not None and not figure.available():
         raise LabeltoolError("pictures need matplotlib", remedy='`pip install "labeltool[plots]"`')
-    with project.open_store() as store, alone(project.cache / "similar.lock", "comparison"):
-        source = search.source_of(project, store)
-        index, result = _brought_up_to_date(project, store, source, report=report, most=most, seed=seed)
+    found, drawn = None, None
+    with project.open_store() as store, try_lock(project.cache / "similar.lock", "comparison"):
+        source = search.feature_source(project, store)
+        batches = _Batches(project, store, source, report)
+        index = _updated_index(project, store, source, batches, max_clips=max_clips, seed=seed)
         if clusters is not None:
-            report("grouping", 0, 0)
-            result["clusters"] = _clusters(store, index, clusters, seed)
-        if picture is not None:
+            report("clustering", 0, 0)
+            found = _clusters(store, index, clusters, seed)
+        if map_path is not None:
             report("drawing", 0, 0)
-            result["drawn"] = _draw(store, index, Path(picture), f"by {source.told}", seed)
-            result["map"] = picture
-    return result
+            drawn = _draw(store, index, Path(map_path), f"by {source.display_name}", seed)
+    return SimilarResult(source.display_name, batches.added, tuple(batches.skipped), found, drawn, map_path)
 
 
-def _brought_up_to_date(
-    project: Project, store: Store, source: Source, *, report: Progress, most: int | None, seed: int
-) -> tuple[Neighbours | None, dict[str, Any]]:
-    wanted = np.asarray(listing.matching(store), np.int64)
-    index = Neighbours.open(source.folder(project))
-    # Some of those that were to settle it could not be heard, perhaps: it is not made anew for them.
-    if index is not None and index.space.settled_by * _GROWN <= min(len(wanted), _SETTLED_BY * (_GROWN - 1)):
+def _updated_index(
+    project: Project, store: Store, source: FeatureSource, batches: _Batches, *, max_clips: int | None, seed: int
+) -> NeighbourIndex | None:
+    """Open the index, or make it anew where there are many more clips now, and add the clips it lacks.
+
+    None where no clip can be read.
+    """
+    ids = np.asarray(listing.matching(store), np.int64)
+    index = NeighbourIndex.open(source.folder(project))
+    # Some of the clips chosen for fitting may not be readable: that alone is no reason to fit again.
+    if index is not None and index.space.fitted_on * _REFIT_GROWTH <= min(len(ids), _MAX_FITTED * (_REFIT_GROWTH - 1)):
         index = None
-    missing = wanted if index is None else wanted[~np.isin(wanted, index.clips)]
-    if most is not None:
-        missing = np.sort(np.random.default_rng(seed).permutation(missing)[:most])
-    result: dict[str, Any] = {"by": source.told, "added": 0, "left_out": []}
-    if not len(missing):
-        return index, result
-    embed = _embedder(project, store, source)
-    done, total = 0, len(missing)
-
-    def embedded(ids: Int64) -> tuple[list[StoredClip], Float32]:
-        nonlocal done
-        report(_STAGE, done, total)
-        heard, features, left_out = embed([clips.clip(store, int(clip_id)) for clip_id in ids])
-        done += len(ids)
-        result["added"] += len(heard)
-        result["left_out"] += (one for one in left_out if one not in result["left_out"])
-        return heard, features
-
+    missing = ids if index is None else ids[~np.isin(ids, index.clips)]
+    if max_clips is not None:
+        missing = np.sort(np.random.default_rng(seed).permutation(missing)[:max_clips])
+    batches.total = len(missing)
     if index is None:
-        # By some of all that is there, not by those that came first: one import is much like itself.
-        chosen = np.random.default_rng(seed).permutation(missing)[:_SETTLED_BY]
-        some = [embedded(chosen[first : first + _BATCH]) for first in range(0, len(chosen), _BATCH)]
-        some = [(heard, features) for heard, features in some if heard]
-        if some:
-            features = np.concatenate([features for _, features in some])
-            space = Space.of(features, standardise=source.kind != "ear")
-            # What another ear, or the model before, made of the clips is not asked for again.
-            shutil.rmtree(source.folder(project).parent, ignore_errors=True)
-            index = Neighbours.make(source.folder(project), space)
-            index.append([clip for heard, _ in some for clip in heard], features)
+        # Fitted on clips from all that are there, not on the first ones: the clips of one import are alike.
+        chosen = np.random.default_rng(seed).permutation(missing)[:_MAX_FITTED]
+        index = _new_index(project, source, list(batches.embedded(chosen)))
         missing = missing[~np.isin(missing, chosen)]
-    for first in range(0, len(missing) if index is not None else 0, _BATCH):
-        heard, features = embedded(missing[first : first + _BATCH])
-        if heard and index is not None:
-            index.append(heard, features)
-    return index, result
+    if index is not None:
+        for batch in batches.embedded(missing):
+            index.append(batch.clips, batch.features)
+    return index
 
 
-def _embedder(project: Project, store: Store, source: Source) -> Embedder:
-    if source.kind == "ear":
-        ear = open_ear(registry.find(project, source.name), embedding=True)
+def _new_index(project: Project, source: FeatureSource, embedded: Sequence[_Embedded]) -> NeighbourIndex | None:
+    """Fit a space to some clips and make an index of them; None where there are none."""
+    if not embedded:
+        return None
+    features = np.concatenate([batch.features for batch in embedded])
+    space = PrincipalSpace.fit(features, standardise=source.kind != "pretrained")
+    # An index by another source is not needed any more.
+    shutil.rmtree(source.folder(project).parent, ignore_errors=True)
+    index = NeighbourIndex.make(source.folder(project), space)
+    index.append([clip for batch in embedded for clip in batch.clips], features)
+    return index
 
-        def by_ear(wanted: Sequence[StoredClip]) -> tuple[list[StoredClip], Float32, list[dict[str, str]]]:
-            rows, failed = embed_clips(ear, project.cache / "teacher", wanted, report=_quietly)
-            heard = [clip for clip in wanted if clip.key in rows]
-            features = hellinger_embeddings(np.stack([rows[clip.key] for clip in heard])) if heard else np.empty((0, 0))
-            return heard, features.astype(np.float32), files_of(failed.values())
 
-        return by_ear
+def _embedder(project: Project, source: FeatureSource) -> _Embedder:
+    if source.kind == "pretrained":
+        return _pretrained_embedder(project, source.name)
     if source.kind == "model":
-        files = model_folder.read(project.models / source.name)
-        listener = inference_embed.Listener(files)
-        frontend, called = files.frontend, files.ear
-    else:
-        listener = None
-        frontend, called = sound_frontend(project.settings.architecture, project.settings.patch_s), ""
-    cache = cache_of(project, frontend, called)
-
-    def by_log_mel(wanted: Sequence[StoredClip]) -> tuple[list[StoredClip], Float32, list[dict[str, str]]]:
-        hearing = hear(cache, wanted, report=_quietly, need=False)
-        if listener is not None:
-            rows = [one.features for one in listener.listen(hearing)]
-        else:
-            rows = [descriptors.describe(log_mel, frontend) for log_mel in hearing.log_mels]
-        return hearing.clips, np.asarray(rows, np.float32), hearing.left_out
-
-    return by_log_mel
+        return _model_embedder(project, source.name)
+    return _descriptor_embedder(project)
 
 
-def _clusters(store: Store, index: Neighbours | None, count: int, seed: int) -> list[dict[str, Any]]:
+def _pretrained_embedder(project: Project, name: str) -> _Embedder:
+    pretrained = open_model(registry.find(project, name), embedding=True)
+
+    def embed(wanted: Sequence[StoredClip]) -> _Embedded:
+        rows, failed = embed_clips(pretrained, project.cache / "teacher", wanted, report=_ignore)
+        readable = [clip for clip in wanted if clip.key in rows]
+        features = np.empty((0, 0), np.float32)
+        if readable:
+            features = hellinger_embeddings(np.stack([rows[clip.key] for clip in readable])).astype(np.float32)
+        return _Embedded(readable, features, skipped_files(failed.values()))
+
+    return embed
+
+
+def _model_embedder(project: Project, name: str) -> _Embedder:
+    files = model_folder.read(project.models / name)
+    extractor = FeatureExtractor(files)
+    cache = feature_cache_of(project, files.frontend, files.pretrained)
+
+    def embed(wanted: Sequence[StoredClip]) -> _Embedded:
+        features = compute_features(cache, wanted, report=_ignore, require_any=False)
+        rows = [one.features for one in extractor.extract(features)]
+        return _Embedded(features.clips, np.asarray(rows, np.float32), features.skipped)
+
+    return embed
+
+
+def _descriptor_embedder(project: Project) -> _Embedder:
+    frontend = sound_frontend(project.settings.learning.architecture, project.settings.learning.patch_s)
+    cache = feature_cache_of(project, frontend)
+
+    def embed(wanted: Sequence[StoredClip]) -> _Embedded:
+        features = compute_features(cache, wanted, report=_ignore, require_any=False)
+        rows = [frontend.describe(log_mel) for log_mel in features.log_mels]
+        return _Embedded(features.clips, np.asarray(rows, np.float32), features.skipped)
+
+    return embed
+
+
+def _clusters(store: Store, index: NeighbourIndex | None, count: int, seed: int) -> tuple[Cluster, ...]:
     from sklearn.cluster import MiniBatchKMeans
 
-    open_ids = np.asarray(listing.matching(store, listing.Filter(answered=False)), np.int64)
-    places = np.flatnonzero(np.isin(index.clips, open_ids)) if index is not None else np.empty(0, np.int64)
-    if index is None or not len(places):
-        raise LabeltoolError("no clip that can be heard waits for an answer", remedy="`labeltool import` brings some")
-    rng = np.random.default_rng(seed)
-    some = np.sort(rng.permutation(places)[:_MOST_GROUPED])
-    count = min(count, len(places))
-    middles = MiniBatchKMeans(count, batch_size=4096, n_init=3, random_state=seed).fit(index.rows(some))
-    group = np.empty(len(places), np.int64)
-    apart = np.empty(len(places), np.float32)
-    first = 0
-    for _, rows in index.blocks(places):
-        distances = middles.transform(rows)
-        group[first : first + len(rows)] = distances.argmin(axis=1)
-        apart[first : first + len(rows)] = distances.min(axis=1)
-        first += len(rows)
-    nearest_first = np.argsort(apart, kind="stable")
-    told = []
+    unlabelled = np.asarray(listing.matching(store, listing.Filter(labelled=False)), np.int64)
+    rows = np.flatnonzero(np.isin(index.clips, unlabelled)) if index is not None else np.empty(0, np.int64)
+    if index is None or not len(rows):
+        raise LabeltoolError("no clip that can be read is unlabelled", remedy="`labeltool import` adds clips")
+    sample = np.sort(np.random.default_rng(seed).permutation(rows)[:_MAX_CLUSTERED])
+    count = min(count, len(rows))
+    kmeans = MiniBatchKMeans(count, batch_size=4096, n_init=3, random_state=seed).fit(index.rows(sample))
+    assigned, distances = [], []
+    for block in index.blocks(rows):
+        to_centres = kmeans.transform(block)
+        assigned.append(to_centres.argmin(axis=1))
+        distances.append(to_centres.min(axis=1))
+    cluster_of = np.concatenate(assigned)
+    nearest_first = np.argsort(np.concatenate(distances), kind="stable")
+    clusters = []
     for number in range(count):
-        members = places[nearest_first[group[nearest_first] == number]]
+        members = rows[nearest_first[cluster_of[nearest_first] == number]]
         if len(members):
             ids = index.clips[members].tolist()
             medoid = clips.clip(store, ids[0])
-            span = {"start_s": medoid.start_s, "end_s": medoid.end_s}
-            told.append({"clip": medoid.id, "file": medoid.path, **span, "clips": ids})
-    return sorted(told, key=lambda one: (-len(one["clips"]), one["clip"]))
+            clusters.append(Cluster(medoid.id, medoid.path, medoid.start_s, medoid.end_s, tuple(ids)))
+    return tuple(sorted(clusters, key=lambda one: (-len(one.clips), one.clip)))
 
 
-def _draw(store: Store, index: Neighbours | None, path: Path, title: str, seed: int) -> int:
+def _draw(store: Store, index: NeighbourIndex | None, path: Path, title: str, seed: int) -> int:
+    """Draw a map of clips, or of a sample of many, and return how many are on it."""
     from sklearn.manifold import TSNE
 
     if index is None:
-        raise LabeltoolError("no clip can be heard", remedy="`labeltool import` brings some")
-    places = np.sort(np.random.default_rng(seed).permutation(len(index))[:_MOST_MAPPED])
-    rows = index.rows(places)
-    shown = {row.clip.id: row for row in listing.page(store, index.clips[places].tolist())}
-    kept = [at for at, clip_id in enumerate(index.clips[places].tolist()) if clip_id in shown]
-    labels = [shown[clip_id].present for clip_id in index.clips[places[kept]].tolist()]
+        raise LabeltoolError("no clip can be read", remedy="`labeltool import` adds clips")
+    sample = np.sort(np.random.default_rng(seed).permutation(len(index))[:_MAX_MAPPED])
+    ids = index.clips[sample].tolist()
+    listed = {row.clip.id: row for row in listing.page(store, ids)}
+    kept = [number for number, clip_id in enumerate(ids) if clip_id in listed]
+    rows = index.rows(sample)[kept]
+    labels = [listed[ids[number]].present for number in kept]
     perplexity = min(_PERPLEXITY, (len(kept) - 1) / 3)
-    # Fewer have no neighbourhoods; the axes that they differ by most are their map.
-    flat = perplexity < 1 or rows.shape[1] < 2
-    points = (
-        rows[kept, :2] if flat else TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(rows[kept])
-    )
-    map_plot.sounds(path, np.asarray(points, np.float32), labels, title)
+    if perplexity < 1 or rows.shape[1] < 2:
+        points = rows[:, :2]  # too few for neighbourhoods: the first principal axes are the map
+    else:
+        points = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(rows)
+    map_plot.draw_map(path, np.asarray(points, np.float32), labels, title)
     return len(kept)
 
 
-def _quietly(*_: object) -> None:
-    """Say nothing: the stage is told of already."""
+def _ignore(*_: object) -> None:
+    """Take a report and drop it: batches are reported already."""

@@ -1,4 +1,4 @@
-"""A map of clips: similar ones lie close to each other."""
+"""A map of clips on which similar ones lie close to each other."""
 
 from __future__ import annotations
 
@@ -9,44 +9,51 @@ from typing import Any
 
 import numpy as np
 
-from labeltool.evaluation.plots import _GREY, _as_text, _figure, _name, _save
+from labeltool.evaluation.figure import GREY, draw_plain, new_figure, save, short_name
 from labeltool.type_aliases import Float32
 
-_LIGHT = "#d0d0d0"
-
-
-# Matplotlib's cycle without its grey, which is for what has no label; more could not be told apart.
+_LIGHT_GREY = "#d0d0d0"
+# Matplotlib's cycle without its grey, which is for clips without a label; more could not be distinguished.
 _COLOURS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9", "#191970")
 
 
-def sounds(path: Path, points: Float32, labels: Sequence[Sequence[str]], title: str) -> None:
-    """Draw clips as a map on which those that sound alike lie close.
+def draw_map(path: Path, points: Float32, labels: Sequence[Sequence[str]], title: str) -> None:
+    """Draw clips as points, coloured by their first label.
 
     Parameters
     ----------
     points : (clips, 1 or 2) float32
     labels
-        Each clip's, those it is known by most first; none: it is drawn in grey.
+        Those of each clip, the most frequent labels of the project first; a clip without any is drawn in light grey.
     title
-        What they are compared by.
+        What the clips are compared by.
     """
-    told = Counter(named[0] for named in labels if named)
-    first_of = [named[0] if named else None for named in labels]
-    shown = [label for label, _ in told.most_common(len(_COLOURS))]
-    points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
-    figure, (axis,) = _figure(8.4, 6.4, 1)
+    first_labels = [names[0] if names else None for names in labels]
+    counts = Counter(label for label in first_labels if label is not None)
+    shown = [label for label, _ in counts.most_common(len(_COLOURS))]
     groups: list[tuple[str, Any, list[int]]] = [
-        (f"no label ({len(labels) - told.total():,})", _LIGHT, [at for at, one in enumerate(first_of) if one is None]),
-        ("other labels", _GREY, [at for at, one in enumerate(first_of) if one is not None and one not in shown]),
+        (
+            f"no label ({len(labels) - counts.total():,})",
+            _LIGHT_GREY,
+            [row for row, label in enumerate(first_labels) if label is None],
+        ),
+        (
+            "other labels",
+            GREY,
+            [row for row, label in enumerate(first_labels) if label is not None and label not in shown],
+        ),
     ]
     for label, colour in zip(shown, _COLOURS, strict=False):
-        name = f"{_name(label)} ({told[label]:,})"
-        groups.append((name, colour, [at for at, one in enumerate(first_of) if one == label]))
+        name = f"{short_name(label)} ({counts[label]:,})"
+        groups.append((name, colour, [row for row, first in enumerate(first_labels) if first == label]))
+
+    figure, (axis,) = new_figure(8.4, 6.4, 1)
+    points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
     for name, colour, members in groups:
         if members:
             axis.scatter(points[members, 0], points[members, 1], s=14, color=colour, label=name, linewidths=0)
     axis.set(xticks=[], yticks=[])
     axis.spines[["left", "bottom"]].set_visible(False)
-    _as_text([axis.set_title(_name(title), fontsize=10)])
-    _as_text(axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8).get_texts())
-    _save(figure, path)
+    draw_plain([axis.set_title(short_name(title), fontsize=10)])
+    draw_plain(axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8).get_texts())
+    save(figure, path)
