@@ -1,11 +1,15 @@
-"""Who could suggest by a borrowed ear, and how each fares on answers that it was not told of."""
+"""Candidates for suggesting labels by a pretrained model, and how each does on labels that it was not trained on.
+
+There are two: the pretrained model's own classes, mapped to the project's labels, and a classifier over its embeddings,
+trained on the project's labels. The better one is then compared with the project's own network.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -13,131 +17,157 @@ from labeltool.errors import LabeltoolError
 from labeltool.evaluation import metrics
 from labeltool.networks import model_folder
 from labeltool.networks.heads import Head, log_loss
+from labeltool.networks.model_card import card_from_json
 from labeltool.project import Project
 from labeltool.store import models
-from labeltool.training.targets import Lesson
-from labeltool.training.warm_start import FEWEST_TO_JUDGE_BY
+from labeltool.training.linear_probe import Classifier
+from labeltool.training.targets import TrainingSet
+from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
 from labeltool.type_aliases import Float32, Int64
 
-# Parts in which a guess is checked on answers that it was not told.
-_PARTS = 5
-_DOUBT = 0.01
-
-Tell = Callable[[Float32], Float32]
-"""What an ear makes of clips, (clips, width), to probabilities of labels, (clips, labels)."""
+# Folds in which a candidate is cross-validated.
+_FOLDS = 5
+_SMOOTHING = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Guess:
-    """Somebody who could suggest.
+class Candidate:
+    """A way to suggest labels by a pretrained model.
 
     Attributes
     ----------
-    embedding
-        Whether by the ear's embeddings, or by its scores of classes.
-    taught
-        Returns who it is without the answers on clips of some groups; None where too little is left to go by.
-    known, rows
-        Answers to judge it by, and what the ear makes of their clips; None where there are not two things to tell
-        apart.
+    description
+        What suggests, in words.
+    labels, background, head
+        What it predicts.
+    by_embedding
+        Whether it predicts from the pretrained model's embeddings; else from its class scores.
+    predict
+        From embeddings or class scores of clips, (clips, width), to probabilities of labels, (clips, labels).
+    fit_without
+        Returns `predict` fitted without the clips of some groups; None where too few are left.
+    labelled
+        The labelled clips to validate it on; None where there are not two labels to tell apart.
+    rows : (labelled clips, width) float32
+        The embeddings or class scores of `labelled`.
     loss, accuracy
-        How it fares on answers that it was not told; None before there are enough of them.
+        Cross-validated log loss and clip accuracy; None with too few labelled clips.
     """
 
-    by: str
+    description: str
     labels: tuple[str, ...]
     background: str | None
     head: Head
-    embedding: bool
-    tell: Tell
-    taught: Callable[[Collection[str]], Tell | None]
-    known: Lesson | None
+    by_embedding: bool
+    predict: Classifier
+    fit_without: Callable[[Collection[str]], Classifier | None]
+    labelled: TrainingSet | None
     rows: Float32
     loss: float | None = None
     accuracy: float | None = None
 
 
-def best(guesses: Sequence[Guess]) -> Guess | None:
-    """Return who fares best on answers that were not told to it; where not both were checked, the classes."""
-    if len(guesses) > 1 and all(one.loss is not None for one in guesses):
-        return min(guesses, key=lambda one: one.loss or 0.0)
-    return guesses[-1] if guesses else None
+class NetworkComparison(TypedDict, total=False):
+    """What the card keeps of a comparison with a network: its id and log loss, and the candidate's."""
+
+    network: int
+    network_log_loss: float
+    log_loss: float
 
 
-def checked(guess: Guess) -> Guess:
-    """Judge a guess by answers of groups that it was not told of, part by part."""
-    known = guess.known
-    if known is None or len(known.clips) < FEWEST_TO_JUDGE_BY:
-        return guess
-    part = _parts(known.groups)
-    held = np.zeros_like(known.present)
-    judged = np.zeros(len(part), bool)
-    for number in range(_PARTS):
-        test = part == number
-        tell = guess.taught({known.groups[place] for place in np.flatnonzero(test)}) if test.any() else None
-        if tell is not None:
-            held[test], judged[test] = _held_of(guess, known, tell(guess.rows[test])), True
-    if judged.sum() < FEWEST_TO_JUDGE_BY:
-        return guess
-    loss, accuracy = _fares(known.head, held[judged], known.present[judged], known.absent[judged])
-    return replace(guess, loss=loss, accuracy=accuracy)
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Whether a candidate is to suggest instead of a network, why, in words, and the metrics for the card."""
+
+    is_better: bool
+    why: str
+    metrics: NetworkComparison
 
 
-def _held_of(guess: Guess, known: Lesson, told: Float32) -> Float32:
-    """Put what a guess told of its labels into the order of the answers' labels."""
-    held = np.zeros((len(told), len(known.labels)), np.float32)
-    for column, name in enumerate(known.labels):
-        if name in guess.labels:
-            held[:, column] = told[:, guess.labels.index(name)]
-        elif name == known.background:
-            held[:, column] = 1.0 - told.sum(axis=1)
-    return held
+def best(candidates: Sequence[Candidate]) -> Candidate | None:
+    """Return the candidate with the lowest loss; where not all could be validated, the last, the own classes."""
+    if len(candidates) > 1 and all(one.loss is not None for one in candidates):
+        return min(candidates, key=lambda one: one.loss or 0.0)
+    return candidates[-1] if candidates else None
 
 
-def against(project: Project, guess: Guess, network: models.ModelRow) -> tuple[bool, str, dict[str, Any]]:
-    """Hold a guess against the network on the network's validation clips, of which it is told nothing.
+def cross_validated(candidate: Candidate) -> Candidate:
+    """Return the candidate with its loss and accuracy, fold by fold on groups that it was not fitted on."""
+    labelled = candidate.labelled
+    if labelled is None or len(labelled.clips) < MIN_CLIPS_TO_COMPARE:
+        return candidate
+    fold = _folds(labelled.groups)
+    predicted = np.zeros_like(labelled.present)
+    is_predicted = np.zeros(len(fold), bool)
+    for number in range(_FOLDS):
+        test = fold == number
+        if not test.any():
+            continue
+        predict = candidate.fit_without({labelled.groups[row] for row in np.flatnonzero(test)})
+        if predict is not None:
+            predicted[test] = _in_order_of(labelled, candidate, predict(candidate.rows[test]))
+            is_predicted[test] = True
+    if is_predicted.sum() < MIN_CLIPS_TO_COMPARE:
+        return candidate
+    loss, accuracy = _loss_and_accuracy(
+        labelled.head, predicted[is_predicted], labelled.present[is_predicted], labelled.absent[is_predicted]
+    )
+    return replace(candidate, loss=loss, accuracy=accuracy)
 
-    Returns
-    -------
-    better
-        Whether the guess is the one to suggest.
-    why
-        In words.
-    compared
-        The figures, for the card.
+
+def compare_with_network(project: Project, candidate: Candidate, network: models.ModelRow) -> Comparison:
+    """Compare a candidate with a network on the network's validation clips, fitted without them.
+
+    Where they cannot be compared, the candidate suggests.
     """
-    unjudged = True, f"model {network.id} has too few validation clips to be judged by", dict[str, Any]()
-    known = guess.known
-    if known is None:
-        return unjudged
+    not_comparable = Comparison(True, f"model {network.id} has too few validation clips to be judged by", {})
+    labelled = candidate.labelled
+    if labelled is None:
+        return not_comparable
     try:
-        checked_on = model_folder.read(project.models / str(network.id)).groups_checked()
+        validation_groups = model_folder.read(project.models / str(network.id)).groups_validated_on()
     except LabeltoolError:
-        return unjudged
-    test = np.array([group in checked_on for group in known.groups], bool)
-    # A sum over labels cannot be held against the loss of one answer.
-    same = network.card.get("clip_rule", {}).get("head") == known.head
-    own = network.card.get("log_loss") if same else None
-    if own is None or test.sum() < FEWEST_TO_JUDGE_BY or (tell := guess.taught(checked_on)) is None:
-        return unjudged
-    held = _held_of(guess, known, tell(guess.rows[test]))
-    loss, _ = _fares(known.head, held, known.present[test], known.absent[test])
-    compared = {"network": network.id, "network_log_loss": own, "log_loss": loss}
-    told = f"log loss {loss:.3f} on model {network.id}'s {int(test.sum())} validation clips, the model's {own:.3f}"
-    return loss < own, told, compared
+        return not_comparable
+    test = np.array([group in validation_groups for group in labelled.groups], bool)
+    # The loss of a sigmoid is a sum over labels: it cannot be compared with a softmax's.
+    card = card_from_json(network.card)
+    network_loss = card.log_loss if card.clip_rule.head == labelled.head else None
+    if network_loss is None or test.sum() < MIN_CLIPS_TO_COMPARE:
+        return not_comparable
+    predict = candidate.fit_without(validation_groups)
+    if predict is None:
+        return not_comparable
+    predicted = _in_order_of(labelled, candidate, predict(candidate.rows[test]))
+    loss, _ = _loss_and_accuracy(labelled.head, predicted, labelled.present[test], labelled.absent[test])
+    count = int(test.sum())
+    why = f"log loss {loss:.3f} on model {network.id}'s {count} validation clips, the model's {network_loss:.3f}"
+    return Comparison(
+        loss < network_loss, why, {"network": network.id, "network_log_loss": network_loss, "log_loss": loss}
+    )
 
 
-def _parts(groups: Sequence[str]) -> Int64:
-    """Part clips for checking, groups whole; a group's name alone decides."""
-    marks = (int.from_bytes(hashlib.sha256(group.encode()).digest()[:8]) for group in groups)
-    return np.array([mark % _PARTS for mark in marks], np.int64)
+def _in_order_of(labelled: TrainingSet, candidate: Candidate, probabilities: Float32) -> Float32:
+    """Return a candidate's probabilities in the order of the training set's labels."""
+    ordered = np.zeros((len(probabilities), len(labelled.labels)), np.float32)
+    for column, name in enumerate(labelled.labels):
+        if name in candidate.labels:
+            ordered[:, column] = probabilities[:, candidate.labels.index(name)]
+        elif name == labelled.background:
+            ordered[:, column] = 1.0 - probabilities.sum(axis=1)
+    return ordered
 
 
-def _fares(head: Head, held: Float32, present: Float32, absent: Float32) -> tuple[float, float]:
-    """Return log loss and the share of clips that are right.
+def _folds(groups: Sequence[str]) -> Int64:
+    """Return the fold of each clip; it depends on the group's name alone."""
+    digests = (int.from_bytes(hashlib.sha256(group.encode()).digest()[:8]) for group in groups)
+    return np.array([digest % _FOLDS for digest in digests], np.int64)
 
-    A guess of nothing at all is charged as if a little were left for it: else one clip would settle everything.
+
+def _loss_and_accuracy(head: Head, predicted: Float32, present: Float32, absent: Float32) -> tuple[float, float]:
+    """Return log loss and clip accuracy.
+
+    Probabilities are smoothed, so that none is zero: else one clip would decide the loss.
     """
-    left = _DOUBT / held.shape[1] if head == "softmax" else _DOUBT / 2
-    loss = float(log_loss(head, (1.0 - _DOUBT) * held + np.float32(left), present, absent).mean())
-    return loss, float((metrics.right(held, present, absent, head) == 1.0).mean())
+    smoothing = _SMOOTHING / predicted.shape[1] if head == "softmax" else _SMOOTHING / 2
+    loss = float(log_loss(head, (1.0 - _SMOOTHING) * predicted + np.float32(smoothing), present, absent).mean())
+    return loss, float((metrics.correct_share(predicted, present, absent, head) == 1.0).mean())

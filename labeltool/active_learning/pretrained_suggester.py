@@ -1,279 +1,290 @@
-"""What a borrowed ear suggests, until the project's own network does it better.
+"""Suggest labels by a pretrained model, until the project's own network does better.
 
-At first by its own classes, put to the project's labels; then, as soon as that fares better, by a classifier over its
-embeddings that learns in a moment from all that was answered.
+At first by the pretrained model's own classes, mapped to the project's labels; as soon as that does better, by a
+classifier over its embeddings that is trained in a moment on all labels of the project.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labeltool.active_learning import candidates, ordering
-from labeltool.active_learning.candidates import Guess, Tell
+from labeltool.active_learning import candidates, queue_order
+from labeltool.active_learning.candidates import Candidate, NetworkComparison
+from labeltool.active_learning.queue_order import ClipPredictions
+from labeltool.active_learning.result import SuggestResult
 from labeltool.audio.descriptors import hellinger_embeddings
-from labeltool.errors import LabeltoolError, files_of
-from labeltool.inference.clip_features import some_of
+from labeltool.errors import LabeltoolError, skipped_files
+from labeltool.inference.clip_features import draw_clips
+from labeltool.inference.embed import random_projection
 from labeltool.networks.heads import Head
 from labeltool.pretrained import class_mapping, registry
-from labeltool.pretrained.class_mapping import Mapped
-from labeltool.pretrained.project_classes import Answers, Listener, propose
+from labeltool.pretrained.class_mapping import LabelMapping
+from labeltool.pretrained.project_classes import ClassScorer, ScoredClips, label_mapping
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip
 from labeltool.store import Store, clips, journal, models
 from labeltool.training import linear_probe
-from labeltool.training.targets import Lesson, lesson
+from labeltool.training.linear_probe import Classifier
+from labeltool.training.targets import TrainingSet, build_training_set
 from labeltool.type_aliases import Bools, Float32, Progress
 
-# Before the first network so many clips without an answer are listened to at most: suggestions cannot wait for an
-# archive. Of them so many teach the classifier by its own word.
-_HEARD_AT_FIRST, _TEACHING = 4096, 512
+# Before the first network at most this many unlabelled clips are scored: suggestions cannot wait for an archive.
+_MAX_UNLABELLED = 4096
+# At most this many of them train the classifier by its own predictions (self-training).
+_MAX_SELF_TRAINED = 512
 _BATCH = 512
-_KEPT_FEATURES = 128
-# What no class is heard in is none of the labels: so much is held for that, where the best score is 1.
-_NOTHING = 0.05
+# A clip with no class above zero has none of the labels: "none" gets this score, where the best possible is 1.
+_SCORE_OF_NONE = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What an ear makes of clips.
-
-    Attributes
-    ----------
-    suggestions
-        How many clips that wait for an answer got one.
-    why
-        Why the ear suggests, and by what, in words.
-    """
-
-    model_id: int
-    suggestions: int
-    why: str
-    left_out: list[dict[str, str]]
+def select_pretrained(project: Project, name: str | None = None) -> str | None:
+    """Return the pretrained model that was named, or that of the settings where the project has it."""
+    if name is not None:
+        return name
+    configured = project.settings.learning.pretrained
+    return configured if configured in registry.names(project) else None
 
 
-def chosen(project: Project, named: str | None = None) -> str | None:
-    """Return the ear that was named, or the one the settings name where it is on the shelf."""
-    name = named if named is not None else project.settings.ear
-    return name if named is not None or name in registry.names(project) else None
-
-
-def suggest(
-    project: Project, store: Store, name: str, *, report: Progress, seed: int, asked_for: bool = False
-) -> Heard | str:
-    """Let an ear suggest for all clips and order the queue, or say why it does not.
+def suggest_by_pretrained(
+    project: Project, store: Store, name: str, *, report: Progress, seed: int, forced: bool = False
+) -> SuggestResult | str:
+    """Suggest labels for all clips by a pretrained model and order the queue, or return why it does not.
 
     Parameters
     ----------
-    asked_for
-        Whether a person wants the ear's word, whatever the network is worth.
+    forced
+        Suggest even where the project's network does better.
 
     Raises
     ------
     LabeltoolError
-        When there is no such ear, or a file of the mapping cannot be read.
+        When there is no such pretrained model, or its class mapping cannot be read.
     """
-    listener = Listener(project, name, report=report)
-    mark = journal.mark(store)
-    labelled = clips.labelled(store)
+    scorer = ClassScorer(project, name, report=report)
+    mark = journal.newest_id(store)
+    labelled, unlabelled = clips.labelled(store), clips.unlabelled(store)
     network = models.latest(store)
-    waiting = clips.unanswered(store)
-    if network is not None and not asked_for and len(waiting) > _HEARD_AT_FIRST:
-        return f"{name} would have to listen to {len(waiting):,} clips; `labeltool suggest --ear {name}` lets it"
-    some = waiting if network is not None else some_of(waiting, _HEARD_AT_FIRST, seed=seed)
-    try:
-        lessons = lesson(labelled)
-    except LabeltoolError:
-        lessons = None  # too few answers; told when there is nothing else either
-    guess = candidates.best(_guesses(listener, labelled, clips.label_names(store), lessons, some, seed))
-    if guess is None:
-        if not clips.label_names(store):
-            return f"{name} has no labels yet to suggest: answer a few clips, or import some that are labelled"
+    if network is not None and not forced and len(unlabelled) > _MAX_UNLABELLED:
+        return f"{name} would have to score {len(unlabelled):,} clips; `labeltool suggest --pretrained {name}` does it"
+    to_score = unlabelled if network is not None else draw_clips(unlabelled, _MAX_UNLABELLED, seed=seed)
+    labels = clips.label_names(store)
+    candidate = candidates.best(_candidates(scorer, labelled, labels, to_score, seed))
+    if candidate is None:
+        if not labels:
+            return f"{name} has no labels yet to suggest: label a few clips, or import some that are labelled"
         return (
-            f"none of {name}'s classes stands for a label: answer clips of two sounds, or `labeltool model map {name}`"
+            f"none of {name}'s classes is mapped to a label: label clips of two sounds, or `labeltool model map {name}`"
         )
-    compared: dict[str, Any] = {}
-    why = guess.by
+    why, metrics = candidate.description, NetworkComparison()
     if network is not None:
-        better, told, compared = candidates.against(project, guess, network)
-        if not better and not asked_for:
-            return told
-        why = f"{guess.by}; {told}"
-    if asked_for:
-        why = f"{guess.by}; asked for"
-    card = {
-        "architecture": models.BORROWED,
-        "ear": name,
-        "why": why,
-        "labels": list(guess.labels),
-        "background": guess.background,
-        "clip_rule": {"head": guess.head},
-        "labels_seen": len(labelled),
-        "clip_accuracy": guess.accuracy,
-        "int8_clip_accuracy": None,
-        "seed": seed,
-        **compared,
-    }
-    heard = [*some, *(one.clip for one in labelled)]
-    return _write(project, store, listener, guess, card, heard, mark, why, network.id if network else None)
-
-
-def _write(
-    project: Project,
-    store: Store,
-    listener: Listener,
-    guess: Guess,
-    card: dict[str, Any],
-    wanted: Sequence[StoredClip],
-    mark: str,
-    why: str,
-    network_id: int | None,
-) -> Heard | str:
-    embedding = listener.card.embedding is not None
-    heard: list[StoredClip] = []
-    told, features = [], []
-    projection: Float32 | None = None
-    for first in range(0, len(wanted), _BATCH):
-        sounds = listener.hear(wanted[first : first + _BATCH], embedding=embedding)
-        batch = [clip for clip in wanted[first : first + _BATCH] if clip.key in sounds]
-        held = _of_clips(listener, guess, batch)
-        rows = hellinger_embeddings(np.stack([sounds[clip.key] for clip in batch])) if batch else np.zeros((0, 1))
-        if batch and projection is None:
-            # Distances survive a random projection onto so many (Johnson-Lindenstrauss).
-            scale = 1.0 / np.sqrt(_KEPT_FEATURES)
-            projection = np.random.default_rng(0).normal(0.0, scale, (rows.shape[1], _KEPT_FEATURES)).astype(np.float32)
-        if batch and projection is not None:
-            heard += batch
-            told.append(held)
-            features.append((rows @ projection).astype(np.float32))
-    left_out = files_of(listener.failed.values())
-    if not heard:
-        raise next(iter(listener.failed.values()), LabeltoolError("there are no clips", remedy="`labeltool import`"))
-    probabilities = np.concatenate(told)
+        comparison = candidates.compare_with_network(project, candidate, network)
+        if not comparison.is_better and not forced:
+            return comparison.why
+        why, metrics = f"{candidate.description}; {comparison.why}", comparison.metrics
+    if forced:
+        why = f"{candidate.description}; requested"
+    predictions = _predict_clips(scorer, candidate, [*to_score, *(one.clip for one in labelled)])
     newest = models.latest(store)
-    if newest is not None and newest.id != network_id:
+    if newest is not None and newest.id != (network.id if network else None):
         return f"model {newest.id} was trained meanwhile"
-    model_id = models.add(store, parent_id=None, card=card, journal_mark=mark, publish=lambda _: None)
+    model = _new_model(name, candidate, why, metrics, labels_seen=len(labelled))
+    model_id = models.add(store, model, parent_id=None, journal_mark=mark, publish=lambda _: None)
+    outputs = models.Outputs(candidate.labels, candidate.background, candidate.head == "sigmoid")
     models.replace_suggestions(
         store,
         [
-            models.suggestion_of(clip.id, model_id, card, row.tolist())
-            for clip, row in zip(heard, probabilities, strict=True)
+            models.suggestion_from_scores(clip.id, model_id, outputs, row.tolist())
+            for clip, row in zip(predictions.clips, predictions.probabilities, strict=True)
         ],
     )
-    shares = probabilities
-    if guess.head == "softmax":
-        # What is held for none of the labels is doubt, not certainty: such a clip may be of a label nobody has met.
-        rest = np.maximum(0.0, 1.0 - probabilities.sum(axis=1, keepdims=True)) / (probabilities.shape[1] + 1)
-        shares = np.concatenate([probabilities + rest, rest], axis=1).astype(np.float32)
-    count = ordering.order(
-        project, store, heard, np.concatenate(features), shares, head=guess.head, seed=int(card["seed"])
-    )
-    return Heard(model_id, count, why, left_out)
+    count = queue_order.order_by_predictions(project, store, _with_none(predictions), seed=seed)
+    return SuggestResult(model_id, name, why, count, skipped_files(scorer.failed.values()))
 
 
-def _guesses(
-    listener: Listener,
+def _new_model(
+    name: str, candidate: Candidate, why: str, metrics: NetworkComparison, *, labels_seen: int
+) -> models.NewModel:
+    """Return the store's row for a pretrained model that suggests; its card says by what and why."""
+    card = {
+        "pretrained": name,
+        "why": why,
+        "labels": candidate.labels,
+        "background": candidate.background,
+        "clip_rule": {"head": candidate.head},
+        **metrics,
+    }
+    return models.NewModel(models.PRETRAINED, json.dumps(card, ensure_ascii=False), labels_seen, candidate.accuracy)
+
+
+def _predict_clips(scorer: ClassScorer, candidate: Candidate, wanted: Sequence[StoredClip]) -> ClipPredictions:
+    """Predict the labels of clips batch by batch, without those that cannot be read.
+
+    Raises
+    ------
+    LabeltoolError
+        When none can be read.
+    """
+    readable: list[StoredClip] = []
+    probabilities, embeddings = [], []
+    projection: Float32 | None = None
+    for first in range(0, len(wanted), _BATCH):
+        batch = wanted[first : first + _BATCH]
+        rows = scorer.compute(batch, embedding=scorer.card.embedding is not None)
+        batch = [clip for clip in batch if clip.key in rows]
+        if not batch:
+            continue
+        features = hellinger_embeddings(np.stack([rows[clip.key] for clip in batch]))
+        if projection is None:
+            projection = random_projection(features.shape[1])
+        readable += batch
+        probabilities.append(_predict_batch(scorer, candidate, batch))
+        embeddings.append((features @ projection).astype(np.float32))
+    if not readable:
+        raise next(iter(scorer.failed.values()), LabeltoolError("there are no clips", remedy="`labeltool import`"))
+    return ClipPredictions(readable, np.concatenate(embeddings), np.concatenate(probabilities), candidate.head)
+
+
+def _predict_batch(scorer: ClassScorer, candidate: Candidate, batch: Sequence[StoredClip]) -> Float32:
+    rows = scorer.compute(batch, embedding=candidate.by_embedding)
+    # A clip that could be embedded may fail here: a file that was deleted meanwhile.
+    missing = np.zeros_like(next(iter(rows.values()), candidate.rows[:1].sum(axis=0)))
+    return candidate.predict(np.stack([rows.get(clip.key, missing) for clip in batch]))
+
+
+def _with_none(predictions: ClipPredictions) -> ClipPredictions:
+    """Under a softmax, count the probability of none of the labels as uncertainty: the clip may be of an unseen label.
+
+    It is divided equally among the labels and one more.
+    """
+    if predictions.head != "softmax":
+        return predictions
+    probabilities = predictions.probabilities
+    none = np.maximum(0.0, 1.0 - probabilities.sum(axis=1, keepdims=True)) / (probabilities.shape[1] + 1)
+    return replace(predictions, probabilities=np.concatenate([probabilities + none, none], axis=1).astype(np.float32))
+
+
+def _candidates(
+    scorer: ClassScorer,
     labelled: Sequence[LabelledClip],
     labels: Sequence[str],
-    lessons: Lesson | None,
-    waiting: Sequence[StoredClip],
+    unlabelled: Sequence[StoredClip],
     seed: int,
-) -> list[Guess]:
+) -> list[Candidate]:
+    """Return the candidates there are, cross-validated."""
+    try:
+        training_set = build_training_set(labelled)
+    except LabeltoolError:
+        training_set = None  # too few labels; its own classes may do without
     found = []
-    if lessons is not None and listener.card.embedding:
-        found += _by_answers(listener, lessons, waiting, seed)
-    if listener.card.classes and labels:
-        found += _by_classes(listener, Answers.heard(listener, labelled), labels, lessons)
-    return [candidates.checked(guess) for guess in found]
+    if training_set is not None and scorer.card.embedding:
+        found += _by_embeddings(scorer, training_set, unlabelled, seed)
+    if scorer.card.classes and labels:
+        found += _by_classes(scorer, ScoredClips.compute(scorer, labelled), labels, training_set)
+    return [candidates.cross_validated(candidate) for candidate in found]
 
 
-def _by_answers(listener: Listener, lessons: Lesson, waiting: Sequence[StoredClip], seed: int) -> list[Guess]:
-    """Return a classifier, or nothing where too little of what was answered can still be heard."""
-    known, rows, pool = _rows(listener, lessons, waiting, seed)
+def _by_embeddings(
+    scorer: ClassScorer, training_set: TrainingSet, unlabelled: Sequence[StoredClip], seed: int
+) -> list[Candidate]:
+    """Return a classifier over embeddings, or nothing where too few of the labelled clips can be read."""
+    labelled, rows, pool = _embedded(scorer, training_set, unlabelled, seed)
 
-    def taught(groups: Collection[str]) -> Tell | None:
-        learnt = np.array([group not in groups for group in known.groups], bool)
-        if not _teachable(known, learnt):
+    def fit_without(groups: Collection[str]) -> Classifier | None:
+        kept = np.array([group not in groups for group in labelled.groups], bool)
+        if not _is_trainable(labelled, kept):
             return None
-        # Near-duplicates in the pool teach nothing either.
-        clear = np.array([group not in groups for group in pool.groups], bool)
-        return linear_probe.taught(
-            known.head, rows[learnt], known.present[learnt], known.absent[learnt], pool.rows[clear]
+        # Without their near-duplicates in the pool, too.
+        pool_kept = np.array([group not in groups for group in pool.groups], bool)
+        return linear_probe.train_probe(
+            labelled.head, rows[kept], labelled.present[kept], labelled.absent[kept], pool.rows[pool_kept]
         )
 
-    tell = taught(())
-    if tell is None:
+    predict = fit_without(())
+    if predict is None:
         return []
-    by = f"a classifier over {listener.name}'s embeddings, taught by {len(known.clips)} clips"
-    return [Guess(by, known.labels, known.background, known.head, True, tell, taught, known, rows)]
-
-
-def _by_classes(listener: Listener, answers: Answers, labels: Sequence[str], lessons: Lesson | None) -> list[Guess]:
-    """Return the ear's own classes, or nothing where none stands for a label."""
-    head: Head = lessons.head if lessons is not None else "softmax"
-
-    def spoken_for(mapped: Sequence[Mapped]) -> Tell:
-        def tell(scores: Float32) -> Float32:
-            told = class_mapping.shares(scores, mapped)
-            return told if head == "sigmoid" else told / (told.sum(axis=1, keepdims=True) + np.float32(_NOTHING))
-
-        return tell
-
-    mapped = propose(listener, answers, labels)
-    if not any(one.classes for one in mapped):
-        return []
-    known, rows = None, np.zeros((0, len(listener.card.classes)), np.float32)
-    if lessons is not None:
-        sounds = listener.hear(lessons.clips, embedding=False)
-        known = lessons.only([clip for clip in lessons.clips if clip.key in sounds])
-        rows = np.stack([sounds[clip.key] for clip in known.clips]) if known.clips else rows
-    by = f"{listener.name}'s own classes for {sum(bool(one.classes) for one in mapped)} of {len(mapped)} labels"
     return [
-        Guess(
-            *(by, tuple(labels), None, head, False, spoken_for(mapped)),
-            taught=lambda groups: spoken_for(propose(listener, answers.without(groups), labels)),
-            known=known,
+        Candidate(
+            description=f"a classifier over {scorer.name}'s embeddings, trained on {len(labelled.clips)} clips",
+            labels=labelled.labels,
+            background=labelled.background,
+            head=labelled.head,
+            by_embedding=True,
+            predict=predict,
+            fit_without=fit_without,
+            labelled=labelled,
             rows=rows,
         )
     ]
 
 
-def _of_clips(listener: Listener, guess: Guess, wanted: Sequence[StoredClip]) -> Float32:
-    if not wanted:
-        return np.zeros((0, len(guess.labels)), np.float32)
-    sounds = listener.hear(wanted, embedding=guess.embedding)
-    # What could be embedded may still have failed here: a file that went away meanwhile.
-    silent = np.zeros_like(next(iter(sounds.values()), guess.rows[:1].sum(axis=0)))
-    return guess.tell(np.stack([sounds.get(clip.key, silent) for clip in wanted]))
+def _by_classes(
+    scorer: ClassScorer, answers: ScoredClips, labels: Sequence[str], training_set: TrainingSet | None
+) -> list[Candidate]:
+    """Return the pretrained model's own classes, or nothing where none is mapped to a label."""
+    head: Head = training_set.head if training_set is not None else "softmax"
+
+    def predictor(mapped: Sequence[LabelMapping]) -> Classifier:
+        def predict(scores: Float32) -> Float32:
+            by_label = class_mapping.label_scores(scores, mapped)
+            if head == "sigmoid":
+                return by_label
+            total = by_label.sum(axis=1, keepdims=True) + np.float32(_SCORE_OF_NONE)
+            return np.asarray(by_label / total, np.float32)
+
+        return predict
+
+    mapped = label_mapping(scorer, answers, labels)
+    count = sum(bool(one.classes) for one in mapped)
+    if not count:
+        return []
+    labelled, rows = None, np.zeros((0, len(scorer.card.classes)), np.float32)
+    if training_set is not None:
+        scores = scorer.compute(training_set.clips, embedding=False)
+        labelled = training_set.only([clip for clip in training_set.clips if clip.key in scores])
+        rows = np.stack([scores[clip.key] for clip in labelled.clips]) if labelled.clips else rows
+    return [
+        Candidate(
+            description=f"{scorer.name}'s own classes for {count} of {len(mapped)} labels",
+            labels=tuple(labels),
+            background=None,
+            head=head,
+            by_embedding=False,
+            predict=predictor(mapped),
+            fit_without=lambda groups: predictor(label_mapping(scorer, answers.without(groups), labels)),
+            labelled=labelled,
+            rows=rows,
+        )
+    ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Pool:
-    """Clips without an answer that teach: embeddings, (clips, width), and groups."""
+class _UnlabelledPool:
+    """Unlabelled clips for self-training: embeddings, (clips, width) float32, and groups."""
 
     rows: Float32
     groups: list[str]
 
 
-def _rows(
-    listener: Listener, lessons: Lesson, waiting: Sequence[StoredClip], seed: int
-) -> tuple[Lesson, Float32, _Pool]:
-    """Return what can be learnt from: the answered clips that can be heard, embedded, and a pool of others."""
-    sounds = listener.hear(lessons.clips, embedding=True)
-    known = lessons.only([clip for clip in lessons.clips if clip.key in sounds])
-    if not known.clips:
-        raise next(iter(listener.failed.values()))
-    some = some_of(waiting, _TEACHING, seed=seed)
-    others = listener.hear(some, embedding=True)
-    pooled = [clip for clip in some if clip.key in others]
-    rows = np.stack([sounds[clip.key] for clip in known.clips])
-    pool = np.stack([others[clip.key] for clip in pooled]) if pooled else rows[:0]
-    return known, rows, _Pool(pool, [clip.group for clip in pooled])
+def _embedded(
+    scorer: ClassScorer, training_set: TrainingSet, unlabelled: Sequence[StoredClip], seed: int
+) -> tuple[TrainingSet, Float32, _UnlabelledPool]:
+    """Return the labelled clips that can be read, their embeddings, and a pool of unlabelled ones."""
+    rows = scorer.compute(training_set.clips, embedding=True)
+    labelled = training_set.only([clip for clip in training_set.clips if clip.key in rows])
+    if not labelled.clips:
+        raise next(iter(scorer.failed.values()))
+    drawn = draw_clips(unlabelled, _MAX_SELF_TRAINED, seed=seed)
+    pool_rows = scorer.compute(drawn, embedding=True)
+    pooled = [clip for clip in drawn if clip.key in pool_rows]
+    embeddings = np.stack([rows[clip.key] for clip in labelled.clips])
+    pool = np.stack([pool_rows[clip.key] for clip in pooled]) if pooled else embeddings[:0]
+    return labelled, embeddings, _UnlabelledPool(pool, [clip.group for clip in pooled])
 
 
-def _teachable(known: Lesson, learnt: Bools) -> bool:
-    return int((known.present[learnt] > 0).any(axis=0).sum()) >= (2 if known.head == "softmax" else 1)
+def _is_trainable(labelled: TrainingSet, kept: Bools) -> bool:
+    """Return whether some labelled clips have two labels (softmax), or one (sigmoid)."""
+    return int((labelled.present[kept] > 0).any(axis=0).sum()) >= (2 if labelled.head == "softmax" else 1)

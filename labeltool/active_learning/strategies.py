@@ -1,19 +1,23 @@
-"""Which clips to ask about first: strategies of active learning, over arrays.
+"""Query strategies of active learning: which unlabelled clips to label first.
 
-A strategy gets a `Pool` (what is known of the clips that wait) and says which clips to ask for, the most telling first.
-`rank` makes a whole order of it: the strategy's choice, one clip of each group before a second of any, then the rest.
+A strategy is a function of the form `QueryStrategy`: it gets a `Pool`, all that is known of the unlabelled clips, and
+returns which of them to label, the most informative first. To add one, write its function here and give it a name in
+`STRATEGIES`; `--strategy` and the setting `query_strategy` accept it from then on.
+
+`rank` makes a whole queue of a strategy: its choice, one clip of each group before a second of any, then the rest.
 Everything is deterministic under the seed.
 
 References
 ----------
 Settles 2009 (random, entropy, margin); Sener and Savarese 2018 (k-centre); Zhao et al. 2017 (medoids, for sounds);
-Ash et al. 2020 (BADGE); Hacohen et al. 2022 (few labels: ask for what is typical, not for what is odd).
+Ash et al. 2020 (BADGE); Hacohen et al. 2022 (with few labels, query typical clips, not outliers).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,33 +27,33 @@ from labeltool.type_aliases import Float32, Float64, Int64
 
 DEFAULT = "default"
 BY_INT8 = "int8"
-"""The one strategy that needs the int8 network's answers."""
+"""The one strategy that needs the int8 network's probabilities."""
 
-# Strategies that compare clips with each other look at so many at most: the distances of 4,096 take 64 MB.
-_MOST_COMPARED = 4096
+# Strategies that compare clips with each other compare at most this many: the distances of 4,096 take 64 MB.
+_MAX_COMPARED = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What is known of the clips that may be asked about.
+    """The unlabelled clips, and what is known of them.
 
     Attributes
     ----------
     embeddings : (clips, features) float32
-        Clips that sound alike lie close: a network's last features, or `describe`.
+        Similar clips lie close: a network's last features, or `descriptors.describe`.
     groups
-        One a clip; clips of one group are near-duplicates.
-    answered : (answered clips, features) float32
-        The embeddings of clips that have an answer.
+        The group of each clip; clips of one group are near-duplicates.
+    labelled : (labelled clips, features) float32
+        The embeddings of the clips that are labelled.
     probabilities : (clips, labels) float32, optional
         The newest model's; None before the first.
     int8_probabilities : (clips, labels) float32, optional
-        The same model's as the chip computes them.
+        The same model's, as the MCU computes them.
     """
 
     embeddings: Float32
     groups: Sequence[str]
-    answered: Float32
+    labelled: Float32
     probabilities: Float32 | None = None
     int8_probabilities: Float32 | None = None
 
@@ -57,46 +61,57 @@ class Pool:
         return len(self.embeddings)
 
 
-Strategy = Callable[[Pool, int, np.random.Generator], Int64]
-"""Pool, how many are wanted (1 to all), randomness: to the clips to ask for, first to be asked first, no clip twice."""
+class QueryStrategy(Protocol):
+    """A function that chooses clips of a pool."""
+
+    def __call__(self, pool: Pool, count: int, rng: np.random.Generator, /) -> Int64:
+        """Return indices of the clips to label, the most informative first, none twice.
+
+        Parameters
+        ----------
+        count
+            Number of clips that are wanted, 1 to all; a strategy may return more, or fewer.
+        rng
+            The only source of randomness.
+        """
 
 
 def rank(name: str, pool: Pool, *, seed: int, count: int) -> Int64:
-    """Order a whole pool for asking.
+    """Order a whole pool by a strategy.
 
     Parameters
     ----------
     name
         One of `STRATEGIES`.
     count
-        How many answers are expected before there is a new model: so many are chosen together, and among them one clip
-        of each group comes before a second of any, as far as four times as many candidates allow.
+        Number of labels that are expected before the next model. This many clips are chosen together, and among them
+        one clip of each group comes before a second of any, as far as four times as many candidates allow.
 
     Returns
     -------
     (clips,) int64
-        Every index of the pool once, the first to be asked first.
+        Every index of the pool once, the first to be labelled first.
 
     Raises
     ------
     LabeltoolError
         When there is no such strategy.
     """
-    asked = strategy(name)
+    strategy = find_strategy(name)
     if len(pool) == 0:
         return np.empty(0, np.int64)
     rng = np.random.default_rng([seed, len(pool)])
     count = min(count, len(pool))
-    if len(pool.answered) > _MOST_COMPARED:
-        some = rng.permutation(len(pool.answered))[:_MOST_COMPARED]
-        pool = replace(pool, answered=pool.answered[some])
-    head = asked(pool, count, rng)
+    if len(pool.labelled) > _MAX_COMPARED:
+        sample = rng.permutation(len(pool.labelled))[:_MAX_COMPARED]
+        pool = replace(pool, labelled=pool.labelled[sample])
+    chosen = strategy(pool, count, rng)
     rest = margin(pool, len(pool), rng) if pool.probabilities is not None else rng.permutation(len(pool))
-    order = np.concatenate([head, rest[~np.isin(rest, head)]])
-    return _spread(order, pool.groups, count)
+    order = np.concatenate([chosen, rest[~np.isin(rest, chosen)]])
+    return _spread_groups(order, pool.groups, count)
 
 
-def strategy(name: str) -> Strategy:
+def find_strategy(name: str) -> QueryStrategy:
     """Return a strategy by name.
 
     Raises
@@ -111,31 +126,31 @@ def strategy(name: str) -> Strategy:
 
 
 def random(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
-    """Ask in a shuffle: what the others must beat."""
+    """Choose at random: the baseline."""
     return rng.permutation(len(pool))
 
 
 def entropy(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
-    """Ask where the probabilities are spread over most labels."""
+    """Choose by the entropy of the probabilities, the highest first."""
     if pool.probabilities is None:
         return medoid(pool, count, rng)
-    held = np.maximum(pool.probabilities.astype(np.float64), 1e-12)
-    return _largest_first(-(held * np.log(held)).sum(axis=1), rng)
+    probabilities = np.maximum(pool.probabilities.astype(np.float64), 1e-12)
+    return _largest_first(-(probabilities * np.log(probabilities)).sum(axis=1), rng)
 
 
 def margin(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
-    """Ask where the two most probable labels are nearest to each other."""
+    """Choose by the difference between the two most probable labels, the smallest first."""
     if pool.probabilities is None:
         return medoid(pool, count, rng)
     return _largest_first(-margins(pool.probabilities), rng)
 
 
 def k_centre(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
-    """Ask for what is farthest from all that is answered or asked for (greedy k-centre, "coreset")."""
+    """Choose the clip farthest from all labelled and chosen ones, again and again (greedy k-centre, "coreset")."""
     compared = _compared(pool, rng)
     points = pool.embeddings[compared].astype(np.float64)
-    # Before the first answer, the middle of all clips stands for it.
-    centres = pool.answered if len(pool.answered) else points.mean(axis=0, keepdims=True)
+    # Before the first label, the mean of all clips stands for the labelled ones.
+    centres = pool.labelled if len(pool.labelled) else points.mean(axis=0, keepdims=True)
     nearest = _distances(points, centres).min(axis=1)
     chosen: list[int] = []
     for _ in range(min(count, len(points))):
@@ -146,16 +161,16 @@ def k_centre(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
 
 
 def medoid(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
-    """Ask for what stands for most others: greedy k-medoids, given what is answered."""
+    """Choose clips that represent most others: greedy k-medoids, given the labelled clips."""
     return _medoids(pool, np.ones(len(pool)), count, rng)
 
 
 def uncertain_medoids(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
-    """Ask for what stands for most *doubtful* others.
+    """Choose clips that represent most *uncertain* others.
 
-    Greedy k-medoids again, but a clip counts by how doubtful the model is of it, (1 - margin) squared: a batch covers
-    what is not known, with no two questions about one thing, and odd ones out that stand only for themselves wait.
-    Before the first model every clip counts the same.
+    Greedy k-medoids again, but a clip is weighted by the model's uncertainty, (1 - margin) squared: a batch covers what
+    the model cannot tell apart, without two clips of one kind, and outliers come late. Before the first model every
+    clip weighs the same.
     """
     if pool.probabilities is None:
         return medoid(pool, count, rng)
@@ -163,16 +178,16 @@ def uncertain_medoids(pool: Pool, count: int, rng: np.random.Generator) -> Int64
 
 
 def badge(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
-    """Ask by the gradients that the likeliest answers would have: large ones, unlike each other (k-means++).
+    """Choose large and different gradients of the last layer, for the most probable labels (BADGE, by k-means++).
 
-    The gradient of the last layer is the outer product of (probabilities - likeliest label) and the embedding; its
-    distances come from the two factors' and it is never written out.
+    The gradient is the outer product of (probabilities - most probable label) and the embedding; its distances are
+    computed from the two factors, and it is never formed.
     """
     if pool.probabilities is None:
         return medoid(pool, count, rng)
     compared = _compared(pool, rng)
-    held = pool.probabilities[compared].astype(np.float64)
-    errors = held - np.eye(held.shape[1])[held.argmax(axis=1)]
+    probabilities = pool.probabilities[compared].astype(np.float64)
+    errors = probabilities - np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)]
     features = pool.embeddings[compared].astype(np.float64)
     squares = (errors**2).sum(axis=1) * (features**2).sum(axis=1)
     nearest, chosen = squares.copy(), [int(squares.argmax())]
@@ -186,16 +201,16 @@ def badge(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
         chosen.append(int(rng.choice(len(compared), p=nearest / nearest.sum())))
 
 
-def int8(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
-    """Ask where the int8 network answers otherwise than the float one, then where their probabilities differ most."""
+def int8_disagreement(pool: Pool, count: int, rng: np.random.Generator) -> Int64:
+    """Choose clips for which int8 and float predict different labels, then those whose probabilities differ most."""
     if pool.probabilities is None or pool.int8_probabilities is None:
         return medoid(pool, count, rng)
-    apart = np.abs(pool.probabilities.astype(np.float64) - pool.int8_probabilities).sum(axis=1)
-    otherwise = pool.probabilities.argmax(axis=1) != pool.int8_probabilities.argmax(axis=1)
-    return _largest_first(apart + 2.0 * otherwise, rng)
+    difference = np.abs(pool.probabilities.astype(np.float64) - pool.int8_probabilities).sum(axis=1)
+    disagrees = pool.probabilities.argmax(axis=1) != pool.int8_probabilities.argmax(axis=1)
+    return _largest_first(difference + 2.0 * disagrees, rng)
 
 
-STRATEGIES: dict[str, Strategy] = {
+STRATEGIES: dict[str, QueryStrategy] = {
     DEFAULT: uncertain_medoids,
     "random": random,
     "entropy": entropy,
@@ -203,37 +218,40 @@ STRATEGIES: dict[str, Strategy] = {
     "k-centre": k_centre,
     "medoid": medoid,
     "badge": badge,
-    BY_INT8: int8,
+    BY_INT8: int8_disagreement,
 }
-"""What `--strategy` and the setting `asking` may name."""
+"""The registry: every strategy by the name that `--strategy` and the setting `query_strategy` accept."""
 
 
 def margins(probabilities: Float32) -> Float64:
-    """Return by how much the most probable label leads: `(clips, labels)` to `(clips,)`, 0 to 1."""
+    """Return the difference between the two most probable labels: `(clips, labels)` to `(clips,)`, 0 to 1."""
     two = np.partition(probabilities.astype(np.float64), -2, axis=1)[:, -2:]
     return np.asarray(two[:, 1] - two[:, 0])
 
 
 def _medoids(pool: Pool, weights: Float64, count: int, rng: np.random.Generator) -> Int64:
-    """Choose greedily what lowers most the weighted sum of distances to the nearest clip answered or chosen."""
+    """Choose greedily what most lowers the weighted sum of distances to the nearest labelled or chosen clip."""
     compared = _compared(pool, rng)
     points, weights = pool.embeddings[compared], weights[compared].astype(np.float32)
-    apart = _distances(points, points)
-    # Before the first answer everything is as far from one as can be.
-    nearest = _distances(points, pool.answered).min(axis=1) if len(pool.answered) else np.full(len(points), apart.max())
+    distances = _distances(points, points)
+    # Before the first label, every clip is as far from one as two clips can be.
+    if len(pool.labelled):
+        nearest = _distances(points, pool.labelled).min(axis=1)
+    else:
+        nearest = np.full(len(points), distances.max())
     chosen: list[int] = []
     for _ in range(min(count, len(points))):
-        gains = weights @ np.maximum(nearest[:, None] - apart, 0.0)
+        gains = weights @ np.maximum(nearest[:, None] - distances, 0.0)
         gains[chosen] = -1.0
         chosen.append(int(gains.argmax()))
-        nearest = np.minimum(nearest, apart[:, chosen[-1]])
+        nearest = np.minimum(nearest, distances[:, chosen[-1]])
     return compared[chosen]
 
 
 def _compared(pool: Pool, rng: np.random.Generator) -> Int64:
-    """Return the clips to compare with each other: all, or the least sure, or before the first model a sample."""
+    """Return the clips to compare with each other: all, or the most uncertain, or before the first model a sample."""
     order = rng.permutation(len(pool)) if pool.probabilities is None else margin(pool, len(pool), rng)
-    return np.sort(order[:_MOST_COMPARED])
+    return np.sort(order[:_MAX_COMPARED])
 
 
 def _distances(points: npt.NDArray[np.floating], centres: npt.NDArray[np.floating]) -> Float32:
@@ -243,16 +261,16 @@ def _distances(points: npt.NDArray[np.floating], centres: npt.NDArray[np.floatin
 
 
 def _largest_first(values: Float64, rng: np.random.Generator) -> Int64:
-    """Sort, the largest first; what is equal in a shuffle, for the order of import clusters by label."""
+    """Sort, the largest first; equal values in random order, because the order of import clusters by label."""
     return np.lexsort((rng.permutation(len(values)), -values))
 
 
-def _spread(order: Int64, groups: Sequence[str], count: int) -> Int64:
-    """Bring one clip of each group before a second of any into the first `count`, from four times as many."""
+def _spread_groups(order: Int64, groups: Sequence[str], count: int) -> Int64:
+    """Bring one clip of each group before a second of any into the first `count`, out of four times as many."""
     window = order[: 4 * count]
     seen: dict[str, int] = {}
     rounds = np.empty(len(window), np.int64)
-    for place, index in enumerate(window):
-        rounds[place] = seen.get(groups[index], 0)
-        seen[groups[index]] = rounds[place] + 1
+    for position, index in enumerate(window):
+        rounds[position] = seen.get(groups[index], 0)
+        seen[groups[index]] = rounds[position] + 1
     return np.concatenate([window[np.argsort(rounds, kind="stable")], order[4 * count :]])

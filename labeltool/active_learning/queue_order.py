@@ -1,0 +1,137 @@
+"""The order of the queue: from the embeddings and probabilities of clips to their ranks, by a query strategy.
+
+`strategies` ranks, `store.queue` keeps the ranks, and `annotation.next_clips` serves clips by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeltool.active_learning import strategies
+from labeltool.audio import descriptors
+from labeltool.errors import SkippedFile
+from labeltool.inference.clip_features import compute_features, draw_clips, feature_cache_of
+from labeltool.inference.embed import ClipEmbedding
+from labeltool.networks.architectures import sound_frontend
+from labeltool.networks.heads import Head
+from labeltool.project import Project
+from labeltool.records import StoredClip
+from labeltool.store import Store, clips, models, queue
+from labeltool.type_aliases import Float32, Progress
+
+# Before the first model at most this many clips are read: the first clips to label cannot wait for a whole archive.
+_MAX_CLIPS_BEFORE_MODEL = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPredictions:
+    """The embeddings and predictions of clips, labelled and unlabelled, that query strategies compare.
+
+    Attributes
+    ----------
+    embeddings : (clips, features) float32
+        Similar clips lie close.
+    probabilities, int8_probabilities : (clips, labels) float32
+        By the float and the int8 network; the second only where the strategy needs it.
+    head
+        "softmax": one label a clip; "sigmoid": each label has a probability of its own.
+    """
+
+    clips: Sequence[StoredClip]
+    embeddings: Float32
+    probabilities: Float32
+    head: Head
+    int8_probabilities: Float32 | None = None
+
+
+def order_by_model(
+    project: Project, store: Store, embeddings: Sequence[ClipEmbedding], *, head: Head, seed: int
+) -> int:
+    """Write the queue by a model's embeddings of all clips, labelled ones too; return how many are unlabelled."""
+    if not embeddings:
+        queue.replace(store, [])
+        return 0
+    # What the network has learned to separate, and descriptors of any sound: early on the latter guide better.
+    both = np.concatenate(
+        [
+            descriptors.standardise(np.stack([one.features for one in embeddings])),
+            descriptors.standardise(np.stack([one.descriptor for one in embeddings])),
+        ],
+        axis=1,
+    )
+    int8 = [one.int8_probabilities for one in embeddings if one.int8_probabilities is not None]
+    predictions = ClipPredictions(
+        clips=[one.clip for one in embeddings],
+        embeddings=both,
+        probabilities=np.stack([one.probabilities for one in embeddings]),
+        head=head,
+        int8_probabilities=np.stack(int8) if int8 else None,
+    )
+    return order_by_predictions(project, store, predictions, seed=seed)
+
+
+def order_by_predictions(project: Project, store: Store, predictions: ClipPredictions, *, seed: int) -> int:
+    """Write the queue by predictions for all clips, labelled ones too; return how many are unlabelled."""
+    unlabelled_ids = {clip.id for clip in clips.unlabelled(store)}
+    is_unlabelled = np.array([clip.id in unlabelled_ids for clip in predictions.clips], bool)
+    unlabelled = [clip for clip in predictions.clips if clip.id in unlabelled_ids]
+    both = (predictions.probabilities, predictions.int8_probabilities)
+    probabilities, int8_probabilities = _as_distributions(
+        [None if rows is None else rows[is_unlabelled] for rows in both], predictions.head
+    )
+    pool = strategies.Pool(
+        embeddings=predictions.embeddings[is_unlabelled],
+        groups=[clip.group for clip in unlabelled],
+        labelled=predictions.embeddings[~is_unlabelled],
+        probabilities=probabilities,
+        int8_probabilities=int8_probabilities,
+    )
+    _write_queue(project, store, unlabelled, pool, seed)
+    return len(unlabelled)
+
+
+def _as_distributions(probabilities: Sequence[Float32 | None], head: Head) -> list[Float32 | None]:
+    """Return probabilities, the float ones first, as distributions that sum to one, which is what strategies compare.
+
+    Under a sigmoid a clip is as uncertain as its most uncertain label: the distribution is that label's yes and no.
+    """
+    first = probabilities[0]
+    if head == "softmax" or first is None or not len(first):
+        return list(probabilities)
+    most_uncertain = np.arange(len(first)), np.abs(first - 0.5).argmin(axis=1)
+    return [
+        None if rows is None else np.stack([rows[most_uncertain], 1 - rows[most_uncertain]], axis=1)
+        for rows in probabilities
+    ]
+
+
+def order_by_sound(project: Project, store: Store, *, seed: int, report: Progress) -> tuple[SkippedFile, ...]:
+    """Write the queue before there is a model, by descriptors; return the unreadable files."""
+    frontend = sound_frontend(project.settings.learning.architecture, project.settings.learning.patch_s)
+    unlabelled = clips.unlabelled(store)
+    unlabelled_ids = {clip.id for clip in unlabelled}
+    labelled = [clip for clip in clips.all_clips(store) if clip.id not in unlabelled_ids]
+    wanted = draw_clips(unlabelled, _MAX_CLIPS_BEFORE_MODEL, seed=seed) + labelled[:_MAX_CLIPS_BEFORE_MODEL]
+    features = compute_features(feature_cache_of(project, frontend), wanted, report=report, require_any=False)
+    if not features.clips:
+        return features.skipped
+    embeddings = descriptors.standardise(np.stack([frontend.describe(log_mel) for log_mel in features.log_mels]))
+    is_unlabelled = np.array([clip.id in unlabelled_ids for clip in features.clips])
+    candidates = [clip for clip in features.clips if clip.id in unlabelled_ids]
+    pool = strategies.Pool(embeddings[is_unlabelled], [clip.group for clip in candidates], embeddings[~is_unlabelled])
+    # A model that was trained meanwhile has written a better order.
+    if models.latest(store) is None:
+        _write_queue(project, store, candidates, pool, seed)
+    return features.skipped
+
+
+def _write_queue(
+    project: Project, store: Store, unlabelled: Sequence[StoredClip], pool: strategies.Pool, seed: int
+) -> None:
+    # Twice the labels that start a training: people go on labelling while it runs.
+    count = 2 * project.settings.learning.retrain_after
+    order = strategies.rank(project.settings.learning.query_strategy, pool, seed=seed, count=count)
+    queue.replace(store, [unlabelled[index].id for index in order])
