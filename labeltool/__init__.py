@@ -1,4 +1,4 @@
-"""labeltool: from a folder of recordings to a microcontroller that hears.
+"""labeltool: from a folder of recordings to a sound detector on a microcontroller.
 
 The core of the tool. The rooms around it live at the top of the repository and are imported as
 `labeltool.importers`, `labeltool.exporters` and `labeltool.tui`.

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import getpass
 import os
-import re
-import tomllib
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from labeltool.errors import LabeltoolError
-from labeltool.settings import _TEMPLATE, SETTINGS_FILE, Settings, _read_settings
+from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, read_settings
 from labeltool.store import Store
-from labeltool.store.database import speaking
+from labeltool.store.database import labeltool_errors
+from labeltool.util.atomic_write import write_bytes
 
 DATABASE_FILE = "labels.db"
 
@@ -29,7 +30,7 @@ class Project:
 
     @property
     def database(self) -> Path:
-        """The SQLite file that holds the truth."""
+        """The SQLite file with everything people labelled."""
         return self.directory / DATABASE_FILE
 
     @property
@@ -49,7 +50,7 @@ class Project:
 
     @property
     def exports(self) -> Path:
-        """Where exports go unless told otherwise."""
+        """Where exports go by default."""
         return self.directory / "exports"
 
     def open_store(self) -> Store:
@@ -57,7 +58,7 @@ class Project:
         return Store.open(self.database)
 
     def annotator(self, given: str | None = None) -> str:
-        """Return who answers: as given, by LABELTOOL_ANNOTATOR, by the settings, or the user's login name."""
+        """Return who labels: as given, by LABELTOOL_ANNOTATOR, by the settings, or the user's login name."""
         named = given or os.environ.get("LABELTOOL_ANNOTATOR") or self.settings.annotator
         if named:
             return named
@@ -80,12 +81,12 @@ def create(directory: Path) -> Project:
         raise LabeltoolError("is a labeltool project already", file=directory)
     made: list[Path] = []
     try:
-        with speaking(directory):
+        with labeltool_errors(directory):
             for folder in (*reversed(directory.parents), directory, directory / "models", directory / "cache"):
                 if not folder.exists():
                     folder.mkdir()
                     made.append(folder)
-            for name, text in ((Path("cache", "CACHEDIR.TAG"), _CACHE_TAG), (Path(SETTINGS_FILE), _TEMPLATE)):
+            for name, text in ((Path("cache", "CACHEDIR.TAG"), _CACHE_TAG), (Path(SETTINGS_FILE), TEMPLATE)):
                 made.append(directory / name)
                 (directory / name).write_text(text, encoding="utf-8")
             # Last: where there is a database there is a project.
@@ -120,31 +121,24 @@ def find(directory: Path | None = None) -> Project:
     )
 
 
-def choose_ear(project: Project, name: str) -> bool:
-    """Write into the settings which ear suggests and teaches, where they say nothing of it; return whether it was done.
+def choose_pretrained(project: Project, name: str) -> bool:
+    """Write into the settings which pretrained model suggests and teaches, where they name none; return whether it was.
 
     Everything else in the file stays as a person wrote it.
     """
+    import tomlkit  # light commands need not pay for it
+
     path = project.directory / SETTINGS_FILE
-    if _read_settings(path).ear is not None:
+    if read_settings(path).learning.pretrained is not None:
         return False
-    before = path.read_bytes().decode() if path.exists() else ""
-    line = f'ear = "{name}"'
-    told, found = re.subn(
-        r"(?m)^([ \t]*\[[ \t]*learning[ \t]*\].*)$", lambda head: f"{head[1]}\n{line}", before, count=1
-    )
-    if not found:
-        told = f"{before.rstrip()}\n\n[learning]\n{line}\n".lstrip()
-    try:
-        tomllib.loads(told)
-    except tomllib.TOMLDecodeError:
-        return False  # the table is written in another way there: a person's to change
-    beside = path.with_suffix(".partial")
-    beside.write_bytes(told.encode())
-    beside.replace(path)
+    document = tomlkit.parse(path.read_bytes().decode() if path.exists() else "")
+    if "learning" not in document:
+        document["learning"] = tomlkit.table()
+    cast(MutableMapping[str, object], document["learning"])["pretrained"] = name
+    write_bytes(path, tomlkit.dumps(document).encode())
     return True
 
 
 def load(directory: Path) -> Project:
     """Read a project's settings."""
-    return Project(directory, _read_settings(directory / SETTINGS_FILE))
+    return Project(directory, read_settings(directory / SETTINGS_FILE))
