@@ -1,30 +1,32 @@
-"""How good is a model? On clips it has not learnt from, by fold, or trained anew for every fold."""
+"""Evaluation: a model on clips it was not trained on, on one fold, or models trained anew for every fold."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from labeltool.errors import LabeltoolError
+from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.evaluation import metrics
 from labeltool.evaluation import report as evaluation_report
-from labeltool.evaluation.measure import Measured, measure
-from labeltool.inference.clip_features import cache_of, hear
+from labeltool.evaluation.measure import measure
+from labeltool.inference.clip_features import compute_features, feature_cache_of
 from labeltool.networks import model_folder
-from labeltool.pretrained.embedding_frontend import ear_for
+from labeltool.networks.model_card import LabelMetrics, Measured, ReliabilityBin
+from labeltool.pretrained.embedding_frames import pretrained_for
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.store import clips, models
 from labeltool.training.semi_supervised import without_fold
 from labeltool.training.splits import groups_of_fold
-from labeltool.training.targets import can_teach, known_of, lesson, no_such_fold
-from labeltool.training.train_model import Recipe, teach
-from labeltool.training.warm_start import FEWEST_TO_JUDGE_BY
-from labeltool.type_aliases import Int64, Progress
+from labeltool.training.targets import build_training_set, no_such_fold, target_arrays, usable_for_training
+from labeltool.training.train_model import TrainingRequest, train_model
+from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
+from labeltool.type_aliases import Progress
 
 _MEANS = (
     "clip_accuracy",
@@ -40,6 +42,39 @@ _MEANS = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldResult(Measured):
+    """The metrics of the model trained without a fold, on that fold."""
+
+    fold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluateResult(Measured):
+    """What `labeltool evaluate --json` prints: the metrics of `Measured`, and these.
+
+    Attributes
+    ----------
+    model
+        Its id; None for a cross-validation.
+    fold
+        The fold it was tested on; None: all clips it was not trained on.
+    folds
+        The results of a cross-validation, of which this one is the mean over folds, matrices added up; else None.
+    skipped
+        Files that could not be read.
+    report, pictures
+        The folder of the written report, and the file names of its plots; none without matplotlib.
+    """
+
+    model: int | None
+    fold: int | None = None
+    folds: tuple[FoldResult, ...] | None = None
+    skipped: tuple[SkippedFile, ...] = ()
+    report: str = ""
+    pictures: tuple[str, ...] = ()
+
+
 def evaluate(
     project: Project,
     *,
@@ -48,78 +83,88 @@ def evaluate(
     fold: int | None = None,
     cross_validate: bool = False,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> EvaluateResult:
     """Measure a model on labelled clips and write a report; a task of the worker.
 
-    With `fold`, on that fold, of which the model must not have learnt a group; else on every labelled clip whose group
-    it has not learnt from: what was held back for validation, and what was labelled since. Clips that it, or an
-    ancestor, heard in its pool before they were labelled are among them only where the others are too few to judge by.
-    With `cross_validate`, a model is trained from scratch for each fold and tested on it.
-
-    Returns
-    -------
-    dict
-        As `labeltool evaluate --json` prints it.
+    With `fold`, on that fold, none of whose groups the model may have been trained on; else on every labelled clip
+    whose group it was not trained on: the validation clips, and those labelled since. Clips that were in its pool, or
+    in an ancestor's, before they were labelled are used only where the others are too few. With `cross_validate`, a
+    model is trained from scratch for each fold and tested on it.
 
     Raises
     ------
     LabeltoolError
-        When the model has learnt from the fold, or no clip is left to measure on.
+        When the model was trained on the fold, or no clip is left to measure on.
     """
     with project.open_store() as store:
-        everything = can_teach(clips.labelled(store))
-        waiting = clips.unanswered(store) if cross_validate else []
+        labelled = usable_for_training(clips.labelled(store))
+        unlabelled = clips.unlabelled(store) if cross_validate else []
         chosen = None if cross_validate else models.model(store, model_id)
-        today = clips.names_today(store)
-        family = models.accuracies(store)
+        renamed = clips.current_names(store)
+        accuracies = models.accuracies(store)
     if chosen is None:
-        result = _cross_validate(project, everything, waiting, seed, report)
-        return result | evaluation_report.write(project, "cross-validation", result, losses=(), models=family)
+        result = _cross_validate(project, labelled, unlabelled, seed, report)
+        return _with_report(project, "cross-validation", result, (), accuracies)
     files = model_folder.read(project.models / str(chosen.id))
-    # The clips go by today's labels, the model's outputs by those it was trained with.
-    names = files.names_today(today)
-    wanted = _unseen(files, names, everything, fold, chosen.id)
-    measured, left_out = measure_on(project, files, names, wanted, report)
-    result = {"model": chosen.id, "fold": fold, **measured.to_dict(), "left_out": left_out}
+    # The clips have today's labels, the model's outputs those it was trained with.
+    names = files.current_labels(renamed)
+    wanted = _unseen(files, names, labelled, fold, chosen.id)
+    measured, skipped = measure_on(project, files, names, wanted, report)
+    result = EvaluateResult(**_values(measured), model=chosen.id, fold=fold, skipped=skipped)
     name = f"model-{chosen.id}" + ("" if fold is None else f"-fold-{fold}")
-    return result | evaluation_report.write(project, name, result, losses=chosen.card.get("losses", ()), models=family)
+    return _with_report(project, name, result, files.card.losses, accuracies)
+
+
+def _values(measured: Measured) -> dict[str, Any]:
+    return {field.name: getattr(measured, field.name) for field in fields(Measured)}
+
+
+def _with_report(
+    project: Project,
+    name: str,
+    result: EvaluateResult,
+    losses: Sequence[tuple[int, float]],
+    accuracies: Sequence[models.ModelAccuracy],
+) -> EvaluateResult:
+    folder, pictures = evaluation_report.write(project, name, result, losses=losses, models=accuracies)
+    return replace(result, report=str(folder), pictures=pictures)
 
 
 def _unseen(
     files: model_folder.ModelFiles,
     names: Sequence[str],
-    everything: Sequence[LabelledClip],
+    labelled: Sequence[LabelledClip],
     fold: int | None,
     model_id: int,
 ) -> list[LabelledClip]:
     if fold is None:
-        learnt, pooled = files.groups_learnt(), files.groups_pooled()
-        wanted = [one for one in everything if one.clip.group not in learnt]
-        never_met = [one for one in wanted if one.clip.group not in pooled]
-        if sum(_tells(files, names, one) for one in never_met) >= FEWEST_TO_JUDGE_BY:
-            wanted = never_met
+        trained, pooled = files.groups_trained_on(), files.groups_in_pools()
+        wanted = [one for one in labelled if one.clip.group not in trained]
+        unseen = [one for one in wanted if one.clip.group not in pooled]
+        if sum(_can_be_judged(files, names, one) for one in unseen) >= MIN_CLIPS_TO_COMPARE:
+            wanted = unseen
         if not wanted:
             raise LabeltoolError(
-                f"model {model_id} has learnt from every labelled clip", remedy="label more, or --cross-validate"
+                f"model {model_id} was trained on every labelled clip", remedy="label more, or --cross-validate"
             )
     else:
-        wanted = [one for one in everything if one.clip.fold == fold]
+        wanted = [one for one in labelled if one.clip.fold == fold]
         if not wanted:
-            raise no_such_fold(fold, everything)
-        # Validation has shaped the model too: it chose its temperature.
-        if groups_of_fold(everything, fold) & files.groups_seen():
+            raise no_such_fold(fold, labelled)
+        # Validation clips shape the model too: they chose its temperature.
+        if groups_of_fold(labelled, fold) & files.groups_seen():
             raise LabeltoolError(
                 f"model {model_id} has seen fold {fold}",
                 remedy=f"`labeltool retrain --test-fold {fold}` keeps it unseen",
             )
-    known = [one for one in wanted if _tells(files, names, one)]
-    if not known:
-        raise LabeltoolError(f"model {model_id} knows none of the labels of these clips", remedy="retrain")
-    return known
+    usable = [one for one in wanted if _can_be_judged(files, names, one)]
+    if not usable:
+        raise LabeltoolError(f"model {model_id} has none of the labels of these clips", remedy="retrain")
+    return usable
 
 
-def _tells(files: model_folder.ModelFiles, names: Sequence[str], one: LabelledClip) -> bool:
-    """Tell whether a clip can show the model right or wrong."""
+def _can_be_judged(files: model_folder.ModelFiles, names: Sequence[str], one: LabelledClip) -> bool:
+    """Return whether the clip's labels say anything about the model's outputs."""
     if set(one.present) & set(names):
         return True
     if files.rule.head == "softmax":
@@ -133,110 +178,135 @@ def measure_on(
     names: Sequence[str],
     wanted: Sequence[LabelledClip],
     report: Progress,
-) -> tuple[Measured, list[dict[str, str]]]:
-    """Measure a model on labelled clips; return also which files could not be heard.
+) -> tuple[Measured, tuple[SkippedFile, ...]]:
+    """Measure a model on labelled clips; return also the files that could not be read.
 
     Parameters
     ----------
     names
-        What each of the model's outputs is called today.
+        Today's name of each of the model's outputs.
     wanted
         Each with a label among the names.
     """
-    cache = cache_of(project, files.frontend, files.ear)
-    hearing = hear(cache, [one.clip for one in wanted], report=report)
+    cache = feature_cache_of(project, files.frontend, files.pretrained)
+    features = compute_features(cache, [one.clip for one in wanted], report=report)
     by_id = {one.clip.id: one for one in wanted}
-    present, absent = known_of(
-        [by_id[clip.id] for clip in hearing.clips],
+    present, absent = target_arrays(
+        [by_id[clip.id] for clip in features.clips],
         list(dict.fromkeys(names)),
         head=files.rule.head,
         background=files.background,
-        assumed_absent=[names[files.labels.index(name)] for name in files.card.get("assumed_absent", ())],
+        assumed_absent=[names[files.labels.index(name)] for name in files.card.assumed_absent],
     )
-    return measure(files, hearing.log_mels, present, absent, names=names, report=report), hearing.left_out
-
-
-def _summed(results: Sequence[dict[str, Any]], name: str, labels: Sequence[str]) -> Int64:
-    """Add up matrices whose rows and columns are some of the labels."""
-    total = np.zeros((len(labels), len(labels)), np.int64)
-    for result in results:
-        places = [labels.index(label) for label in result["labels"]]
-        total[np.ix_(places, places)] += np.array(result[name])
-    return total
-
-
-def _over_folds(results: Sequence[dict[str, Any]], label: str) -> dict[str, Any]:
-    """Average what each fold found of a label by the clips it had."""
-    found = [one for result in results for one in result["by_label"] if one["label"] == label and one["clips"]]
-    clips_of = [one["clips"] for one in found]
-    shares = {
-        name: float(np.average([one[name] for one in found], weights=clips_of)) if found else None
-        for name in ("recall", "int8_recall")
-    }
-    return {"label": label, "clips": sum(clips_of), **shares}
-
-
-def _joined(results: Sequence[dict[str, Any]], name: str) -> list[tuple[float, float, int]]:
-    """Put the folds' bins of confidence together."""
-    bins = [one for result in results for one in result[name]]
-    together = {}
-    for place in sorted({metrics.bin_of(sure) for sure, _, _ in bins}):
-        members = [one for one in bins if metrics.bin_of(one[0]) == place]
-        counts = [count for _, _, count in members]
-        sure, right = (float(np.average([one[i] for one in members], weights=counts)) for i in (0, 1))
-        together[place] = (sure, right, sum(counts))
-    return list(together.values())
+    return measure(files, features.log_mels, present, absent, names=names, report=report), features.skipped
 
 
 def _cross_validate(
     project: Project,
-    everything: Sequence[LabelledClip],
-    waiting: Sequence[StoredClip],
+    labelled: Sequence[LabelledClip],
+    unlabelled: Sequence[StoredClip],
     seed: int,
     report: Progress,
-) -> dict[str, Any]:
-    numbers = sorted({one.clip.fold for one in everything if one.clip.fold is not None})
-    if len(numbers) < 2:
+) -> EvaluateResult:
+    folds = sorted({one.clip.fold for one in labelled if one.clip.fold is not None})
+    if len(folds) < 2:
         raise LabeltoolError("the labelled clips are in no folds", remedy="import a data set with folds")
-    results: list[dict[str, Any]] = []
-    everywhere: list[dict[str, str]] = []
-    none: set[str | None] = set()
-    for number in numbers:
+    results: list[FoldResult] = []
+    skipped: list[SkippedFile] = []
+    backgrounds: set[str | None] = set()
+    for fold in folds:
 
-        def report_fold(stage: str, done: int, total: int, text: str = "", number: int = number) -> None:
-            report(f"fold {number}: {stage}", done, total, text)
+        def report_fold(stage: str, done: int, total: int, text: str = "", /, fold: int = fold) -> None:
+            report(f"fold {fold}: {stage}", done, total, text)
 
-        with tempfile.TemporaryDirectory(dir=project.cache) as folder:
-            settings = project.settings
-            arch = settings.architecture
-            ear = ear_for(project, arch)
-            recipe = Recipe(arch, seed=seed, test_fold=number, patch_s=settings.patch_s, ear=ear)
-            teach(
-                project,
-                lesson(everything, test_fold=number),
-                recipe,
-                None,
-                Path(folder),
-                report=report_fold,
-                waiting=without_fold(waiting, everything, number),
-            )
-            files = model_folder.read(Path(folder))
-            none.add(files.background)
-            test = [one for one in everything if one.clip.fold == number and _tells(files, files.labels, one)]
-            measured, left_out = measure_on(project, files, files.labels, test, report_fold)
-            everywhere += (one for one in left_out if one not in everywhere)
-        results.append({"fold": number, **measured.to_dict()})
+        result, background, of_fold = _test_fold(project, labelled, unlabelled, fold, seed, report_fold)
+        results.append(result)
+        backgrounds.add(background)
+        skipped += (one for one in of_fold if one not in skipped)
     # The background, where there is one, is last in every fold and so here.
-    labels = sorted({name for result in results for name in result["labels"]}, key=lambda name: (name in none, name))
-    return {
-        "model": None,
-        "head": results[0]["head"],
-        "labels": labels,
-        "clips": sum(result["clips"] for result in results),
-        **{name: float(np.mean([result[name] for result in results])) for name in _MEANS},
-        **{name: _summed(results, name, labels).tolist() for name in ("confusion", "int8_confusion")},
-        "by_label": [_over_folds(results, label) for label in labels],
-        **{name: _joined(results, name) for name in ("reliability", "int8_reliability")},
-        "folds": results,
-        "left_out": everywhere,
-    }
+    labels = sorted(
+        {name for result in results for name in result.labels}, key=lambda name: (name in backgrounds, name)
+    )
+    means: dict[str, Any] = {name: float(np.mean([getattr(result, name) for result in results])) for name in _MEANS}
+    return EvaluateResult(
+        **means,
+        model=None,
+        head=results[0].head,
+        labels=tuple(labels),
+        clips=sum(result.clips for result in results),
+        confusion=_summed([(result.labels, result.confusion) for result in results], labels),
+        int8_confusion=_summed([(result.labels, result.int8_confusion) for result in results], labels),
+        by_label=tuple(_over_folds(results, label) for label in labels),
+        reliability=_joined([result.reliability for result in results]),
+        int8_reliability=_joined([result.int8_reliability for result in results]),
+        folds=tuple(results),
+        skipped=tuple(skipped),
+    )
+
+
+def _test_fold(
+    project: Project,
+    labelled: Sequence[LabelledClip],
+    unlabelled: Sequence[StoredClip],
+    fold: int,
+    seed: int,
+    report: Progress,
+) -> tuple[FoldResult, str | None, tuple[SkippedFile, ...]]:
+    """Train without a fold and test on it; return the metrics, the model's background and the unreadable files."""
+    settings = project.settings.learning
+    request = TrainingRequest(
+        settings.architecture,
+        seed=seed,
+        test_fold=fold,
+        patch_s=settings.patch_s,
+        pretrained=pretrained_for(project, settings.architecture),
+    )
+    with tempfile.TemporaryDirectory(dir=project.cache) as folder:
+        train_model(
+            project,
+            build_training_set(labelled, test_fold=fold),
+            request,
+            None,
+            Path(folder),
+            report=report,
+            unlabelled=without_fold(unlabelled, labelled, fold),
+        )
+        files = model_folder.read(Path(folder))
+        test = [one for one in labelled if one.clip.fold == fold and _can_be_judged(files, files.labels, one)]
+        measured, skipped = measure_on(project, files, files.labels, test, report)
+    return FoldResult(**_values(measured), fold=fold), files.background, skipped
+
+
+def _summed(
+    matrices: Sequence[tuple[Sequence[str], Sequence[Sequence[int]]]], labels: Sequence[str]
+) -> tuple[tuple[int, ...], ...]:
+    """Add up matrices, each with the labels of its rows and columns."""
+    total = np.zeros((len(labels), len(labels)), np.int64)
+    for names, matrix in matrices:
+        places = [labels.index(name) for name in names]
+        total[np.ix_(places, places)] += np.array(matrix)
+    return tuple(map(tuple, total.tolist()))
+
+
+def _over_folds(results: Sequence[FoldResult], label: str) -> LabelMetrics:
+    """Average the folds' recalls of a label, weighted by its clips in each."""
+    rows = [one for result in results for one in result.by_label if one.label == label and one.clips]
+    clips_of = [one.clips for one in rows]
+
+    def mean(recalls: Sequence[float | None]) -> float | None:
+        return float(np.average([recall or 0.0 for recall in recalls], weights=clips_of)) if rows else None
+
+    recall, int8_recall = mean([one.recall for one in rows]), mean([one.int8_recall for one in rows])
+    return LabelMetrics(label, sum(clips_of), recall, None, int8_recall, None)
+
+
+def _joined(reliabilities: Sequence[Sequence[ReliabilityBin]]) -> tuple[ReliabilityBin, ...]:
+    """Merge the folds' bins of confidence."""
+    bins = [one for reliability in reliabilities for one in reliability]
+    merged = []
+    for index in sorted({metrics.bin_index(confidence) for confidence, _, _ in bins}):
+        members = [one for one in bins if metrics.bin_index(one[0]) == index]
+        counts = [count for _, _, count in members]
+        confidence, accuracy = (float(np.average([one[i] for one in members], weights=counts)) for i in (0, 1))
+        merged.append((confidence, accuracy, sum(counts)))
+    return tuple(merged)

@@ -1,8 +1,8 @@
-"""Work that needs TensorFlow, done in a child process that prints JSON lines.
+"""Tasks in child processes of this machine, which print JSON lines.
 
 TensorFlow imported in the screen's own process stalls its event loop for more than a second; in a child, 21 ms. So the
-command line and the screen start `labeltool.worker` here, read its messages and never load what it loads. What the
-child's libraries say on stderr goes to a log file.
+command line and the app start `labeltool.tasks.worker`, read its messages and never load what it loads. What the
+child's libraries write on stderr goes to a log file.
 """
 
 from __future__ import annotations
@@ -12,51 +12,29 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
+from labeltool.tasks.executor import JobStopped
+from labeltool.tasks.registry import Task
+from labeltool.type_aliases import Progress
+
+R = TypeVar("R")
 
 _STOP_TIMEOUT_S = 5.0
 
 
-class Child:
-    """A worker process on a task. Make one with `Child.start`.
+class LocalProcesses:
+    """An `Executor`: one child process for each task."""
 
-    Attributes
-    ----------
-    log
-        What the worker wrote on stderr; None without a project, which has nowhere to keep it.
-    process_id
-        The worker's, which leads a process group of its own.
-    """
-
-    def __init__(self, process: subprocess.Popen[str], task: str, log: Path | None) -> None:
-        self._process = process
-        self.process_id = process.pid
-        self._task = task
-        self._stopped = False
-        self.log = log
-
-    @classmethod
-    def start(cls, project: Project | None, task: str, *, niceness: int = 0, **options: Any) -> Child:
-        """Start a task of `labeltool.worker.TASKS`.
-
-        Parameters
-        ----------
-        project
-            None for a task that needs none.
-        niceness
-            Added to the process's own: above 0, a screen in front of it stays quick.
-        options
-            The task's keyword arguments, as JSON values.
-        """
-        log = _log_file(project, task)
+    def start(self, project: Project | None, task: Task[R], *, niceness: int = 0, **options: Any) -> ProcessJob[R]:
+        """Start a task; see `Executor.start`."""
+        log = _log_file(project, task.name)
         job = {
             "project": str(project.directory) if project else None,
-            "task": task,
+            "task": task.name,
             "niceness": niceness,
             "options": options,
         }
@@ -72,23 +50,30 @@ class Child:
                 start_new_session=True,
                 env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
             )
-        return cls(process, task, log)
+        return ProcessJob(process, task, log)
 
-    def messages(self) -> Iterator[dict[str, Any]]:
-        """Yield what the worker says, as it says it; blocks between messages.
 
-        Yields
-        ------
-        dict
-            `{"event": "progress", "stage", "done", "total", "text"}` any number of times, at last
-            `{"event": "done", "result": {...}}`.
+class ProcessJob(Generic[R]):
+    """A `Job` in a child process.
 
-        Raises
-        ------
-        LabeltoolError
-            When the task failed, with its reason, or the process died, naming its log. Not after `stop`.
-        """
-        finished = False
+    Attributes
+    ----------
+    log
+        What the child wrote on stderr; None without a project, which has nowhere to keep it.
+    process_id
+        The child's, which leads a process group of its own.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], task: Task[R], log: Path | None) -> None:
+        self._process = process
+        self._task = task
+        self._stopped = False
+        self.process_id = process.pid
+        self.log: Path | None = log
+
+    def wait(self, report: Progress) -> R:
+        """Report progress until the task has ended, and return its result; see `Job.wait`."""
+        result: list[object] = []
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
@@ -99,21 +84,25 @@ class Child:
                 if message["event"] == "error":
                     self._process.wait()
                     raise LabeltoolError(message["reason"])
-                finished = finished or message["event"] == "done"
-                yield message
+                if message["event"] == "done":
+                    result = [message["result"]]
+                else:
+                    report(message["stage"], message["done"], message["total"], message["text"])
         code = self._process.wait()
-        if not finished and not self._stopped:
-            how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-            raise LabeltoolError(
-                f"{self._task} {how}", remedy=f"nothing was changed{f'; see {self.log}' if self.log else ''}"
-            )
+        if result:
+            return self._task.result_from(result[0])
+        if self._stopped:
+            raise JobStopped
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        raise LabeltoolError(
+            f"{self._task.name} {how}", remedy=f"nothing was changed{f'; see {self.log}' if self.log else ''}"
+        )
 
     def stop(self) -> None:
-        """End the worker; what it had not finished leaves no trace."""
+        """End the child and its own processes; what the task had not finished leaves no trace."""
         self._stopped = True
         if self._process.poll() is not None:
             return
-        # The whole session: the worker has processes of its own while it computes features.
         for ending in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self._process.pid, ending)

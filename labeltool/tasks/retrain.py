@@ -1,35 +1,106 @@
-"""Retraining: what is labelled now, a network taught on it, checked, written down, and its word on all the rest."""
+"""Retraining: a model trained and measured on the labels of now, published, and its suggestions for every clip."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from labeltool.active_learning import pretrained_suggester
-from labeltool.active_learning.suggest import Suggested, in_turn, suggest_for_all
-from labeltool.audio.frontend import Frontend
-from labeltool.errors import LabeltoolError
+from labeltool.active_learning.result import SuggestResult
+from labeltool.active_learning.suggest import suggest_by_model, suggestion_lock
+from labeltool.audio.frontend import frontend_from_dict
+from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.networks import model_folder
+from labeltool.networks.heads import Head
+from labeltool.networks.model_card import Comparison, ModelCard, card_from_json
 from labeltool.pretrained import registry
 from labeltool.pretrained.card import read_card
-from labeltool.pretrained.embedding_frontend import ear_for
+from labeltool.pretrained.embedding_frames import pretrained_for
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips, journal, models
 from labeltool.training.semi_supervised import without_fold
-from labeltool.training.targets import Lesson, lesson
-from labeltool.training.train_model import Recipe, Taught, teach
-from labeltool.training.warm_start import FEWEST_TO_JUDGE_BY, due, newest_parent, state
+from labeltool.training.targets import TrainingSet, build_training_set
+from labeltool.training.train_model import TrainedModel, TrainingRequest, train_model
+from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE, Parent, newest_parent, scratch_run_due, scratch_state
 from labeltool.type_aliases import Progress
-from labeltool.util.locks import alone
+from labeltool.util.locks import try_lock
 from labeltool.util.stage_clock import StageClock
 
-# Training from scratch in less than so many times what a warm start took is not worth beginning.
+# Training from scratch takes longer than a warm start: with less time left than this many times the warm start's, it
+# is not begun.
 _SCRATCH_IS_LONGER_BY = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainResult:
+    """What `labeltool retrain --json` prints; accuracies are shares of the validation clips, None where there are none.
+
+    Attributes
+    ----------
+    model
+        Id of the new model.
+    labels_seen
+        Clips with labels it was trained or validated on.
+    pool_clips
+        Unlabelled clips it was trained on.
+    embedding_model
+        Name of the pretrained model whose embeddings the architecture takes; None for other architectures.
+    several_labels_clips
+        Clips that speak for a probability for each label (head "sigmoid").
+    background
+        Name of the output for clips with none of the labels; None without one.
+    assumed_absent
+        Labels hardly ever marked absent, for which clips without a mark are weak negatives.
+    compared
+        Where a model was trained from scratch beside the warm start: the log loss of both.
+    warm
+        Whether it continues the last model.
+    patch_s, other_patch_s
+        Seconds of one input; those of the last model where they alone kept training from continuing it.
+    pretrained, why
+        The pretrained model that suggests labels, None where the new model does, and why.
+    suggestions
+        Unlabelled clips with a suggestion.
+    skipped
+        Files that could not be read.
+    stages
+        Seconds spent in each stage.
+    seconds_until_trained, seconds
+        Until the model was published, and in all.
+    """
+
+    model: int
+    arch: str
+    parameters: int
+    labels_seen: int
+    pool_clips: int
+    clip_accuracy: float | None
+    int8_clip_accuracy: float | None
+    label_accuracy: float | None
+    int8_label_accuracy: float | None
+    validation_clips: int
+    head: Head
+    several_labels_clips: int
+    background: str | None
+    assumed_absent: tuple[str, ...]
+    threshold: float
+    compared: Comparison | None
+    warm: bool
+    patch_s: float
+    other_patch_s: float | None
+    embedding_model: str | None
+    pretrained: str | None
+    why: str
+    suggestions: int
+    skipped: tuple[SkippedFile, ...]
+    stages: dict[str, float] = field(default_factory=dict)
+    seconds_until_trained: float = 0.0
+    seconds: float = 0.0
 
 
 def retrain(
@@ -45,204 +116,226 @@ def retrain(
     teacher_tensor: str | None = None,
     backbone: str | None = None,
     patch_s: float | None = None,
-    ear: str | None = None,
-) -> dict[str, Any]:
-    """Train a model on what is labelled, write it down and let it suggest; a task of the worker.
+    pretrained: str | None = None,
+) -> RetrainResult:
+    """Train a model on the labels of now, publish it and write its suggestions; a task of the worker.
+
+    Its parameters are the options of `labeltool retrain`, as JSON values, which is why there are more than seven.
 
     Parameters
     ----------
     teacher
-        A file; None: the ear of the project's settings, if it embeds sounds and there is no budget, which its listening
-        might use up; "": none.
+        A file; None: the pretrained model of the project's settings, if it has embeddings and there is no budget, which
+        computing them might exceed; "": none.
     patch_s
-        Seconds of a patch; None: as the project's settings have it.
-    ear
-        Name of the project's ear that an architecture over embeddings hears by; None: as `ears.frames.ear_for` has it.
-
-    Returns
-    -------
-    dict
-        As `labeltool retrain --json` prints it.
+        Seconds of a patch; None: as in the project's settings.
+    pretrained
+        Name of the pretrained model whose embeddings the architecture takes; None: as `pretrained_for` chooses.
 
     Raises
     ------
     LabeltoolError
-        When there is too little to learn from, or another retraining is under way.
+        When there are too few labels to train on, or another retraining is running.
     """
-    began = time.monotonic()
-    recipe = Recipe(
+    began_s = time.monotonic()
+    default_teacher = _teacher_of_settings(project) if teacher is None and budget_s is None else None
+    request = TrainingRequest(
         arch,
         seed,
         budget_s,
         test_fold,
-        Path(teacher) if teacher else _own_teacher(project) if teacher is None and budget_s is None else None,
+        Path(teacher) if teacher else default_teacher,
         teacher_tensor,
         Path(backbone) if backbone else None,
-        project.settings.patch_s if patch_s is None else patch_s,
-        ear_for(project, arch, ear),
+        project.settings.learning.patch_s if patch_s is None else patch_s,
+        pretrained_for(project, arch, pretrained),
     )
-    report = clock = StageClock(report, "reading")
-    with alone(project.cache / "retrain.lock", "retraining"), project.open_store() as store:
-        mark = journal.mark(store)
-        labelled = clips.labelled(store)
-        lessons = lesson(labelled, test_fold=test_fold)
-        report("starting TensorFlow", 0, 0)
-        import tensorflow  # noqa: F401  (told apart from what follows)
+    clock = StageClock(report, "reading")
+    with try_lock(project.cache / "retrain.lock", "retraining"), project.open_store() as store:
+        run = _Run(project, store, request, began_s, clock)
+        model_id, trained, other_patch_s = run.train(from_scratch=from_scratch)
+        trained_s = time.monotonic() - began_s
+        with suggestion_lock(project, clock):
+            suggested = _suggest(project, store, model_id, trained, clock)
+    result = _result(model_id, request.frontend.patch_hops_s, trained.card, suggested)
+    return replace(
+        result,
+        other_patch_s=other_patch_s,
+        compared=trained.card.compared if run.parent else None,
+        stages=clock.spent(),
+        seconds_until_trained=round(trained_s, 1),
+        seconds=round(time.monotonic() - began_s, 1),
+    )
 
-        report("loading the last model", 0, 0)
-        parent = (
-            None
-            if from_scratch
-            else newest_parent(
-                project, store, labelled, lessons, arch=arch, frontend=recipe.frontend, test_fold=test_fold
+
+def _result(model_id: int, patch_s: float, card: ModelCard, suggested: SuggestResult) -> RetrainResult:
+    measured = card.measured
+    return RetrainResult(
+        model=model_id,
+        arch=card.architecture,
+        parameters=card.parameters,
+        labels_seen=card.labels_seen,
+        pool_clips=card.pool_clips,
+        clip_accuracy=card.clip_accuracy,
+        int8_clip_accuracy=card.int8_clip_accuracy,
+        label_accuracy=measured.label_accuracy if measured else None,
+        int8_label_accuracy=measured.int8_label_accuracy if measured else None,
+        validation_clips=card.validation_clips,
+        head=card.clip_rule.head,
+        several_labels_clips=card.several_labels_clips,
+        background=card.background,
+        assumed_absent=card.assumed_absent,
+        threshold=card.clip_rule.threshold,
+        compared=None,
+        warm=card.parent is not None,
+        patch_s=patch_s,
+        other_patch_s=None,
+        embedding_model=card.embedding_model.name if card.embedding_model else None,
+        pretrained=suggested.pretrained,
+        why=suggested.why,
+        suggestions=suggested.suggestions,
+        skipped=tuple(dict.fromkeys((*card.skipped, *suggested.skipped))),
+    )
+
+
+@dataclass(slots=True)
+class _Run:
+    """One retraining under way: what its steps share."""
+
+    project: Project
+    store: Store
+    request: TrainingRequest
+    began_s: float
+    report: StageClock
+    parent: Parent | None = None
+
+    def train(self, *, from_scratch: bool) -> tuple[int, TrainedModel, float | None]:
+        """Train and publish; return the model's id, the model, and the last one's patch length if only that differs."""
+        mark = journal.newest_id(self.store)
+        labelled = clips.labelled(self.store)
+        test_fold = self.request.test_fold
+        training_set = build_training_set(labelled, test_fold=test_fold)
+        self.report("starting TensorFlow", 0, 0)
+        import tensorflow  # noqa: F401  (timed apart from what follows)
+
+        self.report("loading the last model", 0, 0)
+        if not from_scratch:
+            self.parent = newest_parent(
+                self.project,
+                self.store,
+                labelled,
+                training_set,
+                arch=self.request.arch,
+                frontend=self.request.frontend,
+                test_fold=test_fold,
             )
-        )
-        other_patch_s = None if from_scratch or parent else _other_patch_s(store, recipe)
-        scratch = project.models / ".training"
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir(parents=True)
+        other_patch_s = None if from_scratch or self.parent else _other_patch_s(self.store, self.request)
+        unlabelled = without_fold(clips.unlabelled(self.store), labelled, test_fold)
+        folder = self.project.models / ".training"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         try:
-            waiting = without_fold(clips.unanswered(store), labelled, test_fold)
-
-            def with_what_is_left() -> Recipe:
-                return recipe if budget_s is None else replace(recipe, budget_s=budget_s - (time.monotonic() - began))
-
-            taught = teach(project, lessons, with_what_is_left(), parent, scratch, report=report, waiting=waiting)
-            left_s = with_what_is_left().budget_s
-            if parent and (left_s is None or left_s > _SCRATCH_IS_LONGER_BY * (time.monotonic() - began)):
-                taught = _better_from_scratch(
-                    project, lessons, with_what_is_left(), taught, scratch, report=report, waiting=waiting
-                )
-            taught_s = time.monotonic() - began
-            card = taught.card
-            model_id = _publish(project, store, scratch, card, mark)
+            trained = self._train_in(folder, training_set, unlabelled)
+            return _publish(self.project, self.store, folder, trained.card, mark), trained, other_patch_s
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-        with in_turn(project, report):
-            suggested, suggester, why = _suggest(project, store, model_id, taught, report)
-    return {
-        "model": model_id,
-        "arch": arch,
-        "parameters": card["parameters"],
-        "labels_seen": card["labels_seen"],
-        "pool_clips": card["pool_clips"],
-        "clip_accuracy": card["clip_accuracy"],
-        "int8_clip_accuracy": card["int8_clip_accuracy"],
-        "label_accuracy": card.get("label_accuracy"),
-        "int8_label_accuracy": card.get("int8_label_accuracy"),
-        "validation_clips": card["validation_clips"],
-        "head": card["clip_rule"]["head"],
-        "several_labels_clips": card["several_labels_clips"],
-        "background": card["background"],
-        "assumed_absent": card["assumed_absent"],
-        "threshold": card["clip_rule"]["threshold"],
-        "compared": card["compared"] if parent else None,
-        "warm": card["parent"] is not None,
-        "patch_s": recipe.frontend.patch_hops_s,
-        "other_patch_s": other_patch_s,
-        "ear": suggester,
-        "hears_by": card["hears_by"] and card["hears_by"]["name"],
-        "why": why,
-        "suggestions": suggested.waiting,
-        "left_out": [*card["left_out"], *(one for one in suggested.left_out if one not in card["left_out"])],
-        "stages": clock.spent(),
-        "seconds_until_taught": round(taught_s, 1),
-        "seconds": round(time.monotonic() - began, 1),
-    }
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _train_in(self, folder: Path, training_set: TrainingSet, unlabelled: Sequence[StoredClip]) -> TrainedModel:
+        train = partial(train_model, self.project, training_set, unlabelled=unlabelled)
+        trained = train(self._remaining(), self.parent, folder, report=self.report)
+        left_s, spent_s = self._remaining().budget_s, time.monotonic() - self.began_s
+        if self.parent is None or (left_s is not None and left_s <= _SCRATCH_IS_LONGER_BY * spent_s):
+            return trained
+        return self._better_from_scratch(train, training_set, trained, folder)
+
+    def _remaining(self) -> TrainingRequest:
+        """Return the request with what is left of its budget."""
+        budget_s = self.request.budget_s
+        if budget_s is None:
+            return self.request
+        return replace(self.request, budget_s=budget_s - (time.monotonic() - self.began_s))
+
+    def _better_from_scratch(
+        self, train: partial[TrainedModel], training_set: TrainingSet, warm: TrainedModel, folder: Path
+    ) -> TrainedModel:
+        """Train from scratch too where that is due, and keep the model that is better on the same validation clips.
+
+        `folder` holds the warm start's files and ends with those of the better model.
+        """
+        if warm.card.validation_clips < MIN_CLIPS_TO_COMPARE or not scratch_run_due(warm.card.compared, training_set):
+            return warm
+        other = folder.with_name(folder.name + "-from-scratch")
+        shutil.rmtree(other, ignore_errors=True)
+        other.mkdir()
+
+        def report(stage: str, done: int, total: int, text: str = "", /) -> None:
+            self.report(f"from scratch, to compare: {stage}", done, total, text)
+
+        better = warm
+        try:
+            validation_groups = model_folder.read(folder).groups_validated_on()
+            request = replace(self._remaining(), validation_groups=validation_groups)
+            scratch = train(request, None, other, report=report)
+            losses = warm.card.log_loss, scratch.card.log_loss
+            assert losses[0] is not None and losses[1] is not None  # both have validation clips
+            if losses[1] < losses[0]:
+                shutil.rmtree(folder)
+                other.rename(folder)
+                better = scratch
+        finally:
+            shutil.rmtree(other, ignore_errors=True)
+        compared = replace(scratch_state(training_set), warm_log_loss=losses[0], from_scratch_log_loss=losses[1])
+        card = replace(better.card, compared=compared)
+        model_folder.write_card(folder, card)
+        return replace(better, card=card)
 
 
-def _own_teacher(project: Project) -> Path | None:
-    name = pretrained_suggester.chosen(project)
+def _teacher_of_settings(project: Project) -> Path | None:
+    """Return the file of the settings' pretrained model where it has embeddings."""
+    name = pretrained_suggester.select_pretrained(project)
     if name is None:
         return None
     try:
         path = registry.find(project, name)
         return path if read_card(path.parent).embedding is not None else None
     except LabeltoolError:
-        return None  # nobody asked for this teacher by name: its damage stops nothing
+        return None  # nobody named this teacher: its damage stops nothing
 
 
-def _suggest(
-    project: Project, store: Store, model_id: int, taught: Taught, report: Progress
-) -> tuple[Suggested, str | None, str]:
-    """Let the new network suggest, or the ear of the settings where that still does better; say which, and why."""
-    why, name = "", pretrained_suggester.chosen(project)
+def _suggest(project: Project, store: Store, model_id: int, trained: TrainedModel, report: Progress) -> SuggestResult:
+    """Write suggestions by the new model, or by the settings' pretrained one where that is still better."""
+    why, name = "", pretrained_suggester.select_pretrained(project)
     if name is not None:
         try:
-            heard = pretrained_suggester.suggest(project, store, name, report=report, seed=taught.card["seed"])
+            suggested = pretrained_suggester.suggest_by_pretrained(
+                project, store, name, report=report, seed=trained.card.seed
+            )
         except LabeltoolError as error:
-            heard = str(error)  # what is trained is there: it suggests
-        if isinstance(heard, pretrained_suggester.Heard):
-            return Suggested(heard.suggestions, heard.left_out), name, heard.why
-        why = heard
-    return suggest_for_all(project, store, model_id, report=report, network=taught.network), None, why
+            suggested = str(error)  # the new model is there: it suggests
+        if isinstance(suggested, SuggestResult):
+            return suggested
+        why = suggested
+    return replace(suggest_by_model(project, store, model_id, report=report, network=trained.network), why=why)
 
 
-def _better_from_scratch(
-    project: Project,
-    lessons: Lesson,
-    recipe: Recipe,
-    taught: Taught,
-    directory: Path,
-    *,
-    report: Progress,
-    waiting: Sequence[StoredClip],
-) -> Taught:
-    """Train from scratch too where that is due, and keep what does better on the same validation clips.
-
-    Parameters
-    ----------
-    recipe
-        With what is left of the budget.
-    taught, directory
-        The warm start's; the folder ends with the better one's files.
-    """
-    card = taught.card
-    if card["validation_clips"] < FEWEST_TO_JUDGE_BY or not due(card["compared"], lessons):
-        return taught
-    other = directory.with_name(directory.name + "-from-scratch")
-    shutil.rmtree(other, ignore_errors=True)
-    other.mkdir()
-    try:
-        held = model_folder.read(directory).groups_checked()
-        anew = teach(
-            project,
-            lessons,
-            recipe,
-            None,
-            other,
-            report=lambda stage, *told: report(f"from scratch, to compare: {stage}", *told),
-            checked_on=held,
-            waiting=waiting,
-        )
-        losses = {"warm_log_loss": card["log_loss"], "from_scratch_log_loss": anew.card["log_loss"]}
-        if anew.card["log_loss"] < card["log_loss"]:
-            shutil.rmtree(directory)
-            other.rename(directory)
-            taught = anew
-    finally:
-        shutil.rmtree(other, ignore_errors=True)
-    card = taught.card | {"compared": state(lessons) | losses}
-    model_folder.write_card(directory, card)
-    return replace(taught, card=card)
-
-
-def _other_patch_s(store: Store, recipe: Recipe) -> float | None:
-    """Return the patch length of the newest model where that alone keeps training from going on from it."""
+def _other_patch_s(store: Store, request: TrainingRequest) -> float | None:
+    """Return the patch length of the newest model where that alone keeps training from continuing it."""
     newest = models.latest(store)
-    if newest is None or newest.architecture != recipe.arch or "frontend" not in newest.card:
+    if newest is None or newest.architecture != request.arch:
         return None
-    before = Frontend.from_dict(newest.card["frontend"])
-    own = recipe.frontend
-    same = before == replace(own, patch_frames=before.patch_frames, patch_hop=before.patch_hop)
+    before, own = frontend_from_dict(card_from_json(newest.card).frontend), request.frontend
+    same = before == own.with_patches(before.patch_frames, before.patch_hop)
     return before.patch_hops_s if same and before.patch_frames != own.patch_frames else None
 
 
-def _publish(project: Project, store: Store, scratch: Path, card: dict[str, Any], mark: str) -> int:
+def _publish(project: Project, store: Store, folder: Path, card: ModelCard, mark: str) -> int:
     def publish(model_id: int) -> None:
         target = project.models / str(model_id)
-        # Left by a process that died between renaming and committing: nobody knows of it.
+        # Left by a process that died between renaming and committing: nothing refers to it.
         shutil.rmtree(target, ignore_errors=True)
-        scratch.rename(target)
+        folder.rename(target)
 
-    return models.add(store, parent_id=card["parent"], card=card, journal_mark=mark, publish=publish)
+    model = models.NewModel(
+        card.architecture, card.to_json(), card.labels_seen, card.clip_accuracy, card.int8_clip_accuracy
+    )
+    return models.add(store, model, parent_id=card.parent, journal_mark=mark, publish=publish)

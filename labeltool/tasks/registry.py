@@ -1,0 +1,92 @@
+"""The tasks that run in a process of their own, by name: the function that does each and the type of its result.
+
+A task is a function `f(project, *, report, **options)`; `project` is None for one that needs none. Options are JSON
+values. Its result is a frozen dataclass of the same module; it is turned into JSON in the worker and back by msgspec.
+To add a task: write the function and add a line here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
+
+if TYPE_CHECKING:
+    from labeltool.active_learning.result import SuggestResult
+    from labeltool.exporters.registry import ExportResult
+    from labeltool.exporters.stm32.verification.verify import VerifyResult
+    from labeltool.inference.classify import ClassifyResult
+    from labeltool.inference.detect import DetectResult
+    from labeltool.inference.transcribe import TranscribeResult
+    from labeltool.pretrained.project_classes import AgreementResult, MapResult
+    from labeltool.pretrained.registry import AddResult
+    from labeltool.similarity.compare import SimilarResult
+    from labeltool.tasks.evaluate import EvaluateResult
+    from labeltool.tasks.retrain import RetrainResult
+    from labeltool.tasks.simulation_results import SimulateResult
+
+R = TypeVar("R", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Generic[R]):
+    """A task.
+
+    Attributes
+    ----------
+    name
+        Of the task and of its log file.
+    module, function
+        Imported in the worker alone: it may load TensorFlow.
+    result
+        Name of the result's dataclass in that module.
+    """
+
+    name: str
+    module: str
+    function: str
+    result: str
+
+    def run(self, *arguments: Any, **options: Any) -> R:
+        """Do the task in this process; where it takes one dataclass `options`, that may be given as a JSON object."""
+        import msgspec
+
+        function = getattr(import_module(self.module), self.function)
+        if "options" in options:
+            options["options"] = msgspec.convert(options["options"], get_type_hints(function)["options"])
+        done: R = function(*arguments, **options)
+        return done
+
+    def result_from(self, json_value: object) -> R:
+        """Build the result from the worker's JSON value."""
+        import msgspec
+
+        result: R = msgspec.convert(json_value, getattr(import_module(self.module), self.result))
+        return result
+
+
+RETRAIN: Task[RetrainResult] = Task("retrain", "labeltool.tasks.retrain", "retrain", "RetrainResult")
+EVALUATE: Task[EvaluateResult] = Task("evaluate", "labeltool.tasks.evaluate", "evaluate", "EvaluateResult")
+SIMULATE: Task[SimulateResult] = Task("simulate", "labeltool.tasks.simulate", "simulate", "SimulateResult")
+SUGGEST: Task[SuggestResult] = Task("suggest", "labeltool.active_learning.suggest", "suggest", "SuggestResult")
+CLASSIFY: Task[ClassifyResult] = Task("classify", "labeltool.inference.classify", "classify", "ClassifyResult")
+DETECT: Task[DetectResult] = Task("detect", "labeltool.inference.detect", "detect", "DetectResult")
+TRANSCRIBE: Task[TranscribeResult] = Task(
+    "transcribe", "labeltool.inference.transcribe", "transcribe", "TranscribeResult"
+)
+SIMILAR: Task[SimilarResult] = Task("similar", "labeltool.similarity.compare", "compare", "SimilarResult")
+MODEL_ADD: Task[AddResult] = Task("model-add", "labeltool.pretrained.registry", "add", "AddResult")
+MODEL_MAP: Task[MapResult] = Task("model-map", "labeltool.pretrained.project_classes", "map_classes", "MapResult")
+AGREEMENT: Task[AgreementResult] = Task(
+    "agreement", "labeltool.pretrained.project_classes", "agreement", "AgreementResult"
+)
+EXPORT: Task[ExportResult] = Task("export", "labeltool.exporters.registry", "export", "ExportResult")
+VERIFY: Task[VerifyResult] = Task("verify", "labeltool.exporters.stm32.verification.verify", "verify", "VerifyResult")
+
+TASKS: dict[str, Task[object]] = {
+    task.name: task
+    for task in (
+        *(RETRAIN, EVALUATE, SIMULATE, SUGGEST, CLASSIFY, DETECT, TRANSCRIBE, SIMILAR),
+        *(MODEL_ADD, MODEL_MAP, AGREEMENT, EXPORT, VERIFY),
+    )
+}
