@@ -1,4 +1,4 @@
-"""What the labelling room does, for scripts: verdicts, taking them back, the journal, labels' names."""
+"""Annotation from scripts: labels on clips, undo and redo, the journal, remarks, statistics, renaming labels."""
 
 from __future__ import annotations
 
@@ -7,36 +7,43 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labeltool.cli.common import current_project, emit, json_option, narrate, project_option
-from labeltool.records import Value
+from labeltool.cli.common import current_project, emit, json_option, limit_option, narrate, project_option
 
 if TYPE_CHECKING:
     from labeltool.store.journal import JournalRow
 
-annotator_option = click.option("--annotator", metavar="NAME", help="Who says so; else as in labeltool.toml.")
+annotator_option = click.option(
+    "--annotator", metavar="NAME", help="Who labels.  [default: as in labeltool.toml, or your login name]"
+)
 
 
 @click.command()
 @click.argument("clip")
 @click.argument("label", required=False)
-@click.option("--absent", is_flag=True, help="LABEL is not heard; without LABEL: none of the project's labels is.")
-@click.option("--unsure", is_flag=True, help="LABEL may be heard; without LABEL: cannot tell what it is.")
+@click.option("--absent", is_flag=True, help="LABEL is absent; without LABEL: none of the project's labels is present.")
+@click.option("--unsure", is_flag=True, help="LABEL may be present; without LABEL: the sound cannot be recognised.")
 @annotator_option
 @project_option
 @json_option
 def mark(clip: str, label: str | None, absent: bool, unsure: bool, annotator: str | None, as_json: bool) -> None:
-    """Say that LABEL is heard in CLIP (its id, or its file)."""
+    """Label CLIP (its id, or its file): LABEL is present.
+
+    \b
+    labeltool mark dawn.wav robin
+    labeltool mark 17 robin --absent
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.records import Value
     from labeltool.store import clips, journal
 
     if absent and unsure:
         raise click.UsageError("--absent and --unsure exclude each other")
     if label is None and not (absent or unsure):
-        raise click.UsageError("name a LABEL, or say --absent (none of them) or --unsure")
+        raise click.UsageError("name a LABEL, or give --absent (none of them) or --unsure")
     value = Value.ABSENT if absent else Value.UNSURE if unsure else Value.PRESENT
     project = current_project()
     with project.open_store() as store:
         found = clips.find_clip(store, clip)
-        row_id = journal.say(store, found.id, label, value, annotator=project.annotator(annotator))
+        row_id = journal.annotate(store, found.id, label, value, annotator=project.annotator(annotator))
     if as_json:
         emit({"row": row_id, "clip": found.id, "label": label, "value": value.value})
     else:
@@ -48,18 +55,21 @@ def mark(clip: str, label: str | None, absent: bool, unsure: bool, annotator: st
 @project_option
 @json_option
 def undo(annotator: str | None, as_json: bool) -> None:
-    """Take back the last verdict, skip or renaming, or a whole swept page; say it again to go further back."""
+    """Undo the last label, skip or renaming.
+
+    A page of the batch review is undone as a whole. Repeat the command to go further back; `labeltool redo` reverts it.
+    """
     from labeltool.store import journal
 
     project = current_project()
     with project.open_store() as store:
         row = journal.undo(store, annotator=project.annotator(annotator))
     if as_json:
-        emit({"undone": asdict(row) if row else None})
+        emit({"undone": row.to_json() if row else None})
     elif row is None:
-        narrate("nothing to take back")
+        narrate("nothing to undo")
     else:
-        narrate(f"took back{_act_in_words(row)}")
+        narrate(f"undone{_describe_batch(row)}")
 
 
 @click.command()
@@ -67,36 +77,40 @@ def undo(annotator: str | None, as_json: bool) -> None:
 @project_option
 @json_option
 def redo(annotator: str | None, as_json: bool) -> None:
-    """Say again what the last undo took back."""
+    """Redo what the last undo revoked."""
     from labeltool.store import journal
 
     project = current_project()
     with project.open_store() as store:
         row = journal.redo(store, annotator=project.annotator(annotator))
     if as_json:
-        emit({"redone": asdict(row) if row else None})
+        emit({"redone": row.to_json() if row else None})
     else:
-        narrate(f"said again{_act_in_words(row)}" if row else "nothing to say again")
+        narrate(f"redone{_describe_batch(row)}" if row else "nothing to redo")
 
 
 @click.command()
-@click.option("--clip", metavar="CLIP", help="Only of this clip (its id, or its file).")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the newest so many rows.")
+@click.option("--clip", metavar="CLIP", help="Only this clip (its id, or its file).")
+@limit_option(None, "rows")
 @project_option
 @json_option
 def log(clip: str | None, limit: int | None, as_json: bool) -> None:
-    """Show the journal, newest first: every verdict ever given, and what was taken back."""
+    """Show every label ever given and what was undone, newest first.
+
+    \b
+    labeltool log --clip dawn.wav --limit 5
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.store import clips, journal
 
     with current_project().open_store() as store:
         clip_id = clips.find_clip(store, clip).id if clip else None
         if as_json:
-            emit({"rows": [asdict(row) for row in journal.rows(store, clip_id=clip_id, limit=limit)]})
+            emit({"rows": [row.to_json() for row in journal.rows(store, clip_id=clip_id, limit=limit)]})
             return
         for row in journal.rows(store, clip_id=clip_id, limit=limit):
-            taken_back = "  (taken back)" if row.revoked else ""
-            at_once = f" (one of {row.together} at once)" if row.together > 1 else ""
-            click.echo(f"{row.said_at}  {row.annotator!r}  {_in_words(row)}{at_once}{taken_back}")
+            undone = "  (undone)" if row.revoked else ""
+            batch = f" (one of {row.batch_size} in a batch)" if row.batch_size > 1 else ""
+            click.echo(f"{row.created_at}  {row.annotator!r}  {_describe(row)}{batch}{undone}")
 
 
 @click.command()
@@ -105,7 +119,13 @@ def log(clip: str | None, limit: int | None, as_json: bool) -> None:
 @annotator_option
 @project_option
 def note(clip: str, text: str, annotator: str | None) -> None:
-    """Keep a remark on CLIP (its id, or its file); it answers nothing."""
+    """Store a remark on CLIP (its id, or its file).
+
+    It is shown in the app and in `labeltool log`; it is no label.
+
+    \b
+    labeltool note dawn.wav "two robins?"
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.store import clips, journal
 
     project = current_project()
@@ -114,28 +134,31 @@ def note(clip: str, text: str, annotator: str | None) -> None:
 
 
 @click.command()
-@click.option("--annotator", metavar="NAME", help="Of one person; else of all.")
+@click.option("--annotator", metavar="NAME", help="Only one person's labels.  [default: everybody's]")
 @project_option
 @json_option
 def stats(annotator: str | None, as_json: bool) -> None:
-    """Show how fast people answer, how often the first suggestion was right, and what good questions saved."""
-    from labeltool.annotation import pace
+    """Show annotation speed and how often suggestions were right.
+
+    After `labeltool simulate` also how many labels the query strategy saves, compared with random order.
+    """
+    from labeltool.annotation import speed
 
     project = current_project()
     with project.open_store() as store:
-        found = pace.measure(store, annotator=annotator)
-    saved = pace.labels_saved(project.cache)
+        found = speed.annotation_statistics(store, annotator=annotator)
+    saved = speed.labels_saved(project.cache)
     if as_json:
         emit({**asdict(found), "labels_saved": saved and asdict(saved)})
         return
     if saved:
-        click.echo(f"labels saved      {saved.in_words()}")
+        click.echo(f"labels saved      {saved.describe()}")
     if not found.answers:
-        click.echo("no answers by hand yet")
+        click.echo("nothing labelled by hand yet")
         return
-    click.echo(f"answers           {found.answers}")
+    click.echo(f"clips labelled    {found.answers}")
     if found.clips_per_minute is not None:
-        click.echo(f"clips per minute  {found.clips_per_minute:.1f} (median {found.median_ms} ms an answer)")
+        click.echo(f"clips per minute  {found.clips_per_minute:.1f} (median {found.median_ms} ms a clip)")
     if found.first_right is not None:
         click.echo(f"first suggestion  right {found.first_right:.0%} of {found.suggested} times")
 
@@ -146,23 +169,28 @@ def stats(annotator: str | None, as_json: bool) -> None:
 @annotator_option
 @project_option
 def rename(old: str, new: str, annotator: str | None) -> None:
-    """Let the label OLD go by the name NEW; where NEW exists, the two become one. `undo` takes it back."""
+    """Rename the label OLD to NEW, or merge it into NEW.
+
+    `labeltool undo` reverts it.
+
+    \b
+    labeltool rename robbin robin
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.store import labels
 
     project = current_project()
     with project.open_store() as store:
         labels.rename(store, old, new, annotator=project.annotator(annotator))
-    narrate(f"{old!r} goes by {new!r}")
+    narrate(f"renamed {old!r} to {new!r}")
 
 
-def _act_in_words(row: JournalRow) -> str:
-    """Say what an act says, by its last row."""
-    many = f" {row.together} verdicts, the last" if row.together > 1 else ""
-    return f"{many}: {_in_words(row)}"
+def _describe_batch(row: JournalRow) -> str:
+    many = f" {row.batch_size} labels, the last" if row.batch_size > 1 else ""
+    return f"{many}: {_describe(row)}"
 
 
-def _in_words(row: JournalRow) -> str:
-    """Say what a row says; quoted, for a name may hold a terminal's escape codes."""
+def _describe(row: JournalRow) -> str:
+    """Describe a row; names are quoted, for they may hold a terminal's escape codes."""
     if row.kind == "rename":
         return f"rename {row.label!r} to {row.new_label!r}"
     if row.kind == "revoke":

@@ -1,24 +1,32 @@
-"""What the commands share: the project they work on, how they talk, and how they show progress."""
+"""What the commands share: the project they work on, messages, progress, JSON, and running a task."""
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from labeltool.errors import LabeltoolError, in_one_line
-from labeltool.project import Project, find
-from labeltool.tasks.process import Child
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from labeltool.errors import SkippedFile
+    from labeltool.project import Project
+    from labeltool.settings import LearningSettings
+    from labeltool.tasks.registry import Task
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_R = TypeVar("_R")
 
 _PROJECT = "labeltool.project"
-_REDRAW_S = 0.1
 _LINE_EVERY_S = 15.0
 
 
@@ -35,7 +43,7 @@ def project_option(command: _F) -> _F:
         type=click.Path(path_type=Path),
         expose_value=False,
         callback=remember,
-        help="The project's directory; else the current one or its nearest parent that is a project.",
+        help="The project's directory.  [default: this one or its nearest parent that is a project]",
     )(command)
 
 
@@ -46,6 +54,54 @@ def json_option(command: _F) -> _F:
     )
 
 
+def limit_option(default: int | None, what: str) -> Callable[[_F], _F]:
+    """Give a command `--limit N` for the list it prints; a default of None is all."""
+    everything = "  [default: all]" if default is None else ""
+    return click.option(
+        "--limit",
+        type=click.IntRange(min=1),
+        metavar="N",
+        default=default,
+        show_default=True,
+        help=f"Maximum {what}.{everything}",
+    )
+
+
+def lazy_help_option(*names: str, more_help: Callable[[], str], **settings: Any) -> Callable[[_F], _F]:
+    """Make an option whose help goes on with what is looked up only when the help is shown."""
+
+    class Option(click.Option):
+        def get_help_record(self, context: click.Context) -> tuple[str, str] | None:
+            complete = copy.copy(self)
+            complete.help = f"{self.help}{more_help()}"
+            return super(Option, complete).get_help_record(context)
+
+    return click.option(*names, cls=Option, **settings)
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Return the end of an option's help that lists the names of a registry."""
+    return f" One of: {', '.join(names)}."
+
+
+def setting_in_force(read: Callable[[LearningSettings], object]) -> str:
+    """Return the end of an option's help with the default that labeltool.toml sets: of the project, where there is one.
+
+    Parameters
+    ----------
+    read
+        Takes the value out of the table `[learning]`.
+    """
+    from labeltool.settings import Settings
+
+    try:
+        project = nearby_project()
+    except LabeltoolError:  # a help page is shown all the same
+        project = None
+    settings = project.settings if project else Settings()
+    return f"  [default: {read(settings.learning)}, by labeltool.toml]"
+
+
 def use_project(context: click.Context, directory: Path) -> None:
     """Let the commands that follow work on a project, as `--project` would."""
     context.meta[_PROJECT] = directory
@@ -53,6 +109,8 @@ def use_project(context: click.Context, directory: Path) -> None:
 
 def current_project() -> Project:
     """Return the project the command works on."""
+    from labeltool.project import find
+
     return find(click.get_current_context().meta.get(_PROJECT))
 
 
@@ -62,8 +120,10 @@ def nearby_project() -> Project | None:
     Raises
     ------
     LabeltoolError
-        When the project that was named is none.
+        When the directory that was named is no project.
     """
+    from labeltool.project import find
+
     named = click.get_current_context().meta.get(_PROJECT)
     try:
         return find(named)
@@ -73,11 +133,21 @@ def nearby_project() -> Project | None:
         return None
 
 
-def emit(result: dict[str, Any]) -> None:
-    """Print a JSON object on stdout."""
-    told = json.dumps(result, ensure_ascii=False, indent=2)
+def emit(result: object) -> None:
+    """Print a JSON object on stdout: a dataclass or a dictionary, of which values may be dataclasses."""
+    import msgspec
+
+    plain = msgspec.to_builtins(result)
+    text = json.dumps(plain, ensure_ascii=False, indent=2)
     # A file name that is no UTF-8 has lone surrogates, which only escapes can carry.
-    click.echo(told if _is_utf8(told) else json.dumps(result, indent=2))
+    click.echo(text if _is_utf8(text) else json.dumps(plain, indent=2))
+
+
+def with_names(result: object, **names: str) -> dict[str, Any]:
+    """Return a dataclass as JSON values, some under the names that scripts know: `skipped="left_out"`."""
+    import msgspec
+
+    return {names.get(name, name): value for name, value in msgspec.to_builtins(result).items()}
 
 
 def _is_utf8(text: str) -> bool:
@@ -88,75 +158,107 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def narrate(text: str) -> None:
-    """Say something on stderr, in one line whatever names of others it holds."""
-    click.echo(in_one_line(text), err=True)
+def narrate(*lines: str) -> None:
+    """Print lines on stderr; what is not printable is escaped, line breaks in file names too."""
+    click.echo("\n".join(map(in_one_line, lines)), err=True)
 
 
-def shown(label: str, width: int = 40) -> str:
-    """Quote a label for a table: printable, at most so wide, whatever it holds."""
+def quoted(label: str, width: int = 40) -> str:
+    """Quote a label for a table: printable, `width` characters at most, whatever is in it."""
     return repr(label if len(label) <= width else label[: width - 1] + "…")
 
 
-class Progress:
-    """How far a piece of work is, on stderr: one line redrawn on a terminal, a line now and then elsewhere."""
+class ProgressDisplay:
+    """Progress on stderr: bars on a terminal, a line now and then elsewhere. A `labeltool.type_aliases.Progress`."""
 
     def __init__(self) -> None:
         self._on_terminal = sys.stderr.isatty()
-        self._stage = ""
-        self._shown_at = time.monotonic()
-        self._open_line = False
+        self._shown_at_s = time.monotonic()
+        self._bars: Bars | None = None
+        self._by_stage: dict[str, TaskID] = {}
 
-    def __call__(self, stage: str, done: int, total: int, text: str = "") -> None:
-        """Show that `done` of `total` (0: not known) of a stage is behind us."""
-        now = time.monotonic()
-        urgent = self._on_terminal and (stage != self._stage or done == total)
-        if not urgent and now - self._shown_at < (_REDRAW_S if self._on_terminal else _LINE_EVERY_S):
-            return
-        if stage != self._stage:
-            self.close()
-        self._stage, self._shown_at = stage, now
-        line = in_one_line(f"{stage}: {done}{f' of {total}' if total else ''}{'  ' + text if text else ''}")
+    def __call__(self, stage: str, done: int, total: int, text: str = "", /) -> None:
+        """Show that `done` of `total` (0: not known) of a stage are done."""
         if self._on_terminal:
-            sys.stderr.write(f"\r\x1b[K{line}")
-            self._open_line = True
-        else:
-            sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+            self._draw(in_one_line(stage), done, total, in_one_line(text))
+            return
+        now_s = time.monotonic()
+        if now_s - self._shown_at_s >= _LINE_EVERY_S:
+            self._shown_at_s = now_s
+            click.echo(in_one_line(f"{stage}: {done}{f' of {total}' if total else ''}  {text}".rstrip()), err=True)
+
+    def _draw(self, stage: str, done: int, total: int, text: str) -> None:
+        self._bars = bars = self._bars or _progress_bars()
+        fields: dict[str, Any] = {"text": text, "count": f"{done}/{total}" if total else f"{done or ''}"}
+        if stage not in self._by_stage:
+            if self._by_stage:
+                bars.stop_task(next(reversed(self._by_stage.values())))
+            self._by_stage[stage] = bars.add_task(stage, total=None, **fields)
+        bars.update(self._by_stage[stage], completed=done, total=total or None, **fields)
+
+    def _fill(self) -> None:
+        """Show every stage as done: the last report of one may have been its beginning."""
+        if self._bars is None:
+            return
+        for task in self._bars.tasks:
+            if task.total is None:
+                self._bars.update(task.id, completed=1, total=1)
+            else:
+                self._bars.update(task.id, completed=task.total, count=f"{task.total:.0f}/{task.total:.0f}")
 
     def close(self) -> None:
-        """End the line that is being redrawn."""
-        if self._open_line:
-            sys.stderr.write("\n")
-            self._open_line = False
+        """Leave the bars as they are."""
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+            self._by_stage.clear()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressDisplay:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
+        if error is None:
+            self._fill()
         self.close()
 
 
-def run_in_child(project: Project | None, task: str, **options: Any) -> dict[str, Any]:
-    """Do a task of `labeltool.worker` in a child process, with progress on stderr, and return its result.
+def _progress_bars() -> Bars:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+    from rich.table import Column
+
+    bars = Bars(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[count]}", markup=False, justify="right"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
+        console=Console(stderr=True),
+        expand=True,  # the text has what the other columns leave, and is cut to it
+    )
+    bars.start()
+    return bars
+
+
+def run_task(project: Project | None, task: Task[_R], **options: Any) -> _R:
+    """Run a task with progress on stderr, name the files that it skipped, and return its result.
 
     Raises
     ------
     LabeltoolError
         When it failed.
     """
-    child = Child.start(project, task, **options)
-    result: dict[str, Any] = {}
+    from labeltool.tasks.executor import default_executor
+
+    job = default_executor().start(project, task, **options)
     try:
-        with Progress() as progress:
-            for message in child.messages():
-                if message["event"] == "progress":
-                    progress(message["stage"], message["done"], message["total"], message["text"])
-                else:
-                    result = message["result"]
+        with ProgressDisplay() as progress:
+            result = job.wait(progress)
     finally:
-        # On Ctrl-C, or when the reading fails; a worker that is done has ended already.
-        child.stop()
-    for one in result.get("left_out", ()):
-        narrate(f"left out: {one['reason']}")
+        # On Ctrl-C, or when the reading fails; a job that is done has ended already.
+        job.stop()
+    skipped: Iterable[SkippedFile] = getattr(result, "skipped", ())
+    for one in skipped:
+        narrate(f"skipped: {one.reason}")
     return result

@@ -1,4 +1,4 @@
-"""The whole path on made-up sounds, each step with the command that does it."""
+"""The whole pipeline on synthetic sounds, each step with the command that does it."""
 
 from __future__ import annotations
 
@@ -18,39 +18,42 @@ from labeltool.cli.common import narrate, use_project
 @click.argument("directory", metavar="[DIR]", default="labeltool-demo", type=click.Path(path_type=Path))
 @click.pass_context
 def demo(context: click.Context, directory: Path) -> None:
-    """Walk the whole path on sounds made up on the spot: import, train, suggest, export; then label on.
+    """Run the whole pipeline on synthetic sounds.
 
-    Made again in the same DIR it keeps what was labelled there and learns on.
+    It imports, trains, suggests, evaluates and exports. Run again in the same DIR, it keeps the labels given there and
+    trains on them.
     """
     from labeltool.cli.demo_sounds import make_world
+    from labeltool.importers.registry import FORMATS
     from labeltool.project import DATABASE_FILE
 
     # After `make demo` the tool is in the virtual environment alone: name it so that the line can be pasted.
     program = "labeltool" if shutil.which("labeltool") else sys.argv[0]
 
-    def step(command: click.Command, told: list[str], **parameters: object) -> None:
-        narrate("")
-        narrate(f"$ labeltool {shlex.join(told)}")
+    def step(command: click.Command, arguments: list[str], **parameters: object) -> None:
+        narrate("", f"$ labeltool {shlex.join(arguments)}")
         context.invoke(command, **parameters)
 
-    narrate("Making up a yard with a bearing, a bird, knocking, a phone, rain and a siren ...")
+    narrate("Synthesising a bearing, a bird, knocking, a phone, rain and a siren ...")
     world = make_world(directory / "sounds")
     project = directory / "project"
     if not (project / DATABASE_FILE).exists():
         step(cli_project.init, ["init", str(project)], directory=project)
     use_project(context, project)
     at = ["--project", str(project)]
-    step(import_.esc50, [*at, "import", "esc50", str(world.esc_style)], directory=world.esc_style)
-    step(import_.audacity, [*at, "import", "audacity", str(world.track)], files=(world.track,))
-    step(import_.pool, [*at, "import", "audio", str(world.pool)], paths=(world.pool,))
+    for name, source in (("esc50", world.esc_style), ("audacity", world.track), ("audio", world.pool)):
+        step(import_.format_command(FORMATS[name]), [*at, "import", name, str(source)], sources=(source,))
     step(training.retrain, [*at, "retrain"])
     step(training.evaluate, [*at, "evaluate"])
     products = {"splits": True, "int8": True, "stm32": True}
     step(export.export, [*at, "export", *(f"--{name}" for name in products)], **products)
     step(cli_project.status, [*at, "status"])
     narrate(
-        f"\nThe twelve clips in {world.pool} have no labels yet, only suggestions. Open the labelling room on them:\n\n"
-        f"    {shlex.quote(program)} --project {shlex.quote(str(project))} label\n\n"
-        "Enter takes the first suggestion, 1-9 the n-th, u takes an answer back, ? shows all keys.\n"
-        "Then `labeltool retrain`, and `labeltool export --stm32` again."
+        "",
+        f"The twelve clips in {world.pool} have suggestions but no labels yet. Label them in the app:",
+        "",
+        f"    {shlex.quote(program)} --project {shlex.quote(str(project))} label",
+        "",
+        "Enter accepts the first suggestion, 1-9 the n-th, u is undo, ? shows all keys.",
+        "Then run `labeltool retrain` and `labeltool export --stm32` again.",
     )

@@ -1,4 +1,4 @@
-"""A small world of made-up sounds, for the demo: distinct enough to tell apart, varied enough to have to be learnt.
+"""Synthetic sounds for the demo: six classes, distinct but varied enough that a network has to be trained.
 
 Every sound is mono float, peak 1, at `SAMPLE_RATE_HZ`, and depends on the random generator alone.
 """
@@ -49,8 +49,8 @@ def _bird(rng: np.random.Generator, seconds: float) -> Float64:
 def _siren(rng: np.random.Generator, seconds: float) -> Float64:
     """A tone that slowly swings between two pitches."""
     middle, swing = rng.uniform(700, 1000), rng.uniform(200, 350)
-    sweep = np.sin(2 * np.pi * rng.uniform(0.8, 1.6) * _time(seconds) + rng.uniform(0, 6))
-    return _tone(middle + swing * sweep, seconds) + 0.3 * _tone(2 * (middle + swing * sweep), seconds)
+    modulation = np.sin(2 * np.pi * rng.uniform(0.8, 1.6) * _time(seconds) + rng.uniform(0, 6))
+    return _tone(middle + swing * modulation, seconds) + 0.3 * _tone(2 * (middle + swing * modulation), seconds)
 
 
 def _knock(rng: np.random.Generator, seconds: float) -> Float64:
@@ -139,7 +139,7 @@ def _esc_style(directory: Path, rng: np.random.Generator) -> None:
         for target, (name, sound) in enumerate(SOUNDS.items()):
             for source in range(_SOURCES_A_FOLD):
                 src_file = 1000 * fold + 100 * source + target
-                # One source: one instance of the sound, heard in several places.
+                # One source: one instance of the sound, recorded in several places.
                 instance = rng.integers(2**32)
                 for take in range(_TAKES_A_SOURCE):
                     letter = "ABCDEFGH"[take]

@@ -1,9 +1,11 @@
-"""What is heard where in long recordings."""
+"""Sound events in long recordings."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,53 +16,56 @@ from labeltool.cli.common import (
     narrate,
     nearby_project,
     project_option,
-    run_in_child,
+    run_task,
 )
+from labeltool.cli.pretrained import any_model_option
 from labeltool.errors import LabeltoolError, in_one_line
+
+if TYPE_CHECKING:
+    from labeltool.inference.detect import DetectedFile
 
 _CACHE = ".labeltool-detect"
 _SECONDS = click.FloatRange(min=0, max=3600)
 
 
-def _thresholds(context: click.Context, parameter: click.Parameter, told: tuple[str, ...]) -> dict[str | None, float]:
-    found: dict[str | None, float] = {}
-    for one in told:
-        label, named, value = one.rpartition("=")
+def _thresholds(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str | None, float]:
+    thresholds: dict[str | None, float] = {}
+    for text in texts:
+        label, equals, number = text.rpartition("=")
         try:
-            found[label if named else None] = float(value)
+            value = float(number)
         except ValueError:
-            raise click.BadParameter(f"{one!r} is neither a number nor LABEL=NUMBER") from None
-        if not 0 < float(value) <= 1:
-            raise click.BadParameter(f"{value} is not above 0 and at most 1")
-    return found
+            raise click.BadParameter(f"{text!r} is neither a number nor LABEL=NUMBER") from None
+        if not 0 < value <= 1:
+            raise click.BadParameter(f"{number} is not above 0 and at most 1")
+        thresholds[label if equals else None] = value
+    return thresholds
 
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--model",
-    metavar="ID, NAME or PATH",
-    help="A model's id, the name of a borrowed one, or its file or folder; else the newest of the project.",
-)
+@any_model_option
 @click.option(
     "--threshold",
     "thresholds",
     metavar="[LABEL=]P",
     multiple=True,
     callback=_thresholds,
-    help="How sure it must be, 0 to 1, of a label or of all: once in an event, and 0.3 times as sure throughout. Else "
-    "as the model was calibrated, 0.2 for a borrowed one.",
+    help="Probability, 0 to 1, that an event of a label (or of any) reaches once; 0.3 times as much throughout.  "
+    "[default: the model's calibrated threshold, 0.2 for a pretrained model]",
 )
-@click.option("--smooth", type=_SECONDS, metavar="SECONDS", help="Running median over so long.  [default: 0.7]")
-@click.option("--join", type=_SECONDS, metavar="SECONDS", help="Bridge gaps up to so long.  [default: 1]")
-@click.option("--shortest", type=_SECONDS, metavar="SECONDS", help="Drop what is shorter.  [default: 0.4]")
-@click.option("--processes", type=click.IntRange(1, 64), metavar="N", help="Else one a core, where it is worth it.")
+@click.option("--smooth", type=_SECONDS, metavar="SECONDS", help="Window of the running median.  [default: 0.7]")
+@click.option("--merge-gap", type=_SECONDS, metavar="SECONDS", help="Merge events this close.  [default: 1]")
+@click.option("--min-duration", type=_SECONDS, metavar="SECONDS", help="Drop shorter events.  [default: 0.4]")
+@click.option(
+    "--processes", type=click.IntRange(1, 64), metavar="N", help="Processes.  [default: one a core for long files]"
+)
 @click.option(
     "-o",
     "--output",
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where label tracks go; else exports/detect of the project, or the current directory.",
+    help="Folder for label tracks.  [default: exports/detect of the project, or the current directory]",
 )
 @project_option
 @json_option
@@ -69,64 +74,72 @@ def detect(
     model: str | None,
     thresholds: dict[str | None, float],
     smooth: float | None,
-    join: float | None,
-    shortest: float | None,
+    merge_gap: float | None,
+    min_duration: float | None,
     processes: int | None,
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Find what is heard where in recordings of any length.
+    """Detect sound events in recordings of any duration.
 
-    What is found in a recording of the project is suggested in the labelling room (`w`), in place of what the same
-    model, or one trained before it, found there; an Audacity label track (.txt) of each file is written too, and no
-    file that stands there is overwritten. What was interrupted goes on, and other thresholds need no second listening.
-    """
+    Events in a recording of the project become suggested regions in the app (`w`), in place of those of the same model
+    or an earlier one. An Audacity label track (.txt) of each file is written too; no existing file is overwritten. An
+    interrupted scan continues, and another threshold needs no second scan.
+
+    \b
+    labeltool detect night.flac --model yamnet --threshold dog=0.6
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.tasks.registry import DETECT
+
     own = model is None or (model.isascii() and model.isdigit())
     project = current_project() if own else nearby_project()
     folder = output or (project.exports / "detect" if project else Path())
-    rules = {"smooth_s": smooth, "join_s": join, "shortest_s": shortest}
-    result = run_in_child(
-        project,
-        "detect",
-        files=[str(file) for file in files],
-        model=model,
-        threshold=thresholds.pop(None, None),
-        thresholds=thresholds,
-        rules={name: value for name, value in rules.items() if value is not None},
-        cache=None if project else str(folder.resolve() / _CACHE),
-        processes=processes,
-    )
-    _write_tracks(result["files"], folder)
-    if result["mapped"] == 0:
-        name = result["model"]
-        narrate(in_one_line(f"none of {name}'s classes is mapped to a label of the project: all of them are told"))
+    rules = {"smooth_s": smooth, "merge_gap_s": merge_gap, "min_duration_s": min_duration}
+    options = {
+        "threshold": thresholds.pop(None, None),
+        "thresholds": thresholds,
+        "rules": {name: value for name, value in rules.items() if value is not None},
+        "cache": None if project else str(folder.resolve() / _CACHE),
+        "processes": processes,
+    }
+    result = run_task(project, DETECT, files=[str(file) for file in files], model=model, options=options)
+    tracks = _write_tracks(result.files, folder)
+    if result.mapped == 0:
+        narrate(f"no class of {result.model} is mapped to a label of the project: all of its classes are shown")
     if as_json:
-        emit(result)
+        detected = [{**asdict(one), "track": track} for one, track in zip(result.files, tracks, strict=True)]
+        emit({**asdict(result), "files": detected})
         return
-    for one in result["files"]:
-        click.echo(in_one_line(one["file"]))
-        for span in one["spans"]:
-            times = f"{_clock(span['start_s'])}  {_clock(span['end_s'])}"
-            click.echo(f"{times}  {span['probability']:.2f}  {in_one_line(span['label'])}")
-        speed = one["seconds"] / max(one["listened_s"], 1e-3)
-        shown = "" if one["suggestions"] is None else f", {one['suggestions']} suggested in the room"
-        narrate(in_one_line(f"{len(one['spans'])} spans{shown}, {speed:.0f} x real time; wrote {one['track']}"))
+    for one, track in zip(result.files, tracks, strict=True):
+        _print_events(one, track)
 
 
-def _write_tracks(found: list[dict[str, Any]], folder: Path) -> None:
-    """Write a label track of each file; what stands there under its name stays, a person may have worked on it."""
+def _print_events(detected: DetectedFile, track: str) -> None:
+    click.echo(in_one_line(detected.file))
+    for event in detected.spans:
+        times = f"{_clock(event.start_s)}  {_clock(event.end_s)}"
+        click.echo(f"{times}  {event.probability:.2f}  {in_one_line(event.label)}")
+    speed = detected.seconds / max(detected.scoring_s, 1e-3)
+    suggested = "" if detected.suggestions is None else f", {detected.suggestions} suggested in the app"
+    narrate(f"{len(detected.spans)} events{suggested}, {speed:.0f} x real time; wrote {track}")
+
+
+def _write_tracks(files: Sequence[DetectedFile], folder: Path) -> list[str]:
+    """Write a label track of each file and return their paths; an existing file stays, a person may have edited it."""
     from labeltool.exporters.audacity import Region, one_field
     from labeltool.exporters.file_names import safe_stems
 
     folder.mkdir(parents=True, exist_ok=True)
-    stems = safe_stems([Path(one["file"]).stem for one in found])
-    for stem, one in zip(stems, found, strict=True):
-        regions = (Region(span["start_s"], span["end_s"], one_field(span["label"])) for span in one["spans"])
-        track = "".join(region.lines for region in sorted(regions)).encode()
-        one["track"] = str(_place(folder, f"{stem}.detected", track))
+    tracks = []
+    for stem, detected in zip(safe_stems([Path(one.file).stem for one in files]), files, strict=True):
+        regions = (Region(event.start_s, event.end_s, one_field(event.label)) for event in detected.spans)
+        content = "".join(region.lines for region in sorted(regions)).encode()
+        tracks.append(str(_write_new(folder, f"{stem}.detected", content)))
+    return tracks
 
 
-def _place(folder: Path, stem: str, content: bytes) -> Path:
+def _write_new(folder: Path, stem: str, content: bytes) -> Path:
+    """Write a file under a name that is free, or return the one with the same content."""
     for number in range(1, 10_000):
         path = folder / (f"{stem}.txt" if number == 1 else f"{stem}-{number}.txt")
         try:
@@ -136,7 +149,7 @@ def _place(folder: Path, stem: str, content: bytes) -> Path:
             if path.is_file() and path.read_bytes() != content:
                 continue
         return path
-    raise LabeltoolError("too many label tracks of one recording stand there", file=folder, remedy="-o DIR")
+    raise LabeltoolError("too many label tracks of one recording", file=folder, remedy="-o DIR")
 
 
 def _clock(seconds: float) -> str:

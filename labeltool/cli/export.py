@@ -1,4 +1,4 @@
-"""Products, written out."""
+"""Exports, and the check of an STM32 package."""
 
 from __future__ import annotations
 
@@ -13,42 +13,51 @@ from labeltool.cli.common import (
     narrate,
     nearby_project,
     project_option,
-    run_in_child,
+    run_task,
 )
 from labeltool.errors import LabeltoolError
 
 
-@click.command()
-@click.option("--splits", is_flag=True, help="Training, validation and test manifests (CSV); no group is parted.")
-@click.option("--int8", is_flag=True, help="The int8 model (TFLite) with labels and card.")
-@click.option("--stm32", is_flag=True, help="A package as STM32Cube.AI takes it.")
-@click.option("--audacity", is_flag=True, help="A label track (.txt) for each recording.")
-@click.option("--transcripts", is_flag=True, help="What was said, as a label track (.txt) for each recording.")
-@click.option("--model", "model_id", type=int, metavar="ID", help="Which model; else the newest.")
-@click.option("-o", "--output", metavar="DIR", type=click.Path(path_type=Path), help="Else exports/ of the project.")
-@click.option("--force", is_flag=True, help="Export a model that loses more in int8 than labeltool.toml allows.")
+class _ExportCommand(click.Command):
+    """A command with an option for each product of the registry, which is read when the command or its help is used."""
+
+    def get_params(self, context: click.Context) -> list[click.Parameter]:
+        from labeltool.exporters.registry import EXPORTERS
+
+        products = [click.Option([f"--{one.name}"], is_flag=True, help=one.help) for one in EXPORTERS.values()]
+        return [*products, *super().get_params(context)]
+
+
+@click.command(cls=_ExportCommand)
+@click.option("--model", "model_id", type=int, metavar="ID", help="Model.  [default: the newest]")
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder for the products' folders.  [default: exports/ of the project]",
+)
+@click.option("--force", is_flag=True, help="Also a model that loses more in int8 than labeltool.toml allows.")
 @project_option
 @json_option
-def export(
-    splits: bool,
-    int8: bool,
-    stm32: bool,
-    audacity: bool,
-    transcripts: bool,
-    model_id: int | None,
-    output: Path | None,
-    force: bool,
-    as_json: bool,
-) -> None:
-    """Write one or several products, each a folder with a manifest of SHA-256 sums."""
-    chosen = {"splits": splits, "int8": int8, "stm32": stm32, "audacity": audacity, "transcripts": transcripts}
+def export(model_id: int | None, output: Path | None, force: bool, as_json: bool, **chosen: bool) -> None:
+    """Export data sets, the int8 model or an STM32 package.
+
+    Each product is a folder with a manifest of SHA-256 sums. Either all products are written or none.
+
+    \b
+    labeltool export --stm32
+    labeltool export --splits --audacity -o ~/products
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.tasks.registry import EXPORT
+
     products = [name for name, wanted in chosen.items() if wanted]
     if not products:
         raise click.UsageError("name at least one of " + ", ".join(f"--{name}" for name in chosen))
     project = current_project()
-    result = run_in_child(
+    result = run_task(
         project,
-        "export",
+        EXPORT,
         products=products,
         model_id=model_id,
         output=str((output or project.exports).resolve()),
@@ -57,7 +66,7 @@ def export(
     if as_json:
         emit(result)
         return
-    for directory in result["written"]:
+    for directory in result.written:
         narrate(f"wrote {directory}")
 
 
@@ -66,18 +75,24 @@ def export(
 @project_option
 @json_option
 def verify(directory: Path, as_json: bool) -> None:
-    """Check an STM32 package: its files, its C on this machine, on emulated chips, on the project's clips.
+    """Check an STM32 package: its files, its C, its accuracy.
 
-    It compiles and runs the C in the package: verify what you made, or what comes from people you trust. What this
-    machine lacks the tools for is listed as not run.
-    """
-    result = run_in_child(nearby_project(), "verify", directory=str(directory.resolve()))
+    The C is compiled and run on this machine and on emulated MCUs, and classifies the project's clips. So verify only
+    your own packages, or those of people you trust. A check whose tools are missing on this machine is listed as not
+    run.
+
+    \b
+    labeltool verify exports/stm32-3
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.tasks.registry import VERIFY
+
+    result = run_task(nearby_project(), VERIFY, directory=str(directory.resolve()))
     if as_json:
         emit(result)
     else:
-        width = max(len(check["name"]) for check in result["checks"])
-        for check in result["checks"]:
-            click.echo(f"{check['outcome']:<7}  {check['name']:<{width}}  {check['detail']}")
-    if not result["passed"]:
-        failed = sum(check["outcome"] == "failed" for check in result["checks"])
-        raise LabeltoolError(f"{failed} of {len(result['checks'])} checks failed", file=directory)
+        width = max(len(check.name) for check in result.checks)
+        for check in result.checks:
+            click.echo(f"{check.outcome:<7}  {check.name:<{width}}  {check.detail}")
+    if not result.passed:
+        failed = sum(check.outcome == "failed" for check in result.checks)
+        raise LabeltoolError(f"{failed} of {len(result.checks)} checks failed", file=directory)

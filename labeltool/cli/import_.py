@@ -1,47 +1,109 @@
-"""Foreign formats, brought in."""
+"""Importers of foreign formats: one command for each format of the registry."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from labeltool.cli.common import Progress, current_project, emit, json_option, narrate, project_option
-from labeltool.errors import in_one_line
-from labeltool.records import Imported, Recording
+from labeltool.cli.common import ProgressDisplay, current_project, emit, json_option, narrate, project_option
+
+if TYPE_CHECKING:
+    from labeltool.importers.registry import Format, Option
+    from labeltool.records import Imported
 
 # Reasons shown before the rest is counted; --json has them all.
 _REASONS_SHOWN = 10
+_NOUNS = {"verdicts": "labels"}
 
-_path = click.Path(path_type=Path)
+
+class _Formats(click.Group):
+    """The formats of the registry, which is read when a command or the help page is wanted."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        from labeltool.importers.registry import FORMATS
+
+        return list(FORMATS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        from labeltool.importers.registry import FORMATS
+
+        return format_command(FORMATS[name]) if name in FORMATS else None
 
 
-@click.group("import")
+@click.command("import", cls=_Formats)
 @project_option
 def import_() -> None:
-    """Bring in recordings and labels. Importing the same thing again changes nothing."""
+    """Import recordings and labels.
+
+    Importing the same thing again changes nothing.
+
+    \b
+    labeltool import audacity ~/field/labels.txt
+    labeltool import audio ~/night --clip-seconds 5
+    labeltool import esc50 ~/ESC-50 --subset esc10
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
 
 
-@import_.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_path)
-@click.option("--audio", metavar="FILE", type=_path, help="The sound; else it is sought beside each FILE.")
-@click.option("--dry-run", is_flag=True, help="Read and report, store nothing; the sound need not be there.")
-@project_option
-@json_option
-def audacity(files: tuple[Path, ...], audio: Path | None, dry_run: bool, as_json: bool) -> None:
-    """Label tracks of Audacity: exported .txt files or .aup3 projects."""
-    from labeltool.importers import audacity as reader
+def format_command(one: Format) -> click.Command:
+    """Return the command that imports a format, with the argument and the options of its entry in the registry."""
 
-    if not dry_run:
-        _take_in("audacity", files, reader.read(files, audio), as_json)
-        return
+    def run(sources: tuple[Path, ...] | Path, as_json: bool, dry_run: bool = False, **options: Any) -> None:
+        sources = sources if isinstance(sources, tuple) else (sources,)
+        for option in one.options:
+            if option.needs is not None and options[option.name] is not None and options[option.needs] is None:
+                raise click.UsageError(f"{_flag(option.name)} needs {_flag(option.needs)}")
+        if dry_run:
+            _show_rows(sources, as_json)
+        else:
+            _import(one.name, sources, one.read(sources, **options), as_json)
+
+    several = one.takes != "directory"
+    sources = click.Argument(
+        ["sources"],
+        metavar=f"{one.metavar}..." if several else one.metavar,
+        nargs=-1 if several else 1,
+        required=True,
+        type=click.Path(path_type=Path),
+    )
+    parameters: list[click.Parameter] = [sources, *map(_option, one.options)]
+    if one.name == "audacity":
+        parameters.append(_DRY_RUN)
+    return json_option(project_option(click.Command(one.name, help=one.help, params=parameters, callback=run)))
+
+
+_DRY_RUN = click.Option(
+    ["--dry-run"], is_flag=True, help="Read and report, store nothing; the recording may be missing."
+)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _option(one: Option) -> click.Option:
+    kinds: dict[str, tuple[str | None, click.ParamType[Any]]] = {
+        "path": ("FILE", click.Path(path_type=Path)),
+        "seconds": ("SECONDS", click.FLOAT),
+        "choice": (None, click.Choice(one.choices)),
+    }
+    metavar, kind = kinds[one.kind]
+    return click.Option(
+        [_flag(one.name)], type=kind, metavar=metavar, default=one.default, show_default=True, help=one.help
+    )
+
+
+def _show_rows(files: Iterable[Path], as_json: bool) -> None:
+    """Show the rows of label tracks; nothing is stored."""
+    from labeltool.importers import audacity
+
     rows: list[dict[str, Any]] = []
     skipped: list[dict[str, Any]] = []
     for file in files:
-        parsed = reader.parse(file)
+        parsed = audacity.parse(file)
         rows += [asdict(row) for row in parsed.rows]
         skipped += [asdict(one) for one in parsed.skipped]
     if as_json:
@@ -49,89 +111,45 @@ def audacity(files: tuple[Path, ...], audio: Path | None, dry_run: bool, as_json
         return
     for row in rows:
         click.echo(f"{row['start_s']:.6f}\t{row['end_s']:.6f}\t{row['label']}")
-    _tell_skipped(skipped)
-    narrate(f"{len(rows)} labels read, {len(skipped)} lines not taken; nothing stored")
+    _print_skipped(skipped)
+    narrate(f"{len(rows)} labels read, {len(skipped)} lines skipped; nothing stored")
 
 
-@import_.command()
-@click.argument("directory", metavar="DIR", type=_path)
-@click.option("--subset", type=click.Choice(["esc10"]), help="Only the ten classes of ESC-10.")
-@project_option
-@json_option
-def esc50(directory: Path, subset: str | None, as_json: bool) -> None:
-    """ESC-50 as published: DIR/meta/esc50.csv and DIR/audio; official folds and sources are kept."""
-    from labeltool.importers import esc50 as reader
+def _import(kind: str, sources: Iterable[Path], records: Iterator[Imported], as_json: bool) -> None:
+    from labeltool.store.importing import import_records
 
-    _take_in("esc50", (directory,), reader.read(directory, subset), as_json)
-
-
-@import_.command()
-@click.argument("directory", metavar="DIR", type=_path)
-@project_option
-@json_option
-def urbansound8k(directory: Path, as_json: bool) -> None:
-    """UrbanSound8K as published: DIR/metadata and DIR/audio/foldN; official folds and sources are kept."""
-    from labeltool.importers import urbansound8k as reader
-
-    _take_in("urbansound8k", (directory,), reader.read(directory), as_json)
-
-
-@import_.command()
-@click.argument("files", metavar="LOG...", nargs=-1, required=True, type=_path)
-@click.option("--audio", metavar="FILE", type=_path, help="The sound; else it is sought beside each LOG.")
-@click.option("--clip-seconds", type=float, default=2.0, show_default=True, help="Length of the clips to ask about.")
-@project_option
-@json_option
-def device(files: tuple[Path, ...], audio: Path | None, clip_seconds: float, as_json: bool) -> None:
-    """Logs of a board running an exported model: what it heard becomes suggestions, the least sure asked first."""
-    from labeltool.importers import device_log as reader
-
-    _take_in("device", files, reader.read(files, audio, clip_seconds), as_json)
-
-
-@import_.command("audio")
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=_path)
-@click.option("--clip-seconds", type=float, help="Cut recordings into clips of this length; else one clip each.")
-@click.option("--hop-seconds", type=float, help="From one clip's start to the next; else the clip's length.")
-@project_option
-@json_option
-def pool(paths: tuple[Path, ...], clip_seconds: float | None, hop_seconds: float | None, as_json: bool) -> None:
-    """Recordings without labels: files, and folders with all that is in them."""
-    from labeltool.importers import audio_files as reader
-
-    if hop_seconds is not None and clip_seconds is None:
-        raise click.UsageError("--hop-seconds needs --clip-seconds")
-    _take_in("audio", paths, reader.read(paths, clip_seconds, hop_seconds), as_json)
-
-
-def _take_in(kind: str, sources: Iterable[Path], records: Iterator[Imported], as_json: bool) -> None:
-    from labeltool.store.importing import take_in
-
-    with current_project().open_store() as store, Progress() as progress:
+    with current_project().open_store() as store, ProgressDisplay() as progress:
         source = ", ".join(str(path) for path in sources)
-        intake = take_in(store, _counted(records, progress), kind=kind, source=source)
-    skipped = [asdict(one) for one in intake.skipped]
+        imported = import_records(store, _counted(records, progress), kind=kind, source=source)
+    skipped = [asdict(one) for one in imported.skipped]
     if as_json:
         emit(
             {
-                "recordings": intake.recordings,
-                "clips": intake.clips,
-                "verdicts": intake.verdicts,
-                "suggestions": intake.suggestions,
-                "already_there": intake.already_there,
+                "recordings": imported.recordings,
+                "clips": imported.clips,
+                "verdicts": imported.verdicts,
+                "suggestions": imported.suggestions,
+                "already_there": imported.already_there,
                 "skipped": skipped,
             }
         )
         return
-    _tell_skipped(skipped)
-    taken = {name: getattr(intake, name) for name in intake.already_there}
-    narrate(
-        (", ".join(f"{count} {name}" for name, count in taken.items() if count) or "nothing new")
-        + f" taken in; {sum(intake.already_there.values())} rows were there already; {len(skipped)} not taken"
-    )
+    _print_skipped(skipped)
+    counts = {name: getattr(imported, name) for name in imported.already_there}
+    new = ", ".join(_counted_noun(count, name) for name, count in counts.items() if count) or "nothing new"
+    known = sum(imported.already_there.values())
+    already = f"; {_counted_noun(known, 'rows')} already there" if known else ""
+    narrate(f"{new} imported{already}" + (f"; {len(skipped)} skipped" if skipped else ""))
 
 
-def _counted(records: Iterator[Imported], progress: Progress) -> Iterator[Imported]:
+def _counted_noun(count: int, plural: str) -> str:
+    noun = _NOUNS.get(plural, plural)
+    return f"{count} {noun.removesuffix('s') if count == 1 else noun}"
+
+
+def _counted(records: Iterator[Imported], progress: ProgressDisplay) -> Iterator[Imported]:
+    from labeltool.records import Recording
+
     recordings = 0
     for record in records:
         if isinstance(record, Recording):
@@ -140,9 +158,9 @@ def _counted(records: Iterator[Imported], progress: Progress) -> Iterator[Import
         yield record
 
 
-def _tell_skipped(skipped: list[dict[str, Any]]) -> None:
+def _print_skipped(skipped: list[dict[str, Any]]) -> None:
     for one in skipped[:_REASONS_SHOWN]:
         place = f"{one['file']}:{one['line']}" if one["line"] is not None else one["file"]
-        narrate(in_one_line(f"not taken: {place}: {one['reason']}"))
+        narrate(f"skipped: {place}: {one['reason']}")
     if len(skipped) > _REASONS_SHOWN:
-        narrate(f"... and {len(skipped) - _REASONS_SHOWN} more: --json names them all")
+        narrate(f"... and {len(skipped) - _REASONS_SHOWN} more: --json lists them all")

@@ -1,4 +1,4 @@
-"""Lists of clips, for looking and for scripts."""
+"""Lists of clips, to read and for scripts."""
 
 from __future__ import annotations
 
@@ -6,63 +6,75 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labeltool.cli.common import current_project, emit, json_option, project_option, shown
+from labeltool.cli.common import current_project, emit, json_option, limit_option, project_option, quoted
 from labeltool.errors import in_one_line
 
 if TYPE_CHECKING:
-    from labeltool.annotation.listing import Listed
+    from labeltool.annotation.listing import ListedClip
 
 
 @click.command("clips")
-@click.option("--text", metavar="TEXT", default="", help="Only where the file's path holds TEXT.")
-@click.option("--label", metavar="LABEL", help="Only where LABEL was heard.")
-@click.option("--said", metavar="WORDS", default="", help="Only where WORDS are said, by the transcripts.")
-@click.option("--answered/--unanswered", default=None, help="Only with an answer, or only without.")
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="So many at most.")
+@click.option("--text", metavar="TEXT", default="", help="Only files whose path contains TEXT.")
+@click.option("--label", metavar="LABEL", help="Only clips with LABEL present.")
+@click.option("--transcript", metavar="WORDS", default="", help="Only clips whose transcript contains WORDS.")
+@click.option("--labelled/--unlabelled", default=None, help="Only labelled clips, or only unlabelled ones.")
+@limit_option(100, "clips")
 @project_option
 @json_option
-def list_clips(text: str, label: str | None, said: str, answered: bool | None, limit: int, as_json: bool) -> None:
-    """List clips with what was said of them and what the model holds of them."""
+def list_clips(text: str, label: str | None, transcript: str, labelled: bool | None, limit: int, as_json: bool) -> None:
+    """List clips with their labels and the model's prediction.
+
+    \b
+    labeltool clips --label robin
+    labeltool clips --unlabelled --text night --limit 20
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.annotation import listing
 
     with current_project().open_store() as store:
-        found = listing.matching(store, listing.Filter(text, label, answered, said))
+        found = listing.matching(store, listing.Filter(text, label, labelled, transcript))
         rows = listing.page(store, found[:limit])
     if as_json:
-        emit({"matching": len(found), "clips": [_as_json(row) for row in rows]})
+        emit({"matching": len(found), "clips": [clip_json(row) for row in rows]})
         return
     for row in rows:
-        said = ", ".join(map(shown, row.present)) or ("-" if row.answered else "")
-        held = f"  (model: {shown(row.top_label)} {row.top_probability:.0%})" if row.top_label else ""
-        click.echo(
-            in_one_line(f"{row.clip.id}  {row.clip.path}  {row.clip.start_s:g}-{row.clip.end_s:g} s  {said}{held}")
-        )
+        predicted = f"  (model: {quoted(row.top_label)} {row.top_probability:.0%})" if row.top_label else ""
+        click.echo(in_one_line(clip_line(row) + predicted))
     if len(found) > len(rows):
         click.echo(f"... and {len(found) - len(rows)} more: --limit", err=True)
 
 
 @click.command()
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many at most.")
+@limit_option(20, "labels")
 @project_option
 @json_option
 def review(limit: int, as_json: bool) -> None:
-    """List verdicts that people disagree on or the model contradicts, the most suspicious first."""
-    from labeltool.annotation import review as annotation_review
+    """List labels that annotators or the model contradict.
+
+    Disagreements of annotators come first, then the labels to which the model gives the smallest probability.
+    """
+    from labeltool.annotation.review import label_issues
 
     with current_project().open_store() as store:
-        found = annotation_review.suspicions(store)
+        found = label_issues(store)
     if as_json:
-        told = [
+        rows = [
             {"clip": one.clip_id, "label": one.label, "value": one.value.value, "reason": one.reason}
             for one in found[:limit]
         ]
-        emit({"doubtful": len(found), "clips": told})
+        emit({"doubtful": len(found), "clips": rows})
         return
     for one in found[:limit]:
-        click.echo(f"clip {one.clip_id}: {shown(one.label)} {one.value}, but {in_one_line(one.reason)}")
+        click.echo(f"clip {one.clip_id}: {quoted(one.label)} {one.value}, but {in_one_line(one.reason)}")
 
 
-def _as_json(row: Listed) -> dict[str, Any]:
+def clip_line(row: ListedClip) -> str:
+    """Describe a clip in one line: id, file, span, labels ("-" where it was annotated without any)."""
+    labels = ", ".join(map(quoted, row.present)) or ("-" if row.labelled else "")
+    return f"{row.clip.id}  {row.clip.path}  {row.clip.start_s:g}-{row.clip.end_s:g} s  {labels}"
+
+
+def clip_json(row: ListedClip) -> dict[str, Any]:
+    """Return a clip of a list as JSON values."""
     return {
         "clip": row.clip.id,
         "file": row.clip.path,
@@ -72,7 +84,7 @@ def _as_json(row: Listed) -> dict[str, Any]:
         "present": row.present,
         "absent": row.absent,
         "unsure": row.unsure,
-        "answered": row.answered,
+        "answered": row.labelled,
         "suggestion": row.top_label,
         "probability": row.top_probability,
     }

@@ -1,4 +1,4 @@
-"""Borrowed networks, and what they or one's own hear in a file."""
+"""Pretrained models in a project, and classification of sound files by any model."""
 
 from __future__ import annotations
 
@@ -8,57 +8,77 @@ from typing import Any
 import click
 
 from labeltool.cli.common import (
-    Progress,
+    ProgressDisplay,
     current_project,
     emit,
     json_option,
     narrate,
     nearby_project,
     project_option,
-    run_in_child,
-    shown,
+    quoted,
+    run_task,
+    with_names,
 )
 from labeltool.errors import LabeltoolError, in_one_line
 
 _SCORES = {
     "none": "scores are probabilities",
-    "sigmoid": "scores are logits, each class judged for itself (sigmoid)",
+    "sigmoid": "scores are logits, each class with its own probability (sigmoid)",
     "softmax": "scores are logits of one class a window (softmax)",
 }
+
+any_model_option = click.option(
+    "--model",
+    metavar="ID, NAME or PATH",
+    help="A model's id, a pretrained model's name, or its file or folder.  [default: the newest of the project]",
+)
+
+
+class _FetchCommand(click.Command):
+    """A command whose help page lists the published models."""
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        from labeltool.pretrained.download import published_models
+
+        with formatter.section("Models"):
+            formatter.write_dl([(name, f"{one.title} ({one.licence})") for name, one in published_models().items()])
 
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--model",
-    metavar="ID, NAME or PATH",
-    help="A model's id, the name of a borrowed one, or its file or folder; else the newest of the project.",
-)
-@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="So many labels.")
+@any_model_option
+@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Classes shown.")
 @project_option
 @json_option
 def classify(files: tuple[Path, ...], model: str | None, top: int, as_json: bool) -> None:
-    """Say what is heard in sound files: by the int8 model, as the chip would, or by a borrowed one.
+    """Classify sound files by the project's or a pretrained model.
 
-    Files may be of any length and format that libsndfile reads.
-    """
+    The project's model is its int8 file, computed bit for bit as on the MCU. Files may be of any duration and format
+    that libsndfile reads.
+
+    \b
+    labeltool classify clip.wav
+    labeltool classify clip.wav --model yamnet --top 5
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.tasks.registry import CLASSIFY
+
     own = model is None or (model.isascii() and model.isdigit())
     project = current_project() if own else nearby_project()
-    result = run_in_child(project, "classify", files=[str(file) for file in files], model=model, top=top)
+    result = run_task(project, CLASSIFY, files=[str(file) for file in files], model=model, top=top)
     if as_json:
-        emit(result["files"][0] if len(files) == 1 else result)
+        emit(result.files[0] if len(files) == 1 else result)
         return
-    for one in result["files"]:
-        unknown = "" if one.get("heard", one["scores"]) else "  (nothing it knows)"
-        click.echo(in_one_line(one["file"]) + unknown)
-        for score in one["scores"]:
-            told = f"Category: {score['label']}, index: {score['index']}, score: {score['score']:.2f}"
-            click.echo(in_one_line(told))
+    for one in result.files:
+        click.echo(in_one_line(one.file) + ("  (no label reaches the threshold)" if one.predicted == () else ""))
+        for score in one.scores:
+            click.echo(in_one_line(f"Category: {score.label}, index: {score.index}, score: {score.score:.2f}"))
 
 
 @click.group()
 def model() -> None:
-    """Borrow networks that others have trained: TensorFlow Lite, ONNX, OpenVINO.
+    """Add pretrained models: TensorFlow Lite, ONNX, OpenVINO.
+
+    They classify files, suggest labels and are teachers for the project's own model.
 
     \b
     labeltool model fetch yamnet
@@ -69,27 +89,33 @@ def model() -> None:
 
 @model.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--name", metavar="NAME", help="What to call it; else as its file is called.")
+@click.option("--name", metavar="NAME", help="Its name in the project.  [default: the file's name]")
 @click.option(
     "--labels",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Its classes, one a line or a table like YAMNet's; else those inside the file.",
+    help="Its classes, one a line or a table like YAMNet's.  [default: the list inside the file]",
 )
-@click.option("--rate", type=click.IntRange(1000, 400_000), metavar="HZ", help="The rate it hears at; else as it says.")
-@click.option("--window", type=click.IntRange(min=2), metavar="SAMPLES", help="For one that takes any number of them.")
-@click.option("--embedding", metavar="TENSOR", help="Its embedding, by name or Netron's number; else guessed.")
+@click.option(
+    "--rate", type=click.IntRange(1000, 400_000), metavar="HZ", help="Sample rate of its input, where FILE has none."
+)
+@click.option(
+    "--window", type=click.IntRange(min=2), metavar="SAMPLES", help="Input length, for a model that takes any length."
+)
+@click.option(
+    "--embedding", metavar="TENSOR", help="Its embedding, by name or Netron's number.  [default: found by trying]"
+)
 @click.option(
     "--frontend",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="What it hears through where it takes log-mels: the fields of a model's card, TOML or JSON.",
+    help="Log-mel frontend of its input: the fields of a model's card, TOML or JSON.",
 )
-@click.option("--standardise", is_flag=True, help="Give it each window at mean 0 and deviation 1, as AclNet wants.")
+@click.option("--standardise", is_flag=True, help="Scale each window to mean 0 and deviation 1, as AclNet expects.")
 @click.option(
     "--activation",
-    type=click.Choice(["none", "sigmoid", "softmax"]),
-    help="What makes probabilities of its scores; else found by trying.",
+    type=click.Choice(list(_SCORES)),
+    help="What turns its scores into probabilities.  [default: found by trying]",
 )
 @project_option
 @json_option
@@ -105,10 +131,15 @@ def add(
     activation: str | None,
     as_json: bool,
 ) -> None:
-    """Take a network into the project: .tflite, .onnx, or an OpenVINO .xml with its .bin beside it.
+    """Add a model file: .tflite, .onnx or OpenVINO's .xml.
 
-    It is tried on made-up sounds in a process of its own; files that may hold code are not opened.
-    """
+    The .bin of an .xml has to be beside it. The model is tried on synthetic sounds in a process of its own; files that
+    may contain code are not opened.
+
+    \b
+    labeltool model add yamnet.tflite
+    labeltool model add BirdNET.tflite --rate 48000 --labels labels.txt
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     _add(
         as_json,
         file=str(file),
@@ -123,21 +154,27 @@ def add(
     )
 
 
-@model.command()
+@model.command(cls=_FetchCommand)
 @click.argument("name")
 @project_option
 @json_option
 def fetch(name: str, as_json: bool) -> None:
-    """Download a published network, once a user, and take it into the project: yamnet."""
+    """Download a published model and add it to the project.
+
+    It is downloaded once for all of your projects, and verified.
+
+    \b
+    labeltool model fetch yamnet
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.pretrained import download
 
-    current_project()  # a wrong place is said before anything is downloaded
-    known = download.offers()
-    if name not in known:
-        raise LabeltoolError(f"no published model is called {name!r} here", remedy=f"there are: {', '.join(known)}")
-    offer = known[name]
+    current_project()  # a wrong place is reported before anything is downloaded
+    published = download.published_models()
+    if name not in published:
+        raise LabeltoolError(f"no published model is called {name!r} here", remedy=f"there are: {', '.join(published)}")
+    offer = published[name]
     narrate(f"{offer.title} ({offer.licence})")
-    with Progress() as progress:
+    with ProgressDisplay() as progress:
         path = download.fetch(offer, report=progress)
     _add(as_json, file=str(path), name=name, rate_hz=offer.rate_hz)
 
@@ -145,21 +182,20 @@ def fetch(name: str, as_json: bool) -> None:
 @model.command("list")
 @project_option
 @json_option
-def list_ears(as_json: bool) -> None:
-    """List the project's borrowed networks."""
+def list_pretrained(as_json: bool) -> None:
+    """List the project's pretrained models."""
     from labeltool.pretrained import registry
     from labeltool.pretrained.card import read_card
 
     project = current_project()
     cards = {name: read_card(registry.folder(project, name)) for name in registry.names(project)}
     if as_json:
-        emit({"ears": [{"name": name, **card.to_dict()} for name, card in cards.items()]})
+        emit({"ears": [{"name": name, **card.to_dict()} for name, card in cards.items()]})  # promised name
         return
     for name, card in cards.items():
-        embeds = "" if card.embedding is None else ", embeds sounds"
-        click.echo(
-            f"{name}  {len(card.classes)} classes, {card.window / card.rate_hz:.2f} s at {card.rate_hz} Hz{embeds}"
-        )
+        embedding = "" if card.embedding is None else ", with embeddings"
+        window = f"{card.window / card.rate_hz:.2f} s at {card.rate_hz} Hz"
+        click.echo(f"{name}  {len(card.classes)} classes, {window}{embedding}")
     if not cards:
         narrate("none yet: `labeltool model fetch yamnet`, `labeltool model add FILE`")
 
@@ -169,27 +205,34 @@ def list_ears(as_json: bool) -> None:
 @project_option
 @json_option
 def map_classes(name: str, as_json: bool) -> None:
-    """Match a network's classes with the project's labels, and write down what was found.
+    """Map a pretrained model's classes to the project's labels.
 
-    By name, and by the answers given so far. `models/ears/NAME/mapping.toml` is yours to edit: what stands there is
-    kept, labels that are not there are matched anew each time.
-    """
-    result = run_in_child(current_project(), "model-map", name=name)
+    They are matched by name, and by the labels given so far. The result is written to
+    `models/pretrained/NAME/mapping.toml`, which is yours to edit: what you write there is kept, other labels are
+    matched again each time.
+
+    \b
+    labeltool model map yamnet
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.tasks.registry import MODEL_MAP
+
+    result = run_task(current_project(), MODEL_MAP, name=name)
     if as_json:
-        emit(result)
+        labels = [with_names(one, source="from") for one in result.labels]
+        emit({**with_names(result, pretrained="ear", skipped="left_out"), "labels": labels})  # promised name
         return
-    width = max(len(shown(one["label"])) for one in result["labels"])
-    for one in result["labels"]:
-        classes = "; ".join(in_one_line(told) for told in one["classes"]) or "nothing"
-        click.echo(f"{shown(one['label']):{width}}  {classes}" + (f"  ({one['from']})" if one["classes"] else ""))
-    narrate(f"{'written to' if result['written'] else 'stands in'} {result['file']}")
+    width = max((len(quoted(one.label)) for one in result.labels), default=0)
+    for one in result.labels:
+        classes = "; ".join(map(in_one_line, one.classes)) or "nothing"
+        click.echo(f"{quoted(one.label):{width}}  {classes}" + (f"  ({one.source})" if one.classes else ""))
+    narrate(f"{'written to' if result.written else 'unchanged:'} {result.file}")
 
 
 @model.command()
 @click.argument("name")
 @project_option
 def remove(name: str) -> None:
-    """Take a borrowed network out of the project."""
+    """Remove a pretrained model from the project."""
     from labeltool.pretrained import registry
 
     registry.remove(current_project(), name)
@@ -197,20 +240,24 @@ def remove(name: str) -> None:
 
 
 def _add(as_json: bool, **options: Any) -> None:
-    from labeltool.project import choose_ear
+    from labeltool.project import choose_pretrained
+    from labeltool.tasks.registry import MODEL_ADD
 
     project = current_project()
-    result = run_in_child(project, "model-add", **options)
-    # Settings that say nothing of an ear get the first one.
-    result["suggests"] = choose_ear(project, result["name"]) or project.settings.ear == result["name"]
+    result = run_task(project, MODEL_ADD, **options)
+    # The first one added becomes that of the settings.
+    suggests = choose_pretrained(project, result.name) or project.settings.learning.pretrained == result.name
     if as_json:
-        emit(result)
+        from dataclasses import asdict
+
+        emit({**asdict(result), "suggests": suggests})
         return
-    classes = f"{result['classes']} classes, {_SCORES[result['activation']]}" if result["classes"] else "no class list"
-    embedding = "no embedding" if result["embedding"] is None else f"embedding: tensor {result['embedding']}"
-    narrate(f"{'added' if result['added'] else 'had already'} {result['name']}: {classes}; {embedding}")
-    if result["suggests"]:
-        narrate("it suggests and teaches until the project's own network does better: `ear` in labeltool.toml")
-    narrate(
-        f"it hears {result['window']} samples at {result['rate_hz']} Hz ({result['window'] / result['rate_hz']:.2f} s)"
-    )
+    classes = f"{result.classes} classes, {_SCORES[result.activation]}" if result.classes else "no class list"
+    embedding = "no embedding" if result.embedding is None else f"embedding: tensor {result.embedding}"
+    narrate(f"{'added' if result.added else 'already there:'} {result.name}: {classes}; {embedding}")
+    if suggests:
+        narrate(
+            "suggests labels, and is the teacher, until the project's own model is better: `pretrained` in "
+            "labeltool.toml"
+        )
+    narrate(f"input: {result.window} samples at {result.rate_hz} Hz ({result.window / result.rate_hz:.2f} s)")

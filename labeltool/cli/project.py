@@ -1,4 +1,4 @@
-"""Projects: made, looked at, their recordings found again."""
+"""Projects: create one, show its status, find moved recordings."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labeltool import project as projects
-from labeltool.cli.common import Progress, current_project, emit, json_option, narrate, project_option, shown
+from labeltool.cli.common import ProgressDisplay, current_project, emit, json_option, narrate, project_option, quoted
 from labeltool.errors import LabeltoolError, in_one_line
 
 if TYPE_CHECKING:
@@ -18,7 +17,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("directory", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
 def init(directory: Path) -> None:
-    """Make a project of DIR (default: here)."""
+    """Make DIR a project (default: the current directory).
+
+    \b
+    labeltool init birds
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool import project as projects
+
     made = projects.create(directory)
     narrate(f"made the project {made.directory}; next: labeltool import --help")
 
@@ -27,7 +32,7 @@ def init(directory: Path) -> None:
 @project_option
 @json_option
 def status(as_json: bool) -> None:
-    """Show what is there, what is labelled and what the model knows."""
+    """Show how many clips and labels there are, and the model."""
     from labeltool.store import clips, models
 
     with current_project().open_store() as store:
@@ -42,7 +47,7 @@ def status(as_json: bool) -> None:
                 "clips": counts.clips,
                 "labelled": counts.labelled,
                 "unlabelled": counts.unlabelled,
-                "set_aside": counts.set_aside,
+                "set_aside": counts.excluded,
                 "labels": counts.labels,
                 "model": model.id if model else None,
                 "pending_retrain": pending,
@@ -51,8 +56,8 @@ def status(as_json: bool) -> None:
         )
         return
     click.echo(f"recordings  {counts.recordings}")
-    click.echo(f"clips       {counts.clips}: {counts.labelled} labelled, {counts.unlabelled} not yet")
-    names = {name: shown(name) for name in counts.labels}
+    click.echo(f"clips       {counts.clips}: {counts.labelled} labelled, {counts.unlabelled} unlabelled")
+    names = {name: quoted(name) for name in counts.labels}
     width = max(map(len, names.values()), default=0)
     for name, count in sorted(counts.labels.items(), key=lambda item: (-item[1], item[0])):
         click.echo(f"  {names[name]:{width}}  {count}")
@@ -60,29 +65,29 @@ def status(as_json: bool) -> None:
         click.echo("model       none yet: labeltool retrain")
     else:
         accuracy = "not measured" if model.clip_accuracy is None else f"{model.clip_accuracy:.1%} of validation clips"
-        click.echo(f"model       {model.id} ({model.architecture}), {accuracy}; {pending} answers since")
+        click.echo(f"model       {model.id} ({model.architecture}), {accuracy}; {pending} labels since")
     if suggester is not None:
-        click.echo(f"suggests    {_in_words(suggester)}")
+        click.echo(f"suggests    {_describe(suggester)}")
 
 
 def _suggests(suggester: ModelRow | None) -> dict[str, Any] | None:
-    """Tell who suggests: an ear's name, or the network's id alone; and why it is the ear."""
+    """Return which model suggests labels, and why where it is a pretrained one."""
     if suggester is None:
         return None
     return {
         "model": suggester.id,
-        "ear": suggester.ear,
+        "ear": suggester.pretrained,  # promised name
         "clip_accuracy": suggester.clip_accuracy,
-        "why": suggester.card.get("why"),
+        "why": suggester.why,
     }
 
 
-def _in_words(suggester: ModelRow) -> str:
-    if suggester.ear is None:
+def _describe(suggester: ModelRow) -> str:
+    if suggester.pretrained is None:
         return f"model {suggester.id}"
     accuracy = suggester.clip_accuracy
-    right = "" if accuracy is None else f", {accuracy:.1%} of the clips answered before it was told"
-    return in_one_line(f"{suggester.ear}{right}: {suggester.card['why']}")
+    right = "" if accuracy is None else f", {accuracy:.1%} of its predictions for labelled clips right"
+    return in_one_line(f"{suggester.pretrained}{right}: {suggester.why}")
 
 
 @click.command()
@@ -90,11 +95,17 @@ def _in_words(suggester: ModelRow) -> str:
 @project_option
 @json_option
 def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
-    """Find recordings that were moved or renamed, by their content, in files and folders."""
+    """Find moved or renamed recordings by their content.
+
+    Each PATH is a file, or a folder with everything below it.
+
+    \b
+    labeltool relocate ~/field /media/card
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.audio.files import content_hash, walk
     from labeltool.store import clips
 
-    with current_project().open_store() as store, Progress() as progress:
+    with current_project().open_store() as store, ProgressDisplay() as progress:
         known = clips.recording_paths(store)
         missing = {sha256 for sha256, path in known.items() if not Path(path).is_file()}
         found: dict[str, str] = {}
@@ -102,7 +113,7 @@ def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
             if not path.exists():
                 raise LabeltoolError("no such file or folder", file=path)
         files = (file for path in paths for file in (walk(path) if path.is_dir() else (path,)))
-        # To read a pipe would wait for ever.
+        # Reading a pipe would never end.
         for done, path in enumerate(filter(Path.is_file, files), start=1):
             progress("hashing", done, 0, path.name)
             sha256 = content_hash(path)

@@ -1,56 +1,84 @@
-"""Training, and what the model then says."""
+"""Training, suggestions, evaluation and simulation."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from labeltool.cli.common import current_project, emit, json_option, narrate, project_option, run_in_child, shown
-from labeltool.project import Project
+from labeltool.cli.common import (
+    current_project,
+    emit,
+    json_option,
+    lazy_help_option,
+    narrate,
+    one_of,
+    project_option,
+    quoted,
+    run_task,
+    setting_in_force,
+    with_names,
+)
 
-_NO_PICTURES = ", without pictures: they need matplotlib (`pip install labeltool[plots]`)"
+if TYPE_CHECKING:
+    from labeltool.active_learning.result import SuggestResult
+    from labeltool.project import Project
+    from labeltool.tasks.evaluate import EvaluateResult
+    from labeltool.tasks.retrain import RetrainResult
 
-model_option = click.option("--model", "model_id", type=int, metavar="ID", help="Which model; else the newest.")
+_NO_PLOTS = ", without plots: they need matplotlib (`pip install labeltool[plots]`)"
+_PREDICTED_AS = "predicted as"
+
+
+def _architectures() -> str:
+    from labeltool.networks.architectures import ARCHITECTURES
+
+    return one_of(ARCHITECTURES) + setting_in_force(lambda learning: learning.architecture)
+
+
+def _strategies() -> str:
+    from labeltool.active_learning.strategies import STRATEGIES
+
+    return one_of(STRATEGIES)
+
+
+model_option = click.option("--model", "model_id", type=int, metavar="ID", help="Model.  [default: the newest]")
+arch_option = lazy_help_option("--arch", metavar="NAME", help="Architecture.", more_help=_architectures)
+_SECONDS = click.FloatRange(min=0, min_open=True)
 
 
 @click.command()
-@click.option(
-    "--arch",
-    metavar="NAME",
-    help="Architecture: miniresnet, miniresnet2, miniresnetv2, miniresnetv2_2, yamnet256, sbcnn, aclnet, "
-    "embedding-mlp, embedding-attention; else as in labeltool.toml.",
-)
-@click.option("--from-scratch", is_flag=True, help="Start anew, not from the last model.")
+@arch_option
+@click.option("--from-scratch", is_flag=True, help="Do not start from the newest model.")
 @click.option("--test-fold", type=int, metavar="K", help="Keep this fold unseen, for `evaluate --fold K`.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same machine, same model.")
 @click.option(
-    "--budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Have the model within so long."
+    "--seed", type=int, metavar="N", default=0, show_default=True, help="Same seed, same machine, same model."
 )
+@click.option("--budget", type=_SECONDS, metavar="SECONDS", help="Shorten training to finish within SECONDS.")
 @click.option(
     "--teacher",
     metavar="NAME or FILE",
-    help="A borrowed network that embeds sounds (`labeltool model`; YAMNet, say): it labels what nobody has; else as "
-    "in labeltool.toml, but for a --budget; `none` for none.",
+    help="Pretrained model with embeddings that labels the unlabelled clips for training; `none` for none.  "
+    "[default: as in labeltool.toml, none with --budget]",
 )
-@click.option("--teacher-tensor", metavar="TENSOR", help="Its embedding, as Netron numbers tensors; else guessed.")
+@click.option("--teacher-tensor", metavar="TENSOR", help="The teacher's embedding, by Netron's number.")
 @click.option(
     "--backbone",
     type=click.Path(exists=True, dir_okay=False, resolve_path=True),
     metavar="FILE",
-    help="Start from these pre-trained weights, .keras or .h5, where there is no model to go on from.",
+    help="Start from these pretrained weights (.keras, .h5) where there is no model to start from.",
 )
 @click.option(
-    "--ear",
+    "--pretrained",
     metavar="NAME",
-    help="The borrowed network (`labeltool model list`) by which embedding-mlp and embedding-attention hear; else that "
-    "of labeltool.toml, or the only one that embeds sounds.",
+    help="Pretrained model whose embeddings embedding-mlp and embedding-attention take.  [default: as in "
+    "labeltool.toml, or the only one with embeddings]",
 )
 @click.option(
     "--patch-s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=_SECONDS,
     metavar="SECONDS",
-    help="How much the network hears at once; else as in labeltool.toml, or what the architecture was made for.",
+    help="Duration of one input of the network.  [default: as in labeltool.toml, or the architecture's]",
 )
 @project_option
 @json_option
@@ -63,18 +91,28 @@ def retrain(
     teacher: str | None,
     teacher_tensor: str | None,
     backbone: str | None,
-    ear: str | None,
+    pretrained: str | None,
     patch_s: float | None,
     as_json: bool,
 ) -> None:
-    """Train on all that is labelled, and on what is not by the model's own word; then suggest labels for the rest."""
+    """Train a model on the labels, then suggest labels with it.
+
+    It is trained on the labelled clips, and on the unlabelled ones by label propagation. It starts from the newest
+    model where that fits; what is better on validation clips is kept.
+
+    \b
+    labeltool retrain
+    labeltool retrain --from-scratch --test-fold 4
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     if teacher_tensor is not None and teacher is None:
-        raise click.UsageError("--teacher-tensor speaks of the network that --teacher names")
+        raise click.UsageError("--teacher-tensor goes with --teacher")
+    from labeltool.tasks.registry import RETRAIN
+
     project = current_project()
-    result = run_in_child(
+    result = run_task(
         project,
-        "retrain",
-        arch=arch or project.settings.architecture,
+        RETRAIN,
+        arch=arch or project.settings.learning.architecture,
         from_scratch=from_scratch,
         test_fold=test_fold,
         seed=seed,
@@ -83,96 +121,159 @@ def retrain(
         teacher_tensor=teacher_tensor,
         backbone=backbone,
         patch_s=patch_s,
-        ear=ear,
+        pretrained=pretrained,
     )
     if as_json:
         emit(result)
-        return
-    waiting = f" and {result['pool_clips']} without an answer" if result["pool_clips"] else ""
-    heard_by = f" by {result['hears_by']}" if result["hears_by"] else ""
-    narrate(
-        f"model {result['model']} ({result['arch']}{heard_by}, {result['parameters']:,} parameters) learnt from "
-        f"{result['labels_seen']} clips{waiting} in {result['seconds']:.0f} s"
-    )
-    if result["other_patch_s"] is not None:
-        narrate(
-            f"the last model heard patches of {result['other_patch_s']:g} s, this one of {result['patch_s']:g} s: "
-            "it was trained from scratch"
-        )
-    _tell_kind(result)
-    _tell_accuracy(result, "validation clips right")
-    if budget is not None and result["seconds_until_taught"] > budget:
-        narrate(f"the model took {result['seconds_until_taught']:g} s of the {budget:g} s it was given")
-    _tell_suggester(result)
+    else:
+        _print_training(result, budget)
 
 
-def _teacher(project: Project, named: str | None) -> str | None:
+def _teacher(project: Project, name: str | None) -> str | None:
     """Return the teacher's file; None for that of the settings, "" for none."""
     from labeltool.pretrained import registry
 
-    if named is None:
+    if name is None:
         return None
-    if named == "none" and named not in registry.names(project):
+    if name == "none" and name not in registry.names(project):
         return ""
-    return str(registry.find(project, named))
+    return str(registry.find(project, name))
 
 
-def _tell_suggester(result: dict[str, Any]) -> None:
-    if result["ear"] is not None:
-        narrate(f"{result['ear']} suggests labels for {result['suggestions']} clips: {result['why']}")
-    elif result["why"]:
-        narrate(f"no borrowed network suggests: {result['why']}")
+def _print_training(result: RetrainResult, budget_s: float | None) -> None:
+    unlabelled = f" and {result.pool_clips} unlabelled" if result.pool_clips else ""
+    embeddings = f" over {result.embedding_model}" if result.embedding_model else ""
+    narrate(
+        f"model {result.model} ({result.arch}{embeddings}, {result.parameters:,} parameters) trained on "
+        f"{result.labels_seen} labelled{unlabelled} clips in {result.seconds:.0f} s"
+    )
+    if result.other_patch_s is not None:
+        narrate(
+            f"the last model took patches of {result.other_patch_s:g} s, this one takes {result.patch_s:g} s: "
+            "it was trained from scratch"
+        )
+    _print_head(result)
+    _print_accuracy(result, "of validation clips right")
+    if budget_s is not None and result.seconds_until_trained > budget_s:
+        narrate(f"training took {result.seconds_until_trained:g} s, more than the {budget_s:g} s of --budget")
+    _print_suggester(result)
+
+
+def _print_head(result: RetrainResult) -> None:
+    """Print what the labels made of the network: one label a clip or several, a background, and which start won."""
+    if result.head == "sigmoid":
+        narrate(
+            f"each label has its own probability: {result.several_labels_clips} of {result.labels_seen} clips have "
+            "several labels, or only absent ones"
+        )
+    if result.background:
+        narrate(f"one more output, {result.background!r}, for clips with none of the labels")
+    if result.assumed_absent:
+        names = ", ".join(quoted(name, width=24) for name in result.assumed_absent)
+        narrate(f"hardly ever marked absent: {names}; clips without a mark count as weak negatives for them")
+    compared = result.compared
+    if compared is not None and compared.from_scratch_log_loss is not None and compared.warm_log_loss is not None:
+        warm, scratch = compared.warm_log_loss, compared.from_scratch_log_loss
+        better = "the model from scratch" if scratch < warm else "the continued model"
+        narrate(f"log loss on validation clips: {warm:.3f} continued, {scratch:.3f} from scratch; {better} is kept")
+
+
+def _print_accuracy(result: RetrainResult | EvaluateResult, of_what: str) -> None:
+    if result.clip_accuracy is None:
+        narrate("too few clips for validation: accuracy not measured")
+        return
+    narrate(f"{result.clip_accuracy:.1%} {of_what}; int8 {result.int8_clip_accuracy:.1%}")
+    if result.head == "sigmoid":
+        narrate(f"{result.label_accuracy:.1%} of their labels right; int8 {result.int8_label_accuracy:.1%}")
+
+
+def _print_suggester(result: RetrainResult | SuggestResult) -> None:
+    if result.pretrained is not None:
+        narrate(f"{result.pretrained} suggests labels for {result.suggestions} clips: {result.why}")
+    elif result.why:
+        narrate(f"no pretrained model suggests labels: {result.why}")
+
+
+@click.command()
+@model_option
+@click.option("--pretrained", metavar="NAME", help="Score with this pretrained model.  [default: as in labeltool.toml]")
+@project_option
+@json_option
+def suggest(model_id: int | None, pretrained: str | None, as_json: bool) -> None:
+    """Score the clips: suggestions, queue order, labels to review.
+
+    The pretrained model named in labeltool.toml suggests labels until the project's own model is better. Before there
+    is either, the queue is ordered by acoustic descriptors alone.
+
+    \b
+    labeltool suggest
+    labeltool suggest --pretrained yamnet
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    if pretrained is not None and model_id is not None:
+        raise click.UsageError("--model and --pretrained exclude each other")
+    from labeltool.tasks.registry import SUGGEST
+
+    result = run_task(current_project(), SUGGEST, model_id=model_id, pretrained=pretrained)
+    if as_json:
+        emit(result)
+        return
+    _print_suggester(result)
+    if result.model is None:
+        narrate("no model yet: the queue starts with clips that differ most from each other")
+    elif result.pretrained is None:
+        narrate(f"model {result.model} suggests labels for {result.suggestions} unlabelled clips")
 
 
 @click.command()
 @model_option
 @click.option(
-    "--ear", metavar="NAME", help="By this borrowed network (`labeltool model list`), whatever else there is."
+    "--fold",
+    type=int,
+    metavar="K",
+    help="Test on fold K, which the model must not have seen.  [default: the validation clips]",
 )
-@project_option
-@json_option
-def suggest(model_id: int | None, ear: str | None, as_json: bool) -> None:
-    """Score every clip: for the queue of the labelling room, and to review what was said.
-
-    The borrowed network that labeltool.toml names suggests until one's own does better. Before both, the queue is put
-    in order by sound alone.
-    """
-    if ear is not None and model_id is not None:
-        raise click.UsageError("--model or --ear")
-    result = run_in_child(current_project(), "suggest", model_id=model_id, ear=ear)
-    if as_json:
-        emit(result)
-        return
-    _tell_suggester(result)
-    if result["model"] is None:
-        narrate("no model yet: the clips least like each other are asked about first")
-    elif result["ear"] is None:
-        narrate(f"model {result['model']} suggests labels for {result['suggestions']} clips without one")
-
-
-@click.command()
-@model_option
-@click.option("--fold", type=int, metavar="K", help="On fold K, which the model must not have seen.")
-@click.option("--cross-validate", is_flag=True, help="Train once for each fold, from scratch, and test on it.")
-@click.option("--seed", type=int, default=0, show_default=True, help="For --cross-validate.")
+@click.option("--cross-validate", is_flag=True, help="For each fold, train from scratch without it and test on it.")
+@click.option("--seed", type=int, metavar="N", default=0, show_default=True, help="With --cross-validate.")
 @project_option
 @json_option
 def evaluate(model_id: int | None, fold: int | None, cross_validate: bool, seed: int, as_json: bool) -> None:
-    """Measure a model on labelled clips that it has not learnt from, as float and as int8."""
+    """Measure a model on labelled clips it was not trained on.
+
+    Both the float model and the int8 one. A report and, with matplotlib, plots are written to `reports/`.
+
+    \b
+    labeltool evaluate
+    labeltool evaluate --cross-validate
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     if cross_validate and (fold is not None or model_id is not None):
-        raise click.UsageError("--cross-validate trains its own models on its own folds")
-    result = run_in_child(
-        current_project(), "evaluate", model_id=model_id, fold=fold, cross_validate=cross_validate, seed=seed
+        raise click.UsageError("--cross-validate trains its own models and tests on every fold")
+    from labeltool.tasks.registry import EVALUATE
+
+    result = run_task(
+        current_project(), EVALUATE, model_id=model_id, fold=fold, cross_validate=cross_validate, seed=seed
     )
     if as_json:
-        emit(result)
+        values = with_names(result)
+        emit(values if cross_validate else {key: value for key, value in values.items() if key != "folds"})
         return
-    for one in result.get("folds", ()):
-        click.echo(f"fold {one['fold']}: {one['clip_accuracy']:.1%}, int8 {one['int8_clip_accuracy']:.1%}")
-    _tell_accuracy(result, f"of {result['clips']} clips right")
-    _show_confusion(result)
-    narrate(f"expected calibration error {result['ece']:.3f}; as int8, {result['int8_ece']:.3f}")
-    narrate(f"written to {result['report']}" + ("" if result["pictures"] else _NO_PICTURES))
+    for one in result.folds or ():
+        click.echo(f"fold {one.fold}: {one.clip_accuracy:.1%}, int8 {one.int8_clip_accuracy:.1%}")
+    _print_accuracy(result, f"of {result.clips} clips right")
+    _print_confusion(result)
+    narrate(f"expected calibration error {result.ece:.3f}; int8 {result.int8_ece:.3f}")
+    narrate(f"written to {result.report}" + ("" if result.pictures else _NO_PLOTS))
+
+
+def _print_confusion(result: EvaluateResult) -> None:
+    names = [quoted(label, width=24) for label in result.labels]
+    width = max(len(_PREDICTED_AS), *(len(name) for name in names))
+    columns = " ".join(f"{place:>3}" for place in range(len(names)))
+    click.echo(f"{_PREDICTED_AS:>{width}}  {columns}       recall   int8")
+    for place, (name, counts, one) in enumerate(zip(names, result.confusion, result.by_label, strict=True)):
+        recalls = " ".join("     -" if share is None else f"{share:>6.1%}" for share in (one.recall, one.int8_recall))
+        click.echo(
+            f"{name:>{width}}  " + " ".join(f"{count or '.':>3}" for count in counts) + f"   {place:<3} {recalls}"
+        )
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
@@ -181,31 +282,63 @@ def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> 
     except ValueError:
         numbers = [0]
     if numbers[0] < 1:
-        raise click.BadParameter("numbers above 0, parted by commas, are wanted: 10,20,32")
+        raise click.BadParameter("give whole numbers above 0, separated by commas: 10,20,32")
     return numbers
 
 
+def _known_strategies(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    from labeltool.active_learning.strategies import STRATEGIES  # loads NumPy: only for this command
+
+    for name in names:
+        if name not in STRATEGIES:
+            raise click.BadParameter(f"no strategy {name!r} (there are {', '.join(STRATEGIES)})")
+    return names
+
+
 @click.command()
-@click.option(
+@lazy_help_option(
     "--strategy",
-    "asked_by",
+    "strategies",
     metavar="NAME",
+    more_help=_strategies,
     multiple=True,
     default=("default",),
-    help="default, random, entropy, margin, k-centre, medoid, badge or int8; several times to compare.",
+    show_default=True,
+    callback=_known_strategies,
+    help="Query strategy; repeat to compare.",
 )
-@click.option("--budgets", default="10,20,32,64,96", show_default=True, callback=_numbers, help="Labels to measure at.")
-@click.option("--test-fold", type=int, metavar="K", help="Measure on fold K, which is never asked about.")
-@click.option("--seed", "seeds", type=int, multiple=True, default=(0,), help="Several times for the mean of several.")
 @click.option(
-    "--batch", type=click.IntRange(min=1), metavar="N", help="Retrain after N answers; else as the room does."
+    "--budgets",
+    default="10,20,32,64,96",
+    show_default=True,
+    callback=_numbers,
+    metavar="N,N,...",
+    help="Labels to measure at.",
 )
-@click.option("--arch", metavar="NAME", help="Architecture; else as in labeltool.toml.")
-@click.option("--budget", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="For each training.")
+@click.option("--test-fold", type=int, metavar="K", help="Measure on fold K, which is never queried.")
+@click.option(
+    "--seed",
+    "seeds",
+    type=int,
+    metavar="N",
+    multiple=True,
+    default=(0,),
+    show_default=True,
+    help="Repeat for the mean of several.",
+)
+@lazy_help_option(
+    "--batch",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Retrain every N labels.",
+    more_help=lambda: setting_in_force(lambda learning: learning.retrain_after),
+)
+@arch_option
+@click.option("--budget", type=_SECONDS, metavar="SECONDS", help="For each training.")
 @project_option
 @json_option
 def simulate(
-    asked_by: tuple[str, ...],
+    strategies: tuple[str, ...],
     budgets: list[int],
     test_fold: int | None,
     seeds: tuple[int, ...],
@@ -214,14 +347,20 @@ def simulate(
     budget: float | None,
     as_json: bool,
 ) -> None:
-    """Replay the labels there are as if asked for one by one, to see how few would have done.
+    """Measure how few labels would have been enough.
 
-    `--strategy default --strategy random` tells what good questions save. What was interrupted goes on.
-    """
-    result = run_in_child(
+    The project's labels are replayed as if they were queried one after the other. An interrupted simulation continues
+    where it stopped.
+
+    \b
+    labeltool simulate --strategy default --strategy random --budgets 20,40,80
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.tasks.registry import SIMULATE
+
+    result = run_task(
         current_project(),
-        "simulate",
-        asked_by=list(dict.fromkeys(asked_by)),
+        SIMULATE,
+        strategy_names=list(dict.fromkeys(strategies)),
         budgets=budgets,
         test_fold=test_fold,
         seeds=list(dict.fromkeys(seeds)),
@@ -232,52 +371,11 @@ def simulate(
     if as_json:
         emit(result)
         return
-    click.echo(f"{'asked by':>10} {'labels':>7} {'right':>7} {'int8':>7} {'suggestions right':>18}")
-    for told in result["strategies"]:
-        for point in told["models"]:
-            shares = [point["clip_accuracy"], point["int8_clip_accuracy"], point["suggestions_right"]]
+    click.echo(f"{'strategy':>17} {'labels':>7} {'right':>7} {'int8':>7} {'suggestions right':>18}")
+    for one in result.strategies:
+        for point in one.models:
+            shares = [point.clip_accuracy, point.int8_clip_accuracy, point.suggestions_right]
             right, int8, suggested = ("-" if share is None else f"{share:.1%}" for share in shares)
-            click.echo(f"{told['strategy']:>10} {point['labels']:>7} {right:>7} {int8:>7} {suggested:>18}")
-    if result["labels_saved"]:
-        from labeltool.annotation.pace import LabelsSaved
-
-        narrate(f"labels: {LabelsSaved(**result['labels_saved']).in_words()}")
-
-
-def _tell_kind(result: dict[str, Any]) -> None:
-    """Say what the journal made of the network: one label a clip or several, a background, and who beat whom."""
-    if result["head"] == "sigmoid":
-        narrate(
-            f"each label is judged for itself: {result['several_labels_clips']} of {result['labels_seen']} clips hold "
-            "several, or are only known for what they are not"
-        )
-    if result["background"]:
-        narrate(f"one output more, {result['background']!r}, learnt from clips that are none of the labels")
-    if result["assumed_absent"]:
-        names = ", ".join(shown(name, width=24) for name in result["assumed_absent"])
-        narrate(f"hardly ever denied: {names}; clips on which they were not mentioned count against them, weakly")
-    losses = result["compared"] or {}
-    if "from_scratch_log_loss" in losses:
-        warm, anew = losses["warm_log_loss"], losses["from_scratch_log_loss"]
-        kept = "so what was trained from scratch is kept" if anew < warm else "so it is kept"
-        narrate(f"log loss on validation: {warm:.3f} going on from the last model, {anew:.3f} from scratch, {kept}")
-
-
-def _tell_accuracy(result: dict[str, Any], of_what: str) -> None:
-    if result["clip_accuracy"] is None:
-        narrate("too few clips to hold some back: accuracy not measured")
-        return
-    narrate(f"{result['clip_accuracy']:.1%} {of_what}; as int8, {result['int8_clip_accuracy']:.1%}")
-    if result["head"] == "sigmoid":
-        as_float, as_int8 = result["label_accuracy"], result["int8_label_accuracy"]
-        narrate(f"{as_float:.1%} of the labels that were checked on them; as int8, {as_int8:.1%}")
-
-
-def _show_confusion(result: dict[str, Any]) -> None:
-    names = [shown(label, width=24) for label in result["labels"]]
-    width = max(len("heard as"), *(len(name) for name in names))
-    places = " ".join(f"{place:>3}" for place in range(len(names)))
-    click.echo(f"{'heard as':>{width}}  {places}        found  int8")
-    for place, (name, counts, one) in enumerate(zip(names, result["confusion"], result["by_label"], strict=True)):
-        found = " ".join("     -" if one[key] is None else f"{one[key]:>6.1%}" for key in ("recall", "int8_recall"))
-        click.echo(f"{name:>{width}}  " + " ".join(f"{count or '.':>3}" for count in counts) + f"   {place:<3} {found}")
+            click.echo(f"{one.strategy:>17} {point.labels:>7} {right:>7} {int8:>7} {suggested:>18}")
+    if result.labels_saved:
+        narrate(f"labels: {result.labels_saved.describe()}")

@@ -1,4 +1,4 @@
-"""What is said in the clips: written down by a speech model, and sought by its words."""
+"""Transcripts: made by a speech model, and searched by their words."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labeltool.cli.common import current_project, emit, json_option, narrate, project_option, run_in_child
+from labeltool.cli.common import (
+    current_project,
+    emit,
+    json_option,
+    limit_option,
+    narrate,
+    project_option,
+    run_task,
+    with_names,
+)
 from labeltool.errors import in_one_line
 
 if TYPE_CHECKING:
-    from labeltool.store.transcripts import Spoken
+    from labeltool.store.transcripts import TranscriptMatch
 
 
 @click.command()
@@ -20,20 +29,23 @@ if TYPE_CHECKING:
     "--model",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="The speech model's folder; else as [speech] in labeltool.toml says.",
+    help="The speech model's folder.  [default: as in labeltool.toml]",
 )
-@click.option("--language", metavar="CODE", help="What is spoken: en, de, ...; else the model finds out.")
-@click.option("--label", "labels", metavar="LABEL", multiple=True, help="What counts as speech; may be said again.")
-@click.option("--all", "everything", is_flag=True, help="Every clip, whatever is heard in it.")
 @click.option(
-    "--again", is_flag=True, help="Also clips that have a transcript by another model, or asked for otherwise."
+    "--language", metavar="CODE", help="Spoken language: en, de, ...  [default: as in labeltool.toml, or detected]"
 )
-@click.option("--words", is_flag=True, help="The times of single words too.")
 @click.option(
-    "--voices-only/--every-second",
-    default=True,
-    show_default=True,
-    help="Whether a voice detector first takes out where nobody speaks.",
+    "--label",
+    "labels",
+    metavar="LABEL",
+    multiple=True,
+    help="A label that means speech; repeat for several.  [default: as in labeltool.toml]",
+)
+@click.option("--all", "everything", is_flag=True, help="Every clip, whatever its labels.")
+@click.option("--overwrite", is_flag=True, help="Also clips with a transcript by another model or with other options.")
+@click.option("--words", is_flag=True, help="Start and end of each word too.")
+@click.option(
+    "--vad/--no-vad", default=True, show_default=True, help="Remove stretches without speech first (voice detector)."
 )
 @project_option
 @json_option
@@ -43,89 +55,97 @@ def transcribe(
     language: str | None,
     labels: tuple[str, ...],
     everything: bool,
-    again: bool,
+    overwrite: bool,
     words: bool,
-    voices_only: bool,
+    vad: bool,
     as_json: bool,
 ) -> None:
-    """Write down what is said in clips that are labelled or suggested as speech, or in each CLIP (its id, or a file).
+    """Transcribe speech in clips with a Whisper model.
 
-    By a Whisper model as faster-whisper runs it, in a folder of yours: nothing is downloaded. A clip that has a
-    transcript keeps it, unless --again; so what was interrupted goes on. `labeltool transcripts` seeks in them,
-    `labeltool export --transcripts` writes them out, the labelling room shows them.
-    """
+    Clips that are labelled or suggested as speech, or each CLIP (its id, or a file). The model is yours and is run by
+    faster-whisper; nothing is downloaded. A clip keeps its transcript without
+    --overwrite, so an interrupted run continues. `labeltool transcripts` searches them, `labeltool export
+    --transcripts` writes them, the app shows them.
+
+    \b
+    labeltool transcribe --all --language en --model whisper-tiny.en
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.tasks.registry import TRANSCRIBE
+
     if clips and everything:
-        raise click.UsageError("name clips, or say --all")
+        raise click.UsageError("name clips, or give --all")
     project = current_project()
+    options = {
+        "clips": clips,
+        "labels": labels,
+        "every_clip": everything,
+        "overwrite": overwrite,
+        "language": language,
+        "words": words,
+        "vad": vad,
+    }
     try:
-        result = run_in_child(
-            project,
-            "transcribe",
-            model=str(model.absolute()) if model else None,
-            named=clips,
-            labels=labels,
-            everything=everything,
-            again=again,
-            language=language,
-            words=words,
-            voices_only=voices_only,
-        )
+        result = run_task(project, TRANSCRIBE, model=str(model.absolute()) if model else None, options=options)
     except KeyboardInterrupt:
-        narrate("what was transcribed is kept; the same call goes on with the rest")
+        narrate("transcripts made so far are kept; the same command continues")
         raise
     if as_json:
-        emit(result)
+        emit(with_names(result, audio_s="heard_s", skipped="left_out"))
         return
-    kept = f", {result['kept']} had a transcript" if result["kept"] else ""
-    silent = f", nothing is said in {result['silent']} of them" if result["silent"] else ""
-    speed = f", {result['heard_s'] / result['seconds']:.1f} x real time" if result["transcribed"] else ""
-    narrate(f"{result['transcribed']} of {result['clips']} clips transcribed{kept}{silent}{speed}")
+    kept = f", {result.kept} had a transcript" if result.kept else ""
+    silent = f", {result.silent} without speech" if result.silent else ""
+    speed = f", {result.audio_s / result.seconds:.1f} x real time" if result.transcribed else ""
+    narrate(f"{result.transcribed} of {result.clips} clips transcribed{kept}{silent}{speed}")
 
 
 @click.command()
 @click.argument("text", nargs=-1)
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many at most.")
+@limit_option(20, "clips")
 @project_option
 @json_option
 def transcripts(text: tuple[str, ...], limit: int, as_json: bool) -> None:
-    """Seek clips by what is said in them: every word of TEXT, whatever its case and accents; without TEXT, list all.
+    """Find clips by the words of their transcripts.
 
-    '"two words"' in quotes follow one another, and fire* is the beginning of a word.
-    """
+    All words of TEXT have to occur, case and accents are ignored; without TEXT, all transcripts are listed. '"two
+    words"' in quotes follow one another, and fire* is the beginning of a word.
+
+    \b
+    labeltool transcripts fire brigade
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.store import transcripts as store_transcripts
 
     with current_project().open_store() as store:
-        matching, found = store_transcripts.found(store, " ".join(text), limit=limit)
-        none_yet = not matching and not store_transcripts.found(store, "", limit=1)[0]
+        matching, found = store_transcripts.search(store, " ".join(text), limit=limit)
+        none_yet = not matching and not store_transcripts.search(store, "", limit=1)[0]
     if as_json:
         emit({"matching": matching, "transcripts": [_as_json(one) for one in found]})
         return
     for one in found:
         segments = one.transcript.segments
-        at_s = segments[one.at].start_s if segments else one.clip.start_s
-        said = segments[one.at].text if segments else "-"
-        before, after = "… " if one.at else "", " …" if one.at + 1 < len(segments) else ""
-        click.echo(in_one_line(f"{one.clip.id}  {one.clip.path}  {at_s:.1f} s  {before}{said}{after}"))
+        at_s = segments[one.segment].start_s if segments else one.clip.start_s
+        sentence = segments[one.segment].text if segments else "-"
+        before, after = "… " if one.segment else "", " …" if one.segment + 1 < len(segments) else ""
+        click.echo(in_one_line(f"{one.clip.id}  {one.clip.path}  {at_s:.1f} s  {before}{sentence}{after}"))
     if matching > len(found):
         narrate(f"... and {matching - len(found)} more: --limit")
     if not matching:
-        narrate("no transcripts yet: `labeltool transcribe` makes them" if none_yet else "nothing like that is said")
+        narrate("no transcripts yet: `labeltool transcribe` makes them" if none_yet else "no transcript contains that")
 
 
-def _as_json(one: Spoken) -> dict[str, Any]:
+def _as_json(one: TranscriptMatch) -> dict[str, Any]:
     transcript = one.transcript
     return {
         "clip": one.clip.id,
         "file": one.clip.path,
         "start_s": one.clip.start_s,
         "end_s": one.clip.end_s,
-        "at_s": transcript.segments[one.at].start_s if transcript.segments else one.clip.start_s,
+        "at_s": transcript.segments[one.segment].start_s if transcript.segments else one.clip.start_s,
         "text": transcript.text,
         "language": transcript.language,
         "language_probability": transcript.language_probability,
         "model": transcript.model,
         "model_sha256": transcript.model_sha256,
-        "made_at": transcript.made_at,
+        "made_at": transcript.created_at,
         "segments": [
             {
                 "start_s": segment.start_s,
