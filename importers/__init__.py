@@ -1,6 +1,6 @@
-"""Readers of foreign formats: one file each, yielding records, knowing nothing of the store.
+"""Readers of foreign formats: one file each; they yield records and use nothing of the store.
 
-Each reader is a generator of `labeltool.records.Imported`: a clip comes after its recording, a verdict after its clip,
-and whatever was not taken, or not as it stood, is a `Skipped` that says why. What a reader cannot use at all raises
-`LabeltoolError`, possibly after it has yielded records: take its records in one transaction.
+`registry` lists them. Each reader is a generator of `labeltool.records.Imported`: a clip comes after its recording, a
+verdict after its clip. What was not imported, or not unchanged, is a `Skipped` with the reason. A source that cannot be
+read at all raises `LabeltoolError`, possibly after records were yielded: import them in one transaction.
 """

@@ -1,8 +1,7 @@
-"""Audacity's label tracks: its text export as Audacity itself reads it, and its projects (`.aup3`).
+"""Audacity's label tracks: exported text files and projects (`.aup3`).
 
-The text dialect is that of `LabelTrack.cpp` (`LabelStruct::Import`) in Audacity 3.2.4, tried against the program.
-What it drops in silence is reported here line by line; what it drops and we can use (a confidence after the title) is
-kept.
+Text is read as `LabelTrack.cpp` (`LabelStruct::Import`) of Audacity 3.2.4 reads it, tested against the program. What
+Audacity ignores silently is reported line by line; a confidence after the title, which Audacity ignores, is kept.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from pathlib import Path
 from labeltool.audio.files import describe
 from labeltool.errors import LabeltoolError
 from labeltool.importers import aup3
-from labeltool.importers.base import clip_of, read_text, recording_of, shown, sound_beside
+from labeltool.importers.base import clip_of, quoted, read_text, recording_beside, recording_of
 from labeltool.records import Clip, Imported, Recording, Skipped, Verdict
 from labeltool.util.time_grid import span_us
 
 POINT_CLIP_S = 1.0
 """Length of the clip around a point label, seconds: a patch of the default frontend."""
 
-_LINE_END = re.compile(r"\r\n|\r|\n")  # not str.splitlines, which also cuts titles at U+2028 and the like
+_LINE_END = re.compile(r"\r\n|\r|\n")  # unlike str.splitlines, which also splits titles at U+2028 and others
 _NUMBER = re.compile(r"[ \v\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[ \v\f]*[+-]?(?:nan(?:\(\w*\))?|inf(?:inity)?)", re.IGNORECASE)
 _CONTINUATION = "\\"
@@ -32,11 +31,11 @@ _REMEDY = "give a label track exported by Audacity (File > Export > Export Label
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """One label as Audacity holds it.
+    """One label of a label track.
 
-    Seconds may lie outside the recording (a start may be negative), but `start_s <= end_s`; equal for a point label.
-    `label` is the title as it stands, "" where there is none. `line` and `track` are None where the source has none:
-    a project has no lines, a text file no track names.
+    Times may be outside the recording (a start may be negative), but `start_s <= end_s`; both are equal for a point
+    label. `label` is the unchanged title, "" without one. `line` is None for a project, which has no lines; `track` is
+    None for a text file, which has no track names.
     """
 
     file: str
@@ -52,70 +51,70 @@ class LabelRow:
 
 @dataclass(frozen=True, slots=True)
 class ParsedTracks:
-    """What a label file holds: its rows in Audacity's order (by start, track for track), and what was not taken."""
+    """The rows of a label file in Audacity's order (by start, track after track), and what was skipped."""
 
     rows: list[LabelRow]
     skipped: list[Skipped]
 
 
 def parse(path: Path) -> ParsedTracks:
-    """Read a label file, without any sound: text as Audacity itself reads it, or an `.aup3` project.
+    """Read a label file without its recording: text as Audacity reads it, or an `.aup3` project.
 
     Raises
     ------
     LabeltoolError
-        When it is missing, a directory or no label track, or a time in it is `nan` or `inf` (Audacity hangs on it).
+        When it is missing, a directory or not a label track, or a time is `nan` or `inf` (which makes Audacity hang).
     """
     try:
         with path.open("rb") as file:
             is_database = file.read(len(aup3.SQLITE_MAGIC)) == aup3.SQLITE_MAGIC
     except OSError:
-        is_database = False  # read_text says what is wrong
+        is_database = False  # read_text reports the reason
     if is_database:
         return _parse_project(path)
     return _parse_text(path)
 
 
 def read(files: Sequence[Path], audio: Path | None = None) -> Iterator[Imported]:
-    """Read label files and the recordings they speak of.
+    """Read label files and their recordings.
 
-    A row becomes a clip (its span, cut to the recording; `POINT_CLIP_S` around a point label) and a verdict with the
-    exact bounds. A recording's group is its content.
+    A row becomes a clip (its region, cut to the recording; `POINT_CLIP_S` around a point label) and a verdict with the
+    exact bounds. The group of a recording is its content.
 
     Parameters
     ----------
     files
         Label files as for `parse`.
     audio
-        The recording that all of them label; None seeks each one's beside it, under the same stem.
+        The recording of all files; None finds the recording of each file beside it, with the same stem.
 
     Yields
     ------
     Recording, Clip, Verdict or Skipped
-        A row outside the recording is skipped; one without a title gives a clip, no verdict, and a note.
+        A row outside the recording is skipped; a row without a title gives a clip without a verdict, and a note.
 
     Raises
     ------
     LabeltoolError
-        As `parse`; and when a file with rows has no sound beside it, or more than one, or one that cannot be read.
+        As `parse`; and when a file with rows has no recording beside it, more than one, or one that cannot be read.
     """
     recordings: dict[Path, Recording] = {}
-    told: set[Recording | Clip] = set()
+    yielded: set[Recording | Clip] = set()
     for file in files:
         parsed = parse(file)
         yield from parsed.skipped
         if not parsed.rows:
-            yield Skipped(str(file), None, "holds no labels")
+            yield Skipped(str(file), None, "contains no labels")
             continue
-        sound = audio if audio is not None else sound_beside(file)
+        sound = audio if audio is not None else recording_beside(file)
         if sound not in recordings:
             recordings[sound] = recording_of(describe(sound))
         for record in _records(parsed.rows, recordings[sound]):
-            # A span labelled twice is one clip, and two tracks of one recording name it once.
+            # A region with two labels is one clip; two tracks of one recording yield it once.
             if isinstance(record, Recording | Clip):
-                if record in told:
+                if record in yielded:
                     continue
-                told.add(record)
+                yielded.add(record)
             yield record
 
 
@@ -127,12 +126,12 @@ def _records(rows: Sequence[LabelRow], recording: Recording) -> Iterator[Importe
             yield Skipped(
                 row.file,
                 row.line,
-                f"{_described(row)} lies outside the recording, which ends at {recording.duration_s:.6f} s",
+                f"{_described(row)} is outside the recording, which ends at {recording.duration_s:.6f} s",
             )
             continue
         yield clip
         if not row.label.strip():
-            yield Skipped(row.file, row.line, f"{_described(row)} has no title: kept as an unlabelled clip")
+            yield Skipped(row.file, row.line, f"{_described(row)} has no title: imported as an unlabelled clip")
             continue
         yield Verdict(
             clip,
@@ -159,7 +158,7 @@ def _clip_for(row: LabelRow, recording: Recording) -> Clip | None:
 
 
 def _described(row: LabelRow) -> str:
-    title = f" {shown(row.label)}" if row.label.strip() else ""
+    title = f" {quoted(row.label)}" if row.label.strip() else ""
     span = f"{row.start_s:.6f}" + (f" to {row.end_s:.6f}" if row.end_s != row.start_s else "")
     return f"the label{title} at {span} s"
 
@@ -170,7 +169,7 @@ def _parse_project(path: Path) -> ParsedTracks:
     for label in project.labels:
         if not (math.isfinite(label.start_s) and math.isfinite(label.end_s)):
             raise LabeltoolError(
-                f"the label {shown(label.title)} in the track {shown(label.track)} has a time that is no number",
+                f"the label {quoted(label.title)} in the track {quoted(label.track)} has a time that is not a number",
                 file=path,
                 remedy="delete the label in Audacity",
             )
@@ -179,7 +178,7 @@ def _parse_project(path: Path) -> ParsedTracks:
         rows.append(LabelRow(str(path), None, label.track or None, start_s, end_s, label.title, low_hz, high_hz, None))
     skipped = []
     if project.unsaved_changes:
-        skipped.append(Skipped(str(path), None, "holds changes that were not saved in Audacity: read as last saved"))
+        skipped.append(Skipped(str(path), None, "contains unsaved changes: read as last saved in Audacity"))
     return ParsedTracks(rows, skipped)
 
 
@@ -199,40 +198,44 @@ def _parse_text(path: Path) -> ParsedTracks:
             skipped.append(Skipped(str(path), line, str(error)))
             continue
         if ignored:
-            dropped = ", ".join(map(shown, ignored))
-            skipped.append(Skipped(str(path), line, f"the label is kept, what follows its title is not: {dropped}"))
+            columns = ", ".join(map(quoted, ignored))
+            skipped.append(
+                Skipped(str(path), line, f"the label is imported, columns after its title are not: {columns}")
+            )
         first = index
         while index < len(lines) and lines[index].startswith(_CONTINUATION):
             index += 1
         numbers = range(first + 1, index + 1)
-        skipped.extend(Skipped(str(path), number, "its label has its frequencies already") for number in numbers[1:])
+        skipped.extend(
+            Skipped(str(path), number, "is a second line of frequencies for one label") for number in numbers[1:]
+        )
         try:
             rows.append(_with_frequencies(row, lines[first]) if numbers else row)
         except ValueError as error:
-            # Audacity drops the label with the line, so both are named.
-            skipped.append(Skipped(str(path), line, f"is not taken, because of the frequencies in line {numbers[0]}"))
+            # Audacity ignores the label with that line, so both are reported.
+            skipped.append(Skipped(str(path), line, f"is not imported because of the frequencies in line {numbers[0]}"))
             skipped.append(Skipped(str(path), numbers[0], str(error)))
-    skipped.sort(key=lambda note: note.line or 0)
-    rows.sort(key=lambda row: row.start_s)  # stable, as Audacity's own sorting is
+    skipped.sort(key=lambda one: one.line or 0)
+    rows.sort(key=lambda row: row.start_s)  # stable, as in Audacity
     return ParsedTracks(rows, skipped)
 
 
 def _tokens(text: str) -> list[str]:
-    """Cut a line at its tabs; as in Audacity, doubled and leading tabs collapse."""
+    """Split a line at its tabs; as in Audacity, repeated and leading tabs are ignored."""
     return [token for token in text.split("\t") if token]
 
 
 def _row(path: Path, line: int, text: str) -> tuple[LabelRow, list[str]]:
-    """Read a label's line; return with it the columns that mean nothing here. ValueError says why it is no label."""
+    """Read the line of a label, and its columns without a meaning; ValueError with the reason if it is not a label."""
     tokens = _tokens(text)
     for token in tokens[:2]:
         if _NOT_FINITE.fullmatch(token):
             raise LabeltoolError(
-                f"a time of {shown(token)} is not possible", file=path, line=line, remedy="correct or delete the line"
+                f"a time of {quoted(token)} is not possible", file=path, line=line, remedy="correct or delete the line"
             )
     start_s = _number(tokens[0])
     if start_s is None:
-        raise ValueError(_why_no_label(tokens[0]))
+        raise ValueError(_reason_not_a_label(tokens[0]))
     end_s = _number(tokens[1]) if len(tokens) > 1 else None
     rest = tokens[1:] if end_s is None else tokens[2:]
     start_s, end_s = sorted((start_s, start_s if end_s is None else end_s))
@@ -242,29 +245,29 @@ def _row(path: Path, line: int, text: str) -> tuple[LabelRow, list[str]]:
     return LabelRow(str(path), line, None, start_s, end_s, label, None, None, confidence), ignored
 
 
-def _why_no_label(token: str) -> str:
+def _reason_not_a_label(token: str) -> str:
     if token.startswith("#"):
         return "is a comment"
     if token.startswith(_CONTINUATION):
-        return "gives frequencies, but follows no label"
+        return "gives frequencies, but does not follow a label"
     fields = token.split()
     if len(fields) > 1 and _number(fields[0]) is not None:
-        return f"its columns must be parted by tabs, not by spaces: {shown(token)}"
-    return f"does not begin with a time in seconds, but with {shown(token)}"
+        return f"its columns must be separated by tabs, not by spaces: {quoted(token)}"
+    return f"must begin with a time in seconds, not with {quoted(token)}"
 
 
 def _with_frequencies(row: LabelRow, text: str) -> LabelRow:
-    r"""Add what a line `\ TAB low TAB high` says; ValueError where it cannot be read."""
+    r"""Add the frequencies of a line `\ TAB low TAB high`; ValueError where it cannot be read."""
     tokens = _tokens(text)
     bounds = [_number(token) for token in tokens[1:3]]
     if tokens[0] != _CONTINUATION or len(bounds) < 2 or None in bounds:
-        raise ValueError(f"does not give two frequencies: {shown(text)}")
+        raise ValueError(f"does not give two frequencies: {quoted(text)}")
     low_hz, high_hz = _frequencies(*bounds)
     return replace(row, low_hz=low_hz, high_hz=high_hz)
 
 
 def _frequencies(low_hz: float | None, high_hz: float | None) -> tuple[float | None, float | None]:
-    """Put two bounds in order, hertz; Audacity writes a negative number for one that is not set."""
+    """Sort two bounds, hertz; Audacity writes a negative number for a bound that is not set."""
     low_hz, high_hz = (None if hz is None or not 0 <= hz < math.inf else hz for hz in (low_hz, high_hz))
     if low_hz is not None and high_hz is not None and high_hz < low_hz:
         return high_hz, low_hz
@@ -272,7 +275,7 @@ def _frequencies(low_hz: float | None, high_hz: float | None) -> tuple[float | N
 
 
 def _number(token: str) -> float | None:
-    """Read a number as Audacity does, with a comma or a point as the decimal mark; None when it is none."""
+    """Read a number as Audacity does, with a decimal comma or point; None when it is not a number."""
     token = token.replace(",", ".")
     if not _NUMBER.fullmatch(token):
         return None

@@ -1,4 +1,4 @@
-"""A pool of sound files without labels, whole or cut into clips."""
+"""Sound files without labels, whole or cut into clips."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from labeltool.util.time_grid import MICROSECONDS, length_us
 def read(
     paths: Sequence[Path], clip_seconds: float | None = None, hop_seconds: float | None = None
 ) -> Iterator[Imported]:
-    """Read sound files, and directories with all that is below them.
+    """Read sound files, and directories with everything below them.
 
-    A directory is walked in the order of its names; hidden files are left out, and of the others those are taken that
-    end in one of `labeltool.audio.AUDIO_SUFFIXES`. A recording's group is its content.
+    Directories are read in the order of their names; hidden files, and files whose suffix is not in
+    `labeltool.audio.files.AUDIO_SUFFIXES`, are ignored. The group of a recording is its content.
 
     Parameters
     ----------
@@ -28,22 +28,22 @@ def read(
     clip_seconds
         Length of the clips, seconds; None makes each recording one clip.
     hop_seconds
-        From one clip's start to the next one's, seconds; None sets clip beside clip. What is left after the last whole
-        clip gets a clip of its own when it is at least half a clip long: of full length, ending with the recording.
-        A recording shorter than a clip is one clip.
+        From one clip's start to the next one's, seconds; None is the clip length. A remainder of at least half a clip
+        after the last clip gets a clip of full length that ends with the recording. A recording shorter than a clip is
+        one clip.
 
     Yields
     ------
     Recording, Clip or Skipped
-        Skipped is what was found in a directory and is broken, or the same sound as a file before it.
+        Skipped is a broken file in a directory, or a file with the same content as an earlier one.
 
     Raises
     ------
     LabeltoolError
-        When a length is not positive, a file named outright is missing or broken, or there is no sound at all.
+        When a length is not positive, a file in `paths` is missing or broken, or there is no sound file at all.
     """
     if hop_seconds is not None and clip_seconds is None:
-        raise LabeltoolError("a hop was given, but no clip length", remedy="give --clip-seconds too")
+        raise LabeltoolError("a hop needs a clip length", remedy="give --clip-seconds too")
     clip_us = _positive_us("clip length", clip_seconds)
     hop_us = _positive_us("hop", hop_seconds) or clip_us
     first_paths: dict[str, str] = {}
@@ -52,7 +52,7 @@ def read(
             if isinstance(sound, Skipped):
                 yield sound
             elif sound.sha256 in first_paths:
-                yield Skipped(sound.path, None, f"holds the same sound as {first_paths[sound.sha256]}")
+                yield Skipped(sound.path, None, f"has the same content as {first_paths[sound.sha256]}")
             else:
                 first_paths[sound.sha256] = sound.path
                 recording = recording_of(sound)
@@ -60,17 +60,17 @@ def read(
                 yield from _clips(recording, clip_us, hop_us)
     if not first_paths:
         raise LabeltoolError(
-            "holds no sound file" if paths else "no file or directory was given",
+            "no sound file found" if paths else "no file or directory was given",
             file=", ".join(map(str, paths)) or None,
-            remedy="WAV, FLAC, Ogg and MP3 are looked for",
+            remedy="give WAV, FLAC, Ogg or MP3 files, or a directory with some",
         )
 
 
-def _positive_us(what: str, seconds: float | None) -> int | None:
+def _positive_us(name: str, seconds: float | None) -> int | None:
     if seconds is None:
         return None
     if not math.isfinite(seconds) or round(seconds * MICROSECONDS) <= 0:
-        raise LabeltoolError(f"a {what} of {seconds:g} s is not possible", remedy="give a number of seconds above 0")
+        raise LabeltoolError(f"a {name} of {seconds:g} s is not possible", remedy="give a number of seconds above 0")
     return round(seconds * MICROSECONDS)
 
 
@@ -82,9 +82,9 @@ def _clips(recording: Recording, clip_us: int | None, hop_us: int | None) -> Ite
     starts = range(0, length - clip_us + 1, hop_us)
     for start in starts:
         yield clip_of(recording, start, start + clip_us)
-    # A hop below the clip length: the last clip reaches beyond the next start. Above it: nobody asked for the gap.
-    unheard = length - max(starts[-1] + clip_us, starts[-1] + hop_us)
-    if 2 * unheard >= clip_us:
+    # With a hop above the clip length, the gap after the last clip does not count as a remainder.
+    remainder = length - max(starts[-1] + clip_us, starts[-1] + hop_us)
+    if 2 * remainder >= clip_us:
         yield clip_of(recording, length - clip_us, length)
 
 

@@ -1,4 +1,4 @@
-"""The labels in an Audacity 3 project (`.aup3`): an SQLite file that holds its document as XML in a binary form.
+"""The labels in an Audacity 3 project (`.aup3`): an SQLite file with the project as binary XML.
 
 Source: `ProjectSerializer.cpp` and `ProjectFileIO.cpp` of Audacity 3. The dictionary of names (`dict`) is decoded
 first, then the document (`doc`), both as one-byte opcodes with little-endian operands.
@@ -21,7 +21,7 @@ _ENCODINGS = {1: "utf-8", 2: "utf-16-le", 4: "utf-32-le"}
 
 _CHAR_SIZE, _START_TAG, _END_TAG, _STRING = 0, 1, 2, 3
 _DATA, _RAW, _PUSH, _POP, _NAME = 11, 12, 13, 14, 15
-# Attributes that are numbers: Int, Bool, Long, LongLong, SizeT; Float and Double, which are followed by their digits.
+# Numeric attributes: Int, Bool, Long, LongLong, SizeT; Float and Double are followed by their number of digits.
 _NUMBERS = {4: "<i", 5: "<B", 6: "<i", 7: "<q", 8: "<I", 9: "<fi", 10: "<di"}
 
 Value = str | int | float
@@ -29,7 +29,7 @@ Value = str | int | float
 
 @dataclass(frozen=True, slots=True)
 class ProjectLabel:
-    """A label of a project as it stands there; `low_hz`, `high_hz` are None where it has no frequencies."""
+    """A label of a project, unchanged; `low_hz`, `high_hz` are None where it has no frequencies."""
 
     track: str
     start_s: float
@@ -41,7 +41,7 @@ class ProjectLabel:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The labels of a project as last saved, and whether it holds changes that were not."""
+    """The labels of a project as last saved, and whether it contains unsaved changes."""
 
     labels: tuple[ProjectLabel, ...]
     unsaved_changes: bool
@@ -53,14 +53,14 @@ def read_project(path: Path) -> Project:
     Raises
     ------
     LabeltoolError
-        When it is no Audacity 3 project, is damaged, or was never saved.
+        When it is not an Audacity 3 project, is damaged, or was never saved.
     """
     dictionary, document, unsaved_changes = _blobs(path)
     try:
         labels = tuple(_labels(_elements(dictionary + document)))
     except (struct.error, KeyError, ValueError, IndexError) as error:
         raise LabeltoolError(
-            "is a damaged Audacity project: its document cannot be decoded",
+            "is a damaged Audacity project: its content cannot be decoded",
             file=path,
             remedy="open it in Audacity and save it, or export its labels",
         ) from error
@@ -69,8 +69,8 @@ def read_project(path: Path) -> Project:
 
 def _blobs(path: Path) -> tuple[bytes, bytes, bool]:
     remedy = "give an .aup3 project, or a label track exported as text"
-    # Audacity leaves its projects in WAL mode, which SQLite can only read by writing files beside them. Where there is
-    # no log to respect, `immutable` spares that, and works in a read-only directory.
+    # Audacity leaves its projects in WAL mode, and SQLite reads those only by writing files beside them. Without a log
+    # file, `immutable` avoids that, and works in a read-only directory.
     has_log = path.with_name(path.name + "-wal").exists()
     uri = path.resolve().as_uri() + ("?mode=ro" if has_log else "?mode=ro&immutable=1")
     try:
@@ -78,7 +78,7 @@ def _blobs(path: Path) -> tuple[bytes, bytes, bool]:
         try:
             (application_id,) = connection.execute("PRAGMA application_id").fetchone()
             if application_id != _APPLICATION_ID:
-                raise LabeltoolError("is not an Audacity project, but another database", file=path, remedy=remedy)
+                raise LabeltoolError("is another SQLite database, not an Audacity project", file=path, remedy=remedy)
             saved = connection.execute(
                 "SELECT CAST(dict AS BLOB), CAST(doc AS BLOB) FROM project ORDER BY id LIMIT 1"
             ).fetchone()
@@ -86,11 +86,9 @@ def _blobs(path: Path) -> tuple[bytes, bytes, bool]:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise LabeltoolError(
-            f"is not an Audacity project that can be read: {error}", file=path, remedy=remedy
-        ) from error
+        raise LabeltoolError(f"cannot be read as an Audacity project: {error}", file=path, remedy=remedy) from error
     if saved is None:
-        raise LabeltoolError("holds a project that was never saved", file=path, remedy="save it in Audacity first")
+        raise LabeltoolError("was never saved as a project", file=path, remedy="save it in Audacity first")
     return saved[0] or b"", saved[1] or b"", autosaved > 0
 
 
@@ -101,7 +99,7 @@ class _Element:
 
 
 def _elements(code: bytes) -> Iterator[_Element]:
-    """Run the opcodes; yield each element once its attributes are known, in the order in which elements begin."""
+    """Decode the opcodes; yield each element with its attributes, in the order in which the elements begin."""
     position = 0
     names: dict[int, str] = {}
     outer_names: list[dict[int, str]] = []

@@ -1,7 +1,7 @@
 """UrbanSound8K as published (Salamon, Jacoby and Bello 2014, https://urbansounddataset.weebly.com).
 
 `metadata/UrbanSound8K.csv` lists 8,732 clips of up to 4 s in `audio/foldN/`, of any rate, mono and stereo, in ten
-official folds. Clips cut from one Freesound recording share `fsID` and are one group. CC BY-NC.
+official folds. Clips from one Freesound recording share `fsID` and are one group. CC BY-NC.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from labeltool.importers.base import Listed, TableRow, find_table, fold_of, read_listed, shown
+from labeltool.importers.base import quoted
+from labeltool.importers.dataset_table import DatasetTable, TableEntry, TableRow, find_table, fold_of, read_dataset
 from labeltool.records import Imported
 
 FOLDS = 10
@@ -20,34 +21,34 @@ _RENAMED = {"class_name": "class"}  # in copies made for code where `class` is a
 
 
 def read(directory: Path) -> Iterator[Imported]:
-    """Read the data set: one recording, one clip of its whole length and one verdict for each file that is there.
+    """Read the data set: one recording, one clip of its whole length and one verdict for each existing file.
 
     Parameters
     ----------
     directory
-        The one that holds `metadata/` and `audio/`. `.flac` and `.ogg` stand in for `.wav`.
+        The directory with `metadata/` and `audio/`. `.flac` and `.ogg` stand in for `.wav`.
 
     Yields
     ------
     Recording, Clip, Verdict or Skipped
-        A listed file that is missing or broken, and a row that cannot be right, is skipped with its reason.
+        A listed file that is missing or broken, and a row that cannot be right, is skipped with the reason.
 
     Raises
     ------
     LabeltoolError
-        When the table is missing or lacks columns, or nothing could be taken.
+        When the table is missing or lacks columns, or nothing could be imported.
     """
-    table = find_table(directory, "metadata", "UrbanSound8K.csv")
-    yield from read_listed(table, _COLUMNS, partial(_entry, directory), _RENAMED)
+    table = DatasetTable(find_table(directory, "metadata", "UrbanSound8K.csv"), _COLUMNS, _RENAMED)
+    yield from read_dataset(table, partial(_entry, directory))
 
 
-def _entry(directory: Path, row: TableRow) -> Listed:
+def _entry(directory: Path, row: TableRow) -> TableEntry:
     name = row.fields["slice_file_name"]
     fold = fold_of(row.fields["fold"], FOLDS)
     source = row.fields["fsID"].strip()
     if not source:
-        raise ValueError(f"names no fsID for {shown(name)}")
-    return Listed(
+        raise ValueError(f"has no fsID for {quoted(name)}")
+    return TableEntry(
         line=row.line,
         folder=directory / "audio" / f"fold{fold}",
         name=name,
