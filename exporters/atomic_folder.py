@@ -1,8 +1,8 @@
 """Directories that appear whole or not at all.
 
-A product is written into a hidden sibling of its target, gets its manifest, goes to the disk and takes its name by
-renaming. Two fixed sibling names are used, under a lock on the folder that holds them, so that what a killed export
-left behind is found and put right by the next one.
+A product is written into a hidden sibling of its target, gets its manifest, is flushed to disk and then renamed. The
+two sibling names are fixed and used under a lock on the parent folder, so that the next export finds and cleans up what
+a killed one left behind.
 """
 
 from __future__ import annotations
@@ -18,92 +18,90 @@ from pathlib import Path
 from labeltool.errors import LabeltoolError
 
 MANIFEST = "MANIFEST.sha256"
-"""`sha256sum -c MANIFEST.sha256` inside the directory checks it; a directory that has one is an export of ours."""
+"""`sha256sum -c MANIFEST.sha256` inside the directory checks it; a directory that has one is an export of labeltool."""
 
-_ELSEWHERE = "move it, or export elsewhere with -o"
+_REMEDY = "move it, or export to another folder with -o"
 
 
 @contextmanager
-def folder_for_exports(output: Path) -> Iterator[None]:
-    """Hold a folder for one export at a time; made if it is not there, removed again when nothing came into it.
+def locked_folder(output: Path) -> Iterator[None]:
+    """Lock a folder for one export at a time; create it where it is missing, remove it again if it stays empty.
 
     Raises
     ------
     LabeltoolError
-        When it cannot be written, or another export is at work in it.
+        When it cannot be written, or another export is running in it.
     """
-    with _speaking(output):
-        made = [folder for folder in (output, *output.parents) if not folder.exists()]
+    with _disk_errors(output):
+        created = [folder for folder in (output, *output.parents) if not folder.exists()]
         output.mkdir(parents=True, exist_ok=True)
         lock = os.open(output, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise LabeltoolError("another export is writing here", file=output, remedy="wait for it") from error
+            raise LabeltoolError(
+                "another export is writing here", file=output, remedy="wait until it has finished"
+            ) from error
         yield
     finally:
-        for folder in made:
+        for folder in created:
             try:
                 folder.rmdir()
-            except OSError:  # it holds what was exported
+            except OSError:  # it contains what was exported
                 break
         os.close(lock)
 
 
 @contextmanager
-def published(target: Path) -> Iterator[Path]:
-    """Give a directory to write into, which becomes `target` when the block ends well and vanishes when it does not.
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Yield a directory that becomes `target` when the block succeeds and is removed when it fails.
 
-    An export that was there before is replaced; call it inside `folder_for_exports`.
+    An earlier export of that name is replaced. Call it inside `locked_folder`.
 
     Yields
     ------
     Path
-        An empty directory. Names of files in it hold no line breaks or backslashes.
+        An empty directory. File names in it must not contain line breaks or backslashes.
 
     Raises
     ------
     LabeltoolError
-        When something that is no export of ours has the name, or the disk refuses.
+        When something other than an export has that name, or the disk cannot be written.
     """
-    fresh, retired = (target.with_name(f".{target.name}.labeltool-{state}") for state in ("new", "old"))
-    with _speaking(target):
-        _put_right(target, fresh, retired)
+    new, old = (target.with_name(f".{target.name}.labeltool-{state}") for state in ("new", "old"))
+    with _disk_errors(target):
+        _clean_up(target, new, old)
         _refuse_foreign(target)
-        fresh.mkdir()
+        new.mkdir()
         try:
-            yield fresh
-            _write_manifest(fresh)
-            _to_disk(fresh)
-            # Somebody may have put something there while this was written.
+            yield new
+            _write_manifest(new)
+            _flush_to_disk(new)
+            # Another program may have created the target in the meantime.
             _refuse_foreign(target)
-            _swap(target, fresh, retired)
+            _swap(target, new, old)
         finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.rmtree(new, ignore_errors=True)
 
 
-def _put_right(target: Path, fresh: Path, retired: Path) -> None:
-    """Undo what an export that was killed left half done."""
-    if fresh.exists():
-        shutil.rmtree(fresh)
-    if retired.exists():
+def _clean_up(target: Path, new: Path, old: Path) -> None:
+    """Remove or restore what a killed export left behind."""
+    if new.exists():
+        shutil.rmtree(new)
+    if old.exists():
         if target.exists():
-            shutil.rmtree(retired)
+            shutil.rmtree(old)
         else:
-            retired.rename(target)
+            old.rename(target)
 
 
 def _refuse_foreign(target: Path) -> None:
     if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise LabeltoolError(
-            "is in the way: it is no folder", file=target, remedy="move it, or export elsewhere with -o"
-        )
+        raise LabeltoolError("exists and is not a folder", file=target, remedy=_REMEDY)
     if target.is_dir() and not (target / MANIFEST).is_file() and any(target.iterdir()):
         raise LabeltoolError(
-            f"holds something that is no export of ours (no {MANIFEST})",
-            file=target,
-            remedy=_ELSEWHERE,
+            f"contains files that are not an export of labeltool (no {MANIFEST})", file=target, remedy=_REMEDY
         )
 
 
@@ -116,8 +114,8 @@ def _write_manifest(directory: Path) -> None:
     (directory / MANIFEST).write_text("".join(lines), encoding="utf-8")
 
 
-def _to_disk(directory: Path) -> None:
-    """Force files and folders out of the cache: after a power cut the name must not stand for empty files."""
+def _flush_to_disk(directory: Path) -> None:
+    """Flush files and folders to disk: after a power failure the final name must not refer to empty files."""
     for path in (*directory.rglob("*"), directory):
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -126,15 +124,15 @@ def _to_disk(directory: Path) -> None:
             os.close(handle)
 
 
-def _swap(target: Path, fresh: Path, retired: Path) -> None:
+def _swap(target: Path, new: Path, old: Path) -> None:
     replaced = target.exists()
     if replaced:
-        target.rename(retired)
+        target.rename(old)
     try:
-        fresh.rename(target)
+        new.rename(target)
     except OSError:
         if replaced:
-            retired.rename(target)
+            old.rename(target)
         raise
     parent = os.open(target.parent, os.O_RDONLY)
     try:
@@ -142,11 +140,12 @@ def _swap(target: Path, fresh: Path, retired: Path) -> None:
     finally:
         os.close(parent)
     if replaced:
-        shutil.rmtree(retired, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
-def _speaking(target: Path) -> Iterator[None]:
+def _disk_errors(target: Path) -> Iterator[None]:
+    """Turn an `OSError` into a `LabeltoolError` that names the file."""
     try:
         yield
     except OSError as error:

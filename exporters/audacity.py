@@ -1,4 +1,4 @@
-"""Label tracks as Audacity reads them, one for each recording."""
+"""Label tracks for Audacity, one for each recording."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ INDEX = "tracks.csv"
 _README = """\
 # Label tracks for Audacity
 
-One `.txt` for each recording with labels: open the recording in Audacity, then File > Import > Labels. Each line is
-start, end (seconds) and label; a second line, beginning with a backslash, gives the label's frequencies (hertz, -1
-where one is not known). `tracks.csv` says which track belongs to which recording. Only what was heard is written: a
-label track cannot say "absent" or "not sure".
+One `.txt` for each recording with labels. Open the recording in Audacity, then choose File > Import > Labels. Each line
+gives start, end (seconds) and label. A second line that begins with a backslash gives the frequency range of the label
+(Hz; -1 where a bound is not known). `tracks.csv` lists the recording of each track. Only present labels are written: a
+label track cannot express "absent" or "unsure".
 
-The format has no way to write a tab or a line break inside a label: a space stands in their place.
+Labels in this format cannot contain tabs or line breaks: a space replaces each of them.
 """
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Region:
-    """A label on a span of a recording, seconds and hertz."""
+    """A label on a region of a recording, seconds and hertz; a frequency of -1 is not known."""
 
     start_s: float
     end_s: float
@@ -40,7 +40,7 @@ class Region:
 
     @property
     def lines(self) -> str:
-        """The region as Audacity writes it; frequencies only where one is known (-1 is not)."""
+        """The region as Audacity writes it, with a line of frequencies only where one is known."""
         track = f"{self.start_s:.6f}\t{self.end_s:.6f}\t{self.title}\n"
         if self.low_hz < 0 and self.high_hz < 0:
             return track
@@ -48,24 +48,26 @@ class Region:
 
 
 def write(source: Source, directory: Path) -> None:
-    """Write a label track for each recording on which a label was heard, an index and a page that explains.
+    """Write a label track for each recording with a present label, an index, and a README.
 
     Raises
     ------
     LabeltoolError
-        When nothing was heard on any.
+        When no recording has a present label.
     """
     tracks = regions_by_recording(source.store)
     if not tracks:
-        raise LabeltoolError("no clip has a label yet", remedy="`labeltool import` or `labeltool label` give it some")
+        raise LabeltoolError(
+            "no clip has a label yet", remedy="add labels with `labeltool import` or `labeltool label`"
+        )
     write_tracks(source.store, directory, tracks)
     (directory / "README.md").write_text(_README, encoding="utf-8")
 
 
 def write_tracks(store: Store, directory: Path, tracks: Mapping[int, Sequence[Region]]) -> None:
-    """Write a label track for each recording, by its id, and the index that tells which is whose."""
-    found = store.connection.execute("SELECT id, path, sha256 FROM recordings")
-    recordings = sorted((row["path"], row["sha256"], row["id"]) for row in found if row["id"] in tracks)
+    """Write a label track for each recording, by its id, and the index of tracks and recordings."""
+    rows = store.connection.execute("SELECT id, path, sha256 FROM recordings")
+    recordings = sorted((row["path"], row["sha256"], row["id"]) for row in rows if row["id"] in tracks)
     names = [f"{stem}.txt" for stem in safe_stems([Path(path).stem for path, _, _ in recordings])]
     with (directory / INDEX).open("w", encoding="utf-8", newline="") as file:
         index = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
@@ -78,25 +80,25 @@ def write_tracks(store: Store, directory: Path, tracks: Mapping[int, Sequence[Re
 
 
 def regions_by_recording(store: Store) -> dict[int, list[Region]]:
-    """Return what was heard on each recording, by its id: sorted regions, without repetition."""
+    """Return the present labels of each recording, by its id: sorted regions, without duplicates."""
     tracks = {}
-    for recording_id, said in spans.verdicts(store).items():
-        heard = {
+    for recording_id, verdicts in spans.verdicts(store).items():
+        regions = {
             Region(
-                span.start_s,
-                span.end_s,
-                one_field(span.text),
-                -1.0 if span.low_hz is None else span.low_hz,
-                -1.0 if span.high_hz is None else span.high_hz,
+                verdict.start_s,
+                verdict.end_s,
+                one_field(verdict.text),
+                -1.0 if verdict.low_hz is None else verdict.low_hz,
+                -1.0 if verdict.high_hz is None else verdict.high_hz,
             )
-            for span in said
-            if span.text is not None and span.value is Value.PRESENT
+            for verdict in verdicts
+            if verdict.text is not None and verdict.value is Value.PRESENT
         }
-        if heard:
-            tracks[recording_id] = sorted(heard)
+        if regions:
+            tracks[recording_id] = sorted(regions)
     return tracks
 
 
 def one_field(label: str) -> str:
-    """Return a label with a space for each tab, line break and control character: the format cannot hold them."""
+    """Return a label with a space for each tab, line break and control character, which the format cannot contain."""
     return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in label)

@@ -1,4 +1,4 @@
-"""The int8 model, for whoever runs TFLite: the network, its labels and the card that says how to feed it."""
+"""The int8 model for TFLite runtimes: the network, its labels, and the card that describes its input and output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def write(source: Source, directory: Path) -> None:
     Raises
     ------
     LabeltoolError
-        When the model's folder is not whole, or the network is not the one its card speaks of.
+        When the model's folder is incomplete, or the network is not the one that its card describes.
     """
     (directory / INT8).write_bytes(source.model.int8)
     for name in (LABELS, CARD):
@@ -23,5 +23,7 @@ def write(source: Source, directory: Path) -> None:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise LabeltoolError("cannot be read", file=path, remedy="the model's folder is not whole") from error
+            raise LabeltoolError(
+                "cannot be read", file=path, remedy="retrain: the model's folder is damaged"
+            ) from error
         (directory / name).write_bytes(content)

@@ -1,118 +1,170 @@
-"""Products: what leaves a project, each a folder with a manifest of SHA-256 sums, whole or absent.
+"""The products that leave a project, each a folder with a manifest of SHA-256 sums, whole or absent.
 
-A product is a function in a module of its own that reads the store (and a model, where it needs one) and writes into an
-empty directory; `PRODUCTS` names them. To add one: write the module, add a line there and an option to
-`labeltool.commands.exports`.
+To add one: write a module with a function `write(source, directory)` that fills an empty directory, and add a line to
+`EXPORTERS`. `labeltool export --NAME` is made from that line. This module imports none of the products until one is
+written, so that `labeltool export --help` stays light.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import importlib
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
 from labeltool.errors import LabeltoolError
-from labeltool.exporters import audacity, int8, splits, transcripts
-from labeltool.exporters.atomic_folder import folder_for_exports, published
-from labeltool.exporters.source import Report, Source
-from labeltool.exporters.stm32 import package
-from labeltool.project import Project
+from labeltool.exporters.atomic_folder import atomic_folder, locked_folder
 
-__all__ = ["PRODUCTS", "Product", "export"]
+if TYPE_CHECKING:
+    from labeltool.exporters.source import Source
+    from labeltool.project import Project
+    from labeltool.type_aliases import Progress
+
+
+class Writer(Protocol):
+    """The function of a product's module."""
+
+    def __call__(self, source: Source, directory: Path) -> None:
+        """Write the product into an empty directory.
+
+        Raises
+        ------
+        LabeltoolError
+            When it cannot be made from this project.
+        """
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
-    """An entry of the registry.
+class Exporter:
+    """A product of the registry.
 
     Attributes
     ----------
-    write
-        Fills an empty directory.
+    name
+        The option of `labeltool export` that writes it, without its dashes.
+    help
+        One line about it for the help page.
+    module
+        The module below `labeltool.exporters` that has its `write` function.
     folder
-        Name of the product's folder; `{model}` stands for the model's id.
-    of_a_model
-        Whether it is made from a model, and refused when the model loses too much in int8.
+        Name of its folder; `{model}` stands for the model's id.
+    needs_model
+        Whether it is made from a model, and refused when the model loses too much accuracy in int8.
     """
 
-    write: Callable[[Source, Path], None]
+    name: str
+    help: str
+    module: str
     folder: str
-    of_a_model: bool
+    needs_model: bool = False
+
+    def write(self, source: Source, directory: Path) -> None:
+        """Import the product's module and let it fill an empty directory."""
+        writer: Writer = importlib.import_module(f"labeltool.exporters.{self.module}").write
+        writer(source, directory)
 
 
-PRODUCTS: Mapping[str, Product] = {
-    "splits": Product(splits.write, "splits", of_a_model=False),
-    "audacity": Product(audacity.write, "audacity", of_a_model=False),
-    "transcripts": Product(transcripts.write, "transcripts", of_a_model=False),
-    "int8": Product(int8.write, "int8", of_a_model=True),
-    "stm32": Product(package.write, "stm32-{model}", of_a_model=True),
-}
-"""Products by the name that `labeltool export --NAME` takes."""
+def _by_name(*exporters: Exporter) -> Mapping[str, Exporter]:
+    return MappingProxyType({exporter.name: exporter for exporter in exporters})
+
+
+EXPORTERS = _by_name(
+    Exporter("splits", "Training, validation and test manifests (CSV); groups stay together.", "splits", "splits"),
+    Exporter("int8", "The int8 model (TFLite) with its labels and card.", "int8", "int8", needs_model=True),
+    Exporter(
+        "stm32",
+        "A package for STM32Cube.AI: model, C sources, validation data.",
+        "stm32.package",
+        "stm32-{model}",
+        needs_model=True,
+    ),
+    Exporter("audacity", "A label track (.txt) for each recording.", "audacity", "audacity"),
+    Exporter("transcripts", "Transcripts, a label track (.txt) for each recording.", "transcripts", "transcripts"),
+)
+"""Products by the name that `labeltool export --NAME` takes, in the order of the help page."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What was exported.
+
+    Attributes
+    ----------
+    written
+        The products' folders.
+    model
+        Id of the model; None when no product was made from one.
+    int8_clip_accuracy
+        Its accuracy on validation clips; None where it was not measured.
+    """
+
+    written: tuple[str, ...]
+    model: int | None
+    int8_clip_accuracy: float | None
 
 
 def export(
-    project: Project, *, report: Report, products: list[str], model_id: int | None, output: str, force: bool
-) -> dict[str, Any]:
-    """Write products, all of those asked for or none.
+    project: Project, *, report: Progress, products: list[str], model_id: int | None, output: str, force: bool
+) -> ExportResult:
+    """Write several products: either all of them or none; a task of the worker.
 
     Parameters
     ----------
     report
-        Told how far it is: `report(stage, done, total, text)`.
+        Called with the progress of each stage.
     products
-        Names from `PRODUCTS`.
+        Names from `EXPORTERS`.
     model_id
-        None is the newest model, where one is needed.
+        The model to export; None is the newest, where one is needed.
     output
-        The folder the products' folders go into.
+        The folder that will contain the products' folders.
     force
         Export a model that loses more clip accuracy in int8 than `labeltool.toml` allows.
-
-    Returns
-    -------
-    dict
-        `written` (the products' folders), `model` (its id; None when no product was made from one) and
-        `int8_clip_accuracy` (None where it was not measured).
 
     Raises
     ------
     LabeltoolError
         Naming the product that could not be made.
     """
-    unknown = [name for name in products if name not in PRODUCTS]
+    from labeltool.exporters.source import Source
+
+    unknown = [name for name in products if name not in EXPORTERS]
     if unknown:
-        raise LabeltoolError(f"no product is called {unknown[0]!r}", remedy="there are: " + ", ".join(PRODUCTS))
-    names = list(dict.fromkeys(products))
+        raise LabeltoolError(f"no product is called {unknown[0]!r}", remedy="there are: " + ", ".join(EXPORTERS))
+    exporters = [EXPORTERS[name] for name in dict.fromkeys(products)]
+    needs_model = any(exporter.needs_model for exporter in exporters)
     folder = Path(output)
     written: list[str] = []
     with project.open_store() as store:
         source = Source(project, store, model_id, report)
-        of_a_model = [name for name in names if PRODUCTS[name].of_a_model]
-        for name in of_a_model:
-            with _naming(name):
-                source.check_model(force=force)
-        # Every product is ready before the first takes its name: the stack publishes when all of them are written.
-        with folder_for_exports(folder), ExitStack() as ready:
-            for done, name in enumerate(names):
-                report("export", done, len(names), name)
-                with _naming(name):
-                    target = folder / PRODUCTS[name].folder.format(model=source.model_id if name in of_a_model else "")
-                    PRODUCTS[name].write(source, ready.enter_context(published(target)))
+        for exporter in exporters:
+            if exporter.needs_model:
+                with _errors_of(exporter):
+                    source.check_model(force=force)
+        # Every product is complete before the first one gets its name: the stack renames them all at the end.
+        with locked_folder(folder), ExitStack() as ready:
+            for done, exporter in enumerate(exporters):
+                report("export", done, len(exporters), exporter.name)
+                with _errors_of(exporter):
+                    target = folder / exporter.folder.format(model=source.model_id if exporter.needs_model else "")
+                    exporter.write(source, ready.enter_context(atomic_folder(target)))
                 written.append(str(target))
-        report("export", len(names), len(names), "")
-        return {
-            "written": written,
-            "model": source.model_id if of_a_model else None,
-            "int8_clip_accuracy": source.model.card.get("int8_clip_accuracy") if of_a_model else None,
-        }
+        report("export", len(exporters), len(exporters), "")
+        return ExportResult(
+            tuple(written),
+            source.model_id if needs_model else None,
+            source.model.card.int8_clip_accuracy if needs_model else None,
+        )
 
 
 @contextmanager
-def _naming(product: str) -> Iterator[None]:
+def _errors_of(exporter: Exporter) -> Iterator[None]:
+    """Put the product's name before an error."""
     try:
         yield
     except (LabeltoolError, OSError) as error:
         reason = str(error) if isinstance(error, LabeltoolError) else error.strerror or str(error)
-        raise LabeltoolError(f"{product}: {reason}; nothing was exported") from error
+        raise LabeltoolError(f"{exporter.name}: {reason}; nothing was exported") from error

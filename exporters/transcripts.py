@@ -1,4 +1,4 @@
-"""What was said, as label tracks that Audacity reads, one for each recording."""
+"""Transcripts as label tracks for Audacity, one for each recording."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from labeltool.store import transcripts
 WORDS = "words"
 
 _README = """\
-# What was said, as label tracks for Audacity
+# Transcripts as label tracks for Audacity
 
-One `.txt` for each recording in which something was said: open the recording in Audacity, then File > Import > Labels.
-Each line is start, end (seconds) and what was said there. `tracks.csv` says which track belongs to which recording.
-Where the words' own times were asked for (`labeltool transcribe --words`), `words/` has tracks of them.
+One `.txt` for each recording with speech. Open the recording in Audacity, then choose File > Import > Labels. Each line
+gives start, end (seconds) and the words. `tracks.csv` lists the recording of each track. With the times of single words
+(`labeltool transcribe --words`), `words/` contains tracks of words.
 
-A speech model wrote this down: it mishears, and where clips lie over each other it tells the same twice.
+A speech model made these transcripts: they contain errors, and where clips overlap the same speech appears twice.
 """
 
 
 def write(source: Source, directory: Path) -> None:
-    """Write a track of segments for each recording in which something was said, and one of words where they are timed.
+    """Write a track of segments for each recording with speech, and a track of words where their times are known.
 
     Raises
     ------
     LabeltoolError
-        When nothing was.
+        When no transcript contains text.
     """
-    said = transcripts.of_recordings(source.store)
-    if not said:
-        raise LabeltoolError("no transcript says anything yet", remedy="`labeltool transcribe` makes them")
-    write_tracks(source.store, directory, {recording: _regions(segments) for recording, segments in said.items()})
-    words = {recording: [word for one in segments for word in one.words] for recording, segments in said.items()}
-    timed = {recording: _regions(those) for recording, those in words.items() if those}
-    if timed:
+    segments = transcripts.of_recordings(source.store)
+    if not segments:
+        raise LabeltoolError("no transcript contains text yet", remedy="make transcripts with `labeltool transcribe`")
+    write_tracks(source.store, directory, {recording: _regions(parts) for recording, parts in segments.items()})
+    words = {recording: [word for part in parts for word in part.words] for recording, parts in segments.items()}
+    word_tracks = {recording: _regions(parts) for recording, parts in words.items() if parts}
+    if word_tracks:
         (directory / WORDS).mkdir()
-        write_tracks(source.store, directory / WORDS, timed)
+        write_tracks(source.store, directory / WORDS, word_tracks)
     (directory / "README.md").write_text(_README, encoding="utf-8")
 
 
-def _regions(spoken: Iterable[Segment | Word]) -> list[Region]:
-    return sorted({Region(one.start_s, one.end_s, one_field(one.text)) for one in spoken})
+def _regions(parts: Iterable[Segment | Word]) -> list[Region]:
+    return sorted({Region(part.start_s, part.end_s, one_field(part.text)) for part in parts})

@@ -1,4 +1,4 @@
-"""The package that STM32Cube.AI and ST's audio applications take.
+"""The package for STM32Cube.AI and ST's audio applications.
 
-`package` writes it, from `codegen` (C and headers), `tflite` (the int8 model) and `verification`.
+`package` writes it with `codegen` (C and headers), `tflite` (the int8 model) and `verification` (its checks).
 """

@@ -1,21 +1,23 @@
-"""A package as STM32Cube.AI and ST's audio application take it: model, tables, configuration, validation data."""
+"""The package for STM32Cube.AI and ST's audio application: model, tables, configuration, C code, validation data."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen.config_header import ai_model_config, model_config
-from labeltool.exporters.stm32.codegen.frontend_tables import check_frontend, front_end_bytes
+from labeltool.exporters.stm32.codegen.frontend_tables import check_frontend, front_end_size, require_log_mel
 from labeltool.exporters.stm32.codegen.st_mel_tables import mel_tables
 from labeltool.exporters.stm32.package_c import write_sources
 from labeltool.exporters.stm32.package_readme import readme
-from labeltool.exporters.stm32.tflite.ram import ram_numbers
+from labeltool.exporters.stm32.tflite.ram import RamFigures, ram_figures
 from labeltool.exporters.stm32.tflite.summary import Network, read_network
-from labeltool.exporters.stm32.verification.export_check import Proof, prove
+from labeltool.exporters.stm32.verification.export_check import ExportCheck, check_export
+from labeltool.exporters.stm32.verification.results_json import export_check_json
 from labeltool.exporters.stm32.verification.validation_set import validation_set, write_validation
 from labeltool.networks.model_folder import INT8, LABELS, ModelFiles, one_line
 
@@ -26,20 +28,21 @@ def write(source: Source, directory: Path) -> None:
     Raises
     ------
     LabeltoolError
-        When the model does not fit the package (its frontend, its input, its number of outputs, its operators), there
-        is nothing to validate it with, or its C fails a check on this machine.
+        When the package does not support the model (its frontend, input, outputs or operators), no labelled clip is
+        there for validation, or the C fails a check on this machine.
     """
     model = source.model
     check_frontend(model.frontend)
+    frontend = require_log_mel(model.frontend)
     network = read_network(model.int8)
     check_fit(model, network)
-    tables, tables_header = mel_tables(model.frontend)
-    found = validation_set(source)
+    tables, tables_header = mel_tables(frontend)
+    validation = validation_set(source)
     for folder in ("model", "c", "validation"):
         (directory / folder).mkdir()
     (directory / "model" / INT8).write_bytes(model.int8)
-    write_validation(found, directory / "validation")
-    write_sources(model, network, found, directory)
+    write_validation(validation, directory / "validation")
+    write_sources(model, network, validation, directory)
     _write_texts(
         directory,
         {
@@ -50,63 +53,88 @@ def write(source: Source, directory: Path) -> None:
             "c/user_mel_tables.h": tables_header,
         },
     )
-    proof = prove(source, directory)
-    memory = ram_numbers(model.int8)
+    export_check = check_export(source, directory)
+    ram = ram_figures(model.int8)
     _write_texts(
         directory,
         {
-            "README.md": readme(source, network, found, memory, proof),
-            "report.json": _json(report(source.model_id, model, network, memory, proof)),
+            "README.md": readme(source, network, validation, ram, export_check),
+            "report.json": _json(report_json(source.model_id, model, network, ram, export_check)),
         },
     )
 
 
 def check_fit(model: ModelFiles, network: Network) -> None:
-    """Refuse a network that is not what its card says.
+    """Refuse a network that does not match its card.
 
     Raises
     ------
     LabeltoolError
         Naming what differs.
     """
-    shape = (1, model.frontend.n_mels, model.frontend.patch_frames, 1)
+    damaged = "retrain: the model's folder is damaged"
+    shape = (1, model.frontend.n_features, model.frontend.patch_frames, 1)
     if network.input.shape != shape:
-        raise LabeltoolError(f"the int8 model takes {network.input.shape}, its frontend makes patches of {shape}")
+        raise LabeltoolError(
+            f"the input of the int8 model is {network.input.shape}, its frontend computes patches of {shape}",
+            remedy=damaged,
+        )
     if network.output.shape != (1, len(model.labels)):
         raise LabeltoolError(
-            f"the int8 model gives {network.output.shape}, its card lists {len(model.labels)} labels",
-            remedy="retrain: the model's folder is damaged",
+            f"the output of the int8 model is {network.output.shape}, its card lists {len(model.labels)} labels",
+            remedy=damaged,
         )
     for tensor in (network.input, network.output):
         if tensor.dtype != "INT8" or tensor.scale is None:
-            raise LabeltoolError(f"the int8 model has {tensor.dtype} at one end, the package needs INT8 at both")
+            raise LabeltoolError(
+                f"the input or output of the int8 model is {tensor.dtype}; the package needs INT8 for both",
+                remedy=damaged,
+            )
 
 
-def report(model_id: int, model: ModelFiles, network: Network, memory: dict[str, Any], proof: Proof) -> dict[str, Any]:
-    """Return what is known of the model in numbers; what was not measured is not there, but for the reason."""
-    measured = ("clip_accuracy", "int8_clip_accuracy", "validation_clips")
+def report_json(
+    model_id: int, model: ModelFiles, network: Network, ram: RamFigures, export_check: ExportCheck
+) -> dict[str, Any]:
+    """Return the values of `report.json`; a value that was not measured is absent, and the reason is given."""
+    accuracies = ("clip_accuracy", "int8_clip_accuracy", "validation_clips")
     return {
         "model": model_id,
-        **{name: model.card[name] for name in ("architecture", "parameters") if model.card.get(name) is not None},
+        "architecture": model.card.architecture,
+        "parameters": model.card.parameters,
         "counted_from_the_model_file": {
             "file_bytes": len(model.int8),
             "macc": network.macc,
             "weight_bytes": network.weight_bytes,
             "operators": network.operators,
-            "input": network.input.to_dict(),
-            "output": network.output.to_dict(),
+            "input": asdict(network.input),
+            "output": asdict(network.output),
         },
-        "ram": memory,
+        "ram": _ram_json(ram),
         "measured_on_the_laptop_on_the_validation_split": {
-            name: model.card[name] for name in measured if model.card.get(name) is not None
+            name: value for name in accuracies if (value := getattr(model.card, name)) is not None
         },
         "front_end_bytes": {
-            **front_end_bytes(model.frontend),
+            **asdict(front_end_size(require_log_mel(model.frontend))),
             "how": "counted from c/aed_preproc.h and c/aed_tables.h",
         },
-        "measured_by_this_export": proof.to_dict(),
-        "not_measured": proof.not_measured,
+        "measured_by_this_export": export_check_json(export_check),
+        "not_measured": dict(export_check.not_measured),
     }
+
+
+def _ram_json(ram: RamFigures) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if ram.measured is not None:
+        values["measured_tflm_arena"] = {
+            "bytes": sum(ram.measured),
+            "of_which_tensors": ram.measured.tensors,
+            "how": "TensorFlow Lite Micro's own figures, on a 64-bit machine",
+        }
+    values["our_plan"] = {
+        "bytes": ram.planned,
+        "how": "the arena of aed_nn.c, without the patch and the scores, which belong to the caller",
+    }
+    return {**values, "st": "run stedgeai analyze"}
 
 
 def _write_texts(directory: Path, texts: dict[str, str]) -> None:
@@ -114,5 +142,5 @@ def _write_texts(directory: Path, texts: dict[str, str]) -> None:
         (directory / name).write_text(text, encoding="utf-8", newline="\n")
 
 
-def _json(told: dict[str, Any]) -> str:
-    return json.dumps(told, ensure_ascii=False, indent=2) + "\n"
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False, indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""The package's C: what is written once for all models, what is generated of one, and golden vectors for its test."""
+"""The package's C: files that are the same for all models, files generated from one, and golden vectors."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from labeltool.exporters.stm32.codegen import network_c
-from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables
+from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables, require_log_mel
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.exporters.stm32.verification.golden import (
-    MOST_CLIPS,
+    MAX_CLIPS,
     golden,
     golden_pcm_h,
     golden_scores_h,
@@ -25,15 +25,15 @@ from labeltool.networks.model_folder import ModelFiles
 _STATIC = ("aed_math.h", "aed_preproc.c", "aed_preproc.h", "aed_postproc.c", "aed_postproc.h")
 
 
-def write_sources(model: ModelFiles, network: Network, found: ValidationSet, directory: Path) -> None:
-    """Write the package's `c/`, less ST's part, and its `test/`.
+def write_sources(model: ModelFiles, network: Network, validation: ValidationSet, directory: Path) -> None:
+    """Write the package's `c/`, without the files for ST's application, and its `test/`.
 
     Parameters
     ----------
-    found
-        The first clips of it make the self-test.
+    validation
+        Its first clips are used in the self-test.
     directory
-        The package's; its `c/` is there.
+        The folder of the package, with an existing `c/`.
     """
     from labeltool.networks.quantization import Int8Model
 
@@ -42,7 +42,8 @@ def write_sources(model: ModelFiles, network: Network, found: ValidationSet, dir
         (directory / "c" / name).write_bytes(sources.joinpath(name).read_bytes())
     network_c.write_c(model.int8, directory / "c")
     tables, tables_header = aed_tables(model, network, hashlib.sha256(model.int8).hexdigest())
-    pcm = np.stack([loudest_part(labelled.clip, model.frontend) for labelled in found.clips[:MOST_CLIPS]])
+    frontend = require_log_mel(model.frontend)
+    pcm = np.stack([loudest_part(labelled.clip, frontend) for labelled in validation.clips[:MAX_CLIPS]])
     vectors = golden(model, network, Int8Model(model.int8), pcm)
     _copy(sources.joinpath("test"), directory / "test")
     texts = {

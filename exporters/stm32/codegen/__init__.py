@@ -1,4 +1,4 @@
 """C sources and headers: frontend tables, the network, ST's configuration.
 
-Uses `tflite`.
+Imports `tflite` only.
 """

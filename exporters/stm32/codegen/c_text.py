@@ -1,8 +1,8 @@
-r"""C source text made of Python values: it stays what it was, whatever it holds.
+r"""C source text made from Python values; every value reads back unchanged.
 
-One escape serves for every string: what is not plain printable ASCII becomes three octal digits a byte of UTF-8. Three
-digits end an octal escape, so nothing that follows can join it (`\x41` followed by `b` would). `?` is escaped too:
-`??/` is a backslash to a C99 compiler.
+All strings use one escape: each byte of UTF-8 that is not plain printable ASCII becomes three octal digits. An octal
+escape ends after three digits, so the next character cannot extend it (`\x41` followed by `b` would be). `?` is escaped
+too, because `??/` is a backslash to a C99 compiler.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _LIKE_DIGEST = re.compile("[0-9A-F]{8}$")
 
 
 def c_string(text: str, *, continued: bool = False) -> str:
-    r"""Return a C string literal, or several adjacent ones, that hold a text as UTF-8.
+    r"""Return a C string literal, or several adjacent ones, with a text as UTF-8.
 
-    A NUL, which would end the C string early, becomes U+FFFD, the replacement character.
+    A NUL would end the C string early and becomes U+FFFD, the replacement character.
 
     Parameters
     ----------
     continued
-        Part long texts over lines with `\`, as a macro needs it.
+        Break long texts into lines with `\`, as a macro needs it.
     """
     encoded = text.replace("\0", "\ufffd").encode("utf-8", "replace")
     pieces = [""]
@@ -45,18 +45,18 @@ def c_string(text: str, *, continued: bool = False) -> str:
 
 
 def c_identifiers(prefix: str, names: Sequence[str]) -> list[str]:
-    """Make a C identifier of each name, `prefix` and the name in capitals, all different.
+    """Return a C identifier for each name, `prefix` and the name in capitals, all different.
 
-    A name that cannot be told by A-Z, 0-9 and `_` alone gets eight hex digits of its SHA-256, so that its identifier
-    stays when other names come and go.
+    Where A-Z, 0-9 and `_` alone do not identify a name, eight hex digits of its SHA-256 are appended, so that its
+    identifier does not change when other names come and go.
     """
-    written = [re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_") for name in names]
-    often = Counter(written)
+    upper = [re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_") for name in names]
+    counts = Counter(upper)
     identifiers = []
-    for name, text in zip(names, written, strict=True):
-        # A name that ends like such digits could be taken for another's.
+    for name, text in zip(names, upper, strict=True):
+        # A name that ends like such digits could collide with another one.
         plain = name.isascii() and 0 < len(text) <= _NAME_LENGTH and not _LIKE_DIGEST.search(text)
-        if plain and often[text] == 1:
+        if plain and counts[text] == 1:
             identifiers.append(prefix + text)
         else:
             digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:8].upper()
@@ -65,13 +65,13 @@ def c_identifiers(prefix: str, names: Sequence[str]) -> list[str]:
 
 
 def c_float(value: float) -> str:
-    """Return a float constant that reads back as the same float32."""
+    """Return a C constant that reads back as the same float32."""
     text = f"{np.float32(value):.9g}"
     return f"{text}F" if "." in text or "e" in text else f"{text}.0F"
 
 
 def c_array(declaration: str, values: Float32 | npt.NDArray[np.integer[Any]]) -> str:
-    """Return the definition of an array, `declaration[n] = {...};`, its lines filled."""
+    """Return the definition of an array, `declaration[n] = {...};`, as filled lines."""
     suffix = "U" if values.dtype.kind == "u" else ""
     constants = (c_float(value) if values.dtype == np.float32 else f"{value}{suffix}" for value in values.tolist())
     return f"{declaration}[{len(values)}] = {{\n{_filled(constants)}\n}};\n"

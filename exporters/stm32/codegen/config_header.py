@@ -1,13 +1,14 @@
-"""How the model is fed and read: `ai_model_config.h` for ST's application, `model_config.json` for everybody else."""
+"""Input and output of the model: `ai_model_config.h` for ST's application, `model_config.json` for other programs."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from labeltool.exporters.stm32.codegen.c_text import c_float, c_identifiers, c_string
-from labeltool.exporters.stm32.codegen.frontend_tables import definitions
+from labeltool.exporters.stm32.codegen.frontend_tables import model_macros, require_log_mel
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.networks.model_folder import ModelFiles
 
@@ -16,17 +17,17 @@ CONFIG_VERSION = 1
 _PREFIX = "CTRL_X_CUBE_AI_"
 
 _HEADER = """\
-/* How ST's audio application feeds labeltool model {model_id}; generated, do not edit. */
+/* Configuration of ST's audio application for labeltool model {model_id}; generated, do not edit. */
 #ifndef AI_MODEL_CONFIG_H
 #define AI_MODEL_CONFIG_H
 
-/* Names that ST's application reads. The class list stands in the order of the model's outputs: {order}.
-   The sensor is the microphone of the B-U585I-IOT02A: change its lines for another board. */
+/* Names that ST's application reads. The class list is in the order of the model's outputs: {order}.
+   The sensor is the microphone of the B-U585I-IOT02A: change its lines for other hardware. */
 {st}
 #define CTRL_SEQUENCE {{CTRL_CMD_PARAM_AI, 0}}
 
-/* What ST's application has no names for: see the package's README. */
-{ours}
+/* Values that ST's application has no names for; see the package's README. */
+{aed}
 
 /* Index of each label in the model's output. */
 enum aed_label {{
@@ -39,11 +40,11 @@ enum aed_label {{
 
 def ai_model_config(model_id: int, model: ModelFiles, network: Network) -> str:
     """Return the text of `ai_model_config.h`."""
-    frontend = model.frontend
+    frontend = require_log_mel(model.frontend)
     in_order = list(model.labels) == sorted(model.labels)
     return _HEADER.format(
         model_id=model_id,
-        order="it is alphabetical" if in_order else "it is not alphabetical, and must not be sorted",
+        order="it is alphabetical" if in_order else "it is not alphabetical and must not be sorted",
         st=_defines(
             _PREFIX,
             {
@@ -77,10 +78,7 @@ def ai_model_config(model_id: int, model: ModelFiles, network: Network) -> str:
                 "OOD_THR": "(0.0F)",
             },
         ),
-        ours=_defines(
-            "AED_",
-            definitions(model, network),
-        ),
+        aed=_defines("AED_", model_macros(model, network)),
         labels="\n".join(
             f"    {name} = {index}," for index, name in enumerate(c_identifiers("AED_LABEL_", model.labels))
         ),
@@ -88,22 +86,22 @@ def ai_model_config(model_id: int, model: ModelFiles, network: Network) -> str:
 
 
 def class_list(labels: Sequence[str]) -> str:
-    """Return the labels as the initialiser of an array of C strings, fit for a macro."""
+    """Return the labels as the initialiser of an array of C strings, in the form of a macro."""
     return "{ \\\n    " + ", \\\n    ".join(c_string(label, continued=True) for label in labels) + " \\\n}"
 
 
 def model_config(model_id: int, model: ModelFiles, network: Network) -> dict[str, Any]:
-    """Return what a program needs to feed the model and read its answer."""
+    """Return the values of `model_config.json`: what a program needs to use the model."""
     return {
         "config_version": CONFIG_VERSION,
         "model": model_id,
-        "architecture": model.card.get("architecture"),
+        "architecture": model.card.architecture,
         "sha256": hashlib.sha256(model.int8).hexdigest(),
         "labels": list(model.labels),
         "background": model.background,
-        "input": network.input.to_dict(),
-        "output": network.output.to_dict(),
-        "clip_rule": model.rule.to_dict(),
+        "input": asdict(network.input),
+        "output": asdict(network.output),
+        "clip_rule": asdict(model.rule),
         "fingerprint": model.frontend.fingerprint,
         "frontend": model.frontend.to_dict(),
     }

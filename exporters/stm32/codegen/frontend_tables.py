@@ -1,7 +1,8 @@
-"""`aed_tables.c` and `.h`: what the C front end and clip rule of the package need to know of the model."""
+"""`aed_tables.c` and `.h`: the constants of a model that the C front end and clip rule of the package use."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -9,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.frontend import Frontend
+from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_string
 from labeltool.exporters.stm32.codegen.st_mel_tables import without_zeros
@@ -19,16 +20,16 @@ from labeltool.networks.postprocessing import POOLINGS
 from labeltool.type_aliases import Float32, Float64, Int64
 
 RUN_VERSION = 1
-"""Version of the lines that `aed_run` and firmware print."""
+"""Version of the log format that `aed_run` and firmware print."""
 
-_N_FFT = (16, 2048)
+_MIN_N_FFT, _MAX_N_FFT = 16, 2048
 
-# Samples are not divided by 32768 on the chip, and the FFT leaves powers four times too large: a power of two, so the
-# coefficients absorb both without rounding.
+# The C code does not divide samples by 32768, and its FFT gives four times the power. Both factors are powers of two,
+# so the coefficients absorb them without rounding.
 _POWER_SCALE = np.float32(2.0**-32)
 
 _HEADER = """\
-/* What aed_preproc.c and aed_postproc.c know of the model; generated, do not edit. */
+/* Constants of the model for aed_preproc.c and aed_postproc.c; generated, do not edit. */
 #ifndef AED_TABLES_H
 #define AED_TABLES_H
 
@@ -36,26 +37,26 @@ _HEADER = """\
 
 {defines}
 
-/* The first half of the window and its middle. */
+/* First half of the window, with its middle. */
 extern const float aed_window[AED_N_FFT / 2 + 1];
 
-/* Mel filters, band after band: band i weighs aed_mel_lengths[i] bins of the spectrum from aed_mel_starts[i] on. */
+/* Mel filters, band after band: band i has aed_mel_lengths[i] bins of the spectrum from aed_mel_starts[i] on. */
 extern const float aed_mel_coefficients[{coefficients}];
 extern const uint16_t aed_mel_starts[AED_N_MELS];
 extern const uint16_t aed_mel_lengths[AED_N_MELS];
 
 #ifndef AED_USE_CMSIS_DSP
-/* Whether the FFT's first stage is of radix 2. */
+/* Whether the first stage of the FFT is of radix 2. */
 #define AED_FFT_BEGINS_WITH_PAIRS {pairs}
-/* Where the FFT wants each complex input. */
+/* Position of each complex input of the FFT. */
 extern const uint16_t aed_fft_places[AED_N_FFT / 2];
-/* Three factors (real, imaginary) for each butterfly of each stage, in the order they are used. */
+/* Three factors (real, imaginary) for each butterfly of each stage, in the order of use. */
 extern const float aed_fft_twiddles[{twiddles}];
 /* Factors that join the spectra of even and odd samples, from bin 1 on. */
 extern const float aed_fft_joints[AED_N_FFT / 2];
 #endif
 
-/* The labels, in the order of the network's outputs, as UTF-8. */
+/* The labels in the order of the network's outputs, UTF-8. */
 extern const char *const aed_labels[AED_LABELS];
 
 #endif
@@ -64,14 +65,14 @@ extern const char *const aed_labels[AED_LABELS];
 
 @dataclass(frozen=True, slots=True)
 class FftTables:
-    """The chip's FFT of `n_fft` real samples by `n_fft // 2` complex points, radix 4, decimation in time.
+    """Tables of the C code's FFT of `n_fft` real samples: `n_fft // 2` complex points, radix 4, decimation in time.
 
     Attributes
     ----------
     begins_with_pairs
         Whether the first stage is of radix 2.
     places : (n_fft // 2,) uint16
-        Where each complex input stands before the first stage.
+        Position of each complex input before the first stage.
     twiddles
         For each stage of radix 4, (butterflies, 3) complex64.
     joints : (n_fft // 4,) complex64
@@ -86,14 +87,14 @@ class FftTables:
 
 @dataclass(frozen=True, slots=True)
 class MelTables:
-    """Mel filters without their zeros, scaled for powers of unscaled samples, four times over.
+    """Mel filters without their zeros, scaled for the powers of the C code (`_POWER_SCALE`).
 
     Attributes
     ----------
     coefficients : (n,) float32
         Band after band.
     starts, lengths : (n_mels,) uint16
-        The first bin of each band and how many it weighs; an empty band weighs none.
+        First bin of each band and its number of bins; 0 for an empty band.
     """
 
     coefficients: Float32
@@ -109,28 +110,60 @@ class MelTables:
         ]
 
 
-def check_frontend(frontend: Frontend) -> None:
-    """Refuse a frontend that the chip's C cannot compute.
+@dataclass(frozen=True, slots=True)
+class FrontEndSize:
+    """Memory of `aed_preproc`, bytes.
+
+    Attributes
+    ----------
+    patch
+        RAM of its ring of log-mel frames.
+    beside_the_patch
+        The rest of its RAM.
+    tables_in_flash
+        Window, mel filters and FFT tables.
+    """
+
+    patch: int
+    beside_the_patch: int
+    tables_in_flash: int
+
+
+def require_log_mel(frontend: Frontend) -> LogMelFrontend:
+    """Return a frontend whose patches the C code can compute; its FFT is `check_frontend`'s to check.
 
     Raises
     ------
     LabeltoolError
-        When it hears plain samples or by a borrowed ear, or the FFT is no power of two from 16 to 2048.
+        When its input is waveforms or the embeddings of a pretrained model.
     """
-    if frontend.kind == "embedding":
+    if isinstance(frontend, EmbeddingFrontend):
         raise LabeltoolError(
-            "this network hears by a borrowed one, which no chip of this kind holds",
-            remedy="`labeltool retrain --arch miniresnet --teacher NAME` lets it teach one that a chip holds",
+            "the network needs a pretrained model for its embeddings, which does not fit on an MCU",
+            remedy="train a network that fits: `labeltool retrain --arch miniresnet --teacher NAME`",
         )
-    if frontend.kind != "log-mel":
+    if not isinstance(frontend, LogMelFrontend):
         raise LabeltoolError(
-            "the package's C makes log-mels, and this network takes plain samples",
+            "the C code computes log-mel patches, and the network takes waveforms",
             remedy="choose another architecture, or export --int8 alone",
         )
-    least, most = _N_FFT
-    if frontend.n_fft & (frontend.n_fft - 1) or not least <= frontend.n_fft <= most:
+    return frontend
+
+
+def check_frontend(frontend: Frontend) -> None:
+    """Refuse a frontend that the C code cannot compute.
+
+    Raises
+    ------
+    LabeltoolError
+        As `require_log_mel`, and when the length of its FFT is not a power of two from 16 to 2048.
+    """
+    frontend = require_log_mel(frontend)
+    if frontend.n_fft & (frontend.n_fft - 1) or not _MIN_N_FFT <= frontend.n_fft <= _MAX_N_FFT:
         raise LabeltoolError(
-            f"the chip's FFT needs a length that is a power of two from {least} to {most}, not {frontend.n_fft}"
+            f"the FFT of the C code needs a length that is a power of two from {_MIN_N_FFT} to {_MAX_N_FFT}, not "
+            f"{frontend.n_fft}",
+            remedy="choose another frontend, or export --int8 alone",
         )
 
 
@@ -145,34 +178,34 @@ def fft_tables(n_fft: int) -> FftTables:
     size = 2 if begins_with_pairs else 1
     while size < points:
         turns = np.outer(np.arange(size), (1, 2, 3)) / (4 * size)
-        twiddles.append(_on_the_circle(turns))
+        twiddles.append(_unit_roots(turns))
         size *= 4
-    return FftTables(begins_with_pairs, places, tuple(twiddles), _on_the_circle(np.arange(1, points // 2 + 1) / n_fft))
+    return FftTables(begins_with_pairs, places, tuple(twiddles), _unit_roots(np.arange(1, points // 2 + 1) / n_fft))
 
 
 @lru_cache(maxsize=8)
-def mel_bands(frontend: Frontend) -> MelTables:
-    """Return a frontend's mel filters as the chip walks them."""
+def mel_bands(frontend: LogMelFrontend) -> MelTables:
+    """Return the mel filters of a frontend as the C code uses them."""
     coefficients, starts, lengths = without_zeros(frontend.mel_filters())
     return MelTables(coefficients * _POWER_SCALE, starts.astype(np.uint16), lengths.astype(np.uint16))
 
 
-def front_end_bytes(frontend: Frontend) -> dict[str, int]:
-    """Count the RAM of `aed_preproc` and the flash of its tables, bytes; the patch is its ring of log-mel frames."""
+def front_end_size(frontend: LogMelFrontend) -> FrontEndSize:
+    """Count the RAM of `aed_preproc` and the flash of its tables."""
     mel, fft = mel_bands(frontend), fft_tables(frontend.n_fft)
     factors = sum(stage.nbytes for stage in fft.twiddles) + fft.joints.nbytes
-    return {
-        "patch": 4 * frontend.n_mels * frontend.patch_frames,
-        "beside_the_patch": 2 * frontend.n_fft + 4 * (frontend.n_fft + 2) + 4 * frontend.patch_frames + 16,
-        "tables_in_flash": 4 * (frontend.n_fft // 2 + 1)
+    return FrontEndSize(
+        patch=4 * frontend.n_mels * frontend.patch_frames,
+        beside_the_patch=2 * frontend.n_fft + 4 * (frontend.n_fft + 2) + 4 * frontend.patch_frames + 16,
+        tables_in_flash=4 * (frontend.n_fft // 2 + 1)
         + sum(array.nbytes for array in (mel.coefficients, mel.starts, mel.lengths, fft.places))
         + factors,
-    }
+    )
 
 
-def definitions(model: ModelFiles, network: Network) -> dict[str, str]:
-    """Return the macros, less their prefix `AED_`, for which ST's application has no names of its own."""
-    frontend = model.frontend
+def model_macros(model: ModelFiles, network: Network) -> dict[str, str]:
+    """Return macros (without their prefix `AED_`) and values for which ST's application has no names."""
+    frontend = require_log_mel(model.frontend)
     return {
         "FRONTEND_FINGERPRINT": c_string(frontend.fingerprint),
         "LOG_FLOOR": f"({c_float(frontend.floor)})",
@@ -194,14 +227,14 @@ def definitions(model: ModelFiles, network: Network) -> dict[str, str]:
 
 
 def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, str]:
-    """Return the C source and its header.
+    """Return the texts of `aed_tables.c` and `aed_tables.h`.
 
     Parameters
     ----------
     sha256
-        Of the int8 model's file, hex.
+        SHA-256 of the int8 model's file, hex.
     """
-    frontend = model.frontend
+    frontend = require_log_mel(model.frontend)
     check_frontend(frontend)
     mel, fft = mel_bands(frontend), fft_tables(frontend.n_fft)
     header = (
@@ -209,7 +242,7 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
         f"patch_s={frontend.patch_s:g} patch_hop_s={frontend.patch_hop_s:g}"
     ) + (" head=sigmoid" if model.rule.head == "sigmoid" else "")
     values = {
-        **definitions(model, network),
+        **model_macros(model, network),
         "SAMPLE_RATE_HZ": f"({frontend.sample_rate_hz}U)",
         "N_FFT": f"({frontend.n_fft}U)",
         "HOP": f"({frontend.hop}U)",
@@ -219,15 +252,18 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
         "RUN_HEADER": c_string(header, continued=True),
     }
     width = max(map(len, values))
-    twiddles = _interleaved(np.concatenate([stage.ravel() for stage in fft.twiddles]))
     text = _HEADER.format(
         defines="\n".join(f"#define AED_{name:<{width}} {value}" for name, value in values.items()),
         coefficients=len(mel.coefficients),
         pairs=int(fft.begins_with_pairs),
-        twiddles=len(twiddles),
+        twiddles=len(_twiddles(fft)),
     )
-    labels = "".join(f"    {c_string(label)},\n" for label in model.labels)
-    source = "\n".join(
+    return _tables_source(frontend, mel, fft, model.labels), text
+
+
+def _tables_source(frontend: LogMelFrontend, mel: MelTables, fft: FftTables, labels: Sequence[str]) -> str:
+    label_lines = "".join(f"    {c_string(label)},\n" for label in labels)
+    return "\n".join(
         (
             '#include "aed_tables.h"\n',
             c_array("const float aed_window", frontend.window()[: frontend.n_fft // 2 + 1]),
@@ -236,17 +272,20 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
             c_array("const uint16_t aed_mel_lengths", mel.lengths.astype(np.uint32)),
             "#ifndef AED_USE_CMSIS_DSP\n",
             c_array("const uint16_t aed_fft_places", fft.places.astype(np.uint32)),
-            c_array("const float aed_fft_twiddles", twiddles),
+            c_array("const float aed_fft_twiddles", _twiddles(fft)),
             c_array("const float aed_fft_joints", _interleaved(fft.joints)),
             "#endif\n",
-            f"const char *const aed_labels[AED_LABELS] = {{\n{labels}}};\n",
+            f"const char *const aed_labels[AED_LABELS] = {{\n{label_lines}}};\n",
         )
     )
-    return source, text
+
+
+def _twiddles(fft: FftTables) -> Float32:
+    return _interleaved(np.concatenate([stage.ravel() for stage in fft.twiddles]))
 
 
 def _input_order(points: int) -> Int64:
-    """Return which input stands at each place: every fourth one, one after the other, and so on within each quarter."""
+    """Return the index of the input at each position: every fourth one in turn, and the same within each quarter."""
     if points == 1:
         return np.zeros(1, np.int64)
     radix = 2 if points == 2 else 4
@@ -254,11 +293,12 @@ def _input_order(points: int) -> Int64:
     return np.concatenate([part + offset for offset in range(radix)])
 
 
-def _on_the_circle(turns: Float64) -> npt.NDArray[np.complex64]:
-    """Return exp(-2 pi i turns); quarters are exact, as sine and cosine are not there."""
+def _unit_roots(turns: Float64) -> npt.NDArray[np.complex64]:
+    """Return exp(-2 pi i turns); rounded so that quarter turns are exact."""
     angle = 2.0 * np.pi * turns
     return np.asarray(np.round(np.cos(angle), 15) - 1j * np.round(np.sin(angle), 15), np.complex64)
 
 
 def _interleaved(numbers: npt.NDArray[np.complex64]) -> Float32:
+    """Return real and imaginary parts in turn, `(2 * n,)`."""
     return np.ascontiguousarray(numbers).view(np.float32)

@@ -1,6 +1,6 @@
-"""The network as C: `aed_model.{c,h}` made from the int8 model, beside `aed_nn.{c,h}`, which run it.
+"""The network as C: `aed_model.{c,h}`, generated from the int8 model, and `aed_nn.{c,h}`, which run it.
 
-For checking, not for speed: the scores are those of TensorFlow Lite Micro's reference kernels, bit for bit.
+Made for checks, not for speed: the scores equal those of TensorFlow Lite Micro's reference kernels, bit for bit.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 from labeltool.exporters.stm32.codegen.c_text import c_array
 from labeltool.exporters.stm32.tflite.graph import read_graph
 from labeltool.exporters.stm32.tflite.lowering import Layer, Program, lower
-from labeltool.exporters.stm32.tflite.memory_plan import Plan, our_plan
+from labeltool.exporters.stm32.tflite.memory_plan import Plan, plan_arena
 
 SOURCES = ("aed_nn.c", "aed_nn.h")
-"""Written once for all networks; they lie in `csrc`."""
+"""Files in `csrc` that are the same for all networks."""
 
 _MODEL_H = """\
 /* Sizes of the network, SHA-256 of its TFLite file {digest}; generated, do not edit. */
@@ -25,7 +25,7 @@ _MODEL_H = """\
 #define AED_NN_INPUT_SIZE {input_size}
 #define AED_NN_OUTPUT_SIZE {output_size}
 
-/* Bytes of RAM that aed_nn.c needs beside the caller's input and output. */
+/* RAM of aed_nn.c in bytes, without the input and output of the caller. */
 #define AED_NN_ARENA_SIZE {arena_size}
 
 #define AED_NN_LAYERS {layers}
@@ -47,15 +47,16 @@ _ARRAYS = {"weights": "int8_t", "bias": "int32_t", "multipliers": "int32_t", "sh
 
 
 def write_c(tflite: bytes, directory: Path) -> None:
-    """Write the four files of the C network into a directory that exists.
+    """Write the four C files of a network into an existing directory.
 
     Raises
     ------
     LabeltoolError
-        When the model holds an operator that the C network lacks, or is not an int8 network of one input and output.
+        When the model uses an operator that `aed_nn.c` does not support, or is not an int8 network with one input and
+        one output.
     """
     program = lower(read_graph(tflite))
-    header, source = model_c(program, our_plan(program), hashlib.sha256(tflite).hexdigest())
+    header, source = model_c(program, plan_arena(program), hashlib.sha256(tflite).hexdigest())
     texts = {"aed_model.h": header, "aed_model.c": source}
     texts |= {
         name: files("labeltool.exporters.stm32").joinpath("csrc", name).read_text(encoding="utf-8") for name in SOURCES
@@ -79,20 +80,20 @@ def model_c(program: Program, plan: Plan, digest: str) -> tuple[str, str]:
         for name, c_type in _ARRAYS.items()
         if (values := getattr(layer, name)) is not None
     ]
-    places: dict[int, int | str] = {
+    offsets: dict[int, int | str] = {
         **plan.offsets,
         program.input: "AED_NN_AT_INPUT",
         program.output: "AED_NN_AT_OUTPUT",
     }
-    layers = [_initialiser(number, layer, places) for number, layer in enumerate(program.layers)]
+    layers = [_initialiser(number, layer, offsets) for number, layer in enumerate(program.layers)]
     return header, _MODEL_C.format(digest=digest, arrays="\n".join(arrays), layers=",\n".join(layers))
 
 
-def _initialiser(number: int, layer: Layer, places: dict[int, int | str]) -> str:
-    members: dict[str, int | str] = {"kind": f"AED_NN_{layer.kind}", "in": places[layer.inputs[0]]}
+def _initialiser(number: int, layer: Layer, offsets: dict[int, int | str]) -> str:
+    members: dict[str, int | str] = {"kind": f"AED_NN_{layer.kind}", "in": offsets[layer.inputs[0]]}
     if len(layer.inputs) > 1:
-        members["second"] = places[layer.inputs[1]]
-    members["out"] = places[layer.output]
+        members["second"] = offsets[layer.inputs[1]]
+    members["out"] = offsets[layer.output]
     members |= {name: value for name, value in layer.fields.items() if value}
     members |= {name: f"{name}_{number}" for name in _ARRAYS if getattr(layer, name) is not None}
     lines = ["    {"]

@@ -1,4 +1,4 @@
-"""`user_mel_tables.c` and `.h`: window and mel filters of the model's own frontend, under ST's names."""
+"""`user_mel_tables.c` and `.h`: window and mel filters of the model's frontend under the names of ST's application."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.frontend import Frontend
+from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_array
 from labeltool.type_aliases import Float32, Int64
@@ -24,7 +24,7 @@ _HEADER = """\
 /* The window, periodic Hann. */
 extern const float user_win[{window}];
 
-/* The filters' coefficients, band after band: band i weighs the spectrum's bins user_melFiltersStartIndices[i] to
+/* Filter coefficients, band after band: band i has the bins of the spectrum from user_melFiltersStartIndices[i] to
    user_melFiltersStopIndices[i], both included. */
 extern const float user_melFiltersLut[{coefficients}];
 extern const uint32_t user_melFiltersStartIndices[{bands}];
@@ -51,30 +51,30 @@ class SparseFilters:
     stops: npt.NDArray[np.uint32]
 
 
-def sparse_filters(frontend: Frontend) -> SparseFilters:
-    """Return a frontend's mel filters as ST's mel code walks them.
+def sparse_filters(frontend: LogMelFrontend) -> SparseFilters:
+    """Return the mel filters of a frontend as ST's code uses them.
 
     Raises
     ------
     LabeltoolError
-        When ST's application cannot compute this frontend: a rate or length it does not know, or an empty filter.
+        When ST's application cannot compute this frontend: its sample rate, its FFT length, or an empty mel band.
     """
     if frontend.sample_rate_hz not in _RATES_HZ:
-        raise LabeltoolError(f"ST's application records at 16 or 48 kHz, the model hears {frontend.sample_rate_hz} Hz")
+        raise LabeltoolError(f"ST's application records at 16 or 48 kHz, the model needs {frontend.sample_rate_hz} Hz")
     if frontend.n_fft & (frontend.n_fft - 1):
         raise LabeltoolError(f"ST's application needs an FFT length that is a power of two, not {frontend.n_fft}")
     coefficients, starts, lengths = without_zeros(frontend.mel_filters())
     empty = np.flatnonzero(lengths == 0)
     if len(empty):
         raise LabeltoolError(
-            f"mel band {empty[0]} of the frontend is empty: no bin of a {frontend.n_fft}-sample FFT falls into it",
-            remedy="fewer bands or a longer FFT",
+            f"mel band {empty[0]} of the frontend is empty: it has no bin of a {frontend.n_fft}-sample FFT",
+            remedy="use fewer bands or a longer FFT",
         )
     return SparseFilters(coefficients, starts.astype(np.uint32), (starts + lengths - 1).astype(np.uint32))
 
 
 def without_zeros(filters: Float32) -> tuple[Float32, Int64, Int64]:
-    """Return the coefficients of filters, (bands, bins), band after band; the first bin of each; how many it weighs."""
+    """Return the coefficients of filters `(bands, bins)`, band after band, and first bin and number of bins of each."""
     starts = (filters != 0).argmax(axis=1)
     stops = filters.shape[1] - (filters[:, ::-1] != 0).argmax(axis=1)
     lengths = np.where(filters.any(axis=1), stops - starts, 0)
@@ -82,8 +82,8 @@ def without_zeros(filters: Float32) -> tuple[Float32, Int64, Int64]:
     return np.concatenate(rows), starts, lengths
 
 
-def mel_tables(frontend: Frontend) -> tuple[str, str]:
-    """Return the C source and its header."""
+def mel_tables(frontend: LogMelFrontend) -> tuple[str, str]:
+    """Return the texts of `user_mel_tables.c` and `user_mel_tables.h`."""
     sparse = sparse_filters(frontend)
     header = _HEADER.format(
         fingerprint=frontend.fingerprint,

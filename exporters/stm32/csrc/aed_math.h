@@ -1,10 +1,10 @@
 /* Logarithm and power of two in float32, the same to the bit on every machine.
 
-   libm differs from one C library to the next in the last bits; these do not. That holds only where each operation
-   rounds once, to float32:
-   - build with -std=c99. GCC's GNU modes fuse a*b+c into one rounding; where you need one of them, add
-     -ffp-contract=off and define AED_FP_CONTRACT_OFF to say that you did;
-   - never with -ffast-math, which reorders sums. */
+   libm differs in the last bits from one C library to the next; these functions do not. This requires that each
+   operation rounds once, to float32:
+   - build with -std=c99. GCC's GNU modes fuse a*b+c into one rounding; if you need a GNU mode, add -ffp-contract=off
+     and define AED_FP_CONTRACT_OFF;
+   - never use -ffast-math, which reorders sums. */
 #ifndef AED_MATH_H
 #define AED_MATH_H
 
@@ -26,13 +26,13 @@
 #pragma STDC FP_CONTRACT OFF
 #endif
 
-/* log2 of a positive, normal x; off by less than 3e-7 or one step of float32, whichever is more. */
+/* log2 of a positive, normal x; the error is below 3e-7 or one step of float32, whichever is larger. */
 static inline float aed_log2(float x)
 {
     uint32_t bits;
     float m;
     memcpy(&bits, &x, sizeof bits);
-    /* x = m 2^e with m from sqrt(1/2) (0x3F3504F3) to sqrt(2), so that near 1 nothing cancels. */
+    /* x = m 2^e with m from sqrt(1/2) (0x3F3504F3) to sqrt(2), so that there is no cancellation near 1. */
     bits += 0x3F800000U - 0x3F3504F3U;
     const float e = (float)((int32_t)(bits >> 23) - 127);
     bits = (bits & 0x007FFFFFU) + 0x3F3504F3U;
@@ -50,20 +50,20 @@ static inline float aed_log2(float x)
     return e + f * p;
 }
 
-/* The integer nearest to x, half to even; of x beyond +-2^21 the nearest of those. */
+/* The integer nearest to x, half to even; x is clipped to +-2^21. */
 static inline int32_t aed_round(float x)
 {
-    const float most = 2097152.0F;
-    x = x > most ? most : x;
-    x = x < -most ? -most : x;
-    /* 1.5 * 2^23: at this size float32 steps by one, so the addition rounds, by the rule of IEEE 754. */
+    const float limit = 2097152.0F;
+    x = x > limit ? limit : x;
+    x = x < -limit ? -limit : x;
+    /* 1.5 * 2^23: float32 numbers of this size are integers, so the addition rounds as IEEE 754 requires. */
     x += 12582912.0F;
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
     return (int32_t)(bits & 0x007FFFFFU) - 0x00400000;
 }
 
-/* 2^x, off by less than 3e-7 of itself; x below -125 gives 2^-125, above 127 gives 2^127. */
+/* 2^x with a relative error below 3e-7; x is clipped to -125 to 127. */
 static inline float aed_exp2(float x)
 {
     x = x > 127.0F ? 127.0F : x;

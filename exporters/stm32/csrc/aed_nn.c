@@ -2,8 +2,8 @@
    Efficient Integer-Arithmetic-Only Inference", CVPR 2018, section 2 and appendix A, with the roundings of TensorFlow
    Lite's reference kernels.
 
-   An output may lie over the input it is made from, a little before it: every kernel walks forward, pixel by pixel, and
-   the memory plan leaves just the lead that is needed. So no kernel may look back at what it has passed. */
+   An output may overlap the input of its layer and begins a few bytes before it: every kernel runs forward, pixel by
+   pixel, and the memory plan keeps the necessary distance. So no kernel may read an input behind its current pixel. */
 #include "aed_nn.h"
 
 #include <stddef.h>
@@ -12,7 +12,7 @@ static int8_t arena[AED_NN_ARENA_SIZE];
 
 /* ---- fixed point ---- */
 
-/* a * b / 2^31, rounded to the nearest, halves up. Never called with both operands -2^31, which alone would overflow. */
+/* a * b / 2^31, rounded to the nearest, halves up. Overflows only if both operands are -2^31, which never occurs. */
 static int32_t high_product(int32_t a, int32_t b)
 {
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
@@ -35,11 +35,11 @@ static int32_t doubled(int32_t x, int32_t power)
     return y > INT32_MAX ? INT32_MAX : y < INT32_MIN ? INT32_MIN : (int32_t)y;
 }
 
-/* x * multiplier * 2^(shift - 31). The product is rounded before the shift and again in it, as the reference does. */
+/* x * multiplier * 2^(shift - 31). The product is rounded before the shift and by the shift, as in the reference. */
 static int32_t scaled(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift > 0) {
-        /* In unsigned numbers: what does not fit wraps, as it would in the reference, instead of being undefined. */
+        /* Unsigned, so that an overflow wraps, as in the reference, instead of being undefined. */
         return high_product((int32_t)((uint32_t)x << shift), multiplier);
     }
     return halve(high_product(x, multiplier), -shift);
@@ -51,7 +51,7 @@ static int8_t clamped(int32_t code, int32_t low, int32_t high)
 }
 
 /* exp(x) for x <= 0: x has four or five integer bits, the result is in 2^-31.
-   The part of x below a quarter goes through a Taylor series around -1/8, each bit above multiplies by its own power. */
+   The part of x below a quarter uses a Taylor series around -1/8; each higher bit multiplies by its own power. */
 static int32_t exp_of_negative(int32_t x, int32_t integer_bits)
 {
     static const int32_t powers[] = {/* exp(-1/4), exp(-1/2), exp(-1) ... exp(-16), in 2^-31 */
@@ -83,7 +83,7 @@ static int32_t exp_of_negative(int32_t x, int32_t integer_bits)
 static int32_t reciprocal_of_one_plus(int32_t x)
 {
     const int32_t half_denominator = (int32_t)(((int64_t)x + INT32_MAX + 1) / 2);
-    /* In 2^-29 from here on: 48/17 - 32/17 d is the best straight line to 1/d between a half and one. */
+    /* From here on in 2^-29: 48/17 - 32/17 d is the best linear approximation of 1/d between 1/2 and 1. */
     const int32_t one = (int32_t)1 << 29;
     int32_t y = 1515870810 + high_product(half_denominator, -1010580540);
     for (int32_t step = 0; step < 3; step++) {
@@ -106,7 +106,7 @@ static void convolve(const struct aed_nn_layer *l, const int8_t *in, int8_t *out
             const int32_t first_column = left < 0 ? -left : 0;
             const int32_t last_column =
                 left + l->kernel_columns > l->in_columns ? l->in_columns - left : l->kernel_columns;
-            /* Within a row of the kernel, input and weights both run without a gap. */
+            /* Within a row of the kernel, input and weights are contiguous. */
             const int32_t run = (last_column - first_column) * l->in_channels;
             for (int32_t filter = 0; filter < l->out_channels; filter++) {
                 int32_t sum = l->bias[filter];
@@ -201,8 +201,8 @@ static void transpose(const struct aed_nn_layer *l, const int8_t *in, int8_t *ou
     }
 }
 
-/* Addition and multiplication, code by code. */
-static void each(const struct aed_nn_layer *l, const int8_t *in, const int8_t *second, int8_t *out)
+/* Addition and multiplication, element by element. */
+static void elementwise(const struct aed_nn_layer *l, const int8_t *in, const int8_t *second, int8_t *out)
 {
     const int32_t size = l->out_rows * l->out_columns * l->out_channels;
     const int32_t *m = l->multipliers;
@@ -212,9 +212,9 @@ static void each(const struct aed_nn_layer *l, const int8_t *in, const int8_t *s
         const int32_t b = second[j] - l->second_zero;
         int32_t result;
         if (l->kind == AED_NN_ADD) {
-            /* 20 bits more, so that little is lost when the operands come to one scale. */
-            const int32_t more = (int32_t)1 << 20;
-            result = scaled(scaled(a * more, m[0], s[0]) + scaled(b * more, m[1], s[1]), m[2], s[2]);
+            /* 20 more bits, to keep precision when both operands get the same scale. */
+            const int32_t factor = (int32_t)1 << 20;
+            result = scaled(scaled(a * factor, m[0], s[0]) + scaled(b * factor, m[1], s[1]), m[2], s[2]);
         } else {
             result = scaled(a * b, m[0], s[0]);
         }
@@ -243,7 +243,7 @@ static void softmax(const struct aed_nn_layer *l, const int8_t *in, int8_t *out)
         for (int32_t i = 0; i < l->in_channels; i++) {
             largest = in[i] > largest ? in[i] : largest;
         }
-        /* The sum of the powers in 2^-19: 12 integer bits are room for 4,095 of them. */
+        /* The sum of the powers in 2^-19; 12 integer bits are enough for 4,095 of them. */
         int32_t sum = 0;
         for (int32_t i = 0; i < l->in_channels; i++) {
             if (in[i] - largest >= l->low) {
@@ -261,7 +261,7 @@ static void softmax(const struct aed_nn_layer *l, const int8_t *in, int8_t *out)
             int32_t code = INT8_MIN;
             if (in[i] - largest >= l->low) {
                 const int32_t power = exp_of_negative(scaled(in[i] - largest, multiplier, shift), 5);
-                /* In 2^-8, from -128 on: what the scale 1/256 and the zero point -128 of every softmax mean. */
+                /* In 2^-8, from -128 on: the scale 1/256 and the zero point -128 of every softmax. */
                 code += halve(high_product(inverse, power), bits + 31 - 8);
             }
             out[i] = clamped(code, INT8_MIN, INT8_MAX);
@@ -314,7 +314,7 @@ int aed_nn_run(const int8_t *input, int8_t *output)
             break;
         case AED_NN_ADD:
         case AED_NN_MULTIPLY:
-            each(l, in, second, out);
+            elementwise(l, in, second, out);
             break;
         case AED_NN_MEAN:
             mean(l, in, out);

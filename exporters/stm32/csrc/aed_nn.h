@@ -1,6 +1,6 @@
-/* The network in plain C99, for checking: the same int8 scores as TensorFlow Lite Micro's reference kernels, bit for bit.
-   It is written to be read and to run anywhere, not to be fast; on a product, let ST's runtime or CMSIS-NN run the model.
-   The layers, their weights and their places in the arena stand in aed_model.c, which labeltool generates. */
+/* The network in plain C99 for checks: the same int8 scores as TensorFlow Lite Micro's reference kernels, bit for bit.
+   It is portable and easy to read, but not fast; in a product, run the model with ST's runtime or CMSIS-NN.
+   The layers, their weights and their offsets in the arena are in aed_model.c, which labeltool generates. */
 #ifndef AED_NN_H
 #define AED_NN_H
 
@@ -10,7 +10,7 @@
 
 enum aed_nn_kind {
     AED_NN_CONVOLVE,        /* also the dense layer: a 1x1 convolution over its rows */
-    AED_NN_CONVOLVE_DEPTH,  /* each input channel has filters of its own */
+    AED_NN_CONVOLVE_DEPTH,  /* each input channel has its own filters */
     AED_NN_MAX_POOL,
     AED_NN_AVERAGE_POOL,    /* cells outside the input do not count */
     AED_NN_PAD,
@@ -22,15 +22,15 @@ enum aed_nn_kind {
     AED_NN_SIGMOID
 };
 
-/* Places that are not in the arena but the caller's. */
+/* Offsets that stand for the buffers of the caller. */
 #define AED_NN_AT_INPUT (-1)
 #define AED_NN_AT_OUTPUT (-2)
 
-/* One layer. Tensors are rows x columns x channels, the channel running fastest. A code stands for
-   scale * (code - zero); the scales are folded into the multipliers, `multiplier * 2^(shift - 31)` each. */
+/* One layer. Tensors are rows x columns x channels; the channel index varies fastest. The value of a code is
+   scale * (code - zero); the scales are folded into the multipliers, each `multiplier * 2^(shift - 31)`. */
 struct aed_nn_layer {
     enum aed_nn_kind kind;
-    int32_t in, second, out; /* where in the arena, or one of the places above */
+    int32_t in, second, out; /* offsets in the arena, or the values above */
     int32_t in_rows, in_columns, in_channels;
     int32_t out_rows, out_columns, out_channels;
     int32_t kernel_rows, kernel_columns;
@@ -39,13 +39,13 @@ struct aed_nn_layer {
     int32_t pad_rows, pad_columns;       /* cells before the first row and column; pad_channels: of AED_NN_PAD only */
     int32_t pad_channels;
     int32_t pad_value;      /* the code outside the input, for AED_NN_MAX_POOL and AED_NN_PAD */
-    int32_t second_size;    /* elements of the second operand, repeated until the first one ends */
+    int32_t second_size;    /* elements of the second operand, which is repeated along the first */
     int32_t in_zero, second_zero, out_zero;
-    int32_t low, high;      /* codes are held between these; `low` of AED_NN_SOFTMAX: one so far below the largest is 0;
-                               `high` of AED_NN_SIGMOID: one so far from its zero is 0 or 1 */
+    int32_t low, high;      /* codes are clipped to these; AED_NN_SOFTMAX: a code at least -`low` below the largest
+                               gives 0; AED_NN_SIGMOID: a code at least `high` from its zero gives 0 or 1 */
     const int8_t *weights;  /* filters x rows x columns x channels; of ADD, MULTIPLY: a constant second operand, or NULL */
     const int32_t *bias;
-    const int32_t *multipliers; /* one a filter; of AED_NN_ADD: first operand, second operand, sum */
+    const int32_t *multipliers; /* one for each filter; of AED_NN_ADD: first operand, second operand, sum */
     const int8_t *shifts;
 };
 
@@ -53,9 +53,9 @@ struct aed_nn_layer {
 extern const struct aed_nn_layer aed_nn_layers[AED_NN_LAYERS];
 
 /* Run the network on one patch.
-   input: AED_NN_INPUT_SIZE codes, left as they are; output: gets AED_NN_OUTPUT_SIZE codes.
-   Returns 0; 1 when aed_model.c holds a layer that this file does not know (they are of different versions).
-   Not reentrant: there is one arena. */
+   input: AED_NN_INPUT_SIZE codes, not changed; output: AED_NN_OUTPUT_SIZE codes.
+   Returns 0, or 1 when aed_model.c uses a layer that aed_nn.c does not support (the files are of different versions).
+   Not reentrant: there is only one arena. */
 int aed_nn_run(const int8_t *input, int8_t *output);
 
 #endif

@@ -2,7 +2,7 @@
 
 #include "aed_math.h"
 
-/* What the network calls 0 is anything up to half an int8 step of a probability, 1/512. */
+/* A score of 0 stands for probabilities up to half an int8 step, 1/512. */
 #define SMALLEST_PROBABILITY 0.001953125F
 #define REAL(score) ((float)((score) - AED_OUTPUT_ZERO_POINT) * AED_OUTPUT_SCALE)
 
@@ -15,9 +15,9 @@ void aed_postproc_init(aed_postproc *state, float keep)
 #if AED_CLIP_SEVERAL
 static float logit(float probability)
 {
-    const float most = 1.0F - SMALLEST_PROBABILITY;
+    const float largest = 1.0F - SMALLEST_PROBABILITY;
     probability = probability < SMALLEST_PROBABILITY ? SMALLEST_PROBABILITY : probability;
-    probability = probability > most ? most : probability;
+    probability = probability > largest ? largest : probability;
     return aed_log2(probability) - aed_log2(1.0F - probability);
 }
 #else
@@ -29,7 +29,7 @@ static float logit(float probability)
 
 void aed_postproc_push(aed_postproc *state, const int8_t *scores, float loudness_db)
 {
-    /* 10^(x/10) = 2^(0.332 x); loudness from the front end's zero, so that the weights stay in range. */
+    /* 10^(x/10) = 2^(0.332 x); the loudness is relative to the offset of the front end, so that weights stay in range. */
     const float relative_db = loudness_db - AED_LOG_OFFSET_DB;
     const float weight = aed_exp2(AED_CLIP_LOUDNESS_EXPONENT * 0.332192809F * relative_db);
 #if AED_CLIP_POOLING == AED_MAJORITY && !AED_CLIP_SEVERAL
@@ -40,15 +40,15 @@ void aed_postproc_push(aed_postproc *state, const int8_t *scores, float loudness
 #endif
     for (uint32_t label = 0; label < AED_LABELS; label++) {
 #if AED_CLIP_POOLING == AED_LOG_MEAN
-        const float told = logit(REAL(scores[label]));
+        const float value = logit(REAL(scores[label]));
 #elif AED_CLIP_POOLING == AED_MEAN
-        const float told = REAL(scores[label]);
+        const float value = REAL(scores[label]);
 #elif AED_CLIP_SEVERAL
-        const float told = REAL(scores[label]) >= 0.5F ? 1.0F : 0.0F;
+        const float value = REAL(scores[label]) >= 0.5F ? 1.0F : 0.0F;
 #else
-        const float told = label == best ? 1.0F : 0.0F;
+        const float value = label == best ? 1.0F : 0.0F;
 #endif
-        state->sums[label] = state->sums[label] * state->keep + weight * told;
+        state->sums[label] = state->sums[label] * state->keep + weight * value;
     }
     state->weight = state->weight * state->keep + weight;
 }

@@ -16,7 +16,7 @@ void aed_preproc_init(aed_preproc *state)
 
 #ifdef AED_USE_CMSIS_DSP
 
-/* Powers of the newest AED_N_FFT samples' spectrum, four times over, at work[0], work[2], ... work[AED_N_FFT]. */
+/* Four times the power spectrum of the newest AED_N_FFT samples, at work[0], work[2], ... work[AED_N_FFT]. */
 static void power_spectrum(aed_preproc *state)
 {
     float *work = state->work;
@@ -27,7 +27,7 @@ static void power_spectrum(aed_preproc *state)
     const float *bins = state->spectrum;
     arm_rfft_fast_f32(&state->fft, work, state->spectrum, 0);
     work[0] = 4.0F * (bins[0] * bins[0]);
-    work[AED_N_FFT] = 4.0F * (bins[1] * bins[1]); /* CMSIS packs the last bin, real too, beside the first */
+    work[AED_N_FFT] = 4.0F * (bins[1] * bins[1]); /* CMSIS stores the last bin, which is real too, beside the first */
     for (uint32_t i = 2; i < AED_N_FFT; i += 2) {
         work[i] = 4.0F * (bins[i] * bins[i] + bins[i + 1] * bins[i + 1]);
     }
@@ -36,7 +36,7 @@ static void power_spectrum(aed_preproc *state)
 #else
 
 /* Complex FFT of HALF points in place: decimation in time, radix 4 (one stage of radix 2 where HALF is no power of
-   four). The input stands in the order that aed_fft_places gives, the output in natural order. */
+   four). The input is in the order of aed_fft_places, the output in natural order. */
 static void fft(float *z)
 {
     uint32_t size;
@@ -77,14 +77,14 @@ static void fft(float *z)
     }
 }
 
-/* Powers of the newest AED_N_FFT samples' spectrum, four times over (aed_mel_coefficients make up for it), at work[0],
-   work[2], ... work[AED_N_FFT]. */
+/* Four times the power spectrum of the newest AED_N_FFT samples (aed_mel_coefficients contain the factor 1/4), at
+   work[0], work[2], ... work[AED_N_FFT]. */
 static void power_spectrum(aed_preproc *state)
 {
     float *z = state->work;
     const int16_t *samples = state->samples;
     const uint32_t first = state->next_sample;
-    /* Two samples make one complex number. The window is symmetric: its second half is the first, backwards. */
+    /* Two samples form one complex number. The window is symmetric: its second half is the first half in reverse. */
     for (uint32_t i = 0; i < HALF; i += 2) {
         float *place = z + 2U * aed_fft_places[i / 2];
         place[0] = (float)samples[(first + i) & RING] * aed_window[i];
@@ -96,7 +96,7 @@ static void power_spectrum(aed_preproc *state)
         place[1] = (float)samples[(first + i + 1) & RING] * aed_window[AED_N_FFT - 1 - i];
     }
     fft(z);
-    /* Part the spectra of even and odd samples, and join them to bins k and HALF - k of the whole. */
+    /* Separate the spectra of even and odd samples, and combine them into bins k and HALF - k of the whole. */
     const float sum = z[0] + z[1], difference = z[0] - z[1];
     z[0] = 4.0F * (sum * sum);
     z[AED_N_FFT] = 4.0F * (difference * difference);
@@ -137,17 +137,17 @@ static void add_frame(aed_preproc *state)
 
 uint32_t aed_preproc_push(aed_preproc *state, const int16_t *samples, uint32_t count)
 {
-    uint32_t taken = 0;
+    uint32_t used = 0;
     if (count > 0 && state->frames_missing == 0) {
         state->frames_missing = AED_PATCH_HOP;
     }
-    while (taken < count && state->frames_missing > 0) {
-        /* As much as comes, is missing, and fits before the ring's end. */
-        uint32_t block = count - taken;
+    while (used < count && state->frames_missing > 0) {
+        /* Limited by the samples given, the samples missing, and the end of the ring. */
+        uint32_t block = count - used;
         block = block < state->samples_missing ? block : state->samples_missing;
         block = block < AED_N_FFT - state->next_sample ? block : AED_N_FFT - state->next_sample;
-        memcpy(state->samples + state->next_sample, samples + taken, block * sizeof *samples);
-        taken += block;
+        memcpy(state->samples + state->next_sample, samples + used, block * sizeof *samples);
+        used += block;
         state->next_sample = (state->next_sample + block) & RING;
         state->samples_missing -= block;
         if (state->samples_missing == 0) {
@@ -156,7 +156,7 @@ uint32_t aed_preproc_push(aed_preproc *state, const int16_t *samples, uint32_t c
             state->frames_missing--;
         }
     }
-    return taken;
+    return used;
 }
 
 bool aed_preproc_ready(const aed_preproc *state)
@@ -166,7 +166,7 @@ bool aed_preproc_ready(const aed_preproc *state)
 
 float aed_preproc_patch(aed_preproc *state, int8_t *input)
 {
-    /* From the oldest frame on, so that equal patches have equal means wherever they lie in the ring. */
+    /* From the oldest frame on, so that equal patches have equal means wherever they are in the ring. */
     float sum = 0.0F;
     for (uint32_t frame = state->next_frame; frame < AED_PATCH_FRAMES; frame++) {
         sum += state->sums[frame];
@@ -175,12 +175,12 @@ float aed_preproc_patch(aed_preproc *state, int8_t *input)
         sum += state->sums[frame];
     }
     const float mean = sum / (float)(AED_PATCH_FRAMES * AED_N_MELS);
-    const float taken_off = AED_PATCH_LESS_ITS_MEAN ? mean : 0.0F;
+    const float offset = AED_PATCH_LESS_ITS_MEAN ? mean : 0.0F;
     uint32_t frame = state->next_frame;
     for (uint32_t column = 0; column < AED_PATCH_FRAMES; column++) {
         const float *log_mel = state->log_mel + frame * AED_N_MELS;
         for (uint32_t band = 0; band < AED_N_MELS; band++) {
-            int32_t code = aed_round((log_mel[band] - taken_off) / AED_INPUT_SCALE) + AED_INPUT_ZERO_POINT;
+            int32_t code = aed_round((log_mel[band] - offset) / AED_INPUT_SCALE) + AED_INPUT_ZERO_POINT;
             code = code > 127 ? 127 : code;
             input[band * AED_PATCH_FRAMES + column] = (int8_t)(code < -128 ? -128 : code);
         }

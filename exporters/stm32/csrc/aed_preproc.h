@@ -1,26 +1,26 @@
-/* From 16-bit samples to the network's int8 input, in a stream.
+/* From a stream of 16-bit samples to the network's int8 input.
 
-   The numbers are those of labeltool's own front end: within one int8 step of a float64 computation of it, and the
-   same to the bit on every machine (how to build for that: aed_math.h). Nothing is allocated, nothing looks further
-   than one patch.
+   The results are those of labeltool's front end: within one int8 step of a float64 computation of it, and identical bit
+   for bit on every machine (aed_math.h describes how to build for that). No memory is allocated, and no state reaches
+   back further than one patch.
 
-       static aed_preproc ears;
-       aed_preproc_init(&ears);
+       static aed_preproc preproc;
+       aed_preproc_init(&preproc);
        for (;;) {
-           ... count samples have come ...
+           ... count samples have arrived ...
            while (count > 0) {
-               const uint32_t taken = aed_preproc_push(&ears, samples, count);
-               samples += taken;
-               count -= taken;
-               if (aed_preproc_ready(&ears)) {
-                   const float loudness_db = aed_preproc_patch(&ears, input);
+               const uint32_t used = aed_preproc_push(&preproc, samples, count);
+               samples += used;
+               count -= used;
+               if (aed_preproc_ready(&preproc)) {
+                   const float loudness_db = aed_preproc_patch(&preproc, input);
                    ... run the network on input ...
                }
            }
        }
 
-   With AED_USE_CMSIS_DSP the FFT is CMSIS-DSP's arm_rfft_fast_f32: faster, AED_N_FFT floats more of RAM, within the
-   same one step, but no longer the same to the bit. */
+   With AED_USE_CMSIS_DSP the FFT is CMSIS-DSP's arm_rfft_fast_f32: faster, AED_N_FFT floats more RAM, still within one
+   int8 step, but no longer bit-identical. */
 #ifndef AED_PREPROC_H
 #define AED_PREPROC_H
 
@@ -37,11 +37,11 @@ typedef struct {
     int16_t samples[AED_N_FFT];                   /* ring of the newest samples */
     float work[AED_N_FFT + 2];                    /* a windowed frame, then its spectrum, then its powers */
     float log_mel[AED_PATCH_FRAMES * AED_N_MELS]; /* ring of the newest frames, frame after frame: the patch */
-    float sums[AED_PATCH_FRAMES];                 /* of each frame's log-mels */
-    uint32_t next_sample;                         /* where in the ring the next sample goes */
-    uint32_t next_frame;                          /* where in the ring the next frame goes */
-    uint32_t samples_missing;                     /* until a frame is full */
-    uint32_t frames_missing;                      /* until a patch is full; 0: it is */
+    float sums[AED_PATCH_FRAMES];                 /* sum of the log-mels of each frame */
+    uint32_t next_sample;                         /* index in the ring of the next sample */
+    uint32_t next_frame;                          /* index in the ring of the next frame */
+    uint32_t samples_missing;                     /* until the next frame is complete */
+    uint32_t frames_missing;                      /* until the next patch is complete; 0: it is */
 #ifdef AED_USE_CMSIS_DSP
     float spectrum[AED_N_FFT];
     arm_rfft_fast_instance_f32 fft;
@@ -51,15 +51,15 @@ typedef struct {
 /* Begin a stream. */
 void aed_preproc_init(aed_preproc *state);
 
-/* Hear up to `count` samples at AED_SAMPLE_RATE_HZ; stops after the one that fills a patch. Returns how many were
-   taken: call again with the rest. */
+/* Process up to `count` samples at AED_SAMPLE_RATE_HZ; stops after the one that completes a patch. Returns the number of
+   samples used: call again with the rest. */
 uint32_t aed_preproc_push(aed_preproc *state, const int16_t *samples, uint32_t count);
 
-/* Whether a patch is full that has not been fetched. Pushing on without fetching it loses nothing but this patch. */
+/* Whether a complete patch is ready. Pushing more samples without fetching it loses only this patch. */
 bool aed_preproc_ready(const aed_preproc *state);
 
-/* Write the newest patch as the network takes it, AED_N_MELS rows of AED_PATCH_FRAMES codes, and return how loud it is
-   in decibels, for aed_postproc_push. */
+/* Write the newest patch as input of the network, AED_N_MELS rows of AED_PATCH_FRAMES codes, and return its loudness in
+   dB, for aed_postproc_push. */
 float aed_preproc_patch(aed_preproc *state, int8_t *input);
 
 #endif

@@ -1,4 +1,4 @@
 """The int8 model read for the MCU: graph, lowering to C kernels, memory plan, operation counts.
 
-Uses nothing of the package's other folders.
+Imports nothing from the other folders of `stm32`.
 """

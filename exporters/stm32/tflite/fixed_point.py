@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
+
+from labeltool.type_aliases import Int8, Int32
+
+
+class FactorArrays(TypedDict):
+    """Factors as the arrays of a layer, one element for each factor; see `fixed_point`."""
+
+    multipliers: Int32
+    shifts: Int8
 
 
 def fixed_point(real: float) -> tuple[int, int]:
@@ -22,7 +31,7 @@ def fixed_point(real: float) -> tuple[int, int]:
     return (multiplier, shift) if multiplier and shift >= -31 else (0, 0)
 
 
-def multipliers(reals: Sequence[float]) -> dict[str, Any]:
+def multipliers(reals: Sequence[float]) -> FactorArrays:
     """Return factors as the arrays `multipliers` and `shifts` of a layer."""
     pairs = [fixed_point(real) for real in reals]
     return {
@@ -32,5 +41,5 @@ def multipliers(reals: Sequence[float]) -> dict[str, Any]:
 
 
 def radius(integer_bits: int, shift: int) -> int:
-    """Return the largest difference of codes that still fits its integer bits once multiplied and shifted."""
+    """Return the largest difference of codes that still fits into the integer bits after multiplication and shift."""
     return math.floor(math.ldexp(2**integer_bits - 1, 31 - integer_bits - shift))

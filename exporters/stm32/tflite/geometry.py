@@ -8,15 +8,15 @@ import numpy as np
 
 
 def same_padding(size: int, out_size: int, kernel: int, stride: int) -> int:
-    """Return how many cells TensorFlow's SAME padding puts before the first."""
+    """Return the number of cells that TensorFlow's SAME padding puts before the first."""
     return max(0, (out_size - 1) * stride + kernel - size) // 2
 
 
 def window_lead(geometry: Mapping[str, int]) -> int:
-    """Return how far before its input a window's output must begin, so that no byte is overwritten before it is read.
+    """Return how many bytes before its input the output must begin, so that no byte is overwritten before it is read.
 
-    Pixel `p` of the output ends at byte `(p + 1) * out_channels`; from then on the input is needed from the first cell
-    of any later window onwards.
+    Pixel `p` of the output ends at byte `(p + 1) * out_channels`. After it, the input is needed from the first cell of
+    any later window on.
     """
     g = geometry
     rows = np.clip(np.arange(g["out_rows"]) * g["stride_rows"] - g["pad_rows"], 0, g["in_rows"] - 1)

@@ -1,4 +1,4 @@
-"""A TFLite file as plain data, read from its flat buffer: operators, tensors, constants. Nothing is run."""
+"""A TFLite file as plain data: operators, tensors and constants read from its flat buffer; nothing is executed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from labeltool.errors import LabeltoolError
+from labeltool.pretrained.runtimes.tflite_file import TFLiteFile, TFLiteTensor
 from labeltool.type_aliases import Int8, Int32
-
-_IDENTIFIER = b"TFL3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +20,12 @@ class Tensor:
     Attributes
     ----------
     scales, zero_points
-        Of codes, `real = scale * (code - zero_point)`: one for all, one a channel, or none where real numbers pass.
+        Quantisation, `real = scale * (code - zero_point)`: one for the tensor, one for each channel, or none for
+        real numbers.
     constant : (prod(shape),) int8 or int32
-        What the file holds for it; None for what is computed, and for types that are not read.
+        Its values in the file; None for tensors that are computed, and for other types.
     constant_bytes
-        How much the file holds for it.
+        Size of its values in the file.
     """
 
     shape: tuple[int, ...]
@@ -38,7 +38,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A step of the network; `inputs` and `outputs` index the graph's tensors, -1 stands for an input left out."""
+    """A step of the network; `inputs` and `outputs` index the graph's tensors, -1 stands for an absent input."""
 
     name: str
     inputs: tuple[int, ...]
@@ -48,7 +48,7 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A network in the order of its steps."""
+    """A network; operators in the order of execution."""
 
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
@@ -62,50 +62,32 @@ def read_graph(model: bytes) -> Graph:
     Raises
     ------
     LabeltoolError
-        When it is no TFLite file, or does not have one input and one output.
+        When it is not a TFLite file, or does not have one input and one output.
     """
-    if model[4:8] != _IDENTIFIER:
-        raise LabeltoolError("the int8 model is not a TFLite file", remedy="retrain: the model's folder is damaged")
-    from tensorflow.lite.python import schema_py_generated as schema
-
     try:
-        return _read(schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0)), schema)
-    except LabeltoolError:
-        raise
-    except Exception as error:  # a damaged flat buffer fails in many ways, struct.error and TypeError among them
-        raise LabeltoolError(f"the int8 model cannot be read as TFLite: {error!r}") from error
-
-
-def _read(model: Any, schema: Any) -> Graph:
-    (graph,) = model.subgraphs
+        file = TFLiteFile(model)
+        if len(file.graphs) != 1:
+            raise LabeltoolError(f"has {len(file.graphs)} graphs")
+        graph = file.graphs[0]
+        tensors = tuple(_tensor(file, number, tensor) for number, tensor in enumerate(graph.tensors))
+        operators = tuple(Operator(one.name, one.inputs, one.outputs, one.options) for one in file.operators())
+    except (LabeltoolError, IndexError, ValueError) as error:
+        raise LabeltoolError(
+            f"the int8 model cannot be read as TFLite: {error}", remedy="retrain: the model's folder is damaged"
+        ) from error
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise LabeltoolError("the int8 model must have one input and one output")
-    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-    dtypes = {code: name for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
-    operators = []
-    for operator in graph.operators:
-        code = model.operatorCodes[operator.opcodeIndex]
-        # Files of before 2021 keep the code in the narrow field only.
-        name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
-        options = dict(vars(operator.builtinOptions)) if operator.builtinOptions else {}
-        inputs, outputs = (tuple(map(int, indices)) for indices in (operator.inputs, operator.outputs))
-        operators.append(Operator(name, inputs, outputs, options))
-    tensors = tuple(_tensor(tensor, model.buffers[tensor.buffer].data, dtypes) for tensor in graph.tensors)
-    return Graph(tensors, tuple(operators), int(graph.inputs[0]), int(graph.outputs[0]))
+    return Graph(tensors, operators, graph.inputs[0], graph.outputs[0])
 
 
-def _tensor(tensor: Any, data: Any, dtypes: Mapping[int, str]) -> Tensor:
-    shape = tuple(map(int, tensor.shape)) if tensor.shape is not None else ()
-    dtype, quantization = dtypes[tensor.type], tensor.quantization
-    held = b"" if data is None else bytes(data)
-    readable = {"INT8": "int8", "INT32": "<i4"}.get(dtype)
-    scales = () if quantization is None or quantization.scale is None else quantization.scale
-    zero_points = () if quantization is None or quantization.zeroPoint is None else quantization.zeroPoint
+def _tensor(file: TFLiteFile, number: int, tensor: TFLiteTensor) -> Tensor:
+    constant, dtype = file.buffer(tensor.buffer), {"INT8": "int8", "INT32": "<i4"}.get(tensor.dtype)
+    scales, zero_points = file.quantization(number)
     return Tensor(
-        shape=shape,
-        dtype=dtype,
-        scales=tuple(map(float, scales)),
-        zero_points=tuple(map(int, zero_points)),
-        constant=np.frombuffer(held, readable) if held and readable is not None else None,
-        constant_bytes=len(held),
+        shape=tensor.shape,
+        dtype=tensor.dtype,
+        scales=scales,
+        zero_points=zero_points,
+        constant=np.frombuffer(constant, dtype) if constant and dtype is not None else None,
+        constant_bytes=len(constant),
     )

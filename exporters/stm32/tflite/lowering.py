@@ -1,7 +1,7 @@
-"""From a TFLite graph to the layers that `aed_nn.c` runs: geometry, integer multipliers, paddings folded away.
+"""From a TFLite graph to the layers that `aed_nn.c` runs: geometry, integer multipliers, folded paddings.
 
-Scales become multipliers just as TensorFlow Lite's reference kernels make them, single or double precision included,
-so that the C gives their scores bit for bit.
+Scales become multipliers exactly as in TensorFlow Lite's reference kernels, including single or double precision, so
+that the C code computes the same scores bit for bit.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from labeltool.type_aliases import Int8, Int32
 
 _SAME, _VALID = 0, 1
 _ACTIVATIONS = {0: (None, None), 1: (0.0, None), 2: (-1.0, 1.0), 3: (0.0, 6.0)}
-# They change a shape, not a byte.
-_RENAMINGS = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
+# They change the shape only.
+_RESHAPES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer as `struct aed_nn_layer` has it.
+    """A layer with the fields of `struct aed_nn_layer`.
 
     Attributes
     ----------
     kind
-        Name of its `enum aed_nn_kind`, less the prefix.
+        Its `enum aed_nn_kind` without the prefix.
     inputs, output
-        Buffers it reads (one or two) and writes.
+        Numbers of the buffers it reads (one or two) and writes.
     fields
-        The integer fields of the struct that are not zero.
+        Integer fields of the struct; absent ones are zero.
     weights, bias, multipliers, shifts
-        Its arrays; None where there are none.
+        Its arrays; None where it has none.
     leads
-        Of each input, by how many bytes the output must begin before it to lie over it; None: it must not.
+        For each input, bytes by which the output must begin before it in order to overlap it; None: it must not.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The layers in order; `sizes` gives the bytes of every buffer."""
+    """Layers in the order of execution; `sizes` is the size of every buffer, bytes."""
 
     layers: tuple[Layer, ...]
     sizes: Mapping[int, int]
@@ -69,7 +69,7 @@ def lower(graph: Graph) -> Program:
     Raises
     ------
     LabeltoolError
-        Naming the first operator that the C network lacks, or that it lacks in this form.
+        Naming the first operator, or form of an operator, that `aed_nn.c` does not support.
     """
     lowering = _Lowering(graph)
     for operator in graph.operators:
@@ -85,27 +85,27 @@ class _Lowering:
     layers: list[Layer] = field(default_factory=list)
     renamed: dict[int, int] = field(default_factory=dict)
     folded: dict[int, tuple[int, int, int]] = field(default_factory=dict)
-    """Padded tensor to the one it pads, and the rows and columns before it."""
+    """For each padded tensor: the tensor it pads, and the number of rows and columns before it."""
 
     def buffer(self, index: int) -> int:
         return self.renamed.get(index, index)
 
     def add(self, operator: Operator) -> None:
-        if operator.name in _RENAMINGS:
+        if operator.name in _RESHAPES:
             self.renamed[operator.outputs[0]] = self.buffer(operator.inputs[0])
             return
         if operator.name not in _BUILDERS:
-            raise _lacks(operator, "")
+            raise _unsupported(operator, "")
         if operator.name == "PAD" and self._fold(operator):
             return
         for index in (operator.inputs[0], operator.outputs[0]):
             tensor = self.graph.tensors[index]
             if tensor.dtype != "INT8" or len(tensor.scales) != 1:
-                raise _lacks(operator, f" of {tensor.dtype}")
+                raise _unsupported(operator, f" of {tensor.dtype}")
         self.layers.append(_BUILDERS[operator.name](self, operator))
 
     def _fold(self, operator: Operator) -> bool:
-        """Leave a padding to the layers that read it, where each can pad for itself."""
+        """Fold a padding into the layers that read it, where all of them can pad."""
         padded = operator.outputs[0]
         before = self.paddings(operator)[:, 0]
         readers = [reader for reader in self.graph.operators if padded in reader.inputs]
@@ -122,18 +122,18 @@ class _Lowering:
     def paddings(self, operator: Operator) -> Int32:
         constant = self.graph.tensors[operator.inputs[1]].constant
         if constant is None:
-            raise _lacks(operator, " with paddings that are computed")
+            raise _unsupported(operator, " with computed paddings")
         return constant.reshape(-1, 2).astype(np.int32)
 
     def window(self, operator: Operator, kernel: tuple[int, int]) -> tuple[int, dict[str, int], int]:
-        """Return where a sliding window reads, its geometry, and how far its output must lie before its input."""
+        """Return the buffer that a sliding window reads, its geometry, and the lead of its output in bytes."""
         tensors, options = self.graph.tensors, operator.options
         padded = operator.inputs[0]
         source, rows_before, columns_before = self.folded.get(padded, (padded, 0, 0))
         (in_rows, in_columns, in_channels) = _grid(operator, tensors[source])
         (out_rows, out_columns, out_channels) = _grid(operator, tensors[operator.outputs[0]])
         if options.get("dilationHFactor", 1) != 1 or options.get("dilationWFactor", 1) != 1:
-            raise _lacks(operator, " with dilation")
+            raise _unsupported(operator, " with dilation")
         strides = int(options["strideH"]), int(options["strideW"])
         if options["padding"] == _SAME:
             rows_before = same_padding(in_rows, out_rows, kernel[0], strides[0])
@@ -157,16 +157,16 @@ class _Lowering:
 
 def _grid(operator: Operator, tensor: Tensor) -> tuple[int, int, int]:
     if len(tensor.shape) != 4 or tensor.shape[0] != 1:
-        raise _lacks(operator, f" of shape {tensor.shape}")
+        raise _unsupported(operator, f" of shape {tensor.shape}")
     return tensor.shape[1], tensor.shape[2], tensor.shape[3]
 
 
 def _range(operator: Operator, output: Tensor) -> dict[str, int]:
-    """Return the codes between which a fused activation holds the output."""
+    """Return the range of codes to which a fused activation clips the output."""
     scale, zero = np.float32(output.scales[0]), output.zero_points[0]
     low, high = _ACTIVATIONS.get(operator.options.get("fusedActivationFunction", 0), ("other", None))
     if low == "other":
-        raise _lacks(operator, " with its fused activation")
+        raise _unsupported(operator, " with its fused activation")
     codes = [None if real is None else zero + math.floor(np.float32(real) / scale + 0.5) for real in (low, high)]
     return {
         "low": -128 if codes[0] is None else max(-128, codes[0]),
@@ -184,9 +184,9 @@ def _weighted(build: _Lowering, operator: Operator) -> tuple[Tensor, Tensor, Int
     weights = tensors[operator.inputs[1]]
     bias = tensors[operator.inputs[2]] if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
     if weights.constant is None or weights.dtype != "INT8" or any(weights.zero_points):
-        raise _lacks(operator, " with weights that are not symmetric int8 constants")
+        raise _unsupported(operator, " with weights that are not symmetric int8 constants")
     if bias is not None and (bias.constant is None or bias.dtype != "INT32"):
-        raise _lacks(operator, " with biases that are not int32 constants")
+        raise _unsupported(operator, " with biases that are not int32 constants")
     outputs = tensors[operator.outputs[0]].shape[-1]
     biases = np.zeros(outputs, np.int32) if bias is None or bias.constant is None else bias.constant.astype(np.int32)
     return tensors[operator.inputs[0]], weights, weights.constant.astype(np.int8), biases
@@ -198,7 +198,7 @@ def _convolution(build: _Lowering, operator: Operator) -> Layer:
     depthwise = operator.name == "DEPTHWISE_CONV_2D"
     buffer, fields, lead = build.window(operator, (weights.shape[1], weights.shape[2]))
     if not depthwise and weights.shape[3] != fields["in_channels"]:
-        raise _lacks(operator, " in groups")
+        raise _unsupported(operator, " in groups")
     scales = weights.scales if len(weights.scales) > 1 else weights.scales * len(bias)
     return Layer(
         kind="CONVOLVE_DEPTH" if depthwise else "CONVOLVE",
@@ -222,7 +222,7 @@ def _dense(build: _Lowering, operator: Operator) -> Layer:
     fields |= {"stride_rows": 1, "stride_columns": 1, "pad_rows": 0, "pad_columns": 0}
     if len(weights.scales) > 1:
         reals = [source.scales[0] * scale / output.scales[0] for scale in weights.scales]
-    else:  # the reference multiplies these two in single precision
+    else:  # the reference kernel multiplies these two in single precision
         reals = [float(np.float32(source.scales[0]) * np.float32(weights.scales[0])) / output.scales[0]] * outputs
     return Layer(
         kind="CONVOLVE",
@@ -240,7 +240,7 @@ def _pool(build: _Lowering, operator: Operator) -> Layer:
     output = build.graph.tensors[operator.outputs[0]]
     kernel = int(operator.options["filterHeight"]), int(operator.options["filterWidth"])
     buffer, fields, lead = build.window(operator, kernel)
-    # What a folded padding put there counts; cells that the window alone reaches beyond the edge do not.
+    # Cells of a folded padding count; other cells outside the input do not.
     edge = output.zero_points[0] if operator.inputs[0] in build.folded else -128
     return Layer(
         kind="MAX_POOL" if operator.name == "MAX_POOL_2D" else "AVERAGE_POOL",
@@ -269,7 +269,7 @@ def _transpose(build: _Lowering, operator: Operator) -> Layer:
     order = tensors[operator.inputs[1]].constant
     _grid(operator, source)
     if order is None or order[0] != 0:
-        raise _lacks(operator, " of the batch")
+        raise _unsupported(operator, " of the batch")
     steps = (0, source.shape[2] * source.shape[3], source.shape[3], 1)
     rows, columns, channels = _grid(operator, output)
     fields = {"out_rows": rows, "out_columns": columns, "out_channels": channels}
@@ -277,10 +277,10 @@ def _transpose(build: _Lowering, operator: Operator) -> Layer:
     return Layer("TRANSPOSE", (build.buffer(operator.inputs[0]),), operator.outputs[0], fields, (None,))
 
 
-def _each(build: _Lowering, operator: Operator) -> Layer:
+def _elementwise(build: _Lowering, operator: Operator) -> Layer:
     tensors = build.graph.tensors
     indices = list(operator.inputs)
-    # Both are commutative: what is constant or repeated comes second.
+    # Both are commutative: a constant or repeated operand comes second.
     if tensors[indices[0]].constant is not None or math.prod(tensors[indices[0]].shape) < math.prod(
         tensors[indices[1]].shape
     ):
@@ -294,7 +294,7 @@ def _each(build: _Lowering, operator: Operator) -> Layer:
         or len(second.scales) != 1
         or repeated != output.shape[len(output.shape) - len(repeated) :]
     ):
-        raise _lacks(operator, f" of shapes {first.shape} and {second.shape}")
+        raise _unsupported(operator, f" of shapes {first.shape} and {second.shape}")
     scales = first.scales[0], second.scales[0], output.scales[0]
     if operator.name == "ADD":
         twice = 2.0 * max(scales[:2])
@@ -303,13 +303,13 @@ def _each(build: _Lowering, operator: Operator) -> Layer:
         reals = [scales[0] * scales[1] / scales[2]]
     fields = {"out_rows": 1, "out_columns": 1, "out_channels": size, "second_size": second_size}
     fields |= _zeros(first, output) | {"second_zero": second.zero_points[0]} | _range(operator, output)
-    moving = [build.buffer(index) for index in indices if tensors[index].constant is None]
+    computed = [build.buffer(index) for index in indices if tensors[index].constant is None]
     return Layer(
         kind="ADD" if operator.name == "ADD" else "MULTIPLY",
-        inputs=tuple(moving),
+        inputs=tuple(computed),
         output=operator.outputs[0],
         fields=fields,
-        leads=(0, 0 if second_size == size else None)[: len(moving)],
+        leads=(0, 0 if second_size == size else None)[: len(computed)],
         weights=None if second.constant is None else second.constant.astype(np.int8),
         **multipliers(reals),
     )
@@ -321,12 +321,12 @@ def _mean(build: _Lowering, operator: Operator) -> Layer:
     constant = tensors[operator.inputs[1]].constant
     axes = sorted({int(axis) % len(source.shape) for axis in constant}) if constant is not None else []
     if not axes or axes != list(range(axes[0], axes[-1] + 1)):
-        raise _lacks(operator, " over axes that do not lie side by side")
+        raise _unsupported(operator, " over axes that are not adjacent")
     rows, channels = math.prod(source.shape[: axes[0]]), math.prod(source.shape[axes[-1] + 1 :])
     columns = math.prod(source.shape[axes[0] : axes[-1] + 1])
     multiplier, shift = fixed_point(source.scales[0] / output.scales[0])
-    # The reference folds 1 / columns into the multiplier, in integers.
-    more = min(columns.bit_length() - 1, 31 + shift)
+    # The reference kernel folds 1 / columns into the multiplier, in integers.
+    extra_shift = min(columns.bit_length() - 1, 31 + shift)
     fields = {"in_rows": rows, "in_columns": columns, "in_channels": channels, "low": -128, "high": 127}
     return Layer(
         kind="MEAN",
@@ -334,8 +334,8 @@ def _mean(build: _Lowering, operator: Operator) -> Layer:
         output=operator.outputs[0],
         fields=fields | _zeros(source, output),
         leads=(None,),
-        multipliers=np.array([(multiplier << more) // columns], np.int32),
-        shifts=np.array([shift - more], np.int8),
+        multipliers=np.array([(multiplier << extra_shift) // columns], np.int32),
+        shifts=np.array([shift - extra_shift], np.int8),
     )
 
 
@@ -343,7 +343,7 @@ def _softmax(build: _Lowering, operator: Operator) -> Layer:
     tensors = build.graph.tensors
     source, output = tensors[operator.inputs[0]], tensors[operator.outputs[0]]
     if output.scales[0] != 1 / 256 or output.zero_points[0] != -128:
-        raise _lacks(operator, " of another scale than 1/256")
+        raise _unsupported(operator, " with another output scale than 1/256")
     real = min(float(operator.options["beta"]) * source.scales[0] * 2.0**26, 2.0**31 - 1)
     rows = math.prod(source.shape[:-1])
     fields = {"in_channels": source.shape[-1], "out_channels": source.shape[-1], "out_rows": rows, "out_columns": 1}
@@ -356,7 +356,7 @@ def _sigmoid(build: _Lowering, operator: Operator) -> Layer:
     tensors = build.graph.tensors
     source, output = tensors[operator.inputs[0]], tensors[operator.outputs[0]]
     if output.scales[0] != 1 / 256 or output.zero_points[0] != -128:
-        raise _lacks(operator, " of another scale than 1/256")
+        raise _unsupported(operator, " with another output scale than 1/256")
     real = source.scales[0] * 2.0**27
     fields = {"out_rows": 1, "out_columns": 1, "out_channels": math.prod(output.shape)}
     fields |= {"in_zero": source.zero_points[0], "high": radius(4, fixed_point(real)[1])}
@@ -364,9 +364,9 @@ def _sigmoid(build: _Lowering, operator: Operator) -> Layer:
     return Layer("SIGMOID", (buffer,), operator.outputs[0], fields, (0,), **multipliers([real]))
 
 
-def _lacks(operator: Operator, form: str) -> LabeltoolError:
+def _unsupported(operator: Operator, form: str) -> LabeltoolError:
     return LabeltoolError(
-        f"the C network has no {operator.name}{form}, which the int8 model holds",
+        f"the C code does not support {operator.name}{form}, which the int8 model uses",
         remedy="choose another architecture, or export --int8 alone",
     )
 
@@ -381,8 +381,8 @@ _BUILDERS: Mapping[str, Callable[[_Lowering, Operator], Layer]] = {
     "AVERAGE_POOL_2D": _pool,
     "PAD": _pad,
     "TRANSPOSE": _transpose,
-    "ADD": _each,
-    "MUL": _each,
+    "ADD": _elementwise,
+    "MUL": _elementwise,
     "MEAN": _mean,
     "SOFTMAX": _softmax,
     "LOGISTIC": _sigmoid,

@@ -1,11 +1,10 @@
-"""What a network takes, gives and costs: shapes, scales, operators, work and weights, from its TFLite file."""
+"""Summary of a TFLite file: shapes and scales of input and output, operators, multiply-accumulates, weights."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 from labeltool.exporters.stm32.tflite import graph as tflite_graph
 from labeltool.exporters.stm32.tflite.graph import Graph, Operator, read_graph
@@ -16,19 +15,15 @@ _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MUL", "ADD", "S
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """What goes in or comes out; `dtype` as TFLite calls it ("INT8", "FLOAT32").
+    """Input or output of a network; `dtype` as TFLite calls it ("INT8", "FLOAT32").
 
-    Of codes, `real = scale * (code - zero_point)`; both are None where real numbers pass.
+    For int8 codes, `real = scale * (code - zero_point)`; both are None for real numbers.
     """
 
     shape: tuple[int, ...]
     dtype: str
     scale: float | None
     zero_point: int | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +33,11 @@ class Network:
     Attributes
     ----------
     operators
-        Operator name to how often it occurs.
+        Number of occurrences by operator name.
     macc
         Multiply-accumulates of one run: convolutions and dense layers.
     weight_bytes
-        Weights and biases as they lie in the flash.
+        Size of weights and biases in flash.
     """
 
     input: Tensor
@@ -58,13 +53,13 @@ def read_network(model: bytes) -> Network:
     Raises
     ------
     LabeltoolError
-        When it is no TFLite file, or does not have one input and one output.
+        When it is not a TFLite file, or does not have one input and one output.
     """
     return describe(read_graph(model))
 
 
 def describe(graph: Graph) -> Network:
-    """Count what a network costs."""
+    """Count operators, multiply-accumulates and weights of a network."""
     weighted = {
         index for operator in graph.operators if operator.name in _WEIGHTED for index in operator.inputs if index >= 0
     }

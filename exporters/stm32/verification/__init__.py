@@ -1,4 +1,4 @@
-"""Proof that the C computes what the laptop computes: golden vectors, validation set, emulated devices.
+"""Checks that the package's C computes the same as labeltool: golden vectors, validation set, emulated devices.
 
-Uses `codegen` and `tflite`.
+Imports `codegen` and `tflite`.
 """

@@ -1,29 +1,38 @@
-"""How many clips are right: by the float network, the int8 network, and the chip's path from PCM, on the same clips."""
+"""Clip accuracy of the float network, the int8 network and the C code from 16-bit samples on, on the same clips."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from labeltool.audio.feature_cache import clip_pcm
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
-from labeltool.exporters.stm32.verification.toolchain import Bench
-from labeltool.exporters.stm32.verification.validation_set import Part, held_out, labels_in_turn
+from labeltool.exporters.stm32.verification.toolchain import Toolchain
+from labeltool.exporters.stm32.verification.validation_set import Part, held_out, interleave_labels
 from labeltool.inference import scoring
 from labeltool.networks.model_folder import KERAS
 from labeltool.type_aliases import Bools, Float32, Int16, Int64
 
-_AT_ONCE = 2
+_C_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Clips, their samples, and which labels are on each, `(clips, labels)`."""
+    """Clips for a measurement.
+
+    Attributes
+    ----------
+    part
+        How the model used the clips.
+    pcm
+        Samples of each clip, 16-bit mono at the frontend's rate.
+    truth : (clips, labels) bool
+        Which labels are present.
+    """
 
     part: Part
     pcm: list[Int16]
@@ -31,67 +40,84 @@ class HeldOut:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelAccuracy:
+    """Figures of one label: its clips, and the correct ones among them for each path."""
+
+    label: str
+    clips: int
+    correct: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Accuracy:
-    """What each path answered.
+    """Predictions of several paths for the same clips.
 
     Attributes
     ----------
-    answers
-        "float" (where the float network is there), "int8" and "c": `(clips,)` indices of the likeliest labels.
+    part
+        How the model used the clips.
+    labels
+        The model's labels, in the order of its outputs.
+    truth : (clips, labels) bool
+        Which labels are present.
+    predicted
+        Index of the most probable label of each clip, `(clips,)`, by path: "float" (where the float network exists),
+        "int8" and "c".
     """
 
     part: Part
     labels: tuple[str, ...]
     truth: Bools
-    answers: dict[str, Int64]
+    predicted: Mapping[str, Int64]
+
+    @property
+    def clips(self) -> int:
+        """Number of clips."""
+        return len(self.truth)
+
+    @property
+    def clips_that_differ(self) -> int:
+        """Number of clips for which the C code and the int8 network predict different labels."""
+        return int((self.predicted["c"] != self.predicted["int8"]).sum())
 
     def share(self, path: str) -> float:
-        """Return the share of clips of which a path's likeliest label is there, 0 to 1."""
-        return float(np.mean(self._right(path)))
+        """Return the share of clips for which the most probable label of a path is present, 0 to 1."""
+        return float(np.mean(self._correct(path)))
 
-    def right_by_label(self) -> dict[str, dict[str, int]]:
-        """Count, for each label, its clips ("clips") and how many of them each path answers right."""
-        return {
-            label: {
-                "clips": int(of_label.sum()),
-                **{path: int((self._right(path) & of_label).sum()) for path in self.answers},
-            }
+    def by_label(self) -> list[LabelAccuracy]:
+        """Return the figures of each label."""
+        return [
+            LabelAccuracy(
+                label,
+                int(of_label.sum()),
+                {path: int((self._correct(path) & of_label).sum()) for path in self.predicted},
+            )
             for label, of_label in zip(self.labels, self.truth.T, strict=True)
-        }
+        ]
 
-    def _right(self, path: str) -> Bools:
-        return np.asarray(self.truth[np.arange(len(self.truth)), self.answers[path]])
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figures as JSON values."""
-        return {
-            "part": self.part,
-            "clips": len(self.truth),
-            **{f"clip_accuracy_{path}": self.share(path) for path in self.answers},
-            "clips_on_which_c_and_int8_differ": int((self.answers["c"] != self.answers["int8"]).sum()),
-            "right_by_label": self.right_by_label(),
-        }
+    def _correct(self, path: str) -> Bools:
+        return np.asarray(self.truth[np.arange(len(self.truth)), self.predicted[path]])
 
 
-def held_out_clips(source: Source, most: int | None = None) -> HeldOut:
-    """Read the clips of `validation.held_out`, labels in turn.
+def held_out_clips(source: Source, max_clips: int | None = None) -> HeldOut:
+    """Read the clips of `validation_set.held_out`, interleaved by label.
 
     Parameters
     ----------
-    most
-        So many at most.
+    max_clips
+        Maximum number of clips; None reads all.
 
     Raises
     ------
     LabeltoolError
-        When none of them can be heard.
+        When none of them can be read.
     """
     labels = source.model.labels
     part, candidates = held_out(source)
-    known = [one for one in candidates if set(one.present) & set(labels)]
+    with_labels = [one for one in candidates if set(one.present) & set(labels)]
     pcm, truth = [], []
-    failure = LabeltoolError("the model knows none of the labels of these clips")
-    for one in labels_in_turn(known)[:most]:
+    failure = LabeltoolError("none of these clips has a label of the model")
+    for one in interleave_labels(with_labels)[:max_clips]:
         try:
             pcm.append(clip_pcm(one.clip, source.model.frontend))
         except LabeltoolError as error:
@@ -103,22 +129,23 @@ def held_out_clips(source: Source, most: int | None = None) -> HeldOut:
     return HeldOut(part, pcm, np.array(truth))
 
 
-def measure(source: Source, bench: Bench, clips: HeldOut) -> Accuracy:
-    """Answer clips by every path; the C is built already."""
+def measure(source: Source, toolchain: Toolchain, clips: HeldOut) -> Accuracy:
+    """Predict clips by every path; the C code must have been built for the host."""
     model = source.model
-    log_mels = [model.frontend.log_mel(pcm) for pcm in clips.pcm]
+    log_mels = [model.frontend.compute_frames(pcm) for pcm in clips.pcm]
     predictors = {"int8": scoring.int8_predictor(model)}
     if (model.directory / KERAS).is_file():
         predictors = {"float": scoring.float_predictor(model), **predictors}
-    answers = {}
+    predicted = {}
     for path, predict in predictors.items():
         source.report(f"measuring, {path}", 0, len(log_mels))
-        answers[path] = _best([score.probabilities for score in scoring.score_clips(model, predict, log_mels)])
+        scores = scoring.score_clips(model, predict, log_mels)
+        predicted[path] = _most_probable([score.probabilities for score in scores])
     source.report("measuring, C", 0, len(log_mels))
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers["c"] = _best(list(pool.map(bench.clip, clips.pcm)))
-    return Accuracy(clips.part, model.labels, clips.truth, answers)
+    with ThreadPoolExecutor(_C_THREADS) as pool:
+        predicted["c"] = _most_probable(list(pool.map(toolchain.clip, clips.pcm)))
+    return Accuracy(clips.part, model.labels, clips.truth, predicted)
 
 
-def _best(probabilities: Sequence[Float32]) -> Int64:
+def _most_probable(probabilities: Sequence[Float32]) -> Int64:
     return np.asarray(np.stack(probabilities).argmax(axis=1), np.int64)

@@ -1,8 +1,8 @@
-"""The chip's front end again in NumPy, operation by operation: the golden values of the package, to the bit.
+"""The C front end in NumPy, operation by operation: the golden values of the package, bit for bit.
 
-`c/aed_preproc.c` adds and multiplies float32 numbers in a fixed order; the same additions and multiplications here,
-over all frames at once, give the same bits, on any machine and without a C compiler; a test holds them together.
-`in_float64` is the definition itself, which both may miss by one int8 step at most.
+`c/aed_preproc.c` adds and multiplies float32 numbers in a fixed order. The same additions and multiplications here,
+over all frames at once, give the same bits on any machine and without a C compiler; a test compares the two.
+`in_float64` is the definition itself; both may differ from it by at most one int8 step.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.frontend import Frontend
+from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.frontend_tables import fft_tables, mel_bands
 from labeltool.exporters.stm32.tflite.summary import Tensor
 from labeltool.type_aliases import Float32, Int8, Int16
@@ -30,8 +30,8 @@ _LOG2 = (
 _DECIBELS = np.float32(3.01029992)
 
 
-def log_mel(frontend: Frontend, pcm: Int16) -> Float32:
-    """Compute log-mel frames as the chip does.
+def log_mel(frontend: LogMelFrontend, pcm: Int16) -> Float32:
+    """Compute log-mel frames as the C code does.
 
     Parameters
     ----------
@@ -57,31 +57,31 @@ def log_mel(frontend: Frontend, pcm: Int16) -> Float32:
     return np.asarray((decibels - np.float32(frontend.offset_db)) / np.float32(frontend.scale_db), np.float32)
 
 
-def patches(frontend: Frontend, frames: Float32, network_input: Tensor) -> tuple[Int8, Float32]:
-    """Make the network's input of log-mel frames as the chip does.
+def patches(frontend: LogMelFrontend, frames: Float32, network_input: Tensor) -> tuple[Int8, Float32]:
+    """Compute the network's input from log-mel frames as the C code does.
 
     Returns
     -------
     (patches, n_mels, patch_frames) int8
-        Int8.
+        The network's input.
     (patches,) float32
-        How loud each patch is, decibels.
+        Loudness of each patch, dB.
     """
     starts = frontend.patch_starts(len(frames))
     if len(starts) == 0:
         return np.empty((0, frontend.n_mels, frontend.patch_frames), np.int8), np.empty(0, np.float32)
     chosen = frames[starts[:, None] + np.arange(frontend.patch_frames)]
-    means = _one_by_one(_one_by_one(chosen)) / np.float32(frontend.patch_frames * frontend.n_mels)
-    taken_off = means if frontend.centred else np.zeros_like(means)
-    steps = (chosen - taken_off[:, None, None]) / np.float32(network_input.scale)
-    # Rounded by the addition, as the chip does it: half to even.
+    means = _sequential_sum(_sequential_sum(chosen)) / np.float32(frontend.patch_frames * frontend.n_mels)
+    offsets = means if frontend.centred else np.zeros_like(means)
+    steps = (chosen - offsets[:, None, None]) / np.float32(network_input.scale)
+    # The addition rounds half to even, as in the C code.
     rounded = np.clip(steps, -(2**21), 2**21).astype(np.float32) + np.float32(12582912.0) - np.float32(12582912.0)
     codes = np.clip(rounded.astype(np.int64) + (network_input.zero_point or 0), -128, 127).astype(np.int8)
     loudness = means * np.float32(frontend.scale_db) + np.float32(frontend.offset_db)
     return np.ascontiguousarray(codes.transpose(0, 2, 1)), loudness
 
 
-def in_float64(frontend: Frontend, pcm: Int16, network_input: Tensor) -> Int8:
+def in_float64(frontend: LogMelFrontend, pcm: Int16, network_input: Tensor) -> Int8:
     """Compute the network's input by the frontend's definition in float64, `(patches, n_mels, patch_frames) int8`."""
     starts = frontend.patch_starts(frontend.n_frames(len(pcm)))
     if len(starts) == 0:
@@ -98,7 +98,7 @@ def in_float64(frontend: Frontend, pcm: Int16, network_input: Tensor) -> Int8:
 
 
 def _powers(frames: Float32) -> Float32:
-    """Return the power spectrum of windowed frames, `(frames, n_fft) float32`, four times over."""
+    """Return four times the power spectrum of windowed frames, `(frames, n_fft) float32`."""
     n, n_fft = frames.shape
     points = n_fft // 2
     tables = fft_tables(n_fft)
@@ -139,7 +139,7 @@ def _butterflies(re: Float32, im: Float32, twiddles: npt.NDArray[np.complex64]) 
 
 
 def _times(re: Float32, im: Float32, factors: npt.NDArray[np.complex64]) -> tuple[Float32, Float32]:
-    """Multiply complex numbers, each product rounded: NumPy's own complex product may fuse."""
+    """Multiply complex numbers with each product rounded: NumPy's complex product may fuse operations."""
     return re * factors.real - im * factors.imag, re * factors.imag + im * factors.real
 
 
@@ -153,8 +153,8 @@ def _log2(x: Float32) -> Float32:
     return np.asarray(exponent + fraction * polynomial, np.float32)
 
 
-def _one_by_one(numbers: Float32) -> Float32:
-    """Sum over the last axis from its first element to its last: `np.sum` adds in pairs."""
+def _sequential_sum(numbers: Float32) -> Float32:
+    """Sum over the last axis from its first element to its last: `np.sum` adds pairwise."""
     total = np.zeros(numbers.shape[:-1], np.float32)
     for place in range(numbers.shape[-1]):
         total = total + numbers[..., place]

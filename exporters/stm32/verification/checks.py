@@ -1,4 +1,4 @@
-"""What a package must hold to, checked on this machine: each check passed, failed, or not run, and why."""
+"""The checks of a package on this machine; each passed, failed or did not run, with its figures or the reason."""
 
 from __future__ import annotations
 
@@ -7,54 +7,65 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
 
-from labeltool.audio.frontend import Frontend
+from labeltool.audio.frontend import LogMelFrontend, frontend_from_dict
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.atomic_folder import MANIFEST
+from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
 from labeltool.exporters.stm32.tflite.summary import Tensor
 from labeltool.exporters.stm32.verification import bit_exact_frontend
-from labeltool.exporters.stm32.verification.toolchain import MACHINES, Bench
+from labeltool.exporters.stm32.verification.toolchain import MACHINES, InstructionCounts, Toolchain
 from labeltool.networks.model_folder import INT8, LABELS, one_line
 from labeltool.type_aliases import Int16
 
 Outcome = Literal["passed", "failed", "not run"]
 
-# What `make` leaves in the package when somebody builds it there.
+# Files that `make` leaves in the package when it is built there.
 _BUILT = "test/build/"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: what, how it went, and the figures or the reason."""
+    """One check: what was checked, its outcome, and the figures or the reason."""
 
     name: str
     outcome: Outcome
     detail: str
 
-    def to_dict(self) -> dict[str, str]:
-        """Return the fields as JSON values."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What a package says of its model."""
+    """A package's description of its model, from `model_config.json`.
+
+    Attributes
+    ----------
+    directory
+        The folder of the package.
+    model
+        Id of the model in its project.
+    sha256
+        SHA-256 of the int8 model's file, hex.
+    labels
+        In the order of the model's outputs.
+    input
+        The model's input.
+    """
 
     directory: Path
     model: int
     sha256: str
     labels: tuple[str, ...]
-    frontend: Frontend
+    frontend: LogMelFrontend
     input: Tensor
 
     @property
     def golden_pcm(self) -> Int16:
-        """The clips of the self-test, `(clips, samples) int16`, read from its header."""
+        """The clips of the self-test, `(clips, samples) int16`, from its header file."""
         text = (self.directory / "test" / "golden_pcm.h").read_text(encoding="utf-8")
         clips = re.findall(r"\{([^{}]+)\}", text)
         return np.array([[int(sample) for sample in clip.replace(",", " ").split()] for clip in clips], np.int16)
@@ -70,150 +81,151 @@ def read_package(directory: Path) -> Package:
     """
     path = directory / "model" / "model_config.json"
     try:
-        told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        ends = dict(told["input"])
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        input_values = dict(config["input"])
         return Package(
             directory=directory,
-            model=int(told["model"]),
-            sha256=str(told["sha256"]),
-            labels=tuple(map(str, told["labels"])),
-            frontend=Frontend.from_dict(told["frontend"]),
-            input=Tensor(tuple(ends.pop("shape")), **ends),
+            model=int(config["model"]),
+            sha256=str(config["sha256"]),
+            labels=tuple(map(str, config["labels"])),
+            frontend=require_log_mel(frontend_from_dict(config["frontend"])),
+            input=Tensor(tuple(input_values.pop("shape")), **input_values),
         )
     except OSError as error:
-        raise LabeltoolError("cannot be read", file=path, remedy="is this an STM32 package?") from error
+        raise LabeltoolError("cannot be read", file=path, remedy="give the folder of an STM32 package") from error
     except (KeyError, TypeError, ValueError) as error:
         raise LabeltoolError(f"is damaged: {error!r}", file=path, remedy="export the package again") from error
 
 
 def check_manifest(directory: Path) -> Check:
-    """Check every file against the manifest, and that there is no other."""
-    name = "every file is the one in the manifest"
+    """Check every file against the manifest, and that no other file is there."""
+    name = "all files match the manifest"
     try:
         lines = (directory / MANIFEST).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        return Check(name, "failed", f"no {MANIFEST} that can be read")
+        return Check(name, "failed", f"{MANIFEST} cannot be read")
     listed: set[str] = set()
     for number, line in enumerate(lines, start=1):
-        found = re.fullmatch(r"([0-9a-f]{64})  (\S.*)", line)
-        if found is None or ".." in PurePosixPath(found[2]).parts or found[2].startswith("/"):
+        entry = re.fullmatch(r"([0-9a-f]{64})  (\S.*)", line)
+        if entry is None or ".." in PurePosixPath(entry[2]).parts or entry[2].startswith("/"):
             return Check(name, "failed", f"{MANIFEST}, line {number} is damaged")
-        path = directory / found[2]
+        path = directory / entry[2]
         if not path.is_file():
-            return Check(name, "failed", f"{found[2]} is missing")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != found[1]:
-            return Check(name, "failed", f"{found[2]} was changed")
-        listed.add(found[2])
-    there = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
-    strange = sorted(path for path in there - listed - {MANIFEST} if not path.startswith(_BUILT))
-    if strange:
-        return Check(name, "failed", f"{strange[0]} is not in the manifest")
+            return Check(name, "failed", f"{entry[2]} is missing")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != entry[1]:
+            return Check(name, "failed", f"{entry[2]} was changed")
+        listed.add(entry[2])
+    present = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
+    unlisted = sorted(path for path in present - listed - {MANIFEST} if not path.startswith(_BUILT))
+    if unlisted:
+        return Check(name, "failed", f"{unlisted[0]} is not in the manifest")
     return Check(name, "passed", f"{len(listed)} files")
 
 
 def check_configuration(package: Package) -> Check:
-    """Check that the model's file and its labels are those that `model_config.json` speaks of."""
-    name = "model, labels and configuration are of one model"
+    """Check that the model's file and its labels match `model_config.json`."""
+    name = "model, labels and configuration belong to one model"
     folder = package.directory / "model"
     labels = "".join(f"{one_line(label)}\n" for label in package.labels)
     if hashlib.sha256((folder / INT8).read_bytes()).hexdigest() != package.sha256:
-        return Check(name, "failed", f"model/{INT8} is another model's")
+        return Check(name, "failed", f"model/{INT8} belongs to another model")
     if (folder / LABELS).read_text(encoding="utf-8") != labels:
-        return Check(name, "failed", f"model/{LABELS} has other labels, or another order")
+        return Check(name, "failed", f"model/{LABELS} has other labels or another order")
     return Check(name, "passed", f"{len(package.labels)} labels")
 
 
-def host_checks(package: Package, bench: Bench) -> Iterator[Check]:
-    """Build for this machine and check each stage; later ones need the first."""
-    name = "host: builds without a warning, self-test"
-    missing = bench.missing_for_host()
+def host_checks(package: Package, toolchain: Toolchain) -> Iterator[Check]:
+    """Build for this machine and check each stage; the later checks need the build."""
+    name = "host: builds without warnings, self-test"
+    missing = toolchain.missing_for_host()
     if missing:
         yield Check(name, "not run", missing)
         return
-    ran = bench.make("host")
-    if not ran.passed:
-        yield Check(name, "failed", _telling(ran.text))
+    result = toolchain.make("host")
+    if not result.passed:
+        yield Check(name, "failed", _error_line(result.text))
         return
-    yield Check(name, "passed", f"{len(package.golden_pcm)} recordings, PCM to scores, to the bit")
-    yield _check_labels(package, bench)
-    yield check_features(package, bench, list(package.golden_pcm), "the self-test's recordings")
-    yield _check_network(package, bench)
+    yield Check(name, "passed", f"{len(package.golden_pcm)} recordings, samples to scores, bit-exact")
+    yield _check_labels(package, toolchain)
+    yield check_features(package, toolchain, list(package.golden_pcm), "the self-test's recordings")
+    yield _check_network(package, toolchain)
 
 
-def check_features(package: Package, bench: Bench, clips: list[Int16], which: str) -> Check:
-    """Hold the C front end against float64, value by value."""
+def check_features(package: Package, toolchain: Toolchain, clips: list[Int16], which: str) -> Check:
+    """Compare the features of the C front end with float64, value by value."""
     name = f"host: features within one int8 step of float64, {which}"
-    values = off = 0
+    values = different = 0
     for pcm in clips:
-        codes, _ = bench.features(pcm, package.frontend)
-        wanted = bit_exact_frontend.in_float64(package.frontend, pcm, package.input)
-        if codes.shape != wanted.shape:
-            return Check(name, "failed", f"{len(codes)} patches, not {len(wanted)}")
-        steps = np.abs(codes.astype(np.int64) - wanted)
+        codes, _ = toolchain.features(pcm, package.frontend)
+        expected = bit_exact_frontend.in_float64(package.frontend, pcm, package.input)
+        if codes.shape != expected.shape:
+            return Check(name, "failed", f"{len(codes)} patches, not {len(expected)}")
+        steps = np.abs(codes.astype(np.int64) - expected)
         if steps.size and steps.max() > 1:
-            return Check(name, "failed", f"one is {steps.max()} steps off")
+            return Check(name, "failed", f"a value differs by {steps.max()} steps")
         values += steps.size
-        off += int((steps > 0).sum())
-    return Check(name, "passed", f"{off} of {values:,} values are one step off")
+        different += int((steps > 0).sum())
+    return Check(name, "passed", f"{different} of {values:,} values differ by one step")
 
 
-def chip_checks(bench: Bench) -> Iterator[tuple[Check, dict[str, int]]]:
-    """Build for each chip, run it in QEMU, and compare with the host; also what the emulator counted."""
-    for machine, called in MACHINES.items():
-        missing = bench.missing_for_chips(emulate=False)
-        built = bench.make(f"arm-{machine}") if not missing else None
+def device_checks(toolchain: Toolchain) -> Iterator[tuple[Check, InstructionCounts | None]]:
+    """Build for each device, run the self-test in QEMU and compare with the host; also yield its instruction counts."""
+    for machine, title in MACHINES.items():
+        missing = toolchain.missing_for_devices(emulate=False)
+        built = toolchain.make(f"arm-{machine}") if not missing else None
         if built is None or not built.passed:
             outcome: Outcome = "not run" if built is None else "failed"
-            yield Check(f"{called}: compiles", outcome, _telling(built.text) if built else missing), {}
+            yield Check(f"{title}: compiles", outcome, _error_line(built.text) if built else missing), None
             continue
-        yield Check(f"{called}: compiles", "passed", "without a warning"), {}
-        name = f"{called}: prints what the host prints"
-        missing = bench.missing_for_chips(emulate=True)
+        yield Check(f"{title}: compiles", "passed", "without warnings"), None
+        name = f"{title}: prints the same as the host"
+        missing = toolchain.missing_for_devices(emulate=True)
         if missing:
-            yield Check(name, "not run", missing), {}
+            yield Check(name, "not run", missing), None
             continue
-        found = bench.emulate(machine)
-        if found.unfit:
-            yield Check(name, "not run", f"too large for its memory: {_unfit(found.unfit)}"), {}
-        elif not found.same:
-            yield Check(name, "failed", _telling(found.text)), {}
+        result = toolchain.emulate(machine)
+        if result.too_large:
+            yield Check(name, "not run", f"too large for its memory: {_overflow(result.too_large)}"), None
+        elif not result.same or result.instructions is None:
+            yield Check(name, "failed", _error_line(result.text)), None
         else:
-            counted = ", ".join(f"{kind.replace('_', ' ')} {n:,}" for kind, n in found.instructions.items())
-            yield Check(name, "passed", f"instructions: {counted}"), found.instructions
+            counts = result.instructions
+            detail = f"first patch {counts.first_patch:,}, next patch {counts.next_patch:,}, network {counts.network:,}"
+            yield Check(name, "passed", f"instructions: {detail}"), counts
 
 
-def _check_labels(package: Package, bench: Bench) -> Check:
-    name = "host: the labels in the C, in the order of the outputs"
-    found = re.findall(r"^# label (\d+)$", bench.printed(), re.MULTILINE)
-    wanted = [str(zlib.crc32(label.replace("\0", "\ufffd").encode("utf-8", "replace"))) for label in package.labels]
-    if found != wanted:
-        return Check(name, "failed", "they are not those of model_config.json")
-    return Check(name, "passed", f"{len(wanted)} labels")
+def _check_labels(package: Package, toolchain: Toolchain) -> Check:
+    name = "host: labels in the C in the order of the outputs"
+    printed = re.findall(r"^# label (\d+)$", toolchain.printed(), re.MULTILINE)
+    expected = [str(zlib.crc32(label.replace("\0", "\ufffd").encode("utf-8", "replace"))) for label in package.labels]
+    if printed != expected:
+        return Check(name, "failed", "they differ from model_config.json")
+    return Check(name, "passed", f"{len(expected)} labels")
 
 
-def _check_network(package: Package, bench: Bench) -> Check:
-    """Hold the C network and the model's file, run by the reference kernels, against the answers in `validation/`."""
+def _check_network(package: Package, toolchain: Toolchain) -> Check:
+    """Compare the scores of the C network and of the reference kernels with those in `validation/`."""
     from labeltool.networks.quantization import Int8Model
 
-    name = "host: the network's scores, reference kernels and C, to the bit"
+    name = "host: scores of the network, reference kernels and C, bit-exact"
     with np.load(package.directory / "validation" / "val.npz", allow_pickle=False) as arrays:
         inputs, outputs = arrays["m_inputs"], arrays["m_outputs"]
     kernels = Int8Model((package.directory / "model" / INT8).read_bytes()).predict_int8(inputs)
-    for who, scores in (("the kernels", kernels), ("the C", bench.scores(inputs, len(package.labels)))):
+    for path, scores in (("the reference kernels", kernels), ("the C", toolchain.scores(inputs, len(package.labels)))):
         if not np.array_equal(scores, outputs):
-            return Check(name, "failed", f"{who} and validation/val.npz differ")
+            return Check(name, "failed", f"{path} and validation/val.npz differ")
     return Check(name, "passed", f"{len(inputs)} patches of validation/val.npz")
 
 
-def _telling(text: str) -> str:
-    """Return the line of a failed build or run that says the most."""
+def _error_line(text: str) -> str:
+    """Return the most informative line of a failed build or run."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     for mark in ("FAILED", "error", "differ"):
         for line in lines:
             if mark in line:
                 return line
-    return lines[-1] if lines else "it ended without a word"
+    return lines[-1] if lines else "it failed without output"
 
 
-def _unfit(linker: str) -> str:
-    return "; ".join(re.findall(r"region `?\w+'? overflowed by \d+ bytes", linker)) or linker
+def _overflow(linker_text: str) -> str:
+    return "; ".join(re.findall(r"region `?\w+'? overflowed by \d+ bytes", linker_text)) or linker_text

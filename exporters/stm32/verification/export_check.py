@@ -1,105 +1,110 @@
-"""What the export itself measures of a package's C before it lets it out, and what it could not measure, and why."""
+"""What the export checks and measures of a package's C before it is released."""
 
 from __future__ import annotations
 
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.verification.accuracy import Accuracy, held_out_clips, measure
 from labeltool.exporters.stm32.verification.checks import host_checks, read_package
-from labeltool.exporters.stm32.verification.toolchain import MACHINES, Bench
+from labeltool.exporters.stm32.verification.toolchain import MACHINES, InstructionCounts, Toolchain
 
-MOST_CLIPS = 40
-"""Clips on which the export measures; `labeltool verify` takes all."""
+MAX_CLIPS = 40
+"""Maximum number of clips on which the export measures accuracy; `labeltool verify` uses all."""
 
 _COUNTED_ON = "m4"
+_EMULATED = f"the C on an emulated {MACHINES[_COUNTED_ON]}"
 
 
-@dataclass(slots=True)
-class Proof:
-    """What was measured here.
+@dataclass(frozen=True, slots=True)
+class ExportCheck:
+    """What an export checked and measured.
 
     Attributes
     ----------
     checks
-        What passed on the host, in words.
+        Names and details of the checks that passed.
+    accuracy
+        Clip accuracy on held-out clips; None where it was not measured.
     instructions
-        Of a Cortex-M4, counted by the emulator: "first_patch" (front end, every frame new), "next_patch", "network".
+        Counted on an emulated Cortex-M4; None where it was not emulated.
     tools
-        What built and ran it, in its own words.
+        Version lines of the tools, by command.
     not_measured
-        What, and why not.
+        The reason, by what was not measured.
     """
 
-    checks: list[str] = field(default_factory=list)
+    checks: tuple[str, ...] = ()
     accuracy: Accuracy | None = None
-    instructions: dict[str, int] = field(default_factory=dict)
-    tools: dict[str, str] = field(default_factory=dict)
-    not_measured: dict[str, str] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what was measured as JSON values."""
-        told: dict[str, Any] = {"checks_passed": self.checks, "tools": self.tools}
-        if self.accuracy is not None:
-            told["held_out_clips"] = self.accuracy.to_dict()
-        if self.instructions:
-            told["instructions_on_an_emulated_cortex_m4"] = self.instructions
-        return told
+    instructions: InstructionCounts | None = None
+    tools: Mapping[str, str] = field(default_factory=dict)
+    not_measured: Mapping[str, str] = field(default_factory=dict)
 
 
-def prove(source: Source, directory: Path) -> Proof:
-    """Build and check a package that is about to be published.
+@dataclass(frozen=True, slots=True)
+class _Emulation:
+    """Result of the self-test on the emulated device: its counts, or why it did not run."""
+
+    instructions: InstructionCounts | None
+    not_run: str = ""
+
+
+def check_export(source: Source, directory: Path) -> ExportCheck:
+    """Build and check the C of a package before it gets its final name.
 
     Raises
     ------
     LabeltoolError
-        When a check fails: the package must not go out.
+        When a check fails: the package must not be released.
     """
-    proof = Proof()
-    missing = Bench.missing_for_host()
+    missing = Toolchain.missing_for_host()
     if missing:
-        proof.not_measured["the C on this machine"] = missing
-        return proof
-    with tempfile.TemporaryDirectory(prefix="labeltool-prove-") as build:
-        bench = Bench(directory, Path(build))
-        for check in host_checks(read_package(directory), bench):
-            source.report("checking the C", len(proof.checks), 0, check.name)
+        return ExportCheck(not_measured={"the C on this machine": missing})
+    checks: list[str] = []
+    not_measured: dict[str, str] = {}
+    accuracy: Accuracy | None = None
+    with tempfile.TemporaryDirectory(prefix="labeltool-export-check-") as build:
+        toolchain = Toolchain(directory, Path(build))
+        for check in host_checks(read_package(directory), toolchain):
+            source.report("checking the C", len(checks), 0, check.name)
             if check.outcome == "failed":
                 raise LabeltoolError(f"the package does not pass its own check, {check.name}: {check.detail}")
-            proof.checks.append(f"{check.name}: {check.detail}")
-        proof.tools["cc"] = _version("cc")
+            checks.append(f"{check.name}: {check.detail}")
+        tools = {"cc": _version("cc")}
         try:
-            clips = held_out_clips(source, MOST_CLIPS)
+            clips = held_out_clips(source, MAX_CLIPS)
         except LabeltoolError as error:
-            proof.not_measured["clips right"] = str(error)
+            not_measured["clips right"] = str(error)
         else:
-            proof.accuracy = measure(source, bench, clips)
-        _emulate(bench, proof)
-    return proof
+            accuracy = measure(source, toolchain, clips)
+        emulation = _emulate(toolchain)
+    if emulation.not_run:
+        not_measured[_EMULATED] = emulation.not_run
+    else:
+        checks.append(f"{_EMULATED}: prints the same as the host")
+        tools |= {tool: _version(tool) for tool in ("arm-none-eabi-gcc", "qemu-system-arm")}
+    return ExportCheck(tuple(checks), accuracy, emulation.instructions, tools, not_measured)
 
 
-def _emulate(bench: Bench, proof: Proof) -> None:
-    what = f"the C on an emulated {MACHINES[_COUNTED_ON]}"
-    missing = bench.missing_for_chips(emulate=True)
+def _emulate(toolchain: Toolchain) -> _Emulation:
+    missing = Toolchain.missing_for_devices(emulate=True)
     if missing:
-        proof.not_measured[what] = missing
-        return
-    found = bench.emulate(_COUNTED_ON)
-    if found.unfit:
-        proof.not_measured[what] = found.unfit
-        return
-    if not found.same:
-        raise LabeltoolError(f"the package does not pass its own check: {what} prints other numbers than the host")
-    proof.checks.append(f"{what}: prints what the host prints")
-    proof.instructions = found.instructions
-    proof.tools |= {tool: _version(tool) for tool in ("arm-none-eabi-gcc", "qemu-system-arm")}
+        return _Emulation(None, missing)
+    result = toolchain.emulate(_COUNTED_ON)
+    if result.too_large:
+        return _Emulation(None, result.too_large)
+    if not result.same:
+        raise LabeltoolError(
+            f"the package does not pass its own check: {_EMULATED} prints other numbers than on the host"
+        )
+    return _Emulation(result.instructions)
 
 
 def _version(tool: str) -> str:
-    ran = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False)
-    return (ran.stdout.splitlines() or [""])[0]
+    result = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False)
+    return (result.stdout.splitlines() or [""])[0]

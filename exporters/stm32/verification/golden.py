@@ -1,4 +1,4 @@
-"""Golden vectors for the self-test: real sound, and what the chip must make of it, bit for bit."""
+"""Golden vectors for the self-test: parts of recordings, and what the device must compute from them, bit for bit."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeltool.audio.feature_cache import clip_pcm
-from labeltool.audio.frontend import Frontend
+from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.c_text import c_float, c_string
+from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.exporters.stm32.verification import bit_exact_frontend
 from labeltool.networks.model_folder import ModelFiles
@@ -18,16 +19,15 @@ from labeltool.networks.quantization import Int8Model
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int8, Int16
 
-MOST_CLIPS = 2
-"""Clips in the self-test: with their 16-bit samples it must still fit a small chip's flash."""
-
+MAX_CLIPS = 2
+"""Maximum number of clips in the self-test: their samples must fit into the flash of a small MCU."""
 
 _PER_LINE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """What goes in and what must come out, for clips of equal length.
+    """Input and expected output of clips of equal length.
 
     Attributes
     ----------
@@ -35,9 +35,9 @@ class Golden:
     codes : (clips, patches, n_mels, patch_frames) int8
         The network's input.
     scores : (clips, patches, labels) int8
-        The reference kernels' answers to it.
+        Outputs of the reference kernels.
     probabilities : (clips, labels) float32
-        By the clip rule.
+        Result of the clip rule.
     """
 
     pcm: Int16
@@ -46,69 +46,72 @@ class Golden:
     probabilities: Float32
 
 
-def golden_samples(frontend: Frontend) -> int:
-    """Return how many samples of a clip are taken: two patches."""
+def golden_samples(frontend: LogMelFrontend) -> int:
+    """Return the number of samples of a clip in the self-test: two patches."""
     return frontend.n_fft + (frontend.patch_frames + frontend.patch_hop - 1) * frontend.hop
 
 
-def loudest_part(clip: StoredClip, frontend: Frontend) -> Int16:
-    """Return the part of a clip in which its loudest patch lies, `(golden_samples,)`; silence follows a short clip.
+def loudest_part(clip: StoredClip, frontend: LogMelFrontend) -> Int16:
+    """Return the part of a clip with its loudest patch, `(golden_samples,) int16`; a short clip is padded with zeros.
 
     Raises
     ------
     LabeltoolError
         When the recording cannot be read.
     """
-    wanted = golden_samples(frontend)
+    length = golden_samples(frontend)
     pcm = clip_pcm(clip, frontend)
     loudness = frontend.loudness_db(bit_exact_frontend.log_mel(frontend, pcm))
-    start = max(0, min(int(loudness.argmax()) * frontend.patch_hop * frontend.hop, len(pcm) - wanted))
-    part = pcm[start : start + wanted]
-    return np.pad(part, (0, wanted - len(part)))
+    start = max(0, min(int(loudness.argmax()) * frontend.patch_hop * frontend.hop, len(pcm) - length))
+    part = pcm[start : start + length]
+    return np.pad(part, (0, length - len(part)))
 
 
 def golden(model: ModelFiles, network: Network, kernels: Int8Model, pcm: Int16) -> Golden:
-    """Compute what the chip must say to some clips, `(clips, samples) int16`."""
+    """Compute what the device must compute from clips, `(clips, samples) int16`."""
+    frontend = require_log_mel(model.frontend)
     codes, scores, probabilities = [], [], []
     for clip in pcm:
-        frames = bit_exact_frontend.log_mel(model.frontend, clip)
-        clip_codes, loudness = bit_exact_frontend.patches(model.frontend, frames, network.input)
-        answers = kernels.predict_int8(clip_codes)
-        real = (answers.astype(np.float32) - np.float32(kernels.output_zero_point)) * np.float32(kernels.output_scale)
+        frames = bit_exact_frontend.log_mel(frontend, clip)
+        clip_codes, loudness = bit_exact_frontend.patches(frontend, frames, network.input)
+        clip_outputs = kernels.predict_int8(clip_codes)
+        real = (clip_outputs.astype(np.float32) - np.float32(kernels.output_zero_point)) * np.float32(
+            kernels.output_scale
+        )
         codes.append(clip_codes)
-        scores.append(answers)
+        scores.append(clip_outputs)
         probabilities.append(clip_scores(real, loudness, model.rule))
     return Golden(pcm, np.stack(codes), np.stack(scores), np.stack(probabilities))
 
 
-def golden_pcm_h(found: Golden) -> str:
+def golden_pcm_h(vectors: Golden) -> str:
     """Return the text of `golden_pcm.h`."""
-    clips, samples = found.pcm.shape
-    rows = ",\n".join(f"    {{\n{_integers(clip)}    }}" for clip in found.pcm)
+    clips, samples = vectors.pcm.shape
+    rows = ",\n".join(f"    {{\n{_integers(clip)}    }}" for clip in vectors.pcm)
     return (
-        "/* Parts of the project's own recordings, for the self-test; generated, do not edit. */\n"
+        "/* Parts of recordings of the project, for the self-test; generated, do not edit. */\n"
         "#ifndef GOLDEN_PCM_H\n#define GOLDEN_PCM_H\n\n#include <stdint.h>\n\n"
         f"#define GOLDEN_CLIPS ({clips}U)\n#define GOLDEN_SAMPLES ({samples}U)\n\n"
         f"static const int16_t golden_pcm[GOLDEN_CLIPS][GOLDEN_SAMPLES] = {{\n{rows},\n}};\n\n#endif\n"
     )
 
 
-def golden_scores_h(found: Golden, labels: tuple[str, ...]) -> str:
+def golden_scores_h(vectors: Golden, labels: tuple[str, ...]) -> str:
     """Return the text of `golden_scores.h`."""
-    crcs = [[f"{zlib.crc32(patch.tobytes())}U" for patch in clip] for clip in found.codes]
-    scores = [["{" + ", ".join(map(str, patch)) + "}" for patch in clip] for clip in found.scores.tolist()]
-    probabilities = [[c_float(value) for value in clip] for clip in found.probabilities]
+    crcs = [[f"{zlib.crc32(patch.tobytes())}U" for patch in clip] for clip in vectors.codes]
+    scores = [["{" + ", ".join(map(str, patch)) + "}" for patch in clip] for clip in vectors.scores.tolist()]
+    probabilities = [[c_float(value) for value in clip] for clip in vectors.probabilities]
     names = "".join(f"    {c_string(label)},\n" for label in labels)
     return (
-        "/* What the self-test must find in golden_pcm.h; generated, do not edit. */\n"
+        "/* Expected results of the self-test on golden_pcm.h; generated, do not edit. */\n"
         "#ifndef GOLDEN_SCORES_H\n#define GOLDEN_SCORES_H\n\n#include <stdint.h>\n\n"
         '#include "aed_tables.h"\n#include "golden_pcm.h"\n\n'
-        f"#define GOLDEN_PATCHES ({found.scores.shape[1]}U)\n\n"
-        "/* CRC-32 of the network's int8 input, each patch. */\n"
+        f"#define GOLDEN_PATCHES ({vectors.scores.shape[1]}U)\n\n"
+        "/* CRC-32 of the network's int8 input, for each patch. */\n"
         f"static const uint32_t golden_codes[GOLDEN_CLIPS][GOLDEN_PATCHES] = {_nested(crcs)};\n\n"
-        "/* Answers of TensorFlow Lite's reference kernels to that input. */\n"
+        "/* Scores of TensorFlow Lite's reference kernels for that input. */\n"
         f"static const int8_t golden_scores[GOLDEN_CLIPS][GOLDEN_PATCHES][AED_LABELS] = {_nested(scores)};\n\n"
-        "/* What the clip rule makes of them, in float64. */\n"
+        "/* Result of the clip rule for these scores, computed in float64. */\n"
         f"static const float golden_probabilities[GOLDEN_CLIPS][AED_LABELS] = {_nested(probabilities)};\n\n"
         "/* The labels, in the order of the model's outputs. */\n"
         f"static const char *const golden_labels[AED_LABELS] = {{\n{names}}};\n\n#endif\n"

@@ -1,4 +1,4 @@
-"""The package's C, built and run on this machine: by the host's compiler, and on emulated chips where QEMU is there."""
+"""The package's C, built and run on this machine: for the host, and for emulated devices where QEMU is installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labeltool.audio.frontend import Frontend
+from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Float32, Int8, Int16
 
@@ -22,51 +22,71 @@ MACHINES = {
     "m55": "Cortex-M55 (mps3-an547)",
     "f405": "STM32F405 (netduinoplus2)",
 }
-"""What QEMU emulates, by the names that the package's Makefile gives them."""
+"""Emulated machines by their names in the package's Makefile."""
 
-# An emulated chip takes seconds for the self-test; one that hangs must not hang the export.
+_COUNTS = ("first_patch", "next_patch", "network")
+# The self-test takes seconds on an emulated device; one that hangs must not block the export.
 _TIMEOUT_S = 900
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
-    """What came of a target of the Makefile: whether it passed, and what it printed."""
+class MakeResult:
+    """Result of a target of the Makefile: whether it passed, and its output."""
 
     passed: bool
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Emulated:
-    """What came of an emulated chip.
+class InstructionCounts:
+    """Instructions of the self-test, counted by the emulator.
+
+    Attributes
+    ----------
+    first_patch
+        Front end, a patch of new frames.
+    next_patch
+        Front end, the patch after it: only the frames of one hop are new.
+    network
+        The network on one patch.
+    """
+
+    first_patch: int
+    next_patch: int
+    network: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorResult:
+    """Result of the self-test on an emulated device.
 
     Attributes
     ----------
     same
-        Whether it printed what the host printed.
-    unfit
-        The linker's words where the program does not fit the machine's memory; else empty.
+        Whether it printed the same as on the host.
+    too_large
+        The linker's message where the program does not fit into the memory of the machine; else empty.
     instructions
-        Counted by the emulator: "first_patch" (front end, every frame new), "next_patch", "network".
+        None where it did not run to its end.
     text
-        What make printed.
+        Output of make.
     """
 
     same: bool
-    unfit: str
-    instructions: dict[str, int]
+    too_large: str
+    instructions: InstructionCounts | None
     text: str
 
 
-class Bench:
-    """A package's C.
+class Toolchain:
+    """Builds and runs the C of a package.
 
     Parameters
     ----------
     package
-        The package's folder; nothing is written there.
+        The folder of the package; nothing is written to it.
     build
-        An empty folder for what is built.
+        An empty folder for the build.
     """
 
     def __init__(self, package: Path, build: Path) -> None:
@@ -75,24 +95,21 @@ class Bench:
 
     @staticmethod
     def missing_for_host() -> str:
-        """Say what this machine lacks to build for itself; empty when it lacks nothing."""
-        lacking = [name for name in ("make", "cc") if shutil.which(name) is None]
-        return f"no {' and no '.join(lacking)}" if lacking else ""
+        """Return which tools for a build on this machine are missing; empty when none is."""
+        return _missing("make", "cc")
 
     @staticmethod
-    def missing_for_chips(*, emulate: bool) -> str:
-        """Say what this machine lacks to build for chips, or to emulate them; empty when it lacks nothing."""
-        tools = ["make", "cc", "arm-none-eabi-gcc", *(["qemu-system-arm"] if emulate else [])]
-        lacking = [name for name in tools if shutil.which(name) is None]
-        return f"no {' and no '.join(lacking)}" if lacking else ""
+    def missing_for_devices(*, emulate: bool) -> str:
+        """Return which tools to build for devices, or also to emulate them, are missing; empty when none is."""
+        return _missing("make", "cc", "arm-none-eabi-gcc", *(["qemu-system-arm"] if emulate else []))
 
-    def make(self, target: str) -> Ran:
+    def make(self, target: str) -> MakeResult:
         """Make a target of the package's Makefile."""
-        # Flags of a make above this one (`make -n test`, its job server) are not for this one.
+        # Without the flags and the job server of a make that runs this process (`make -n test`).
         environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
         command = ["make", "-s", "-C", str(self._package / "test"), f"BUILD={self._build.resolve()}", target]
         try:
-            ran = subprocess.run(
+            result = subprocess.run(
                 command,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -104,44 +121,52 @@ class Bench:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return Ran(False, f"`make {target}` did not end in {_TIMEOUT_S} s")
-        return Ran(ran.returncode == 0, ran.stdout)
+            return MakeResult(False, f"`make {target}` did not end in {_TIMEOUT_S} s")
+        return MakeResult(result.returncode == 0, result.stdout)
 
-    def emulate(self, machine: str) -> Emulated:
-        """Run the self-test on an emulated chip, after `make("host")`."""
-        ran = self.make(f"qemu-{machine}")
+    def emulate(self, machine: str) -> EmulatorResult:
+        """Run the self-test on an emulated device, after `make("host")`."""
+        result = self.make(f"qemu-{machine}")
         folder = self._build / machine
-        unfit = folder / "unfit.txt"
+        too_large = folder / "unfit.txt"
         printed = folder / "selftest.txt"
         text = printed.read_text(encoding="utf-8", errors="replace") if printed.is_file() else ""
-        return Emulated(
-            same=ran.passed and printed.is_file(),
-            unfit=unfit.read_text(encoding="utf-8", errors="replace").strip() if unfit.is_file() else "",
-            instructions={name: int(n) for name, n in re.findall(r"^# instructions (\w+) (\d+)$", text, re.MULTILINE)},
-            text=ran.text,
+        counts = {name: int(n) for name, n in re.findall(r"^# instructions (\w+) (\d+)$", text, re.MULTILINE)}
+        return EmulatorResult(
+            same=result.passed and printed.is_file(),
+            too_large=too_large.read_text(encoding="utf-8", errors="replace").strip() if too_large.is_file() else "",
+            instructions=InstructionCounts(*(counts[name] for name in _COUNTS))
+            if counts.keys() >= set(_COUNTS)
+            else None,
+            text=result.text,
         )
 
     def printed(self) -> str:
-        """Return what the self-test printed on the host."""
+        """Return the output of the self-test on the host."""
         return (self._build / "host" / "selftest.txt").read_text(encoding="utf-8")
 
-    def features(self, pcm: Int16, frontend: Frontend) -> tuple[Int8, Float32]:
-        """Hear samples: the network's input of each patch, `(patches, n_mels, patch_frames)`, and its loudness, dB."""
+    def features(self, pcm: Int16, frontend: LogMelFrontend) -> tuple[Int8, Float32]:
+        """Run the front end: the input of each patch, `(patches, n_mels, patch_frames)`, and its loudness, dB."""
         patch = np.dtype([("codes", np.int8, (frontend.n_mels, frontend.patch_frames)), ("loudness", np.float32)])
-        found = np.frombuffer(self._probe("features", pcm.tobytes()), patch)
-        return found["codes"], found["loudness"]
+        patches = np.frombuffer(self._probe("features", pcm.tobytes()), patch)
+        return patches["codes"], patches["loudness"]
 
     def scores(self, codes: Int8, labels: int) -> Int8:
         """Run the network on patches: `(patches, labels) int8`."""
         return np.frombuffer(self._probe("scores", codes.tobytes()), np.int8).reshape(-1, labels)
 
     def clip(self, pcm: Int16) -> Float32:
-        """Answer a clip: samples in, `(labels,)` probabilities out."""
+        """Run front end, network and clip rule on the samples of a clip: `(labels,)` probabilities."""
         return np.frombuffer(self._probe("clip", pcm.tobytes()), np.float32)
 
     def _probe(self, stage: str, data: bytes) -> bytes:
         program = self._build / "host" / "aed_probe"
-        ran = subprocess.run([program, stage], input=data, capture_output=True, timeout=_TIMEOUT_S, check=False)
-        if ran.returncode != 0:
-            raise LabeltoolError(f"aed_probe {stage} ended with code {ran.returncode}", file=self._package)
-        return ran.stdout
+        result = subprocess.run([program, stage], input=data, capture_output=True, timeout=_TIMEOUT_S, check=False)
+        if result.returncode != 0:
+            raise LabeltoolError(f"aed_probe {stage} ended with code {result.returncode}", file=self._package)
+        return result.stdout
+
+
+def _missing(*tools: str) -> str:
+    missing = [name for name in tools if shutil.which(name) is None]
+    return f"no {' and no '.join(missing)}" if missing else ""

@@ -1,95 +1,117 @@
-"""`labeltool verify`: all that can be checked of a package on this machine; a task of the worker."""
+"""`labeltool verify`: every check of a package that this machine can run; a task of the worker."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.source import Report, Source
-from labeltool.exporters.stm32.verification.accuracy import held_out_clips, measure
+from labeltool.exporters.source import Source
+from labeltool.exporters.stm32.verification.accuracy import Accuracy, held_out_clips, measure
 from labeltool.exporters.stm32.verification.checks import (
     Check,
     Package,
     check_configuration,
     check_features,
     check_manifest,
-    chip_checks,
+    device_checks,
     host_checks,
     read_package,
 )
-from labeltool.exporters.stm32.verification.toolchain import Bench
+from labeltool.exporters.stm32.verification.results_json import accuracy_json
+from labeltool.exporters.stm32.verification.toolchain import InstructionCounts, Toolchain
 from labeltool.networks import model_folder
 from labeltool.project import Project
+from labeltool.type_aliases import Progress
 
-_C_AND_LAPTOP = "host: the C answers the project's clips as the int8 network does"
-# A feature one step off may turn a clip that stands on the edge: one clip, or this share of them.
-_MOST_OTHERWISE = 0.02
+_C_AND_INT8 = "host: the C and the int8 network predict the same labels for the project's clips"
+# A feature that differs by one step may change a clip near a decision boundary: one clip, or this share of them.
+_MAX_SHARE_THAT_DIFFERS = 0.02
 
 
-def verify(project: Project | None, *, report: Report, directory: str) -> dict[str, Any]:
-    """Check a package: its manifest, its C on this machine and on emulated chips, and on the project's own clips.
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """The checks of a package.
 
-    Whole packages only are built and run: what the manifest does not vouch for is not executed.
+    Attributes
+    ----------
+    package
+        Its folder.
+    passed
+        Whether no check failed.
+    checks
+        In the order they were made.
+    instructions
+        Counts on each emulated machine.
+    held_out
+        The accuracies on the project's clips as JSON (`results_json.accuracy_json`); None where they were not measured.
+    """
 
-    Returns
-    -------
-    dict
-        `package`, `passed` (no check failed), `checks` (`name`, `outcome`: "passed", "failed" or "not run", `detail`),
-        `instructions` (by machine, what was counted) and `held_out` (accuracies; None where not measured).
+    package: str
+    passed: bool
+    checks: tuple[Check, ...]
+    instructions: dict[str, InstructionCounts]
+    held_out: dict[str, Any] | None
+
+
+def verify(project: Project | None, *, report: Progress, directory: str) -> VerifyResult:
+    """Check a package: its manifest, its C on this machine and on emulated devices, and on the project's clips.
+
+    Only complete packages are built and run: files that the manifest does not list are never executed.
 
     Raises
     ------
     LabeltoolError
-        When the folder is no package at all.
+        When the folder is not a package.
     """
     folder = Path(directory)
     if not folder.is_dir():
-        raise LabeltoolError("is no folder", file=folder)
+        raise LabeltoolError("is not a folder", file=folder, remedy="give the folder of an exported STM32 package")
     checks: list[Check] = []
-    instructions: dict[str, dict[str, int]] = {}
-    held_out: dict[str, Any] | None = None
+    instructions: dict[str, InstructionCounts] = {}
+    accuracy: Accuracy | None = None
 
-    def tell(check: Check) -> None:
+    def add(check: Check) -> None:
         checks.append(check)
         report("verify", len(checks), 0, check.name)
 
-    tell(check_manifest(folder))
+    add(check_manifest(folder))
     if checks[0].outcome == "failed":
-        tell(Check("everything else", "not run", "the package is not whole"))
+        add(Check("everything else", "not run", "the package is not complete"))
     else:
         package = read_package(folder)
-        tell(check_configuration(package))
+        add(check_configuration(package))
         with tempfile.TemporaryDirectory(prefix="labeltool-verify-") as build:
-            bench = Bench(folder, Path(build))
-            for check in host_checks(package, bench):
-                tell(check)
+            toolchain = Toolchain(folder, Path(build))
+            for check in host_checks(package, toolchain):
+                add(check)
             if all(check.outcome == "passed" for check in checks):
-                for check, counted in chip_checks(bench):
-                    tell(check)
-                    if counted:
-                        instructions[check.name.split(":")[0]] = counted
-                held_out = _on_the_projects_clips(project, report, package, bench, tell)
+                for check, counts in device_checks(toolchain):
+                    add(check)
+                    if counts is not None:
+                        instructions[check.name.split(":")[0]] = counts
+                accuracy = _check_clips_of_project(project, report, package, toolchain, add)
             else:
-                tell(Check("chips and the project's clips", "not run", "they are compared with the host"))
-    return {
-        "package": directory,
-        "passed": all(check.outcome != "failed" for check in checks),
-        "checks": [check.to_dict() for check in checks],
-        "instructions": instructions,
-        "held_out": held_out,
-    }
+                add(Check("devices and the project's clips", "not run", "they are compared with the host"))
+    return VerifyResult(
+        package=directory,
+        passed=all(check.outcome != "failed" for check in checks),
+        checks=tuple(checks),
+        instructions=instructions,
+        held_out=None if accuracy is None else accuracy_json(accuracy),
+    )
 
 
-def _on_the_projects_clips(
-    project: Project | None, report: Report, package: Package, bench: Bench, tell: Callable[[Check], None]
-) -> dict[str, Any] | None:
-    """Compare the C with the laptop on clips the model has not learnt from, where the project is there."""
+def _check_clips_of_project(
+    project: Project | None, report: Progress, package: Package, toolchain: Toolchain, add: Callable[[Check], None]
+) -> Accuracy | None:
+    """Compare the C with the int8 network on clips that the model was not trained on, where the project is there."""
     if project is None:
-        tell(Check(_C_AND_LAPTOP, "not run", "no project here or above (--project DIR names one)"))
+        add(Check(_C_AND_INT8, "not run", "no project here or above (--project DIR names one)"))
         return None
     with ExitStack() as stack:
         source = Source(project, stack.enter_context(project.open_store()), package.model, report)
@@ -98,18 +120,17 @@ def _on_the_projects_clips(
                 raise LabeltoolError(f"the project's model {package.model} is another one")
             clips = held_out_clips(source)
         except LabeltoolError as error:
-            tell(Check(_C_AND_LAPTOP, "not run", str(error)))
+            add(Check(_C_AND_INT8, "not run", str(error)))
             return None
-        tell(check_features(package, bench, clips.pcm, f"{len(clips.pcm)} clips of the project"))
-        found = measure(source, bench, clips)
-    told = found.to_dict()
-    otherwise = told["clips_on_which_c_and_int8_differ"]
-    tell(
+        add(check_features(package, toolchain, clips.pcm, f"{len(clips.pcm)} clips of the project"))
+        accuracy = measure(source, toolchain, clips)
+    different = accuracy.clips_that_differ
+    add(
         Check(
-            _C_AND_LAPTOP,
-            "passed" if otherwise <= max(1, _MOST_OTHERWISE * len(found.truth)) else "failed",
-            f"{len(found.truth)} clips ({found.part}): C {found.share('c'):.2%} right, int8 {found.share('int8'):.2%}; "
-            f"{otherwise} answered otherwise",
+            _C_AND_INT8,
+            "passed" if different <= max(1, _MAX_SHARE_THAT_DIFFERS * accuracy.clips) else "failed",
+            f"{accuracy.clips} clips ({accuracy.part}): C {accuracy.share('c'):.2%} correct, int8 "
+            f"{accuracy.share('int8'):.2%}; {different} predicted differently",
         )
     )
-    return told
+    return accuracy

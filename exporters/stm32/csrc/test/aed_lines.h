@@ -1,11 +1,11 @@
-/* The lines that aed_run prints, and that firmware prints for `labeltool import device` to read: AED_RUN_HEADER, then
-   for each patch the second at which it begins and the network's int8 scores:
+/* The log format of aed_run and of firmware, which `labeltool import device` reads: AED_RUN_HEADER, then for each patch
+   the second at which it begins and the network's int8 scores:
 
        # aed_run 1 model=0123456789abcdef labels=3 rate=16000 patch_s=1.044 patch_hop_s=0.5
        0.000000 -128 97 -97
        0.500000 -120 90 -98
 
-   Other lines that begin with # are remarks. No libc is used. */
+   Other lines that begin with # are comments. No libc is used. */
 #ifndef AED_LINES_H
 #define AED_LINES_H
 
@@ -13,10 +13,10 @@
 
 #include "aed_tables.h"
 
-/* Room for a line and its end. */
+/* Size of a line with its terminating zero. */
 #define AED_LINE_LENGTH (32U + 5U * AED_LABELS)
 
-/* Write a number in decimal, with zeros before it up to `digits`, and return where it ends. */
+/* Write a number in decimal with leading zeros up to `digits`, and return its end. */
 static inline char *aed_put_number(char *at, uint64_t number, uint32_t digits)
 {
     char backwards[20];

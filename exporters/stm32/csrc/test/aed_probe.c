@@ -1,4 +1,5 @@
-/* The stages one by one, in binary, for checks on the host: `aed_probe features|scores|clip < input > output`.
+/* The stages one by one with binary input and output, for checks on the host:
+   `aed_probe features|scores|clip < input > output`.
 
    features: 16-bit samples in; for each patch its int8 input and, as float32, its loudness in decibels out.
    scores:   int8 inputs in; for each the network's int8 scores out.
@@ -12,7 +13,7 @@
 
 enum { SAMPLES_AT_ONCE = 1000 };
 
-static aed_preproc ears;
+static aed_preproc preproc;
 static int8_t input[AED_NN_INPUT_SIZE];
 static int8_t scores[AED_NN_OUTPUT_SIZE];
 
@@ -27,22 +28,22 @@ static int patch_scores(void)
     return 0;
 }
 
-static int listen(int to_the_end)
+static int run_stream(int whole_clip)
 {
     static int16_t samples[SAMPLES_AT_ONCE];
     aed_postproc clip;
     float probabilities[AED_LABELS];
     size_t count;
-    aed_preproc_init(&ears);
+    aed_preproc_init(&preproc);
     aed_postproc_init(&clip, 1.0F);
     while ((count = fread(samples, sizeof *samples, SAMPLES_AT_ONCE, stdin)) > 0) {
-        for (uint32_t taken = 0; taken < count;) {
-            taken += aed_preproc_push(&ears, samples + taken, (uint32_t)count - taken);
-            if (!aed_preproc_ready(&ears)) {
+        for (uint32_t used = 0; used < count;) {
+            used += aed_preproc_push(&preproc, samples + used, (uint32_t)count - used);
+            if (!aed_preproc_ready(&preproc)) {
                 continue;
             }
-            const float loudness_db = aed_preproc_patch(&ears, input);
-            if (!to_the_end) {
+            const float loudness_db = aed_preproc_patch(&preproc, input);
+            if (!whole_clip) {
                 (void)fwrite(input, sizeof input, 1, stdout);
                 (void)fwrite(&loudness_db, sizeof loudness_db, 1, stdout);
             } else if (aed_nn_run(input, scores) == 0) {
@@ -52,21 +53,21 @@ static int listen(int to_the_end)
             }
         }
     }
-    if (to_the_end) {
+    if (whole_clip) {
         aed_postproc_probabilities(&clip, probabilities);
         (void)fwrite(probabilities, sizeof probabilities, 1, stdout);
     }
     return 0;
 }
 
-int main(int count, char **words)
+int main(int count, char **arguments)
 {
-    const char *const stage = count == 2 ? words[1] : "";
+    const char *const stage = count == 2 ? arguments[1] : "";
     int failed = 1;
     if (strcmp(stage, "features") == 0) {
-        failed = listen(0);
+        failed = run_stream(0);
     } else if (strcmp(stage, "clip") == 0) {
-        failed = listen(1);
+        failed = run_stream(1);
     } else if (strcmp(stage, "scores") == 0) {
         failed = patch_scores();
     } else {

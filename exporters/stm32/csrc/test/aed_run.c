@@ -1,4 +1,4 @@
-/* Hear a recording as the chip does: 16-bit little-endian mono samples at AED_SAMPLE_RATE_HZ on stdin, the lines of
+/* Process a recording as the device does: 16-bit little-endian mono samples at AED_SAMPLE_RATE_HZ on stdin, the lines of
    aed_lines.h on stdout.
 
        ffmpeg -v error -i dog.wav -f s16le -ac 1 -ar 16000 - | build/host/aed_run */
@@ -12,7 +12,7 @@ enum { SAMPLES_AT_ONCE = 512 };
 
 int main(void)
 {
-    static aed_preproc ears;
+    static aed_preproc preproc;
     static int8_t input[AED_NN_INPUT_SIZE];
     int8_t scores[AED_NN_OUTPUT_SIZE];
     char line[AED_LINE_LENGTH];
@@ -20,17 +20,17 @@ int main(void)
     int16_t samples[SAMPLES_AT_ONCE];
     uint32_t patch = 0;
     size_t count;
-    aed_preproc_init(&ears);
+    aed_preproc_init(&preproc);
     puts(AED_RUN_HEADER);
     while ((count = fread(bytes, 2, SAMPLES_AT_ONCE, stdin)) > 0) {
         for (size_t i = 0; i < count; i++) {
             const uint32_t code = bytes[2 * i] | (uint32_t)bytes[2 * i + 1] << 8;
             samples[i] = (int16_t)(code < 32768U ? (int32_t)code : (int32_t)code - 65536);
         }
-        for (uint32_t taken = 0; taken < count;) {
-            taken += aed_preproc_push(&ears, samples + taken, (uint32_t)count - taken);
-            if (aed_preproc_ready(&ears)) {
-                (void)aed_preproc_patch(&ears, input);
+        for (uint32_t used = 0; used < count;) {
+            used += aed_preproc_push(&preproc, samples + used, (uint32_t)count - used);
+            if (aed_preproc_ready(&preproc)) {
+                (void)aed_preproc_patch(&preproc, input);
                 if (aed_nn_run(input, scores) != 0) {
                     fputs("aed_run: aed_model.c and aed_nn.c are of different versions\n", stderr);
                     return 1;

@@ -1,4 +1,4 @@
-/* What test_selftest.c needs of the machine it runs on. */
+/* Functions of the machine that test_selftest.c uses. */
 #ifndef PORT_H
 #define PORT_H
 

@@ -1,6 +1,6 @@
-/* Real recordings in, scores out, held against labeltool's own numbers: the front end's codes to the bit (by CRC-32), the
-   scores to the bit, the clip's probabilities, the order of the labels. Prints the lines of aed_run and remarks; what it
-   prints is the same on every machine, but for the line of instructions. */
+/* Compares the results for real recordings with labeltool's: the codes of the front end bit for bit (by CRC-32), the
+   scores bit for bit, the probabilities of the clips, the order of the labels. Prints the lines of aed_run and comments;
+   the output is the same on every machine, except for the lines of instructions. */
 #include <string.h>
 
 #include "aed_lines.h"
@@ -16,10 +16,10 @@
 #error "aed_model.h and aed_tables.h are of different models"
 #endif
 
-/* The probabilities' tolerance: they pass through float32 here, through float64 in labeltool. */
+/* Tolerance of the probabilities: computed in float32 here, in float64 in labeltool. */
 #define TOLERANCE 1e-4F
 
-static aed_preproc ears;
+static aed_preproc preproc;
 static int8_t input[AED_NN_INPUT_SIZE];
 static int8_t scores[AED_NN_OUTPUT_SIZE];
 static uint32_t failures;
@@ -40,7 +40,7 @@ static uint32_t crc32(uint32_t crc, const void *data, uint32_t size)
     return ~crc;
 }
 
-static void remark(const char *what, uint64_t number)
+static void comment(const char *what, uint64_t number)
 {
     char line[24];
     port_write(what);
@@ -50,12 +50,12 @@ static void remark(const char *what, uint64_t number)
     port_write(line);
 }
 
-static void check(int holds, const char *what, uint32_t place)
+static void check(int passed, const char *what, uint32_t index)
 {
-    if (!holds) {
+    if (!passed) {
         failures++;
         port_write("# FAILED: ");
-        remark(what, place);
+        comment(what, index);
     }
 }
 
@@ -65,72 +65,72 @@ static void check_labels(void)
         const char *const name = golden_labels[label];
         check(strcmp(aed_labels[label], name) == 0, "order of the labels in aed_tables.c, label ", label);
         check(strcmp(class_list[label], name) == 0, "order of the labels in ai_model_config.h, label ", label);
-        remark("# label ", crc32(0, aed_labels[label], (uint32_t)strlen(aed_labels[label])));
+        comment("# label ", crc32(0, aed_labels[label], (uint32_t)strlen(aed_labels[label])));
     }
 }
 
-static void check_patch(uint32_t clip, uint32_t patch, aed_postproc *answer)
+static void check_patch(uint32_t clip, uint32_t patch, aed_postproc *postproc)
 {
     char line[AED_LINE_LENGTH];
-    const float loudness_db = aed_preproc_patch(&ears, input);
+    const float loudness_db = aed_preproc_patch(&preproc, input);
     const uint32_t codes = crc32(0, input, sizeof input);
-    const uint32_t place = clip * GOLDEN_PATCHES + patch;
-    remark("# codes ", codes);
-    check(codes == golden_codes[clip][patch], "features, patch ", place);
-    check(aed_nn_run(input, scores) == 0, "layers known to aed_nn.c, patch ", place);
-    check(memcmp(scores, golden_scores[clip][patch], sizeof scores) == 0, "scores, patch ", place);
+    const uint32_t index = clip * GOLDEN_PATCHES + patch;
+    comment("# codes ", codes);
+    check(codes == golden_codes[clip][patch], "features, patch ", index);
+    check(aed_nn_run(input, scores) == 0, "layers supported by aed_nn.c, patch ", index);
+    check(memcmp(scores, golden_scores[clip][patch], sizeof scores) == 0, "scores, patch ", index);
     aed_put_line(line, patch, scores);
     port_write(line);
-    aed_postproc_push(answer, scores, loudness_db);
+    aed_postproc_push(postproc, scores, loudness_db);
 }
 
 static void check_clip(uint32_t clip)
 {
-    /* Any number at a time: one sample, a few, more than a frame. */
+    /* Blocks of different sizes: one sample, a few, more than a frame. */
     static const uint32_t pieces[] = {1, 7, 160, 333, 2049};
     float probabilities[AED_LABELS];
-    aed_postproc answer;
+    aed_postproc postproc;
     uint32_t patch = 0, turn = 0;
-    aed_preproc_init(&ears);
-    aed_postproc_init(&answer, 1.0F);
+    aed_preproc_init(&preproc);
+    aed_postproc_init(&postproc, 1.0F);
     for (uint32_t sample = 0; sample < GOLDEN_SAMPLES;) {
         uint32_t piece = pieces[turn++ % (sizeof pieces / sizeof *pieces)];
         piece = piece < GOLDEN_SAMPLES - sample ? piece : GOLDEN_SAMPLES - sample;
-        sample += aed_preproc_push(&ears, golden_pcm[clip] + sample, piece);
-        if (aed_preproc_ready(&ears)) {
+        sample += aed_preproc_push(&preproc, golden_pcm[clip] + sample, piece);
+        if (aed_preproc_ready(&preproc)) {
             check(patch < GOLDEN_PATCHES, "number of patches, clip ", clip);
             if (patch < GOLDEN_PATCHES) {
-                check_patch(clip, patch++, &answer);
+                check_patch(clip, patch++, &postproc);
             }
         }
     }
     check(patch == GOLDEN_PATCHES, "number of patches, clip ", clip);
-    aed_postproc_probabilities(&answer, probabilities);
-    remark("# probabilities ", crc32(0, probabilities, sizeof probabilities));
+    aed_postproc_probabilities(&postproc, probabilities);
+    comment("# probabilities ", crc32(0, probabilities, sizeof probabilities));
     for (uint32_t label = 0; label < AED_LABELS; label++) {
         const float off = probabilities[label] - golden_probabilities[clip][label];
         check(off < TOLERANCE && off > -TOLERANCE, "clip rule, clip ", clip);
     }
 }
 
-/* Front end of a first patch, all its frames new; of the next one, its new frames; the network on it. */
+/* The front end for a first patch of new frames, for the new frames of the next patch, and the network. */
 static void count_instructions(void)
 {
     const uint32_t first = AED_N_FFT + (AED_PATCH_FRAMES - 1) * AED_HOP;
     const uint64_t start = port_instructions();
-    aed_preproc_init(&ears);
-    (void)aed_preproc_push(&ears, golden_pcm[0], first);
-    (void)aed_preproc_patch(&ears, input);
+    aed_preproc_init(&preproc);
+    (void)aed_preproc_push(&preproc, golden_pcm[0], first);
+    (void)aed_preproc_patch(&preproc, input);
     const uint64_t fresh = port_instructions();
-    (void)aed_preproc_push(&ears, golden_pcm[0] + first, GOLDEN_SAMPLES - first);
-    (void)aed_preproc_patch(&ears, input);
+    (void)aed_preproc_push(&preproc, golden_pcm[0] + first, GOLDEN_SAMPLES - first);
+    (void)aed_preproc_patch(&preproc, input);
     const uint64_t next = port_instructions();
     (void)aed_nn_run(input, scores);
     const uint64_t done = port_instructions();
     if (done > 0) {
-        remark("# instructions first_patch ", fresh - start);
-        remark("# instructions next_patch ", next - fresh);
-        remark("# instructions network ", done - next);
+        comment("# instructions first_patch ", fresh - start);
+        comment("# instructions next_patch ", next - fresh);
+        comment("# instructions network ", done - next);
     }
 }
 
@@ -142,6 +142,6 @@ int main(void)
         check_clip(clip);
     }
     count_instructions();
-    remark("# failed checks: ", failures);
+    comment("# failed checks: ", failures);
     return failures != 0;
 }

@@ -1,4 +1,4 @@
-/* Start, text output, exit and an instruction counter for Cortex-M on QEMU, by semihosting. */
+/* Start, text output, exit and instruction counter for Cortex-M on QEMU, by semihosting. */
 #include "port.h"
 
 enum { SYS_WRITE0 = 0x04, SYS_EXIT_EXTENDED = 0x20, ADP_STOPPED_APPLICATION_EXIT = 0x20026 };
@@ -45,7 +45,7 @@ static void on_tick(void)
 
 typedef void (*handler)(void);
 
-/* Stack, reset, faults, and the system timer as the sixteenth. */
+/* Stack, reset, faults, and the system timer as the sixteenth entry. */
 const struct {
     uint32_t *stack;
     handler handlers[15];
@@ -85,6 +85,6 @@ uint64_t port_instructions(void)
         now = SYSTICK_NOW;
     } while (before != wraps);
     const uint64_t ticks = ((uint64_t)before << 24) + (0xFFFFFFU - now);
-    /* `qemu -icount shift=0`: an instruction takes a nanosecond. */
+    /* `qemu -icount shift=0`: an instruction takes one nanosecond. */
     return ticks * 1000000000U / PORT_CLOCK_HZ;
 }

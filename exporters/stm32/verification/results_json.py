@@ -1,0 +1,30 @@
+"""JSON of what the checks measured, for `report.json` and `labeltool verify --json`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from labeltool.exporters.stm32.verification.accuracy import Accuracy
+from labeltool.exporters.stm32.verification.export_check import ExportCheck
+
+
+def accuracy_json(accuracy: Accuracy) -> dict[str, Any]:
+    """Return the figures of `Accuracy` by name."""
+    return {
+        "part": accuracy.part,
+        "clips": accuracy.clips,
+        **{f"clip_accuracy_{path}": accuracy.share(path) for path in accuracy.predicted},
+        "clips_on_which_c_and_int8_differ": accuracy.clips_that_differ,
+        "right_by_label": {row.label: {"clips": row.clips, **row.correct} for row in accuracy.by_label()},
+    }
+
+
+def export_check_json(result: ExportCheck) -> dict[str, Any]:
+    """Return what the export measured; what was not measured is absent."""
+    values: dict[str, Any] = {"checks_passed": list(result.checks), "tools": dict(result.tools)}
+    if result.accuracy is not None:
+        values["held_out_clips"] = accuracy_json(result.accuracy)
+    if result.instructions is not None:
+        values["instructions_on_an_emulated_cortex_m4"] = asdict(result.instructions)
+    return values
