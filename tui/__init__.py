@@ -1,4 +1,4 @@
-"""The labelling room: a Textual app over the store. It writes through the journal and loads no TensorFlow."""
+"""The labelling app: a Textual app over the store. It writes through the journal and does not load TensorFlow."""
 
 from labeltool.tui.launch import run, serve
 

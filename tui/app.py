@@ -1,4 +1,4 @@
-"""The application around the screens: it owns the threads, the training, and takes care that leaving is always safe."""
+"""The labelling app: the views, the background work behind them, and the messages between the two."""
 
 from __future__ import annotations
 
@@ -10,102 +10,104 @@ from textual import work
 from textual.app import App
 from textual.message import Message
 
-from labeltool.annotation import pace
+from labeltool.annotation import speed
+from labeltool.annotation.speed import AnnotationStatistics
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.similarity import search
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
-from labeltool.store.spans import Mark
+from labeltool.store.spans import Region
+from labeltool.tasks.registry import RETRAIN, SUGGEST
 from labeltool.tui import keymap
-from labeltool.tui.background.class_agreement import Agreement, Mapper
+from labeltool.tui.background.class_agreement import Agreement, ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer, Comparison
-from labeltool.tui.background.prefetch import Delivery, Preparer
+from labeltool.tui.background.prefetch import Delivery, Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
-from labeltool.tui.background.trainer import HANDFUL, Learner, Training
-from labeltool.tui.keys import ASK, BROWSE, CLUSTERS, REVIEW, SPANS, SWEEP
+from labeltool.tui.background.trainer import SUGGEST_AFTER, Trainer, TrainingProgress
+from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLUSTERS, LABEL, REGIONS, REVIEW
 from labeltool.tui.media.player import Player
-from labeltool.tui.screens.answering import AnsweringScreen
-from labeltool.tui.screens.ask import AskScreen
+from labeltool.tui.screens.annotate_base import AnnotateScreen
+from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
-from labeltool.tui.screens.class_mapping import MappingScreen, ear_of
+from labeltool.tui.screens.class_mapping import ClassMappingScreen, mapped_model
 from labeltool.tui.screens.clusters import ClustersScreen
+from labeltool.tui.screens.label import LabelScreen
+from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
-from labeltool.tui.screens.spans import SpansScreen
-from labeltool.tui.screens.stopwatch import Stopwatch
-from labeltool.tui.screens.sweep import SweepScreen
+from labeltool.tui.screens.statistics import StatisticsScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Session
 from labeltool.tui.theme import DARK, LIGHT, theme_by_terminal
 
-_AGAIN_S = 0.5
-_MOST_ALIKE = 200  # more than one looks through
+_RETRY_S = 0.5
+_MAX_SIMILAR = 200
 
 
-class Delivered(Message):
-    """The preparer has something new."""
+class Prefetched(Message):
+    """Clips, counts or the model's state were read."""
 
     def __init__(self, delivery: Delivery) -> None:
         super().__init__()
         self.delivery = delivery
 
 
-class Trained(Message):
-    """The learner has something new."""
+class TrainingChanged(Message):
+    """A training made progress or ended."""
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: TrainingProgress) -> None:
         super().__init__()
         self.training = training
 
 
-class Compared(Message):
-    """The comparer has something new."""
+class SimilarityChanged(Message):
+    """Indexing or clustering clips made progress or ended."""
 
     def __init__(self, comparison: Comparison) -> None:
         super().__init__()
         self.comparison = comparison
 
 
-class Agreed(Message):
-    """The mapper is done."""
+class AgreementMeasured(Message):
+    """The agreement of a pretrained model's classes with the labels was measured."""
 
     def __init__(self, agreement: Agreement) -> None:
         super().__init__()
         self.agreement = agreement
 
 
-class Suggested(Message):
-    """A borrowed ear has suggested anew."""
+class SuggestionsChanged(Message):
+    """A pretrained model made new suggestions."""
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: TrainingProgress) -> None:
         super().__init__()
         self.training = training
 
 
-class Room(App[None]):
-    """The labelling room.
+class LabelApp(App[None]):
+    """The labelling app.
 
     Parameters
     ----------
     annotator
-        Who answers.
+        Who labels.
     recording
-        The recording to open at first; None asks about clips.
+        The recording to open in the Regions view; None opens the Label view.
     repeat_s
-        See `AnsweringScreen`.
+        See `AnnotateScreen`.
     """
 
     CSS_PATH = "style.tcss"
     TITLE = "labeltool"
-    DEFAULT_MODE = ASK.name
-    # Textual's own palette would show every label's text through markup; `/` and `:` open ours.
+    DEFAULT_MODE = LABEL.name
+    # Textual's own palette would parse labels as markup; `/` and `:` open ours.
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(
         self, project: Project, *, annotator: str, recording: StoredRecording | None = None, repeat_s: float = 0.12
     ) -> None:
         keys = keymap.read(project)
-        # Under NO_COLOR Textual turns colours grey; with the terminal's own colours it leaves them out altogether.
+        # Under NO_COLOR Textual turns colours grey; with the terminal's own colours it leaves them out.
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self.register_theme(DARK)
         self.register_theme(LIGHT)
@@ -114,268 +116,282 @@ class Room(App[None]):
             project=project,
             session=Session(project, annotator),
             player=Player(),
-            preparer=Preparer(project, annotator, lambda delivery: self._pass_on(Delivered(delivery))),
+            prefetcher=Prefetcher(project, annotator, lambda delivery: self._post_from_thread(Prefetched(delivery))),
             reader=StoreThread(project, "labeltool-reader"),
-            learner=Learner(
+            trainer=Trainer(
                 project,
-                lambda training: self._pass_on(Trained(training)),
-                task="retrain",
-                arch=project.settings.architecture,
+                lambda training: self._post_from_thread(TrainingChanged(training)),
+                task=RETRAIN,
+                arch=project.settings.learning.architecture,
             ),
-            suggester=Learner(project, lambda training: self._pass_on(Suggested(training)), task="suggest"),
-            comparer=Comparer(project, lambda comparison: self._pass_on(Compared(comparison))),
-            mapper=Mapper(project, lambda agreement: self._pass_on(Agreed(agreement))),
+            suggester=Trainer(
+                project, lambda training: self._post_from_thread(SuggestionsChanged(training)), task=SUGGEST
+            ),
+            comparer=Comparer(project, lambda comparison: self._post_from_thread(SimilarityChanged(comparison))),
+            class_agreement=ClassAgreementTask(
+                project, lambda agreement: self._post_from_thread(AgreementMeasured(agreement))
+            ),
             keymap=keys,
         )
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
-        self._pending_at_failure = self._unheard_at_failure = 0
-        self.add_mode(ASK.name, lambda: AskScreen(self.services, repeat_s=repeat_s))
-        self.add_mode(SWEEP.name, lambda: SweepScreen(self.services, repeat_s=repeat_s))
+        # What was left to do when training or suggesting failed: neither is tried again for the same labels.
+        self._pending_at_failure = self._pending_suggest_at_failure = 0
+        self.add_mode(LABEL.name, lambda: LabelScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(BATCH_REVIEW.name, lambda: BatchReviewScreen(self.services, repeat_s=repeat_s))
         self.add_mode(CLUSTERS.name, lambda: ClustersScreen(self.services, repeat_s=repeat_s))
         self.add_mode(REVIEW.name, lambda: ReviewScreen(self.services, repeat_s=repeat_s))
         self.add_mode(BROWSE.name, lambda: BrowseScreen(self.services, repeat_s=repeat_s))
-        self.add_mode(SPANS.name, lambda: SpansScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(REGIONS.name, lambda: RegionsScreen(self.services, repeat_s=repeat_s))
         self._recording = recording
-        self._came_from = ASK.name
+        self._previous_view = LABEL.name
 
     @property
-    def desk(self) -> AnsweringScreen | None:
-        """The screen that takes answers now; palettes and pages may lie over it."""
-        screens = (screen for screen in reversed(self.screen_stack) if isinstance(screen, AnsweringScreen))
+    def current_view(self) -> AnnotateScreen | None:
+        """The view on the screen, below palettes and pages that are open over it."""
+        screens = (screen for screen in reversed(self.screen_stack) if isinstance(screen, AnnotateScreen))
         return next(screens, None)
 
     async def on_mount(self) -> None:
         """Start the threads."""
-        self.services.preparer.start()
-        # Probing for sound cards can take a second; the first clip begins to play when it is done.
+        self.services.prefetcher.start()
+        # Looking for sound cards can take a second; the first clip starts to play after it.
         threading.Thread(target=self.services.player.open, name="labeltool-player", daemon=True).start()
         if self._recording is not None:
-            await self._open(self._recording)
+            await self._open_regions(self._recording)
 
     def close(self) -> None:
-        """End the threads and a running training, after the screen is gone."""
-        self.services.preparer.stop()
+        """End the threads and the background work, after the screen is gone."""
+        self.services.prefetcher.stop()
         self.services.session.close()
         self.services.reader.close()
         self.services.player.close()
-        self.services.learner.stop()
+        self.services.trainer.stop()
         self.services.suggester.stop()
         self.services.comparer.stop()
-        self.services.mapper.stop()
+        self.services.class_agreement.stop()
 
     def action_theme(self) -> None:
         """Change between dark and light."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
-    async def action_work(self, way: str) -> None:
-        """Go over to another way to work; each keeps its place."""
-        if way == self.current_mode:
+    async def action_view(self, name: str) -> None:
+        """Go to another view; each keeps its position."""
+        if name == self.current_mode:
             return
-        await self.switch_mode(way)
-        if self.desk is not None:
-            self.desk.entered()
+        await self.switch_mode(name)
+        if self.current_view is not None:
+            self.current_view.enter()
 
-    @work(exclusive=True, group="like")
-    async def action_like(self) -> None:
-        """Browse what sounds most like the clip on the screen, once that is known; else have it worked out."""
-        desk = self.desk
-        if desk is None or desk.now is None:
+    def _notify(self, message: str) -> None:
+        if self.current_view is not None:
+            self.current_view.notice.show(message)
+
+    def _warn(self, warning: str) -> None:
+        if self.current_view is not None:
+            self.current_view.notice.warn(warning)
+
+    # -- similar clips and clusters
+
+    @work(exclusive=True, group="similar")
+    async def action_similar(self) -> None:
+        """Browse the clips most similar to the one on the screen; index the clips first where they are not."""
+        view = self.current_view
+        if view is None or view.current is None:
             return
-        clip, project, comparer = desk.now.clip, self.services.project, self.services.comparer
+        clip, project, comparer = view.current.clip, self.services.project, self.services.comparer
 
-        def find(store: Store) -> tuple[search.Like | None, int]:
-            source = search.source_of(project, store)
-            return search.like(project, store, source, clip, _MOST_ALIKE), search.waiting(project, store, source)
+        def find(store: Store) -> tuple[search.SimilarClips | None, int]:
+            source = search.feature_source(project, store)
+            similar = search.similar_clips(project, store, source, clip, _MAX_SIMILAR)
+            return similar, search.count_unindexed(project, store, source)
 
         try:
-            like, waiting = await self.services.reader.do(find)
+            similar, unindexed = await self.services.reader.do(find)
         except LabeltoolError as error:
-            desk.notice.warn(str(error))
+            view.notice.warn(str(error))
             return
-        comparer.start(waiting)
-        if self.desk is not desk or desk.now is None or desk.now.clip.id != clip.id:
-            return  # the person has gone on: no key must find another clip than the one it was meant for
-        if like is not None:
-            await self.action_work(BROWSE.name)
-            if isinstance(self.desk, BrowseScreen):
-                self.desk.show_like(like)
+        comparer.start(unindexed)
+        if self.current_view is not view or view.current is None or view.current.clip.id != clip.id:
+            return  # another clip is on the screen by now: the next key must not meet a list instead of it
+        if similar is not None:
+            await self.action_view(BROWSE.name)
+            if isinstance(self.current_view, BrowseScreen):
+                self.current_view.show_similar(similar)
         elif comparer.busy:
-            desk.notice.tell(f"{waiting:,} clips are being compared by how they sound; go on, and L again when told")
+            view.notice.show(f"comparing {unindexed:,} clips first; go on, and press L again when it is done")
         else:
-            desk.notice.warn("this clip cannot be compared: can its file be read?")
+            view.notice.warn("no similar clips: the file of this clip cannot be read")
 
-    def on_compared(self, message: Compared) -> None:
-        """Tell how far comparing clips is, that they were compared or put into groups, or why not."""
-        comparison, desk = message.comparison, self.desk
+    def on_similarity_changed(self, message: SimilarityChanged) -> None:
+        """Show the progress, the result or the failure of indexing or clustering."""
+        comparison, view = message.comparison, self.current_view
         if comparison.groups is not None:
             self.services.state.groups = comparison.groups
-        if isinstance(desk, ClustersScreen):
-            desk.compared(comparison)
-        elif desk is None or not comparison.over:
+        if isinstance(view, ClustersScreen):
+            view.update_progress(comparison)
+        elif not comparison.over:
             return
         elif comparison.failure:
-            desk.notice.warn(comparison.failure)
+            self._warn(comparison.failure)
         elif comparison.groups is not None:
-            desk.notice.tell(f"{len(comparison.groups.clips):,} groups of clips that sound alike: C shows them")
+            self._notify(f"{len(comparison.groups.clips):,} clusters of similar clips: C shows them")
         else:
-            desk.notice.tell(f"{comparison.added:,} clips were compared: L shows the like of the one on the screen")
+            self._notify(f"{comparison.added:,} clips compared: L shows the clips similar to this one")
 
-    def action_mapping(self) -> None:
-        """Show which of a borrowed ear's classes suggest which label."""
+    # -- class mapping
+
+    def action_class_mapping(self) -> None:
+        """Show which classes of a pretrained model suggest which label."""
         try:
-            ear = ear_of(self.services.project)
-            screen = None if ear is None else MappingScreen(self.services, ear)
+            pretrained = mapped_model(self.services.project)
+            screen = None if pretrained is None else ClassMappingScreen(self.services, pretrained)
         except LabeltoolError as error:
-            if self.desk is not None:
-                self.desk.notice.warn(str(error))
+            self._warn(str(error))
             return
         if screen is not None:
-            self.push_screen(screen, self._mapped)
-        elif self.desk is not None:
-            self.desk.notice.tell("no borrowed network here has classes: `labeltool model fetch yamnet`")
+            self.push_screen(screen, self._suggest_by_mapping)
+        else:
+            self._notify("no pretrained model with classes: `labeltool model fetch yamnet`")
 
-    def _mapped(self, changed: bool | None) -> None:
-        if not changed:
-            return
-        if self.desk is not None:
-            self.desk.notice.tell("the mapping was changed: what the ear suggests follows, behind the screen")
-        self._suggest_anew()
+    def _suggest_by_mapping(self, changed: bool | None) -> None:
+        if changed:
+            self._notify("class mapping changed: new suggestions follow in the background")
+            self._start_suggester()
 
-    def _suggest_anew(self) -> None:
+    def _start_suggester(self) -> None:
         if not self.services.suggester.start():
-            self.set_timer(_AGAIN_S, self._suggest_anew)
+            self.set_timer(_RETRY_S, self._start_suggester)
 
-    def on_agreed(self, message: Agreed) -> None:
-        """Show how an ear's classes agree with the answers."""
+    def on_agreement_measured(self, message: AgreementMeasured) -> None:
+        """Show how a pretrained model's classes agree with the labels."""
         for screen in self.screen_stack:
-            if isinstance(screen, MappingScreen):
-                screen.agreed(message.agreement)
+            if isinstance(screen, ClassMappingScreen):
+                screen.show_agreement(message.agreement)
 
-    async def action_whole_recording(self) -> None:
+    # -- regions
+
+    async def action_regions(self) -> None:
         """Open the recording of the clip on the screen, at that clip."""
-        desk = self.desk
-        if desk is None or desk.now is None:
+        view = self.current_view
+        if view is None or view.current is None:
             return
-        clip = desk.now.clip
+        clip = view.current.clip
         try:
             recording = await self.services.reader.do(lambda store: recordings.recording(store, clip.recording_id))
         except LabeltoolError as error:
-            desk.notice.warn(str(error))
+            view.notice.warn(str(error))
             return
-        await self._open(recording, Mark(clip.start_s, clip.end_s))
+        await self._open_regions(recording, Region(clip.start_s, clip.end_s))
 
-    async def _open(self, recording: StoredRecording, at: Mark | None = None) -> None:
-        self._came_from = self.current_mode
-        await self.switch_mode(SPANS.name)
-        assert isinstance(self.desk, SpansScreen)
-        self.desk.open(recording, at)
+    async def _open_regions(self, recording: StoredRecording, region: Region | None = None) -> None:
+        self._previous_view = self.current_mode
+        await self.switch_mode(REGIONS.name)
+        assert isinstance(self.current_view, RegionsScreen)
+        self.current_view.open(recording, region)
 
-    async def action_return(self) -> None:
-        """Go back to the way to work from which a whole recording was opened."""
-        await self.action_work(self._came_from)
+    async def action_close_regions(self) -> None:
+        """Go back to the view from which the recording was opened."""
+        await self.action_view(self._previous_view)
 
-    async def action_stopwatch(self) -> None:
-        """Show how fast it goes."""
+    # -- statistics
+
+    async def action_statistics(self) -> None:
+        """Show the annotation speed and how often suggestions were right."""
         project, session = self.services.project, self.services.session
 
-        def measure(store: Store) -> tuple[pace.Pace, pace.Pace]:
-            sitting = pace.measure(store, annotator=session.annotator, since=session.began_after)
-            return sitting, pace.measure(store, annotator=session.annotator)
+        def measure(store: Store) -> tuple[AnnotationStatistics, AnnotationStatistics]:
+            of_session = speed.annotation_statistics(store, annotator=session.annotator, since=session.start_row_id)
+            return of_session, speed.annotation_statistics(store, annotator=session.annotator)
 
         try:
-            sitting, ever = await self.services.reader.do(measure)
+            of_session, total = await self.services.reader.do(measure)
         except LabeltoolError as error:
-            if self.desk is not None:
-                self.desk.notice.warn(str(error))
+            self._warn(str(error))
             return
-        self.push_screen(Stopwatch(sitting, ever, pace.labels_saved(project.cache)))
+        self.push_screen(StatisticsScreen(of_session, total, speed.labels_saved(project.cache)))
 
-    def action_leave(self) -> None:
-        """Close the room."""
-        self.exit()
+    # -- prefetched clips
 
-    def on_delivered(self, message: Delivered) -> None:
-        """Hand on what the preparer made."""
-        delivery = message.delivery
+    def on_prefetched(self, message: Prefetched) -> None:
+        """Pass on what was read to the state and the view."""
+        delivery, state = message.delivery, self.services.state
         if delivery.model is not None:
-            self.services.state.model = delivery.model
+            state.model = delivery.model
             self._train_if_due(delivery.model.pending)
-            self._suggest_if_due(delivery.model.unheard)
-        desk = self.desk
-        if desk is None:
+            self._suggest_if_due(delivery.model.pending_suggest)
+        view = self.current_view
+        if view is None:
             return
-        if delivery.counts is not None and (desk.is_up_to_date(delivery) or not self.services.state.clips):
-            first = not self.services.state.used
-            self.services.state.count(delivery.counts)
+        if delivery.counts is not None and (view.is_up_to_date(delivery) or not state.clips):
+            first = not state.label_counts
+            state.set_counts(delivery.counts)
             if first:
-                desk.labels_came()
-        desk.take_delivery(delivery)
+                view.update_choices()
+        view.receive(delivery)
         if delivery.model is not None or delivery.counts is not None:
-            desk.header.refresh()
+            view.header.refresh()
 
     # -- the model
 
     def action_train(self) -> None:
         """Train now."""
-        begun = self._train()
-        if self.desk is not None:
-            self.desk.notice.tell("training has begun; go on labelling" if begun else "a training is under way already")
+        self._notify("training started; go on labelling" if self._train() else "a training is running already")
 
     def _train_if_due(self, pending: int) -> None:
-        after = self.services.project.settings.retrain_after
-        # Only someone who answers here sets it off: opening the room on old answers does not.
-        asked = self.services.session.answers and self.services.state.tells_apart
-        if asked and 0 < after <= pending - self._pending_at_failure:
+        after = self.services.project.settings.learning.retrain_after
+        # Only labels of this session start a training: opening the app on older labels does not.
+        wanted = self.services.session.clips_done and self.services.state.has_two_classes
+        if wanted and 0 < after <= pending - self._pending_at_failure:
             self._train()
 
-    def _suggest_if_due(self, unheard: int) -> None:
-        due = unheard - self._unheard_at_failure >= HANDFUL
-        # A training that is under way lets the ear suggest at its end.
-        if self.services.session.answers and due and not self.services.learner.busy:
+    def _suggest_if_due(self, pending: int) -> None:
+        due = pending - self._pending_suggest_at_failure >= SUGGEST_AFTER
+        # A training that runs makes new suggestions at its end.
+        if self.services.session.clips_done and due and not self.services.trainer.busy:
             self.services.suggester.start()
 
     def _train(self) -> bool:
-        if not self.services.learner.start():
+        if not self.services.trainer.start():
             return False
-        self._show_training(Training())
+        self._show_training(TrainingProgress())
         return True
 
-    def _show_training(self, training: Training) -> None:
+    def _show_training(self, training: TrainingProgress) -> None:
         self.services.state.training = training
-        if self.desk is not None:
-            self.desk.header.refresh()
+        if self.current_view is not None:
+            self.current_view.header.refresh()
 
-    def on_trained(self, message: Trained) -> None:
-        """Show how the training goes; at its end let the screen take the new suggestions."""
+    def on_training_changed(self, message: TrainingChanged) -> None:
+        """Show the progress of the training; at its end load the new suggestions."""
         training = message.training
         self._show_training(training)
         if training.failure:
-            # Not again at once: after as many further answers.
+            # The next try comes after as many further labels.
             model = self.services.state.model
             self._pending_at_failure = model.pending if model else 0
-            if self.desk is not None:
-                self.desk.notice.warn(training.failure)
+            self._warn(training.failure)
         elif training.model is not None:
-            self._pending_at_failure = self._unheard_at_failure = 0
-            if self.desk is not None:
-                self.desk.notice.tell(f"model {training.model} has learnt; its suggestions begin with the next clip")
-                self.desk.look_again()
+            self._pending_at_failure = self._pending_suggest_at_failure = 0
+            self._notify(f"model {training.model} is trained; its suggestions start with the next clip")
+            self._reload_view()
 
-    def on_suggested(self, message: Suggested) -> None:
-        """Let the screen take an ear's new suggestions; nobody waited for them, so nothing is said if all went well."""
+    def on_suggestions_changed(self, message: SuggestionsChanged) -> None:
+        """Load the new suggestions of a pretrained model, without a notice: the user did not ask for them."""
         model = self.services.state.model
+        pending = model.pending_suggest if model else 0
         if message.training.failure:
-            self._unheard_at_failure = model.unheard if model else 0
-            if self.desk is not None:
-                self.desk.notice.warn(message.training.failure)
+            self._pending_suggest_at_failure = pending
+            self._warn(message.training.failure)
         elif message.training.model is not None:
-            # Where no ear could suggest, not again at once either: after as many further answers.
-            self._unheard_at_failure = 0 if message.training.model else model.unheard if model else 0
-            if self.desk is not None:
-                self.desk.look_again()
+            # Where no pretrained model could suggest, the next try comes after as many further labels too.
+            self._pending_suggest_at_failure = 0 if message.training.model else pending
+            self._reload_view()
 
-    def _pass_on(self, message: Message) -> None:
-        """Bring a thread's message to the app."""
+    def _reload_view(self) -> None:
+        if self.current_view is not None:
+            self.current_view.reload()
+
+    def _post_from_thread(self, message: Message) -> None:
         loop = self._loop
         if loop is None or loop.is_closed():
             return

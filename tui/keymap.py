@@ -13,14 +13,29 @@ from textual.keys import Keys, key_to_character
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.settings import SETTINGS_FILE
-from labeltool.tui.keys import WAYS, Key, Way
+from labeltool.tui.keys import VIEWS, Key, View
 
 Keymap = Mapping[str, tuple[str, ...]]
 """Action names to Textual's names of the keys that run them."""
 
-# Terminals send the first three as Enter and Tab; the last one is Textual's own, which leaves.
-_NEVER_OURS = {"return", "ctrl+m", "ctrl+i", "ctrl+q"}
-_NAMED = {key.value for key in Keys if re.fullmatch(r"[\w+]+", key.value)} - _NEVER_OURS
+RENAMED_ACTIONS: Mapping[str, str] = {
+    **{f"take_{digit}": f"label_{digit}" for digit in range(1, 10)},
+    **{"take_first": "accept_first", "find": "find_label", "also": "add_label", "absent": "reject_label"},
+    **{"drop": "cancel", "ask": "label", "sweep": "batch_review", "like": "similar", "whole": "regions"},  # former name
+    **{"mapping": "class_mapping", "stopwatch": "statistics", "leave": "quit", "strike": "reject"},  # former name
+    **{"listen_through": "play_all", "label_before": "previous_label", "next_group": "next_cluster"},
+    **{"group_before": "previous_cluster", "regroup": "recluster", "filter_text": "filter_file"},
+    **{"filter_said": "filter_transcript", "filter_answered": "filter_labelled", "filter_nothing": "show_all"},
+    **{"mark_in": "set_start", "mark_out": "set_end", "to_in": "go_to_start", "to_out": "go_to_end"},
+    **{"band": "frequency_range", "no_band": "no_frequency_range", "following": "next_region"},
+    **{"previous": "previous_region", "window_on": "window_forward"},
+    **{"beginning": "recording_start", "ending": "recording_end"},
+}
+"""Former action names, still accepted in `[keys]`, to those of today."""
+
+# Terminals send the first three as Enter and Tab; Textual quits on the last one.
+_RESERVED = {"return", "ctrl+m", "ctrl+i", "ctrl+q"}
+_KEY_NAMES = {key.value for key in Keys if re.fullmatch(r"[\w+]+", key.value)} - _RESERVED
 _SHOWN = {
     **{"enter": "Enter", "space": "Space", "escape": "Esc", "tab": "Tab", "shift+tab": "⇧Tab", "delete": "Del"},
     **{"left": "←", "right": "→", "up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn"},
@@ -29,59 +44,64 @@ _SHOWN = {
 
 
 def read(project: Project) -> Keymap:
-    """Return what the project's settings say of the keys.
+    """Return the keys that the project's settings change.
 
     Raises
     ------
     LabeltoolError
-        When they name an action or a key that there is not, or give two actions of one way to work the same key.
+        When an action or a key does not exist, or two actions of one view are on the same key.
     """
     file = project.directory / SETTINGS_FILE
-    actions = {key.name for way in WAYS for key in way.keys}
+    actions = {key.name for view in VIEWS for key in view.keys}
     keymap: dict[str, tuple[str, ...]] = {}
-    for action, told in project.settings.keys.items():
+    for name, keys in project.settings.keys.items():
+        action = RENAMED_ACTIONS.get(name, name)
         if action not in actions:
             raise LabeltoolError(
-                f"[keys] names no action of the room: {action!r}", file=file, remedy=f"there are {_listed(actions)}"
+                f"[keys] names an unknown action: {name!r}",
+                file=file,
+                remedy=f"the actions are {', '.join(sorted(actions))}",
             )
-        keymap[action] = tuple(_named(key, action, file) for key in told)
-    for way in WAYS:
-        _check_that_none_is_shared(remapped(way, keymap), file)
+        if action in keymap:
+            raise LabeltoolError(f"[keys] names {action} twice, once as {name}", file=file, remedy="keep one of them")
+        keymap[action] = tuple(_textual_name(key, action, file) for key in keys)
+    for view in VIEWS:
+        _refuse_shared_keys(remapped(view, keymap), file)
     return keymap
 
 
-def remapped(way: Way, keymap: Keymap) -> Way:
-    """Return a way to work with other keys, in its bindings, its help and its hints."""
-    keys = [replace(key, keys=",".join(keymap[key.name])) if key.name in keymap else key for key in way.keys]
+def remapped(view: View, keymap: Keymap) -> View:
+    """Return a view with other keys, in its bindings, its help and its hints."""
+    keys = [replace(key, keys=",".join(keymap[key.name])) if key.name in keymap else key for key in view.keys]
     for place, key in enumerate(keys):
-        spoken_for = _spoken_for(keys, place)
-        if key.shown and any(other.name in keymap for other in spoken_for):
-            keys[place] = replace(key, shown=" ".join(_shown(other.keys.split(",")[0]) for other in spoken_for))
-    return replace(way, keys=tuple(keys))
+        on_one_line = _on_one_line(keys, place)
+        if key.shown and any(other.name in keymap for other in on_one_line):
+            keys[place] = replace(key, shown=" ".join(_shown(other.keys.split(",")[0]) for other in on_one_line))
+    return replace(view, keys=tuple(keys))
 
 
-def _spoken_for(keys: list[Key], place: int) -> list[Key]:
-    """Return the key and those after it that have no line of help of their own."""
+def _on_one_line(keys: list[Key], place: int) -> list[Key]:
+    """Return the key and those after it that have no help line of their own."""
     after = place + 1
     while after < len(keys) and not keys[after].shown:
         after += 1
     return keys[place:after]
 
 
-def _named(told: str, action: str, file: Path) -> str:
-    """Return Textual's name for a key."""
-    if told.lower() in _NAMED or re.fullmatch(r"alt\+[a-z0-9]", told):
-        return told.lower()
-    # Unicode's names too, as far as a keyboard goes: "banana" is rather a slip.
-    character = told if len(told) == 1 else key_to_character(told)
-    if character is None or not character.isprintable() or (len(told) > 1 and not character.isascii()):
+def _textual_name(key: str, action: str, file: Path) -> str:
+    """Return Textual's name for a key of the settings."""
+    if key.lower() in _KEY_NAMES or re.fullmatch(r"alt\+[a-z0-9]", key):
+        return key.lower()
+    # Unicode's names are accepted for ASCII characters only: "banana" is a slip.
+    character = key if len(key) == 1 else key_to_character(key)
+    if character is None or not character.isprintable() or (len(key) > 1 and not character.isascii()):
         raise LabeltoolError(
-            f"[keys] {action}: the room knows no key {told!r}",
+            f"[keys] {action}: unknown key {key!r}",
             file=file,
             remedy="a character as it is typed, or a name such as enter, space, left, f5, ctrl+z",
         )
     if character == ",":
-        return "comma"  # in Textual's lists it parts two keys
+        return "comma"  # Textual separates keys by commas
     return next(iter(Binding.make_bindings([Binding(character, "")]))).key
 
 
@@ -89,18 +109,14 @@ def _shown(key: str) -> str:
     return _SHOWN.get(key) or key_to_character(key) or key
 
 
-def _check_that_none_is_shared(way: Way, file: Path) -> None:
-    taken: dict[str, str] = {}
-    for key in way.keys:
+def _refuse_shared_keys(view: View, file: Path) -> None:
+    action_of: dict[str, str] = {}
+    for key in view.keys:
         for name in key.keys.split(","):
-            other = taken.setdefault(name, key.name)
+            other = action_of.setdefault(name, key.name)
             if other != key.name:
                 raise LabeltoolError(
-                    f"[keys] {other} and {key.name} are both on {_shown(name)} in {way.name}",
+                    f"[keys] {other} and {key.name} are both on {_shown(name)} in {view.title}",
                     file=file,
                     remedy="give one of them another key",
                 )
-
-
-def _listed(actions: set[str]) -> str:
-    return ", ".join(sorted(actions))

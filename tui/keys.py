@@ -1,4 +1,4 @@
-"""The room's keys: tables, one a way to work, that the bindings, the help and the line of hints are made from."""
+"""The keys of each view, as tables: the bindings, the help page and the key hints are made from them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from textual.binding import Binding, BindingType
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key.
+    """A key and its action.
 
     Attributes
     ----------
     name
-        What the settings call it.
+        The action's name in `[keys]` of the settings.
     keys
-        Textual's names, several parted by commas.
+        Textual's names of the keys, separated by commas.
     action
-        The action it runs.
+        The Textual action.
     group
-        The heading of the help it stands under.
+        The heading on the help page.
     shown
-        How the help names the key; "" where another line speaks for it.
-    tells
-        Its line of help.
+        The key on the help page; "" where the line of another key includes it.
+    description
+        The line on the help page and in the command palette.
     hint
-        A word for the line at the bottom; "" keeps it out of there.
+        The word in the key hints at the bottom; "" where there is none.
     """
 
     name: str
@@ -34,312 +34,327 @@ class Key:
     action: str
     group: str
     shown: str
-    tells: str
+    description: str
     hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """A way to work: its name, what it is for, and its own keys beside those that every way has."""
+class View:
+    """A view of the app.
+
+    Attributes
+    ----------
+    name, title
+        In the code, and on the screen.
+    keys
+        All keys that work in it.
+    hints
+        Names of the keys that the hints show, in the order in which they get space.
+    """
 
     name: str
     title: str
-    tells: str
     keys: tuple[Key, ...]
     hints: tuple[str, ...]
 
     def bindings(self) -> list[BindingType]:
-        """Return the table as Textual bindings."""
-        return [Binding(key.keys, key.action, key.tells, show=False, id=key.name) for key in self.keys]
+        """Return the keys as Textual bindings."""
+        return [Binding(key.keys, key.action, key.description, show=False, id=key.name) for key in self.keys]
 
     def groups(self) -> dict[str, list[Key]]:
-        """Return the keys that have a line of help, by group."""
+        """Return the keys that have a line on the help page, by group."""
         grouped: dict[str, list[Key]] = {}
         for key in self.keys:
             if key.shown:
                 grouped.setdefault(key.group, []).append(key)
         return grouped
 
-    def hinted(self) -> list[Key]:
-        """Return the keys of the line at the bottom, in the order they are given room."""
+    def hint_keys(self) -> list[Key]:
+        """Return the keys of the hints, in the order in which they get space."""
         named = {key.name: key for key in self.keys}
         return [named[name] for name in self.hints]
 
 
-_ANSWER = (
+_LABELLING = (
     *(
         Key(
-            f"take_{digit}",
+            f"label_{digit}",
             str(digit),
-            f"take({digit})",
-            "Answer",
+            f"label({digit})",
+            "Label",
             "1-9" if digit == 1 else "",
-            "take the label with that digit",
-            "take",
+            "label with the n-th suggestion" if digit == 1 else f"label with suggestion {digit}",
+            "label",
         )
         for digit in range(1, 10)
     ),
-    Key("find", "slash", "find", "Answer", "/", "find a label, or make one", "find"),
-    Key("none_of_these", "n", "none_of_these", "Answer", "n", "none of the labels is heard", "none"),
-    Key("unsure", "x", "cannot_tell", "Answer", "x", "unsure: it cannot be told", "unsure"),
-    Key("bad_audio", "b", "bad_audio", "Answer", "b", "bad audio: do not ask again", "bad"),
-    Key("also", "m", "also", "Answer", "m", "then a label: it is that too; stay", "also"),
-    Key("absent", "a", "absent", "Answer", "a", "then a label: it is not that; stay", "not"),
-    Key("note", "N", "note", "Answer", "N", "write a note on the clip", "note"),
-    Key("undo", "u", "undo", "Answer", "u", "take the last answer back", "undo"),
-    Key("redo", "U", "redo", "Answer", "U", "say again what was taken back last", "redo"),
-    Key("drop", "escape", "drop", "Answer", "Esc", "forget m or a; put a warning away"),
+    Key("find_label", "slash", "find_label", "Label", "/", "find a label, or make a new one", "find"),
+    Key("none_of_these", "n", "none_of_these", "Label", "n", "none of the labels", "none"),
+    Key("unsure", "x", "unsure", "Label", "x", "unsure", "unsure"),
+    Key("bad_audio", "b", "bad_audio", "Label", "b", "bad audio: never show this clip again", "bad"),
+    Key("add_label", "m", "add_label", "Label", "m", "then a label: add it; stay on the clip", "add label"),
+    Key("reject_label", "a", "reject_label", "Label", "a", "then a label: it is absent; stay", "reject label"),
+    Key("note", "N", "note", "Label", "N", "write a note on the clip", "note"),
+    Key("undo", "u", "undo", "Label", "u", "undo the last action", "undo"),
+    Key("redo", "U", "redo", "Label", "U", "redo what was undone last", "redo"),
+    Key("cancel", "escape", "cancel", "Label", "Esc", "cancel m or a; dismiss a warning"),
 )
 
-_LISTEN = (
-    Key("play", "space", "toggle_play", "Listen", "Space", "play or pause", "play"),
-    Key("replay", "r", "replay", "Listen", "r", "play from the beginning", "replay"),
-    Key("loop", "l", "loop", "Listen", "l", "loop, without a gap", "loop"),
-    Key("back", "left", "seek(-1)", "Listen", "← →", "back and forward"),
-    Key("forward", "right", "seek(1)", "Listen", "", ""),
-    Key("slower", "left_square_bracket", "faster(-1)", "Listen", "[ ]", "slower and faster, 0.5 to 2"),
-    Key("faster", "right_square_bracket", "faster(1)", "Listen", "", ""),
-    Key("quieter", "minus", "louder(-1)", "Listen", "- +", "quieter and louder, by 3 dB"),
-    Key("louder", "plus,equals_sign", "louder(1)", "Listen", "", ""),
-    Key("autoplay", "p", "autoplay", "Listen", "p", "play each clip as it appears, or not"),
-    Key("contrast", "c", "contrast", "Look", "c", "contrast of the picture", "contrast"),
-    Key("darker", "comma", "brighten(-1)", "Look", ", .", "darker and brighter: faint events show"),
-    Key("brighter", "full_stop", "brighten(1)", "Look", "", ""),
-    Key("theme", "T", "app.theme", "Look", "T", "dark or light"),
+_ACCEPT_FIRST = Key("accept_first", "enter", "label(1)", "Label", "Enter", "accept the first suggestion", "accept")
+
+_PLAYBACK = (
+    Key("play", "space", "toggle_play", "Playback", "Space", "play or pause", "play"),
+    Key("replay", "r", "replay", "Playback", "r", "play from the start", "replay"),
+    Key("loop", "l", "loop", "Playback", "l", "loop without a gap", "loop"),
+    Key("back", "left", "seek(-1)", "Playback", "← →", "back and forward"),
+    Key("forward", "right", "seek(1)", "Playback", "", ""),
+    Key("slower", "left_square_bracket", "faster(-1)", "Playback", "[ ]", "slower and faster, 0.5 to 2"),
+    Key("faster", "right_square_bracket", "faster(1)", "Playback", "", ""),
+    Key("quieter", "minus", "louder(-1)", "Playback", "- +", "quieter and louder, by 3 dB"),
+    Key("louder", "plus,equals_sign", "louder(1)", "Playback", "", ""),
+    Key("autoplay", "p", "autoplay", "Playback", "p", "play each clip when it appears: on, off"),
 )
 
-_ROOM = (
-    Key("ask", "A", "app.work('ask')", "Room", "A", "ask: the clip that teaches most", "ask"),
-    Key("sweep", "S", "app.work('sweep')", "Room", "S", "sweep: pages of what the model is surest of", "sweep"),
+_DISPLAY = (
+    Key("contrast", "c", "contrast", "Display", "c", "contrast of the spectrogram", "contrast"),
+    Key("darker", "comma", "brighten(-1)", "Display", ", .", "darker and brighter, for faint sounds"),
+    Key("brighter", "full_stop", "brighten(1)", "Display", "", ""),
+    Key("theme", "T", "app.theme", "Display", "T", "dark or light theme"),
+)
+
+_APP = (
+    Key("label", "A", "app.view('label')", "App", "A", "Label: the most informative unlabelled clip", "Label"),
     Key(
-        "clusters",
-        "C",
-        "app.work('clusters')",
-        "Room",
-        "C",
-        "clusters: what sounds alike, labelled at once",
-        "clusters",
+        "batch_review",
+        "S",
+        "app.view('batch_review')",
+        "App",
+        "S",
+        "Batch review: a page of clips predicted as one label",
+        "Batch review",
     ),
-    Key("review", "R", "app.work('review')", "Room", "R", "review: verdicts that look wrong", "review"),
-    Key("browse", "B", "app.work('browse')", "Room", "B", "browse: every clip, to filter and search", "browse"),
-    Key("like", "L", "app.like", "Room", "L", "the like of this clip: what sounds most as it does", "like"),
-    Key("whole", "w", "app.whole_recording", "Room", "w", "the whole recording, to mark spans in", "whole"),
-    Key("mapping", "M", "app.mapping", "Room", "M", "mapping: which of an ear's classes suggest which label"),
-    Key("train", "t", "app.train", "Room", "t", "train a model now, behind the screen", "train"),
-    Key("stopwatch", "P", "app.stopwatch", "Room", "P", "the stopwatch: how fast, how often right"),
-    Key("commands", "colon,ctrl+p", "commands", "Room", ":", "find any of these by its name"),
-    Key("help", "question_mark,f1", "help", "Room", "?", "this page", "keys"),
-    Key("leave", "q,ctrl+c", "app.leave", "Room", "q", "leave; every answer is on the disk already", "leave"),
-)
-
-ASK = Way(
-    "ask",
-    "Ask",
-    "The clip that teaches most is played and shown; one key answers it.",
-    (
-        Key("take_first", "enter", "take(1)", "Answer", "Enter", "take the first label shown", "first"),
-        *_ANSWER,
-        Key("skip", "s", "skip", "Answer", "s", "skip, ask at the end; after m, a: go on", "skip"),
-        *_LISTEN,
-        *_ROOM,
-    ),
-    (
-        *("take_first", "take_1", "find", "none_of_these", "unsure", "bad_audio", "skip", "undo", "help", "play"),
-        *("leave", "like", "also", "absent", "replay", "loop", "contrast", "train", "note"),
-    ),
+    Key("clusters", "C", "app.view('clusters')", "App", "C", "Clusters: similar unlabelled clips", "Clusters"),
+    Key("review", "R", "app.view('review')", "App", "R", "Review: suspicious labels", "Review"),
+    Key("browse", "B", "app.view('browse')", "App", "B", "Browse: every clip, with filters", "Browse"),
+    Key("similar", "L", "app.similar", "App", "L", "Similar: the clips most similar to this one", "Similar"),
+    Key("regions", "w", "app.regions", "App", "w", "Regions: label regions of the whole recording", "Regions"),
+    Key("class_mapping", "M", "app.class_mapping", "App", "M", "Class mapping: classes of a pretrained model"),
+    Key("train", "t", "app.train", "App", "t", "train a model now, in the background", "train"),
+    Key("statistics", "P", "app.statistics", "App", "P", "statistics: annotation speed, accepted suggestions"),
+    Key("commands", "colon,ctrl+p", "commands", "App", ":", "find an action by its name"),
+    Key("help", "question_mark,f1", "help", "App", "?", "this page", "keys"),
+    Key("quit", "q,ctrl+c", "app.quit", "App", "q", "quit; every label is on the disk already", "quit"),
 )
 
 _LIST = (
-    Key("up", "up", "move(-1)", "List", "↑ ↓", "the clip above, the clip below", "clip"),
+    Key("up", "up", "move(-1)", "List", "↑ ↓", "previous clip, next clip", "clip"),
     Key("down", "down", "move(1)", "List", "", ""),
-    Key("page_up", "pageup", "page(-1)", "List", "PgUp PgDn", "a page up, a page down"),
+    Key("page_up", "pageup", "page(-1)", "List", "PgUp PgDn", "page up, page down"),
     Key("page_down", "pagedown", "page(1)", "List", "", ""),
-    Key("first", "home", "end(False)", "List", "Home End", "the first clip, the last"),
+    Key("first", "home", "end(False)", "List", "Home End", "first clip, last clip"),
     Key("last", "end", "end(True)", "List", "", ""),
 )
 
-SWEEP = Way(
-    "sweep",
-    "Sweep",
-    "A page of clips the model holds for one label: strike out the wrong ones, accept the rest with one key.",
+LABEL = View(
+    "label",
+    "Label",
     (
-        Key("strike", "x", "strike", "Sweep", "x", "strike the clip out, or take that back", "strike"),
-        Key("accept", "enter", "accept", "Sweep", "Enter", "accept the page; what is struck out is not it", "accept"),
-        Key("listen_through", "g", "listen_through", "Sweep", "g", "play one clip after the other", "play all"),
-        Key("next_label", "tab", "label(1)", "Sweep", "Tab ⇧Tab", "the next label, the one before", "label"),
-        Key("label_before", "shift+tab", "label(-1)", "Sweep", "", ""),
-        Key("choose_label", "F", "choose_label", "Sweep", "F", "find the label to sweep"),
-        *_LIST,
-        # x strikes out here.
-        *(replace(key, keys="X", shown="X") if key.name == "unsure" else key for key in _ANSWER),
-        *_LISTEN,
-        *_ROOM,
+        _ACCEPT_FIRST,
+        *_LABELLING,
+        Key("skip", "s", "skip", "Label", "s", "skip: show it again at the end; after m, a: next clip", "skip"),
+        *_PLAYBACK,
+        *_DISPLAY,
+        *_APP,
     ),
     (
-        *("accept", "strike", "up", "listen_through", "next_label", "undo", "help", "take_1", "play", "ask"),
-        *("find", "leave", "like", "review", "browse", "loop", "contrast", "train"),
+        *("accept_first", "label_1", "find_label", "none_of_these", "unsure", "bad_audio", "skip", "undo", "help"),
+        *("play", "quit", "similar", "add_label", "reject_label", "replay", "loop", "contrast", "train", "note"),
     ),
 )
 
-_AT_ONCE = {
-    "take_1": "that label for all not struck out",
-    "find": "find a label for them, or make one",
-    "none_of_these": "none of the labels is heard in them",
-    "unsure": "unsure of this clip: it cannot be told",
-    "also": "then a label: this clip is that too; stay",
-    "absent": "then a label: this clip is not that; stay",
+# In these views x rejects a clip.
+_UNSURE_ON_SHIFT = {"unsure": {"keys": "X", "shown": "X"}}
+
+BATCH_REVIEW = View(
+    "batch_review",
+    "Batch review",
+    (
+        Key("reject", "x", "reject", "Batch review", "x", "reject the clip, or accept it again", "reject"),
+        Key("accept", "enter", "accept", "Batch review", "Enter", "accept the page; rejected clips: absent", "accept"),
+        Key("play_all", "g", "play_all", "Batch review", "g", "play one clip after the other", "play all"),
+        Key(
+            "next_label", "tab", "next_label(1)", "Batch review", "Tab ⇧Tab", "next label, previous label", "next label"
+        ),
+        Key("previous_label", "shift+tab", "next_label(-1)", "Batch review", "", ""),
+        Key("choose_label", "F", "choose_label", "Batch review", "F", "find the label to review"),
+        *_LIST,
+        *(replace(key, **_UNSURE_ON_SHIFT.get(key.name, {})) for key in _LABELLING),
+        *_PLAYBACK,
+        *_DISPLAY,
+        *_APP,
+    ),
+    (
+        *("accept", "reject", "up", "play_all", "next_label", "undo", "help", "label_1", "play", "label"),
+        *("find_label", "quit", "similar", "review", "browse", "loop", "contrast", "train"),
+    ),
+)
+
+_WHOLE_CLUSTER = {
+    "label_1": "label all clips that are not rejected",
+    "find_label": "find a label for them, or make a new one",
+    "none_of_these": "none of the labels, for all of them",
+    "unsure": "unsure, for the selected clip",
+    "add_label": "then a label: add it to the selected clip",
+    "reject_label": "then a label: absent in the selected clip",
 }
 
-_LINES = {"up": "the line above, the line below", "first": "the first line, the last"}
-
-CLUSTERS = Way(
+CLUSTERS = View(
     "clusters",
     "Clusters",
-    "Open clips that sound alike, a group at a time: strike out what does not belong, label the rest with one key.",
     (
-        Key("strike", "x", "strike", "Clusters", "x", "strike the clip out, or take that back", "strike"),
-        Key(
-            "take_first",
-            "enter",
-            "take(1)",
-            "Clusters",
-            "Enter",
-            "the first label for all not struck out",
-            "first",
-        ),
-        Key("listen_through", "g", "listen_through", "Clusters", "g", "play one clip after the other", "play all"),
-        Key("next_group", "tab", "group(1)", "Clusters", "Tab ⇧Tab", "the next group, the one before", "group"),
-        Key("group_before", "shift+tab", "group(-1)", "Clusters", "", ""),
-        Key("regroup", "f", "regroup", "Clusters", "f", "form groups anew, of what is open now", "regroup"),
+        Key("reject", "x", "reject", "Clusters", "x", "reject the clip, or keep it after all", "reject"),
+        replace(_ACCEPT_FIRST, group="Clusters", description="label the clips with the first suggestion"),
+        Key("play_all", "g", "play_all", "Clusters", "g", "play one clip after the other", "play all"),
+        Key("next_cluster", "tab", "next_cluster(1)", "Clusters", "Tab ⇧Tab", "next cluster, previous cluster", "next"),
+        Key("previous_cluster", "shift+tab", "next_cluster(-1)", "Clusters", "", ""),
+        Key("recluster", "f", "recluster", "Clusters", "f", "cluster the unlabelled clips again", "recluster"),
         *_LIST,
-        # x strikes out here.
         *(
             replace(
                 key,
-                keys="X" if key.name == "unsure" else key.keys,
-                shown="X" if key.name == "unsure" else key.shown,
-                tells=_AT_ONCE.get(key.name, key.tells),
+                description=_WHOLE_CLUSTER.get(key.name, key.description),
+                **_UNSURE_ON_SHIFT.get(key.name, {}),
             )
-            for key in _ANSWER
+            for key in _LABELLING
         ),
-        *_LISTEN,
-        *_ROOM,
+        *_PLAYBACK,
+        *_DISPLAY,
+        *_APP,
     ),
     (
-        *("take_1", "take_first", "strike", "find", "up", "listen_through", "next_group", "undo", "help", "play"),
-        *("none_of_these", "ask", "leave", "regroup", "like", "sweep", "browse", "loop", "contrast", "train"),
+        *("label_1", "accept_first", "reject", "find_label", "up", "play_all", "next_cluster", "undo", "help", "play"),
+        *("none_of_these", "label", "quit", "recluster", "similar", "batch_review", "browse", "loop", "contrast"),
+        "train",
     ),
 )
 
-REVIEW = Way(
+REVIEW = View(
     "review",
     "Review",
-    "Verdicts that people disagree on or the model contradicts, the most suspicious first.",
     (
-        Key("keep", "k", "keep", "Review", "k", "the verdict was meant: keep it", "keep"),
-        Key("take_first", "enter", "take(1)", "Review", "Enter", "take the model's first label in its place", "first"),
+        Key("keep", "k", "keep", "Review", "k", "the label is right: keep it", "keep"),
+        replace(_ACCEPT_FIRST, group="Review", description="replace it by the first suggestion"),
         *_LIST,
-        *_ANSWER,
-        *_LISTEN,
-        *_ROOM,
+        *_LABELLING,
+        *_PLAYBACK,
+        *_DISPLAY,
+        *_APP,
     ),
     (
-        *("keep", "take_first", "take_1", "find", "up", "absent", "undo", "help", "play", "ask", "browse", "leave"),
-        *("like", "unsure", "note", "loop", "contrast", "train"),
+        *("keep", "accept_first", "label_1", "find_label", "up", "reject_label", "undo", "help", "play", "label"),
+        *("browse", "quit", "similar", "unsure", "note", "loop", "contrast", "train"),
     ),
 )
 
-BROWSE = Way(
+BROWSE = View(
     "browse",
     "Browse",
-    "Every clip there is, to look at, listen to and answer.",
     (
-        Key(
-            "filter_text", "f", "filter_text", "Browse", "f", "only clips whose file's path holds some letters", "file"
-        ),
-        Key("filter_label", "F", "filter_label", "Browse", "F", "only clips with a label", "label"),
-        Key("filter_said", "v", "filter_said", "Browse", "v", "only clips in which some words are said", "said"),
-        Key(
-            "filter_answered",
-            "o",
-            "filter_answered",
-            "Browse",
-            "o",
-            "only open clips, only answered ones, both",
-            "open",
-        ),
-        Key("filter_nothing", "0", "filter_nothing", "Browse", "0", "every clip again", "all"),
-        Key("take_first", "enter", "take(1)", "Browse", "Enter", "take the first label shown", "first"),
+        Key("filter_file", "f", "filter_file", "Browse", "f", "filter by file path", "file"),
+        Key("filter_label", "F", "filter_label", "Browse", "F", "filter by label", "by label"),
+        Key("filter_transcript", "v", "filter_transcript", "Browse", "v", "filter by transcript", "transcript"),
+        Key("filter_labelled", "o", "filter_labelled", "Browse", "o", "unlabelled, labelled, both", "unlabelled"),
+        Key("show_all", "0", "show_all", "Browse", "0", "show all clips", "all"),
+        replace(_ACCEPT_FIRST, group="Browse"),
         *_LIST,
-        *_ANSWER,
-        *_LISTEN,
-        *_ROOM,
+        *_LABELLING,
+        *_PLAYBACK,
+        *_DISPLAY,
+        *_APP,
     ),
     (
-        *("filter_text", "filter_label", "filter_answered", "filter_nothing", "up", "take_1", "find", "undo", "help"),
-        *("play", "like", "filter_said", "ask", "review", "leave", "note", "loop", "contrast", "train"),
-    ),
-)
-
-SPANS = Way(
-    "spans",
-    "Whole recording",
-    "A long recording, to scroll and zoom in; spans are marked and labelled in it.",
-    (
-        Key("mark_in", "i", "mark_in", "Mark", "i", "the span begins here", "in"),
-        Key("mark_out", "o", "mark_out", "Mark", "o", "the span ends here", "out"),
-        Key(
-            "nudge_left", "less_than_sign,shift+left", "nudge(-1)", "Mark", "< >", "by a column, with the end it is on"
-        ),
-        Key("nudge_right", "greater_than_sign,shift+right", "nudge(1)", "Mark", "", ""),
-        Key("to_in", "I", "to_end(False)", "Mark", "I O", "to the span's beginning, to its end"),
-        Key("to_out", "O", "to_end(True)", "Mark", "", ""),
-        Key("band", "f", "band", "Mark", "f", "a band: ↑ ↓ move its top, f again its bottom", "band"),
-        Key("no_band", "F", "no_band", "Mark", "F", "no band"),
-        Key("following", "tab", "jump(1)", "Mark", "Tab", "the next label or suggestion", "next"),
-        Key("previous", "shift+tab", "jump(-1)", "Mark", "⇧Tab", "the one before"),
-        Key("zoom_in", "up", "rise(1)", "Look", "↑ ↓", "zoom in and out", "zoom"),
-        Key("zoom_out", "down", "rise(-1)", "Look", "", ""),
-        Key("window_back", "pageup", "page(-1)", "Look", "PgUp PgDn", "a window back, a window on"),
-        Key("window_on", "pagedown", "page(1)", "Look", "", ""),
-        Key("beginning", "home", "end(False)", "Look", "Home End", "the recording's beginning, its end"),
-        Key("ending", "end", "end(True)", "Look", "", ""),
-        Key("take_first", "enter", "take(1)", "Answer", "Enter", "take the first label shown", "first"),
-        *(key for key in _ANSWER if key.name not in ("bad_audio", "drop")),
-        Key("drop", "escape", "drop", "Answer", "Esc", "forget what was begun, then the mark, then go back"),
-        Key("replay", "r", "replay", "Listen", "r", "play the marked span alone, or what is seen", "span"),
-        Key("loop", "l", "loop", "Listen", "l", "loop the marked span, or what is seen", "loop"),
-        Key("back", "left", "seek(-1)", "Listen", "← →", "back and forward"),
-        Key("forward", "right", "seek(1)", "Listen", "", ""),
-        *(key for key in _LISTEN if key.name not in ("replay", "loop", "back", "forward", "autoplay")),
-        Key("autoplay", "p", "autoplay", "Listen", "p", "play what Tab goes to, or not"),
-        Key("return", "w", "app.return", "Room", "w", "back to where you came from", "back"),
-        *(key for key in _ROOM if key.name not in ("whole", "like")),
-    ),
-    (
-        *("mark_in", "mark_out", "take_1", "find", "replay", "following", "zoom_in", "undo", "help", "play", "return"),
-        *("band", "loop", "absent", "leave", "note", "contrast", "train"),
+        *("filter_file", "filter_label", "filter_labelled", "show_all", "up", "label_1", "find_label", "undo", "help"),
+        *("play", "similar", "filter_transcript", "label", "review", "quit", "note", "loop", "contrast", "train"),
     ),
 )
 
-MAPPING = Way(
-    "mapping",
-    "Mapping",
-    "Which of a borrowed ear's classes suggest which label, beside how they agree with the answers so far.",
+REGIONS = View(
+    "regions",
+    "Regions",
     (
-        Key("add_class", "a", "add", "Mapping", "a", "add a class to the label", "add"),
-        Key("remove_class", "x,delete", "remove", "Mapping", "x", "take the class away", "remove"),
+        Key("set_start", "i", "set_start", "Region", "i", "the region starts here", "start"),
+        Key("set_end", "o", "set_end", "Region", "o", "the region ends here", "end"),
         Key(
-            "accept_proposal", "enter", "propose", "Mapping", "Enter", "accept what is proposed for the label", "accept"
+            "nudge_left",
+            "less_than_sign,shift+left",
+            "nudge(-1)",
+            "Region",
+            "< >",
+            "by one column, with the start or end in hand",
         ),
-        Key("accept_all", "P", "propose_all", "Mapping", "P", "accept what is proposed for all labels", "all"),
-        *(replace(key, tells=_LINES.get(key.name, key.tells), hint=key.hint and "line") for key in _LIST),
-        Key("close_mapping", "escape,q,M", "close", "Mapping", "Esc", "back; the ear suggests anew", "back"),
-        *(key for key in _LISTEN if key.name == "theme"),
-        *(key for key in _ROOM if key.name == "help"),
+        Key("nudge_right", "greater_than_sign,shift+right", "nudge(1)", "Region", "", ""),
+        Key("go_to_start", "I", "go_to_end(False)", "Region", "I O", "to the start of the region, to its end"),
+        Key("go_to_end", "O", "go_to_end(True)", "Region", "", ""),
+        Key(
+            "frequency_range",
+            "f",
+            "frequency_range",
+            "Region",
+            "f",
+            "frequency range: ↑ ↓ move its top, f again its bottom",
+            "frequencies",
+        ),
+        Key("no_frequency_range", "F", "no_frequency_range", "Region", "F", "no frequency range"),
+        Key("next_region", "tab", "jump(1)", "Region", "Tab", "next label or suggestion", "next"),
+        Key("previous_region", "shift+tab", "jump(-1)", "Region", "⇧Tab", "previous label or suggestion"),
+        Key("zoom_in", "up", "up(1)", "Display", "↑ ↓", "zoom in and out", "zoom"),
+        Key("zoom_out", "down", "up(-1)", "Display", "", ""),
+        Key("window_back", "pageup", "page(-1)", "Display", "PgUp PgDn", "one window back, one forward"),
+        Key("window_forward", "pagedown", "page(1)", "Display", "", ""),
+        Key("recording_start", "home", "end(False)", "Display", "Home End", "start of the recording, its end"),
+        Key("recording_end", "end", "end(True)", "Display", "", ""),
+        _ACCEPT_FIRST,
+        *(key for key in _LABELLING if key.name not in ("bad_audio", "cancel")),
+        Key("cancel", "escape", "cancel", "Label", "Esc", "cancel m or a, then the region, then go back"),
+        Key("replay", "r", "replay", "Playback", "r", "play the region, or what is in view", "replay"),
+        Key("loop", "l", "loop", "Playback", "l", "loop the region, or what is in view", "loop"),
+        *(key for key in _PLAYBACK if key.name not in ("replay", "loop", "autoplay")),
+        Key("autoplay", "p", "autoplay", "Playback", "p", "play what Tab goes to: on, off"),
+        *_DISPLAY,
+        Key("return", "w", "app.close_regions", "App", "w", "back to the previous view", "back"),
+        *(key for key in _APP if key.name not in ("regions", "similar")),
+    ),
+    (
+        *("set_start", "set_end", "label_1", "find_label", "replay", "next_region", "zoom_in", "undo", "help", "play"),
+        *("return", "frequency_range", "loop", "reject_label", "quit", "note", "contrast", "train"),
+    ),
+)
+
+_LINES = {"up": "previous line, next line", "first": "first line, last line"}
+
+CLASS_MAPPING = View(
+    "class_mapping",
+    "Class mapping",
+    (
+        Key("add_class", "a", "add", "Class mapping", "a", "add a class to the label", "add"),
+        Key("remove_class", "x,delete", "remove", "Class mapping", "x", "remove the class", "remove"),
+        Key(
+            "accept_proposal",
+            "enter",
+            "accept",
+            "Class mapping",
+            "Enter",
+            "accept the proposal for the label",
+            "accept",
+        ),
+        Key("accept_all", "P", "accept_all", "Class mapping", "P", "accept the proposals for all labels", "all"),
+        *(replace(key, description=_LINES.get(key.name, key.description), hint=key.hint and "line") for key in _LIST),
+        Key("close_mapping", "escape,q,M", "close", "Class mapping", "Esc", "back; new suggestions follow", "back"),
+        *(key for key in _DISPLAY if key.name == "theme"),
+        *(key for key in _APP if key.name == "help"),
     ),
     ("add_class", "remove_class", "accept_proposal", "accept_all", "up", "close_mapping", "help"),
 )
 
-WAYS: tuple[Way, ...] = (ASK, SWEEP, CLUSTERS, REVIEW, BROWSE, SPANS, MAPPING)
-"""Every way to work, in the order of the help."""
+VIEWS: tuple[View, ...] = (LABEL, BATCH_REVIEW, CLUSTERS, REVIEW, BROWSE, REGIONS, CLASS_MAPPING)
+"""Every view, in the order of the help page."""

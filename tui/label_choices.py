@@ -1,4 +1,4 @@
-"""What a clip's answer list shows: the model's suggestions, then the labels used most, each with its digit."""
+"""The labels that a clip can get with one key: the model's suggestions, then the labels used most."""
 
 from __future__ import annotations
 
@@ -6,64 +6,65 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-MOST_OFFERS = 9
-"""As many as there are digits."""
+MAX_CHOICES = 9
+"""One for each digit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A label to take with one key; `probability` where a model gave one."""
+class LabelChoice:
+    """A label that one key gives; `probability`, 0 to 1, where a model suggests it."""
 
     label: str
     probability: float | None = None
 
 
-def offers(guessed: Mapping[str, float], used: Mapping[str, int]) -> tuple[Offer, ...]:
-    """Return up to `MOST_OFFERS` labels to show.
+def top_choices(suggested: Mapping[str, float], label_counts: Mapping[str, int]) -> tuple[LabelChoice, ...]:
+    """Return up to `MAX_CHOICES` labels.
 
     Parameters
     ----------
-    guessed
-        What the newest model holds, likeliest first; its labels come first.
-    used
-        The project's labels with the number of clips that have them: those the model does not know follow, most used
-        first.
+    suggested
+        The newest model's probabilities, highest first; these labels come first.
+    label_counts
+        The project's labels with the number of clips that have them. Those that the model does not suggest follow,
+        most used first.
     """
-    known = [Offer(label, probability) for label, probability in guessed.items()]
-    return tuple(known + [Offer(label) for label in by_use(used) if label not in guessed])[:MOST_OFFERS]
+    choices = [LabelChoice(label, probability) for label, probability in suggested.items()]
+    choices += [LabelChoice(label) for label in by_usage(label_counts) if label not in suggested]
+    return tuple(choices[:MAX_CHOICES])
 
 
-def by_use(used: Mapping[str, int]) -> list[str]:
-    """Return labels most used first, equally used ones in the order they came."""
-    return sorted(used, key=lambda label: -used[label])
+def by_usage(label_counts: Mapping[str, int]) -> list[str]:
+    """Return labels most used first; equal counts keep their order."""
+    return sorted(label_counts, key=lambda label: -label_counts[label])
 
 
 def search(query: str, labels: Sequence[str]) -> list[str]:
-    """Return the labels that a few typed letters may mean, best first; all of them for none.
+    """Return the labels that match the typed letters, best first; all labels for no letters.
 
-    Letters count whatever their case and accents. An equal label comes first, then one that begins so, one with a word
-    that begins so, one that holds the letters together, and one that holds them in that order; within these the order
-    of `labels` stays.
+    Case and accents do not matter. The order is: an equal label, one that starts with the letters, one with a word that
+    starts with them, one that contains them together, one that contains them in that order; then the order of
+    `labels`.
     """
-    wanted = _folded(query.strip())
-    if not wanted:
+    letters = _folded(query.strip())
+    if not letters:
         return list(labels)
-    ranked = [(rank, place, label) for place, label in enumerate(labels) if (rank := _rank(wanted, _folded(label)))]
+    ranked = [(rank, place, label) for place, label in enumerate(labels) if (rank := _rank(letters, _folded(label)))]
     return [label for _, _, label in sorted(ranked)]
 
 
-def _rank(wanted: str, label: str) -> int:
-    """Say how well letters fit a label, 1 best; 0 when they do not."""
-    if label == wanted:
+def _rank(letters: str, label: str) -> int:
+    """Return how well letters match a label, 1 best; 0 where they do not."""
+    if label == letters:
         return 1
-    if label.startswith(wanted):
+    if label.startswith(letters):
         return 2
-    if any(word.startswith(wanted) for word in label.replace("_", " ").replace("-", " ").split()):
+    if any(word.startswith(letters) for word in label.replace("_", " ").replace("-", " ").split()):
         return 3
-    if wanted in label:
+    if letters in label:
         return 4
-    letters = iter(label)
-    return 5 if all(letter in letters for letter in wanted if letter != " ") else 0
+    rest = iter(label)
+    return 5 if all(letter in rest for letter in letters if letter != " ") else 0
 
 
 def _folded(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What works behind the screens, in one handful: journal, player, preparer, learner, and what they all show."""
+"""What the screens share: the session, the player, the background work and the state."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from labeltool.project import Project
-from labeltool.tui.background.class_agreement import Mapper
+from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
-from labeltool.tui.background.prefetch import Preparer
+from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
-from labeltool.tui.background.trainer import Learner
+from labeltool.tui.background.trainer import Trainer
 from labeltool.tui.keymap import Keymap
 from labeltool.tui.media.player import Player
 from labeltool.tui.session import Session
@@ -26,12 +26,12 @@ class Services:
     project: Project
     session: Session
     player: Player
-    preparer: Preparer
+    prefetcher: Prefetcher
     reader: StoreThread
-    learner: Learner
-    suggester: Learner
+    trainer: Trainer
+    suggester: Trainer
     comparer: Comparer
-    mapper: Mapper
+    class_agreement: ClassAgreementTask
     keymap: Keymap
     state: State = field(default_factory=State)
     silence: Int16 = field(default_factory=lambda: np.zeros(0, np.int16))

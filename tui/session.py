@@ -1,150 +1,141 @@
-"""One person's sitting: what they say goes to the journal through one thread, and how fast they go is kept here."""
+"""The session of one annotator: a thread writes their annotations to the journal, and their speed is measured."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, journal, spans
-from labeltool.store.journal import JournalRow
+from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.store.journal_rows import new_row_id
 from labeltool.store.recordings import StoredRecording
-from labeltool.store.spans import Mark
+from labeltool.store.spans import Region
 from labeltool.tui.background.store_thread import StoreThread
 
-# Whoever thinks for longer than this went for coffee: the pace is of the time at work.
-_LONGEST_THOUGHT_S = 60.0
+# A longer time on one clip is a break: the speed is of the time at work.
+_MAX_RESPONSE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What somebody says of a clip or a span; see `journal.say`."""
+class Annotation:
+    """One verdict on a clip or a region; see `journal.annotate` for the fields."""
 
     label: str | None
     value: Value
-    accepted_from: str | None
-    suggested: str | None
-    took_ms: int
-    instead_of: Sequence[str] = ()
+    context: AnnotationContext
 
 
 class Session:
-    """Writes to the journal; each method returns when what it wrote is on the disk.
+    """Writes to the journal; each method returns when the rows are on the disk.
 
     Attributes
     ----------
     annotator
-        Who answers.
-    answers
-        Clips dealt with in this sitting.
-    began_after
-        A row id that sorts before all that is said in this sitting.
+        Who labels.
+    clips_done
+        The number of clips that were labelled, skipped or excluded in this session.
+    start_row_id
+        A journal row id that sorts before all rows of this session.
     """
 
     def __init__(self, project: Project, annotator: str) -> None:
         self.annotator = annotator
         self._writer = StoreThread(project, "labeltool-journal")
-        self.answers = 0
+        self.clips_done = 0
         self._worked_s = 0.0
-        self.began_after = new_row_id()
+        self.start_row_id = new_row_id()
 
     @property
-    def pace(self) -> float | None:
-        """Clips answered a minute in this session; None before the second answer."""
-        return self.answers / self._worked_s * 60 if self.answers > 1 and self._worked_s > 0 else None
+    def clips_per_minute(self) -> float | None:
+        """The annotation speed of this session; None before the second clip."""
+        return self.clips_done / self._worked_s * 60 if self.clips_done > 1 and self._worked_s > 0 else None
 
-    def count_answer(self, took_s: float) -> None:
-        """Add a clip that was dealt with to the pace."""
-        self.answers += 1
-        self._worked_s += min(took_s, _LONGEST_THOUGHT_S)
+    def count_clip(self, response_s: float) -> None:
+        """Count a clip that is done."""
+        self.clips_done += 1
+        self._worked_s += min(response_s, _MAX_RESPONSE_S)
 
-    async def say(self, clip_id: int, answer: Answer) -> JournalRow:
-        """Write a verdict, see `journal.say`, and return its row."""
-        return await self._say(
-            lambda store, how: journal.say(store, clip_id, answer.label, answer.value, **how), answer
-        )
+    async def annotate(self, clip_id: int, annotation: Annotation) -> JournalRow:
+        """Write a verdict on a clip and return its row."""
 
-    async def say_all(
+        def write(store: Store) -> JournalRow:
+            label, value, context = annotation.label, annotation.value, annotation.context
+            row_id = journal.annotate(store, clip_id, label, value, annotator=self.annotator, context=context)
+            return journal.row(store, row_id)
+
+        return await self._writer.do(write)
+
+    async def annotate_batch(
         self,
         label: str | None,
         values: Mapping[int, Value],
         *,
-        accepted_from: Mapping[int, str],
-        suggested: Mapping[int, str],
-        took_ms: int,
-        answered_here: Collection[int] = (),
+        contexts: Mapping[int, AnnotationContext],
+        response_ms: int,
+        include_labelled: Collection[int] = (),
     ) -> list[JournalRow]:
-        """Write one verdict for each of several clips as one act, see `journal.say_all`."""
+        """Write one verdict for each of several clips as one action, see `journal.annotate_batch`."""
         return await self._writer.do(
-            lambda store: journal.say_all(
+            lambda store: journal.annotate_batch(
                 store,
                 label,
                 values,
                 annotator=self.annotator,
-                accepted_from=accepted_from,
-                suggested=suggested,
-                took_ms=took_ms,
-                answered_here=answered_here,
+                contexts=contexts,
+                response_ms=response_ms,
+                include_labelled=include_labelled,
             )
         )
 
-    async def set_aside(self, clip_id: int, kind: str, *, took_ms: int) -> None:
-        """Write that a clip was passed over: "skip" or "bad audio"."""
+    async def exclude(self, clip_id: int, kind: str, *, response_ms: int) -> None:
+        """Write that a clip gets no label: "skip" or "bad audio"."""
         await self._writer.do(
-            lambda store: journal.set_aside(store, clip_id, kind, annotator=self.annotator, took_ms=took_ms)
+            lambda store: journal.exclude(store, clip_id, kind, annotator=self.annotator, response_ms=response_ms)
         )
 
     async def note(self, clip_id: int, text: str) -> JournalRow:
         """Write a note on a clip and return its row."""
+        return await self._writer.do(
+            lambda store: journal.row(store, journal.note(store, clip_id, text, annotator=self.annotator))
+        )
+
+    async def annotate_region(self, recording: StoredRecording, region: Region, annotation: Annotation) -> JournalRow:
+        """Write a verdict on a region of a recording and return its row."""
 
         def write(store: Store) -> JournalRow:
-            return journal.row(store, journal.note(store, clip_id, text, annotator=self.annotator))
+            label, value, context = annotation.label, annotation.value, annotation.context
+            row_id = spans.annotate_region(
+                store, recording, region, label, value, annotator=self.annotator, context=context
+            )
+            return journal.row(store, row_id)
 
         return await self._writer.do(write)
 
-    async def say_span(self, recording: StoredRecording, mark: Mark, answer: Answer) -> JournalRow:
-        """Write a verdict on a span of a recording, see `spans.say_span`, and return its row."""
-        return await self._say(
-            lambda store, how: spans.say_span(store, recording, mark, answer.label, answer.value, **how), answer
-        )
-
-    async def note_span(self, recording: StoredRecording, mark: Mark, text: str) -> JournalRow:
-        """Write a note on a marked span and return its row."""
+    async def note_region(self, recording: StoredRecording, region: Region, text: str) -> JournalRow:
+        """Write a note on a region and return its row."""
         return await self._writer.do(
-            lambda store: journal.row(store, spans.note_span(store, recording, mark, text, annotator=self.annotator))
+            lambda store: journal.row(
+                store, spans.note_region(store, recording, region, text, annotator=self.annotator)
+            )
         )
 
     async def undo(self) -> list[JournalRow]:
-        """Take back the annotator's last act, whenever it was, and return its rows; none when there is none."""
-
-        def write(store: Store) -> list[JournalRow]:
-            last = journal.undo(store, annotator=self.annotator)
-            return journal.said_together(store, last) if last is not None else []
-
-        return await self._writer.do(write)
+        """Undo the annotator's last action, also one of an earlier session, and return its rows; none without one."""
+        return await self._undo_or_redo(journal.undo)
 
     async def redo(self) -> list[JournalRow]:
-        """Say again what the last undo took back and return its rows; none when there is nothing."""
-
-        def write(store: Store) -> list[JournalRow]:
-            last = journal.redo(store, annotator=self.annotator)
-            return journal.said_together(store, last) if last is not None else []
-
-        return await self._writer.do(write)
+        """Redo what was undone last and return its rows; none where there is nothing to redo."""
+        return await self._undo_or_redo(journal.redo)
 
     def close(self) -> None:
-        """Finish what is being written and close."""
+        """Finish writing and close."""
         self._writer.close()
 
-    async def _say(self, say: Callable[[Store, dict[str, Any]], str], answer: Answer) -> JournalRow:
-        how = {
-            "annotator": self.annotator,
-            "accepted_from": answer.accepted_from,
-            "suggested": answer.suggested,
-            "took_ms": answer.took_ms,
-            "instead_of": answer.instead_of,
-        }
-        return await self._writer.do(lambda store: journal.row(store, say(store, how)))
+    async def _undo_or_redo(self, change: Callable[..., JournalRow | None]) -> list[JournalRow]:
+        def write(store: Store) -> list[JournalRow]:
+            last = change(store, annotator=self.annotator)
+            return journal.batch_rows(store, last) if last is not None else []
+
+        return await self._writer.do(write)

@@ -1,4 +1,4 @@
-"""What all ways to work show alike: how much is labelled, how the model fares, which labels are used most."""
+"""What every view shows: labelled clips, the newest model, the number of clips of each label."""
 
 from __future__ import annotations
 
@@ -7,48 +7,48 @@ from dataclasses import dataclass, field
 from labeltool.store.clips import Counts
 from labeltool.tui.background.comparer import Groups
 from labeltool.tui.background.prefetch import ModelState
-from labeltool.tui.background.trainer import Training
+from labeltool.tui.background.trainer import TrainingProgress
 
 
 @dataclass(slots=True)
 class State:
-    """Kept by the app, added to by its screens between two counts.
+    """The app reads the counts from the store now and then; the screens update them in between.
 
     Attributes
     ----------
     labelled, clips
-        How many clips have a verdict, and how many there are.
-    used
+        The number of clips with a verdict, and of all clips.
+    label_counts
         The project's labels with the number of clips that have them.
     model
-        The newest model; None until the store was asked.
+        The newest model; None until it was read.
     training
-        How the training under way goes, or how the last one ended.
+        The progress of the training that runs, or the result of the last one.
     groups
-        Open clips that sound alike, as they were grouped last; None before the first time.
+        The newest clusters of unlabelled clips; None before the first time.
     autoplay
-        Whether clips play as they appear.
+        Whether a clip plays when it appears.
     """
 
     labelled: int = 0
     clips: int = 0
-    used: dict[str, int] = field(default_factory=dict)
+    label_counts: dict[str, int] = field(default_factory=dict)
     model: ModelState | None = None
-    training: Training | None = None
+    training: TrainingProgress | None = None
     groups: Groups | None = None
     autoplay: bool = True
 
     @property
-    def tells_apart(self) -> bool:
-        """Whether there are two things to learn from: labels, or one and clips without it."""
-        counts = [count for count in self.used.values() if count > 0]
+    def has_two_classes(self) -> bool:
+        """Whether there is something to train on: two labels, or one label and clips without it."""
+        counts = [count for count in self.label_counts.values() if count > 0]
         return len(counts) > 1 or self.labelled > sum(counts) > 0
 
-    def count(self, counts: Counts) -> None:
-        """Take what was counted in the store in place of what was added up."""
-        self.labelled, self.clips, self.used = counts.labelled, counts.clips, dict(counts.labels)
+    def set_counts(self, counts: Counts) -> None:
+        """Replace the updated counts by those read from the store."""
+        self.labelled, self.clips, self.label_counts = counts.labelled, counts.clips, dict(counts.labels)
 
-    def use(self, label: str | None, times: int) -> None:
-        """Count a label said, or (-1) taken back."""
+    def count_label(self, label: str | None, change: int) -> None:
+        """Add to the count of a label: 1, or -1 where it was undone."""
         if label is not None:
-            self.used[label] = max(0, self.used.get(label, 0) + times)
+            self.label_counts[label] = max(0, self.label_counts.get(label, 0) + change)

@@ -1,4 +1,4 @@
-"""Labels and file names as text on one line: nothing in them is markup, ends a line or gives the terminal an order."""
+"""Labels and file names as text on one line, without markup, line ends and control characters."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import unicodedata
 
 from rich.cells import cell_len
 
-# Line and paragraph separators and characters that steer the terminal or turn the writing direction around. The joiners
-# that build emoji and Arabic or Indic ligatures are of category Cf too and stay.
+# Of category Cf, which changes the writing direction, only the joiners that build emoji and Arabic or Indic ligatures
+# are kept.
 _KEPT_FORMAT = frozenset("\u200c\u200d")
 _EIGHTHS = " ▏▎▍▌▋▊▉"
-_STOOD_IN = {"\n": "⏎", "\r": "⏎", "\t": "⇥", "\u2028": "⏎", "\u2029": "⏎"}
+_REPLACEMENTS = {"\n": "⏎", "\r": "⏎", "\t": "⇥", "\u2028": "⏎", "\u2029": "⏎"}
 
 
-def shown(text: str) -> str:
-    """Return text as it may stand on screen: one line, each control character replaced by a mark of its own."""
+def one_line(text: str) -> str:
+    """Return text for the screen: one line, each control character replaced by a visible one."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_STOOD_IN.get(letter) or ("�" if _steers(letter) else letter) for letter in text)
+    return "".join(_REPLACEMENTS.get(letter) or ("�" if _is_control(letter) else letter) for letter in text)
 
 
 def fit(text: str, width: int) -> str:
-    """Return text on one line of exactly `width` cells, cut with an ellipsis or filled with spaces."""
-    return clip(text, width) + " " * max(0, width - cell_len(clip(text, width)))
+    """Return text on one line of exactly `width` cells, cut with an ellipsis or padded with spaces."""
+    return truncate(text, width) + " " * max(0, width - cell_len(truncate(text, width)))
 
 
-def clip(text: str, width: int) -> str:
+def truncate(text: str, width: int) -> str:
     """Return text on one line of at most `width` cells, cut with an ellipsis where it is longer."""
-    text = shown(text)
+    text = one_line(text)
     if cell_len(text) <= width:
         return text
     cells, kept = 0, []
@@ -39,9 +39,9 @@ def clip(text: str, width: int) -> str:
     return "".join(kept) + "…" if width > 0 else ""
 
 
-def clip_left(text: str, width: int) -> str:
-    """Return text on one line of at most `width` cells, cut at its beginning: the end of a path tells most."""
-    text = shown(text)
+def truncate_left(text: str, width: int) -> str:
+    """Return text on one line of at most `width` cells, cut at the start: the end of a path matters most."""
+    text = one_line(text)
     if cell_len(text) <= width:
         return text
     cells, kept = 0, []
@@ -59,7 +59,7 @@ def bar(share: float, width: int) -> str:
     return ("█" * full + (_EIGHTHS[part] if part else "")).ljust(width)
 
 
-def clock(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Return a time as `m:ss.t`, with hours where it has any."""
     tenths = max(0, round(seconds * 10))
     minutes, tenths = divmod(tenths, 600)
@@ -67,6 +67,6 @@ def clock(seconds: float) -> str:
     return f"{f'{hours}:{minutes:02}' if hours else minutes}:{tenths / 10:04.1f}"
 
 
-def _steers(letter: str) -> bool:
+def _is_control(letter: str) -> bool:
     category = unicodedata.category(letter)
     return category in ("Cc", "Cs", "Zl", "Zp") or (category == "Cf" and letter not in _KEPT_FORMAT)

@@ -1,4 +1,4 @@
-"""The room's colours: two calm themes, and the ladder of brightness that spectrograms are painted with."""
+"""The colours of the app: a dark and a light theme, and the brightness levels of spectrograms."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ LIGHT = Theme(
     variables={"quiet": "#5d6570", "faint": "#aaa89f", "input-cursor-background": "#a85b00"},
 )
 
-# From the background through deep blue and teal to warm white: even steps in lightness, so that it reads in grey too.
+# From the background through deep blue and teal to warm white, in even steps of lightness: it works in grey too.
 _DARK_STOPS = ("#11151c", "#16233a", "#1b3a5c", "#1f5673", "#25757f", "#43957f", "#80b37c", "#c9cc86", "#fbf3c4")
 _LIGHT_STOPS = ("#f7f6f2", "#dfe8e2", "#bcd8d2", "#8fc1c0", "#5fa3ac", "#3d8197", "#2d5f80", "#273f63", "#1c2140")
 LEVELS = len(_DARK_STOPS)
-"""Steps of brightness; few, since each change of colour costs bytes on the way to a far terminal."""
+"""The number of brightness levels; few, since over SSH each change of colour costs bytes."""
 
-INK = " ░▒▓█"
-"""The same ladder in characters, for terminals without colour."""
+SHADES = " ░▒▓█"
+"""Brightness levels as characters, for terminals without colour."""
 
 
 def theme_by_terminal() -> str:
-    """Return the theme that suits the terminal: `COLORFGBG`, where it is set, ends in the background's colour."""
+    """Return the theme for the terminal; `COLORFGBG`, where it is set, ends in the background colour."""
     background = os.environ.get("COLORFGBG", "").rpartition(";")[2]
     return LIGHT.name if background in ("7", "15") else DARK.name
 
 
 @lru_cache(maxsize=2)
 def cell_styles(dark: bool) -> tuple[tuple[Style, ...], ...]:
-    """Return styles of a half block `▀`, by the level of its upper and of its lower half; alike, they need no ink."""
+    """Return the styles of a half block `▀` by the levels of its halves; equal ones need no foreground."""
     steps = _steps(dark)
     return tuple(
         tuple(Style(color=None if upper == lower else upper, bgcolor=lower) for lower in steps) for upper in steps
@@ -73,10 +73,10 @@ def playhead_styles(dark: bool) -> tuple[Style, ...]:
     return tuple(Style(color=Color.parse(theme.accent), bgcolor=level, bold=True) for level in _steps(dark))
 
 
-def ladder(dark: bool) -> tuple[str, ...]:
-    """Return the colours of the steps of brightness, `#rrggbb`, from silence up."""
+def brightness_colors(dark: bool) -> tuple[str, ...]:
+    """Return the colours of the brightness levels, `#rrggbb`, from silence up."""
     return _DARK_STOPS if dark else _LIGHT_STOPS
 
 
 def _steps(dark: bool) -> list[Color]:
-    return [Color.parse(stop) for stop in ladder(dark)]
+    return [Color.parse(stop) for stop in brightness_colors(dark)]

@@ -1,4 +1,4 @@
-"""Work beside the screen: tasks in child processes, store reads on a thread, clips prepared ahead.
+"""Work in the background: tasks in child processes, store reads on a thread, and clips that are prepared ahead.
 
-Uses media and the core; knows no screen and no widget.
+Uses media and the core; depends on no screen and no widget.
 """

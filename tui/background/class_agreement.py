@@ -1,63 +1,89 @@
-"""Holding an ear's classes against the answers so far, behind the screen."""
+"""The agreement of a pretrained model's classes with the labels, measured in the background."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from labeltool.pretrained.class_mapping import Mapped
+from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.project import Project
-from labeltool.tui.background.task import Behind
+from labeltool.tasks.registry import AGREEMENT
+from labeltool.tui.background.task import BackgroundTask
+
+if TYPE_CHECKING:
+    from labeltool.pretrained.project_classes import AgreementResult
 
 
 @dataclass(frozen=True, slots=True)
-class LabelFigures:
-    """Of how many clips a label was said, in how many of them each class is heard, and what is proposed for it."""
+class LabelAgreement:
+    """How the classes agree with one label.
+
+    Attributes
+    ----------
+    clips
+        The number of clips on which the label is present.
+    predicted
+        For each class, in how many of those clips it is predicted.
+    proposed
+        The classes that are proposed for the label.
+    """
 
     clips: int
-    heard: Sequence[int]
-    proposed: Mapped
+    predicted: Sequence[int]
+    proposed: LabelMapping
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How an ear's classes agree with the answers so far.
+    """How the classes agree with the labels.
 
     Attributes
     ----------
-    clips, heard
-        How many clips have an answer, and in how many of them each class is heard.
+    clips, predicted
+        The number of labelled clips, and for each class in how many of them it is predicted.
+    labels
+        The agreement with each label; None before it was measured.
     failure
-        Why nothing could be told.
+        Why it could not be measured.
     """
 
     clips: int = 0
-    heard: Sequence[int] = ()
-    labels: Mapping[str, LabelFigures] | None = None
+    predicted: Sequence[int] = ()
+    labels: Mapping[str, LabelAgreement] | None = None
     failure: str = ""
 
 
-class Mapper:
-    """Has answered clips heard by an ear's classes, and tells of the end through `tell`, called in a thread."""
+class ClassAgreementTask:
+    """Predicts the classes of the labelled clips and compares them with the labels.
 
-    def __init__(self, project: Project, tell: Callable[[Agreement], None]) -> None:
-        self._tell = tell
-        self._behind = Behind(project, self._hear, lambda told: tell(Agreement(failure=told)), task="agreement")
+    Parameters
+    ----------
+    deliver
+        Gets the result; called in a thread.
+    """
 
-    def start(self, ear: str) -> bool:
-        """Begin; False while something runs."""
-        return self._behind.start(name=ear)
+    def __init__(self, project: Project, deliver: Callable[[Agreement], None]) -> None:
+        self._task = BackgroundTask(
+            project,
+            AGREEMENT,
+            on_progress=lambda *_: None,
+            on_result=lambda result: deliver(_agreement_from(result)),
+            on_failure=lambda reason: deliver(Agreement(failure=reason)),
+        )
+
+    def start(self, pretrained: str) -> bool:
+        """Start with a pretrained model, by its name; False if a measurement runs already."""
+        return self._task.start(name=pretrained)
 
     def stop(self) -> None:
-        """End what runs."""
-        self._behind.stop()
+        """Stop the measurement."""
+        self._task.stop()
 
-    def _hear(self, message: dict[str, Any]) -> None:
-        if message["event"] == "done":
-            told = message["result"]
-            labels = {
-                label: LabelFigures(one["clips"], one["heard"], Mapped(label, tuple(one["proposed"]), one["from"]))
-                for label, one in told["labels"].items()
-            }
-            self._tell(Agreement(told["clips"], told["heard"], labels))
+
+def _agreement_from(result: AgreementResult) -> Agreement:
+    labels = {
+        label: LabelAgreement(counts.clips, counts.detections, LabelMapping(label, counts.proposed, counts.source))
+        for label, counts in result.labels.items()
+    }
+    return Agreement(result.clips, result.detections, labels)

@@ -1,52 +1,52 @@
-"""The line of clips in front of the person: the one on the screen, those that undo left, those made ready."""
+"""The queue of the Label view: the clip on the screen, the clips that undo left, and the prepared ones."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
 
-from labeltool.tui.background.prefetch import Prepared
+from labeltool.tui.background.prefetch import PreparedClip
 
 
-class Line:
-    """Knows which clip comes next. Plain bookkeeping, no screen and no thread.
+class ClipQueue:
+    """The order of the clips to show, without a screen or a thread.
 
     Attributes
     ----------
-    now
+    current
         The clip on the screen.
     """
 
     def __init__(self) -> None:
-        self.now: Prepared | None = None
-        # Clips that undo went back from: they come again before the queue goes on.
-        self._left: list[Prepared] = []
-        self._ready: deque[Prepared] = deque()
+        self.current: PreparedClip | None = None
+        # Clips that undo left: they come again before the queue goes on.
+        self._left: list[PreparedClip] = []
+        self._ready: deque[PreparedClip] = deque()
 
     @property
     def here(self) -> list[int]:
-        """The clips that the queue need not bring: on the screen or left by undo."""
-        return [prepared.clip.id for prepared in (self.now, *self._left) if prepared is not None]
+        """The clips that a new queue need not contain: the one on the screen and those that undo left."""
+        return [prepared.clip.id for prepared in (self.current, *self._left) if prepared is not None]
 
-    def advance(self) -> Prepared | None:
-        """Go to the next clip and return it; None when none is ready."""
-        self.now = self._left.pop() if self._left else self._ready.popleft() if self._ready else None
-        return self.now
+    def advance(self) -> PreparedClip | None:
+        """Go to the next clip and return it; None if none is ready."""
+        self.current = self._left.pop() if self._left else self._ready.popleft() if self._ready else None
+        return self.current
 
-    def take(self, queue: Sequence[Prepared], *, complete: bool) -> None:
-        """Take a queue in place of the last one; one still being made only when it is the longer."""
+    def replace(self, queue: Sequence[PreparedClip], *, complete: bool) -> None:
+        """Replace the prepared clips; by a queue that is not complete only if it is longer."""
         fresh = [prepared for prepared in queue if prepared.clip.id not in self.here]
         if complete or len(fresh) > len(self._ready):
             self._ready = deque(fresh)
 
-    def drop_left(self) -> None:
-        """Forget the clips that undo left: they were answered elsewhere, or the queue brings them."""
+    def forget_undone(self) -> None:
+        """Forget the clips that undo left: they were labelled elsewhere, or are in the queue."""
         self._left.clear()
 
-    def go_back(self, prepared: Prepared) -> None:
-        """Put a clip on the screen that was answered before; the one there comes again after it."""
-        if self.now is not None and self.now.clip.id != prepared.clip.id:
-            self._left.append(self.now)
+    def return_to(self, prepared: PreparedClip) -> None:
+        """Put a labelled clip back on the screen; the one there comes after it."""
+        if self.current is not None and self.current.clip.id != prepared.clip.id:
+            self._left.append(self.current)
         self._left = [left for left in self._left if left.clip.id != prepared.clip.id]
         self._ready = deque(ready for ready in self._ready if ready.clip.id != prepared.clip.id)
-        self.now = prepared
+        self.current = prepared

@@ -1,22 +1,34 @@
-"""Comparing clips behind the screen, and grouping those that wait for an answer."""
+"""Indexing the clips for similarity search in the background, and clustering the unlabelled ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from labeltool.project import Project
-from labeltool.tui.background.task import Behind
+from labeltool.tasks.registry import SIMILAR
+from labeltool.tui.background.task import BackgroundTask
 
-# So many clips that have not been compared are listened to before they are grouped: an archive is not waited for, and
-# so many settle in which directions sounds differ.
-_HEARD_AT_ONCE = 4096
+if TYPE_CHECKING:
+    from labeltool.similarity.compare import SimilarResult
+
+# The number of unindexed clips that are read before clustering: a large archive would take too long, and this many
+# settle the directions in which sounds differ.
+_MAX_NEW_CLIPS = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Clips that sound alike, the largest group first, in each its middle first; `by` says how they were compared."""
+    """Clusters of similar clips.
+
+    Attributes
+    ----------
+    by
+        What the clips were compared by.
+    clips
+        The clips of each cluster, the largest cluster first, in each the central clips first.
+    """
 
     by: str
     clips: Sequence[Sequence[int]]
@@ -24,7 +36,21 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How far it is, or how it ended: so many clips were `added`, `groups` made, or it met a `failure`."""
+    """The progress or the result of indexing and clustering.
+
+    Attributes
+    ----------
+    done, total
+        The number of clips that are compared, of all.
+    added
+        The number of clips that were added to the index.
+    groups
+        The clusters, if they were made.
+    failure
+        Why it failed; empty if it did not.
+    over
+        Whether it has ended.
+    """
 
     done: int = 0
     total: int = 0
@@ -35,47 +61,55 @@ class Comparison:
 
 
 class Comparer:
-    """Has clips compared that have not been, and tells of it through `tell`, called in a thread."""
+    """Indexes and clusters clips.
 
-    def __init__(self, project: Project, tell: Callable[[Comparison], None]) -> None:
-        self._tell = tell
-        self._behind = Behind(project, self._hear, lambda told: tell(Comparison(failure=told)), task="similar")
-        # Clips that wait, where all of them are listened to.
-        self._waiting: int | None = None
-        # So many clips could not be heard the last time: they alone are no reason to begin again.
-        self._in_vain = 0
+    Parameters
+    ----------
+    deliver
+        Gets the progress and the result; called in a thread.
+    """
+
+    def __init__(self, project: Project, deliver: Callable[[Comparison], None]) -> None:
+        self._deliver = deliver
+        self._task = BackgroundTask(
+            project,
+            SIMILAR,
+            on_progress=lambda stage, done, total, text="": deliver(Comparison(done, total, over=False)),
+            on_result=self._finish,
+            on_failure=lambda reason: deliver(Comparison(failure=reason)),
+        )
+        # The number of unindexed clips, where all of them are read.
+        self._unindexed: int | None = None
+        # The number of clips that could not be read the last time: they alone are no reason to start again.
+        self._unreadable = 0
 
     @property
     def busy(self) -> bool:
         """Whether clips are being compared."""
-        return self._behind.busy
+        return self._task.busy
 
-    def start(self, waiting: int) -> None:
-        """Begin, if so many clips that wait are worth it and nothing runs."""
-        if self.busy or waiting == self._in_vain:
+    def start(self, unindexed: int) -> None:
+        """Index the clips, unless a comparison runs or the unindexed ones cannot be read."""
+        if self.busy or unindexed == self._unreadable:
             return
-        self._waiting = waiting
-        self._behind.start()
+        self._unindexed = unindexed
+        self._task.start()
 
     def group(self, count: int) -> bool:
-        """Begin to make so many groups at most of the clips without an answer; False while something runs."""
+        """Start to make at most `count` clusters of the unlabelled clips; False if a comparison runs."""
         if self.busy:
             return False
-        self._waiting = None
-        return self._behind.start(clusters=count, most=_HEARD_AT_ONCE)
+        self._unindexed = None
+        return self._task.start(clusters=count, max_clips=_MAX_NEW_CLIPS)
 
     def stop(self) -> None:
-        """End what runs; what it has compared stays."""
-        self._behind.stop()
+        """Stop the comparison; the clips it has indexed stay indexed."""
+        self._task.stop()
 
-    def _hear(self, message: dict[str, Any]) -> None:
-        if message["event"] == "progress":
-            self._tell(Comparison(message["done"], message["total"], over=False))
-        elif message["event"] == "done":
-            result = message["result"]
-            if self._waiting is not None:
-                self._in_vain = max(0, self._waiting - result["added"])
-            groups = None
-            if "clusters" in result:
-                groups = Groups(result["by"], [one["clips"] for one in result["clusters"]])
-            self._tell(Comparison(added=result["added"], groups=groups))
+    def _finish(self, result: SimilarResult) -> None:
+        if self._unindexed is not None:
+            self._unreadable = max(0, self._unindexed - result.added)
+        groups = None
+        if result.clusters is not None:
+            groups = Groups(result.by, [cluster.clips for cluster in result.clusters])
+        self._deliver(Comparison(added=result.added, groups=groups))

@@ -1,4 +1,4 @@
-"""The next clips, made ready before they are asked for: a thread that reads the queue, decodes and draws ahead."""
+"""Prefetching: a thread reads the next clips of the queue, decodes them and computes their spectrograms ahead."""
 
 from __future__ import annotations
 
@@ -18,94 +18,128 @@ from labeltool.records import StoredClip, Suggestion, Transcript
 from labeltool.store import Store, clips, journal, models, transcripts
 from labeltool.store.clips import Counts
 from labeltool.store.journal import JournalRow
-from labeltool.tui.media.clip_picture import Sound, load
+from labeltool.tui.media.clip_picture import ClipPicture, load_clip
 
 AHEAD = 4
-"""Clips made ready beyond the one on the screen."""
+"""The number of clips that are prepared beyond the one on the screen."""
 
 _CACHE_BYTES = 64 << 20
-_COUNT_EVERY_S = 10.0  # counting a large project takes a while; between counts the room adds up itself
+_COUNT_EVERY_S = 10.0  # counting a large project takes a while; in between the app updates the counts itself
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedClip:
     """A clip with all that the screen shows of it.
 
     Attributes
     ----------
     sound
-        None where the file cannot be read; `problem` then says why, in one line.
+        None if the file cannot be read; `problem` then says why, in one line.
     suggestion
-        What the newest model holds of it; None before there is a model.
+        The prediction of the newest model; None before there is a model.
     model_uid
-        That model.
-    said
-        What stands on the clip already, oldest first.
+        The `uid` of that model.
+    rows
+        The journal rows of the clip, oldest first.
     transcript
-        What is said in it; None where no speech model was asked.
+        The speech in the clip; None if it was not transcribed.
     """
 
     clip: StoredClip
-    sound: Sound | None
+    sound: ClipPicture | None
     problem: str
     suggestion: Suggestion | None
     model_uid: str | None
-    said: tuple[JournalRow, ...]
+    rows: tuple[JournalRow, ...]
     transcript: Transcript | None = None
 
     @property
-    def shares(self) -> Mapping[str, float]:
-        """What the model holds of it, likeliest first; nothing before there is a model."""
+    def probabilities(self) -> Mapping[str, float]:
+        """The predicted probabilities, highest first; empty before there is a model."""
         return self.suggestion.probabilities if self.suggestion is not None else {}
 
     @property
     def has_verdict(self) -> bool:
-        """Whether it counts as labelled."""
-        return any(row.kind == "verdict" for row in self.said)
+        """Whether the clip counts as labelled."""
+        return any(row.kind == "verdict" for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
-    """What the header tells of the newest model; `pending` counts the answers it has not learnt from.
+    """The newest model, for the header, and how many labels are newer than it.
 
-    `ear` is the borrowed network where that suggests, `clip_accuracy` its; `unheard` counts the answers given since a
-    borrowed network suggested last, 0 where a model of the project's does.
+    Attributes
+    ----------
+    id
+        The project's newest model; None before there is one.
+    clip_accuracy
+        The accuracy of the model that makes the suggestions.
+    pending
+        The number of verdicts that the newest model was not trained on.
+    pretrained
+        The name of the pretrained model, where one makes the suggestions.
+    pending_suggest
+        The number of verdicts since a pretrained model made its suggestions; 0 where a model of the project makes them.
     """
 
     id: int | None
     clip_accuracy: float | None
     pending: int
-    ear: str | None = None
-    unheard: int = 0
+    pretrained: str | None = None
+    pending_suggest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What the thread hands to the screen, whichever parts of it are new.
+    """What the thread hands to the screen; what is not new is None.
 
     Attributes
     ----------
     request
-        The number of the request that `queue` answers and during which `counts` were taken.
+        The number of the request that `queue` belongs to and during which `counts` were read.
     queue
-        The next clips, the most telling first; empty when nothing is left to ask.
+        The next clips, the most informative first; empty if no unlabelled clips are left.
     complete
         False while clips are still being added to the queue.
-    one
-        A clip that was asked for by its id.
+    requested
+        The clip that was requested by its id.
+    counts
+        The number of labelled clips, and of each label.
+    model
+        The newest model.
+    failure
+        Why a request failed; empty if it did not.
     """
 
     request: int = 0
-    queue: tuple[Prepared, ...] | None = None
+    queue: tuple[PreparedClip, ...] | None = None
     complete: bool = True
-    one: Prepared | None = None
+    requested: PreparedClip | None = None
     counts: Counts | None = None
     model: ModelState | None = None
     failure: str = ""
 
 
-class Preparer:
-    """The thread. Ask with `want` and `want_one`; it answers through `deliver`, called in the thread."""
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A clip by its id, with those likely to be requested next; without one, the queue except some clips."""
+
+    number: int
+    clip_id: int | None
+    next_ids: tuple[int, ...]
+    exclude: tuple[int, ...]
+
+
+class Prefetcher:
+    """The thread and its requests.
+
+    Parameters
+    ----------
+    annotator
+        Who labels; the clips of the queue are claimed for this annotator.
+    deliver
+        Gets what was read; called in the thread.
+    """
 
     def __init__(self, project: Project, annotator: str, deliver: Callable[[Delivery], None]) -> None:
         self._project = project
@@ -114,32 +148,32 @@ class Preparer:
         self._wake = threading.Condition()
         self._exclude: tuple[int, ...] | None = None
         self._request = 0
-        self._one: int | None = None
-        self._then: tuple[int, ...] = ()
+        self._clip_id: int | None = None
+        self._next_ids: tuple[int, ...] = ()
         self._stopping = False
-        self._sounds: OrderedDict[str, Sound] = OrderedDict()
+        self._cache: OrderedDict[str, ClipPicture] = OrderedDict()
         self._counted_at: float | None = None
-        # Up to which row the newest model has learnt, up to which row was counted since, and how many that were.
-        self._learnt = self._counted = ""
+        # The last row that the newest model was trained on, the last row that was counted since, and their number.
+        self._trained_row = self._counted_row = ""
         self._pending = 0
-        self._thread = threading.Thread(target=self._run, name="labeltool-preparer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="labeltool-prefetcher", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
-    def want(self, exclude: Collection[int]) -> int:
-        """Ask for the queue without some clips (those on the screen); the newest request replaces earlier ones."""
+    def request_queue(self, exclude: Collection[int]) -> int:
+        """Request the queue without some clips; return the request's number. It replaces earlier requests."""
         with self._wake:
             self._request += 1
             self._exclude = tuple(exclude)
             self._wake.notify()
             return self._request
 
-    def want_one(self, clip_id: int, *, then: Sequence[int] = ()) -> None:
-        """Ask for one clip, before anything else; the clips `then` are likely to be asked for next."""
+    def request_clip(self, clip_id: int, *, next_ids: Sequence[int] = ()) -> None:
+        """Request one clip, before the queue; the clips `next_ids` are likely to be requested next."""
         with self._wake:
-            self._one, self._then = clip_id, tuple(then)
+            self._clip_id, self._next_ids = clip_id, tuple(next_ids)
             self._wake.notify()
 
     def stop(self) -> None:
@@ -151,116 +185,120 @@ class Preparer:
 
     def _run(self) -> None:
         store: Store | None = None
-        # NumPy's products are tiny here: a second thread for them would only spin, on a core that a training wants.
+        # NumPy's products are tiny here: a second thread for them would only take a core from a training.
         threadpool_limits(limits=1, user_api="blas")
         try:
-            while (task := self._next_task()) is not None:
+            while (request := self._next_request()) is not None:
                 try:
                     store = store or self._project.open_store()
-                    self._do(store, *task)
+                    if request.clip_id is not None:
+                        self._deliver_clip(store, request.clip_id, request.next_ids)
+                    else:
+                        self._deliver_queue(store, request)
                 except LabeltoolError as error:
-                    self._deliver(Delivery(request=task[1], failure=str(error)))
+                    self._deliver(Delivery(request=request.number, failure=str(error)))
         finally:
             if store is not None:
-                with suppress(LabeltoolError):  # a claim that stays runs out by itself
+                with suppress(LabeltoolError):  # a claim that is not released expires
                     next_clips.release(store, annotator=self._annotator)
                 store.close()
 
-    def _next_task(self) -> tuple[int | None, int, tuple[int, ...] | None] | None:
+    def _next_request(self) -> _Request | None:
+        """Wait for a request; return None when the thread is to end."""
         with self._wake:
-            while not self._stopping and self._exclude is None and self._one is None:
+            while not self._stopping and self._exclude is None and self._clip_id is None:
                 self._wake.wait()
             if self._stopping:
                 return None
-            one, self._one = self._one, None
-            exclude = None
-            if one is None:
-                exclude, self._exclude = self._exclude, None
-            return one, self._request, exclude
+            if self._clip_id is not None:
+                clip_id, self._clip_id = self._clip_id, None
+                return _Request(self._request, clip_id, self._next_ids, ())
+            exclude, self._exclude = self._exclude or (), None
+            return _Request(self._request, None, (), exclude)
 
-    def _superseded(self) -> bool:
+    def _is_superseded(self) -> bool:
         with self._wake:
-            return self._stopping or self._exclude is not None or self._one is not None
+            return self._stopping or self._exclude is not None or self._clip_id is not None
 
-    def _do(self, store: Store, one: int | None, request: int, exclude: tuple[int, ...] | None) -> None:
-        if one is not None:
-            self._deliver(Delivery(one=self._prepare(store, clips.clip(store, one))))
-            for clip_id in self._then:
-                if self._superseded():
-                    return
-                with suppress(LabeltoolError):  # told when it is asked for
-                    self._sound(clips.clip(store, clip_id))
-            if not self._superseded():
-                self._deliver(Delivery(model=self._model(store)))
-            return
-        assert exclude is not None
-        queue: list[Prepared] = []
-        # Two people are never asked about the same clip; a room that was killed finds its own again.
-        wanted = next_clips.claim_clips(store, AHEAD, annotator=self._annotator, exclude=exclude)
-        for place, clip in enumerate(wanted, start=1):
-            queue.append(self._prepare(store, clip))
-            self._deliver(Delivery(request=request, queue=tuple(queue), complete=place == len(wanted)))
-            if self._counted_at is None:
-                self._tell_counts(store, request)  # after the first clip, which is what one waits for
-            if self._superseded():
+    def _deliver_clip(self, store: Store, clip_id: int, next_ids: Sequence[int]) -> None:
+        self._deliver(Delivery(requested=self._prepare(store, clips.clip(store, clip_id))))
+        for next_id in next_ids:
+            if self._is_superseded():
                 return
-        if not wanted:
-            self._deliver(Delivery(request=request, queue=()))
-        self._deliver(Delivery(model=self._model(store)))
-        if self._counted_at is None or time.monotonic() - self._counted_at > _COUNT_EVERY_S or not wanted:
-            self._tell_counts(store, request)
+            with suppress(LabeltoolError):  # reported when this clip is requested
+                self._picture(clips.clip(store, next_id))
+        if not self._is_superseded():
+            self._deliver(Delivery(model=self._model(store)))
 
-    def _prepare(self, store: Store, clip: StoredClip) -> Prepared:
-        sound, problem = None, ""
+    def _deliver_queue(self, store: Store, request: _Request) -> None:
+        queue: list[PreparedClip] = []
+        # Two annotators never get the same clip; an app that was killed gets its own claims again.
+        claimed = next_clips.claim_clips(store, AHEAD, annotator=self._annotator, exclude=request.exclude)
+        for place, clip in enumerate(claimed, start=1):
+            queue.append(self._prepare(store, clip))
+            self._deliver(Delivery(request=request.number, queue=tuple(queue), complete=place == len(claimed)))
+            if self._counted_at is None:
+                self._deliver_counts(store, request.number)  # after the first clip, which the user waits for
+            if self._is_superseded():
+                return
+        if not claimed:
+            self._deliver(Delivery(request=request.number, queue=()))
+        self._deliver(Delivery(model=self._model(store)))
+        if self._counted_at is None or time.monotonic() - self._counted_at > _COUNT_EVERY_S or not claimed:
+            self._deliver_counts(store, request.number)
+
+    def _prepare(self, store: Store, clip: StoredClip) -> PreparedClip:
+        picture, problem = None, ""
         try:
-            sound = self._sound(clip)
+            picture = self._picture(clip)
         except LabeltoolError as error:
             problem = str(error)
         suggestion = models.suggestion(store, clip.id)
-        said = [row for row in journal.rows(store, clip_id=clip.id) if not row.revoked and row.kind != "revoke"]
-        return Prepared(
+        rows = [row for row in journal.rows(store, clip_id=clip.id) if not row.revoked and row.kind != "revoke"]
+        return PreparedClip(
             clip=clip,
-            sound=sound,
+            sound=picture,
             problem=problem,
             suggestion=suggestion,
             model_uid=models.uid(store, suggestion.model_id) if suggestion else None,
-            said=tuple(reversed(said)),
+            rows=tuple(reversed(rows)),
             transcript=transcripts.of_clip(store, clip.id),
         )
 
-    def _sound(self, clip: StoredClip) -> Sound:
-        if clip.key in self._sounds:
-            self._sounds.move_to_end(clip.key)
-            return self._sounds[clip.key]
-        sound = self._sounds[clip.key] = load(clip)
-        while len(self._sounds) > 1 and sum(kept.size_bytes for kept in self._sounds.values()) > _CACHE_BYTES:
-            self._sounds.popitem(last=False)
-        return sound
+    def _picture(self, clip: StoredClip) -> ClipPicture:
+        """Return a clip's picture, from the cache if it is there; the clips used longest ago leave the cache."""
+        if clip.key in self._cache:
+            self._cache.move_to_end(clip.key)
+            return self._cache[clip.key]
+        picture = self._cache[clip.key] = load_clip(clip)
+        while len(self._cache) > 1 and sum(cached.size_bytes for cached in self._cache.values()) > _CACHE_BYTES:
+            self._cache.popitem(last=False)
+        return picture
 
-    def _tell_counts(self, store: Store, request: int) -> None:
+    def _deliver_counts(self, store: Store, request: int) -> None:
         self._deliver(Delivery(request=request, counts=clips.counts(store)))
         self._counted_at = time.monotonic()
 
     def _model(self, store: Store) -> ModelState:
         newest = models.latest(store)
-        mark = newest.journal_mark if newest else ""
-        if mark != self._learnt:
-            self._learnt = self._counted = mark
+        trained_row = newest.journal_mark if newest else ""
+        if trained_row != self._trained_row:
+            self._trained_row = self._counted_row = trained_row
             self._pending = 0
-        # Only what was said since the last time: the journal of a large project is long.
+        # Only the rows since the last time: the journal of a large project is long.
         with store.snapshot():
-            self._pending += models.pending(store, self._counted)
-            self._counted = journal.mark(store)
+            self._pending += models.pending(store, self._counted_row)
+            self._counted_row = journal.newest_id(store)
         suggester = models.suggester(store)
-        by_ear = suggester is not None and suggester.ear is not None
-        unheard = 0
-        if self._project.settings.ear is not None and (suggester is None or by_ear):
-            unheard = models.pending(store, suggester.journal_mark if suggester else "")
-        shown = suggester if by_ear else newest
+        by_pretrained = suggester is not None and suggester.pretrained is not None
+        pending_suggest = 0
+        if self._project.settings.learning.pretrained is not None and (suggester is None or by_pretrained):
+            pending_suggest = models.pending(store, suggester.journal_mark if suggester else "")
+        shown = suggester if by_pretrained else newest
         return ModelState(
             id=newest.id if newest else None,
             clip_accuracy=shown.clip_accuracy if shown else None,
             pending=self._pending,
-            ear=suggester.ear if suggester else None,
-            unheard=unheard,
+            pretrained=suggester.pretrained if suggester else None,
+            pending_suggest=pending_suggest,
         )

@@ -1,4 +1,4 @@
-"""A thread with a store of its own: a slow disk or another writer never stops the picture."""
+"""A thread with its own store: a slow disk or another writer never blocks the screen."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _T = TypeVar("_T")
 
 
 class StoreThread:
-    """Does one thing after the other with the project's store, which it opens at the first.
+    """Runs one function after the other on the project's store, which the first one opens.
 
     Parameters
     ----------
     name
-        The thread's.
+        The thread's name.
     """
 
     def __init__(self, project: Project, name: str) -> None:
@@ -27,24 +27,24 @@ class StoreThread:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._store: Store | None = None
 
-    async def do(self, what: Callable[[Store], _T]) -> _T:
-        """Return what `what` returns, once it is done.
+    async def do(self, function: Callable[[Store], _T]) -> _T:
+        """Run a function and return its result.
 
         Raises
         ------
         LabeltoolError
-            Those of `what`, and of opening the store.
+            As raised by the function, and if the store cannot be opened.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._with_store, what)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._with_store, function)
 
     def close(self) -> None:
-        """Finish what was begun and close the store."""
+        """Finish what was started and close the store."""
         self._executor.submit(self._close_store).result()
         self._executor.shutdown()
 
-    def _with_store(self, what: Callable[[Store], _T]) -> _T:
+    def _with_store(self, function: Callable[[Store], _T]) -> _T:
         self._store = self._store or self._project.open_store()
-        return what(self._store)
+        return function(self._store)
 
     def _close_store(self) -> None:
         if self._store is not None:

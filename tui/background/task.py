@@ -1,45 +1,54 @@
-"""Work behind the screen: one child process a task at a time, heard out by a thread."""
+"""A background task: one child process at a time, read by a thread."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.tasks.process import Child
+from labeltool.tasks.executor import Job, JobStopped, default_executor
+from labeltool.tasks.registry import Task
+from labeltool.type_aliases import Progress
 
-_NICENESS = 10  # the person in front of the screen goes first
+R = TypeVar("R")
+
+_NICENESS = 10  # the app's own process goes first
 
 
-class Behind:
-    """Starts a task of `labeltool.worker` and passes on what it tells; both functions are called in a thread.
+class BackgroundTask(Generic[R]):
+    """Runs a task of `labeltool.tasks.registry`. All three functions are called in a thread.
 
     Parameters
     ----------
-    hear
-        Gets each message of the child.
-    fail
-        Gets why it failed, in one line that names the log.
-    task, options
-        What to do.
+    task
+        The task.
+    on_progress
+        Gets the progress.
+    on_result
+        Gets the result.
+    on_failure
+        Gets why the task failed, in one line that names the log.
+    options
+        The task's options.
     """
 
     def __init__(
         self,
         project: Project,
-        hear: Callable[[dict[str, Any]], None],
-        fail: Callable[[str], None],
+        task: Task[R],
         *,
-        task: str,
+        on_progress: Progress,
+        on_result: Callable[[R], None],
+        on_failure: Callable[[str], None],
         **options: Any,
     ) -> None:
         self._project = project
-        self._hear, self._fail = hear, fail
         self._task, self._options = task, options
+        self._on_progress, self._on_result, self._on_failure = on_progress, on_result, on_failure
         self._lock = threading.Lock()
-        self._child: Child | None = None
+        self._job: Job[R] | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
 
@@ -49,21 +58,21 @@ class Behind:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, **options: Any) -> bool:
-        """Start the task, with options of this once beside its own; False when it runs already."""
+        """Start the task, with further options for this run; False if it runs already."""
         if self.busy:
             return False
-        name = f"labeltool-{self._task}"
+        name = f"labeltool-{self._task.name}"
         self._thread = threading.Thread(target=self._run, args=({**self._options, **options},), name=name, daemon=True)
         self._thread.start()
         return True
 
     def stop(self) -> None:
-        """End what runs; the task leaves nothing half done."""
+        """Stop the task; what it had not finished leaves no trace."""
         with self._lock:
             self._stopping = True
-            child = self._child
-        if child is not None:
-            child.stop()
+            job = self._job
+        if job is not None:
+            job.stop()
         if self._thread is not None:
             self._thread.join()
 
@@ -72,17 +81,19 @@ class Behind:
             with self._lock:
                 if self._stopping:
                     return
-                child = self._child = Child.start(self._project, self._task, niceness=_NICENESS, **options)
-            for message in child.messages():
-                self._hear(message)
+                executor = default_executor()
+                job = self._job = executor.start(self._project, self._task, niceness=_NICENESS, **options)
+            self._on_result(job.wait(self._on_progress))
+        except JobStopped:
+            pass
         except LabeltoolError as error:
-            self._fail(self._short(error))
+            self._on_failure(self._one_line(error))
         finally:
-            self._child = None
+            self._job = None
 
-    def _short(self, error: LabeltoolError) -> str:
-        """Say it in one line that names the log; paths in the project are named from there, so that it fits."""
-        told = str(error)
-        if self._child is not None and str(self._child.log) not in told:
-            told += f"; log: {self._child.log}"
-        return told.replace(f"{self._project.directory}/", "")
+    def _one_line(self, error: LabeltoolError) -> str:
+        """Return the error with its log; paths in the project are relative to it, to be short."""
+        text = str(error)
+        if self._job is not None and str(self._job.log) not in text:
+            text += f"; log: {self._job.log}"
+        return text.replace(f"{self._project.directory}/", "")

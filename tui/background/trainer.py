@@ -1,18 +1,36 @@
-"""Learning behind the screen, and how it goes."""
+"""Training in the background, and its progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labeltool.project import Project
-from labeltool.tui.background.task import Behind
+from labeltool.tasks.registry import Task
+from labeltool.tui.background.task import BackgroundTask
+
+if TYPE_CHECKING:
+    from labeltool.active_learning.result import SuggestResult
+    from labeltool.tasks.retrain import RetrainResult
+
+SUGGEST_AFTER = 8
+"""Labels after which a pretrained model makes new suggestions, which takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
-    """How a training goes: `stage` with `done` of `total` (0: not known), or its end, well or with a `failure`."""
+class TrainingProgress:
+    """The progress or the result of a training.
+
+    Attributes
+    ----------
+    stage, done, total
+        `done` of `total` of a stage; a total of 0 is not known.
+    model
+        The id of the trained model, 0 if the suggestions come from no model; None before the end.
+    failure
+        Why the training failed; empty if it did not.
+    """
 
     stage: str = ""
     done: int = 0
@@ -22,29 +40,31 @@ class Training:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more comes."""
+        """Whether the training has ended."""
         return self.model is not None or bool(self.failure)
 
 
-HANDFUL = 8
-"""Answers after which a borrowed ear suggests anew; it takes seconds."""
-
-
-class Learner(Behind):
-    """Starts trainings and tells of them through `tell`, called in a thread.
+class Trainer(BackgroundTask[Any]):
+    """Trains a model, or lets a pretrained one make suggestions.
 
     Parameters
     ----------
+    deliver
+        Gets the progress and the result; called in a thread.
     task, options
-        What a training is: a task of `labeltool.worker` whose result names the `model`, and options for it.
+        A task whose result has the id of the `model`, and its options.
     """
 
-    def __init__(self, project: Project, tell: Callable[[Training], None], *, task: str, **options: str) -> None:
-        def hear(message: dict[str, Any]) -> None:
-            if message["event"] == "progress":
-                tell(Training(message["stage"], message["done"], message["total"]))
-            elif message["event"] == "done":
-                # Suggestions may be by sound alone: by no model, and done with all the same.
-                tell(Training(model=message["result"]["model"] or 0))
+    def __init__(
+        self, project: Project, deliver: Callable[[TrainingProgress], None], *, task: Task[Any], **options: str
+    ) -> None:
+        def report(stage: str, done: int, total: int, text: str = "", /) -> None:
+            deliver(TrainingProgress(stage, done, total))
 
-        super().__init__(project, hear, lambda told: tell(Training(failure=told)), task=task, **options)
+        def finish(result: RetrainResult | SuggestResult) -> None:
+            deliver(TrainingProgress(model=result.model or 0))
+
+        def fail(reason: str) -> None:
+            deliver(TrainingProgress(failure=reason))
+
+        super().__init__(project, task, on_progress=report, on_result=finish, on_failure=fail, **options)

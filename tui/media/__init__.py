@@ -1,1 +1,1 @@
-"""Playback, spectrogram tiles and what is needed to draw a clip; no Textual here."""
+"""Audio and spectrograms, without widgets: clips, tiles of recordings, playback, viewport and selection."""

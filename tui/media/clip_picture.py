@@ -1,4 +1,4 @@
-"""A clip made ready for ear and eye: samples to play, a log-mel picture and the waveform's envelope, drawn ahead."""
+"""A clip ready to be played and drawn: its samples, its mel spectrogram, and the envelope of its waveform."""
 
 from __future__ import annotations
 
@@ -8,47 +8,47 @@ from functools import lru_cache
 import numpy as np
 
 from labeltool.audio.files import read_span
-from labeltool.audio.frontend import Frontend
+from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Float64, Int16
 
 PLAYBACK_RATE_HZ = 48_000
-"""The rate every clip is brought to, so that one open device plays them all."""
+"""The rate that every clip is resampled to, so that one open device plays them all."""
 
-LONGEST_S = 180.0
-"""A longer clip is shown and played up to here: the room stays quick whatever it is given."""
+MAX_CLIP_S = 180.0
+"""A longer clip is shown and played only up to here, so that the app stays quick."""
 
 BANDS = 96
-"""Rows of a picture before it is pooled to the screen's."""
+"""Mel bands of a spectrogram, before it is resized to the rows of the screen."""
 
-_MOST_FRAMES = 1200  # pictures are pooled down to a terminal's columns; more frames would only cost time
+_MAX_FRAMES = 1200  # spectrograms are resized to a terminal's columns; more frames would only cost time
 _TOP_HZ = 16_000.0
-_SHORTEST_FFT_S = 0.035
+_MIN_FFT_S = 0.035
 _FLOOR_POWER = 1e-12
 _SILENCE_DB = -75.0
 _ENVELOPE_BINS = 1600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """What is seen of a stretch of sound.
+class Picture:
+    """The spectrogram and the waveform of a stretch of sound.
 
     Attributes
     ----------
-    picture : (bands, frames) float32
+    mel_db : (bands, frames) float32
         Mel power in decibels below full scale, low bands first.
     band_hz : (bands,) float64
-        The bands' centres.
+        The centres of the bands.
     envelope : (2, bins) float32
-        Lowest and highest sample, -1 to 1, in equal pieces of time.
+        The lowest and highest sample, -1 to 1, in equal pieces of time.
     loudest_db, quiet_db
-        What counts as bright and as dark in this picture.
+        The levels drawn brightest and darkest.
     start_s, duration_s
-        Where the picture's time axis begins, and how long it is.
+        The start and the length of the time axis.
     """
 
-    picture: Float32
+    mel_db: Float32
     band_hz: Float64
     envelope: Float32
     loudest_db: float
@@ -58,15 +58,15 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sound(Sight):
-    """What is heard and seen of a clip.
+class ClipPicture(Picture):
+    """The spectrogram, the waveform and the samples of a clip.
 
     Attributes
     ----------
     samples : (n,) int16
         Mono, at `PLAYBACK_RATE_HZ`.
     cut_s
-        Seconds of the clip that are left out because it is longer than `LONGEST_S`; `duration_s` is what was decoded.
+        Seconds of the clip after `MAX_CLIP_S`, which are not part of it; `duration_s` is without them.
     """
 
     samples: Int16
@@ -74,32 +74,42 @@ class Sound(Sight):
 
     @property
     def size_bytes(self) -> int:
-        """Memory it takes, roughly."""
-        return self.samples.nbytes + self.picture.nbytes + self.envelope.nbytes
+        """The memory it takes, roughly."""
+        return self.samples.nbytes + self.mel_db.nbytes + self.envelope.nbytes
 
 
-def load(clip: StoredClip) -> Sound:
-    """Decode a clip and draw what the screen needs of it.
+def read_mono(clip: StoredClip) -> tuple[Float32, int]:
+    """Return up to `MAX_CLIP_S` of a clip, `(n,) float32` at the file's rate, and that rate; empty past the file's end.
 
     Raises
     ------
     LabeltoolError
-        When its file cannot be read or holds nothing at the clip's span.
+        If the file cannot be read.
     """
-    end_s = min(clip.end_s, clip.start_s + LONGEST_S)
-    decoded, rate = read_span(clip.path, clip.start_s, end_s)
-    if not len(decoded):
-        raise LabeltoolError("ends before this clip begins", file=clip.path, remedy="was it cut or replaced?")
+    decoded, rate = read_span(clip.path, clip.start_s, min(clip.end_s, clip.start_s + MAX_CLIP_S))
     mono = np.ascontiguousarray(decoded.mean(axis=1, dtype=np.float32))
-    # A float file may hold what is no sound at all; to the ear and the eye that is silence.
-    mono = np.nan_to_num(mono, copy=False, nan=0.0, posinf=1.0, neginf=-1.0)
-    picture, band_hz = draw(mono, rate)
-    loudest, quiet = range_of(picture)
-    return Sound(
-        samples=for_playback(mono, rate),
+    # A float file may have NaN and infinite samples; they are played and drawn as silence and full scale.
+    return np.nan_to_num(mono, copy=False, nan=0.0, posinf=1.0, neginf=-1.0), rate
+
+
+def load_clip(clip: StoredClip) -> ClipPicture:
+    """Decode a clip and compute what the screen shows of it.
+
+    Raises
+    ------
+    LabeltoolError
+        If the file cannot be read or ends before the clip.
+    """
+    mono, rate = read_mono(clip)
+    if not len(mono):
+        raise LabeltoolError("ends before this clip begins", file=clip.path, remedy="was it cut or replaced?")
+    mel_db, band_hz = mel_spectrogram(mono, rate)
+    loudest, quiet = brightness_range(mel_db)
+    return ClipPicture(
+        samples=to_playback_pcm(mono, rate),
         duration_s=len(mono) / rate,
-        cut_s=max(0.0, clip.end_s - end_s),
-        picture=picture,
+        cut_s=max(0.0, clip.end_s - (clip.start_s + MAX_CLIP_S)),
+        mel_db=mel_db,
         band_hz=band_hz,
         envelope=_envelope(mono),
         loudest_db=loudest,
@@ -107,36 +117,36 @@ def load(clip: StoredClip) -> Sound:
     )
 
 
-def draw(mono: Float32, rate: int) -> tuple[Float32, Float64]:
-    """Compute the picture of a sound: `((bands, frames) float32 dB, (bands,) Hz)`.
+def mel_spectrogram(mono: Float32, rate: int) -> tuple[Float32, Float64]:
+    """Return the mel spectrogram of samples, `(bands, frames) float32 dB`, and the bands' centres, `(bands,)` Hz.
 
-    It is for the eye alone, at the file's own rate: what the network hears is `Frontend`'s and ends at 7.5 kHz.
+    It is drawn at the file's own rate; models get `LogMelFrontend`'s, which ends at 7.5 kHz.
     """
-    eye = Eye.of(rate)
-    hop = max(1, eye.window // 4, -(-len(mono) // _MOST_FRAMES))
-    # Centred frames: an event at the edge of the clip is drawn at the edge of the picture.
-    padded = np.pad(mono, eye.window // 2)
-    framed = np.lib.stride_tricks.sliding_window_view(padded, eye.window)[::hop]
-    return np.ascontiguousarray(eye.look(framed).T), eye.band_hz
+    analyzer = MelAnalyzer.for_rate(rate)
+    hop = max(1, analyzer.window // 4, -(-len(mono) // _MAX_FRAMES))
+    # Centred frames: an event at the edge of the clip is drawn at the edge of the spectrogram.
+    padded = np.pad(mono, analyzer.window // 2)
+    framed = np.lib.stride_tricks.sliding_window_view(padded, analyzer.window)[::hop]
+    return np.ascontiguousarray(analyzer.mel_db(framed).T), analyzer.band_hz
 
 
-class Eye:
-    """Turns windows of samples into columns of a picture; `Eye.of` keeps those made.
+class MelAnalyzer:
+    """Computes the columns of a spectrogram. Get one from `MelAnalyzer.for_rate`, which caches them.
 
     Attributes
     ----------
     window
-        Samples that one column is made from.
+        The number of samples of one column.
     band_hz : (BANDS,) float64
-        The bands' centres: the same at one rate, however short the window.
+        The centres of the bands: the same at one rate, however short the window.
     """
 
-    def __init__(self, rate: int, longest_window_s: float) -> None:
-        n_fft = 1 << max(6, round(_SHORTEST_FFT_S * rate).bit_length() - 1)
+    def __init__(self, rate: int, max_window_s: float) -> None:
+        n_fft = 1 << max(6, round(_MIN_FFT_S * rate).bit_length() - 1)
         high_hz = min(rate / 2, _TOP_HZ)
         self._n_fft = n_fft
-        self.window = min(n_fft, max(16, round(longest_window_s * rate)))
-        frontend = Frontend(
+        self.window = min(n_fft, max(16, round(max_window_s * rate)))
+        frontend = LogMelFrontend(
             sample_rate_hz=rate, n_fft=n_fft, n_mels=BANDS, low_hz=min(40.0, high_hz / 4), high_hz=high_hz
         )
         self._taper = replace(frontend, n_fft=self.window).window()
@@ -148,12 +158,12 @@ class Eye:
 
     @classmethod
     @lru_cache(maxsize=16)
-    def of(cls, rate: int, longest_window_s: float = 1.0) -> Eye:
-        """Return the eye for a rate; a window shorter than its own 35 ms or so parts events that follow closely."""
-        return cls(rate, longest_window_s)
+    def for_rate(cls, rate: int, max_window_s: float = 1.0) -> MelAnalyzer:
+        """Return the analyzer for a rate; a window below the usual 35 ms or so separates events that follow closely."""
+        return cls(rate, max_window_s)
 
-    def look(self, framed: Float32) -> Float32:
-        """Turn `(n, window)` samples into `(n, BANDS)` decibels, float32."""
+    def mel_db(self, framed: Float32) -> Float32:
+        """Return the mel power of windows of samples: `(n, window)` to `(n, BANDS) float32 dB`."""
         spectrum = np.fft.rfft(framed * self._taper, self._n_fft).astype(np.complex64)
         power = np.square(spectrum.real) + np.square(spectrum.imag)
         mel = (power @ self._weights) * np.float32(16.0 / self.window**2)
@@ -161,24 +171,24 @@ class Eye:
         return decibels
 
 
-def pooled(picture: Float32, rows: int, columns: int) -> Float32:
-    """Bring a picture to `(rows, columns)`: the loudest of what falls together, so that a click stays visible."""
-    return _along(_along(picture, rows, 0), columns, 1)
+def resize(mel_db: Float32, rows: int, columns: int) -> Float32:
+    """Resize a spectrogram to `(rows, columns)`: values that fall together give their maximum, to keep clicks."""
+    return _resize_axis(_resize_axis(mel_db, rows, 0), columns, 1)
 
 
-def _along(values: Float32, wanted: int, axis: int) -> Float32:
-    there = values.shape[axis]
-    edges = np.arange(wanted) * there / wanted
-    if there >= wanted:
+def _resize_axis(values: Float32, size: int, axis: int) -> Float32:
+    old_size = values.shape[axis]
+    edges = np.arange(size) * old_size / size
+    if old_size >= size:
         return np.maximum.reduceat(values, edges.astype(np.intp), axis=axis)
-    # Fewer values than cells: between two of them, so that no steps are seen that the sound has not.
-    place = np.clip((np.arange(wanted) + 0.5) * there / wanted - 0.5, 0, there - 1)
+    # Fewer values than cells: interpolate, so that the spectrogram shows no steps that the sound does not have.
+    place = np.clip((np.arange(size) + 0.5) * old_size / size - 0.5, 0, old_size - 1)
     below = place.astype(np.intp)
-    above = np.minimum(below + 1, there - 1)
+    above = np.minimum(below + 1, old_size - 1)
     share = (place - below).astype(np.float32)
     share = share[:, None] if axis == 0 else share[None, :]
-    mixed: Float32 = np.take(values, below, axis) * (1 - share) + np.take(values, above, axis) * share
-    return mixed
+    interpolated: Float32 = np.take(values, below, axis) * (1 - share) + np.take(values, above, axis) * share
+    return interpolated
 
 
 def _centre(band: Float32, rate: int, n_fft: int) -> float:
@@ -186,16 +196,16 @@ def _centre(band: Float32, rate: int, n_fft: int) -> float:
     return float(band @ np.arange(len(band))) / weight * rate / n_fft if weight else 0.0
 
 
-def range_of(picture: Float32, within: Float32 | None = None) -> tuple[float, float]:
-    """Choose what is bright and what is dark: from the noise floor to the peaks, 35 to 70 dB apart.
+def brightness_range(mel_db: Float32, within: Float32 | None = None) -> tuple[float, float]:
+    """Return the brightest and the darkest level in dB: from the peaks to the noise floor, 35 to 70 dB apart.
 
     Parameters
     ----------
     within
-        The picture of the whole that `picture` is a part of: by it one moment is as bright as another.
+        The spectrogram of the whole recording that `mel_db` is a part of: it keeps the brightness of all parts alike.
     """
-    whole = picture if within is None else within
-    peaks = max(float(np.percentile(part, 99.7)) for part in (picture, whole))
+    whole = mel_db if within is None else within
+    peaks = max(float(np.percentile(part, 99.7)) for part in (mel_db, whole))
     loudest = max(peaks, _SILENCE_DB + 35.0)
     noise = float(np.percentile(whole, 35)) + 3.0
     return loudest, loudest - min(70.0, max(35.0, loudest - noise))
@@ -207,8 +217,8 @@ def _envelope(mono: Float32) -> Float32:
     return np.stack([np.minimum.reduceat(mono, edges), np.maximum.reduceat(mono, edges)])
 
 
-def for_playback(mono: Float32, rate: int) -> Int16:
-    """Bring samples to `PLAYBACK_RATE_HZ` and to 16 bits."""
+def to_playback_pcm(mono: Float32, rate: int) -> Int16:
+    """Resample to `PLAYBACK_RATE_HZ` and convert to 16 bits."""
     if rate != PLAYBACK_RATE_HZ:
         import soxr
 

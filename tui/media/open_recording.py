@@ -1,54 +1,54 @@
-"""A recording that is open: its tiles and the thread that makes them, its sound, and the stretch that is seen."""
+"""An open recording: its tiles and the thread that reads them, its sound, and the viewport."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from labeltool.store.recordings import StoredRecording
-from labeltool.tui.media.clip_picture import Sight
+from labeltool.tui.media.clip_picture import Picture
 from labeltool.tui.media.stream import Stream
-from labeltool.tui.media.tiles import Surveyor, Tiles, View, neighbours
-from labeltool.tui.media.viewport import Window
+from labeltool.tui.media.tiles import TileReader, Tiles, VisibleRange, adjacent_ranges
+from labeltool.tui.media.viewport import Viewport
 
 
 class OpenRecording:
-    """One recording, from when it is gone to until another one is.
+    """A recording on the screen. Close it when another one is opened.
 
     Parameters
     ----------
     deliver
-        Called in a thread when there is more to see; with what went wrong, if anything.
+        Called in a thread when more was read, with an empty text or why the file cannot be read.
 
     Attributes
     ----------
-    window
-        What is seen of it.
+    viewport
+        The stretch on the screen.
     stream
-        What is heard of it.
+        The sound, for the player.
     """
 
     def __init__(self, recording: StoredRecording, deliver: Callable[[str], None]) -> None:
         self.recording = recording
-        self.window = Window(recording.duration_s)
+        self.viewport = Viewport(recording.duration_s)
         self.stream = Stream(recording.path, recording.duration_s)
         self._tiles = Tiles(recording.duration_s, recording.sample_rate_hz)
-        self._surveyor = Surveyor(recording.path, self._tiles, deliver)
-        self._surveyor.start()
+        self._tile_reader = TileReader(recording.path, self._tiles, deliver)
+        self._tile_reader.start()
 
-    def survey(self, columns: int) -> None:
-        """Have made what is seen on so many columns, and then what is scrolled to next."""
-        view = self.window.view(columns)
-        self._surveyor.want(view, self._whole(columns), *neighbours(view, self.recording.duration_s))
+    def request_tiles(self, columns: int) -> None:
+        """Request the tiles of the viewport on `columns` of the screen, then those likely to be shown next."""
+        shown = self.viewport.view(columns)
+        self._tile_reader.request(shown, self._whole(columns), *adjacent_ranges(shown, self.recording.duration_s))
 
-    def sights(self, columns: int) -> tuple[Sight, Sight]:
-        """Return the whole and the window, as far as they are made."""
-        whole = self._tiles.sight(self._whole(columns))
-        return whole, self._tiles.sight(self.window.view(columns), whole)
+    def pictures(self, columns: int) -> tuple[Picture, Picture]:
+        """Return the whole recording and the viewport, as far as they were read."""
+        whole = self._tiles.picture(self._whole(columns))
+        return whole, self._tiles.picture(self.viewport.view(columns), whole)
 
     def close(self) -> None:
         """End the threads."""
         self.stream.close()
-        self._surveyor.stop()
+        self._tile_reader.stop()
 
-    def _whole(self, columns: int) -> View:
-        return View(0.0, self.recording.duration_s, columns)
+    def _whole(self, columns: int) -> VisibleRange:
+        return VisibleRange(0.0, self.recording.duration_s, columns)

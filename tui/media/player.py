@@ -1,4 +1,4 @@
-"""Playing a clip: gapless loop, seek, speed, gain and the exact position, from one device that stays open."""
+"""Playback with a gapless loop, seek, speed, gain and the exact position, on one device that stays open."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ
 from labeltool.type_aliases import Float32, Int16
 
 SPEEDS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
-"""Times the recorded speed; the pitch follows, as on tape."""
+"""Factors of the recorded speed; the pitch changes with the speed."""
 
 GAIN_STEP_DB = 3.0
 GAIN_LIMIT_DB = 30.0
 
-# While a training runs, the thread that paints may lose its core and keep Python from this one: with 30 ms half of the
-# clips had gaps then, with 60 ms one of seven, with 100 ms none.
+# While a training runs, the thread that paints may lose its core and block Python in this one: with 30 ms half of the
+# clips had gaps, with 60 ms one of seven, with 100 ms none.
 _BUFFER_MS = 100
-# A few milliseconds from silence to sound and back: without them each start, seek and pause is a click that was not
-# recorded. A loop's seam is left as it is.
+# A few milliseconds from silence to sound and back: without them each start, seek and pause is a click that is not in
+# the recording. The seam of a loop is not faded.
 _FADE_FRAMES = PLAYBACK_RATE_HZ * 3 // 1000
 
 
@@ -32,13 +32,13 @@ class Source(Protocol):
     """A sound that need not be in memory as a whole."""
 
     def __len__(self) -> int:
-        """Return how many samples it has at `PLAYBACK_RATE_HZ`."""
+        """Return the number of samples at `PLAYBACK_RATE_HZ`."""
 
-    def take(self, places: npt.NDArray[np.intp]) -> Int16 | None:
-        """Return the samples at some places, close together, without waiting; None while they are not there yet."""
+    def samples_at(self, places: npt.NDArray[np.intp]) -> Int16 | None:
+        """Return the samples at some places, close together, without waiting; None while they are not decoded."""
 
 
-class _Whole:
+class _InMemory:
     """A sound in memory."""
 
     def __init__(self, samples: Int16) -> None:
@@ -47,7 +47,7 @@ class _Whole:
     def __len__(self) -> int:
         return len(self._samples)
 
-    def take(self, places: npt.NDArray[np.intp]) -> Int16:
+    def samples_at(self, places: npt.NDArray[np.intp]) -> Int16:
         """Return the samples at some places."""
         return self._samples[places]
 
@@ -55,18 +55,18 @@ class _Whole:
 class Player:
     """Plays one sound at a time.
 
-    The device is opened by `open`, in a thread, since probing for sound cards takes its time; until then, and without
-    a sound card, the player keeps time in silence all the same, so that the playhead moves.
+    `open` opens the device; call it in a thread, since looking for sound cards takes a while. Until then and without a
+    sound card the player keeps time in silence, so that the playhead moves.
 
     Attributes
     ----------
     silent
-        Why nothing is heard, in a few words; empty when there is sound.
+        Why there is no sound, in a few words; empty if there is.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sound: Source = _Whole(np.zeros(0, np.int16))
+        self._sound: Source = _InMemory(np.zeros(0, np.int16))
         self._first, self._last = 0, 0
         self._at = 0.0
         self._fade_in = False
@@ -81,77 +81,76 @@ class Player:
         self.silent = ""
 
     def open(self) -> None:
-        """Open the sound card, or the null device that plays in real time to nobody. Blocks while it probes."""
+        """Open the sound card or, without one, the null device, which plays silence in real time. Blocks meanwhile."""
         import miniaudio
 
-        wanted = os.environ.get("LABELTOOL_AUDIO", "")
-        nobody = [miniaudio.Backend.NULL]
+        sound_off = os.environ.get("LABELTOOL_AUDIO", "") == "null"
         device = None
-        if wanted != "null":
+        if not sound_off:
             try:
                 device = self._device_on(None)
             except miniaudio.MiniaudioError:
                 device = None
         if device is None:
-            device = self._device_on(nobody)
+            device = self._device_on([miniaudio.Backend.NULL])
         if device.backend.lower() == "null":
-            self.silent = "sound off" if wanted == "null" else "no sound card"
+            self.silent = "sound off" if sound_off else "no sound card"
         source = self._source()
         next(source)
         self._device = device
         device.start(source)
 
     def close(self) -> None:
-        """Let the sound card go."""
+        """Close the sound card."""
         device, self._device = self._device, None
         if device is not None:
             device.close()
 
     def put(self, sound: Int16 | Source, *, play: bool) -> None:
-        """Take a sound in place of the last one, from its beginning.
+        """Load a sound in place of the last one, at its start.
 
         Parameters
         ----------
-        sound : (n,) int16, or a source of them
+        sound : (n,) int16, or a source of samples
             Mono, at `PLAYBACK_RATE_HZ`.
         """
         with self._lock:
-            self._sound = _Whole(sound) if isinstance(sound, np.ndarray) else sound
+            self._sound = _InMemory(sound) if isinstance(sound, np.ndarray) else sound
             self._first, self._last = 0, len(sound)
             self._jump(0.0)
             self._playing = play and len(sound) > 0
 
-    def keep_within(self, start_s: float, end_s: float) -> None:
-        """Play, and loop, no more than a span of the sound, from its beginning."""
+    def limit_to(self, start_s: float, end_s: float) -> None:
+        """Limit playback and loop to a span of the sound, and go to its start."""
         with self._lock:
             length = len(self._sound)
             self._first = min(max(0, round(start_s * PLAYBACK_RATE_HZ)), max(0, length - 1))
             self._last = min(max(self._first + 1, round(end_s * PLAYBACK_RATE_HZ)), length)
             self._jump(float(self._first))
 
-    def roam(self) -> None:
-        """Play the whole sound again, from where it is."""
+    def clear_limits(self) -> None:
+        """Play the whole sound again, from the position it is at."""
         with self._lock:
             self._first, self._last = 0, len(self._sound)
 
     @property
     def playing(self) -> bool:
-        """Whether sound is going out."""
+        """Whether the sound plays."""
         return self._playing
 
     @property
     def position_s(self) -> float:
-        """Where in the sound what is heard now lies, in seconds."""
+        """The position in the sound that is audible now, in seconds."""
         with self._lock:
             if not self._playing or not self._block_frames:
                 return self._at / PLAYBACK_RATE_HZ
-            # The device takes blocks ahead: between two of them the clock tells how far the last one has come.
-            gone = min((time.monotonic() - self._block_began) * PLAYBACK_RATE_HZ, self._block_frames)
-            place = self._block_from + gone * self.speed
-            return (self._around(place) if self.loop else min(place, self._at)) / PLAYBACK_RATE_HZ
+            # The device takes blocks ahead: between two of them the clock shows how much of the last one was played.
+            played = min((time.monotonic() - self._block_began) * PLAYBACK_RATE_HZ, self._block_frames)
+            place = self._block_from + played * self.speed
+            return (self._wrapped(place) if self.loop else min(place, self._at)) / PLAYBACK_RATE_HZ
 
     def toggle(self) -> None:
-        """Pause, go on, or, at the end, begin again."""
+        """Pause or go on; at the end, start again."""
         with self._lock:
             if not self._playing and self._at >= self._last:
                 self._jump(float(self._first))
@@ -159,24 +158,24 @@ class Player:
             self._playing = not self._playing and len(self._sound) > 0
 
     def replay(self) -> None:
-        """Play from the beginning."""
+        """Play from the start."""
         with self._lock:
             self._jump(float(self._first))
             self._playing = len(self._sound) > 0
 
     def seek(self, seconds: float) -> None:
-        """Go to a place in the sound, kept within what is played of it."""
+        """Go to a position in the sound, within the limits of playback."""
         with self._lock:
             self._jump(min(max(float(self._first), seconds * PLAYBACK_RATE_HZ), float(self._last)))
 
     def faster(self, steps: int) -> None:
-        """Move up (or, below zero, down) the ladder of `SPEEDS`."""
+        """Change the speed by steps of `SPEEDS`; below zero, slower."""
         with self._lock:
             place = min(max(0, SPEEDS.index(self.speed) + steps), len(SPEEDS) - 1)
             self.speed = SPEEDS[place]
 
     def louder(self, steps: int) -> None:
-        """Turn the gain up or down by steps of `GAIN_STEP_DB`."""
+        """Change the gain by steps of `GAIN_STEP_DB`; below zero, quieter."""
         self.gain_db = min(max(-GAIN_LIMIT_DB, self.gain_db + steps * GAIN_STEP_DB), GAIN_LIMIT_DB)
 
     def _device_on(self, backends: Any) -> Any:
@@ -197,16 +196,16 @@ class Player:
         self._fade_in = True
 
     def _source(self) -> Generator[Float32, int, None]:
-        """Give the device what it asks for, for ever."""
+        """Yield the blocks that the device requests."""
         block = np.zeros((0, 1), np.float32)
         while True:
             frames = yield block
             block = self.render(frames)[:, None]
 
     def render(self, frames: int) -> Float32:
-        """Return the next samples to go out, `(frames,) float32`: silence while paused and after the end.
+        """Return the next samples to play, `(frames,) float32`: silence while paused and after the end.
 
-        Where the sound is not decoded yet it is silent too, and waits.
+        It is silent and waits also where the sound is not decoded yet.
         """
         out = np.zeros(frames, np.float32)
         with self._lock:
@@ -215,31 +214,31 @@ class Player:
                 return out
             place = self._at + self.speed * np.arange(frames)
             if self.loop:
-                place = self._around(place)
-            heard = frames if self.loop else int(np.searchsorted(place, last))
-            below = place[:heard].astype(np.intp)
-            above = self._around(below + 1) if self.loop else np.minimum(below + 1, last - 1)
-            taken = self._sound.take(np.concatenate([below, above]))
-            if taken is None:
+                place = self._wrapped(place)
+            count = frames if self.loop else int(np.searchsorted(place, last))
+            below = place[:count].astype(np.intp)
+            above = self._wrapped(below + 1) if self.loop else np.minimum(below + 1, last - 1)
+            samples = self._sound.samples_at(np.concatenate([below, above]))
+            if samples is None:
                 self._block_frames = 0
                 self._fade_in = True
                 return out
             after = self._at + self.speed * frames
-            self._at = float(self._around(after)) if self.loop else min(after, float(last))
+            self._at = float(self._wrapped(after)) if self.loop else min(after, float(last))
             self._playing = self.loop or after < last
             self._block_began, self._block_from, self._block_frames = time.monotonic(), float(place[0]), frames
-            fade, self._fade_in = self._fade_in, False
-            cut_off = not self._playing and last < len(self._sound)
-        share = (place[:heard] - below).astype(np.float32)
+            fade_in, self._fade_in = self._fade_in, False
+            fade_out = not self._playing and last < len(self._sound)
+        share = (place[:count] - below).astype(np.float32)
         scale = np.float32(10 ** (self.gain_db / 20) / 32768.0)
-        out[:heard] = (taken[:heard] * (1 - share) + taken[heard:] * share) * scale
-        ramp = np.linspace(0.0, 1.0, min(heard, _FADE_FRAMES), dtype=np.float32)
-        if fade:
+        out[:count] = (samples[:count] * (1 - share) + samples[count:] * share) * scale
+        ramp = np.linspace(0.0, 1.0, min(count, _FADE_FRAMES), dtype=np.float32)
+        if fade_in:
             out[: len(ramp)] *= ramp
-        if cut_off:
-            out[heard - len(ramp) : heard] *= ramp[::-1]
+        if fade_out:
+            out[count - len(ramp) : count] *= ramp[::-1]
         return np.clip(out, -1.0, 1.0, out=out)
 
-    def _around(self, place: Any) -> Any:
-        """Bring places past the end of what is looped round to its beginning."""
+    def _wrapped(self, place: Any) -> Any:
+        """Return places with those past the end of the loop moved to its start."""
         return self._first + (place - self._first) % max(1, self._last - self._first)

@@ -1,4 +1,4 @@
-"""Marking a span: its beginning and end, and the band it lies in."""
+"""The selected region of a recording: its start and end, and its frequency range."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from enum import StrEnum
 
 import numpy as np
 
-from labeltool.store.spans import Mark
+from labeltool.store.spans import Region
 from labeltool.type_aliases import Float64
 
 _SAME_MOMENT_S = 1e-6
 
 
 class Edge(StrEnum):
-    """The edge of the band that the arrows move."""
+    """The edge of the frequency range that the arrow keys move."""
 
     TOP = "top"
     BOTTOM = "bottom"
 
 
 @dataclass(slots=True)
-class Marking:
-    """A span as it is being marked. Plain bookkeeping, no screen.
+class Selection:
+    """A region while it is being selected, without a screen.
 
     Attributes
     ----------
     start_s, end_s
-        None until they are set; never one after the other.
+        None until they are set; the start is always before the end.
     low_hz, high_hz
-        Both or neither.
+        The frequency range: both or neither.
     edge
-        The edge of the band that is being moved; None while none is.
+        The edge of the frequency range that is being moved; None if none is.
     """
 
     start_s: float | None = None
@@ -41,38 +41,39 @@ class Marking:
     edge: Edge | None = None
 
     @property
-    def mark(self) -> Mark | None:
-        """The span, once it has both ends."""
+    def region(self) -> Region | None:
+        """The region, once it has a start and an end."""
         if self.start_s is None or self.end_s is None:
             return None
-        return Mark(self.start_s, self.end_s, self.low_hz, self.high_hz)
+        return Region(self.start_s, self.end_s, self.low_hz, self.high_hz)
 
     @property
-    def begun(self) -> bool:
-        """Whether there is anything to forget."""
+    def started(self) -> bool:
+        """Whether a start or an end is set."""
         return self.start_s is not None or self.end_s is not None
 
-    def take(self, mark: Mark) -> None:
-        """Take a span as it stands."""
-        self.start_s, self.end_s, self.low_hz, self.high_hz = mark.start_s, mark.end_s, mark.low_hz, mark.high_hz
+    def select(self, region: Region) -> None:
+        """Select a whole region."""
+        self.start_s, self.end_s = region.start_s, region.end_s
+        self.low_hz, self.high_hz = region.low_hz, region.high_hz
         self.edge = None
 
-    def begin(self, moment_s: float) -> None:
-        """Set the beginning; where the end is not after it, the span is begun anew."""
+    def set_start(self, moment_s: float) -> None:
+        """Set the start; an end that is not after it is removed."""
         if self.end_s is not None and self.end_s <= moment_s:
             self.end_s = None
-            self.drop_band()
+            self.clear_frequency_range()
         self.start_s = moment_s
 
-    def finish(self, moment_s: float) -> None:
-        """Set the end; where the beginning is not before it, the span is begun anew."""
+    def set_end(self, moment_s: float) -> None:
+        """Set the end; a start that is not before it is removed."""
         if self.start_s is not None and self.start_s >= moment_s:
             self.start_s = None
-            self.drop_band()
+            self.clear_frequency_range()
         self.end_s = moment_s
 
-    def carry(self, from_s: float, to_s: float) -> bool:
-        """Move the end that stands at a moment to another one, but not past the other end; tell whether one did."""
+    def move_boundary(self, from_s: float, to_s: float) -> bool:
+        """Move the start or end that is at `from_s`, but not past the other one; return whether one was moved."""
         if self.start_s is not None and abs(self.start_s - from_s) < _SAME_MOMENT_S:
             if self.end_s is not None and to_s >= self.end_s:
                 return False
@@ -86,7 +87,7 @@ class Marking:
         return False
 
     def next_edge(self, band_hz: Float64) -> None:
-        """Give the span a band, half the picture at first, and let its top be moved; then its bottom; then neither."""
+        """Add a frequency range, the middle half of the bands, and move its top; after it the bottom, then neither."""
         if self.low_hz is None or self.high_hz is None:
             quarter = len(band_hz) // 4
             self.low_hz, self.high_hz = _hertz(quarter, band_hz), _hertz(3 * quarter, band_hz)
@@ -95,7 +96,7 @@ class Marking:
             self.edge = {None: Edge.TOP, Edge.TOP: Edge.BOTTOM, Edge.BOTTOM: None}[self.edge]
 
     def move_edge(self, bands: int, band_hz: Float64) -> None:
-        """Move the edge up (or, below zero, down) by rows of a picture whose rows have these centres."""
+        """Move the edge up (below zero: down) by some bands, which have these centres."""
         if self.low_hz is None or self.high_hz is None:
             return
         low, high = (int(np.abs(band_hz - hertz).argmin()) for hertz in (self.low_hz, self.high_hz))
@@ -104,8 +105,8 @@ class Marking:
         elif self.edge is Edge.BOTTOM:
             self.low_hz = _hertz(min(max(low + bands, 0), high - 1), band_hz)
 
-    def drop_band(self) -> None:
-        """Forget the band."""
+    def clear_frequency_range(self) -> None:
+        """Remove the frequency range."""
         self.low_hz = self.high_hz = self.edge = None
 
 

@@ -1,4 +1,4 @@
-"""A recording of any length as the player takes it: decoded ahead of the playhead, a second at a time, in a thread."""
+"""The sound of a long recording for the player, decoded ahead of the playhead in a thread, a second at a time."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import numpy.typing as npt
 
 from labeltool.audio.files import SoundReader
 from labeltool.errors import LabeltoolError
-from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, for_playback
+from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, to_playback_pcm
 from labeltool.type_aliases import Int16
 
-_AHEAD = 4
-_MOST_SECONDS = 90  # 9 MB; a span no longer than this loops without being decoded again
-_MARGIN_S = 0.05  # so that the resampler's filter sees the sound that is there, not an edge
+_AHEAD_S = 4
+_MAX_SECONDS = 90  # 9 MB; a region of up to this length loops without being decoded again
+_MARGIN_S = 0.05  # so that the resampler's filter gets the surrounding samples, not an edge
 
 
 class Stream:
-    """One recording's sound. Close it when another is played.
+    """The sound of one recording. Close it when another one is played.
 
     Parameters
     ----------
     path
         The recording's file.
     duration_s
-        Its length.
+        The recording's length.
 
     Attributes
     ----------
     failure
-        Why it cannot be decoded any further, in one line; empty while it can.
+        Why it cannot be decoded any further, in one line; empty if it can.
     """
 
     def __init__(self, path: str, duration_s: float) -> None:
@@ -40,7 +40,7 @@ class Stream:
         self._frames = int(duration_s * PLAYBACK_RATE_HZ)
         self._wake = threading.Condition()
         self._seconds: OrderedDict[int, Int16] = OrderedDict()
-        self._wanted: int | None = None
+        self._second: int | None = None
         self._stopping = False
         self.failure = ""
         self._thread = threading.Thread(target=self._run, name="labeltool-stream", daemon=True)
@@ -49,28 +49,28 @@ class Stream:
     def __len__(self) -> int:
         return self._frames
 
-    def take(self, places: npt.NDArray[np.intp]) -> Int16 | None:
-        """Return the samples at some places; None while they are being decoded. It never waits.
+    def samples_at(self, places: npt.NDArray[np.intp]) -> Int16 | None:
+        """Return the samples at some places, without waiting; None while they are being decoded.
 
         Parameters
         ----------
         places : (n,) intp
-            Close together, but for a step back where a loop begins anew.
+            Close together, except for a step back where a loop starts again.
         """
         seconds = places // PLAYBACK_RATE_HZ
-        taken = np.zeros(len(places), np.int16)
+        samples = np.zeros(len(places), np.int16)
         with self._wake:
-            self._wanted = int(seconds[-1])
-            if any(map(self._lacks, self._soon(self._wanted))):
+            self._second = int(seconds[-1])
+            if any(map(self._is_missing, self._upcoming(self._second))):
                 self._wake.notify()
             for second in map(int, np.unique(seconds)):
-                samples = self._seconds.get(second)
-                if samples is None:
+                decoded = self._seconds.get(second)
+                if decoded is None:
                     return None
                 self._seconds.move_to_end(second)
-                here = seconds == second
-                taken[here] = samples[places[here] - second * PLAYBACK_RATE_HZ]
-        return taken
+                inside = seconds == second
+                samples[inside] = decoded[places[inside] - second * PLAYBACK_RATE_HZ]
+        return samples
 
     def close(self) -> None:
         """End the thread and wait for it."""
@@ -83,42 +83,42 @@ class Stream:
         try:
             reader = SoundReader(self._path)
             try:
-                while (second := self._next()) is not None:
+                while (second := self._next_missing()) is not None:
                     samples = _decode(reader, second)
                     with self._wake:
                         self._seconds[second] = samples
-                        while len(self._seconds) > _MOST_SECONDS:
+                        while len(self._seconds) > _MAX_SECONDS:
                             self._seconds.popitem(last=False)
             finally:
                 reader.close()
         except LabeltoolError as error:
             self.failure = str(error)
 
-    def _next(self) -> int | None:
-        """Wait for a second that will be needed soon."""
+    def _next_missing(self) -> int | None:
+        """Wait for a second that is missing and needed soon; return None when the thread is to end."""
         with self._wake:
             while not self._stopping:
-                lacking = () if self._wanted is None else filter(self._lacks, self._soon(self._wanted))
-                second = next(iter(lacking), None)
+                upcoming = () if self._second is None else self._upcoming(self._second)
+                second = next(filter(self._is_missing, upcoming), None)
                 if second is not None:
                     return second
                 self._wake.wait()
             return None
 
-    def _soon(self, second: int) -> range:
-        return range(second, min(second + _AHEAD, -(-self._frames // PLAYBACK_RATE_HZ)))
+    def _upcoming(self, second: int) -> range:
+        return range(second, min(second + _AHEAD_S, -(-self._frames // PLAYBACK_RATE_HZ)))
 
-    def _lacks(self, second: int) -> bool:
+    def _is_missing(self, second: int) -> bool:
         return second not in self._seconds
 
 
 def _decode(reader: SoundReader, second: int) -> Int16:
-    """Decode one second of a recording, `(PLAYBACK_RATE_HZ,) int16`, so that one follows the other without a seam."""
+    """Decode one second of a recording, `(PLAYBACK_RATE_HZ,) int16`, without a seam to the next one."""
     rate = reader.rate_hz
-    # As many frames as are whole samples of the new rate, so that the margin can be cut off to the sample.
+    # A number of frames that is a whole number of samples at the new rate, so that the margin is cut off exactly.
     unit = rate // gcd(rate, PLAYBACK_RATE_HZ)
     margin = ceil(_MARGIN_S * rate / unit) * unit
     mono = reader.mono(second * rate - margin, rate + 2 * margin)
     begin = margin * PLAYBACK_RATE_HZ // rate
-    samples = for_playback(mono, rate)[begin : begin + PLAYBACK_RATE_HZ]
+    samples = to_playback_pcm(mono, rate)[begin : begin + PLAYBACK_RATE_HZ]
     return np.pad(samples, (0, PLAYBACK_RATE_HZ - len(samples)))

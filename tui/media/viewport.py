@@ -1,54 +1,54 @@
-"""The stretch of a recording that is on the screen: zoomed, scrolled, and never without the playhead."""
+"""The stretch of a recording on the screen: zoomed, scrolled, and moved along with the playhead."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labeltool.tui.media.tiles import View
+from labeltool.tui.media.tiles import VisibleRange
 
-SHORTEST_S = 0.1
-_AT_FIRST_S = 60.0
-_ROOM_AROUND = 3.0  # a span that is gone to is shown with so many times its length
-_LEAD = 0.05  # of the window before the playhead when it turns the page
+MIN_SPAN_S = 0.1
+_FIRST_SPAN_S = 60.0
+_MARGIN_FACTOR = 3.0  # a region to show is given this multiple of its length
+_LEAD = 0.05  # the share of the viewport before the playhead after a page turn
 
 
 @dataclass(slots=True)
-class Window:
-    """What is seen of a recording of `duration_s`: from `start_s`, `span_s` long. It stays within the recording."""
+class Viewport:
+    """A stretch of a recording of `duration_s`: from `start_s`, `span_s` long. It stays within the recording."""
 
     duration_s: float
     start_s: float = 0.0
-    span_s: float = _AT_FIRST_S
+    span_s: float = _FIRST_SPAN_S
 
     def __post_init__(self) -> None:
         self.put(self.start_s, self.span_s)
 
     @property
     def end_s(self) -> float:
-        """Where it ends."""
+        """The end of the stretch."""
         return self.start_s + self.span_s
 
     def put(self, start_s: float, span_s: float) -> None:
-        """Show a stretch, as near as the recording and the finest zoom allow."""
-        self.span_s = min(max(span_s, SHORTEST_S), self.duration_s)
+        """Move to a stretch, as near as the recording and the nearest zoom allow."""
+        self.span_s = min(max(span_s, MIN_SPAN_S), self.duration_s)
         self.start_s = min(max(0.0, start_s), self.duration_s - self.span_s)
 
-    def view(self, columns: int) -> View:
-        """Return it on so many columns."""
-        return View(self.start_s, self.span_s, max(1, columns))
+    def view(self, columns: int) -> VisibleRange:
+        """Return the stretch on `columns` of the screen."""
+        return VisibleRange(self.start_s, self.span_s, max(1, columns))
 
     def share(self, moment_s: float) -> float:
-        """Return where a moment lies in it, 0 to 1 if inside."""
+        """Return where a moment lies in the viewport, 0 to 1 if inside."""
         return (moment_s - self.start_s) / self.span_s
 
     def zoom(self, factor: float, about_s: float) -> None:
-        """Show `factor` times as much, a moment staying where it is."""
+        """Show `factor` times as much, with a moment in place."""
         share = self.share(about_s)
-        span_s = min(max(self.span_s * factor, SHORTEST_S), self.duration_s)
+        span_s = min(max(self.span_s * factor, MIN_SPAN_S), self.duration_s)
         self.put(about_s - share * span_s, span_s)
 
     def follow(self, moment_s: float) -> bool:
-        """Turn the page when a moment is not in sight; tell whether it was turned."""
+        """Turn the page if a moment is outside, and return whether it was turned."""
         if self.start_s <= moment_s <= self.end_s:
             return False
         before = self.start_s
@@ -57,8 +57,8 @@ class Window:
         return self.start_s != before
 
     def show(self, start_s: float, end_s: float) -> None:
-        """Bring a span into sight as a whole; the zoom stays where it can."""
+        """Move to show a whole region; zoom out only where it does not fit."""
         if self.start_s <= start_s and end_s <= self.end_s:
             return
-        span_s = max(self.span_s, (end_s - start_s) * _ROOM_AROUND)
+        span_s = max(self.span_s, (end_s - start_s) * _MARGIN_FACTOR)
         self.put((start_s + end_s - span_s) / 2, span_s)

@@ -1,4 +1,4 @@
-"""What every screen over a sound shares: the pictures, the playhead, and the keys to listen and to look."""
+"""What every view with a sound shares: spectrogram, waveform, playhead, and the keys for playback and display."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from textual.events import Resize
 from textual.screen import Screen
 from textual.widget import Widget
 
-from labeltool.tui.background.prefetch import Prepared
+from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.keymap import remapped
-from labeltool.tui.keys import WAYS, Way
-from labeltool.tui.media.clip_picture import Sound
+from labeltool.tui.keys import VIEWS, View
+from labeltool.tui.media.clip_picture import ClipPicture
 from labeltool.tui.screens.help import Help
 from labeltool.tui.screens.palette import Palette
 from labeltool.tui.services import Services
-from labeltool.tui.text import clock
+from labeltool.tui.text import format_time
 from labeltool.tui.widgets.notice import Notice
 from labeltool.tui.widgets.spectrogram import Spectrogram
-from labeltool.tui.widgets.transcript import Spoken
+from labeltool.tui.widgets.transcript import TranscriptText
 from labeltool.tui.widgets.transport import Transport
 from labeltool.tui.widgets.waveform import Waveform
 
@@ -29,88 +29,90 @@ _THIN_COLUMNS = 66
 _SEEKS_A_CLIP = 20
 
 
-class ListeningScreen(Screen[None]):
-    """Shows and plays one sound; what is asked of it is the subclass's matter.
+class AudioScreen(Screen[None]):
+    """Shows and plays one sound.
 
     Parameters
     ----------
     services
-        The session, the player, the threads and the state behind the screen.
-    way
-        The way to work whose keys it has.
+        The session, the player, the background work and the state.
+    view
+        The view's keys, before `[keys]` of the settings changes them.
     """
 
-    def __init__(self, services: Services, way: Way) -> None:
+    def __init__(self, services: Services, view: View) -> None:
         super().__init__()
         self.services = services
-        self.way = remapped(way, services.keymap)
+        self.view = remapped(view, services.keymap)
         self.notice = Notice(id="notice")
         self._spectrogram = Spectrogram(id="spectrogram")
         self._waveform = Waveform(id="waveform")
         self._transport = Transport(id="transport")
-        self.spoken = Spoken(id="spoken")
-        self._begins_s = 0.0
-        self._sound: Sound | None = None
+        self.transcript = TranscriptText(id="transcript")
+        self._clip_start_s = 0.0
+        self._sound: ClipPicture | None = None
 
-    def compose_sight(self) -> Iterator[Widget]:
-        """Lay out the pictures."""
-        yield Vertical(self._spectrogram, self._waveform, self._transport, self.spoken, id="sight")
+    def compose_clip(self) -> Iterator[Widget]:
+        """Lay out spectrogram, waveform, transport and transcript."""
+        yield Vertical(self._spectrogram, self._waveform, self._transport, self.transcript, id="clip")
 
     def on_mount(self) -> None:
-        """Let the playhead move."""
-        self.set_interval(1 / _FRAMES_A_SECOND, self._follow_sound)
+        """Start to move the playhead."""
+        self.set_interval(1 / _FRAMES_A_SECOND, self._update_playhead)
 
     def on_resize(self, event: Resize) -> None:
-        """Give the picture the room on a small screen."""
+        """Give the spectrogram the space on a small screen."""
         self.set_class(event.size.height < _SHORT_ROWS, "-short")
         self.set_class(event.size.width < _THIN_COLUMNS, "-thin")
 
-    def show_clip(self, prepared: Prepared) -> None:
-        """Show and play a clip, or say why it cannot be."""
+    def show_clip(self, prepared: PreparedClip) -> None:
+        """Show and play a clip, or show why it cannot be played."""
         clip, sound = prepared.clip, prepared.sound
-        beginning = f"  at {clock(clip.start_s)}" if clip.start_s else ""
-        self._transport.file = clip.path.rpartition("/")[2] + beginning
-        self._begins_s = clip.start_s
-        self.spoken.show(prepared.transcript.segments if prepared.transcript is not None else ())
+        start = f"  at {format_time(clip.start_s)}" if clip.start_s else ""
+        self._transport.file = clip.path.rpartition("/")[2] + start
+        self._clip_start_s = clip.start_s
+        self.transcript.show(prepared.transcript.segments if prepared.transcript is not None else ())
         if sound is None:
-            self._put(None)
-            self._spectrogram.say("This clip cannot be played.", prepared.problem, "", "b sets it aside, s skips it")
+            self._set_sound(None)
+            self._spectrogram.show_text(
+                "This clip cannot be played.", prepared.problem, "", "b excludes it, s skips it"
+            )
             return
-        self._put(sound)
+        self._set_sound(sound)
         self._spectrogram.show(sound)
         if sound.cut_s:
-            self.notice.tell(f"a long clip: its last {clock(sound.cut_s)} are left out; w opens the whole")
+            self.notice.show(f"long clip: the last {format_time(sound.cut_s)} are not shown; w opens the recording")
 
-    def show_words(self, *lines: str) -> None:
-        """Show a few lines in place of a clip."""
+    def show_text(self, *lines: str) -> None:
+        """Show lines of text in place of a clip."""
         self._transport.file = ""
-        self.spoken.show(())
-        self._put(None)
-        self._spectrogram.say(*lines)
+        self.transcript.show(())
+        self._set_sound(None)
+        self._spectrogram.show_text(*lines)
 
     @property
-    def in_front(self) -> bool:
-        """Whether the sound that plays is this screen's; palettes and pages may lie over it."""
-        listening = (screen for screen in reversed(self.app.screen_stack) if isinstance(screen, ListeningScreen))
-        return next(listening, None) is self
+    def owns_player(self) -> bool:
+        """Whether the player has this screen's sound; palettes and pages may be open over it."""
+        screens = (screen for screen in reversed(self.app.screen_stack) if isinstance(screen, AudioScreen))
+        return next(screens, None) is self
 
     def take_player(self, *, play: bool = False) -> None:
-        """Put this screen's sound into the player."""
+        """Load this screen's sound into the player."""
         if self._sound is not None:
             self.services.player.put(self._sound.samples, play=play)
         else:
             self.services.player.put(self.services.silence, play=False)
 
-    def _put(self, sound: Sound | None) -> None:
+    def _set_sound(self, sound: ClipPicture | None) -> None:
         self._sound = sound
         self._waveform.show(sound)
         self._transport.duration_s = sound.duration_s if sound else 0.0
-        if self.in_front:
+        if self.owns_player:
             self.take_player(play=self.services.state.autoplay)
-        self._follow_sound()
+        self._update_playhead()
 
-    def _follow_sound(self) -> None:
-        if not self.in_front:
+    def _update_playhead(self) -> None:
+        if not self.owns_player:
             return  # the player may have another screen's sound
         player = self.services.player
         self._transport.speed, self._transport.gain_db = player.speed, player.gain_db
@@ -121,8 +123,8 @@ class ListeningScreen(Screen[None]):
             self._spectrogram.playhead = self._waveform.playhead = None
             return
         position_s = player.position_s
-        self._transport.moment = clock(position_s)
-        self.spoken.follow(self._begins_s + position_s)
+        self._transport.moment = format_time(position_s)
+        self.transcript.follow(self._clip_start_s + position_s)
         share = position_s / self._sound.duration_s
         self._spectrogram.playhead = self._waveform.playhead = share if player.playing or 0 < share < 1 else None
 
@@ -131,11 +133,11 @@ class ListeningScreen(Screen[None]):
         self.services.player.toggle()
 
     def action_replay(self) -> None:
-        """Play from the beginning."""
+        """Play from the start."""
         self.services.player.replay()
 
     def action_loop(self) -> None:
-        """Loop or not."""
+        """Turn the loop on or off."""
         player = self.services.player
         player.loop = not player.loop
         if player.loop and not player.playing:
@@ -156,29 +158,29 @@ class ListeningScreen(Screen[None]):
         self.services.player.louder(steps)
 
     def action_autoplay(self) -> None:
-        """Play clips as they appear, or not."""
+        """Turn on or off that clips play when they appear."""
         state = self.services.state
         state.autoplay = not state.autoplay
-        self.notice.tell("clips play as they appear" if state.autoplay else "clips wait for Space")
+        self.notice.show("autoplay on" if state.autoplay else "autoplay off: Space plays")
 
     def action_contrast(self) -> None:
-        """Change the picture's contrast."""
-        self.notice.tell(f"contrast: {self._spectrogram.next_contrast()}")
+        """Change the contrast of the spectrogram."""
+        self.notice.show(f"contrast: {self._spectrogram.next_contrast()}")
 
     def action_brighten(self, steps: int) -> None:
-        """Change the picture's brightness."""
-        self.notice.tell(f"brightness: {self._spectrogram.brighten(steps):+.0f} dB")
+        """Change the brightness of the spectrogram."""
+        self.notice.show(f"brightness: {self._spectrogram.brighten(steps):+.0f} dB")
 
     def action_help(self) -> None:
         """Show the keys."""
-        self.app.push_screen(Help(self.way, [remapped(way, self.services.keymap) for way in WAYS]))
+        self.app.push_screen(Help(self.view, [remapped(view, self.services.keymap) for view in VIEWS]))
 
     def action_commands(self) -> None:
-        """Find what a key does by its name, and do it."""
-        told = {key.tells: key for key in self.way.keys if key.tells and key.name != "commands"}
+        """Find an action by its description, and run it."""
+        keys = {key.description: key for key in self.view.keys if key.description and key.name != "commands"}
 
         async def run(chosen: str | None) -> None:
             if chosen is not None:
-                await self.run_action(told[chosen].action)
+                await self.run_action(keys[chosen].action)
 
-        self.app.push_screen(Palette("Do what?", list(told), makes_new=False), run)
+        self.app.push_screen(Palette("Find an action", list(keys), allows_new=False), run)

@@ -1,4 +1,4 @@
-"""Browsing: every clip of the project, narrowed by file, label, what is said, its answer, or to the like of one."""
+"""Browse: every clip, with filters by file, label, transcript and labelled or not; also the list of similar clips."""
 
 from __future__ import annotations
 
@@ -7,100 +7,104 @@ from dataclasses import replace
 
 from labeltool.annotation import listing
 from labeltool.annotation.listing import Filter
-from labeltool.similarity.search import Like
+from labeltool.similarity.search import SimilarClips
 from labeltool.store import Store
 from labeltool.tui.keys import BROWSE
-from labeltool.tui.label_choices import by_use
-from labeltool.tui.screens.list_base import Found, ListScreen
+from labeltool.tui.label_choices import by_usage
+from labeltool.tui.screens.list_base import ListResult, ListScreen
 from labeltool.tui.screens.palette import Palette
-from labeltool.tui.screens.text_prompt import Wording
+from labeltool.tui.screens.text_prompt import TextPrompt
 from labeltool.tui.services import Services
-from labeltool.tui.text import clip_left, shown
+from labeltool.tui.text import one_line, truncate_left
 
-_NEXT_ANSWERED: dict[bool | None, bool | None] = {None: False, False: True, True: None}
+_NEXT_LABELLED: dict[bool | None, bool | None] = {None: False, False: True, True: None}
 _NAME_CELLS = 30
-_ANSWERED_WORDS = {None: "", False: "not answered", True: "answered"}
+_LABELLED_TEXT = {None: "", False: "unlabelled", True: "labelled"}
 
 
 class BrowseScreen(ListScreen):
-    """Every clip."""
+    """Every clip of the project, or those similar to one."""
 
     BINDINGS = BROWSE.bindings()
 
     def __init__(self, services: Services, *, repeat_s: float) -> None:
         super().__init__(services, BROWSE, repeat_s=repeat_s)
         self._filter = Filter()
-        self._like: Like | None = None
+        self._similar: SimilarClips | None = None
 
-    def show_like(self, like: Like) -> None:
-        """Narrow the list to the clips nearest to one, the nearest first."""
-        self._like = like
-        self.clips.show(())  # the highlight starts at the first
-        self._narrow(Filter())
+    def show_similar(self, similar: SimilarClips) -> None:
+        """Show only the clips similar to one, the nearest first."""
+        self._similar = similar
+        self.clips.show(())  # the first clip gets selected
+        self._set_filter(Filter())
 
-    def find(self, store: Store) -> Found:
-        """Seek the clips that the filter lets through."""
-        wanted, like = self._filter, self._like
-        ids: Sequence[int] = listing.matching(store, wanted)
-        if like is not None:
-            let_through = set(ids)
-            ids = [near.id for near, _ in like.clips if near.id in let_through]
-        words = [
-            _told(like) if like is not None else "",
-            f"file holds “{shown(wanted.text)}”" if wanted.text else "",
-            f"label {shown(wanted.label)}" if wanted.label is not None else "",
-            f"“{shown(wanted.said)}” is said" if wanted.said else "",
-            _ANSWERED_WORDS[wanted.answered],
+    def find(self, store: Store) -> ListResult:
+        """Read the clips that match the filter."""
+        filter_, similar = self._filter, self._similar
+        ids: Sequence[int] = listing.matching(store, filter_)
+        if similar is not None:
+            matching = set(ids)
+            ids = [clip.id for clip, _ in similar.clips if clip.id in matching]
+        conditions = [
+            _similar_to(similar) if similar is not None else "",
+            f"file contains “{one_line(filter_.text)}”" if filter_.text else "",
+            f"label {one_line(filter_.label)}" if filter_.label is not None else "",
+            f"transcript contains “{one_line(filter_.transcript)}”" if filter_.transcript else "",
+            _LABELLED_TEXT[filter_.labelled],
         ]
-        narrowed = ", ".join(word for word in words if word)
-        return Found(ids, narrowed)
+        return ListResult(ids, ", ".join(condition for condition in conditions if condition))
+
+    @property
+    def heading(self) -> str:
+        """The title of the view."""
+        return "Similar" if self._similar is not None else super().heading
 
     def empty(self) -> Sequence[str]:
-        """Tell how to see more."""
-        return ("No clip is like that.", "", "0 shows all of them again")
+        """Return how to see more."""
+        return ("No clip matches the filter.", "", "0 shows all clips")
 
-    def action_filter_text(self) -> None:
-        """Ask what the file's path shall hold."""
+    def action_filter_file(self) -> None:
+        """Filter by a part of the file's path."""
 
-        def take(text: str | None) -> None:
+        def apply(text: str | None) -> None:
             if text is not None:
-                self._narrow(replace(self._filter, text=text.strip()))
+                self._set_filter(replace(self._filter, text=text.strip()))
 
-        self.app.push_screen(Wording("Clips whose file's path holds", self._filter.text), take)
+        self.app.push_screen(TextPrompt("File path contains", self._filter.text), apply)
 
     def action_filter_label(self) -> None:
-        """Ask for the label that shall have been heard."""
+        """Filter by a label."""
 
-        def take(label: str | None) -> None:
+        def apply(label: str | None) -> None:
             if label is not None:
-                self._narrow(replace(self._filter, label=label))
+                self._set_filter(replace(self._filter, label=label))
 
-        labels = by_use(self.services.state.used)
-        self.app.push_screen(Palette("Clips with which label?", labels, makes_new=False), take)
+        labels = by_usage(self.services.state.label_counts)
+        self.app.push_screen(Palette("Clips with which label?", labels, allows_new=False), apply)
 
-    def action_filter_said(self) -> None:
-        """Ask what shall be said."""
+    def action_filter_transcript(self) -> None:
+        """Filter by a part of the transcript."""
 
-        def take(text: str | None) -> None:
+        def apply(text: str | None) -> None:
             if text is not None:
-                self._narrow(replace(self._filter, said=text.strip()))
+                self._set_filter(replace(self._filter, transcript=text.strip()))
 
-        self.app.push_screen(Wording("Clips in which is said", self._filter.said), take)
+        self.app.push_screen(TextPrompt("Transcript contains", self._filter.transcript), apply)
 
-    def action_filter_answered(self) -> None:
-        """Show the clips that are open, the answered ones, or both."""
-        self._narrow(replace(self._filter, answered=_NEXT_ANSWERED[self._filter.answered]))
+    def action_filter_labelled(self) -> None:
+        """Show unlabelled clips, labelled clips, or both."""
+        self._set_filter(replace(self._filter, labelled=_NEXT_LABELLED[self._filter.labelled]))
 
-    def action_filter_nothing(self) -> None:
-        """Show every clip."""
-        self._like = None
-        self._narrow(Filter())
+    def action_show_all(self) -> None:
+        """Show all clips."""
+        self._similar = None
+        self._set_filter(Filter())
 
-    def _narrow(self, wanted: Filter) -> None:
-        self._filter = wanted
-        self.seek()
+    def _set_filter(self, new: Filter) -> None:
+        self._filter = new
+        self.load()
 
 
-def _told(like: Like) -> str:
-    name = clip_left(like.clips[0][0].path.rpartition("/")[2], _NAME_CELLS)
-    return f"the like of {name}, by {shown(like.source.told)}"
+def _similar_to(similar: SimilarClips) -> str:
+    name = truncate_left(similar.clips[0][0].path.rpartition("/")[2], _NAME_CELLS)
+    return f"similar to {name}, by {one_line(similar.source.display_name)}"

@@ -1,4 +1,4 @@
-"""Clusters: open clips that sound alike; what does not belong is struck out, the rest gets one label with one key."""
+"""Clusters: similar unlabelled clips; those that do not belong are rejected, the rest gets one label at once."""
 
 from __future__ import annotations
 
@@ -7,80 +7,80 @@ from dataclasses import replace
 
 from textual import work
 
-from labeltool.annotation import next_clips, pages
-from labeltool.annotation.listing import Listed
-from labeltool.annotation.pages import GroupPage
+from labeltool.annotation import batch_review, next_clips
+from labeltool.annotation.batch_review import GroupPage
+from labeltool.annotation.listing import ListedClip
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.similarity import search
 from labeltool.store import Store
-from labeltool.store.journal import JournalRow
+from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.tui.background.comparer import Comparison, Groups
-from labeltool.tui.background.prefetch import Prepared
+from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.keys import CLUSTERS
-from labeltool.tui.label_choices import MOST_OFFERS, Offer, offers
-from labeltool.tui.screens.list_base import Found
-from labeltool.tui.screens.page_base import PageScreen, sought
+from labeltool.tui.label_choices import MAX_CHOICES, LabelChoice, top_choices
+from labeltool.tui.screens.list_base import ListResult
+from labeltool.tui.screens.page_base import PageScreen, page_result
 from labeltool.tui.services import Services
-from labeltool.tui.text import fit, shown
+from labeltool.tui.text import fit, one_line
 from labeltool.tui.widgets.clip_list import Part
-from labeltool.tui.widgets.suggestions import Saying
+from labeltool.tui.widgets.suggestions import LabelMode
 
-_NOTHING = GroupPage((), frozenset(), 0, 0, {})
-_ASK_AGAIN_S = 0.5
+_NO_PAGE = GroupPage((), frozenset(), 0, 0, {})
+_RETRY_S = 0.5
 
 
 class ClustersScreen(PageScreen[GroupPage]):
-    """One page of one group at a time, the largest group first, in each the clips in its middle first.
+    """Shows one page of one cluster at a time, the largest cluster first, in each the central clips first.
 
-    Nothing is said of what was struck out: it stays open, and is not shown again in these groups.
+    Rejected clips stay unlabelled and are not shown again in these clusters.
     """
 
     BINDINGS = CLUSTERS.bindings()
 
     def __init__(self, services: Services, *, repeat_s: float) -> None:
-        super().__init__(services, CLUSTERS, repeat_s=repeat_s, nothing=_NOTHING)
+        super().__init__(services, CLUSTERS, repeat_s=repeat_s, empty_page=_NO_PAGE)
         self._groups: Groups | None = None
-        self._passed: set[int] = set()
-        # What each group was called last, and pages as they were answered, by the first row of the act.
-        self._called: dict[int, str] = {}
-        self._answered_pages: dict[str, GroupPage] = {}
-        self._page_offers: tuple[Offer, ...] = ()
-        self._wanted = False
+        self._skipped: set[int] = set()
+        # The last label of each cluster, and labelled pages by the first journal row of the action.
+        self._last_labels: dict[int, str] = {}
+        self._labelled_pages: dict[str, GroupPage] = {}
+        self._page_choices: tuple[LabelChoice, ...] = ()
+        self._start_later = False
         self._progress = self._failure = ""
 
-    # -- the groups
+    # -- the clusters
 
     def on_mount(self) -> None:
-        """Have the clips grouped."""
+        """Start to cluster the clips."""
         super().on_mount()
-        self.set_interval(_ASK_AGAIN_S, self._ask_again)
-        self.action_regroup()
+        self.set_interval(_RETRY_S, self._start_if_free)
+        self.action_recluster()
 
-    @work(exclusive=True, group="regroup")
-    async def action_regroup(self) -> None:
-        """Have the clips that are open now put into groups."""
+    @work(exclusive=True, group="recluster")
+    async def action_recluster(self) -> None:
+        """Cluster the clips that are unlabelled now."""
         try:
-            count = await self.services.reader.do(search.group_count)
+            count = await self.services.reader.do(search.default_cluster_count)
         except LabeltoolError as error:
             self.notice.warn(str(error))
             return
         self._failure = ""
-        # What else is being compared comes first.
-        self._wanted = not self.services.comparer.group(count)
+        # A comparison that runs ends first.
+        self._start_later = not self.services.comparer.group(count)
         self._progress = "…"
         if self.clips.ids:
-            self.notice.tell("the open clips are being grouped anew; this page stays until then")
+            self.notice.show("clustering the unlabelled clips again; this page stays until then")
         else:
-            self.show_nothing(*self.empty())
+            self.show_no_clip(*self.empty())
 
-    def _ask_again(self) -> None:
-        if self._wanted and not self.services.comparer.busy:
-            self._wanted = False
-            self.action_regroup()
+    def _start_if_free(self) -> None:
+        if self._start_later and not self.services.comparer.busy:
+            self._start_later = False
+            self.action_recluster()
 
-    def compared(self, comparison: Comparison) -> None:
-        """Take the groups when they are there, or tell how far it is."""
+    def update_progress(self, comparison: Comparison) -> None:
+        """Show the progress of clustering, or its result."""
         if not comparison.over:
             self._progress = f"{comparison.done:,} of {comparison.total:,} compared" if comparison.total else "…"
         elif comparison.groups is not None:
@@ -88,180 +88,184 @@ class ClustersScreen(PageScreen[GroupPage]):
         elif comparison.failure:
             self._failure, self._progress = comparison.failure, ""
         if self.services.state.groups is not self._groups:
-            self._begin()
+            self._show_clusters()
         elif not self.clips.ids:
-            self.show_nothing(*self.empty())
+            self.show_no_clip(*self.empty())
 
-    def entered(self) -> None:
-        """Begin with the groups that came meanwhile, or go on with the page."""
-        super().entered()
+    def enter(self) -> None:
+        """Show clusters that are new, or go on with the page."""
+        super().enter()
         if self.services.state.groups is not self._groups:
-            self._begin()
+            self._show_clusters()
         elif self._groups is None and not self.services.comparer.busy:
-            self.action_regroup()  # it failed behind another screen's back
+            self.action_recluster()  # it failed while another view was open
 
-    def _begin(self) -> None:
+    def _show_clusters(self) -> None:
         self._groups, self._progress = self.services.state.groups, ""
-        self._passed.clear()
-        self._called.clear()
+        self._skipped.clear()
+        self._last_labels.clear()
         self._turning = True
-        self.turn_over(lambda store: self._other(store, 0, 1))
+        self.turn_over(lambda store: self._change_cluster(store, 0, 1))
 
     # -- the pages
 
     def next_page(self, store: Store) -> GroupPage:
-        """Take the next page of the group, or of the next group that has one."""
+        """Return the next page of the cluster, or of the next cluster that has one."""
         return self._page_from(store, self._page.group, 1)
 
-    def page_again(self, store: Store, rows: Sequence[JournalRow]) -> GroupPage:
-        """Return a page that was answered, with what was struck out on it where that was in this sitting."""
-        before = self._answered_pages.pop(rows[0].id, None)
-        if before is not None:
-            self._passed -= before.struck
-        return pages.group_page_again(store, rows, before, annotator=self.services.session.annotator)
+    def undone_page(self, store: Store, rows: Sequence[JournalRow]) -> GroupPage:
+        """Return the page of an action that was undone; the rejected clips are known for actions of this session."""
+        labelled = self._labelled_pages.pop(rows[0].id, None)
+        if labelled is not None:
+            self._skipped -= labelled.rejected
+        return batch_review.restored_group_page(store, rows, labelled, annotator=self.services.session.annotator)
 
     def is_page(self, rows: Sequence[JournalRow]) -> bool:
-        """Tell whether an act was said of a page."""
-        return super().is_page(rows) or rows[0].id in self._answered_pages
+        """Return whether an action labelled a page."""
+        return super().is_page(rows) or rows[0].id in self._labelled_pages
 
-    def show_found(self, found: Found, *, at: int = 0) -> None:
-        """Begin a page; its labels keep their digits until it is answered."""
-        self._page_offers = ()
-        super().show_found(found, at=at)
+    def show_result(self, result: ListResult, *, at: int = 0) -> None:
+        """Show a page; its labels keep their digits until it is labelled."""
+        self._page_choices = ()
+        super().show_result(result, at=at)
 
     def empty(self) -> Sequence[str]:
-        """Tell what would stand here."""
+        """Return why there is no page."""
         if self._failure:
-            return ("The clips cannot be grouped:", self._failure, "", "f tries again · A asks")
+            return ("The clips cannot be clustered:", self._failure, "", "f: try again · A: label")
         if self._progress:
             return (
-                "The open clips are being put into groups by how they sound:",
+                "Clustering the unlabelled clips by similarity:",
                 self._progress,
                 "",
-                "A asks meanwhile; C shows the groups when they are there",
+                "A: label meanwhile · C: come back to the clusters",
             )
         return (
-            "Every group is through.",
+            "No clusters are left.",
             "",
-            "f makes new ones of the clips that are still open",
-            "A asks · u takes the last answer back",
+            "f: cluster the clips that are still unlabelled · A: label · u: undo",
         )
 
     def _page_from(self, store: Store, group: int, steps: int) -> GroupPage:
-        """Return the first page there is from a group on."""
+        """Return the first page from a cluster on."""
         groups = self._groups.clips if self._groups is not None else ()
-        for further in range(len(groups)):
-            number = (group + further * steps) % len(groups)
-            left = [clip_id for clip_id in groups[number] if clip_id not in self._passed]
-            page = pages.group_page(store, left, self.most, group=number, annotator=self.services.session.annotator)
+        annotator = self.services.session.annotator
+        for offset in range(len(groups)):
+            number = (group + offset * steps) % len(groups)
+            rest = [clip_id for clip_id in groups[number] if clip_id not in self._skipped]
+            page = batch_review.group_page(store, rest, self.max_clips, group=number, annotator=annotator)
             if page.clip_ids:
                 return page
-        return _NOTHING
+        return _NO_PAGE
 
-    def _other(self, store: Store, group: int, steps: int) -> Found:
+    def _change_cluster(self, store: Store, group: int, steps: int) -> ListResult:
         next_clips.release(store, annotator=self.services.session.annotator, clip_ids=list(self.clips.ids))
-        self._left.clear()
-        return sought(self._page_from(store, group, steps))
+        self._left_pages.clear()
+        return page_result(self._page_from(store, group, steps))
 
     def keep(self, clip_ids: Sequence[int], *, at: int | None = None) -> None:
-        """Let the page have these clips; one of which all are struck out is done with."""
-        if self._struck.issuperset(clip_ids):
-            self._passed.update(clip_ids)
+        """Keep only these clips on the page; if all of them are rejected, the page is done."""
+        if self._rejected.issuperset(clip_ids):
+            self._skipped.update(clip_ids)
             clip_ids = ()
         super().keep(clip_ids, at=at)
 
-    def action_group(self, steps: int) -> None:
-        """Go over to another group, and leave this one as it is."""
+    def action_next_cluster(self, steps: int) -> None:
+        """Go to the next or previous cluster; this one stays as it is."""
         group = self._page.group + steps
         self._turning = True
-        self.turn_over(lambda store: self._other(store, group, steps))
+        self.turn_over(lambda store: self._change_cluster(store, group, steps))
 
-    # -- what is shown
+    # -- the screen
 
-    def figures(self) -> Sequence[str]:
-        """Tell which group it is, how many clips it has, and how they were compared."""
+    def page_facts(self) -> Sequence[str]:
+        """Return the number of the cluster, its unlabelled clips and the features it was made from."""
         groups = self._groups
         if groups is None:
             return ()
         return (
-            f"group {self._page.group + 1} of {len(groups.clips)}",
-            f"{self._page.waiting:,} open in it",
-            f"by {shown(groups.by)}",
+            f"cluster {self._page.group + 1} of {len(groups.clips)}",
+            f"{self._page.unlabelled:,} unlabelled in it",
+            f"by {one_line(groups.by)}",
         )
 
-    def tell(self, listed: Listed, width: int) -> list[Part]:
-        """Return a clip's line: will it get the label, was it heard, its file, and what the model holds of it."""
-        least = max(0, width // 4)
-        held = f"{listed.top_label} {listed.top_probability or 0:.0%}" if listed.top_label is not None else ""
-        return [*self.tell_name(listed, max(0, width - least - 5)), (" ", ""), (fit(held, least), "$quiet")]
+    def line_parts(self, listed: ListedClip, width: int) -> list[Part]:
+        """Return a clip's line: rejected or not, played or not, its file, the prediction."""
+        label_cells = max(0, width // 4)
+        predicted = f"{listed.top_label} {listed.top_probability or 0:.0%}" if listed.top_label is not None else ""
+        name_parts = self.name_parts(listed, max(0, width - label_cells - 5))
+        return [*name_parts, (" ", ""), (fit(predicted, label_cells), "$quiet")]
 
     @property
-    def asked(self) -> str:
-        """What the next label means."""
-        return "What are they?" if self._saying is Saying.ANSWER else super().asked
+    def prompt(self) -> str:
+        """The line above the labels: what the next label means."""
+        return "Label for all of them" if self._mode is LabelMode.LABEL else super().prompt
 
     @property
     def source(self) -> str:
-        """Of how many clips the next label is said."""
-        if self._saying is not Saying.ANSWER:
-            return "for the highlighted clip alone"
-        return f"for all {len(self._meant())} not struck out"
+        """The clips that get the next label."""
+        if self._mode is not LabelMode.LABEL:
+            return "for the selected clip only"
+        return f"for the {len(self._accepted())} clips not rejected"
 
-    def offers_on(self, prepared: Prepared) -> tuple[Offer, ...]:
-        """Return the labels to take: what the group was called before, what the model holds of the page, the others."""
-        if not self._page_offers:
-            shares, called = self._page.shares, self._called.get(self._page.group)
-            found = offers(shares, self.services.state.used)
-            if called is not None:
-                others = (offer for offer in found if offer.label != called)
-                found = (Offer(called, shares.get(called)), *others)[:MOST_OFFERS]
-            self._page_offers = found
-        return self._page_offers
+    def choices_for(self, prepared: PreparedClip) -> tuple[LabelChoice, ...]:
+        """Return the labels of the digits: the last label of the cluster, those predicted for the page, the others."""
+        if not self._page_choices:
+            probabilities, last = self._page.probabilities, self._last_labels.get(self._page.group)
+            choices = top_choices(probabilities, self.services.state.label_counts)
+            if last is not None:
+                others = (choice for choice in choices if choice.label != last)
+                choices = (LabelChoice(last, probabilities.get(last)), *others)[:MAX_CHOICES]
+            self._page_choices = choices
+        return self._page_choices
 
-    def _meant(self) -> list[int]:
-        return [clip_id for clip_id in self.clips.ids if clip_id not in self._struck]
+    def _accepted(self) -> list[int]:
+        return [clip_id for clip_id in self.clips.ids if clip_id not in self._rejected]
 
-    # -- answers
+    # -- labels
 
-    def action_strike(self) -> None:
-        """Strike the highlighted clip out, or take that back."""
-        super().action_strike()
-        self.show_offers()
+    def action_reject(self) -> None:
+        """Reject the selected clip, or keep it after all."""
+        super().action_reject()
+        self.show_choices()
 
-    async def say(
+    async def annotate(
         self,
         key: str,
         label: str | None,
         value: Value = Value.PRESENT,
         *,
         accepted_from: str | None = None,
-        relabels: bool = True,
+        replaces: bool = True,
     ) -> None:
-        """Say it of every clip of the page that is not struck out; after `m`, `a`, and when unsure, of one."""
-        if self._saying is not Saying.ANSWER or value is Value.UNSURE:
-            await super().say(key, label, value, accepted_from=accepted_from, relabels=relabels)
+        """Label the clips of the page that are not rejected; after `m`, `a`, and when unsure, only the selected one."""
+        if self._mode is not LabelMode.LABEL or value is Value.UNSURE:
+            await super().annotate(key, label, value, accepted_from=accepted_from, replaces=replaces)
             return
-        if self._held_down(key) or self._turning or not self.clips.ids:
+        if self._is_repeat(key) or self._turning or not self.clips.ids:
             return
-        meant = self._meant()
-        if not meant:
-            self.notice.tell("every clip is struck out: x takes one back, Tab goes to the next group")
+        clip_ids = self._accepted()
+        if not clip_ids:
+            self.notice.show("every clip is rejected: x keeps one, Tab goes to the next cluster")
             return
-        page = replace(self._page, clip_ids=tuple(self.clips.ids), struck=frozenset(self._struck))
-        held = {clip_id: page.suggestions[clip_id].probabilities for clip_id in meant if clip_id in page.suggestions}
-        struck = f", {len(page.struck)} struck out" if page.struck else ""
-        rows = await self.answer_page(
+        page = replace(self._page, clip_ids=tuple(self.clips.ids), rejected=frozenset(self._rejected))
+        contexts = {
+            clip_id: AnnotationContext(suggested=next(iter(page.suggestions[clip_id].probabilities)))
+            for clip_id in clip_ids
+            if clip_id in page.suggestions and page.suggestions[clip_id].probabilities
+        }
+        rejected = f", {len(page.rejected)} rejected" if page.rejected else ""
+        rows = await self.annotate_page(
             label,
-            dict.fromkeys(meant, value),
-            suggested={clip_id: next(iter(shares)) for clip_id, shares in held.items() if shares},
-            accepted_from={},
-            told=lambda rows: f"{len(rows)} at once{struck}",
+            dict.fromkeys(clip_ids, value),
+            contexts=contexts,
+            summary=lambda rows: f"{len(rows)} clips{rejected}",
         )
         if rows is None:
             return
-        self._passed |= page.struck
+        self._skipped |= page.rejected
         if rows:
-            self._answered_pages[rows[0].id] = page
+            self._labelled_pages[rows[0].id] = page
         if label is not None:
-            self._called[page.group] = label
+            self._last_labels[page.group] = label
         self.turn()

@@ -1,4 +1,4 @@
-"""All keys on one page."""
+"""The help page: all keys."""
 
 from __future__ import annotations
 
@@ -13,45 +13,46 @@ from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from labeltool.tui.keys import Key, Way
+from labeltool.tui.keys import Key, View
 
 _KEY_WIDTH = 11
 _TWO_COLUMNS = 112
 _NOTES = (
-    "A key pressed before the clip has ended counts. A key held down answers one clip. Undo works after a restart too. "
-    "When a training ends, the queue is put in order anew; the clip on the screen keeps the labels it was shown with."
+    "Label keys work before the clip has ended. A key that is held down labels one clip. "
+    "Undo works after a restart too. When a training ends, the queue is sorted again; "
+    "the clip on the screen keeps its suggestions."
 )
 
 
 class Help(ModalScreen[None]):
-    """The page that `?` opens; Escape, `?` or `q` closes it.
+    """Opened by `?`; Escape, `?` or `q` closes it.
 
     Parameters
     ----------
-    way
-        The way to work it is opened from: its keys come first.
-    ways
-        Every way to work: the others' own keys come after them.
+    view
+        The view from which it is opened: its keys come first.
+    views
+        All views: the keys that only the others have come after them.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,f1,q,enter", "dismiss(None)", "close", show=False)
     ]
 
-    def __init__(self, way: Way, ways: Sequence[Way]) -> None:
+    def __init__(self, view: View, views: Sequence[View]) -> None:
         super().__init__()
-        self._way = way
-        self._others = [other for other in ways if other.name != way.name]
+        self._view = view
+        self._others = [other for other in views if other.name != view.name]
 
     def compose(self) -> ComposeResult:
-        """Lay the page out."""
-        (first, keys), *others = self._way.groups().items()
-        shared = {key.name for key in self._way.keys}
+        """Lay out the page."""
+        (first, keys), *others = self._view.groups().items()
+        shared = {key.name for key in self._view.keys}
         elsewhere = [
-            (way.title, [key for key in way.keys if key.shown and key.name not in shared]) for way in self._others
+            (view.title, [key for key in view.keys if key.shown and key.name not in shared]) for view in self._others
         ]
         with VerticalScroll(id="help") as page:
-            page.border_title = f"Keys: {self._way.title.lower()}"
+            page.border_title = f"Keys: {self._view.title}"
             page.border_subtitle = "Esc closes"
             with Horizontal(id="help-columns"):
                 yield Static(_column([(first, keys)]), classes="help-column")
@@ -59,7 +60,7 @@ class Help(ModalScreen[None]):
             yield Static(Content(_NOTES), id="help-notes")
 
     def on_resize(self, event: Resize) -> None:
-        """Put the columns one under the other where the screen is narrow."""
+        """Stack the columns on a narrow screen."""
         self.set_class(event.size.width < _TWO_COLUMNS, "-narrow")
 
 
@@ -68,7 +69,7 @@ def _column(groups: Sequence[tuple[str, Sequence[Key]]]) -> Content:
     for name, keys in groups:
         lines.append(Content.styled(name, "bold $primary"))
         lines += [
-            Content.assemble((f"  {key.shown:<{_KEY_WIDTH}}", "bold $accent"), (key.tells, "$foreground"))
+            Content.assemble((f"  {key.shown:<{_KEY_WIDTH}}", "bold $accent"), (key.description, "$foreground"))
             for key in keys
         ]
         lines.append(Content(""))

@@ -1,4 +1,4 @@
-"""Working through a list: the clips stand in lines above, the one under the highlight is played, shown and answered."""
+"""A list of clips above, one line each; the selected one is shown, played and labelled below."""
 
 from __future__ import annotations
 
@@ -12,224 +12,224 @@ from textual.content import Content
 from textual.widgets import Static
 
 from labeltool.annotation import listing
-from labeltool.annotation.listing import Listed
+from labeltool.annotation.listing import ListedClip
 from labeltool.errors import LabeltoolError
 from labeltool.store import Store
 from labeltool.store.journal import JournalRow
 from labeltool.tui.background.prefetch import Delivery
-from labeltool.tui.keys import Way
-from labeltool.tui.screens.answering import AnsweringScreen
+from labeltool.tui.keys import View
+from labeltool.tui.screens.annotate_base import AnnotateScreen
 from labeltool.tui.services import Services
-from labeltool.tui.text import clip_left, clock, fit
-from labeltool.tui.widgets.clip_list import ClipList, Part, place_of
+from labeltool.tui.text import fit, format_time, truncate_left
+from labeltool.tui.widgets.clip_list import ClipList, Part, index_of
 
 _AHEAD = 1
-_MOST_KNOWN = 5000
+_MAX_LINES_KEPT = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A list that was sought: the clips' ids in its order, and the line above it."""
+class ListResult:
+    """The ids of the clips of a list, in its order, and the text above it."""
 
     ids: Sequence[int]
     title: str
 
 
-class ListScreen(AnsweringScreen):
-    """A list of clips; which clips, in what order, and what an answer means is the subclass's matter."""
+class ListScreen(AnnotateScreen):
+    """Shows a list of clips; a subclass chooses the clips and their order."""
 
-    def __init__(self, services: Services, way: Way, *, repeat_s: float) -> None:
-        super().__init__(services, way, repeat_s=repeat_s)
+    def __init__(self, services: Services, view: View, *, repeat_s: float) -> None:
+        super().__init__(services, view, repeat_s=repeat_s)
         self.clips = ClipList(self._draw, id="clips")
         self._title = Static(id="clips-title")
-        self._known: dict[int, Listed] = {}
-        self._found = ""
+        self._lines: dict[int, ListedClip] = {}
+        self._list_title = ""
 
-    # -- what a subclass gives
+    # -- for subclasses
 
-    def find(self, store: Store) -> Found:
-        """Seek the clips; called in the reader's thread."""
+    def find(self, store: Store) -> ListResult:
+        """Read the clips; called in the reader's thread."""
         raise NotImplementedError
 
     def empty(self) -> Sequence[str]:
-        """Return what is told when the list is empty."""
+        """Return the text for an empty list."""
         raise NotImplementedError
 
-    def tell(self, listed: Listed, width: int) -> list[Part]:
-        """Return a clip's line in a number of cells: its file, what was said of it, what the model holds."""
-        held = f"{listed.top_label} {listed.top_probability or 0:.0%}" if listed.top_label is not None else ""
-        return [*told(listed, width - width // 4 - 1), (" ", ""), (fit(held, width // 4), "$primary")]
+    def line_parts(self, listed: ListedClip, width: int) -> list[Part]:
+        """Return a clip's line of `width` cells: its file, its labels, the prediction."""
+        predicted = f"{listed.top_label} {listed.top_probability or 0:.0%}" if listed.top_label is not None else ""
+        return [*clip_parts(listed, width - width // 4 - 1), (" ", ""), (fit(predicted, width // 4), "$primary")]
 
     # -- the screen
 
     @property
     def busy(self) -> bool:
-        """Whether the highlighted clip is not on the screen yet."""
-        return self._now is None or self._now.clip.id != self.clips.clip_id
+        """Whether the selected clip is not on the screen yet."""
+        return self._current is None or self._current.clip.id != self.clips.clip_id
 
     def compose(self) -> ComposeResult:
-        """Lay the screen out."""
+        """Lay out the screen."""
         yield self.header
         yield self._title
         yield self.clips
-        yield Horizontal(*self.compose_sight(), self.panel, id="desk")
+        yield Horizontal(*self.compose_clip(), self.panel, id="main")
         yield self.notice
         yield self.hints
 
     def on_mount(self) -> None:
-        """Seek the clips."""
-        self.show_nothing("The list is being made …")
-        self.seek()
+        """Read the clips."""
+        self.show_no_clip("Reading the list …")
+        self.load()
 
-    def entered(self) -> None:
-        """Read the lines anew: clips were answered elsewhere meanwhile."""
-        super().entered()
-        self.look_again()
+    def enter(self) -> None:
+        """Read the lines again: clips were labelled in another view meanwhile."""
+        super().enter()
+        self.reload()
 
-    @work(exclusive=True, group="seek")
-    async def seek(self) -> None:
-        """Seek the clips anew; the highlight stays on its clip where that is still among them."""
-        kept = self.clips.clip_id
+    @work(exclusive=True, group="load")
+    async def load(self) -> None:
+        """Read the clips again; the selected clip stays selected if it is still among them."""
+        selected = self.clips.clip_id
         try:
-            found = await self.services.reader.do(self.find)
+            result = await self.services.reader.do(self.find)
         except LabeltoolError as error:
             self.notice.warn(str(error))
             return
-        self._known.clear()
-        self.show_found(found, at=place_of(kept, found.ids) or 0)
+        self._lines.clear()
+        self.show_result(result, at=index_of(selected, result.ids) or 0)
 
-    def show_found(self, found: Found, *, at: int = 0) -> None:
-        """Put a list on the screen, with the highlight at a place of it."""
-        self._found = found.title
-        self.clips.show(found.ids, at=at)
-        if not found.ids:
-            self._now = None
-            self.show_nothing(*self.empty())
+    def show_result(self, result: ListResult, *, at: int = 0) -> None:
+        """Show a list, with the clip at a place of it selected."""
+        self._list_title = result.title
+        self.clips.show(result.ids, at=at)
+        if not result.ids:
+            self._current = None
+            self.show_no_clip(*self.empty())
 
-    def look_again(self) -> None:
-        """Read the lines in sight anew; the list keeps its clips."""
-        self._known.clear()
-        self._fill()
-        # Once it has been on the screen: a list that is being sought shows its clip when it is there.
-        if self._now is not None:
-            self._fetch()
+    def reload(self) -> None:
+        """Read the visible lines again; the list keeps its clips."""
+        self._lines.clear()
+        self._read_lines()
+        # Only where a clip is on the screen: a list that is being read shows its clip when it is there.
+        if self._current is not None:
+            self._read_clip()
 
     @property
     def heading(self) -> str:
-        """What stands first above the list."""
-        return self.way.title
+        """The title of the view, above the list."""
+        return self.view.title
 
     def show_title(self) -> None:
-        """Tell where in which list the highlight is."""
-        here = f"{self.clips.place + 1:,} of {len(self.clips.ids):,}   " if self.clips.ids else ""
-        title = ((f"{self.heading}   ", "bold $foreground"), (here, "$foreground"), (self._found, "$quiet"))
+        """Show the title of the list and the place in it."""
+        place = f"{self.clips.place + 1:,} of {len(self.clips.ids):,}   " if self.clips.ids else ""
+        title = ((f"{self.heading}   ", "bold $foreground"), (place, "$foreground"), (self._list_title, "$quiet"))
         self._title.update(Content.assemble(*title))
 
     def on_clip_list_moved(self) -> None:
-        """Fetch the highlighted clip and the lines in sight."""
+        """Read the selected clip and the visible lines."""
         self.show_title()
-        self._fill()
+        self._read_lines()
         if self.busy:
-            self._fetch()
+            self._read_clip()
 
-    def _fetch(self) -> None:
+    def _read_clip(self) -> None:
         if self.clips.clip_id is not None:
-            self.services.preparer.want_one(self.clips.clip_id, then=self.clips.following(_AHEAD))
+            self.services.prefetcher.request_clip(self.clips.clip_id, next_ids=self.clips.following(_AHEAD))
 
-    @work(exclusive=True, group="fill")
-    async def _fill(self) -> None:
-        wanted = [clip_id for clip_id in self.clips.in_sight if clip_id not in self._known]
-        if not wanted:
+    @work(exclusive=True, group="lines")
+    async def _read_lines(self) -> None:
+        missing = [clip_id for clip_id in self.clips.visible_ids if clip_id not in self._lines]
+        if not missing:
             return
-        if len(self._known) > _MOST_KNOWN:
-            self._known.clear()
-            wanted = list(self.clips.in_sight)
+        if len(self._lines) > _MAX_LINES_KEPT:
+            self._lines.clear()
+            missing = list(self.clips.visible_ids)
         try:
-            rows = await self.services.reader.do(lambda store: listing.page(store, wanted))
+            rows = await self.services.reader.do(lambda store: listing.page(store, missing))
         except LabeltoolError as error:
             self.notice.warn(str(error))
             return
-        self._known.update({row.clip.id: row for row in rows})
+        self._lines.update({row.clip.id: row for row in rows})
         self.clips.refresh()
         self.lines_read()
 
     def lines_read(self) -> None:
-        """See to what else the lines that were read need."""
+        """Do what a subclass needs after lines were read."""
 
     def _draw(self, clip_id: int, width: int) -> Sequence[Part] | None:
-        listed = self._known.get(clip_id)
-        return None if listed is None else self.tell(listed, width)
+        listed = self._lines.get(clip_id)
+        return None if listed is None else self.line_parts(listed, width)
 
-    # -- answers
+    # -- labels
 
-    def go_on(self, answered: int) -> None:
-        """Go to the next clip of the list, unless another one is highlighted by now."""
-        self._known.pop(answered, None)
-        if self.clips.clip_id != answered:
-            self._fill()
+    def show_next(self, clip_id: int) -> None:
+        """Select the next clip of the list, unless another one is selected by now."""
+        self._lines.pop(clip_id, None)
+        if self.clips.clip_id != clip_id:
+            self._read_lines()
         elif self.clips.following(1):
             self.clips.move(1)
         else:
-            self.notice.tell(f"{self.notice.text}   the list ends here")
-            self.look_again()
+            self.notice.show(f"{self.notice.text}   end of the list")
+            self.reload()
 
-    def go_back(self, row: JournalRow) -> None:
-        """Highlight the clip of a row that was taken back."""
+    def show_undone(self, row: JournalRow) -> None:
+        """Select the clip of a row that was undone."""
         if row.clip_id is None:
             return
-        self._known.pop(row.clip_id, None)
-        self._appeared_again(row)
+        self._lines.pop(row.clip_id, None)
+        self._uncount(row)
         if self.clips.move_to(row.clip_id):
-            self._now = None
+            self._current = None
         else:
-            self.notice.tell(f"{self.notice.text}   (a clip that is not in this list)")
-            self.look_again()
+            self.notice.show(f"{self.notice.text}   (not in this list)")
+            self.reload()
 
-    def _appeared_again(self, row: JournalRow) -> None:
+    def _uncount(self, row: JournalRow) -> None:
         self.services.state.labelled -= row.kind == "verdict"
         self.header.refresh()
 
-    def take_delivery(self, delivery: Delivery) -> None:
-        """Take the clip that was fetched."""
+    def receive(self, delivery: Delivery) -> None:
+        """Show the clip that was read."""
         if delivery.failure:
             self.notice.warn(delivery.failure)
-        one = delivery.one
-        if one is None or one.clip.id != self.clips.clip_id:
+        requested = delivery.requested
+        if requested is None or requested.clip.id != self.clips.clip_id:
             return
-        if self._now is not None and self._now.clip.id == one.clip.id:
-            self._now = one
-            self.labels_came()
+        if self._current is not None and self._current.clip.id == requested.clip.id:
+            self._current = requested
+            self.update_choices()
         else:
-            self._now = one
-            self.show_prepared(one)
+            self._current = requested
+            self.show_prepared(requested)
 
     # -- moving
 
     def action_move(self, lines: int) -> None:
-        """Move the highlight."""
+        """Move the selection."""
         self.clips.move(lines)
 
     def action_page(self, pages: int) -> None:
-        """Move the highlight by what the screen shows."""
+        """Move the selection by a screen page."""
         self.clips.move_pages(pages)
 
     def action_end(self, last: bool) -> None:
-        """Highlight the first or the last clip."""
+        """Select the first or the last clip."""
         self.clips.move_to_end(last=last)
 
 
-def told(listed: Listed, width: int) -> list[Part]:
-    """Return the first half of a clip's line: how far it is answered, its file, and what was said of it."""
+def clip_parts(listed: ListedClip, width: int) -> list[Part]:
+    """Return the first part of a clip's line: whether it is labelled, its file, and its labels."""
     mark, style = ("✓", "$success") if listed.present else ("·", "$quiet")
-    if listed.answered and not listed.present:
+    if listed.labelled and not listed.present:
         mark, style = "✗", "$quiet"
-    said = ", ".join([*listed.present, *(f"✗ {name}" for name in listed.absent), *(f"? {n}" for n in listed.unsure)])
-    begins = f" {clock(listed.clip.start_s)}" if listed.clip.start_s else ""
-    room = max(8, width * 3 // 5) - 2
-    name = clip_left(listed.clip.path.rpartition("/")[2], room - len(begins))
+    labels = ", ".join([*listed.present, *(f"✗ {name}" for name in listed.absent), *(f"? {n}" for n in listed.unsure)])
+    start = f" {format_time(listed.clip.start_s)}" if listed.clip.start_s else ""
+    name_cells = max(8, width * 3 // 5) - 2
+    name = truncate_left(listed.clip.path.rpartition("/")[2], name_cells - len(start))
     return [
         (f"{mark} ", style),
-        (fit(name + begins, room), "$foreground"),
+        (fit(name + start, name_cells), "$foreground"),
         (" ", ""),
-        (fit(said, max(0, width - room - 3)), style if listed.present else "$quiet"),
+        (fit(labels, max(0, width - name_cells - 3)), style if listed.present else "$quiet"),
     ]

@@ -1,4 +1,4 @@
-"""Find a label by typing a few letters of it, or make a new one in place."""
+"""The palette: find a label or an action by a few letters, or make a new label."""
 
 from __future__ import annotations
 
@@ -14,79 +14,79 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from labeltool.tui.label_choices import search
-from labeltool.tui.text import clip, fit
+from labeltool.tui.text import fit, truncate
 
 
 class Choices(Widget):
-    """The labels found, one highlighted; a new label, if it would be one, stands last."""
+    """Shows the names that match, one of them selected; a new label comes last."""
 
-    def __init__(self, labels: Sequence[str], *, makes_new: bool, id: str | None = None) -> None:
+    def __init__(self, labels: Sequence[str], *, allows_new: bool, id: str | None = None) -> None:
         super().__init__(id=id)
         self._labels = labels
-        self._makes_new = makes_new
-        self._found: list[str] = list(labels)
+        self._allows_new = allows_new
+        self._matches: list[str] = list(labels)
         self._new = ""
-        self._at = 0
+        self._selected = 0
 
-    def look_for(self, query: str) -> None:
-        """Show what a few letters may mean."""
-        self._found = search(query, self._labels)
+    def find(self, query: str) -> None:
+        """Show the names that match the letters."""
+        self._matches = search(query, self._labels)
         name = query.strip()
-        self._new = name if self._makes_new and name not in self._labels else ""
-        self._at = 0
+        self._new = name if self._allows_new and name not in self._labels else ""
+        self._selected = 0
         self.refresh()
 
     def move(self, steps: int) -> None:
-        """Move the highlight."""
-        self._at = min(max(0, self._at + steps), max(0, self._count - 1))
+        """Move the selection."""
+        self._selected = min(max(0, self._selected + steps), max(0, self._count - 1))
         self.refresh()
 
     @property
     def chosen(self) -> str | None:
-        """The highlighted label, or the new one; None when there is nothing to choose."""
-        if self._at < len(self._found):
-            return self._found[self._at]
+        """The selected name, or the new label; None where there is none."""
+        if self._selected < len(self._matches):
+            return self._matches[self._selected]
         return self._new or None
 
     def render(self) -> Content:
-        """Return as many lines as there is room for, the highlighted one among them."""
+        """Return as many lines as fit, the selected one among them."""
         width, height = self.size
-        first = max(0, min(self._at - height // 2, self._count - height))
+        first = max(0, min(self._selected - height // 2, self._count - height))
         lines = []
         for place in range(first, min(first + height, self._count)):
-            if place < len(self._found):
-                told = fit(f" {self._found[place]}", width)
+            if place < len(self._matches):
+                text = fit(f" {self._matches[place]}", width)
             else:
-                told = fit(f" + new label: {clip(self._new, width)}", width)
+                text = fit(f" + new label: {truncate(self._new, width)}", width)
             style = (
                 "bold reverse $accent"
-                if place == self._at
+                if place == self._selected
                 else "$foreground"
-                if place < len(self._found)
+                if place < len(self._matches)
                 else "$success"
             )
-            lines.append(Content.styled(told, style))
+            lines.append(Content.styled(text, style))
         if not lines:
-            told = "No labels yet: type the first one's name" if self._makes_new else "Nothing goes by these letters"
-            lines.append(Content.styled(told, "$quiet"))
+            text = "No labels yet: type a name" if self._allows_new else "No match"
+            lines.append(Content.styled(text, "$quiet"))
         return Content("\n").join(lines)
 
     @property
     def _count(self) -> int:
-        return len(self._found) + bool(self._new)
+        return len(self._matches) + bool(self._new)
 
 
 class Palette(ModalScreen[str | None]):
-    """Finds one of some names; gives back the one chosen, None when left by Escape.
+    """Finds a name; returns the one chosen, None on Escape.
 
     Parameters
     ----------
     title
-        What is sought.
+        The title of the box.
     labels
-        The names, the likeliest first.
-    makes_new
-        Whether letters that are no name may be taken for a new one.
+        The names, in the order for no letters.
+    allows_new
+        Whether letters that are no name can be a new label.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -97,31 +97,31 @@ class Palette(ModalScreen[str | None]):
         Binding("pageup", "move(-8)", "back", show=False, priority=True),
     ]
 
-    def __init__(self, title: str, labels: Sequence[str], *, makes_new: bool = True) -> None:
+    def __init__(self, title: str, labels: Sequence[str], *, allows_new: bool = True) -> None:
         super().__init__()
         self._title = title
         self._labels = labels
-        self._makes_new = makes_new
+        self._allows_new = allows_new
 
     def compose(self) -> ComposeResult:
-        """Lay the box out."""
+        """Lay out the box."""
         with Vertical(id="palette") as box:
             box.border_title = Content(self._title)
-            box.border_subtitle = "↑ ↓ choose   Enter take   Esc leave"
-            placeholder = "a few letters, or a new label's name" if self._makes_new else "a few letters"
+            box.border_subtitle = "↑ ↓ choose   Enter accept   Esc cancel"
+            placeholder = "a few letters, or a new label" if self._allows_new else "a few letters"
             yield Input(placeholder=placeholder, id="palette-input")
-            yield Choices(self._labels, makes_new=self._makes_new, id="palette-choices")
+            yield Choices(self._labels, allows_new=self._allows_new, id="palette-choices")
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Look again with every letter."""
-        self.query_one(Choices).look_for(event.value)
+        """Search again with every letter."""
+        self.query_one(Choices).find(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Take the highlighted label."""
+        """Return the selected name."""
         chosen = self.query_one(Choices).chosen
         if chosen is not None:
             self.dismiss(chosen)
 
     def action_move(self, steps: int) -> None:
-        """Move the highlight."""
+        """Move the selection."""
         self.query_one(Choices).move(steps)

@@ -1,4 +1,4 @@
-"""A recording of any length on the screen: the whole as a strip, a stretch of it to zoom, scroll and play."""
+"""A recording of any length on the screen: an overview strip, and a window of it to zoom, scroll and play."""
 
 from __future__ import annotations
 
@@ -8,64 +8,64 @@ from textual.events import Resize
 from textual.message import Message
 
 from labeltool.store.recordings import StoredRecording
-from labeltool.store.spans import Mark
-from labeltool.tui.keys import Way
+from labeltool.store.spans import Region
+from labeltool.tui.keys import View
 from labeltool.tui.media.open_recording import OpenRecording
-from labeltool.tui.screens.answering import AnsweringScreen
+from labeltool.tui.screens.annotate_base import AnnotateScreen
 from labeltool.tui.services import Services
 from labeltool.tui.widgets.label_bar import LabelBar
 from labeltool.tui.widgets.overview import Overview
-from labeltool.tui.widgets.span_lanes import Lanes
+from labeltool.tui.widgets.span_lanes import SpanLanes
 from labeltool.tui.widgets.time_axis import GUTTER, moment_name
 from labeltool.tui.widgets.time_track import Box
 
-_SEEKS_A_WINDOW = 20
+_SEEKS_PER_WINDOW = 20
 
 
-class Surveyed(Message):
-    """There is more to see of the recording, or it cannot be read."""
+class RecordingRead(Message):
+    """More of the recording was read, or it cannot be read."""
 
     def __init__(self, problem: str) -> None:
         super().__init__()
         self.problem = problem
 
 
-class RecordingScreen(AnsweringScreen):
-    """Opens a recording at once and reads of it what is looked at; what is asked of it is the subclass's matter."""
+class RecordingScreen(AnnotateScreen):
+    """Opens a recording and reads only what is visible; a subclass labels it."""
 
-    def __init__(self, services: Services, way: Way, *, repeat_s: float) -> None:
-        super().__init__(services, way, repeat_s=repeat_s)
+    def __init__(self, services: Services, view: View, *, repeat_s: float) -> None:
+        super().__init__(services, view, repeat_s=repeat_s)
         self.overview = Overview(id="overview")
-        self.lanes = Lanes(id="lanes")
+        self.lanes = SpanLanes(id="lanes")
         self.bar = LabelBar(id="labelbar")
         self._opened: OpenRecording | None = None
         self._position_s = 0.0
         self._stale = False
 
-    # -- what a subclass gives
+    # -- for subclasses
 
     @property
-    def mark(self) -> Mark | None:
-        """The span that is played alone; None plays what is seen."""
+    def selected_region(self) -> Region | None:
+        """The region to play; None plays the window."""
         raise NotImplementedError
 
     def box(self) -> Box | None:
-        """Return what is marked in the picture."""
+        """Return the region as a box in the spectrogram."""
         raise NotImplementedError
 
-    def show_standing(self) -> None:
-        """Show what stands on the stretch in sight."""
+    def show_spans(self) -> None:
+        """Show the labels and suggestions in the window."""
         raise NotImplementedError
 
-    def came_to_another(self) -> None:
-        """Forget what belongs to the recording that was open before."""
+    def clear(self) -> None:
+        """Forget the region and labels of the recording that was open before."""
         raise NotImplementedError
 
     def compose(self) -> ComposeResult:
-        """Lay the screen out."""
+        """Lay out the screen."""
         yield self.header
         yield self.overview
-        yield Vertical(self._spectrogram, self._waveform, self.lanes, self._transport, self.spoken, id="stretch")
+        yield Vertical(self._spectrogram, self._waveform, self.lanes, self._transport, self.transcript, id="recording")
         yield self.bar
         yield self.notice
         yield self.hints
@@ -76,9 +76,9 @@ class RecordingScreen(AnsweringScreen):
             self._opened.close()
 
     def on_resize(self, event: Resize) -> None:
-        """Draw the same stretch on the new size."""
+        """Draw the same window in the new size."""
         super().on_resize(event)
-        self.call_after_refresh(self.look)
+        self.call_after_refresh(self.update_window)
 
     # -- the recording
 
@@ -87,37 +87,37 @@ class RecordingScreen(AnsweringScreen):
         """The recording on the screen."""
         return self._opened
 
-    def open(self, recording: StoredRecording, at: Mark | None = None) -> None:
-        """Show a recording, a span of it in sight."""
+    def open(self, recording: StoredRecording, region: Region | None = None) -> None:
+        """Show a recording, with a region of it in view."""
         if self._opened is None or self._opened.recording != recording:
             if self._opened is not None:
                 self._opened.close()
-            self._opened = OpenRecording(recording, self._tell_surveyed)
+            self._opened = OpenRecording(recording, self._post_read)
             self._position_s = 0.0
-            self.came_to_another()
+            self.clear()
             self._transport.file = recording.path.rpartition("/")[2]
             self._transport.duration_s = recording.duration_s
-        if at is not None:
-            self._opened.window.show(at.start_s, at.end_s)
-            self._position_s = at.start_s
+        if region is not None:
+            self._opened.viewport.show(region.start_s, region.end_s)
+            self._position_s = region.start_s
         self.services.player.loop = False
         self.take_player()
-        self.look_again()
-        self.look()
+        self.reload()
+        self.update_window()
 
     def take_player(self, *, play: bool = False) -> None:
-        """Put the recording's sound into the player, where it was left."""
+        """Load the recording into the player, at its last position."""
         if self._opened is not None:
             self.services.player.put(self._opened.stream, play=play)
             self.services.player.seek(self._position_s)
 
-    def _tell_surveyed(self, problem: str) -> None:
-        # Called in the surveyor's thread, which may outlive the screen by a moment.
+    def _post_read(self, problem: str) -> None:
+        # Called in the reading thread, which may end a moment after the screen.
         loop = self.app._loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self.post_message, Surveyed(problem))
+            loop.call_soon_threadsafe(self.post_message, RecordingRead(problem))
 
-    def on_surveyed(self, message: Surveyed) -> None:
+    def on_recording_read(self, message: RecordingRead) -> None:
         """Draw it with the next frame."""
         self._stale = True
         if message.problem:
@@ -125,116 +125,116 @@ class RecordingScreen(AnsweringScreen):
 
     @property
     def columns(self) -> int:
-        """How many columns the pictures have."""
+        """The width of spectrogram and waveform in cells."""
         return self._spectrogram.size.width - GUTTER
 
-    def look(self) -> None:
-        """Draw the window anew and have made what it lacks."""
+    def update_window(self) -> None:
+        """Draw the window and start to read what is missing."""
         if self._opened is not None and self.columns > 0:
-            self._opened.survey(self.columns)
+            self._opened.request_tiles(self.columns)
             self.draw()
 
     def draw(self) -> None:
-        """Draw what there is of the window."""
+        """Draw the part of the window that was read."""
         self._stale = False
         if self._opened is None or self.columns <= 0:
             return
-        window, duration_s = self._opened.window, self._opened.recording.duration_s
-        whole, sight = self._opened.sights(self.columns)
+        viewport, duration_s = self._opened.viewport, self._opened.recording.duration_s
+        whole, picture = self._opened.pictures(self.columns)
         box = self.box()
-        self.overview.show_window(whole, window.start_s / duration_s, window.end_s / duration_s)
-        self._spectrogram.show(sight, box)
-        self._waveform.show(sight, box)
-        self.show_standing()
-        self._follow_sound()
+        self.overview.show_window(whole, viewport.start_s / duration_s, viewport.end_s / duration_s)
+        self._spectrogram.show(picture, box)
+        self._waveform.show(picture, box)
+        self.show_spans()
+        self._update_playhead()
 
-    def _follow_sound(self) -> None:
+    def _update_playhead(self) -> None:
         opened, player = self._opened, self.services.player
-        if opened is None or not self.in_front:
+        if opened is None or not self.owns_player:
             return
         if opened.stream.failure and player.playing:
             player.toggle()
             self.notice.warn(opened.stream.failure)
         position_s = self._position_s = player.position_s
-        if player.playing and opened.window.follow(position_s):
-            self.look()
+        if player.playing and opened.viewport.follow(position_s):
+            self.update_window()
         elif self._stale:
             self.draw()
         transport = self._transport
         transport.speed, transport.gain_db, transport.loop = player.speed, player.gain_db, player.loop
         transport.playing, transport.silent = player.playing, player.silent
-        transport.moment = moment_name(position_s, opened.window.span_s / max(1, self.columns))
-        share = opened.window.share(position_s)
+        transport.moment = moment_name(position_s, opened.viewport.span_s / max(1, self.columns))
+        share = opened.viewport.share(position_s)
         self._spectrogram.playhead = self._waveform.playhead = share if 0 <= share <= 1 else None
         self.overview.playhead = position_s / opened.recording.duration_s
-        self.spoken.follow(position_s)
+        self.transcript.follow(position_s)
 
     # -- moving
 
     def go(self, moment_s: float) -> None:
-        """Put the playhead somewhere, in sight."""
+        """Move the playhead, and keep it in view."""
         if self._opened is None:
             return
         player = self.services.player
         player.loop = False
-        player.roam()
+        player.clear_limits()
         player.seek(moment_s)
         self._position_s = player.position_s
-        if self._opened.window.follow(self._position_s):
-            self.look()
+        if self._opened.viewport.follow(self._position_s):
+            self.update_window()
         else:
-            self._follow_sound()
+            self._update_playhead()
 
     def action_seek(self, steps: int) -> None:
         """Go back or forward by a twentieth of the window."""
         if self._opened is not None:
-            self.go(self.services.player.position_s + steps * self._opened.window.span_s / _SEEKS_A_WINDOW)
+            self.go(self.services.player.position_s + steps * self._opened.viewport.span_s / _SEEKS_PER_WINDOW)
 
     def action_page(self, steps: int) -> None:
         """Go back or forward by a window."""
         if self._opened is not None:
-            window = self._opened.window
-            moment_s = self.services.player.position_s + steps * window.span_s
-            window.put(window.start_s + steps * window.span_s, window.span_s)
+            viewport = self._opened.viewport
+            moment_s = self.services.player.position_s + steps * viewport.span_s
+            viewport.put(viewport.start_s + steps * viewport.span_s, viewport.span_s)
             self.go(moment_s)
-            self.look()
+            self.update_window()
 
     def action_end(self, last: bool) -> None:
-        """Go to the recording's beginning or end."""
+        """Go to the start or the end of the recording."""
         if self._opened is not None:
             self.go(self._opened.recording.duration_s if last else 0.0)
 
     def zoom(self, steps: int) -> None:
-        """Show half as much (below zero: twice as much), the playhead staying where it is."""
+        """Show half as much per step (below zero: twice as much), with the playhead in place."""
         if self._opened is not None:
-            window, position_s = self._opened.window, self.services.player.position_s
-            seen = window.start_s <= position_s <= window.end_s
-            window.zoom(0.5**steps, position_s if seen else (window.start_s + window.end_s) / 2)
-            self.look()
+            viewport, position_s = self._opened.viewport, self.services.player.position_s
+            visible = viewport.start_s <= position_s <= viewport.end_s
+            viewport.zoom(0.5**steps, position_s if visible else (viewport.start_s + viewport.end_s) / 2)
+            self.update_window()
 
-    # -- listening
+    # -- playback
 
     def action_toggle_play(self) -> None:
-        """Play or pause; beyond the span that was played alone it goes on."""
+        """Play or pause; playback goes on after the end of the region."""
         if not self.services.player.loop:
-            self.services.player.roam()
+            self.services.player.clear_limits()
         super().action_toggle_play()
 
     def action_replay(self) -> None:
-        """Play the marked span alone, or what is seen."""
-        self.keep_within_mark()
+        """Play the region, or the window."""
+        self.limit_playback()
         super().action_replay()
 
     def action_loop(self) -> None:
-        """Loop the marked span or what is seen, or no longer."""
+        """Turn the loop over the region or the window on or off."""
         if not self.services.player.loop:
-            self.keep_within_mark()
+            self.limit_playback()
         else:
-            self.services.player.roam()
+            self.services.player.clear_limits()
         super().action_loop()
 
-    def keep_within_mark(self) -> None:
-        """Let the player play no more than the marked span, or what is seen."""
+    def limit_playback(self) -> None:
+        """Limit the player to the region, or to the window."""
         if self._opened is not None:
-            heard = self.mark or self._opened.window
-            self.services.player.keep_within(heard.start_s, heard.end_s)
+            limits = self.selected_region or self._opened.viewport
+            self.services.player.limit_to(limits.start_s, limits.end_s)

@@ -1,51 +1,51 @@
-"""Reviewing: verdicts that people disagree on or that the model contradicts, the most suspicious first."""
+"""Review: labels that annotators disagree on or that the model contradicts, the most suspicious first."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from labeltool.annotation import review
-from labeltool.annotation.listing import Listed
-from labeltool.annotation.review import Suspicion
+from labeltool.annotation.listing import ListedClip
+from labeltool.annotation.review import LabelIssue
 from labeltool.store import Store
 from labeltool.tui.keys import REVIEW
-from labeltool.tui.screens.list_base import Found, ListScreen, told
+from labeltool.tui.screens.list_base import ListResult, ListScreen, clip_parts
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit
 from labeltool.tui.widgets.clip_list import Part
 
 
 class ReviewScreen(ListScreen):
-    """What looks wrong; a verdict said again is settled and does not come back."""
+    """Shows suspicious labels; a label that is confirmed does not come back."""
 
     BINDINGS = REVIEW.bindings()
 
     def __init__(self, services: Services, *, repeat_s: float) -> None:
         super().__init__(services, REVIEW, repeat_s=repeat_s)
-        self._suspicions: dict[int, Suspicion] = {}
+        self._issues: dict[int, LabelIssue] = {}
 
-    def find(self, store: Store) -> Found:
-        """Seek the suspicious verdicts."""
-        self._suspicions = {one.clip_id: one for one in review.suspicions(store)}
-        return Found(list(self._suspicions), "verdicts that look wrong, the worst first")
+    def find(self, store: Store) -> ListResult:
+        """Read the suspicious labels."""
+        self._issues = {issue.clip_id: issue for issue in review.label_issues(store)}
+        return ListResult(list(self._issues), "suspicious labels, the most suspicious first")
 
     def empty(self) -> Sequence[str]:
-        """Tell what would stand here."""
+        """Return what this view shows."""
         return (
-            "No verdict looks wrong.",
+            "No label is suspicious.",
             "",
-            "Here stands where annotators disagree and where the model is surer of another label.",
+            "This view shows labels that annotators disagree on or that the model contradicts.",
         )
 
-    def tell(self, listed: Listed, width: int) -> list[Part]:
-        """Return a clip's line with the reason to doubt it."""
+    def line_parts(self, listed: ListedClip, width: int) -> list[Part]:
+        """Return a clip's line with the reason why it is suspicious."""
         half = width // 2
-        suspicion = self._suspicions.get(listed.clip.id)
-        reason = suspicion.reason if suspicion is not None else ""
-        return [*told(listed, width - half - 1), (" ", ""), (fit(reason, half), "$warning")]
+        issue = self._issues.get(listed.clip.id)
+        reason = issue.reason if issue is not None else ""
+        return [*clip_parts(listed, width - half - 1), (" ", ""), (fit(reason, half), "$warning")]
 
     async def action_keep(self) -> None:
-        """Say the doubted verdict again: it was meant."""
-        if self.now is None or (suspicion := self._suspicions.get(self.now.clip.id)) is None:
+        """Confirm the suspicious label."""
+        if self.current is None or (issue := self._issues.get(self.current.clip.id)) is None:
             return
-        await self.say("keep", suspicion.label, suspicion.value, relabels=False)
+        await self.annotate("keep", issue.label, issue.value, replaces=False)

@@ -1,4 +1,4 @@
-"""A line to write in: a note, a filter."""
+"""A dialog with one line of text, for notes and filters."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 
-class Wording(ModalScreen[str | None]):
-    """Asks for a line of text; gives it back on Enter, None when left by Escape.
+class TextPrompt(ModalScreen[str | None]):
+    """Returns the line of text on Enter, None on Escape.
 
     Parameters
     ----------
     title
-        What is asked for.
+        The title of the box.
     text
-        What stands there at first.
+        The text at first.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "close", show=False)]
@@ -31,12 +31,12 @@ class Wording(ModalScreen[str | None]):
         self._text = text
 
     def compose(self) -> ComposeResult:
-        """Lay the box out."""
-        with Vertical(id="wording") as box:
+        """Lay out the box."""
+        with Vertical(id="text-prompt") as box:
             box.border_title = Content(self._title)
-            box.border_subtitle = "Enter takes it   Esc leaves"
-            yield Input(self._text, id="wording-input")
+            box.border_subtitle = "Enter accepts   Esc cancels"
+            yield Input(self._text, id="text-prompt-input")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Give the text back."""
+        """Return the text."""
         self.dismiss(event.value)

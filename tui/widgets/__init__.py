@@ -1,4 +1,4 @@
-"""Parts of the screen, one a file.
+"""The widgets of the screens, one a file.
 
-Uses media; knows no screen.
+Uses media; depends on no screen.
 """

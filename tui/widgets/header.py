@@ -1,4 +1,4 @@
-"""The line at the top: which project, how much is done, how fast it goes, and how the model fares."""
+"""The line at the top: the project, the labelled clips, the annotation speed, and the model with its accuracy."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from textual.widget import Widget
 
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
-from labeltool.tui.text import clip
+from labeltool.tui.text import truncate
+from labeltool.tui.widgets.clip_list import Part
 
-_WIDE = 100
-
-Part = tuple[str, str]
-"""Text and its style."""
+_WIDE_CELLS = 100
 
 
 class Header(Widget):
-    """One line; on a narrow screen its words are fewer, not smaller. `refresh` it when what it shows has changed."""
+    """Shows one line, shorter on a narrow screen; `refresh` it when the state has changed."""
 
     def __init__(self, project: str, state: State, session: Session, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -28,46 +26,45 @@ class Header(Widget):
     def render(self) -> Content:
         """Return the line."""
         width = self.size.width
-        left = [*self._whose(width), ("   ", ""), *self._progress(width)]
-        pace = self._session.pace
-        if pace is not None:
-            told = f"{pace:.0f} a minute" if width >= _WIDE else f"{pace:.0f}/min"
-            left += [("   ", ""), (told, "$foreground")]
-        right = self._model(width)
-        room = width - sum(cell_len(text) for text, _ in left) - sum(cell_len(text) for text, _ in right)
-        return Content.assemble(*left, (" " * max(1, room), ""), *right)
+        wide = width >= _WIDE_CELLS
+        left = [*self._project_name(wide), ("   ", ""), *self._progress(width)]
+        speed = self._session.clips_per_minute
+        if speed is not None:
+            left += [("   ", ""), (f"{speed:.0f} a minute" if wide else f"{speed:.0f}/min", "$foreground")]
+        right = self._model(wide)
+        free = width - sum(cell_len(text) for text, _ in (*left, *right))
+        return Content.assemble(*left, (" " * max(1, free), ""), *right)
 
-    def _whose(self, width: int) -> list[Part]:
-        name = clip(self._project, 24 if width >= _WIDE else 12)
-        return (
-            [("labeltool ", "$quiet"), (name, "bold $foreground")] if width >= _WIDE else [(name, "bold $foreground")]
-        )
+    def _project_name(self, wide: bool) -> list[Part]:
+        name = (truncate(self._project, 24 if wide else 12), "bold $foreground")
+        return [("labeltool ", "$quiet"), name] if wide else [name]
 
     def _progress(self, width: int) -> list[Part]:
-        long = max(6, width // 8)
         labelled, clips = self._state.labelled, self._state.clips
-        done = round(long * labelled / clips) if clips else 0
-        of = f"{labelled} of {clips} labelled" if width >= _WIDE else f"{labelled}/{clips}"
-        return [("━" * done, "$primary"), ("─" * (long - done), "$faint"), (f" {of}", "$foreground")]
+        counts = f"{labelled} of {clips} labelled" if width >= _WIDE_CELLS else f"{labelled}/{clips}"
+        return [*_progress_bar(labelled, clips, max(6, width // 8), "$primary"), (f" {counts}", "$foreground")]
 
-    def _model(self, width: int) -> list[Part]:
+    def _model(self, wide: bool) -> list[Part]:
         training, model = self._state.training, self._state.model
         if training is not None and training.failure:
             return [("training failed", "bold $error")]
         if training is not None and not training.over:
-            stage = clip(training.stage or "starting", 12)
+            stage = truncate(training.stage or "starting", 12)
             if not training.total:
                 return [(f"{stage} …", "$accent")]
-            long = 8
-            done = min(long, round(long * training.done / training.total))
-            return [(f"{stage} ", "$accent"), ("━" * done, "$accent"), ("─" * (long - done), "$faint")]
+            return [(f"{stage} ", "$accent"), *_progress_bar(training.done, training.total, 8, "$accent")]
         if model is None:
             return []
-        if model.ear is None and model.id is None:
+        if model.pretrained is None and model.id is None:
             return [("no model yet", "$quiet")]
-        told = f"model {model.id}"
-        if model.ear is not None:
-            told = clip(model.ear, 24 if width >= _WIDE else 10) + (" suggests" if width >= _WIDE else "")
+        text = f"model {model.id}"
+        if model.pretrained is not None:
+            text = truncate(model.pretrained, 24 if wide else 10) + (" suggests" if wide else "")
         if model.clip_accuracy is not None:
-            told += f" · {model.clip_accuracy:.0%}" + (" right" if width >= _WIDE else "")
-        return [(told, "$primary")]
+            text += f" · {model.clip_accuracy:.0%}" + (" accuracy" if wide else "")
+        return [(text, "$primary")]
+
+
+def _progress_bar(done: int, total: int, cells: int, style: str) -> list[Part]:
+    full = min(cells, round(cells * done / total)) if total else 0
+    return [("━" * full, style), ("─" * (cells - full), "$faint")]

@@ -1,29 +1,29 @@
-"""The line at the bottom: the keys one needs, as many as fit."""
+"""The line at the bottom: the keys used most, as many as fit."""
 
 from __future__ import annotations
 
 from textual.content import Content
 from textual.widget import Widget
 
-from labeltool.tui.keys import Way
+from labeltool.tui.keys import View
 
 
-class Hints(Widget):
-    """One line."""
+class KeyHints(Widget):
+    """Shows the keys of a view in one line."""
 
-    def __init__(self, way: Way, *, id: str | None = None) -> None:
+    def __init__(self, view: View, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._way = way
+        self._view = view
 
     def render(self) -> Content:
         """Return the line."""
         parts: list[tuple[str, str]] = []
-        room = self.size.width
-        for key in self._way.hinted():
-            shown = "⏎" if key.shown == "Enter" else key.shown
-            long = len(shown) + len(key.hint) + 3
-            if long - 2 > room:
+        free = self.size.width
+        for key in self._view.hint_keys():
+            name = "⏎" if key.shown == "Enter" else key.shown
+            cells = len(name) + len(key.hint) + 3
+            if cells - 2 > free:
                 break
-            room -= long
-            parts += [(shown, "bold $accent"), (f" {key.hint}  ", "$quiet")]
+            free -= cells
+            parts += [(name, "bold $accent"), (f" {key.hint}  ", "$quiet")]
         return Content.assemble(*parts)

@@ -1,4 +1,4 @@
-"""The two lines under a long recording: the marked span, and the labels to take for it with their digits."""
+"""The two lines under a long recording: the selected region, and the labels for it with their digits."""
 
 from __future__ import annotations
 
@@ -8,77 +8,79 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widget import Widget
 
-from labeltool.tui.label_choices import Offer
-from labeltool.tui.media.selection import Edge, Marking
-from labeltool.tui.text import clip
-from labeltool.tui.widgets.header import Part
-from labeltool.tui.widgets.suggestions import Saying
+from labeltool.tui.label_choices import LabelChoice
+from labeltool.tui.media.selection import Edge, Selection
+from labeltool.tui.text import truncate
+from labeltool.tui.widgets.clip_list import Part
+from labeltool.tui.widgets.suggestions import LabelMode
 from labeltool.tui.widgets.time_axis import GUTTER, moment_name
 
-_LONGEST_LABEL = 22
-_EXACT_S = 0.001
+_MAX_LABEL_CELLS = 22
+_PRECISION_S = 0.001
+_MODES = {LabelMode.LABEL: "", LabelMode.ADD: "add: ", LabelMode.ABSENT: "reject: "}
 
 
 class LabelBar(Widget):
-    """Two lines."""
+    """Shows two lines."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._marking = Marking()
-        self._offers: Sequence[Offer] = ()
-        self._saying = Saying.ANSWER
-        self._heard: Sequence[str] = ()
+        self._selection = Selection()
+        self._choices: Sequence[LabelChoice] = ()
+        self._mode = LabelMode.LABEL
+        self._present: Sequence[str] = ()
 
-    def show(self, marking: Marking, offers: Sequence[Offer], saying: Saying, heard: Sequence[str]) -> None:
-        """Show the span as it is marked, the labels to take, how the next one is meant, and those that stand on it."""
-        self._marking, self._offers, self._saying, self._heard = marking, offers, saying, heard
+    def show(
+        self, selection: Selection, choices: Sequence[LabelChoice], mode: LabelMode, present: Sequence[str]
+    ) -> None:
+        """Show the selected region, the labels of the digits, and which of them are present on the region."""
+        self._selection, self._choices, self._mode, self._present = selection, choices, mode, present
         self.refresh()
 
     def render(self) -> Content:
         """Return the lines."""
-        return Content("\n").join([self._span(), self._labels()])
+        return Content("\n").join([self._region(), self._labels()])
 
-    def _span(self) -> Content:
-        marking = self._marking
+    def _region(self) -> Content:
+        selection = self._selection
         indent: Part = (" " * GUTTER, "")
-        if not marking.begun:
+        if not selection.started:
             return Content.assemble(
-                indent, ("i", "bold $accent"), (" marks the beginning, ", "$quiet"), ("o", "bold $accent"),
-                (" the end, ", "$quiet"), ("tab", "bold $accent"), (" goes to the next label or suggestion", "$quiet"),
+                indent, ("i", "bold $accent"), (" sets the start, ", "$quiet"), ("o", "bold $accent"),
+                (" the end, ", "$quiet"), ("tab", "bold $accent"), (" selects the next label or suggestion", "$quiet"),
             )  # fmt: skip
-        ends = [
-            "…" if moment_s is None else moment_name(moment_s, _EXACT_S)
-            for moment_s in (marking.start_s, marking.end_s)
-        ]
-        parts: list[Part] = [indent, (f"{ends[0]} – {ends[1]}", "bold $accent")]
-        if marking.mark is not None:
-            parts.append((f"   {marking.mark.end_s - marking.mark.start_s:.3f} s", "$foreground"))
-        if marking.low_hz is not None and marking.high_hz is not None:
-            for edge, hertz in ((Edge.BOTTOM, marking.low_hz), (Edge.TOP, marking.high_hz)):
-                style = "bold reverse $accent" if marking.edge is edge else "$foreground"
+        start, end = (
+            "…" if moment_s is None else moment_name(moment_s, _PRECISION_S)
+            for moment_s in (selection.start_s, selection.end_s)
+        )
+        parts: list[Part] = [indent, (f"{start} – {end}", "bold $accent")]
+        if selection.region is not None:
+            parts.append((f"   {selection.region.end_s - selection.region.start_s:.3f} s", "$foreground"))
+        if selection.low_hz is not None and selection.high_hz is not None:
+            for edge, hertz in ((Edge.BOTTOM, selection.low_hz), (Edge.TOP, selection.high_hz)):
+                style = "bold reverse $accent" if selection.edge is edge else "$foreground"
                 parts += [("   " if edge is Edge.BOTTOM else " – ", "$foreground"), (f"{hertz:.0f}", style)]
             parts.append((" Hz", "$foreground"))
         return Content.assemble(*parts)
 
     def _labels(self) -> Content:
-        room = self.size.width - GUTTER
-        meant = {Saying.ALSO: "also: ", Saying.ABSENT: "it is not: "}.get(self._saying, "")
-        parts: list[Part] = [(" " * GUTTER, ""), (meant, "bold $warning")]
-        room -= cell_len(meant)
-        if not self._offers:
+        free = self.size.width - GUTTER
+        mode = _MODES[self._mode]
+        parts: list[Part] = [(" " * GUTTER, ""), (mode, "bold $warning")]
+        free -= cell_len(mode)
+        if not self._choices:
             parts.append(("no labels yet: / makes one", "$quiet"))
-        for place, offer in enumerate(self._offers, start=1):
-            label = clip(offer.label, _LONGEST_LABEL)
-            sure = f" {offer.probability:.0%}" if offer.probability is not None else ""
-            long = cell_len(label) + len(sure) + 5
-            if long - 3 > room:
+        for digit, choice in enumerate(self._choices, start=1):
+            label = truncate(choice.label, _MAX_LABEL_CELLS)
+            probability = f" {choice.probability:.0%}" if choice.probability is not None else ""
+            cells = cell_len(label) + len(probability) + 5
+            if cells - 3 > free:
                 break
-            room -= long
-            standing = offer.label in self._heard
+            free -= cells
             parts += [
-                (f"{place} ", "bold $accent" if self._marking.mark is not None else "$quiet"),
-                (label, "bold $success" if standing else "$foreground"),
-                (sure, "$primary"),
+                (f"{digit} ", "bold $accent" if self._selection.region is not None else "$quiet"),
+                (label, "bold $success" if choice.label in self._present else "$foreground"),
+                (probability, "$primary"),
                 ("   ", ""),
             ]
         return Content.assemble(*parts)

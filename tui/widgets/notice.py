@@ -1,4 +1,4 @@
-"""The line above the hints: what just happened, and what went wrong until it is dealt with."""
+"""The line above the key hints: short messages, and warnings until they are dismissed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from textual.events import Resize
 from textual.timer import Timer
 from textual.widget import Widget
 
-from labeltool.tui.text import shown
+from labeltool.tui.text import one_line
 
 _SECONDS = 5.0
-_MOST_LINES = 3
+_MAX_LINES = 3
 
 
 class Notice(Widget):
-    """Shows the newest message for a few seconds; a warning comes back after it and stays until Escape."""
+    """Shows the newest message for a few seconds, then the warning again, which stays until it is dismissed."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -26,17 +26,17 @@ class Notice(Widget):
 
     @property
     def text(self) -> str:
-        """What stands there now."""
+        """The text that is shown now."""
         return self._message or self._warning
 
     @property
     def warning(self) -> str:
-        """The warning that stays until it is put away; empty when there is none."""
+        """The warning; empty if there is none."""
         return self._warning
 
-    def tell(self, message: str) -> None:
+    def show(self, message: str) -> None:
         """Show a message for a few seconds."""
-        self._message = shown(message)
+        self._message = one_line(message)
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(_SECONDS, self._fade)
@@ -44,20 +44,20 @@ class Notice(Widget):
 
     def warn(self, warning: str) -> None:
         """Show a warning until `clear` or the next one."""
-        self._message, self._warning = "", shown(warning)
+        self._message, self._warning = "", one_line(warning)
         self._changed()
 
     def clear(self) -> None:
-        """Take the message and the warning away."""
+        """Remove the message and the warning."""
         self._message = self._warning = ""
         self._changed()
 
     def on_resize(self, event: Resize) -> None:
-        """Take as many lines as the new width needs."""
+        """Change the number of lines to the new width."""
         self._changed()
 
     def render(self) -> Content:
-        """Return the text; a message keeps to one line, a warning may wrap: it ends in the name of a file."""
+        """Return the text; a message is one line, a warning may wrap, since it ends in a file name."""
         return Content.styled(self.text, "$quiet" if self._message else "$warning")
 
     def _fade(self) -> None:
@@ -67,10 +67,10 @@ class Notice(Widget):
     def _changed(self) -> None:
         lines = 1
         if self.text == self._warning and self.size.width:
-            # One more than the letters need: words are not parted.
-            lines = min(_MOST_LINES, 1 + cell_len(self._warning) * 11 // (self.size.width * 10))
+            # One line more than the letters need, since words are not split.
+            lines = min(_MAX_LINES, 1 + cell_len(self._warning) * 11 // (self.size.width * 10))
         if lines != self._lines:
-            # Only then: laying the screen out anew takes longer than all the rest of showing a clip.
+            # Only then, since a new layout of the screen takes longer than everything else when a clip is shown.
             self._lines = lines
             self.styles.height = lines
         self.refresh()

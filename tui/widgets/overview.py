@@ -1,4 +1,4 @@
-"""The strip at the top: the whole recording, what stands on it as ticks, and the stretch that is seen below."""
+"""The strip at the top: the whole recording, its labels and suggestions as ticks, and the window shown below."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from textual.strip import Strip
 
 from labeltool.records import Value
 from labeltool.store.spans import Kind, Span
-from labeltool.tui.media.clip_picture import Sight
+from labeltool.tui.media.clip_picture import Picture
 from labeltool.tui.widgets.spectrogram import Spectrogram
 from labeltool.tui.widgets.time_axis import GUTTER
 from labeltool.tui.widgets.time_track import Box
 
-_NOTHING, _SUGGESTED, _SAID = range(3)
+_EMPTY, _SUGGESTED, _LABELLED = range(3)
 
 
 class Overview(Spectrogram):
-    """A spectrogram of few rows; in place of the time axis stand the ticks and, bracketed or as a cross, the window."""
+    """A spectrogram of few rows, with ticks and, in brackets or as a cross, the window in place of the time axis."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *("overview--line", "overview--window", "overview--said", "overview--suggested")
+        *("overview--line", "overview--window", "overview--labelled", "overview--suggested")
     }
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -31,35 +31,35 @@ class Overview(Spectrogram):
         self._window = Box(0.0, 1.0)
 
     def show_spans(self, spans: Sequence[Span]) -> None:
-        """Show what stands on the recording."""
+        """Show the labels and suggestions of the recording."""
         self._spans = spans
         self.repaint()
 
-    def show_window(self, whole: Sight, start: float, end: float) -> None:
-        """Show the recording, and between which shares of it the stretch below lies."""
+    def show_window(self, whole: Picture, start: float, end: float) -> None:
+        """Show the whole recording, and the window from `start` to `end`, as shares of its length."""
         self._window = Box(start, end)
         self.show(whole)
 
-    def names(self, sound: Sight, rows: int) -> dict[int, str]:
-        """Name the strip rather than frequencies: it has too few rows."""
+    def names(self, sound: Picture, rows: int) -> dict[int, str]:
+        """Return the name of the strip, which has too few rows for frequencies."""
         return {0: "all"}
 
-    def axis(self, sound: Sight, columns: int) -> Strip:
+    def axis(self, sound: Picture, columns: int) -> Strip:
         """Return the ticks and the window."""
-        ticks = [_NOTHING] * columns
+        ticks = [_EMPTY] * columns
         for span in self._spans:
             tick = _tick(span)
             for column in Box(span.start_s / sound.duration_s, span.end_s / sound.duration_s).columns(columns):
                 ticks[column] = max(ticks[column], tick)
         styles = [
             self.rich_style + self.get_component_rich_style(f"overview--{name}")
-            for name in ("line", "suggested", "said", "window")
+            for name in ("line", "suggested", "labelled", "window")
         ]
         window = self._window.columns(columns)
         line = [Segment(" " * GUTTER, self.rich_style)]
         for column, tick in enumerate(ticks):
             inside = column in window
-            letter = ("━" if inside else "─") if tick == _NOTHING else "▪" if tick == _SAID else "▫"
+            letter = ("━" if inside else "─") if tick == _EMPTY else "▪" if tick == _LABELLED else "▫"
             if inside and column in (window[0], window[-1]):
                 letter = "╋" if len(window) == 1 else "┣" if column == window[0] else "┫"
             line.append(Segment(letter, styles[-1 if inside else tick]))
@@ -69,4 +69,4 @@ class Overview(Spectrogram):
 def _tick(span: Span) -> int:
     if span.kind is Kind.SUGGESTION:
         return _SUGGESTED
-    return _NOTHING if span.kind is Kind.VERDICT and span.value is Value.ABSENT else _SAID
+    return _EMPTY if span.kind is Kind.VERDICT and span.value is Value.ABSENT else _LABELLED

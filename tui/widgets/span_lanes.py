@@ -1,4 +1,4 @@
-"""The lanes under the picture: what stands on the stretch in sight, as blocks with their names."""
+"""The lanes under the waveform: the labels, notes and suggestions in the viewport, as named blocks."""
 
 from __future__ import annotations
 
@@ -11,19 +11,28 @@ from textual.content import Content
 from textual.widget import Widget
 
 from labeltool.records import Value
-from labeltool.store.spans import Kind, Mark, Span
-from labeltool.tui.media.viewport import Window
-from labeltool.tui.text import fit, shown
-from labeltool.tui.widgets.header import Part
+from labeltool.store.spans import Kind, Region, Span
+from labeltool.tui.media.viewport import Viewport
+from labeltool.tui.text import fit, one_line
+from labeltool.tui.widgets.clip_list import Part
+from labeltool.tui.widgets.suggestions import describe_verdict
 from labeltool.tui.widgets.time_axis import GUTTER
 
-_FEWEST_LETTERS = 4
-_GRID_S = 2e-6  # spans are stored in whole microseconds
+_MIN_NAME_CELLS = 4
+_GRID_S = 2e-6  # regions are stored in whole microseconds
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A span on its columns: `first` to `last` (not included) are its time, its name may reach on to `until`."""
+    """A span on the columns of a lane.
+
+    Attributes
+    ----------
+    first, last
+        The columns of its time; `last` is not included.
+    until
+        The end of the columns for its name, which may be longer than its time.
+    """
 
     span: Span
     first: int
@@ -31,49 +40,49 @@ class Block:
     until: int
 
 
-class Lanes(Widget):
-    """As many lanes as there are lines; what overlaps lies one under the other."""
+class SpanLanes(Widget):
+    """Shows one lane a line; spans that overlap are on different lanes."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._spans: Sequence[Span] = ()
-        self._window: Window | None = None
-        self._mark: Mark | None = None
+        self._viewport: Viewport | None = None
+        self._selected: Region | None = None
 
-    def show(self, spans: Sequence[Span], window: Window, mark: Mark | None) -> None:
-        """Show what stands in a window; where the mark lies on a span exactly, that one is lit."""
-        self._spans, self._window, self._mark = spans, window, mark
+    def show(self, spans: Sequence[Span], viewport: Viewport, selected: Region | None) -> None:
+        """Show the spans in a viewport; those with the bounds of the selected region are highlighted."""
+        self._spans, self._viewport, self._selected = spans, viewport, selected
         self.refresh()
 
     def render(self) -> Content:
         """Return the lanes."""
         width, height = self.size
         columns = width - GUTTER
-        if self._window is None or columns < 1 or height < 1:
+        if self._viewport is None or columns < 1 or height < 1:
             return Content("")
-        lanes, left_out = arrange(self._spans, self._window, columns, height)
+        lanes, skipped = arrange(self._spans, self._viewport, columns, height)
         lines = []
         for y, lane in enumerate(lanes):
-            more = f"+{left_out}" if left_out and y == height - 1 else ""
+            more = f"+{skipped}" if skipped and y == height - 1 else ""
             parts: list[Part] = [(f"{more:>{GUTTER - 1}} ", "$quiet")]
             at = 0
             for block in lane:
-                parts += [(" " * (block.first - at), ""), *self._drawn(block)]
+                parts += [(" " * (block.first - at), ""), *self._block_parts(block)]
                 at = block.until
             lines.append(Content.assemble(*parts))
         return Content("\n").join(lines)
 
-    def _drawn(self, block: Block) -> list[Part]:
+    def _block_parts(self, block: Block) -> list[Part]:
         span = block.span
         style = _STYLES.get(span.value, "$quiet") if span.kind is Kind.VERDICT else _STYLES[span.kind]
-        if self._mark is not None and is_of(span, self._mark):
+        if self._selected is not None and has_bounds(span, self._selected):
             style = "bold $accent"
-        heard = span.kind is Kind.VERDICT and span.value is Value.PRESENT
-        name, room = name_of(span), block.until - block.first
-        # Of a name that has no room for its first letters nothing is shown.
-        told = f"▏{name}" if room > min(cell_len(shown(name)), _FEWEST_LETTERS) else "▏"
-        inside, beyond = _parted(fit(told, room), block.last - block.first)
-        return [(inside, f"{'reverse' if heard else 'underline'} {style}"), (beyond, style)]
+        present = span.kind is Kind.VERDICT and span.value is Value.PRESENT
+        name, cells = span_text(span), block.until - block.first
+        # A name of which not even the first letters fit is not shown.
+        text = f"▏{name}" if cells > min(cell_len(one_line(name)), _MIN_NAME_CELLS) else "▏"
+        inside, beyond = _split(fit(text, cells), block.last - block.first)
+        return [(inside, f"{'reverse' if present else 'underline'} {style}"), (beyond, style)]
 
 
 _STYLES: dict[Value | Kind | None, str] = {
@@ -83,62 +92,62 @@ _STYLES: dict[Value | Kind | None, str] = {
 }
 
 
-def arrange(spans: Sequence[Span], window: Window, columns: int, height: int) -> tuple[list[list[Block]], int]:
-    """Lay spans out on lanes.
+def arrange(spans: Sequence[Span], viewport: Viewport, columns: int, height: int) -> tuple[list[list[Block]], int]:
+    """Arrange spans on lanes.
 
-    What was heard finds its place before what a model holds, and a block before another one's name.
+    Labels are placed before suggestions, and a block takes precedence over the name of another one.
 
     Returns
     -------
     lanes : list of `height` lists
-        Their blocks from left to right.
-    left_out : int
-        How many spans found no place.
+        The blocks from left to right.
+    skipped : int
+        The number of spans that did not fit.
     """
-    in_sight = [span for span in spans if span.end_s >= window.start_s and span.start_s < window.end_s]
-    taken = [bytearray(columns) for _ in range(height)]
+    visible = [span for span in spans if span.end_s >= viewport.start_s and span.start_s < viewport.end_s]
+    occupied = [bytearray(columns) for _ in range(height)]
     placed: list[list[tuple[int, int, Span]]] = [[] for _ in range(height)]
-    left_out = 0
-    for span in sorted(in_sight, key=_rank):
-        first = min(columns - 1, int(max(0.0, window.share(span.start_s)) * columns))
-        last = max(first + 1, ceil(min(1.0, window.share(span.end_s)) * columns))
-        lane = next((y for y in range(height) if not any(taken[y][first:last])), None)
+    skipped = 0
+    for span in sorted(visible, key=_rank):
+        first = min(columns - 1, int(max(0.0, viewport.share(span.start_s)) * columns))
+        last = max(first + 1, ceil(min(1.0, viewport.share(span.end_s)) * columns))
+        lane = next((y for y in range(height) if not any(occupied[y][first:last])), None)
         if lane is None:
-            left_out += 1
+            skipped += 1
             continue
-        taken[lane][first:last] = b"\1" * (last - first)
+        occupied[lane][first:last] = b"\1" * (last - first)
         placed[lane].append((first, last, span))
-    return [_named(sorted(lane, key=lambda block: block[0]), columns) for lane in placed], left_out
+    return [_blocks(sorted(lane, key=lambda block: block[0]), columns) for lane in placed], skipped
 
 
 def _rank(span: Span) -> int:
-    """Return when a span finds its place: what is not there comes last."""
+    """Return the order in which spans are placed; rejected labels are last."""
     if span.value is Value.ABSENT:
         return 3
     return (Kind.VERDICT, Kind.NOTE, Kind.SUGGESTION).index(span.kind)
 
 
-def _named(lane: list[tuple[int, int, Span]], columns: int) -> list[Block]:
-    nexts = [*(first for first, _, _ in lane[1:]), columns]
+def _blocks(lane: list[tuple[int, int, Span]], columns: int) -> list[Block]:
+    """Return the blocks of a lane, each with room for its name up to the next block."""
+    next_firsts = [*(first for first, _, _ in lane[1:]), columns]
     return [
-        Block(span, first, last, max(last, min(following, first + 1 + cell_len(shown(name_of(span))))))
-        for (first, last, span), following in zip(lane, nexts, strict=False)  # an empty lane has no next
+        Block(span, first, last, max(last, min(next_first, first + 1 + cell_len(one_line(span_text(span))))))
+        for (first, last, span), next_first in zip(lane, next_firsts, strict=False)  # an empty lane has no next
     ]
 
 
-def name_of(span: Span) -> str:
-    """Name what stands on a span in a few words."""
+def span_text(span: Span) -> str:
+    """Return the name of a span's block: its label, note or suggestion."""
     if span.kind is Kind.NOTE:
         return f"✎ {span.text}"
     if span.kind is Kind.SUGGESTION:
         return f"{span.text} {span.probability or 0:.0%} ?"
-    if span.text is None:
-        return "✗ none of these" if span.value is Value.ABSENT else "? cannot tell"
-    return {Value.PRESENT: "", Value.ABSENT: "✗ ", Value.UNSURE: "? "}[span.value or Value.PRESENT] + span.text
+    value = span.value or Value.PRESENT
+    return span.text if span.text is not None and value is Value.PRESENT else describe_verdict(span.text, value)
 
 
-def _parted(text: str, cells: int) -> tuple[str, str]:
-    """Part a line after so many cells; a wide letter that would stand on both sides goes to the right."""
+def _split(text: str, cells: int) -> tuple[str, str]:
+    """Split a line after some cells; a wide letter on the boundary goes to the right part."""
     at = used = 0
     while at < len(text) and used + cell_len(text[at]) <= cells:
         used += cell_len(text[at])
@@ -146,6 +155,6 @@ def _parted(text: str, cells: int) -> tuple[str, str]:
     return text[:at] + " " * (cells - used), text[at:]
 
 
-def is_of(span: Span, mark: Mark) -> bool:
-    """Tell whether a span has the bounds of a mark, which may not lie on the grid that spans are stored on."""
-    return max(abs(span.start_s - mark.start_s), abs(span.end_s - mark.end_s)) < _GRID_S
+def has_bounds(span: Span, region: Region) -> bool:
+    """Return whether a span has the bounds of a region, to the microsecond in which bounds are stored."""
+    return max(abs(span.start_s - region.start_s), abs(span.end_s - region.end_s)) < _GRID_S

@@ -1,4 +1,4 @@
-"""The list of answers beside the picture: digits, labels, the model's probabilities, and what was said before."""
+"""The panel beside the spectrogram: the labels of the digits, their probabilities, and the clip's annotations."""
 
 from __future__ import annotations
 
@@ -12,52 +12,61 @@ from textual.widget import Widget
 
 from labeltool.records import Value
 from labeltool.store.journal import JournalRow
-from labeltool.tui.label_choices import Offer
-from labeltool.tui.text import bar, clip, fit
+from labeltool.tui.label_choices import LabelChoice
+from labeltool.tui.text import bar, fit, truncate
+from labeltool.tui.widgets.clip_list import Part
 
-_MARKS = {Value.PRESENT.value: "✓", Value.ABSENT.value: "✗", Value.UNSURE.value: "?"}
-_MOST_SAID = 6
-_DATED = 36  # a panel as wide as this has room for dates
-
-Part = tuple[str, str]
-"""Text and its style."""
+_MARKS = {Value.PRESENT: "✓", Value.ABSENT: "✗", Value.UNSURE: "?"}
+_MAX_ROWS = 6
+_MIN_DATE_CELLS = 36  # the width of a panel that has room for dates
 
 
-class Saying(Enum):
-    """What the next label means: the clip's answer, one of several, or what it is not."""
+class LabelMode(Enum):
+    """What a label key does: replace the clip's labels, add a label, or reject one. The value is shown as a prompt."""
 
-    ANSWER = "What is it?"
-    ALSO = "What is it, among others?"
-    ABSENT = "What is it not?"
+    LABEL = "What is it?"
+    ADD = "Which label to add?"
+    ABSENT = "Which label to reject?"
 
 
 class Suggestions(Widget):
-    """Shows what the digits take."""
+    """Shows the labels of the digits and the annotations."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._offers: tuple[Offer, ...] = ()
-        self._said: tuple[JournalRow, ...] = ()
+        self._choices: tuple[LabelChoice, ...] = ()
+        self._rows: tuple[JournalRow, ...] = ()
         self._source = ""
-        self._saying = Saying.ANSWER
-        self._asked = ""
+        self._mode = LabelMode.LABEL
+        self._prompt = ""
         self._cleared = True
 
     def show(
         self,
-        offers: tuple[Offer, ...],
-        said: tuple[JournalRow, ...],
+        choices: tuple[LabelChoice, ...],
+        rows: tuple[JournalRow, ...],
         *,
         source: str,
-        saying: Saying = Saying.ANSWER,
-        asked: str = "",
+        mode: LabelMode = LabelMode.LABEL,
+        prompt: str = "",
     ) -> None:
-        """Show labels to take, what was said of the clip before, and (`source`) where the order comes from.
+        """Show labels and annotations.
 
-        `asked` stands above them, where the question is not `saying` itself.
+        Parameters
+        ----------
+        choices
+            The labels of the digits.
+        rows
+            The journal rows of the clip, oldest first.
+        source
+            Where the order of the labels comes from.
+        mode
+            What a label key does.
+        prompt
+            The line above the labels, in place of the mode's.
         """
-        self._offers, self._said, self._source, self._saying = offers, said, source, saying
-        self._asked = asked or saying.value
+        self._choices, self._rows, self._source, self._mode = choices, rows, source, mode
+        self._prompt = prompt or mode.value
         self._cleared = False
         self.refresh()
 
@@ -71,62 +80,67 @@ class Suggestions(Widget):
         if self._cleared:
             return Content("")
         width = self.size.width
-        title = "bold $accent" if self._saying is not Saying.ANSWER else "bold $foreground"
-        lines: list[list[Part]] = [[(fit(self._asked, width), title)], [(fit(self._source, width), "$quiet")]]
-        roomy = self.size.height >= 2 + 2 * len(self._offers) + 4
-        marks = {row.label: _MARKS[row.value] for row in self._said if row.label is not None and row.value}
-        if roomy:
+        title = "bold $accent" if self._mode is not LabelMode.LABEL else "bold $foreground"
+        lines: list[list[Part]] = [[(fit(self._prompt, width), title)], [(fit(self._source, width), "$quiet")]]
+        spaced = self.size.height >= 2 + 2 * len(self._choices) + 4
+        marks = {row.label: _MARKS[Value(row.value)] for row in self._rows if row.label is not None and row.value}
+        if spaced:
             lines.append([])
-        for place, offer in enumerate(self._offers, start=1):
-            lines.append(self._row(place, offer, marks.get(offer.label, " "), width))
-            if roomy:
+        for digit, choice in enumerate(self._choices, start=1):
+            lines.append(_choice_line(digit, choice, marks.get(choice.label, " "), width))
+            if spaced:
                 lines.append([])
-        if self._said:
-            room = max(1, min(_MOST_SAID, self.size.height - len(lines) - 2))
-            lines += [[], [(fit("Said so far", width), "bold $foreground")]]
-            lines += [_said_line(row, width) for row in self._said[-room:]]
+        if self._rows:
+            count = max(1, min(_MAX_ROWS, self.size.height - len(lines) - 2))
+            lines += [[], [(fit("Annotations", width), "bold $foreground")]]
+            lines += [_row_line(row, width) for row in self._rows[-count:]]
         return Content("\n").join([Content.assemble(*parts) for parts in lines])
 
-    def _row(self, place: int, offer: Offer, mark: str, width: int) -> list[Part]:
-        long = max(4, min(14, width // 4 - 2))
-        digit = "bold $accent"
-        label = "bold $foreground" if place == 1 else "$foreground"
-        if mark == "✗":
-            label = "$quiet strike"
-        if offer.probability is None:
-            return [(f"{place} ", digit), (f"{mark} ", "$success"), (fit(offer.label, width - 4), label)]
-        named = fit(offer.label, width - 4 - long - 6)
-        share = f"{offer.probability:4.0%} "
-        return [
-            (f"{place} ", digit),
-            (f"{mark} ", "$success"),
-            (named, label),
-            (f" {share}", "$foreground" if place == 1 else "$quiet"),
-            (bar(offer.probability, long), "$primary"),
-        ]
+
+def _choice_line(digit: int, choice: LabelChoice, mark: str, width: int) -> list[Part]:
+    style = "bold $foreground" if digit == 1 else "$foreground"
+    if mark == "✗":
+        style = "$quiet strike"
+    start: list[Part] = [(f"{digit} ", "bold $accent"), (f"{mark} ", "$success")]
+    if choice.probability is None:
+        return [*start, (fit(choice.label, width - 4), style)]
+    bar_cells = max(4, min(14, width // 4 - 2))
+    return [
+        *start,
+        (fit(choice.label, width - 4 - bar_cells - 6), style),
+        (f" {choice.probability:4.0%} ", "$foreground" if digit == 1 else "$quiet"),
+        (bar(choice.probability, bar_cells), "$primary"),
+    ]
 
 
-def what_was_said(row: JournalRow) -> str:
-    """Say a row of the journal in a few words: `✓ dog`, `✗ none of these`, `» skipped`, `✎ two dogs`."""
+def _row_line(row: JournalRow, width: int) -> list[Part]:
+    source = f"{row.annotator} {row.created_at[:10]}" if width >= _MIN_DATE_CELLS else row.annotator
+    source = truncate(source, width // 2)
+    return [(fit(describe_row(row), width - cell_len(source) - 1), "$foreground"), (f" {source}", "$quiet")]
+
+
+def describe_row(row: JournalRow) -> str:
+    """Return a journal row as a short text: `✓ dog`, `✗ none of these`, `» skipped`, `✎ two dogs`."""
     if row.kind == "note":
         return f"✎ {row.note}"
     if row.kind == "rename":
         return f"{row.label} → {row.new_label}"
     if row.kind != "verdict":
         return "» skipped" if row.kind == "skip" else "» bad audio"
-    if row.label is None:
-        return "✗ none of these" if row.value == Value.ABSENT.value else "? cannot tell"
-    return f"{_MARKS[row.value or '']} {row.label}"
+    assert row.value is not None
+    return describe_verdict(row.label, Value(row.value))
 
 
-def what_an_act_said(rows: Sequence[JournalRow]) -> str:
-    """Say the rows of an act in a few words: `✓ dog`, or `18 × ✓ dog, 2 × ✗ dog` where they speak of several clips."""
+def describe_rows(rows: Sequence[JournalRow]) -> str:
+    """Return the rows of one action as a short text: `✓ dog`, or for several clips `18 × ✓ dog, 2 × ✗ dog`."""
     if len({row.clip_id for row in rows}) == 1:
-        return what_was_said(rows[-1])
-    said = Counter(what_was_said(row) for row in rows)
-    return ", ".join(f"{count} × {words}" for words, count in said.items())
+        return describe_row(rows[-1])
+    counts = Counter(describe_row(row) for row in rows)
+    return ", ".join(f"{count} × {text}" for text, count in counts.items())
 
 
-def _said_line(row: JournalRow, width: int) -> list[Part]:
-    who = clip(f"{row.annotator} {row.said_at[:10]}" if width >= _DATED else row.annotator, width // 2)
-    return [(fit(what_was_said(row), width - cell_len(who) - 1), "$foreground"), (f" {who}", "$quiet")]
+def describe_verdict(label: str | None, value: Value) -> str:
+    """Return a verdict as a short text; without a label it is about the whole clip."""
+    if label is None:
+        return "✗ none of these" if value is Value.ABSENT else "? cannot tell"
+    return f"{_MARKS[value]} {label}"

@@ -1,45 +1,43 @@
-"""A clip's picture in a line of a list: how loud it is when, above and below the middle of its frequencies."""
+"""A clip's spectrogram in one line of a list: the level over time, above and below the middle of the mel bands."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.files import read_span
 from labeltool.records import StoredClip
-from labeltool.tui.media.clip_picture import LONGEST_S, draw, pooled, range_of
-from labeltool.tui.theme import INK, LEVELS, ladder
+from labeltool.tui.media.clip_picture import brightness_range, mel_spectrogram, read_mono, resize
+from labeltool.tui.theme import LEVELS, SHADES, brightness_colors
 from labeltool.tui.widgets.clip_list import Part
 
 Levels = npt.NDArray[np.intp]
 
 COLUMNS = 24
-"""Cells of a thumbnail."""
+"""The number of cells of a thumbnail."""
 
 
 def thumbnail(clip: StoredClip) -> Levels:
-    """Return the brightness of each half of each cell, `(2, COLUMNS)`, upper half first.
+    """Return the brightness levels of the halves of each cell, `(2, COLUMNS) intp`, upper half first.
 
     Raises
     ------
     LabeltoolError
-        When the clip cannot be read.
+        If the file cannot be read.
     """
-    decoded, rate = read_span(clip.path, clip.start_s, min(clip.end_s, clip.start_s + LONGEST_S))
-    if not len(decoded):
+    mono, rate = read_mono(clip)
+    if not len(mono):
         return np.zeros((2, COLUMNS), np.intp)
-    mono = np.nan_to_num(decoded.mean(axis=1, dtype=np.float32), posinf=1.0, neginf=-1.0)
-    picture, _ = draw(mono, rate)
-    # Their mean power: the loudest of many bands would be as bright throughout, and a mean of decibels hide a whistle.
-    halves = np.stack([10.0 * np.log10(np.mean(10.0 ** (half / 10.0), axis=0)) for half in np.array_split(picture, 2)])
+    mel_db, _ = mel_spectrogram(mono, rate)
+    # The mean power: the maximum of many bands would be equally bright throughout, a mean of decibels hides a whistle.
+    halves = np.stack([10.0 * np.log10(np.mean(10.0 ** (half / 10.0), axis=0)) for half in np.array_split(mel_db, 2)])
     halves = halves[::-1].astype(np.float32)
-    loudest, quiet = range_of(halves)
-    cells = pooled(halves, 2, COLUMNS)
+    loudest, quiet = brightness_range(halves)
+    cells = resize(halves, 2, COLUMNS)
     return np.asarray(np.rint((cells - quiet) / (loudest - quiet) * (LEVELS - 1)).clip(0, LEVELS - 1), np.intp)
 
 
 def strip(levels: Levels | None, *, dark: bool, ink: bool) -> list[Part]:
-    """Return a thumbnail as it stands in a line; blank where there is none (yet).
+    """Return the parts of a line for a thumbnail; blank if there is none.
 
     Parameters
     ----------
@@ -49,7 +47,7 @@ def strip(levels: Levels | None, *, dark: bool, ink: bool) -> list[Part]:
     if levels is None:
         return [(" " * COLUMNS, "")]
     if ink:
-        shades = levels.max(axis=0) * (len(INK) - 1) // (LEVELS - 1)
-        return [("".join(INK[shade] for shade in shades), "")]
-    colours = ladder(dark)
+        shades = levels.max(axis=0) * (len(SHADES) - 1) // (LEVELS - 1)
+        return [("".join(SHADES[shade] for shade in shades), "")]
+    colours = brightness_colors(dark)
     return [("▀", f"{colours[upper]} on {colours[lower]}") for upper, lower in levels.T]

@@ -1,4 +1,4 @@
-"""What the spectrogram and the waveform have in common: cached strips on one time axis, and one column that moves."""
+"""What spectrogram and waveform share: cached strips on one time axis, and the playhead, which is one column."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from labeltool.tui.media.clip_picture import Sight
+from labeltool.tui.media.clip_picture import Picture
 from labeltool.tui.widgets.time_axis import GUTTER
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A part of a picture that is marked.
+    """A part of a track: the selected region.
 
-    `start` and `end` are shares of the time axis, which may lie outside 0 to 1; `low_hz` and `high_hz` bound a band
-    where there is one.
+    Attributes
+    ----------
+    start, end
+        Shares of the time axis; outside 0 to 1 they are not visible.
+    low_hz, high_hz
+        The frequency range; None for all frequencies.
     """
 
     start: float
@@ -30,25 +34,27 @@ class Box:
     low_hz: float | None = None
     high_hz: float | None = None
 
-    def columns(self, of: int) -> range:
-        """Return the columns it covers of so many; none where it lies outside."""
-        first = int(max(0.0, self.start) * of)
-        return range(first, min(of, max(ceil(min(1.0, self.end) * of), first + 1))) if self.end > 0 else range(0)
+    def columns(self, total: int) -> range:
+        """Return which of `total` columns the box covers; none if it is not visible."""
+        if self.end <= 0:
+            return range(0)
+        first = int(max(0.0, self.start) * total)
+        return range(first, min(total, max(ceil(min(1.0, self.end) * total), first + 1)))
 
 
-class Track(Widget):
-    """A picture of a sound over time, painted once, with a playhead drawn over it.
+class TimeTrack(Widget):
+    """Shows a sound over time, painted once, with a playhead over it.
 
-    It has no border and no padding: its lines go to the compositor as they are, past Textual's cache of styled lines,
-    since that would style every line anew each time the playhead moves.
+    It has no border and no padding: its lines go to the compositor directly, past Textual's cache of styled lines,
+    which would style every line again each time the playhead moves.
     """
 
     playhead: reactive[float | None] = reactive(None, repaint=False)
-    """Where the playhead stands, 0 to 1; None hides it."""
+    """The position of the playhead, 0 to 1; None hides it."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._sound: Sight | None = None
+        self._sound: Picture | None = None
         self._box: Box | None = None
         self._strips: list[Strip] = []
         self._column: int | None = None
@@ -58,15 +64,15 @@ class Track(Widget):
         raise NotImplementedError
 
     def playhead_style(self, row: int, column: int) -> Style | None:
-        """Return how the playhead looks over a cell; None where it does not pass."""
+        """Return the style of the playhead over a cell; None where it is not drawn."""
         raise NotImplementedError
 
     def on_mount(self) -> None:
-        """Paint anew when the theme changes: the strips hold colours."""
+        """Repaint when the theme changes, since the strips have colours."""
         self.app.theme_changed_signal.subscribe(self, lambda _: self.repaint())
 
     def on_resize(self, event: Resize) -> None:
-        """Paint for the new size."""
+        """Repaint for the new size."""
         self.repaint()
 
     def repaint(self) -> None:
@@ -78,21 +84,21 @@ class Track(Widget):
         strips = self.paint(width - GUTTER, height)
         self._column = self._column_of(self.playhead)
         if self.app.no_color:
-            for without in self.get_line_filters():
-                strips = [strip.apply_filter(without, self.background_colors[1]) for strip in strips]
+            for line_filter in self.get_line_filters():
+                strips = [strip.apply_filter(line_filter, self.background_colors[1]) for strip in strips]
         self._strips = strips
-        # Without this a real terminal stays blank, though a test's does not.
+        # Without this a real terminal stays blank, although a test's does not.
         self.refresh()
 
     def watch_playhead(self, playhead: float | None) -> None:
-        """Refresh the column the playhead left and the one it came to, nothing else."""
+        """Refresh only the columns that the playhead left and entered."""
         column = self._column_of(playhead)
         if column == self._column:
             return
-        left, self._column = self._column, column
-        for place in (left, column):
-            if place is not None:
-                self.refresh(Region(GUTTER + place, 0, 1, self.size.height))
+        before, self._column = self._column, column
+        for changed in (before, column):
+            if changed is not None:
+                self.refresh(Region(GUTTER + changed, 0, 1, self.size.height))
 
     def _column_of(self, playhead: float | None) -> int | None:
         columns = self.size.width - GUTTER
@@ -109,7 +115,7 @@ class Track(Widget):
         return [self._row(y, crop.x, crop.right) for y in crop.line_range]
 
     def _row(self, y: int, begin: int, end: int) -> Strip:
-        # What is outside the region is not put together: it is asked for again at every step of the playhead.
+        # Only the cells of the region are assembled: this runs at every step of the playhead.
         if y >= len(self._strips):
             return Strip.blank(end - begin, self.rich_style)
         strip = self._strips[y]
@@ -121,6 +127,6 @@ class Track(Widget):
 
 
 def over(strip: Strip, column: int, letter: str, style: Style | None) -> Strip:
-    """Return a strip of a track with one letter in place of the cell in a column."""
+    """Return a strip of a track with one letter in place of the cell of a column."""
     at = GUTTER + column
     return Strip.join([strip.crop(0, at), Strip([Segment(letter, style)], 1), strip.crop(at + 1)])

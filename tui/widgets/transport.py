@@ -1,4 +1,4 @@
-"""The line under the pictures: where the sound is, how it is played, and which file it is."""
+"""The line under the waveform: position, playback settings and file name."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from labeltool.tui.text import clip_left, clock
+from labeltool.tui.text import format_time, truncate_left
 from labeltool.tui.widgets.time_axis import GUTTER
 
-_WITH_LENGTH = 56
+_MIN_LENGTH_CELLS = 56
 
 
 class Transport(Widget):
-    """One line."""
+    """Shows one line."""
 
     playing: reactive[bool] = reactive(False)
     moment: reactive[str] = reactive("")
@@ -31,17 +31,17 @@ class Transport(Widget):
         parts: list[tuple[str, str]] = [(" " * GUTTER, "")]
         if self.duration_s:
             parts += [(f"{sign} ", "$accent" if self.playing else "$quiet"), (self.moment, "$foreground")]
-            # On a narrow screen the file's name says more; the axis tells the length.
-            if self.size.width >= _WITH_LENGTH:
-                parts.append((f" / {clock(self.duration_s)}", "$quiet"))
-        for told in (
+            # On a narrow screen the file name matters more; the time axis shows the length.
+            if self.size.width >= _MIN_LENGTH_CELLS:
+                parts.append((f" / {format_time(self.duration_s)}", "$quiet"))
+        for setting in (
             f"× {self.speed:g}" if self.speed != 1 else "",
             "loop" if self.loop else "",
             f"{self.gain_db:+.0f} dB" if self.gain_db else "",
         ):
-            parts += [("  ", ""), (told, "$accent")] if told else []
+            parts += [("  ", ""), (setting, "$accent")] if setting else []
         if self.silent:
             parts += [("  ", ""), (f" {self.silent} ", "reverse $warning")]
-        room = self.size.width - sum(cell_len(text) for text, _ in parts) - 2
-        name = clip_left(self.file, max(0, room))
-        return Content.assemble(*parts, (" " * max(0, room - cell_len(name)) + "  ", ""), (name, "$quiet"))
+        free = self.size.width - sum(cell_len(text) for text, _ in parts) - 2
+        name = truncate_left(self.file, max(0, free))
+        return Content.assemble(*parts, (" " * max(0, free - cell_len(name)) + "  ", ""), (name, "$quiet"))

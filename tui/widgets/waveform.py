@@ -1,4 +1,4 @@
-"""The waveform under the picture: lowest and highest sample of each half column, in braille dots."""
+"""The waveform under the spectrogram: the lowest and highest sample of each half column, in braille dots."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from labeltool.tui.media.clip_picture import Sight
+from labeltool.tui.media.clip_picture import Picture
 from labeltool.tui.widgets.time_axis import GUTTER
-from labeltool.tui.widgets.time_track import Box, Track
+from labeltool.tui.widgets.time_track import Box, TimeTrack
 from labeltool.type_aliases import Float32
 
-# Bit of each dot of a braille letter, by row and column (Unicode's order).
+# The bit of each dot of a braille character, by row and column (Unicode's order).
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 _BRAILLE = 0x2800
-_LEAST_PEAK = 0.02  # what is quieter than this is drawn as quiet, not blown up to full height
+_MIN_PEAK = 0.02  # a sound with a lower peak is not scaled up to full height
 
 
-class Waveform(Track):
-    """Time to the right, on the spectrogram's axis."""
+class Waveform(TimeTrack):
+    """Shows time to the right, on the spectrogram's axis."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"waveform--wave", "waveform--marked", "waveform--playhead"}
 
@@ -29,13 +29,13 @@ class Waveform(Track):
         super().__init__(id=id)
         self._playhead_style = Style.null()
 
-    def show(self, sound: Sight | None, box: Box | None = None) -> None:
-        """Draw a sound, a part of it marked; None leaves the place empty."""
+    def show(self, sound: Picture | None, box: Box | None = None) -> None:
+        """Draw a sound, with a part of it highlighted; None leaves the widget empty."""
         self._sound, self._box = sound, box
         self.repaint()
 
     def paint(self, columns: int, rows: int) -> list[Strip]:
-        """Return the wave."""
+        """Return the lines of the waveform."""
         if self._sound is None or columns <= 0:
             return []
         wave = self.rich_style + self.get_component_rich_style("waveform--wave")
@@ -62,16 +62,16 @@ class Waveform(Track):
 
 
 def braille(envelope: Float32, columns: int, rows: int) -> list[str]:
-    """Draw an envelope `(2, bins)` of lowest and highest samples as `rows` lines of `columns` braille letters."""
+    """Draw an envelope `(2, bins)` of lowest and highest samples as `rows` lines of `columns` braille characters."""
     bins = envelope.shape[1]
-    wide, high = 2 * columns, 4 * rows
-    first = (np.arange(wide) * bins / wide).astype(np.intp)
-    low, top = np.minimum.reduceat(envelope[0], first), np.maximum.reduceat(envelope[1], first)
-    peak = max(float(np.abs(envelope).max()), _LEAST_PEAK)
-    # Dot rows count downwards; silence is one line of dots in the middle.
-    begins = np.rint((1 - top / peak) / 2 * (high - 1)).astype(int)
-    ends = np.rint((1 - low / peak) / 2 * (high - 1)).astype(int)
-    places = np.arange(high)[:, None]
-    dots = (places >= np.minimum(begins, ends)) & (places <= np.maximum(begins, ends))
-    letters = (dots.reshape(rows, 4, columns, 2) * _DOTS[None, :, None, :]).sum(axis=(1, 3)) + _BRAILLE
-    return ["".join(map(chr, row)) for row in letters.tolist()]
+    width, height = 2 * columns, 4 * rows
+    first = (np.arange(width) * bins / width).astype(np.intp)
+    low, high = np.minimum.reduceat(envelope[0], first), np.maximum.reduceat(envelope[1], first)
+    peak = max(float(np.abs(envelope).max()), _MIN_PEAK)
+    # Rows of dots count downwards; silence is one line of dots in the middle.
+    tops = np.rint((1 - high / peak) / 2 * (height - 1)).astype(int)
+    bottoms = np.rint((1 - low / peak) / 2 * (height - 1)).astype(int)
+    places = np.arange(height)[:, None]
+    dots = (places >= np.minimum(tops, bottoms)) & (places <= np.maximum(tops, bottoms))
+    characters = (dots.reshape(rows, 4, columns, 2) * _DOTS[None, :, None, :]).sum(axis=(1, 3)) + _BRAILLE
+    return ["".join(map(chr, row)) for row in characters.tolist()]

@@ -1,0 +1,393 @@
+"""What every view for labelling shares: keys write rows of the journal, undo and redo go through it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from labeltool.errors import LabeltoolError
+from labeltool.records import Value
+from labeltool.store.journal import AnnotationContext, JournalRow
+from labeltool.tui.background.prefetch import Delivery, PreparedClip
+from labeltool.tui.keys import View
+from labeltool.tui.label_choices import LabelChoice, by_usage, top_choices
+from labeltool.tui.screens.base import AudioScreen
+from labeltool.tui.screens.palette import Palette
+from labeltool.tui.screens.text_prompt import TextPrompt
+from labeltool.tui.services import Services
+from labeltool.tui.session import Annotation
+from labeltool.tui.widgets.header import Header
+from labeltool.tui.widgets.key_hints import KeyHints
+from labeltool.tui.widgets.suggestions import LabelMode, Suggestions, describe_row, describe_rows
+
+
+class AnnotateScreen(AudioScreen):
+    """Labels the clip on the screen; a subclass chooses the clip and what follows it.
+
+    Parameters
+    ----------
+    services
+        The session, the player, the background work and the state.
+    view
+        The view's keys, before `[keys]` of the settings changes them.
+    repeat_s
+        The same label key again within this time is a key that repeats or bounces, and is ignored.
+    """
+
+    def __init__(self, services: Services, view: View, *, repeat_s: float) -> None:
+        super().__init__(services, view)
+        self.header = Header(services.project.directory.name, services.state, services.session, id="header")
+        self.panel = Suggestions(id="suggestions")
+        self.hints = KeyHints(self.view, id="hints")
+        self._repeat_s = repeat_s
+        self._current: PreparedClip | None = None
+        self._choices: tuple[LabelChoice, ...] = ()
+        self._mode = LabelMode.LABEL
+        self._annotated_here = False
+        self._shown_at = time.monotonic()
+        self._last_key = ("", 0.0)
+
+    # -- for subclasses
+
+    @property
+    def current(self) -> PreparedClip | None:
+        """The clip on the screen."""
+        return self._current
+
+    @current.setter
+    def current(self, prepared: PreparedClip | None) -> None:
+        self._current = prepared
+
+    @property
+    def busy(self) -> bool:
+        """Whether another clip is on its way, so that a key now is not meant for the one on the screen."""
+        return False
+
+    def show_next(self, clip_id: int) -> None:
+        """Show what follows a clip that is done."""
+        raise NotImplementedError
+
+    def show_undone(self, row: JournalRow) -> None:
+        """Show the clip of a row that was undone."""
+        raise NotImplementedError
+
+    def show_undone_batch(self, rows: Sequence[JournalRow]) -> None:
+        """Show the clips of an action that was undone: by default the clip of its last row."""
+        self.show_undone(rows[-1])
+
+    def reload(self) -> None:
+        """Read again what the screen shows, after the journal, the suggestions or label names changed."""
+        raise NotImplementedError
+
+    def is_up_to_date(self, delivery: Delivery) -> bool:
+        """Return whether a delivery includes the last label given here."""
+        return False
+
+    def receive(self, delivery: Delivery) -> None:
+        """Show what was prefetched."""
+        raise NotImplementedError
+
+    def present_on(self, prepared: PreparedClip) -> list[str]:
+        """Return the labels that are present on a clip or region."""
+        return present_labels(prepared.rows)
+
+    async def write(self, prepared: PreparedClip, annotation: Annotation) -> JournalRow:
+        """Write a verdict on a clip or region."""
+        return await self.services.session.annotate(prepared.clip.id, annotation)
+
+    async def write_note(self, prepared: PreparedClip, text: str) -> JournalRow:
+        """Write a note on a clip or region."""
+        return await self.services.session.note(prepared.clip.id, text)
+
+    # -- the screen
+
+    @property
+    def choices(self) -> tuple[LabelChoice, ...]:
+        """The labels of the digits."""
+        return self._choices
+
+    def show_prepared(self, prepared: PreparedClip) -> None:
+        """Put a clip on the screen."""
+        self._mode, self._annotated_here = LabelMode.LABEL, False
+        self._choices = self.choices_for(prepared)
+        self.show_clip(prepared)
+        self.show_choices()
+        self._shown_at = time.monotonic()
+
+    def show_no_clip(self, *lines: str) -> None:
+        """Show lines of text in place of a clip."""
+        self._choices, self._annotated_here = (), False
+        self.show_text(*lines)
+        self.panel.clear()
+
+    def show_choices(self) -> None:
+        """Show the labels of the digits and the annotations of the clip."""
+        if self.current is None:
+            return
+        source = self.source if self._choices else "no labels yet: / makes one"
+        self.panel.show(self._choices, self.current.rows, prompt=self.prompt, source=source, mode=self._mode)
+
+    def choices_for(self, prepared: PreparedClip) -> tuple[LabelChoice, ...]:
+        """Return the labels of the digits for a clip."""
+        return top_choices(prepared.probabilities, self.services.state.label_counts)
+
+    @property
+    def prompt(self) -> str:
+        """The line above the labels: what the next label means."""
+        return self._mode.value
+
+    @property
+    def source(self) -> str:
+        """Where the labels of the digits come from."""
+        suggestion = self.current.suggestion if self.current is not None else None
+        return f"suggestions of model {suggestion.model_id}" if suggestion else "your labels, most used first"
+
+    def update_choices(self) -> None:
+        """Add the labels that were not known when the clip appeared; those shown keep their digits."""
+        if self.current is not None:
+            self._choices = self.choices_for(self.current)
+            self.show_choices()
+
+    def enter(self) -> None:
+        """Take the player back from another view."""
+        self.take_player()
+        self.header.refresh()
+
+    # -- labels
+
+    async def action_label(self, number: int) -> None:
+        """Label with the n-th suggestion."""
+        if self.current is None:
+            return
+        if number > len(self._choices):
+            self.notice.show(f"there is no label {number}; / finds or makes one")
+            return
+        choice = self._choices[number - 1]
+        accepted = choice.probability is not None and self._mode is not LabelMode.ABSENT
+        model_uid = self.current.model_uid if accepted else None
+        await self.annotate(f"label {number}", choice.label, accepted_from=model_uid)
+
+    async def action_none_of_these(self) -> None:
+        """Write that none of the project's labels is present."""
+        await self.annotate("none", None, Value.ABSENT)
+
+    async def action_unsure(self) -> None:
+        """Write that the annotator is unsure."""
+        await self.annotate("unsure", None, Value.UNSURE)
+
+    async def action_bad_audio(self) -> None:
+        """Exclude the clip for good."""
+        await self._exclude("bad audio")
+
+    async def action_skip(self) -> None:
+        """Show the clip again at the end; where a label was added or rejected here, go to the next one."""
+        if self._annotated_here:
+            if self.current is not None and not self.busy:
+                self._finish_clip(self.current.clip.id)
+        else:
+            await self._exclude("skip")
+
+    def action_add_label(self) -> None:
+        """Add the next label to those of the clip."""
+        self._set_mode(LabelMode.LABEL if self._mode is LabelMode.ADD else LabelMode.ADD)
+
+    def action_reject_label(self) -> None:
+        """Reject the next label: it is absent."""
+        self._set_mode(LabelMode.LABEL if self._mode is LabelMode.ABSENT else LabelMode.ABSENT)
+
+    def action_cancel(self) -> None:
+        """Cancel adding or rejecting a label, and dismiss a warning."""
+        self._set_mode(LabelMode.LABEL)
+        self.notice.clear()
+
+    def action_find_label(self) -> None:
+        """Open the palette of labels."""
+        prepared = self.current
+        if prepared is None:
+            return
+
+        async def choose(label: str | None) -> None:
+            if label is None:
+                return
+            # The same clip may have been read again meanwhile, as after a training.
+            if self.current is not None and self.current.clip == prepared.clip:
+                await self.annotate("find", label)
+            else:
+                self.notice.warn(f"another clip is on the screen by now: {label!r} was not written")
+
+        self.app.push_screen(Palette(self._mode.value, by_usage(self.services.state.label_counts)), choose)
+
+    def action_note(self) -> None:
+        """Write a note on the clip."""
+        prepared = self.current
+        if prepared is None:
+            return
+
+        async def write(text: str | None) -> None:
+            if not text:
+                return
+            try:
+                row = await self.write_note(prepared, text)
+            except LabeltoolError as error:
+                self.notice.warn(str(error))
+                return
+            self.notice.show(describe_row(row))
+            self._add_row(prepared, row)
+            self.show_choices()
+
+        self.app.push_screen(TextPrompt("Note on this clip"), write)
+
+    async def action_undo(self) -> None:
+        """Undo the last action and return to its clip."""
+        try:
+            rows = await self.services.session.undo()
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
+            return
+        if not rows:
+            self.notice.show("nothing to undo")
+            return
+        if rows[-1].clip_id is None:
+            self.notice.show("undone: a renaming")
+            self.reload()
+            return
+        self.notice.show(f"undone: {describe_rows(rows)}")
+        self._count_labels(rows, -1)
+        # The clip that is shown again is counted when it is read.
+        self.services.state.labelled -= len({row.clip_id for row in rows}) - 1
+        self.show_undone_batch(rows)
+
+    async def action_redo(self) -> None:
+        """Redo what was undone last."""
+        try:
+            rows = await self.services.session.redo()
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
+            return
+        if not rows:
+            self.notice.show("nothing to redo")
+            return
+        self.notice.show(f"redone: {describe_rows(rows)}")
+        self._count_labels(rows, 1)
+        row, clip_ids = rows[-1], {row.clip_id for row in rows}
+        if row.kind == "verdict":
+            self.services.state.labelled += len(clip_ids)
+        if self.current is not None and clip_ids == {self.current.clip.id} and row.kind != "note":
+            self.show_next(self.current.clip.id)
+        else:
+            self.reload()
+
+    async def annotate(
+        self,
+        key: str,
+        label: str | None,
+        value: Value = Value.PRESENT,
+        *,
+        accepted_from: str | None = None,
+        replaces: bool = True,
+    ) -> None:
+        """Write a verdict on the clip on the screen and go on; after `m` or `a`, stay.
+
+        Parameters
+        ----------
+        key
+            A name of the key, to recognize one that repeats.
+        accepted_from
+            The `uid` of the model whose suggestion is accepted.
+        replaces
+            Whether the label replaces those that the clip has.
+        """
+        current = self.current
+        # First of all: a key that repeats while the screen is busy still repeats afterwards.
+        if self._is_repeat(key) or current is None or self.busy:
+            return
+        mode = LabelMode.LABEL if label is None else self._mode
+        if mode is LabelMode.ABSENT:
+            value = Value.ABSENT
+        response_s = time.monotonic() - self._shown_at
+        # Further labels are added with `m`.
+        replaces = replaces and mode is LabelMode.LABEL and value is Value.PRESENT and not self._annotated_here
+        context = AnnotationContext(
+            accepted_from=accepted_from,
+            suggested=next((choice.label for choice in self._choices[:1] if choice.probability is not None), None),
+            response_ms=round(response_s * 1000),
+            instead_of=[name for name in self.present_on(current) if name != label] if replaces else [],
+        )
+        annotation = Annotation(label, value, context)
+        try:
+            row = await self.write(current, annotation)
+        except LabeltoolError as error:
+            # Nothing was stored: the clip stays.
+            self.notice.warn(str(error))
+            return
+        self._count_annotation(current, annotation)
+        self._add_row(current, row, context.instead_of)
+        self.notice.show(describe_row(row))
+        if mode is LabelMode.LABEL:
+            self._finish_clip(current.clip.id, response_s)
+        else:
+            self._annotated_here = True
+            self._set_mode(LabelMode.LABEL)
+            self.header.refresh()
+            self.notice.show(f"{describe_row(row)}   s: next clip")
+
+    def _count_annotation(self, prepared: PreparedClip, annotation: Annotation) -> None:
+        state = self.services.state
+        if annotation.value is Value.PRESENT:
+            state.count_label(annotation.label, 1)
+        for name in annotation.context.instead_of:
+            state.count_label(name, -1)
+        state.labelled += not prepared.has_verdict
+
+    async def _exclude(self, kind: str) -> None:
+        current = self.current
+        if self._is_repeat(kind) or current is None or self.busy:
+            return
+        response_s = time.monotonic() - self._shown_at
+        try:
+            await self.services.session.exclude(current.clip.id, kind, response_ms=round(response_s * 1000))
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
+            return
+        self.notice.show("bad audio" if kind == "bad audio" else "skipped: shown again at the end")
+        self._finish_clip(current.clip.id, response_s)
+
+    def _add_row(self, prepared: PreparedClip, row: JournalRow, instead_of: Sequence[str] = ()) -> None:
+        """Add a row to those of its clip, in place of the labels it replaces, if the clip is still on the screen."""
+        if self.current is not None and self.current.clip == prepared.clip:
+            kept = (old for old in self.current.rows if old.kind != "verdict" or old.label not in instead_of)
+            self.current = replace(self.current, rows=(*kept, row))
+
+    def _count_labels(self, rows: Sequence[JournalRow], change: int) -> None:
+        for row in rows:
+            if row.value == Value.PRESENT.value:
+                self.services.state.count_label(row.label, change)
+
+    def _finish_clip(self, clip_id: int, response_s: float | None = None) -> None:
+        self.services.session.count_clip(time.monotonic() - self._shown_at if response_s is None else response_s)
+        self.header.refresh()
+        self.show_next(clip_id)
+
+    def _is_repeat(self, key: str) -> bool:
+        """Return whether a label key repeats because it is held down or bounces."""
+        last, self._last_key = self._last_key, (key, time.monotonic())
+        repeats = last[0] == key and self._last_key[1] - last[1] < self._repeat_s
+        if repeats:
+            self.notice.show("the same key again at once: ignored")
+        return repeats
+
+    def _set_mode(self, mode: LabelMode) -> None:
+        self._mode = mode
+        self.show_choices()
+
+
+def present_labels(rows: Sequence[JournalRow]) -> list[str]:
+    """Return the labels that are present after some rows, oldest first."""
+    values: dict[str, str | None] = {}
+    for row in rows:
+        if row.kind == "verdict" and row.label is None:
+            values.clear()  # a verdict on the whole clip revokes those before it
+        elif row.kind == "verdict" and row.label is not None:
+            values[row.label] = row.value
+    return [label for label, value in values.items() if value == Value.PRESENT.value]

@@ -1,0 +1,148 @@
+"""Label: the most informative unlabelled clip is shown and played; one key labels it, and the next one appears."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from labeltool.store.journal import JournalRow
+from labeltool.tui.background.clip_queue import ClipQueue
+from labeltool.tui.background.prefetch import Delivery, PreparedClip
+from labeltool.tui.keys import LABEL
+from labeltool.tui.screens.annotate_base import AnnotateScreen
+from labeltool.tui.services import Services
+
+_RETRY_S = 5.0
+_NO_REQUEST = 0  # requests are numbered from 1
+
+
+class LabelScreen(AnnotateScreen):
+    """Shows the queue, one clip at a time."""
+
+    BINDINGS = LABEL.bindings()
+
+    def __init__(self, services: Services, *, repeat_s: float) -> None:
+        super().__init__(services, LABEL, repeat_s=repeat_s)
+        self._queue = ClipQueue()
+        self._request = _NO_REQUEST
+        # The row that was undone, until its clip is read: a key meanwhile is not meant for the clip on the screen.
+        self._undone: JournalRow | None = None
+
+    @property
+    def current(self) -> PreparedClip | None:
+        """The clip on the screen."""
+        return self._queue.current
+
+    @current.setter
+    def current(self, prepared: PreparedClip | None) -> None:
+        self._queue.current = prepared
+
+    @property
+    def busy(self) -> bool:
+        """Whether the clip of an undone row is being read."""
+        return self._undone is not None
+
+    def compose(self) -> ComposeResult:
+        """Lay out the screen."""
+        yield self.header
+        yield Horizontal(*self.compose_clip(), self.panel, id="main")
+        yield self.notice
+        yield self.hints
+
+    def on_mount(self) -> None:
+        """Request the first clips."""
+        self.show_no_clip("Reading the first clip …")
+        self.reload()
+        self.set_interval(_RETRY_S, self._look_for_clips)
+
+    def enter(self) -> None:
+        """Request the queue again: clips were labelled in another view meanwhile, perhaps the one on the screen."""
+        super().enter()
+        self._queue.forget_undone()
+        self._queue.replace((), complete=True)
+        self.reload()
+        self._check_current()
+
+    def reload(self) -> None:
+        """Request the queue; the clip on the screen stays."""
+        self._request = self.services.prefetcher.request_queue(self._queue.here)
+
+    def _look_for_clips(self) -> None:
+        """Look for new clips, of an import in another program for example, while there is nothing to show."""
+        if self.current is None and not self.busy and self.owns_player:
+            self.reload()
+
+    def show_next(self, clip_id: int) -> None:
+        """Show the next clip of the queue."""
+        following = self._queue.advance()
+        if following is not None:
+            self.show_prepared(following)
+        else:
+            self.show_no_clip("Reading the next clip …")
+        # A queue on its way is older than this label: it may contain the clip, or count it as unlabelled.
+        self._request = _NO_REQUEST
+        # Drawing comes first: the thread that reads ahead would compete with it.
+        self.call_after_refresh(self.reload)
+
+    def show_undone(self, row: JournalRow) -> None:
+        """Read the clip of a row that was undone."""
+        if row.clip_id is not None:
+            self._undone = row
+            self.services.prefetcher.request_clip(row.clip_id)
+
+    def is_up_to_date(self, delivery: Delivery) -> bool:
+        """Return whether a delivery includes the last label given here."""
+        return delivery.request == self._request
+
+    def receive(self, delivery: Delivery) -> None:
+        """Show what was prefetched."""
+        state = self.services.state
+        if delivery.failure:
+            self._undone = None
+            self.notice.warn(delivery.failure)
+        undone = self._undone
+        if undone is not None and delivery.requested is not None and delivery.requested.clip.id == undone.clip_id:
+            self._undone = None
+            state.labelled -= undone.kind == "verdict" and not delivery.requested.has_verdict
+            self.header.refresh()
+            self._return_to(delivery.requested)
+            self.reload()
+        elif delivery.requested is not None and self._labelled_elsewhere(delivery.requested):
+            self.show_next(delivery.requested.clip.id)
+            self._check_current()
+        if delivery.queue is not None and delivery.request == self._request:
+            self._take_queue(delivery.queue, complete=delivery.complete)
+
+    def _check_current(self) -> None:
+        if self.current is not None:
+            self.services.prefetcher.request_clip(self.current.clip.id)
+
+    def _labelled_elsewhere(self, requested: PreparedClip) -> bool:
+        current = self.current
+        return (
+            current is not None and requested.clip.id == current.clip.id and requested.has_verdict > current.has_verdict
+        )
+
+    def _take_queue(self, queue: tuple[PreparedClip, ...], *, complete: bool) -> None:
+        self._queue.replace(queue, complete=complete)
+        if self.current is not None or self.busy:
+            return
+        following = self._queue.advance()
+        if following is not None:
+            self.show_prepared(following)
+        elif complete:
+            self.show_no_clip(
+                "No unlabelled clips are left.",
+                "",
+                "u undoes the last label · t trains a model · q quits",
+            )
+
+    def _return_to(self, prepared: PreparedClip) -> None:
+        here = self.current is not None and self.current.clip.id == prepared.clip.id
+        self._queue.return_to(prepared)
+        if here:
+            # An annotation on the clip on the screen was undone: the sound goes on.
+            self._annotated_here = False
+            self.show_choices()
+        else:
+            self.show_prepared(prepared)

@@ -1,0 +1,353 @@
+"""Regions: select a region of a long recording and label it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from textual import work
+
+from labeltool.errors import LabeltoolError
+from labeltool.records import Segment, StoredClip, Suggestion, Value
+from labeltool.store import Store, clips, spans, transcripts
+from labeltool.store.journal import JournalRow
+from labeltool.store.spans import Kind, Region, Span
+from labeltool.tui.background.prefetch import Delivery, PreparedClip
+from labeltool.tui.keys import REGIONS
+from labeltool.tui.label_choices import top_choices
+from labeltool.tui.media.clip_picture import BANDS, MelAnalyzer
+from labeltool.tui.media.selection import Selection
+from labeltool.tui.screens.annotate_base import present_labels
+from labeltool.tui.screens.recording_base import RecordingScreen
+from labeltool.tui.services import Services
+from labeltool.tui.session import Annotation
+from labeltool.tui.widgets.span_lanes import has_bounds, span_text
+from labeltool.tui.widgets.suggestions import LabelMode
+from labeltool.tui.widgets.time_track import Box
+from labeltool.type_aliases import Float64
+
+_T = TypeVar("_T")
+
+_NOT_STORED = 0  # the id of a region that is no clip yet
+_NEAR_S = 1e-4
+_EXPORT_HINT = "`labeltool export --audacity` writes it as a label track"
+
+
+class RegionsScreen(RecordingScreen):
+    """Selects regions of a recording and labels them."""
+
+    BINDINGS = REGIONS.bindings()
+
+    def __init__(self, services: Services, *, repeat_s: float) -> None:
+        super().__init__(services, REGIONS, repeat_s=repeat_s)
+        self.selection = Selection()
+        self._spans: Sequence[Span] = ()
+        self._export_hint_shown = False
+
+    # -- selection and labels
+
+    @property
+    def selected_region(self) -> Region | None:
+        """The selected region."""
+        return self.selection.region
+
+    def clear(self) -> None:
+        """Forget the region and the labels of the recording that was open before."""
+        self.selection, self._spans = Selection(), ()
+        self.transcript.show(())
+        self._update_current()
+
+    def show_spans(self) -> None:
+        """Show the labels and suggestions in the window."""
+        if self.opened is not None:
+            self.lanes.show(self._spans, self.opened.viewport, self.selected_region)
+
+    def box(self) -> Box | None:
+        """Return the selected region as a box in the spectrogram."""
+        selection = self.selection
+        if self.opened is None or not selection.started:
+            return None
+        ends = [end_s for end_s in (selection.start_s, selection.end_s) if end_s is not None]
+        start, end = (self.opened.viewport.share(moment_s) for moment_s in (ends[0], ends[-1]))
+        return Box(start, end, selection.low_hz, selection.high_hz)
+
+    def action_up(self, steps: int) -> None:
+        """Move the edge of the frequency range, or zoom in (out, below zero)."""
+        if self.selection.edge is not None:
+            rows = 2 * max(1, self._spectrogram.size.height - 1)
+            self.selection.move_edge(steps * max(1, BANDS // rows), self._band_hz)
+            self._selection_changed()
+            return
+        self.zoom(steps)
+
+    def action_jump(self, steps: int) -> None:
+        """Select the next label or suggestion, or the previous one."""
+        if self.opened is None:
+            return
+        targets = [span for span in self._spans if span.value in (None, Value.PRESENT, Value.UNSURE)]
+        position_s = self.services.player.position_s
+        # Several may start at one moment: after the selected one comes its neighbour.
+        here = [
+            at for at, span in enumerate(targets) if self.selected_region and has_bounds(span, self.selected_region)
+        ]
+        if here and abs(targets[here[0]].start_s - position_s) < _NEAR_S:
+            at = here[-1] + 1 if steps > 0 else here[0] - 1
+        elif steps > 0:
+            at = next((at for at, span in enumerate(targets) if span.start_s > position_s + _NEAR_S), len(targets))
+        else:
+            at = sum(span.start_s < position_s - _NEAR_S for span in targets) - 1
+        if not 0 <= at < len(targets):
+            self.notice.show(f"no label or suggestion {'after' if steps > 0 else 'before'} this")
+            return
+        span = targets[at]
+        self._select(Region(span.start_s, span.end_s, span.low_hz, span.high_hz))
+        self.notice.show(f"{at + 1} of {len(targets)}: {span_text(span)}")
+        if self.services.state.autoplay:
+            self.action_replay()
+
+    def _select(self, region: Region) -> None:
+        """Select a region and go to it."""
+        if self.opened is not None:
+            self.selection.select(region)
+            self.opened.viewport.show(region.start_s, region.end_s)
+            self.go(region.start_s)
+            self._selection_changed()
+            self.update_window()
+
+    # -- selecting
+
+    @property
+    def _band_hz(self) -> Float64:
+        return MelAnalyzer.for_rate(self.opened.recording.sample_rate_hz if self.opened is not None else 16_000).band_hz
+
+    def _selection_changed(self) -> None:
+        """Show the changed region, and its labels."""
+        self._mode, self._annotated_here, self._shown_at = LabelMode.LABEL, False, time.monotonic()
+        self._update_current()
+        if self.services.player.loop:
+            self.limit_playback()
+        self.draw()
+
+    def _update_current(self) -> None:
+        opened, region = self.opened, self.selected_region
+        self._current = None
+        if opened is not None and region is not None:
+            clip = StoredClip(
+                id=_NOT_STORED,
+                recording_id=opened.recording.id,
+                path=opened.recording.path,
+                sha256="",
+                start_s=region.start_s,
+                end_s=region.end_s,
+                fold=None,
+                group="",
+            )
+            suggestions = [span for span in self._spans if span.kind is Kind.SUGGESTION]
+            suggested = max(suggestions, key=lambda span: _overlap_s(span, region), default=None)
+            if suggested is not None and _overlap_s(suggested, region) <= 0:
+                suggested = None
+            self._current = PreparedClip(
+                clip=clip,
+                sound=None,
+                problem="",
+                suggestion=None if suggested is None else _suggestion_of(suggested),
+                model_uid=None if suggested is None else suggested.model_uid,
+                rows=(),
+            )
+        self._choices = top_choices(
+            self._current.probabilities if self._current else {}, self.services.state.label_counts
+        )
+        self.show_choices()
+
+    def action_set_start(self) -> None:
+        """Start the region at the playhead."""
+        self.selection.set_start(self.services.player.position_s)
+        self._selection_changed()
+
+    def action_set_end(self) -> None:
+        """End the region at the playhead."""
+        self.selection.set_end(self.services.player.position_s)
+        self._selection_changed()
+
+    def action_nudge(self, steps: int) -> None:
+        """Move by columns, with the start or end of the region that is at the playhead."""
+        if self.opened is None:
+            return
+        if self.services.player.playing:
+            self.services.player.toggle()
+        from_s = self.services.player.position_s
+        self.go(from_s + steps * self.opened.viewport.span_s / max(1, self.columns))
+        if self.selection.move_boundary(from_s, self._position_s):
+            self._selection_changed()
+
+    def action_go_to_end(self, last: bool) -> None:
+        """Go to the start or the end of the region."""
+        moment_s = self.selection.end_s if last else self.selection.start_s
+        if moment_s is not None:
+            self.go(moment_s)
+
+    def action_frequency_range(self) -> None:
+        """Set a frequency range, or go on to its other edge."""
+        if self._has_region():
+            self.selection.next_edge(self._band_hz)
+            self._selection_changed()
+            edge = self.selection.edge
+            moving = f"↑ ↓ move the {edge} of the frequency range"
+            self.notice.show(moving if edge else "frequency range set; F removes it")
+
+    def action_no_frequency_range(self) -> None:
+        """Remove the frequency range."""
+        self.selection.clear_frequency_range()
+        self._selection_changed()
+
+    def action_cancel(self) -> None:
+        """Cancel what was started last; with nothing started, go back."""
+        labelling = self._mode is not LabelMode.LABEL or bool(self.notice.warning)
+        super().action_cancel()
+        if self.selection.edge is not None:
+            self.selection.edge = None
+            self._selection_changed()
+        elif self.selection.started and not labelling:
+            self.selection = Selection()
+            self._selection_changed()
+        elif not labelling:
+            self.call_later(self.run_action, "app.close_regions")
+
+    def _has_region(self) -> bool:
+        if self.selected_region is None:
+            self.notice.show("select a region first: i sets its start, o its end")
+        return self.selected_region is not None
+
+    # -- labels
+
+    def show_choices(self) -> None:
+        """Show the region and the labels of the digits."""
+        present = self.present_on(self._current) if self._current else ()
+        self.bar.show(self.selection, self._choices, self._mode, present)
+
+    def update_choices(self) -> None:
+        """Add the labels that were not known before."""
+        self._update_current()
+
+    def present_on(self, prepared: PreparedClip) -> list[str]:
+        """Return the labels that are present on exactly the selected region."""
+        region = Region(prepared.clip.start_s, prepared.clip.end_s)
+        present = [span for span in self._spans if span.value is Value.PRESENT and has_bounds(span, region)]
+        # The newest rows may not have been read yet.
+        texts = [span.text for span in present if span.text is not None]
+        return list(dict.fromkeys([*texts, *present_labels(prepared.rows)]))
+
+    async def action_label(self, number: int) -> None:
+        """Label the region with the n-th suggestion."""
+        if self._has_region():
+            await super().action_label(number)
+
+    def action_find_label(self) -> None:
+        """Open the palette of labels."""
+        if self._has_region():
+            super().action_find_label()
+
+    def action_note(self) -> None:
+        """Write a note on the region."""
+        if self._has_region():
+            super().action_note()
+
+    async def annotate(
+        self,
+        key: str,
+        label: str | None,
+        value: Value = Value.PRESENT,
+        *,
+        accepted_from: str | None = None,
+        replaces: bool = True,
+    ) -> None:
+        """Write a verdict on the region, which stays selected."""
+        if self._has_region():
+            await super().annotate(key, label, value, accepted_from=accepted_from, replaces=replaces)
+
+    async def write(self, prepared: PreparedClip, annotation: Annotation) -> JournalRow:
+        """Write a verdict on the region."""
+        assert self.opened is not None
+        return await self.services.session.annotate_region(self.opened.recording, self._region_of(prepared), annotation)
+
+    async def write_note(self, prepared: PreparedClip, text: str) -> JournalRow:
+        """Write a note on the region."""
+        assert self.opened is not None
+        row = await self.services.session.note_region(self.opened.recording, self._region_of(prepared), text)
+        self.reload()
+        return row
+
+    def _region_of(self, prepared: PreparedClip) -> Region:
+        return Region(prepared.clip.start_s, prepared.clip.end_s, self.selection.low_hz, self.selection.high_hz)
+
+    def show_next(self, clip_id: int) -> None:
+        """Show the label; the region stays selected, to be moved or labelled further."""
+        if not self._export_hint_shown:
+            self._export_hint_shown = True
+            self.notice.show(f"{self.notice.text}   {_EXPORT_HINT}")
+        self.reload()
+
+    def show_undone(self, row: JournalRow) -> None:
+        """Select the region of a row that was undone."""
+        self._select_undone(row)
+
+    @work(exclusive=True, group="spans")
+    async def _select_undone(self, row: JournalRow) -> None:
+        found = await self._read(lambda store: spans.region_of(store, row))
+        await self._refresh()
+        if found is not None and self.opened is not None and found[0] == self.opened.recording.id:
+            self._select(found[1])
+
+    def reload(self) -> None:
+        """Read the labels and suggestions of the recording again."""
+        self._reload_spans()
+
+    @work(exclusive=True, group="spans")
+    async def _reload_spans(self) -> None:
+        await self._refresh()
+
+    async def _refresh(self) -> None:
+        if self.opened is None:
+            return
+        recording_id = self.opened.recording.id
+
+        def read(store: Store) -> tuple[Sequence[Span], clips.Counts, Sequence[Segment]]:
+            segments = transcripts.of_recordings(store, recording_id).get(recording_id, ())
+            return spans.annotated_spans(store, recording_id), clips.counts(store), segments
+
+        found = await self._read(read)
+        if found is None or recording_id != self.opened.recording.id:
+            return
+        self._spans, counts, segments = found
+        self.transcript.show(segments)
+        self.services.state.set_counts(counts)
+        self.header.refresh()
+        self.overview.show_spans(self._spans)
+        self.show_spans()
+        if self._choices:
+            self.show_choices()  # the labels keep their digits
+        else:
+            self._update_current()
+
+    async def _read(self, query: Callable[[Store], _T]) -> _T | None:
+        try:
+            return await self.services.reader.do(query)
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
+            return None
+
+    def receive(self, delivery: Delivery) -> None:
+        """Show a failure to read; prefetched clips are for other views."""
+        if delivery.failure:
+            self.notice.warn(delivery.failure)
+
+
+def _suggestion_of(span: Span) -> Suggestion:
+    # The span has the model's uid: it may join clips.
+    return Suggestion(span.clip_id, 0, {span.text or "": span.probability or 0.0})
+
+
+def _overlap_s(span: Span, region: Region) -> float:
+    """Return the overlap of a span and a region; below zero where there is none."""
+    return min(span.end_s, region.end_s) - max(span.start_s, region.start_s)
