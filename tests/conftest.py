@@ -1,4 +1,4 @@
-"""Sounds and projects made on the spot; the real data only where it stands beside the checkout."""
+"""Fixtures: synthetic sounds and projects, and the real recordings where they lie beside the checkout."""
 
 from __future__ import annotations
 
@@ -8,28 +8,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from chip_helpers import LABELS
 from hypothesis import settings
 
+from helpers.exports import add_model
+from helpers.level_network import LEVELS
+from helpers.long_recording import write_two_hours
+from helpers.pretrained import converted, written
+from helpers.progress import quiet
+from helpers.real_data import REAL_DATA
+from helpers.stm32 import LABELS
+from helpers.tones import tone_writer
 from labeltool import project as projects
 from labeltool.audio import files
-from labeltool.audio.frontend import Frontend
+from labeltool.audio.frontend import LogMelFrontend
+from labeltool.pretrained import registry
 from labeltool.project import Project
-from labeltool.records import Clip, Imported, Recording, Verdict
+from labeltool.records import Clip, Recording, Verdict
 from labeltool.store import Store
-from labeltool.store.importing import take_in
+from labeltool.store.importing import import_records
 
-# A slow machine is no failing test.
+# A slow machine must not fail a test.
 settings.register_profile("labeltool", deadline=None)
 settings.load_profile("labeltool")
-
-REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.fixture(autouse=True)
 def _a_fixed_annotator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABELTOOL_ANNOTATOR", "ann")
     monkeypatch.setenv("LABELTOOL_AUDIO", "null")
+    # pytest-xdist sets them for its workers; the app would take them for the size of every terminal.
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.delenv("LINES", raising=False)
 
 
 @pytest.fixture
@@ -40,30 +49,6 @@ def real_data() -> Path:
     return REAL_DATA
 
 
-def tone_writer(folder: Path) -> Callable[..., Path]:
-    """Return a function that writes a sine with a little noise as a WAV file below a folder and returns its path."""
-
-    def write(
-        name: str | Path,
-        *,
-        frequency_hz: float = 440.0,
-        seconds: float = 1.0,
-        rate: int = 16_000,
-        channels: int = 1,
-        subtype: str = "PCM_16",
-    ) -> Path:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        time_s = np.arange(round(seconds * rate)) / rate
-        # Noise that depends on the name alone: equal calls write equal bytes, different names different sounds.
-        noise = np.random.default_rng(list(path.name.encode())).normal(0, 0.01, len(time_s))
-        tone = 0.3 * np.sin(2 * np.pi * frequency_hz * time_s) + noise
-        soundfile.write(path, np.repeat(tone[:, None], channels, axis=1), rate, subtype=subtype)
-        return path
-
-    return write
-
-
 @pytest.fixture
 def write_tone(tmp_path: Path) -> Callable[..., Path]:
     """Write tones below the test's folder."""
@@ -72,7 +57,7 @@ def write_tone(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def int8() -> bytes:
-    """An untrained network, converted: right in every shape and scale."""
+    """An untrained network as an int8 file; its shapes and scales are right."""
     import keras
 
     from labeltool.networks import build as networks
@@ -80,14 +65,12 @@ def int8() -> bytes:
 
     keras.utils.set_random_seed(1)
     patches = np.random.default_rng(1).normal(0, 1, (16, 64, 50)).astype(np.float32)
-    return quantization.to_int8(networks.build("miniresnet", len(LABELS), Frontend()), patches)
+    return quantization.to_int8(networks.build("miniresnet", len(LABELS), LogMelFrontend()), patches)
 
 
 @pytest.fixture(scope="session")
 def modelled(tmp_path_factory: pytest.TempPathFactory, int8: bytes) -> Project:
-    """A project with six recordings and a model that saw the first three; never changed by a test but for exports."""
-    from test_export_products import add_model
-
+    """A project with six recordings and a model trained on the first three; tests change nothing in it but exports."""
     folder = tmp_path_factory.mktemp("modelled")
     project = projects.create(folder / "project")
     write = tone_writer(folder)
@@ -99,21 +82,13 @@ def modelled(tmp_path_factory: pytest.TempPathFactory, int8: bytes) -> Project:
             licence = "CC BY 3.0" if number < 3 else "never seen"
             sound = Recording(found.path, found.sha256, found.sample_rate_hz, 1, found.frames, f"g{number}", licence)
             clip = Clip(found.sha256, 0.0, 2.5)
-            take_in(store, [sound, clip, Verdict(clip, LABELS[number % 3])], kind="test", source="test")
+            import_records(store, [sound, clip, Verdict(clip, LABELS[number % 3])], kind="test", source="test")
             seen += [f"{found.sha256},0.0,2.5,g{number},train"] if number < 3 else []
     number = add_model(project, labels=LABELS, int8=int8, parameters=107_331, validation_clips=12)
     (project.models / str(number) / "seen.csv").write_text(
         "recording_sha256,start_s,end_s,group,part\n" + "\n".join(seen) + "\n"
     )
     return project
-
-
-@pytest.fixture(scope="session")
-def package(modelled: Project) -> Path:
-    """The STM32 package of that model."""
-    from test_export_products import export
-
-    return Path(export(modelled, "stm32")["written"][0])
 
 
 @pytest.fixture
@@ -128,16 +103,9 @@ def store(project: Project) -> Store:
     return project.open_store()
 
 
-def records_of(name: str, *labels: str, group: str | None = None, fold: int | None = None) -> list[Imported]:
-    """Make the records of a one-second recording that need no file: `name` stands for its content."""
-    recording = Recording(f"/sounds/{name}.wav", name * 4, 16_000, 1, 16_000, group or name)
-    clip = Clip(recording.sha256, 0.0, 1.0, fold)
-    return [recording, clip, *(Verdict(clip, label) for label in labels)]
-
-
 @pytest.fixture(scope="session")
-def ear_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small ear: windows of 1600 samples, an embedding of seven, three scores."""
+def pretrained_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small pretrained model: windows of 1600 samples, an embedding of 7 numbers, scores of 3 classes."""
     import keras
     import tensorflow as tf
 
@@ -147,6 +115,51 @@ def ear_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     embedding = keras.layers.Dense(7, activation="relu")(hidden)
     model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(embedding))
     function = tf.function(lambda x: model(x)).get_concrete_function(tf.TensorSpec((1, 1600), tf.float32))
-    path = tmp_path_factory.mktemp("ear") / "ear.tflite"
+    path = tmp_path_factory.mktemp("pretrained") / "small.tflite"
     path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
     return path
+
+
+@pytest.fixture(scope="session")
+def level_model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pretrained model of the mean sample, above or below zero: an embedding of 8 numbers, scores of 3 classes."""
+    import tensorflow as tf
+
+    slopes = np.array([[1, -1, 2, -2, 1, -1, 3, -3]], np.float32)
+    bends = np.array([[0, 0, 0.1, 0.1, 0.3, 0.3, 0, 0]], np.float32)
+    weights = np.zeros((8, 3), np.float32)
+    weights[0, 0] = weights[1, 1] = 30.0
+
+    def predict(samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        embedding = tf.nn.relu(tf.reduce_mean(samples, axis=1, keepdims=True) * slopes + bends)
+        return embedding, tf.sigmoid(tf.matmul(embedding, weights) - 6.0)
+
+    return written(tmp_path_factory.mktemp("levels") / "level.tflite", converted(predict, (1, 1600)))
+
+
+@pytest.fixture
+def level_project(project: Project, level_model_file: Path, tmp_path: Path) -> Project:
+    """A project with that model and 24 clips, half of them above zero and half below."""
+    names = written(tmp_path / "names.txt", b"Above, high\nBelow\nElsewhere\n")
+    registry.add(
+        project, report=quiet, file=str(level_model_file), name="pretrained", labels=str(names), rate_hz=16_000
+    )
+    assert projects.choose_pretrained(project, "pretrained")
+    rng = np.random.default_rng(0)
+    records: list[Recording | Clip] = []
+    for number in range(24):
+        level = tuple(LEVELS.values())[number % 2] * rng.uniform(0.8, 1.2)
+        path = tmp_path / f"{number:02}.wav"
+        soundfile.write(path, (level + rng.normal(0, 0.01, 3200)).astype(np.float32), 16_000, subtype="FLOAT")
+        found = files.describe(path)
+        sound = Recording(found.path, found.sha256, found.sample_rate_hz, 1, found.frames, f"g{number}")
+        records += [sound, Clip(found.sha256, 0.0, 0.2)]
+    with project.open_store() as store:
+        import_records(store, records, kind="test", source="test")
+    return projects.load(project.directory)
+
+
+@pytest.fixture(scope="session")
+def two_hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two hours of near silence, with a hum of a minute and a half and a call of three seconds."""
+    return write_two_hours(tmp_path_factory.mktemp("long") / "two hours.flac")

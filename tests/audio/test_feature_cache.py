@@ -1,0 +1,177 @@
+"""The cache of frames: what it computes, survives and reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from labeltool.audio import files
+from labeltool.audio.feature_cache import FeatureCache, clip_pcm
+from labeltool.audio.frontend import LogMelFrontend
+from labeltool.records import StoredClip
+
+FRONTEND = LogMelFrontend()
+
+
+def clip(path: Path, start_s: float = 0.0, end_s: float = 2.0) -> StoredClip:
+    sha256 = files.content_hash(path) if path.exists() else "0" * 64
+    return StoredClip(1, 1, str(path), sha256, start_s, end_s, None, "group")
+
+
+def test_the_cache_gives_the_frontends_numbers(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    stored = clip(write_tone("tone.wav", seconds=3.0, rate=44_100), 0.5, 2.5)
+    cache = FeatureCache(tmp_path / "cache", FRONTEND)
+    assert stored not in cache
+    assert cache.compute([stored, stored]) == {}
+    assert stored in cache
+    pcm = files.read_pcm(stored.path, 0.5, 2.5, FRONTEND.sample_rate_hz)
+    np.testing.assert_array_equal(cache.log_mel(stored), FRONTEND.log_mel(pcm))
+    assert not cache.log_mel(stored).flags.writeable
+
+
+def test_a_replaced_file_is_not_taken_for_the_old_one(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    old = clip(write_tone("tone.wav", seconds=3.0))
+    write_tone("tone.wav", seconds=3.0, frequency_hz=2000)
+    failed = FeatureCache(tmp_path / "cache", FRONTEND).compute([old])
+    assert "was replaced" in str(failed[old.key])
+
+
+def test_cached_frames_are_not_computed_again_and_survive_the_sound(
+    tmp_path: Path, write_tone: Callable[..., Path]
+) -> None:
+    path = write_tone("tone.wav", seconds=2.0)
+    stored = clip(path)
+    FeatureCache(tmp_path / "cache", FRONTEND).compute([stored])
+    path.unlink()
+    again = FeatureCache(tmp_path / "cache", FRONTEND)
+    assert again.compute([stored], progress=lambda *_: pytest.fail("computed again")) == {}
+    assert len(again.log_mel(stored)) == FRONTEND.n_frames(32_000)
+
+
+def test_another_frontend_has_its_own_cache(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    stored = clip(write_tone("tone.wav", seconds=2.0))
+    FeatureCache(tmp_path, FRONTEND).compute([stored])
+    assert stored not in FeatureCache(tmp_path, replace(FRONTEND, floor=1e-3))
+
+
+def test_one_bad_file_does_not_lose_the_others(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    good = clip(write_tone("good.wav", seconds=2.0))
+    (tmp_path / "bad.wav").write_text("not a sound")
+    bad, gone = clip(tmp_path / "bad.wav"), clip(tmp_path / "gone.wav")
+    past = replace(good, start_s=5.0, end_s=8.0)
+    cache = FeatureCache(tmp_path / "cache", FRONTEND)
+    failed = cache.compute([bad, good, gone, past])
+    assert set(failed) == {bad.key, gone.key, past.key}
+    assert "bad.wav" in str(failed[bad.key]) and "ends before" in str(failed[past.key])
+    assert good in cache and bad not in cache
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "index", "empty"])
+def test_a_damaged_shard_is_computed_again(tmp_path: Path, write_tone: Callable[..., Path], damage: str) -> None:
+    stored = clip(write_tone("tone.wav", seconds=2.0))
+    cache = FeatureCache(tmp_path / "cache", FRONTEND)
+    cache.compute([stored])
+    expected = np.array(cache.log_mel(stored))
+    (shard,), (index,) = cache.directory.glob("*.npy"), cache.directory.glob("*.json")
+    data = bytearray(shard.read_bytes())
+    if damage == "cut":
+        shard.write_bytes(data[:-100])
+    elif damage == "flipped":
+        data[len(data) // 2] ^= 0x40
+        shard.write_bytes(data)
+    elif damage == "index":
+        index.write_text("{")
+    else:
+        shard.write_bytes(b"")
+    after = FeatureCache(tmp_path / "cache", FRONTEND)
+    assert stored not in after
+    assert after.compute([stored]) == {}
+    np.testing.assert_array_equal(after.log_mel(stored), expected)
+
+
+def test_an_interrupted_run_keeps_what_is_done(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    clips = [clip(write_tone(f"{i}.wav", seconds=1.2), 0.0, 1.2) for i in range(130)]
+    cache = FeatureCache(tmp_path / "cache", FRONTEND)
+
+    def interrupt(done: int, wanted: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.compute(clips, workers=1, progress=interrupt)
+    after = FeatureCache(tmp_path / "cache", FRONTEND)
+    kept = sum(stored in after for stored in clips)
+    assert 0 < kept < 130
+    reports: list[tuple[int, int]] = []
+    after.compute(clips, workers=1, progress=lambda done, wanted: reports.append((done, wanted)))
+    assert reports[-1] == (130 - kept, 130 - kept)
+    assert all(stored in after for stored in clips)
+
+
+def test_several_processes_give_the_same_numbers(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    clips = [clip(write_tone(f"{i}.wav", frequency_hz=200 + 40 * i, seconds=1.2), 0.0, 1.2) for i in range(60)]
+    (tmp_path / "bad.wav").write_text("no")
+    alone, together = FeatureCache(tmp_path / "one", FRONTEND), FeatureCache(tmp_path / "two", FRONTEND)
+    alone.compute(clips, workers=1)
+    failed = together.compute([*clips, clip(tmp_path / "bad.wav")], workers=2)
+    assert [error.file for error in failed.values()] == [str(tmp_path / "bad.wav")]
+    for stored in clips:
+        np.testing.assert_array_equal(alone.log_mel(stored), together.log_mel(stored))
+
+
+def test_a_short_clip_is_extended_by_the_recording_around_it(tmp_path: Path) -> None:
+    rate, patch_s = 16_000, FRONTEND.patch_samples / 16_000
+    samples = (np.random.default_rng(1).normal(0, 0.1, 4 * rate)).astype(np.float32)
+    path = tmp_path / "long.wav"
+    soundfile.write(path, samples, rate, subtype="PCM_16")
+
+    def expected(start_s: float) -> np.ndarray:
+        return FRONTEND.log_mel(files.read_pcm(path, start_s, start_s + patch_s, rate))
+
+    def log_mel(start_s: float, end_s: float) -> np.ndarray:
+        return FRONTEND.log_mel(clip_pcm(clip(path, start_s, end_s), FRONTEND))
+
+    middle = log_mel(2.0, 2.1)
+    np.testing.assert_allclose(middle, expected(2.05 - patch_s / 2), atol=1e-3)
+    assert middle.shape == (FRONTEND.patch_frames, 64)
+    np.testing.assert_allclose(log_mel(0.0, 0.1), expected(0.0), atol=1e-3)
+    np.testing.assert_allclose(log_mel(3.9, 4.0), expected(4.0 - patch_s), atol=1e-3)
+
+
+def test_a_file_shorter_than_a_patch_is_filled_with_silence(tmp_path: Path) -> None:
+    path = tmp_path / "short.wav"
+    soundfile.write(path, np.random.default_rng(2).normal(0, 0.1, 4000), 16_000, subtype="PCM_16")
+    log_mel = FRONTEND.log_mel(clip_pcm(clip(path, 0.0, 0.25), FRONTEND))
+    assert log_mel.shape == (FRONTEND.patch_frames, 64)
+    silent = FRONTEND.log_of_power(np.zeros(64, np.float32))
+    np.testing.assert_allclose(log_mel[0], silent, atol=1e-4)
+    assert log_mel[25].max() > silent.max() + 1
+
+
+def test_the_index_is_plain(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    stored = clip(write_tone("tone.wav", seconds=2.0))
+    cache = FeatureCache(tmp_path / "cache", FRONTEND)
+    cache.compute([stored])
+    (index,) = cache.directory.glob("*.json")
+    assert json.loads(index.read_text())["clips"] == [[stored.key, 0, FRONTEND.n_frames(32_000)]]
+    assert not list(cache.directory.glob("*.partial"))
+
+
+def test_real_recordings_give_librosas_log_mels(tmp_path: Path, real_data: Path) -> None:
+    import librosa
+
+    for path in sorted((real_data / "esc10" / "audio").glob("*.ogg"))[::80]:
+        stored = clip(path, 0.0, 5.0)
+        cache = FeatureCache(tmp_path, FRONTEND)
+        assert cache.compute([stored]) == {}
+        pcm = files.read_pcm(path, 0.0, 5.0, 16_000).astype(np.float64) / 32768
+        power = librosa.feature.melspectrogram(
+            y=pcm, sr=16_000, n_fft=1024, hop_length=320, center=False, n_mels=64, fmin=20, fmax=7500
+        )
+        expected = (10 * np.log10(power + FRONTEND.floor) - FRONTEND.offset_db) / FRONTEND.scale_db
+        np.testing.assert_allclose(cache.log_mel(stored), expected.T, atol=5e-4)

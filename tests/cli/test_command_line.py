@@ -1,0 +1,286 @@
+"""The command line as a user meets it: light, one line an error, data on stdout."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers.command_line import HEAVY, contents, labeltool
+from helpers.waits import DEADLINE_S
+from labeltool.cli.common import narrate
+from labeltool.project import Project
+from labeltool.store import schema
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["status"], ["import", "--help"], ["export", "--help"], ["log"], ["retrain", "--help"]],
+)
+def test_light_commands_load_nothing_heavy(project: Project, arguments: list[str]) -> None:
+    program = f"""
+import atexit, sys
+sys.argv = ["labeltool", "--project", {str(project.directory)!r}, *{arguments!r}]
+atexit.register(lambda: print("LOADED", *sorted({HEAVY!r} & set(sys.modules))))
+from labeltool.cli.main import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+def test_importing_loads_nothing_heavy_either(project: Project, write_tone: Callable[..., Path]) -> None:
+    tone = write_tone("a.wav")
+    program = f"""
+import sys
+from labeltool.cli.main import cli
+cli.main(["--project", {str(project.directory)!r}, "import", "audio", {str(tone)!r}], standalone_mode=False)
+print("LOADED", *sorted({HEAVY!r} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+@pytest.fixture
+def bad_inputs(tmp_path: Path) -> Path:
+    folder = tmp_path / "bad"
+    (folder / "directory.wav").mkdir(parents=True)
+    (folder / "text.wav").write_text("This is no sound.\n" * 100)
+    # A header that promises no samples.
+    (folder / "empty.wav").write_bytes(
+        b"RIFF$\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x80>\0\0\0}\0\0\x02\0\x10\0data\0\0\0\0"
+    )
+    (folder / "nothing.wav").write_bytes(b"")
+    (folder / "noise.txt").write_bytes(bytes(range(256)) * 20)
+    for name, csv_folder, csv_name in (("esc", "meta", "esc50.csv"), ("us8k", "metadata", "UrbanSound8K.csv")):
+        (folder / name / csv_folder).mkdir(parents=True)
+        (folder / name / csv_folder / csv_name).write_text("file,class\na.wav,dog\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (["import", "audio"], "missing.wav"),
+        (["import", "audacity"], "missing.txt"),
+        (["import", "audacity"], "directory.wav"),
+        (["import", "audacity", "--dry-run"], "directory.wav"),
+        (["import", "audio"], "directory.wav"),
+        (["import", "audio"], "text.wav"),
+        (["import", "audio"], "empty.wav"),
+        (["import", "audio"], "nothing.wav"),
+        (["import", "audacity"], "noise.txt"),
+        (["import", "audacity", "--dry-run"], "noise.txt"),
+        (["import", "esc50"], "esc"),
+        (["import", "esc50"], "missing"),
+        (["import", "urbansound8k"], "us8k"),
+        (["import", "urbansound8k"], "text.wav"),
+    ],
+)
+def test_bad_input_is_one_line_that_names_the_file_and_nothing_is_stored(
+    project: Project, bad_inputs: Path, command: list[str], name: str
+) -> None:
+    before = contents(project)
+    done = labeltool("--project", project.directory, *command, bad_inputs / name, "--json", check=1)
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("labeltool: ") and name in done.stderr
+    assert contents(project) == before
+
+
+def test_one_bad_file_named_outright_keeps_the_good_one_out_too(
+    project: Project, bad_inputs: Path, write_tone: Callable[..., Path]
+) -> None:
+    before = contents(project)
+    labeltool("--project", project.directory, "import", "audio", write_tone("a.wav"), bad_inputs / "text.wav", check=1)
+    assert contents(project) == before
+
+
+def test_a_project_of_a_newer_version_is_refused(project: Project) -> None:
+    with sqlite3.connect(project.database) as connection:
+        connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
+    connection.close()
+    done = labeltool("--project", project.directory, "status", "--json", check=1)
+    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
+    assert "newer labeltool" in done.stderr
+
+
+def test_a_full_disk_while_importing_stores_nothing(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "none", str(disk)], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk to fill")
+    try:
+        labeltool("init", disk / "p")
+        pool = tmp_path / "pool"
+        pool.mkdir()
+        import numpy as np
+        import soundfile
+
+        for number in range(3):
+            soundfile.write(pool / f"{number}.wav", np.random.default_rng(number).normal(0, 0.1, 160_000), 16_000)
+        # A quarter of a million bytes of rows are more than the disk has left.
+        arguments = ("--project", disk / "p", "import", "audio", pool, "--clip-seconds", "0.01", "--json")
+        done = labeltool(*arguments, check=1)
+        assert done.stdout == ""
+        assert "disk is full" in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+        status = json.loads(labeltool("--project", disk / "p", "status", "--json").stdout)
+        assert (status["recordings"], status["clips"]) == (0, 0)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["relocate", "nowhere"],
+        ["mark", "9" * 30, "dog"],
+        ["mark", "b\udcff.wav", "dog"],
+        ["mark", "1", "\udcff"],
+        ["import", "audio", "b\udcff.wav"],
+        ["import", "audacity", "b\udcff.txt"],
+        ["suggest", "--model", "9" * 30],
+        ["classify", "nowhere.wav"],
+        ["classify", "nowhere.wav", "--model", "²"],
+        ["export", "--int8"],
+        ["rename", "no", "such"],
+    ],
+)
+def test_nonsense_is_answered_in_one_line(project: Project, arguments: list[str]) -> None:
+    raw = [argument.encode("utf-8", "surrogateescape") for argument in arguments]
+    done = subprocess.run(
+        [sys.executable, "-m", "labeltool", "--project", str(project.directory), *raw],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=DEADLINE_S,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("labeltool: "), done.stderr
+
+
+def test_a_reader_that_leaves_early_and_a_full_output_are_no_tracebacks(
+    project: Project, write_tone: Callable[..., Path]
+) -> None:
+    at = [sys.executable, "-m", "labeltool", "--project", str(project.directory)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*at, "status"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=DEADLINE_S)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    labeltool(*at[3:], "import", "audio", write_tone("a.wav", seconds=40), "--clip-seconds", "0.01")
+    for number in range(3):
+        labeltool(*at[3:], "mark", str(number + 1), "x" * 60_000)
+    piped = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", '"$@" log | head -c 10 >/dev/null', "-", *at],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+    assert (piped.returncode, piped.stderr) == (0, "")
+
+
+def test_a_project_is_made_whole_or_not_at_all_on_a_small_disk(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    for size in ("60k", "120k", "200k"):
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(disk)]).returncode:
+            pytest.skip("only root may mount a small disk to fill")
+        try:
+            done = labeltool("init", disk / "p", check=None)
+            if done.returncode:
+                assert "disk is full" in done.stderr and len(done.stderr.splitlines()) == 1
+                assert list(disk.rglob("*")) == []
+            else:
+                labeltool("--project", disk / "p", "status")
+        finally:
+            subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_wrong_call_exits_with_2(project: Project) -> None:
+    for arguments in (["export"], ["no-such-command"], ["mark", "1"], ["import", "audio", "--clip-seconds", "x", "."]):
+        done = labeltool("--project", project.directory, *arguments, check=2)
+        assert done.stdout == "" and done.stderr
+
+
+def test_outside_a_project_the_error_names_the_command_that_makes_one(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "labeltool", "status"], capture_output=True, text=True, cwd=tmp_path, timeout=DEADLINE_S
+    )
+    assert done.returncode == 1
+    assert "labeltool init" in done.stderr
+
+
+def test_mark_undo_log_and_rename_walk_together(project: Project, write_tone: Callable[..., Path]) -> None:
+    at = ("--project", project.directory)
+    labeltool(*at, "import", "audio", write_tone("a.wav"), write_tone("b.wav"))
+    marked = json.loads(labeltool(*at, "mark", "a.wav", "a[/]b", "--json").stdout)
+    assert marked["value"] == "present"
+    labeltool(*at, "mark", "2", "dog", "--absent")
+    labeltool(*at, "mark", "2", "--unsure", "--annotator", "bob")
+    status = json.loads(labeltool(*at, "status", "--json").stdout)
+    assert status["labels"] == {"a[/]b": 1, "dog": 0}
+    assert (status["labelled"], status["unlabelled"], status["model"], status["pending_retrain"]) == (2, 0, None, 3)
+    labeltool(*at, "rename", "a[/]b", "cat")
+    assert json.loads(labeltool(*at, "undo", "--json").stdout)["undone"]["kind"] == "rename"
+    assert json.loads(labeltool(*at, "undo", "--json").stdout)["undone"]["label"] == "dog"
+    kinds = [row["kind"] for row in json.loads(labeltool(*at, "log", "--json").stdout)["rows"]]
+    assert kinds == ["revoke", "revoke", "rename", "verdict", "verdict", "verdict"]
+
+
+def test_project_may_stand_before_or_after_the_command(project: Project) -> None:
+    assert labeltool("status", "--project", project.directory, "--json").stdout == (
+        labeltool("--project", project.directory, "status", "--json").stdout
+    )
+
+
+def test_moved_recordings_are_found_by_their_content(
+    project: Project, write_tone: Callable[..., Path], tmp_path: Path
+) -> None:
+    at = ("--project", project.directory)
+    tone = write_tone("old/a.wav")
+    labeltool(*at, "import", "audio", tone)
+    (tmp_path / "new").mkdir()
+    tone.rename(tmp_path / "new" / "another name.wav")
+    found = json.loads(labeltool(*at, "relocate", tmp_path / "new", "--json").stdout)
+    assert found == {"relocated": 1, "missing": 0}
+    assert json.loads(labeltool(*at, "mark", "another name.wav", "dog", "--json").stdout)["clip"] == 1
+
+
+def test_a_recording_whose_file_was_replaced_is_found_elsewhere(
+    project: Project, write_tone: Callable[..., Path], tmp_path: Path
+) -> None:
+    at = ("--project", project.directory)
+    tone = write_tone("old/a.wav")
+    labeltool(*at, "import", "audio", tone)
+    (tmp_path / "new").mkdir()
+    tone.rename(tmp_path / "new" / "b.wav")
+    write_tone("old/a.wav", frequency_hz=2000)
+    assert json.loads(labeltool(*at, "relocate", tmp_path, "--json").stdout) == {"relocated": 1, "missing": 0}
+    assert json.loads(labeltool(*at, "mark", "b.wav", "dog", "--json").stdout)["clip"] == 1
+
+
+def test_messages_have_only_the_line_breaks_that_the_program_puts_there(capsys: pytest.CaptureFixture[str]) -> None:
+    narrate("wrote a\nb\x1b[31m.wav", "", "done")
+    assert capsys.readouterr().err == "wrote a\\nb\\x1b[31m.wav\n\ndone\n"
+
+
+def test_a_settings_file_that_makes_no_sense_is_named(project: Project) -> None:
+    (project.directory / "labeltool.toml").write_text("[learning]\nretrain_after = 'often'\n")
+    done = labeltool("--project", project.directory, "status", check=1)
+    assert "labeltool.toml" in done.stderr and "retrain_after" in done.stderr
+
+
+def test_init_leaves_an_existing_project_alone(project: Project) -> None:
+    before = contents(project)
+    assert "already" in labeltool("init", project.directory, check=1).stderr
+    assert contents(project) == before

@@ -1,0 +1,226 @@
+"""From labels to a model that suggests: through the command line, in real child processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.command_line import labeltool
+from helpers.tones import tone_writer, write_esc_set
+from labeltool import project as projects
+from labeltool.errors import LabeltoolError
+from labeltool.networks import model_folder
+from labeltool.pretrained.probe import open_model
+from labeltool.project import Project
+from labeltool.tasks.process import LocalProcesses
+from labeltool.tasks.registry import RETRAIN
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, dict[str, Any]]:
+    """A project with a model that has not seen fold 3, and three unlabelled clips; never changed by a test."""
+    folder = tmp_path_factory.mktemp("trained")
+    write = tone_writer(folder)
+    project = projects.create(folder / "project")
+    at = ("--project", project.directory)
+    labeltool(*at, "import", "esc50", write_esc_set(folder / "set", write))
+    for number, pitch in enumerate((310, 1150, 4300)):
+        write(folder / "pool" / f"{number}.wav", frequency_hz=pitch, seconds=2.0)
+    labeltool(*at, "import", "audio", folder / "pool")
+    arguments = ("retrain", "--from-scratch", "--test-fold", "3", "--json")
+    return project, json.loads(labeltool(*at, *arguments).stdout)
+
+
+@pytest.fixture
+def copy(trained: tuple[Project, dict[str, Any]], tmp_path: Path) -> Project:
+    """A copy of the trained project, to be changed."""
+    shutil.copytree(trained[0].directory, tmp_path / "copy")
+    return projects.load(tmp_path / "copy")
+
+
+def test_retraining_prints_the_promised_json(trained: tuple[Project, dict[str, Any]]) -> None:
+    _, result = trained
+    promised = {"model", "arch", "parameters", "labels_seen", "clip_accuracy", "int8_clip_accuracy", "seconds"}
+    assert promised <= result.keys()
+    assert result["labels_seen"] == 12
+    assert result["suggestions"] == result["pool_clips"] == 3
+
+
+def test_the_model_has_not_seen_the_test_fold_and_is_right_on_it(trained: tuple[Project, dict[str, Any]]) -> None:
+    project, result = trained
+    files = model_folder.read(project.models / str(result["model"]))
+    assert not any(group.startswith("freesound:3") for group in files.groups_seen())
+    found = json.loads(labeltool("--project", project.directory, "evaluate", "--fold", "3", "--json").stdout)
+    assert found["clips"] == 6
+    # Three pure tones an octave or more apart: less than all right is a broken path, not a weak network.
+    assert found["clip_accuracy"] == found["int8_clip_accuracy"] == 1.0
+    assert found["labels"] == ["high", "low", "middle"]
+    assert found["confusion"] == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
+
+
+def test_another_architecture_has_its_own_frontend_and_starts_from_scratch(copy: Project) -> None:
+    at = ("--project", copy.directory)
+    result = json.loads(labeltool(*at, "retrain", "--arch", "yamnet256", "--budget", "2", "--json").stdout)
+    files = model_folder.read(copy.models / str(result["model"]))
+    assert result["parameters"] == 137_674 - 7 * 257 and not result["warm"]
+    assert (files.frontend.n_fft, files.frontend.patch_frames) == (512, 96)
+    assert result["suggestions"] == 3
+
+
+def test_a_fold_the_model_has_seen_is_refused(trained: tuple[Project, dict[str, Any]]) -> None:
+    done = labeltool("--project", trained[0].directory, "evaluate", "--fold", "1", "--json", check=1)
+    assert done.stdout == "" and "has seen fold 1" in done.stderr
+
+
+def test_every_unlabelled_clip_has_a_suggestion(
+    trained: tuple[Project, dict[str, Any]],
+) -> None:
+    project, result = trained
+    with sqlite3.connect(project.database) as connection:
+        rows = connection.execute(
+            "SELECT model_id, top_label, margin, entropy, probabilities FROM suggestions "
+            "WHERE clip_id IN (SELECT clip_id FROM unlabelled_clips)"
+        ).fetchall()
+    connection.close()
+    assert len(rows) == 3
+    for model_id, top, margin, entropy, probabilities in rows:
+        found = json.loads(probabilities)
+        assert model_id == result["model"]
+        assert sum(found.values()) == pytest.approx(1.0, abs=1e-3)
+        assert top == max(found, key=found.__getitem__)
+        assert 0 <= margin <= 1 and entropy >= 0
+    assert {row[1] for row in rows} == {"low", "middle", "high"}
+
+
+def test_classify_prints_the_most_probable_labels_of_a_file(trained: tuple[Project, dict[str, Any]]) -> None:
+    project, result = trained
+    file = project.directory.parent / "pool" / "2.wav"
+    found = json.loads(labeltool("--project", project.directory, "classify", file, "--json", "--top", "2").stdout)
+    assert found["file"] == str(file)
+    assert found["scores"][0]["label"] == "high" and found["scores"][0]["index"] == 0
+    assert len(found["scores"]) == 2
+    assert found["windows"][0]["start_s"] == 0 and found["windows"][-1]["end_s"] <= 2.0
+    # A model's folder does as well as its id, and needs no project.
+    folder = project.models / str(result["model"])
+    assert json.loads(labeltool("classify", file, "--model", folder, "--json").stdout)["windows"] == found["windows"]
+
+
+def test_a_new_label_widens_the_head_of_a_warm_start(copy: Project, write_tone: Callable[..., Path]) -> None:
+    at = ("--project", copy.directory)
+    for number in range(2):
+        file = write_tone(f"noise-{number}.wav", frequency_hz=7000, seconds=2.0)
+        labeltool(*at, "import", "audio", file)
+        labeltool(*at, "mark", file, "a new sound")
+    result = json.loads(labeltool(*at, "retrain", "--json").stdout)
+    assert result["warm"] and result["labels_seen"] == 20
+    files = model_folder.read(copy.models / str(result["model"]))
+    assert files.labels == ("a new sound", "high", "low", "middle")
+    assert files.card.parent == 1
+    status = json.loads(labeltool(*at, "status", "--json").stdout)
+    assert (status["model"], status["pending_retrain"]) == (result["model"], 0)
+
+
+def test_a_fold_to_be_kept_unseen_is_not_carried_over_by_a_warm_start(copy: Project) -> None:
+    at = ("--project", copy.directory)
+    result = json.loads(labeltool(*at, "retrain", "--test-fold", "2", "--json").stdout)
+    assert result["warm"] is False
+    assert json.loads(labeltool(*at, "evaluate", "--fold", "2", "--json").stdout)["clips"] == 6
+    # The other way about: fold 3 was kept from the first model, and this one was trained on it.
+    assert "has seen fold 3" in labeltool(*at, "evaluate", "--fold", "3", check=1).stderr
+
+
+def test_a_teacher_labels_the_unlabelled_clips_and_training_starts_from_a_backbone(
+    copy: Project, pretrained_file: Path
+) -> None:
+    at = ("--project", copy.directory)
+    backbone = copy.models / "1" / model_folder.KERAS
+    labeltool(*at, "model", "add", pretrained_file, "--rate", "16000", "--name", "teacher")
+    arguments = ("--from-scratch", "--teacher", "teacher", "--backbone", backbone, "--budget", "5", "--json")
+    result = json.loads(labeltool(*at, "retrain", *arguments).stdout)
+    assert (result["pool_clips"], result["warm"]) == (3, False)
+    card = model_folder.read(copy.models / str(result["model"])).card
+    assert card.teacher is not None and card.backbone is not None
+    assert card.teacher.file == pretrained_file.name and len(card.backbone.sha256) == 64
+    teacher = copy.models / "pretrained" / "teacher" / pretrained_file.name
+    assert card.teacher.fingerprint == open_model(teacher).fingerprint
+    assert len(list((copy.cache / "teacher").rglob("*.npy"))) >= 3
+    assert "--teacher" in labeltool(*at, "retrain", "--teacher-tensor", "3", check=2).stderr
+    done = labeltool(*at, "retrain", "--teacher", backbone, check=1)
+    assert f"{backbone}: is not a model file that can be read" in done.stderr
+
+
+def test_a_file_that_cannot_be_read_is_skipped_and_named(
+    copy: Project, trained: tuple[Project, dict[str, Any]]
+) -> None:
+    at = ("--project", copy.directory)
+    shutil.rmtree(copy.cache)
+    with sqlite3.connect(copy.database) as connection:
+        connection.execute("UPDATE recordings SET path = '/nowhere/gone.wav' WHERE path LIKE '%/pool/1.wav'")
+    connection.close()
+    done = labeltool(*at, "suggest", "--json")
+    result = json.loads(done.stdout)
+    assert result["suggestions"] == 2
+    assert [one["file"] for one in result["skipped"]] == ["/nowhere/gone.wav"]
+    assert "skipped: /nowhere/gone.wav" in done.stderr
+
+
+def test_a_renamed_label_is_measured_under_its_new_name(copy: Project) -> None:
+    at = ("--project", copy.directory)
+    labeltool(*at, "rename", "low", "deep")
+    found = json.loads(labeltool(*at, "evaluate", "--fold", "3", "--json").stdout)
+    assert (found["clips"], found["clip_accuracy"]) == (6, 1.0)
+    assert found["labels"] == ["high", "deep", "middle"]
+    # Merged, the two outputs count as one.
+    labeltool(*at, "rename", "deep", "middle")
+    found = json.loads(labeltool(*at, "evaluate", "--fold", "3", "--json").stdout)
+    assert (found["clips"], found["clip_accuracy"], found["labels"]) == (6, 1.0, ["high", "middle"])
+
+
+def test_a_killed_training_leaves_no_trace_and_names_its_log(copy: Project) -> None:
+    job = LocalProcesses().start(copy, RETRAIN, arch="miniresnet", from_scratch=True)
+
+    def kill(stage: str, done: int, total: int, text: str = "", /) -> None:
+        if stage == "training":
+            os.killpg(job.process_id, signal.SIGKILL)
+
+    with pytest.raises(LabeltoolError, match=r"killed by signal 9.*retrain\.log"):
+        job.wait(kill)
+    assert json.loads(labeltool("--project", copy.directory, "status", "--json").stdout)["model"] == 1
+    # And nothing it left stands in the way of the next one.
+    result = json.loads(labeltool("--project", copy.directory, "retrain", "--json").stdout)
+    assert result["model"] == 2
+    assert sorted(path.name for path in copy.models.iterdir()) == ["1", "2"]
+
+
+def test_too_few_labels_are_reported_in_one_line(project: Project, write_tone: Callable[..., Path]) -> None:
+    at = ("--project", project.directory)
+    assert "at least two" in labeltool(*at, "retrain", check=1).stderr
+    labeltool(*at, "import", "audio", write_tone("a.wav"))
+    labeltool(*at, "mark", "1", "dog")
+    done = labeltool(*at, "retrain", "--json", check=1)
+    assert done.stdout == "" and "at least two" in done.stderr.splitlines()[-1]
+    assert "no model yet" in labeltool(*at, "classify", write_tone("b.wav"), check=1).stderr
+
+
+def test_a_damaged_card_is_named(copy: Project) -> None:
+    card = copy.models / "1" / model_folder.CARD
+    values = json.loads(card.read_text())
+    values["frontend"]["hop"] = 160
+    card.write_text(json.dumps(values))
+    assert "frontend" in labeltool("--project", copy.directory, "suggest", check=1).stderr
+    (copy.models / "1" / model_folder.INT8).write_bytes(b"garbage")
+    card.write_text(json.dumps({**values, "frontend": {**values["frontend"], "hop": 320}}))
+    done = labeltool("--project", copy.directory, "export", "--int8", check=1)
+    assert model_folder.INT8 in done.stderr and not (copy.exports / "int8").exists()
+    card.write_text("{")
+    assert "card.json" in labeltool("--project", copy.directory, "suggest", check=1).stderr

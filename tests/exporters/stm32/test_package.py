@@ -1,0 +1,375 @@
+"""The STM32 package: C with the frontend's values, and labels that stay text in a compiler."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.exports import add_model, bytes_of, export
+from helpers.stm32 import LABELS, STRICT
+from labeltool import project as projects
+from labeltool.audio.frontend import LogMelFrontend, frontend_from_dict
+from labeltool.errors import LabeltoolError
+from labeltool.exporters.stm32.codegen.c_text import c_float, c_identifiers, c_string
+from labeltool.exporters.stm32.codegen.config_header import ai_model_config, class_list
+from labeltool.exporters.stm32.codegen.st_mel_tables import mel_tables, sparse_filters
+from labeltool.exporters.stm32.package import check_fit
+from labeltool.exporters.stm32.tflite.summary import read_network
+from labeltool.exporters.stm32.verification.toolchain import MACHINES
+from labeltool.networks import build as networks
+from labeltool.networks import model_folder, quantization
+from labeltool.networks.model_folder import ModelFiles
+from labeltool.networks.postprocessing import ClipRule
+from labeltool.project import Project
+from labeltool.records import Value
+from labeltool.store.journal import annotate
+from labeltool.store.labels import rename
+
+HOSTILE = (
+    "dog",
+    'quo"te',
+    "back\\slash\\",
+    "what??/",
+    "??=??(trigraphs??)",
+    "line\nbreak\r\n",
+    "tab\t\x01\x7f",
+    "\x1f0 digits after an escape",
+    "صوت الجرس",
+    "犬 🐶",
+    "int main(void){}",
+    "*/ #endif",
+    "%s%n",
+    "{},",
+    "x" * 10_000,
+)
+
+
+def compiled(folder: Path, program: str, *sources: Path) -> bytes:
+    """Compile a program without warnings, run it and return its output."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed")
+    (folder / "program.c").write_text(program, encoding="utf-8")
+    built = subprocess.run(
+        ["gcc", *STRICT, "-I", folder, "program.c", *sources, "-lm", "-o", "program"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    return subprocess.run([folder / "program"], capture_output=True, check=True).stdout
+
+
+def test_labels_read_back_unchanged_from_a_compiled_program(tmp_path: Path) -> None:
+    labels = [*HOSTILE, *("".join(map(chr, range(first, first + 64))) for first in range(1, 512, 64))]
+    program = f"#include <stdio.h>\n#define LABELS {class_list(labels)}\n" + (
+        "static const char *const labels[] = LABELS;\n"
+        "int main(void) {\n"
+        "    for (unsigned i = 0; i < sizeof labels / sizeof *labels; i++) { fputs(labels[i], stdout); putchar(0); }\n"
+        "    return 0;\n}\n"
+    )
+    assert compiled(tmp_path, program).decode("utf-8").split("\0") == [*labels, ""]
+
+
+@given(st.text())
+def test_a_c_string_is_plain_ascii_and_cannot_be_left(text: str) -> None:
+    literals = c_string(text).split("\n    ")
+    assert all(re.fullmatch(r'"(?:[ !#-\[\]-~]|\\[0-3][0-7]{2})*"', literal) for literal in literals)
+    assert "?" not in c_string(text)
+    inside = "".join(literal[1:-1] for literal in literals)
+    read = re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), inside.encode("ascii"))
+    assert read == text.replace("\0", "\ufffd").encode("utf-8", "replace")
+
+
+@given(st.lists(st.one_of(st.text(), st.sampled_from(("a b", "A_B", "a-b", "", "é", "deadbeef"))), unique=True))
+def test_identifiers_are_legal_and_all_different(names: list[str]) -> None:
+    identifiers = c_identifiers("AED_LABEL_", names)
+    assert all(re.fullmatch(r"AED_LABEL_[A-Z0-9_]{1,52}", name) for name in identifiers)
+    assert len(set(identifiers)) == len(names)
+
+
+def test_a_plain_label_keeps_its_identifier_when_others_come(tmp_path: Path) -> None:
+    assert c_identifiers("L_", ["sea waves", "dog"]) == ["L_SEA_WAVES", "L_DOG"]
+    alone, together = c_identifiers("L_", ["صوت"]), c_identifiers("L_", ["dog", "صوت"])
+    assert alone == together[1:]
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_float_constants_read_back_exactly(value: float) -> None:
+    constant = c_float(value)
+    assert re.fullmatch(r"-?\d+(\.\d+)?(e[+-]\d+)?F", constant) and ("." in constant or "e" in constant)
+    assert np.float32(constant[:-1]) == np.float32(value)
+
+
+@pytest.mark.parametrize(
+    "frontend",
+    [
+        LogMelFrontend(),
+        LogMelFrontend(n_fft=512, hop=160, n_mels=40, low_hz=125.0),
+        LogMelFrontend(sample_rate_hz=48_000, n_fft=4096),
+    ],
+    ids=["default", "short", "48 kHz"],
+)
+def test_tables_read_back_from_the_compiled_c_equal_the_frontend(tmp_path: Path, frontend: LogMelFrontend) -> None:
+    source, header = mel_tables(frontend)
+    (tmp_path / "user_mel_tables.c").write_text(source)
+    (tmp_path / "user_mel_tables.h").write_text(header)
+    names = ("user_win", "user_melFiltersLut", "user_melFiltersStartIndices", "user_melFiltersStopIndices")
+    dump = "\n".join(f"    fwrite({name}, sizeof {name}, 1, stdout);" for name in names)
+    program = f'#include <stdio.h>\n#include "user_mel_tables.h"\nint main(void) {{\n{dump}\n    return 0;\n}}\n'
+    raw = compiled(tmp_path, program, tmp_path / "user_mel_tables.c")
+    ends = np.cumsum([frontend.n_fft, len(sparse_filters(frontend).coefficients), frontend.n_mels])
+    window, coefficients = np.split(np.frombuffer(raw[: 4 * ends[1]], np.float32), ends[:1])
+    starts, stops = np.split(np.frombuffer(raw[4 * ends[1] :], np.uint32), 2)
+    assert np.array_equal(window, frontend.window())
+    filters = np.zeros_like(frontend.mel_filters())
+    used = 0
+    for band, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        filters[band, start : stop + 1] = coefficients[used : used + stop - start + 1]
+        used += stop - start + 1
+    assert used == len(coefficients)
+    assert np.array_equal(filters, frontend.mel_filters())
+
+
+@pytest.mark.parametrize(
+    ("frontend", "reason"),
+    [
+        (LogMelFrontend(sample_rate_hz=22_050), "16 or 48 kHz"),
+        (LogMelFrontend(n_fft=1000), "power of two"),
+        (LogMelFrontend(n_mels=512), "empty"),
+    ],
+)
+def test_a_frontend_st_cannot_compute_is_refused(frontend: LogMelFrontend, reason: str) -> None:
+    with pytest.raises(LabeltoolError, match=reason):
+        mel_tables(frontend)
+
+
+def test_multiply_accumulates_and_weights_are_those_published_by_st(real_data: Path) -> None:
+    published = {
+        "miniresnet_1stacks_64x50": (14.5, 127.8),
+        "miniresnet_2stacks_64x50": (26, 451.8),
+        "miniresnetv2_1stacks_64x50": (15, 124.0),
+        "miniresnetv2_2stacks_64x50": (27, 431.9),
+        "yamnet_256_64x96": (24, 135.9),
+    }
+    for name, (mega_macc, weights_kib) in published.items():
+        path = real_data / "models" / "st_model_zoo" / f"{name}_int8.tflite"
+        network = read_network(path.read_bytes())
+        assert abs(network.macc / 1e6 - mega_macc) <= 0.5, name
+        assert abs(network.weight_bytes / 1024 - weights_kib) < 0.1, name
+
+
+def test_a_file_that_is_not_tflite_is_refused(int8: bytes) -> None:
+    for damaged in (b"", b"not a model", int8[:4] + b"TFL3" + b"\xff" * 200):
+        with pytest.raises(LabeltoolError, match="TFLite"):
+            read_network(damaged)
+
+
+def test_the_package_has_all_its_files_and_the_c_compiles(package: Path) -> None:
+    assert set(bytes_of(package)) == {
+        "README.md",
+        "MANIFEST.sha256",
+        "report.json",
+        *(f"model/{name}" for name in ("model_int8.tflite", "labels.txt", "model_config.json")),
+        *(f"c/{name}" for name in ("ai_model_config.h", "user_mel_tables.c", "user_mel_tables.h", "aed_math.h")),
+        *(f"c/aed_{part}.{kind}" for part in ("preproc", "postproc", "tables", "nn", "model") for kind in "ch"),
+        *(f"test/{name}" for name in ("Makefile", "aed_lines.h", "aed_probe.c", "aed_run.c", "test_selftest.c")),
+        *(f"test/{name}" for name in ("golden_pcm.h", "golden_scores.h", "port.h", "port_host.c")),
+        *(f"test/arm/{name}" for name in ("port.c", "sections.ld", *(f"{machine}.ld" for machine in MACHINES))),
+        *(f"validation/{name}" for name in ("val.npz", "val_in.csv", "val_out.csv", "val_clips.csv")),
+    }
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed")
+    for name in ("user_mel_tables.c", "user_mel_tables.h", "ai_model_config.h"):
+        checked = ["gcc", *STRICT, "-fsyntax-only", "-x", "c", package / "c" / name]
+        assert subprocess.run(checked, check=False).returncode == 0, name
+
+
+def test_the_configuration_has_the_values_of_the_model_and_the_frontend(package: Path, int8: bytes) -> None:
+    config = json.loads((package / "model" / "model_config.json").read_text())
+    network = read_network(int8)
+    assert frontend_from_dict(config["frontend"]).fingerprint == config["fingerprint"] == LogMelFrontend().fingerprint
+    assert config["input"] == {
+        "shape": [1, 64, 50, 1],
+        "dtype": "INT8",
+        "scale": network.input.scale,
+        "zero_point": network.input.zero_point,
+    }
+    assert config["labels"] == list(LABELS)
+    header = (package / "c" / "ai_model_config.h").read_text()
+    for name, value in {"CLASS_NUMBER": "3U", "NB_OUTPUT": "1U"}.items():
+        assert re.search(rf"#define CTRL_X_CUBE_AI_MODE_{name} +\({value}\)", header)
+    spectrogram = {"NMEL": "64U", "COL": "50U", "HOP_LENGTH": "320U", "NFFT": "1024U", "TYPE": "SPECTRUM_TYPE_POWER"}
+    for name, value in spectrogram.items():
+        assert re.search(rf"#define CTRL_X_CUBE_AI_SPECTROGRAM_{name} +\({value}\)", header)
+    assert f"#define AED_INPUT_SCALE            ({c_float(network.input.scale or 0)})" in header
+
+
+def with_labels(files: ModelFiles, labels: tuple[str, ...]) -> ModelFiles:
+    return ModelFiles(files.directory, replace(files.card, labels=labels), files.frontend)
+
+
+def test_the_class_list_is_in_the_order_of_the_outputs_also_if_not_alphabetical(
+    modelled: Project, int8: bytes, tmp_path: Path
+) -> None:
+    labels = ("rain", 'a "dog"', "صوت")
+    files = with_labels(model_folder.read(modelled.models / "1"), labels)
+    (tmp_path / "ai_model_config.h").write_text(ai_model_config(1, files, read_network(int8)))
+    second = c_identifiers("AED_LABEL_", labels)[1]
+    program = (
+        '#include <stdio.h>\n#include "ai_model_config.h"\n'
+        "static const char *const labels[CTRL_X_CUBE_AI_MODE_CLASS_NUMBER] = CTRL_X_CUBE_AI_MODE_CLASS_LIST;\n"
+        f'int main(void) {{ printf("%s|%s|%s|%d", labels[0], labels[1], labels[2], (int){second}); return 0; }}\n'
+    )
+    assert compiled(tmp_path, program).decode() == 'rain|a "dog"|صوت|1'
+    assert "not alphabetical" in (tmp_path / "ai_model_config.h").read_text()
+
+
+def test_a_network_that_does_not_match_its_card_is_refused(modelled: Project, int8: bytes) -> None:
+    files = model_folder.read(modelled.models / "1")
+    with pytest.raises(LabeltoolError, match="2 labels"):
+        check_fit(with_labels(files, ("a", "b")), read_network(int8))
+
+
+def test_validation_data_are_outputs_of_the_int8_network_for_unseen_clips(
+    package: Path, modelled: Project, int8: bytes
+) -> None:
+    from labeltool.audio.feature_cache import clip_pcm
+    from labeltool.networks.quantization import Int8Model
+    from labeltool.store import clips
+
+    arrays = np.load(package / "validation" / "val.npz", allow_pickle=False)
+    assert arrays["m_inputs"].dtype == arrays["m_outputs"].dtype == np.int8
+    assert arrays["m_inputs"].shape == (3, 64, 50, 1) and arrays["m_outputs"].shape == (3, 3)
+    network = Int8Model(int8)
+    assert np.array_equal(network.predict_int8(arrays["m_inputs"][..., 0]), arrays["m_outputs"])
+    for name, key in (("val_in.csv", "m_inputs"), ("val_out.csv", "m_outputs")):
+        rows = np.loadtxt(package / "validation" / name, delimiter=",", dtype=np.int64)
+        assert np.array_equal(rows, arrays[key].reshape(3, -1))
+    with (package / "validation" / "val_clips.csv").open(newline="") as file:
+        patches = list(csv.DictReader(file))
+    assert {row["part"] for row in patches} == {"unseen"}
+    assert [json.loads(row["labels_present"]) for row in patches] == [["bell"], ["dog"], ["rain"]]
+    with modelled.open_store() as store:
+        by_hash = {clip.sha256: clip for clip in clips.all_clips(store)}
+    for codes, row in zip(arrays["m_inputs"], patches, strict=True):
+        clip = by_hash[row["recording_sha256"]]
+        assert clip.group in {"g3", "g4", "g5"}
+        first = int(row["first_frame"])
+        patch = LogMelFrontend().patches(
+            LogMelFrontend().compute_frames(clip_pcm(clip, LogMelFrontend()))[first : first + 50]
+        )
+        assert np.array_equal(network.quantise(patch)[0], codes[..., 0])
+
+
+def test_training_clips_validate_the_model_only_where_there_are_no_others(modelled: Project, tmp_path: Path) -> None:
+    shutil.copytree(modelled.directory, tmp_path / "copy")
+    project = projects.load(tmp_path / "copy")
+    with project.open_store() as store:
+        rename(store, "rain", "drizzle", annotator="ann")
+        for clip_id in (4, 5, 6):
+            annotate(store, clip_id, None, Value.ABSENT, annotator="ann")
+    package = Path(export(project, "stm32").written[0])
+    with (package / "validation" / "val_clips.csv").open(newline="") as file:
+        patches = [(row["labels_present"], row["part"]) for row in csv.DictReader(file)]
+    assert patches == [('["bell"]', "train"), ('["dog"]', "train"), ('["drizzle"]', "train")]
+    assert "3 patches of clips the model was trained on (there are no others)" in (package / "README.md").read_text()
+    seen = project.models / "1" / "seen.csv"
+    # Clips of the unlabelled pool are no validation clips.
+    seen.write_text(seen.read_text().replace("g1,train", "g1,validation").replace("g2,train", "g2,pool"))
+    export(project, "stm32")
+    assert [
+        line.split(",")[-2:] for line in (package / "validation" / "val_clips.csv").read_text().splitlines()[1:]
+    ] == [['"[""dog""]"', '"validation"']]
+
+
+def test_the_report_has_the_known_numbers_and_no_others(package: Path) -> None:
+    report: dict[str, Any] = json.loads((package / "report.json").read_text())
+    assert report["parameters"] == 107_331
+    counted = report["counted_from_the_model_file"]
+    assert counted["macc"] == 14_414_336 and counted["weight_bytes"] == 105_792
+    assert report["measured_on_the_laptop_on_the_validation_split"]["int8_clip_accuracy"] == 0.9
+    assert not {"ram_bytes", "flash_bytes", "milliseconds"} & (set(report) | set(counted))
+
+
+def test_the_c_in_the_readme_converts_mel_powers_to_the_networks_input(
+    package: Path, tmp_path: Path, int8: bytes
+) -> None:
+    from labeltool.networks.quantization import Int8Model
+
+    page = (package / "README.md").read_text(encoding="utf-8")
+    stream, code = re.findall(r"```c\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "stream.c").write_text(stream)
+    if shutil.which("gcc") is not None:
+        checked = ["gcc", *STRICT, "-fsyntax-only", "-I", package / "c", tmp_path / "stream.c"]
+        assert subprocess.run(checked, check=False).returncode == 0
+    shutil.copy(package / "c" / "ai_model_config.h", tmp_path)
+    frontend = LogMelFrontend()
+    noise = np.random.default_rng(3).normal(0, 2000, frontend.patch_samples)
+    log_mel = frontend.compute_frames(noise.clip(-32768, 32767).astype(np.int16))
+    power = frontend.power_of_log(log_mel).T
+    constants = ", ".join(c_float(value) for value in power.ravel())
+    program = f"#include <stdio.h>\n{code}\nstatic float mel[] = {{{constants}}};\n" + (
+        "int main(void) { static int8_t input[64 * 50]; patch_to_input(mel, input);"
+        " fwrite(input, sizeof input, 1, stdout); return 0; }\n"
+    )
+    found = np.frombuffer(compiled(tmp_path, program), np.int8).reshape(64, 50)
+    expected = Int8Model(int8).quantise(frontend.patches(log_mel))[0]
+    assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_the_readme_gives_the_commands_and_the_licences_of_the_training_clips(package: Path) -> None:
+    page = (package / "README.md").read_text(encoding="utf-8")
+    for command in ("analyze", "validate", "generate"):
+        assert f"stedgeai {command} --model model/model_int8.tflite --target stm32u5" in page
+    assert "`CC BY 3.0`" in page and "never seen" not in page
+    assert "| 14,414,336 | counted" in page
+
+
+def test_a_second_export_writes_the_same_bytes(package: Path, modelled: Project) -> None:
+    before = bytes_of(package)
+    shutil.rmtree(modelled.cache / "features")
+    export(modelled, "stm32")
+    assert bytes_of(package) == before
+
+
+def test_without_the_recordings_there_is_an_error_and_no_package(modelled: Project, tmp_path: Path) -> None:
+    shutil.copytree(modelled.directory, tmp_path / "copy", ignore=shutil.ignore_patterns("exports", "features"))
+    project = projects.load(tmp_path / "copy")
+    with project.open_store() as store, store.transaction() as connection:
+        connection.execute("UPDATE recordings SET path = '/nowhere/' || id || '.wav'")
+    with pytest.raises(LabeltoolError, match=r"stm32: /nowhere/.*nothing was exported"):
+        export(project, "stm32")
+    assert not project.exports.exists()
+
+
+def test_the_package_of_a_model_with_independent_labels_passes_its_checks(modelled: Project, tmp_path: Path) -> None:
+    import keras
+
+    keras.utils.set_random_seed(2)
+    patches = np.random.default_rng(2).normal(0, 1, (16, 64, 50)).astype(np.float32)
+    int8 = quantization.to_int8(networks.build("miniresnet", len(LABELS), LogMelFrontend(), "sigmoid"), patches)
+    shutil.copytree(modelled.directory, tmp_path / "copy")
+    project = projects.load(tmp_path / "copy")
+    rule = ClipRule(1.0, 0.6, "sigmoid", 0.4)
+    add_model(project, labels=LABELS, int8=int8, parameters=1, validation_clips=12, clip_rule=rule)
+    # The export runs the self-test of the C on this machine: patches, scores and probabilities.
+    package = Path(export(project, "stm32").written[0])
+    report = json.loads((package / "report.json").read_text())
+    if "the C on this machine" not in report["not_measured"]:
+        assert any("self-test" in check for check in report["measured_by_this_export"]["checks_passed"])
+    assert "all labels with at least 0.4" in (package / "README.md").read_text()
+    # The header of the log that firmware prints has it too.
+    header = (package / "c" / "aed_tables.h").read_text().replace('" \\\n    "', "")
+    assert " head=sigmoid" in header

@@ -1,0 +1,104 @@
+"""The package's C, compiled for this machine with any frontend and a stub of the network."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from helpers.exports import model_card
+from labeltool.audio.frontend import LogMelFrontend
+from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables
+from labeltool.exporters.stm32.tflite.summary import Network, Tensor
+from labeltool.networks.model_folder import ModelFiles
+from labeltool.networks.postprocessing import ClipRule
+
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wno-overlength-strings", "-Werror")
+SANITISED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+CPUS = {
+    "m4": ("-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16"),
+    "m33": ("-mcpu=cortex-m33", "-mfpu=fpv5-sp-d16"),
+    "m7": ("-mcpu=cortex-m7", "-mfpu=fpv5-d16"),
+    "m55": ("-mcpu=cortex-m55",),
+}
+
+LABELS = ("bell", "dog", "rain")
+
+# A network whose scores are the first codes of the patch.
+_STUB_H = """\
+#include <stdint.h>
+#define AED_NN_INPUT_SIZE {size}
+#define AED_NN_OUTPUT_SIZE {labels}
+int aed_nn_run(const int8_t *input, int8_t *output);
+"""
+_STUB_C = """\
+#include <string.h>
+#include "aed_nn.h"
+int aed_nn_run(const int8_t *input, int8_t *output)
+{
+    memcpy(output, input, AED_NN_OUTPUT_SIZE);
+    return 0;
+}
+"""
+
+
+def needs(*tools: str) -> None:
+    """Skip where a tool is not installed."""
+    for tool in tools:
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed")
+
+
+def network_of(
+    frontend: LogMelFrontend, labels: int = len(LABELS), scale: float = 0.03125, zero_point: int = -3
+) -> Network:
+    """Describe a network whose input is the patches of a frontend."""
+    input_tensor = Tensor((1, frontend.n_mels, frontend.patch_frames, 1), "INT8", scale, zero_point)
+    return Network(input_tensor, Tensor((1, labels), "INT8", 1 / 256, -128), {}, 0, 0)
+
+
+def write_c_sources(
+    folder: Path,
+    frontend: LogMelFrontend,
+    network: Network,
+    *,
+    rule: ClipRule | None = None,
+    labels: Sequence[str] = LABELS,
+) -> list[Path]:
+    """Write the C of a frontend and a clip rule with a stub of the network; return the sources to compile."""
+    sources = Path(str(files("labeltool.exporters.stm32").joinpath("csrc")))
+    for path in sources.iterdir():
+        if path.is_file() and not path.name.startswith("aed_nn"):
+            shutil.copy(path, folder)
+    for name in ("aed_probe.c", "aed_run.c", "aed_lines.h"):
+        shutil.copy(sources / "test" / name, folder)
+    model = ModelFiles(folder, model_card(tuple(labels), clip_rule=rule or ClipRule()), frontend)
+    texts = dict(zip(("aed_tables.c", "aed_tables.h"), aed_tables(model, network, "0" * 64), strict=True))
+    size = frontend.n_mels * frontend.patch_frames
+    texts["aed_nn.h"] = _STUB_H.format(size=size, labels=len(labels))
+    texts["aed_nn.c"] = _STUB_C
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / f"aed_{part}.c" for part in ("preproc", "postproc", "tables", "nn")]
+
+
+def build(folder: Path, program: str, sources: Sequence[Path], *flags: str) -> Path:
+    """Compile a program of the folder without warnings and return its executable."""
+    needs("gcc")
+    target = folder / Path(program).stem
+    command = ["gcc", *STRICT, *flags, "-I", folder, folder / program, *sources, "-lm", "-o", target]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return target
+
+
+def run(program: Path, *arguments: str, data: bytes = b"") -> bytes:
+    """Run a program that must succeed without output on stderr; return its stdout."""
+    result = subprocess.run([program, *arguments], input=data, capture_output=True, check=False)
+    assert result.returncode == 0 and not result.stderr, result.stderr.decode(errors="replace")
+    return result.stdout

@@ -1,0 +1,97 @@
+"""The real program in a pseudo-terminal: keys go in, what it paints is searched for words."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from types import TracebackType
+
+from helpers.waits import DEADLINE_S
+from labeltool.project import Project
+
+_ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[^\[])")
+
+
+class TerminalApp:
+    """`labeltool label` of a project; leave the context to end it.
+
+    Parameters
+    ----------
+    arguments
+        What else the command is given.
+    environment
+        Set for the program, beside what the test has.
+    """
+
+    def __init__(self, project: Project, *arguments: str, **environment: str) -> None:
+        self._terminal, program_side = pty.openpty()
+        fcntl.ioctl(program_side, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "labeltool", "--project", str(project.directory), "label", *arguments],
+            stdin=program_side,
+            stdout=program_side,
+            stderr=program_side,
+            start_new_session=True,
+            env={**os.environ, "TERM": "xterm-256color", **environment},
+        )
+        os.close(program_side)
+        self._painted = bytearray()
+        self._from = 0
+        self._more = threading.Condition()
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def __enter__(self) -> TerminalApp:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+        self._reading.join(10)
+        os.close(self._terminal)
+
+    def _read(self) -> None:
+        while True:
+            try:
+                got = os.read(self._terminal, 1 << 16)
+            except OSError:  # the program has ended
+                return
+            with self._more:
+                self._painted += got
+                self._more.notify_all()
+
+    def painted(self, since: int = 0) -> str:
+        """What was painted since some byte, without what moves the cursor and colours it."""
+        return _ESCAPES.sub(b"", self._painted[since:]).decode(errors="replace")
+
+    def press(self, keys: str) -> None:
+        """Press keys; `until` then looks at what is painted from now on."""
+        self._from = len(self._painted)
+        os.write(self._terminal, keys.encode())
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """Wait until something that matches was painted since the last keys, and return the last such match."""
+        found: list[re.Match[str]] = []
+
+        def there() -> bool:
+            found[:] = re.finditer(pattern, self.painted(self._from))
+            return bool(found)
+
+        with self._more:
+            assert self._more.wait_for(there, DEADLINE_S), (
+                f"timed out waiting for {pattern!r} in\n{self.painted(self._from)}"
+            )
+        return found[-1]
+
+    def leave(self) -> int:
+        """Press q and return the exit code."""
+        self.press("q")
+        return self.process.wait(DEADLINE_S)

@@ -1,0 +1,359 @@
+"""Label tracks are imported as Audacity reads them, and what is not imported is reported."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.real_data import REAL_DATA
+from labeltool.errors import LabeltoolError
+from labeltool.importers import audacity
+from labeltool.importers.audacity import LabelRow
+from labeltool.records import Clip, Recording, Skipped, Verdict
+
+WriteTone = Callable[..., Path]
+SpanAndTitle = tuple[float, float, str]
+
+
+def spans(rows: Sequence[LabelRow]) -> list[SpanAndTitle]:
+    return [(row.start_s, row.end_s, row.label) for row in rows]
+
+
+def parsed(tmp_path: Path, content: str | bytes) -> audacity.ParsedTracks:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return audacity.parse(path)
+
+
+def oracle_names() -> list[str]:
+    return sorted(path.name for path in (REAL_DATA / "audacity_oracle" / "inputs").glob("*.txt")) or ["absent"]
+
+
+@pytest.mark.parametrize("name", oracle_names())
+def test_text_is_read_as_audacity_reads_it(real_data: Path, name: str) -> None:
+    folder = real_data / "audacity_oracle"
+    oracle = json.loads((folder / "audacity_3.2.4_import_oracle.json").read_text())
+    path = folder / "inputs" / name
+    if name == "syn_nan.txt":
+        with pytest.raises(LabeltoolError, match=r"syn_nan\.txt:1: .*nan"):
+            audacity.parse(path)
+        return
+    ((_, expected),) = oracle.get(name, [[0, []]])  # of an empty file Audacity makes no track
+    # The oracle prints six significant digits.
+    got = [
+        [float(f"{start:.6g}"), float(f"{end:.6g}"), title] for start, end, title in spans(audacity.parse(path).rows)
+    ]
+    assert got == expected
+
+
+def test_every_line_of_published_label_files_is_imported_or_reported(real_data: Path) -> None:
+    files = sorted((real_data / "audacity").rglob("*.txt"))
+    assert len(files) == 80
+    for file in files:
+        got = audacity.parse(file)
+        lines = file.read_text("utf-8-sig").split("\n")
+        continued = {number - 1 for number, line in enumerate(lines, start=1) if line.startswith("\\")}
+        imported = {row.line for row in got.rows} | {number + 1 for number in continued}
+        reported = {note.line for note in got.skipped}
+        full = {number for number, line in enumerate(lines, start=1) if line.strip()}
+        assert imported | reported == full, file.name
+        assert all(note.reason for note in got.skipped)
+
+
+def test_frequencies_of_the_bird_recording_are_imported_with_their_labels(real_data: Path) -> None:
+    folder = real_data / "pairs" / "spinetail"
+    records = list(audacity.read([folder / "spinetail.txt"], None))
+    verdicts = [record for record in records if isinstance(record, Verdict)]
+    assert (verdicts[0].label, verdicts[0].low_hz, verdicts[0].high_hz) == ("SP", 6441.064453, 12296.577148)
+    assert len(verdicts) == 18
+
+
+TITLES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=60)
+TIMES = st.integers(0, 10**11).map(lambda microseconds: microseconds / 1e6)
+FREQUENCIES = st.none() | st.integers(0, 10**11).map(lambda microhertz: microhertz / 1e6)
+LABELS = st.tuples(st.tuples(TIMES, TIMES).map(sorted), st.tuples(FREQUENCIES, FREQUENCIES), TITLES)
+
+
+def as_audacity_writes(labels: Sequence[Any]) -> str:
+    """Write what LabelStruct::Export writes in the extended style."""
+    lines = []
+    for (start_s, end_s), (low_hz, high_hz), title in labels:
+        lines.append(f"{start_s:.6f}\t{end_s:.6f}\t{title}\n")
+        if low_hz is not None or high_hz is not None:
+            bounds = (-1.0 if hz is None else hz for hz in (low_hz, high_hz))
+            lines.append("\\\t" + "\t".join(f"{hz:.6f}" for hz in bounds) + "\n")
+    return "".join(lines)
+
+
+@settings(deadline=None, max_examples=150)
+@given(labels=st.lists(LABELS, max_size=12), encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
+def test_what_audacity_writes_is_read_back_exactly(
+    labels: list[Any], encoding: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "round-trip.txt"
+    path.write_bytes(as_audacity_writes(labels).encode(encoding))
+    got = audacity.parse(path)
+
+    def ordered(low_hz: float | None, high_hz: float | None) -> tuple[float | None, float | None]:
+        swap = low_hz is not None and high_hz is not None and high_hz < low_hz
+        return (high_hz, low_hz) if swap else (low_hz, high_hz)
+
+    in_order = sorted(labels, key=lambda label: label[0][0])
+    assert spans(got.rows) == [(start, end, title) for (start, end), _, title in in_order]
+    assert [(row.low_hz, row.high_hz) for row in got.rows] == [ordered(*bounds) for _, bounds, _ in in_order]
+    assert got.skipped == []
+
+
+@settings(deadline=None, max_examples=200)
+@given(content=st.binary(max_size=300))
+def test_any_bytes_are_rows_or_one_clear_error(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "bytes.txt"
+    path.write_bytes(content)
+    try:
+        audacity.parse(path)
+    except LabeltoolError as error:
+        assert error.file == str(path) and "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("0,5\t1,25\ta\n", [(0.5, 1.25, "a")]),
+        ("1e1\t1.2e+01\ta\n", [(10.0, 12.0, "a")]),
+        ("\t1\t\t2\t\ta\n", [(1.0, 2.0, "a")]),
+        ("3\t1\tbackwards\n-1\t2\tearly\n", [(-1.0, 2.0, "early"), (1.0, 3.0, "backwards")]),
+        ("1.5\n2.5\tpoint\n3.5\t4.5\n", [(1.5, 1.5, ""), (2.5, 2.5, "point"), (3.5, 4.5, "")]),
+        ("1\t2\ta\r3\t4\tb\r\n5\t6\tc", [(1.0, 2.0, "a"), (3.0, 4.0, "b"), (5.0, 6.0, "c")]),
+        ("1\t2\tcafé\n".encode("latin-1"), [(1.0, 2.0, "café")]),
+        ("1\t2\tcafé\n".encode("utf-16"), [(1.0, 2.0, "café")]),
+        (b"", []),
+    ],
+)
+def test_the_dialects_audacity_accepts_are_accepted(
+    tmp_path: Path, content: str | bytes, expected: list[SpanAndTitle]
+) -> None:
+    got = parsed(tmp_path, content)
+    assert spans(got.rows) == expected
+    assert got.skipped == []
+
+
+def test_only_the_first_line_of_frequencies_counts_and_the_others_are_reported(tmp_path: Path) -> None:
+    got = parsed(tmp_path, "1\t2\ta\n\\\t500\t100\n\\\t1\t2\n\\\tx\ty\n3\t4\tb\n\\\t-1\t50\n")
+    assert [(row.label, row.low_hz, row.high_hz) for row in got.rows] == [("a", 100.0, 500.0), ("b", None, 50.0)]
+    assert [note.line for note in got.skipped] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    "title", ["NA", "1e5", "007", "  spaced  ", '"quoted"', "a[/]b", "=SUM(A1)", "../../x", "x" * 10_000]
+)
+def test_a_title_stays_unchanged(tmp_path: Path, title: str) -> None:
+    assert spans(parsed(tmp_path, f"1\t2\t{title}\n").rows) == [(1.0, 2.0, title)]
+
+
+def test_a_number_after_the_title_is_the_confidence(tmp_path: Path) -> None:
+    (row,) = parsed(tmp_path, "0.0\t3.0\tTurdus merula_Common Blackbird\t0.8321\n").rows
+    assert (row.label, row.confidence) == ("Turdus merula_Common Blackbird", 0.8321)
+
+
+def test_columns_without_a_meaning_are_reported(tmp_path: Path) -> None:
+    got = parsed(tmp_path, "0\t3\tdog\tloud\tnear\n")
+    assert spans(got.rows) == [(0.0, 3.0, "dog")]
+    assert [note.line for note in got.skipped] == [1]
+    assert "'loud', 'near'" in got.skipped[0].reason
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("0.5 1.0 dog", "tabs, not by spaces"),
+        ("start\tend\tlabel", "'start'"),
+        ("0:00:01.5\t0:00:02\tdog", "'0:00:01.5'"),
+        ("1_000\t2_000\tdog", "'1_000'"),
+        ("# by Ann", "comment"),
+        ("\\\t100\t200", "does not follow a label"),
+        ("\u0661\t\u0662\tdog", "must begin with a time"),
+    ],
+)
+def test_a_line_that_is_not_a_label_is_reported_with_the_reason(tmp_path: Path, line: str, reason: str) -> None:
+    got = parsed(tmp_path, f"1\t2\tfirst\n\n{line}\n3\t4\tlast\n")
+    assert [row.label for row in got.rows] == ["first", "last"]
+    (note,) = got.skipped
+    assert note.line == 3
+    assert reason in note.reason
+
+
+def test_a_label_with_unreadable_frequencies_is_not_imported_as_in_audacity(tmp_path: Path) -> None:
+    got = parsed(tmp_path, "1\t2\tlost\n\\\tlow\thigh\n3\t4\tkept\n")
+    assert [row.label for row in got.rows] == ["kept"]
+    assert [note.line for note in got.skipped] == [1, 2]
+
+
+@pytest.mark.parametrize("line", ["nan\t1\tx", "1\tNaN\tx", "-inf\t1\tx", "1\tInfinity\tx"])
+def test_a_time_that_is_not_a_number_is_an_error_that_names_the_line(tmp_path: Path, line: str) -> None:
+    with pytest.raises(LabeltoolError) as caught:
+        parsed(tmp_path, f"1\t2\tfine\n{line}\n")
+    assert caught.value.line == 2
+
+
+def test_a_title_keeps_characters_that_other_readers_treat_as_line_ends(tmp_path: Path) -> None:
+    title = "one\u2028two\x85three\x0bfour"
+    assert spans(parsed(tmp_path, f"1\t2\t{title}\n").rows) == [(1.0, 2.0, title)]
+
+
+@pytest.mark.parametrize(
+    "kind", ["noise", "noise without a zero", "noise after a byte order mark", "a zero far on", "png", "wav"]
+)
+def test_binary_data_is_not_a_label_track(tmp_path: Path, write_tone: WriteTone, kind: str) -> None:
+    content = {
+        "noise": os.urandom(4096),
+        "noise without a zero": bytes(byte or 1 for byte in os.urandom(4096)),
+        "noise after a byte order mark": b"\xff\xfe" + os.urandom(4096),
+        "a zero far on": b"1\t2\ta\n" * 20_000 + b"\0",
+        "png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(20),
+        "wav": write_tone("sound.wav").read_bytes(),
+    }[kind]
+    with pytest.raises(LabeltoolError, match="is not a label track") as caught:
+        parsed(tmp_path, content)
+    assert caught.value.remedy
+
+
+def test_a_missing_file_and_a_directory_are_errors(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none.txt", tmp_path / "none.aup3"):
+        with pytest.raises(LabeltoolError) as caught:
+            audacity.parse(path)
+        assert caught.value.file == str(path)
+
+
+# Labels and their recording
+
+
+def of_kind(records: Sequence[object], kind: type) -> list[Any]:
+    return [record for record in records if isinstance(record, kind)]
+
+
+def label_file(path: Path, *lines: str) -> Path:
+    path.write_text("".join(line + "\n" for line in lines))
+    return path
+
+
+def test_a_row_becomes_a_clip_inside_the_recording_and_a_verdict_with_its_exact_bounds(
+    tmp_path: Path, write_tone: WriteTone
+) -> None:
+    sound = write_tone("dawn.wav", seconds=3.0)
+    labels = label_file(tmp_path / "dawn.txt", "-0.5\t1.25\twren\t0.75", "\\\t2000\t4000", "2.5\t9.0\trobin")
+    recording, clip, verdict, later_clip, later = audacity.read([labels], None)
+    assert isinstance(recording, Recording)
+    assert recording.path == str(sound)
+    assert recording.group == recording.sha256
+    assert clip == Clip(recording.sha256, 0.0, 1.25)
+    assert verdict == Verdict(
+        clip, "wren", start_s=-0.5, end_s=1.25, low_hz=2000.0, high_hz=4000.0, confidence=0.75, file=str(labels), line=1
+    )
+    assert later_clip == Clip(recording.sha256, 2.5, 3.0)
+    assert isinstance(later, Verdict)
+    assert (later.start_s, later.end_s, later.line) == (2.5, 9.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("at", "clip"), [("1.5", (1.0, 2.0)), ("0.2", (0.0, 0.7)), ("3.0", (2.5, 3.0)), ("0", (0.0, 0.5))]
+)
+def test_a_point_label_becomes_a_clip_of_a_second_around_it(
+    tmp_path: Path, write_tone: WriteTone, at: str, clip: tuple[float, float]
+) -> None:
+    sound = write_tone("dawn.wav", seconds=3.0)
+    records = list(audacity.read([label_file(tmp_path / "x.txt", f"{at}\t{at}\tcall")], sound))
+    assert [(c.start_s, c.end_s) for c in of_kind(records, Clip)] == [clip]
+    assert [(v.start_s, v.end_s) for v in of_kind(records, Verdict)] == [(float(at), float(at))]
+
+
+def test_rows_outside_the_recording_are_skipped_with_their_times(tmp_path: Path, write_tone: WriteTone) -> None:
+    sound = write_tone("dawn.wav", seconds=3.0)
+    rows = ("3.0\t4.0\tafter", "-2\t0\tbefore", "3.2\t3.2\tpoint", "1e305\t1e306\tfar", "1\t2\tin")
+    records = list(audacity.read([label_file(tmp_path / "x.txt", *rows)], sound))
+    assert [v.label for v in of_kind(records, Verdict)] == ["in"]
+    notes = {note.line: note.reason for note in of_kind(records, Skipped)}
+    assert sorted(notes) == [1, 2, 3, 4]
+    assert "3.000000 to 4.000000 s" in notes[1]
+    assert "ends at 3.000000 s" in notes[1]
+
+
+def test_a_row_without_a_title_is_an_unlabelled_clip_and_reported(tmp_path: Path, write_tone: WriteTone) -> None:
+    sound = write_tone("dawn.wav", seconds=3.0)
+    records = list(audacity.read([label_file(tmp_path / "x.txt", "1\t2\t", "2\t3")], sound))
+    assert len(of_kind(records, Clip)) == 2
+    assert of_kind(records, Verdict) == []
+    assert ["imported as an unlabelled clip" in note.reason for note in of_kind(records, Skipped)] == [True, True]
+
+
+def test_two_labels_on_one_region_share_its_clip_also_across_files(tmp_path: Path, write_tone: WriteTone) -> None:
+    sound = write_tone("dawn.wav", seconds=3.0)
+    files = [label_file(tmp_path / name, "0.1\t0.3\tdog", f"0.1000000004\t0.3\t{name}") for name in ("a.txt", "b.txt")]
+    records = list(audacity.read(files, sound))
+    assert [len(of_kind(records, kind)) for kind in (Recording, Clip, Verdict)] == [1, 1, 4]
+
+
+def test_no_clip_ends_after_its_recording_at_any_rate(tmp_path: Path, write_tone: WriteTone) -> None:
+    for rate in (8_000, 11_025, 22_050, 44_100, 48_000):
+        sound = write_tone(f"{rate}.wav", seconds=1.00007, rate=rate)
+        records = list(audacity.read([label_file(tmp_path / "x.txt", "0.5\t2\tlong")], sound))
+        ((recording,), (clip,)) = of_kind(records, Recording), of_kind(records, Clip)
+        assert clip.end_s <= recording.duration_s < clip.end_s + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("labels", "sound"),
+    [
+        ("dawn.txt", "dawn.wav"),
+        ("dawn.txt", "dawn.FLAC"),
+        ("dawn_labels.txt", "dawn.wav"),
+        ("dawn.audacity.txt", "dawn.ogg"),
+        ("dawn.BirdNET.results.txt", "dawn.wav"),
+        ("dawn.wav.txt", "dawn.wav"),
+        ("dawn.chorus.txt", "dawn.chorus.wav"),
+    ],
+)
+def test_the_recording_is_found_beside_its_labels(
+    tmp_path: Path, write_tone: WriteTone, labels: str, sound: str
+) -> None:
+    write_tone("tone.wav").rename(tmp_path / sound)
+    recording = next(audacity.read([label_file(tmp_path / labels, "0\t1\tx")], None))
+    assert isinstance(recording, Recording)
+    assert recording.path == str(tmp_path / sound)
+
+
+def test_the_same_stem_is_preferred_to_a_shortened_one(tmp_path: Path, write_tone: WriteTone) -> None:
+    for name in ("dawn.wav", "dawn_labels.wav"):
+        write_tone(name)
+    recording = next(audacity.read([label_file(tmp_path / "dawn_labels.txt", "0\t1\tx")], None))
+    assert isinstance(recording, Recording)
+    assert recording.path == str(tmp_path / "dawn_labels.wav")
+
+
+def test_labels_without_a_recording_or_with_two_need_the_audio_option(tmp_path: Path, write_tone: WriteTone) -> None:
+    labels = label_file(tmp_path / "dawn.txt", "0\t1\tx")
+    with pytest.raises(LabeltoolError, match=r"dawn\.txt: .*--audio"):
+        list(audacity.read([labels], None))
+    write_tone("dawn.wav")
+    write_tone("tone.wav").rename(tmp_path / "dawn.flac")
+    with pytest.raises(LabeltoolError, match=r"dawn\.flac, dawn\.wav.*--audio"):
+        list(audacity.read([labels], None))
+
+
+def test_an_empty_label_file_is_accepted_and_needs_no_recording(tmp_path: Path) -> None:
+    (note,) = audacity.read([label_file(tmp_path / "empty.txt")], None)
+    assert isinstance(note, Skipped)
+    assert note.reason == "contains no labels"
+
+
+def test_a_recording_that_is_not_a_sound_file_is_an_error(tmp_path: Path) -> None:
+    labels = label_file(tmp_path / "dawn.txt", "0\t1\tx")
+    for sound in (labels, tmp_path, tmp_path / "none.wav"):
+        with pytest.raises(LabeltoolError):
+            list(audacity.read([labels], sound))

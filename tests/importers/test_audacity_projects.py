@@ -1,0 +1,160 @@
+"""Audacity's own projects: every label in full precision, whatever state the file was left in."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.records import of_kind
+from labeltool.errors import LabeltoolError
+from labeltool.importers import audacity
+from labeltool.importers.audacity import LabelRow
+from labeltool.records import Verdict
+
+WriteTone = Callable[..., Path]
+
+
+def project_file(
+    path: Path, labels: Sequence[dict[str, Any]], width: int = 4, application_id: int = 1096107097
+) -> Path:
+    """Write an .aup3 of one label track as Audacity does: a dictionary of names, then opcodes."""
+    encoding = {1: "utf-8", 2: "utf-16-le", 4: "utf-32-le"}[width]
+    names = ["project", "labeltrack", "name", "numlabels", "label", "t", "t1", "selLow", "selHigh", "title"]
+    ids = {name: struct.pack("<H", number) for number, name in enumerate(names)}
+
+    def text(value: str, length: str) -> bytes:
+        return struct.pack(length, len(value.encode(encoding))) + value.encode(encoding)
+
+    dictionary = b"\0" + bytes([width]) + b"".join(b"\x0f" + ids[name] + text(name, "<H") for name in names)
+    document = b"\x0c" + text("<?xml ", "<i") + b"\x01" + ids["project"] + b"\x01" + ids["labeltrack"]
+    document += (
+        b"\x03" + ids["name"] + text("Birds", "<i") + b"\x04" + ids["numlabels"] + struct.pack("<i", len(labels))
+    )
+    for label in labels:
+        document += b"\x01" + ids["label"]
+        for name, value in label.items():
+            packed = text(value, "<i") if isinstance(value, str) else struct.pack("<di", value, 10)
+            document += (b"\x03" if isinstance(value, str) else b"\x0a") + ids[name] + packed
+        document += b"\x02" + ids["label"]
+    document += b"\x02" + ids["labeltrack"] + b"\x02" + ids["project"]
+    database = sqlite3.connect(path)
+    with database:
+        database.execute(f"PRAGMA application_id = {application_id}")
+        for table in ("project", "autosave"):
+            database.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, dict BLOB, doc BLOB)")
+        database.execute("INSERT INTO project VALUES (1, ?, ?)", (dictionary, document))
+    database.close()
+    return path
+
+
+@pytest.mark.parametrize("width", [1, 2, 4])
+def test_a_project_keeps_full_precision_frequencies_and_track_names(tmp_path: Path, width: int) -> None:
+    label = {"t": 1 / 3, "t1": 2 / 3, "selLow": 100.5, "selHigh": 2000.0, "title": "ñ\tü"}
+    bare = {"t": 2.0, "t1": 2.0, "title": "point"}
+    got = audacity.parse(project_file(tmp_path / "birds.aup3", [label, bare], width))
+    file = str(tmp_path / "birds.aup3")
+    assert got.rows == [
+        LabelRow(file, None, "Birds", 1 / 3, 2 / 3, "ñ\tü", 100.5, 2000.0, None),
+        LabelRow(file, None, "Birds", 2.0, 2.0, "point", None, None, None),
+    ]
+    assert got.skipped == []
+
+
+def test_reading_a_project_as_audacity_leaves_it_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    path = project_file(tmp_path / "birds.aup3", [{"t": 1.0, "t1": 2.0, "title": "x"}])
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.close()
+    before = path.read_bytes()
+    assert len(audacity.parse(path).rows) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["birds.aup3"]
+    assert path.read_bytes() == before
+
+
+def test_unsaved_changes_are_reported(tmp_path: Path) -> None:
+    path = project_file(tmp_path / "birds.aup3", [{"t": 1.0, "t1": 2.0, "title": "saved"}])
+    database = sqlite3.connect(path)
+    with database:
+        database.execute("INSERT INTO autosave SELECT * FROM project")
+    database.close()
+    got = audacity.parse(path)
+    assert [row.label for row in got.rows] == ["saved"]
+    assert ["unsaved changes" in note.reason for note in got.skipped] == [True]
+
+
+@pytest.mark.parametrize("byte", [0x00, 0x0D, 0x7F, 0xFF])
+def test_a_project_with_any_byte_damaged_is_rows_or_one_clear_error(tmp_path: Path, byte: int) -> None:
+    path = project_file(tmp_path / "birds.aup3", [{"t": 1.0, "t1": 2.0, "selLow": 5.0, "title": "x"}], width=1)
+    database = sqlite3.connect(path)
+    (document,) = database.execute("SELECT doc FROM project").fetchone()
+    for position in range(len(document)):
+        with database:
+            changed = document[:position] + bytes([byte]) + document[position + 1 :]
+            database.execute("UPDATE project SET doc = ?", (changed,))
+        try:
+            audacity.parse(path)
+        except LabeltoolError as error:
+            assert error.file == str(path)
+    database.close()
+
+
+def test_what_audacity_committed_to_its_log_is_read(tmp_path: Path) -> None:
+    path = project_file(tmp_path / "birds.aup3", [{"t": 1.0, "t1": 2.0, "title": "old"}])
+    newer = project_file(tmp_path / "newer.aup3", [{"t": 1.0, "t1": 2.0, "title": "new"}])
+    source = sqlite3.connect(newer)
+    (document,) = source.execute("SELECT doc FROM project").fetchone()
+    source.close()
+    audacity_has_it_open = sqlite3.connect(path)
+    audacity_has_it_open.execute("PRAGMA journal_mode = WAL")
+    with audacity_has_it_open:
+        audacity_has_it_open.execute("UPDATE project SET doc = ?", (document,))
+    try:
+        assert [row.label for row in audacity.parse(path).rows] == ["new"]
+    finally:
+        audacity_has_it_open.close()
+
+
+def test_a_text_of_negative_length_does_not_send_the_decoder_in_circles(tmp_path: Path) -> None:
+    path = project_file(tmp_path / "birds.aup3", [])
+    database = sqlite3.connect(path)
+    with database:
+        database.execute("UPDATE project SET doc = ?", (b"\x0c" + struct.pack("<i", -5),))
+    database.close()
+    with pytest.raises(LabeltoolError, match="damaged"):
+        audacity.parse(path)
+
+
+def test_a_damaged_a_foreign_and_an_unsaved_database_are_errors(tmp_path: Path) -> None:
+    label = {"t": 1.0, "t1": 2.0, "title": "x"}
+    damaged, unsaved = (project_file(tmp_path / f"{name}.aup3", [label]) for name in ("damaged", "unsaved"))
+    for path, change in (
+        (damaged, "UPDATE project SET doc = substr(doc, 1, length(doc) - 30)"),
+        (unsaved, "DELETE FROM project"),
+    ):
+        database = sqlite3.connect(path)
+        with database:
+            database.execute(change)
+        database.close()
+    foreign = project_file(tmp_path / "foreign.aup3", [label], application_id=1)
+    cut = tmp_path / "cut.aup3"
+    cut.write_bytes(damaged.read_bytes()[:5000])
+    for path, reason in (
+        (damaged, "damaged"),
+        (unsaved, "never saved"),
+        (foreign, "another SQLite database"),
+        (cut, "cannot|can be"),
+    ):
+        with pytest.raises(LabeltoolError, match=reason) as caught:
+            audacity.parse(path)
+        assert caught.value.file == str(path)
+
+
+def test_a_project_finds_its_sound_too(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("birds.wav")
+    records = list(audacity.read([project_file(tmp_path / "birds.aup3", [{"t": 0.0, "t1": 0.5, "title": "x"}])], None))
+    assert [verdict.track for verdict in of_kind(records, Verdict)] == ["Birds"]

@@ -1,0 +1,232 @@
+"""ESC-50 and UrbanSound8K: as published, in modified copies, and damaged."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.records import of_kind
+from labeltool.errors import LabeltoolError
+from labeltool.importers import esc50, urbansound8k
+from labeltool.records import Clip, Imported, Recording, Skipped, Verdict
+
+WriteTone = Callable[..., Path]
+ESC_HEADER = "filename,fold,target,category,esc10,src_file,take"
+URBAN_HEADER = "slice_file_name,fsID,start,end,salience,fold,classID,class"
+
+
+def table(directory: Path, name: str, *lines: str, encoding: str = "utf-8", end: str = "\n") -> Path:
+    path = directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes("".join(line + end for line in lines).encode(encoding))
+    return path
+
+
+def esc_table(directory: Path, *rows: str, **options: str) -> Path:
+    return table(directory, "meta/esc50.csv", ESC_HEADER, *rows, **options)
+
+
+def urban_table(directory: Path, *rows: str, **options: str) -> Path:
+    return table(directory, "metadata/UrbanSound8K.csv", URBAN_HEADER, *rows, **options)
+
+
+def test_esc10_gives_its_320_clips_and_reports_the_80_missing_ones(real_data: Path) -> None:
+    records = list(esc50.read(real_data / "esc10", "esc10"))
+    assert [len(of_kind(records, kind)) for kind in (Recording, Clip, Verdict)] == [320, 320, 320]
+    absent = of_kind(records, Skipped)
+    assert len(absent) == 80
+    assert {(Path(note.file).name[0], note.reason) for note in absent} == {("5", "is listed in the table, but missing")}
+    assert {clip.fold for clip in of_kind(records, Clip)} == {1, 2, 3, 4}
+    assert len({verdict.label for verdict in of_kind(records, Verdict)}) == 10
+
+
+def test_urbansound8k_gives_the_20_existing_clips(real_data: Path) -> None:
+    records = list(urbansound8k.read(real_data / "urbansound8k"))
+    assert [len(of_kind(records, kind)) for kind in (Recording, Clip, Verdict, Skipped)] == [20, 20, 20, 8712]
+    recordings = of_kind(records, Recording)
+    assert {recording.channels for recording in recordings} == {1, 2}
+    assert len({recording.sample_rate_hz for recording in recordings}) > 1
+    folds = {
+        Path(recording.path).name: clip.fold for recording, clip in zip(recordings, of_kind(records, Clip), strict=True)
+    }
+    assert folds["100648-1-1-0.wav"] == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "imported", "message"),
+    [
+        ("arwan_us8k_8715rows.csv", urbansound8k, 20, "missing"),
+        ("audiomate_us8k_subset.csv", urbansound8k, 2, "missing"),
+        ("mikesmales_UrbanSound8K.csv", urbansound8k, 20, "missing"),
+        ("nodirbek_us8k_8743rows_fold11.csv", urbansound8k, 20, "fold 11 is not one of the 10 official folds"),
+        ("psirigopi_us8k_subset.csv", urbansound8k, 11, "missing"),
+        ("caitlinnguyen0_esc50_subset.csv", esc50, 81, "missing"),
+        ("audiomate_esc50_10rows.csv", esc50, 0, "fold 2 contradicts the file name"),
+        ("maheshxr_ECS-50_esc50.csv", esc50, 0, "fold 5 contradicts the file name"),
+        ("prathambansal_glass_esc50.csv", esc50, 0, "missing"),
+        ("wistra4_esc_re_esc50_BOM.csv", esc50, 0, "missing"),
+        ("daisiosk_esc50_meta_custom.csv", esc50, 0, "has no column filename, fold, category, esc10, src_file"),
+    ],
+)
+def test_modified_copies_of_the_tables_are_read_or_refused_in_one_line(
+    real_data: Path, tmp_path: Path, name: str, reader: Any, imported: int, message: str
+) -> None:
+    is_esc = reader is esc50
+    metadata = tmp_path / ("meta/esc50.csv" if is_esc else "metadata/UrbanSound8K.csv")
+    metadata.parent.mkdir()
+    shutil.copy(real_data / "urbansound8k" / "variants" / name, metadata)
+    (tmp_path / "audio").symlink_to(real_data / ("esc10" if is_esc else "urbansound8k") / "audio")
+    records: list[Imported] = []
+    error = ""
+    try:
+        records.extend(reader.read(tmp_path))
+    except LabeltoolError as raised:
+        error = str(raised)
+    else:
+        assert imported
+    assert len(of_kind(records, Verdict)) == imported
+    assert any(message in text for text in [error, *(note.reason for note in of_kind(records, Skipped))])
+    assert "\n" not in error
+
+
+def test_a_file_becomes_a_recording_a_whole_clip_and_a_verdict(tmp_path: Path, write_tone: WriteTone) -> None:
+    sound = write_tone("audio/2-77-A-0.wav", seconds=0.5)
+    listing = esc_table(tmp_path, "2-77-A-0.wav,2,0,dog,True,77,A")
+    recording, clip, verdict = esc50.read(tmp_path)
+    assert isinstance(recording, Recording)
+    assert (recording.path, recording.group, recording.licence) == (str(sound), "freesound:77", "CC BY 3.0")
+    assert clip == Clip(recording.sha256, 0.0, 0.5, 2)
+    assert verdict == Verdict(clip, "dog", file=str(listing), line=2)
+
+
+def test_urbansound_clips_of_one_source_are_one_group_in_their_official_fold(
+    tmp_path: Path, write_tone: WriteTone
+) -> None:
+    write_tone("audio/fold10/9-3-0-0.wav", channels=2, rate=48_000)
+    write_tone("audio/fold10/9-3-0-1.wav", rate=22_050)
+    urban_table(tmp_path, "9-3-0-0.wav,9,0,1,1,10,3,dog_bark", "9-3-0-1.wav,9,0,1,2,10,3,dog_bark")
+    records = list(urbansound8k.read(tmp_path))
+    assert [(r.group, r.channels, r.licence) for r in of_kind(records, Recording)] == [
+        ("freesound:9", 2, "CC BY-NC 3.0"),
+        ("freesound:9", 1, "CC BY-NC 3.0"),
+    ]
+    assert [clip.fold for clip in of_kind(records, Clip)] == [10, 10]
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".ogg"])
+def test_other_formats_stand_in_for_wav(tmp_path: Path, write_tone: WriteTone, suffix: str) -> None:
+    sound = write_tone("audio/1-1-A-0.wav").rename(tmp_path / f"audio/1-1-A-0{suffix}")
+    esc_table(tmp_path, "1-1-A-0.wav,1,0,dog,True,1,A")
+    recording = next(esc50.read(tmp_path))
+    assert isinstance(recording, Recording)
+    assert recording.path == str(sound)
+
+
+def test_the_subset_excludes_the_others_and_the_licence_follows_the_flag(tmp_path: Path, write_tone: WriteTone) -> None:
+    for name in ("1-1-A-0.wav", "1-2-A-3.wav"):
+        write_tone(f"audio/{name}")
+    esc_table(tmp_path, "1-1-A-0.wav,1,0,dog,TRUE,1,A", "1-2-A-3.wav,1,3,cow,FALSE,2,A")
+    every = of_kind(list(esc50.read(tmp_path)), Recording)
+    assert [recording.licence for recording in every] == ["CC BY 3.0", "CC BY-NC 3.0"]
+    assert [verdict.label for verdict in of_kind(list(esc50.read(tmp_path, "esc10")), Verdict)] == ["dog"]
+    with pytest.raises(LabeltoolError, match="no subset 'esc11'"):
+        list(esc50.read(tmp_path, "esc11"))
+
+
+GOOD = "1-1-A-0.wav,1,0,dog,True,1,A"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("2-5-A-0.wav,3,0,dog,True,5,A", "fold 3 contradicts the file name"),
+        ("x.wav,6,0,dog,True,5,A", "fold 6 is not one of the 5"),
+        ("x.wav,one,0,dog,True,5,A", "fold 'one' is not a number"),
+        ("x.wav,1,0,dog,perhaps,5,A", "'perhaps', not True or False"),
+        ("x.wav,1,0,dog", "4 fields, but the header has 7"),
+        ("x.wav,1,0,a,dog,True,5,A", "8 fields, but the header has 7"),
+        ("../outside.wav,1,0,dog,True,5,A", "'../outside.wav' is not the name of a file"),
+        ("/etc/passwd,1,0,dog,True,5,A", "'/etc/passwd' is not the name of a file"),
+        (r"..\outside.wav,1,0,dog,True,5,A", "is not the name of a file"),
+        ("..,1,0,dog,True,5,A", "is not the name of a file"),
+        ("x" * 10_000 + ".wav,1,0,dog,True,5,A", "is listed in the table, but missing"),
+        ("x.wav,1,0,,True,5,A", "has no label"),
+        ("x.wav,1,0,dog,True,,A", "has no src_file"),
+        ("broken.wav,1,0,dog,True,5,A", "is not a sound file"),
+        ("empty.wav,1,0,dog,True,5,A", "no samples"),
+        (GOOD, "is a duplicate of line 2"),
+    ],
+)
+def test_a_row_that_cannot_be_right_is_reported_and_the_others_are_imported(
+    tmp_path: Path, write_tone: WriteTone, row: str, reason: str
+) -> None:
+    write_tone("audio/1-1-A-0.wav")
+    write_tone("audio/1-2-A-3.wav")
+    write_tone("outside.wav")
+    write_tone("audio/empty.wav", seconds=0.0)
+    (tmp_path / "audio" / "broken.wav").write_text("no sound")
+    esc_table(tmp_path, GOOD, row, "1-2-A-3.wav,1,3,cow,False,2,A")
+    records = list(esc50.read(tmp_path))
+    assert [verdict.label for verdict in of_kind(records, Verdict)] == ["dog", "cow"]
+    (note,) = of_kind(records, Skipped)
+    assert note.line == 3
+    assert reason in note.reason
+
+
+@pytest.mark.parametrize("label", ["a[/]b", "=SUM(A1)", "../../x", "NA", "007", "كلب", "y" * 10_000])
+def test_a_label_stays_unchanged(tmp_path: Path, write_tone: WriteTone, label: str) -> None:
+    write_tone("audio/fold1/1-3-0-0.wav")
+    urban_table(tmp_path, f"1-3-0-0.wav,1,0,1,1,1,3,{label}", encoding="utf-8-sig", end="\r\n")
+    assert [verdict.label for verdict in of_kind(list(urbansound8k.read(tmp_path)), Verdict)] == [label]
+
+
+def test_a_quote_that_is_never_closed_does_not_swallow_the_rest(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("audio/1-1-A-0.wav")
+    esc_table(tmp_path, GOOD, '1-2-A-3.wav,1,3,"cow,False,2,A', "1-3-A-3.wav,1,3,cow,False,3,A")
+    with pytest.raises(LabeltoolError, match=r"esc50\.csv:\d+: cannot be read as a CSV table"):
+        list(esc50.read(tmp_path))
+
+
+@pytest.mark.parametrize("reader", [esc50, urbansound8k])
+def test_a_path_that_is_not_a_data_set_is_an_error(tmp_path: Path, write_tone: WriteTone, reader: Any) -> None:
+    for directory in (tmp_path / "none", tmp_path, write_tone("tone.wav")):
+        with pytest.raises(LabeltoolError) as caught:
+            list(reader.read(directory))
+        assert caught.value.file == str(directory)
+
+
+def test_a_table_without_rows_without_columns_or_without_text_is_an_error(tmp_path: Path) -> None:
+    path = esc_table(tmp_path)
+    for content, reason in (
+        (path.read_bytes(), "lists none of the requested files"),
+        (b"", "is empty"),
+        (b"filename,fold\n", "has no column category, esc10, src_file"),
+        (bytes(range(256)), "is not a CSV table"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(LabeltoolError, match=reason) as caught:
+            list(esc50.read(tmp_path))
+        assert caught.value.file == str(path)
+
+
+def test_a_data_set_without_any_of_its_sound_files_is_an_error(tmp_path: Path) -> None:
+    esc_table(tmp_path, GOOD)
+    with pytest.raises(
+        LabeltoolError, match=r"esc50\.csv:2: nothing .*1-1-A-0\.wav: is listed in the table, but missing"
+    ):
+        list(esc50.read(tmp_path))
+
+
+def test_the_readers_load_nothing_heavy() -> None:
+    program = (
+        "import sys; from labeltool.importers import audacity, audio_files, device_log, esc50, registry, urbansound8k;"
+        "print(*{'pandas', 'tensorflow', 'librosa', 'textual', 'sqlite_utils', 'labeltool.store'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""

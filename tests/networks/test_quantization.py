@@ -1,0 +1,121 @@
+"""Int8 as the MCU runs it: the same bits as the reference kernels, the operators that ST's tool takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from labeltool.audio.frontend import LogMelFrontend
+from labeltool.errors import LabeltoolError
+from labeltool.networks import build as networks
+from labeltool.networks import quantization
+from labeltool.networks.predict import predict
+
+FRONTEND = LogMelFrontend()
+OPERATORS = ["PAD", "CONV_2D", "PAD", "MAX_POOL_2D", "CONV_2D", "CONV_2D", "CONV_2D", "ADD"]
+OPERATORS += ["CONV_2D", "CONV_2D", "CONV_2D", "ADD", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX"]
+
+
+def patches(n: int, seed: int = 0) -> np.ndarray:
+    """Patches of sounds that differ: noise under random slopes and edges, as the frontend would give them."""
+    rng = np.random.default_rng(seed)
+    slopes = rng.normal(0, 1, (n, 1, 1)) * np.linspace(-1, 1, 64)[None, :, None]
+    edges = rng.normal(0, 1, (n, 1, 1)) * (np.arange(50)[None, None, :] > rng.integers(0, 50, (n, 1, 1)))
+    return FRONTEND.normalise((slopes + edges + rng.normal(0, 0.5, (n, 64, 50))).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A network whose batch norms and head are far from their start, as after training."""
+    import keras
+
+    keras.utils.set_random_seed(5)
+    model, rng = networks.build("miniresnet", 6, FRONTEND), np.random.default_rng(5)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            size = len(layer.get_weights()[0])
+            layer.set_weights(
+                [
+                    rng.uniform(0.5, 1.5, size),
+                    rng.normal(0, 0.2, size),
+                    rng.normal(0, 0.2, size),
+                    rng.uniform(0.5, 2, size),
+                ]
+            )
+    return model
+
+
+@pytest.fixture(scope="module")
+def tflite(network) -> bytes:
+    return quantization.to_int8(network, patches(64))
+
+
+def operators(tflite: bytes) -> list[str]:
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    file = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0))
+    names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+    codes = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in file.operatorCodes]
+    return [names[codes[operator.opcodeIndex]] for operator in file.subgraphs[0].operators]
+
+
+def test_scores_equal_those_of_the_mcus_kernels_bit_for_bit(tflite: bytes) -> None:
+    runtime = pytest.importorskip("tflite_micro", reason="the reference kernels are a development dependency").runtime
+    model, given = quantization.Int8Model(tflite), patches(40, seed=1)
+    steps = model.quantise(given)
+    ours = model.predict_int8(steps)
+    micro = runtime.Interpreter.from_bytes(tflite)
+    theirs = []
+    for row in steps:
+        micro.set_input(row[None, :, :, None], 0)
+        micro.invoke()
+        theirs.append(np.array(micro.get_output(0)[0]))
+    np.testing.assert_array_equal(ours, np.array(theirs))
+    assert len(np.unique(ours, axis=0)) > 20  # the scores differ, so that equality means something
+
+
+def test_operators_are_sts(tflite: bytes) -> None:
+    assert operators(tflite) == OPERATORS
+
+
+def test_one_patch_at_a_time_and_one_scale_for_the_dense_layer(tflite: bytes) -> None:
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0)).subgraphs[0]
+    assert [list(graph.tensors[i].shape) for i in (graph.inputs[0], graph.outputs[0])] == [[1, 64, 50, 1], [1, 6]]
+    dense = graph.operators[OPERATORS.index("FULLY_CONNECTED")]
+    assert len(graph.tensors[dense.inputs[1]].quantization.scale) == 1
+
+
+def test_int8_follows_float(network, tflite: bytes) -> None:
+    given = patches(40, seed=2)
+    model = quantization.Int8Model(tflite)
+    assert model.n_labels == 6 and model.output_scale == 1 / 256 and model.output_zero_point == -128
+    scores = model.predict(given)
+    assert scores.shape == (40, 6) and scores.dtype == np.float32
+    expected = predict(network, given)
+    assert np.abs(scores - expected).mean() < 0.03
+    assert (scores.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.8
+
+
+def test_quantising_saturates_and_rounds_half_to_even(tflite: bytes) -> None:
+    model = quantization.Int8Model(tflite)
+    scale = np.float32(model.input_scale)
+    values = np.array([0, 0.5, 1.5, 2.5, 1e6, -1e6], np.float32) * scale
+    assert (model.quantise(values).astype(int) - model.input_zero_point)[:4].tolist() == [0, 0, 2, 2]
+    assert model.quantise(values)[4:].tolist() == [127, -128]
+
+
+def test_the_same_network_and_patches_give_the_same_bytes(network, tflite: bytes) -> None:
+    assert quantization.to_int8(network, patches(64)) == tflite
+
+
+def test_no_patches_and_no_network_are_refused_in_a_line(network) -> None:
+    with pytest.raises(LabeltoolError, match="representative"):
+        quantization.to_int8(network, np.empty((0, 64, 50), np.float32))
+    with pytest.raises(LabeltoolError, match="not a TensorFlow Lite"):
+        quantization.Int8Model(b"nothing of the kind")
+
+
+def test_no_patches_give_no_scores(tflite: bytes) -> None:
+    assert quantization.Int8Model(tflite).predict(np.empty((0, 64, 50), np.float32)).shape == (0, 6)

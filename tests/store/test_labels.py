@@ -1,0 +1,77 @@
+"""Labels are renamed and merged, and their verdicts follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers.store import current, fill
+from labeltool.errors import LabeltoolError
+from labeltool.store import Store, clips, journal, labels
+
+
+def test_redo_repeats_a_renaming(store: Store) -> None:
+    fill(store, "a")
+    journal.annotate(store, 1, "dog", annotator="ann")
+    labels.rename(store, "dog", "hound", annotator="ann")
+    journal.undo(store, annotator="ann")
+    journal.redo(store, annotator="ann")
+    assert current(store) == {(1, "hound"): "present"}
+
+
+def test_a_renamed_label_keeps_its_verdicts_and_undo_restores_the_name(store: Store) -> None:
+    fill(store, "a")
+    journal.annotate(store, 1, "dog", annotator="ann")
+    labels.rename(store, "dog", "hound", annotator="ann")
+    assert current(store) == {(1, "hound"): "present"}
+    assert clips.label_names(store) == ["hound"]
+    journal.undo(store, annotator="ann")
+    assert current(store) == {(1, "dog"): "present"}
+
+
+def test_a_merge_joins_two_labels_and_can_be_undone(store: Store) -> None:
+    fill(store, "a", "b")
+    journal.annotate(store, 1, "dog", annotator="ann")
+    journal.annotate(store, 2, "hound", annotator="ann")
+    labels.rename(store, "dog", "hound", annotator="ann")
+    assert clips.counts(store).labels == {"hound": 2}
+    journal.undo(store, annotator="ann")
+    assert clips.counts(store).labels == {"dog": 1, "hound": 1}
+
+
+def test_renaming_there_and_back_ends_where_it_began(store: Store) -> None:
+    fill(store, "a")
+    journal.annotate(store, 1, "dog", annotator="ann")
+    labels.rename(store, "dog", "hound", annotator="ann")
+    labels.rename(store, "hound", "dog", annotator="ann")
+    assert current(store) == {(1, "dog"): "present"}
+    assert clips.label_names(store) == ["dog"]
+
+
+def test_a_chain_of_names_ends_at_the_last(store: Store) -> None:
+    fill(store, "a", "b")
+    journal.annotate(store, 1, "a", annotator="ann")
+    labels.rename(store, "a", "b", annotator="ann")
+    labels.rename(store, "b", "c", annotator="ann")
+    journal.annotate(store, 2, "a", annotator="ann")
+    assert clips.counts(store).labels == {"c": 2}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"), [("no", "x", "no label"), ("dog", "dog", "already"), ("dog", " ", "name")]
+)
+def test_a_renaming_that_makes_no_sense_is_refused(store: Store, old: str, new: str, reason: str) -> None:
+    fill(store, "a")
+    journal.annotate(store, 1, "dog", annotator="ann")
+    with pytest.raises(LabeltoolError, match=reason):
+        labels.rename(store, old, new, annotator="ann")
+    assert clips.label_names(store) == ["dog"]
+
+
+def test_a_label_that_is_not_text_is_refused(store: Store) -> None:
+    fill(store, "a")
+    with pytest.raises(LabeltoolError, match="not text"):
+        journal.annotate(store, 1, "\udcff", annotator="ann")
+    with pytest.raises(LabeltoolError, match="no clip"):
+        clips.find_clip(store, "b\udcff.wav")
+    with pytest.raises(LabeltoolError, match="no clip"):
+        clips.find_clip(store, "9" * 30)

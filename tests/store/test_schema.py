@@ -1,0 +1,333 @@
+"""Databases of every schema open, with a backup and all their annotations; others are left alone."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from helpers.store import add_model_row, current, fill
+from labeltool.annotation import listing, next_clips
+from labeltool.errors import LabeltoolError
+from labeltool.project import Project
+from labeltool.records import Suggestion, Value
+from labeltool.store import Store, clips, descriptions, journal, models, recordings, schema, spans, transcripts
+
+
+def test_a_newer_database_is_refused_and_not_changed(project: Project) -> None:
+    with sqlite3.connect(project.database) as connection:
+        connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
+    connection.close()
+    before = project.database.read_bytes()
+    with pytest.raises(LabeltoolError, match="newer labeltool"):
+        project.open_store()
+    assert project.database.read_bytes() == before
+
+
+def test_an_older_database_is_backed_up_before_it_is_migrated(
+    store: Store, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, "a")
+    journal.annotate(store, 1, "dog", annotator="ann")
+    store.close()
+
+    def add_column(connection: sqlite3.Connection) -> None:
+        connection.execute("ALTER TABLE recordings ADD COLUMN place TEXT")
+
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("m_next", add_column)))
+    monkeypatch.setattr("labeltool.store.database.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
+    with project.open_store() as migrated:
+        assert migrated.connection.execute("SELECT place FROM recordings").fetchone()[0] is None
+        assert current(migrated) == {(1, "dog"): "present"}
+    (backup,) = project.directory.glob("*.bak")
+    with sqlite3.connect(backup) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
+        assert copy.execute("SELECT label FROM journal").fetchall() == [("dog",)]
+    copy.close()
+
+
+def released(path: Path, version: int) -> sqlite3.Connection:
+    """Create a database of a released schema from that release's SQL, and return a connection to fill it."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    for _, step in schema.MIGRATIONS[:version]:
+        step(connection)
+    # What sqlite-utils recorded.
+    connection.execute(
+        "CREATE TABLE _sqlite_migrations (id INTEGER PRIMARY KEY, migration_set TEXT, name TEXT, applied_at TEXT)"
+    )
+    connection.execute("CREATE UNIQUE INDEX idx_migrations ON _sqlite_migrations (migration_set, name)")
+    connection.executemany(
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('labeltool', ?, '2026-01-01')",
+        [(name,) for name, _ in schema.MIGRATIONS[:version]],
+    )
+    connection.execute(f"PRAGMA user_version = {version}")
+    return connection
+
+
+def add_recordings(connection: sqlite3.Connection, count: int) -> None:
+    """Add recordings of ten seconds with a clip each; both have the ids 1, 2, ..."""
+    for number in range(1, count + 1):
+        connection.execute(
+            "INSERT INTO recordings VALUES (?, ?, ?, 16000, 1, 160000, 10.0, ?, NULL, '2026-01-01')",
+            (number, f"{number:064x}", f"/sounds/{number}.wav", f"g{number}"),
+        )
+        connection.execute("INSERT INTO clips (id, recording_id, start_s, end_s) VALUES (?, ?, 0, 10)", [number] * 2)
+
+
+def add_rows(connection: sqlite3.Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    """Append rows to the journal of an old schema; their ids are made of their numbers."""
+    for number, row in enumerate(rows, start=1):
+        given = {
+            "id": row_id(number),
+            "annotator": "ann",
+            "origin": "human",
+            "said_at": f"2026-01-01T00:00:{number:02}Z",
+        }
+        columns = {**given, **row}
+        names = ", ".join(columns)
+        connection.execute(f"INSERT INTO journal ({names}) VALUES (:{', :'.join(columns)})", columns)
+
+
+def row_id(number: int) -> str:
+    return f"01900000-0000-7000-8000-{number:012}"
+
+
+def verdict(clip_id: int, label: str | None, value: str = "present", **columns: object) -> dict[str, object]:
+    return {"kind": "verdict", "clip_id": clip_id, "label": label, "value": value, **columns}
+
+
+def test_a_project_of_the_first_schema_is_backed_up_and_keeps_everything(tmp_path: Path) -> None:
+    path = tmp_path / "labels.db"
+    old = released(path, 1)
+    add_recordings(old, 4)
+    old.execute("INSERT INTO labels (id, name, merged_into, created_at) VALUES (2, 'hound', NULL, '2026')")
+    old.execute(
+        "INSERT INTO labels (id, name, merged_into, created_at) VALUES (1, 'dog', 2, '2026'), (3, 'cat', NULL, '2026')"
+    )
+    rows = [
+        verdict(1, "dog") | {"took_ms": 5},
+        verdict(2, "cat"),
+        {"kind": "revoke", "revokes": row_id(2)},
+        {"kind": "bad audio", "clip_id": 3},
+        {"kind": "rename", "label": "dog", "new_label": "hound"},
+    ]
+    add_rows(old, rows)
+    before = old.execute("SELECT * FROM journal ORDER BY id").fetchall()
+    old.close()
+    with Store.open(path) as migrated:
+        assert migrated.connection.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
+        kept = [tuple(row) for row in migrated.connection.execute("SELECT * FROM journal ORDER BY id")]
+        # Columns that came later are empty, after the others.
+        assert [row[: len(before[0])] for row in kept] == before
+        assert not any(any(row[len(before[0]) :]) for row in kept)
+        assert current(migrated) == {(1, "hound"): "present"}
+        assert [clip.id for clip in clips.unlabelled(migrated)] == [2, 4]
+        assert journal.undo(migrated, annotator="ann") is not None
+        assert current(migrated) == {(1, "dog"): "present"}
+        assert migrated.connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    (backup,) = tmp_path.glob("*.schema-1.*.bak")
+    with sqlite3.connect(backup) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone()[0] == 1
+        assert copy.execute("SELECT * FROM journal ORDER BY id").fetchall() == before
+    copy.close()
+
+
+CARDS = (
+    {
+        "architecture": "miniresnet",
+        "clip_rule": {"head": "softmax"},
+        "background": "(none)",
+        "left_out": [{"file": "x"}],
+    },
+    {"architecture": "borrowed ear", "ear": "yamnet", "clip_rule": {"head": "sigmoid"}},  # former names
+    {"architecture": "borrowed ear", "ear": "yamnet", "finds": True},  # former names
+)
+
+
+@pytest.fixture
+def schema_6(tmp_path: Path) -> Path:
+    """A database of schema 6 with something of everything: eight clips, 9 and 10 regions of the eighth recording."""
+    path = tmp_path / "labels.db"
+    old = released(path, 6)
+    add_recordings(old, 8)
+    old.execute(
+        "INSERT INTO clips (id, recording_id, start_s, end_s, marked) VALUES (9, 8, 1.0, 2.0, 1), (10, 8, 6.0, 7.0, 1)"
+    )
+    old.executemany(
+        "INSERT INTO labels (name, created_at) VALUES (?, '2026')", [("dog",), ("cattle",), ("owl",), ("cat",)]
+    )
+    old.execute("INSERT INTO labels (name, merged_into, created_at) VALUES ('cow', 2, '2026')")
+    old.execute("INSERT INTO imports VALUES (1, 'esc50', '/esc', 'ab', '2026', 8, 8, 1, '[]')")
+    for number, card in enumerate(CARDS, start=1):
+        old.execute(
+            "INSERT INTO models VALUES (?, ?, NULL, ?, 1, '', 0.5, NULL, '2026', ?)",
+            (number, f"uid {number}", card["architecture"], json.dumps(card)),
+        )
+    suggestions = [(1, clip, "dog", 0.5, json.dumps({"dog": 0.5, "cow": 0.3})) for clip in range(1, 9)]
+    suggestions += [(2, 6, "cat", 0.9, '{"cat": 0.9, "dog": 0.8}'), (3, 10, "cat", 0.4, '{"cat": 0.4}')]
+    old.executemany(
+        "INSERT INTO suggestions (model_id, clip_id, top_label, top_probability, margin, entropy, probabilities) "
+        "VALUES (?, ?, ?, ?, 0.2, 1.0, ?)",
+        suggestions,
+    )
+    old.executemany("INSERT INTO queue (place, clip_id) VALUES (?, ?)", [(0, 8), (1, 7), (2, 1)])
+    add_rows(
+        old,
+        [
+            verdict(1, "dog", annotator="esc50", origin="import", import_id=1, import_key="k"),
+            verdict(2, "dog", origin="suggestion", model_uid="uid 1", suggested_label="dog") | {"took_ms": 100},
+            verdict(3, "dog", act=row_id(3)),
+            verdict(4, "dog", "absent", act=row_id(3)),
+            {"kind": "revoke", "revokes": row_id(3), "act": row_id(5)},
+            {"kind": "revoke", "revokes": row_id(4), "act": row_id(5)},
+            {"kind": "skip", "clip_id": 7, "annotator": "bob"},
+            {"kind": "bad audio", "clip_id": 5, "annotator": "bob"},
+            {"kind": "note", "clip_id": 2, "note": "two dogs?", "annotator": "bob"},
+            verdict(9, "owl", start_s=1.0, end_s=2.0, low_hz=100.0, high_hz=200.0, annotator="bob"),
+            verdict(1, None, "absent", annotator="bob"),
+            verdict(1, "cow", annotator="bob"),
+            {"kind": "rename", "label": "cow", "new_label": "cattle", "annotator": "bob"},
+        ],
+    )
+    old.execute(
+        "INSERT INTO transcripts VALUES (2, 'whisper', 'ab', 'en', 0.9, 'fire brigade', '{\"words\": true}', '2026')"
+    )
+    old.execute(
+        "INSERT INTO transcript_segments VALUES (2, 0, 0.0, 1.0, 'fire brigade', '[[0.0, 0.5, \"fire\", 0.5]]')"
+    )
+    old.execute("INSERT INTO claims VALUES (8, 'eve', 4e9)")
+    old.close()
+    return path
+
+
+def test_a_project_of_schema_6_has_the_same_annotations_and_rows(schema_6: Path) -> None:
+    with sqlite3.connect(schema_6) as old:
+        truth = old.execute("SELECT * FROM truth ORDER BY clip_id, label").fetchall()
+        standing = old.execute("SELECT * FROM standing ORDER BY id").fetchall()
+        rows = old.execute("SELECT * FROM journal ORDER BY id").fetchall()
+    old.close()
+    with Store.open(schema_6) as store:
+        read = store.connection.execute
+        assert [tuple(row) for row in read("SELECT * FROM current_annotations ORDER BY clip_id, label")] == truth
+        assert [tuple(row) for row in read("SELECT * FROM active_events ORDER BY id")] == standing
+        assert [tuple(row) for row in read("SELECT * FROM journal ORDER BY id")] == rows
+        assert current(store) == {(1, "cattle"): "present", (2, "dog"): "present", (9, "owl"): "present"}
+        for statement in ("UPDATE journal SET label = 'x'", "DELETE FROM journal"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                read(statement)
+        assert read("PRAGMA integrity_check").fetchone()[0] == "ok"
+        assert read("PRAGMA foreign_key_check").fetchall() == []
+    assert list(schema_6.parent.glob("*.schema-6.*.bak"))
+
+
+def test_a_project_of_schema_6_is_listed_undone_and_labelled_as_before(schema_6: Path) -> None:
+    with Store.open(schema_6) as store:
+        counts = clips.counts(store)
+        assert (counts.clips, counts.labelled, counts.unlabelled, counts.excluded) == (9, 3, 5, 1)
+        assert [clip.id for clip in clips.unlabelled(store)] == [3, 4, 6, 7, 8]
+        assert [clip.id for clip in next_clips.next_clips(store, 1, annotator="ann")] == [7]
+        assert listing.count_by_predicted_label(store) == {"dog": 4, "cat": 1}
+        recording = recordings.find_recording(store, "/sounds/8.wav")
+        found = [
+            (span.kind, span.text, span.start_s, span.low_hz) for span in spans.annotated_spans(store, recording.id)
+        ]
+        assert found == [
+            ("suggestion", "dog", 0.0, None),
+            ("verdict", "owl", 1.0, 100.0),
+            ("suggestion", "cat", 6.0, None),
+        ]
+        redone = journal.redo(store, annotator="ann")
+        assert redone is not None and redone.batch_size == 2
+        assert current(store)[3, "dog"] == "present" and current(store)[4, "dog"] == "absent"
+        journal.undo(store, annotator="ann")
+        assert (3, "dog") not in current(store)
+        journal.undo(store, annotator="bob")
+        assert current(store)[1, "cow"] == "present"
+        journal.annotate_batch(store, "dog", {6: Value.PRESENT, 7: Value.ABSENT}, annotator="ann", response_ms=3)
+        assert [clip.id for clip in clips.unlabelled(store)] == [3, 4, 8]
+        assert transcripts.search(store, "fire")[0] == 1
+        transcript = transcripts.of_clip(store, 2)
+        assert transcript is not None and transcript.options == '{"words": true}'
+
+
+def test_models_and_suggestions_of_schema_6_get_the_new_words_and_columns(schema_6: Path) -> None:
+    with Store.open(schema_6) as store:
+        trained, suggester = models.model(store), models.suggester(store)
+        assert (trained.id, trained.architecture) == (1, "miniresnet")
+        assert json.loads(trained.card)["skipped"] == [{"file": "x"}]
+        assert suggester is not None and (suggester.id, suggester.pretrained) == (2, "yamnet")
+        assert models.detection_model_id(store, "yamnet") == 3
+        softmax, sigmoid, detected = (models.suggestion(store, clip_id) for clip_id in (8, 6, 10))
+        assert softmax == Suggestion(8, 1, {"dog": 0.5, "cattle": 0.3}, 0.2)
+        assert sigmoid == Suggestion(6, 2, {"cat": 0.9, "dog": 0.8}, 0.0, independent=True)
+        assert detected == Suggestion(10, 3, {"cat": 0.4}, 0.0, independent=True)
+
+
+def test_a_suggestion_is_read_back_whole(store: Store) -> None:
+    fill(store, "a", "b")
+    model_id = add_model_row(store)
+    whole = [
+        Suggestion(1, model_id, {"dog": 0.6, "cat": 0.1}, 0.3),
+        Suggestion(2, model_id, {"dog": 0.9}, independent=True),
+    ]
+    models.replace_suggestions(store, whole)
+    assert [models.suggestion(store, clip_id) for clip_id in (1, 2)] == whole
+
+
+def test_every_table_and_view_has_a_description_that_datasette_reads(project: Project, schema_6: Path) -> None:
+    for path in (project.database, schema_6):
+        with Store.open(path) as store:
+            names = {
+                name
+                for (name,) in store.connection.execute(
+                    "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
+                )
+                if not name.startswith("transcripts_fts_")
+            }
+            described = descriptions.of_tables(store.connection)
+        assert described.keys() == names
+        assert all(text.endswith(".") and len(text) > 20 for text in described.values())
+        metadata = json.loads(path.with_name("metadata.json").read_text(encoding="utf-8"))
+        shown = metadata["databases"]["labels"]["tables"]
+        assert {name: table["description"] for name, table in shown.items()} == described
+
+
+def test_a_metadata_file_of_the_user_stays(schema_6: Path) -> None:
+    mine = schema_6.with_name("metadata.json")
+    mine.write_text("{}")
+    Store.open(schema_6).close()
+    assert mine.read_text() == "{}"
+
+
+def test_a_failed_migration_changes_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        connection.execute("CREATE TABLE half_done (x)")
+        connection.execute("SELECT no_such_column FROM recordings")
+
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("m_next", fail)))
+    monkeypatch.setattr("labeltool.store.database.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
+    with pytest.raises(LabeltoolError, match="no_such_column"):
+        project.open_store()
+    with sqlite3.connect(project.database) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
+        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'half_done'").fetchone()
+    connection.close()
+
+
+def test_another_programs_database_is_not_changed(tmp_path: Path) -> None:
+    path = tmp_path / "labels.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE labels (address TEXT)")
+    connection.close()
+    with pytest.raises(LabeltoolError, match="not a labeltool database"):
+        Store.open(path)
+    before = path.read_bytes()
+    with pytest.raises(LabeltoolError, match="not a labeltool database"):
+        Store.open(path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+    path.write_bytes(b"not SQLite at all" * 100)
+    with pytest.raises(LabeltoolError, match="not a labeltool database"):
+        Store.open(path)

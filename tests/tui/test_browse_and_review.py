@@ -1,0 +1,328 @@
+"""Lists in the app: browse every clip, review suspicious labels."""
+
+from __future__ import annotations
+
+import pytest
+from textual.pilot import Pilot
+
+from helpers.app import STRANGE_LABELS, answer, list_opened, opened, suggest, text_of, until, verdicts
+from labeltool.project import Project
+from labeltool.records import Value
+from labeltool.similarity import search
+from labeltool.store import Store, clips, journal
+from labeltool.tui.screens.browse import BrowseScreen
+from labeltool.tui.screens.list_base import ListScreen
+from labeltool.tui.screens.palette import Palette
+from labeltool.tui.screens.review import ReviewScreen
+from labeltool.tui.screens.text_prompt import TextPrompt
+
+
+async def moved(screen: ListScreen, pilot: Pilot[None], *keys: str) -> None:
+    """Press keys and wait until the highlighted clip is on the screen."""
+    await pilot.press(*keys)
+    await until(pilot, lambda: not screen.busy, f"the clip after {keys}")
+
+
+def lines(screen: ListScreen) -> list[str]:
+    """The list's lines as they are painted."""
+    return text_of(screen.clips).splitlines()
+
+
+# -- browsing
+
+
+async def test_every_clip_is_in_the_list_and_the_selected_one_is_shown(app_project: Project) -> None:
+    async with list_opened(app_project, "B", BrowseScreen) as (_, screen, pilot):
+        await until(pilot, lambda: "tone4" in text_of(screen.clips), "the lines")
+        assert len(screen.clips.ids) == 5
+        await moved(screen, pilot, "down", "down")
+        assert screen.current is not None
+        assert screen.current.clip.id == screen.clips.ids[2]
+        assert lines(screen)[2].startswith("▸")
+        await moved(screen, pilot, "end")
+        await moved(screen, pilot, "down")
+        assert screen.clips.place == 4
+        await moved(screen, pilot, "home")
+        assert screen.clips.place == 0
+
+
+async def test_a_label_on_a_labelled_clip_replaces_it_and_undo_restores_it(
+    app_project: Project, reading: Store
+) -> None:
+    async with list_opened(app_project, "B", BrowseScreen) as (_, screen, pilot):
+        first = screen.clips.ids[0]
+        assert clips.verdicts_on(reading, [first])[first] == {"high": Value.ABSENT, "low": Value.PRESENT}
+        place = [offer.label for offer in screen.choices].index("high") + 1
+        await moved(screen, pilot, str(place))
+        assert screen.clips.place == 1
+        assert clips.verdicts_on(reading, [first])[first] == {"high": Value.PRESENT, "low": Value.ABSENT}
+        await moved(screen, pilot, "u")
+        assert screen.clips.place == 0
+        assert clips.verdicts_on(reading, [first])[first] == {"high": Value.ABSENT, "low": Value.PRESENT}
+        await until(pilot, lambda: "low" in lines(screen)[0], "the line as it was")
+        await pilot.press("U")
+        await until(pilot, lambda: clips.verdicts_on(reading, [first])[first]["high"] is Value.PRESENT, "both redone")
+
+
+async def test_m_adds_a_label_and_keeps_the_first(app_project: Project, reading: Store) -> None:
+    async with list_opened(app_project, "B", BrowseScreen) as (_, screen, pilot):
+        first = screen.clips.ids[0]
+        place = [offer.label for offer in screen.choices].index("high") + 1
+        await pilot.press("m", str(place))
+        await until(
+            pilot, lambda: clips.verdicts_on(reading, [first])[first]["high"] is Value.PRESENT, "the second label"
+        )
+        assert clips.verdicts_on(reading, [first])[first]["low"] is Value.PRESENT
+        assert screen.clips.place == 0
+
+
+async def test_the_list_is_filtered_by_file_label_and_unlabelled(app_project: Project) -> None:
+    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line to write in")
+        await pilot.press(*"TONE3", "enter")
+        await until(pilot, lambda: len(screen.clips.ids) == 1, "the one file")
+        await pilot.press("0")
+        await until(pilot, lambda: len(screen.clips.ids) == 5, "every clip")
+        await pilot.press("F")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
+        await pilot.press(*"low", "enter")
+        await until(pilot, lambda: len(screen.clips.ids) == 1, "the clip with the label")
+        await pilot.press("0", "o")
+        await until(pilot, lambda: len(screen.clips.ids) == 4, "the open clips")
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line to write in")
+        await pilot.press(*"nothing like it", "enter")
+        await until(pilot, lambda: not screen.clips.ids, "an empty list")
+        assert screen.current is None
+        await pilot.press("n", "1", "x", "N", "u")  # nothing to answer on: nothing happens
+
+
+async def test_a_clip_labelled_in_the_list_leaves_the_queue(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (app, label_screen, pilot):
+        assert label_screen.current is not None
+        first_clip = label_screen.current.clip.id
+        await pilot.press("B")
+        await until(pilot, lambda: isinstance(app.screen, BrowseScreen), "the list")
+        browse = app.screen
+        assert isinstance(browse, BrowseScreen)
+        await until(pilot, lambda: first_clip in browse.clips.ids, "the list's clips")
+        others = [clip_id for clip_id in browse.clips.ids if clip_id != first_clip][1:]
+        for other in others:
+            browse.clips.move_to(other)
+            await until(pilot, lambda: not browse.busy, "the clip")
+            await moved(browse, pilot, "n")
+        await pilot.press("A")
+        await until(pilot, lambda: app.screen is label_screen, "label_view")
+        # The clip under one's fingers is still there; after it nothing that was labelled elsewhere meanwhile comes.
+        assert label_screen.current is not None
+        assert label_screen.current.clip.id == first_clip
+        await answer(label_screen, pilot, "n")
+        assert label_screen.current is None
+        assert not clips.unlabelled(reading)
+
+
+async def test_a_long_list_reads_only_what_it_shows(project: Project) -> None:
+    from labeltool.records import Clip, Recording
+    from labeltool.store.importing import import_records
+
+    recording = Recording("/nowhere/long.wav", "0" * 64, 16_000, 1, 16_000 * 20_000, "long")
+    spans = [Clip(recording.sha256, float(start), start + 1.0) for start in range(20_000)]
+    with project.open_store() as store:
+        import_records(store, [recording, *spans], kind="audio", source="made up")
+    async with list_opened(project, "B", BrowseScreen) as (_, screen, pilot):
+        await moved(screen, pilot, "end")
+        await until(pilot, lambda: "5:33:19.0" in lines(screen)[-1], "the last line")
+        assert len(screen._lines) <= 3 * screen.clips.size.height
+        assert "This clip cannot be played" in text_of(screen._spectrogram)
+
+
+async def test_labels_of_any_kind_stay_text_in_the_list(app_project: Project) -> None:
+    with app_project.open_store() as store:
+        for clip_id, label in zip([clip.id for clip in clips.all_clips(store)] * 2, STRANGE_LABELS, strict=False):
+            journal.annotate(store, clip_id, label, annotator="before")
+    suggest(app_project, labels=("[red]x[/red]", "a[/]b"))
+    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
+        await until(pilot, lambda: "a[/]b" in text_of(screen.clips), "a label")
+        await pilot.press("down", "down", "down")
+        await until(pilot, lambda: "[@click" in text_of(screen.clips), "another label")
+        app.export_screenshot()
+
+
+async def test_resizing_keeps_the_place_and_a_small_screen_shows_list_and_picture(app_project: Project) -> None:
+    async with list_opened(app_project, "B", BrowseScreen, size=(140, 40)) as (_, screen, pilot):
+        await moved(screen, pilot, "end")
+        for size in ((80, 24), (140, 40)):
+            await pilot.resize_terminal(*size)
+            await until(pilot, lambda: any(line.startswith("▸") for line in lines(screen)), "the highlight")
+            await until(pilot, lambda: "▀" in text_of(screen._spectrogram), "the picture")
+            assert screen.clips.place == 4
+
+
+async def test_an_action_is_found_by_its_description(app_project: Project) -> None:
+    async with opened(app_project) as (app, _, pilot):
+        await pilot.press("colon")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the commands")
+        await pilot.press(*"browse", "enter")
+        await until(pilot, lambda: isinstance(app.screen, BrowseScreen), "the list")
+
+
+async def test_a_note_is_listed_and_undo_removes_it(app_project: Project, reading: Store) -> None:
+    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
+        await pilot.press("N")
+        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line to write in")
+        await pilot.press(*"[b]two", "space", *"dogs?", "enter")
+        await until(pilot, lambda: "✎ [b]two dogs?" in text_of(screen.panel), "the note")
+        assert [row.note for row in journal.rows(reading, limit=1)] == ["[b]two dogs?"]
+        await moved(screen, pilot, "u")
+        await until(pilot, lambda: "✎" not in text_of(screen.panel), "the note to be gone")
+        assert not verdicts(reading)
+
+
+# -- reviewing
+
+
+@pytest.fixture
+def suspicious(app_project: Project) -> int:
+    """A clip that was called low, which the model takes for high."""
+    with app_project.open_store() as store:
+        journal.undo(store, annotator="before")
+        journal.undo(store, annotator="before")
+        suggest(app_project)
+        clip_id = clips.all_clips(store)[2].id
+        journal.annotate(store, clip_id, "low", annotator="before")
+        journal.annotate(store, clips.all_clips(store)[3].id, "high", annotator="before")
+        return clip_id
+
+
+async def test_what_the_model_contradicts_is_shown_with_the_reason_and_corrected_with_one_key(
+    app_project: Project, suspicious: int, reading: Store
+) -> None:
+    async with list_opened(app_project, "R", ReviewScreen) as (_, screen, pilot):
+        assert list(screen.clips.ids) == [suspicious]
+        await until(pilot, lambda: "the model predicts 'high' (75%)" in text_of(screen.clips), "the reason")
+        await pilot.press("enter")
+        await until(
+            pilot,
+            lambda: clips.verdicts_on(reading, [suspicious])[suspicious].get("high") is Value.PRESENT,
+            "the answer",
+        )
+        assert clips.verdicts_on(reading, [suspicious])[suspicious]["low"] is Value.ABSENT
+
+
+async def test_a_label_that_is_kept_does_not_come_back(app_project: Project, suspicious: int, reading: Store) -> None:
+    async with list_opened(app_project, "R", ReviewScreen) as (_, screen, pilot):
+        await pilot.press("k")
+        await until(pilot, lambda: verdicts(reading), "the word")
+        screen.load()
+        await until(pilot, lambda: not screen.clips.ids, "an empty list")
+        assert "No label is suspicious" in text_of(screen._spectrogram)
+    assert verdicts(reading) == [(suspicious, "low", "present", "verdict")]
+
+
+async def test_keeping_a_suspicious_label_keeps_the_other_labels_of_the_clip(
+    app_project: Project, suspicious: int, reading: Store
+) -> None:
+    with app_project.open_store() as store:
+        journal.annotate(store, suspicious, "mid", annotator="before")
+    async with list_opened(app_project, "R", ReviewScreen) as (_, _, pilot):
+        await pilot.press("k")
+        await until(pilot, lambda: verdicts(reading), "the word")
+    rows = clips.verdicts_on(reading, [suspicious])[suspicious]
+    assert (rows["low"], rows["mid"]) == (Value.PRESENT, Value.PRESENT)
+
+
+async def test_undoing_a_clip_outside_the_list_keeps_the_list(
+    app_project: Project, suspicious: int, reading: Store
+) -> None:
+    with app_project.open_store() as store:
+        journal.annotate(store, clips.all_clips(store)[-1].id, "high", annotator="ann")
+    async with list_opened(app_project, "R", ReviewScreen) as (_, screen, pilot):
+        await pilot.press("u")
+        await until(pilot, lambda: "not in this list" in screen.notice.text, "the word")
+        await pilot.press("k")
+        await until(pilot, lambda: verdicts(reading) == [(suspicious, "low", "present", "verdict")], "the answer")
+
+
+async def test_a_label_found_while_the_clip_was_read_again_is_written(app_project: Project, reading: Store) -> None:
+    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
+        await moved(screen, pilot, "end")
+        await pilot.press("slash")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
+        before = screen.current
+        screen.reload()  # as at the end of a training
+        await until(pilot, lambda: screen.current is not before, "the clip, read again")
+        await pilot.press(*"zebra", "enter")
+        await until(pilot, lambda: verdicts(reading), "the label")
+    assert verdicts(reading)[0][1] == "zebra"
+
+
+async def test_a_clip_left_by_undo_and_labelled_in_a_list_is_not_shown_again(
+    app_project: Project, reading: Store
+) -> None:
+    async with opened(app_project) as (app, label_screen, pilot):
+        await answer(label_screen, pilot, "n")
+        assert label_screen.current is not None
+        left = label_screen.current.clip.id
+        await answer(label_screen, pilot, "u")
+        await pilot.press("B")
+        await until(pilot, lambda: isinstance(app.screen, BrowseScreen), "the list")
+        browse = app.screen
+        assert isinstance(browse, BrowseScreen)
+        await until(pilot, lambda: left in browse.clips.ids, "the list's clips")
+        browse.clips.move_to(left)
+        await until(pilot, lambda: not browse.busy, "the clip")
+        await moved(browse, pilot, "n")
+        await pilot.press("A")
+        await until(pilot, lambda: app.screen is label_screen, "label_view")
+        for _ in range(3):
+            assert label_screen.current is not None
+            assert label_screen.current.clip.id != left
+            await answer(label_screen, pilot, "n")
+        assert label_screen.current is None
+
+
+# -- similar clips
+
+
+async def test_similar_clips_are_computed_in_the_background_and_then_browsed(
+    app_project: Project, reading: Store
+) -> None:
+    async with opened(app_project, size=(110, 34)) as (app, screen, pilot):
+        assert screen.current is not None
+        first_clip = screen.current.clip
+        await pilot.press("L")
+        await until(pilot, lambda: "comparing 5 clips first" in screen.notice.text, "the notice")
+        assert app.screen is screen
+        while app.services.comparer.busy:  # as long as a busy machine takes
+            await pilot.pause(0.05)
+        await until(pilot, lambda: "5 clips compared" in screen.notice.text, "its end")
+        await pilot.press("L")
+        await until(pilot, lambda: isinstance(app.screen, BrowseScreen), "the list")
+        browse = app.screen
+        assert isinstance(browse, BrowseScreen)
+        await until(pilot, lambda: browse.clips.ids and not browse.busy, "the first clip of the list")
+        with_distances = like_of(app_project, reading, first_clip.id)
+        assert list(browse.clips.ids) == with_distances
+        assert len(with_distances) == 5 and with_distances[0] == first_clip.id
+        assert f"similar to {first_clip.path.rpartition('/')[2]}, by sound" in text_of(browse.query_one("#clips-title"))
+        # A clip can be labelled, the list filtered further, and Similar used on another clip.
+        await moved(browse, pilot, "1")
+        await until(pilot, lambda: browse.clips.place == 1, "the next clip")
+        second = browse.clips.clip_id
+        await pilot.press("o")
+        await until(pilot, lambda: first_clip.id not in browse.clips.ids, "the open ones")
+        assert list(browse.clips.ids) == [one for one in with_distances if one in browse.clips.ids]
+        await until(pilot, lambda: not browse.busy and browse.clips.clip_id == second, "the clip under the highlight")
+        await pilot.press("L")
+        await until(pilot, lambda: list(browse.clips.ids) == like_of(app_project, reading, second), "its like")
+        await pilot.press("0")
+        await until(pilot, lambda: list(browse.clips.ids) == [1, 2, 3, 4, 5], "every clip")
+    assert [clip_id for clip_id, *_ in verdicts(reading)] == [first_clip.id]
+
+
+def like_of(project: Project, store: Store, clip_id: int | None) -> list[int]:
+    assert clip_id is not None
+    found = search.similar_clips(project, store, search.feature_source(project, store), clips.clip(store, clip_id), 10)
+    assert found is not None
+    return [clip.id for clip, _ in found.clips]

@@ -1,0 +1,392 @@
+"""The Label view, driven by keys through Textual's pilot over small real projects."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from textual.widgets import Static
+
+from helpers.app import DEADLINE_S, STRANGE_LABELS, answer, opened, picture, suggest, text_of, until, verdicts
+from labeltool.errors import LabeltoolError
+from labeltool.project import Project
+from labeltool.store import Store, clips, journal
+from labeltool.tui import run, session
+from labeltool.tui.app import LabelApp
+from labeltool.tui.background.prefetch import Delivery
+from labeltool.tui.keys import VIEWS
+from labeltool.tui.screens.batch_review import BatchReviewScreen
+from labeltool.tui.screens.browse import BrowseScreen
+from labeltool.tui.screens.class_mapping import ClassMappingScreen
+from labeltool.tui.screens.clusters import ClustersScreen
+from labeltool.tui.screens.label import LabelScreen
+from labeltool.tui.screens.palette import Choices, Palette
+from labeltool.tui.screens.regions import RegionsScreen
+from labeltool.tui.screens.review import ReviewScreen
+from labeltool.tui.screens.statistics import StatisticsScreen
+from labeltool.tui.widgets.suggestions import Suggestions
+from labeltool.tui.widgets.waveform import Waveform
+
+SCREENS = {
+    **{"label": LabelScreen, "batch_review": BatchReviewScreen, "clusters": ClustersScreen, "review": ReviewScreen},
+    **{"browse": BrowseScreen, "regions": RegionsScreen, "class_mapping": ClassMappingScreen},
+}
+
+# -- labelling
+
+
+async def test_a_clip_is_shown_with_frequencies_waveform_and_the_labels_used_most(
+    app_project: Project,
+) -> None:
+    async with opened(app_project) as (_, screen, pilot):
+        await until(pilot, lambda: "1k" in picture(screen), "the axis")
+        assert "▀" in picture(screen)
+        assert any(0x2800 < ord(letter) < 0x2900 for letter in text_of(screen.query_one(Waveform)))
+        await until(pilot, lambda: "low" in text_of(screen.query_one(Suggestions)), "the labels")
+        assert [offer.label for offer in screen.choices] == ["low", "high"]
+
+
+async def test_each_key_writes_its_verdict(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (_, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        clip_ids = []
+        for key in ("2", "n", "x", "b"):
+            assert screen.current is not None
+            clip_ids.append(screen.current.clip.id)
+            await answer(screen, pilot, key)
+    assert len(set(clip_ids)) == 4
+    assert verdicts(reading) == [
+        (clip_ids[0], "high", "present", "verdict"),
+        (clip_ids[1], None, "absent", "verdict"),
+        (clip_ids[2], None, "unsure", "verdict"),
+        (clip_ids[3], None, None, "bad audio"),
+    ]
+    took = [row.response_ms for row in journal.rows(reading) if row.annotator == "ann"]
+    assert all(milliseconds is not None and 0 <= milliseconds < 60_000 for milliseconds in took)
+
+
+async def test_enter_accepts_the_first_suggestion_and_the_journal_records_its_model(
+    app_project: Project, reading: Store
+) -> None:
+    uid = suggest(app_project)
+    async with opened(app_project) as (_, screen, pilot):
+        assert "model 1" in text_of(screen.query_one(Suggestions))
+        assert "75%" in text_of(screen.query_one(Suggestions))
+        await answer(screen, pilot, "enter")
+        await pilot.press("slash")
+        await answer(screen, pilot, *"low", "enter")
+    rows = reading.connection.execute(
+        "SELECT label, origin, model_uid FROM journal WHERE annotator = 'ann' ORDER BY id"
+    ).fetchall()
+    assert [tuple(row) for row in rows] == [("high", "suggestion", uid), ("low", "human", None)]
+
+
+async def test_the_next_clip_is_not_drawn_before_the_label_is_on_the_disk(
+    app_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk_is_done = threading.Event()
+    really_say = journal.annotate
+
+    def slow_disk(*given: Any, **named: Any) -> str:
+        assert disk_is_done.wait(DEADLINE_S)
+        return really_say(*given, **named)
+
+    monkeypatch.setattr(session.journal, "annotate", slow_disk)
+    async with opened(app_project) as (_, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        before = screen.current
+        pressing = asyncio.create_task(pilot.press("1"))
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+        assert screen.current is before
+        disk_is_done.set()
+        await pressing
+        await until(pilot, lambda: screen.current is not before, "the next clip")
+
+
+async def test_a_queue_older_than_a_label_does_not_bring_the_clip_back(app_project: Project) -> None:
+    async with opened(app_project) as (_, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        answered = screen.current
+        assert answered is not None
+        await until(pilot, lambda: len(screen._queue._ready) == 3, "the queue")
+        request = screen._request
+        # As if the thread were still at that request when the answer is given.
+        stale = Delivery(request=request, queue=(answered,), complete=False)
+        screen._queue._ready.clear()
+        with patch.object(screen, "reload"):
+            await pilot.press("n")
+            await until(pilot, lambda: screen.current is None, "the clip to be gone")
+            screen.receive(stale)
+            assert screen.current is None
+
+
+async def test_when_the_journal_refuses_the_clip_stays_and_the_reason_is_shown(
+    app_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_: Any, **__: Any) -> str:
+        raise LabeltoolError("the disk is full; nothing was stored")
+
+    monkeypatch.setattr(session.journal, "annotate", full_disk)
+    async with opened(app_project) as (_, screen, pilot):
+        before = screen.current
+        await pilot.press("n")
+        await until(pilot, lambda: "disk is full" in screen.notice.text, "the reason")
+        assert screen.current is before
+
+
+async def test_undo_returns_to_the_clip_and_then_to_the_one_it_left_also_after_a_restart(
+    app_project: Project, reading: Store
+) -> None:
+    async with opened(app_project) as (_, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        assert screen.current is not None
+        first = screen.current.clip.id
+        await answer(screen, pilot, "1")
+        assert screen.current is not None
+        second = screen.current.clip.id
+    async with opened(app_project) as (_, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        assert screen.current is not None
+        assert screen.current.clip.id == second
+        assert screen.services.state.labelled == 2
+        await answer(screen, pilot, "u")
+        assert screen.current.clip.id == first
+        assert screen.services.state.labelled == 1
+        assert verdicts(reading) == []
+        await answer(screen, pilot, "2")
+        assert screen.current is not None
+        assert screen.current.clip.id == second
+    assert verdicts(reading) == [(first, "high", "present", "verdict")]
+
+
+async def test_redo_repeats_what_was_undone_and_goes_on(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (_, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        assert screen.current is not None
+        first = screen.current.clip.id
+        await answer(screen, pilot, "1")
+        await answer(screen, pilot, "u")
+        await answer(screen, pilot, "U")
+        assert screen.current is not None and screen.current.clip.id != first
+        await pilot.press("U")
+        await until(pilot, lambda: "nothing to redo" in screen.notice.text, "the notice")
+    assert verdicts(reading) == [(first, "low", "present", "verdict")]
+
+
+async def test_undo_with_nothing_to_undo_shows_a_notice(app_project: Project) -> None:
+    async with opened(app_project) as (_, screen, pilot):
+        await pilot.press("u")
+        await until(pilot, lambda: "nothing to undo" in screen.notice.text, "the notice")
+
+
+async def test_adding_and_rejecting_labels_stay_on_the_clip(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (_, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        assert screen.current is not None
+        here = screen.current.clip.id
+        await pilot.press("a")
+        assert "Which label to reject?" in text_of(screen.query_one(Suggestions))
+        await pilot.press("1")
+        await until(pilot, lambda: "✗ low" in text_of(screen.query_one(Suggestions)), "the word against it")
+        await pilot.press("m", "2")
+        await until(pilot, lambda: "✓ high" in text_of(screen.query_one(Suggestions)), "the first of several")
+        assert screen.current is not None
+        assert screen.current.clip.id == here
+        await answer(screen, pilot, "s")
+    assert verdicts(reading) == [(here, "low", "absent", "verdict"), (here, "high", "present", "verdict")]
+
+
+async def test_a_skipped_clip_is_shown_again_at_the_end(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (_, screen, pilot):
+        assert screen.current is not None
+        skipped = screen.current.clip.id
+        await answer(screen, pilot, "s")
+        for _ in range(3):
+            assert screen.current is not None
+            assert screen.current.clip.id != skipped
+            await answer(screen, pilot, "n")
+        assert screen.current is not None
+        assert screen.current.clip.id == skipped
+
+
+async def test_a_key_held_down_labels_one_clip(app_project: Project, reading: Store) -> None:
+    async with opened(app_project, repeat_s=30.0) as (_, screen, pilot):
+        await answer(screen, pilot, "n")
+        await pilot.press("n", "n", "n")
+        await until(pilot, lambda: "ignored" in screen.notice.text, "the notice")
+        await answer(screen, pilot, "x")
+    assert [value for _, _, value, _ in verdicts(reading)] == ["absent", "unsure"]
+
+
+async def test_an_empty_queue_shows_a_text_and_undo_still_works(app_project: Project) -> None:
+    async with opened(app_project) as (_, screen, pilot):
+        for _ in range(4):
+            await answer(screen, pilot, "n")
+        assert screen.current is None
+        await pilot.press("1", "enter", "s", "x", "slash", "m", "space", "right", "plus")
+        assert "No unlabelled clips are left" in picture(screen)
+        await answer(screen, pilot, "u")
+        assert screen.current is not None
+
+
+async def test_earlier_annotations_are_shown(app_project: Project) -> None:
+    with app_project.open_store() as store:
+        open_clip = clips.unlabelled(store)[0].id
+        for other in clips.unlabelled(store)[1:]:
+            journal.exclude(store, other.id, "bad audio", annotator="bob")
+        journal.exclude(store, open_clip, "skip", annotator="bob")
+    async with opened(app_project) as (_, screen, _pilot):
+        beside = text_of(screen.query_one(Suggestions))
+        assert "skipped" in beside
+        assert "bob" in beside
+
+
+# -- labels are data
+
+
+async def test_a_new_label_is_made_and_listed_from_then_on(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (app, screen, pilot):
+        await pilot.press("slash")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the palette")
+        await pilot.press(*"owl")
+        assert "new label: owl" in text_of(app.screen.query_one(Choices))
+        await answer(screen, pilot, "enter")
+        await until(pilot, lambda: "owl" in [offer.label for offer in screen.choices], "the label among the offers")
+    assert [label for _, label, _, _ in verdicts(reading)] == ["owl"]
+
+
+async def test_cancelling_the_palette_writes_nothing(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (app, screen, pilot):
+        before = screen.current
+        await pilot.press("slash", *"owl", "escape")
+        await until(pilot, lambda: app.screen is screen, "the app")
+        assert screen.current is before
+    assert verdicts(reading) == []
+
+
+@pytest.mark.parametrize("size", [(100, 30), (80, 24), (20, 8)])
+async def test_strange_labels_are_text_everywhere(app_project: Project, reading: Store, size: tuple[int, int]) -> None:
+    with app_project.open_store() as store:
+        labelled_id = clips.all_clips(store)[0].id
+        for label in STRANGE_LABELS:
+            journal.annotate(store, labelled_id, label, annotator="before")
+        journal.undo(store, annotator="before")
+    async with opened(app_project, size=size) as (app, screen, pilot):
+        await until(pilot, lambda: len(screen.choices) == 9, "labels")
+        if size[0] >= 80:
+            beside = text_of(screen.query_one(Suggestions))
+            for label in ("a[/]b", "[red]x[/red]", "[@click=app.quit]x"):
+                assert label in beside
+            assert "two⏎lines" in beside
+            assert "\x1b" not in beside
+        await pilot.press("slash")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the palette")
+        await pilot.press(*"[/]")
+        await answer(screen, pilot, "enter")
+        assert "a[/]b" in screen.notice.text
+        strange = [place for place, offer in enumerate(screen.choices, 1) if offer.label in STRANGE_LABELS]
+        for place in strange[:2]:
+            await pilot.press("m", str(place))
+        await pilot.press("a", "question_mark", "escape", "escape")
+        await answer(screen, pilot, "u")
+        app.export_screenshot()
+    assert len(verdicts(reading)) == 2
+
+
+# -- what goes wrong
+
+
+async def test_a_missing_file_is_reported_in_a_line_and_labelling_goes_on(app_project: Project, reading: Store) -> None:
+    for lost in (app_project.directory.parent / "sounds").glob("*.wav"):
+        lost.unlink()
+    async with opened(app_project) as (_, screen, pilot):
+        assert screen.current is not None
+        name = Path(screen.current.clip.path).name
+        assert "cannot be played" in picture(screen)
+        assert name in picture(screen).replace("\n", "").replace(" ", "")
+        await pilot.press("space", "r", "l", "left", "c", "full_stop")
+        await answer(screen, pilot, "b")
+        await answer(screen, pilot, "s")
+        assert screen.current is not None
+    assert [kind for *_, kind in verdicts(reading)] == ["bad audio", "skip"]
+
+
+def test_without_a_terminal_it_names_the_command_for_scripts(app_project: Project) -> None:
+    with pytest.raises(LabeltoolError, match=r"needs a terminal.*labeltool mark"):
+        run(app_project, annotator="ann")
+
+
+def test_a_project_without_clips_is_refused_with_the_import_command(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with pytest.raises(LabeltoolError, match=r"no clips yet.*labeltool import"):
+        run(project, annotator="ann")
+
+
+def test_the_screens_process_loads_no_tensorflow_librosa_or_pandas(app_project: Project) -> None:
+    program = f"""
+import asyncio, pathlib, sys
+from labeltool import project
+from labeltool.tui.app import LabelApp
+
+async def visit():
+    room = LabelApp(project.find(pathlib.Path({str(app_project.directory)!r})), annotator="ann")
+    async with room.run_test() as pilot:
+        while room.screen.current is None or room.services.player.position_s == 0:
+            await pilot.pause(0.01)
+    room.close()
+
+asyncio.run(visit())
+print([name for name in ("tensorflow", "keras", "librosa", "pandas", "sqlite_utils") if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        env={**os.environ},
+        check=False,
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+async def test_statistics_show_this_session_and_the_total(app_project: Project, reading: Store) -> None:
+    suggest(app_project)
+    context = journal.AnnotationContext(response_ms=4000)
+    with app_project.open_store() as store:
+        journal.annotate(store, clips.all_clips(store)[-1].id, "high", annotator="ann", context=context)
+    async with opened(app_project) as (app, screen, pilot):
+        await answer(screen, pilot, "enter")
+        await answer(screen, pilot, "2")
+        await pilot.press("P")
+        await until(pilot, lambda: isinstance(app.screen, StatisticsScreen), "the page")
+        page = text_of(app.screen.query_one(Static))
+        assert re.search(r"clips labelled +2 +3\n", page)
+        assert re.search(r"first suggestion right +50% +50%", page)
+        await pilot.press("escape")
+        assert app.screen is screen
+
+
+# -- keys
+
+
+def test_every_key_of_the_help_is_bound_to_an_action_that_exists() -> None:
+    for view in VIEWS:
+        for key in view.keys:
+            target, _, action = key.action.partition("(")[0].rpartition(".")
+            assert hasattr(LabelApp if target == "app" else SCREENS[view.name], f"action_{action}"), key.name
+        bound = [name for key in view.keys for name in key.keys.split(",")]
+        assert len(bound) == len(set(bound))
+        assert len({key.name for key in view.keys}) == len(view.keys)
+        assert all(key.hint for key in view.hint_keys())

@@ -1,0 +1,248 @@
+"""The app in a browser: the real server, used as textual-serve's page does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from helpers.app import fill, verdicts
+from helpers.waits import DEADLINE_S
+from labeltool import project as projects
+from labeltool.project import Project
+from labeltool.store import Store
+
+
+class Server:
+    """`labeltool label --serve` of a project; `url` is what it printed."""
+
+    def __init__(self, project: Project, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [*(sys.executable, "-m", "labeltool", "--project", str(project.directory)), "label", "--serve", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr is not None
+        self.output = self.process.stderr.readline() + self.process.stderr.readline()
+        found = re.search(r"http://127\.0\.0\.1:\d+", self.output)
+        assert found, self.output
+        self.url = found.group()
+
+    def apps(self) -> list[int]:
+        """The process ids of its rooms."""
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def end(self, ending: signal.Signals) -> tuple[int, str, str]:
+        """Send a signal; return the exit code and what was written to stdout and stderr since the start."""
+        self.process.send_signal(ending)
+        stdout, stderr = self.process.communicate(timeout=DEADLINE_S)
+        return self.process.returncode, stdout, stderr
+
+    def close(self) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+            self.process.communicate(timeout=DEADLINE_S)
+
+
+class Page:
+    """What the page's script does: keys go out, what the terminal is to show comes in."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._painted = b""
+
+    async def until(self, text: str) -> None:
+        """Wait until a text was painted since the last key."""
+        async with asyncio.timeout(DEADLINE_S):
+            while text.encode() not in self._painted:
+                message = await self._socket.receive()
+                assert message.type is aiohttp.WSMsgType.BINARY, (message, text, self._painted)
+                self._painted += message.data
+
+    async def press(self, keys: str) -> None:
+        self._painted = b""
+        await self._socket.send_json(["stdin", keys])
+
+    async def closed(self) -> bool:
+        """Wait until the server closes the page's line."""
+        async with asyncio.timeout(DEADLINE_S):
+            async for _ in self._socket:
+                pass
+        return self._socket.closed
+
+
+@asynccontextmanager
+async def page_of(url: str) -> AsyncIterator[Page]:
+    async with (
+        aiohttp.ClientSession() as client,
+        client.ws_connect(f"{url}/ws?width=120&height=30", headers={"Origin": url}) as socket,
+    ):
+        yield Page(socket)
+
+
+def until(condition: Callable[[], Any], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, f"timed out waiting for {what}"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Project:
+    """A project in a folder whose name a shell would take apart."""
+    folder = tmp_path / "it's $(touch here); a b"
+    return fill(projects.create(folder), tmp_path / "sounds", 4)
+
+
+@pytest.fixture
+def reading(served: Project) -> Iterator[Store]:
+    with served.open_store() as store:
+        yield store
+
+
+@pytest.fixture
+def server(served: Project) -> Iterator[Server]:
+    server = Server(served)
+    yield server
+    server.close()
+
+
+async def test_a_key_in_the_page_writes_the_verdict_and_quitting_ends_the_page_not_the_server(
+    server: Server, reading: Store
+) -> None:
+    assert "sound is played by this machine, not by the browser" in server.output
+    async with page_of(server.url) as page:
+        await page.until("▀")  # the picture
+        await page.press("n")
+        await page.until("1 of 4")
+        assert [value for _, _, value, _ in verdicts(reading)] == ["absent"]
+        (app_pid,) = server.apps()
+        assert Path(f"/proc/{app_pid}/fd/2").readlink().name == "app.log"  # what libraries print is not drawn
+        await page.press("q")
+        assert await page.closed()
+    until(lambda: not alive(app_pid), "the app's end")
+    async with page_of(server.url) as page:
+        await page.until("1 of 4")
+        await page.press("x")
+        await page.until("2 of 4")
+    # The page was closed in the middle of things: its room leaves too.
+    until(lambda: not server.apps(), "the second app's end")
+    assert len(verdicts(reading)) == 2
+    code, stdout, stderr = server.end(signal.SIGINT)
+    assert (code, stdout, stderr) == (0, "", "")
+
+
+async def test_ctrl_c_at_the_server_ends_the_open_apps(server: Server, reading: Store) -> None:
+    async with page_of(server.url) as page:
+        await page.until("▀")
+        await page.press("n")
+        await page.until("1 of 4")
+        (app_pid,) = server.apps()
+        ended, closed = await asyncio.gather(asyncio.to_thread(server.end, signal.SIGINT), page.closed())
+        assert ended == (0, "", "")
+        assert closed
+        assert not alive(app_pid)
+    assert len(verdicts(reading)) == 1
+
+
+async def test_a_killed_server_leaves_no_app_behind(server: Server, reading: Store) -> None:
+    async with page_of(server.url) as page:
+        await page.until("▀")
+        await page.press("n")
+        await page.until("1 of 4")
+        (app_pid,) = server.apps()
+        server.end(signal.SIGKILL)
+        await asyncio.to_thread(until, lambda: not alive(app_pid), "the app's end")
+    assert len(verdicts(reading)) == 1
+
+
+async def test_the_page_loads_nothing_from_elsewhere_and_pages_from_elsewhere_get_nothing(server: Server) -> None:
+    port = server.url.rpartition(":")[2]
+    async with aiohttp.ClientSession() as client:
+        async with client.get(server.url) as page:
+            assert page.status == 200
+            # The template asks a font of the net; the browser must not fetch it.
+            sources = page.headers["Content-Security-Policy"].split()
+            assert {word for word in sources if "//" in word} == {server.url, f"ws://127.0.0.1:{port}"}
+            assert "sound is played by the machine that runs labeltool" in await page.text()
+        async with client.get(f"{server.url}/static/js/textual.js") as script:
+            assert script.status == 200
+        for strange in ({"Origin": "http://evil.example"}, {"Host": f"evil.example:{port}"}, {"Origin": "null"}):
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+                await client.ws_connect(f"{server.url}/ws", headers=strange)
+    assert server.apps() == []
+
+
+def label_serve(project: Project, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*(sys.executable, "-m", "labeltool", "--project", str(project.directory)), "label", *arguments],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=DEADLINE_S,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_a_port_in_use_an_empty_project_and_a_missing_extra_are_refused_in_one_line(
+    served: Project, project: Project, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = label_serve(served, "--serve", "--port", str(port))
+    assert done.returncode == 1
+    assert re.fullmatch(
+        rf"labeltool: cannot use port {port} of 127\.0\.0\.1: .*\(choose another with --port N\)\n", done.stderr
+    )
+    done = label_serve(project, "--serve")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "no clips yet" in done.stderr
+    # An interpreter without textual-serve.
+    (tmp_path / "textual_serve.py").write_text("raise ModuleNotFoundError(name='textual_serve')")
+    done = label_serve(served, "--serve", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "pip install textual-serve" in done.stderr
+    done = label_serve(served, "--port", "8000")
+    assert done.returncode == 2
+    assert "--serve" in done.stderr
+
+
+async def test_an_annotators_name_may_contain_anything(served: Project, reading: Store) -> None:
+    name = "--o'neil $(touch here)"
+    server = Server(served, f"--annotator={name}", "--port", str(free_port()))
+    try:
+        async with page_of(server.url) as page:
+            await page.until("▀")
+            await page.press("n")
+            await page.until("1 of 4")
+    finally:
+        server.close()
+    assert [row["annotator"] for row in reading.connection.execute("SELECT annotator FROM active_events")] == [name]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])

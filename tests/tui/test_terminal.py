@@ -1,0 +1,95 @@
+"""The real program in a real terminal: what `run_test` cannot see (a widget once painted there and nowhere else)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from helpers.app import STRANGE_LABELS
+from helpers.tmux import Terminal
+from labeltool.store import clips, journal
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+
+def test_a_key_in_the_real_screen_writes_the_verdict_and_quitting_is_clean(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.open(exit_code=tmp_path / "code")
+    terminal.until(lambda: "▀" in terminal.screen(), "a painted picture")
+    terminal.until(lambda: "2   high" in terminal.screen(), "the labels")
+    file = terminal.file()
+    terminal.answer("2")
+    assert terminal.annotations() == [(file, "high", "present")]
+    terminal.answer("u")
+    assert terminal.file() == file
+    assert terminal.annotations() == []
+    terminal.press("q")
+    terminal.until(terminal.closed, "the end")
+    assert (tmp_path / "code").read_text().strip() == "0"
+
+
+def test_kill_9_right_after_a_key_loses_nothing_and_a_restart_goes_on(terminal: Terminal) -> None:
+    terminal.open()
+    files = [terminal.file()]
+    for key in ("n", "x"):
+        terminal.answer(key)
+        files.append(terminal.file())
+    # The next clip is on the screen: what was pressed before it must be on the disk.
+    os.kill(terminal.pid(), signal.SIGKILL)
+    terminal.until(terminal.closed, "its death")
+    assert terminal.annotations() == [(files[0], None, "absent"), (files[1], None, "unsure")]
+    terminal.tmux("kill-session", "-t", "app")
+    terminal.open()
+    # Which comes next is for the queue to say: it may have been ordered anew meanwhile.
+    assert terminal.file() not in files[:2]
+    terminal.answer("u")
+    assert terminal.file() == files[1]
+    assert terminal.annotations() == [(files[0], None, "absent")]
+
+
+def test_palette_new_label_and_resizing_in_a_real_terminal(terminal: Terminal) -> None:
+    terminal.open()
+    file = terminal.file()
+    terminal.press("/")
+    terminal.until(lambda: "Enter accept" in terminal.screen(), "the palette")
+    terminal.press("-l", "[red]owl[/]")
+    terminal.until(lambda: "+ new label: [red]owl[/]" in terminal.screen(), "the new label")
+    terminal.tmux("resize-window", "-t", "app", "-x", "80", "-y", "24")
+    terminal.until(lambda: max(map(len, terminal.screen().splitlines())) <= 80, "80 columns")
+    terminal.until(lambda: "+ new label: [red]owl[/]" in terminal.screen(), "the palette at 80 columns")
+    terminal.answer("Enter", before=file)
+    assert terminal.annotations() == [(file, "[red]owl[/]", "present")]
+    terminal.until(lambda: "▀" in terminal.screen(), "the picture at 80 columns")
+    terminal.until(lambda: "? keys" in terminal.screen().splitlines()[-1], "the hints at 80 columns")
+    file = terminal.file()
+    terminal.tmux("resize-window", "-t", "app", "-x", "130", "-y", "40")
+    terminal.until(lambda: "m add label" in terminal.screen(), "the longer hints")
+    assert terminal.file() == file
+
+
+def test_strange_labels_are_text_in_a_real_terminal(terminal: Terminal) -> None:
+    with terminal.project.open_store() as store:
+        first, second = (found.id for found in clips.all_clips(store)[:2])
+        for label in STRANGE_LABELS[:7]:
+            for clip_id in (first, second):
+                journal.annotate(store, clip_id, label, annotator="before")
+    terminal.open()
+    terminal.until(lambda: "1   a[/]b" in terminal.screen(), "the labels")
+    shown = terminal.screen()
+    for expected in ("[red]x[/red]", "[@click=app.quit]x", "طائر الليل", "long long", "two⏎lines"):
+        assert expected in shown
+    for place, label in enumerate(STRANGE_LABELS[:2], start=1):
+        terminal.answer(str(place))
+        assert terminal.annotations()[-1][1] == label
+
+
+def test_messages_on_stderr_go_to_the_log_not_to_the_screen(terminal: Terminal) -> None:
+    terminal.open()
+    writing = f"/proc/{terminal.pid()}/fd/2"
+    if not Path(writing).exists():
+        pytest.skip("no /proc to look at another process's files")
+    assert Path(writing).readlink() == terminal.project.cache / "logs" / "app.log"
+    assert not terminal.closed()

@@ -1,0 +1,187 @@
+"""Parts of the labelling app without a screen: text, label choices, spectrograms, playback and thumbnails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from labeltool.project import Project
+from labeltool.records import StoredClip, Suggestion
+from labeltool.store import Store, clips
+from labeltool.tui.label_choices import search, top_choices
+from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, load_clip, mel_spectrogram, resize
+from labeltool.tui.media.player import Player
+from labeltool.tui.text import fit, format_time, one_line, truncate
+from labeltool.tui.widgets.thumbnails import COLUMNS, strip, thumbnail
+from labeltool.tui.widgets.time_axis import time_axis
+from labeltool.tui.widgets.waveform import braille
+
+# -- text and labels
+
+
+@given(st.text(), st.integers(0, 40))
+def test_any_text_is_cut_to_its_cells(text: str, width: int) -> None:
+    assert cell_len(fit(text, width)) == width
+    assert cell_len(truncate(text, width)) <= width
+    assert "\n" not in one_line(text)
+    assert "\x1b" not in one_line(text)
+
+
+def test_labels_are_found_by_a_few_letters_best_first() -> None:
+    labels = ["hedgehog", "dog", "dog_bark", "Straßenlärm", "Möwe", "good dog", "d-o-g"]
+    assert search("dog", labels) == ["dog", "dog_bark", "good dog", "hedgehog", "d-o-g"]
+    assert search("mowe", labels) == ["Möwe"]
+    assert search("STRASSE", labels) == ["Straßenlärm"]
+    assert search("hdg", labels) == ["hedgehog"]
+    assert search("  ", labels) == labels
+    assert search("xyz", labels) == []
+
+
+def test_labels_that_the_model_does_not_suggest_follow_most_used_first() -> None:
+    suggestion = Suggestion(1, 1, {"b": 0.7, "a": 0.3})
+    counts = {"a": 9, "b": 0, "c": 1, "d": 5}
+    assert [(choice.label, choice.probability) for choice in top_choices(suggestion.probabilities, counts)] == [
+        ("b", 0.7),
+        ("a", 0.3),
+        ("d", None),
+        ("c", None),
+    ]
+    assert [choice.label for choice in top_choices({}, counts)] == ["a", "d", "c", "b"]
+    assert len(top_choices({}, {str(place): 0 for place in range(30)})) == 9
+
+
+# -- spectrograms and waveforms
+
+
+def test_a_tone_is_loudest_in_the_band_of_its_frequency_at_any_rate() -> None:
+    for rate in (8_000, 16_000, 44_100, 96_000):
+        time_s = np.arange(rate) / rate
+        mel_db, band_hz = mel_spectrogram(np.sin(2 * np.pi * 1000 * time_s).astype(np.float32), rate)
+        loudest = band_hz[mel_db.mean(axis=1).argmax()]
+        assert abs(loudest - 1000) < 60
+        assert abs(float(mel_db.max())) < 3.0  # full scale is 0 dB
+
+
+def test_the_shortest_clips_have_a_spectrogram() -> None:
+    for samples in (1, 2, 100):
+        mel_db, _ = mel_spectrogram(np.ones(samples, np.float32), 16_000)
+        assert np.isfinite(mel_db).all()
+        assert resize(mel_db, 40, 80).shape == (40, 80)
+
+
+def test_a_click_stays_visible_when_a_spectrogram_is_resized() -> None:
+    mel_db = np.full((96, 1200), -80.0, np.float32)
+    mel_db[:, 777] = 0.0
+    columns = resize(mel_db, 40, 80).max(axis=0)
+    assert (columns == 0).sum() == 1
+    assert columns.argmax() == 777 * 80 // 1200
+
+
+def test_a_long_clip_is_cut_and_counts_the_seconds_cut(
+    app_project: Project, reading: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labeltool.tui.media.clip_picture.MAX_CLIP_S", 0.2)
+    clip = load_clip(clips.all_clips(reading)[0])
+    assert clip.duration_s == pytest.approx(0.2)
+    assert clip.cut_s == pytest.approx(0.3)
+
+
+def test_the_time_axis_names_moments_under_their_columns() -> None:
+    axis = time_axis(5.0, 100)
+    assert len(axis) == 100
+    assert axis.startswith("╵0 s")
+    assert [axis.index(f"╵{second}") for second in (1, 2, 3, 4)] == [20, 40, 60, 80]
+    assert time_axis(0.0, 10) == " " * 10
+    assert len(time_axis(7200.0, 30)) == 30
+
+
+def test_the_waveform_fills_from_the_lowest_to_the_highest_sample() -> None:
+    loud_then_silent = np.array([[-1.0] * 4 + [0.0] * 4, [1.0] * 4 + [0.0] * 4], np.float32)
+    rows = braille(loud_then_silent, columns=4, rows=2)
+    assert [row[:2] for row in rows] == ["⣿⣿", "⣿⣿"]
+    assert "".join(row[2:] for row in rows).count("⣿") == 0
+
+
+def test_times_carry_over_at_the_minute() -> None:
+    assert format_time(59.96) == "1:00.0"
+    assert format_time(3725.25) == "1:02:05.2"
+
+
+# -- playback
+
+
+def ramp(frames: int) -> np.ndarray[Any, np.dtype[np.int16]]:
+    return (np.arange(frames) * 30).astype(np.int16)
+
+
+def test_a_loop_has_no_gap() -> None:
+    player = Player()
+    player.loop = True
+    player.put(ramp(1000), play=True)
+    samples = np.concatenate([player.render(frames) for frames in (300, 900, 1000)])
+    expected = np.tile(ramp(1000), 3)[:2200] / 32768.0
+    faded = PLAYBACK_RATE_HZ * 3 // 1000  # only the start fades in
+    assert np.allclose(samples[faded:], expected[faded:], atol=1e-6)
+
+
+def test_after_the_end_there_is_silence_and_play_starts_again() -> None:
+    player = Player()
+    player.put(ramp(1000), play=True)
+    samples = player.render(1500)
+    assert not samples[1000:].any()
+    assert samples[999] == pytest.approx(999 * 30 / 32768)
+    assert not player.playing
+    assert player.position_s == pytest.approx(1000 / PLAYBACK_RATE_HZ)
+    player.toggle()
+    assert player.playing
+    assert player.position_s == 0.0
+
+
+def test_speed_gain_and_seek_change_the_samples() -> None:
+    player = Player()
+    player.put(ramp(1000), play=True)
+    player.seek(500 / PLAYBACK_RATE_HZ)
+    player.faster(9)
+    player.louder(-2)
+    samples = player.render(200)
+    assert player.speed == 2.0
+    quieter = 10 ** (-6 / 20)
+    assert samples[150] == pytest.approx((500 + 300) * 30 / 32768 * quieter, rel=1e-3)
+    player.seek(-5)
+    assert player.position_s == 0.0
+    player.faster(-99)
+    assert player.speed == 0.5
+    player.seek(100 / PLAYBACK_RATE_HZ)
+    player.louder(2)
+    assert player.render(200)[175] == pytest.approx((100 + 87.5) * 30 / 32768, rel=1e-3)
+
+
+def test_a_high_gain_clips_and_does_not_wrap_around() -> None:
+    player = Player()
+    player.put(np.full(500, 30_000, np.int16), play=True)
+    player.louder(10)
+    assert player.render(500).max() == 1.0
+
+
+def test_a_thumbnail_shows_when_it_is_loud_and_whether_high_or_low(tmp_path: Path) -> None:
+    rate = 16_000
+    time_s = np.arange(rate) / rate
+    loud = np.where(time_s < 0.5, np.sin(2 * np.pi * 100 * time_s), np.sin(2 * np.pi * 5000 * time_s))
+    soundfile.write(tmp_path / "a.wav", loud * (abs(time_s - 0.5) > 0.1), rate)
+    levels = thumbnail(StoredClip(1, 1, str(tmp_path / "a.wav"), "0" * 64, 0.0, 1.0, None, "g"))
+    upper, lower = levels
+    first, last = slice(2, COLUMNS // 3), slice(-(COLUMNS // 3), -2)
+    assert lower[first].mean() > upper[first].mean() and upper[last].mean() > lower[last].mean()
+    assert levels[:, COLUMNS // 2].max() == 0
+    for ink in (False, True):
+        for shown_levels in (levels, None):
+            parts = strip(shown_levels, dark=True, ink=ink)
+            assert sum(cell_len(text) for text, _ in parts) == COLUMNS
+    assert all("#" not in style for _, style in strip(levels, dark=True, ink=True))
