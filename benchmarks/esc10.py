@@ -1,17 +1,17 @@
-"""Leave-one-fold-out on ESC-10: train on the other folds, score the fold left out, float and int8.
+"""Leave-one-fold-out on ESC-10: train on the other folds, test on that fold, float and int8.
 
     python benchmarks/esc10.py DATA_DIR --folds 1 2 3 4 --seeds 0 --results RESULTS.jsonl [--set batch=32]
     python benchmarks/esc10.py --table RESULTS.jsonl > table.md
     python benchmarks/esc10.py --curves RESULTS.jsonl [SIMULATED.json ...] -o DIR
 
-DATA_DIR holds `audio/` and `meta/esc50.csv` as published. The folds that are there take part. One JSON line a run is
-appended to RESULTS; runs already in it (same settings, fold, seed) are not repeated, so that the same command goes on
+DATA_DIR holds `audio/` and `meta/esc50.csv` as published; folds without files have no part. One JSON line per run is
+appended to RESULTS; runs already in it (same settings, fold, seed) are not repeated, so that the same command continues
 after an interruption; several processes may share one RESULTS, each with folds or seeds of its own. `--set` names
-fields of `TrainingSettings`, `Augmentation` (`augmentation.mix_share=1`) and `Frontend` (`frontend.floor=1e-4`). With
-`--labels 32` only so many clips of the training folds, drawn by seed and as many of each label as can be, keep theirs;
-the others are the pool (`--no-pool` leaves them out). With `--questions default` the labels are of the clips that this
-strategy asks for, by what the teacher hears. `--teacher` and `--backbone` are those of `labeltool retrain`;
-`--ear` is the file of the ear by which `--arch embedding-mlp` hears.
+fields of `TrainingSettings`, `Augmentation` (`augmentation.mix_share=1`) and the frontend (`frontend.floor=1e-4`). With
+`--labels 32` that many clips of the training folds keep their labels, drawn by seed and evenly over the labels; the
+others are the pool, as in a project (`--no-pool` excludes them). With `--query-strategy default` that strategy chooses
+the labelled clips by the teacher model's embeddings. `--teacher` and `--backbone` are those of `labeltool retrain`;
+`--pretrained` is the file of the pretrained model whose embeddings `--arch embedding-mlp` takes.
 
 `--table` and `--curves` train nothing. They average over `--folds`: a configuration that lacks one has no mean.
 SIMULATED are outputs of `labeltool simulate --json`.
@@ -20,26 +20,22 @@ SIMULATED are outputs of `labeltool simulate --json`.
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-from labeltool.type_aliases import Float32, Int64
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from esc10_clips import draw_evenly, query_clips, read_clips
 from esc10_results import VERSION, Configuration, Run, append, markdown, read, rows
 
-from labeltool.active_learning import strategies
-from labeltool.audio import files
-from labeltool.audio.descriptors import hellinger
+from labeltool.audio.descriptors import hellinger_embeddings
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import Frontend
 from labeltool.errors import ExitCode, LabeltoolError
@@ -47,43 +43,54 @@ from labeltool.evaluation import metrics
 from labeltool.networks import build as networks
 from labeltool.networks import postprocessing, predict, pretrained_weights, quantization
 from labeltool.pretrained import clip_cache
-from labeltool.pretrained.embedding_frontend import EarFrames, frontend_by
-from labeltool.pretrained.model import Ear
-from labeltool.pretrained.probe import open_ear
+from labeltool.pretrained.embedding_frames import EmbeddingFrames, embedding_frontend
+from labeltool.pretrained.probe import open_model
 from labeltool.records import StoredClip
-from labeltool.training import distillation, fit, label_propagation, linear_probe
-from labeltool.training.semi_supervised import may_teach
-from labeltool.training.unlabelled_pool import Pool
+from labeltool.training import fit, label_propagation
+from labeltool.training.loop import TrainingProgress
+from labeltool.training.semi_supervised import Teacher, gather_unlabelled
+from labeltool.training.targets import TrainingSet
+from labeltool.training.training_data import TrainingData
+from labeltool.type_aliases import Float32, Int64
 
-Float32 = Float32
-Indices = Int64
-
-
-def clips_of(data: Path) -> tuple[list[StoredClip], list[str]]:
-    """Return the ESC-10 clips that are there and their labels."""
-    clips, labels = [], []
-    with (data / "meta" / "esc50.csv").open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            found = [
-                p
-                for s in (".wav", ".ogg", ".flac")
-                if (p := data / "audio" / Path(row["filename"]).with_suffix(s)).exists()
-            ]
-            if row["esc10"] != "True" or not found:
-                continue
-            sha256 = files.content_hash(found[0])
-            clips.append(StoredClip(0, 0, str(found[0]), sha256, 0.0, 5.0, int(row["fold"]), row["src_file"]))
-            labels.append(row["category"])
-    return clips, labels
+_RATE_HZ = 16_000
+"""Sample rate of pretrained models whose file does not give one."""
 
 
-def drawn(kinds: Indices, count: int, seed: int) -> Indices:
-    """Choose `count` of some clips by seed, as many of each kind as can be; indices, ascending."""
-    rng = np.random.default_rng([seed, 7])
-    members = [rng.permutation(np.flatnonzero(kinds == kind)) for kind in np.unique(kinds)]
-    each = count // len(members)
-    over = rng.permutation([one[each] for one in members if len(one) > each])[: count - each * len(members)]
-    return np.sort(np.concatenate([*(one[:each] for one in members), over]).astype(np.int64))
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What all runs of a call share.
+
+    Attributes
+    ----------
+    settings
+        Without the seed.
+    targets : (clips, labels) float32
+    frames : (frames, columns) float32, one array a clip
+    cache
+        Where the frames are kept.
+    teacher
+        None without one.
+    """
+
+    configuration: Configuration
+    settings: fit.TrainingSettings
+    clips: list[StoredClip]
+    names: list[str]
+    targets: Float32
+    frames: list[Float32]
+    cache: FeatureCache
+    teacher: Teacher | None
+    backbone: pretrained_weights.Weights | None
+
+    @property
+    def frontend(self) -> Frontend:
+        """The network's frontend."""
+        return self.cache.frontend
+
+    def groups(self, which: Int64) -> list[str]:
+        """Return the groups of some clips."""
+        return [self.clips[i].group for i in which]
 
 
 def configured(settings: Any, pairs: list[str], prefix: str) -> Any:
@@ -96,253 +103,204 @@ def configured(settings: Any, pairs: list[str], prefix: str) -> Any:
     return settings
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What all runs of a call share.
-
-    Attributes
-    ----------
-    settings
-        But for the seed.
-    targets : (clips, labels) float32
-    log_mels : (frames, mels) float32, dB, one a clip
-    teacher
-        None without one.
-    heard_in
-        Folder of what it hears.
-    """
-
-    configuration: Configuration
-    frontend: Frontend
-    settings: fit.TrainingSettings
-    clips: list[StoredClip]
-    names: list[str]
-    targets: Float32
-    log_mels: list[Float32]
-    teacher: Ear | None
-    heard_in: Path
-    backbone: pretrained_weights.Weights | None
+def configuration_of(options: argparse.Namespace) -> Configuration:
+    """Return the configuration that the command line describes."""
+    return Configuration(
+        options.arch,
+        options.labels,
+        options.query_strategy,
+        not options.no_pool,
+        options.teacher and options.teacher.name,
+        options.backbone and options.backbone.name,
+        tuple(sorted(options.pairs)),
+        options.pretrained and options.pretrained.name,
+    )
 
 
-def gathered(options: argparse.Namespace) -> Material:
-    """Read the clips and what goes with them."""
-    ear = open_ear(options.ear, rate_hz=16_000, embedding=True) if options.ear else None
-    frontend = frontend_by(options.arch, None, options.ear, ear.card) if ear else networks.frontend_of(options.arch)
+def cache_of(options: argparse.Namespace) -> FeatureCache:
+    """Return the feature cache of the network's frontend."""
+    if options.pretrained is None:
+        return FeatureCache(options.cache, configured(networks.frontend_of(options.arch), options.pairs, "frontend"))
+    card = open_model(options.pretrained, rate_hz=_RATE_HZ, embedding=True).card
+    frontend = embedding_frontend(options.arch, None, options.pretrained, card)
     frontend = configured(frontend, options.pairs, "frontend")
+    return FeatureCache(options.cache, frontend, EmbeddingFrames(options.pretrained, card, frontend))
+
+
+def read_material(options: argparse.Namespace) -> Material:
+    """Read the clips and everything that the runs need."""
     settings = configured(fit.settings_for(options.arch), options.pairs, "")
     settings = replace(settings, augmentation=configured(settings.augmentation, options.pairs, "augmentation"))
-    clips, labels = clips_of(options.data)
+    clips, labels = read_clips(options.data)
     names = sorted(set(labels))
-    cache = FeatureCache(options.cache, frontend, EarFrames(options.ear, ear.card, frontend) if ear else None)
+    cache = cache_of(options)
     cache.compute(clips)
+    teacher = None
+    if options.teacher:
+        model = open_model(options.teacher, rate_hz=_RATE_HZ, embedding=True)
+        teacher = Teacher(model, options.cache / "teacher")
     return Material(
-        Configuration(
-            options.arch,
-            options.labels,
-            options.questions,
-            not options.no_pool,
-            options.teacher and options.teacher.name,
-            options.backbone and options.backbone.name,
-            tuple(sorted(options.pairs)),
-            options.ear and options.ear.name,
-        ),
-        frontend,
+        configuration_of(options),
         settings,
         clips,
         names,
         np.eye(len(names), dtype=np.float32)[[names.index(label) for label in labels]],
         [cache.log_mel(clip) for clip in clips],
-        open_ear(options.teacher, rate_hz=16_000, embedding=True) if options.teacher else None,
-        options.cache / "teacher",
+        cache,
+        teacher,
         pretrained_weights.read_weights(options.backbone) if options.backbone else None,
     )
 
 
-def heard(material: Material, ear: Ear, which: Sequence[int]) -> Float32:
-    """Return a teacher's embeddings of some clips, (clips, width)."""
-    clips = [material.clips[i] for i in which]
-    embeddings, failed = clip_cache.embed_clips(ear, material.heard_in, clips, report=lambda *_: None)
+def chosen_by_strategy(material: Material, train: Int64, seed: int) -> Int64:
+    """Return the clips of the training folds that the query strategy chooses, ascending."""
+    configuration, teacher = material.configuration, material.teacher
+    if teacher is None:
+        raise LabeltoolError("--query-strategy compares clips by a teacher's embeddings", remedy="give --teacher")
+    assert configuration.labels is not None and configuration.query_strategy is not None
+    clips = [material.clips[i] for i in train]
+    by_key, failed = clip_cache.embed_clips(teacher.model, teacher.directory, clips, report=lambda *_: None)
     for error in failed.values():
         raise error
-    return np.stack([embeddings[clip.key] for clip in clips])
+    embeddings = np.stack([by_key[clip.key] for clip in clips])
+    order = query_clips(
+        configuration.query_strategy,
+        hellinger_embeddings(embeddings).astype(np.float32),
+        embeddings,
+        material.targets[train],
+        [clip.group for clip in clips],
+        configuration.labels,
+        seed,
+    )
+    return np.sort(train[order])
 
 
-def asked_for(material: Material, ear: Ear, learn: Indices, seed: int) -> Indices:
-    """Choose clips to label by the questions a strategy asks, answered as the data set has it; indices, ascending.
-
-    Ten at first, then eight by what the teacher's classifier makes of the rest: no network is trained for it.
-    """
-    asked = material.configuration
-    assert asked.labels is not None and asked.questions is not None
-    embeddings, targets = heard(material, ear, learn), material.targets[learn]
-    rows = hellinger(embeddings).astype(np.float32)
-    chosen = np.array([], np.int64)
-    while len(chosen) < asked.labels:
-        rest = np.setdiff1d(np.arange(len(learn)), chosen)
-        met = len(np.unique(targets[chosen].argmax(axis=1))) if len(chosen) else 0
-        said = None
-        if met > 1:
-            present = targets[chosen]
-            tell = linear_probe.taught("softmax", embeddings[chosen], present, np.zeros_like(present), embeddings[rest])
-            said = tell(embeddings[rest])
-        pool = strategies.Pool(rows[rest], [material.clips[learn[i]].group for i in rest], rows[chosen], said)
-        count = min(8 if len(chosen) else 10, asked.labels - len(chosen))
-        chosen = np.concatenate([chosen, rest[strategies.rank(asked.questions, pool, seed=seed, count=count)[:count]]])
-    return np.sort(learn[chosen])
-
-
-def told_by_teacher(
-    material: Material, learn: Indices, rest: Indices, known: Indices
-) -> tuple[Float32 | None, list[Float32] | None]:
-    """Return what the teacher says of the pool, and its hints for the labelled clips and the pool's.
-
-    What checks the network (what of `learn` is not in `known`) teaches the teacher nothing.
-    """
-    ear = material.teacher
-    if ear is None:
-        return None, None
-    groups = [material.clips[i].group for i in known]
-    said = label_propagation.told_by_ear(heard(material, ear, [*known, *rest]), material.targets[known], groups)
-    if material.frontend.kind == "embedding":
-        return said, None  # as in a project: what it hears already is no hint
-    clips = [material.clips[i] for i in (*known, *rest)]
-    hints, failed = distillation.hints_for(ear, material.heard_in, clips, material.frontend, report=lambda *_: None)
-    for error in failed.values():
-        raise error
-    nothing = np.empty((0, 0), np.float32)
-    return said, [hints.get(material.clips[i].key, nothing) for i in (*learn, *rest)]
-
-
-def parted(material: Material, fold: int, seed: int) -> tuple[Indices, Indices, Indices]:
-    """Part the clips of a run: to learn from, without a label, to be tested on."""
+def split_clips(material: Material, fold: int, seed: int) -> tuple[Int64, Int64, Int64]:
+    """Return the clips of a run by their part: labelled, unlabelled, test."""
     folds = np.array([clip.fold for clip in material.clips])
-    learn, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-    asked = material.configuration
-    if not asked.labels:
-        return learn, learn[:0], test
-    if asked.questions:
-        if material.teacher is None:
-            raise LabeltoolError("--questions are asked by what a teacher hears", remedy="give --teacher")
-        chosen = asked_for(material, material.teacher, learn, seed)
+    train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+    configuration = material.configuration
+    if not configuration.labels:
+        return train, train[:0], test
+    if configuration.query_strategy:
+        labelled = chosen_by_strategy(material, train, seed)
     else:
-        chosen = learn[drawn(material.targets[learn].argmax(axis=1), asked.labels, seed)]
-    return chosen, np.setdiff1d(learn, chosen) if asked.pool else learn[:0], test
+        labelled = train[draw_evenly(material.targets[train].argmax(axis=1), configuration.labels, seed)]
+    return labelled, np.setdiff1d(train, labelled) if configuration.pool else train[:0], test
 
 
-def progress(told: Mapping[str, Any]) -> None:
-    """Print how far a training is."""
-    print(json.dumps(told), file=sys.stderr, flush=True)
+def print_progress(progress: TrainingProgress) -> None:
+    """Print how far a training is, on stderr."""
+    print(json.dumps(asdict(progress)), file=sys.stderr, flush=True)
 
 
-def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, fit.Fitted, bytes]:
-    """Train with a fold left out and score it: the line of results, what was trained, and it as int8."""
-    learn, rest, test = parted(material, fold, seed)
-    targets, log_mels, clips = material.targets, material.log_mels, material.clips
+def run_fold(material: Material, fold: int, seed: int) -> tuple[Run, fit.FitResult, bytes]:
+    """Train without a fold and test on it; return the line of results, the trained network, and it as int8."""
+    labelled, unlabelled, test = split_clips(material, fold, seed)
     settings = replace(material.settings, seed=seed)
-    held = fit.split_validation(targets[learn], [clips[i].group for i in learn], settings)
-    # As in a project: no clip of a group that checks, and a share of the groups never goes into the pool.
-    checked = {clips[learn[place]].group for place in held}
-    may = may_teach([clips[i] for i in rest], checked, settings.validation_share)
-    rest = np.array([i for i in rest if clips[i] in may], np.int64)
-    known = np.delete(learn, held)
-    said, hints = told_by_teacher(material, learn, rest, known)
-    pool = Pool(
-        [log_mels[i] for i in rest],
-        [clips[i].group for i in rest],
-        said,
-        hints=None if hints is None else hints[len(learn) :],
+    present = material.targets[labelled]
+    held_out = fit.split_validation(present, material.groups(labelled), settings)
+    training_set = TrainingSet(
+        clips=tuple(material.clips[i] for i in labelled),
+        labels=tuple(material.names),
+        head="softmax",
+        background=None,
+        present=present,
+        absent=np.zeros_like(present),
+        multi_label_clips=0,
+        assumed_absent=(),
     )
-    if len(pool) and said is None:
-        pool = label_propagation.told_by_kin(
-            material.configuration.arch,
-            material.frontend,
-            [log_mels[i] for i in known],
-            targets[known],
-            [clips[i].group for i in known],
-            pool,
-            settings=settings,
-            backbone=material.backbone,
-            on_progress=progress,
-        )
-    fitted = fit.fit(
-        material.configuration.arch,
+    beside = gather_unlabelled(
+        material.cache,
+        training_set,
+        held_out,
+        [material.clips[i] for i in unlabelled],
+        settings,
+        teacher=material.teacher,
+        report=lambda *_: None,
+    )
+    data = TrainingData(
         material.frontend,
-        [log_mels[i] for i in learn],
-        targets[learn],
-        [clips[i].group for i in learn],
-        label_names=material.names,
-        settings=settings,
-        backbone=material.backbone,
-        hints=None if hints is None else hints[: len(learn)],
-        pool=pool,
-        validation=held,
-        on_progress=progress,
+        [material.frames[i] for i in labelled],
+        training_set.present,
+        training_set.absent,
+        training_set.groups,
+        training_set.labels,
+        distillation_targets=beside.distillation_targets,
     )
-    representative = np.concatenate([material.frontend.patches(log_mels[i]) for i in (*known, *rest)])
-    tflite = quantization.to_int8(fitted.model, representative)
+    train_data = data.only(np.setdiff1d(np.arange(len(data)), held_out))
+    start, pool = fit.InitialNetwork(material.configuration.arch, backbone=material.backbone), beside.pool
+    if len(pool) and material.teacher is None:
+        pool = label_propagation.propagate_labels(start, train_data, pool, settings, on_progress=print_progress)
+    result = fit.fit(start, data, settings, pool=pool, validation=held_out, on_progress=print_progress)
+    patches = np.concatenate([material.frontend.patches(one) for one in (*train_data.frames, *pool.frames)])
+    int8 = quantization.to_int8(result.model, patches)
     run: Run = {"run": material.configuration.run(fold, seed), "version": VERSION, "fold": fold, "seed": seed}
-    run["seconds"] = round(fitted.seconds)
+    run["seconds"] = round(result.seconds)
     if pool.targets is not None and len(pool):
-        run["pool"] = float((pool.targets.argmax(axis=1) == targets[rest].argmax(axis=1)).mean())
+        true = material.targets[[clip.id for clip in beside.features.clips]]
+        run["pool"] = float((pool.targets.argmax(axis=1) == true.argmax(axis=1)).mean())
     run |= {
-        "patches": fitted.patches,
-        "validation": fitted.validation_accuracy,
-        "temperature": fitted.rule.temperature,
+        "patches": result.patches,
+        "validation": result.validation_accuracy,
+        "temperature": result.rule.temperature,
     }
-    run |= scored("float", lambda patches: predict.predict(fitted.model, patches), material, test, fitted.rule)
-    run |= scored("int8", quantization.Int8Model(tflite).predict, material, test, fitted.rule)
-    return run, fitted, tflite
+    run |= scored("float", lambda patches: predict.predict(result.model, patches), material, test, result.rule)
+    run |= scored("int8", quantization.Int8Model(int8).predict, material, test, result.rule)
+    return run, result, int8
 
 
 def scored(
-    kind: str, score: Callable[[Float32], Float32], material: Material, test: Indices, rule: postprocessing.ClipRule
+    kind: str, score: Callable[[Float32], Float32], material: Material, test: Int64, rule: postprocessing.ClipRule
 ) -> Run:
     """Return the figures of one kind of the network on the clips of a fold, keys as in a line of results.
 
-    `<kind>_answers` is how sure each clip's first label is, and whether it is right: what calibration is drawn from.
+    `<kind>_predictions` has the probability of each clip's most probable label and whether that is correct; calibration
+    is computed from them.
     """
-    truth, tested = material.targets[test].argmax(axis=1), [material.log_mels[i] for i in test]
+    truth, tested = material.targets[test].argmax(axis=1), [material.frames[i] for i in test]
     scores, by_clip = predict.clip_probabilities(score, material.frontend, tested, rule)
-    right = scores.argmax(axis=1) == truth
-    patch_right = [(one.argmax(axis=1) == label).mean() for one, label in zip(by_clip, truth, strict=True)]
+    predicted, confidence = scores.argmax(axis=1), scores.max(axis=1)
+    correct = predicted == truth
+    patch_correct = [(one.argmax(axis=1) == label).mean() for one, label in zip(by_clip, truth, strict=True)]
     run: Run = {
-        kind: float(right.mean()),
-        f"{kind}_ece": round(metrics.expected_calibration_error(scores.max(axis=1), right), 4),
-        f"{kind}_patch": round(float(np.mean(patch_right)), 4),
-        f"{kind}_answers": [[round(float(sure), 5), int(one)] for sure, one in zip(scores.max(1), right, strict=True)],
+        kind: float(correct.mean()),
+        f"{kind}_ece": round(metrics.expected_calibration_error(confidence, correct), 4),
+        f"{kind}_patch": round(float(np.mean(patch_correct)), 4),
+        f"{kind}_predictions": [
+            [round(float(one), 5), int(is_correct)] for one, is_correct in zip(confidence, correct, strict=True)
+        ],
     }
     if kind == "float":
-        names = material.names
-        run["wrong"] = [
-            f"{names[label]}>{names[said.argmax()]}" for label, said in zip(truth[~right], scores[~right], strict=True)
-        ]
+        wrong = np.flatnonzero(~correct)
+        run["wrong"] = [f"{material.names[truth[i]]}>{material.names[predicted[i]]}" for i in wrong]
     return run
 
 
-def keep(folder: Path, fitted: fit.Fitted, tflite: bytes, name: str) -> None:
-    """Keep a trained network, as Keras has it and as int8."""
+def keep(folder: Path, result: fit.FitResult, int8: bytes, name: str) -> None:
+    """Write a trained network, as a Keras model and as int8."""
     folder.mkdir(parents=True, exist_ok=True)
-    fitted.model.save(folder / f"{name}.keras")
-    (folder / f"{name}.tflite").write_bytes(tflite)
+    result.model.save(folder / f"{name}.keras")
+    (folder / f"{name}.tflite").write_bytes(int8)
 
 
-def train(options: argparse.Namespace) -> None:
-    """Run what is asked and not yet in the results."""
-    material = gathered(options)
+def train_runs(options: argparse.Namespace) -> None:
+    """Do the runs that are not in the results yet."""
+    material = read_material(options)
     for seed in options.seeds:
         for fold in options.folds:
-            # Read anew each time: another process may have done it.
+            # Read again each time: another process may have done it.
             done = {run["run"] for run in read(options.results)} if options.results.exists() else set()
             if material.configuration.run(fold, seed) in done:
                 continue
-            run, fitted, tflite = run_fold(material, fold, seed)
+            run, result, int8 = run_fold(material, fold, seed)
             if options.keep:
-                keep(options.keep, fitted, tflite, f"fold{fold}-seed{seed}")
+                keep(options.keep, result, int8, f"fold{fold}-seed{seed}")
             append(options.results, run)
             print(json.dumps(run), flush=True)
 
 
-def asked() -> argparse.Namespace:
+def parse_options() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", type=Path, nargs="*", metavar="DATA_DIR or SIMULATED.json")
@@ -354,20 +312,20 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3, 4])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--arch", default=networks.DEFAULT_ARCHITECTURE)
-    parser.add_argument("--labels", type=int, help="so many labelled clips; the rest of the training folds is the pool")
-    parser.add_argument("--questions", metavar="STRATEGY", help="these labels are asked for, not drawn: default, ...")
+    parser.add_argument("--labels", type=int, help="labelled clips; the rest of the training folds is the pool")
+    parser.add_argument("--query-strategy", metavar="NAME", help="chooses the labelled clips, else drawn at random")
     parser.add_argument("--no-pool", action="store_true")
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--backbone", type=Path)
-    parser.add_argument("--ear", type=Path)
+    parser.add_argument("--pretrained", type=Path)
     parser.add_argument("--set", dest="pairs", nargs="*", default=[])
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "labeltool-esc10-cache")
     parser.add_argument("--keep", type=Path, help="folder for the trained networks (.keras, .tflite)")
     options = parser.parse_args()
     if options.results and len(options.paths) != 1:
         parser.error("--results takes one DATA_DIR")
-    if options.results and bool(options.ear) != options.arch.startswith("embedding"):
-        parser.error("--ear goes with an architecture over embeddings, and none of them without it")
+    if options.results and bool(options.pretrained) != options.arch.startswith("embedding"):
+        parser.error("--pretrained goes with an architecture over embeddings, and none of them without it")
     if options.table and options.paths:
         parser.error("--table takes no further file")
     if bool(options.curves) != bool(options.output):
@@ -377,23 +335,23 @@ def asked() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Train, or tell what was trained."""
-    options = asked()
+    """Train, or print or draw the results."""
+    options = parse_options()
     try:
         if options.results:
-            train(options)
+            train_runs(options)
         elif options.table:
             print(markdown(rows(read(options.table), options.folds), options.folds), end="")
         else:
             import esc10_curves
 
-            found = rows(read(options.curves), options.folds)
-            for path in esc10_curves.draw(found, options.paths, options.output):
+            results = rows(read(options.curves), options.folds)
+            for path in esc10_curves.draw(results, options.paths, options.output):
                 print(path)
     except LabeltoolError as error:
         sys.exit(f"esc10: {error}")
     except KeyboardInterrupt:
-        print("esc10: interrupted; every finished run is written, the same command goes on", file=sys.stderr)
+        print("esc10: interrupted; every finished run is written, the same command continues", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of what was measured on ESC-10, as PNG: right by number of labels, calibration, what questions save."""
+"""Plots of the results on ESC-10, as PNG: accuracy by number of labels, calibration, query strategies."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ import numpy as np
 from esc10_results import KINDS, Configuration, Row, folds_in_words
 
 from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.evaluation import figure as evaluation_figure
 from labeltool.evaluation import metrics, plots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which the colour-blind tell apart, but for those too light to write in.
+# Okabe and Ito's colours, safe for colour-blind readers, without those too light for text.
 _COLOURS = ("#0072B2", "#D55E00", "#007A5A", "#8A4B78", "#000000")
 _STYLES = ("-", "--", ":")
 _GREY = "#666666"
@@ -36,7 +37,7 @@ _LABEL_HEIGHT = 0.105
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A mean of shares, and how far they scatter; None where one alone cannot tell."""
+    """A mean of shares and their standard deviation; None where there is one share only."""
 
     labels: int
     mean: float
@@ -45,7 +46,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A curve, its points by ascending labels, and what the spread is over."""
+    """A curve, its points by ascending labels, and what its spread is over."""
 
     name: str
     points: tuple[Point, ...]
@@ -53,25 +54,25 @@ class Line:
 
 
 def draw(rows: Sequence[Row], simulated: Iterable[Path], folder: Path) -> list[Path]:
-    """Draw what the results and the simulations have.
+    """Draw the results and the simulations.
 
     Returns
     -------
     list of Path
-        What was written: `labels-<network>.png`, `reliability-<configuration>.png`, `questions.png`.
+        The files: `labels-<network>.png`, `reliability-<configuration>.png`, `query-strategies.png`.
 
     Raises
     ------
     LabeltoolError
         Without matplotlib, and where a simulation cannot be read.
     """
-    if not plots.available():
+    if not evaluation_figure.available():
         raise LabeltoolError("matplotlib is not installed", remedy='pip install "labeltool[plots]"')
-    asked = questions(simulated)
+    simulations = query_strategies(simulated)
     whole = [row for row in rows if not row.missing]
     for row in rows:
         if row.missing:
-            print(f"left out: {_described(row.configuration)}, lacks {folds_in_words(row.missing)}", file=sys.stderr)
+            print(f"skipped: {_described(row.configuration)}, lacks {folds_in_words(row.missing)}", file=sys.stderr)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for arch in dict.fromkeys(row.configuration.arch for row in whole):
@@ -82,67 +83,66 @@ def draw(rows: Sequence[Row], simulated: Iterable[Path], folder: Path) -> list[P
             _draw_by_labels(path, arch, of_arch[0].folds, lines, ceilings)
             written.append(path)
     for row in whole:
-        # Lines of older runs hold no answers.
-        if all(f"{kind}_answers" in run for run in row.runs for kind in KINDS):
+        if all(f"{kind}_predictions" in run for run in row.runs for kind in KINDS):
             path = folder / f"reliability-{_file_name(_described(row.configuration))}.png"
             plots.reliability(path, {kind: _reliability(row, kind) for kind in KINDS})
             written.append(path)
-    if asked:
-        path = folder / "questions.png"
-        _draw_questions(path, asked)
+    if simulations:
+        path = folder / "query-strategies.png"
+        _draw_query_strategies(path, simulations)
         written.append(path)
     return written
 
 
 def by_labels(rows: Sequence[Row]) -> tuple[list[Line], list[Line]]:
-    """Return a network's curves of int8, a line for each way to be taught, and what the same reach with all labels."""
-    few: dict[Configuration, list[Row]] = {}
+    """Return a network's int8 curves, a line for each way to train it, and the accuracy of the same with all labels."""
+    by_way: dict[Configuration, list[Row]] = {}
     for row in rows:
         if row.configuration.labels is not None:
-            few.setdefault(replace(row.configuration, labels=None), []).append(row)
+            by_way.setdefault(replace(row.configuration, labels=None), []).append(row)
     lines = []
-    for of_way in few.values():
-        # One kind of spread a line: over seeds only where every point has several.
+    for of_way in by_way.values():
+        # One kind of spread per line: over seeds only where every point has several.
         spreads = [row.spread("int8") for row in of_way]
         over_folds = not all(spread and spread.over == "seeds" for spread in spreads)
         lines.append(_line(_way(of_way[0].configuration), of_way, over_folds))
-    # Among many trials with all labels, those to compare with: of the plain network, and of what the lines are of.
-    alike = {(way.backbone, way.ear, way.settings) for way in few} | {(None, None, ())}
+    # Of the runs with all labels: those of the plain network, and those with the settings of a line.
+    comparable = {(way.backbone, way.pretrained, way.settings) for way in by_way} | {(None, None, ())}
     ceilings = [
         _line(_way(row.configuration), [row], False)
         for row in rows
-        if (way := row.configuration).labels is None and (way.backbone, way.ear, way.settings) in alike
+        if (way := row.configuration).labels is None and (way.backbone, way.pretrained, way.settings) in comparable
     ]
     return lines, ceilings
 
 
 def _line(name: str, rows: Sequence[Row], over_folds: bool) -> Line:
-    points, told = [], ""
+    points, over = [], ""
     for row in sorted(rows, key=lambda row: row.configuration.labels or 0):
         mean, spread = row.mean("int8"), row.spread("int8", over_folds=over_folds)
-        assert mean is not None, "rows that lack a fold are left out"
-        points.append(Point(row.configuration.labels or 0, mean, spread and spread.value))
-        told = str(spread) if spread else ""
-    return Line(name, tuple(points), told)
+        assert mean is not None, "rows without a fold are skipped"
+        points.append(Point(row.configuration.labels or 0, mean, spread.value if spread else None))
+        over = str(spread) if spread else ""
+    return Line(name, tuple(points), over)
 
 
-def questions(simulated: Iterable[Path]) -> list[Line]:
-    """Read what `labeltool simulate --json` printed: a line for each strategy, of the labels that all replays have.
+def query_strategies(simulated: Iterable[Path]) -> list[Line]:
+    """Read outputs of `labeltool simulate --json`: a line for each strategy, of the labels that all replays have.
 
     Raises
     ------
     LabeltoolError
-        Where a file is none of that, or tells of several seeds their mean only.
+        Where a file is no such output, or has only the mean of several seeds.
     """
     replays: dict[str, list[dict[int, float]]] = {}
     for path in simulated:
         try:
             strategies = json.loads(path.read_text(encoding="utf-8"))["strategies"]
-            for told in strategies:
-                for place in range(len(told["seeds"])):
-                    shares = {one["labels"]: _of_seed(one, place, len(told["seeds"])) for one in told["models"]}
-                    known = {labels: share for labels, share in shares.items() if share is not None}
-                    replays.setdefault(str(told["strategy"]), []).append(known)
+            for result in strategies:
+                for place in range(len(result["seeds"])):
+                    shares = {one["labels"]: _of_seed(one, place, len(result["seeds"])) for one in result["models"]}
+                    measured = {labels: share for labels, share in shares.items() if share is not None}
+                    replays.setdefault(str(result["strategy"]), []).append(measured)
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise LabeltoolError(
                 f"cannot be read: {error!r}",
@@ -154,8 +154,8 @@ def questions(simulated: Iterable[Path]) -> list[Line]:
         shared = sorted(set.intersection(*(set(run) for run in runs)))
         points = []
         for labels in shared:
-            shares = [run[labels] for run in runs]
-            points.append(Point(labels, fmean(shares), stdev(shares) if len(shares) > 1 else None))
+            at_count = [run[labels] for run in runs]
+            points.append(Point(labels, fmean(at_count), stdev(at_count) if len(at_count) > 1 else None))
         if points:
             lines.append(Line(strategy, tuple(points), f"over {len(runs)} replays" if len(runs) > 1 else ""))
     return lines
@@ -169,11 +169,11 @@ def _of_seed(model: dict[str, Any], place: int, seeds: int) -> float | None:
 
 
 def _reliability(row: Row, kind: str) -> tuple[list[tuple[float, float, int]], float]:
-    """Return bins and ECE as `plots.reliability` takes them, of the answers of all folds and seeds together."""
-    answers = np.array([answer for run in row.runs for answer in run[f"{kind}_answers"]], np.float32)
-    sure, right = answers[:, 0], answers[:, 1] > 0
-    bins = [(float(s), float(r), int(n)) for s, r, n in zip(*metrics.reliability(sure, right), strict=True)]
-    return bins, metrics.expected_calibration_error(sure, right)
+    """Return bins and ECE as `plots.reliability` takes them, of the predictions of all folds and seeds together."""
+    predictions = np.array([one for run in row.runs for one in run[f"{kind}_predictions"]], np.float32)
+    confidence, correct = predictions[:, 0], predictions[:, 1] > 0
+    bins = [(float(s), float(r), int(n)) for s, r, n in zip(*metrics.reliability(confidence, correct), strict=True)]
+    return bins, metrics.expected_calibration_error(confidence, correct)
 
 
 def _draw_by_labels(
@@ -188,9 +188,11 @@ def _draw_by_labels(
     _limit(axis, [*lines, *ceilings])
     axis.set_xlabel(f"labels, drawn at random ({_BAND})")
     axis.set_title(
-        f"{arch}, int8: clips right, mean of {folds_in_words(folds)}, left out in turn", loc="left", fontsize=10
+        f"{arch}, int8: clip accuracy, mean of {folds_in_words(folds)}, each the test fold in turn",
+        loc="left",
+        fontsize=10,
     )
-    labels = []
+    labels: list[tuple[Line, float, str]] = []
     for line in ceilings:
         (point,) = line.points
         axis.axhline(point.mean, color=_GREY, linewidth=1.2, linestyle=_STYLES[len(labels) % len(_STYLES)])
@@ -198,14 +200,14 @@ def _draw_by_labels(
             axis.axhspan(point.mean - point.spread, point.mean + point.spread, color=_GREY, alpha=0.1, linewidth=0)
         labels.append((line, axis.get_xlim()[1], _GREY))
     for place, line in enumerate(lines):
-        # Bars at the same number of labels stand side by side.
+        # Bars at the same number of labels are drawn side by side.
         shift = 2 ** (0.04 * (place - (len(lines) - 1) / 2)) if len(counts) == 1 else 1
         labels.append((line, axis.get_xlim()[1], _draw_line(axis, line, place, shift)))
     _label(axis, labels)
     _save(figure, path)
 
 
-def _draw_questions(path: Path, lines: Sequence[Line]) -> None:
+def _draw_query_strategies(path: Path, lines: Sequence[Line]) -> None:
     figure, axis = _figure()
     ends = [line.points[-1].labels for line in lines]
     axis.set_xlim(0, max(ends) * 1.03)
@@ -215,7 +217,7 @@ def _draw_questions(path: Path, lines: Sequence[Line]) -> None:
     _limit(axis, lines)
     axis.axhline(0.9, color=_GREY, linewidth=0.8, linestyle=":")
     axis.set_xlabel(f"labels ({_BAND})")
-    axis.set_title("Suggestions right, of the clips still waiting", loc="left", fontsize=10)
+    axis.set_title("Accuracy of the suggestions for unlabelled clips", loc="left", fontsize=10)
     labels = [
         (line, end, _draw_line(axis, line, place)) for place, (line, end) in enumerate(zip(lines, ends, strict=True))
     ]
@@ -238,7 +240,7 @@ def _draw_line(axis: Axes, line: Line, place: int, shift: float = 1.0) -> str:
 
 
 def _label(axis: Axes, labels: Sequence[tuple[Line, float, str]]) -> None:
-    """Write names and last figures at the ends of curves, moved apart where they would lie on each other."""
+    """Write names and last figures at the ends of curves, moved apart where they would overlap."""
     low, high = axis.get_ylim()
     gap = _LABEL_HEIGHT * (high - low)
     for end in dict.fromkeys(end for _, end, _ in labels):
@@ -266,7 +268,7 @@ def _label(axis: Axes, labels: Sequence[tuple[Line, float, str]]) -> None:
 
 
 def _apart(heights: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Move ascending heights as far apart as a gap asks for, each heap about its middle, and into the bounds."""
+    """Move ascending heights apart by a gap at least, each heap about its middle, and into the bounds."""
     heaps: list[list[float]] = []
     for height in heights:
         heaps.append([height])
@@ -301,12 +303,12 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def _way(configuration: Configuration) -> str:
-    """Say what taught a network, but for the number of labels."""
+    """Return in words how a network was trained, without the number of labels."""
     how = "all labels" if configuration.labels is None else "pool" if configuration.pool else "no pool"
     teacher = [f"teacher {configuration.teacher}"] if configuration.teacher else []
     backbone = [f"backbone {configuration.backbone}"] if configuration.backbone else []
-    ear = [f"heard by {configuration.ear}"] if configuration.ear else []
-    return ", ".join([how, *teacher, *backbone, *ear, *configuration.settings])
+    pretrained = [f"embeddings of {configuration.pretrained}"] if configuration.pretrained else []
+    return ", ".join([how, *teacher, *backbone, *pretrained, *configuration.settings])
 
 
 def _described(configuration: Configuration) -> str:

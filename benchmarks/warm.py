@@ -1,12 +1,12 @@
-"""Where the time of a warm retrain goes: 20 answers more, fresh suggestions for 400 clips.
+"""Time of a warm retraining by stage: 20 new labels, new suggestions for 400 clips.
 
-    python benchmarks/warm.py ESC_DIR [MORE ...] [--clips 400] [--labelled 240] [--answers 20] [--first 60]
+    python benchmarks/warm.py ESC_DIR [MORE ...] [--clips 400] [--labelled 240] [--new-labels 20] [--first-budget 60]
 
-ESC_DIR is ESC-50 as published, its part ESC-10 is taken; where that has fewer clips than wanted, others of five
-seconds are cut from the sound files MORE. `--labelled` of them, drawn by seed, keep their label, the others wait. A
-first model is trained from scratch within `--first` seconds; then the clips asked about first get their true label by
-`labeltool mark`, and `labeltool retrain` is timed from the command line, as a person waits for it. It prints one JSON
-object: seconds in all, what each stage took, processor time of all processes, and the accuracies.
+ESC_DIR is ESC-50 as published, of which ESC-10 is imported; where it has fewer than `--clips` clips, others of five
+seconds are cut from the sound files MORE. `--labelled` of them, drawn by seed, keep their labels, the others are
+unlabelled. A first model is trained from scratch within `--first-budget` seconds; then the first clips of the queue get
+their true label by `labeltool mark`, and `labeltool retrain` is timed from the command line, as a person waits for it.
+It prints one JSON object: seconds in all and by stage, processor time of all processes, and the accuracies.
 """
 
 from __future__ import annotations
@@ -29,87 +29,94 @@ from labeltool.annotation.next_clips import next_clips
 from labeltool.importers import audio_files, esc50
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Verdict
-from labeltool.store.importing import take_in
+from labeltool.store.importing import import_records
 
 CLIP_S, HOP_S = 5.0, 0.4
 ANNOTATOR = "benchmark"
 
+TrueLabels = dict[tuple[str, float], str]
+"""The label of a clip by its recording's SHA-256 and its start in seconds."""
+
 
 def make_project(
     folder: Path, data: Path, more: Sequence[Path], clips: int, labelled: int
-) -> tuple[Project, dict[tuple[str, float], str]]:
-    """Make a project of so many clips; return it and the labels of those that wait and have one."""
+) -> tuple[Project, TrueLabels]:
+    """Make a project of a number of clips; return it and the true labels of its unlabelled clips, where known."""
     records = list(esc50.read(data, "esc10"))
-    said = [record for record in records if isinstance(record, Verdict)]
-    kept = {said[place].clip for place in np.random.default_rng(0).permutation(len(said))[:labelled]}
+    verdicts = [record for record in records if isinstance(record, Verdict)]
+    kept = {verdicts[i].clip for i in np.random.default_rng(0).permutation(len(verdicts))[:labelled]}
     project = projects.create(folder)
     with project.open_store() as store:
-        held_back = [one for one in records if not isinstance(one, Verdict) or one.clip in kept]
-        take_in(store, iter(held_back), kind="esc50", source="benchmark")
+        imported = [one for one in records if not isinstance(one, Verdict) or one.clip in kept]
+        import_records(store, iter(imported), kind="esc50", source="benchmark")
         if more:
-            wanted = clips - sum(isinstance(record, Clip) for record in records)
-            take_in(store, first_clips(audio_files.read(more, CLIP_S, HOP_S), wanted), kind="audio", source="benchmark")
+            missing = clips - sum(isinstance(record, Clip) for record in records)
+            extra = first_clips(audio_files.read(more, CLIP_S, HOP_S), missing)
+            import_records(store, extra, kind="audio", source="benchmark")
     return project, {
-        (one.clip.recording_sha256, one.clip.start_s): one.label for one in said if one.clip not in kept and one.label
+        (one.clip.recording_sha256, one.clip.start_s): one.label
+        for one in verdicts
+        if one.clip not in kept and one.label
     }
 
 
-def first_clips(records: Iterator[Imported], wanted: int) -> Iterator[Imported]:
-    """Yield records until there were so many clips."""
+def first_clips(records: Iterator[Imported], max_clips: int) -> Iterator[Imported]:
+    """Yield records up to a number of clips."""
     for record in records:
         if isinstance(record, Clip):
-            if wanted <= 0:
+            if max_clips <= 0:
                 return
-            wanted -= 1
+            max_clips -= 1
         yield record
 
 
 def labeltool(project: Project, *arguments: object) -> str:
-    """Run a command as a person would and return what it printed."""
+    """Run a command as a person would and return its output."""
     command = [sys.executable, "-m", "labeltool", "--project", str(project.directory), *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def answer(project: Project, truth: dict[tuple[str, float], str], answers: int) -> None:
-    """Give the clips that are asked about first, and whose label is known, their label."""
+def label_clips(project: Project, true_labels: TrueLabels, count: int) -> None:
+    """Label the first clips of the queue whose true label is known."""
     with project.open_store() as store:
-        asked = next_clips(store, 10 * answers, annotator=ANNOTATOR)
-    known = [clip for clip in asked if (clip.sha256, clip.start_s) in truth][:answers]
-    for clip in known:
-        labeltool(project, "mark", clip.id, truth[clip.sha256, clip.start_s], "--annotator", ANNOTATOR)
+        queued = next_clips(store, 10 * count, annotator=ANNOTATOR)
+    for clip in [clip for clip in queued if (clip.sha256, clip.start_s) in true_labels][:count]:
+        labeltool(project, "mark", clip.id, true_labels[clip.sha256, clip.start_s], "--annotator", ANNOTATOR)
 
 
 def timed_retrain(project: Project) -> dict[str, Any]:
-    """Retrain as a process of its own; return seconds, processor seconds, stages and what was learnt."""
+    """Retrain as a process of its own; return seconds, processor seconds, stages and the accuracies."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    told = json.loads(labeltool(project, "retrain", "--json"))
+    result = json.loads(labeltool(project, "retrain", "--json"))
     seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    stages = dict(told["stages"])
-    # What no stage counts: two interpreters that start and end.
+    stages = dict(result["stages"])
+    # No stage includes the start and the end of two interpreters.
     stages["processes"] = round(seconds - sum(stages.values()), 2)
-    learnt = ("labels_seen", "pool_clips", "suggestions", "warm", "clip_accuracy", "int8_clip_accuracy")
+    names = ("labels_seen", "pool_clips", "suggestions", "warm", "clip_accuracy", "int8_clip_accuracy")
     return {
         "seconds": round(seconds, 1),
         "processor_seconds": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
         "stages": stages,
-        **{name: told[name] for name in learnt},
+        **{name: result[name] for name in names},
     }
 
 
 def main() -> None:
-    """Build the scenario, measure, print."""
-    asked = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    asked.add_argument("data", type=Path, metavar="ESC_DIR")
-    asked.add_argument("more", type=Path, metavar="MORE", nargs="*")
-    asked.add_argument("--clips", type=int, default=400)
-    asked.add_argument("--labelled", type=int, default=240)
-    asked.add_argument("--answers", type=int, default=20)
-    asked.add_argument("--first", type=float, default=60.0, help="seconds for the first training")
-    given = asked.parse_args()
+    """Make the project, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, metavar="ESC_DIR")
+    parser.add_argument("more", type=Path, metavar="MORE", nargs="*")
+    parser.add_argument("--clips", type=int, default=400)
+    parser.add_argument("--labelled", type=int, default=240)
+    parser.add_argument("--new-labels", type=int, default=20)
+    parser.add_argument("--first-budget", type=float, default=60.0, help="seconds for the first training")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        project, truth = make_project(Path(folder) / "project", given.data, given.more, given.clips, given.labelled)
-        labeltool(project, "retrain", "--budget", given.first)
-        answer(project, truth, given.answers)
+        project, true_labels = make_project(
+            Path(folder) / "project", options.data, options.more, options.clips, options.labelled
+        )
+        labeltool(project, "retrain", "--budget", options.first_budget)
+        label_clips(project, true_labels, options.new_labels)
         print(json.dumps(timed_retrain(project)), flush=True)
 
 
