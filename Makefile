@@ -1,4 +1,4 @@
-# Two commands: `make demo` and `make test`. Each makes its own virtual environment if there is none.
+# `make demo` and `make test`; each makes its own virtual environment if there is none.
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
@@ -14,7 +14,7 @@ test: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 install: $(STAMP)
 
