@@ -6,7 +6,6 @@ from functools import cached_property
 
 from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
-from labeltool.networks.model_card import card_from_json
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.project import Project
 from labeltool.records import LabelledClip
@@ -53,7 +52,7 @@ class Source:
     def test_fold(self) -> int | None:
         """The fold that the model was not trained on; None without a model or without a test fold."""
         row = models.latest(self.store) if self._requested_id is None else models.model(self.store, self._requested_id)
-        return None if row is None else card_from_json(row.card).test_fold
+        return None if row is None else row.test_fold
 
     def check_model(self, *, force: bool) -> None:
         """Refuse a model that is missing, incomplete, or loses more clip accuracy in int8 than the project allows.

@@ -126,11 +126,11 @@ def compare_with_network(project: Project, candidate: Candidate, network: models
         return not_comparable
     try:
         validation_groups = model_folder.read(project.models / str(network.id)).groups_validated_on()
+        card = card_from_json(network.card)
     except LabeltoolError:
         return not_comparable
     test = np.array([group in validation_groups for group in labelled.groups], bool)
     # The loss of a sigmoid is a sum over labels: it cannot be compared with a softmax's.
-    card = card_from_json(network.card)
     network_loss = card.log_loss if card.clip_rule.head == labelled.head else None
     if network_loss is None or test.sum() < MIN_CLIPS_TO_COMPARE:
         return not_comparable

@@ -16,6 +16,7 @@ from labeltool.project import Project
 from labeltool.store.models import ModelAccuracy
 
 REPORT = "report.json"
+_LEFT_TO_CALLER = ("report", "pictures")
 
 
 def write(
@@ -47,7 +48,11 @@ def write(
     partial = project.reports / f".{name}"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    text = json.dumps(msgspec.to_builtins(result), ensure_ascii=False, indent=2) + "\n"
+    # Not what only the caller knows yet, and not what does not apply.
+    values = {key: value for key, value in msgspec.to_builtins(result).items() if key not in _LEFT_TO_CALLER}
+    if values.get("folds", ()) is None:
+        del values["folds"]
+    text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
     (partial / REPORT).write_text(text, encoding="utf-8", errors="backslashreplace")
     _write_confusion(partial / "confusion.csv", result.labels, result.confusion)
     _write_confusion(partial / "confusion_int8.csv", result.labels, result.int8_confusion)

@@ -198,8 +198,13 @@ class PretrainedScorer:
         self.card: PretrainedCard = card_beside(path) or self._model.card
         _require_classes(self.card, path)
         self.labels: Sequence[str] = self.card.classes
+        fingerprint = self.card.fingerprint
         self.identity = _hash(
-            {"pretrained": self.card.fingerprint, "activation": self.card.activation, "classes": self.card.classes}
+            {
+                "ear": fingerprint,  # former name
+                "activation": self.card.activation,
+                "classes": self.card.classes,
+            }
         )
 
     @property

@@ -89,6 +89,12 @@ class ModelRow:
         return json.loads(self.card).get("why") if self.architecture == PRETRAINED else None
 
     @property
+    def test_fold(self) -> int | None:
+        """The fold the model was not trained on, whatever else its card says; None without one."""
+        fold = json.loads(self.card).get("test_fold")
+        return None if fold is None else int(fold)
+
+    @property
     def outputs(self) -> Outputs:
         """The model's outputs."""
         card = json.loads(self.card)

@@ -90,7 +90,10 @@ class ProcessJob(Generic[R]):
                     report(message["stage"], message["done"], message["total"], message["text"])
         code = self._process.wait()
         if result:
-            return self._task.result_from(result[0])
+            try:
+                return self._task.result_from(result[0])
+            except ValueError as error:
+                raise LabeltoolError(f"{self._task.name} returned what this version cannot read: {error}") from error
         if self._stopped:
             raise JobStopped
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"

@@ -323,7 +323,10 @@ def _other_patch_s(store: Store, request: TrainingRequest) -> float | None:
     newest = models.latest(store)
     if newest is None or newest.architecture != request.arch:
         return None
-    before, own = frontend_from_dict(card_from_json(newest.card).frontend), request.frontend
+    try:
+        before, own = frontend_from_dict(card_from_json(newest.card).frontend), request.frontend
+    except LabeltoolError:
+        return None  # of a damaged card, or one of a newer version: training starts from scratch
     same = before == own.with_patches(before.patch_frames, before.patch_hop)
     return before.patch_hops_s if same and before.patch_frames != own.patch_frames else None
 

@@ -167,7 +167,9 @@ class _Player:
         return points
 
     def _scratch(self, at: Path, replay: Replay) -> Project | None:
-        if not (at / "begun").exists():
+        # A link to the pretrained model may point to the folder of a former version.
+        links = [link for name in ("pretrained", "ears") for link in (at / "models" / name).glob("*")]  # former name
+        if not (at / "begun").exists() or not all(link.exists() for link in links):
             return None
         return replace(projects.load(at), settings=self._settings(replay))
 

@@ -60,8 +60,13 @@ def main(job_text: str) -> int:
         with suppress(OSError):  # the disk may be full
             traceback.print_exc()
         return ExitCode.FAILED
-    _send({"event": "done", "result": msgspec.to_builtins(result)})
+    _send({"event": "done", "result": msgspec.to_builtins(result, enc_hook=_plain)})
     return ExitCode.FINE
+
+
+def _plain(value: Any) -> Any:
+    """Return the Python value of a NumPy scalar."""
+    return value.item()
 
 
 def _lower_priority(niceness: int) -> None:
