@@ -135,7 +135,10 @@ def choose_pretrained(project: Project, name: str) -> bool:
     if "learning" not in document:
         document["learning"] = tomlkit.table()
     cast(MutableMapping[str, object], document["learning"])["pretrained"] = name
-    write_bytes(path, tomlkit.dumps(document).encode())
+    try:
+        write_bytes(path, tomlkit.dumps(document).encode())
+    except OSError as error:
+        raise LabeltoolError(f"cannot be written: {error.strerror}", file=path) from error
     return True
 
 

@@ -117,7 +117,7 @@ def read_settings(path: Path) -> Settings:
 
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
         raise LabeltoolError(f"cannot be read as settings: {error}", file=path) from error
     try:
         settings = msgspec.convert(_normalised(tables, path), Settings)
@@ -132,7 +132,8 @@ def _normalised(tables: dict[str, Any], path: Path) -> dict[str, Any]:
     """Return the tables with the names of now, and a list for every single key."""
     learning, keys = tables.get("learning"), tables.get("keys")
     if isinstance(learning, dict):
-        tables = {**tables, "learning": {_RENAMED.get(name, name): value for name, value in learning.items()}}
+        renamed = {_RENAMED[name]: value for name, value in learning.items() if name in _RENAMED}
+        tables = {**tables, "learning": {**renamed, **learning}}
     if not isinstance(keys, dict):
         return tables
     lists = {}

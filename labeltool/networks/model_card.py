@@ -83,6 +83,15 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class FewMetrics:
+    """Those of the metrics in an earlier version's card that are needed where others of `Measured` are missing."""
+
+    clip_accuracy: float | None = None
+    int8_clip_accuracy: float | None = None
+    log_loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SourceFile:
     """A file that training used: its name without folder, its hash, and a pretrained model's name or fingerprint."""
 
@@ -136,7 +145,9 @@ class ModelCard:
     parent, compared
         The model a warm start continued; the last training from scratch.
     measured
-        On the validation clips; None without any.
+        On the validation clips; None without any, and in a card whose version did not measure all of it.
+    few_measured
+        What such a card has of them.
     """
 
     architecture: str
@@ -168,30 +179,32 @@ class ModelCard:
     compared: Comparison | None = None
     versions: dict[str, str] | None = None
     measured: Measured | None = None
+    few_measured: FewMetrics = FewMetrics()
 
     @property
     def clip_accuracy(self) -> float | None:
         """Share of the validation clips right, float; None where there are none."""
-        return None if self.measured is None else self.measured.clip_accuracy
+        return (self.measured or self.few_measured).clip_accuracy
 
     @property
     def int8_clip_accuracy(self) -> float | None:
         """The same of the int8 network."""
-        return None if self.measured is None else self.measured.int8_clip_accuracy
+        return (self.measured or self.few_measured).int8_clip_accuracy
 
     @property
     def log_loss(self) -> float | None:
         """The mean log loss of the validation clips; None where there are none."""
-        return None if self.measured is None else self.measured.log_loss
+        return (self.measured or self.few_measured).log_loss
 
     def to_json(self) -> str:
         """Return the text of `card.json`."""
         values = asdict(self)
-        measured = values.pop("measured") or {"clip_accuracy": None, "int8_clip_accuracy": None}
-        return json.dumps({**values, **measured}, ensure_ascii=False, indent=2) + "\n"
+        few, measured = values.pop("few_measured"), values.pop("measured")
+        return json.dumps({**values, **(measured or few)}, ensure_ascii=False, indent=2) + "\n"
 
 
 _MEASURED = frozenset(field.name for field in fields(Measured))
+_FEW_METRICS = frozenset(field.name for field in fields(FewMetrics))
 # A clip rule must be read whole: without a field that a newer version added, its scores are others.
 _CLIP_RULE = frozenset(field.name for field in fields(ClipRule))
 
@@ -208,7 +221,7 @@ def card_from_json(text: str, *, file: Path | None = None) -> ModelCard:
 
     try:
         values = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LabeltoolError(f"is damaged: {error}", file=file) from error
     try:
         if values["card_version"] > CARD_VERSION:
@@ -223,6 +236,6 @@ def card_from_json(text: str, *, file: Path | None = None) -> ModelCard:
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
     """Put the metrics of a flat card into one value of their own, and give every value its name of now."""
     named = {_RENAMED.get(name, name): value for name, value in values.items()}
-    if named.get("log_loss") is None:
-        return named
-    return {**named, "measured": {name: named[name] for name in _MEASURED if name in named}}
+    whole = named.keys() >= _MEASURED and named["log_loss"] is not None
+    part, wanted = ("measured", _MEASURED) if whole else ("few_measured", _FEW_METRICS)
+    return {**named, part: {name: named[name] for name in wanted if name in named}}

@@ -111,16 +111,21 @@ def read(directory: Path) -> ModelFiles:
     path = directory / CARD
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise LabeltoolError(f"is damaged: {error}", file=path) from error
+    except OSError as error:
         raise LabeltoolError("no model card", file=path, remedy="is this a model's folder?") from error
     card = card_from_json(text, file=path)
     try:
         frontend = frontend_from_dict(card.frontend)
+        fingerprint = frontend.fingerprint
     except LabeltoolError as error:
         raise LabeltoolError(error.reason, remedy=error.remedy, file=path) from error
-    if frontend.fingerprint != card.fingerprint:
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise LabeltoolError(f"its frontend cannot be computed: {error}", file=path) from error
+    if fingerprint != card.fingerprint:
         raise LabeltoolError(
-            f"was trained on frontend {card.fingerprint}; this labeltool computes {frontend.fingerprint}",
+            f"was trained on frontend {card.fingerprint}; this labeltool computes {fingerprint}",
             file=path,
             remedy="retrain, or use the version it was made with",
         )

@@ -25,16 +25,20 @@ _OLD_FOLDER = "ears"  # former name
 def registry_folder(models: Path) -> Path:
     """Return the folder of the pretrained models among a project's `models`.
 
-    The folder that older versions made is renamed, once; where it cannot be, as in a project that is only readable, it
-    is returned as it is.
+    The folder that older versions made is renamed; where it cannot be, as in a project that is only readable, it is
+    returned as it is. Where an older version has made it again, the models whose names are free are moved.
     """
     folder, old = models / _FOLDER, models / _OLD_FOLDER
-    if not folder.exists() and old.is_dir():
-        with suppress(OSError):
+    if not old.is_dir():
+        return folder
+    with suppress(OSError):
+        if not folder.exists():
             old.rename(folder)
-        if not folder.exists() and old.is_dir():
-            return old
-    return folder
+        else:
+            for model in old.glob("[!.]*"):
+                if not (folder / model.name).exists():
+                    model.rename(folder / model.name)
+    return folder if folder.exists() else old
 
 
 def folder(project: Project, name: str) -> Path:

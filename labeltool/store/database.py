@@ -92,8 +92,13 @@ class Store:
             connection = _connect(path)
             try:
                 if version < SCHEMA_VERSION:
-                    _backup(connection, path, version)
-                    migrate(connection)
+                    backup = _backup(connection, path, version)
+                    try:
+                        migrate(connection)
+                    except BaseException:
+                        if _version(path) == version:
+                            backup.unlink(missing_ok=True)  # the database is as it was
+                        raise
                     write_metadata(connection, path)
             except BaseException:
                 connection.close()

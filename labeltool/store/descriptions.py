@@ -7,9 +7,13 @@ the database, which `datasette PROJECT` takes up by itself.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import uuid
 from contextlib import suppress
 from pathlib import Path
+
+from labeltool.util.atomic_write import SUFFIX
 
 METADATA_FILE = "metadata.json"
 
@@ -32,10 +36,11 @@ def write_metadata(connection: sqlite3.Connection, database: Path) -> None:
     with suppress(OSError, sqlite3.Error):
         tables = {name: {"description": description} for name, description in of_tables(connection).items()}
         metadata = {"title": "A labeltool project", "databases": {database.stem: {"tables": tables}}}
-        path = database.with_name(METADATA_FILE)
-        file = path.open("x", encoding="utf-8")  # never through a link
+        # Whole or not at all, and never through a link or in place of another file.
+        partial = database.with_name(f".{uuid.uuid4().hex}{SUFFIX}")
         try:
-            with file:
+            with partial.open("x", encoding="utf-8") as file:
                 file.write(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n")
-        except OSError:
-            path.unlink(missing_ok=True)
+            os.link(partial, database.with_name(METADATA_FILE))
+        finally:
+            partial.unlink(missing_ok=True)

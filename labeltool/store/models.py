@@ -111,6 +111,11 @@ _COLUMNS = (
 )
 
 
+def _from_card(field: str) -> str:
+    """Return the SQL of a field of the card; NULL where a card is damaged."""
+    return f"CASE WHEN json_valid(card) THEN json_extract(card, '$.{field}') END"
+
+
 def latest(store: Store) -> ModelRow | None:
     """Return the newest model trained in the project; None before the first."""
     row = store.connection.execute(
@@ -126,7 +131,7 @@ def suggester(store: Store) -> ModelRow | None:
         f"""
         SELECT {_COLUMNS} FROM models WHERE id = (
             SELECT model_id FROM suggestions WHERE clip_id NOT IN (SELECT c.id FROM clips c WHERE {UNLABELLED_REGION})
-            AND model_id NOT IN (SELECT id FROM models WHERE json_extract(card, '$.finds'))
+            AND model_id NOT IN (SELECT id FROM models WHERE {_from_card("finds")})
             ORDER BY model_id DESC LIMIT 1
         )
         """
@@ -137,8 +142,7 @@ def suggester(store: Store) -> ModelRow | None:
 def detection_model_id(store: Store, pretrained: str) -> int:
     """Return the model id for a pretrained model's detections in long recordings; the row is made at the first use."""
     row = store.connection.execute(
-        f"SELECT id FROM models WHERE NOT {_TRAINED_HERE} AND json_extract(card, '$.pretrained') = ? "
-        "AND json_extract(card, '$.finds')",
+        f"SELECT id FROM models WHERE NOT {_TRAINED_HERE} AND {_from_card('pretrained')} = ? AND {_from_card('finds')}",
         (pretrained,),
     ).fetchone()
     if row is not None:
@@ -251,7 +255,7 @@ def by_int8_hash(store: Store, beginning: str) -> ModelRow:
         When the project has no such model.
     """
     for model_id, sha256 in store.connection.execute(
-        f"SELECT id, json_extract(card, '$.int8_sha256') FROM models WHERE {_TRAINED_HERE} ORDER BY id DESC"
+        f"SELECT id, {_from_card('int8_sha256')} FROM models WHERE {_TRAINED_HERE} ORDER BY id DESC"
     ):
         if beginning and str(sha256).startswith(beginning):
             return model(store, model_id)

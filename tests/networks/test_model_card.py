@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers.exports import metrics
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
+from labeltool.networks import model_folder
 from labeltool.networks.model_card import ModelCard, card_from_json
 from labeltool.networks.postprocessing import ClipRule
 
@@ -40,6 +43,36 @@ def test_a_clip_rule_is_read_as_it_was_written(rule: ClipRule) -> None:
 
 def test_a_clip_rule_of_before_there_were_heads_is_a_softmax() -> None:
     assert card_from_json(text_with({"loudness_exponent": 1, "temperature": 1})).clip_rule.head == "softmax"
+
+
+@pytest.mark.parametrize("missing", ["log_loss", "label_accuracy", "ece"])
+def test_a_card_that_lacks_a_metric_keeps_the_others_that_an_export_needs(missing: str) -> None:
+    card = replace(card_with(ClipRule()), measured=metrics(("cat", "dog"), 0.9, 0.7))
+    assert card_from_json(card.to_json()) == card
+    values = json.loads(card.to_json())
+    del values[missing]
+    read = card_from_json(json.dumps(values))
+    assert (read.clip_accuracy, read.int8_clip_accuracy) == (0.9, 0.7) and read.measured is None
+    assert card_from_json(read.to_json()) == read
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "{", '{"card_version": "x"}', "[]"], ids=["deep", "open", "word", "list"]
+)
+def test_a_damaged_card_is_one_line_with_its_file(text: str) -> None:
+    with pytest.raises(LabeltoolError) as refused:
+        card_from_json(text, file=Path("card.json"))
+    assert "card.json" in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_folder_whose_card_is_no_text_or_has_an_endless_frontend_is_refused_in_one_line(tmp_path: Path) -> None:
+    values = json.loads(card_with(ClipRule()).to_json())
+    values["frontend"]["rate_hz"] = 10**400
+    for content in (b"\xff\xfe\x00", json.dumps(values).encode()):
+        (tmp_path / "card.json").write_bytes(content)
+        with pytest.raises(LabeltoolError) as refused:
+            model_folder.read(tmp_path)
+        assert "card.json" in str(refused.value) and "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

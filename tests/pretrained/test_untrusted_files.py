@@ -362,6 +362,15 @@ def test_a_project_of_an_older_version_keeps_its_models(project: Project, linear
     assert registry.names(project) == []
 
 
+def test_models_that_an_older_version_adds_later_are_found_too(project: Project, linear: Path) -> None:
+    registry.add(project, report=quiet, file=str(linear), rate_hz=8000)
+    registry.add(project, report=quiet, file=str(linear), rate_hz=8000, name="later")
+    folder = project.models / "pretrained"
+    (project.models / "ears").mkdir()  # former name
+    (folder / "later").rename(project.models / "ears" / "later")  # former name
+    assert registry.names(project) == ["later", "net"]
+
+
 def test_models_of_an_older_version_are_read_where_nothing_can_be_written(
     project: Project, linear: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -266,6 +266,30 @@ def test_models_and_suggestions_of_schema_6_get_the_new_words_and_columns(schema
         assert detected == Suggestion(10, 3, {"cat": 0.4}, 0.0, independent=True)
 
 
+@pytest.mark.parametrize(
+    "card", ["not JSON", "[1]", '{"clip_rule": 3}', "[" * 100_000, '{"left_out": "\\ud800", "background": "x"}']
+)
+def test_a_damaged_card_and_damaged_probabilities_stop_no_migration(schema_6: Path, card: str) -> None:
+    with sqlite3.connect(schema_6) as old:
+        old.execute("UPDATE models SET card = ? WHERE id = 1", (card,))
+        old.execute("UPDATE suggestions SET probabilities = 'no JSON' WHERE model_id = 1")
+    old.close()
+    with Store.open(schema_6) as store:
+        assert models.suggester(store) is not None
+        assert current(store)[(2, "dog")] == "present"
+
+
+def test_the_users_own_views_stay_and_get_the_new_names(schema_6: Path) -> None:
+    with sqlite3.connect(schema_6) as old:
+        old.execute("CREATE VIEW fast AS SELECT clip_id, took_ms FROM journal WHERE took_ms < 500")
+        old.execute("CREATE VIEW counted AS SELECT label, COUNT(*) AS n FROM labelled_clips GROUP BY label")
+        old.execute("CREATE VIEW most AS SELECT MAX(n) AS n FROM counted")
+    old.close()
+    with Store.open(schema_6) as store:
+        assert store.connection.execute("SELECT response_ms FROM fast").fetchall()[0][0] == 100
+        assert store.connection.execute("SELECT n FROM most").fetchone()[0] > 0
+
+
 def test_a_suggestion_is_read_back_whole(store: Store) -> None:
     fill(store, "a", "b")
     model_id = add_model_row(store)
@@ -315,6 +339,7 @@ def test_a_failed_migration_changes_nothing(project: Project, monkeypatch: pytes
         assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
         assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'half_done'").fetchone()
     connection.close()
+    assert not list(project.directory.glob("*.bak"))
 
 
 def test_another_programs_database_is_not_changed(tmp_path: Path) -> None:

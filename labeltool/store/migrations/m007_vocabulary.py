@@ -33,8 +33,8 @@ _IS_UNLABELLED = """
     )
 """
 
-_RENAMES = (
-    # Views and triggers name the columns: they are dropped first, and made again below.
+# Views and triggers name the columns: they are dropped first, and made again below.
+_DROPS = (
     "DROP VIEW labelled_clips",
     "DROP VIEW unlabelled_clips",
     "DROP VIEW truth",
@@ -51,6 +51,9 @@ _RENAMES = (
     "DROP INDEX queue_by_place",
     "DROP INDEX last_words_by_clip",
     "DROP INDEX last_words_by_label",
+)
+
+_RENAMES = (
     "ALTER TABLE journal RENAME COLUMN said_at TO created_at",
     "ALTER TABLE journal RENAME COLUMN took_ms TO response_ms",
     "ALTER TABLE journal RENAME COLUMN act TO batch_id",
@@ -194,23 +197,48 @@ _DESCRIPTIONS = {
 
 def apply(connection: sqlite3.Connection) -> None:
     """Rename, add, and describe; one transaction, which the caller opens."""
+    for statement in _DROPS:
+        connection.execute(statement)
+    set_aside = _drop_broken_views(connection)
     for statement in (*_RENAMES, *_ADDITIONS):
         connection.execute(statement)
     connection.executemany("INSERT INTO descriptions (name, description) VALUES (?, ?)", _DESCRIPTIONS.items())
-    for model_id, architecture, text in connection.execute("SELECT id, architecture, card FROM models").fetchall():
-        card = json.loads(text)
-        _complete_suggestions(connection, model_id, card)
-        if architecture == "borrowed ear":
-            architecture = "pretrained"
-        renamed = json.dumps(_renamed(card), ensure_ascii=False)
-        connection.execute(
-            "UPDATE models SET architecture = ?, card = ? WHERE id = ?", (architecture, renamed, model_id)
-        )
+    connection.execute("UPDATE models SET architecture = 'pretrained' WHERE architecture = 'borrowed ear'")
+    for model_id, text in connection.execute("SELECT id, card FROM models").fetchall():
+        try:
+            card = json.loads(text)
+        except (ValueError, RecursionError):
+            continue  # a damaged card stays as it is: whoever needs it names it
+        if isinstance(card, dict):
+            _complete_suggestions(connection, model_id, card)
+            connection.execute("UPDATE models SET card = ? WHERE id = ?", (json.dumps(_renamed(card)), model_id))
+    connection.execute(
+        "UPDATE suggestions SET is_independent = 1 WHERE clip_id IN (SELECT id FROM clips WHERE is_region)"
+    )
+    for statement in set_aside:
+        connection.execute(statement)
+
+
+def _drop_broken_views(connection: sqlite3.Connection) -> list[str]:
+    """Drop views of other programs over the dropped ones, with which nothing can be renamed; return their SQL.
+
+    Other views stay, and SQLite gives their columns the new names.
+    """
+    statements = []
+    for name, sql in connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'view'").fetchall():
+        quoted = '"' + name.replace('"', '""') + '"'
+        try:
+            connection.execute(f"SELECT * FROM {quoted} LIMIT 0")
+        except sqlite3.OperationalError:
+            statements.append(sql)
+            connection.execute(f"DROP VIEW {quoted}")
+    return statements
 
 
 def _complete_suggestions(connection: sqlite3.Connection, model_id: int, card: dict[str, Any]) -> None:
     """Fill the two new columns of a model's suggestions from its card."""
-    if card.get("finds") or (card.get("clip_rule") or {}).get("head") == "sigmoid":
+    rule = card.get("clip_rule")
+    if card.get("finds") or (isinstance(rule, dict) and rule.get("head") == "sigmoid"):
         connection.execute("UPDATE suggestions SET is_independent = 1 WHERE model_id = ?", (model_id,))
     elif card.get("background"):
         # The probabilities of the labels leave the background's share, to the five digits they are stored with.
@@ -218,7 +246,7 @@ def _complete_suggestions(connection: sqlite3.Connection, model_id: int, card: d
             """
             UPDATE suggestions SET background = round(max(0.0, 1.0 - (
                 SELECT COALESCE(SUM(value), 0.0) FROM json_each(probabilities)
-            )), 5) WHERE model_id = ?
+            )), 5) WHERE model_id = ? AND json_valid(probabilities)
             """,
             (model_id,),
         )
