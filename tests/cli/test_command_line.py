@@ -213,8 +213,13 @@ def test_a_wrong_call_exits_with_2(project: Project) -> None:
 
 
 def test_outside_a_project_the_error_names_the_command_that_makes_one(tmp_path: Path) -> None:
+    # A project may lie in a folder above that of the tests; above the root there is none.
     done = subprocess.run(
-        [sys.executable, "-m", "labeltool", "status"], capture_output=True, text=True, cwd=tmp_path, timeout=DEADLINE_S
+        [sys.executable, "-m", "labeltool", "status"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path.anchor,
+        timeout=DEADLINE_S,
     )
     assert done.returncode == 1
     assert "labeltool init" in done.stderr
