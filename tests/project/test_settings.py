@@ -1,0 +1,60 @@
+"""`labeltool.toml`: names of former versions, files that are refused, and edits that keep a person's text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from labeltool.errors import LabeltoolError
+from labeltool.project import Project, choose_pretrained
+from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, read_settings
+
+
+def test_the_template_and_no_file_mean_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / SETTINGS_FILE
+    assert read_settings(path) == Settings()
+    path.write_text(TEMPLATE)
+    assert read_settings(path) == Settings()
+
+
+def test_former_names_are_read_and_the_names_of_now_win(tmp_path: Path) -> None:
+    path = tmp_path / SETTINGS_FILE
+    path.write_text("[learning]\nasking = 'random'\near = 'yamnet'\n")  # former names
+    assert read_settings(path).learning.query_strategy == "random"
+    assert read_settings(path).learning.pretrained == "yamnet"
+    path.write_text("[learning]\npretrained = 'birds'\near = 'yamnet'\n")  # former name
+    assert read_settings(path).learning.pretrained == "birds"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[learning",
+        b"\xff\xfe",
+        b"x = " + b"[" * 100_000,
+        b"learning = 3",
+        b"[learning]\nretrain_after = 'often'",
+        b"[speech]\nlabels = []",
+        b"[keys]\nundo = 3",
+    ],
+    ids=lambda content: repr(content[:20]),
+)
+def test_a_damaged_file_is_refused_in_one_line_that_names_it(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / SETTINGS_FILE
+    path.write_bytes(content)
+    with pytest.raises(LabeltoolError) as refused:
+        read_settings(path)
+    assert SETTINGS_FILE in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_choosing_a_pretrained_model_keeps_everything_else_in_the_file(project: Project) -> None:
+    path = project.directory / SETTINGS_FILE
+    path.write_text("# mine\n[learning]   # of the barn\nretrain_after = 7  # often\n\n[export]\nmax_int8_loss = 0.1\n")
+    assert choose_pretrained(project, "yamnet") is True
+    text = path.read_text()
+    assert text.replace('pretrained = "yamnet"\n', "").replace("\n\n", "\n") == (
+        "# mine\n[learning]   # of the barn\nretrain_after = 7  # often\n[export]\nmax_int8_loss = 0.1\n"
+    )
+    assert read_settings(path).learning.pretrained == "yamnet"
+    assert choose_pretrained(project, "birds") is False and path.read_text() == text
