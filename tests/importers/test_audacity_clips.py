@@ -69,7 +69,7 @@ def test_a_row_without_a_title_is_an_unlabelled_clip_and_reported(tmp_path: Path
     assert ["imported as an unlabelled clip" in note.reason for note in of_kind(records, Skipped)] == [True, True]
 
 
-def test_two_labels_on_one_span_share_its_clip_also_across_files(tmp_path: Path, write_tone: WriteTone) -> None:
+def test_two_labels_on_one_region_share_its_clip_also_across_files(tmp_path: Path, write_tone: WriteTone) -> None:
     sound = write_tone("dawn.wav", seconds=3.0)
     files = [label_file(tmp_path / name, "0.1\t0.3\tdog", f"0.1000000004\t0.3\t{name}") for name in ("a.txt", "b.txt")]
     records = list(audacity.read(files, sound))
@@ -96,14 +96,16 @@ def test_no_clip_ends_after_its_recording_at_any_rate(tmp_path: Path, write_tone
         ("dawn.chorus.txt", "dawn.chorus.wav"),
     ],
 )
-def test_the_sound_is_found_beside_its_labels(tmp_path: Path, write_tone: WriteTone, labels: str, sound: str) -> None:
+def test_the_recording_is_found_beside_its_labels(
+    tmp_path: Path, write_tone: WriteTone, labels: str, sound: str
+) -> None:
     write_tone("tone.wav").rename(tmp_path / sound)
     recording = next(audacity.read([label_file(tmp_path / labels, "0\t1\tx")], None))
     assert isinstance(recording, Recording)
     assert recording.path == str(tmp_path / sound)
 
 
-def test_the_same_stem_comes_before_a_similar_one(tmp_path: Path, write_tone: WriteTone) -> None:
+def test_the_same_stem_is_preferred_to_a_shortened_one(tmp_path: Path, write_tone: WriteTone) -> None:
     for name in ("dawn.wav", "dawn_labels.wav"):
         write_tone(name)
     recording = next(audacity.read([label_file(tmp_path / "dawn_labels.txt", "0\t1\tx")], None))
@@ -111,7 +113,7 @@ def test_the_same_stem_comes_before_a_similar_one(tmp_path: Path, write_tone: Wr
     assert recording.path == str(tmp_path / "dawn_labels.wav")
 
 
-def test_labels_without_a_sound_or_with_two_ask_for_audio(tmp_path: Path, write_tone: WriteTone) -> None:
+def test_labels_without_a_recording_or_with_two_need_the_audio_option(tmp_path: Path, write_tone: WriteTone) -> None:
     labels = label_file(tmp_path / "dawn.txt", "0\t1\tx")
     with pytest.raises(LabeltoolError, match=r"dawn\.txt: .*--audio"):
         list(audacity.read([labels], None))
@@ -121,13 +123,13 @@ def test_labels_without_a_sound_or_with_two_ask_for_audio(tmp_path: Path, write_
         list(audacity.read([labels], None))
 
 
-def test_an_empty_label_file_is_fine_and_needs_no_sound(tmp_path: Path) -> None:
+def test_an_empty_label_file_is_accepted_and_needs_no_recording(tmp_path: Path) -> None:
     (note,) = audacity.read([label_file(tmp_path / "empty.txt")], None)
     assert isinstance(note, Skipped)
     assert note.reason == "contains no labels"
 
 
-def test_a_sound_that_is_none_is_an_error(tmp_path: Path) -> None:
+def test_a_recording_that_is_not_a_sound_file_is_an_error(tmp_path: Path) -> None:
     labels = label_file(tmp_path / "dawn.txt", "0\t1\tx")
     for sound in (labels, tmp_path, tmp_path / "none.wav"):
         with pytest.raises(LabeltoolError):

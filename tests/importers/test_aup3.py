@@ -83,7 +83,7 @@ def test_unsaved_changes_are_reported(tmp_path: Path) -> None:
     database.close()
     got = audacity.parse(path)
     assert [row.label for row in got.rows] == ["saved"]
-    assert ["unsaved" in note.reason for note in got.skipped] == [True]
+    assert ["unsaved changes" in note.reason for note in got.skipped] == [True]
 
 
 @pytest.mark.parametrize("byte", [0x00, 0x0D, 0x7F, 0xFF])
