@@ -154,9 +154,9 @@ class FitResult:
         How its patches are pooled to a clip, calibrated on the validation clips.
     validation
         Indices of the validation clips; empty when there were too few to spare any.
-    validation_accuracy, validation_patch_accuracy
-        Of those, by clip and by patch, the share of the checked labels that were predicted right (under a softmax: how
-        often the first label is present); None without validation clips.
+    validation_accuracy
+        Of those, by clip, the share of the checked labels that were predicted right (under a softmax: how often the
+        first label is present); None without validation clips.
     history
         Reports as `on_progress` got them.
     patches, seconds
@@ -167,7 +167,6 @@ class FitResult:
     rule: postprocessing.ClipRule
     validation: Int64
     validation_accuracy: float | None
-    validation_patch_accuracy: float | None
     history: tuple[TrainingProgress, ...]
     patches: int
     seconds: float
@@ -227,9 +226,9 @@ def fit(
 
     schedule = _schedule(start, train, pool, settings)
     steps = run_schedule(model, sampler, schedule, _deadline(started_s, check, settings, clock), report, clock=clock)
-    rule, accuracy, patch_accuracy = _validate(model, check, settings)
+    rule, accuracy = _validate(model, check, settings)
     patches, seconds = steps * settings.batch, clock() - started_s
-    return FitResult(model, rule, held_out, accuracy, patch_accuracy, tuple(history), patches, seconds)
+    return FitResult(model, rule, held_out, accuracy, tuple(history), patches, seconds)
 
 
 def split_validation(present: Float32, groups: Sequence[str], settings: TrainingSettings) -> Int64:
@@ -326,18 +325,14 @@ def _steps(labelled: Sequence[Float32], pool: Pool, frontend: Frontend, settings
 
 def _validate(
     model: keras.Model, check: TrainingData, settings: TrainingSettings
-) -> tuple[postprocessing.ClipRule, float | None, float | None]:
-    """Return the pooling rule chosen on the validation clips, and the accuracy by clip and by patch."""
+) -> tuple[postprocessing.ClipRule, float | None]:
+    """Return the pooling rule chosen on the validation clips, and the accuracy by clip."""
     head, pooling, frontend = check.head, settings.pooling, check.frontend
     rule = postprocessing.ClipRule(settings.loudness_exponent, head=head, pooling=pooling or postprocessing.POOLINGS[0])
     if not len(check):
-        return rule, None, None
+        return rule, None
     _, by_clip = clip_probabilities(partial(predict, model), frontend, check.frames, rule)
     loudness_db = [frontend.loudness_db(frames) for frames in check.frames]
     rule, scores = calibration.choose_rule(by_clip, loudness_db, check.present, check.absent, rule, pooling=pooling)
     accuracy = metrics.correct_share(scores, check.present, check.absent, head).mean()
-    by_patch = [
-        metrics.correct_share(rows, np.tile(present, (len(rows), 1)), np.tile(absent, (len(rows), 1)), head).mean()
-        for rows, present, absent in zip(by_clip, check.present, check.absent, strict=True)
-    ]
-    return rule, float(accuracy), float(np.mean(by_patch))
+    return rule, float(accuracy)
