@@ -9,8 +9,9 @@ from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
-from labeltool.exporters.stm32.codegen.config_header import ai_model_config, model_config
+from labeltool.exporters.stm32.codegen.config_header import ai_model_config
 from labeltool.exporters.stm32.codegen.frontend_tables import check_frontend, front_end_size, require_log_mel
+from labeltool.exporters.stm32.codegen.model_config import model_config
 from labeltool.exporters.stm32.codegen.st_mel_tables import mel_tables
 from labeltool.exporters.stm32.package_c import write_sources
 from labeltool.exporters.stm32.package_readme import readme
