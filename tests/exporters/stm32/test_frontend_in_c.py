@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from helpers.exports import model_card
 from helpers.stm32 import CPUS, LABELS, SANITISED, STRICT, build, needs, network_of, run, write_c_sources
-from labeltool.audio import files
+from labeltool.audio import device_frontend, files
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables, check_frontend
-from labeltool.exporters.stm32.verification import bit_exact_frontend
 from labeltool.importers import device_log
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import ClipRule, clip_scores
@@ -72,12 +71,12 @@ def test_features_equal_the_golden_ones_and_are_within_one_step_of_float64(
     network_input = network_of(frontend).input
     for name, pcm in sounds().items():
         codes, loudness = features(probe, pcm, frontend)
-        log_mel = bit_exact_frontend.log_mel(frontend, pcm)
-        golden, golden_loudness = bit_exact_frontend.patches(frontend, log_mel, network_input)
+        log_mel = device_frontend.log_mel(frontend, pcm)
+        golden, golden_loudness = device_frontend.patches(frontend, log_mel, network_input)
         assert len(codes) == len(frontend.patch_starts(frontend.n_frames(len(pcm)))) > 0
         assert np.array_equal(codes, golden), name
         assert np.array_equal(loudness, golden_loudness), name
-        steps = np.abs(codes.astype(int) - bit_exact_frontend.in_float64(frontend, pcm, network_input))
+        steps = np.abs(codes.astype(int) - device_frontend.in_float64(frontend, pcm, network_input))
         assert steps.max() <= 1 and np.mean(steps > 0) < 0.001, name
         np.testing.assert_allclose(loudness, frontend.loudness_db(frontend.compute_frames(pcm)), atol=0.01)
 
@@ -92,9 +91,9 @@ def test_features_of_real_recordings_are_within_one_step_of_float64(real_data: P
         pcm = files.read_pcm(str(path), 0.0, 5.0, frontend.sample_rate_hz)
         codes, _ = features(probe, pcm, frontend)
         assert np.array_equal(
-            codes, bit_exact_frontend.patches(frontend, bit_exact_frontend.log_mel(frontend, pcm), network_input)[0]
+            codes, device_frontend.patches(frontend, device_frontend.log_mel(frontend, pcm), network_input)[0]
         ), path.name
-        assert np.abs(codes.astype(int) - bit_exact_frontend.in_float64(frontend, pcm, network_input)).max() <= 1, (
+        assert np.abs(codes.astype(int) - device_frontend.in_float64(frontend, pcm, network_input)).max() <= 1, (
             path.name
         )
 
@@ -108,9 +107,7 @@ def test_features_of_any_sound_of_any_length_are_the_golden_ones(
     seed = random.getrandbits(32)  # type: ignore[attr-defined]
     pcm = np.random.default_rng(seed).integers(-loudest, max(1, loudest), samples).astype(np.int16)
     codes, _ = features(probe, pcm, frontend)
-    golden, _ = bit_exact_frontend.patches(
-        frontend, bit_exact_frontend.log_mel(frontend, pcm), network_of(frontend).input
-    )
+    golden, _ = device_frontend.patches(frontend, device_frontend.log_mel(frontend, pcm), network_of(frontend).input)
     assert np.array_equal(codes, golden)
 
 
@@ -339,7 +336,7 @@ def test_with_cmsis_dsp_the_features_stay_within_one_step(tmp_path: Path) -> Non
     probe = build(tmp_path, "aed_probe.c", sources, "-DAED_USE_CMSIS_DSP", *SANITISED)
     for name, pcm in sounds(5000).items():
         codes, _ = features(probe, pcm, frontend)
-        expected = bit_exact_frontend.in_float64(frontend, pcm, network_of(frontend).input)
+        expected = device_frontend.in_float64(frontend, pcm, network_of(frontend).input)
         assert len(codes) > 3 and np.abs(codes.astype(int) - expected).max() <= 1, name
 
 
@@ -370,9 +367,7 @@ def test_the_output_of_aed_run_is_read_by_the_importer_of_device_logs(tmp_path: 
     (tmp_path / "device.log").write_bytes(run(program, data=pcm.tobytes() + b"\x01"))
     lines = (tmp_path / "device.log").read_text().splitlines()
     assert lines[0].startswith("# aed_run 1 model=0000000000000000 labels=3 rate=16000 patch_s=")
-    codes, _ = bit_exact_frontend.patches(
-        frontend, bit_exact_frontend.log_mel(frontend, pcm), network_of(frontend).input
-    )
+    codes, _ = device_frontend.patches(frontend, device_frontend.log_mel(frontend, pcm), network_of(frontend).input)
     log = device_log.parse(tmp_path / "device.log")
     assert not log.skipped and len(log.patches) == len(codes) == 12 and lines[-1] == "# end patches=12"
     for number, (patch, patch_codes) in enumerate(zip(log.patches, codes, strict=True)):

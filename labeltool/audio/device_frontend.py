@@ -7,12 +7,13 @@ over all frames at once, give the same bits on any machine and without a C compi
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.frontend import LogMelFrontend
-from labeltool.exporters.stm32.codegen.frontend_tables import fft_tables, mel_bands
-from labeltool.exporters.stm32.tflite.summary import Tensor
+from labeltool.audio.device_tables import fft_tables, mel_bands
+from labeltool.audio.log_mel_frontend import LogMelFrontend
 from labeltool.type_aliases import Float32, Int8, Int16
 
 # The polynomial of `aed_log2`, highest power first.
@@ -28,6 +29,18 @@ _LOG2 = (
     1.4426949,
 )
 _DECIBELS = np.float32(3.01029992)
+
+
+class CodeScale(Protocol):
+    """What a network's int8 codes stand for: `scale * (code - zero_point)`; neither is None for such codes."""
+
+    @property
+    def scale(self) -> float | None:
+        """Size of an int8 step."""
+
+    @property
+    def zero_point(self) -> int | None:
+        """The code of 0."""
 
 
 def log_mel(frontend: LogMelFrontend, pcm: Int16) -> Float32:
@@ -57,7 +70,7 @@ def log_mel(frontend: LogMelFrontend, pcm: Int16) -> Float32:
     return np.asarray((decibels - np.float32(frontend.offset_db)) / np.float32(frontend.scale_db), np.float32)
 
 
-def patches(frontend: LogMelFrontend, frames: Float32, network_input: Tensor) -> tuple[Int8, Float32]:
+def patches(frontend: LogMelFrontend, frames: Float32, network_input: CodeScale) -> tuple[Int8, Float32]:
     """Compute the network's input from log-mel frames as the C code does.
 
     Returns
@@ -81,7 +94,7 @@ def patches(frontend: LogMelFrontend, frames: Float32, network_input: Tensor) ->
     return np.ascontiguousarray(codes.transpose(0, 2, 1)), loudness
 
 
-def in_float64(frontend: LogMelFrontend, pcm: Int16, network_input: Tensor) -> Int8:
+def in_float64(frontend: LogMelFrontend, pcm: Int16, network_input: CodeScale) -> Int8:
     """Compute the network's input by the frontend's definition in float64, `(patches, n_mels, patch_frames) int8`."""
     starts = frontend.patch_starts(frontend.n_frames(len(pcm)))
     if len(starts) == 0:
