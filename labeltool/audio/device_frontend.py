@@ -12,22 +12,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from labeltool.audio.device_math import log2, sequential_sum
 from labeltool.audio.device_tables import fft_tables, mel_bands
 from labeltool.audio.log_mel_frontend import LogMelFrontend
 from labeltool.type_aliases import Float32, Int8, Int16
 
-# The polynomial of `aed_log2`, highest power first.
-_LOG2 = (
-    0.125696123,
-    -0.210060373,
-    0.217133328,
-    -0.238550633,
-    0.287693858,
-    -0.360720158,
-    0.480920643,
-    -0.721347153,
-    1.4426949,
-)
 _DECIBELS = np.float32(3.01029992)
 
 
@@ -66,7 +55,7 @@ def log_mel(frontend: LogMelFrontend, pcm: Int16) -> Float32:
         for place, coefficient in enumerate(coefficients, start):
             mel = mel + coefficient * powers[:, place]
         bands.append(mel)
-    decibels = _DECIBELS * _log2(np.stack(bands, axis=1) + np.float32(frontend.floor))
+    decibels = _DECIBELS * log2(np.stack(bands, axis=1) + np.float32(frontend.floor))
     return np.asarray((decibels - np.float32(frontend.offset_db)) / np.float32(frontend.scale_db), np.float32)
 
 
@@ -84,7 +73,7 @@ def patches(frontend: LogMelFrontend, frames: Float32, network_input: CodeScale)
     if len(starts) == 0:
         return np.empty((0, frontend.n_mels, frontend.patch_frames), np.int8), np.empty(0, np.float32)
     chosen = frames[starts[:, None] + np.arange(frontend.patch_frames)]
-    means = _sequential_sum(_sequential_sum(chosen)) / np.float32(frontend.patch_frames * frontend.n_mels)
+    means = sequential_sum(sequential_sum(chosen)) / np.float32(frontend.patch_frames * frontend.n_mels)
     offsets = means if frontend.centred else np.zeros_like(means)
     steps = (chosen - offsets[:, None, None]) / np.float32(network_input.scale)
     # The addition rounds half to even, as in the C code.
@@ -154,21 +143,3 @@ def _butterflies(re: Float32, im: Float32, twiddles: npt.NDArray[np.complex64]) 
 def _times(re: Float32, im: Float32, factors: npt.NDArray[np.complex64]) -> tuple[Float32, Float32]:
     """Multiply complex numbers with each product rounded: NumPy's complex product may fuse operations."""
     return re * factors.real - im * factors.imag, re * factors.imag + im * factors.real
-
-
-def _log2(x: Float32) -> Float32:
-    bits = x.view(np.uint32) + np.uint32(0x3F800000 - 0x3F3504F3)
-    exponent = ((bits >> np.uint32(23)).astype(np.int32) - 127).astype(np.float32)
-    fraction = ((bits & np.uint32(0x007FFFFF)) + np.uint32(0x3F3504F3)).view(np.float32) - np.float32(1)
-    polynomial = np.full_like(x, _LOG2[0])
-    for coefficient in _LOG2[1:]:
-        polynomial = polynomial * fraction + np.float32(coefficient)
-    return np.asarray(exponent + fraction * polynomial, np.float32)
-
-
-def _sequential_sum(numbers: Float32) -> Float32:
-    """Sum over the last axis from its first element to its last: `np.sum` adds pairwise."""
-    total = np.zeros(numbers.shape[:-1], np.float32)
-    for place in range(numbers.shape[-1]):
-        total = total + numbers[..., place]
-    return total

@@ -87,6 +87,16 @@ def mel_bands(frontend: LogMelFrontend) -> MelTables:
     return MelTables(coefficients * _POWER_SCALE, starts.astype(np.uint16), lengths.astype(np.uint16))
 
 
+def dc_bands(frontend: LogMelFrontend) -> int:
+    """Return the number of lowest bands into which a DC offset leaks: those that contain bin 0 or 1, never all.
+
+    The periodic Hann window turns a constant into these two bins and nothing else.
+    """
+    mel = mel_bands(frontend)
+    leaking = np.flatnonzero((mel.starts <= 1) & (mel.lengths > 0))
+    return min(int(leaking[-1]) + 1 if len(leaking) else 0, frontend.n_mels - 1)
+
+
 def without_zeros(filters: Float32) -> tuple[Float32, Int64, Int64]:
     """Return the coefficients of filters `(bands, bins)`, band after band, and first bin and number of bins of each."""
     starts = (filters != 0).argmax(axis=1)
