@@ -7,6 +7,7 @@ over all frames at once, give the same bits on any machine and without a C compi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from labeltool.audio.device_math import log2, sequential_sum
 from labeltool.audio.device_tables import fft_tables, mel_bands
 from labeltool.audio.log_mel_frontend import LogMelFrontend
+from labeltool.audio.loudness_gate import peak_db
 from labeltool.type_aliases import Float32, Int8, Int16
 
 _DECIBELS = np.float32(3.01029992)
@@ -59,19 +61,30 @@ def log_mel(frontend: LogMelFrontend, pcm: Int16) -> Float32:
     return np.asarray((decibels - np.float32(frontend.offset_db)) / np.float32(frontend.scale_db), np.float32)
 
 
-def patches(frontend: LogMelFrontend, frames: Float32, network_input: CodeScale) -> tuple[Int8, Float32]:
-    """Compute the network's input from log-mel frames as the C code does.
+@dataclass(frozen=True, slots=True)
+class PatchInputs:
+    """The network's input for each patch of a recording, and its level.
 
-    Returns
-    -------
-    (patches, n_mels, patch_frames) int8
+    Attributes
+    ----------
+    codes : (patches, n_mels, patch_frames) int8
         The network's input.
-    (patches,) float32
-        Loudness of each patch, dB.
+    loudness_db, peak_db : (patches,) float32
+        The members of `aed_level`: mean and largest log-mel of each patch, dB; the largest without the bands into which
+        a DC offset leaks.
     """
+
+    codes: Int8
+    loudness_db: Float32
+    peak_db: Float32
+
+
+def patches(frontend: LogMelFrontend, frames: Float32, network_input: CodeScale) -> PatchInputs:
+    """Compute the network's input and the levels from log-mel frames, `(frames, n_mels)`, as the C code does."""
     starts = frontend.patch_starts(len(frames))
     if len(starts) == 0:
-        return np.empty((0, frontend.n_mels, frontend.patch_frames), np.int8), np.empty(0, np.float32)
+        empty = np.empty(0, np.float32)
+        return PatchInputs(np.empty((0, frontend.n_mels, frontend.patch_frames), np.int8), empty, empty)
     chosen = frames[starts[:, None] + np.arange(frontend.patch_frames)]
     means = sequential_sum(sequential_sum(chosen)) / np.float32(frontend.patch_frames * frontend.n_mels)
     offsets = means if frontend.centred else np.zeros_like(means)
@@ -80,7 +93,7 @@ def patches(frontend: LogMelFrontend, frames: Float32, network_input: CodeScale)
     rounded = np.clip(steps, -(2**21), 2**21).astype(np.float32) + np.float32(12582912.0) - np.float32(12582912.0)
     codes = np.clip(rounded.astype(np.int64) + (network_input.zero_point or 0), -128, 127).astype(np.int8)
     loudness = means * np.float32(frontend.scale_db) + np.float32(frontend.offset_db)
-    return np.ascontiguousarray(codes.transpose(0, 2, 1)), loudness
+    return PatchInputs(np.ascontiguousarray(codes.transpose(0, 2, 1)), loudness, peak_db(frontend, frames))
 
 
 def in_float64(frontend: LogMelFrontend, pcm: Int16, network_input: CodeScale) -> Int8:

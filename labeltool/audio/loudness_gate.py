@@ -30,4 +30,4 @@ def peak_db(frontend: LogMelFrontend, frames: Float32) -> Float32:
     """Return the largest log-mel of each patch, `(patches,) float32` in decibels, without the bands that DC reaches."""
     peaks = frames[:, dc_bands(frontend) :].max(axis=1)
     in_patch = frontend.patch_starts(len(frames))[:, None] + np.arange(frontend.patch_frames)
-    return np.asarray(peaks[in_patch].max(axis=1) * frontend.scale_db + frontend.offset_db, np.float32)
+    return np.asarray(peaks[in_patch].max(axis=1) * np.float32(frontend.scale_db) + np.float32(frontend.offset_db))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.device_tables import FftTables, MelTables, fft_tables, mel_bands
+from labeltool.audio.device_tables import FftTables, MelTables, dc_bands, fft_tables, mel_bands
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_string
@@ -29,6 +29,10 @@ _HEADER = """\
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 {defines}
 
 /* First half of the window, with its middle. */
@@ -39,7 +43,6 @@ extern const float aed_mel_coefficients[{coefficients}];
 extern const uint16_t aed_mel_starts[AED_N_MELS];
 extern const uint16_t aed_mel_lengths[AED_N_MELS];
 
-#ifndef AED_USE_CMSIS_DSP
 /* Whether the first stage of the FFT is of radix 2. */
 #define AED_FFT_BEGINS_WITH_PAIRS {pairs}
 /* Position of each complex input of the FFT. */
@@ -48,10 +51,13 @@ extern const uint16_t aed_fft_places[AED_N_FFT / 2];
 extern const float aed_fft_twiddles[{twiddles}];
 /* Factors that join the spectra of even and odd samples, from bin 1 on. */
 extern const float aed_fft_joints[AED_N_FFT / 2];
-#endif
 
 /* The labels in the order of the network's outputs, UTF-8. */
 extern const char *const aed_labels[AED_LABELS];
+
+#ifdef __cplusplus
+}}
+#endif
 
 #endif
 """
@@ -120,7 +126,7 @@ def front_end_size(frontend: LogMelFrontend) -> FrontEndSize:
     factors = sum(stage.nbytes for stage in fft.twiddles) + fft.joints.nbytes
     return FrontEndSize(
         patch=4 * frontend.n_mels * frontend.patch_frames,
-        beside_the_patch=2 * frontend.n_fft + 4 * (frontend.n_fft + 2) + 4 * frontend.patch_frames + 16,
+        beside_the_patch=2 * frontend.n_fft + 4 * (frontend.n_fft + 2) + 8 * frontend.patch_frames + 16,
         tables_in_flash=4 * (frontend.n_fft // 2 + 1)
         + sum(array.nbytes for array in (mel.coefficients, mel.starts, mel.lengths, fft.places))
         + factors,
@@ -171,6 +177,7 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
         "N_FFT": f"({frontend.n_fft}U)",
         "HOP": f"({frontend.hop}U)",
         "N_MELS": f"({frontend.n_mels}U)",
+        "DC_BANDS": f"({dc_bands(frontend)}U)",
         "PATCH_FRAMES": f"({frontend.patch_frames}U)",
         "LABELS": f"({len(model.labels)}U)",
         "RUN_HEADER": c_string(header, continued=True),
@@ -194,11 +201,9 @@ def _tables_source(frontend: LogMelFrontend, mel: MelTables, fft: FftTables, lab
             c_array("const float aed_mel_coefficients", mel.coefficients),
             c_array("const uint16_t aed_mel_starts", mel.starts.astype(np.uint32)),
             c_array("const uint16_t aed_mel_lengths", mel.lengths.astype(np.uint32)),
-            "#ifndef AED_USE_CMSIS_DSP\n",
             c_array("const uint16_t aed_fft_places", fft.places.astype(np.uint32)),
             c_array("const float aed_fft_twiddles", _twiddles(fft)),
             c_array("const float aed_fft_joints", _interleaved(fft.joints)),
-            "#endif\n",
             f"const char *const aed_labels[AED_LABELS] = {{\n{label_lines}}};\n",
         )
     )
