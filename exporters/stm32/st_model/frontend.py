@@ -146,4 +146,4 @@ def quantise(log_mels: Float32, scale: float, zero_point: int) -> Int8:
     steps = log_mels * (np.float32(1.0) / np.float32(scale)) + np.float32(zero_point)
     whole = np.trunc(steps)
     away = np.where(np.abs(steps - whole) >= 0.5, np.copysign(np.float32(1.0), steps), np.float32(0.0))
-    return np.clip(whole + away, -128, 127).astype(np.int8)
+    return np.asarray(np.clip(whole + away, -128, 127), np.int8)

@@ -24,6 +24,9 @@ from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.tflite.graph import Graph, read_graph
 from labeltool.type_aliases import Int8, Int32
 
+ST_MODEL = "model_st.tflite"
+"""Name of the file in a package."""
+
 _LOW, _HIGH = -128, 127
 # Alignment of constants in the file: what reads it in place, on a device too, may read 16 bytes at once.
 _ALIGNMENT = 16
@@ -201,9 +204,7 @@ class _Edit:
         self._model.operatorCodes.append(code)
         return len(self._model.operatorCodes) - 1
 
-    def _constant(
-        self, name: str, dtype: str, values: Int8 | Int32, quantization: tuple[float, int] | None
-    ) -> int:
+    def _constant(self, name: str, dtype: str, values: Int8 | Int32, quantization: tuple[float, int] | None) -> int:
         buffer = self._schema.BufferT()
         buffer.data = np.frombuffer(values.tobytes(), np.uint8)
         self._model.buffers.append(buffer)
