@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_string
+from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_identifiers, c_string
 from labeltool.exporters.stm32.codegen.st_mel_tables import without_zeros
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.networks.model_folder import ModelFiles
@@ -58,6 +58,11 @@ extern const float aed_fft_joints[AED_N_FFT / 2];
 
 /* The labels in the order of the network's outputs, UTF-8. */
 extern const char *const aed_labels[AED_LABELS];
+
+/* Index of each label in the network's outputs. */
+enum aed_label {{
+{labels}
+}};
 
 #endif
 """
@@ -257,6 +262,9 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
         coefficients=len(mel.coefficients),
         pairs=int(fft.begins_with_pairs),
         twiddles=len(_twiddles(fft)),
+        labels="\n".join(
+            f"    {name} = {index}," for index, name in enumerate(c_identifiers("AED_LABEL_", model.labels))
+        ),
     )
     return _tables_source(frontend, mel, fft, model.labels), text
 
