@@ -26,7 +26,7 @@ _STATIC = ("aed_math.h", "aed_preproc.c", "aed_preproc.h", "aed_postproc.c", "ae
 
 
 def write_sources(model: ModelFiles, network: Network, validation: ValidationSet, directory: Path) -> None:
-    """Write the package's `c/`, without the files for ST's application, and its `test/`.
+    """Write the package's `c/` and its `test/`.
 
     Parameters
     ----------

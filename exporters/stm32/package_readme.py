@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen.frontend_tables import front_end_size, require_log_mel
+from labeltool.exporters.stm32.st_applications.applications import Chosen
 from labeltool.exporters.stm32.tflite.ram import RamFigures
 from labeltool.exporters.stm32.tflite.summary import Network, Tensor
 from labeltool.exporters.stm32.verification.export_check import ExportCheck
@@ -30,12 +31,11 @@ without ST's tools. `labeltool verify` on this folder runs every check that need
 | `model/model_st.tflite` | the same for ST's applications: int8 input in dB from their own front end, float32 output |
 | `model/labels.txt` | one label per line, in the order of the outputs (control characters escaped) |
 | `model/model_config.json` | shapes, scales, labels, frontend (fingerprint `{fingerprint}`), clip rule |
-| `c/ai_model_config.h` | configuration of ST's audio application, and values it has no names for (`AED_...`) |
-| `c/user_mel_tables.{{c,h}}` | window and mel filters of the model's frontend |
 | `c/aed_preproc.{{c,h}}` | the front end in C99, streaming: 16-bit samples in, int8 input of the network out |
 | `c/aed_postproc.{{c,h}}` | scores of patches to probabilities of a clip, or smoothed probabilities of a stream |
 | `c/aed_nn.{{c,h}}`, `c/aed_model.{{c,h}}` | the network in plain C for checks: scores of TensorFlow Lite Micro |
 | `c/aed_tables.{{c,h}}`, `c/aed_math.h` | constants and functions used by these files |
+| `st/` | a folder for each application of ST: configuration, window and mel filters, steps |
 | `test/` | a self-test on parts of the project's recordings, for this machine and emulated devices; `aed_run` |
 | `validation/` | {patches} patches {part}: `val.npz` (m_inputs, m_outputs), the same as CSV, and their clips |
 | `report.json` | all known numbers; a number that was not measured is absent |
@@ -122,51 +122,19 @@ recording, and its predictions become suggestions.
     0.000000 -128 97 -101 ...
 """
 
-_ST_APPLICATION = """\
-## In ST's audio event application
+_ST_APPLICATIONS = """\
+## In ST's applications
 
-The simplest way: replace its spectrogram by `aed_preproc`. Push the samples of the microphone into it, and give the
-output of `aed_preproc_patch` to the network.
+Each folder of `st/` is for one application in one version, and its README says which file goes where. These folders
+take `model/model_st.tflite` (or `.onnx`), which computes from ST's own spectrogram; no code of ST changes.
 
-To keep ST's spectrogram, copy the generated network over the application's network, and `ai_model_config.h` and
-`user_mel_tables.{{c,h}}` over the files of the same names (in the getting-started application they are in its `Dpu` and
-model folders). Three changes are then necessary, because this model was trained on other features than ST's application
-computes. Without them accuracy drops (ST's own models: from 90 % to 55 % of clips between ST's Python and ST's C):
+{folders}
 
-1. **The logarithm has a fixed floor and a fixed scale**, not the maximum of the clip. Each mel power becomes
-   `(10 log10(power + {floor:g}) - ({offset_db:g})) / {scale_db:g}`.
-2. **Frames are not centred, and silence is not removed**: the first frame starts at the first sample, and silent frames
-   are used as well (`SILENCE_THR` is 0).
-3. {mean_text}
+## From patches to a clip
 
-Take the *mel powers* of the columns (ST's `MelSpectrogramColumn`, not the log-mel call that quantises at once), keep
-the patch as float, and convert it to the network's input with:
-
-```c
-#include <math.h>
-#include <stdint.h>
-#include "ai_model_config.h"
-
-/* mel: mel powers of a patch, CTRL_X_CUBE_AI_SPECTROGRAM_NMEL rows of CTRL_X_CUBE_AI_SPECTROGRAM_COL; overwritten. */
-void patch_to_input(float *mel, int8_t *input)
-{{
-    const int n = (int)(CTRL_X_CUBE_AI_SPECTROGRAM_NMEL * CTRL_X_CUBE_AI_SPECTROGRAM_COL);
-    float sum = 0.0F;
-    for (int i = 0; i < n; i++) {{
-        mel[i] = (10.0F * log10f(mel[i] + AED_LOG_FLOOR) - AED_LOG_OFFSET_DB) / AED_LOG_SCALE_DB;
-        sum += mel[i];
-    }}
-    const float mean = AED_PATCH_LESS_ITS_MEAN ? sum / (float)n : 0.0F;
-    for (int i = 0; i < n; i++) {{
-        const float code = rintf((mel[i] - mean) / AED_INPUT_SCALE) + (float)AED_INPUT_ZERO_POINT;
-        input[i] = (int8_t)fminf(fmaxf(code, -128.0F), 127.0F);
-    }}
-}}
-```
-
-Samples are 16-bit, divided by 32768. The probabilities of a clip longer than a patch come from all its patches: the
-mean of {logits_text}, where each patch has the weight 10^({exponent:g} L / 10) and L is
-its loudness, the mean of its log-mels in dB; divided by the temperature {temperature:g} and {ending_text}.
+The probabilities of a clip longer than a patch come from all its patches: the mean of {logits_text}, where each patch
+has the weight 10^({exponent:g} L / 10) and L is its loudness, the mean of its log-mels in dB; divided by the
+temperature {temperature:g} and {ending_text}. `c/aed_postproc.c` does that.
 {label_text}
 """
 
@@ -215,7 +183,12 @@ class _Number:
 
 
 def readme(
-    source: Source, network: Network, validation: ValidationSet, ram: RamFigures, export_check: ExportCheck
+    source: Source,
+    network: Network,
+    validation: ValidationSet,
+    ram: RamFigures,
+    export_check: ExportCheck,
+    chosen: Chosen,
 ) -> str:
     """Return the text of the package's README."""
     model = source.model
@@ -224,7 +197,7 @@ def readme(
             _contents(source.model_id, model, validation),
             _COMMANDS.format(input_text=_quantisation(network.input), output_text=_quantisation(network.output)),
             _c_path(model),
-            _st_application(model),
+            _st_applications(model, chosen),
             _NUMBERS.format(
                 numbers="\n".join(
                     f"| {row.name} | {row.value} | {row.kind} |"
@@ -263,18 +236,15 @@ def _c_path(model: ModelFiles) -> str:
     )
 
 
-def _st_application(model: ModelFiles) -> str:
-    frontend, rule = require_log_mel(model.frontend), model.rule
+def _st_applications(model: ModelFiles, chosen: Chosen) -> str:
+    rule = model.rule
     independent = rule.head == "sigmoid"
-    return _ST_APPLICATION.format(
-        floor=frontend.floor,
-        offset_db=frontend.offset_db,
-        scale_db=frontend.scale_db,
-        mean_text=(
-            "**The mean of each patch is subtracted from it**, so that loudness does not reach the network."
-            if frontend.centred
-            else "**The values go into the network unchanged**: no mean is subtracted."
-        ),
+    rows = [
+        *(f"| `st/{one.name}/` | {one.title}; {one.tools} |" for one in chosen.applications),
+        *(f"| not made: {name} | {problem} |" for name, problem in chosen.not_made.items()),
+    ]
+    return _ST_APPLICATIONS.format(
+        folders="\n".join(("| folder | application |", "| --- | --- |", *rows)),
         exponent=rule.loudness_exponent,
         temperature=rule.temperature,
         ending_text="converted back to probabilities" if independent else "normalised",
