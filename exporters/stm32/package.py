@@ -14,7 +14,7 @@ from labeltool.exporters.stm32.codegen.frontend_tables import check_frontend, fr
 from labeltool.exporters.stm32.codegen.model_config import model_config
 from labeltool.exporters.stm32.codegen.st_mel_tables import mel_tables
 from labeltool.exporters.stm32.package_c import write_sources
-from labeltool.exporters.stm32.package_readme import readme
+from labeltool.exporters.stm32.package_texts import texts
 from labeltool.exporters.stm32.tflite.ram import RamFigures, ram_figures
 from labeltool.exporters.stm32.tflite.summary import Network, read_network
 from labeltool.exporters.stm32.verification.export_check import ExportCheck, check_export
@@ -39,7 +39,7 @@ def write(source: Source, directory: Path) -> None:
     check_fit(model, network)
     tables, tables_header = mel_tables(frontend)
     validation = validation_set(source)
-    for folder in ("model", "c", "validation"):
+    for folder in ("model", "c", "docs", "validation"):
         (directory / folder).mkdir()
     (directory / "model" / INT8).write_bytes(model.int8)
     write_validation(validation, directory / "validation")
@@ -59,7 +59,7 @@ def write(source: Source, directory: Path) -> None:
     _write_texts(
         directory,
         {
-            "README.md": readme(source, network, validation, ram, export_check),
+            **texts(source, network, validation, ram, export_check),
             "report.json": _json(report_json(source.model_id, model, network, ram, export_check)),
         },
     )
