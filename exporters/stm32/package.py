@@ -12,7 +12,7 @@ from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen.frontend_tables import check_frontend, front_end_size, require_log_mel
 from labeltool.exporters.stm32.codegen.model_config import model_config
 from labeltool.exporters.stm32.package_c import write_sources
-from labeltool.exporters.stm32.package_readme import readme
+from labeltool.exporters.stm32.package_texts import texts
 from labeltool.exporters.stm32.st_applications.applications import Chosen, choose
 from labeltool.exporters.stm32.st_applications.folder import FOLDER, application_files
 from labeltool.exporters.stm32.st_model.graph_edit import ST_MODEL, st_model
@@ -41,7 +41,7 @@ def write(source: Source, directory: Path) -> None:
     check_fit(model, network)
     chosen = choose(source.st_applications, frontend, len(model.labels))
     validation = validation_set(source)
-    for folder in ("model", "c", "validation"):
+    for folder in ("model", "c", "docs", "validation"):
         (directory / folder).mkdir()
     (directory / "model" / INT8).write_bytes(model.int8)
     (directory / "model" / ST_MODEL).write_bytes(st_model(model.int8, frontend))
@@ -62,7 +62,7 @@ def write(source: Source, directory: Path) -> None:
     _write_texts(
         directory,
         {
-            "README.md": readme(source, network, validation, ram, export_check, chosen),
+            **texts(source, network, validation, ram, export_check, chosen),
             "report.json": _json(report_json(source.model_id, model, network, ram, export_check, chosen)),
         },
     )
