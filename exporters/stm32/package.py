@@ -9,11 +9,13 @@ from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
-from labeltool.exporters.stm32.codegen.config_header import ai_model_config, model_config
+from labeltool.exporters.stm32.codegen.config_header import ai_model_config
 from labeltool.exporters.stm32.codegen.frontend_tables import check_frontend, front_end_size, require_log_mel
+from labeltool.exporters.stm32.codegen.model_config import model_config
 from labeltool.exporters.stm32.codegen.st_mel_tables import mel_tables
 from labeltool.exporters.stm32.package_c import write_sources
 from labeltool.exporters.stm32.package_readme import readme
+from labeltool.exporters.stm32.st_model.graph_edit import ST_MODEL, st_model
 from labeltool.exporters.stm32.tflite.ram import RamFigures, ram_figures
 from labeltool.exporters.stm32.tflite.summary import Network, read_network
 from labeltool.exporters.stm32.verification.export_check import ExportCheck, check_export
@@ -41,6 +43,7 @@ def write(source: Source, directory: Path) -> None:
     for folder in ("model", "c", "validation"):
         (directory / folder).mkdir()
     (directory / "model" / INT8).write_bytes(model.int8)
+    (directory / "model" / ST_MODEL).write_bytes(st_model(model.int8, frontend))
     write_validation(validation, directory / "validation")
     write_sources(model, network, validation, directory)
     _write_texts(

@@ -27,6 +27,7 @@ without ST's tools. `labeltool verify` on this folder runs every check that need
 | file | contents |
 | --- | --- |
 | `model/model_int8.tflite` | the network: batch 1, int8 input and output |
+| `model/model_st.tflite` | the same for ST's applications: int8 input in dB from their own front end, float32 output |
 | `model/labels.txt` | one label per line, in the order of the outputs (control characters escaped) |
 | `model/model_config.json` | shapes, scales, labels, frontend (fingerprint `{fingerprint}`), clip rule |
 | `c/ai_model_config.h` | configuration of ST's audio application, and values it has no names for (`AED_...`) |
@@ -195,7 +196,7 @@ You must judge what they allow for a model. `test/golden_pcm.h` contains {golden
 ST's tools, application and libraries come from ST under ST's terms; none of them is in this folder.
 """
 
-_PATHS = {"float": "float network", "int8": "int8 network", "c": "this C, samples to label"}
+_PATHS = {"float": "float network", "int8": "int8 network", "st": "ST's applications", "c": "this C, samples to label"}
 
 _PARTS: Mapping[Part, str] = {
     "unseen": "of clips the model has not seen",
@@ -352,6 +353,10 @@ def _measured_numbers(export_check: ExportCheck) -> list[_Number]:
         rows += [
             _Number(f"clip accuracy, {_PATHS[path]}", f"{accuracy.share(path):.1%}", kind)
             for path in accuracy.predicted
+        ]
+        rows += [
+            _Number(f"patch accuracy, {_PATHS[path]}", f"{share:.1%}", kind)
+            for path, share in accuracy.patch_accuracy.items()
         ]
     return rows
 

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Float32, Int8
@@ -89,16 +90,10 @@ class Int8Model:
     """
 
     def __init__(self, tflite: bytes, *, fast: bool = False) -> None:
-        make = _optimised_interpreter if fast else _reference_interpreter
-        self._interpreters = [make(tflite) for _ in range(1 if fast else min(4, os.cpu_count() or 1))]
-        inputs, outputs = self._interpreters[0].get_input_details(), self._interpreters[0].get_output_details()
-        if len(inputs) != 1 or len(outputs) != 1 or inputs[0]["dtype"] != np.int8 or outputs[0]["dtype"] != np.int8:
-            raise LabeltoolError("not an int8 network of one input and one output", remedy="export it again")
-        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
-        self._input_shape: tuple[int, ...] = tuple(int(size) for size in inputs[0]["shape"])
-        self.n_labels = int(outputs[0]["shape"][-1])
-        self.input_scale, self.input_zero_point = _scale(inputs[0])
-        self.output_scale, self.output_zero_point = _scale(outputs[0])
+        self._kernels = _Kernels(tflite, np.int8, fast=fast)
+        self.n_labels = self._kernels.n_labels
+        self.input_scale, self.input_zero_point = _scale(self._kernels.input)
+        self.output_scale, self.output_zero_point = _scale(self._kernels.output)
 
     def quantise(self, patches: Float32) -> Int8:
         """Round patches, any shape, to the network's int8 input: half to even, then saturated."""
@@ -107,24 +102,59 @@ class Int8Model:
 
     def predict_int8(self, patches: Int8) -> Int8:
         """Run the network: `(n, mels, frames) int8` patches to `(n, labels) int8` scores."""
-        scores = np.empty((len(patches), self.n_labels), np.int8)
-
-        def run(worker: int) -> None:
-            interpreter = self._interpreters[worker]
-            for index in range(worker, len(patches), len(self._interpreters)):
-                interpreter.set_tensor(self._input, patches[index].reshape(self._input_shape))
-                interpreter.invoke()
-                scores[index] = interpreter.get_tensor(self._output)[0]
-
-        # Threads are enough: the kernels run without Python's lock.
-        with ThreadPoolExecutor(len(self._interpreters)) as pool:
-            list(pool.map(run, range(len(self._interpreters))))
-        return scores
+        return np.asarray(self._kernels.run(patches), np.int8)
 
     def predict(self, patches: Float32) -> Float32:
         """Score patches, `(n, mels, frames) float32`, as `(n, labels) float32` probabilities."""
         scores = self.predict_int8(self.quantise(patches)).astype(np.float32)
         return (scores - np.float32(self.output_zero_point)) * np.float32(self.output_scale)
+
+
+class FloatOutputModel:
+    """A network with int8 input and float32 output, scored by the reference kernels on every core.
+
+    Raises
+    ------
+    LabeltoolError
+        When the bytes are not such a network of one input and one output.
+    """
+
+    def __init__(self, tflite: bytes) -> None:
+        self._kernels = _Kernels(tflite, np.float32)
+        self.input_scale, self.input_zero_point = _scale(self._kernels.input)
+
+    def predict(self, patches: Int8) -> Float32:
+        """Run the network: `(n, mels, frames) int8` patches to `(n, labels) float32` probabilities."""
+        return np.asarray(self._kernels.run(patches), np.float32)
+
+
+class _Kernels:
+    """TensorFlow Lite's kernels on a network of one int8 input and one output, one thread a copy of it."""
+
+    def __init__(self, tflite: bytes, output: type[np.generic], *, fast: bool = False) -> None:
+        make = _optimised_interpreter if fast else _reference_interpreter
+        self._interpreters = [make(tflite) for _ in range(1 if fast else min(4, os.cpu_count() or 1))]
+        inputs, outputs = self._interpreters[0].get_input_details(), self._interpreters[0].get_output_details()
+        if len(inputs) != 1 or len(outputs) != 1 or inputs[0]["dtype"] != np.int8 or outputs[0]["dtype"] != output:
+            raise LabeltoolError("not an int8 network of one input and one output", remedy="export it again")
+        self.input, self.output = inputs[0], outputs[0]
+        self.n_labels = int(self.output["shape"][-1])
+
+    def run(self, patches: Int8) -> npt.NDArray[Any]:
+        """Run the network: `(n, ...) int8` patches to `(n, labels)` outputs."""
+        scores = np.empty((len(patches), self.n_labels), self.output["dtype"])
+
+        def run(worker: int) -> None:
+            interpreter = self._interpreters[worker]
+            for index in range(worker, len(patches), len(self._interpreters)):
+                interpreter.set_tensor(self.input["index"], patches[index].reshape(self.input["shape"]))
+                interpreter.invoke()
+                scores[index] = interpreter.get_tensor(self.output["index"])[0]
+
+        # Threads are enough: the kernels run without Python's lock.
+        with ThreadPoolExecutor(len(self._interpreters)) as pool:
+            list(pool.map(run, range(len(self._interpreters))))
+        return scores
 
 
 def interpreter(tflite: bytes, *, input_shape: Sequence[int] | None = None, **options: Any) -> Any:

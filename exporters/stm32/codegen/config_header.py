@@ -1,18 +1,13 @@
-"""Input and output of the model: `ai_model_config.h` for ST's application, `model_config.json` for other programs."""
+"""`ai_model_config.h`: input and output of the model for ST's application."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 from labeltool.exporters.stm32.codegen.c_text import c_float, c_identifiers, c_string
 from labeltool.exporters.stm32.codegen.frontend_tables import model_macros, require_log_mel
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.networks.model_folder import ModelFiles
-
-CONFIG_VERSION = 1
 
 _PREFIX = "CTRL_X_CUBE_AI_"
 
@@ -96,23 +91,6 @@ def ai_model_config(model_id: int, model: ModelFiles, network: Network) -> str:
 def class_list(labels: Sequence[str]) -> str:
     """Return the labels as the initialiser of an array of C strings, in the form of a macro."""
     return "{ \\\n    " + ", \\\n    ".join(c_string(label, continued=True) for label in labels) + " \\\n}"
-
-
-def model_config(model_id: int, model: ModelFiles, network: Network) -> dict[str, Any]:
-    """Return the values of `model_config.json`: what a program needs to use the model."""
-    return {
-        "config_version": CONFIG_VERSION,
-        "model": model_id,
-        "architecture": model.card.architecture,
-        "sha256": hashlib.sha256(model.int8).hexdigest(),
-        "labels": list(model.labels),
-        "background": model.background,
-        "input": asdict(network.input),
-        "output": asdict(network.output),
-        "clip_rule": asdict(model.rule),
-        "fingerprint": model.frontend.fingerprint,
-        "frontend": model.frontend.to_dict(),
-    }
 
 
 def _defines(prefix: str, values: dict[str, str]) -> str:
