@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.device_tables import FftTables, MelTables, dc_bands, fft_tables, mel_bands
+from labeltool.audio.device_tables import FftTables, MelTables, dc_bands, fft_tables, has_device_fft, mel_bands
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_string
@@ -20,8 +20,6 @@ from labeltool.type_aliases import Float32
 
 RUN_VERSION = 1
 """Version of the log format that `aed_run` and firmware print."""
-
-_MIN_N_FFT, _MAX_N_FFT = 16, 2048
 
 _HEADER = """\
 /* Constants of the model for aed_preproc.c, aed_postproc.c and aed_stream.c; generated, do not edit. */
@@ -114,10 +112,9 @@ def check_frontend(frontend: Frontend) -> None:
         As `require_log_mel`, and when the length of its FFT is not a power of two from 16 to 2048.
     """
     frontend = require_log_mel(frontend)
-    if frontend.n_fft & (frontend.n_fft - 1) or not _MIN_N_FFT <= frontend.n_fft <= _MAX_N_FFT:
+    if not has_device_fft(frontend.n_fft):
         raise LabeltoolError(
-            f"the FFT of the C code needs a length that is a power of two from {_MIN_N_FFT} to {_MAX_N_FFT}, not "
-            f"{frontend.n_fft}",
+            f"the FFT of the C code needs a length that is a power of two from 16 to 2048, not {frontend.n_fft}",
             remedy="choose another frontend, or export --int8 alone",
         )
 

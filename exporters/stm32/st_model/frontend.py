@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
+from labeltool.audio.device_tables import without_zeros
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.mel_filters import MelScale, mel_filters, periodic_hann
-from labeltool.exporters.stm32.codegen.st_mel_tables import without_zeros
 from labeltool.type_aliases import Float32, Int8, Int16
 
 _SMALLEST = np.finfo(np.float32).tiny
