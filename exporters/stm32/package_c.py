@@ -34,7 +34,7 @@ _STATIC = (
 
 
 def write_sources(model: ModelFiles, network: Network, validation: ValidationSet, directory: Path) -> None:
-    """Write the package's `c/`, without the files for ST's application, and its `test/`.
+    """Write the package's `c/` and its `test/`.
 
     Parameters
     ----------

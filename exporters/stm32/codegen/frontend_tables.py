@@ -10,7 +10,7 @@ import numpy.typing as npt
 from labeltool.audio.device_tables import FftTables, MelTables, dc_bands, fft_tables, has_device_fft, mel_bands
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_string
+from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_identifiers, c_string
 from labeltool.exporters.stm32.codegen.stream_macros import THRESHOLDS_DECLARATION, stream_macros, thresholds_source
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.networks.model_card import ModelCard
@@ -54,6 +54,11 @@ extern const float aed_fft_joints[AED_N_FFT / 2];
 {thresholds}
 /* The labels in the order of the network's outputs, UTF-8. */
 extern const char *const aed_labels[AED_LABELS];
+
+/* Index of each label in the network's outputs. */
+enum aed_label {{
+{labels}
+}};
 
 #ifdef __cplusplus
 }}
@@ -189,6 +194,9 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
         pairs=int(fft.begins_with_pairs),
         twiddles=len(_twiddles(fft)),
         thresholds=THRESHOLDS_DECLARATION,
+        labels="\n".join(
+            f"    {name} = {index}," for index, name in enumerate(c_identifiers("AED_LABEL_", model.labels))
+        ),
     )
     return _tables_source(frontend, mel, fft, model.card), text
 

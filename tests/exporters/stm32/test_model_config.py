@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from helpers.stm32 import network_of
+from labeltool.audio import device_frontend
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.model_config import feature_definition
-from labeltool.exporters.stm32.verification import bit_exact_frontend
 from labeltool.type_aliases import Int8, Int16
 
 LIBROSA = (
@@ -63,7 +63,7 @@ def sound(samples: int) -> Int16:
 def test_librosa_computes_the_devices_input_from_the_file(frontend: LogMelFrontend) -> None:
     network, pcm = network_of(frontend), sound(5 * frontend.sample_rate_hz)
     features = json.loads(json.dumps(asdict(feature_definition(frontend, network))))
-    codes = bit_exact_frontend.patches(frontend, bit_exact_frontend.log_mel(frontend, pcm), network.input)[0]
+    codes = device_frontend.patches(frontend, device_frontend.log_mel(frontend, pcm), network.input).codes
     steps = np.abs(rebuilt(features, pcm).astype(int) - codes)
     assert steps.max() <= 1
     assert (steps > 0).mean() < 0.001
