@@ -24,7 +24,7 @@ _ROUND = np.float32(12582912.0)
 
 def log2(x: Float32) -> Float32:
     """Return the logarithms of an array of positive, normal numbers, as `aed_log2`."""
-    bits = x.view(np.uint32) + np.uint32(0x3F800000 - 0x3F3504F3)
+    bits = np.ascontiguousarray(x).view(np.uint32) + np.uint32(0x3F800000 - 0x3F3504F3)
     exponent = ((bits >> np.uint32(23)).astype(np.int32) - 127).astype(np.float32)
     fraction = ((bits & np.uint32(0x007FFFFF)) + np.uint32(0x3F3504F3)).view(np.float32) - np.float32(1)
     return np.asarray(exponent + fraction * _polynomial(_LOG2, fraction), np.float32)

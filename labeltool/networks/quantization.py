@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,6 +72,14 @@ def to_int8(model: keras.Model, representative_patches: Float32) -> bytes:
         raise LabeltoolError(f"the network cannot be converted to int8: {first_line}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class CodeScale:
+    """What int8 codes stand for: `scale * (code - zero_point)`."""
+
+    scale: float
+    zero_point: int
+
+
 class Int8Model:
     """A converted network, scored by the reference kernels on every core.
 
@@ -93,12 +102,11 @@ class Int8Model:
     def __init__(self, tflite: bytes, *, fast: bool = False) -> None:
         self._kernels = _Kernels(tflite, np.int8, fast=fast)
         self.n_labels = self._kernels.n_labels
-        self.input_scale, self.input_zero_point = _scale(self._kernels.input)
-        self.output_scale, self.output_zero_point = _scale(self._kernels.output)
+        self.input, self.output = _scale(self._kernels.input), _scale(self._kernels.output)
 
     def quantise(self, patches: Float32) -> Int8:
         """Round patches, any shape, to the network's int8 input: half to even, then saturated."""
-        steps = np.rint(patches / np.float32(self.input_scale)) + np.float32(self.input_zero_point)
+        steps = np.rint(patches / np.float32(self.input.scale)) + np.float32(self.input.zero_point)
         return np.asarray(np.clip(steps, -128, 127), np.int8)
 
     def predict_int8(self, patches: Int8) -> Int8:
@@ -107,8 +115,11 @@ class Int8Model:
 
     def predict(self, patches: Float32) -> Float32:
         """Score patches, `(n, mels, frames) float32`, as `(n, labels) float32` probabilities."""
-        scores = self.predict_int8(self.quantise(patches)).astype(np.float32)
-        return (scores - np.float32(self.output_zero_point)) * np.float32(self.output_scale)
+        return self.dequantise(self.predict_int8(self.quantise(patches)))
+
+    def dequantise(self, scores: Int8) -> Float32:
+        """Return the probabilities that int8 scores stand for, any shape."""
+        return (scores.astype(np.float32) - np.float32(self.output.zero_point)) * np.float32(self.output.scale)
 
 
 class FloatOutputModel:
@@ -122,7 +133,7 @@ class FloatOutputModel:
 
     def __init__(self, tflite: bytes) -> None:
         self._kernels = _Kernels(tflite, np.float32)
-        self.input_scale, self.input_zero_point = _scale(self._kernels.input)
+        self.input = _scale(self._kernels.input)
 
     def predict(self, patches: Int8) -> Float32:
         """Run the network: `(n, mels, frames) int8` patches to `(n, labels) float32` probabilities."""
@@ -211,6 +222,6 @@ def _optimised_interpreter(tflite: bytes) -> Any:
     return interpreter(tflite, experimental_op_resolver_type=kernels)
 
 
-def _scale(details: dict[str, Any]) -> tuple[float, int]:
+def _scale(details: dict[str, Any]) -> CodeScale:
     scale, zero_point = details["quantization"]
-    return float(scale), int(zero_point)
+    return CodeScale(float(scale), int(zero_point))

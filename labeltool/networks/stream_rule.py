@@ -33,7 +33,7 @@ class StreamRule:
     release
         An event goes on while its label's probability is at least this share of the threshold, 0 to 1.
     hold_patches
-        Patches below that which do not end an event.
+        Patches below that, or below the gate, which do not end an event.
     min_patches
         Events of fewer patches are dropped.
     thresholds
@@ -169,11 +169,10 @@ class EventFinder:
     def push(self, probabilities: Float32, is_quiet: Bools) -> list[StreamEvent]:
         """Add what `Smoother.push` returned; return the events that ended, by end, then by label."""
         begins_at = np.array(self.thresholds, np.float32)
-        goes_on_at = begins_at * np.float32(self.rule.release)
         begins = (probabilities >= begins_at) & ~is_quiet[:, None]
+        goes_on = (probabilities >= begins_at * np.float32(self.rule.release)) & ~is_quiet[:, None]
         if not self.several:
             begins &= np.arange(probabilities.shape[1]) == probabilities.argmax(axis=1)[:, None]
-        goes_on = probabilities >= goes_on_at
         if self.background is not None:
             begins[:, self.background] = False
         ended: list[StreamEvent] = []

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.device_tables import FftTables, MelTables, dc_bands, fft_tables, mel_bands
+from labeltool.audio.device_tables import FftTables, MelTables, dc_bands, fft_tables, has_device_fft, mel_bands
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_identifiers, c_string
+from labeltool.exporters.stm32.codegen.stream_macros import THRESHOLDS_DECLARATION, stream_macros, thresholds_source
 from labeltool.exporters.stm32.tflite.summary import Network
+from labeltool.networks.model_card import ModelCard
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import POOLINGS
 from labeltool.type_aliases import Float32
@@ -20,10 +21,8 @@ from labeltool.type_aliases import Float32
 RUN_VERSION = 1
 """Version of the log format that `aed_run` and firmware print."""
 
-_MIN_N_FFT, _MAX_N_FFT = 16, 2048
-
 _HEADER = """\
-/* Constants of the model for aed_preproc.c and aed_postproc.c; generated, do not edit. */
+/* Constants of the model for aed_preproc.c, aed_postproc.c and aed_stream.c; generated, do not edit. */
 #ifndef AED_TABLES_H
 #define AED_TABLES_H
 
@@ -52,6 +51,7 @@ extern const float aed_fft_twiddles[{twiddles}];
 /* Factors that join the spectra of even and odd samples, from bin 1 on. */
 extern const float aed_fft_joints[AED_N_FFT / 2];
 
+{thresholds}
 /* The labels in the order of the network's outputs, UTF-8. */
 extern const char *const aed_labels[AED_LABELS];
 
@@ -117,10 +117,9 @@ def check_frontend(frontend: Frontend) -> None:
         As `require_log_mel`, and when the length of its FFT is not a power of two from 16 to 2048.
     """
     frontend = require_log_mel(frontend)
-    if frontend.n_fft & (frontend.n_fft - 1) or not _MIN_N_FFT <= frontend.n_fft <= _MAX_N_FFT:
+    if not has_device_fft(frontend.n_fft):
         raise LabeltoolError(
-            f"the FFT of the C code needs a length that is a power of two from {_MIN_N_FFT} to {_MAX_N_FFT}, not "
-            f"{frontend.n_fft}",
+            f"the FFT of the C code needs a length that is a power of two from 16 to 2048, not {frontend.n_fft}",
             remedy="choose another frontend, or export --int8 alone",
         )
 
@@ -178,6 +177,7 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
     ) + (" head=sigmoid" if model.rule.head == "sigmoid" else "")
     values = {
         **model_macros(model, network),
+        **stream_macros(model.card, frontend),
         "SAMPLE_RATE_HZ": f"({frontend.sample_rate_hz}U)",
         "N_FFT": f"({frontend.n_fft}U)",
         "HOP": f"({frontend.hop}U)",
@@ -193,15 +193,16 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
         coefficients=len(mel.coefficients),
         pairs=int(fft.begins_with_pairs),
         twiddles=len(_twiddles(fft)),
+        thresholds=THRESHOLDS_DECLARATION,
         labels="\n".join(
             f"    {name} = {index}," for index, name in enumerate(c_identifiers("AED_LABEL_", model.labels))
         ),
     )
-    return _tables_source(frontend, mel, fft, model.labels), text
+    return _tables_source(frontend, mel, fft, model.card), text
 
 
-def _tables_source(frontend: LogMelFrontend, mel: MelTables, fft: FftTables, labels: Sequence[str]) -> str:
-    label_lines = "".join(f"    {c_string(label)},\n" for label in labels)
+def _tables_source(frontend: LogMelFrontend, mel: MelTables, fft: FftTables, card: ModelCard) -> str:
+    label_lines = "".join(f"    {c_string(label)},\n" for label in card.labels)
     return "\n".join(
         (
             '#include "aed_tables.h"\n',
@@ -212,6 +213,7 @@ def _tables_source(frontend: LogMelFrontend, mel: MelTables, fft: FftTables, lab
             c_array("const uint16_t aed_fft_places", fft.places.astype(np.uint32)),
             c_array("const float aed_fft_twiddles", _twiddles(fft)),
             c_array("const float aed_fft_joints", _interleaved(fft.joints)),
+            thresholds_source(card),
             f"const char *const aed_labels[AED_LABELS] = {{\n{label_lines}}};\n",
         )
     )

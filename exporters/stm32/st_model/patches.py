@@ -16,7 +16,7 @@ def codes(pcm: Int16, frontend: StFrontend, network: FloatOutputModel) -> Int8:
     """
     missing = max(0, frontend.patch_samples - len(pcm))
     cut = buffers(np.pad(pcm, (0, missing)), frontend.patch_samples)
-    return quantise(frontend.log_mels(cut), network.input_scale, network.input_zero_point)
+    return quantise(frontend.log_mels(cut), network.input.scale, network.input.zero_point)
 
 
 def probabilities(pcm: Int16, frontend: StFrontend, network: FloatOutputModel) -> Float32:

@@ -186,7 +186,11 @@ def test_the_package_has_all_its_files(package: Path) -> None:
         "c/aed_status.h",
         *(f"st/n6/{name}" for name in ("README.md", "user_config.yaml", "ai_model_config.h")),
         *("st/n6/user_mel_tables.c", "st/n6/user_mel_tables.h"),
-        *(f"c/aed_{part}.{kind}" for part in ("preproc", "postproc", "tables", "nn", "model") for kind in "ch"),
+        *(
+            f"c/aed_{part}.{kind}"
+            for part in ("preproc", "postproc", "stream", "tables", "nn", "model")
+            for kind in "ch"
+        ),
         *(f"test/{name}" for name in ("Makefile", "aed_lines.h", "aed_probe.c", "aed_run.c", "test_selftest.c")),
         *(f"test/{name}" for name in ("golden_pcm.h", "golden_scores.h", "port.h", "port_host.c")),
         *(f"test/arm/{name}" for name in ("port.c", "sections.ld", *(f"{machine}.ld" for machine in MACHINES))),

@@ -55,9 +55,9 @@ def by_the_original(int8: bytes, frontend: LogMelFrontend, in_decibels: Float32)
 def test_scores_are_those_of_the_int8_model(arch: str) -> None:
     int8, frontend = converted_network(arch), frontend_of(arch)
     network = FloatOutputModel(st_model(int8, frontend))
-    codes = quantise(decibels(frontend, 40), network.input_scale, network.input_zero_point)
+    codes = quantise(decibels(frontend, 40), network.input.scale, network.input.zero_point)
     scores = network.predict(codes)
-    expected = by_the_original(int8, frontend, real(codes, network.input_scale, network.input_zero_point))
+    expected = by_the_original(int8, frontend, real(codes, network.input.scale, network.input.zero_point))
     assert np.abs(scores - expected).max() <= 2 / 256
     assert (np.abs(scores - expected) > 0).mean() < 0.1
     assert len(np.unique(scores, axis=0)) > 5  # they differ, so that equality is meaningful
@@ -68,7 +68,7 @@ def test_tensorflow_lite_micro_computes_the_same(arch: str) -> None:
     frontend = frontend_of(arch)
     file = st_model(converted_network(arch), frontend)
     network = FloatOutputModel(file)
-    codes = quantise(decibels(frontend, 20), network.input_scale, network.input_zero_point)
+    codes = quantise(decibels(frontend, 20), network.input.scale, network.input.zero_point)
     np.testing.assert_array_equal(scores_of_tflm(file, codes[..., None]), network.predict(codes))
 
 
@@ -101,8 +101,8 @@ def test_without_centring_the_offset_is_taken_off() -> None:
     file = st_model(int8, frontend)
     assert [operator.name for operator in read_graph(file).operators][:2] == ["ADD", "PAD"]
     network = FloatOutputModel(file)
-    codes = quantise(decibels(frontend, 40), network.input_scale, network.input_zero_point)
-    expected = by_the_original(int8, frontend, real(codes, network.input_scale, network.input_zero_point))
+    codes = quantise(decibels(frontend, 40), network.input.scale, network.input.zero_point)
+    expected = by_the_original(int8, frontend, real(codes, network.input.scale, network.input.zero_point))
     assert np.abs(network.predict(codes) - expected).max() <= 2 / 256
 
 
