@@ -101,7 +101,11 @@ class Application:
         """Return why the application cannot run a model; empty when it can."""
         problem = self.target.problem(frontend)
         if problem:
-            return f'{problem}: set target = "{self.name}" under [learning] in labeltool.toml and retrain'
+            most = self.target.most_frames(frontend)
+            shorter = frontend.with_patches(most, most) if most else frontend
+            fits = not self.target.problem(shorter)
+            remedy = f': set target = "{self.name}" under [learning] in labeltool.toml and retrain'
+            return problem + (remedy if fits else "")
         if self.target.max_side is not None and labels > self.target.max_side:
             return f"{labels} labels, it takes at most {self.target.max_side}"
         try:
@@ -121,8 +125,8 @@ class Chosen:
 
 _U5_NOTES = (
     "Patches do not overlap: a report each {patch_s:.2f} s.",
-    "Copy headers and library of the tool's version into the application's `STM32_AI_Library`: generated network and "
-    "library must be of one version.",
+    "Copy the tool's headers and library into the application's `STM32_AI_Library`: network and library must be of one "
+    "version.",
 )
 
 
@@ -201,9 +205,9 @@ _U3 = Application(
         Placement("st_ai_output/*", "Model/"),
     ),
     notes=(
-        "**Take `USE_HSP` out of the project's defined symbols** (C/C++ Build, Settings, Preprocessor) and generate "
-        "without `--hsp`: with it the application copies exactly 462 filter coefficients, leaves out the last bin and "
-        "takes the natural logarithm, which this model was not trained on. The header refuses such a build.",
+        "**Remove `USE_HSP` from the project's defined symbols** (C/C++ Build, Settings) and generate without `--hsp`: "
+        "with it the application copies just 462 filter coefficients, leaves out the last bin and takes the natural "
+        "logarithm.",
         "Patches do not overlap: a report each {patch_s:.2f} s.",
         "`Middlewares/ST/stedgeai-lib` must be of the version of the tool.",
     ),
@@ -232,11 +236,10 @@ _N6 = Application(
         Placement("st_ai_output/*.c, *.h", "Projects/X-CUBE-AI/models/"),
     ),
     notes=(
-        "For the firmware run `generate` in `Projects/X-CUBE-AI/models/` with the application's memory layout: "
-        "`--st-neural-art default@user_neural_art.json`. The application's `generate-n6-model.sh` does that and makes "
-        "the file of the weights, which is programmed at 0x70180000.",
+        "For the firmware run `generate` in `Projects/X-CUBE-AI/models/` with the application's memory layout, "
+        "`--st-neural-art default@user_neural_art.json`; its `generate-n6-model.sh` does, and makes the file of the "
+        "weights, which is programmed at 0x70180000.",
         "It computes in half precision: a tone at full scale overflows, and powers below 6e-8 are zero.",
-        "`model_st.tflite` runs too, on the CPU in place of the NPU where a layer needs it.",
     ),
 )
 
