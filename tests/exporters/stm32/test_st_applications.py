@@ -222,7 +222,7 @@ def test_the_header_stops_a_build_that_could_not_work(
     assert complaint in build(tmp_path, name, "-fsyntax-only", *([option] if option else []))
 
 
-def test_a_header_that_is_included_too_early_says_so(tmp_path: Path) -> None:
+def test_a_header_that_is_included_too_early_is_an_error(tmp_path: Path) -> None:
     needs("gcc")
     for name, wanted in {"u5-freertos": True, "u3": True, "n6": False}.items():
         write(tmp_path, name, model_files())
@@ -258,7 +258,7 @@ def test_a_generated_network_that_is_another_stops_the_build(tmp_path: Path, nam
     assert "version 1.2 of" in complaint(api, version="1") or "or newer" in complaint(api, version="1")
 
 
-def test_the_threshold_is_the_models_and_its_absence_is_said(tmp_path: Path) -> None:
+def test_the_threshold_is_the_models_and_its_absence_is_commented(tmp_path: Path) -> None:
     for name in APPLICATIONS:
         chosen = (write(tmp_path, name, model_files()) / "ai_model_config.h").read_text()
         none = (write(tmp_path, name, model_files(threshold=0.0)) / "ai_model_config.h").read_text()
@@ -325,7 +325,7 @@ def test_what_does_not_fit_is_left_out_by_default_and_refused_by_name() -> None:
     assert "is empty" in choose((), replace(FRONTEND, n_mels=512), 3).not_made["n6"]
 
 
-def test_the_package_says_what_it_leaves_out_and_refuses_what_it_cannot_make(package: Path, modelled: Project) -> None:
+def test_the_package_names_what_it_leaves_out_and_refuses_what_it_cannot_make(package: Path, modelled: Project) -> None:
     report = json.loads((package / "report.json").read_text())["st_applications"]
     assert report["made"] == ["n6"] and set(report["not_made"]) == {"u5-freertos", "u5-threadx", "u3"}
     page = (package / "README.md").read_text()
