@@ -13,12 +13,13 @@ from typing import Literal
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.st_mel_tables import sparse_filters
+from labeltool.exporters.stm32.st_model.graph_edit import ST_MODEL
 from labeltool.networks.device_targets import DEVICE_TARGETS, DeviceTarget
 
 Step = Literal["analyze", "validate", "generate"]
 
-ST_MODEL, ST_ONNX = "model_st.tflite", "model_st.onnx"
-"""The models for ST's applications, in `model/` of the package: log-mels in dB in, float32 probabilities out."""
+ST_ONNX = "model_st.onnx"
+"""Name of the model for the NPU in a package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The applications that a package is for, and why others are left out, by name."""
+    """The applications that a package is for, and why others are not, by name."""
 
     applications: tuple[Application, ...]
     not_made: Mapping[str, str]
@@ -255,24 +256,24 @@ def choose(names: Iterable[str], frontend: LogMelFrontend, labels: int) -> Chose
     Parameters
     ----------
     names
-        Those that were asked for; none: all that can run the model.
+        The applications by name; none: all that can run the model.
     labels
         Number of the model's outputs.
 
     Raises
     ------
     LabeltoolError
-        When an application was asked for that there is not, or that cannot run the model.
+        When there is no application of a given name, or it cannot run the model.
     """
-    asked = list(dict.fromkeys(names))
-    unknown = [name for name in asked if name not in APPLICATIONS]
+    named = list(dict.fromkeys(names))
+    unknown = [name for name in named if name not in APPLICATIONS]
     if unknown:
         raise LabeltoolError(
             f"no ST application is called {unknown[0]!r}", remedy="there are: " + ", ".join(APPLICATIONS)
         )
-    problems = {name: APPLICATIONS[name].problem(frontend, labels) for name in asked or APPLICATIONS}
+    problems = {name: APPLICATIONS[name].problem(frontend, labels) for name in named or APPLICATIONS}
     not_made = {name: problem for name, problem in problems.items() if problem}
-    for name in asked:
+    for name in named:
         if name in not_made:
             raise LabeltoolError(f"{name}: {not_made[name]}")
     return Chosen(tuple(APPLICATIONS[name] for name in problems if name not in not_made), MappingProxyType(not_made))
