@@ -31,7 +31,7 @@ def write(source: Source, directory: Path) -> None:
     ------
     LabeltoolError
         When the package does not support the model (its frontend, input, outputs or operators), no labelled clip is
-        there for validation, an application that was asked for cannot run the model, or the C fails a check on this
+        there for validation, an application that was chosen cannot run the model, or the C fails a check on this
         machine.
     """
     model = source.model

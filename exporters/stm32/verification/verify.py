@@ -23,6 +23,7 @@ from labeltool.exporters.stm32.verification.checks import (
     read_package,
 )
 from labeltool.exporters.stm32.verification.results_json import accuracy_json
+from labeltool.exporters.stm32.verification.stedgeai import stedgeai_checks
 from labeltool.exporters.stm32.verification.toolchain import InstructionCounts, Toolchain
 from labeltool.networks import model_folder
 from labeltool.project import Project
@@ -58,10 +59,15 @@ class VerifyResult:
     held_out: dict[str, Any] | None
 
 
-def verify(project: Project | None, *, report: Progress, directory: str) -> VerifyResult:
+def verify(project: Project | None, *, report: Progress, directory: str, stedgeai: str | None = None) -> VerifyResult:
     """Check a package: its manifest, its C on this machine and on emulated devices, and on the project's clips.
 
     Only complete packages are built and run: files that the manifest does not list are never executed.
+
+    Parameters
+    ----------
+    stedgeai
+        ST's tool, to run the commands for its applications as well; None: they are not run.
 
     Raises
     ------
@@ -97,6 +103,8 @@ def verify(project: Project | None, *, report: Progress, directory: str) -> Veri
                 accuracy = _check_clips_of_project(project, report, package, toolchain, add)
             else:
                 add(Check("devices and the project's clips", "not run", "they are compared with the host"))
+        for check in stedgeai_checks(folder, None if stedgeai is None else Path(stedgeai)):
+            add(check)
     return VerifyResult(
         package=directory,
         passed=all(check.outcome != "failed" for check in checks),
