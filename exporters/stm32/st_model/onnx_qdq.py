@@ -19,7 +19,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.tflite.geometry import same_padding
 from labeltool.exporters.stm32.tflite.graph import Graph, Operator, Tensor, read_graph
 
-ONNX_MODEL = "model_qdq.onnx"
+ONNX_MODEL = "model_st.onnx"
 """Name of the file in a package."""
 
 _OPSET, _IR = 13, 8

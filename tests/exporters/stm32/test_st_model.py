@@ -240,9 +240,9 @@ def test_without_onnx_or_with_other_operators_the_file_is_left_out(
     with monkeypatch.context() as patch:
         patch.delitem(onnx_qdq._WRITERS, "MAX_POOL_2D")  # type: ignore[arg-type]
         assert write_st_models(file, tmp_path, lambda *values: told.append(str(values[-1]))) == {
-            "model/model_qdq.onnx": "MAX_POOL_2D is not supported"
+            "model/model_st.onnx": "MAX_POOL_2D is not supported"
         }
-    assert told == ["without model/model_qdq.onnx: MAX_POOL_2D is not supported"]
+    assert told == ["without model/model_st.onnx: MAX_POOL_2D is not supported"]
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(LabeltoolError, match=r"needs the package onnx.*stm32n6"):
         onnx_model(file)
@@ -266,11 +266,11 @@ def test_the_package_has_the_file_and_its_accuracy(package: Path) -> None:
     file = (package / "model" / "model_st.tflite").read_bytes()
     int8 = (package / "model" / "model_int8.tflite").read_bytes()
     assert file == st_model(int8, LogMelFrontend())
-    assert (package / "model" / "model_qdq.onnx").read_bytes() == onnx_model(file)
+    assert (package / "model" / "model_st.onnx").read_bytes() == onnx_model(file)
     report = json.loads((package / "report.json").read_text())
     if "the C on this machine" not in report["not_measured"]:
         measured = report["measured_by_this_export"]["held_out_clips"]
         for name in ("clip_accuracy_st", "clip_accuracy_st_weighted", "patch_accuracy_st"):
             assert 0 <= measured[name] <= 1
         assert "do not overlap" in measured["how_st"]
-        assert "| patch accuracy, ST's applications |" in (package / "README.md").read_text()
+        assert "| patch accuracy, ST's applications |" in (package / "docs" / "numbers.md").read_text()
