@@ -52,8 +52,9 @@ PROGRAM = """\
 int main(void)
 {
     static int8_t input[AED_NN_INPUT_SIZE], output[AED_NN_OUTPUT_SIZE];
+    static aed_nn network;
     while (fread(input, 1, sizeof input, stdin) == sizeof input) {
-        if (aed_nn_run(input, output)) {
+        if (aed_nn_run(&network, input, output) != AED_OK) {
             return 1;
         }
         fwrite(output, 1, sizeof output, stdout);

@@ -77,6 +77,7 @@ _C_PATH = """\
 #include "aed_preproc.h"
 
 static aed_preproc preproc;   /* aed_preproc_init(&preproc); before the first samples */
+static aed_nn network;        /* memory of the network: one for each thread that runs it */
 static aed_postproc postproc; /* aed_postproc_init(&postproc, 0.5F); 0.5: each patch halves the weight of the past */
 static int8_t input[AED_N_MELS * AED_PATCH_FRAMES];
 
@@ -89,9 +90,10 @@ void on_samples(const int16_t *samples, uint32_t count)
         samples += used;
         count -= used;
         if (aed_preproc_ready(&preproc)) {{
-            const float loudness_db = aed_preproc_patch(&preproc, input);
-            (void)aed_nn_run(input, scores);
-            aed_postproc_push(&postproc, scores, loudness_db);
+            aed_level level;
+            (void)aed_preproc_patch(&preproc, input, &level);
+            (void)aed_nn_run(&network, input, scores);
+            aed_postproc_push(&postproc, scores, level.loudness_db);
             aed_postproc_probabilities(&postproc, probabilities);
             const int32_t label = aed_postproc_answer(probabilities, AED_CLIP_THRESHOLD); /* or AED_UNKNOWN */
             (void)label; /* aed_labels[label] is its name */
@@ -100,8 +102,9 @@ void on_samples(const int16_t *samples, uint32_t count)
 }}
 ```
 
-Build with `-std=c99` (no GNU mode, no `-ffast-math`: `aed_math.h` gives the reason). Then the results are bit-identical
-to those of labeltool's check. `-DAED_USE_CMSIS_DSP` uses CMSIS-DSP for the FFT.
+Build with `-ffp-contract=off` and without `-ffast-math` (`aed_math.h` gives the reason), as C99 or later, GNU modes
+included, or as C++17. Then the results are bit-identical to those of labeltool's check; with other options
+`aed_preproc_init` fails.
 
 In `test/`, `make host` builds and runs the self-test on this machine, `make arm-m4` (`arm-m33`, `arm-m7`, `arm-m55`,
 `arm-f405`) builds it for a device, and `make qemu` runs it on emulated devices and compares. `aed_run` processes a

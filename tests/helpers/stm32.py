@@ -32,17 +32,20 @@ LABELS = ("bell", "dog", "rain")
 # A network whose scores are the first codes of the patch.
 _STUB_H = """\
 #include <stdint.h>
+#include "aed_status.h"
 #define AED_NN_INPUT_SIZE {size}
 #define AED_NN_OUTPUT_SIZE {labels}
-int aed_nn_run(const int8_t *input, int8_t *output);
+typedef struct {{ int8_t arena[1]; }} aed_nn;
+aed_status aed_nn_run(aed_nn *state, const int8_t *input, int8_t *output);
 """
 _STUB_C = """\
 #include <string.h>
 #include "aed_nn.h"
-int aed_nn_run(const int8_t *input, int8_t *output)
+aed_status aed_nn_run(aed_nn *state, const int8_t *input, int8_t *output)
 {
+    (void)state;
     memcpy(output, input, AED_NN_OUTPUT_SIZE);
-    return 0;
+    return AED_OK;
 }
 """
 

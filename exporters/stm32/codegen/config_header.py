@@ -21,6 +21,10 @@ _HEADER = """\
 #ifndef AI_MODEL_CONFIG_H
 #define AI_MODEL_CONFIG_H
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 /* Names that ST's application reads. The class list is in the order of the model's outputs: {order}.
    The sensor is the microphone of the B-U585I-IOT02A: change its lines for other hardware. */
 {st}
@@ -33,6 +37,10 @@ _HEADER = """\
 enum aed_label {{
 {labels}
 }};
+
+#ifdef __cplusplus
+}}
+#endif
 
 #endif
 """

@@ -35,6 +35,10 @@ _HEADER = """\
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 {defines}
 
 /* First half of the window, with its middle. */
@@ -45,7 +49,6 @@ extern const float aed_mel_coefficients[{coefficients}];
 extern const uint16_t aed_mel_starts[AED_N_MELS];
 extern const uint16_t aed_mel_lengths[AED_N_MELS];
 
-#ifndef AED_USE_CMSIS_DSP
 /* Whether the first stage of the FFT is of radix 2. */
 #define AED_FFT_BEGINS_WITH_PAIRS {pairs}
 /* Position of each complex input of the FFT. */
@@ -54,10 +57,13 @@ extern const uint16_t aed_fft_places[AED_N_FFT / 2];
 extern const float aed_fft_twiddles[{twiddles}];
 /* Factors that join the spectra of even and odd samples, from bin 1 on. */
 extern const float aed_fft_joints[AED_N_FFT / 2];
-#endif
 
 /* The labels in the order of the network's outputs, UTF-8. */
 extern const char *const aed_labels[AED_LABELS];
+
+#ifdef __cplusplus
+}}
+#endif
 
 #endif
 """
@@ -190,13 +196,23 @@ def mel_bands(frontend: LogMelFrontend) -> MelTables:
     return MelTables(coefficients * _POWER_SCALE, starts.astype(np.uint16), lengths.astype(np.uint16))
 
 
+def dc_bands(frontend: LogMelFrontend) -> int:
+    """Return the number of lowest bands into which a DC offset leaks: those that contain bin 0 or 1, never all.
+
+    The periodic Hann window turns a constant into these two bins and nothing else.
+    """
+    mel = mel_bands(frontend)
+    leaking = np.flatnonzero((mel.starts <= 1) & (mel.lengths > 0))
+    return min(int(leaking[-1]) + 1 if len(leaking) else 0, frontend.n_mels - 1)
+
+
 def front_end_size(frontend: LogMelFrontend) -> FrontEndSize:
     """Count the RAM of `aed_preproc` and the flash of its tables."""
     mel, fft = mel_bands(frontend), fft_tables(frontend.n_fft)
     factors = sum(stage.nbytes for stage in fft.twiddles) + fft.joints.nbytes
     return FrontEndSize(
         patch=4 * frontend.n_mels * frontend.patch_frames,
-        beside_the_patch=2 * frontend.n_fft + 4 * (frontend.n_fft + 2) + 4 * frontend.patch_frames + 16,
+        beside_the_patch=2 * frontend.n_fft + 4 * (frontend.n_fft + 2) + 8 * frontend.patch_frames + 16,
         tables_in_flash=4 * (frontend.n_fft // 2 + 1)
         + sum(array.nbytes for array in (mel.coefficients, mel.starts, mel.lengths, fft.places))
         + factors,
@@ -247,6 +263,7 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
         "N_FFT": f"({frontend.n_fft}U)",
         "HOP": f"({frontend.hop}U)",
         "N_MELS": f"({frontend.n_mels}U)",
+        "DC_BANDS": f"({dc_bands(frontend)}U)",
         "PATCH_FRAMES": f"({frontend.patch_frames}U)",
         "LABELS": f"({len(model.labels)}U)",
         "RUN_HEADER": c_string(header, continued=True),
@@ -270,11 +287,9 @@ def _tables_source(frontend: LogMelFrontend, mel: MelTables, fft: FftTables, lab
             c_array("const float aed_mel_coefficients", mel.coefficients),
             c_array("const uint16_t aed_mel_starts", mel.starts.astype(np.uint32)),
             c_array("const uint16_t aed_mel_lengths", mel.lengths.astype(np.uint32)),
-            "#ifndef AED_USE_CMSIS_DSP\n",
             c_array("const uint16_t aed_fft_places", fft.places.astype(np.uint32)),
             c_array("const float aed_fft_twiddles", _twiddles(fft)),
             c_array("const float aed_fft_joints", _interleaved(fft.joints)),
-            "#endif\n",
             f"const char *const aed_labels[AED_LABELS] = {{\n{label_lines}}};\n",
         )
     )

@@ -6,6 +6,7 @@ Made for checks, not for speed: the scores equal those of TensorFlow Lite Micro'
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from labeltool.exporters.stm32.tflite.graph import read_graph
 from labeltool.exporters.stm32.tflite.lowering import Layer, Program, lower
 from labeltool.exporters.stm32.tflite.memory_plan import Plan, plan_arena
 
-SOURCES = ("aed_nn.c", "aed_nn.h")
+SOURCES = ("aed_nn.c", "aed_nn.h", "aed_status.h")
 """Files in `csrc` that are the same for all networks."""
 
 _MODEL_H = """\
@@ -22,13 +23,21 @@ _MODEL_H = """\
 #ifndef AED_MODEL_H
 #define AED_MODEL_H
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 #define AED_NN_INPUT_SIZE {input_size}
 #define AED_NN_OUTPUT_SIZE {output_size}
 
-/* RAM of aed_nn.c in bytes, without the input and output of the caller. */
+/* Size of aed_nn in bytes; input and output are the caller's. */
 #define AED_NN_ARENA_SIZE {arena_size}
 
 #define AED_NN_LAYERS {layers}
+
+#ifdef __cplusplus
+}}
+#endif
 
 #endif
 """
@@ -37,17 +46,28 @@ _MODEL_C = """\
 /* The layers of the network, SHA-256 of its TFLite file {digest}; generated, do not edit. */
 #include "aed_nn.h"
 
+#include <stddef.h>
+
 {arrays}
+/* Their members in the order of struct aed_nn_layer. */
 const struct aed_nn_layer aed_nn_layers[AED_NN_LAYERS] = {{
 {layers}
 }};
 """
 
+# The members of `struct aed_nn_layer` between its offsets and its arrays, in the lines in which they are written.
+_FIELDS = (
+    ("in_rows", "in_columns", "in_channels"),
+    ("out_rows", "out_columns", "out_channels"),
+    ("kernel_rows", "kernel_columns", "stride_rows", "stride_columns", "stride_channels"),
+    ("pad_rows", "pad_columns", "pad_channels", "pad_value", "second_size"),
+    ("in_zero", "second_zero", "out_zero", "low", "high"),
+)
 _ARRAYS = {"weights": "int8_t", "bias": "int32_t", "multipliers": "int32_t", "shifts": "int8_t"}
 
 
 def write_c(tflite: bytes, directory: Path) -> None:
-    """Write the four C files of a network into an existing directory.
+    """Write the C files of a network into an existing directory.
 
     Raises
     ------
@@ -90,16 +110,11 @@ def model_c(program: Program, plan: Plan, digest: str) -> tuple[str, str]:
 
 
 def _initialiser(number: int, layer: Layer, offsets: dict[int, int | str]) -> str:
-    members: dict[str, int | str] = {"kind": f"AED_NN_{layer.kind}", "in": offsets[layer.inputs[0]]}
-    if len(layer.inputs) > 1:
-        members["second"] = offsets[layer.inputs[1]]
-    members["out"] = offsets[layer.output]
-    members |= {name: value for name, value in layer.fields.items() if value}
-    members |= {name: f"{name}_{number}" for name in _ARRAYS if getattr(layer, name) is not None}
-    lines = ["    {"]
-    for name, value in members.items():
-        text = f".{name} = {value},"
-        if len(lines[-1]) + len(text) > 100:
-            lines.append("    ")
-        lines[-1] += text if lines[-1].endswith("{") else f" {text}"
-    return "\n".join(lines).removesuffix(",") + "}"
+    """Return a layer's members by position: C++ has no designated initialisers before C++20."""
+    inputs = [offsets[buffer] for buffer in layer.inputs]
+    places = [f"AED_NN_{layer.kind}", inputs[0], inputs[1] if len(inputs) > 1 else 0, offsets[layer.output]]
+    arrays = [f"{name}_{number}" if getattr(layer, name) is not None else "NULL" for name in _ARRAYS]
+    fields = [[layer.fields.get(name, 0) for name in names] for names in _FIELDS]
+    rows: list[Sequence[int | str]] = [places, *fields, arrays]
+    lines = [", ".join(map(str, row)) for row in rows]
+    return "    {" + ",\n     ".join(lines) + "}"

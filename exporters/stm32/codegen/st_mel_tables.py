@@ -21,6 +21,10 @@ _HEADER = """\
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
 /* The window, periodic Hann. */
 extern const float user_win[{window}];
 
@@ -29,6 +33,10 @@ extern const float user_win[{window}];
 extern const float user_melFiltersLut[{coefficients}];
 extern const uint32_t user_melFiltersStartIndices[{bands}];
 extern const uint32_t user_melFiltersStopIndices[{bands}];
+
+#ifdef __cplusplus
+}}
+#endif
 
 #endif
 """

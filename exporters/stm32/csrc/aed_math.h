@@ -2,29 +2,47 @@
 
    libm differs in the last bits from one C library to the next; these functions do not. This requires that each
    operation rounds once, to float32:
-   - build with -std=c99. GCC's GNU modes fuse a*b+c into one rounding; if you need a GNU mode, add -ffp-contract=off
-     and define AED_FP_CONTRACT_OFF;
-   - never use -ffast-math, which reorders sums. */
+   - build with -ffp-contract=off. GCC's GNU modes otherwise make one operation, with one rounding, of a*b+c where the
+     processor has one; its strict modes (-std=c99) and clang do not;
+   - never use -ffast-math, which also reorders sums.
+   aed_preproc_init() fails where the compiler was allowed either. */
 #ifndef AED_MATH_H
 #define AED_MATH_H
 
 #include <float.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #ifdef __FAST_MATH__
 #error "aed: -ffast-math changes the results; build this file without it"
 #endif
-#if defined(__GNUC__) && !defined(__clang__) && !defined(__STRICT_ANSI__) && defined(__FP_FAST_FMAF) && \
-    !defined(AED_FP_CONTRACT_OFF)
-#error "aed: build with -std=c99, or with -ffp-contract=off -DAED_FP_CONTRACT_OFF"
-#endif
-#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0
+/* 16: only half-precision numbers are computed in their own type, beside float. */
+#if defined(FLT_EVAL_METHOD) && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 16
 #error "aed: float arithmetic must round to float (on 32-bit x86: -msse2 -mfpmath=sse)"
 #endif
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Whether the compiler leaves each operation as it is written: neither fused nor reordered. */
+static inline bool aed_math_is_exact(void)
+{
+    const volatile float above_one = 1.0F + FLT_EPSILON;
+    const volatile float below_minus_one = -1.0F - 2.0F * FLT_EPSILON;
+    const volatile float small = 1.0F;
+    const volatile float large = 67108864.0F;
+    const float a = above_one;
+    const float b = below_minus_one;
+    const float s = small;
+    const float l = large;
+    /* The square rounds to -b; fused, a rest of FLT_EPSILON squared remains. A float of 2^26 has no room for 1. */
+    return a * a + b == 0.0F && (l + s) - l == 0.0F;
+}
 
 /* log2 of a positive, normal x; the error is below 3e-7 or one step of float32, whichever is larger. */
 static inline float aed_log2(float x)
@@ -82,5 +100,9 @@ static inline float aed_exp2(float x)
     memcpy(&power, &bits, sizeof power);
     return p * power;
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,15 +7,23 @@
 #include "aed_nn.h"
 
 #include <stddef.h>
-
-static int8_t arena[AED_NN_ARENA_SIZE];
+#include <string.h>
 
 /* ---- fixed point ---- */
+
+/* The two's complement number with these bits. C leaves it to the compiler what a conversion and a right shift do. */
+static int32_t as_signed(uint32_t bits)
+{
+    int32_t number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
 
 /* a * b / 2^31, rounded to the nearest, halves up. Overflows only if both operands are -2^31, which never occurs. */
 static int32_t high_product(int32_t a, int32_t b)
 {
-    return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
+    const int64_t rounded = (int64_t)a * b + ((int64_t)1 << 30);
+    return as_signed((uint32_t)((uint64_t)rounded >> 31));
 }
 
 /* x / 2^power, rounded to the nearest, halves away from zero. */
@@ -24,15 +32,19 @@ static int32_t halve(int32_t x, int32_t power)
     if (power == 0) {
         return x;
     }
-    const int64_t half = (int64_t)1 << (power - 1);
-    return (int32_t)((x + half - (x < 0 ? 1 : 0)) >> power);
+    const uint64_t size = x < 0 ? 0U - (uint32_t)x : (uint32_t)x;
+    const int32_t halved = (int32_t)((size + ((uint64_t)1 << (power - 1))) >> power);
+    return x < 0 ? -halved : halved;
 }
 
 /* x * 2^power, saturated. */
 static int32_t doubled(int32_t x, int32_t power)
 {
     const int64_t y = (int64_t)x * ((int64_t)1 << power);
-    return y > INT32_MAX ? INT32_MAX : y < INT32_MIN ? INT32_MIN : (int32_t)y;
+    if (y > INT32_MAX) {
+        return INT32_MAX;
+    }
+    return y < INT32_MIN ? INT32_MIN : (int32_t)y;
 }
 
 /* x * multiplier * 2^(shift - 31). The product is rounded before the shift and by the shift, as in the reference. */
@@ -40,14 +52,15 @@ static int32_t scaled(int32_t x, int32_t multiplier, int32_t shift)
 {
     if (shift > 0) {
         /* Unsigned, so that an overflow wraps, as in the reference, instead of being undefined. */
-        return high_product((int32_t)((uint32_t)x << shift), multiplier);
+        return high_product(as_signed((uint32_t)x << shift), multiplier);
     }
     return halve(high_product(x, multiplier), -shift);
 }
 
 static int8_t clamped(int32_t code, int32_t low, int32_t high)
 {
-    return (int8_t)(code < low ? low : code > high ? high : code);
+    const int32_t at_least_low = code < low ? low : code;
+    return (int8_t)(at_least_low > high ? high : at_least_low);
 }
 
 /* exp(x) for x <= 0: x has four or five integer bits, the result is in 2^-31.
@@ -278,56 +291,75 @@ static void sigmoid(const struct aed_nn_layer *l, const int8_t *in, int8_t *out)
         if (a > -l->high && a < l->high) {
             const int32_t x = scaled(a, l->multipliers[0], l->shifts[0]);
             const int32_t of_size = reciprocal_of_one_plus(exp_of_negative(x < 0 ? x : -x, 4));
-            const int32_t probability = x == 0 ? (int32_t)1 << 30 : x > 0 ? of_size : INT32_MAX - of_size;
+            int32_t probability = x > 0 ? of_size : INT32_MAX - of_size;
+            if (x == 0) {
+                probability = (int32_t)1 << 30;
+            }
             code = halve(probability, 31 - 8) + INT8_MIN;
         }
         out[i] = clamped(code, INT8_MIN, INT8_MAX);
     }
 }
 
-int aed_nn_run(const int8_t *input, int8_t *output)
+static aed_status run_layer(const struct aed_nn_layer *l, const int8_t *in, const int8_t *second, int8_t *out)
 {
-    for (int32_t i = 0; i < AED_NN_LAYERS; i++) {
-        const struct aed_nn_layer *l = &aed_nn_layers[i];
-        const int8_t *in = l->in == AED_NN_AT_INPUT ? input : l->in == AED_NN_AT_OUTPUT ? output : arena + l->in;
-        const int8_t *second = l->weights != NULL            ? l->weights
-                               : l->second == AED_NN_AT_INPUT  ? input
-                               : l->second == AED_NN_AT_OUTPUT ? output
-                                                               : arena + l->second;
-        int8_t *out = l->out == AED_NN_AT_OUTPUT ? output : arena + l->out;
-        switch (l->kind) {
-        case AED_NN_CONVOLVE:
-            convolve(l, in, out);
-            break;
-        case AED_NN_CONVOLVE_DEPTH:
-            convolve_depth(l, in, out);
-            break;
-        case AED_NN_MAX_POOL:
-        case AED_NN_AVERAGE_POOL:
-            pool(l, in, out);
-            break;
-        case AED_NN_PAD:
-            pad(l, in, out);
-            break;
-        case AED_NN_TRANSPOSE:
-            transpose(l, in, out);
-            break;
-        case AED_NN_ADD:
-        case AED_NN_MULTIPLY:
-            elementwise(l, in, second, out);
-            break;
-        case AED_NN_MEAN:
-            mean(l, in, out);
-            break;
-        case AED_NN_SOFTMAX:
-            softmax(l, in, out);
-            break;
-        case AED_NN_SIGMOID:
-            sigmoid(l, in, out);
-            break;
-        default:
-            return 1;
-        }
+    switch (l->kind) {
+    case AED_NN_CONVOLVE:
+        convolve(l, in, out);
+        break;
+    case AED_NN_CONVOLVE_DEPTH:
+        convolve_depth(l, in, out);
+        break;
+    case AED_NN_MAX_POOL:
+    case AED_NN_AVERAGE_POOL:
+        pool(l, in, out);
+        break;
+    case AED_NN_PAD:
+        pad(l, in, out);
+        break;
+    case AED_NN_TRANSPOSE:
+        transpose(l, in, out);
+        break;
+    case AED_NN_ADD:
+    case AED_NN_MULTIPLY:
+        elementwise(l, in, second, out);
+        break;
+    case AED_NN_MEAN:
+        mean(l, in, out);
+        break;
+    case AED_NN_SOFTMAX:
+        softmax(l, in, out);
+        break;
+    case AED_NN_SIGMOID:
+        sigmoid(l, in, out);
+        break;
+    default:
+        return AED_ERROR_MODEL;
     }
-    return 0;
+    return AED_OK;
+}
+
+/* Where a layer reads a tensor. */
+static const int8_t *tensor(const aed_nn *state, const int8_t *input, const int8_t *output, int32_t offset)
+{
+    if (offset == AED_NN_AT_INPUT) {
+        return input;
+    }
+    return offset == AED_NN_AT_OUTPUT ? output : state->arena + offset;
+}
+
+aed_status aed_nn_run(aed_nn *state, const int8_t *input, int8_t *output)
+{
+    aed_status status = AED_OK;
+    if (state == NULL || input == NULL || output == NULL) {
+        return AED_ERROR_ARGUMENT;
+    }
+    for (int32_t i = 0; i < AED_NN_LAYERS && status == AED_OK; i++) {
+        const struct aed_nn_layer *l = &aed_nn_layers[i];
+        const int8_t *in = tensor(state, input, output, l->in);
+        const int8_t *second = l->weights != NULL ? l->weights : tensor(state, input, output, l->second);
+        int8_t *out = l->out == AED_NN_AT_OUTPUT ? output : state->arena + l->out;
+        status = run_layer(l, in, second, out);
+    }
+    return status;
 }

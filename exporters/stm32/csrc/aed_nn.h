@@ -7,6 +7,11 @@
 #include <stdint.h>
 
 #include "aed_model.h"
+#include "aed_status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 enum aed_nn_kind {
     AED_NN_CONVOLVE,        /* also the dense layer: a 1x1 convolution over its rows */
@@ -52,10 +57,18 @@ struct aed_nn_layer {
 /* In aed_model.c. */
 extern const struct aed_nn_layer aed_nn_layers[AED_NN_LAYERS];
 
+/* Memory of a run; nothing of it must be kept between runs. Threads that run the network need one each. */
+typedef struct {
+    int8_t arena[AED_NN_ARENA_SIZE];
+} aed_nn;
+
 /* Run the network on one patch.
-   input: AED_NN_INPUT_SIZE codes, not changed; output: AED_NN_OUTPUT_SIZE codes.
-   Returns 0, or 1 when aed_model.c uses a layer that aed_nn.c does not support (the files are of different versions).
-   Not reentrant: there is only one arena. */
-int aed_nn_run(const int8_t *input, int8_t *output);
+   input: AED_NN_INPUT_SIZE codes, not changed; output: AED_NN_OUTPUT_SIZE codes. They must not overlap.
+   AED_ERROR_MODEL: aed_model.c uses a layer that aed_nn.c does not support (the files are of different versions). */
+aed_status aed_nn_run(aed_nn *state, const int8_t *input, int8_t *output);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -1,39 +1,24 @@
 #include "aed_preproc.h"
 
+#include <stddef.h>
+
 #include "aed_math.h"
 
 enum { HALF = AED_N_FFT / 2, RING = AED_N_FFT - 1 };
 
-void aed_preproc_init(aed_preproc *state)
+aed_status aed_preproc_init(aed_preproc *state)
 {
+    if (state == NULL) {
+        return AED_ERROR_ARGUMENT;
+    }
     memset(state, 0, sizeof *state);
+    if (!aed_math_is_exact()) {
+        return AED_ERROR_MODEL;
+    }
     state->samples_missing = AED_N_FFT;
     state->frames_missing = AED_PATCH_FRAMES;
-#ifdef AED_USE_CMSIS_DSP
-    (void)arm_rfft_fast_init_f32(&state->fft, AED_N_FFT);
-#endif
+    return AED_OK;
 }
-
-#ifdef AED_USE_CMSIS_DSP
-
-/* Four times the power spectrum of the newest AED_N_FFT samples, at work[0], work[2], ... work[AED_N_FFT]. */
-static void power_spectrum(aed_preproc *state)
-{
-    float *work = state->work;
-    for (uint32_t i = 0; i < AED_N_FFT; i++) {
-        const float weight = aed_window[i <= HALF ? i : AED_N_FFT - i];
-        work[i] = (float)state->samples[(state->next_sample + i) & RING] * weight;
-    }
-    const float *bins = state->spectrum;
-    arm_rfft_fast_f32(&state->fft, work, state->spectrum, 0);
-    work[0] = 4.0F * (bins[0] * bins[0]);
-    work[AED_N_FFT] = 4.0F * (bins[1] * bins[1]); /* CMSIS stores the last bin, which is real too, beside the first */
-    for (uint32_t i = 2; i < AED_N_FFT; i += 2) {
-        work[i] = 4.0F * (bins[i] * bins[i] + bins[i + 1] * bins[i + 1]);
-    }
-}
-
-#else
 
 /* Complex FFT of HALF points in place: decimation in time, radix 4 (one stage of radix 2 where HALF is no power of
    four). The input is in the order of aed_fft_places, the output in natural order. */
@@ -111,14 +96,12 @@ static void power_spectrum(aed_preproc *state)
     }
 }
 
-#endif
-
 static void add_frame(aed_preproc *state)
 {
     power_spectrum(state);
     float *log_mel = state->log_mel + state->next_frame * AED_N_MELS;
     const float *coefficient = aed_mel_coefficients;
-    float sum = 0.0F;
+    float sum = 0.0F, peak = 0.0F;
     for (uint32_t band = 0; band < AED_N_MELS; band++) {
         const float *power = state->work + 2U * aed_mel_starts[band];
         float mel = 0.0F;
@@ -130,14 +113,21 @@ static void add_frame(aed_preproc *state)
         const float decibels = 3.01029992F * aed_log2(mel + AED_LOG_FLOOR);
         log_mel[band] = (decibels - AED_LOG_OFFSET_DB) / AED_LOG_SCALE_DB;
         sum += log_mel[band];
+        if (band == AED_DC_BANDS || (band > AED_DC_BANDS && log_mel[band] > peak)) {
+            peak = log_mel[band];
+        }
     }
     state->sums[state->next_frame] = sum;
+    state->peaks[state->next_frame] = peak;
     state->next_frame = state->next_frame + 1 < AED_PATCH_FRAMES ? state->next_frame + 1 : 0;
 }
 
 uint32_t aed_preproc_push(aed_preproc *state, const int16_t *samples, uint32_t count)
 {
     uint32_t used = 0;
+    if (state == NULL || samples == NULL || state->samples_missing == 0) {
+        return 0;
+    }
     if (count > 0 && state->frames_missing == 0) {
         state->frames_missing = AED_PATCH_HOP;
     }
@@ -161,33 +151,44 @@ uint32_t aed_preproc_push(aed_preproc *state, const int16_t *samples, uint32_t c
 
 bool aed_preproc_ready(const aed_preproc *state)
 {
-    return state->frames_missing == 0;
+    return state != NULL && state->samples_missing > 0 && state->frames_missing == 0;
 }
 
-float aed_preproc_patch(aed_preproc *state, int8_t *input)
+static int8_t code_of(float value)
 {
-    /* From the oldest frame on, so that equal patches have equal means wherever they are in the ring. */
-    float sum = 0.0F;
-    for (uint32_t frame = state->next_frame; frame < AED_PATCH_FRAMES; frame++) {
-        sum += state->sums[frame];
+    int32_t code = aed_round(value / AED_INPUT_SCALE) + AED_INPUT_ZERO_POINT;
+    code = code > INT8_MAX ? INT8_MAX : code;
+    code = code < INT8_MIN ? INT8_MIN : code;
+    return (int8_t)code;
+}
+
+aed_status aed_preproc_patch(aed_preproc *state, int8_t *input, aed_level *level)
+{
+    if (state == NULL || input == NULL || level == NULL) {
+        return AED_ERROR_ARGUMENT;
     }
-    for (uint32_t frame = 0; frame < state->next_frame; frame++) {
+    if (!aed_preproc_ready(state)) {
+        return AED_ERROR_NOT_READY;
+    }
+    /* From the oldest frame on, so that equal patches have equal means wherever they are in the ring. */
+    uint32_t frame = state->next_frame;
+    float sum = 0.0F, peak = state->peaks[0];
+    for (uint32_t column = 0; column < AED_PATCH_FRAMES; column++) {
         sum += state->sums[frame];
+        peak = state->peaks[frame] > peak ? state->peaks[frame] : peak;
+        frame = frame + 1 < AED_PATCH_FRAMES ? frame + 1 : 0;
     }
     const float mean = sum / (float)(AED_PATCH_FRAMES * AED_N_MELS);
     const float offset = AED_PATCH_LESS_ITS_MEAN ? mean : 0.0F;
-    uint32_t frame = state->next_frame;
     for (uint32_t column = 0; column < AED_PATCH_FRAMES; column++) {
         const float *log_mel = state->log_mel + frame * AED_N_MELS;
         for (uint32_t band = 0; band < AED_N_MELS; band++) {
-            int32_t code = aed_round((log_mel[band] - offset) / AED_INPUT_SCALE) + AED_INPUT_ZERO_POINT;
-            code = code > 127 ? 127 : code;
-            input[band * AED_PATCH_FRAMES + column] = (int8_t)(code < -128 ? -128 : code);
+            input[band * AED_PATCH_FRAMES + column] = code_of(log_mel[band] - offset);
         }
         frame = frame + 1 < AED_PATCH_FRAMES ? frame + 1 : 0;
     }
-    if (state->frames_missing == 0) {
-        state->frames_missing = AED_PATCH_HOP;
-    }
-    return mean * AED_LOG_SCALE_DB + AED_LOG_OFFSET_DB;
+    state->frames_missing = AED_PATCH_HOP;
+    level->loudness_db = mean * AED_LOG_SCALE_DB + AED_LOG_OFFSET_DB;
+    level->peak_db = peak * AED_LOG_SCALE_DB + AED_LOG_OFFSET_DB;
+    return AED_OK;
 }

@@ -2,10 +2,10 @@
 
    The results are those of labeltool's front end: within one int8 step of a float64 computation of it, and identical bit
    for bit on every machine (aed_math.h describes how to build for that). No memory is allocated, and no state reaches
-   back further than one patch.
+   back further than one patch. A state is used by one thread at a time; several states are independent.
 
        static aed_preproc preproc;
-       aed_preproc_init(&preproc);
+       ... aed_preproc_init(&preproc) == AED_OK ...
        for (;;) {
            ... count samples have arrived ...
            while (count > 0) {
@@ -13,53 +13,57 @@
                samples += used;
                count -= used;
                if (aed_preproc_ready(&preproc)) {
-                   const float loudness_db = aed_preproc_patch(&preproc, input);
-                   ... run the network on input ...
+                   ... aed_preproc_patch(&preproc, input, &level) == AED_OK: run the network on input ...
                }
            }
-       }
-
-   With AED_USE_CMSIS_DSP the FFT is CMSIS-DSP's arm_rfft_fast_f32: faster, AED_N_FFT floats more RAM, still within one
-   int8 step, but no longer bit-identical. */
+       } */
 #ifndef AED_PREPROC_H
 #define AED_PREPROC_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "aed_status.h"
 #include "aed_tables.h"
 
-#ifdef AED_USE_CMSIS_DSP
-#include "arm_math.h"
+#ifdef __cplusplus
+extern "C" {
 #endif
+
+/* Level of a patch in dB. */
+typedef struct {
+    float loudness_db; /* mean of its log-mels */
+    float peak_db;     /* largest of its log-mels, without the AED_DC_BANDS lowest bands: a DC offset leaks into these */
+} aed_level;
 
 typedef struct {
     int16_t samples[AED_N_FFT];                   /* ring of the newest samples */
     float work[AED_N_FFT + 2];                    /* a windowed frame, then its spectrum, then its powers */
     float log_mel[AED_PATCH_FRAMES * AED_N_MELS]; /* ring of the newest frames, frame after frame: the patch */
     float sums[AED_PATCH_FRAMES];                 /* sum of the log-mels of each frame */
+    float peaks[AED_PATCH_FRAMES];                /* largest log-mel of each frame, without the lowest bands */
     uint32_t next_sample;                         /* index in the ring of the next sample */
     uint32_t next_frame;                          /* index in the ring of the next frame */
-    uint32_t samples_missing;                     /* until the next frame is complete */
+    uint32_t samples_missing;                     /* until the next frame is complete; 0: not initialised */
     uint32_t frames_missing;                      /* until the next patch is complete; 0: it is */
-#ifdef AED_USE_CMSIS_DSP
-    float spectrum[AED_N_FFT];
-    arm_rfft_fast_instance_f32 fft;
-#endif
 } aed_preproc;
 
-/* Begin a stream. */
-void aed_preproc_init(aed_preproc *state);
+/* Begin a stream. AED_ERROR_MODEL where the compiler was allowed to change the rounding, see aed_math.h. */
+aed_status aed_preproc_init(aed_preproc *state);
 
 /* Process up to `count` samples at AED_SAMPLE_RATE_HZ; stops after the one that completes a patch. Returns the number of
-   samples used: call again with the rest. */
+   samples used: call again with the rest. It is 0 only for wrong arguments and a state that is not initialised. */
 uint32_t aed_preproc_push(aed_preproc *state, const int16_t *samples, uint32_t count);
 
 /* Whether a complete patch is ready. Pushing more samples without fetching it loses only this patch. */
 bool aed_preproc_ready(const aed_preproc *state);
 
-/* Write the newest patch as input of the network, AED_N_MELS rows of AED_PATCH_FRAMES codes, and return its loudness in
-   dB, for aed_postproc_push. */
-float aed_preproc_patch(aed_preproc *state, int8_t *input);
+/* Write the newest patch as input of the network, AED_N_MELS rows of AED_PATCH_FRAMES codes, and its level. Each patch is
+   written once; AED_ERROR_NOT_READY where none is ready, and then nothing is written. */
+aed_status aed_preproc_patch(aed_preproc *state, int8_t *input, aed_level *level);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -7,11 +7,13 @@ over all frames at once, give the same bits on any machine and without a C compi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from labeltool.audio.frontend import LogMelFrontend
-from labeltool.exporters.stm32.codegen.frontend_tables import fft_tables, mel_bands
+from labeltool.exporters.stm32.codegen.frontend_tables import dc_bands, fft_tables, mel_bands
 from labeltool.exporters.stm32.tflite.summary import Tensor
 from labeltool.type_aliases import Float32, Int8, Int16
 
@@ -57,19 +59,30 @@ def log_mel(frontend: LogMelFrontend, pcm: Int16) -> Float32:
     return np.asarray((decibels - np.float32(frontend.offset_db)) / np.float32(frontend.scale_db), np.float32)
 
 
-def patches(frontend: LogMelFrontend, frames: Float32, network_input: Tensor) -> tuple[Int8, Float32]:
-    """Compute the network's input from log-mel frames as the C code does.
+@dataclass(frozen=True, slots=True)
+class PatchInputs:
+    """The network's input for each patch of a recording, and its level.
 
-    Returns
-    -------
-    (patches, n_mels, patch_frames) int8
+    Attributes
+    ----------
+    codes : (patches, n_mels, patch_frames) int8
         The network's input.
-    (patches,) float32
-        Loudness of each patch, dB.
+    loudness_db, peak_db : (patches,) float32
+        The members of `aed_level`: mean and largest log-mel of each patch, dB; the largest without the bands into which
+        a DC offset leaks.
     """
+
+    codes: Int8
+    loudness_db: Float32
+    peak_db: Float32
+
+
+def patches(frontend: LogMelFrontend, frames: Float32, network_input: Tensor) -> PatchInputs:
+    """Compute the network's input and the levels from log-mel frames, `(frames, n_mels)`, as the C code does."""
     starts = frontend.patch_starts(len(frames))
     if len(starts) == 0:
-        return np.empty((0, frontend.n_mels, frontend.patch_frames), np.int8), np.empty(0, np.float32)
+        empty = np.empty(0, np.float32)
+        return PatchInputs(np.empty((0, frontend.n_mels, frontend.patch_frames), np.int8), empty, empty)
     chosen = frames[starts[:, None] + np.arange(frontend.patch_frames)]
     means = _sequential_sum(_sequential_sum(chosen)) / np.float32(frontend.patch_frames * frontend.n_mels)
     offsets = means if frontend.centred else np.zeros_like(means)
@@ -77,8 +90,11 @@ def patches(frontend: LogMelFrontend, frames: Float32, network_input: Tensor) ->
     # The addition rounds half to even, as in the C code.
     rounded = np.clip(steps, -(2**21), 2**21).astype(np.float32) + np.float32(12582912.0) - np.float32(12582912.0)
     codes = np.clip(rounded.astype(np.int64) + (network_input.zero_point or 0), -128, 127).astype(np.int8)
-    loudness = means * np.float32(frontend.scale_db) + np.float32(frontend.offset_db)
-    return np.ascontiguousarray(codes.transpose(0, 2, 1)), loudness
+    loudness, peak = (
+        level * np.float32(frontend.scale_db) + np.float32(frontend.offset_db)
+        for level in (means, chosen[:, :, dc_bands(frontend) :].max(axis=(1, 2)))
+    )
+    return PatchInputs(np.ascontiguousarray(codes.transpose(0, 2, 1)), loudness, peak)
 
 
 def in_float64(frontend: LogMelFrontend, pcm: Int16, network_input: Tensor) -> Int8:

@@ -156,7 +156,7 @@ def check_features(package: Package, toolchain: Toolchain, clips: list[Int16], w
     name = f"host: features within one int8 step of float64, {which}"
     values = different = 0
     for pcm in clips:
-        codes, _ = toolchain.features(pcm, package.frontend)
+        codes = toolchain.features(pcm, package.frontend).codes
         expected = bit_exact_frontend.in_float64(package.frontend, pcm, package.input)
         if codes.shape != expected.shape:
             return Check(name, "failed", f"{len(codes)} patches, not {len(expected)}")

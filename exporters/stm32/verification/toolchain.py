@@ -13,6 +13,7 @@ import numpy as np
 
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
+from labeltool.exporters.stm32.verification.bit_exact_frontend import PatchInputs
 from labeltool.type_aliases import Float32, Int8, Int16
 
 MACHINES = {
@@ -145,11 +146,9 @@ class Toolchain:
         """Return the output of the self-test on the host."""
         return (self._build / "host" / "selftest.txt").read_text(encoding="utf-8")
 
-    def features(self, pcm: Int16, frontend: LogMelFrontend) -> tuple[Int8, Float32]:
-        """Run the front end: the input of each patch, `(patches, n_mels, patch_frames)`, and its loudness, dB."""
-        patch = np.dtype([("codes", np.int8, (frontend.n_mels, frontend.patch_frames)), ("loudness", np.float32)])
-        patches = np.frombuffer(self._probe("features", pcm.tobytes()), patch)
-        return patches["codes"], patches["loudness"]
+    def features(self, pcm: Int16, frontend: LogMelFrontend) -> PatchInputs:
+        """Run the front end: the input of each patch, and its level."""
+        return read_features(self._probe("features", pcm.tobytes()), frontend)
 
     def scores(self, codes: Int8, labels: int) -> Int8:
         """Run the network on patches: `(patches, labels) int8`."""
@@ -165,6 +164,17 @@ class Toolchain:
         if result.returncode != 0:
             raise LabeltoolError(f"aed_probe {stage} ended with code {result.returncode}", file=self._package)
         return result.stdout
+
+
+def read_features(output: bytes, frontend: LogMelFrontend) -> PatchInputs:
+    """Read the output of `aed_probe features`."""
+    layout = [
+        ("codes", np.int8, (frontend.n_mels, frontend.patch_frames)),
+        ("loudness", np.float32),
+        ("peak", np.float32),
+    ]
+    patches = np.frombuffer(output, np.dtype(layout))
+    return PatchInputs(patches["codes"], patches["loudness"], patches["peak"])
 
 
 def _missing(*tools: str) -> str:

@@ -16,8 +16,10 @@ from helpers.stm32 import CPUS, LABELS, SANITISED, STRICT, build, needs, network
 from labeltool.audio import files
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables, check_frontend
+from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables, check_frontend, dc_bands
 from labeltool.exporters.stm32.verification import bit_exact_frontend
+from labeltool.exporters.stm32.verification.bit_exact_frontend import PatchInputs
+from labeltool.exporters.stm32.verification.toolchain import read_features
 from labeltool.importers import device_log
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import ClipRule, clip_scores
@@ -49,10 +51,13 @@ def sounds(samples: int = 40_000) -> dict[str, Pcm]:
     return {name: np.clip(np.rint(sound), -32768, 32767).astype(np.int16) for name, sound in real.items()}
 
 
-def features(probe: Path, pcm: Pcm, frontend: LogMelFrontend) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32]]:
-    patch = np.dtype([("codes", np.int8, (frontend.n_mels, frontend.patch_frames)), ("loudness", np.float32)])
-    patches = np.frombuffer(run(probe, "features", data=pcm.tobytes()), patch)
-    return patches["codes"], patches["loudness"]
+def features(probe: Path, pcm: Pcm, frontend: LogMelFrontend) -> PatchInputs:
+    return read_features(run(probe, "features", data=pcm.tobytes()), frontend)
+
+
+def golden_features(frontend: LogMelFrontend, pcm: Pcm) -> PatchInputs:
+    frames = bit_exact_frontend.log_mel(frontend, pcm)
+    return bit_exact_frontend.patches(frontend, frames, network_of(frontend).input)
 
 
 @pytest.fixture(scope="module", params=FRONTENDS)
@@ -71,15 +76,18 @@ def test_features_equal_the_golden_ones_and_are_within_one_step_of_float64(
     frontend, probe = probed_frontend
     network_input = network_of(frontend).input
     for name, pcm in sounds().items():
-        codes, loudness = features(probe, pcm, frontend)
-        log_mel = bit_exact_frontend.log_mel(frontend, pcm)
-        golden, golden_loudness = bit_exact_frontend.patches(frontend, log_mel, network_input)
-        assert len(codes) == len(frontend.patch_starts(frontend.n_frames(len(pcm)))) > 0
-        assert np.array_equal(codes, golden), name
-        assert np.array_equal(loudness, golden_loudness), name
-        steps = np.abs(codes.astype(int) - bit_exact_frontend.in_float64(frontend, pcm, network_input))
+        found, golden = features(probe, pcm, frontend), golden_features(frontend, pcm)
+        assert len(found.codes) == len(frontend.patch_starts(frontend.n_frames(len(pcm)))) > 0
+        assert np.array_equal(found.codes, golden.codes), name
+        assert np.array_equal(found.loudness_db, golden.loudness_db), name
+        assert np.array_equal(found.peak_db, golden.peak_db), name
+        steps = np.abs(found.codes.astype(int) - bit_exact_frontend.in_float64(frontend, pcm, network_input))
         assert steps.max() <= 1 and np.mean(steps > 0) < 0.001, name
-        np.testing.assert_allclose(loudness, frontend.loudness_db(frontend.compute_frames(pcm)), atol=0.01)
+        frames = frontend.compute_frames(pcm)
+        np.testing.assert_allclose(found.loudness_db, frontend.loudness_db(frames), atol=0.01)
+        above = frames[:, dc_bands(frontend) :].max(axis=1) * frontend.scale_db + frontend.offset_db
+        peaks = [above[first : first + frontend.patch_frames].max() for first in frontend.patch_starts(len(frames))]
+        np.testing.assert_allclose(found.peak_db, peaks, atol=0.01)
 
 
 def test_features_of_real_recordings_are_within_one_step_of_float64(real_data: Path, tmp_path: Path) -> None:
@@ -90,10 +98,8 @@ def test_features_of_real_recordings_are_within_one_step_of_float64(real_data: P
     assert len(recordings) > 10
     for path in recordings:
         pcm = files.read_pcm(str(path), 0.0, 5.0, frontend.sample_rate_hz)
-        codes, _ = features(probe, pcm, frontend)
-        assert np.array_equal(
-            codes, bit_exact_frontend.patches(frontend, bit_exact_frontend.log_mel(frontend, pcm), network_input)[0]
-        ), path.name
+        codes = features(probe, pcm, frontend).codes
+        assert np.array_equal(codes, golden_features(frontend, pcm).codes), path.name
         assert np.abs(codes.astype(int) - bit_exact_frontend.in_float64(frontend, pcm, network_input)).max() <= 1, (
             path.name
         )
@@ -107,20 +113,16 @@ def test_features_of_any_sound_of_any_length_are_the_golden_ones(
     frontend, probe = probed_frontend
     seed = random.getrandbits(32)  # type: ignore[attr-defined]
     pcm = np.random.default_rng(seed).integers(-loudest, max(1, loudest), samples).astype(np.int16)
-    codes, _ = features(probe, pcm, frontend)
-    golden, _ = bit_exact_frontend.patches(
-        frontend, bit_exact_frontend.log_mel(frontend, pcm), network_of(frontend).input
-    )
-    assert np.array_equal(codes, golden)
+    assert np.array_equal(features(probe, pcm, frontend).codes, golden_features(frontend, pcm).codes)
 
 
 def test_a_patch_has_the_same_features_anywhere_in_the_stream(tmp_path: Path) -> None:
     frontend = LogMelFrontend(n_fft=256, hop=100, n_mels=20, patch_frames=10, patch_hop=7)
     probe = build(tmp_path, "aed_probe.c", write_c_sources(tmp_path, frontend, network_of(frontend)))
     piece = np.random.default_rng(2).normal(0, 1000, frontend.patch_samples).astype(np.int16)
-    alone, _ = features(probe, piece, frontend)
+    alone = features(probe, piece, frontend).codes
     shift = 13 * frontend.patch_hop * frontend.hop
-    codes, _ = features(probe, np.concatenate([np.zeros(shift, np.int16), piece]), frontend)
+    codes = features(probe, np.concatenate([np.zeros(shift, np.int16), piece]), frontend).codes
     assert np.array_equal(codes[-1], alone[0])
 
 
@@ -131,14 +133,15 @@ def test_the_blocks_of_the_stream_may_have_any_size(tmp_path: Path) -> None:
         '#include <stdio.h>\n#include "aed_nn.h"\n#include "aed_preproc.h"\n'
         "int main(void) {\n"
         "    static int16_t samples[5000]; static aed_preproc preproc; static int8_t input[AED_NN_INPUT_SIZE];\n"
+        "    aed_level level;\n"
         "    for (uint32_t i = 0; i < 5000; i++) samples[i] = (int16_t)((int32_t)(i * 7919U % 65536U) - 32768);\n"
         "    for (uint32_t piece = 1; piece <= 5000; piece = piece * 3 + 1) {\n"
-        "        aed_preproc_init(&preproc);\n"
+        "        (void)aed_preproc_init(&preproc);\n"
         "        for (uint32_t at = 0; at < 5000;) {\n"
         "            const uint32_t left = 5000 - at;\n"
         "            at += aed_preproc_push(&preproc, samples + at, piece < left ? piece : left);\n"
         "            if (aed_preproc_ready(&preproc)) {\n"
-        "                (void)aed_preproc_patch(&preproc, input);\n"
+        "                (void)aed_preproc_patch(&preproc, input, &level);\n"
         "                if (aed_preproc_ready(&preproc)) return 1;\n"
         "                fwrite(input, sizeof input, 1, stdout);\n"
         "            }\n"
@@ -270,12 +273,43 @@ def test_compiler_options_that_change_the_rounding_are_refused(tmp_path: Path) -
         ["gcc", "-std=c99", "-ffast-math", "-fsyntax-only", source], capture_output=True, text=True, check=False
     )
     assert refused.returncode != 0 and "-ffast-math" in refused.stderr
-    needs("arm-none-eabi-gcc")
-    arm = ["arm-none-eabi-gcc", *CPUS["m4"], "-mthumb", "-mfloat-abi=hard", "-fsyntax-only", source]
-    fused = subprocess.run([*arm, "-std=gnu11"], capture_output=True, text=True, check=False)
-    assert fused.returncode != 0 and "build with -std=c99" in fused.stderr
-    stated = ["-std=gnu11", "-ffp-contract=off", "-DAED_FP_CONTRACT_OFF"]
-    assert subprocess.run([*arm, *stated], check=False).returncode == 0
+
+
+_WRONG_CALLS = """\
+#include <stdio.h>
+#include <string.h>
+#include "aed_preproc.h"
+static aed_preproc preproc;
+static int16_t samples[5000];
+static int8_t input[AED_N_MELS * AED_PATCH_FRAMES];
+int main(void) {
+    aed_level level;
+    const uint32_t patch = AED_N_FFT + (AED_PATCH_FRAMES - 1) * AED_HOP;
+    memset(input, 99, sizeof input);
+    printf("%d %d %d %d %d, ", (int)aed_preproc_init(NULL), (int)aed_preproc_push(NULL, samples, 1),
+           (int)aed_preproc_push(&preproc, samples, 1), (int)aed_preproc_ready(&preproc), (int)aed_preproc_ready(NULL));
+    printf("%d, ", (int)aed_preproc_patch(&preproc, input, &level));
+    printf("%d %d ", (int)aed_preproc_init(&preproc), (int)aed_preproc_push(&preproc, NULL, 1));
+    printf("%d ", aed_preproc_push(&preproc, samples, patch - 1) == patch - 1);
+    printf("%d %d, ", (int)aed_preproc_patch(&preproc, input, &level), input[0]);
+    printf("%d ", (int)aed_preproc_push(&preproc, samples, 9));
+    printf("%d ", (int)aed_preproc_ready(&preproc));
+    printf("%d %d %d, ", (int)aed_preproc_patch(NULL, input, &level), (int)aed_preproc_patch(&preproc, NULL, &level),
+           (int)aed_preproc_patch(&preproc, input, NULL));
+    printf("%d ", (int)aed_preproc_patch(&preproc, input, &level));
+    printf("%d", (int)aed_preproc_patch(&preproc, input, &level));
+    return 0;
+}
+"""
+
+
+def test_calls_that_are_wrong_or_early_are_refused_and_write_nothing(tmp_path: Path) -> None:
+    frontend = LogMelFrontend(n_fft=64, hop=100, n_mels=8, patch_frames=4, patch_hop=3)
+    sources = write_c_sources(tmp_path, frontend, network_of(frontend))
+    (tmp_path / "wrong_calls.c").write_text(_WRONG_CALLS)
+    output = run(build(tmp_path, "wrong_calls.c", sources, *SANITISED)).decode()
+    # 0: AED_OK, 1: AED_ERROR_ARGUMENT, 2: AED_ERROR_NOT_READY.
+    assert output == "1 0 0 0 0, 2, 0 0 1 2 99, 1 1 1 1 1, 0 2"
 
 
 @pytest.mark.parametrize("optimise", ["-O2", "-O3"])
@@ -293,54 +327,6 @@ def test_it_compiles_for_the_devices_without_warnings_or_fused_operations(
             ["arm-none-eabi-objdump", "-d", tmp_path / "out.o"], capture_output=True, text=True, check=True
         ).stdout
         assert not any(name in code for name in ("vfma", "vfms", "vfnm", "vmla.f", "vmls.f")), source.name
-
-
-# The interface of CMSIS-DSP's real FFT, computed by the definition: the first and the last bin share an element.
-_CMSIS = """\
-#ifndef ARM_MATH_H
-#define ARM_MATH_H
-#include <math.h>
-#include <stdint.h>
-typedef int arm_status;
-typedef struct { uint16_t length; } arm_rfft_fast_instance_f32;
-static inline arm_status arm_rfft_fast_init_f32(arm_rfft_fast_instance_f32 *fft, uint16_t length)
-{
-    fft->length = length;
-    return 0;
-}
-static inline void arm_rfft_fast_f32(const arm_rfft_fast_instance_f32 *fft, float *in, float *out, uint8_t inverse)
-{
-    const uint16_t n = fft->length;
-    (void)inverse;
-    for (uint16_t k = 0; k <= n / 2; k++) {
-        double re = 0, im = 0;
-        for (uint16_t i = 0; i < n; i++) {
-            const double angle = 2.0 * 3.14159265358979323846 * (double)k * (double)i / (double)n;
-            re += (double)in[i] * cos(angle);
-            im -= (double)in[i] * sin(angle);
-        }
-        out[k < n / 2 ? 2 * k : 1] = (float)re;
-        if (k > 0 && k < n / 2) {
-            out[2 * k + 1] = (float)im;
-        }
-    }
-    for (uint16_t i = 0; i < n; i++) {
-        in[i] = NAN; /* CMSIS-DSP overwrites its input */
-    }
-}
-#endif
-"""
-
-
-def test_with_cmsis_dsp_the_features_stay_within_one_step(tmp_path: Path) -> None:
-    frontend = LogMelFrontend(n_fft=64, hop=40, n_mels=8, low_hz=0, high_hz=8000, patch_frames=12, patch_hop=6)
-    sources = write_c_sources(tmp_path, frontend, network_of(frontend))
-    (tmp_path / "arm_math.h").write_text(_CMSIS)
-    probe = build(tmp_path, "aed_probe.c", sources, "-DAED_USE_CMSIS_DSP", *SANITISED)
-    for name, pcm in sounds(5000).items():
-        codes, _ = features(probe, pcm, frontend)
-        expected = bit_exact_frontend.in_float64(frontend, pcm, network_of(frontend).input)
-        assert len(codes) > 3 and np.abs(codes.astype(int) - expected).max() <= 1, name
 
 
 @pytest.mark.parametrize("n_fft", [1000, 8, 4096])
@@ -370,9 +356,7 @@ def test_the_output_of_aed_run_is_read_by_the_importer_of_device_logs(tmp_path: 
     (tmp_path / "device.log").write_bytes(run(program, data=pcm.tobytes() + b"\x01"))
     lines = (tmp_path / "device.log").read_text().splitlines()
     assert lines[0].startswith("# aed_run 1 model=0000000000000000 labels=3 rate=16000 patch_s=")
-    codes, _ = bit_exact_frontend.patches(
-        frontend, bit_exact_frontend.log_mel(frontend, pcm), network_of(frontend).input
-    )
+    codes = golden_features(frontend, pcm).codes
     log = device_log.parse(tmp_path / "device.log")
     assert not log.skipped and len(log.patches) == len(codes) == 12 and lines[-1] == "# end patches=12"
     for number, (patch, patch_codes) in enumerate(zip(log.patches, codes, strict=True)):

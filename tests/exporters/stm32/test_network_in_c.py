@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -48,8 +49,9 @@ PROGRAM = """\
 int main(void)
 {
     static int8_t input[AED_NN_INPUT_SIZE], output[AED_NN_OUTPUT_SIZE];
+    static aed_nn network;
     while (fread(input, 1, sizeof input, stdin) == sizeof input) {
-        if (aed_nn_run(input, output)) {
+        if (aed_nn_run(&network, input, output) != AED_OK) {
             return 1;
         }
         fwrite(output, 1, sizeof output, stdout);
@@ -289,6 +291,20 @@ def test_an_output_that_overlaps_its_input_overwrites_no_byte_before_it_is_read(
     assert not overwrites(lead)
 
 
+def test_wrong_calls_are_refused(odd: bytes, tmp_path: Path) -> None:
+    write_c(odd, tmp_path)
+    (tmp_path / "program.c").write_text(
+        '#include <stdio.h>\n#include "aed_nn.h"\n'
+        "int main(void) { static aed_nn state; static int8_t in[AED_NN_INPUT_SIZE], out[AED_NN_OUTPUT_SIZE];\n"
+        '    printf("%d %d %d %d", (int)aed_nn_run(0, in, out), (int)aed_nn_run(&state, 0, out),\n'
+        "        (int)aed_nn_run(&state, in, 0), (int)aed_nn_run(&state, in, out)); return 0; }\n"
+    )
+    command = ["gcc", *STRICT, "program.c", "aed_nn.c", "aed_model.c", "-o", "program"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    ran = subprocess.run([tmp_path / "program"], capture_output=True, text=True, check=True)
+    assert ran.stdout == "1 1 1 0"
+
+
 @pytest.mark.parametrize("cpu", CPUS)
 def test_it_compiles_for_a_device_and_fits(cpu: str, converted: Callable[[str], bytes], tmp_path: Path) -> None:
     if shutil.which("arm-none-eabi-gcc") is None:
@@ -306,8 +322,10 @@ def test_it_compiles_for_a_device_and_fits(cpu: str, converted: Callable[[str], 
         check=True,
     ).stdout.splitlines()[-1]
     text, data, bss = map(int, sizes.split()[:3])
+    arena = int(re.findall(r"AED_NN_ARENA_SIZE (\d+)", (tmp_path / "aed_model.h").read_text())[0])
     # The device also needs 16 KB of front-end tables, 8 KB of front-end RAM, and memory for an application.
-    assert text + data < 160 * 1024 and data + bss < 64 * 1024
+    assert data + bss == 0  # without static memory, networks can run at once
+    assert text < 160 * 1024 and arena < 64 * 1024
 
 
 def test_the_same_model_gives_the_same_text(converted: Callable[[str], bytes], tmp_path: Path) -> None:
@@ -315,7 +333,7 @@ def test_the_same_model_gives_the_same_text(converted: Callable[[str], bytes], t
         (tmp_path / name).mkdir()
         write_c(converted("miniresnet"), tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert files == ["aed_model.c", "aed_model.h", "aed_nn.c", "aed_nn.h"]
+    assert files == ["aed_model.c", "aed_model.h", "aed_nn.c", "aed_nn.h", "aed_status.h"]
     for name in files:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 

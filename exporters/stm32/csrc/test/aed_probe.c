@@ -1,7 +1,7 @@
 /* The stages one by one with binary input and output, for checks on the host:
    `aed_probe features|scores|clip < input > output`.
 
-   features: 16-bit samples in; for each patch its int8 input and, as float32, its loudness in decibels out.
+   features: 16-bit samples in; for each patch its int8 input and, as float32, its loudness and peak in decibels out.
    scores:   int8 inputs in; for each the network's int8 scores out.
    clip:     16-bit samples in; the clip's probabilities out, float32. */
 #include <stdio.h>
@@ -14,13 +14,14 @@
 enum { SAMPLES_AT_ONCE = 1000 };
 
 static aed_preproc preproc;
+static aed_nn network;
 static int8_t input[AED_NN_INPUT_SIZE];
 static int8_t scores[AED_NN_OUTPUT_SIZE];
 
 static int patch_scores(void)
 {
     while (fread(input, sizeof input, 1, stdin) == 1) {
-        if (aed_nn_run(input, scores) != 0) {
+        if (aed_nn_run(&network, input, scores) != AED_OK) {
             return 1;
         }
         (void)fwrite(scores, sizeof scores, 1, stdout);
@@ -34,7 +35,9 @@ static int run_stream(int whole_clip)
     aed_postproc clip;
     float probabilities[AED_LABELS];
     size_t count;
-    aed_preproc_init(&preproc);
+    if (aed_preproc_init(&preproc) != AED_OK) {
+        return 1;
+    }
     aed_postproc_init(&clip, 1.0F);
     while ((count = fread(samples, sizeof *samples, SAMPLES_AT_ONCE, stdin)) > 0) {
         for (uint32_t used = 0; used < count;) {
@@ -42,12 +45,13 @@ static int run_stream(int whole_clip)
             if (!aed_preproc_ready(&preproc)) {
                 continue;
             }
-            const float loudness_db = aed_preproc_patch(&preproc, input);
+            aed_level level;
+            (void)aed_preproc_patch(&preproc, input, &level);
             if (!whole_clip) {
                 (void)fwrite(input, sizeof input, 1, stdout);
-                (void)fwrite(&loudness_db, sizeof loudness_db, 1, stdout);
-            } else if (aed_nn_run(input, scores) == 0) {
-                aed_postproc_push(&clip, scores, loudness_db);
+                (void)fwrite(&level, sizeof level, 1, stdout);
+            } else if (aed_nn_run(&network, input, scores) == AED_OK) {
+                aed_postproc_push(&clip, scores, level.loudness_db);
             } else {
                 return 1;
             }

@@ -13,14 +13,19 @@ enum { SAMPLES_AT_ONCE = 512 };
 int main(void)
 {
     static aed_preproc preproc;
+    static aed_nn network;
     static int8_t input[AED_NN_INPUT_SIZE];
     int8_t scores[AED_NN_OUTPUT_SIZE];
     char line[AED_LINE_LENGTH];
     uint8_t bytes[2 * SAMPLES_AT_ONCE];
     int16_t samples[SAMPLES_AT_ONCE];
     uint32_t patch = 0;
+    aed_level level;
     size_t count;
-    aed_preproc_init(&preproc);
+    if (aed_preproc_init(&preproc) != AED_OK) {
+        fputs("aed_run: the compiler's options change the rounding, see aed_math.h\n", stderr);
+        return 1;
+    }
     puts(AED_RUN_HEADER);
     while ((count = fread(bytes, 2, SAMPLES_AT_ONCE, stdin)) > 0) {
         for (size_t i = 0; i < count; i++) {
@@ -30,8 +35,8 @@ int main(void)
         for (uint32_t used = 0; used < count;) {
             used += aed_preproc_push(&preproc, samples + used, (uint32_t)count - used);
             if (aed_preproc_ready(&preproc)) {
-                (void)aed_preproc_patch(&preproc, input);
-                if (aed_nn_run(input, scores) != 0) {
+                (void)aed_preproc_patch(&preproc, input, &level);
+                if (aed_nn_run(&network, input, scores) != AED_OK) {
                     fputs("aed_run: aed_model.c and aed_nn.c are of different versions\n", stderr);
                     return 1;
                 }

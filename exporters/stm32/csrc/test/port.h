@@ -4,9 +4,17 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 void port_write(const char *text);
 
 /* Instructions executed so far, on an emulator that counts them; 0 elsewhere. */
 uint64_t port_instructions(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

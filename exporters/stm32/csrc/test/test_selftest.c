@@ -20,6 +20,7 @@
 #define TOLERANCE 1e-4F
 
 static aed_preproc preproc;
+static aed_nn network;
 static int8_t input[AED_NN_INPUT_SIZE];
 static int8_t scores[AED_NN_OUTPUT_SIZE];
 static uint32_t failures;
@@ -29,7 +30,7 @@ static const char *const class_list[CTRL_X_CUBE_AI_MODE_CLASS_NUMBER] = CTRL_X_C
 /* CRC-32 as zlib computes it; begin with 0. */
 static uint32_t crc32(uint32_t crc, const void *data, uint32_t size)
 {
-    const uint8_t *bytes = data;
+    const uint8_t *bytes = (const uint8_t *)data;
     crc = ~crc;
     while (size-- > 0) {
         crc ^= *bytes++;
@@ -72,16 +73,17 @@ static void check_labels(void)
 static void check_patch(uint32_t clip, uint32_t patch, aed_postproc *postproc)
 {
     char line[AED_LINE_LENGTH];
-    const float loudness_db = aed_preproc_patch(&preproc, input);
-    const uint32_t codes = crc32(0, input, sizeof input);
+    aed_level level;
     const uint32_t index = clip * GOLDEN_PATCHES + patch;
+    check(aed_preproc_patch(&preproc, input, &level) == AED_OK, "complete patch, patch ", index);
+    const uint32_t codes = crc32(0, input, sizeof input);
     comment("# codes ", codes);
     check(codes == golden_codes[clip][patch], "features, patch ", index);
-    check(aed_nn_run(input, scores) == 0, "layers supported by aed_nn.c, patch ", index);
+    check(aed_nn_run(&network, input, scores) == AED_OK, "layers supported by aed_nn.c, patch ", index);
     check(memcmp(scores, golden_scores[clip][patch], sizeof scores) == 0, "scores, patch ", index);
     aed_put_line(line, patch, scores);
     port_write(line);
-    aed_postproc_push(postproc, scores, loudness_db);
+    aed_postproc_push(postproc, scores, level.loudness_db);
 }
 
 static void check_clip(uint32_t clip)
@@ -91,7 +93,7 @@ static void check_clip(uint32_t clip)
     float probabilities[AED_LABELS];
     aed_postproc postproc;
     uint32_t patch = 0, turn = 0;
-    aed_preproc_init(&preproc);
+    check(aed_preproc_init(&preproc) == AED_OK, "compiler options (see aed_math.h), clip ", clip);
     aed_postproc_init(&postproc, 1.0F);
     for (uint32_t sample = 0; sample < GOLDEN_SAMPLES;) {
         uint32_t piece = pieces[turn++ % (sizeof pieces / sizeof *pieces)];
@@ -117,15 +119,16 @@ static void check_clip(uint32_t clip)
 static void count_instructions(void)
 {
     const uint32_t first = AED_N_FFT + (AED_PATCH_FRAMES - 1) * AED_HOP;
+    aed_level level;
     const uint64_t start = port_instructions();
-    aed_preproc_init(&preproc);
+    (void)aed_preproc_init(&preproc);
     (void)aed_preproc_push(&preproc, golden_pcm[0], first);
-    (void)aed_preproc_patch(&preproc, input);
+    (void)aed_preproc_patch(&preproc, input, &level);
     const uint64_t fresh = port_instructions();
     (void)aed_preproc_push(&preproc, golden_pcm[0] + first, GOLDEN_SAMPLES - first);
-    (void)aed_preproc_patch(&preproc, input);
+    (void)aed_preproc_patch(&preproc, input, &level);
     const uint64_t next = port_instructions();
-    (void)aed_nn_run(input, scores);
+    (void)aed_nn_run(&network, input, scores);
     const uint64_t done = port_instructions();
     if (done > 0) {
         comment("# instructions first_patch ", fresh - start);
