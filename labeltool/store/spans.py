@@ -162,7 +162,7 @@ def import_detections(store: Store, recording: StoredRecording, model_id: int, e
 
 
 def _place(start_s: float, end_s: float) -> tuple[float, int]:
-    """Return bounds that do not depend on the microseconds that `_detected_clip` cuts off: the end in 10 us, upwards."""
+    """Return bounds that do not depend on what `_detected_clip` cuts off, microseconds: the end in 10 us, upwards."""
     return start_s, -(-round(end_s * MICROSECONDS) // 10)
 
 

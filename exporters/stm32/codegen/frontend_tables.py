@@ -19,7 +19,7 @@ from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import POOLINGS
 from labeltool.type_aliases import Float32, Float64, Int64
 
-RUN_VERSION = 1
+RUN_VERSION = 2
 """Version of the log format that `aed_run` and firmware print."""
 
 _MIN_N_FFT, _MAX_N_FFT = 16, 2048

@@ -25,8 +25,8 @@ from labeltool.type_aliases import Int16
 
 Outcome = Literal["passed", "failed", "not run"]
 
-# Files that `make` leaves in the package when it is built there.
-_BUILT = "test/build/"
+# Files that `make` and CMake leave in the package when it is built there.
+_BUILT = ("test/build/", "firmware/build")
 
 
 @dataclass(frozen=True, slots=True)
