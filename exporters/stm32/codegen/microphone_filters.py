@@ -1,8 +1,8 @@
 """Filters of the firmware's microphone: taps in 16 bits, and `microphone_taps.h` with them.
 
 Both reduce the rate of the microphone to that of the model: from three times the rate (48 to 16 kHz), and from PDM with
-64 bits for a sample. PDM goes through a CIC filter first (Hogenauer 1981), which takes `CIC_FACTOR` bits for a sample; the
-filter after it makes up for the CIC's droop.
+64 bits for a sample. PDM goes through a CIC filter first (Hogenauer 1981), which takes `CIC_FACTOR` bits for a sample;
+the filter after it makes up for the droop of the CIC.
 
 Frequencies are in units of the model's rate: the pass band ends at 0.45 (7.2 kHz of 16 kHz), and the stop band begins
 where aliases would reach it, at 0.55. The resampler of the training data, soxr's "HQ", ends its pass band at 0.456.
