@@ -24,7 +24,15 @@ from labeltool.exporters.stm32.verification.golden import (
 from labeltool.exporters.stm32.verification.validation_set import ValidationSet
 from labeltool.networks.model_folder import ModelFiles
 
-_STATIC = ("aed_math.h", "aed_preproc.c", "aed_preproc.h", "aed_postproc.c", "aed_postproc.h")
+_STATIC = (
+    "aed_math.h",
+    "aed_postproc.c",
+    "aed_postproc.h",
+    "aed_preproc.c",
+    "aed_preproc.h",
+    "aed_stream.c",
+    "aed_stream.h",
+)
 
 
 def write_sources(model: ModelFiles, network: Network, validation: ValidationSet, directory: Path) -> None:

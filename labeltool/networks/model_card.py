@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from labeltool.errors import LabeltoolError, SkippedFile
-from labeltool.networks.heads import Head
+from labeltool.networks.heads import DEFAULT_THRESHOLD, Head
 from labeltool.networks.postprocessing import ClipRule
+from labeltool.networks.stream_rule import StreamRule
 
 CARD_VERSION = 1
 
@@ -129,6 +130,8 @@ class ModelCard:
         The one of `labels` that is no label of the project but the class of "none of these"; None without one.
     clip_rule
         Pools the patches to a clip, calibrated.
+    stream_rule
+        Makes events of the patches of a stream; the default in a card that has none.
     int8_sha256
         Of the int8 file.
     labels_seen, pool_clips, validation_clips
@@ -155,6 +158,7 @@ class ModelCard:
     fingerprint: str
     labels: tuple[str, ...]
     clip_rule: ClipRule
+    stream_rule: StreamRule = field(default_factory=StreamRule)
     card_version: int = CARD_VERSION
     int8_sha256: str = ""
     parameters: int = 0
@@ -182,6 +186,11 @@ class ModelCard:
     few_measured: FewMetrics = FewMetrics()
 
     @property
+    def stream_thresholds(self) -> tuple[float, ...]:
+        """Probability at which an event of each label begins: its own, else the clip rule's, else 0.5."""
+        return self.stream_rule.thresholds or (self.clip_rule.threshold or DEFAULT_THRESHOLD,) * len(self.labels)
+
+    @property
     def clip_accuracy(self) -> float | None:
         """Share of the validation clips right, float; None where there are none."""
         return (self.measured or self.few_measured).clip_accuracy
@@ -203,10 +212,13 @@ class ModelCard:
         return json.dumps({**values, **(measured or few)}, ensure_ascii=False, indent=2) + "\n"
 
 
-_MEASURED = frozenset(field.name for field in fields(Measured))
-_FEW_METRICS = frozenset(field.name for field in fields(FewMetrics))
-# A clip rule must be read whole: without a field that a newer version added, its scores are others.
-_CLIP_RULE = frozenset(field.name for field in fields(ClipRule))
+_MEASURED = frozenset(one.name for one in fields(Measured))
+_FEW_METRICS = frozenset(one.name for one in fields(FewMetrics))
+# A rule must be read whole: without a field that a newer version added, its scores are others.
+_RULES: dict[str, frozenset[str]] = {
+    name: frozenset(one.name for one in fields(rule))
+    for name, rule in (("clip_rule", ClipRule), ("stream_rule", StreamRule))
+}
 
 
 def card_from_json(text: str, *, file: Path | None = None) -> ModelCard:
@@ -226,9 +238,13 @@ def card_from_json(text: str, *, file: Path | None = None) -> ModelCard:
     try:
         if values["card_version"] > CARD_VERSION:
             raise LabeltoolError("was written by a newer labeltool", file=file, remedy="update labeltool")
-        if unknown := sorted(set(values["clip_rule"]) - _CLIP_RULE):
-            raise ValueError(f"unknown field {unknown[0]!r} of the clip rule")
-        return msgspec.convert(_nested(values), ModelCard)
+        for name, known in _RULES.items():
+            if unknown := sorted(set(values.get(name, ())) - known):
+                raise ValueError(f"unknown field {unknown[0]!r} of the {name.replace('_', ' ')}")
+        card = msgspec.convert(_nested(values), ModelCard)
+        if len(card.stream_thresholds) != len(card.labels):
+            raise ValueError(f"{len(card.stream_thresholds)} thresholds for {len(card.labels)} labels")
+        return card
     except (KeyError, TypeError, ValueError) as error:
         raise LabeltoolError(f"is not a model card: {error}", file=file) from error
 

@@ -1,7 +1,7 @@
 """Training a network: arrays in, network out; no store, no files, no screen.
 
 Fixed schedule, averaged weights, no choice among checkpoints: validation clips only choose the temperature, the pooling
-and the threshold, and measure the accuracy, so that number stays honest. Test clips have no part in any of it.
+and thresholds, and measure the accuracy, so that number stays honest. Test clips have no part in any of it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from labeltool.networks import build as networks
 from labeltool.networks import calibration, heads, postprocessing
 from labeltool.networks.predict import clip_probabilities, predict
 from labeltool.networks.pretrained_weights import Weights, apply_weights
+from labeltool.networks.stream_calibration import choose_stream_rule
+from labeltool.networks.stream_rule import StreamRule
 from labeltool.training.augment import Augmentation, PatchSampler, SampledClips
 from labeltool.training.augment_embedding import EmbeddingSampler
 from labeltool.training.augment_log_mel import LogMelSampler
@@ -152,6 +154,8 @@ class FitResult:
         The network, weights averaged.
     rule
         How its patches are pooled to a clip, calibrated on the validation clips.
+    stream_rule
+        How they become events in a stream, the thresholds chosen on the validation clips.
     validation
         Indices of the validation clips; empty when there were too few to spare any.
     validation_accuracy
@@ -165,6 +169,7 @@ class FitResult:
 
     model: keras.Model
     rule: postprocessing.ClipRule
+    stream_rule: StreamRule
     validation: Int64
     validation_accuracy: float | None
     history: tuple[TrainingProgress, ...]
@@ -226,9 +231,9 @@ def fit(
 
     schedule = _schedule(start, train, pool, settings)
     steps = run_schedule(model, sampler, schedule, _deadline(started_s, check, settings, clock), report, clock=clock)
-    rule, accuracy = _validate(model, check, settings)
+    rule, stream_rule, accuracy = _validate(model, check, settings)
     patches, seconds = steps * settings.batch, clock() - started_s
-    return FitResult(model, rule, held_out, accuracy, tuple(history), patches, seconds)
+    return FitResult(model, rule, stream_rule, held_out, accuracy, tuple(history), patches, seconds)
 
 
 def split_validation(present: Float32, groups: Sequence[str], settings: TrainingSettings) -> Int64:
@@ -325,14 +330,15 @@ def _steps(labelled: Sequence[Float32], pool: Pool, frontend: Frontend, settings
 
 def _validate(
     model: keras.Model, check: TrainingData, settings: TrainingSettings
-) -> tuple[postprocessing.ClipRule, float | None]:
-    """Return the pooling rule chosen on the validation clips, and the accuracy by clip."""
+) -> tuple[postprocessing.ClipRule, StreamRule, float | None]:
+    """Return the pooling rule and the stream rule chosen on the validation clips, and the accuracy by clip."""
     head, pooling, frontend = check.head, settings.pooling, check.frontend
     rule = postprocessing.ClipRule(settings.loudness_exponent, head=head, pooling=pooling or postprocessing.POOLINGS[0])
     if not len(check):
-        return rule, None
+        return rule, StreamRule(), None
     _, by_clip = clip_probabilities(partial(predict, model), frontend, check.frames, rule)
     loudness_db = [frontend.loudness_db(frames) for frames in check.frames]
     rule, scores = calibration.choose_rule(by_clip, loudness_db, check.present, check.absent, rule, pooling=pooling)
     accuracy = metrics.correct_share(scores, check.present, check.absent, head).mean()
-    return rule, float(accuracy)
+    stream_rule = choose_stream_rule(frontend, check.frames, by_clip, check.present, check.absent, rule)
+    return rule, stream_rule, float(accuracy)

@@ -269,6 +269,7 @@ def _make_card(
         several_labels_clips=training_set.multi_label_clips,
         assumed_absent=training_set.assumed_absent,
         clip_rule=result.rule,
+        stream_rule=result.stream_rule,
         labels_seen=len(training_set.clips),
         pool_clips=len(prepared.unlabelled.pool),
         teacher=_describe_file(request.teacher, fingerprint=teacher.model.fingerprint if teacher else None),

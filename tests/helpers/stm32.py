@@ -16,6 +16,7 @@ from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables
 from labeltool.exporters.stm32.tflite.summary import Network, Tensor
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import ClipRule
+from labeltool.networks.stream_rule import StreamRule
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wno-overlength-strings", "-Werror")
 SANITISED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
@@ -71,6 +72,8 @@ def write_c_sources(
     network: Network,
     *,
     rule: ClipRule | None = None,
+    stream: StreamRule | None = None,
+    background: str | None = None,
     labels: Sequence[str] = LABELS,
 ) -> list[Path]:
     """Write the C of a frontend and a clip rule with a stub of the network; return the sources to compile."""
@@ -80,14 +83,15 @@ def write_c_sources(
             shutil.copy(path, folder)
     for name in ("aed_probe.c", "aed_run.c", "aed_lines.h"):
         shutil.copy(sources / "test" / name, folder)
-    model = ModelFiles(folder, model_card(tuple(labels), clip_rule=rule or ClipRule()), frontend)
+    rules = {"clip_rule": rule or ClipRule(), "stream_rule": stream or StreamRule()}
+    model = ModelFiles(folder, model_card(tuple(labels), background=background, **rules), frontend)
     texts = dict(zip(("aed_tables.c", "aed_tables.h"), aed_tables(model, network, "0" * 64), strict=True))
     size = frontend.n_mels * frontend.patch_frames
     texts["aed_nn.h"] = _STUB_H.format(size=size, labels=len(labels))
     texts["aed_nn.c"] = _STUB_C
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    return [folder / f"aed_{part}.c" for part in ("preproc", "postproc", "tables", "nn")]
+    return [folder / f"aed_{part}.c" for part in ("preproc", "postproc", "stream", "tables", "nn")]
 
 
 def build(folder: Path, program: str, sources: Sequence[Path], *flags: str) -> Path:

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from labeltool.audio.device_tables import FftTables, MelTables, dc_bands, fft_tables, mel_bands
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_string
-from labeltool.exporters.stm32.codegen.st_mel_tables import without_zeros
+from labeltool.exporters.stm32.codegen.stream_macros import THRESHOLDS_DECLARATION, stream_macros, thresholds_source
 from labeltool.exporters.stm32.tflite.summary import Network
+from labeltool.networks.model_card import ModelCard
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import POOLINGS
-from labeltool.type_aliases import Float32, Float64, Int64
+from labeltool.type_aliases import Float32
 
 RUN_VERSION = 2
 """Version of the log format that `aed_run` and firmware print."""
 
 _MIN_N_FFT, _MAX_N_FFT = 16, 2048
 
-# The C code does not divide samples by 32768, and its FFT gives four times the power. Both factors are powers of two,
-# so the coefficients absorb them without rounding.
-_POWER_SCALE = np.float32(2.0**-32)
-
 _HEADER = """\
-/* Constants of the model for aed_preproc.c and aed_postproc.c; generated, do not edit. */
+/* Constants of the model for aed_preproc.c, aed_postproc.c and aed_stream.c; generated, do not edit. */
 #ifndef AED_TABLES_H
 #define AED_TABLES_H
 
@@ -58,6 +53,7 @@ extern const float aed_fft_twiddles[{twiddles}];
 /* Factors that join the spectra of even and odd samples, from bin 1 on. */
 extern const float aed_fft_joints[AED_N_FFT / 2];
 
+{thresholds}
 /* The labels in the order of the network's outputs, UTF-8. */
 extern const char *const aed_labels[AED_LABELS];
 
@@ -67,53 +63,6 @@ extern const char *const aed_labels[AED_LABELS];
 
 #endif
 """
-
-
-@dataclass(frozen=True, slots=True)
-class FftTables:
-    """Tables of the C code's FFT of `n_fft` real samples: `n_fft // 2` complex points, radix 4, decimation in time.
-
-    Attributes
-    ----------
-    begins_with_pairs
-        Whether the first stage is of radix 2.
-    places : (n_fft // 2,) uint16
-        Position of each complex input before the first stage.
-    twiddles
-        For each stage of radix 4, (butterflies, 3) complex64.
-    joints : (n_fft // 4,) complex64
-        Factors of bins 1, 2, ... that join the spectra of even and odd samples.
-    """
-
-    begins_with_pairs: bool
-    places: npt.NDArray[np.uint16]
-    twiddles: tuple[npt.NDArray[np.complex64], ...]
-    joints: npt.NDArray[np.complex64]
-
-
-@dataclass(frozen=True, slots=True)
-class MelTables:
-    """Mel filters without their zeros, scaled for the powers of the C code (`_POWER_SCALE`).
-
-    Attributes
-    ----------
-    coefficients : (n,) float32
-        Band after band.
-    starts, lengths : (n_mels,) uint16
-        First bin of each band and its number of bins; 0 for an empty band.
-    """
-
-    coefficients: Float32
-    starts: npt.NDArray[np.uint16]
-    lengths: npt.NDArray[np.uint16]
-
-    def bands(self) -> list[tuple[int, Float32]]:
-        """Return each band's first bin and its coefficients."""
-        ends = np.concatenate([[0], np.cumsum(self.lengths, dtype=np.int64)])
-        return [
-            (int(start), self.coefficients[first:last])
-            for start, (first, last) in zip(self.starts, pairwise(ends), strict=True)
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,39 +122,6 @@ def check_frontend(frontend: Frontend) -> None:
         )
 
 
-@lru_cache(maxsize=8)
-def fft_tables(n_fft: int) -> FftTables:
-    """Return the tables of an FFT; `n_fft` is a power of two, at least 16."""
-    points = n_fft // 2
-    begins_with_pairs = points.bit_length() % 2 == 0
-    places = np.empty(points, np.uint16)
-    places[_input_order(points)] = np.arange(points, dtype=np.uint16)
-    twiddles = []
-    size = 2 if begins_with_pairs else 1
-    while size < points:
-        turns = np.outer(np.arange(size), (1, 2, 3)) / (4 * size)
-        twiddles.append(_unit_roots(turns))
-        size *= 4
-    return FftTables(begins_with_pairs, places, tuple(twiddles), _unit_roots(np.arange(1, points // 2 + 1) / n_fft))
-
-
-@lru_cache(maxsize=8)
-def mel_bands(frontend: LogMelFrontend) -> MelTables:
-    """Return the mel filters of a frontend as the C code uses them."""
-    coefficients, starts, lengths = without_zeros(frontend.mel_filters())
-    return MelTables(coefficients * _POWER_SCALE, starts.astype(np.uint16), lengths.astype(np.uint16))
-
-
-def dc_bands(frontend: LogMelFrontend) -> int:
-    """Return the number of lowest bands into which a DC offset leaks: those that contain bin 0 or 1, never all.
-
-    The periodic Hann window turns a constant into these two bins and nothing else.
-    """
-    mel = mel_bands(frontend)
-    leaking = np.flatnonzero((mel.starts <= 1) & (mel.lengths > 0))
-    return min(int(leaking[-1]) + 1 if len(leaking) else 0, frontend.n_mels - 1)
-
-
 def front_end_size(frontend: LogMelFrontend) -> FrontEndSize:
     """Count the RAM of `aed_preproc` and the flash of its tables."""
     mel, fft = mel_bands(frontend), fft_tables(frontend.n_fft)
@@ -259,6 +175,7 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
     ) + (" head=sigmoid" if model.rule.head == "sigmoid" else "")
     values = {
         **model_macros(model, network),
+        **stream_macros(model.card, frontend),
         "SAMPLE_RATE_HZ": f"({frontend.sample_rate_hz}U)",
         "N_FFT": f"({frontend.n_fft}U)",
         "HOP": f"({frontend.hop}U)",
@@ -274,12 +191,13 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
         coefficients=len(mel.coefficients),
         pairs=int(fft.begins_with_pairs),
         twiddles=len(_twiddles(fft)),
+        thresholds=THRESHOLDS_DECLARATION,
     )
-    return _tables_source(frontend, mel, fft, model.labels), text
+    return _tables_source(frontend, mel, fft, model.card), text
 
 
-def _tables_source(frontend: LogMelFrontend, mel: MelTables, fft: FftTables, labels: Sequence[str]) -> str:
-    label_lines = "".join(f"    {c_string(label)},\n" for label in labels)
+def _tables_source(frontend: LogMelFrontend, mel: MelTables, fft: FftTables, card: ModelCard) -> str:
+    label_lines = "".join(f"    {c_string(label)},\n" for label in card.labels)
     return "\n".join(
         (
             '#include "aed_tables.h"\n',
@@ -290,6 +208,7 @@ def _tables_source(frontend: LogMelFrontend, mel: MelTables, fft: FftTables, lab
             c_array("const uint16_t aed_fft_places", fft.places.astype(np.uint32)),
             c_array("const float aed_fft_twiddles", _twiddles(fft)),
             c_array("const float aed_fft_joints", _interleaved(fft.joints)),
+            thresholds_source(card),
             f"const char *const aed_labels[AED_LABELS] = {{\n{label_lines}}};\n",
         )
     )
@@ -297,21 +216,6 @@ def _tables_source(frontend: LogMelFrontend, mel: MelTables, fft: FftTables, lab
 
 def _twiddles(fft: FftTables) -> Float32:
     return _interleaved(np.concatenate([stage.ravel() for stage in fft.twiddles]))
-
-
-def _input_order(points: int) -> Int64:
-    """Return the index of the input at each position: every fourth one in turn, and the same within each quarter."""
-    if points == 1:
-        return np.zeros(1, np.int64)
-    radix = 2 if points == 2 else 4
-    part = _input_order(points // radix) * radix
-    return np.concatenate([part + offset for offset in range(radix)])
-
-
-def _unit_roots(turns: Float64) -> npt.NDArray[np.complex64]:
-    """Return exp(-2 pi i turns); rounded so that quarter turns are exact."""
-    angle = 2.0 * np.pi * turns
-    return np.asarray(np.round(np.cos(angle), 15) - 1j * np.round(np.sin(angle), 15), np.complex64)
 
 
 def _interleaved(numbers: npt.NDArray[np.complex64]) -> Float32:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from labeltool.audio.device_tables import without_zeros
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_array
-from labeltool.type_aliases import Float32, Int64
+from labeltool.type_aliases import Float32
 
 _RATES_HZ = (16_000, 48_000)
 
@@ -79,15 +80,6 @@ def sparse_filters(frontend: LogMelFrontend) -> SparseFilters:
             remedy="use fewer bands or a longer FFT",
         )
     return SparseFilters(coefficients, starts.astype(np.uint32), (starts + lengths - 1).astype(np.uint32))
-
-
-def without_zeros(filters: Float32) -> tuple[Float32, Int64, Int64]:
-    """Return the coefficients of filters `(bands, bins)`, band after band, and first bin and number of bins of each."""
-    starts = (filters != 0).argmax(axis=1)
-    stops = filters.shape[1] - (filters[:, ::-1] != 0).argmax(axis=1)
-    lengths = np.where(filters.any(axis=1), stops - starts, 0)
-    rows = [row[start : start + n] for row, start, n in zip(filters, starts, lengths, strict=True)]
-    return np.concatenate(rows), starts, lengths
 
 
 def mel_tables(frontend: LogMelFrontend) -> tuple[str, str]:

@@ -1,16 +1,12 @@
 #include "aed_postproc.h"
 
+#include <stddef.h>
+#include <string.h>
+
 #include "aed_math.h"
 
 /* A score of 0 stands for probabilities up to half an int8 step, 1/512. */
 #define SMALLEST_PROBABILITY 0.001953125F
-#define REAL(score) ((float)((score) - AED_OUTPUT_ZERO_POINT) * AED_OUTPUT_SCALE)
-
-void aed_postproc_init(aed_postproc *state, float keep)
-{
-    memset(state, 0, sizeof *state);
-    state->keep = keep;
-}
 
 #if AED_CLIP_SEVERAL
 static float logit(float probability)
@@ -27,65 +23,111 @@ static float logit(float probability)
 }
 #endif
 
-void aed_postproc_push(aed_postproc *state, const int8_t *scores, float loudness_db)
+float aed_pool_value(float probability)
 {
-    /* 10^(x/10) = 2^(0.332 x); the loudness is relative to the offset of the front end, so that weights stay in range. */
-    const float relative_db = loudness_db - AED_LOG_OFFSET_DB;
-    const float weight = aed_exp2(AED_CLIP_LOUDNESS_EXPONENT * 0.332192809F * relative_db);
+#if AED_CLIP_POOLING == AED_LOG_MEAN
+    return logit(probability);
+#elif AED_CLIP_POOLING == AED_MAJORITY && AED_CLIP_SEVERAL
+    return probability >= 0.5F ? 1.0F : 0.0F;
+#else
+    return probability;
+#endif
+}
+
+void aed_pool_values(const int8_t *scores, float *values)
+{
 #if AED_CLIP_POOLING == AED_MAJORITY && !AED_CLIP_SEVERAL
     uint32_t best = 0;
     for (uint32_t label = 1; label < AED_LABELS; label++) {
         best = scores[label] > scores[best] ? label : best;
     }
-#endif
     for (uint32_t label = 0; label < AED_LABELS; label++) {
-#if AED_CLIP_POOLING == AED_LOG_MEAN
-        const float value = logit(REAL(scores[label]));
-#elif AED_CLIP_POOLING == AED_MEAN
-        const float value = REAL(scores[label]);
-#elif AED_CLIP_SEVERAL
-        const float value = REAL(scores[label]) >= 0.5F ? 1.0F : 0.0F;
-#else
-        const float value = label == best ? 1.0F : 0.0F;
-#endif
-        state->sums[label] = state->sums[label] * state->keep + weight * value;
+        values[label] = label == best ? 1.0F : 0.0F;
     }
-    state->weight = state->weight * state->keep + weight;
+#else
+    for (uint32_t label = 0; label < AED_LABELS; label++) {
+        values[label] = aed_pool_value((float)(scores[label] - AED_OUTPUT_ZERO_POINT) * AED_OUTPUT_SCALE);
+    }
+#endif
 }
 
-void aed_postproc_probabilities(const aed_postproc *state, float *probabilities)
+void aed_pool_probabilities(float *values, uint32_t count)
 {
-    const float share = state->weight > 0.0F ? 1.0F / state->weight : 0.0F;
-    for (uint32_t label = 0; label < AED_LABELS; label++) {
-        const float pooled = state->sums[label] * share;
+    for (uint32_t i = 0; i < count; i++) {
 #if AED_CLIP_POOLING == AED_LOG_MEAN
-        probabilities[label] = pooled / AED_CLIP_TEMPERATURE;
+        values[i] = values[i] / AED_CLIP_TEMPERATURE;
 #else
-        probabilities[label] = state->weight > 0.0F ? logit(pooled) / AED_CLIP_TEMPERATURE : 0.0F;
+        values[i] = logit(values[i]) / AED_CLIP_TEMPERATURE;
 #endif
     }
 #if AED_CLIP_SEVERAL
-    for (uint32_t label = 0; label < AED_LABELS; label++) {
-        probabilities[label] = 1.0F / (1.0F + aed_exp2(-probabilities[label]));
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = 1.0F / (1.0F + aed_exp2(-values[i]));
     }
 #else
-    float largest = probabilities[0], sum = 0.0F;
-    for (uint32_t label = 1; label < AED_LABELS; label++) {
-        largest = probabilities[label] > largest ? probabilities[label] : largest;
+    float largest = values[0];
+    float sum = 0.0F;
+    for (uint32_t i = 1; i < count; i++) {
+        largest = values[i] > largest ? values[i] : largest;
     }
-    for (uint32_t label = 0; label < AED_LABELS; label++) {
-        probabilities[label] = aed_exp2(probabilities[label] - largest);
-        sum += probabilities[label];
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] = aed_exp2(values[i] - largest);
+        sum += values[i];
     }
-    for (uint32_t label = 0; label < AED_LABELS; label++) {
-        probabilities[label] /= sum;
+    for (uint32_t i = 0; i < count; i++) {
+        values[i] /= sum;
     }
 #endif
 }
 
-int32_t aed_postproc_answer(const float *probabilities, float threshold)
+aed_status aed_clip_init(aed_clip *state)
+{
+    if (state == NULL) {
+        return AED_ERROR_ARGUMENT;
+    }
+    memset(state, 0, sizeof *state);
+    return AED_OK;
+}
+
+aed_status aed_clip_push(aed_clip *state, const int8_t *scores, const aed_level *level)
+{
+    float values[AED_LABELS];
+    if (state == NULL || scores == NULL || level == NULL) {
+        return AED_ERROR_ARGUMENT;
+    }
+    /* 10^(x/10) = 2^(0.332 x); the loudness is relative to the offset of the front end, so that weights stay in range. */
+    const float relative_db = level->loudness_db - AED_LOG_OFFSET_DB;
+    const float weight = aed_exp2(AED_CLIP_LOUDNESS_EXPONENT * 0.332192809F * relative_db);
+    aed_pool_values(scores, values);
+    for (uint32_t label = 0; label < AED_LABELS; label++) {
+        state->sums[label] += weight * values[label];
+    }
+    state->weight += weight;
+    return AED_OK;
+}
+
+aed_status aed_clip_probabilities(const aed_clip *state, float *probabilities)
+{
+    if (state == NULL || probabilities == NULL) {
+        return AED_ERROR_ARGUMENT;
+    }
+    if (!(state->weight > 0.0F)) {
+        return AED_ERROR_NOT_READY;
+    }
+    const float share = 1.0F / state->weight;
+    for (uint32_t label = 0; label < AED_LABELS; label++) {
+        probabilities[label] = state->sums[label] * share;
+    }
+    aed_pool_probabilities(probabilities, AED_LABELS);
+    return AED_OK;
+}
+
+int32_t aed_clip_answer(const float *probabilities, float threshold)
 {
     uint32_t best = 0;
+    if (probabilities == NULL) {
+        return AED_UNKNOWN;
+    }
     for (uint32_t label = 1; label < AED_LABELS; label++) {
         best = probabilities[label] > probabilities[best] ? label : best;
     }

@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from labeltool.audio import device_frontend
 from labeltool.audio.frontend import LogMelFrontend, frontend_from_dict
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.atomic_folder import MANIFEST
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
 from labeltool.exporters.stm32.tflite.summary import Tensor
-from labeltool.exporters.stm32.verification import bit_exact_frontend
 from labeltool.exporters.stm32.verification.toolchain import MACHINES, InstructionCounts, Toolchain
 from labeltool.networks.model_folder import INT8, LABELS, one_line
 from labeltool.type_aliases import Int16
@@ -157,7 +157,7 @@ def check_features(package: Package, toolchain: Toolchain, clips: list[Int16], w
     values = different = 0
     for pcm in clips:
         codes = toolchain.features(pcm, package.frontend).codes
-        expected = bit_exact_frontend.in_float64(package.frontend, pcm, package.input)
+        expected = device_frontend.in_float64(package.frontend, pcm, package.input)
         if codes.shape != expected.shape:
             return Check(name, "failed", f"{len(codes)} patches, not {len(expected)}")
         steps = np.abs(codes.astype(np.int64) - expected)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labeltool.audio import device_frontend
 from labeltool.audio.feature_cache import clip_pcm
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.c_text import c_float, c_string
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
 from labeltool.exporters.stm32.tflite.summary import Network
-from labeltool.exporters.stm32.verification import bit_exact_frontend
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import clip_scores
 from labeltool.networks.quantization import Int8Model
@@ -61,7 +61,7 @@ def loudest_part(clip: StoredClip, frontend: LogMelFrontend) -> Int16:
     """
     length = golden_samples(frontend)
     pcm = clip_pcm(clip, frontend)
-    loudness = frontend.loudness_db(bit_exact_frontend.log_mel(frontend, pcm))
+    loudness = frontend.loudness_db(device_frontend.log_mel(frontend, pcm))
     start = max(0, min(int(loudness.argmax()) * frontend.patch_hop * frontend.hop, len(pcm) - length))
     part = pcm[start : start + length]
     return np.pad(part, (0, length - len(part)))
@@ -72,8 +72,8 @@ def golden(model: ModelFiles, network: Network, kernels: Int8Model, pcm: Int16) 
     frontend = require_log_mel(model.frontend)
     codes, scores, probabilities = [], [], []
     for clip in pcm:
-        frames = bit_exact_frontend.log_mel(frontend, clip)
-        patches = bit_exact_frontend.patches(frontend, frames, network.input)
+        frames = device_frontend.log_mel(frontend, clip)
+        patches = device_frontend.patches(frontend, frames, network.input)
         clip_outputs = kernels.predict_int8(patches.codes)
         real = (clip_outputs.astype(np.float32) - np.float32(kernels.output_zero_point)) * np.float32(
             kernels.output_scale

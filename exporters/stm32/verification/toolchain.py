@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from labeltool.audio.device_frontend import PatchInputs
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.stm32.verification.bit_exact_frontend import PatchInputs
 from labeltool.type_aliases import Float32, Int8, Int16
 
 MACHINES = {

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from helpers.exports import model_card
 from helpers.stm32 import CPUS, LABELS, SANITISED, STRICT, build, needs, network_of, run, write_c_sources
-from labeltool.audio import files
+from labeltool.audio import device_frontend, device_math, files
+from labeltool.audio.device_frontend import PatchInputs
+from labeltool.audio.device_tables import dc_bands
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables, check_frontend, dc_bands
-from labeltool.exporters.stm32.verification import bit_exact_frontend
-from labeltool.exporters.stm32.verification.bit_exact_frontend import PatchInputs
+from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables, check_frontend
 from labeltool.exporters.stm32.verification.toolchain import read_features
 from labeltool.importers import device_log
 from labeltool.networks.model_folder import ModelFiles
@@ -56,8 +56,8 @@ def features(probe: Path, pcm: Pcm, frontend: LogMelFrontend) -> PatchInputs:
 
 
 def golden_features(frontend: LogMelFrontend, pcm: Pcm) -> PatchInputs:
-    frames = bit_exact_frontend.log_mel(frontend, pcm)
-    return bit_exact_frontend.patches(frontend, frames, network_of(frontend).input)
+    frames = device_frontend.log_mel(frontend, pcm)
+    return device_frontend.patches(frontend, frames, network_of(frontend).input)
 
 
 @pytest.fixture(scope="module", params=FRONTENDS)
@@ -81,7 +81,7 @@ def test_features_equal_the_golden_ones_and_are_within_one_step_of_float64(
         assert np.array_equal(found.codes, golden.codes), name
         assert np.array_equal(found.loudness_db, golden.loudness_db), name
         assert np.array_equal(found.peak_db, golden.peak_db), name
-        steps = np.abs(found.codes.astype(int) - bit_exact_frontend.in_float64(frontend, pcm, network_input))
+        steps = np.abs(found.codes.astype(int) - device_frontend.in_float64(frontend, pcm, network_input))
         assert steps.max() <= 1 and np.mean(steps > 0) < 0.001, name
         frames = frontend.compute_frames(pcm)
         np.testing.assert_allclose(found.loudness_db, frontend.loudness_db(frames), atol=0.01)
@@ -100,7 +100,7 @@ def test_features_of_real_recordings_are_within_one_step_of_float64(real_data: P
         pcm = files.read_pcm(str(path), 0.0, 5.0, frontend.sample_rate_hz)
         codes = features(probe, pcm, frontend).codes
         assert np.array_equal(codes, golden_features(frontend, pcm).codes), path.name
-        assert np.abs(codes.astype(int) - bit_exact_frontend.in_float64(frontend, pcm, network_input)).max() <= 1, (
+        assert np.abs(codes.astype(int) - device_frontend.in_float64(frontend, pcm, network_input)).max() <= 1, (
             path.name
         )
 
@@ -178,13 +178,14 @@ def test_the_clip_rule_equals_the_one_in_python(tmp_path: Path, rule: ClipRule) 
         '#include <stdio.h>\n#include "aed_postproc.h"\n'
         "typedef struct { int8_t scores[AED_LABELS]; int8_t newest; float loudness; } patch;\n"
         "int main(void) {\n"
-        "    patch in; aed_postproc state; float out[AED_LABELS];\n"
-        "    aed_postproc_init(&state, 1.0F);\n"
+        "    patch in; aed_clip state; float out[AED_LABELS];\n"
+        "    if (aed_clip_init(&state) != AED_OK) return 1;\n"
         "    while (fread(&in, sizeof in, 1, stdin) == 1) {\n"
-        "        aed_postproc_push(&state, in.scores, in.loudness);\n"
+        "        const aed_level level = {in.loudness, in.loudness};\n"
+        "        if (aed_clip_push(&state, in.scores, &level) != AED_OK) return 2;\n"
         "        if (in.newest) {\n"
-        "            aed_postproc_probabilities(&state, out); fwrite(out, sizeof out, 1, stdout);\n"
-        "            aed_postproc_init(&state, 1.0F);\n"
+        "            if (aed_clip_probabilities(&state, out) != AED_OK) return 3;\n"
+        "            fwrite(out, sizeof out, 1, stdout); (void)aed_clip_init(&state);\n"
         "        }\n"
         "    }\n"
         "    return 0;\n}\n"
@@ -204,25 +205,38 @@ def test_the_clip_rule_equals_the_one_in_python(tmp_path: Path, rule: ClipRule) 
     np.testing.assert_allclose(found, np.stack(expected), atol=1e-5)
 
 
-def test_earlier_patches_fade_and_an_uncertain_clip_is_unknown(tmp_path: Path) -> None:
+def test_an_uncertain_clip_is_unknown_and_wrong_calls_of_the_clip_rule_are_refused(tmp_path: Path) -> None:
     frontend = LogMelFrontend(n_fft=64, hop=64, n_mels=8, patch_frames=4, patch_hop=4)
     write_c_sources(tmp_path, frontend, network_of(frontend))
-    (tmp_path / "fading.c").write_text(
+    calls = (
+        "aed_clip_init(NULL)",
+        "aed_clip_init(&state)",
+        "aed_clip_probabilities(&state, p)",
+        "aed_clip_push(NULL, dog, &quiet)",
+        "aed_clip_push(&state, NULL, &quiet)",
+        "aed_clip_push(&state, dog, NULL)",
+        "aed_clip_push(&state, dog, &quiet)",
+        "aed_clip_probabilities(NULL, p)",
+        "aed_clip_probabilities(&state, NULL)",
+        "aed_clip_probabilities(&state, p)",
+        "aed_clip_answer(NULL, 0.0F)",
+        "aed_clip_answer(p, 0.6F)",
+        "aed_clip_push(&state, none, &loud)",
+        "aed_clip_probabilities(&state, p)",
+        "aed_clip_answer(p, 0.6F)",
+        "aed_clip_answer(p, 0.0F)",
+    )
+    (tmp_path / "answers.c").write_text(
         '#include <stdio.h>\n#include "aed_postproc.h"\n'
         "int main(void) {\n"
-        "    const int8_t dog[] = {-128, 127, -128}, rain[] = {-128, -128, 127}, none[] = {-42, -43, -43};\n"
-        "    const int8_t *const stream[] = {dog, dog, rain, none, none, none, none};\n"
-        "    aed_postproc state; float p[AED_LABELS];\n"
-        "    aed_postproc_init(&state, 0.25F); aed_postproc_probabilities(&state, p);\n"
-        '    printf("%.3f %d", (double)p[2], (int)aed_postproc_answer(p, 0.0F));\n'
-        "    for (int i = 0; i < 7; i++) {\n"
-        "        aed_postproc_push(&state, stream[i], -20.0F); aed_postproc_probabilities(&state, p);\n"
-        '        printf(" %d", (int)aed_postproc_answer(p, 0.6F));\n'
-        "    }\n"
-        "    return 0;\n}\n"
+        "    const int8_t dog[] = {-128, 127, -128}, none[] = {-42, -43, -43};\n"
+        "    const aed_level quiet = {-20.0F, -10.0F}, loud = {20.0F, 30.0F};\n"
+        "    aed_clip state; float p[AED_LABELS];\n"
+        + "".join(f'    printf("%d ", (int){call});\n' for call in calls)
+        + "    return 0;\n}\n"
     )
-    output = run(build(tmp_path, "fading.c", [tmp_path / "aed_postproc.c"], *SANITISED)).decode()
-    assert output == "0.333 0 1 1 2 2 -1 -1 -1"
+    output = run(build(tmp_path, "answers.c", [tmp_path / "aed_postproc.c"], *SANITISED)).decode()
+    assert output.split() == ["1", "0", "2", "1", "1", "1", "0", "1", "1", "0", "-1", "1", "0", "0", "-1", "0"]
 
 
 def test_logarithm_power_and_rounding_are_accurate_to_float32(tmp_path: Path) -> None:
@@ -249,6 +263,8 @@ def test_logarithm_power_and_rounding_are_accurate_to_float32(tmp_path: Path) ->
     ).max() < 1
     assert np.abs(found[:, 1] / np.exp2(x[:, 1].astype(np.float64)) - 1).max() < 3e-7
     assert np.array_equal(found[:, 2], np.clip(np.rint(x[:, 2]), -(2**21), 2**21))
+    assert np.array_equal(found[:, 0], device_math.log2(x[:, 0])), "the logarithm in NumPy"
+    assert np.array_equal(found[:, 1], device_math.exp2(x[:, 1])), "the power in NumPy"
 
 
 def test_the_default_frontend_needs_at_most_8_kb_beside_the_patch_and_16_kb_of_tables(tmp_path: Path) -> None:

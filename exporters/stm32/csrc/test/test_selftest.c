@@ -70,7 +70,7 @@ static void check_labels(void)
     }
 }
 
-static void check_patch(uint32_t clip, uint32_t patch, aed_postproc *postproc)
+static void check_patch(uint32_t clip, uint32_t patch, aed_clip *state)
 {
     char line[AED_LINE_LENGTH];
     aed_level level;
@@ -83,7 +83,7 @@ static void check_patch(uint32_t clip, uint32_t patch, aed_postproc *postproc)
     check(memcmp(scores, golden_scores[clip][patch], sizeof scores) == 0, "scores, patch ", index);
     aed_put_line(line, patch, scores);
     port_write(line);
-    aed_postproc_push(postproc, scores, level.loudness_db);
+    check(aed_clip_push(state, scores, &level) == AED_OK, "clip rule, patch ", index);
 }
 
 static void check_clip(uint32_t clip)
@@ -91,10 +91,10 @@ static void check_clip(uint32_t clip)
     /* Blocks of different sizes: one sample, a few, more than a frame. */
     static const uint32_t pieces[] = {1, 7, 160, 333, 2049};
     float probabilities[AED_LABELS];
-    aed_postproc postproc;
+    aed_clip state;
     uint32_t patch = 0, turn = 0;
     check(aed_preproc_init(&preproc) == AED_OK, "compiler options (see aed_math.h), clip ", clip);
-    aed_postproc_init(&postproc, 1.0F);
+    check(aed_clip_init(&state) == AED_OK, "start of the clip rule, clip ", clip);
     for (uint32_t sample = 0; sample < GOLDEN_SAMPLES;) {
         uint32_t piece = pieces[turn++ % (sizeof pieces / sizeof *pieces)];
         piece = piece < GOLDEN_SAMPLES - sample ? piece : GOLDEN_SAMPLES - sample;
@@ -102,12 +102,12 @@ static void check_clip(uint32_t clip)
         if (aed_preproc_ready(&preproc)) {
             check(patch < GOLDEN_PATCHES, "number of patches, clip ", clip);
             if (patch < GOLDEN_PATCHES) {
-                check_patch(clip, patch++, &postproc);
+                check_patch(clip, patch++, &state);
             }
         }
     }
     check(patch == GOLDEN_PATCHES, "number of patches, clip ", clip);
-    aed_postproc_probabilities(&postproc, probabilities);
+    check(aed_clip_probabilities(&state, probabilities) == AED_OK, "probabilities, clip ", clip);
     comment("# probabilities ", crc32(0, probabilities, sizeof probabilities));
     for (uint32_t label = 0; label < AED_LABELS; label++) {
         const float off = probabilities[label] - golden_probabilities[clip][label];

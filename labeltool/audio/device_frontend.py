@@ -8,28 +8,30 @@ over all frames at once, give the same bits on any machine and without a C compi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.frontend import LogMelFrontend
-from labeltool.exporters.stm32.codegen.frontend_tables import dc_bands, fft_tables, mel_bands
-from labeltool.exporters.stm32.tflite.summary import Tensor
+from labeltool.audio.device_math import log2, sequential_sum
+from labeltool.audio.device_tables import fft_tables, mel_bands
+from labeltool.audio.log_mel_frontend import LogMelFrontend
+from labeltool.audio.loudness_gate import peak_db
 from labeltool.type_aliases import Float32, Int8, Int16
 
-# The polynomial of `aed_log2`, highest power first.
-_LOG2 = (
-    0.125696123,
-    -0.210060373,
-    0.217133328,
-    -0.238550633,
-    0.287693858,
-    -0.360720158,
-    0.480920643,
-    -0.721347153,
-    1.4426949,
-)
 _DECIBELS = np.float32(3.01029992)
+
+
+class CodeScale(Protocol):
+    """What a network's int8 codes stand for: `scale * (code - zero_point)`; neither is None for such codes."""
+
+    @property
+    def scale(self) -> float | None:
+        """Size of an int8 step."""
+
+    @property
+    def zero_point(self) -> int | None:
+        """The code of 0."""
 
 
 def log_mel(frontend: LogMelFrontend, pcm: Int16) -> Float32:
@@ -55,7 +57,7 @@ def log_mel(frontend: LogMelFrontend, pcm: Int16) -> Float32:
         for place, coefficient in enumerate(coefficients, start):
             mel = mel + coefficient * powers[:, place]
         bands.append(mel)
-    decibels = _DECIBELS * _log2(np.stack(bands, axis=1) + np.float32(frontend.floor))
+    decibels = _DECIBELS * log2(np.stack(bands, axis=1) + np.float32(frontend.floor))
     return np.asarray((decibels - np.float32(frontend.offset_db)) / np.float32(frontend.scale_db), np.float32)
 
 
@@ -77,27 +79,24 @@ class PatchInputs:
     peak_db: Float32
 
 
-def patches(frontend: LogMelFrontend, frames: Float32, network_input: Tensor) -> PatchInputs:
+def patches(frontend: LogMelFrontend, frames: Float32, network_input: CodeScale) -> PatchInputs:
     """Compute the network's input and the levels from log-mel frames, `(frames, n_mels)`, as the C code does."""
     starts = frontend.patch_starts(len(frames))
     if len(starts) == 0:
         empty = np.empty(0, np.float32)
         return PatchInputs(np.empty((0, frontend.n_mels, frontend.patch_frames), np.int8), empty, empty)
     chosen = frames[starts[:, None] + np.arange(frontend.patch_frames)]
-    means = _sequential_sum(_sequential_sum(chosen)) / np.float32(frontend.patch_frames * frontend.n_mels)
+    means = sequential_sum(sequential_sum(chosen)) / np.float32(frontend.patch_frames * frontend.n_mels)
     offsets = means if frontend.centred else np.zeros_like(means)
     steps = (chosen - offsets[:, None, None]) / np.float32(network_input.scale)
     # The addition rounds half to even, as in the C code.
     rounded = np.clip(steps, -(2**21), 2**21).astype(np.float32) + np.float32(12582912.0) - np.float32(12582912.0)
     codes = np.clip(rounded.astype(np.int64) + (network_input.zero_point or 0), -128, 127).astype(np.int8)
-    loudness, peak = (
-        level * np.float32(frontend.scale_db) + np.float32(frontend.offset_db)
-        for level in (means, chosen[:, :, dc_bands(frontend) :].max(axis=(1, 2)))
-    )
-    return PatchInputs(np.ascontiguousarray(codes.transpose(0, 2, 1)), loudness, peak)
+    loudness = means * np.float32(frontend.scale_db) + np.float32(frontend.offset_db)
+    return PatchInputs(np.ascontiguousarray(codes.transpose(0, 2, 1)), loudness, peak_db(frontend, frames))
 
 
-def in_float64(frontend: LogMelFrontend, pcm: Int16, network_input: Tensor) -> Int8:
+def in_float64(frontend: LogMelFrontend, pcm: Int16, network_input: CodeScale) -> Int8:
     """Compute the network's input by the frontend's definition in float64, `(patches, n_mels, patch_frames) int8`."""
     starts = frontend.patch_starts(frontend.n_frames(len(pcm)))
     if len(starts) == 0:
@@ -157,21 +156,3 @@ def _butterflies(re: Float32, im: Float32, twiddles: npt.NDArray[np.complex64]) 
 def _times(re: Float32, im: Float32, factors: npt.NDArray[np.complex64]) -> tuple[Float32, Float32]:
     """Multiply complex numbers with each product rounded: NumPy's complex product may fuse operations."""
     return re * factors.real - im * factors.imag, re * factors.imag + im * factors.real
-
-
-def _log2(x: Float32) -> Float32:
-    bits = x.view(np.uint32) + np.uint32(0x3F800000 - 0x3F3504F3)
-    exponent = ((bits >> np.uint32(23)).astype(np.int32) - 127).astype(np.float32)
-    fraction = ((bits & np.uint32(0x007FFFFF)) + np.uint32(0x3F3504F3)).view(np.float32) - np.float32(1)
-    polynomial = np.full_like(x, _LOG2[0])
-    for coefficient in _LOG2[1:]:
-        polynomial = polynomial * fraction + np.float32(coefficient)
-    return np.asarray(exponent + fraction * polynomial, np.float32)
-
-
-def _sequential_sum(numbers: Float32) -> Float32:
-    """Sum over the last axis from its first element to its last: `np.sum` adds pairwise."""
-    total = np.zeros(numbers.shape[:-1], np.float32)
-    for place in range(numbers.shape[-1]):
-        total = total + numbers[..., place]
-    return total

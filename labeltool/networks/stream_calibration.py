@@ -1,0 +1,104 @@
+"""The stream rule of a model: each label's threshold is chosen on validation clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from labeltool.audio import loudness_gate
+from labeltool.audio.frontend import Frontend, LogMelFrontend
+from labeltool.networks.heads import DEFAULT_THRESHOLD, Head
+from labeltool.networks.postprocessing import ClipRule
+from labeltool.networks.stream_rule import Smoother, StreamRule
+from labeltool.type_aliases import Bools, Float32, Float64
+
+# Clips with a label that the threshold common to all labels counts as much as.
+_PRIOR_CLIPS = 8.0
+# With fewer clips that have a label, a single one would decide.
+_MIN_CLIPS = 8
+
+
+def choose_stream_rule(
+    frontend: Frontend,
+    frames: Sequence[Float32],
+    by_clip: Sequence[Float32],
+    present: Float32,
+    absent: Float32,
+    clip: ClipRule,
+) -> StreamRule:
+    """Choose the stream rule on validation clips, each one a stream of its own.
+
+    Parameters
+    ----------
+    frames : (frames, columns) float32 each
+    by_clip : (patches, labels) float32 each
+        The network's outputs.
+    present, absent : (clips, labels) float32
+    clip
+        The model's clip rule.
+
+    Returns
+    -------
+    StreamRule
+        Without thresholds where the device does not compute the frontend, or there are too few clips.
+    """
+    rule = StreamRule()
+    if not isinstance(frontend, LogMelFrontend):
+        return rule
+    gate_db = loudness_gate.gate_db(frontend)
+    smoothed = []
+    for log_mel, probabilities in zip(frames, by_clip, strict=True):
+        smoother = Smoother(clip, rule.gain, probabilities.shape[1], gate_db)
+        rows, is_quiet = smoother.push(probabilities, loudness_gate.peak_db(frontend, log_mel))
+        smoothed.append(rows[~is_quiet])
+    return replace(rule, thresholds=choose_thresholds(smoothed, present, absent, clip.head))
+
+
+def choose_thresholds(smoothed: Sequence[Float32], present: Float32, absent: Float32, head: Head) -> tuple[float, ...]:
+    """Choose the probability at which an event of each label begins.
+
+    A clip counts for a label where the smoothed probability of one of its patches reaches the threshold, under a
+    softmax as the largest of all labels: where a stream would begin an event. The threshold of a label has the best F1;
+    hits and false alarms of the average label are added with the weight of eight clips, so that a label with few clips
+    gets the threshold of all. Of equals the one nearest to 0.5 is chosen.
+
+    Parameters
+    ----------
+    smoothed : (patches, labels) float32 each
+        A validation clip's probabilities by `stream_rule.Smoother`, of patches above the gate.
+    present, absent : (clips, labels) float32
+        Masses as in `labeltool.networks.heads`.
+
+    Returns
+    -------
+    tuple of float
+        One a label, 0.1 to 0.9; empty with fewer than eight clips that have a label.
+    """
+    has = present > 0.5
+    lacks = absent > 0.5
+    if head == "softmax":
+        lacks |= ~has & has.any(axis=1, keepdims=True)
+    clips = has.sum(axis=0).astype(np.float64)
+    if clips.sum() < _MIN_CLIPS or not lacks.any():
+        return ()
+    peaks = np.stack([_peaks(rows, head) for rows in smoothed])
+    grid = np.array(sorted(np.linspace(0.1, 0.9, 33), key=lambda threshold: abs(threshold - DEFAULT_THRESHOLD)))
+    reached = peaks >= grid[:, None, None]
+    hits, false_alarms = _with_prior(reached & has, clips), _with_prior(reached & lacks, clips)
+    f1 = 2 * hits / (hits + false_alarms + clips + _PRIOR_CLIPS)
+    return tuple(round(float(threshold), 3) for threshold in grid[f1.argmax(axis=0)])
+
+
+def _peaks(smoothed: Float32, head: Head) -> Float32:
+    """Return the largest probability at which an event of each label could begin, (labels,)."""
+    if head == "softmax":
+        smoothed = np.where(smoothed == smoothed.max(axis=1, keepdims=True), smoothed, np.float32(0))
+    return np.asarray(smoothed.max(axis=0, initial=0.0), np.float32)
+
+
+def _with_prior(counted: Bools, clips: Float64) -> Float64:
+    """Count clips by threshold and label, and add the average label's share of its clips, eight clips of it."""
+    counts = counted.sum(axis=1).astype(np.float64)
+    return np.asarray(counts + _PRIOR_CLIPS * counts.sum(axis=1, keepdims=True) / clips.sum(), np.float64)
