@@ -183,7 +183,11 @@ def test_the_package_has_all_its_files_and_the_c_compiles(package: Path) -> None
         "report.json",
         *(f"model/{name}" for name in ("model_int8.tflite", "labels.txt", "model_config.json")),
         *(f"c/{name}" for name in ("ai_model_config.h", "user_mel_tables.c", "user_mel_tables.h", "aed_math.h")),
-        *(f"c/aed_{part}.{kind}" for part in ("preproc", "postproc", "stream", "tables", "nn", "model") for kind in "ch"),
+        *(
+            f"c/aed_{part}.{kind}"
+            for part in ("preproc", "postproc", "stream", "tables", "nn", "model")
+            for kind in "ch"
+        ),
         *(f"test/{name}" for name in ("Makefile", "aed_lines.h", "aed_probe.c", "aed_run.c", "test_selftest.c")),
         *(f"test/{name}" for name in ("golden_pcm.h", "golden_scores.h", "port.h", "port_host.c")),
         *(f"test/arm/{name}" for name in ("port.c", "sections.ld", *(f"{machine}.ld" for machine in MACHINES))),

@@ -26,7 +26,8 @@ typedef struct {
 } half_ring;
 
 /* Copy a half buffer into the ring, or drop it. `second`: which half of the microphone's buffer it is, 0 or 1. Halves
-   come in turn: when one comes twice, the interrupt of the other was missed, and that one counts as dropped. */
+   come in turn: when one comes twice, the interrupt of the other was missed, and that one counts as dropped. Two missed
+   interrupts in a row cannot be seen: no code may block interrupts that long. */
 void ring_put(half_ring *ring, uint32_t second, const int16_t *words);
 
 /* The oldest half buffer and its number, or NULL; it stays until ring_release. */

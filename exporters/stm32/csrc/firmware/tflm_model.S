@@ -4,3 +4,4 @@
     .global tflm_model
 tflm_model:
     .incbin "model_int8.tflite"
+    .section .note.GNU-stack, "", %progbits
