@@ -206,7 +206,7 @@ def networks(options: argparse.Namespace) -> Iterator[tuple[str, str, bytes, Flo
         network = quantization.Int8Model(tflite)
         low, high = np.percentile(patches, (0.5, 99.5))
         stretched = (patches - low) / (high - low) * 255 - 128
-        codes = (stretched - network.input_zero_point) * network.input_scale
+        codes = (stretched - network.input.zero_point) * network.input.scale
         yield path.stem, "as published by ST", tflite, codes.astype(np.float32)
 
 

@@ -8,7 +8,7 @@ written, so that `labeltool export --help` stays light.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +107,14 @@ class ExportResult:
 
 
 def export(
-    project: Project, *, report: Progress, products: list[str], model_id: int | None, output: str, force: bool
+    project: Project,
+    *,
+    report: Progress,
+    products: list[str],
+    model_id: int | None,
+    output: str,
+    force: bool,
+    st_applications: Sequence[str] = (),
 ) -> ExportResult:
     """Write several products: either all of them or none; a task of the worker.
 
@@ -123,6 +130,8 @@ def export(
         The folder that will contain the products' folders.
     force
         Export a model that loses more clip accuracy in int8 than `labeltool.toml` allows.
+    st_applications
+        Names of ST's applications that the STM32 package is for; none: all that can run the model.
 
     Raises
     ------
@@ -139,7 +148,7 @@ def export(
     folder = Path(output)
     written: list[str] = []
     with project.open_store() as store:
-        source = Source(project, store, model_id, report)
+        source = Source(project, store, model_id, report, st_applications)
         for exporter in exporters:
             if exporter.needs_model:
                 with _errors_of(exporter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from labeltool.errors import LabeltoolError
@@ -25,12 +26,22 @@ class Source:
         The model to export; None is the newest.
     report
         Called with the progress of each stage.
+    st_applications
+        Names of ST's applications that the STM32 package is for; none: all that can run the model.
     """
 
-    def __init__(self, project: Project, store: Store, model_id: int | None, report: Progress) -> None:
+    def __init__(
+        self,
+        project: Project,
+        store: Store,
+        model_id: int | None,
+        report: Progress,
+        st_applications: Sequence[str] = (),
+    ) -> None:
         self.project = project
         self.store = store
         self.report = report
+        self.st_applications = tuple(st_applications)
         self._requested_id = model_id
 
     @cached_property

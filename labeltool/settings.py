@@ -22,6 +22,7 @@ retrain_after = 20                # labels given in the app before a new model i
 query_strategy = "default"        # the order of the queue; `labeltool simulate --help` lists the strategies
 # pretrained = "yamnet"           # suggests labels and is the teacher until the project's own model is better
 # patch_s = 1.0                   # seconds of one input of the network; default: the architecture's own
+# target = "u5-freertos"          # the ST application that the network is for, which may need shorter patches
 # pooling = "log-mean"            # from patches to a clip: "log-mean", "mean", "majority"; default: by validation
 
 [export]
@@ -64,6 +65,8 @@ class LearningSettings:
         A pretrained model of the project (`labeltool model list`) that suggests labels and is the teacher; None: none.
     patch_s
         Seconds of one input of the network; None: the architecture's own.
+    target
+        The ST application that new networks are for, one of `device_targets.DEVICE_TARGETS`; None: none.
     pooling
         How patches make a clip, one of `postprocessing.POOLINGS`; None: chosen on validation clips.
     """
@@ -73,6 +76,7 @@ class LearningSettings:
     query_strategy: str = "default"
     pretrained: str | None = None
     patch_s: float | None = None
+    target: str | None = None
     pooling: str | None = None
 
 

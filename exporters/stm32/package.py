@@ -9,11 +9,13 @@ from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
-from labeltool.exporters.stm32.codegen.config_header import ai_model_config, model_config
 from labeltool.exporters.stm32.codegen.frontend_tables import check_frontend, front_end_size, require_log_mel
-from labeltool.exporters.stm32.codegen.st_mel_tables import mel_tables
+from labeltool.exporters.stm32.codegen.model_config import model_config
 from labeltool.exporters.stm32.package_c import write_sources
-from labeltool.exporters.stm32.package_readme import readme
+from labeltool.exporters.stm32.package_texts import texts
+from labeltool.exporters.stm32.st_applications.applications import Chosen, choose
+from labeltool.exporters.stm32.st_applications.folder import FOLDER, application_files
+from labeltool.exporters.stm32.st_model.graph_edit import ST_MODEL, st_model
 from labeltool.exporters.stm32.tflite.ram import RamFigures, ram_figures
 from labeltool.exporters.stm32.tflite.summary import Network, read_network
 from labeltool.exporters.stm32.verification.export_check import ExportCheck, check_export
@@ -29,18 +31,20 @@ def write(source: Source, directory: Path) -> None:
     ------
     LabeltoolError
         When the package does not support the model (its frontend, input, outputs or operators), no labelled clip is
-        there for validation, or the C fails a check on this machine.
+        there for validation, an application that was asked for cannot run the model, or the C fails a check on this
+        machine.
     """
     model = source.model
     check_frontend(model.frontend)
     frontend = require_log_mel(model.frontend)
     network = read_network(model.int8)
     check_fit(model, network)
-    tables, tables_header = mel_tables(frontend)
+    chosen = choose(source.st_applications, frontend, len(model.labels))
     validation = validation_set(source)
-    for folder in ("model", "c", "validation"):
+    for folder in ("model", "c", "docs", "validation"):
         (directory / folder).mkdir()
     (directory / "model" / INT8).write_bytes(model.int8)
+    (directory / "model" / ST_MODEL).write_bytes(st_model(model.int8, frontend))
     write_validation(validation, directory / "validation")
     write_sources(model, network, validation, directory)
     _write_texts(
@@ -48,18 +52,18 @@ def write(source: Source, directory: Path) -> None:
         {
             f"model/{LABELS}": "".join(f"{one_line(label)}\n" for label in model.labels),
             "model/model_config.json": _json(model_config(source.model_id, model, network)),
-            "c/ai_model_config.h": ai_model_config(source.model_id, model, network),
-            "c/user_mel_tables.c": tables,
-            "c/user_mel_tables.h": tables_header,
         },
     )
+    for application in chosen.applications:
+        (directory / FOLDER / application.name).mkdir(parents=True)
+        _write_texts(directory, application_files(application, source.model_id, model))
     export_check = check_export(source, directory)
     ram = ram_figures(model.int8)
     _write_texts(
         directory,
         {
-            "README.md": readme(source, network, validation, ram, export_check),
-            "report.json": _json(report_json(source.model_id, model, network, ram, export_check)),
+            **texts(source, network, validation, ram, export_check, chosen),
+            "report.json": _json(report_json(source.model_id, model, network, ram, export_check, chosen)),
         },
     )
 
@@ -93,7 +97,12 @@ def check_fit(model: ModelFiles, network: Network) -> None:
 
 
 def report_json(
-    model_id: int, model: ModelFiles, network: Network, ram: RamFigures, export_check: ExportCheck
+    model_id: int,
+    model: ModelFiles,
+    network: Network,
+    ram: RamFigures,
+    export_check: ExportCheck,
+    chosen: Chosen,
 ) -> dict[str, Any]:
     """Return the values of `report.json`; a value that was not measured is absent, and the reason is given."""
     accuracies = ("clip_accuracy", "int8_clip_accuracy", "validation_clips")
@@ -119,6 +128,10 @@ def report_json(
         },
         "measured_by_this_export": export_check_json(export_check),
         "not_measured": dict(export_check.not_measured),
+        "st_applications": {
+            "made": [application.name for application in chosen.applications],
+            "not_made": dict(chosen.not_made),
+        },
     }
 
 

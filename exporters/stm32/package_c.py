@@ -36,7 +36,7 @@ _STATIC = (
 
 
 def write_sources(model: ModelFiles, network: Network, validation: ValidationSet, directory: Path) -> None:
-    """Write the package's `c/`, without the files for ST's application, its `test/` and its `firmware/`.
+    """Write the package's `c/`, `test/` and `firmware/`.
 
     Parameters
     ----------

@@ -110,7 +110,7 @@ def _as_distributions(probabilities: Sequence[Float32 | None], head: Head) -> li
 
 def order_by_sound(project: Project, store: Store, *, seed: int, report: Progress) -> tuple[SkippedFile, ...]:
     """Write the queue before there is a model, by descriptors; return the unreadable files."""
-    frontend = sound_frontend(project.settings.learning.architecture, project.settings.learning.patch_s)
+    frontend = sound_frontend(project.settings.learning)
     unlabelled = clips.unlabelled(store)
     unlabelled_ids = {clip.id for clip in unlabelled}
     labelled = [clip for clip in clips.all_clips(store) if clip.id not in unlabelled_ids]

@@ -17,6 +17,7 @@ from labeltool.audio.device_math import log2, sequential_sum
 from labeltool.audio.device_tables import fft_tables, mel_bands
 from labeltool.audio.log_mel_frontend import LogMelFrontend
 from labeltool.audio.loudness_gate import peak_db
+from labeltool.audio.mel_filters import periodic_hann
 from labeltool.type_aliases import Float32, Int8, Int16
 
 _DECIBELS = np.float32(3.01029992)
@@ -102,7 +103,7 @@ def in_float64(frontend: LogMelFrontend, pcm: Int16, network_input: CodeScale) -
     if len(starts) == 0:
         return np.empty((0, frontend.n_mels, frontend.patch_frames), np.int8)
     framed = np.lib.stride_tricks.sliding_window_view(pcm / 32768.0, frontend.n_fft)[:: frontend.hop]
-    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(frontend.n_fft) / frontend.n_fft)
+    window = periodic_hann(frontend.n_fft)
     powers = np.square(np.abs(np.fft.rfft(framed * window))) @ frontend.mel_filters().T.astype(np.float64)
     frames = (10.0 * np.log10(powers + frontend.floor) - frontend.offset_db) / frontend.scale_db
     chosen = frames[starts[:, None] + np.arange(frontend.patch_frames)].transpose(0, 2, 1)

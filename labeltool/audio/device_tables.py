@@ -17,6 +17,9 @@ from labeltool.type_aliases import Float32, Float64, Int64
 _POWER_SCALE = np.float32(2.0**-32)
 
 
+_MIN_N_FFT, _MAX_N_FFT = 16, 2048
+
+
 @dataclass(frozen=True, slots=True)
 class FftTables:
     """Tables of the C code's FFT of `n_fft` real samples: `n_fft // 2` complex points, radix 4, decimation in time.
@@ -62,6 +65,11 @@ class MelTables:
             (int(start), self.coefficients[first:last])
             for start, (first, last) in zip(self.starts, pairwise(ends), strict=True)
         ]
+
+
+def has_device_fft(n_fft: int) -> bool:
+    """Return whether the C code's FFT has this length: a power of two from 16 to 2048."""
+    return n_fft & (n_fft - 1) == 0 and _MIN_N_FFT <= n_fft <= _MAX_N_FFT
 
 
 @lru_cache(maxsize=8)

@@ -9,7 +9,7 @@ import numpy as np
 
 from labeltool.audio.descriptors import describe_log_mel
 from labeltool.audio.frontend_base import Frontend, require_positive, unit_samples
-from labeltool.audio.mel_filters import mel_filters
+from labeltool.audio.mel_filters import mel_filters, periodic_hann
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Float32, Int16
 
@@ -84,7 +84,7 @@ class LogMelFrontend(Frontend):
 
     def window(self) -> Float32:
         """Return the periodic Hann window, `(n_fft,) float32`."""
-        return (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(self.n_fft) / self.n_fft)).astype(np.float32)
+        return periodic_hann(self.n_fft).astype(np.float32)
 
     def mel_filters(self) -> Float32:
         """Return the Slaney mel filters, `(n_mels, n_fft // 2 + 1) float32`, per hertz (each has unit area)."""

@@ -1,28 +1,52 @@
-"""Mel filters as librosa makes them by default: Slaney's scale and norm, in NumPy alone.
+"""Window and mel filters as librosa makes them, in NumPy alone.
 
-After Malcolm Slaney's Auditory Toolbox (1998). A test compares them with librosa's.
+By default Slaney's scale and norm, after Malcolm Slaney's Auditory Toolbox (1998); or HTK's scale, and no norm. A test
+compares them with librosa's.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 
 from labeltool.type_aliases import Float32, Float64
 
+MelScale = Literal["slaney", "htk"]
+"""Slaney's: linear up to 1 kHz, then logarithmic. HTK's: 2595 log10(1 + f / 700)."""
+
+
+def periodic_hann(length: int) -> Float64:
+    """Return the periodic Hann window, `(length,) float64`."""
+    return np.asarray(0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(length) / length))
+
 
 @lru_cache(maxsize=8)
-def mel_filters(sample_rate_hz: int, n_fft: int, n_mels: int, low_hz: float, high_hz: float) -> Float32:
-    """Return triangular filters, `(n_mels, n_fft // 2 + 1) float32`, per hertz (each has unit area); read-only."""
-    low, high = _hertz_to_mel(np.array([low_hz, high_hz], dtype=np.float64))
-    edges = _mel_to_hertz(np.linspace(low, high, n_mels + 2))
+def mel_filters(
+    sample_rate_hz: int,
+    n_fft: int,
+    n_mels: int,
+    low_hz: float,
+    high_hz: float,
+    *,
+    scale: MelScale = "slaney",
+    normalised: bool = True,
+) -> Float32:
+    """Return triangular filters, `(n_mels, n_fft // 2 + 1) float32`, read-only.
+
+    Normalised, they are per hertz: each has unit area; otherwise each has a height of one.
+    """
+    to_mel, to_hertz = (_hertz_to_mel, _mel_to_hertz) if scale == "slaney" else (_hertz_to_htk, _htk_to_hertz)
+    low, high = to_mel(np.array([low_hz, high_hz], dtype=np.float64))
+    edges = to_hertz(np.linspace(low, high, n_mels + 2))
     bins = np.arange(n_fft // 2 + 1) * (sample_rate_hz / n_fft)
     widths = np.diff(edges)
     ramps = edges[:, None] - bins[None, :]
     rising, falling = -ramps[:-2] / widths[:-1, None], ramps[2:] / widths[1:, None]
     triangles = np.maximum(0.0, np.minimum(rising, falling))
-    filters = (triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]).astype(np.float32)
+    heights = 2.0 / (edges[2:] - edges[:-2]) if normalised else np.ones(n_mels)
+    filters = (triangles * heights[:, None]).astype(np.float32)
     filters.flags.writeable = False  # shared by every caller
     return filters
 
@@ -38,3 +62,11 @@ def _mel_to_hertz(mels: Float64) -> Float64:
     linear = mels * 200.0 / 3.0
     logarithmic = 1000.0 * np.exp(np.log(6.4) * (mels - 15.0) / 27.0)
     return np.where(mels < 15.0, linear, logarithmic)
+
+
+def _hertz_to_htk(hertz: Float64) -> Float64:
+    return np.asarray(2595.0 * np.log10(1.0 + hertz / 700.0), np.float64)
+
+
+def _htk_to_hertz(mels: Float64) -> Float64:
+    return np.asarray(700.0 * (10.0 ** (mels / 2595.0) - 1.0), np.float64)

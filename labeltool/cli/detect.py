@@ -58,6 +58,11 @@ def _thresholds(context: click.Context, parameter: click.Parameter, texts: tuple
 @click.option("--merge-gap", type=_SECONDS, metavar="SECONDS", help="Merge events this close.  [default: 1]")
 @click.option("--min-duration", type=_SECONDS, metavar="SECONDS", help="Drop shorter events.  [default: 0.4]")
 @click.option(
+    "--as-device",
+    is_flag=True,
+    help="Detect as the exported package does, bit for bit. It has its own rule for events; thresholds apply.",
+)
+@click.option(
     "--processes", type=click.IntRange(1, 64), metavar="N", help="Processes.  [default: one a core for long files]"
 )
 @click.option(
@@ -76,6 +81,7 @@ def detect(
     smooth: float | None,
     merge_gap: float | None,
     min_duration: float | None,
+    as_device: bool,
     processes: int | None,
     output: Path | None,
     as_json: bool,
@@ -91,16 +97,23 @@ def detect(
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.tasks.registry import DETECT
 
+    rules = {"smooth_s": smooth, "merge_gap_s": merge_gap, "min_duration_s": min_duration}
+    rules = {name: value for name, value in rules.items() if value is not None}
+    if as_device and (rules or processes is not None):
+        raise LabeltoolError(
+            "--as-device has its own rule for events",
+            remedy="leave out --smooth, --merge-gap, --min-duration and --processes",
+        )
     own = model is None or (model.isascii() and model.isdigit())
     project = current_project() if own else nearby_project()
     folder = output or (project.exports / "detect" if project else Path())
-    rules = {"smooth_s": smooth, "merge_gap_s": merge_gap, "min_duration_s": min_duration}
     options = {
         "threshold": thresholds.pop(None, None),
         "thresholds": thresholds,
-        "rules": {name: value for name, value in rules.items() if value is not None},
+        "rules": rules,
         "cache": None if project else str(folder.resolve() / _CACHE),
         "processes": processes,
+        "as_device": as_device,
     }
     result = run_task(project, DETECT, files=[str(file) for file in files], model=model, options=options)
     tracks = _write_tracks(result.files, folder)

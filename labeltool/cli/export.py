@@ -37,16 +37,32 @@ class _ExportCommand(click.Command):
     type=click.Path(path_type=Path),
     help="Folder for the products' folders.  [default: exports/ of the project]",
 )
+@click.option(
+    "--for",
+    "st_applications",
+    multiple=True,
+    metavar="NAME",
+    help="With --stm32: ST's application, u5-freertos, u5-threadx, u3 or n6; may be repeated.  "
+    "[default: all that can run the model]",
+)
 @click.option("--force", is_flag=True, help="Also a model that loses more in int8 than labeltool.toml allows.")
 @project_option
 @json_option
-def export(model_id: int | None, output: Path | None, force: bool, as_json: bool, **chosen: bool) -> None:
+def export(
+    model_id: int | None,
+    output: Path | None,
+    st_applications: tuple[str, ...],
+    force: bool,
+    as_json: bool,
+    **chosen: bool,
+) -> None:
     """Export data sets, the int8 model or an STM32 package.
 
     Each product is a folder with a manifest of SHA-256 sums. Either all products are written or none.
 
     \b
     labeltool export --stm32
+    labeltool export --stm32 --for u5-freertos
     labeltool export --splits --audacity -o ~/products
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.tasks.registry import EXPORT
@@ -54,6 +70,8 @@ def export(model_id: int | None, output: Path | None, force: bool, as_json: bool
     products = [name for name, wanted in chosen.items() if wanted]
     if not products:
         raise click.UsageError("name at least one of " + ", ".join(f"--{name}" for name in chosen))
+    if st_applications and "stm32" not in products:
+        raise click.UsageError("--for goes with --stm32")
     project = current_project()
     result = run_task(
         project,
@@ -62,6 +80,7 @@ def export(model_id: int | None, output: Path | None, force: bool, as_json: bool
         model_id=model_id,
         output=str((output or project.exports).resolve()),
         force=force,
+        st_applications=list(st_applications),
     )
     if as_json:
         emit(result)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,15 +12,19 @@ from labeltool.audio import files as audio_files
 from labeltool.audio.files import AudioFile
 from labeltool.errors import LabeltoolError
 from labeltool.inference import window_scorers
+from labeltool.inference.device_detector import DeviceDetector
 from labeltool.inference.events import EventRules, find_events
 from labeltool.inference.scan import Scan
 from labeltool.inference.window_scorers import ModelChoice, PretrainedScorer, WindowScorer
+from labeltool.networks import model_folder
 from labeltool.pretrained import class_mapping, registry
 from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.project import Project
 from labeltool.records import Event
 from labeltool.store import clips, models, recordings, spans
 from labeltool.type_aliases import Float32, Progress
+
+_Finder = Callable[[AudioFile, Callable[[int, int], None]], list[Event]]
 
 _FOLDER = "detect"
 _NAMED_IN_ERROR = 12
@@ -42,6 +46,8 @@ class DetectOptions:
         Folder where the scores of windows are kept; None: the project's cache.
     processes
         As `Scan.run` takes it.
+    as_device
+        Detect as the device does, by the model's own rule for streams: `rules`, `cache` and `processes` are ignored.
     """
 
     threshold: float | None = None
@@ -49,6 +55,7 @@ class DetectOptions:
     rules: EventRules = field(default_factory=EventRules)
     cache: str | None = None
     processes: int | None = None
+    as_device: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,20 +145,51 @@ def detect(
     """
     sounds = [audio_files.describe(Path(file)) for file in files]  # a wrong name is reported before the model is loaded
     choice = window_scorers.choose_model(project, model)
-    scorer = window_scorers.window_scorer(choice)
-    targets = _targets(project, scorer, options)
-    folder = Path(options.cache) if options.cache else _default_cache(project)
+    find, targets = (_as_device if options.as_device else _by_windows)(project, choice, options)
     detected = []
     for file, sound in zip(files, sounds, strict=True):
-        scan = Scan.of(choice, scorer, Path(sound.path), sound.sha256, folder)
         began = time.monotonic()
-        scan.run(scorer, partial(_report_seconds, report, Path(file).name), processes=options.processes)
-        events = _events(scan, sound, targets, options.rules)
+        events = find(sound, partial(_report_seconds, report, Path(file).name))
         scoring_s = round(time.monotonic() - began, 3)
         suggestions = _replace_suggestions(project, choice, sound.sha256, events)
         detected.append(DetectedFile(file, round(sound.duration_s, 3), scoring_s, suggestions, tuple(events)))
     thresholds = dict(zip(targets.labels, targets.thresholds, strict=True))
     return DetectResult(choice.name, thresholds, targets.mapped, tuple(detected))
+
+
+def _by_windows(project: Project | None, choice: ModelChoice, options: DetectOptions) -> tuple[_Finder, _Targets]:
+    """Return what finds the events of a recording by overlapping windows, and the labels."""
+    scorer = window_scorers.window_scorer(choice)
+    targets = _targets(project, scorer, options)
+    folder = Path(options.cache) if options.cache else _default_cache(project)
+
+    def find(sound: AudioFile, report: Callable[[int, int], None]) -> list[Event]:
+        scan = Scan.of(choice, scorer, Path(sound.path), sound.sha256, folder)
+        scan.run(scorer, report, processes=options.processes)
+        return _events(scan, sound, targets, options.rules)
+
+    return find, targets
+
+
+def _as_device(project: Project | None, choice: ModelChoice, options: DetectOptions) -> tuple[_Finder, _Targets]:
+    """Return what finds the events of a recording as the device does, and the labels."""
+    if not choice.is_own:
+        raise LabeltoolError(
+            f"{choice.name} is a pretrained model, which runs on no device",
+            remedy="leave --as-device out, or choose a model of the project",
+        )
+    detector = DeviceDetector(model_folder.read(choice.path))
+    targets = _targets(project, detector, options)
+    names, thresholds = list(detector.labels), list(detector.thresholds)
+    for mapping, threshold in zip(targets.mapping, targets.thresholds, strict=True):
+        for output in mapping.classes:
+            names[output] = mapping.label
+            thresholds[output] = threshold
+
+    def find(sound: AudioFile, report: Callable[[int, int], None]) -> list[Event]:
+        return detector.detect(sound.path, names, thresholds, report)
+
+    return find, targets
 
 
 def _events(scan: Scan, sound: AudioFile, targets: _Targets, rules: EventRules) -> list[Event]:
@@ -175,7 +213,7 @@ def _default_cache(project: Project | None) -> Path:
     return project.cache / _FOLDER
 
 
-def _targets(project: Project | None, scorer: WindowScorer, options: DetectOptions) -> _Targets:
+def _targets(project: Project | None, scorer: WindowScorer | DeviceDetector, options: DetectOptions) -> _Targets:
     current_names: dict[str, str] = {}
     labels: list[str] = []
     if project is not None:
@@ -193,11 +231,19 @@ def _targets(project: Project | None, scorer: WindowScorer, options: DetectOptio
         more = ", ..." if len(mapping) > _NAMED_IN_ERROR else ""
         first = next(name for name in options.thresholds if name in unknown)
         raise LabeltoolError(f"the model has no label {first!r}", remedy=f"its labels: {names}{more}")
-    default = scorer.threshold if options.threshold is None else options.threshold
-    return _Targets(mapping, [options.thresholds.get(one.label, default) for one in mapping], mapped)
+    defaults = [_default_threshold(scorer, one) if options.threshold is None else options.threshold for one in mapping]
+    thresholds = [options.thresholds.get(one.label, default) for one, default in zip(mapping, defaults, strict=True)]
+    return _Targets(mapping, thresholds, mapped)
 
 
-def _own_classes(scorer: WindowScorer, current_names: Mapping[str, str]) -> list[LabelMapping]:
+def _default_threshold(scorer: WindowScorer | DeviceDetector, mapping: LabelMapping) -> float:
+    """Return the model's threshold of a label; of outputs that became one label the lowest counts."""
+    if isinstance(scorer, DeviceDetector):
+        return min(scorer.thresholds[output] for output in mapping.classes)
+    return scorer.threshold
+
+
+def _own_classes(scorer: WindowScorer | DeviceDetector, current_names: Mapping[str, str]) -> list[LabelMapping]:
     """Map the scorer's classes to themselves, by the labels' current names."""
     outputs: dict[str, list[int]] = {}
     for output, name in enumerate(scorer.labels):

@@ -11,6 +11,8 @@ from typing import Any
 
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend, SampleFrontend
 from labeltool.errors import LabeltoolError
+from labeltool.networks.device_targets import device_target
+from labeltool.settings import LearningSettings
 
 DEFAULT_ARCHITECTURE = "miniresnet"
 
@@ -340,18 +342,18 @@ def architecture(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
-def frontend_of(name: str, patch_s: float | None = None) -> Frontend:
-    """Return an architecture's frontend, with patches of another length if one is given (`with_patch_length`).
+def frontend_of(name: str, patch_s: float | None = None, target: str | None = None) -> Frontend:
+    """Return an architecture's frontend, with patches of the length that `with_patch_length` chooses.
 
     Raises
     ------
     LabeltoolError
-        When there is no such architecture, or a patch cannot have that length.
+        When there is no such architecture, and as `with_patch_length`.
     """
-    return with_patch_length(architecture(name).frontend, patch_s)
+    return with_patch_length(architecture(name).frontend, patch_s, target)
 
 
-def sound_frontend(name: str, patch_s: float | None = None) -> Frontend:
+def sound_frontend(learning: LearningSettings) -> Frontend:
     """Return the frontend that sounds are compared by before there is a network.
 
     The architecture's, or the default architecture's where that of the architecture needs a pretrained model.
@@ -361,25 +363,47 @@ def sound_frontend(name: str, patch_s: float | None = None) -> Frontend:
     LabeltoolError
         As `frontend_of`.
     """
-    over_embeddings = isinstance(architecture(name).frontend, EmbeddingFrontend)
-    return frontend_of(DEFAULT_ARCHITECTURE if over_embeddings else name, patch_s)
+    over_embeddings = isinstance(architecture(learning.architecture).frontend, EmbeddingFrontend)
+    name = DEFAULT_ARCHITECTURE if over_embeddings else learning.architecture
+    return frontend_of(name, learning.patch_s, learning.target)
 
 
-def with_patch_length(frontend: Frontend, patch_s: float | None) -> Frontend:
+def with_patch_length(frontend: Frontend, patch_s: float | None, target: str | None = None) -> Frontend:
     """Return a frontend with patches of another length, if one is given; they overlap by half then.
 
     Parameters
     ----------
     patch_s
-        Seconds, as `Frontend.patch_hops_s` counts them; None: its own.
+        Seconds, as `Frontend.patch_hops_s` counts them; None: its own, or shorter where `target` needs it.
+    target
+        Name of the application of `device_targets` that the network is for; None: none. It concerns log-mels: no
+        application computes other features.
 
     Raises
     ------
     LabeltoolError
-        When a patch cannot have that length.
+        When a patch cannot have that length, or the application cannot take it: a network that cannot run where it is
+        to run is not worth the training.
     """
-    if patch_s is None:
-        return frontend
+    wanted = frontend if patch_s is None else _lasting(frontend, patch_s)
+    if target is None:
+        return wanted
+    application = device_target(target)
+    if not isinstance(wanted, LogMelFrontend):
+        return wanted
+    most = application.most_frames(wanted)
+    if patch_s is None and 0 < most < wanted.patch_frames:
+        wanted = wanted.with_patches(most, max(1, most // 2))
+    problem = application.problem(wanted)
+    if problem:
+        longest = f"patch_s = {most * wanted.hop / wanted.sample_rate_hz:g} at most, or " if patch_s and most else ""
+        raise LabeltoolError(
+            f"target {target}: {problem}", remedy=f"{longest}another architecture or target in labeltool.toml"
+        )
+    return wanted
+
+
+def _lasting(frontend: Frontend, patch_s: float) -> Frontend:
     if not _SHORTEST_PATCH_S <= patch_s <= _LONGEST_PATCH_S:
         raise LabeltoolError(
             f"a patch of {patch_s:g} s is not possible",

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Float32, Int8
@@ -69,6 +71,14 @@ def to_int8(model: keras.Model, representative_patches: Float32) -> bytes:
         raise LabeltoolError(f"the network cannot be converted to int8: {first_line}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class CodeScale:
+    """What int8 codes stand for: `scale * (code - zero_point)`."""
+
+    scale: float
+    zero_point: int
+
+
 class Int8Model:
     """A converted network, scored by the reference kernels on every core.
 
@@ -89,42 +99,73 @@ class Int8Model:
     """
 
     def __init__(self, tflite: bytes, *, fast: bool = False) -> None:
-        make = _optimised_interpreter if fast else _reference_interpreter
-        self._interpreters = [make(tflite) for _ in range(1 if fast else min(4, os.cpu_count() or 1))]
-        inputs, outputs = self._interpreters[0].get_input_details(), self._interpreters[0].get_output_details()
-        if len(inputs) != 1 or len(outputs) != 1 or inputs[0]["dtype"] != np.int8 or outputs[0]["dtype"] != np.int8:
-            raise LabeltoolError("not an int8 network of one input and one output", remedy="export it again")
-        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
-        self._input_shape: tuple[int, ...] = tuple(int(size) for size in inputs[0]["shape"])
-        self.n_labels = int(outputs[0]["shape"][-1])
-        self.input_scale, self.input_zero_point = _scale(inputs[0])
-        self.output_scale, self.output_zero_point = _scale(outputs[0])
+        self._kernels = _Kernels(tflite, np.int8, fast=fast)
+        self.n_labels = self._kernels.n_labels
+        self.input, self.output = _scale(self._kernels.input), _scale(self._kernels.output)
 
     def quantise(self, patches: Float32) -> Int8:
         """Round patches, any shape, to the network's int8 input: half to even, then saturated."""
-        steps = np.rint(patches / np.float32(self.input_scale)) + np.float32(self.input_zero_point)
+        steps = np.rint(patches / np.float32(self.input.scale)) + np.float32(self.input.zero_point)
         return np.asarray(np.clip(steps, -128, 127), np.int8)
 
     def predict_int8(self, patches: Int8) -> Int8:
         """Run the network: `(n, mels, frames) int8` patches to `(n, labels) int8` scores."""
-        scores = np.empty((len(patches), self.n_labels), np.int8)
+        return np.asarray(self._kernels.run(patches), np.int8)
+
+    def predict(self, patches: Float32) -> Float32:
+        """Score patches, `(n, mels, frames) float32`, as `(n, labels) float32` probabilities."""
+        return self.dequantise(self.predict_int8(self.quantise(patches)))
+
+    def dequantise(self, scores: Int8) -> Float32:
+        """Return the probabilities that int8 scores stand for, any shape."""
+        return (scores.astype(np.float32) - np.float32(self.output.zero_point)) * np.float32(self.output.scale)
+
+
+class FloatOutputModel:
+    """A network with int8 input and float32 output, scored by the reference kernels on every core.
+
+    Raises
+    ------
+    LabeltoolError
+        When the bytes are not such a network of one input and one output.
+    """
+
+    def __init__(self, tflite: bytes) -> None:
+        self._kernels = _Kernels(tflite, np.float32)
+        self.input = _scale(self._kernels.input)
+
+    def predict(self, patches: Int8) -> Float32:
+        """Run the network: `(n, mels, frames) int8` patches to `(n, labels) float32` probabilities."""
+        return np.asarray(self._kernels.run(patches), np.float32)
+
+
+class _Kernels:
+    """TensorFlow Lite's kernels on a network of one int8 input and one output, one thread a copy of it."""
+
+    def __init__(self, tflite: bytes, output: type[np.generic], *, fast: bool = False) -> None:
+        make = _optimised_interpreter if fast else _reference_interpreter
+        self._interpreters = [make(tflite) for _ in range(1 if fast else min(4, os.cpu_count() or 1))]
+        inputs, outputs = self._interpreters[0].get_input_details(), self._interpreters[0].get_output_details()
+        if len(inputs) != 1 or len(outputs) != 1 or inputs[0]["dtype"] != np.int8 or outputs[0]["dtype"] != output:
+            raise LabeltoolError("not an int8 network of one input and one output", remedy="export it again")
+        self.input, self.output = inputs[0], outputs[0]
+        self.n_labels = int(self.output["shape"][-1])
+
+    def run(self, patches: Int8) -> npt.NDArray[Any]:
+        """Run the network: `(n, ...) int8` patches to `(n, labels)` outputs."""
+        scores = np.empty((len(patches), self.n_labels), self.output["dtype"])
 
         def run(worker: int) -> None:
             interpreter = self._interpreters[worker]
             for index in range(worker, len(patches), len(self._interpreters)):
-                interpreter.set_tensor(self._input, patches[index].reshape(self._input_shape))
+                interpreter.set_tensor(self.input["index"], patches[index].reshape(self.input["shape"]))
                 interpreter.invoke()
-                scores[index] = interpreter.get_tensor(self._output)[0]
+                scores[index] = interpreter.get_tensor(self.output["index"])[0]
 
         # Threads are enough: the kernels run without Python's lock.
         with ThreadPoolExecutor(len(self._interpreters)) as pool:
             list(pool.map(run, range(len(self._interpreters))))
         return scores
-
-    def predict(self, patches: Float32) -> Float32:
-        """Score patches, `(n, mels, frames) float32`, as `(n, labels) float32` probabilities."""
-        scores = self.predict_int8(self.quantise(patches)).astype(np.float32)
-        return (scores - np.float32(self.output_zero_point)) * np.float32(self.output_scale)
 
 
 def interpreter(tflite: bytes, *, input_shape: Sequence[int] | None = None, **options: Any) -> Any:
@@ -172,6 +213,6 @@ def _optimised_interpreter(tflite: bytes) -> Any:
     return interpreter(tflite, experimental_op_resolver_type=kernels)
 
 
-def _scale(details: dict[str, Any]) -> tuple[float, int]:
+def _scale(details: dict[str, Any]) -> CodeScale:
     scale, zero_point = details["quantization"]
-    return float(scale), int(zero_point)
+    return CodeScale(float(scale), int(zero_point))

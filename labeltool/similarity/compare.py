@@ -249,7 +249,7 @@ def _model_embedder(project: Project, name: str) -> _Embedder:
 
 
 def _descriptor_embedder(project: Project) -> _Embedder:
-    frontend = sound_frontend(project.settings.learning.architecture, project.settings.learning.patch_s)
+    frontend = sound_frontend(project.settings.learning)
     cache = feature_cache_of(project, frontend)
 
     def embed(wanted: Sequence[StoredClip]) -> _Embedded:

@@ -84,7 +84,7 @@ def feature_source(project: Project, store: Store) -> FeatureSource:
     return FeatureSource(
         "sound",
         "",
-        sound_frontend(project.settings.learning.architecture, project.settings.learning.patch_s).fingerprint,
+        sound_frontend(project.settings.learning).fingerprint,
     )
 
 

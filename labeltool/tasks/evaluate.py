@@ -259,6 +259,7 @@ def _test_fold(
         seed=seed,
         test_fold=fold,
         patch_s=settings.patch_s,
+        target=settings.target,
         pretrained=pretrained_for(project, settings.architecture),
     )
     with tempfile.TemporaryDirectory(dir=project.cache) as folder:

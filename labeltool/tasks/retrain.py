@@ -148,6 +148,7 @@ def retrain(
         teacher_tensor,
         Path(backbone) if backbone else None,
         project.settings.learning.patch_s if patch_s is None else patch_s,
+        project.settings.learning.target,
         pretrained_for(project, arch, pretrained),
     )
     clock = StageClock(report, "reading")

@@ -140,7 +140,8 @@ class _Player:
         self._truth = {one.clip.key: one for one in self.queried}
         # Where a clip has another label, or the project another place, points of before are not used.
         parts = ([(one.clip.key, one.clip.group, one.present) for one in part] for part in (self.queried, self.test))
-        network = [project.settings.learning.patch_s, project.settings.learning.pooling]
+        learning = project.settings.learning
+        network = [learning.patch_s, learning.pooling, *([learning.target] if learning.target else [])]
         self._mark = [_VERSION, str(project.directory), network, *parts]
 
     def play(self, replay: Replay) -> list[Point]:

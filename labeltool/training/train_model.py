@@ -58,7 +58,9 @@ class TrainingRequest:
     backbone
         File of pretrained weights that a network from scratch starts with (`labeltool.networks.pretrained_weights`).
     patch_s
-        Seconds of a patch; None: the architecture's own.
+        Seconds of a patch; None: the architecture's own, or what `target` allows.
+    target
+        The application of `device_targets` that the network is for; None: none.
     pretrained
         File of the pretrained model whose embeddings are the network's input; None where it needs none.
     validation_groups
@@ -73,6 +75,7 @@ class TrainingRequest:
     teacher_tensor: str | None = None
     backbone: Path | None = None
     patch_s: float | None = None
+    target: str | None = None
     pretrained: Path | None = None
     validation_groups: Collection[str] | None = None
 
@@ -80,7 +83,7 @@ class TrainingRequest:
     def frontend(self) -> Frontend:
         """The network's frontend; raises where that needs a pretrained model which cannot be loaded."""
         if self.pretrained is None:
-            return frontend_of(self.arch, self.patch_s)
+            return frontend_of(self.arch, self.patch_s, self.target)
         from labeltool.pretrained.embedding_frames import embedding_frontend
 
         return embedding_frontend(self.arch, self.patch_s, self.pretrained, read_card(self.pretrained.parent))

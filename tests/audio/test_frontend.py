@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from labeltool.audio.frontend import EmbeddingFrontend, LogMelFrontend, SampleFrontend, frontend_from_dict
+from labeltool.audio.mel_filters import mel_filters
 from labeltool.errors import LabeltoolError
 
 
@@ -40,6 +41,14 @@ def test_mel_filters_are_librosas(frontend: LogMelFrontend) -> None:
     )
     assert frontend.mel_filters().dtype == np.float32
     np.testing.assert_allclose(frontend.mel_filters(), theirs, rtol=1e-5, atol=1e-9)
+
+
+def test_mel_filters_of_htk_without_norm_are_librosas() -> None:
+    import librosa
+
+    theirs = librosa.filters.mel(sr=16_000, n_fft=512, n_mels=64, fmin=125.0, fmax=7500.0, htk=True, norm=None)
+    ours = mel_filters(16_000, 512, 64, 125.0, 7500.0, scale="htk", normalised=False)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_log_mel_is_librosas_of_the_same_samples() -> None:

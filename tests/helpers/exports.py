@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,13 @@ from labeltool.store import models
 from labeltool.store.journal import newest_id
 
 
-def export(project: Project, *products: str, force: bool = False, model_id: int | None = None) -> ExportResult:
+def export(
+    project: Project,
+    *products: str,
+    force: bool = False,
+    model_id: int | None = None,
+    st_applications: Sequence[str] = (),
+) -> ExportResult:
     return registry.export(
         project,
         report=silent,
@@ -25,6 +32,7 @@ def export(project: Project, *products: str, force: bool = False, model_id: int 
         model_id=model_id,
         output=str(project.exports),
         force=force,
+        st_applications=st_applications,
     )
 
 

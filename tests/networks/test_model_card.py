@@ -15,6 +15,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
 from labeltool.networks.model_card import ModelCard, card_from_json
 from labeltool.networks.postprocessing import ClipRule
+from labeltool.networks.stream_rule import StreamRule
 
 
 def card_with(rule: ClipRule) -> ModelCard:
@@ -82,3 +83,23 @@ def test_an_unknown_clip_rule_is_refused_in_a_line_with_its_file(rule: Any) -> N
     with pytest.raises(LabeltoolError, match="not a model card") as refused:
         card_from_json(text_with(rule), file=Path("card.json"))
     assert "card.json" in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_stream_rule_is_read_as_it_was_written_and_its_absence_means_the_default() -> None:
+    rule = StreamRule(0.6, 0.4, 2, 3, (0.25, 0.5))
+    assert card_from_json(replace(card_with(ClipRule()), stream_rule=rule).to_json()).stream_rule == rule
+    older = json.loads(card_with(ClipRule(threshold=0.4)).to_json())
+    del older["stream_rule"]
+    card = card_from_json(json.dumps(older))
+    assert card.stream_rule == StreamRule() and card.stream_thresholds == (0.4,) * len(card.labels)
+    assert card_with(ClipRule(threshold=0.0)).stream_thresholds == (0.5,) * len(card.labels)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [{"gain": 0}, {"gain": 0.5, "lift": 1}, {"thresholds": [0.5]}, {"thresholds": [0.5, 1.5]}, {"hold_patches": -1}],
+)
+def test_an_impossible_stream_rule_is_refused(rule: dict[str, Any]) -> None:
+    text = json.dumps({**json.loads(card_with(ClipRule()).to_json()), "stream_rule": rule})
+    with pytest.raises(LabeltoolError, match="is not a model card"):
+        card_from_json(text)

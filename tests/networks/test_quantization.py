@@ -90,7 +90,7 @@ def test_one_patch_at_a_time_and_one_scale_for_the_dense_layer(tflite: bytes) ->
 def test_int8_follows_float(network, tflite: bytes) -> None:
     given = patches(40, seed=2)
     model = quantization.Int8Model(tflite)
-    assert model.n_labels == 6 and model.output_scale == 1 / 256 and model.output_zero_point == -128
+    assert model.n_labels == 6 and model.output == quantization.CodeScale(1 / 256, -128)
     scores = model.predict(given)
     assert scores.shape == (40, 6) and scores.dtype == np.float32
     expected = predict(network, given)
@@ -100,9 +100,9 @@ def test_int8_follows_float(network, tflite: bytes) -> None:
 
 def test_quantising_saturates_and_rounds_half_to_even(tflite: bytes) -> None:
     model = quantization.Int8Model(tflite)
-    scale = np.float32(model.input_scale)
+    scale = np.float32(model.input.scale)
     values = np.array([0, 0.5, 1.5, 2.5, 1e6, -1e6], np.float32) * scale
-    assert (model.quantise(values).astype(int) - model.input_zero_point)[:4].tolist() == [0, 0, 2, 2]
+    assert (model.quantise(values).astype(int) - model.input.zero_point)[:4].tolist() == [0, 0, 2, 2]
     assert model.quantise(values)[4:].tolist() == [127, -128]
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.device_tables import FftTables, MelTables, dc_bands, fft_tables, mel_bands
+from labeltool.audio.device_tables import FftTables, MelTables, dc_bands, fft_tables, has_device_fft, mel_bands
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_string
+from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_identifiers, c_string
 from labeltool.exporters.stm32.codegen.stream_macros import THRESHOLDS_DECLARATION, stream_macros, thresholds_source
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.networks.model_card import ModelCard
@@ -20,8 +20,6 @@ from labeltool.type_aliases import Float32
 
 RUN_VERSION = 2
 """Version of the log format that `aed_run` and firmware print."""
-
-_MIN_N_FFT, _MAX_N_FFT = 16, 2048
 
 _HEADER = """\
 /* Constants of the model for aed_preproc.c, aed_postproc.c and aed_stream.c; generated, do not edit. */
@@ -56,6 +54,11 @@ extern const float aed_fft_joints[AED_N_FFT / 2];
 {thresholds}
 /* The labels in the order of the network's outputs, UTF-8. */
 extern const char *const aed_labels[AED_LABELS];
+
+/* Index of each label in the network's outputs. */
+enum aed_label {{
+{labels}
+}};
 
 #ifdef __cplusplus
 }}
@@ -114,10 +117,9 @@ def check_frontend(frontend: Frontend) -> None:
         As `require_log_mel`, and when the length of its FFT is not a power of two from 16 to 2048.
     """
     frontend = require_log_mel(frontend)
-    if frontend.n_fft & (frontend.n_fft - 1) or not _MIN_N_FFT <= frontend.n_fft <= _MAX_N_FFT:
+    if not has_device_fft(frontend.n_fft):
         raise LabeltoolError(
-            f"the FFT of the C code needs a length that is a power of two from {_MIN_N_FFT} to {_MAX_N_FFT}, not "
-            f"{frontend.n_fft}",
+            f"the FFT of the C code needs a length that is a power of two from 16 to 2048, not {frontend.n_fft}",
             remedy="choose another frontend, or export --int8 alone",
         )
 
@@ -192,6 +194,9 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
         pairs=int(fft.begins_with_pairs),
         twiddles=len(_twiddles(fft)),
         thresholds=THRESHOLDS_DECLARATION,
+        labels="\n".join(
+            f"    {name} = {index}," for index, name in enumerate(c_identifiers("AED_LABEL_", model.labels))
+        ),
     )
     return _tables_source(frontend, mel, fft, model.card), text
 

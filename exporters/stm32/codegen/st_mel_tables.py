@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,17 +22,17 @@ _HEADER = """\
 #define USER_MEL_TABLES_H
 
 #include <stdint.h>
-
+{half}
 #ifdef __cplusplus
 extern "C" {{
 #endif
 
 /* The window, periodic Hann. */
-extern const float user_win[{window}];
+extern const {number} user_win[{window}];
 
 /* Filter coefficients, band after band: band i has the bins of the spectrum from user_melFiltersStartIndices[i] to
    user_melFiltersStopIndices[i], both included. */
-extern const float user_melFiltersLut[{coefficients}];
+extern const {number} user_melFiltersLut[{coefficients}];
 extern const uint32_t user_melFiltersStartIndices[{bands}];
 extern const uint32_t user_melFiltersStopIndices[{bands}];
 
@@ -39,6 +40,14 @@ extern const uint32_t user_melFiltersStopIndices[{bands}];
 }}
 #endif
 
+#endif
+"""
+
+# The type is the application's own; it is `float16_t` where the features are computed in half precision.
+_HALF = """\
+#include "preproc_dpu.h"
+#ifndef PREPROC_FLOAT_T
+#error "the application's preproc_dpu.h does not define PREPROC_FLOAT_T"
 #endif
 """
 
@@ -82,19 +91,32 @@ def sparse_filters(frontend: LogMelFrontend) -> SparseFilters:
     return SparseFilters(coefficients, starts.astype(np.uint32), (starts + lengths - 1).astype(np.uint32))
 
 
-def mel_tables(frontend: LogMelFrontend) -> tuple[str, str]:
-    """Return the texts of `user_mel_tables.c` and `user_mel_tables.h`."""
+def mel_tables(frontend: LogMelFrontend, numbers: Literal["float32", "float16"] = "float32") -> tuple[str, str]:
+    """Return the texts of `user_mel_tables.c` and `user_mel_tables.h`.
+
+    Parameters
+    ----------
+    numbers
+        Type of window and coefficients; those in half precision are rounded to it, so that the C constants are exact.
+    """
     sparse = sparse_filters(frontend)
+    number = "float" if numbers == "float32" else "PREPROC_FLOAT_T"
     header = _HEADER.format(
+        number=number,
+        half="" if numbers == "float32" else _HALF,
         fingerprint=frontend.fingerprint,
         window=frontend.n_fft,
         coefficients=len(sparse.coefficients),
         bands=frontend.n_mels,
     )
     arrays = (
-        c_array("const float user_win", frontend.window()),
-        c_array("const float user_melFiltersLut", sparse.coefficients),
+        c_array(f"const {number} user_win", _rounded(frontend.window(), numbers)),
+        c_array(f"const {number} user_melFiltersLut", _rounded(sparse.coefficients, numbers)),
         c_array("const uint32_t user_melFiltersStartIndices", sparse.starts),
         c_array("const uint32_t user_melFiltersStopIndices", sparse.stops),
     )
     return '#include "user_mel_tables.h"\n\n' + "\n".join(arrays), header
+
+
+def _rounded(values: Float32, numbers: Literal["float32", "float16"]) -> Float32:
+    return values if numbers == "float32" else values.astype(np.float16).astype(np.float32)

@@ -1,20 +1,30 @@
-"""Clip accuracy of the float network, the int8 network and the C code from 16-bit samples on, on the same clips."""
+"""Accuracy of the float network, the int8 network, ST's path and the C code from 16-bit samples on, on the same clips.
+
+ST's path is its applications' front end and `model_st.tflite`. They print each patch's label and know no clips, so a
+clip's label here is that of the mean log-probabilities of its patches, which do not overlap and weigh the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from labeltool.audio.feature_cache import clip_pcm
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
+from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
+from labeltool.exporters.stm32.st_model import patches
+from labeltool.exporters.stm32.st_model.frontend import st_frontend
+from labeltool.exporters.stm32.st_model.graph_edit import st_model
 from labeltool.exporters.stm32.verification.toolchain import Toolchain
 from labeltool.exporters.stm32.verification.validation_set import Part, held_out, interleave_labels
 from labeltool.inference import scoring
-from labeltool.networks.model_folder import KERAS
+from labeltool.networks.model_folder import KERAS, ModelFiles
+from labeltool.networks.postprocessing import ClipRule, clip_scores
+from labeltool.networks.quantization import FloatOutputModel
 from labeltool.type_aliases import Bools, Float32, Int16, Int64
 
 _C_THREADS = 2
@@ -62,13 +72,16 @@ class Accuracy:
         Which labels are present.
     predicted
         Index of the most probable label of each clip, `(clips,)`, by path: "float" (where the float network exists),
-        "int8" and "c".
+        "int8", "st" and "c".
+    patch_accuracy
+        Share of patches whose most probable label is present in their clip, by path, without "c".
     """
 
     part: Part
     labels: tuple[str, ...]
     truth: Bools
     predicted: Mapping[str, Int64]
+    patch_accuracy: Mapping[str, float]
 
     @property
     def clips(self) -> int:
@@ -136,15 +149,41 @@ def measure(source: Source, toolchain: Toolchain, clips: HeldOut) -> Accuracy:
     predictors = {"int8": scoring.int8_predictor(model)}
     if (model.directory / KERAS).is_file():
         predictors = {"float": scoring.float_predictor(model), **predictors}
-    predicted = {}
+    predicted: dict[str, Int64] = {}
+    patch_accuracy: dict[str, float] = {}
+
+    def add(path: str, probabilities: Sequence[Float32], of_patches: Sequence[Float32]) -> None:
+        predicted[path] = _most_probable(probabilities)
+        patch_accuracy[path] = _patch_accuracy(of_patches, clips.truth)
+
     for path, predict in predictors.items():
         source.report(f"measuring, {path}", 0, len(log_mels))
-        scores = scoring.score_clips(model, predict, log_mels)
-        predicted[path] = _most_probable([score.probabilities for score in scores])
+        scores = list(scoring.score_clips(model, predict, log_mels))
+        add(path, [score.probabilities for score in scores], [score.patches for score in scores])
+    source.report("measuring, ST's path", 0, len(log_mels))
+    of_patches = _st_path(model, clips.pcm)
+    add("st", [_unweighted(patches, model.rule) for patches in of_patches], of_patches)
     source.report("measuring, C", 0, len(log_mels))
     with ThreadPoolExecutor(_C_THREADS) as pool:
         predicted["c"] = _most_probable(list(pool.map(toolchain.clip, clips.pcm)))
-    return Accuracy(clips.part, model.labels, clips.truth, predicted)
+    return Accuracy(clips.part, model.labels, clips.truth, predicted, patch_accuracy)
+
+
+def _st_path(model: ModelFiles, clips: Sequence[Int16]) -> list[Float32]:
+    """Return the probabilities of the patches of each clip by ST's path, `(patches, labels)`."""
+    frontend = require_log_mel(model.frontend)
+    network = FloatOutputModel(st_model(model.int8, frontend))
+    return [patches.probabilities(pcm, st_frontend(frontend), network) for pcm in clips]
+
+
+def _unweighted(of_patches: Float32, rule: ClipRule) -> Float32:
+    plain = replace(rule, loudness_exponent=0.0, pooling="log-mean")
+    return clip_scores(of_patches, np.zeros(len(of_patches), np.float32), plain)
+
+
+def _patch_accuracy(of_patches: Sequence[Float32], truth: Bools) -> float:
+    correct = [labels[one.argmax(axis=1)] for one, labels in zip(of_patches, truth, strict=True)]
+    return float(np.concatenate(correct).mean())
 
 
 def _most_probable(probabilities: Sequence[Float32]) -> Int64:

@@ -18,6 +18,8 @@ from labeltool.audio.frontend import LogMelFrontend, frontend_from_dict
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.atomic_folder import MANIFEST
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
+from labeltool.exporters.stm32.st_applications.config_header import class_list
+from labeltool.exporters.stm32.st_applications.folder import CONFIG_HEADER, FOLDER
 from labeltool.exporters.stm32.tflite.summary import Tensor
 from labeltool.exporters.stm32.verification.toolchain import MACHINES, InstructionCounts, Toolchain
 from labeltool.networks.model_folder import INT8, LABELS, one_line
@@ -123,7 +125,7 @@ def check_manifest(directory: Path) -> Check:
 
 
 def check_configuration(package: Package) -> Check:
-    """Check that the model's file and its labels match `model_config.json`."""
+    """Check that the model's file, its labels, and the class lists of ST's applications match `model_config.json`."""
     name = "model, labels and configuration belong to one model"
     folder = package.directory / "model"
     labels = "".join(f"{one_line(label)}\n" for label in package.labels)
@@ -131,6 +133,10 @@ def check_configuration(package: Package) -> Check:
         return Check(name, "failed", f"model/{INT8} belongs to another model")
     if (folder / LABELS).read_text(encoding="utf-8") != labels:
         return Check(name, "failed", f"model/{LABELS} has other labels or another order")
+    lists = class_list(package.labels)
+    for path in sorted((package.directory / FOLDER).glob(f"*/{CONFIG_HEADER}")):
+        if lists not in path.read_text(encoding="utf-8"):
+            return Check(name, "failed", f"{path.parent.name}/{path.name} has other labels or another order")
     return Check(name, "passed", f"{len(package.labels)} labels")
 
 

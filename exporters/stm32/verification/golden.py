@@ -75,12 +75,9 @@ def golden(model: ModelFiles, network: Network, kernels: Int8Model, pcm: Int16) 
         frames = device_frontend.log_mel(frontend, clip)
         patches = device_frontend.patches(frontend, frames, network.input)
         clip_outputs = kernels.predict_int8(patches.codes)
-        real = (clip_outputs.astype(np.float32) - np.float32(kernels.output_zero_point)) * np.float32(
-            kernels.output_scale
-        )
         codes.append(patches.codes)
         scores.append(clip_outputs)
-        probabilities.append(clip_scores(real, patches.loudness_db, model.rule))
+        probabilities.append(clip_scores(kernels.dequantise(clip_outputs), patches.loudness_db, model.rule))
     return Golden(pcm, np.stack(codes), np.stack(scores), np.stack(probabilities))
 
 

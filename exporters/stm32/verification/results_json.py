@@ -8,6 +8,11 @@ from typing import Any
 from labeltool.exporters.stm32.verification.accuracy import Accuracy
 from labeltool.exporters.stm32.verification.export_check import ExportCheck
 
+ST_PATH = (
+    "the front end of ST's applications in NumPy and model/model_st.tflite in the reference kernels; patches do not "
+    "overlap; a clip's label is that of the mean log-probabilities of its patches, without loudness weights"
+)
+
 
 def accuracy_json(accuracy: Accuracy) -> dict[str, Any]:
     """Return the figures of `Accuracy` by name."""
@@ -15,6 +20,8 @@ def accuracy_json(accuracy: Accuracy) -> dict[str, Any]:
         "part": accuracy.part,
         "clips": accuracy.clips,
         **{f"clip_accuracy_{path}": accuracy.share(path) for path in accuracy.predicted},
+        **{f"patch_accuracy_{path}": share for path, share in accuracy.patch_accuracy.items()},
+        "how_st": ST_PATH,
         "clips_on_which_c_and_int8_differ": accuracy.clips_that_differ,
         "right_by_label": {row.label: {"clips": row.clips, **row.correct} for row in accuracy.by_label()},
     }

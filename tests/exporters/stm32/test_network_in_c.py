@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeltool.audio.frontend import LogMelFrontend
+from helpers.networks import FOR_MCUS, converted_network, perturbed, scores_of_tflm
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.network_c import write_c
 from labeltool.exporters.stm32.tflite.geometry import window_lead
@@ -26,7 +26,6 @@ from labeltool.exporters.stm32.tflite.memory_plan import Buffer, place, plan_are
 from labeltool.exporters.stm32.tflite.ram import RamFigures, ram_figures, tflm_arena
 from labeltool.exporters.stm32.tflite.summary import describe
 from labeltool.networks import build as networks
-from labeltool.networks import quantization
 
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror")
 CPUS = ("cortex-m4", "cortex-m33", "cortex-m7", "cortex-m55")
@@ -39,8 +38,6 @@ ST_MODELS = {
     "yamnet_256_64x96_int8": (24.0, 135.9),
 }
 ST_NAMES = dict(zip(networks.ARCHITECTURES, ST_MODELS, strict=False))  # the later ones are not ST's
-# Networks that take waveforms have no package.
-FOR_MCUS = [name for name, spec in networks.ARCHITECTURES.items() if isinstance(spec.frontend, LogMelFrontend)]
 
 PROGRAM = """\
 #include <stdio.h>
@@ -78,16 +75,6 @@ def scores_in_c(tflite: bytes, codes: np.ndarray, folder: Path, *flags: str) -> 
     return np.frombuffer(output.stdout, np.int8).reshape(len(codes), -1)
 
 
-def scores_of_tflm(tflite: bytes, codes: np.ndarray) -> np.ndarray:
-    runtime = pytest.importorskip("tflite_micro", reason="the reference kernels are a development dependency").runtime
-    interpreter, scores = runtime.Interpreter.from_bytes(tflite), []
-    for patch in codes:
-        interpreter.set_input(patch[None], 0)
-        interpreter.invoke()
-        scores.append(np.array(interpreter.get_output(0)).ravel())
-    return np.array(scores)
-
-
 def codes_for(graph: Graph, n: int, seed: int = 0) -> np.ndarray:
     """Return inputs of many kinds: slopes, edges and noise of different loudness, silence and full scale."""
     rng, shape = np.random.default_rng(seed), graph.tensors[graph.input].shape[1:]
@@ -97,43 +84,10 @@ def codes_for(graph: Graph, n: int, seed: int = 0) -> np.ndarray:
     return codes
 
 
-def perturbed(model: Any, seed: int = 5) -> Any:
-    """Move batch norms and biases far from their initial values, as training does."""
-    import keras
-
-    rng = np.random.default_rng(seed)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            mean = layer.moving_mean.shape
-            layer.moving_mean.assign(rng.normal(0, 0.2, mean))
-            # Where the norm does not scale, small variances do: otherwise all scores of yamnet256 would be equal.
-            layer.moving_variance.assign(rng.uniform(0.5, 2, mean) * (1.0 if layer.scale else 0.1))
-            layer.beta.assign(rng.normal(0, 0.2, mean))
-            if layer.scale:
-                layer.gamma.assign(rng.uniform(0.5, 1.5, mean))
-        elif getattr(layer, "bias", None) is not None:
-            layer.bias.assign(rng.normal(0, 0.2, layer.bias.shape))
-    return model
-
-
 @pytest.fixture(scope="module")
 def converted() -> Callable[[str], bytes]:
-    """Return a function that builds an architecture of the registry with ten labels and converts it, once."""
-    models: dict[str, bytes] = {}
-
-    def convert(arch: str) -> bytes:
-        import keras
-
-        if arch not in models:
-            keras.utils.set_random_seed(5)
-            frontend = networks.ARCHITECTURES[arch].frontend
-            model = perturbed(networks.build(arch, 10, frontend))
-            shape = (24, frontend.n_mels, frontend.patch_frames)
-            walks = np.random.default_rng(0).normal(0, 0.3, shape).cumsum(axis=1).astype(np.float32)
-            models[arch] = quantization.to_int8(model, walks)
-        return models[arch]
-
-    return convert
+    """Return the function that builds an architecture of the registry with ten labels and converts it, once."""
+    return converted_network
 
 
 @pytest.mark.parametrize("arch", FOR_MCUS)

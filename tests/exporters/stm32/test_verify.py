@@ -150,7 +150,7 @@ def other_model(package: Path) -> None:
         (first_weight, "scores, patch"),
         (replaced("c/aed_tables.c", "0.5F,", "0.6F,"), "features, patch"),
         (replaced("c/aed_tables.c", '"bell",\n    "dog"', '"dog",\n    "bell"'), "order of the labels in aed_tables.c"),
-        (replaced("c/ai_model_config.h", '"bell", \\\n    "dog"', '"dog", \\\n    "bell"'), "in ai_model_config.h"),
+        (replaced("st/n6/ai_model_config.h", '"bell", \\\n    "dog"', '"dog", \\\n    "bell"'), "n6/ai_model_config.h"),
         (replaced("model/labels.txt", "bell\ndog\n", "dog\nbell\n"), "has other labels or another order"),
         (replaced("model/model_config.json", '"bell",\n    "dog"', '"dog",\n    "bell"'), "or another order"),
         (other_model, "belongs to another model"),

@@ -1,0 +1,275 @@
+"""The registry of ST's audio applications that a package is made for.
+
+To add one: a line in `labeltool.networks.device_targets` with what it demands of a patch, and one in `APPLICATIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from labeltool.audio.frontend import LogMelFrontend
+from labeltool.errors import LabeltoolError
+from labeltool.exporters.stm32.codegen.st_mel_tables import sparse_filters
+from labeltool.networks.device_targets import DEVICE_TARGETS, DeviceTarget
+
+Step = Literal["analyze", "validate", "generate"]
+
+ST_MODEL, ST_ONNX = "model_st.tflite", "model_st.onnx"
+"""The models for ST's applications, in `model/` of the package: log-mels in dB in, float32 probabilities out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a file goes in the application."""
+
+    file: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One application in one version.
+
+    Attributes
+    ----------
+    target
+        Its name, and what it demands of a patch.
+    title, tools
+        What it is, with version and date; the ST Edge AI Core versions it is for.
+    device_macro
+        The macro that its project defines for its MCU.
+    prefix
+        "MODE" or "MODEL": what the names of the class list begin with, after `CTRL_X_CUBE_AI_`.
+    api
+        The C API that it calls.
+    min_core
+        Oldest major version of ST Edge AI Core whose network it takes; None where no macro has it.
+    defined_before
+        Macros that the application defines before it includes the configuration header.
+    tables
+        Type of the window's and the filters' numbers.
+    model
+        File in `model/`.
+    series, generate, steps
+        `--target` of stedgeai, further options of `stedgeai generate`, and the commands that run on a computer.
+    yaml_layout
+        Year of the model zoo services whose `user_config.yaml` it is deployed by.
+    zoo_tool_version, board, project
+        Values of `user_config.yaml`.
+    placements
+        Where its files go.
+    notes
+        What else the application needs, as Markdown sentences.
+    """
+
+    target: DeviceTarget
+    title: str
+    tools: str
+    device_macro: str
+    prefix: Literal["MODE", "MODEL"]
+    api: Literal["legacy", "st-ai"]
+    min_core: int | None
+    defined_before: tuple[str, ...]
+    tables: Literal["float32", "float16"]
+    model: str
+    series: str
+    generate: tuple[str, ...]
+    steps: tuple[Step, ...]
+    yaml_layout: Literal[2025, 2026]
+    zoo_tool_version: str
+    board: str
+    project: str
+    placements: tuple[Placement, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.target.name
+
+    def commands(self) -> dict[Step, tuple[str, ...]]:
+        """Return the arguments of `stedgeai` for each step, to be run in the application's folder of the package."""
+        # The NPU's compiler reads the same options in every step; the C API is one of generated code alone.
+        npu = tuple(option for option in self.generate if option == "--st-neural-art")
+        common = ("--model", f"../../model/{self.model}", "--target", self.series)
+        return {step: (step, *common, *(self.generate if step == "generate" else npu)) for step in self.steps}
+
+    def problem(self, frontend: LogMelFrontend, labels: int) -> str:
+        """Return why the application cannot run a model; empty when it can."""
+        problem = self.target.problem(frontend)
+        if problem:
+            return f'{problem}: set target = "{self.name}" under [learning] in labeltool.toml and retrain'
+        if self.target.max_side is not None and labels > self.target.max_side:
+            return f"{labels} labels, it takes at most {self.target.max_side}"
+        try:
+            sparse_filters(frontend)
+        except LabeltoolError as error:
+            return error.reason
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The applications that a package is for, and why others are left out, by name."""
+
+    applications: tuple[Application, ...]
+    not_made: Mapping[str, str]
+
+
+_U5_NOTES = (
+    "Patches do not overlap: a report each {patch_s:.2f} s.",
+    "Copy headers and library of the tool's version into the application's `STM32_AI_Library`: generated network and "
+    "library must be of one version.",
+)
+
+
+def _u5(
+    name: str, kind: str, placements: tuple[Placement, ...], defined_before: tuple[str, ...], note: str
+) -> Application:
+    return Application(
+        target=DEVICE_TARGETS[name],
+        title=f"STM32U5 application sensing_{kind} of ST's model zoo services, March 2025 (B-U585I-IOT02A)",
+        tools="ST Edge AI Core 2.0 to 4.0, with the legacy C API (ai_network, version 1.2.0)",
+        device_macro="STM32U585xx",
+        prefix="MODE",
+        api="legacy",
+        min_core=None,
+        defined_before=defined_before,
+        tables="float32",
+        model=ST_MODEL,
+        series="stm32u5",
+        generate=("--c-api", "legacy", "--allocate-inputs", "--allocate-outputs"),
+        steps=("analyze", "validate", "generate"),
+        yaml_layout=2025,
+        zoo_tool_version="10.0.0",
+        board="B-U585I-IOT02A",
+        project=f"../../application_code/sensing_{kind}/STM32U5",
+        placements=placements,
+        notes=(*_U5_NOTES, note),
+    )
+
+
+_FREERTOS = _u5(
+    "u5-freertos",
+    "free_rtos",
+    (
+        Placement("ai_model_config.h", "Projects/Common/dpu/"),
+        Placement("user_mel_tables.{c,h}", "Projects/Common/dpu/"),
+        Placement("st_ai_output/network*", "Projects/Common/X-CUBE-AI/App/"),
+    ),
+    ("CTRL_AI_CLASS_DISTRIBUTION",),
+    "It reports a patch only above the silence threshold, and for log-mels in dB that sum stays 0: the header's "
+    "threshold is negative, so every patch is reported.",
+)
+_THREADX = _u5(
+    "u5-threadx",
+    "thread_x",
+    (
+        Placement("ai_model_config.h", "Projects/B-U585I-IOT02A/Applications/GS/Inc/"),
+        Placement("user_mel_tables.c", "Projects/B-U585I-IOT02A/Applications/GS/Core/Src/"),
+        Placement("user_mel_tables.h", "Projects/B-U585I-IOT02A/Applications/GS/Core/Inc/"),
+        Placement("st_ai_output/network*", "Projects/B-U585I-IOT02A/Applications/GS/X-CUBE-AI/App/"),
+    ),
+    (),
+    "It reports every patch.",
+)
+_U3 = Application(
+    target=DEVICE_TARGETS["u3"],
+    title="STM32U3 Getting Started Audio Event Detection v1.1, April 2026 (NUCLEO-U3C5ZI-Q)",
+    tools="ST Edge AI Core 4.0 or newer (ST-AI C API)",
+    device_macro="STM32U3C5xx",
+    prefix="MODEL",
+    api="st-ai",
+    min_core=4,
+    defined_before=("CTRL_AI_CLASS_DISTRIBUTION", "CTRL_AI_SPECTROGRAM_LOG_MEL", "COM_TYPE_MIC"),
+    tables="float32",
+    model=ST_MODEL,
+    series="stm32u3",
+    generate=("--c-api", "st-ai", "--optimization", "time"),
+    steps=("analyze", "validate", "generate"),
+    yaml_layout=2026,
+    zoo_tool_version="12.0.0",
+    board="NUCLEO-U3C5ZI-Q",
+    project='"FILL IN/STM32U3-GettingStarted-AudioEventDetection"',
+    placements=(
+        Placement("ai_model_config.h", "Dpu/Inc/"),
+        Placement("user_mel_tables.c", "Dpu/Src/"),
+        Placement("user_mel_tables.h", "Dpu/Inc/"),
+        Placement("st_ai_output/*", "Model/"),
+    ),
+    notes=(
+        "**Take `USE_HSP` out of the project's defined symbols** (C/C++ Build, Settings, Preprocessor) and generate "
+        "without `--hsp`: with it the application copies exactly 462 filter coefficients, leaves out the last bin and "
+        "takes the natural logarithm, which this model was not trained on. The header refuses such a build.",
+        "Patches do not overlap: a report each {patch_s:.2f} s.",
+        "`Middlewares/ST/stedgeai-lib` must be of the version of the tool.",
+    ),
+)
+_N6 = Application(
+    target=DEVICE_TARGETS["n6"],
+    title="STM32N6 Getting Started Audio v2.1 (STM32N6570-DK)",
+    tools="ST Edge AI Core 2.2 (ST-AI C API), or the version that your copy of the application names",
+    device_macro="STM32N657xx",
+    prefix="MODEL",
+    api="st-ai",
+    min_core=2,
+    defined_before=(),
+    tables="float16",
+    model=ST_ONNX,
+    series="stm32n6",
+    generate=("--st-neural-art",),
+    steps=("analyze", "generate"),
+    yaml_layout=2025,
+    zoo_tool_version="10.2.0",
+    board="STM32N6570-DK",
+    project="../../application_code/audio/STM32N6",
+    placements=(
+        Placement("ai_model_config.h", "Projects/Dpu/"),
+        Placement("user_mel_tables.{c,h}", "Projects/Dpu/"),
+        Placement("st_ai_output/*.c, *.h", "Projects/X-CUBE-AI/models/"),
+    ),
+    notes=(
+        "For the firmware run `generate` in `Projects/X-CUBE-AI/models/` with the application's memory layout: "
+        "`--st-neural-art default@user_neural_art.json`. The application's `generate-n6-model.sh` does that and makes "
+        "the file of the weights, which is programmed at 0x70180000.",
+        "It computes in half precision: a tone at full scale overflows, and powers below 6e-8 are zero.",
+        "`model_st.tflite` runs too, on the CPU in place of the NPU where a layer needs it.",
+    ),
+)
+
+APPLICATIONS: Mapping[str, Application] = MappingProxyType(
+    {application.name: application for application in (_FREERTOS, _THREADX, _U3, _N6)}
+)
+"""The applications by name."""
+
+
+def choose(names: Iterable[str], frontend: LogMelFrontend, labels: int) -> Chosen:
+    """Return the applications to make folders for.
+
+    Parameters
+    ----------
+    names
+        Those that were asked for; none: all that can run the model.
+    labels
+        Number of the model's outputs.
+
+    Raises
+    ------
+    LabeltoolError
+        When an application was asked for that there is not, or that cannot run the model.
+    """
+    asked = list(dict.fromkeys(names))
+    unknown = [name for name in asked if name not in APPLICATIONS]
+    if unknown:
+        raise LabeltoolError(
+            f"no ST application is called {unknown[0]!r}", remedy="there are: " + ", ".join(APPLICATIONS)
+        )
+    problems = {name: APPLICATIONS[name].problem(frontend, labels) for name in asked or APPLICATIONS}
+    not_made = {name: problem for name, problem in problems.items() if problem}
+    for name in asked:
+        if name in not_made:
+            raise LabeltoolError(f"{name}: {not_made[name]}")
+    return Chosen(tuple(APPLICATIONS[name] for name in problems if name not in not_made), MappingProxyType(not_made))

@@ -1,0 +1,149 @@
+"""The front end of ST's applications in NumPy: what they compute from 16-bit samples, written anew.
+
+Each step is in float32 and rounds where theirs does: samples times 1/32768, times the window, real FFT, power or
+magnitude, mel filters bin after bin, logarithm, and the network's int8 codes, half away from zero. The FFT is NumPy's:
+the same definition in the same precision, but CMSIS-DSP adds in another order, so that last bits differ, and with them
+about one code in ten thousand, by one step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from labeltool.audio.device_tables import without_zeros
+from labeltool.audio.frontend import LogMelFrontend
+from labeltool.audio.mel_filters import MelScale, mel_filters, periodic_hann
+from labeltool.type_aliases import Float32, Int8, Int16
+
+_SMALLEST = np.finfo(np.float32).tiny
+"""`FLT_MIN`, which stands for a mel of zero."""
+
+_FULL_SCALE = np.float32(1.0 / 32768.0)
+
+
+@dataclass(frozen=True, slots=True)
+class StFrontend:
+    """What the macros `CTRL_X_CUBE_AI_SPECTROGRAM_...` set in ST's applications.
+
+    Attributes
+    ----------
+    sample_rate_hz
+        Hertz.
+    n_fft, window_length
+        Samples: a frame of `window_length` samples lies in the middle of `n_fft` of them, the others are zero.
+    hop
+        Samples between frames; the first begins at sample 0.
+    n_mels, low_hz, high_hz
+        Mel bands and their range, hertz.
+    columns
+        Frames of a patch.
+    spectrum
+        Whether the mels are sums of powers or of magnitudes.
+    logarithm
+        "db": 10 log10; "ln": natural.
+    mel_scale, normalised
+        See `mel_filters`.
+    """
+
+    sample_rate_hz: int
+    n_fft: int
+    window_length: int
+    hop: int
+    n_mels: int
+    columns: int
+    low_hz: float
+    high_hz: float
+    spectrum: Literal["power", "magnitude"] = "power"
+    logarithm: Literal["db", "ln"] = "db"
+    mel_scale: MelScale = "slaney"
+    normalised: bool = True
+
+    @property
+    def patch_samples(self) -> int:
+        """Samples of one buffer, which makes one patch; the next buffer begins where it ends."""
+        return (self.columns - 1) * self.hop + self.n_fft
+
+    def window(self) -> Float32:
+        """Return the periodic Hann window, `(window_length,) float32`."""
+        return periodic_hann(self.window_length).astype(np.float32)
+
+    def mel_filters(self) -> Float32:
+        """Return the mel filters, `(n_mels, n_fft // 2 + 1) float32`."""
+        return mel_filters(
+            self.sample_rate_hz,
+            self.n_fft,
+            self.n_mels,
+            self.low_hz,
+            self.high_hz,
+            scale=self.mel_scale,
+            normalised=self.normalised,
+        )
+
+    def log_mels(self, buffers: Int16) -> Float32:
+        """Compute log-mels.
+
+        Parameters
+        ----------
+        buffers : (patches, patch_samples) int16
+
+        Returns
+        -------
+        (patches, n_mels, columns) float32
+            Decibels, or natural logarithms.
+        """
+        framed = np.lib.stride_tricks.sliding_window_view(buffers, self.window_length, axis=1)
+        frames = framed[:, : self.columns * self.hop : self.hop][:, : self.columns]
+        padded = np.zeros((*frames.shape[:2], self.n_fft), np.float32)
+        left = (self.n_fft - self.window_length) // 2
+        padded[..., left : left + self.window_length] = frames * _FULL_SCALE * self.window()
+        mels = self._mels(self._spectrum(padded))
+        mels[mels <= 0] = _SMALLEST
+        if self.logarithm == "ln":
+            return np.log(mels)
+        return np.float32(10.0) * np.log10(mels)
+
+    def _spectrum(self, frames: Float32) -> Float32:
+        # NumPy before 2.0 computes this FFT in float64.
+        bins = np.fft.rfft(frames).astype(np.complex64)
+        power = np.square(bins.real) + np.square(bins.imag)
+        return np.sqrt(power) if self.spectrum == "magnitude" else power
+
+    def _mels(self, spectrum: Float32) -> Float32:
+        mels = np.zeros((len(spectrum), self.n_mels, self.columns), np.float32)
+        coefficients, starts, lengths = without_zeros(self.mel_filters())
+        of_band = np.split(coefficients, np.cumsum(lengths)[:-1])
+        for band, (start, values) in enumerate(zip(starts, of_band, strict=True)):
+            for place, coefficient in enumerate(values, start):
+                mels[:, band] += coefficient * spectrum[..., place]
+        return mels
+
+
+def st_frontend(frontend: LogMelFrontend) -> StFrontend:
+    """Return what ST's applications compute with the tables and the configuration of a frontend."""
+    return StFrontend(
+        sample_rate_hz=frontend.sample_rate_hz,
+        n_fft=frontend.n_fft,
+        window_length=frontend.n_fft,
+        hop=frontend.hop,
+        n_mels=frontend.n_mels,
+        columns=frontend.patch_frames,
+        low_hz=frontend.low_hz,
+        high_hz=frontend.high_hz,
+    )
+
+
+def buffers(pcm: Int16, patch_samples: int) -> Int16:
+    """Cut samples into buffers that do not overlap, `(patches, patch_samples)`; a rest is dropped."""
+    whole = len(pcm) // patch_samples
+    return pcm[: whole * patch_samples].reshape(whole, patch_samples)
+
+
+def quantise(log_mels: Float32, scale: float, zero_point: int) -> Int8:
+    """Round log-mels of any shape to the codes of the network's input: half away from zero, then saturated."""
+    steps = log_mels * (np.float32(1.0) / np.float32(scale)) + np.float32(zero_point)
+    whole = np.trunc(steps)
+    away = np.where(np.abs(steps - whole) >= 0.5, np.copysign(np.float32(1.0), steps), np.float32(0.0))
+    return np.asarray(np.clip(whole + away, -128, 127), np.int8)

@@ -1,0 +1,92 @@
+"""Detect events as the device does, bit for bit: its front end, its network and its rule for streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from labeltool.audio import device_frontend
+from labeltool.audio.device_tables import has_device_fft
+from labeltool.audio.frontend import LogMelFrontend
+from labeltool.audio.loudness_gate import gate_db
+from labeltool.errors import LabeltoolError
+from labeltool.inference.window_scorers import patch_windows
+from labeltool.networks.model_folder import ModelFiles
+from labeltool.networks.quantization import Int8Model
+from labeltool.networks.stream_rule import EventFinder, Smoother, StreamEvent
+from labeltool.records import Event
+
+
+class DeviceDetector:
+    """A model of labeltool, as `aed_preproc.c`, `aed_nn.c` and `aed_stream.c` compute it.
+
+    Attributes
+    ----------
+    labels, background
+        The model's outputs, and the one that stands for none of them.
+    thresholds
+        Probability at which an event of each begins.
+
+    Parameters
+    ----------
+    files
+        The model.
+
+    Raises
+    ------
+    LabeltoolError
+        When the device cannot compute its frontend.
+    """
+
+    def __init__(self, files: ModelFiles) -> None:
+        frontend = files.frontend
+        if not isinstance(frontend, LogMelFrontend) or not has_device_fft(frontend.n_fft):
+            raise LabeltoolError(
+                "no device computes the frontend of this model",
+                file=files.directory,
+                remedy="leave --as-device out, or choose a model that `labeltool export --stm32` accepts",
+            )
+        self.labels = files.labels
+        self.background = files.background
+        self.thresholds = files.card.stream_thresholds
+        self._frontend = frontend
+        self._files = files
+        self._kernels = Int8Model(files.int8)
+
+    def detect(
+        self, path: str | Path, names: Sequence[str], thresholds: Sequence[float], report: Callable[[int, int], None]
+    ) -> list[Event]:
+        """Detect the events of a recording, by start; a minute at a time is in memory.
+
+        Parameters
+        ----------
+        names, thresholds
+            Name of each output of the network in the events, and probability at which an event of it begins.
+        report
+            Called with seconds done and seconds in all.
+
+        Raises
+        ------
+        LabeltoolError
+            When the file cannot be read.
+        """
+        frontend, rule = self._frontend, self._files.card.stream_rule
+        background = None if self.background is None else self.labels.index(self.background)
+        smoother = Smoother(self._files.rule, rule.gain, len(self.labels), gate_db(frontend))
+        finder = EventFinder(rule, self._files.rule.head == "sigmoid", tuple(thresholds), background)
+        windows = patch_windows(frontend, path)
+        found: list[StreamEvent] = []
+        for first, count in windows.blocks():
+            frames = device_frontend.log_mel(frontend, windows.read(first, count))
+            inputs = device_frontend.patches(frontend, frames, self._kernels.input)
+            outputs = self._kernels.dequantise(self._kernels.predict_int8(inputs.codes))
+            found += finder.push(*smoother.push(outputs, inputs.peak_db))
+            report(round(min(windows.duration_s, (first + count) * frontend.patch_hop_s)), round(windows.duration_s))
+        found += finder.end()
+        events = [self._event(one, names[one.label], windows.duration_s) for one in found]
+        return sorted(events, key=lambda event: (event.start_s, event.end_s, event.label))
+
+    def _event(self, found: StreamEvent, name: str, duration_s: float) -> Event:
+        hop_s = self._frontend.patch_hop_s
+        end_s = min(found.last_patch * hop_s + self._frontend.patch_s, duration_s)
+        return Event(name, round(found.first_patch * hop_s, 6), round(end_s, 6), round(found.peak, 4))

@@ -1,0 +1,100 @@
+"""What ST's audio applications demand of a network's input, known when a network is trained for one of them.
+
+An application that cannot take a patch says so on the device at best; so `[learning] target` limits the patch before a
+network is trained, and the export refuses or leaves out what does not fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from labeltool.errors import LabeltoolError
+
+if TYPE_CHECKING:
+    from labeltool.audio.frontend import LogMelFrontend
+
+# The double buffer of a microphone driver: two patches of 16-bit samples.
+_BYTES_PER_SAMPLE = 2 * 2
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTarget:
+    """Limits of one application.
+
+    Attributes
+    ----------
+    name
+        As `target` in `labeltool.toml` and `labeltool export --for` take it.
+    max_microphone_bytes
+        Largest buffer that its microphone driver takes; None: it takes any.
+    max_side
+        Largest number of bands, columns and labels that it accepts; None: any.
+    rate_hz
+        The rate at which it opens the microphone.
+    """
+
+    name: str
+    max_microphone_bytes: int | None = None
+    max_side: int | None = None
+    rate_hz: int = 16_000
+
+    def most_frames(self, frontend: LogMelFrontend) -> int:
+        """Return the largest number of frames, up to the frontend's own, that a patch may have; 0 where none may."""
+        frames = frontend.patch_frames
+        if self.max_microphone_bytes is not None:
+            samples = self.max_microphone_bytes // _BYTES_PER_SAMPLE
+            frames = min(frames, frontend.n_frames(samples))
+        return frames if self.max_side is None else min(frames, self.max_side)
+
+    def problem(self, frontend: LogMelFrontend) -> str:
+        """Return why the application cannot take the patches of a frontend; empty when it can."""
+        columns, needed = frontend.patch_frames, microphone_bytes(frontend)
+        if frontend.sample_rate_hz != self.rate_hz:
+            return f"its microphone runs at {self.rate_hz:,} Hz, the model needs {frontend.sample_rate_hz:,} Hz"
+        if self.max_side is not None and max(frontend.n_mels, columns) > self.max_side:
+            return f"patches of {frontend.n_mels} bands and {columns} columns, it takes at most {self.max_side} of each"
+        if self.max_microphone_bytes is not None and needed > self.max_microphone_bytes:
+            return (
+                f"{columns} columns need a microphone buffer of {needed:,} bytes, "
+                f"the driver takes at most {self.max_microphone_bytes:,}"
+            )
+        return ""
+
+
+def microphone_bytes(frontend: LogMelFrontend) -> int:
+    """Return the size of the double buffer in which ST's applications record patches, bytes."""
+    return _BYTES_PER_SAMPLE * frontend.patch_samples
+
+
+# The sizes of a DMA block and of a driver's argument, both 16 bits, and the application's own check of the shapes. The
+# U3's application asserts that its buffer is below 0xFFFF.
+_U5 = {"max_microphone_bytes": 65_535, "max_side": 100}
+
+DEVICE_TARGETS: Mapping[str, DeviceTarget] = MappingProxyType(
+    {
+        target.name: target
+        for target in (
+            DeviceTarget("u5-freertos", **_U5),
+            DeviceTarget("u5-threadx", **_U5),
+            DeviceTarget("u3", max_microphone_bytes=65_534),
+            DeviceTarget("n6"),
+        )
+    }
+)
+"""The applications by name, in the order in which they are listed."""
+
+
+def device_target(name: str) -> DeviceTarget:
+    """Look an application up.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is none of that name.
+    """
+    if name not in DEVICE_TARGETS:
+        raise LabeltoolError(f"no target is called {name!r}", remedy="there are: " + ", ".join(DEVICE_TARGETS))
+    return DEVICE_TARGETS[name]

@@ -1,0 +1,203 @@
+"""The model file for ST's unchanged front end, and that front end in NumPy."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from helpers.networks import FOR_MCUS, converted_network, scores_of_tflm
+from labeltool.audio.frontend import LogMelFrontend
+from labeltool.exporters.stm32.st_model import patches
+from labeltool.exporters.stm32.st_model.frontend import StFrontend, buffers, quantise, st_frontend
+from labeltool.exporters.stm32.st_model.graph_edit import input_range, mean_range, st_model
+from labeltool.exporters.stm32.tflite.graph import Graph, read_graph
+from labeltool.networks import build as networks
+from labeltool.networks.quantization import FloatOutputModel, Int8Model
+from labeltool.type_aliases import Float32, Int8, Int16
+
+ADDED = ["MEAN", "MUL", "ADD"]
+
+
+def frontend_of(arch: str) -> LogMelFrontend:
+    frontend = networks.ARCHITECTURES[arch].frontend
+    assert isinstance(frontend, LogMelFrontend)
+    return frontend
+
+
+def decibels(frontend: LogMelFrontend, n: int, seed: int = 0) -> Float32:
+    """Return patches in dB of many kinds: slopes and noise of different loudness, silence, full scale."""
+    rng, shape = np.random.default_rng(seed), (n, frontend.n_mels, frontend.patch_frames)
+    walks = rng.normal(0, 1, shape).cumsum(axis=1) * rng.uniform(0, 4, (n, 1, 1)) + rng.normal(0, 3, shape)
+    values = (walks - walks.mean() + rng.uniform(-60, 10, (n, 1, 1))).astype(np.float32)
+    values[0], values[1] = -200, 60
+    return values
+
+
+def real(codes: Int8, scale: float, zero_point: int) -> Float32:
+    return (codes.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+
+
+def by_the_original(int8: bytes, frontend: LogMelFrontend, in_decibels: Float32) -> Float32:
+    """Return the scores of the int8 model for patches in dB, the mean rounded as the file rounds it."""
+    mean = in_decibels.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
+    steps = mean_range(frontend)
+    rounded = np.rint(mean / steps.scale).clip(-128 - steps.zero_point, 127 - steps.zero_point) * steps.scale
+    offset = rounded if frontend.centred else frontend.offset_db
+    return Int8Model(int8).predict(((in_decibels - offset) / frontend.scale_db).astype(np.float32))
+
+
+@pytest.mark.parametrize("arch", FOR_MCUS)
+def test_scores_are_those_of_the_int8_model(arch: str) -> None:
+    int8, frontend = converted_network(arch), frontend_of(arch)
+    network = FloatOutputModel(st_model(int8, frontend))
+    codes = quantise(decibels(frontend, 40), network.input.scale, network.input.zero_point)
+    scores = network.predict(codes)
+    expected = by_the_original(int8, frontend, real(codes, network.input.scale, network.input.zero_point))
+    assert np.abs(scores - expected).max() <= 2 / 256
+    assert (np.abs(scores - expected) > 0).mean() < 0.1
+    assert len(np.unique(scores, axis=0)) > 5  # they differ, so that equality is meaningful
+
+
+@pytest.mark.parametrize("arch", FOR_MCUS)
+def test_tensorflow_lite_micro_computes_the_same(arch: str) -> None:
+    frontend = frontend_of(arch)
+    file = st_model(converted_network(arch), frontend)
+    network = FloatOutputModel(file)
+    codes = quantise(decibels(frontend, 20), network.input.scale, network.input.zero_point)
+    np.testing.assert_array_equal(scores_of_tflm(file, codes[..., None]), network.predict(codes))
+
+
+def test_no_weight_changes_and_four_operators_are_added() -> None:
+    int8, frontend = converted_network("miniresnetv2"), frontend_of("miniresnetv2")
+    before, after = read_graph(int8), read_graph(st_model(int8, frontend))
+    names = [operator.name for operator in before.operators]
+    assert [operator.name for operator in after.operators] == [*ADDED, *names, "DEQUANTIZE"]
+    assert after.tensors[after.input].dtype == "INT8" and after.tensors[after.output].dtype == "FLOAT32"
+    for old, new in zip(before.tensors, after.tensors, strict=False):
+        assert old.shape == new.shape and old.zero_points == new.zero_points
+        assert (old.constant is None) == (new.constant is None)
+        assert old.constant is None or np.array_equal(old.constant, new.constant)
+    np.testing.assert_allclose(multipliers(after)[len(ADDED) :], multipliers(before), rtol=2e-7)
+
+
+def multipliers(graph: Graph) -> list[float]:
+    """Return the smallest product of the scales of each operator's inputs, over that of its output."""
+    values = []
+    for operator in graph.operators:
+        if operator.name == "DEQUANTIZE":
+            continue
+        scales = [graph.tensors[index].scales for index in operator.inputs[:2] if graph.tensors[index].scales]
+        values.append(float(np.prod([min(one) for one in scales])) / graph.tensors[operator.outputs[0]].scales[0])
+    return values
+
+
+def test_without_centring_the_offset_is_taken_off() -> None:
+    int8, frontend = converted_network("miniresnet"), replace(frontend_of("miniresnet"), centred=False)
+    file = st_model(int8, frontend)
+    assert [operator.name for operator in read_graph(file).operators][:2] == ["ADD", "PAD"]
+    network = FloatOutputModel(file)
+    codes = quantise(decibels(frontend, 40), network.input.scale, network.input.zero_point)
+    expected = by_the_original(int8, frontend, real(codes, network.input.scale, network.input.zero_point))
+    assert np.abs(network.predict(codes) - expected).max() <= 2 / 256
+
+
+def test_constants_are_aligned_as_devices_need_them() -> None:
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    file = st_model(converted_network("miniresnet"), LogMelFrontend())
+    model = schema.Model.GetRootAs(file, 0)
+    sized = [model.Buffers(i) for i in range(model.BuffersLength()) if model.Buffers(i).DataLength()]
+    starts = [buffer._tab.Vector(buffer._tab.Offset(4)) for buffer in sized]
+    assert len(starts) > 10 and all(start % 16 == 0 for start in starts)
+
+
+LOUD: dict[str, Any] = {
+    "sine": lambda n: np.sin(2 * np.pi * 440 * n / 16_000),
+    "square": lambda n: np.sign(np.sin(2 * np.pi * 250.7 * n / 16_000)),
+    "low square": lambda n: np.sign(np.sin(2 * np.pi * 62.5 * n / 16_000)),
+    "noise": lambda n: np.sign(np.random.default_rng(0).normal(0, 1, len(n))),
+    "clicks": lambda n: (n % 997 == 0) * 1.0,
+}
+
+
+@pytest.mark.parametrize("kind", LOUD)
+@pytest.mark.parametrize("arch", ["miniresnet", "yamnet256"])
+def test_the_loudest_sounds_do_not_saturate_and_the_step_is_small(kind: str, arch: str) -> None:
+    frontend, values = frontend_of(arch), input_range(frontend_of(arch))
+    st = st_frontend(frontend)
+    pcm = np.clip(LOUD[kind](np.arange(st.patch_samples)) * 32768, -32768, 32767).astype(np.int16)
+    log_mels = st.log_mels(pcm[None])
+    assert log_mels.max() <= values.high and log_mels.mean() <= mean_range(frontend).high
+    assert 0.2 < values.scale < 0.4
+    # The lowest code is the floor.
+    assert values.scale * (-128 - values.zero_point) == pytest.approx(10 * np.log10(frontend.floor), abs=1e-9)
+
+
+def by_definition(frontend: StFrontend, frame: Int16) -> np.ndarray:
+    """Return the log-mels of one frame in float64, by the sums of the definition."""
+    left = (frontend.n_fft - frontend.window_length) // 2
+    n = np.arange(frontend.window_length)
+    windowed = frame / 32768 * (0.5 - 0.5 * np.cos(2 * np.pi * n / frontend.window_length))
+    turns = np.outer(np.arange(frontend.n_fft // 2 + 1), n + left) / frontend.n_fft
+    spectrum = np.abs(np.exp(-2j * np.pi * turns) @ windowed) ** (2 if frontend.spectrum == "power" else 1)
+    mels = frontend.mel_filters().astype(np.float64) @ spectrum
+    mels = np.where(mels <= 0, np.finfo(np.float32).tiny, mels)
+    return 10 * np.log10(mels) if frontend.logarithm == "db" else np.log(mels)
+
+
+@pytest.mark.parametrize(
+    "frontend",
+    [
+        st_frontend(LogMelFrontend()),
+        StFrontend(16_000, 512, 400, 160, 64, 96, 125.0, 7500.0, "magnitude", "ln", "htk", False),
+        StFrontend(16_000, 256, 200, 100, 20, 7, 50.0, 8000.0, "power", "ln"),
+    ],
+)
+def test_sts_front_end_is_its_definition(frontend: StFrontend) -> None:
+    rng = np.random.default_rng(1)
+    pcm = (rng.normal(0, 1, frontend.patch_samples * 2 + 77) * 3000).astype(np.int16)
+    cut = buffers(pcm, frontend.patch_samples)
+    log_mels = frontend.log_mels(cut)
+    assert log_mels.dtype == np.float32 and log_mels.shape == (2, frontend.n_mels, frontend.columns)
+    for patch, column in ((0, 0), (0, frontend.columns - 1), (1, 3)):
+        start = patch * frontend.patch_samples + column * frontend.hop
+        frame = pcm[start : start + frontend.window_length]
+        np.testing.assert_allclose(log_mels[patch, :, column], by_definition(frontend, frame), atol=2e-4)
+
+
+def test_silence_is_the_smallest_float_and_the_lowest_code() -> None:
+    st = st_frontend(LogMelFrontend())
+    log_mels = st.log_mels(np.zeros((1, st.patch_samples), np.int16))
+    assert (log_mels == np.float32(10) * np.log10(np.finfo(np.float32).tiny)).all()
+    values = input_range(LogMelFrontend())
+    assert (quantise(log_mels, values.scale, values.zero_point) == -128).all()
+
+
+def test_codes_round_half_away_from_zero_and_saturate() -> None:
+    values = np.array([0.5, 1.5, 2.5, -0.5, -1.5, 0.49999997, 500, -500], np.float32)
+    assert quantise(values, 1.0, 0).tolist() == [1, 2, 3, -1, -2, 0, 127, -128]
+    assert quantise(values, 0.5, 3).tolist() == [4, 6, 8, 2, 0, 4, 127, -128]
+
+
+def test_a_short_clip_is_padded_to_one_patch() -> None:
+    frontend = frontend_of("miniresnet")
+    network = FloatOutputModel(st_model(converted_network("miniresnet"), frontend))
+    codes = patches.codes(np.full(9000, 500, np.int16), st_frontend(frontend), network)
+    assert codes.shape == (1, 64, 50) and (codes[0, :, -1] == -128).all()
+
+
+def test_the_package_has_the_file_and_its_accuracy(package: Path) -> None:
+    file = (package / "model" / "model_st.tflite").read_bytes()
+    int8 = (package / "model" / "model_int8.tflite").read_bytes()
+    assert file == st_model(int8, LogMelFrontend())
+    report = json.loads((package / "report.json").read_text())
+    if "the C on this machine" not in report["not_measured"]:
+        measured = report["measured_by_this_export"]["held_out_clips"]
+        assert 0 <= measured["clip_accuracy_st"] <= 1 and 0 <= measured["patch_accuracy_st"] <= 1
+        assert "do not overlap" in measured["how_st"]
+        assert "| patch accuracy, ST's applications |" in (package / "README.md").read_text()
