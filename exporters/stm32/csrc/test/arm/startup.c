@@ -66,6 +66,8 @@ void startup_timer(uint32_t ticks)
     SYSTICK_RELOAD = ticks - 1U;
     SYSTICK_NOW = 0;
     SYSTICK_CONTROL = 7; /* processor clock, interrupt, on */
+    while (SYSTICK_NOW == 0) { /* until it has begun to count */
+    }
 }
 
 uint32_t startup_timer_now(void)
