@@ -20,7 +20,7 @@ static void put_events(const aed_event *events, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         aed_put_event(line, &events[i]);
-        fputs(line, stdout);
+        (void)fputs(line, stdout);
     }
 }
 
@@ -40,7 +40,7 @@ static aed_status run_patch(uint32_t patch)
     }
     if (status == AED_OK) {
         aed_put_line(line, patch, scores);
-        fputs(line, stdout);
+        (void)fputs(line, stdout);
         put_events(events, count);
     }
     return status;
@@ -54,10 +54,10 @@ int main(void)
     uint32_t patch = 0, ended = 0;
     size_t count;
     if (aed_preproc_init(&preproc) != AED_OK || aed_stream_init(&stream) != AED_OK) {
-        fputs("aed_run: the compiler's options change the rounding, see aed_math.h\n", stderr);
+        (void)fputs("aed_run: the compiler's options change the rounding, see aed_math.h\n", stderr);
         return 1;
     }
-    puts(AED_RUN_HEADER);
+    (void)puts(AED_RUN_HEADER);
     while ((count = fread(bytes, 2, SAMPLES_AT_ONCE, stdin)) > 0) {
         for (size_t i = 0; i < count; i++) {
             const uint32_t code = bytes[2 * i] | (uint32_t)bytes[2 * i + 1] << 8;
@@ -66,13 +66,13 @@ int main(void)
         for (uint32_t used = 0; used < count;) {
             used += aed_preproc_push(&preproc, samples + used, (uint32_t)count - used);
             if (aed_preproc_ready(&preproc) && run_patch(patch++) != AED_OK) {
-                fputs("aed_run: aed_model.c and aed_nn.c are of different versions\n", stderr);
+                (void)fputs("aed_run: aed_model.c and aed_nn.c are of different versions\n", stderr);
                 return 1;
             }
         }
     }
     (void)aed_stream_end(&stream, events, &ended);
     put_events(events, ended);
-    printf("# end patches=%lu\n", (unsigned long)patch);
+    (void)printf("# end patches=%lu\n", (unsigned long)patch);
     return ferror(stdin) != 0 || fflush(stdout) != 0;
 }

@@ -34,7 +34,7 @@ bool board_microphone_runs(void)
 
 void board_write(const char *text)
 {
-    fputs(text, stdout);
+    (void)fputs(text, stdout);
 }
 
 /* As much of the sound as fills a half buffer; what is left at its end is less, and not delivered. */
