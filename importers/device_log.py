@@ -1,16 +1,19 @@
 """Predictions of a device: logs that the exported C prints, and the recordings they belong to.
 
-The log format is that of the STM32 package (`aed_run`, and firmware that prints the same), version 1:
+The log format is that of the STM32 package (`aed_run`, and firmware that prints the same), versions 1 and 2:
 
 ```
-# aed_run 1 model=0123456789abcdef labels=10 rate=16000 patch_s=1.044 patch_hop_s=0.5
+# aed_run 2 model=0123456789abcdef labels=10 rate=16000 patch_s=1.044 patch_hop_s=0.5
 0.000 -128 -128 97 -101 ...
 0.500 -128 -120 81 -93 ...
+event 2 0.000 1.544 0.871
 ```
 
 `model` is the beginning of the SHA-256 of the int8 model's file. A line gives the time of the first sample of a patch
 in seconds and the network's int8 outputs; -128 stands for 0, and 127 for 255/256. With `head=sigmoid` in the header
-the outputs are independent. Other lines that begin with `#` are comments.
+the outputs are independent. An `event` line (version 2) is an event that the device reported: index of the label, start
+and end in seconds, largest probability. `# late HALF_BUFFERS START END` says which sound the device did not process.
+Other lines that begin with `#` are comments.
 """
 
 from __future__ import annotations
@@ -24,12 +27,13 @@ from pathlib import Path
 from labeltool.audio.files import describe
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import clip_of, quoted, read_text, recording_beside, recording_of
-from labeltool.records import DevicePrediction, Imported, Recording, Skipped
+from labeltool.records import DeviceDetections, DeviceEvent, DevicePrediction, Imported, Recording, Skipped
 from labeltool.util.time_grid import MICROSECONDS, length_us
 
-VERSION = 1
+VERSIONS = (1, 2)
 
 _HEADER = re.compile(r"# aed_run (\d+)((?: \w+=\S+)*)\s*$")
+_LATE = re.compile(r"# late \d+ (\d+\.\d+) (\d+\.\d+)\s*$")
 _REMEDY = "give the output of aed_run, or of firmware made with the STM32 package"
 # Half an int8 step of a softmax: a score of 0 stands for probabilities up to this.
 _SMALLEST = 1 / 512
@@ -49,6 +53,8 @@ class DeviceLog:
 
     Attributes
     ----------
+    version
+        Version of its format; from 2 on the device reports events.
     model
         The beginning of the SHA-256 of the int8 model's file, hex.
     labels
@@ -59,20 +65,27 @@ class DeviceLog:
         Whether the outputs are independent of each other (sigmoid head).
     patches
         In the order of time.
+    events
+        The events that the device reported, in the order of their lines.
+    late
+        Start and end of each part of the sound that the device did not process, seconds.
     skipped
         Lines that could not be read.
     """
 
+    version: int
     model: str
     labels: int
     patch_s: float
     independent: bool
     patches: list[DevicePatch]
+    events: list[DeviceEvent]
+    late: list[tuple[float, float]]
     skipped: list[Skipped]
 
 
 def read(files: Sequence[Path], audio: Path | None = None, clip_seconds: float = 2.0) -> Iterator[Imported]:
-    """Read logs as predictions for clips of their recordings.
+    """Read logs as predictions for clips of their recordings, and the events in them as detections.
 
     Parameters
     ----------
@@ -86,8 +99,9 @@ def read(files: Sequence[Path], audio: Path | None = None, clip_seconds: float =
 
     Yields
     ------
-    Recording, Clip, DevicePrediction or Skipped
-        Skipped is a line that cannot be read, or a patch after the end of the recording.
+    Recording, Clip, DevicePrediction, DeviceDetections or Skipped
+        Skipped is a line that cannot be read, a patch or an event after the end of the recording, or sound that the
+        device did not process. A log of version 2 yields its DeviceDetections even where it has no event.
 
     Raises
     ------
@@ -106,6 +120,12 @@ def read(files: Sequence[Path], audio: Path | None = None, clip_seconds: float =
             intervals.setdefault(int(patch.start_s // clip_seconds), []).append(patch)
         for patches in intervals.values():
             yield from _predictions(file, log, recording, patches)
+        if log.version > 1:
+            yield from _detections(file, log, recording)
+        if log.late:
+            lost_s = sum(end_s - start_s for start_s, end_s in log.late)
+            reason = f"the device was late {len(log.late)} times and did not process {lost_s:.3f} s of the sound"
+            yield Skipped(str(file), None, reason)
 
 
 def _predictions(
@@ -125,6 +145,15 @@ def _predictions(
     yield DevicePrediction(clip, log.model, _mean([patch.probabilities for patch in patches], log.independent))
 
 
+def _detections(file: Path, log: DeviceLog, recording: Recording) -> Iterator[Imported]:
+    """Yield the events of a log that begin inside its recording."""
+    inside = [event for event in log.events if event.start_s < recording.duration_s]
+    yield DeviceDetections(recording.sha256, log.model, log.labels, tuple(inside))
+    for event in log.events:
+        if event.start_s >= recording.duration_s:
+            yield Skipped(str(file), None, f"the event at {event.start_s:g} s is after the end of the recording")
+
+
 def parse(path: Path) -> DeviceLog:
     """Read a log without its recording.
 
@@ -133,35 +162,62 @@ def parse(path: Path) -> DeviceLog:
     LabeltoolError
         When it is missing, not a log, of another version, or of several models.
     """
+    version = 0
     header: dict[str, str] = {}
     patches: list[DevicePatch] = []
+    events: list[DeviceEvent] = []
+    late: list[tuple[float, float]] = []
     skipped: list[Skipped] = []
     for number, line in enumerate(read_text(path, "a log of a device", _REMEDY).splitlines(), start=1):
-        match = _HEADER.match(line)
-        if match:
-            if int(match[1]) != VERSION:
+        if match := _HEADER.match(line):
+            found, fields = int(match[1]), dict(pair.split("=", 1) for pair in match[2].split())
+            if found not in VERSIONS:
                 raise LabeltoolError(
-                    f"has log format {match[1]}, not {VERSION}", file=path, line=number, remedy="update labeltool"
+                    f"has log format {found}, not {VERSIONS[-1]}", file=path, line=number, remedy="update labeltool"
                 )
-            fields = dict(pair.split("=", 1) for pair in match[2].split())
-            if header and fields != header:
+            if header and (found, fields) != (version, header):
                 raise LabeltoolError(
                     "contains logs of several models", file=path, line=number, remedy="split it into one log per model"
                 )
-            header = fields
+            version, header = found, fields
+        elif match := _LATE.match(line):
+            late.append((float(match[1]), float(match[2])))
         elif line.strip() and not line.startswith("#"):
             try:
-                patches.append(_patch(line, int(header["labels"]) if header else 0))
+                labels = int(header["labels"]) if header else 0
+                if version > 1 and line.startswith("event "):
+                    events.append(_event(line, labels))
+                else:
+                    patches.append(_patch(line, labels))
             except ValueError as error:
                 skipped.append(Skipped(str(path), number, str(error)))
     try:
-        labels, patch_s = int(header["labels"]), float(header["patch_s"])
-        independent = header.get("head") == "sigmoid"
-        return DeviceLog(header["model"], labels, patch_s, independent, sorted(patches), skipped)
+        return DeviceLog(
+            version=version,
+            model=header["model"],
+            labels=int(header["labels"]),
+            patch_s=float(header["patch_s"]),
+            independent=header.get("head") == "sigmoid",
+            patches=sorted(patches),
+            events=events,
+            late=late,
+            skipped=skipped,
+        )
     except (KeyError, ValueError) as error:
         raise LabeltoolError(
             "is not a log of a device: it has no line `# aed_run ...`", file=path, remedy=_REMEDY
         ) from error
+
+
+def _event(line: str, labels: int) -> DeviceEvent:
+    try:
+        _, label, *numbers = line.split()
+        index, (start_s, end_s, peak) = int(label), map(float, numbers)
+    except ValueError:
+        raise ValueError(f"is not a label, two times and a probability: {quoted(line)}") from None
+    if not (0 <= index < labels and 0 <= start_s < end_s < math.inf and 0 <= peak <= 1):
+        raise ValueError(f"is out of range: {quoted(line)}")
+    return DeviceEvent(index, start_s, end_s, peak)
 
 
 def _patch(line: str, labels: int) -> DevicePatch:

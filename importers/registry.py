@@ -25,7 +25,7 @@ class Reader(Protocol):
 
         Yields
         ------
-        Recording, Clip, Verdict, DevicePrediction or Skipped
+        Recording, Clip, Verdict, DevicePrediction, DeviceDetections or Skipped
             A clip after its recording, a verdict after its clip.
 
         Raises
@@ -139,7 +139,7 @@ FORMATS = _by_name(
     ),
     Format(
         "device",
-        "Logs of a device that runs an exported model. Its predictions become suggestions.",
+        "Logs of a device that runs an exported model. Its predictions and events become suggestions.",
         "device_log",
         "files",
         "LOG",

@@ -96,8 +96,37 @@ class DevicePrediction:
     scores: tuple[float, ...]
 
 
-Imported = Recording | Clip | Verdict | DevicePrediction | Skipped
-"""What an importer yields. A clip comes after its recording; its verdicts and predictions come after the clip."""
+@dataclass(frozen=True, slots=True)
+class DeviceEvent:
+    """A span of a recording in which a device detected a label, in seconds.
+
+    `label` is its index in the model's outputs; `peak` the largest smoothed probability.
+    """
+
+    label: int
+    start_s: float
+    end_s: float
+    peak: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDetections:
+    """All events that a device reported in a recording; none, where it reported none.
+
+    `model` is the beginning of the SHA-256 of its int8 file, in hex; `labels` is its number of outputs.
+    """
+
+    recording_sha256: str
+    model: str
+    labels: int
+    events: tuple[DeviceEvent, ...]
+
+
+Imported = Recording | Clip | Verdict | DevicePrediction | DeviceDetections | Skipped
+"""What an importer yields.
+
+A clip comes after its recording; its verdicts and predictions come after the clip, detections after the recording.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ import numpy as np
 
 from labeltool.exporters.stm32.codegen import network_c
 from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables, require_log_mel
+from labeltool.exporters.stm32.codegen.microphone_filters import microphone_taps_h
+from labeltool.exporters.stm32.codegen.tflm_operators import tflm_operators_h
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.exporters.stm32.verification.golden import (
     MAX_CLIPS,
@@ -34,7 +36,7 @@ _STATIC = (
 
 
 def write_sources(model: ModelFiles, network: Network, validation: ValidationSet, directory: Path) -> None:
-    """Write the package's `c/` and its `test/`.
+    """Write the package's `c/`, `test/` and `firmware/`.
 
     Parameters
     ----------
@@ -53,12 +55,15 @@ def write_sources(model: ModelFiles, network: Network, validation: ValidationSet
     frontend = require_log_mel(model.frontend)
     pcm = np.stack([loudest_part(labelled.clip, frontend) for labelled in validation.clips[:MAX_CLIPS]])
     vectors = golden(model, network, Int8Model(model.int8), pcm)
-    _copy(sources.joinpath("test"), directory / "test")
+    for folder in ("test", "firmware"):
+        _copy(sources.joinpath(folder), directory / folder)
     texts = {
         "c/aed_tables.c": tables,
         "c/aed_tables.h": tables_header,
         "test/golden_pcm.h": golden_pcm_h(vectors),
         "test/golden_scores.h": golden_scores_h(vectors, model.labels),
+        "firmware/microphone_taps.h": microphone_taps_h(),
+        "firmware/tflm_operators.h": tflm_operators_h(network.operators),
     }
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8", newline="\n")

@@ -9,8 +9,18 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from labeltool.records import Clip, DevicePrediction, Imported, Recording, Skipped, Verdict
-from labeltool.store import models
+from labeltool.errors import LabeltoolError
+from labeltool.records import (
+    Clip,
+    DeviceDetections,
+    DevicePrediction,
+    Event,
+    Imported,
+    Recording,
+    Skipped,
+    Verdict,
+)
+from labeltool.store import models, recordings, spans
 from labeltool.store.database import Store, now
 from labeltool.store.journal_rows import append
 from labeltool.store.labels import ensure_label
@@ -20,7 +30,8 @@ from labeltool.store.labels import ensure_label
 class ImportResult:
     """Numbers of rows that an import added, that were there already, and what it skipped.
 
-    `amended` counts recordings found in another place, folds added to clips, and groups that were joined.
+    `amended` counts recordings found in another place, folds added to clips, groups that were joined, and recordings
+    whose detections were replaced by none.
     """
 
     recordings: int = 0
@@ -102,6 +113,8 @@ class _Import:
                 self._verdict(record)
             elif isinstance(record, DevicePrediction):
                 self._device_prediction(record)
+            elif isinstance(record, DeviceDetections):
+                self._device_detections(record)
         skipped = [asdict(record) for record in self.result.skipped]
         self.connection.execute(
             "UPDATE imports SET sha256 = ?, recordings = ?, clips = ?, verdicts = ?, skipped = ? WHERE id = ?",
@@ -241,6 +254,23 @@ class _Import:
             self.result.suggestions += 1
         else:
             self.result.already_there["suggestions"] += 1
+
+    def _device_detections(self, detections: DeviceDetections) -> None:
+        model = models.by_int8_hash(self.store, detections.model)
+        outputs = model.outputs
+        if len(outputs.labels) != detections.labels:
+            raise LabeltoolError(f"model {model.id} has {len(outputs.labels)} labels, its log {detections.labels}")
+        events = [
+            Event(outputs.labels[event.label], event.start_s, event.end_s, event.peak) for event in detections.events
+        ]
+        recording = recordings.recording(self.store, self.recording_ids[detections.recording_sha256])
+        added = spans.import_detections(self.store, recording, model.id, events)
+        if added is None:
+            self.result.already_there["suggestions"] += len(events)
+        elif added:
+            self.result.suggestions += added
+        else:
+            self.result.amended += 1
 
 
 def _import_key(kind: str, verdict: Verdict) -> str:

@@ -141,28 +141,62 @@ def replace_detections(store: Store, recording: StoredRecording, model_id: int, 
     one are kept beside each other. Detections are not in the queue, and no verdict changes: each is a region without
     rows in the journal. Events without duration are skipped.
     """
-    probabilities: dict[Region, dict[str, float]] = {}
+    with store.transaction():
+        return _write_detections(store, recording, model_id, _by_region(recording, events))
+
+
+def import_detections(store: Store, recording: StoredRecording, model_id: int, events: Iterable[Event]) -> int | None:
+    """Replace detections inside a transaction; return None, without a change, where just these are stored already."""
+    wanted = _by_region(recording, events)
+    rows = store.connection.execute(
+        f"SELECT c.start_s, c.end_s, g.probabilities, {_DETECTED} FROM clips c JOIN suggestions g ON g.clip_id = c.id "
+        "WHERE c.recording_id = ? AND g.model_id = ? AND c.is_region",
+        (recording.id, model_id),
+    ).fetchall()
+    stored = {_place(start_s, end_s): json.loads(labels) for start_s, end_s, labels, _ in rows}
+    replaceable = {_place(start_s, end_s) for start_s, end_s, _, is_pending in rows if is_pending}
+    places = {_place(region.start_s, region.end_s): labels for region, labels in wanted.items()}
+    if places.items() <= stored.items() and replaceable <= places.keys():
+        return None
+    return _write_detections(store, recording, model_id, wanted)
+
+
+def _place(start_s: float, end_s: float) -> tuple[float, int]:
+    """Return bounds that do not depend on what `_detected_clip` cuts off, microseconds: the end in 10 us, upwards."""
+    return start_s, -(-round(end_s * MICROSECONDS) // 10)
+
+
+_ByRegion = dict[Region, dict[str, float]]
+"""Label to probability of each region."""
+
+
+def _by_region(recording: StoredRecording, events: Iterable[Event]) -> _ByRegion:
+    probabilities: _ByRegion = {}
     for event in events:
         start_us, end_us = span_us(event.start_s, event.end_s, recording.frames, recording.sample_rate_hz)
         if start_us < end_us:
             region = Region(start_us / MICROSECONDS, end_us / MICROSECONDS)
             probabilities.setdefault(region, {})[event.label] = event.probability
-    with store.transaction() as connection:
-        connection.execute(
-            f"DELETE FROM suggestions WHERE model_id IN (SELECT value FROM json_each(?)) AND clip_id IN "
-            f"(SELECT c.id FROM clips c WHERE c.recording_id = ? AND {_DETECTED})",
-            (json.dumps([model_id, *older_networks(store, model_id)]), recording.id),
-        )
-        for region, labels in probabilities.items():
-            clip_id = _detected_clip(connection, recording, region)
-            add_suggestion(connection, Suggestion(clip_id, model_id, labels, independent=True))
-        connection.execute(
-            f"DELETE FROM clips WHERE id IN (SELECT c.id FROM clips c WHERE c.recording_id = ? AND {_DETECTED}) "
-            "AND NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = clips.id) "
-            # A clip with a transcript stays, so that the transcript can be found.
-            "AND NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.clip_id = clips.id)",
-            (recording.id,),
-        )
+    return probabilities
+
+
+def _write_detections(store: Store, recording: StoredRecording, model_id: int, probabilities: _ByRegion) -> int:
+    connection = store.connection
+    connection.execute(
+        f"DELETE FROM suggestions WHERE model_id IN (SELECT value FROM json_each(?)) AND clip_id IN "
+        f"(SELECT c.id FROM clips c WHERE c.recording_id = ? AND {_DETECTED})",
+        (json.dumps([model_id, *older_networks(store, model_id)]), recording.id),
+    )
+    for region, labels in probabilities.items():
+        clip_id = _detected_clip(connection, recording, region)
+        add_suggestion(connection, Suggestion(clip_id, model_id, labels, independent=True))
+    connection.execute(
+        f"DELETE FROM clips WHERE id IN (SELECT c.id FROM clips c WHERE c.recording_id = ? AND {_DETECTED}) "
+        "AND NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = clips.id) "
+        # A clip with a transcript stays, so that the transcript can be found.
+        "AND NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.clip_id = clips.id)",
+        (recording.id,),
+    )
     return sum(map(len, probabilities.values()))
 
 

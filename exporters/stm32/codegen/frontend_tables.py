@@ -18,7 +18,7 @@ from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import POOLINGS
 from labeltool.type_aliases import Float32
 
-RUN_VERSION = 1
+RUN_VERSION = 2
 """Version of the log format that `aed_run` and firmware print."""
 
 _HEADER = """\

@@ -27,8 +27,8 @@ from labeltool.type_aliases import Int16
 
 Outcome = Literal["passed", "failed", "not run"]
 
-# Files that `make` and `stedgeai` leave in the package when they are run there.
-_BUILT = re.compile("test/build/|st/[^/]+/st_ai_(output|ws)/")
+# Files that `make`, CMake and `stedgeai` leave in the package when they are run there.
+_BUILT = re.compile("test/build/|firmware/build|st/[^/]+/st_ai_(output|ws)/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -371,7 +371,7 @@ def test_the_output_of_aed_run_is_read_by_the_importer_of_device_logs(tmp_path: 
     pcm = sounds(2000)["noise"]
     (tmp_path / "device.log").write_bytes(run(program, data=pcm.tobytes() + b"\x01"))
     lines = (tmp_path / "device.log").read_text().splitlines()
-    assert lines[0].startswith("# aed_run 1 model=0000000000000000 labels=3 rate=16000 patch_s=")
+    assert lines[0].startswith("# aed_run 2 model=0000000000000000 labels=3 rate=16000 patch_s=")
     codes = golden_features(frontend, pcm).codes
     log = device_log.parse(tmp_path / "device.log")
     assert not log.skipped and len(log.patches) == len(codes) == 12 and lines[-1] == "# end patches=12"

@@ -158,6 +158,17 @@ def test_a_file_that_is_not_tflite_is_refused(int8: bytes) -> None:
             read_network(damaged)
 
 
+FIRMWARE = (
+    *("README.md", "CMakeLists.txt", "CMakePresets.json", "arm-none-eabi.cmake"),
+    *("app.c", "app.h", "app_network.h", "board.h", "main.c", "microphone_file.c", "microphone_taps.h"),
+    *(f"{name}.{kind}" for name in ("decimate", "microphone", "pdm", "ring") for kind in "ch"),
+    *("network_reference.c", "network_stai.c", "network_legacy.c", "network_tflm.cc"),
+    *("tflm_model.S", "tflm_operators.h"),
+    *(f"board_{name}/board.c" for name in ("cubemx", "host", "qemu", "stm32f405", "stm32u585")),
+    "board_stm32u585/u585.ld",
+)
+
+
 def test_the_package_has_all_its_files(package: Path) -> None:
     assert set(bytes_of(package)) == {
         "README.md",
@@ -175,8 +186,12 @@ def test_the_package_has_all_its_files(package: Path) -> None:
         ),
         *(f"test/{name}" for name in ("Makefile", "aed_lines.h", "aed_probe.c", "aed_run.c", "test_selftest.c")),
         *(f"test/{name}" for name in ("golden_pcm.h", "golden_scores.h", "port.h", "port_host.c")),
-        *(f"test/arm/{name}" for name in ("port.c", "sections.ld", *(f"{machine}.ld" for machine in MACHINES))),
+        *(
+            f"test/arm/{name}"
+            for name in ("port.c", "startup.c", "startup.h", "sections.ld", *(f"{machine}.ld" for machine in MACHINES))
+        ),
         *(f"validation/{name}" for name in ("val.npz", "val_in.csv", "val_out.csv", "val_clips.csv")),
+        *(f"firmware/{name}" for name in FIRMWARE),
     }
 
 

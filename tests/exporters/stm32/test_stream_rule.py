@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from helpers.stm32 import LABELS, SANITISED, build, network_of, run, write_c_sources
+from helpers.stm32 import LABELS, LOUDEST_THIRD, SANITISED, build, network_of, run, write_c_sources
 from labeltool.audio import device_frontend
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.loudness_gate import gate_db
@@ -24,28 +24,6 @@ THRESHOLDS = (0.4, 0.55, 0.7)
 
 EVENT = np.dtype([("label", np.int32), ("first", np.uint32), ("last", np.uint32), ("peak", np.float32)])
 PATCH = np.dtype([("probabilities", np.float32, 3), ("count", np.uint32), ("events", EVENT, 3)])
-
-# Predicts the third of the bands that is loudest.
-_NETWORK = """\
-#include "aed_nn.h"
-#include "aed_tables.h"
-aed_status aed_nn_run(aed_nn *state, const int8_t *input, int8_t *output)
-{
-    int32_t sums[AED_LABELS] = {0};
-    uint32_t best = 0;
-    (void)state;
-    for (uint32_t i = 0; i < AED_NN_INPUT_SIZE; i++) {
-        sums[i / AED_PATCH_FRAMES * AED_LABELS / AED_N_MELS] += input[i];
-    }
-    for (uint32_t label = 1; label < AED_LABELS; label++) {
-        best = sums[label] > sums[best] ? label : best;
-    }
-    for (uint32_t label = 0; label < AED_LABELS; label++) {
-        output[label] = label == best ? 90 : -110;
-    }
-    return AED_OK;
-}
-"""
 
 # Reads scores and peaks.
 _RULE = """\
@@ -147,7 +125,7 @@ def test_every_probability_and_event_equals_the_one_in_python(
 def probe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("probe")
     sources = write_c_sources(folder, DEFAULT, network_of(DEFAULT))
-    (folder / "aed_nn.c").write_text(_NETWORK)
+    (folder / "aed_nn.c").write_text(LOUDEST_THIRD)
     return build(folder, "aed_probe.c", sources, *SANITISED)
 
 

@@ -7,26 +7,57 @@
 #include "aed_lines.h"
 #include "aed_nn.h"
 #include "aed_preproc.h"
+#include "aed_stream.h"
 
 enum { SAMPLES_AT_ONCE = 512 };
 
-int main(void)
+static aed_preproc preproc;
+static aed_nn network;
+static aed_stream stream;
+static char line[AED_LINE_LENGTH];
+
+static void put_events(const aed_event *events, uint32_t count)
 {
-    static aed_preproc preproc;
-    static aed_nn network;
+    for (uint32_t i = 0; i < count; i++) {
+        aed_put_event(line, &events[i]);
+        (void)fputs(line, stdout);
+    }
+}
+
+static aed_status run_patch(uint32_t patch)
+{
     static int8_t input[AED_NN_INPUT_SIZE];
     int8_t scores[AED_NN_OUTPUT_SIZE];
-    char line[AED_LINE_LENGTH];
+    aed_level level;
+    aed_event events[AED_LABELS];
+    uint32_t count = 0;
+    aed_status status = aed_preproc_patch(&preproc, input, &level);
+    if (status == AED_OK) {
+        status = aed_nn_run(&network, input, scores);
+    }
+    if (status == AED_OK) {
+        status = aed_stream_push(&stream, scores, &level, NULL, events, &count);
+    }
+    if (status == AED_OK) {
+        aed_put_line(line, patch, scores);
+        (void)fputs(line, stdout);
+        put_events(events, count);
+    }
+    return status;
+}
+
+int main(void)
+{
     uint8_t bytes[2 * SAMPLES_AT_ONCE];
     int16_t samples[SAMPLES_AT_ONCE];
-    uint32_t patch = 0;
-    aed_level level;
+    aed_event events[AED_LABELS];
+    uint32_t patch = 0, ended = 0;
     size_t count;
-    if (aed_preproc_init(&preproc) != AED_OK) {
-        fputs("aed_run: the compiler's options change the rounding, see aed_math.h\n", stderr);
+    if (aed_preproc_init(&preproc) != AED_OK || aed_stream_init(&stream) != AED_OK) {
+        (void)fputs("aed_run: the compiler's options change the rounding, see aed_math.h\n", stderr);
         return 1;
     }
-    puts(AED_RUN_HEADER);
+    (void)puts(AED_RUN_HEADER);
     while ((count = fread(bytes, 2, SAMPLES_AT_ONCE, stdin)) > 0) {
         for (size_t i = 0; i < count; i++) {
             const uint32_t code = bytes[2 * i] | (uint32_t)bytes[2 * i + 1] << 8;
@@ -34,17 +65,14 @@ int main(void)
         }
         for (uint32_t used = 0; used < count;) {
             used += aed_preproc_push(&preproc, samples + used, (uint32_t)count - used);
-            if (aed_preproc_ready(&preproc)) {
-                (void)aed_preproc_patch(&preproc, input, &level);
-                if (aed_nn_run(&network, input, scores) != AED_OK) {
-                    fputs("aed_run: aed_model.c and aed_nn.c are of different versions\n", stderr);
-                    return 1;
-                }
-                aed_put_line(line, patch++, scores);
-                fputs(line, stdout);
+            if (aed_preproc_ready(&preproc) && run_patch(patch++) != AED_OK) {
+                (void)fputs("aed_run: aed_model.c and aed_nn.c are of different versions\n", stderr);
+                return 1;
             }
         }
     }
-    printf("# end patches=%lu\n", (unsigned long)patch);
+    (void)aed_stream_end(&stream, events, &ended);
+    put_events(events, ended);
+    (void)printf("# end patches=%lu\n", (unsigned long)patch);
     return ferror(stdin) != 0 || fflush(stdout) != 0;
 }
