@@ -33,7 +33,6 @@ static int run_stream(int whole_clip)
 {
     static int16_t samples[SAMPLES_AT_ONCE];
     aed_postproc clip;
-    float probabilities[AED_LABELS];
     size_t count;
     if (aed_preproc_init(&preproc) != AED_OK) {
         return 1;
@@ -58,6 +57,7 @@ static int run_stream(int whole_clip)
         }
     }
     if (whole_clip) {
+        float probabilities[AED_LABELS];
         aed_postproc_probabilities(&clip, probabilities);
         (void)fwrite(probabilities, sizeof probabilities, 1, stdout);
     }
@@ -75,7 +75,7 @@ int main(int count, char **arguments)
     } else if (strcmp(stage, "scores") == 0) {
         failed = patch_scores();
     } else {
-        fputs("usage: aed_probe features|scores|clip < input > output\n", stderr);
+        (void)fputs("usage: aed_probe features|scores|clip < input > output\n", stderr);
     }
     return failed != 0 || fflush(stdout) != 0;
 }

@@ -23,10 +23,10 @@ int main(void)
     aed_level level;
     size_t count;
     if (aed_preproc_init(&preproc) != AED_OK) {
-        fputs("aed_run: the compiler's options change the rounding, see aed_math.h\n", stderr);
+        (void)fputs("aed_run: the compiler's options change the rounding, see aed_math.h\n", stderr);
         return 1;
     }
-    puts(AED_RUN_HEADER);
+    (void)puts(AED_RUN_HEADER);
     while ((count = fread(bytes, 2, SAMPLES_AT_ONCE, stdin)) > 0) {
         for (size_t i = 0; i < count; i++) {
             const uint32_t code = bytes[2 * i] | (uint32_t)bytes[2 * i + 1] << 8;
@@ -37,14 +37,14 @@ int main(void)
             if (aed_preproc_ready(&preproc)) {
                 (void)aed_preproc_patch(&preproc, input, &level);
                 if (aed_nn_run(&network, input, scores) != AED_OK) {
-                    fputs("aed_run: aed_model.c and aed_nn.c are of different versions\n", stderr);
+                    (void)fputs("aed_run: aed_model.c and aed_nn.c are of different versions\n", stderr);
                     return 1;
                 }
                 aed_put_line(line, patch++, scores);
-                fputs(line, stdout);
+                (void)fputs(line, stdout);
             }
         }
     }
-    printf("# end patches=%lu\n", (unsigned long)patch);
+    (void)printf("# end patches=%lu\n", (unsigned long)patch);
     return ferror(stdin) != 0 || fflush(stdout) != 0;
 }

@@ -57,8 +57,10 @@ const struct {
 
 void port_reset(void)
 {
+#ifdef __ARM_FP
     COPROCESSOR_ACCESS |= 0xFU << 20; /* the floating point unit is off after reset */
     __asm__ volatile("dsb\n isb" ::: "memory");
+#endif
     const uint32_t *load = port_data_load;
     for (uint32_t *at = port_data; at < port_data_end; at++) {
         *at = *load++;
