@@ -101,7 +101,7 @@ static int run_clip(void)
 
 static int run_stream(void)
 {
-    static const float none[AED_LABELS];
+    static const float none[AED_LABELS] = {0.0F};
     uint32_t count;
     if (aed_stream_init(&stream) != AED_OK || run_patches(add_to_stream) != 0 ||
         aed_stream_end(&stream, ended, &count) != AED_OK) {
@@ -124,7 +124,7 @@ int main(int count, char **arguments)
     } else if (strcmp(stage, "scores") == 0) {
         failed = patch_scores();
     } else {
-        fputs("usage: aed_probe features|scores|clip|stream < input > output\n", stderr);
+        (void)fputs("usage: aed_probe features|scores|clip|stream < input > output\n", stderr);
     }
     return failed != 0 || fflush(stdout) != 0;
 }
