@@ -26,7 +26,6 @@ from labeltool.exporters.stm32.codegen.st_mel_tables import mel_tables, sparse_f
 from labeltool.exporters.stm32.package import check_fit
 from labeltool.exporters.stm32.st_applications.config_header import class_list
 from labeltool.exporters.stm32.tflite.summary import read_network
-from labeltool.exporters.stm32.verification.toolchain import MACHINES
 from labeltool.networks import build as networks
 from labeltool.networks import model_folder, quantization
 from labeltool.networks.model_folder import ModelFiles
@@ -174,7 +173,9 @@ def test_the_package_has_all_its_files(package: Path) -> None:
         "README.md",
         "MANIFEST.sha256",
         "report.json",
-        *(f"model/{name}" for name in ("model_int8.tflite", "model_st.tflite", "labels.txt", "model_config.json")),
+        *(f"docs/{name}.md" for name in ("c_code", "numbers", "st_tools")),
+        *(f"model/{name}" for name in ("model_int8.tflite", "labels.txt", "model_config.json")),
+        *(f"model/model_st.{kind}" for kind in ("tflite", "onnx")),
         "c/aed_math.h",
         "c/aed_status.h",
         *(f"st/n6/{name}" for name in ("README.md", "user_config.yaml", "ai_model_config.h")),
@@ -188,7 +189,7 @@ def test_the_package_has_all_its_files(package: Path) -> None:
         *(f"test/{name}" for name in ("golden_pcm.h", "golden_scores.h", "port.h", "port_host.c")),
         *(
             f"test/arm/{name}"
-            for name in ("port.c", "startup.c", "startup.h", "sections.ld", *(f"{machine}.ld" for machine in MACHINES))
+            for name in ("port.c", "startup.c", "startup.h", "sections.ld", "f405.ld", "m33.ld", "m55.ld", "mps2.ld")
         ),
         *(f"validation/{name}" for name in ("val.npz", "val_in.csv", "val_out.csv", "val_clips.csv")),
         *(f"firmware/{name}" for name in FIRMWARE),
@@ -282,20 +283,26 @@ def test_the_report_has_the_known_numbers_and_no_others(package: Path) -> None:
     assert not {"ram_bytes", "flash_bytes", "milliseconds"} & (set(report) | set(counted))
 
 
-def test_the_c_in_the_readme_compiles(package: Path, tmp_path: Path) -> None:
+def test_the_c_in_the_documents_compiles(package: Path, tmp_path: Path) -> None:
     needs("gcc")
-    (stream,) = re.findall(r"```c\n(.*?)```", (package / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    (tmp_path / "stream.c").write_text(stream)
+    (stream,) = re.findall(r"```c\n(.*?)```", (package / "docs" / "c_code.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "stream.c").write_text(f"#include <stddef.h>\n{stream}")
     checked = ["gcc", *STRICT, "-fsyntax-only", "-I", package / "c", tmp_path / "stream.c"]
     assert subprocess.run(checked, check=False).returncode == 0
 
 
-def test_the_readme_gives_the_commands_and_the_licences_of_the_training_clips(package: Path) -> None:
+def test_the_documents_give_the_commands_and_the_licences_of_the_training_clips(package: Path) -> None:
     page = (package / "README.md").read_text(encoding="utf-8")
+    assert len(page.split()) <= 700
+    assert "`CC BY 3.0`" in page
+    for path in re.findall(r"\]\((docs/[^)]+)\)", page):
+        assert (package / path).is_file()
+    for part in re.findall(r"`((?:model|c|st|docs|test|validation|firmware)/[\w./]*)`", page):
+        assert (package / part).exists() or (package / f"{part}.c").exists(), part
+    commands = (package / "docs" / "st_tools.md").read_text(encoding="utf-8")
     for command in ("analyze", "validate", "generate"):
-        assert f"stedgeai {command} --model model/model_int8.tflite --target stm32u5" in page
-    assert "`CC BY 3.0`" in page and "never seen" not in page
-    assert "| 14,414,336 | counted" in page
+        assert f"stedgeai {command} --model model/model_int8.tflite --target stm32u5" in commands
+    assert "| 14,414,336 | counted" in (package / "docs" / "numbers.md").read_text(encoding="utf-8")
 
 
 def test_a_second_export_writes_the_same_bytes(package: Path, modelled: Project) -> None:
