@@ -3,7 +3,7 @@
 Each step is in float32 and rounds where theirs does: samples times 1/32768, times the window, real FFT, power or
 magnitude, mel filters bin after bin, logarithm, and the network's int8 codes, half away from zero. The FFT is NumPy's:
 the same definition in the same precision, but CMSIS-DSP adds in another order, so that last bits differ, and with them
-about one code in ten thousand, by one step.
+about one code in a million, by one step (5 of 3,431,424 on 80 clips at two sizes).
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ class StFrontend:
         "db": 10 log10; "ln": natural.
     mel_scale, normalised
         See `mel_filters`.
+    in_place
+        Versions of ST's library without support for the hardware DSP (the STM32U5's) write the last bin of the spectrum
+        over the real part of bin `n_fft / 4` before they read it. Later ones (the STM32U3's) do not.
     """
 
     sample_rate_hz: int
@@ -60,6 +63,7 @@ class StFrontend:
     logarithm: Literal["db", "ln"] = "db"
     mel_scale: MelScale = "slaney"
     normalised: bool = True
+    in_place: bool = True
 
     @property
     def patch_samples(self) -> int:
@@ -108,7 +112,11 @@ class StFrontend:
     def _spectrum(self, frames: Float32) -> Float32:
         # NumPy before 2.0 computes this FFT in float64.
         bins = np.fft.rfft(frames).astype(np.complex64)
-        power = np.square(bins.real) + np.square(bins.imag)
+        real = bins.real.copy()
+        if self.in_place:
+            last = real[..., -1]
+            real[..., self.n_fft // 4] = np.square(last) if self.spectrum == "power" else np.abs(last)
+        power = np.square(real) + np.square(bins.imag)
         return np.sqrt(power) if self.spectrum == "magnitude" else power
 
     def _mels(self, spectrum: Float32) -> Float32:

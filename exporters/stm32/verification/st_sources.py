@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def check_st_sources(package: Package, sources: Path, clips: Sequence[Int16]) ->
     sources
         A folder that has, at any depth, ST's audio preprocessing library and CMSIS-DSP.
     clips
-        Samples of each, `(samples,)` at the frontend's rate.
+        Samples of each, `(samples,)` at the frontend's rate; at least one patch.
     """
     name = "ST's C on this machine: features within one step of the Python model"
     if missing := missing_tools("cc"):
@@ -68,15 +69,25 @@ def check_st_sources(package: Package, sources: Path, clips: Sequence[Int16]) ->
             theirs = [_run(program, pcm, frontend, network) for pcm in clips]
     except LabeltoolError as error:
         return Check(name, "failed", str(error))
-    ours = [patches.codes(pcm, frontend, network)[: len(one)] for pcm, one in zip(clips, theirs, strict=True)]
-    found, expected = np.concatenate(theirs), np.concatenate(ours)
-    steps = np.abs(found.astype(np.int64) - expected)
-    labels = int((network.predict(found).argmax(axis=1) != network.predict(expected).argmax(axis=1)).sum())
+    found = np.concatenate(theirs)
+    versions = [
+        np.concatenate([patches.codes(pcm, replace(frontend, in_place=one), network) for pcm in clips])
+        for one in (True, False)
+    ]
+    differences = [np.abs(found.astype(np.int64) - one) for one in versions]
+    version = int(np.argmin([steps.max() for steps in differences]))
+    steps = differences[version]
+    labels = [network.predict(codes).argmax(axis=1) for codes in (found, versions[version])]
     return Check(
         name,
-        "passed" if steps.max(initial=0) <= 1 else "failed",
-        f"{int((steps > 0).sum())} of {steps.size:,} features differ, by at most {steps.max(initial=0)}; "
-        f"{labels} of {len(found)} patches get another label",
+        "passed" if steps.max() <= 1 else "failed",
+        f"{int((steps > 0).sum())} of {steps.size:,} features differ, by at most {steps.max()}; "
+        f"{int((labels[0] != labels[1]).sum())} of {len(found)} patches get another label; this version of ST's "
+        + (
+            "library spoils bin n_fft / 4, and so does the Python model"
+            if version == 0
+            else "library computes every bin"
+        ),
     )
 
 
