@@ -16,6 +16,7 @@ import numpy as np
 from labeltool.audio.device_tables import without_zeros
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.mel_filters import MelScale, mel_filters, periodic_hann
+from labeltool.exporters.stm32.codegen.st_mel_tables import without_spoilt_bin
 from labeltool.type_aliases import Float32, Int8, Int16
 
 _SMALLEST = np.finfo(np.float32).tiny
@@ -49,6 +50,8 @@ class StFrontend:
     in_place
         Versions of ST's library without support for the hardware DSP (the STM32U5's) write the last bin of the spectrum
         over the real part of bin `n_fft / 4` before they read it. Later ones (the STM32U3's) do not.
+    without_spoilt_bin
+        Whether the mel filters leave that bin out, as the tables of a package do.
     """
 
     sample_rate_hz: int
@@ -64,6 +67,7 @@ class StFrontend:
     mel_scale: MelScale = "slaney"
     normalised: bool = True
     in_place: bool = True
+    without_spoilt_bin: bool = False
 
     @property
     def patch_samples(self) -> int:
@@ -76,7 +80,7 @@ class StFrontend:
 
     def mel_filters(self) -> Float32:
         """Return the mel filters, `(n_mels, n_fft // 2 + 1) float32`."""
-        return mel_filters(
+        filters = mel_filters(
             self.sample_rate_hz,
             self.n_fft,
             self.n_mels,
@@ -85,6 +89,7 @@ class StFrontend:
             scale=self.mel_scale,
             normalised=self.normalised,
         )
+        return without_spoilt_bin(filters) if self.without_spoilt_bin else filters
 
     def log_mels(self, buffers: Int16) -> Float32:
         """Compute log-mels.
@@ -140,6 +145,7 @@ def st_frontend(frontend: LogMelFrontend) -> StFrontend:
         columns=frontend.patch_frames,
         low_hz=frontend.low_hz,
         high_hz=frontend.high_hz,
+        without_spoilt_bin=True,
     )
 
 
