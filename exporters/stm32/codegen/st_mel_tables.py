@@ -81,7 +81,7 @@ def sparse_filters(frontend: LogMelFrontend) -> SparseFilters:
         raise LabeltoolError(f"ST's application records at 16 or 48 kHz, the model needs {frontend.sample_rate_hz} Hz")
     if frontend.n_fft & (frontend.n_fft - 1):
         raise LabeltoolError(f"ST's application needs an FFT length that is a power of two, not {frontend.n_fft}")
-    coefficients, starts, lengths = without_zeros(frontend.mel_filters())
+    coefficients, starts, lengths = without_zeros(without_spoilt_bin(frontend.mel_filters()))
     empty = np.flatnonzero(lengths == 0)
     if len(empty):
         raise LabeltoolError(
@@ -89,6 +89,19 @@ def sparse_filters(frontend: LogMelFrontend) -> SparseFilters:
             remedy="use fewer bands or a longer FFT",
         )
     return SparseFilters(coefficients, starts.astype(np.uint32), (starts + lengths - 1).astype(np.uint32))
+
+
+def without_spoilt_bin(filters: Float32) -> Float32:
+    """Return filters, `(bands, n_fft // 2 + 1)`, that do not read bin `n_fft / 4`: its neighbours stand for it.
+
+    Versions of ST's library that compute the powers in place write the last bin's over the real part of this one before
+    they read it (found by running its C: one band was off by up to 15 steps).
+    """
+    spoilt = (filters.shape[1] - 1) // 2
+    changed = filters.copy()
+    changed[:, spoilt] = 0
+    changed[:, [spoilt - 1, spoilt + 1]] += filters[:, [spoilt]] / 2
+    return changed
 
 
 def mel_tables(frontend: LogMelFrontend, numbers: Literal["float32", "float16"] = "float32") -> tuple[str, str]:
