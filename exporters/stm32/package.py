@@ -16,12 +16,14 @@ from labeltool.exporters.stm32.package_texts import texts
 from labeltool.exporters.stm32.st_applications.applications import Chosen, choose
 from labeltool.exporters.stm32.st_applications.folder import FOLDER, application_files
 from labeltool.exporters.stm32.st_model.graph_edit import ST_MODEL, st_model
+from labeltool.exporters.stm32.st_model.onnx_qdq import ONNX_MODEL, onnx_model
 from labeltool.exporters.stm32.tflite.ram import RamFigures, ram_figures
 from labeltool.exporters.stm32.tflite.summary import Network, read_network
 from labeltool.exporters.stm32.verification.export_check import ExportCheck, check_export
 from labeltool.exporters.stm32.verification.results_json import export_check_json
 from labeltool.exporters.stm32.verification.validation_set import validation_set, write_validation
 from labeltool.networks.model_folder import INT8, LABELS, ModelFiles, one_line
+from labeltool.type_aliases import Progress
 
 
 def write(source: Source, directory: Path) -> None:
@@ -31,7 +33,7 @@ def write(source: Source, directory: Path) -> None:
     ------
     LabeltoolError
         When the package does not support the model (its frontend, input, outputs or operators), no labelled clip is
-        there for validation, an application that was asked for cannot run the model, or the C fails a check on this
+        there for validation, an application that was chosen cannot run the model, or the C fails a check on this
         machine.
     """
     model = source.model
@@ -44,7 +46,7 @@ def write(source: Source, directory: Path) -> None:
     for folder in ("model", "c", "docs", "validation"):
         (directory / folder).mkdir()
     (directory / "model" / INT8).write_bytes(model.int8)
-    (directory / "model" / ST_MODEL).write_bytes(st_model(model.int8, frontend))
+    left_out = write_st_models(st_model(model.int8, frontend), directory / "model", source.report)
     write_validation(validation, directory / "validation")
     write_sources(model, network, validation, directory)
     _write_texts(
@@ -63,9 +65,22 @@ def write(source: Source, directory: Path) -> None:
         directory,
         {
             **texts(source, network, validation, ram, export_check, chosen),
-            "report.json": _json(report_json(source.model_id, model, network, ram, export_check, chosen)),
+            "report.json": _json(
+                {**report_json(source.model_id, model, network, ram, export_check, chosen), "left_out": left_out}
+            ),
         },
     )
+
+
+def write_st_models(tflite: bytes, folder: Path, report: Progress) -> dict[str, str]:
+    """Write the model for ST's applications and the same as ONNX; return why a file was left out, by its name."""
+    (folder / ST_MODEL).write_bytes(tflite)
+    try:
+        (folder / ONNX_MODEL).write_bytes(onnx_model(tflite))
+    except LabeltoolError as error:
+        report("export", 0, 0, f"without model/{ONNX_MODEL}: {error}")
+        return {f"model/{ONNX_MODEL}": str(error)}
+    return {}
 
 
 def check_fit(model: ModelFiles, network: Network) -> None:

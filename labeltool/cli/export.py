@@ -91,9 +91,21 @@ def export(
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--st-sources",
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Also compile and run ST's own C from here: its audio library and CMSIS-DSP.",
+)
+@click.option(
+    "--stedgeai",
+    metavar="PATH",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
+    help="ST's tool: also run its commands for each of ST's applications, in a temporary folder.",
+)
 @project_option
 @json_option
-def verify(directory: Path, as_json: bool) -> None:
+def verify(directory: Path, st_sources: Path | None, stedgeai: Path | None, as_json: bool) -> None:
     """Check an STM32 package: its files, its C, its accuracy.
 
     The C is compiled and run on this machine and on emulated MCUs, and classifies the project's clips. So verify only
@@ -102,10 +114,17 @@ def verify(directory: Path, as_json: bool) -> None:
 
     \b
     labeltool verify exports/stm32-3
+    labeltool verify exports/stm32-3 --stedgeai ~/stedgeai/Utilities/linux/stedgeai
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.tasks.registry import VERIFY
 
-    result = run_task(nearby_project(), VERIFY, directory=str(directory.resolve()))
+    result = run_task(
+        nearby_project(),
+        VERIFY,
+        directory=str(directory.resolve()),
+        st_sources=None if st_sources is None else str(st_sources.resolve()),
+        stedgeai=None if stedgeai is None else str(stedgeai),
+    )
     if as_json:
         emit(result)
     else:

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
+from labeltool.networks.int8_head import int8_head
 from labeltool.type_aliases import Float32, Int8
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class CodeScale:
 class Int8Model:
     """A converted network, scored by the reference kernels on every core.
 
-    Equal to TensorFlow Lite Micro's reference kernels bit for bit (a test holds it against them).
+    Equal to TensorFlow Lite Micro's reference kernels bit for bit (a test holds it against them): see `int8_head`.
 
     Parameters
     ----------
@@ -149,23 +150,29 @@ class _Kernels:
         if len(inputs) != 1 or len(outputs) != 1 or inputs[0]["dtype"] != np.int8 or outputs[0]["dtype"] != output:
             raise LabeltoolError("not an int8 network of one input and one output", remedy="export it again")
         self.input, self.output = inputs[0], outputs[0]
+        self._head = None if fast else int8_head(self._interpreters[0])
         self.n_labels = int(self.output["shape"][-1])
 
     def run(self, patches: Int8) -> npt.NDArray[Any]:
         """Run the network: `(n, ...) int8` patches to `(n, labels)` outputs."""
-        scores = np.empty((len(patches), self.n_labels), self.output["dtype"])
+        read = self.output["index"] if self._head is None else self._head.tensor
+        first = self._interpreters[0].get_tensor(read)
+        rows = np.empty((len(patches), first.size), first.dtype)
 
         def run(worker: int) -> None:
             interpreter = self._interpreters[worker]
             for index in range(worker, len(patches), len(self._interpreters)):
                 interpreter.set_tensor(self.input["index"], patches[index].reshape(self.input["shape"]))
                 interpreter.invoke()
-                scores[index] = interpreter.get_tensor(self.output["index"])[0]
+                rows[index] = interpreter.get_tensor(read).reshape(-1)
 
         # Threads are enough: the kernels run without Python's lock.
         with ThreadPoolExecutor(len(self._interpreters)) as pool:
             list(pool.map(run, range(len(self._interpreters))))
-        return scores
+        if self._head is None:
+            return rows
+        codes = self._head(rows)
+        return codes if self.output["dtype"] == np.int8 else (codes.astype(np.float32) + 128) / np.float32(256)
 
 
 def interpreter(tflite: bytes, *, input_shape: Sequence[int] | None = None, **options: Any) -> Any:
@@ -202,7 +209,9 @@ def interpreter(tflite: bytes, *, input_shape: Sequence[int] | None = None, **op
 def _reference_interpreter(tflite: bytes) -> Any:
     import tensorflow as tf
 
-    return interpreter(tflite, experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF)
+    kernels = tf.lite.experimental.OpResolverType.BUILTIN_REF
+    # With all tensors kept, the input of the network's head can be read after a run.
+    return interpreter(tflite, experimental_op_resolver_type=kernels, experimental_preserve_all_tensors=True)
 
 
 def _optimised_interpreter(tflite: bytes) -> Any:

@@ -30,6 +30,25 @@ CPUS = {
 
 LABELS = ("bell", "dog", "rain")
 
+HOSTILE = (
+    "dog",
+    'quo"te',
+    "back\\slash\\",
+    "what??/",
+    "??=??(trigraphs??)",
+    "line\nbreak\r\n",
+    "tab\t\x01\x7f",
+    "\x1f0 digits after an escape",
+    "صوت الجرس",
+    "犬 🐶",
+    "int main(void){}",
+    "*/ #endif",
+    "%s%n",
+    "{},",
+    "x" * 10_000,
+)
+"""Labels that a generated text could be left by."""
+
 # A network whose scores are the first codes of the patch.
 _STUB_H = """\
 #include <stdint.h>

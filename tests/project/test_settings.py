@@ -27,6 +27,15 @@ def test_former_names_are_read_and_the_names_of_now_win(tmp_path: Path) -> None:
     assert read_settings(path).learning.pretrained == "birds"
 
 
+def test_the_target_is_read_and_must_be_a_name(tmp_path: Path) -> None:
+    path = tmp_path / SETTINGS_FILE
+    path.write_text("[learning]\ntarget = 'u5-freertos'\n")
+    assert read_settings(path).learning.target == "u5-freertos"
+    path.write_text("[learning]\ntarget = 5\n")
+    with pytest.raises(LabeltoolError, match=r"\[learning\] target: expected str"):
+        read_settings(path)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -12,10 +12,13 @@ import pytest
 
 from helpers.progress import quiet
 from helpers.tones import P, add_tones
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
 from labeltool.networks import calibration, model_folder, postprocessing
+from labeltool.networks.architectures import sound_frontend
 from labeltool.project import Project, load
+from labeltool.settings import LearningSettings
 from labeltool.tasks import retrain
 
 
@@ -29,6 +32,39 @@ def test_patches_of_another_length_overlap_by_half_and_have_a_fingerprint_of_the
     for never in (0.0, -1.0, 61.0, float("nan"), float("inf")):
         with pytest.raises(LabeltoolError, match="is not possible"):
             networks.frontend_of("miniresnet", never)
+
+
+def test_a_target_shortens_patches_that_do_not_fit_and_nothing_else() -> None:
+    def frontend_of(arch: str, target: str | None, patch_s: float | None = None) -> Frontend:
+        return networks.frontend_of(arch, patch_s, target)
+
+    own = networks.architecture("miniresnet").frontend
+    for target in ("u5-freertos", "u5-threadx", "u3"):
+        assert frontend_of("miniresnet", target) == own.with_patches(48, 24)
+        assert frontend_of("yamnet256", target) == networks.architecture("yamnet256").frontend
+    assert frontend_of("miniresnet", "n6") == frontend_of("miniresnet", None) == own
+    assert networks.build("miniresnet", 3, frontend_of("miniresnet", "u3")).output_shape == (None, 3)
+    # No application computes the features of the others.
+    assert frontend_of("aclnet", "u3") == networks.architecture("aclnet").frontend
+    assert frontend_of("miniresnet", "u3", 0.5) == own.with_patches(25, 12)
+    learning = LearningSettings(target="u3")
+    assert sound_frontend(learning) == own.with_patches(48, 24)
+    assert sound_frontend(replace(learning, architecture="embedding-mlp")) == own.with_patches(48, 24)
+
+
+@pytest.mark.parametrize(
+    ("arch", "patch_s", "target", "reason"),
+    [
+        ("miniresnet", 1.0, "u5-freertos", r"50 columns need .* 66,816 bytes.*patch_s = 0.96 at most"),
+        ("sbcnn", None, "u5-threadx", "128 bands"),
+        ("miniresnet", None, "u9", r"no target is called 'u9' \(there are: u5-freertos, u5-threadx, u3, n6\)"),
+    ],
+)
+def test_a_target_that_cannot_take_the_patches_is_refused_before_training(
+    arch: str, patch_s: float | None, target: str, reason: str
+) -> None:
+    with pytest.raises(LabeltoolError, match=reason):
+        networks.frontend_of(arch, patch_s, target)
 
 
 def test_a_network_takes_longer_patches_and_refuses_too_short_ones() -> None:
@@ -53,6 +89,9 @@ def test_a_project_sets_the_patch_length_and_a_model_of_another_is_no_warm_start
     # An option overrides the settings.
     result = retrain.retrain(project, report=quiet, arch="miniresnet", patch_s=0.6)
     assert (result.patch_s, result.other_patch_s, result.warm) == (0.6, 0.5, False)
+    settings.write_text('[learning]\ntarget = "u5-freertos"\n')
+    result = retrain.retrain(load(project.directory), report=quiet, arch="miniresnet")
+    assert (result.patch_s, result.other_patch_s, result.warm) == (0.96, 0.6, False)
     assert {"training", "converting to int8", "suggesting"} <= set(result.stages)
     assert 0.8 < sum(result.stages.values()) / result.seconds < 1.1
 

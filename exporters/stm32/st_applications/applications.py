@@ -13,12 +13,13 @@ from typing import Literal
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.st_mel_tables import sparse_filters
+from labeltool.exporters.stm32.st_model.graph_edit import ST_MODEL
 from labeltool.networks.device_targets import DEVICE_TARGETS, DeviceTarget
 
 Step = Literal["analyze", "validate", "generate"]
 
-ST_MODEL, ST_ONNX = "model_st.tflite", "model_st.onnx"
-"""The models for ST's applications, in `model/` of the package: log-mels in dB in, float32 probabilities out."""
+ST_ONNX = "model_st.onnx"
+"""Name of the model for the NPU in a package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,11 @@ class Application:
         """Return why the application cannot run a model; empty when it can."""
         problem = self.target.problem(frontend)
         if problem:
-            return f'{problem}: set target = "{self.name}" under [learning] in labeltool.toml and retrain'
+            most = self.target.most_frames(frontend)
+            shorter = frontend.with_patches(most, most) if most else frontend
+            fits = not self.target.problem(shorter)
+            remedy = f': set target = "{self.name}" under [learning] in labeltool.toml and retrain'
+            return problem + (remedy if fits else "")
         if self.target.max_side is not None and labels > self.target.max_side:
             return f"{labels} labels, it takes at most {self.target.max_side}"
         try:
@@ -113,7 +118,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The applications that a package is for, and why others are left out, by name."""
+    """The applications that a package is for, and why others are not, by name."""
 
     applications: tuple[Application, ...]
     not_made: Mapping[str, str]
@@ -121,8 +126,8 @@ class Chosen:
 
 _U5_NOTES = (
     "Patches do not overlap: a report each {patch_s:.2f} s.",
-    "Copy headers and library of the tool's version into the application's `STM32_AI_Library`: generated network and "
-    "library must be of one version.",
+    "Copy the tool's headers and library into the application's `STM32_AI_Library`: network and library must be of one "
+    "version.",
 )
 
 
@@ -201,9 +206,9 @@ _U3 = Application(
         Placement("st_ai_output/*", "Model/"),
     ),
     notes=(
-        "**Take `USE_HSP` out of the project's defined symbols** (C/C++ Build, Settings, Preprocessor) and generate "
-        "without `--hsp`: with it the application copies exactly 462 filter coefficients, leaves out the last bin and "
-        "takes the natural logarithm, which this model was not trained on. The header refuses such a build.",
+        "**Remove `USE_HSP` from the project's defined symbols** (C/C++ Build, Settings) and generate without `--hsp`: "
+        "with it the application copies just 462 filter coefficients, leaves out the last bin and takes the natural "
+        "logarithm.",
         "Patches do not overlap: a report each {patch_s:.2f} s.",
         "`Middlewares/ST/stedgeai-lib` must be of the version of the tool.",
     ),
@@ -232,11 +237,10 @@ _N6 = Application(
         Placement("st_ai_output/*.c, *.h", "Projects/X-CUBE-AI/models/"),
     ),
     notes=(
-        "For the firmware run `generate` in `Projects/X-CUBE-AI/models/` with the application's memory layout: "
-        "`--st-neural-art default@user_neural_art.json`. The application's `generate-n6-model.sh` does that and makes "
-        "the file of the weights, which is programmed at 0x70180000.",
+        "For the firmware run `generate` in `Projects/X-CUBE-AI/models/` with the application's memory layout, "
+        "`--st-neural-art default@user_neural_art.json`; its `generate-n6-model.sh` does, and makes the file of the "
+        "weights, which is programmed at 0x70180000.",
         "It computes in half precision: a tone at full scale overflows, and powers below 6e-8 are zero.",
-        "`model_st.tflite` runs too, on the CPU in place of the NPU where a layer needs it.",
     ),
 )
 
@@ -252,24 +256,24 @@ def choose(names: Iterable[str], frontend: LogMelFrontend, labels: int) -> Chose
     Parameters
     ----------
     names
-        Those that were asked for; none: all that can run the model.
+        The applications by name; none: all that can run the model.
     labels
         Number of the model's outputs.
 
     Raises
     ------
     LabeltoolError
-        When an application was asked for that there is not, or that cannot run the model.
+        When there is no application of a given name, or it cannot run the model.
     """
-    asked = list(dict.fromkeys(names))
-    unknown = [name for name in asked if name not in APPLICATIONS]
+    named = list(dict.fromkeys(names))
+    unknown = [name for name in named if name not in APPLICATIONS]
     if unknown:
         raise LabeltoolError(
             f"no ST application is called {unknown[0]!r}", remedy="there are: " + ", ".join(APPLICATIONS)
         )
-    problems = {name: APPLICATIONS[name].problem(frontend, labels) for name in asked or APPLICATIONS}
+    problems = {name: APPLICATIONS[name].problem(frontend, labels) for name in named or APPLICATIONS}
     not_made = {name: problem for name, problem in problems.items() if problem}
-    for name in asked:
+    for name in named:
         if name in not_made:
             raise LabeltoolError(f"{name}: {not_made[name]}")
     return Chosen(tuple(APPLICATIONS[name] for name in problems if name not in not_made), MappingProxyType(not_made))

@@ -108,7 +108,7 @@ def _names(application: Application, model_id: int, model: ModelFiles, frontend:
         "OUTPUT_1": "(CTRL_AI_CLASS_DISTRIBUTION)",
         "CLASS_NUMBER": f"({len(model.labels)}U)",
         "CLASS_LIST": class_list(model.labels),
-        # The model takes bands by columns, which is what the application makes of its columns unless told not to.
+        # The model takes bands by columns, to which the application transposes its columns unless this is 1.
         **({"NO_TRANSPOSE": "0"} if application.series == "stm32u3" else {}),
     }
     return {

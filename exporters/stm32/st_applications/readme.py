@@ -9,7 +9,7 @@ from labeltool.networks.model_folder import ModelFiles
 _README = """\
 # {title}
 
-For {tools}. Nothing here was run through ST's tools; `labeltool verify --stedgeai PATH` on the package does so.
+For {tools}. Not run through ST's tools: `labeltool verify --stedgeai PATH` does so.
 
 ## 1. Generate the network
 
@@ -17,8 +17,8 @@ In this folder, with `stedgeai` installed:
 
 {commands}
 
-The model is `model/{model}` of the package: int8 log-mels in dB in, float32 probabilities out. `model_int8.tflite` is
-for the package's own C and gives wrong results here.
+The model takes int8 log-mels in dB and gives float32 probabilities. `model_int8.tflite` is for the package's own C and
+gives wrong results here.
 
 ## 2. Copy the files
 
@@ -32,8 +32,7 @@ The header and `user_mel_tables.c` stop the build where the MCU, the C API or th
 
 {notes}
 
-`user_config.yaml` is for ST's deployment script instead of 1 and 2; its comments say what to fill in and what to copy
-afterwards.{answers}
+`user_config.yaml` is for ST's deployment script instead; its comments say what to fill in and to copy.{answers}
 """
 
 
@@ -55,7 +54,7 @@ def application_readme(application: Application, model: ModelFiles, frontend: Lo
 def _answers(model: ModelFiles) -> str:
     """Return what a report means that is not a label, and what it leaves out."""
     several = (
-        "\n\nSeveral labels may be present at once; the application reports the most probable one alone."
+        "\n\nOf several labels at once the application reports the most probable one alone."
         if model.rule.head == "sigmoid"
         else ""
     )

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from labeltool.exporters.stm32.st_model.frontend import StFrontend, buffers, quantise
 from labeltool.networks.quantization import FloatOutputModel
-from labeltool.type_aliases import Float32, Int8, Int16
+from labeltool.type_aliases import Bools, Float32, Int8, Int16
+
+
+@dataclass(frozen=True, slots=True)
+class StPatches:
+    """The patches of a clip.
+
+    Attributes
+    ----------
+    probabilities : (patches, labels) float32
+        Outputs of the network.
+    loudness_db : (patches,) float32
+        Mean of each patch's input, decibels.
+    empty : (patches,) bool
+        Whether the whole patch lies at or below the floor: digital silence, or nearly.
+    """
+
+    probabilities: Float32
+    loudness_db: Float32
+    empty: Bools
 
 
 def codes(pcm: Int16, frontend: StFrontend, network: FloatOutputModel) -> Int8:
@@ -19,6 +40,12 @@ def codes(pcm: Int16, frontend: StFrontend, network: FloatOutputModel) -> Int8:
     return quantise(frontend.log_mels(cut), network.input.scale, network.input.zero_point)
 
 
-def probabilities(pcm: Int16, frontend: StFrontend, network: FloatOutputModel) -> Float32:
-    """Return the network's outputs for the patches of a clip, `(patches, labels)`."""
-    return network.predict(codes(pcm, frontend, network))
+def st_patches(pcm: Int16, frontend: StFrontend, network: FloatOutputModel) -> StPatches:
+    """Run the patches of a clip, `(samples,)`, which do not overlap."""
+    given = codes(pcm, frontend, network)
+    means = given.mean(axis=(1, 2), dtype=np.float32)
+    return StPatches(
+        probabilities=network.predict(given),
+        loudness_db=(means - np.float32(network.input.zero_point)) * np.float32(network.input.scale),
+        empty=np.asarray((given == -128).all(axis=(1, 2))),
+    )

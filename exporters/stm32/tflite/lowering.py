@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.stm32.tflite.fixed_point import fixed_point, multipliers, radius
 from labeltool.exporters.stm32.tflite.geometry import same_padding, window_lead
 from labeltool.exporters.stm32.tflite.graph import Graph, Operator, Tensor
+from labeltool.networks.fixed_point import fixed_point, multipliers, radius
 from labeltool.type_aliases import Int8, Int32
 
 _SAME, _VALID = 0, 1

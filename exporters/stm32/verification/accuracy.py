@@ -1,7 +1,9 @@
 """Accuracy of the float network, the int8 network, ST's path and the C code from 16-bit samples on, on the same clips.
 
-ST's path is its applications' front end and `model_st.tflite`. They print each patch's label and know no clips, so a
-clip's label here is that of the mean log-probabilities of its patches, which do not overlap and weigh the same.
+ST's path is its applications' front end and `model_st.tflite`; patches do not overlap. The applications print each
+patch's label and know no clips. So a clip's label is computed here: "st" is the mean of the patches' log-probabilities,
+which all weigh the same but for empty ones, which are left out; "st_weighted" is the package's clip rule, with the
+loudness of the network's input.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from labeltool.audio.feature_cache import clip_pcm
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
-from labeltool.exporters.stm32.st_model import patches
 from labeltool.exporters.stm32.st_model.frontend import st_frontend
 from labeltool.exporters.stm32.st_model.graph_edit import st_model
+from labeltool.exporters.stm32.st_model.patches import StPatches, st_patches
 from labeltool.exporters.stm32.verification.toolchain import Toolchain
 from labeltool.exporters.stm32.verification.validation_set import Part, held_out, interleave_labels
 from labeltool.inference import scoring
@@ -72,9 +74,9 @@ class Accuracy:
         Which labels are present.
     predicted
         Index of the most probable label of each clip, `(clips,)`, by path: "float" (where the float network exists),
-        "int8", "st" and "c".
+        "int8", "st", "st_weighted" and "c".
     patch_accuracy
-        Share of patches whose most probable label is present in their clip, by path, without "c".
+        Share of patches whose most probable label is present in their clip, by path: "float", "int8" and "st".
     """
 
     part: Part
@@ -161,24 +163,27 @@ def measure(source: Source, toolchain: Toolchain, clips: HeldOut) -> Accuracy:
         scores = list(scoring.score_clips(model, predict, log_mels))
         add(path, [score.probabilities for score in scores], [score.patches for score in scores])
     source.report("measuring, ST's path", 0, len(log_mels))
-    of_patches = _st_path(model, clips.pcm)
-    add("st", [_unweighted(patches, model.rule) for patches in of_patches], of_patches)
+    of_st = _st_path(model, clips.pcm)
+    add("st", [_unweighted(one, model.rule) for one in of_st], [one.probabilities for one in of_st])
+    predicted["st_weighted"] = _most_probable(
+        [clip_scores(one.probabilities, one.loudness_db, model.rule) for one in of_st]
+    )
     source.report("measuring, C", 0, len(log_mels))
     with ThreadPoolExecutor(_C_THREADS) as pool:
         predicted["c"] = _most_probable(list(pool.map(toolchain.clip, clips.pcm)))
     return Accuracy(clips.part, model.labels, clips.truth, predicted, patch_accuracy)
 
 
-def _st_path(model: ModelFiles, clips: Sequence[Int16]) -> list[Float32]:
-    """Return the probabilities of the patches of each clip by ST's path, `(patches, labels)`."""
+def _st_path(model: ModelFiles, clips: Sequence[Int16]) -> list[StPatches]:
     frontend = require_log_mel(model.frontend)
     network = FloatOutputModel(st_model(model.int8, frontend))
-    return [patches.probabilities(pcm, st_frontend(frontend), network) for pcm in clips]
+    return [st_patches(pcm, st_frontend(frontend), network) for pcm in clips]
 
 
-def _unweighted(of_patches: Float32, rule: ClipRule) -> Float32:
+def _unweighted(patches: StPatches, rule: ClipRule) -> Float32:
+    counted = patches.probabilities[~patches.empty | patches.empty.all()]
     plain = replace(rule, loudness_exponent=0.0, pooling="log-mean")
-    return clip_scores(of_patches, np.zeros(len(of_patches), np.float32), plain)
+    return clip_scores(counted, np.zeros(len(counted), np.float32), plain)
 
 
 def _patch_accuracy(of_patches: Sequence[Float32], truth: Bools) -> float:

@@ -27,8 +27,8 @@ from labeltool.type_aliases import Int16
 
 Outcome = Literal["passed", "failed", "not run"]
 
-# Files that `make` and CMake leave in the package when it is built there.
-_BUILT = ("test/build/", "firmware/build")
+# Files that `make`, CMake and `stedgeai` leave in the package when they are run there.
+_BUILT = re.compile("test/build/|firmware/build|st/[^/]+/st_ai_(output|ws)/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def check_manifest(directory: Path) -> Check:
             return Check(name, "failed", f"{entry[2]} was changed")
         listed.add(entry[2])
     present = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
-    unlisted = sorted(path for path in present - listed - {MANIFEST} if not path.startswith(_BUILT))
+    unlisted = sorted(path for path in present - listed - {MANIFEST} if not _BUILT.match(path))
     if unlisted:
         return Check(name, "failed", f"{unlisted[0]} is not in the manifest")
     return Check(name, "passed", f"{len(listed)} files")

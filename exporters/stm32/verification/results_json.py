@@ -8,9 +8,11 @@ from typing import Any
 from labeltool.exporters.stm32.verification.accuracy import Accuracy
 from labeltool.exporters.stm32.verification.export_check import ExportCheck
 
-ST_PATH = (
+_ST_PATH = (
     "the front end of ST's applications in NumPy and model/model_st.tflite in the reference kernels; patches do not "
-    "overlap; a clip's label is that of the mean log-probabilities of its patches, without loudness weights"
+    "overlap. st: a clip's label is that of the mean log-probabilities of its patches, without loudness weights, empty "
+    "patches (every input code at the floor) left out; ST's applications do neither. st_weighted: the package's clip "
+    "rule, weighted by the loudness of the network's input"
 )
 
 
@@ -21,7 +23,7 @@ def accuracy_json(accuracy: Accuracy) -> dict[str, Any]:
         "clips": accuracy.clips,
         **{f"clip_accuracy_{path}": accuracy.share(path) for path in accuracy.predicted},
         **{f"patch_accuracy_{path}": share for path, share in accuracy.patch_accuracy.items()},
-        "how_st": ST_PATH,
+        "how_st": _ST_PATH,
         "clips_on_which_c_and_int8_differ": accuracy.clips_that_differ,
         "right_by_label": {row.label: {"clips": row.clips, **row.correct} for row in accuracy.by_label()},
     }

@@ -97,12 +97,12 @@ class Toolchain:
     @staticmethod
     def missing_for_host() -> str:
         """Return which tools for a build on this machine are missing; empty when none is."""
-        return _missing("make", "cc")
+        return missing_tools("make", "cc")
 
     @staticmethod
     def missing_for_devices(*, emulate: bool) -> str:
         """Return which tools to build for devices, or also to emulate them, are missing; empty when none is."""
-        return _missing("make", "cc", "arm-none-eabi-gcc", *(["qemu-system-arm"] if emulate else []))
+        return missing_tools("make", "cc", "arm-none-eabi-gcc", *(["qemu-system-arm"] if emulate else []))
 
     def make(self, target: str) -> MakeResult:
         """Make a target of the package's Makefile."""
@@ -177,6 +177,7 @@ def read_features(output: bytes, frontend: LogMelFrontend) -> PatchInputs:
     return PatchInputs(patches["codes"], patches["loudness"], patches["peak"])
 
 
-def _missing(*tools: str) -> str:
+def missing_tools(*tools: str) -> str:
+    """Return which of the tools are missing on this machine; empty when none is."""
     missing = [name for name in tools if shutil.which(name) is None]
     return f"no {' and no '.join(missing)}" if missing else ""

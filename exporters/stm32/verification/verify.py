@@ -11,7 +11,7 @@ from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
-from labeltool.exporters.stm32.verification.accuracy import Accuracy, held_out_clips, measure
+from labeltool.exporters.stm32.verification.accuracy import Accuracy, HeldOut, held_out_clips, measure
 from labeltool.exporters.stm32.verification.checks import (
     Check,
     Package,
@@ -23,6 +23,8 @@ from labeltool.exporters.stm32.verification.checks import (
     read_package,
 )
 from labeltool.exporters.stm32.verification.results_json import accuracy_json
+from labeltool.exporters.stm32.verification.st_sources import check_st_sources
+from labeltool.exporters.stm32.verification.stedgeai import stedgeai_checks
 from labeltool.exporters.stm32.verification.toolchain import InstructionCounts, Toolchain
 from labeltool.networks import model_folder
 from labeltool.project import Project
@@ -58,10 +60,25 @@ class VerifyResult:
     held_out: dict[str, Any] | None
 
 
-def verify(project: Project | None, *, report: Progress, directory: str) -> VerifyResult:
+def verify(
+    project: Project | None,
+    *,
+    report: Progress,
+    directory: str,
+    st_sources: str | None = None,
+    stedgeai: str | None = None,
+) -> VerifyResult:
     """Check a package: its manifest, its C on this machine and on emulated devices, and on the project's clips.
 
     Only complete packages are built and run: files that the manifest does not list are never executed.
+
+    Parameters
+    ----------
+    st_sources
+        A folder with the sources of ST's audio library and CMSIS-DSP, to compare ST's own C with its Python model on
+        the same clips, or without a project on those of the self-test.
+    stedgeai
+        ST's tool, to run the commands for its applications as well; None: they are not run.
 
     Raises
     ------
@@ -73,7 +90,7 @@ def verify(project: Project | None, *, report: Progress, directory: str) -> Veri
         raise LabeltoolError("is not a folder", file=folder, remedy="give the folder of an exported STM32 package")
     checks: list[Check] = []
     instructions: dict[str, InstructionCounts] = {}
-    accuracy: Accuracy | None = None
+    measured: tuple[Accuracy, HeldOut] | None = None
 
     def add(check: Check) -> None:
         checks.append(check)
@@ -94,21 +111,25 @@ def verify(project: Project | None, *, report: Progress, directory: str) -> Veri
                     add(check)
                     if counts is not None:
                         instructions[check.name.split(":")[0]] = counts
-                accuracy = _check_clips_of_project(project, report, package, toolchain, add)
+                measured = _check_clips_of_project(project, report, package, toolchain, add)
             else:
                 add(Check("devices and the project's clips", "not run", "they are compared with the host"))
+        if st_sources is not None:
+            add(check_st_sources(package, Path(st_sources), measured[1].pcm if measured else list(package.golden_pcm)))
+        for check in stedgeai_checks(folder, None if stedgeai is None else Path(stedgeai)):
+            add(check)
     return VerifyResult(
         package=directory,
         passed=all(check.outcome != "failed" for check in checks),
         checks=tuple(checks),
         instructions=instructions,
-        held_out=None if accuracy is None else accuracy_json(accuracy),
+        held_out=None if measured is None else accuracy_json(measured[0]),
     )
 
 
 def _check_clips_of_project(
     project: Project | None, report: Progress, package: Package, toolchain: Toolchain, add: Callable[[Check], None]
-) -> Accuracy | None:
+) -> tuple[Accuracy, HeldOut] | None:
     """Compare the C with the int8 network on clips that the model was not trained on, where the project is there."""
     if project is None:
         add(Check(_C_AND_INT8, "not run", "no project here or above (--project DIR names one)"))
@@ -133,4 +154,4 @@ def _check_clips_of_project(
             f"{accuracy.share('int8'):.2%}; {different} predicted differently",
         )
     )
-    return accuracy
+    return accuracy, clips

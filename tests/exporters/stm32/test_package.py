@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.exports import add_model, bytes_of, export
-from helpers.stm32 import LABELS, STRICT, needs
+from helpers.stm32 import HOSTILE, LABELS, STRICT, needs
 from labeltool import project as projects
 from labeltool.audio.frontend import LogMelFrontend, frontend_from_dict
 from labeltool.errors import LabeltoolError
@@ -35,24 +35,6 @@ from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store.journal import annotate
 from labeltool.store.labels import rename
-
-HOSTILE = (
-    "dog",
-    'quo"te',
-    "back\\slash\\",
-    "what??/",
-    "??=??(trigraphs??)",
-    "line\nbreak\r\n",
-    "tab\t\x01\x7f",
-    "\x1f0 digits after an escape",
-    "صوت الجرس",
-    "犬 🐶",
-    "int main(void){}",
-    "*/ #endif",
-    "%s%n",
-    "{},",
-    "x" * 10_000,
-)
 
 
 def compiled(folder: Path, program: str, *sources: Path) -> bytes:

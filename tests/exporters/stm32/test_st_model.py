@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ import pytest
 
 from helpers.networks import FOR_MCUS, converted_network, scores_of_tflm
 from labeltool.audio.frontend import LogMelFrontend
-from labeltool.exporters.stm32.st_model import patches
+from labeltool.errors import LabeltoolError
+from labeltool.exporters.stm32.package import write_st_models
+from labeltool.exporters.stm32.st_model import onnx_qdq, patches
 from labeltool.exporters.stm32.st_model.frontend import StFrontend, buffers, quantise, st_frontend
 from labeltool.exporters.stm32.st_model.graph_edit import input_range, mean_range, st_model
+from labeltool.exporters.stm32.st_model.onnx_qdq import onnx_model
 from labeltool.exporters.stm32.tflite.graph import Graph, read_graph
 from labeltool.networks import build as networks
 from labeltool.networks.quantization import FloatOutputModel, Int8Model
@@ -191,13 +195,82 @@ def test_a_short_clip_is_padded_to_one_patch() -> None:
     assert codes.shape == (1, 64, 50) and (codes[0, :, -1] == -128).all()
 
 
+@pytest.mark.parametrize("arch", FOR_MCUS)
+def test_the_onnx_file_agrees_with_the_tflite_file(arch: str) -> None:
+    import onnxruntime
+
+    frontend = frontend_of(arch)
+    file = st_model(converted_network(arch), frontend)
+    network = FloatOutputModel(file)
+    codes = quantise(decibels(frontend, 40, seed=3), network.input.scale, network.input.zero_point)
+    session = onnxruntime.InferenceSession(onnx_model(file))
+    given, found = session.get_inputs()[0], session.get_outputs()[0]
+    assert (given.shape, given.type) == ([1, 1, frontend.n_mels, frontend.patch_frames], "tensor(float)")
+    assert (found.shape, found.type) == ([1, 10], "tensor(float)")
+    values = real(codes, network.input.scale, network.input.zero_point)
+    scores = np.concatenate([session.run(None, {given.name: one[None, None]})[0] for one in values])
+    expected = network.predict(codes)
+    # ONNX rounds after each operator as a float would, TFLite's kernels in integers: a few steps of 1/256.
+    assert np.abs(scores - expected).max() <= 4 / 256
+    assert (scores.argmax(axis=1) == expected.argmax(axis=1)).all()
+
+
+def test_the_onnx_file_is_quantised_and_old_enough_for_st() -> None:
+    import onnx
+
+    file = st_model(converted_network("miniresnet"), frontend_of("miniresnet"))
+    model = onnx.load_from_string(onnx_model(file))
+    assert model.ir_version <= 9 and [one.version for one in model.opset_import] == [13]
+    weights = {one.name: one for one in model.graph.initializer}
+    made_by = {node.output[0]: node for node in model.graph.node}
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    assert len(convolutions) == 7
+    for node in convolutions:
+        assert [made_by[name].op_type for name in node.input] == ["DequantizeLinear"] * 3
+        codes, scales = (weights[name] for name in made_by[node.input[1]].input[:2])
+        assert codes.data_type == onnx.TensorProto.INT8 and list(scales.dims) == [codes.dims[0]]
+    assert onnx_model(file) == onnx_model(file)
+
+
+def test_without_onnx_or_with_other_operators_the_file_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = st_model(converted_network("miniresnet"), frontend_of("miniresnet"))
+    told: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.delitem(onnx_qdq._WRITERS, "MAX_POOL_2D")  # type: ignore[arg-type]
+        assert write_st_models(file, tmp_path, lambda *values: told.append(str(values[-1]))) == {
+            "model/model_st.onnx": "MAX_POOL_2D is not supported"
+        }
+    assert told == ["without model/model_st.onnx: MAX_POOL_2D is not supported"]
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(LabeltoolError, match=r"needs the package onnx.*stm32n6"):
+        onnx_model(file)
+    assert [path.name for path in tmp_path.iterdir()] == ["model_st.tflite"]
+
+
+def test_loudness_and_emptiness_are_those_of_the_input() -> None:
+    frontend = frontend_of("miniresnet")
+    network, st = FloatOutputModel(st_model(converted_network("miniresnet"), frontend)), st_frontend(frontend)
+    pcm = np.random.default_rng(2).normal(0, 2000, 3 * st.patch_samples + 5).astype(np.int16)
+    pcm[st.patch_samples : 2 * st.patch_samples] = 0
+    found = patches.st_patches(pcm, st, network)
+    assert found.empty.tolist() == [False, True, False]
+    assert found.loudness_db[1] == pytest.approx(10 * np.log10(frontend.floor), abs=1e-4)
+    expected = st.log_mels(buffers(pcm, st.patch_samples))[[0, 2]].mean(axis=(1, 2))
+    np.testing.assert_allclose(found.loudness_db[[0, 2]], expected, atol=0.05)
+    np.testing.assert_array_equal(found.probabilities, network.predict(patches.codes(pcm, st, network)))
+
+
 def test_the_package_has_the_file_and_its_accuracy(package: Path) -> None:
     file = (package / "model" / "model_st.tflite").read_bytes()
     int8 = (package / "model" / "model_int8.tflite").read_bytes()
     assert file == st_model(int8, LogMelFrontend())
+    assert (package / "model" / "model_st.onnx").read_bytes() == onnx_model(file)
     report = json.loads((package / "report.json").read_text())
     if "the C on this machine" not in report["not_measured"]:
         measured = report["measured_by_this_export"]["held_out_clips"]
-        assert 0 <= measured["clip_accuracy_st"] <= 1 and 0 <= measured["patch_accuracy_st"] <= 1
+        for name in ("clip_accuracy_st", "clip_accuracy_st_weighted", "patch_accuracy_st"):
+            assert 0 <= measured[name] <= 1
         assert "do not overlap" in measured["how_st"]
-        assert "| patch accuracy, ST's applications |" in (package / "README.md").read_text()
+        assert "| patch accuracy, ST's applications |" in (package / "docs" / "numbers.md").read_text()
