@@ -30,7 +30,7 @@ aed_status app_step(void);
    end, which a microphone's is not. */
 aed_status app_end(void);
 
-/* Called by the board, from the interrupt, when the first or the second half of the microphone's buffer is complete. */
+/* Called by board.c, from the interrupt, when the first or the second half of the microphone's buffer is complete. */
 void app_microphone_half(void);
 void app_microphone_complete(void);
 

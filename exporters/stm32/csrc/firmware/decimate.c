@@ -14,9 +14,13 @@ void decimator_init(decimator *state, const int16_t *taps, uint32_t count, uint3
 static int16_t filtered(const decimator *state)
 {
     const int16_t *oldest = state->history + state->next;
+    const int16_t *newest = oldest + state->count;
+    const int16_t *tap = state->taps;
     int64_t sum = 0;
-    for (uint32_t i = 0; i < state->count; i++) {
-        sum += (int32_t)state->taps[i] * oldest[i];
+    /* The taps are symmetric: each is multiplied by the sum of two samples. */
+    while (oldest < newest) {
+        const int32_t pair = (int32_t)*oldest++ + *--newest;
+        sum += (int64_t)*tap++ * pair;
     }
     /* Divided by 2^16, to the nearest integer, halves upwards. 2^40 makes the sum positive, so that a shift divides. */
     const uint64_t positive = (uint64_t)(sum + ((int64_t)1 << 40) + 0x8000) >> 16;

@@ -13,7 +13,7 @@ extern "C" {
 
 typedef struct {
     const int16_t *taps;                    /* 2^16 stands for 1; symmetric */
-    uint32_t count;                         /* of the taps, up to DECIMATE_MAX_TAPS */
+    uint32_t count;                         /* of the taps; even, up to DECIMATE_MAX_TAPS */
     uint32_t factor;                        /* samples in for each sample out */
     uint32_t next;                          /* index in the history of the next sample */
     uint32_t missing;                       /* samples until the next sample out */

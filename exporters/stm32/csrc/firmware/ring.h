@@ -12,7 +12,7 @@
 extern "C" {
 #endif
 
-/* So many half buffers may come while the network runs; a power of two. */
+/* Number of half buffers that may come while the network runs; a power of two. */
 #ifndef RING_SLOTS
 #define RING_SLOTS 16U
 #endif
