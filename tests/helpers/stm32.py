@@ -8,14 +8,21 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from helpers.exports import model_card
+from labeltool.audio import device_frontend
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables
+from labeltool.exporters.stm32.codegen.network_c import model_c
+from labeltool.exporters.stm32.codegen.st_mel_tables import mel_tables
+from labeltool.exporters.stm32.tflite.lowering import Layer, Program
+from labeltool.exporters.stm32.tflite.memory_plan import plan_arena
 from labeltool.exporters.stm32.tflite.summary import Network, Tensor
+from labeltool.exporters.stm32.verification.golden import Golden, golden_pcm_h, golden_samples, golden_scores_h
 from labeltool.networks.model_folder import ModelFiles
-from labeltool.networks.postprocessing import ClipRule
+from labeltool.networks.postprocessing import ClipRule, clip_scores
 from labeltool.networks.stream_rule import StreamRule
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wno-overlength-strings", "-Werror")
@@ -135,7 +142,7 @@ def write_c_sources(
     return [folder / f"aed_{part}.c" for part in ("preproc", "postproc", "stream", "tables", "nn")]
 
 
-def build(folder: Path, program: str, sources: Sequence[Path], *flags: str) -> Path:
+def build(folder: Path, program: str, sources: Sequence[Path], *flags: str | Path) -> Path:
     """Compile a program of the folder without warnings and return its executable."""
     needs("gcc")
     target = folder / Path(program).stem
@@ -150,3 +157,94 @@ def run(program: Path, *arguments: str, data: bytes = b"") -> bytes:
     result = subprocess.run([program, *arguments], input=data, capture_output=True, check=False)
     assert result.returncode == 0 and not result.stderr, result.stderr.decode(errors="replace")
     return result.stdout
+
+
+SMALL = LogMelFrontend(n_fft=256, hop=64, n_mels=16, low_hz=0, high_hz=8000, patch_frames=8, patch_hop=4)
+
+
+def small_program() -> Program:
+    """Return a network of every kind of layer over the patches of `SMALL`, with random weights."""
+    rng = np.random.default_rng(9)
+    layers: list[Layer] = []
+    sizes = {0: SMALL.n_mels * SMALL.patch_frames}
+
+    def add(kind: str, shape: tuple[int, int, int], inputs: Sequence[int] | None = None, **fields: int) -> None:
+        """Add a layer with an output of a shape; its input has the shape of the layer before it."""
+        before = layers[-1].fields if layers else {"out_rows": SMALL.n_mels, "out_columns": SMALL.patch_frames}
+        names = ("rows", "columns", "channels")
+        geometry = {f"in_{name}": before.get(f"out_{name}", 1) for name in names}
+        geometry |= {f"out_{name}": size for name, size in zip(names, shape, strict=True)}
+        filters = shape[2]
+        fields = {"low": -128, "high": 127, "in_zero": -3, **geometry, **fields}
+        kernel = fields.get("kernel_rows", 1) * fields.get("kernel_columns", 1)
+        convolves = kind.startswith("CONVOLVE")
+        per_filter = kernel * (geometry["in_channels"] if kind == "CONVOLVE" else 1)
+        layers.append(
+            Layer(
+                kind,
+                tuple(inputs or (len(layers),)),
+                len(layers) + 1,
+                fields,
+                (None,) * len(inputs or (0,)),
+                weights=rng.integers(-127, 128, filters * per_filter).astype(np.int8) if convolves else None,
+                bias=rng.integers(-2000, 2000, filters).astype(np.int32) if convolves else None,
+                multipliers=rng.integers(2**30, 2**31 - 1, max(3, filters)).astype(np.int32),
+                shifts=np.full(max(3, filters), fields.get("shift", -6), np.int8),
+            )
+        )
+        fields.pop("shift", None)
+        sizes[len(layers)] = int(np.prod(shape))
+
+    once = {"stride_rows": 1, "stride_columns": 1}
+    three = {"kernel_rows": 3, "kernel_columns": 3, "pad_rows": 1, "pad_columns": 1}
+    add("PAD", (17, 9, 1), pad_rows=1, pad_columns=1, pad_value=-3)
+    add("CONVOLVE", (9, 5, 4), **three, stride_rows=2, stride_columns=2)
+    add("CONVOLVE_DEPTH", (9, 5, 4), **three, **once)
+    add("ADD", (9, 5, 4), (2, 3), second_size=180, shift=-1)
+    add("MAX_POOL", (5, 3, 4), **three, stride_rows=2, stride_columns=2, pad_value=-128)
+    add("AVERAGE_POOL", (5, 3, 4), **three, **once)
+    add("MULTIPLY", (5, 3, 4), (5, 6), second_size=60)
+    add("TRANSPOSE", (3, 5, 4), stride_rows=4, stride_columns=12, stride_channels=1)
+    add("MEAN", (3, 1, 4), shift=-2)
+    add("SIGMOID", (3, 1, 4), high=127, shift=19)
+    add("CONVOLVE", (3, 1, 1), kernel_rows=1, kernel_columns=1, **once, shift=-6)
+    layers[-1].fields.update({"in_rows": 3, "in_columns": 1, "in_channels": 4})  # type: ignore[attr-defined]
+    add("SOFTMAX", (1, 1, 3), low=-7936, shift=20)
+    layers[-1].fields.update({"in_rows": 1, "in_columns": 1, "in_channels": 3})  # type: ignore[attr-defined]
+    return Program(tuple(layers), sizes, 0, len(layers))
+
+
+def small_package(folder: Path) -> Path:
+    """Write the C of a package with `SMALL` and `small_program`; its expected scores come from its own C by gcc -O0."""
+    sources = Path(str(files("labeltool.exporters.stm32").joinpath("csrc")))
+    shutil.copytree(sources / "test", folder / "test")
+    (folder / "c").mkdir()
+    for path in sources.glob("*.[ch]"):
+        shutil.copy(path, folder / "c")
+    model, network = ModelFiles(folder, model_card(LABELS, clip_rule=ClipRule()), SMALL), network_of(SMALL)
+    program = small_program()
+    pcm = np.clip(np.random.default_rng(1).normal(0, 3000, (2, golden_samples(SMALL))), -32768, 32767).astype(np.int16)
+    patches = [
+        device_frontend.patches(SMALL, device_frontend.log_mel(SMALL, clip), network.input) for clip in pcm
+    ]
+    texts = dict(zip(("aed_tables.c", "aed_tables.h"), aed_tables(model, network, "0" * 64), strict=True))
+    texts |= dict(zip(("aed_model.h", "aed_model.c"), model_c(program, plan_arena(program), "0" * 64), strict=True))
+    texts |= dict(zip(("user_mel_tables.c", "user_mel_tables.h"), mel_tables(SMALL), strict=True))
+    for name, text in texts.items():
+        (folder / "c" / name).write_text(text, encoding="utf-8")
+    names = ("preproc", "postproc", "stream", "tables", "nn", "model")
+    probe = build(
+        folder / "test", "aed_probe.c", [folder / "c" / f"aed_{name}.c" for name in names], "-O0", "-I", folder / "c"
+    )
+    codes = np.stack([clip.codes for clip in patches])
+    scores = np.frombuffer(run(probe, "scores", data=codes.tobytes()), np.int8).reshape(*codes.shape[:2], len(LABELS))
+    probe.unlink()
+    real = (scores.astype(np.float32) + 128) / 256
+    rule = ClipRule()
+    probabilities = np.stack(
+        [clip_scores(one, clip.loudness_db, rule) for one, clip in zip(real, patches, strict=True)]
+    ).astype(np.float32)
+    vectors = Golden(pcm, codes, scores, probabilities)
+    (folder / "test" / "golden_pcm.h").write_text(golden_pcm_h(vectors))
+    (folder / "test" / "golden_scores.h").write_text(golden_scores_h(vectors, LABELS))
+    return folder

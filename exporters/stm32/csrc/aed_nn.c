@@ -180,7 +180,7 @@ static void pool(const struct aed_nn_layer *l, const int8_t *in, int8_t *out)
                         result = code > result ? code : result;
                     }
                 }
-                if (l->kind == AED_NN_AVERAGE_POOL) { /* halves away from zero */
+                if (l->kind == AED_NN_AVERAGE_POOL && count > 0) { /* halves away from zero */
                     result = sum > 0 ? (sum + count / 2) / count : (sum - count / 2) / count;
                 }
                 *out++ = clamped(result, l->low, l->high);
@@ -195,9 +195,11 @@ static void pad(const struct aed_nn_layer *l, const int8_t *in, int8_t *out)
         for (int32_t column = 0; column < l->out_columns; column++) {
             for (int32_t channel = 0; channel < l->out_channels; channel++) {
                 const int32_t y = row - l->pad_rows, x = column - l->pad_columns, z = channel - l->pad_channels;
-                const int inside = y >= 0 && y < l->in_rows && x >= 0 && x < l->in_columns && z >= 0 &&
-                                   z < l->in_channels;
-                *out++ = inside ? in[(y * l->in_columns + x) * l->in_channels + z] : (int8_t)l->pad_value;
+                int32_t code = l->pad_value;
+                if (y >= 0 && y < l->in_rows && x >= 0 && x < l->in_columns && z >= 0 && z < l->in_channels) {
+                    code = in[(y * l->in_columns + x) * l->in_channels + z];
+                }
+                *out++ = (int8_t)code;
             }
         }
     }
@@ -339,13 +341,20 @@ static aed_status run_layer(const struct aed_nn_layer *l, const int8_t *in, cons
     return AED_OK;
 }
 
-/* Where a layer reads a tensor. */
-static const int8_t *tensor(const aed_nn *state, const int8_t *input, const int8_t *output, int32_t offset)
+/* Where a layer reads an operand. */
+static const int8_t *operand(const struct aed_nn_layer *l, int32_t offset, const aed_nn *state, const int8_t *input,
+                             const int8_t *output)
 {
-    if (offset == AED_NN_AT_INPUT) {
+    switch (offset) {
+    case AED_NN_AT_INPUT:
         return input;
+    case AED_NN_AT_OUTPUT:
+        return output;
+    case AED_NN_AT_WEIGHTS:
+        return l->weights;
+    default:
+        return state->arena + offset;
     }
-    return offset == AED_NN_AT_OUTPUT ? output : state->arena + offset;
 }
 
 aed_status aed_nn_run(aed_nn *state, const int8_t *input, int8_t *output)
@@ -356,8 +365,8 @@ aed_status aed_nn_run(aed_nn *state, const int8_t *input, int8_t *output)
     }
     for (int32_t i = 0; i < AED_NN_LAYERS && status == AED_OK; i++) {
         const struct aed_nn_layer *l = &aed_nn_layers[i];
-        const int8_t *in = tensor(state, input, output, l->in);
-        const int8_t *second = l->weights != NULL ? l->weights : tensor(state, input, output, l->second);
+        const int8_t *in = operand(l, l->in, state, input, output);
+        const int8_t *second = operand(l, l->second, state, input, output);
         int8_t *out = l->out == AED_NN_AT_OUTPUT ? output : state->arena + l->out;
         status = run_layer(l, in, second, out);
     }

@@ -27,9 +27,10 @@ enum aed_nn_kind {
     AED_NN_SIGMOID
 };
 
-/* Offsets that stand for the buffers of the caller. */
+/* Offsets that stand for the buffers of the caller and for the weights of the layer. */
 #define AED_NN_AT_INPUT (-1)
 #define AED_NN_AT_OUTPUT (-2)
+#define AED_NN_AT_WEIGHTS (-3)
 
 /* One layer. Tensors are rows x columns x channels; the channel index varies fastest. The value of a code is
    scale * (code - zero); the scales are folded into the multipliers, each `multiplier * 2^(shift - 31)`. */
@@ -48,7 +49,7 @@ struct aed_nn_layer {
     int32_t in_zero, second_zero, out_zero;
     int32_t low, high;      /* codes are clipped to these; AED_NN_SOFTMAX: a code at least -`low` below the largest
                                gives 0; AED_NN_SIGMOID: a code at least `high` from its zero gives 0 or 1 */
-    const int8_t *weights;  /* filters x rows x columns x channels; of ADD, MULTIPLY: a constant second operand, or NULL */
+    const int8_t *weights;  /* filters x rows x columns x channels; of ADD, MULTIPLY: a constant second operand */
     const int32_t *bias;
     const int32_t *multipliers; /* one for each filter; of AED_NN_ADD: first operand, second operand, sum */
     const int8_t *shifts;

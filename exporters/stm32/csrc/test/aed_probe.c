@@ -124,7 +124,7 @@ int main(int count, char **arguments)
     } else if (strcmp(stage, "scores") == 0) {
         failed = patch_scores();
     } else {
-        fputs("usage: aed_probe features|scores|clip|stream < input > output\n", stderr);
+        (void)fputs("usage: aed_probe features|scores|clip|stream < input > output\n", stderr);
     }
     return failed != 0 || fflush(stdout) != 0;
 }

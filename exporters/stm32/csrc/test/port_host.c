@@ -4,7 +4,7 @@
 
 void port_write(const char *text)
 {
-    fputs(text, stdout);
+    (void)fputs(text, stdout);
 }
 
 uint64_t port_instructions(void)

@@ -1,0 +1,94 @@
+"""The package's C with every compiler, language standard and level of optimisation, and under static analysers."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from helpers.stm32 import needs, small_package
+
+COMPILERS = ("gcc", "g++", "clang", "clang++")
+STANDARDS = ("c99", "c11", "gnu11", "gnu17", "c++17")
+LEVELS = ("O0", "O1", "O2", "O3", "Os")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A package with a small front end and a network of every kind of layer."""
+    needs("make", "gcc")
+    return small_package(tmp_path_factory.mktemp("small"))
+
+
+def make(package: Path, build: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
+    command = ["make", "-s", "-C", package / "test", f"BUILD={build}", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_every_build_prints_the_same_without_a_warning(small: Path, tmp_path: Path) -> None:
+    needs(*COMPILERS)
+    result = make(small, tmp_path, "-j2", "builds")
+    assert result.returncode == 0 and not result.stderr, result.stdout + result.stderr
+    built = set(re.findall(r"^(\w+) -std=(\S+) -(\w+): the same as the host$", result.stdout, re.MULTILINE))
+    assert built == {(name, std, level) for name in ("gcc", "clang") for std in STANDARDS for level in LEVELS}
+    printed = (tmp_path / "host" / "selftest.txt").read_text()
+    assert len(set(re.findall(r"^\d\.\d+ .*$", printed, re.MULTILINE))) > 2  # the scores differ
+    assert printed.endswith("# failed checks: 0\n")
+
+
+@pytest.mark.parametrize("standard", ["c11", "gnu17"])
+def test_a_compiler_that_fuses_operations_is_noticed_on_the_device(small: Path, tmp_path: Path, standard: str) -> None:
+    needs("arm-none-eabi-gcc", "qemu-system-arm")
+    exact = make(small, tmp_path / "exact", f"STANDARD={standard}", "qemu-m4")
+    assert exact.returncode == 0 and "m4: the same as the host" in exact.stdout
+    fused = make(small, tmp_path / "fused", f"STANDARD={standard}", "OPTIMISE=-O2 -ffp-contract=fast", "qemu-m4")
+    assert fused.returncode != 0
+    assert "FAILED: compiler options (see aed_math.h)" in (tmp_path / "fused" / "m4" / "selftest.txt").read_text()
+
+
+def test_reordered_sums_are_noticed(small: Path, tmp_path: Path) -> None:
+    result = make(small, tmp_path, "OPTIMISE=-O2 -funsafe-math-optimizations", "host")
+    assert result.returncode != 0 and "FAILED: compiler options (see aed_math.h)" in result.stdout
+
+
+def test_every_header_compiles_alone_as_c_and_as_cpp_with_c_linkage(small: Path, tmp_path: Path) -> None:
+    needs("g++")
+    headers = sorted((small / "c").glob("*.h"))
+    assert len(headers) >= 8
+    for header in headers:
+        assert 'extern "C"' in header.read_text(), header.name
+        for language, standard in (("c", "c99"), ("c++", "c++17")):
+            source = tmp_path / f"alone.{language}"
+            source.write_text(f'#include "{header.name}"\n#include "{header.name}"\nextern int unused;\n')
+            command = ["gcc", "-x", language, f"-std={standard}", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+            built = subprocess.run(
+                [*command, "-fsyntax-only", "-I", small / "c", source], capture_output=True, text=True, check=False
+            )
+            assert built.returncode == 0, built.stderr
+
+
+def sources(package: Path) -> list[Path]:
+    return sorted([*(package / "c").glob("*.c"), *(package / "test").glob("*.c")])
+
+
+def test_cppcheck_finds_nothing(small: Path) -> None:
+    needs("cppcheck")
+    command = ["cppcheck", "-q", "--std=c99", "--enable=warning,style,performance,portability", "--error-exitcode=1"]
+    paths = ["-I", small / "c", "-I", small / "test"]
+    result = subprocess.run([*command, *paths, *sources(small)], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_clang_tidy_finds_nothing(small: Path) -> None:
+    needs("clang-tidy")
+    from importlib.resources import files
+
+    shutil.copy(str(files("labeltool.exporters.stm32").joinpath("csrc", ".clang-tidy")), small)
+    command = ["clang-tidy", "--quiet", *sources(small), "--", "-std=c99", "-I", small / "c", "-I", small / "test"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
