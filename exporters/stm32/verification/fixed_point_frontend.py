@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from labeltool.audio.device_frontend import PatchInputs
+from labeltool.audio.device_tables import dc_bands, fft_tables, mel_bands
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.fixed_point_tables import (
     DECIBELS_PER_OCTAVE,
@@ -13,10 +14,8 @@ from labeltool.exporters.stm32.codegen.fixed_point_tables import (
     fixed_scale,
     fixed_tables,
 )
-from labeltool.exporters.stm32.codegen.frontend_tables import dc_bands, fft_tables, mel_bands
 from labeltool.exporters.stm32.tflite.summary import Tensor
-from labeltool.exporters.stm32.verification.bit_exact_frontend import PatchInputs
-from labeltool.type_aliases import Int8, Int16, Int64
+from labeltool.type_aliases import Int16, Int64
 
 
 def log2_mel(frontend: LogMelFrontend, pcm: Int16) -> Int16:
@@ -63,9 +62,7 @@ def patches(frontend: LogMelFrontend, frames: Int16, network_input: Tensor) -> P
     steps = ((chosen * 128 - offsets[:, None, None]) * fixed_scale(frontend, network_input) + 2**31) >> 32
     codes = np.clip(steps + (network_input.zero_point or 0), -128, 127).astype(np.int8)
     peaks = chosen[:, :, dc_bands(frontend) :].max(axis=(1, 2)) * 128
-    loudness, peak = (
-        level.astype(np.float32) * np.float32(DECIBELS_PER_OCTAVE / 2**16) for level in (means, peaks)
-    )
+    loudness, peak = (level.astype(np.float32) * np.float32(DECIBELS_PER_OCTAVE / 2**16) for level in (means, peaks))
     return PatchInputs(np.ascontiguousarray(codes.transpose(0, 2, 1)), loudness, peak)
 
 
@@ -134,7 +131,8 @@ def _log2(x: Int64, tables: FixedTables) -> Int64:
     mantissas = np.where(exponents > 30, x >> np.maximum(exponents - 30, 0), x << np.maximum(30 - exponents, 0))
     segments, within = mantissas >> 25 & 31, mantissas >> 9 & 0xFFFF
     table = tables.log2.astype(np.int64)
-    return (exponents << 15) + table[segments] + ((table[segments + 1] - table[segments]) * within >> 16)
+    rise = (table[segments + 1] - table[segments]) * within >> 16
+    return np.asarray((exponents << 15) + table[segments] + rise, np.int64)
 
 
 def _bit_length(x: Int64) -> Int64:
@@ -143,4 +141,4 @@ def _bit_length(x: Int64) -> Int64:
     for power in (32, 16, 8, 4, 2, 1):
         large = (x >> lengths) >> power > 0
         lengths += np.where(large, power, 0)
-    return lengths + (x > 0)
+    return np.asarray(lengths + (x > 0), np.int64)
