@@ -19,6 +19,8 @@ from labeltool.exporters.stm32.verification.golden import (
     golden,
     golden_pcm_h,
     golden_scores_h,
+    in_fixed_point,
+    in_float,
     loudest_part,
 )
 from labeltool.exporters.stm32.verification.validation_set import ValidationSet
@@ -30,6 +32,8 @@ _STATIC = (
     "aed_postproc.h",
     "aed_preproc.c",
     "aed_preproc.h",
+    "aed_preproc_fixed.c",
+    "aed_preproc_fixed.h",
     "aed_stream.c",
     "aed_stream.h",
 )
@@ -54,14 +58,15 @@ def write_sources(model: ModelFiles, network: Network, validation: ValidationSet
     tables, tables_header = aed_tables(model, network, hashlib.sha256(model.int8).hexdigest())
     frontend = require_log_mel(model.frontend)
     pcm = np.stack([loudest_part(labelled.clip, frontend) for labelled in validation.clips[:MAX_CLIPS]])
-    vectors = golden(model, network, Int8Model(model.int8), pcm)
+    kernels = Int8Model(model.int8)
+    vectors, fixed_point = (golden(model, network, kernels, pcm, front_end) for front_end in (in_float, in_fixed_point))
     for folder in ("test", "firmware"):
         _copy(sources.joinpath(folder), directory / folder)
     texts = {
         "c/aed_tables.c": tables,
         "c/aed_tables.h": tables_header,
         "test/golden_pcm.h": golden_pcm_h(vectors),
-        "test/golden_scores.h": golden_scores_h(vectors, model.labels),
+        "test/golden_scores.h": golden_scores_h(vectors, fixed_point, model.labels),
         "firmware/microphone_taps.h": microphone_taps_h(),
         "firmware/tflm_operators.h": tflm_operators_h(network.operators),
     }

@@ -9,17 +9,25 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from helpers.exports import model_card
-from labeltool.audio import device_frontend
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables
 from labeltool.exporters.stm32.codegen.network_c import model_c
 from labeltool.exporters.stm32.tflite.lowering import Layer, Program
 from labeltool.exporters.stm32.tflite.memory_plan import plan_arena
 from labeltool.exporters.stm32.tflite.summary import Network, Tensor
-from labeltool.exporters.stm32.verification.golden import Golden, golden_pcm_h, golden_samples, golden_scores_h
+from labeltool.exporters.stm32.verification.golden import (
+    FrontEnd,
+    Golden,
+    golden_pcm_h,
+    golden_samples,
+    golden_scores_h,
+    in_fixed_point,
+    in_float,
+)
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import ClipRule, clip_scores
 from labeltool.networks.stream_rule import StreamRule
@@ -138,7 +146,7 @@ def write_c_sources(
     texts["aed_nn.c"] = _STUB_C
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    return [folder / f"aed_{part}.c" for part in ("preproc", "postproc", "stream", "tables", "nn")]
+    return [folder / f"aed_{part}.c" for part in ("preproc", "preproc_fixed", "postproc", "stream", "tables", "nn")]
 
 
 def build(folder: Path, program: str, sources: Sequence[Path], *flags: str | Path) -> Path:
@@ -214,7 +222,7 @@ def small_program() -> Program:
 
 
 def small_package(folder: Path) -> Path:
-    """Write the C of a package with `SMALL` and `small_program`; its expected scores come from its own C by gcc -O0."""
+    """Write the C of a package with `SMALL` and `small_program`; the expected scores come from its own C by gcc -O0."""
     sources = Path(str(files("labeltool.exporters.stm32").joinpath("csrc")))
     shutil.copytree(sources / "test", folder / "test")
     (folder / "c").mkdir()
@@ -223,24 +231,25 @@ def small_package(folder: Path) -> Path:
     model, network = ModelFiles(folder, model_card(LABELS, clip_rule=ClipRule()), SMALL), network_of(SMALL)
     program = small_program()
     pcm = np.clip(np.random.default_rng(1).normal(0, 3000, (2, golden_samples(SMALL))), -32768, 32767).astype(np.int16)
-    patches = [device_frontend.patches(SMALL, device_frontend.log_mel(SMALL, clip), network.input) for clip in pcm]
     texts = dict(zip(("aed_tables.c", "aed_tables.h"), aed_tables(model, network, "0" * 64), strict=True))
     texts |= dict(zip(("aed_model.h", "aed_model.c"), model_c(program, plan_arena(program), "0" * 64), strict=True))
     for name, text in texts.items():
         (folder / "c" / name).write_text(text, encoding="utf-8")
-    names = ("preproc", "postproc", "stream", "tables", "nn", "model")
+    names = ("preproc", "preproc_fixed", "postproc", "stream", "tables", "nn", "model")
     probe = build(
         folder / "test", "aed_probe.c", [folder / "c" / f"aed_{name}.c" for name in names], "-O0", "-I", folder / "c"
     )
+    vectors = [_golden(pcm, front_end, network, probe) for front_end in (in_float, in_fixed_point)]
+    probe.unlink()
+    (folder / "test" / "golden_pcm.h").write_text(golden_pcm_h(vectors[0]))
+    (folder / "test" / "golden_scores.h").write_text(golden_scores_h(*vectors, LABELS))
+    return folder
+
+
+def _golden(pcm: npt.NDArray[np.int16], front_end: FrontEnd, network: Network, probe: Path) -> Golden:
+    patches = [front_end(SMALL, clip, network.input) for clip in pcm]
     codes = np.stack([clip.codes for clip in patches])
     scores = np.frombuffer(run(probe, "scores", data=codes.tobytes()), np.int8).reshape(*codes.shape[:2], len(LABELS))
-    probe.unlink()
     real = (scores.astype(np.float32) + 128) / 256
-    rule = ClipRule()
-    probabilities = np.stack(
-        [clip_scores(one, clip.loudness_db, rule) for one, clip in zip(real, patches, strict=True)]
-    ).astype(np.float32)
-    vectors = Golden(pcm, codes, scores, probabilities)
-    (folder / "test" / "golden_pcm.h").write_text(golden_pcm_h(vectors))
-    (folder / "test" / "golden_scores.h").write_text(golden_scores_h(vectors, LABELS))
-    return folder
+    probabilities = [clip_scores(one, of.loudness_db, ClipRule()) for one, of in zip(real, patches, strict=True)]
+    return Golden(pcm, codes, scores, np.stack(probabilities).astype(np.float32))

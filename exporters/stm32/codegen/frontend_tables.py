@@ -11,6 +11,7 @@ from labeltool.audio.device_tables import FftTables, MelTables, dc_bands, fft_ta
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_identifiers, c_string
+from labeltool.exporters.stm32.codegen.fixed_point_tables import fixed_header, fixed_source
 from labeltool.exporters.stm32.codegen.stream_macros import THRESHOLDS_DECLARATION, stream_macros, thresholds_source
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.networks.model_card import ModelCard
@@ -34,11 +35,7 @@ extern "C" {{
 
 {defines}
 
-/* First half of the window, with its middle. */
-extern const float aed_window[AED_N_FFT / 2 + 1];
-
 /* Mel filters, band after band: band i has aed_mel_lengths[i] bins of the spectrum from aed_mel_starts[i] on. */
-extern const float aed_mel_coefficients[{coefficients}];
 extern const uint16_t aed_mel_starts[AED_N_MELS];
 extern const uint16_t aed_mel_lengths[AED_N_MELS];
 
@@ -46,10 +43,22 @@ extern const uint16_t aed_mel_lengths[AED_N_MELS];
 #define AED_FFT_BEGINS_WITH_PAIRS {pairs}
 /* Position of each complex input of the FFT. */
 extern const uint16_t aed_fft_places[AED_N_FFT / 2];
+
+#ifdef AED_FIXED_POINT
+
+{fixed}
+
+#else
+
+/* First half of the window, with its middle. */
+extern const float aed_window[AED_N_FFT / 2 + 1];
+extern const float aed_mel_coefficients[{coefficients}];
 /* Three factors (real, imaginary) for each butterfly of each stage, in the order of use. */
 extern const float aed_fft_twiddles[{twiddles}];
 /* Factors that join the spectra of even and odd samples, from bin 1 on. */
 extern const float aed_fft_joints[AED_N_FFT / 2];
+
+#endif
 
 {thresholds}
 /* The labels in the order of the network's outputs, UTF-8. */
@@ -193,6 +202,7 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
         coefficients=len(mel.coefficients),
         pairs=int(fft.begins_with_pairs),
         twiddles=len(_twiddles(fft)),
+        fixed=fixed_header(frontend, network.input),
         thresholds=THRESHOLDS_DECLARATION,
         labels="\n".join(
             f"    {name} = {index}," for index, name in enumerate(c_identifiers("AED_LABEL_", model.labels))
@@ -206,13 +216,17 @@ def _tables_source(frontend: LogMelFrontend, mel: MelTables, fft: FftTables, car
     return "\n".join(
         (
             '#include "aed_tables.h"\n',
-            c_array("const float aed_window", frontend.window()[: frontend.n_fft // 2 + 1]),
-            c_array("const float aed_mel_coefficients", mel.coefficients),
             c_array("const uint16_t aed_mel_starts", mel.starts.astype(np.uint32)),
             c_array("const uint16_t aed_mel_lengths", mel.lengths.astype(np.uint32)),
             c_array("const uint16_t aed_fft_places", fft.places.astype(np.uint32)),
+            "#ifdef AED_FIXED_POINT\n",
+            fixed_source(frontend),
+            "#else\n",
+            c_array("const float aed_window", frontend.window()[: frontend.n_fft // 2 + 1]),
+            c_array("const float aed_mel_coefficients", mel.coefficients),
             c_array("const float aed_fft_twiddles", _twiddles(fft)),
             c_array("const float aed_fft_joints", _interleaved(fft.joints)),
+            "#endif\n",
             thresholds_source(card),
             f"const char *const aed_labels[AED_LABELS] = {{\n{label_lines}}};\n",
         )

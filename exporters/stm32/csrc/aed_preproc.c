@@ -3,22 +3,18 @@
 #include <stddef.h>
 
 #include "aed_math.h"
+#include "aed_preproc_fixed.h"
 
-enum { HALF = AED_N_FFT / 2, RING = AED_N_FFT - 1 };
+enum { RING = AED_N_FFT - 1 };
 
-aed_status aed_preproc_init(aed_preproc *state)
-{
-    if (state == NULL) {
-        return AED_ERROR_ARGUMENT;
-    }
-    memset(state, 0, sizeof *state);
-    if (!aed_math_is_exact()) {
-        return AED_ERROR_MODEL;
-    }
-    state->samples_missing = AED_N_FFT;
-    state->frames_missing = AED_PATCH_FRAMES;
-    return AED_OK;
-}
+#ifdef AED_FIXED_POINT
+
+#define add_frame aed_preproc_add_frame
+#define write_patch aed_preproc_write_patch
+
+#else
+
+enum { HALF = AED_N_FFT / 2 };
 
 /* Complex FFT of HALF points in place: decimation in time, radix 4 (one stage of radix 2 where HALF is no power of
    four). The input is in the order of aed_fft_places, the output in natural order. */
@@ -119,7 +115,53 @@ static void add_frame(aed_preproc *state)
     }
     state->sums[state->next_frame] = sum;
     state->peaks[state->next_frame] = peak;
-    state->next_frame = state->next_frame + 1 < AED_PATCH_FRAMES ? state->next_frame + 1 : 0;
+}
+
+static int8_t code_of(float value)
+{
+    int32_t code = aed_round(value / AED_INPUT_SCALE) + AED_INPUT_ZERO_POINT;
+    code = code > INT8_MAX ? INT8_MAX : code;
+    code = code < INT8_MIN ? INT8_MIN : code;
+    return (int8_t)code;
+}
+
+static void write_patch(const aed_preproc *state, int8_t *input, aed_level *level)
+{
+    /* From the oldest frame on, so that equal patches have equal means wherever they are in the ring. */
+    uint32_t frame = state->next_frame;
+    float sum = 0.0F, peak = state->peaks[0];
+    for (uint32_t column = 0; column < AED_PATCH_FRAMES; column++) {
+        sum += state->sums[frame];
+        peak = state->peaks[frame] > peak ? state->peaks[frame] : peak;
+        frame = frame + 1 < AED_PATCH_FRAMES ? frame + 1 : 0;
+    }
+    const float mean = sum / (float)(AED_PATCH_FRAMES * AED_N_MELS);
+    const float offset = AED_PATCH_LESS_ITS_MEAN ? mean : 0.0F;
+    for (uint32_t column = 0; column < AED_PATCH_FRAMES; column++) {
+        const float *log_mel = state->log_mel + frame * AED_N_MELS;
+        for (uint32_t band = 0; band < AED_N_MELS; band++) {
+            input[band * AED_PATCH_FRAMES + column] = code_of(log_mel[band] - offset);
+        }
+        frame = frame + 1 < AED_PATCH_FRAMES ? frame + 1 : 0;
+    }
+    level->loudness_db = mean * AED_LOG_SCALE_DB + AED_LOG_OFFSET_DB;
+    level->peak_db = peak * AED_LOG_SCALE_DB + AED_LOG_OFFSET_DB;
+}
+
+#endif
+
+aed_status aed_preproc_init(aed_preproc *state)
+{
+    if (state == NULL) {
+        return AED_ERROR_ARGUMENT;
+    }
+    memset(state, 0, sizeof *state);
+    if (!aed_math_is_exact()) {
+        return AED_ERROR_MODEL;
+    }
+    state->samples_missing = AED_N_FFT;
+    state->frames_missing = AED_PATCH_FRAMES;
+    return AED_OK;
 }
 
 uint32_t aed_preproc_push(aed_preproc *state, const int16_t *samples, uint32_t count)
@@ -142,6 +184,7 @@ uint32_t aed_preproc_push(aed_preproc *state, const int16_t *samples, uint32_t c
         state->samples_missing -= block;
         if (state->samples_missing == 0) {
             add_frame(state);
+            state->next_frame = state->next_frame + 1 < AED_PATCH_FRAMES ? state->next_frame + 1 : 0;
             state->samples_missing = AED_HOP;
             state->frames_missing--;
         }
@@ -154,14 +197,6 @@ bool aed_preproc_ready(const aed_preproc *state)
     return state != NULL && state->samples_missing > 0 && state->frames_missing == 0;
 }
 
-static int8_t code_of(float value)
-{
-    int32_t code = aed_round(value / AED_INPUT_SCALE) + AED_INPUT_ZERO_POINT;
-    code = code > INT8_MAX ? INT8_MAX : code;
-    code = code < INT8_MIN ? INT8_MIN : code;
-    return (int8_t)code;
-}
-
 aed_status aed_preproc_patch(aed_preproc *state, int8_t *input, aed_level *level)
 {
     if (state == NULL || input == NULL || level == NULL) {
@@ -170,25 +205,7 @@ aed_status aed_preproc_patch(aed_preproc *state, int8_t *input, aed_level *level
     if (!aed_preproc_ready(state)) {
         return AED_ERROR_NOT_READY;
     }
-    /* From the oldest frame on, so that equal patches have equal means wherever they are in the ring. */
-    uint32_t frame = state->next_frame;
-    float sum = 0.0F, peak = state->peaks[0];
-    for (uint32_t column = 0; column < AED_PATCH_FRAMES; column++) {
-        sum += state->sums[frame];
-        peak = state->peaks[frame] > peak ? state->peaks[frame] : peak;
-        frame = frame + 1 < AED_PATCH_FRAMES ? frame + 1 : 0;
-    }
-    const float mean = sum / (float)(AED_PATCH_FRAMES * AED_N_MELS);
-    const float offset = AED_PATCH_LESS_ITS_MEAN ? mean : 0.0F;
-    for (uint32_t column = 0; column < AED_PATCH_FRAMES; column++) {
-        const float *log_mel = state->log_mel + frame * AED_N_MELS;
-        for (uint32_t band = 0; band < AED_N_MELS; band++) {
-            input[band * AED_PATCH_FRAMES + column] = code_of(log_mel[band] - offset);
-        }
-        frame = frame + 1 < AED_PATCH_FRAMES ? frame + 1 : 0;
-    }
+    write_patch(state, input, level);
     state->frames_missing = AED_PATCH_HOP;
-    level->loudness_db = mean * AED_LOG_SCALE_DB + AED_LOG_OFFSET_DB;
-    level->peak_db = peak * AED_LOG_SCALE_DB + AED_LOG_OFFSET_DB;
     return AED_OK;
 }

@@ -4,6 +4,9 @@
    for bit on every machine (aed_math.h describes how to build for that). No memory is allocated, and no state reaches
    back further than one patch. A state is used by one thread at a time; several states are independent.
 
+   With AED_FIXED_POINT defined for all files, integers compute the same: also within one int8 step and the same on every
+   machine, but not bit for bit the numbers of the float version. It is for processors without a floating point unit.
+
        static aed_preproc preproc;
        ... aed_preproc_init(&preproc) == AED_OK ...
        for (;;) {
@@ -37,15 +40,20 @@ typedef struct {
 } aed_level;
 
 typedef struct {
-    int16_t samples[AED_N_FFT];                   /* ring of the newest samples */
-    float work[AED_N_FFT + 2];                    /* a windowed frame, then its spectrum, then its powers */
-    float log_mel[AED_PATCH_FRAMES * AED_N_MELS]; /* ring of the newest frames, frame after frame: the patch */
-    float sums[AED_PATCH_FRAMES];                 /* sum of the log-mels of each frame */
-    float peaks[AED_PATCH_FRAMES];                /* largest log-mel of each frame, without the lowest bands */
-    uint32_t next_sample;                         /* index in the ring of the next sample */
-    uint32_t next_frame;                          /* index in the ring of the next frame */
-    uint32_t samples_missing;                     /* until the next frame is complete; 0: not initialised */
-    uint32_t frames_missing;                      /* until the next patch is complete; 0: it is */
+    int16_t samples[AED_N_FFT]; /* ring of the newest samples */
+#ifdef AED_FIXED_POINT
+    int32_t work[AED_N_FFT + 2];                    /* a windowed frame, then its spectrum, then its powers */
+    int16_t log2_mel[AED_PATCH_FRAMES * AED_N_MELS]; /* ring of the newest frames, frame after frame: the patch */
+#else
+    float work[AED_N_FFT + 2];
+    float log_mel[AED_PATCH_FRAMES * AED_N_MELS];
+    float sums[AED_PATCH_FRAMES];  /* sum of the log-mels of each frame */
+    float peaks[AED_PATCH_FRAMES]; /* largest log-mel of each frame, without the lowest bands */
+#endif
+    uint32_t next_sample;     /* index in the ring of the next sample */
+    uint32_t next_frame;      /* index in the ring of the next frame */
+    uint32_t samples_missing; /* until the next frame is complete; 0: not initialised */
+    uint32_t frames_missing;  /* until the next patch is complete; 0: it is */
 } aed_preproc;
 
 /* Begin a stream. AED_ERROR_MODEL where the compiler was allowed to change the rounding, see aed_math.h. */

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from labeltool.audio import device_frontend
+from labeltool.audio.device_frontend import PatchInputs
 from labeltool.audio.feature_cache import clip_pcm
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.c_text import c_float, c_string
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
-from labeltool.exporters.stm32.tflite.summary import Network
+from labeltool.exporters.stm32.tflite.summary import Network, Tensor
+from labeltool.exporters.stm32.verification import fixed_point_frontend
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import clip_scores
 from labeltool.networks.quantization import Int8Model
@@ -23,6 +26,20 @@ MAX_CLIPS = 2
 """Maximum number of clips in the self-test: their samples must fit into the flash of a small MCU."""
 
 _PER_LINE = 20
+
+
+FrontEnd = Callable[[LogMelFrontend, Int16, Tensor], PatchInputs]
+"""From samples to the patches of the network."""
+
+
+def in_float(frontend: LogMelFrontend, pcm: Int16, network_input: Tensor) -> PatchInputs:
+    """Compute what the C computes in float32."""
+    return device_frontend.patches(frontend, device_frontend.log_mel(frontend, pcm), network_input)
+
+
+def in_fixed_point(frontend: LogMelFrontend, pcm: Int16, network_input: Tensor) -> PatchInputs:
+    """Compute what the C computes with `AED_FIXED_POINT`."""
+    return fixed_point_frontend.patches(frontend, fixed_point_frontend.log2_mel(frontend, pcm), network_input)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +84,12 @@ def loudest_part(clip: StoredClip, frontend: LogMelFrontend) -> Int16:
     return np.pad(part, (0, length - len(part)))
 
 
-def golden(model: ModelFiles, network: Network, kernels: Int8Model, pcm: Int16) -> Golden:
-    """Compute what the device must compute from clips, `(clips, samples) int16`."""
+def golden(model: ModelFiles, network: Network, kernels: Int8Model, pcm: Int16, front_end: FrontEnd) -> Golden:
+    """Compute what the device must compute from clips, `(clips, samples) int16`, with one of the front ends."""
     frontend = require_log_mel(model.frontend)
     codes, scores, probabilities = [], [], []
     for clip in pcm:
-        frames = device_frontend.log_mel(frontend, clip)
-        patches = device_frontend.patches(frontend, frames, network.input)
+        patches = front_end(frontend, clip, network.input)
         clip_outputs = kernels.predict_int8(patches.codes)
         codes.append(patches.codes)
         scores.append(clip_outputs)
@@ -93,25 +109,31 @@ def golden_pcm_h(vectors: Golden) -> str:
     )
 
 
-def golden_scores_h(vectors: Golden, labels: tuple[str, ...]) -> str:
-    """Return the text of `golden_scores.h`."""
-    crcs = [[f"{zlib.crc32(patch.tobytes())}U" for patch in clip] for clip in vectors.codes]
-    scores = [["{" + ", ".join(map(str, patch)) + "}" for patch in clip] for clip in vectors.scores.tolist()]
-    probabilities = [[c_float(value) for value in clip] for clip in vectors.probabilities]
+def golden_scores_h(vectors: Golden, fixed_point: Golden, labels: tuple[str, ...]) -> str:
+    """Return the text of `golden_scores.h`: the expectations of the front end in float32 and in fixed point."""
     names = "".join(f"    {c_string(label)},\n" for label in labels)
     return (
         "/* Expected results of the self-test on golden_pcm.h; generated, do not edit. */\n"
         "#ifndef GOLDEN_SCORES_H\n#define GOLDEN_SCORES_H\n\n#include <stdint.h>\n\n"
         '#include "aed_tables.h"\n#include "golden_pcm.h"\n\n'
         f"#define GOLDEN_PATCHES ({vectors.scores.shape[1]}U)\n\n"
-        "/* CRC-32 of the network's int8 input, for each patch. */\n"
-        f"static const uint32_t golden_codes[GOLDEN_CLIPS][GOLDEN_PATCHES] = {_nested(crcs)};\n\n"
-        "/* Scores of TensorFlow Lite's reference kernels for that input. */\n"
-        f"static const int8_t golden_scores[GOLDEN_CLIPS][GOLDEN_PATCHES][AED_LABELS] = {_nested(scores)};\n\n"
-        "/* Result of the clip rule for these scores, computed in float64. */\n"
-        f"static const float golden_probabilities[GOLDEN_CLIPS][AED_LABELS] = {_nested(probabilities)};\n\n"
+        "/* golden_codes: CRC-32 of the network's int8 input, for each patch.\n"
+        "   golden_scores: scores of TensorFlow Lite's reference kernels for that input.\n"
+        "   golden_probabilities: result of the clip rule for these scores, computed in float64. */\n"
+        f"#ifdef AED_FIXED_POINT\n\n{_expectations(fixed_point)}#else\n\n{_expectations(vectors)}#endif\n\n"
         "/* The labels, in the order of the model's outputs. */\n"
         f"static const char *const golden_labels[AED_LABELS] = {{\n{names}}};\n\n#endif\n"
+    )
+
+
+def _expectations(vectors: Golden) -> str:
+    crcs = [[f"{zlib.crc32(patch.tobytes())}U" for patch in clip] for clip in vectors.codes]
+    scores = [["{" + ", ".join(map(str, patch)) + "}" for patch in clip] for clip in vectors.scores.tolist()]
+    probabilities = [[c_float(value) for value in clip] for clip in vectors.probabilities]
+    return (
+        f"static const uint32_t golden_codes[GOLDEN_CLIPS][GOLDEN_PATCHES] = {_nested(crcs)};\n\n"
+        f"static const int8_t golden_scores[GOLDEN_CLIPS][GOLDEN_PATCHES][AED_LABELS] = {_nested(scores)};\n\n"
+        f"static const float golden_probabilities[GOLDEN_CLIPS][AED_LABELS] = {_nested(probabilities)};\n\n"
     )
 
 

@@ -22,6 +22,8 @@ MACHINES = {
     "m7": "Cortex-M7 (mps2-an500)",
     "m55": "Cortex-M55 (mps3-an547)",
     "f405": "STM32F405 (netduinoplus2)",
+    "m3": "Cortex-M3, soft float (mps2-an385)",
+    "m0plus": "Cortex-M0+, soft float (on a Cortex-M3, mps2-an385)",
 }
 """Emulated machines by their names in the package's Makefile."""
 
