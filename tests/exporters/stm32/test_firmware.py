@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from labeltool.type_aliases import Int16
 
 WARNINGS = ("-Wshadow", "-Wcast-qual", "-Wdouble-promotion", "-ffp-contract=off")
 APPLICATION = ("app.c", "ring.c", "microphone.c", "decimate.c", "pdm.c")
-CORE = ("aed_preproc.c", "aed_postproc.c", "aed_stream.c", "aed_tables.c", "aed_nn.c")
+CORE = ("aed_preproc.c", "aed_preproc_fixed.c", "aed_postproc.c", "aed_stream.c", "aed_tables.c", "aed_nn.c")
 PATCH, STEP = 16_704, 8_000  # samples of a patch, and from one patch to the next
 
 
@@ -100,6 +102,33 @@ def test_the_firmware_of_a_package_fits_the_boards_and_runs_its_network(package:
         text, data, bss = map(int, run_tool(["arm-none-eabi-size", program]).splitlines()[1].split()[:3])
         assert text + data < 200_000 and data + bss < 128 * 1024, board
     assert in_qemu(program, MACHINES[board], sound) == log
+
+
+def test_the_front_end_in_integers_is_an_option(small: Path, aed_run: Path, tmp_path: Path) -> None:
+    sound = ten_events(10)[0].tobytes()
+    log = on_host(cmake(small, tmp_path / "fixed", "-DFIXED_POINT=ON"), sound)
+    floats = run(aed_run, data=sound).decode()
+    shutil.copy(small / "c" / "aed_run.c", small / "c" / "aed_run_fixed.c")
+    in_integers = build(small / "c", "aed_run_fixed.c", [small / "c" / name for name in CORE], "-DAED_FIXED_POINT")
+    assert log == run(in_integers, data=sound).decode() != ""
+    assert len(events_of(log)) == len(events_of(floats)) > 0
+
+
+def test_clang_tidy_finds_nothing(small: Path) -> None:
+    needs("clang-tidy")
+    shutil.copy(str(files("labeltool.exporters.stm32").joinpath("csrc", ".clang-tidy")), small)
+    firmware = small / "firmware"
+    sources = [firmware / name for name in (*APPLICATION, "main.c", "network_reference.c", "board_host/board.c")]
+    run_tool(
+        [
+            "clang-tidy",
+            "--quiet",
+            *sources,
+            "--",
+            "-std=c99",
+            *(f"-I{small / one}" for one in ("firmware", "c", "test")),
+        ]
+    )
 
 
 # ---- microphones ----
