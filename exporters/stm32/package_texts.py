@@ -30,8 +30,8 @@ TEXTS = ("README.md", "docs/c_code.md", "docs/st_tools.md", "docs/numbers.md")
 _PATHS = {
     "float": "float network",
     "int8": "int8 network",
-    "st": "ST's applications",
-    "st_weighted": "ST's applications, patches weighted by loudness",
+    "st": "`model_st.tflite` on ST's features",
+    "st_application": "the same as ST's applications cut patches",
     "c": "this C, samples to label",
 }
 

@@ -105,9 +105,9 @@ def fixed_header(frontend: LogMelFrontend, network_input: Tensor) -> str:
     }
     return "\n".join(
         (
-            "/* A mel power is a sum in the C code times 2^-BITS; FLOOR is such a sum. Frames are scaled up by MAX_SHIFT",
-            "   bits at most. SCALE: codes per octave of power; OFFSET: octaves; both in 2^-16. DB: decibels of 2^-16",
-            "   octaves. */",
+            "/* A mel power is a sum in the C code times 2^-BITS; FLOOR is such a sum. Frames are scaled up by",
+            "   MAX_SHIFT bits at most. SCALE: codes per octave of power; OFFSET: octaves; both in 2^-16. DB: decibels",
+            "   of 2^-16 octaves. */",
             *(f"#define AED_FIXED_{name:<9} {value}" for name, value in macros.items()),
             "",
             "/* As for the float version, in 2^-15, without the factors 1 of each stage; log2 of 1 to 2. */",

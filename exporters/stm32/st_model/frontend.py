@@ -149,10 +149,20 @@ def st_frontend(frontend: LogMelFrontend) -> StFrontend:
     )
 
 
-def buffers(pcm: Int16, patch_samples: int) -> Int16:
-    """Cut samples into buffers that do not overlap, `(patches, patch_samples)`; a rest is dropped."""
-    whole = len(pcm) // patch_samples
-    return pcm[: whole * patch_samples].reshape(whole, patch_samples)
+def buffers(pcm: Int16, patch_samples: int, step: int | None = None) -> Int16:
+    """Cut a clip into the buffers that an application would record, `(patches, patch_samples)`; at least one.
+
+    Parameters
+    ----------
+    pcm : (samples,) int16
+    step
+        Samples from one buffer to the next, where they overlap. None: they do not, and the clip ends within one that an
+        application would fill with the sound that follows: zeros here, if at least half of it belongs to the clip.
+    """
+    rest = len(pcm) % patch_samples
+    if len(pcm) < patch_samples or (step is None and 2 * rest >= patch_samples):
+        pcm = np.pad(pcm, (0, patch_samples - rest))
+    return np.lib.stride_tricks.sliding_window_view(pcm, patch_samples)[:: step or patch_samples]
 
 
 def quantise(log_mels: Float32, scale: float, zero_point: int) -> Int8:

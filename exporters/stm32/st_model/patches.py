@@ -30,19 +30,15 @@ class StPatches:
     empty: Bools
 
 
-def codes(pcm: Int16, frontend: StFrontend, network: FloatOutputModel) -> Int8:
-    """Compute the network's inputs from samples, `(samples,)`: one patch a buffer, `(patches, n_mels, columns)`.
-
-    A clip shorter than a buffer is padded with zeros at its end.
-    """
-    missing = max(0, frontend.patch_samples - len(pcm))
-    cut = buffers(np.pad(pcm, (0, missing)), frontend.patch_samples)
+def codes(pcm: Int16, frontend: StFrontend, network: FloatOutputModel, step: int | None = None) -> Int8:
+    """Compute the network's inputs from samples, `(samples,)`: one patch a buffer, `(patches, n_mels, columns)`."""
+    cut = buffers(pcm, frontend.patch_samples, step)
     return quantise(frontend.log_mels(cut), network.input.scale, network.input.zero_point)
 
 
-def st_patches(pcm: Int16, frontend: StFrontend, network: FloatOutputModel) -> StPatches:
-    """Run the patches of a clip, `(samples,)`, which do not overlap."""
-    given = codes(pcm, frontend, network)
+def st_patches(pcm: Int16, frontend: StFrontend, network: FloatOutputModel, step: int | None = None) -> StPatches:
+    """Run the patches of a clip, `(samples,)`; `step` as in `buffers`."""
+    given = codes(pcm, frontend, network, step)
     means = given.mean(axis=(1, 2), dtype=np.float32)
     return StPatches(
         probabilities=network.predict(given),

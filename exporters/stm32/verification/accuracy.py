@@ -1,9 +1,9 @@
 """Accuracy of the float network, the int8 network, ST's path and the C code from 16-bit samples on, on the same clips.
 
-ST's path is its applications' front end and `model_st.tflite`; patches do not overlap. The applications print each
-patch's label and know no clips. So a clip's label is computed here: "st" is the mean of the patches' log-probabilities,
-which all weigh the same but for empty ones, which are left out; "st_weighted" is the package's clip rule, with the
-loudness of the network's input.
+"st" is ST's front end and `model_st.tflite`, with the package's own patches and clip rule: what features and file cost.
+"st_application" is the same as an application runs it: patches that do not overlap, of which it prints each. It knows
+no clips, so a clip's label is computed here, from the mean of the patches' log-probabilities; all weigh the same but
+for empty ones, which are left out.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ class Accuracy:
         Which labels are present.
     predicted
         Index of the most probable label of each clip, `(clips,)`, by path: "float" (where the float network exists),
-        "int8", "st", "st_weighted" and "c".
+        "int8", "st", "st_application" and "c".
     patch_accuracy
-        Share of patches whose most probable label is present in their clip, by path: "float", "int8" and "st".
+        Share of patches whose most probable label is present in their clip, by path: all but "c".
     """
 
     part: Part
@@ -163,10 +163,18 @@ def measure(source: Source, toolchain: Toolchain, clips: HeldOut) -> Accuracy:
         scores = list(scoring.score_clips(model, predict, log_mels))
         add(path, [score.probabilities for score in scores], [score.patches for score in scores])
     source.report("measuring, ST's path", 0, len(log_mels))
-    of_st = _st_path(model, clips.pcm)
-    add("st", [_unweighted(one, model.rule) for one in of_st], [one.probabilities for one in of_st])
-    predicted["st_weighted"] = _most_probable(
-        [clip_scores(one.probabilities, one.loudness_db, model.rule) for one in of_st]
+    frontend = require_log_mel(model.frontend)
+    overlapping = _st_path(model, clips.pcm, frontend.patch_hop * frontend.hop)
+    add(
+        "st",
+        [clip_scores(one.probabilities, one.loudness_db, model.rule) for one in overlapping],
+        [one.probabilities for one in overlapping],
+    )
+    as_application = _st_path(model, clips.pcm, None)
+    add(
+        "st_application",
+        [_unweighted(one, model.rule) for one in as_application],
+        [one.probabilities for one in as_application],
     )
     source.report("measuring, C", 0, len(log_mels))
     with ThreadPoolExecutor(_C_THREADS) as pool:
@@ -174,10 +182,10 @@ def measure(source: Source, toolchain: Toolchain, clips: HeldOut) -> Accuracy:
     return Accuracy(clips.part, model.labels, clips.truth, predicted, patch_accuracy)
 
 
-def _st_path(model: ModelFiles, clips: Sequence[Int16]) -> list[StPatches]:
+def _st_path(model: ModelFiles, clips: Sequence[Int16], step: int | None) -> list[StPatches]:
     frontend = require_log_mel(model.frontend)
     network = FloatOutputModel(st_model(model.int8, frontend))
-    return [st_patches(pcm, st_frontend(frontend), network) for pcm in clips]
+    return [st_patches(pcm, st_frontend(frontend), network, step) for pcm in clips]
 
 
 def _unweighted(patches: StPatches, rule: ClipRule) -> Float32:

@@ -9,10 +9,10 @@ from labeltool.exporters.stm32.verification.accuracy import Accuracy
 from labeltool.exporters.stm32.verification.export_check import ExportCheck
 
 _ST_PATH = (
-    "the front end of ST's applications in NumPy and model/model_st.tflite in the reference kernels; patches do not "
-    "overlap. st: a clip's label is that of the mean log-probabilities of its patches, without loudness weights, empty "
-    "patches (every input code at the floor) left out; ST's applications do neither. st_weighted: the package's clip "
-    "rule, weighted by the loudness of the network's input"
+    "the front end of ST's applications in NumPy and model/model_st.tflite in the reference kernels. st: the package's "
+    "patches and clip rule. st_application: patches that do not overlap, all of the same weight (empty ones, every "
+    "input code at the floor, left out); an application prints the label of each patch, so its patch accuracy is what "
+    "it shows"
 )
 
 

@@ -201,5 +201,5 @@ def test_what_is_missing_or_does_not_compile_is_named(package: Path, stand_in: P
 def test_verify_runs_it_on_the_selftests_recordings_without_a_project(package: Path, stand_in: Path) -> None:
     needs("make", "cc")
     result = verify(None, report=silent, directory=str(package), st_sources=str(stand_in))
-    (check,) = [one for one in result.checks if one.name.startswith("ST's C")]
+    (check,) = [one for one in result.checks if one.name.startswith("ST's C on")]
     assert check.outcome == "passed", check.detail
