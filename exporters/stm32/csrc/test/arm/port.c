@@ -43,7 +43,8 @@ void port_mark_stack(void)
 {
     uint32_t *end;
     __asm__ volatile("mov %0, sp" : "=r"(end));
-    for (volatile uint32_t *at = port_stack_bottom; at < end; at++) {
+    /* 64 bytes are left for the registers that this function saves. */
+    for (volatile uint32_t *at = port_stack_bottom; at < end - 16; at++) {
         *at = MARK;
     }
 }
