@@ -128,7 +128,7 @@ def _measure(target: Target, toolchain: Toolchain, patch_hop_s: float) -> Target
         return NotMeasured(name, result.too_large)
     if not result.same or result.instructions is None or result.footprint is None:
         raise LabeltoolError(
-            f"the package does not pass its own check: on an emulated {name}, the C prints other numbers than on the host"
+            f"the package does not pass its own check: an emulated {name} prints other numbers than the host"
         )
     return TargetFigures(target, toolchain.fixed_point, result.instructions, result.footprint, patch_hop_s)
 

@@ -98,7 +98,7 @@ def test_the_report_has_what_the_export_measured(package: Path) -> None:
     assert measured["held_out_clips"]["clips_on_which_c_and_int8_differ"] == 0
     front_end = report["front_end_bytes"]
     assert front_end["beside_the_patch"] <= 8192 and front_end["tables_in_flash"] <= 16384
-    page = (package / "README.md").read_text(encoding="utf-8")
+    page = (package / "docs" / "numbers.md").read_text(encoding="utf-8")
     assert "| clip accuracy, this C, samples to label |" in page
     right = measured["held_out_clips"]["right_by_label"]["dog"]
     assert f"| `dog` | 1 | {right['int8']} | {right['c']} |" in page
@@ -243,6 +243,8 @@ def test_silence_full_scale_and_odd_lengths_pass_the_sanitisers(package: Path, t
         patches = max(0, 1 + (len(pcm) // 2 - 16_704) // 8_000)
         lines = run(tmp_path / "host" / "aed_run", data=pcm).decode().splitlines()
         assert len(lines) == patches + 2 and lines[-1] == f"# end patches={patches}"
+        if patches == 0:
+            continue  # nothing to pool: aed_clip_probabilities answers AED_ERROR_NOT_READY
         probabilities = np.frombuffer(run(tmp_path / "host" / "aed_probe", "clip", data=pcm), np.float32)
         assert np.isfinite(probabilities).all() and abs(probabilities.sum() - 1) < 1e-5
 
