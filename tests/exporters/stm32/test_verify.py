@@ -80,9 +80,15 @@ def test_a_complete_package_passes_and_instructions_are_counted(package: Path, m
     needs(*ARM)
     for device in ("Cortex-M4", "Cortex-M33", "Cortex-M7", "Cortex-M55", "STM32F405", "Cortex-M3,", "Cortex-M0+"):
         same = [outcome for name, outcome in outcome_of.items() if name.startswith(device)]
-        assert same == ["passed", "passed"], device
+        assert same == ["passed"] * (4 if device in ("Cortex-M3,", "Cortex-M0+") else 2), device
+    assert outcome_of["host: self-test, front end in fixed point"] == "passed"
     counts = result.instructions["Cortex-M4 (mps2-an386)"]
     assert 1_000_000 < counts.next_patch < counts.first_patch <= 5_000_000
+    in_float, in_integers = (
+        result.instructions[f"Cortex-M0+, soft float (on a Cortex-M3, mps2-an385){suffix}"].next_patch
+        for suffix in ("", ", fixed point")
+    )
+    assert in_integers * 4 < in_float
 
 
 def test_the_report_has_what_the_export_measured(package: Path) -> None:
@@ -101,6 +107,17 @@ def test_the_report_has_what_the_export_measured(package: Path) -> None:
     count = measured["instructions_on_an_emulated_cortex_m4"]["first_patch"]
     assert f"| instructions, front end, a patch of new frames | {count:,} | counted by QEMU" in page
     assert report["not_measured"] == {}
+    cores = {(row["core"], row["front_end"]): row for row in report["keeps_up"]["targets"]}
+    assert len(cores) == 8
+    m0plus = cores["Cortex-M0+", "fixed point (AED_FIXED_POINT)"]
+    assert m0plus["front_end_alone"].startswith("keeps up at 64 MHz")
+    assert m0plus["with_network"] == "cannot keep up at 64 MHz"
+    assert cores["Cortex-M0+", "float32"]["front_end_alone"] == "cannot keep up at 64 MHz"
+    per_hop = m0plus["instructions"]["next_patch"] + m0plus["instructions"]["network"]
+    assert m0plus["with_network_million_instructions_per_s"] == pytest.approx(per_hop / 0.5 / 1e6, abs=0.01)
+    # 132 KB of weights and tables, the planned arena of 50 KiB and the states, no recordings of the self-test.
+    assert 120_000 < m0plus["bytes"]["flash"] < 180_000 and 50_000 < m0plus["bytes"]["static_ram"] < 80_000
+    assert 200 < m0plus["bytes"]["stack"] < 2048
 
 
 @pytest.mark.parametrize(
@@ -179,7 +196,7 @@ def test_a_check_that_this_machine_cannot_run_is_not_passed(package: Path, monke
     without(monkeypatch, "qemu-system-arm")
     result = verify(None, report=silent, directory=str(package))
     emulated = [check for check in result.checks if check.name.endswith("prints the same as the host")]
-    assert len(emulated) == 7 and {check.outcome for check in emulated} == {"not run"}
+    assert len(emulated) == 9 and {check.outcome for check in emulated} == {"not run"}
     assert {check.detail for check in emulated} == {"no qemu-system-arm"} and result.passed
 
 
