@@ -188,7 +188,7 @@ def equal(model: model_folder.ModelFiles, data: Path, loud: Path, quiet: Path) -
             print(f"    {labels[one.label]}: patches {one.first_patch - alone:+d} to {one.last_patch - alone:+d}")
         clips = sorted((data / "audio").iterdir())
         compare(both, labels, "rain", joined([one for one in clips if one.stem.endswith("-10")], RAIN_S, rate))
-        path = Path(folder) / "hour.wav"
+        path = Path(folder) / "hour.flac"
         write_recording(path, read_sounds(data, 2), HOUR_S)
         compare(both, labels, "an hour of joined clips of fold 2", read_pcm(str(path), 0.0, None, rate))
 
@@ -197,7 +197,7 @@ def events(project: Path, model: str, data: Path, fold: int, seconds: float) -> 
     """Print F1 of both rules on the joined clips of a fold."""
     silent: Callable[..., None] = lambda *_: None  # noqa: E731
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "joined.wav"
+        path = Path(folder) / "joined.flac"
         truth: Events = write_recording(path, read_sounds(data, fold), seconds)
         for as_device in (False, True):
             options = DetectOptions(as_device=as_device)

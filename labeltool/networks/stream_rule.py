@@ -24,7 +24,7 @@ _SMALLEST, _LARGEST = np.float32(SMALLEST_PROBABILITY), np.float32(1.0 - SMALLES
 
 @dataclass(frozen=True, slots=True)
 class StreamRule:
-    """What makes an event in a stream.
+    """What makes an event in a stream. The defaults did well on recordings joined of ESC-10's folds 1 and 2.
 
     Attributes
     ----------
@@ -41,10 +41,10 @@ class StreamRule:
         were too few validation clips to choose them.
     """
 
-    gain: float = 0.5
-    release: float = 0.5
+    gain: float = 0.7
+    release: float = 0.8
     hold_patches: int = 1
-    min_patches: int = 1
+    min_patches: int = 2
     thresholds: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:

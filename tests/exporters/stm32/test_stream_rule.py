@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -262,18 +263,19 @@ def events_of(
 
 
 def test_an_event_begins_at_its_threshold_and_goes_on_above_the_release() -> None:
-    rule = StreamRule(release=0.5, hold_patches=0)
+    rule = StreamRule(release=0.5, hold_patches=0, min_patches=1)
     one = [[p, 0.0] for p in (0.5, 0.6, 0.4, 0.3, 0.29, 0.5, 0.7)]
     assert events_of(one, rule) == [(0, 1, 3), (0, 6, 6)]
-    assert events_of(one, StreamRule(release=0.5, hold_patches=1)) == [(0, 1, 6)]
-    assert events_of(one, StreamRule(release=0.5, hold_patches=0, min_patches=2)) == [(0, 1, 3)]
+    assert events_of(one, replace(rule, hold_patches=1)) == [(0, 1, 6)]
+    assert events_of(one, replace(rule, min_patches=2)) == [(0, 1, 3)]
 
 
 def test_only_the_most_probable_label_begins_an_event_unless_they_are_independent() -> None:
     both = [[0.6, 0.7], [0.8, 0.7], [0.8, 0.7]]
-    assert events_of(both, StreamRule()) == [(0, 1, 2), (1, 0, 2)]
-    assert events_of(both[:1], StreamRule()) == [(1, 0, 0)]
-    assert events_of(both, StreamRule(), several=True) == [(0, 0, 2), (1, 0, 2)]
+    rule = StreamRule(min_patches=1)
+    assert events_of(both, rule) == [(0, 1, 2), (1, 0, 2)]
+    assert events_of(both[:1], rule) == [(1, 0, 0)]
+    assert events_of(both, rule, several=True) == [(0, 0, 2), (1, 0, 2)]
 
 
 def test_a_silent_patch_begins_no_event_and_probabilities_decay_to_nothing() -> None:
