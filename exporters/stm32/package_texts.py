@@ -6,7 +6,7 @@ In a template `$name` stands for a value of the model; everything else is text a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
@@ -20,6 +20,7 @@ from labeltool.exporters.stm32.tflite.ram import RamFigures
 from labeltool.exporters.stm32.tflite.summary import Network, Tensor
 from labeltool.exporters.stm32.verification.export_check import ExportCheck
 from labeltool.exporters.stm32.verification.golden import MAX_CLIPS, golden_samples
+from labeltool.exporters.stm32.verification.keeps_up import TargetFigures
 from labeltool.exporters.stm32.verification.validation_set import Part, ValidationSet
 from labeltool.networks.model_card import ModelCard
 from labeltool.networks.model_folder import ModelFiles, one_line
@@ -80,6 +81,8 @@ def texts(
         "numbers": "\n".join(f"| {row.name} | {row.value} | {row.kind} |" for row in numbers),
         "checks": _checks_text(export_check),
         "applications": _applications_text(chosen),
+        "keeps_up": _keeps_up_text(export_check.targets),
+        "targets": _targets_text(export_check.targets),
         "st_step": f"{input_range(frontend).scale:.2f}",
         "accuracy": _accuracy_text(export_check, model.card),
     }
@@ -91,12 +94,44 @@ def texts(
 
 
 def _applications_text(chosen: Chosen) -> str:
-    """Return a table of the applications that the package is for, and why it is not for the others."""
+    """Return a list of the applications that the package is for, and why it is not for the others."""
     rows = [
-        *(f"| `st/{one.name}/` | {one.title} |" for one in chosen.applications),
-        *(f"| not made: {name} | {problem} |" for name, problem in chosen.not_made.items()),
+        *(f"   - `st/{one.name}/`: {one.title}" for one in chosen.applications),
+        *(f"   - not made: {name}, {problem}" for name, problem in chosen.not_made.items()),
     ]
-    return "\n".join(f"   {row}" for row in ("| folder | application |", "| --- | --- |", *rows))
+    return "\n".join(rows)
+
+
+_NO_TARGETS = "Not measured: this needs QEMU and arm-none-eabi-gcc where the package is made."
+
+
+def _keeps_up_text(targets: Sequence[TargetFigures]) -> str:
+    """Return what each core spends on the sound, for the README."""
+    if not targets:
+        return _NO_TARGETS
+    return "\n".join(
+        f"- {one.name}, {one.target.clock_mhz} MHz: {_busy(one, one.front_end_mips)}; {_busy(one, one.all_mips)}"
+        for one in targets
+    )
+
+
+def _busy(target: TargetFigures, mips: float) -> str:
+    share = mips / target.target.clock_mhz
+    return f"cannot keep up ({share:.0%})" if share > 1 else f"{share:.1%}"
+
+
+def _targets_text(targets: Sequence[TargetFigures]) -> str:
+    """Return what each core needs: instructions, clock and memory."""
+    if not targets:
+        return _NO_TARGETS
+    header = "| core | front end | with `aed_nn` | front end alone | with `aed_nn` | flash | static RAM | stack |"
+    rows = [
+        f"| {one.name}, {one.target.example} | {one.front_end_mips:.1f} | {one.all_mips:.1f} | "
+        f"{one.verdict(one.front_end_mips)} | {one.verdict(one.all_mips)} | "
+        f"{one.footprint.flash:,} | {one.footprint.static_ram:,} | {one.footprint.stack:,} |"
+        for one in targets
+    ]
+    return "\n".join((header, "| --- | --- | --- | --- | --- | --- | --- | --- |", *rows))
 
 
 def _frontend_values(frontend: LogMelFrontend) -> dict[str, str]:
