@@ -20,6 +20,7 @@ from labeltool.exporters.stm32.st_model.onnx_qdq import ONNX_MODEL, onnx_model
 from labeltool.exporters.stm32.tflite.ram import RamFigures, ram_figures
 from labeltool.exporters.stm32.tflite.summary import Network, read_network
 from labeltool.exporters.stm32.verification.export_check import ExportCheck, check_export
+from labeltool.exporters.stm32.verification.keeps_up import keeps_up_json
 from labeltool.exporters.stm32.verification.results_json import export_check_json
 from labeltool.exporters.stm32.verification.validation_set import validation_set, write_validation
 from labeltool.networks.model_folder import INT8, LABELS, ModelFiles, one_line
@@ -142,6 +143,7 @@ def report_json(
             "how": "counted from c/aed_preproc.h and c/aed_tables.h",
         },
         "measured_by_this_export": export_check_json(export_check),
+        "keeps_up": keeps_up_json(export_check.targets),
         "not_measured": dict(export_check.not_measured),
         "st_applications": {
             "made": [application.name for application in chosen.applications],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import log2
+from math import log2, log10
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,9 @@ MEL_SCALE = 2.0**32
 DECIBELS_PER_OCTAVE = 10 * log2(10) ** -1
 """10 log10(x) = 3.01 log2(x)."""
 
+# The factors of the FFT have 16 bits, so a full-scale tone leaves traces in other bands, 100 dB and more below it. With
+# a floor near these, features would differ by more than one step.
+_LOWEST_FLOOR_DB = -87.0
 # The squares of the spectrum have 15 bits less, and the windowed samples 28 bits.
 _POWER_BITS = 2 * 28 - 15
 # Each frame is scaled up by at most 2^15, which fills the 16 bits of a sample; the sums have 62 bits.
@@ -82,6 +85,12 @@ def fixed_tables(frontend: LogMelFrontend) -> FixedTables:
     )
 
 
+def fixed_point_fits(frontend: LogMelFrontend) -> bool:
+    """Whether the features in fixed point are within one int8 step: the floor must not be too far below full scale."""
+    full_scale = (frontend.n_fft / 4) ** 2 * float(frontend.mel_filters().max())
+    return 10 * log10(frontend.floor / full_scale) >= _LOWEST_FLOOR_DB
+
+
 def fixed_scale(frontend: LogMelFrontend, network_input: Tensor) -> int:
     """Return the codes of the network's input per octave, in 2^-16."""
     return round(DECIBELS_PER_OCTAVE / (frontend.scale_db * (network_input.scale or 1.0)) * 2**16)
@@ -94,6 +103,8 @@ def fixed_offset(frontend: LogMelFrontend) -> int:
 
 def fixed_header(frontend: LogMelFrontend, network_input: Tensor) -> str:
     """Return the macros and declarations of the tables, for `aed_tables.h`."""
+    if not fixed_point_fits(frontend):
+        return '#error "aed: the floor of this front end is too low for AED_FIXED_POINT"'
     tables = fixed_tables(frontend)
     macros = {
         "BITS": f"({tables.bits})",

@@ -21,7 +21,7 @@ from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
 from labeltool.exporters.stm32.st_applications.config_header import class_list
 from labeltool.exporters.stm32.st_applications.folder import CONFIG_HEADER, FOLDER
 from labeltool.exporters.stm32.tflite.summary import Tensor
-from labeltool.exporters.stm32.verification.toolchain import MACHINES, InstructionCounts, Toolchain
+from labeltool.exporters.stm32.verification.toolchain import MACHINES, WITHOUT_FPU, InstructionCounts, Toolchain
 from labeltool.networks.model_folder import INT8, LABELS, one_line
 from labeltool.type_aliases import Int16
 
@@ -174,9 +174,21 @@ def check_features(package: Package, toolchain: Toolchain, clips: list[Int16], w
     return Check(name, "passed", f"{different} of {values:,} values differ by one step")
 
 
+def fixed_point_check(toolchain: Toolchain) -> Check:
+    """Run the self-test with the front end in integers on this machine."""
+    result = toolchain.make("host")
+    detail = "bit-exact" if result.passed else _error_line(result.text)
+    return Check("host: self-test, front end in fixed point", "passed" if result.passed else "failed", detail)
+
+
 def device_checks(toolchain: Toolchain) -> Iterator[tuple[Check, InstructionCounts | None]]:
-    """Build for each device, run the self-test in QEMU and compare with the host; also yield its instruction counts."""
-    for machine, title in MACHINES.items():
+    """Build for each device, run the self-test in QEMU and compare with the host; also yield its instruction counts.
+
+    The front end in fixed point is for devices without a floating point unit.
+    """
+    machines = {machine: MACHINES[machine] for machine in (WITHOUT_FPU if toolchain.fixed_point else MACHINES)}
+    for machine, core in machines.items():
+        title = f"{core}, fixed point" if toolchain.fixed_point else core
         missing = toolchain.missing_for_devices(emulate=False)
         built = toolchain.make(f"arm-{machine}") if not missing else None
         if built is None or not built.passed:

@@ -26,7 +26,11 @@ MACHINES = {
     "m0plus": "Cortex-M0+, soft float (on a Cortex-M3, mps2-an385)",
 }
 """Emulated machines by their names in the package's Makefile."""
+WITHOUT_FPU = ("m3", "m0plus")
+"""Those on which the front end in fixed point is the faster one."""
 
+# The linker script's STACK_SIZE.
+_STACK_BYTES = 8192
 _COUNTS = ("first_patch", "next_patch", "network")
 # The self-test takes seconds on an emulated device; one that hangs must not block the export.
 _TIMEOUT_S = 900
@@ -60,6 +64,25 @@ class InstructionCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Footprint:
+    """Memory of front end, network and rules on a device, bytes.
+
+    Attributes
+    ----------
+    flash
+        Code and tables, with what they need of the compiler's library; without the self-test and its recordings.
+    static_ram
+        The states, a patch and its scores.
+    stack
+        Largest use in the front end and the network, with about 100 bytes of the self-test.
+    """
+
+    flash: int
+    static_ram: int
+    stack: int
+
+
+@dataclass(frozen=True, slots=True)
 class EmulatorResult:
     """Result of the self-test on an emulated device.
 
@@ -69,7 +92,7 @@ class EmulatorResult:
         Whether it printed the same as on the host.
     too_large
         The linker's message where the program does not fit into the memory of the machine; else empty.
-    instructions
+    instructions, footprint
         None where it did not run to its end.
     text
         Output of make.
@@ -78,6 +101,7 @@ class EmulatorResult:
     same: bool
     too_large: str
     instructions: InstructionCounts | None
+    footprint: Footprint | None
     text: str
 
 
@@ -90,11 +114,18 @@ class Toolchain:
         The folder of the package; nothing is written to it.
     build
         An empty folder for the build.
+    fixed_point
+        Whether the front end computes in integers (`AED_FIXED_POINT`).
     """
 
-    def __init__(self, package: Path, build: Path) -> None:
+    def __init__(self, package: Path, build: Path, *, fixed_point: bool = False) -> None:
         self._package = package
         self._build = build
+        self.fixed_point = fixed_point
+
+    def in_fixed_point(self, build: Path) -> Toolchain:
+        """Return the same package with the front end in integers, with an empty folder for its build."""
+        return Toolchain(self._package, build, fixed_point=True)
 
     @staticmethod
     def missing_for_host() -> str:
@@ -110,7 +141,9 @@ class Toolchain:
         """Make a target of the package's Makefile."""
         # Without the flags and the job server of a make that runs this process (`make -n test`).
         environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
-        command = ["make", "-s", "-C", str(self._package / "test"), f"BUILD={self._build.resolve()}", target]
+        folders = ["-C", str(self._package / "test"), f"BUILD={self._build.resolve()}"]
+        defines = "DEFINES=-DAED_FIXED_POINT" if self.fixed_point else "DEFINES="
+        command = ["make", "-s", *folders, defines, target]
         try:
             result = subprocess.run(
                 command,
@@ -128,7 +161,7 @@ class Toolchain:
         return MakeResult(result.returncode == 0, result.stdout)
 
     def emulate(self, machine: str) -> EmulatorResult:
-        """Run the self-test on an emulated device, after `make("host")`."""
+        """Run the self-test on an emulated device and compare with the host."""
         result = self.make(f"qemu-{machine}")
         folder = self._build / machine
         too_large = folder / "unfit.txt"
@@ -141,6 +174,7 @@ class Toolchain:
             instructions=InstructionCounts(*(counts[name] for name in _COUNTS))
             if counts.keys() >= set(_COUNTS)
             else None,
+            footprint=_footprint(folder / "size.txt", text),
             text=result.text,
         )
 
@@ -166,6 +200,17 @@ class Toolchain:
         if result.returncode != 0:
             raise LabeltoolError(f"aed_probe {stage} ended with code {result.returncode}", file=self._package)
         return result.stdout
+
+
+def _footprint(sizes: Path, printed: str) -> Footprint | None:
+    """Read the sizes of the self-test, then of the objects that only it needs, and the stack that it printed."""
+    stack = re.search(r"^# stack (\d+)$", printed, re.MULTILINE)
+    if stack is None or not sizes.is_file():
+        return None
+    rows = [line.split() for line in sizes.read_text(encoding="utf-8").splitlines()[1:]]
+    (text, data, bss), *tests = ([int(size) for size in row[:3]] for row in rows)
+    flash = text + data - sum(row[0] + row[1] for row in tests)
+    return Footprint(flash, static_ram=data + bss - _STACK_BYTES, stack=int(stack[1]))
 
 
 def read_features(output: bytes, frontend: LogMelFrontend) -> PatchInputs:

@@ -11,6 +11,7 @@ from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
+from labeltool.exporters.stm32.codegen.fixed_point_tables import fixed_point_fits
 from labeltool.exporters.stm32.verification.accuracy import Accuracy, HeldOut, held_out_clips, measure
 from labeltool.exporters.stm32.verification.checks import (
     Check,
@@ -19,6 +20,7 @@ from labeltool.exporters.stm32.verification.checks import (
     check_features,
     check_manifest,
     device_checks,
+    fixed_point_check,
     host_checks,
     read_package,
 )
@@ -107,10 +109,7 @@ def verify(
             for check in host_checks(package, toolchain):
                 add(check)
             if all(check.outcome == "passed" for check in checks):
-                for check, counts in device_checks(toolchain):
-                    add(check)
-                    if counts is not None:
-                        instructions[check.name.split(":")[0]] = counts
+                instructions = _check_devices(package, toolchain, Path(build) / "fixed", add)
                 measured = _check_clips_of_project(project, report, package, toolchain, add)
             else:
                 add(Check("devices and the project's clips", "not run", "they are compared with the host"))
@@ -125,6 +124,23 @@ def verify(
         instructions=instructions,
         held_out=None if measured is None else accuracy_json(measured[0]),
     )
+
+
+def _check_devices(
+    package: Package, toolchain: Toolchain, fixed_build: Path, add: Callable[[Check], None]
+) -> dict[str, InstructionCounts]:
+    """Check the devices with each front end; return the counts by device."""
+    toolchains = [toolchain]
+    if fixed_point_fits(package.frontend):
+        toolchains.append(toolchain.in_fixed_point(fixed_build))
+        add(fixed_point_check(toolchains[1]))
+    instructions: dict[str, InstructionCounts] = {}
+    for one in toolchains:
+        for check, counts in device_checks(one):
+            add(check)
+            if counts is not None:
+                instructions[check.name.split(":")[0]] = counts
+    return instructions
 
 
 def _check_clips_of_project(

@@ -30,15 +30,28 @@ def make(package: Path, build: Path, *arguments: str) -> subprocess.CompletedPro
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_every_build_prints_the_same_without_a_warning(small: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("defines", "levels"), [([], LEVELS), (["DEFINES=-DAED_FIXED_POINT"], ("O0", "O3"))], ids=["float", "fixed point"]
+)
+def test_every_build_prints_the_same_without_a_warning(
+    small: Path, tmp_path: Path, defines: list[str], levels: tuple[str, ...]
+) -> None:
     needs(*COMPILERS)
-    result = make(small, tmp_path, "-j2", "builds")
+    result = make(small, tmp_path, "-j2", *defines, f"LEVELS={' '.join(levels)}", "builds")
     assert result.returncode == 0 and not result.stderr, result.stdout + result.stderr
     built = set(re.findall(r"^(\w+) -std=(\S+) -(\w+): the same as the host$", result.stdout, re.MULTILINE))
-    assert built == {(name, std, level) for name in ("gcc", "clang") for std in STANDARDS for level in LEVELS}
+    assert built == {(name, std, level) for name in ("gcc", "clang") for std in STANDARDS for level in levels}
     printed = (tmp_path / "host" / "selftest.txt").read_text()
     assert len(set(re.findall(r"^\d\.\d+ .*$", printed, re.MULTILINE))) > 2  # the scores differ
     assert printed.endswith("# failed checks: 0\n")
+
+
+@pytest.mark.parametrize("machine", ["m3", "m0plus", "m4"])
+@pytest.mark.parametrize("defines", ["", "-DAED_FIXED_POINT"], ids=["float", "fixed point"])
+def test_devices_print_the_same_as_the_host(small: Path, tmp_path: Path, machine: str, defines: str) -> None:
+    needs("arm-none-eabi-gcc", "qemu-system-arm")
+    result = make(small, tmp_path, f"DEFINES={defines}", f"qemu-{machine}")
+    assert result.returncode == 0 and f"{machine}: the same as the host" in result.stdout, result.stdout
 
 
 @pytest.mark.parametrize("standard", ["c11", "gnu17"])
@@ -59,7 +72,7 @@ def test_reordered_sums_are_noticed(small: Path, tmp_path: Path) -> None:
 def test_every_header_compiles_alone_as_c_and_as_cpp_with_c_linkage(small: Path, tmp_path: Path) -> None:
     needs("g++")
     headers = sorted((small / "c").glob("*.h"))
-    assert len(headers) >= 8
+    assert len(headers) >= 9
     for header in headers:
         assert 'extern "C"' in header.read_text(), header.name
         for language, standard in (("c", "c99"), ("c++", "c++17")):
@@ -84,11 +97,23 @@ def test_cppcheck_finds_nothing(small: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_clang_tidy_finds_nothing(small: Path) -> None:
+@pytest.mark.parametrize("defines", [[], ["-DAED_FIXED_POINT"]], ids=["float", "fixed point"])
+def test_clang_tidy_finds_nothing(small: Path, defines: list[str]) -> None:
     needs("clang-tidy")
     from importlib.resources import files
 
     shutil.copy(str(files("labeltool.exporters.stm32").joinpath("csrc", ".clang-tidy")), small)
-    command = ["clang-tidy", "--quiet", *sources(small), "--", "-std=c99", "-I", small / "c", "-I", small / "test"]
+    command = [
+        "clang-tidy",
+        "--quiet",
+        *sources(small),
+        "--",
+        "-std=c99",
+        *defines,
+        "-I",
+        small / "c",
+        "-I",
+        small / "test",
+    ]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr

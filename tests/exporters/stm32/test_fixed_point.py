@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers.stm32 import SANITISED, build, network_of, run, write_c_sources
+from helpers.stm32 import SANITISED, build, needs, network_of, run, write_c_sources
 from labeltool.audio import device_frontend
 from labeltool.audio.device_frontend import PatchInputs
 from labeltool.audio.frontend import LogMelFrontend
@@ -84,6 +85,17 @@ def test_the_c_equals_its_twin_and_is_within_one_step_of_float64(probed: tuple[L
         in_floats = in_float(frontend, pcm, network_input)
         np.testing.assert_allclose(found.loudness_db, in_floats.loudness_db, atol=0.1, err_msg=name)
         np.testing.assert_allclose(found.peak_db, in_floats.peak_db, atol=0.1, err_msg=name)
+
+
+def test_a_floor_that_is_too_low_for_it_is_refused_by_the_compiler(tmp_path: Path) -> None:
+    needs("gcc")
+    frontend = LogMelFrontend(floor=1e-6)
+    write_c_sources(tmp_path, frontend, network_of(frontend))
+    for defines, accepted in ([], True), (["-DAED_FIXED_POINT"], False):
+        command = ["gcc", "-std=c99", *defines, "-fsyntax-only", tmp_path / "aed_preproc_fixed.c"]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (result.returncode == 0) == accepted
+        assert accepted or "the floor of this front end is too low" in result.stderr
 
 
 def test_tones_between_all_bins_are_within_one_step_of_float64() -> None:

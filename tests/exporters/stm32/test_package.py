@@ -186,7 +186,7 @@ def test_the_package_has_all_its_files(package: Path) -> None:
         *("st/n6/user_mel_tables.c", "st/n6/user_mel_tables.h"),
         *(
             f"c/aed_{part}.{kind}"
-            for part in ("preproc", "postproc", "stream", "tables", "nn", "model")
+            for part in ("preproc", "preproc_fixed", "postproc", "stream", "tables", "nn", "model")
             for kind in "ch"
         ),
         *(f"test/{name}" for name in ("Makefile", "aed_lines.h", "aed_probe.c", "aed_run.c", "test_selftest.c")),

@@ -11,3 +11,12 @@ uint64_t port_instructions(void)
 {
     return 0;
 }
+
+void port_mark_stack(void)
+{
+}
+
+uint32_t port_stack_used(void)
+{
+    return 0;
+}

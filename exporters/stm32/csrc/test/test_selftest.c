@@ -1,6 +1,6 @@
 /* Compares the results for real recordings with labeltool's: the codes of the front end bit for bit (by CRC-32), the
    scores bit for bit, the probabilities of the clips, the order of the labels. Prints the lines of aed_run and comments;
-   the output is the same on every machine, except for the lines of instructions. */
+   the output is the same on every machine, except for the lines of instructions and stack. */
 #include <string.h>
 
 #include "aed_lines.h"
@@ -113,11 +113,13 @@ static void check_clip(uint32_t clip)
     }
 }
 
-/* The front end for a first patch of new frames, for the new frames of the next patch, and the network. */
+/* Instructions of the front end for a first patch of new frames, for the new frames of the next patch, and of the
+   network; the stack that they need. */
 static void count_instructions(void)
 {
     const uint32_t first = AED_N_FFT + (AED_PATCH_FRAMES - 1) * AED_HOP;
     aed_level level;
+    port_mark_stack();
     const uint64_t start = port_instructions();
     (void)aed_preproc_init(&preproc);
     (void)aed_preproc_push(&preproc, golden_pcm[0], first);
@@ -132,6 +134,7 @@ static void count_instructions(void)
         comment("# instructions first_patch ", fresh - start);
         comment("# instructions next_patch ", next - fresh);
         comment("# instructions network ", done - next);
+        comment("# stack ", port_stack_used());
     }
 }
 

@@ -1,0 +1,161 @@
+"""Whether a processor keeps up with the sound: instructions per second needed, from the counts of the emulator.
+
+QEMU counts instructions, not cycles. A processor without a second pipeline needs at least one cycle for each, and more
+for loads, branches and slow flash; a Cortex-M7 or M55 may do two in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from labeltool.errors import LabeltoolError
+from labeltool.exporters.stm32.verification.toolchain import WITHOUT_FPU, Footprint, InstructionCounts, Toolchain
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A processor core with a typical clock.
+
+    Attributes
+    ----------
+    machine
+        Its name in the package's Makefile.
+    core
+        Its name.
+    clock_mhz
+        Highest clock of the example.
+    example
+        A family of MCUs with this core.
+    """
+
+    machine: str
+    core: str
+    clock_mhz: int
+    example: str
+
+
+TARGETS = (
+    Target("m0plus", "Cortex-M0+", 64, "STM32G0"),
+    Target("m3", "Cortex-M3", 72, "STM32F1"),
+    Target("m4", "Cortex-M4F", 168, "STM32F4"),
+    Target("m33", "Cortex-M33", 160, "STM32U5"),
+    Target("m7", "Cortex-M7", 480, "STM32H7"),
+    Target("m55", "Cortex-M55", 800, "STM32N6"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFigures:
+    """What a core needs for a continuous stream.
+
+    Attributes
+    ----------
+    fixed_point
+        Whether its front end computes in integers.
+    patch_hop_s
+        Seconds from one patch to the next: in them, the front end's new frames and the network must be computed.
+    """
+
+    target: Target
+    fixed_point: bool
+    counts: InstructionCounts
+    footprint: Footprint
+    patch_hop_s: float
+
+    @property
+    def name(self) -> str:
+        """Core and front end."""
+        return _name(self.target, self.fixed_point)
+
+    @property
+    def front_end_mips(self) -> float:
+        """Million instructions per second of the front end."""
+        return self.counts.next_patch / self.patch_hop_s / 1e6
+
+    @property
+    def all_mips(self) -> float:
+        """Million instructions per second of the front end and the network in C."""
+        return (self.counts.next_patch + self.counts.network) / self.patch_hop_s / 1e6
+
+    def verdict(self, mips: float) -> str:
+        """Say whether the target keeps up with so many million instructions per second, one in a cycle."""
+        share = mips / self.target.clock_mhz
+        if share > 1:
+            return f"cannot keep up at {self.target.clock_mhz} MHz"
+        return f"keeps up at {self.target.clock_mhz} MHz, {max(share, 0.01):.0%} busy"
+
+
+@dataclass(frozen=True, slots=True)
+class NotMeasured:
+    """A core on which nothing was measured, and why."""
+
+    name: str
+    reason: str
+
+
+def measure_targets(
+    in_float: Toolchain, in_fixed_point: Toolchain | None, patch_hop_s: float
+) -> Iterator[TargetFigures | NotMeasured]:
+    """Run the self-test on each emulated core, whose tools are there.
+
+    Parameters
+    ----------
+    in_float, in_fixed_point
+        The package with each front end; None where fixed point does not suit the frontend.
+
+    Yields
+    ------
+    TargetFigures or NotMeasured
+        One for each core and front end.
+
+    Raises
+    ------
+    LabeltoolError
+        When a core computes other numbers than the host.
+    """
+    for toolchain in (in_float, in_fixed_point):
+        for target in TARGETS:
+            if toolchain is not None and (toolchain is in_float or target.machine in WITHOUT_FPU):
+                yield _measure(target, toolchain, patch_hop_s)
+
+
+def _measure(target: Target, toolchain: Toolchain, patch_hop_s: float) -> TargetFigures | NotMeasured:
+    result = toolchain.emulate(target.machine)
+    name = _name(target, toolchain.fixed_point)
+    if result.too_large:
+        return NotMeasured(name, result.too_large)
+    if not result.same or result.instructions is None or result.footprint is None:
+        raise LabeltoolError(
+            f"the package does not pass its own check: an emulated {name} prints other numbers than the host"
+        )
+    return TargetFigures(target, toolchain.fixed_point, result.instructions, result.footprint, patch_hop_s)
+
+
+def _name(target: Target, fixed_point: bool) -> str:
+    return f"{target.core} ({'fixed point' if fixed_point else 'float32'})"
+
+
+def keeps_up_json(targets: tuple[TargetFigures, ...]) -> dict[str, Any]:
+    """Return the section `keeps_up` of `report.json`."""
+    return {
+        "how": "instructions counted by QEMU, not cycles, at -O2; a core is taken to do one in a cycle: slow flash and "
+        "memory make it slower, two pipelines (Cortex-M7, M55) faster. The network is the portable aed_nn.c; ST's "
+        "runtime is several times faster",
+        "targets": [
+            {
+                "core": one.target.core,
+                "example": one.target.example,
+                "front_end": "fixed point (AED_FIXED_POINT)" if one.fixed_point else "float32",
+                "instructions": asdict(one.counts),
+                "front_end_million_instructions_per_s": round(one.front_end_mips, 2),
+                "with_network_million_instructions_per_s": round(one.all_mips, 2),
+                "front_end_alone": one.verdict(one.front_end_mips),
+                "with_network": one.verdict(one.all_mips),
+                "bytes": asdict(one.footprint),
+            }
+            for one in targets
+        ],
+        "STM32N6 NPU": "unknown: run stedgeai",
+    }
