@@ -5,7 +5,7 @@
    scores:   int8 inputs in; for each the network's int8 scores out.
    clip:     16-bit samples in; the clip's probabilities out, float32.
    stream:   16-bit samples in; for each patch the smoothed probabilities, float32, the number of events that ended with
-             it, uint32, and AED_LABELS aed_event, of which so many are valid; in the end the same once more, with
+             it, uint32, and AED_LABELS aed_event, the first of which are these; in the end the same once more, with
              probabilities of 0, for the events that were still on. */
 #include <stdio.h>
 #include <string.h>
