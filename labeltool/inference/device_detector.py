@@ -12,9 +12,69 @@ from labeltool.audio.loudness_gate import gate_db
 from labeltool.errors import LabeltoolError
 from labeltool.inference.window_scorers import patch_windows
 from labeltool.networks.model_folder import ModelFiles
+from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.quantization import Int8Model
-from labeltool.networks.stream_rule import EventFinder, Smoother, StreamEvent
+from labeltool.networks.stream_rule import EventFinder, Smoother, StreamEvent, StreamRule
 from labeltool.records import Event
+from labeltool.type_aliases import Float32, Int16
+
+
+class DeviceStream:
+    """A stream of samples through `aed_preproc.c`, `aed_nn.c` and `aed_stream.c`, bit for bit.
+
+    Parameters
+    ----------
+    frontend
+        One that the C computes (`has_device_fft`).
+    network
+        By the reference kernels.
+    clip, rule
+        The model's.
+    thresholds
+        Probability at which an event of each label begins.
+    background
+        Index of the output that stands for none of the labels; None without one.
+    """
+
+    def __init__(
+        self,
+        frontend: LogMelFrontend,
+        network: Int8Model,
+        clip: ClipRule,
+        rule: StreamRule,
+        thresholds: Sequence[float],
+        background: int | None,
+    ) -> None:
+        self._frontend = frontend
+        self._network = network
+        self._smoother = Smoother(clip, rule.gain, network.n_labels, gate_db(frontend))
+        self._finder = EventFinder(rule, clip.head == "sigmoid", tuple(thresholds), background)
+
+    def push(self, pcm: Int16) -> tuple[Float32, list[StreamEvent]]:
+        """Add whole patches.
+
+        Parameters
+        ----------
+        pcm : (samples,) int16
+            From the first sample of the next patch to the last of another; the next call begins a patch hop after the
+            start of the last one.
+
+        Returns
+        -------
+        (patches, labels) float32
+            Smoothed probabilities.
+        list of StreamEvent
+            The events that ended.
+        """
+        frames = device_frontend.log_mel(self._frontend, pcm)
+        inputs = device_frontend.patches(self._frontend, frames, self._network.input)
+        outputs = self._network.dequantise(self._network.predict_int8(inputs.codes))
+        probabilities, is_quiet = self._smoother.push(outputs, inputs.peak_db)
+        return probabilities, self._finder.push(probabilities, is_quiet)
+
+    def end(self) -> list[StreamEvent]:
+        """Return the events that are still on: they end with the last patch."""
+        return self._finder.end()
 
 
 class DeviceDetector:
@@ -70,19 +130,15 @@ class DeviceDetector:
         LabeltoolError
             When the file cannot be read.
         """
-        frontend, rule = self._frontend, self._files.card.stream_rule
+        frontend, card = self._frontend, self._files.card
         background = None if self.background is None else self.labels.index(self.background)
-        smoother = Smoother(self._files.rule, rule.gain, len(self.labels), gate_db(frontend))
-        finder = EventFinder(rule, self._files.rule.head == "sigmoid", tuple(thresholds), background)
+        stream = DeviceStream(frontend, self._kernels, card.clip_rule, card.stream_rule, thresholds, background)
         windows = patch_windows(frontend, path)
         found: list[StreamEvent] = []
         for first, count in windows.blocks():
-            frames = device_frontend.log_mel(frontend, windows.read(first, count))
-            inputs = device_frontend.patches(frontend, frames, self._kernels.input)
-            outputs = self._kernels.dequantise(self._kernels.predict_int8(inputs.codes))
-            found += finder.push(*smoother.push(outputs, inputs.peak_db))
+            found += stream.push(windows.read(first, count))[1]
             report(round(min(windows.duration_s, (first + count) * frontend.patch_hop_s)), round(windows.duration_s))
-        found += finder.end()
+        found += stream.end()
         events = [self._event(one, names[one.label], windows.duration_s) for one in found]
         return sorted(events, key=lambda event: (event.start_s, event.end_s, event.label))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from labeltool.audio.frontend import LogMelFrontend
@@ -97,6 +97,7 @@ def model_config(model_id: int, model: ModelFiles, network: Network) -> dict[str
         "input": asdict(network.input),
         "output": asdict(network.output),
         "clip_rule": asdict(model.rule),
+        "stream_rule": asdict(replace(model.card.stream_rule, thresholds=model.card.stream_thresholds)),
         "features": asdict(feature_definition(require_log_mel(model.frontend), network)),
         "fingerprint": model.frontend.fingerprint,
         "frontend": model.frontend.to_dict(),

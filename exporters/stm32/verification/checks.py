@@ -23,6 +23,8 @@ from labeltool.exporters.stm32.st_applications.folder import CONFIG_HEADER, FOLD
 from labeltool.exporters.stm32.tflite.summary import Tensor
 from labeltool.exporters.stm32.verification.toolchain import MACHINES, WITHOUT_FPU, InstructionCounts, Toolchain
 from labeltool.networks.model_folder import INT8, LABELS, one_line
+from labeltool.networks.postprocessing import ClipRule
+from labeltool.networks.stream_rule import StreamRule
 from labeltool.type_aliases import Int16
 
 Outcome = Literal["passed", "failed", "not run"]
@@ -54,16 +56,23 @@ class Package:
         SHA-256 of the int8 model's file, hex.
     labels
         In the order of the model's outputs.
+    background
+        The output that stands for none of the labels; None without one.
     input
         The model's input.
+    clip_rule, stream_rule
+        The model's; with the threshold of each label.
     """
 
     directory: Path
     model: int
     sha256: str
     labels: tuple[str, ...]
+    background: str | None
     frontend: LogMelFrontend
     input: Tensor
+    clip_rule: ClipRule
+    stream_rule: StreamRule
 
     @property
     def golden_pcm(self) -> Int16:
@@ -90,8 +99,11 @@ def read_package(directory: Path) -> Package:
             model=int(config["model"]),
             sha256=str(config["sha256"]),
             labels=tuple(map(str, config["labels"])),
+            background=config["background"],
             frontend=require_log_mel(frontend_from_dict(config["frontend"])),
             input=Tensor(tuple(input_values.pop("shape")), **input_values),
+            clip_rule=ClipRule(**config["clip_rule"]),
+            stream_rule=StreamRule(**{**config["stream_rule"], "thresholds": (*config["stream_rule"]["thresholds"],)}),
         )
     except OSError as error:
         raise LabeltoolError("cannot be read", file=path, remedy="give the folder of an STM32 package") from error

@@ -14,6 +14,7 @@ import numpy as np
 from labeltool.audio.device_frontend import PatchInputs
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
+from labeltool.networks.stream_rule import StreamEvent
 from labeltool.type_aliases import Float32, Int8, Int16
 
 MACHINES = {
@@ -105,6 +106,14 @@ class EmulatorResult:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class StreamResult:
+    """What the rule for streams made of samples: smoothed probabilities, `(patches, labels)`, and the events."""
+
+    probabilities: Float32
+    events: tuple[StreamEvent, ...]
+
+
 class Toolchain:
     """Builds and runs the C of a package.
 
@@ -137,13 +146,13 @@ class Toolchain:
         """Return which tools to build for devices, or also to emulate them, are missing; empty when none is."""
         return missing_tools("make", "cc", "arm-none-eabi-gcc", *(["qemu-system-arm"] if emulate else []))
 
-    def make(self, target: str) -> MakeResult:
-        """Make a target of the package's Makefile."""
+    def make(self, target: str, *variables: str) -> MakeResult:
+        """Make a target of the package's Makefile, with variables as `NAME=VALUE`."""
         # Without the flags and the job server of a make that runs this process (`make -n test`).
         environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
         folders = ["-C", str(self._package / "test"), f"BUILD={self._build.resolve()}"]
         defines = "DEFINES=-DAED_FIXED_POINT" if self.fixed_point else "DEFINES="
-        command = ["make", "-s", *folders, defines, target]
+        command = ["make", "-s", *folders, defines, *variables, target]
         try:
             result = subprocess.run(
                 command,
@@ -194,6 +203,10 @@ class Toolchain:
         """Run front end, network and clip rule on the samples of a clip: `(labels,)` probabilities."""
         return np.frombuffer(self._probe("clip", pcm.tobytes()), np.float32)
 
+    def stream(self, pcm: Int16, labels: int) -> StreamResult:
+        """Run front end, network and the rule for streams on samples, to their end."""
+        return read_stream(self._probe("stream", pcm.tobytes()), labels)
+
     def _probe(self, stage: str, data: bytes) -> bytes:
         program = self._build / "host" / "aed_probe"
         result = subprocess.run([program, stage], input=data, capture_output=True, timeout=_TIMEOUT_S, check=False)
@@ -222,6 +235,19 @@ def read_features(output: bytes, frontend: LogMelFrontend) -> PatchInputs:
     ]
     patches = np.frombuffer(output, np.dtype(layout))
     return PatchInputs(patches["codes"], patches["loudness"], patches["peak"])
+
+
+def read_stream(output: bytes, labels: int) -> StreamResult:
+    """Read the output of `aed_probe stream`; its last record has the events at the end of the stream."""
+    event = np.dtype([("label", np.int32), ("first", np.uint32), ("last", np.uint32), ("peak", np.float32)])
+    layout = [("probabilities", np.float32, (labels,)), ("count", np.uint32), ("events", event, (labels,))]
+    records = np.frombuffer(output, np.dtype(layout))
+    events = [
+        StreamEvent(int(one["label"]), int(one["first"]), int(one["last"]), float(one["peak"]))
+        for record in records
+        for one in record["events"][: record["count"]]
+    ]
+    return StreamResult(records["probabilities"][:-1], tuple(events))
 
 
 def missing_tools(*tools: str) -> str:

@@ -27,6 +27,7 @@ from labeltool.exporters.stm32.verification.checks import (
 from labeltool.exporters.stm32.verification.results_json import accuracy_json
 from labeltool.exporters.stm32.verification.st_sources import check_st_sources
 from labeltool.exporters.stm32.verification.stedgeai import stedgeai_checks
+from labeltool.exporters.stm32.verification.stream_checks import check_builds, stream_checks
 from labeltool.exporters.stm32.verification.toolchain import InstructionCounts, Toolchain
 from labeltool.networks import model_folder
 from labeltool.project import Project
@@ -109,6 +110,8 @@ def verify(
             for check in host_checks(package, toolchain):
                 add(check)
             if all(check.outcome == "passed" for check in checks):
+                for check in (*stream_checks(package, toolchain), check_builds(toolchain)):
+                    add(check)
                 instructions = _check_devices(package, toolchain, Path(build) / "fixed", add)
                 measured = _check_clips_of_project(project, report, package, toolchain, add)
             else:

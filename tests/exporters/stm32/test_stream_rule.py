@@ -14,6 +14,7 @@ from helpers.stm32 import LABELS, LOUDEST_THIRD, SANITISED, build, network_of, r
 from labeltool.audio import device_frontend
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.loudness_gate import gate_db
+from labeltool.exporters.stm32.verification import toolchain
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import EventFinder, Smoother, StreamEvent, StreamRule
 from labeltool.type_aliases import Bools, Float32, Int8, Int16
@@ -22,9 +23,6 @@ RATE = 16_000
 SMALL = LogMelFrontend(n_fft=64, hop=64, n_mels=8, patch_frames=4, patch_hop=4)
 DEFAULT = LogMelFrontend()
 THRESHOLDS = (0.4, 0.55, 0.7)
-
-EVENT = np.dtype([("label", np.int32), ("first", np.uint32), ("last", np.uint32), ("peak", np.float32)])
-PATCH = np.dtype([("probabilities", np.float32, 3), ("count", np.uint32), ("events", EVENT, 3)])
 
 # Reads scores and peaks.
 _RULE = """\
@@ -50,13 +48,8 @@ int main(void) {
 
 def read_stream(output: bytes) -> tuple[Float32, list[StreamEvent]]:
     """Return the probabilities of each patch, and the events."""
-    records = np.frombuffer(output, PATCH)
-    events = [
-        StreamEvent(int(one["label"]), int(one["first"]), int(one["last"]), float(one["peak"]))
-        for record in records
-        for one in record["events"][: record["count"]]
-    ]
-    return records["probabilities"][:-1], events
+    result = toolchain.read_stream(output, len(LABELS))
+    return result.probabilities, list(result.events)
 
 
 def in_python(
