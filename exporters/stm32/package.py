@@ -42,12 +42,12 @@ def write(source: Source, directory: Path) -> None:
     frontend = require_log_mel(model.frontend)
     network = read_network(model.int8)
     check_fit(model, network)
-    chosen = choose(source.st_applications, frontend, len(model.labels))
-    validation = validation_set(source)
     for folder in ("model", "c", "docs", "validation"):
         (directory / folder).mkdir()
     (directory / "model" / INT8).write_bytes(model.int8)
-    left_out = write_st_models(st_model(model.int8, frontend), directory / "model", source.report)
+    missing = write_st_models(st_model(model.int8, frontend), directory / "model", source.report)
+    chosen = choose(source.st_applications, frontend, len(model.labels), missing)
+    validation = validation_set(source)
     write_validation(validation, directory / "validation")
     write_sources(model, network, validation, directory)
     _write_texts(
@@ -66,21 +66,19 @@ def write(source: Source, directory: Path) -> None:
         directory,
         {
             **texts(source, network, validation, ram, export_check, chosen),
-            "report.json": _json(
-                {**report_json(source.model_id, model, network, ram, export_check, chosen), "left_out": left_out}
-            ),
+            "report.json": _json(report_json(source.model_id, model, network, ram, export_check, chosen)),
         },
     )
 
 
 def write_st_models(tflite: bytes, folder: Path, report: Progress) -> dict[str, str]:
-    """Write the model for ST's applications and the same as ONNX; return why a file was left out, by its name."""
+    """Write the model for ST's applications and the same as ONNX; return why one is missing, by its name."""
     (folder / ST_MODEL).write_bytes(tflite)
     try:
         (folder / ONNX_MODEL).write_bytes(onnx_model(tflite))
     except LabeltoolError as error:
         report("export", 0, 0, f"without model/{ONNX_MODEL}: {error}")
-        return {f"model/{ONNX_MODEL}": str(error)}
+        return {ONNX_MODEL: str(error)}
     return {}
 
 

@@ -250,7 +250,9 @@ APPLICATIONS: Mapping[str, Application] = MappingProxyType(
 """The applications by name."""
 
 
-def choose(names: Iterable[str], frontend: LogMelFrontend, labels: int) -> Chosen:
+def choose(
+    names: Iterable[str], frontend: LogMelFrontend, labels: int, missing: Mapping[str, str] = MappingProxyType({})
+) -> Chosen:
     """Return the applications to make folders for.
 
     Parameters
@@ -259,6 +261,8 @@ def choose(names: Iterable[str], frontend: LogMelFrontend, labels: int) -> Chose
         The applications by name; none: all that can run the model.
     labels
         Number of the model's outputs.
+    missing
+        Why a model file could not be written, by its name.
 
     Raises
     ------
@@ -271,7 +275,8 @@ def choose(names: Iterable[str], frontend: LogMelFrontend, labels: int) -> Chose
         raise LabeltoolError(
             f"no ST application is called {unknown[0]!r}", remedy="there are: " + ", ".join(APPLICATIONS)
         )
-    problems = {name: APPLICATIONS[name].problem(frontend, labels) for name in named or APPLICATIONS}
+    applications = [APPLICATIONS[name] for name in named or APPLICATIONS]
+    problems = {one.name: one.problem(frontend, labels) or missing.get(one.model, "") for one in applications}
     not_made = {name: problem for name, problem in problems.items() if problem}
     for name in named:
         if name in not_made:

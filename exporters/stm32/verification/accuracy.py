@@ -3,7 +3,7 @@
 "st" is ST's front end and `model_st.tflite`, with the package's own patches and clip rule: what features and file cost.
 "st_application" is the same as an application runs it: patches that do not overlap, of which it prints each. It knows
 no clips, so a clip's label is computed here, from the mean of the patches' log-probabilities; all weigh the same but
-for empty ones, which are left out.
+for empty ones, which are skipped.
 """
 
 from __future__ import annotations

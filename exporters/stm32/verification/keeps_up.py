@@ -80,7 +80,7 @@ class TargetFigures:
         return (self.counts.next_patch + self.counts.network) / self.patch_hop_s / 1e6
 
     def verdict(self, mips: float) -> str:
-        """Say whether the target keeps up with so many million instructions per second, one in a cycle."""
+        """Say whether the target keeps up with `mips` million instructions per second, one in a cycle."""
         share = mips / self.target.clock_mhz
         if share > 1:
             return f"cannot keep up at {self.target.clock_mhz} MHz"

@@ -120,7 +120,7 @@ def test_tables_read_back_from_the_compiled_c_equal_the_frontend(tmp_path: Path,
         filters[band, start : stop + 1] = coefficients[used : used + stop - start + 1]
         used += stop - start + 1
     assert used == len(coefficients)
-    # A bin that ST's library may spoil is left out; its neighbours take its weight.
+    # A bin that ST's library may spoil has no weight; its neighbours take its weight.
     spoilt, expected = frontend.n_fft // 4, frontend.mel_filters()
     others = np.delete(np.arange(frontend.n_fft // 2 + 1), [spoilt - 1, spoilt, spoilt + 1])
     assert np.array_equal(filters[:, others], expected[:, others]) and not filters[:, spoilt].any()

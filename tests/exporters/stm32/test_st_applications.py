@@ -305,7 +305,7 @@ def test_the_registry_knows_each_target_and_no_other() -> None:
     assert list(APPLICATIONS) == list(DEVICE_TARGETS)
 
 
-def test_what_does_not_fit_is_left_out_by_default_and_refused_by_name() -> None:
+def test_what_does_not_fit_is_not_made_by_default_and_refused_by_name() -> None:
     own = LogMelFrontend()
     chosen = choose((), own, 3)
     assert [one.name for one in chosen.applications] == ["n6"]
@@ -323,13 +323,14 @@ def test_what_does_not_fit_is_left_out_by_default_and_refused_by_name() -> None:
     other_rate = choose((), replace(FRONTEND, sample_rate_hz=48_000), 3).not_made["n6"]
     assert other_rate == "its microphone runs at 16,000 Hz, the model needs 48,000 Hz"
     assert "is empty" in choose((), replace(FRONTEND, n_mels=512), 3).not_made["n6"]
+    assert choose((), own, 3, {"model_st.onnx": "needs onnx"}).not_made["n6"] == "needs onnx"
 
 
 def test_the_package_names_what_it_leaves_out_and_refuses_what_it_cannot_make(package: Path, modelled: Project) -> None:
     report = json.loads((package / "report.json").read_text())["st_applications"]
     assert report["made"] == ["n6"] and set(report["not_made"]) == {"u5-freertos", "u5-threadx", "u3"}
     page = (package / "README.md").read_text()
-    assert "| `st/n6/` |" in page and "| not made: u3 | 50 columns need" in page
+    assert "- `st/n6/`: " in page and "- not made: u3, 50 columns need" in page
     before = bytes_of(package)
     with pytest.raises(LabeltoolError, match=r"stm32: u3: 50 columns .* and retrain; nothing was exported"):
         export(modelled, "stm32", st_applications=["u3"])

@@ -237,17 +237,15 @@ def test_the_onnx_file_is_quantised_and_old_enough_for_st() -> None:
     assert onnx_model(file) == onnx_model(file)
 
 
-def test_without_onnx_or_with_other_operators_the_file_is_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_onnx_or_with_other_operators_there_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = st_model(converted_network("miniresnet"), frontend_of("miniresnet"))
-    told: list[str] = []
+    reported: list[str] = []
     with monkeypatch.context() as patch:
         patch.delitem(onnx_qdq._WRITERS, "MAX_POOL_2D")  # type: ignore[arg-type]
-        assert write_st_models(file, tmp_path, lambda *values: told.append(str(values[-1]))) == {
-            "model/model_st.onnx": "MAX_POOL_2D is not supported"
+        assert write_st_models(file, tmp_path, lambda *values: reported.append(str(values[-1]))) == {
+            "model_st.onnx": "MAX_POOL_2D is not supported"
         }
-    assert told == ["without model/model_st.onnx: MAX_POOL_2D is not supported"]
+    assert reported == ["without model/model_st.onnx: MAX_POOL_2D is not supported"]
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(LabeltoolError, match=r"needs the package onnx.*stm32n6"):
         onnx_model(file)
