@@ -79,8 +79,8 @@ class TargetFigures:
         """Million instructions per second of the front end and the network in C."""
         return (self.counts.next_patch + self.counts.network) / self.patch_hop_s / 1e6
 
-    def verdict(self, mips: float) -> str:
-        """Say whether the target keeps up with so many million instructions per second, one in a cycle."""
+    def keeps_up(self, mips: float) -> str:
+        """Say whether the target executes that number of million instructions per second, one in a cycle."""
         share = mips / self.target.clock_mhz
         if share > 1:
             return f"cannot keep up at {self.target.clock_mhz} MHz"
@@ -151,8 +151,8 @@ def keeps_up_json(targets: tuple[TargetFigures, ...]) -> dict[str, Any]:
                 "instructions": asdict(one.counts),
                 "front_end_million_instructions_per_s": round(one.front_end_mips, 2),
                 "with_network_million_instructions_per_s": round(one.all_mips, 2),
-                "front_end_alone": one.verdict(one.front_end_mips),
-                "with_network": one.verdict(one.all_mips),
+                "front_end_alone": one.keeps_up(one.front_end_mips),
+                "with_network": one.keeps_up(one.all_mips),
                 "bytes": asdict(one.footprint),
             }
             for one in targets
