@@ -127,7 +127,7 @@ def _targets_text(targets: Sequence[TargetFigures]) -> str:
     header = "| core | front end | with `aed_nn` | front end alone | with `aed_nn` | flash | static RAM | stack |"
     rows = [
         f"| {one.name}, {one.target.example} | {one.front_end_mips:.1f} | {one.all_mips:.1f} | "
-        f"{one.verdict(one.front_end_mips)} | {one.verdict(one.all_mips)} | "
+        f"{one.keeps_up(one.front_end_mips)} | {one.keeps_up(one.all_mips)} | "
         f"{one.footprint.flash:,} | {one.footprint.static_ram:,} | {one.footprint.stack:,} |"
         for one in targets
     ]
