@@ -79,7 +79,7 @@ class TargetFigures:
         """Million instructions per second of the front end and the network in C."""
         return (self.counts.next_patch + self.counts.network) / self.patch_hop_s / 1e6
 
-    def verdict(self, mips: float) -> str:
+    def keeps_up(self, mips: float) -> str:
         """Say whether the target keeps up with `mips` million instructions per second, one in a cycle."""
         share = mips / self.target.clock_mhz
         if share > 1:
