@@ -27,18 +27,18 @@ import numpy as np
 from detect import Events, read_sounds, scores, write_recording
 
 from labeltool import project as projects
-from labeltool.audio import device_frontend
 from labeltool.audio.files import read_pcm
 from labeltool.audio.frontend import LogMelFrontend
-from labeltool.audio.loudness_gate import gate_db
 from labeltool.exporters.stm32.codegen import network_c
 from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables, require_log_mel
 from labeltool.exporters.stm32.tflite.summary import read_network
+from labeltool.exporters.stm32.verification.toolchain import read_stream
 from labeltool.inference import detect as inference_detect
 from labeltool.inference.detect import DetectOptions
+from labeltool.inference.device_detector import DeviceStream
 from labeltool.networks import model_folder
 from labeltool.networks.quantization import Int8Model
-from labeltool.networks.stream_rule import EventFinder, Smoother, StreamEvent
+from labeltool.networks.stream_rule import StreamEvent
 from labeltool.type_aliases import Float32, Int16
 
 RAIN_S, HOUR_S, CROSSFADE_S = 600.0, 3600.0, 0.1
@@ -52,9 +52,6 @@ class BothWays:
         self.frontend: LogMelFrontend = require_log_mel(model.frontend)
         self._model = model
         self._kernels = Int8Model(model.int8)
-        labels = len(model.labels)
-        event = np.dtype([("label", np.int32), ("first", np.uint32), ("last", np.uint32), ("peak", np.float32)])
-        self._record = np.dtype([("p", np.float32, labels), ("count", np.uint32), ("events", event, labels)])
         self._probe = self._compiled(folder)
 
     def _compiled(self, folder: Path) -> Path:
@@ -72,34 +69,27 @@ class BothWays:
 
     def in_c(self, pcm: Int16) -> tuple[Float32, list[StreamEvent]]:
         """Return the smoothed probabilities and the events of samples."""
-        result = subprocess.run([self._probe, "stream"], input=pcm.tobytes(), stdout=subprocess.PIPE, check=True)
-        records = np.frombuffer(result.stdout, self._record)
-        events = [
-            StreamEvent(int(one["label"]), int(one["first"]), int(one["last"]), float(one["peak"]))
-            for record in records
-            for one in record["events"][: record["count"]]
-        ]
-        return records["p"][:-1], events
+        output = subprocess.run([self._probe, "stream"], input=pcm.tobytes(), stdout=subprocess.PIPE, check=True).stdout
+        found = read_stream(output, len(self._model.labels))
+        return found.probabilities, list(found.events)
 
     def in_python(self, pcm: Int16) -> tuple[Float32, list[StreamEvent]]:
-        """Return the same by `labeltool detect --as-device`'s parts, a minute at a time."""
+        """Return the same by the parts of `labeltool detect --as-device`, a minute at a time."""
         frontend, card = self.frontend, self._model.card
         background = None if card.background is None else card.labels.index(card.background)
-        smoother = Smoother(card.clip_rule, card.stream_rule.gain, len(card.labels), gate_db(frontend))
-        finder = EventFinder(card.stream_rule, card.clip_rule.head == "sigmoid", card.stream_thresholds, background)
+        stream = DeviceStream(
+            frontend, self._kernels, card.clip_rule, card.stream_rule, card.stream_thresholds, background
+        )
         rows, events = [], []
         patches = len(frontend.patch_starts(frontend.n_frames(len(pcm))))
         hop, per_block = frontend.patch_hop * frontend.hop, 120
         for first in range(0, patches, per_block):
             count = min(per_block, patches - first)
             part = pcm[first * hop : (first + count - 1) * hop + frontend.patch_samples]
-            frames = device_frontend.log_mel(frontend, part)
-            inputs = device_frontend.patches(frontend, frames, self._kernels.input)
-            outputs = self._kernels.dequantise(self._kernels.predict_int8(inputs.codes))
-            smoothed, is_quiet = smoother.push(outputs, inputs.peak_db)
+            smoothed, ended = stream.push(part)
             rows.append(smoothed)
-            events += finder.push(smoothed, is_quiet)
-        return np.concatenate(rows), events + finder.end()
+            events += ended
+        return np.concatenate(rows), events + stream.end()
 
 
 def joined(paths: list[Path], seconds: float, rate: int) -> Int16:
@@ -221,6 +211,8 @@ def main() -> None:
     parser.add_argument("--loud", type=Path, metavar="FILE")
     parser.add_argument("--quiet", type=Path, metavar="FILE")
     options = parser.parse_args()
+    if options.equal and not (options.loud and options.quiet):
+        parser.error("--equal needs --loud and --quiet")
     if options.equal:
         model = model_folder.read(projects.find(options.project).models / options.model)
         equal(model, options.data, options.loud, options.quiet)

@@ -32,7 +32,7 @@ _PATHS = {
     "float": "float network",
     "int8": "int8 network",
     "st": "`model_st.tflite` on ST's features",
-    "st_application": "the same as ST's applications cut patches",
+    "st_application": "the same, patches not overlapping (as in ST's applications)",
     "c": "this C, samples to label",
 }
 
@@ -95,10 +95,12 @@ def texts(
 
 def _applications_text(chosen: Chosen) -> str:
     """Return a list of the applications that the package is for, and why it is not for the others."""
-    rows = [
-        *(f"   - `st/{one.name}/`: {one.title}" for one in chosen.applications),
-        *(f"   - not made: {name}, {problem}" for name, problem in chosen.not_made.items()),
-    ]
+    rows = [f"   - `st/{one.name}/`: {one.title}" for one in chosen.applications]
+    # The applications of one reason differ in their own name alone.
+    by_reason: dict[str, list[str]] = {}
+    for name, problem in chosen.not_made.items():
+        by_reason.setdefault(problem.replace(f'"{name}"', '"NAME"'), []).append(name)
+    rows += [f"\n   Not for {', '.join(names)}: {problem}." for problem, names in by_reason.items()]
     return "\n".join(rows)
 
 
@@ -106,38 +108,37 @@ _NO_TARGETS = "Not measured: this needs QEMU and arm-none-eabi-gcc where the pac
 
 
 def _keeps_up_text(targets: Sequence[TargetFigures]) -> str:
-    """Return what each core spends on the sound, for the README."""
+    """Return which cores keep up, for the README."""
     if not targets:
         return _NO_TARGETS
+    alone = {one: one.verdict(one.front_end_mips) for one in targets}
+    together = {one: one.verdict(one.all_mips) for one in targets}
     return "\n".join(
-        f"- {one.name}, {one.target.clock_mhz} MHz: {_busy(one, one.front_end_mips)}; {_busy(one, one.all_mips)}"
-        for one in targets
+        f"- {part} {verdict}: " + ", ".join(f"{one.name} at {one.target.clock_mhz} MHz" for one in cores)
+        for part, verdicts in (("The front end", alone), ("With `aed_nn` it", together))
+        for verdict in ("keeps up", "hardly keeps up", "cannot keep up")
+        if (cores := [one for one in targets if verdicts[one] == verdict])
     )
-
-
-def _busy(target: TargetFigures, mips: float) -> str:
-    share = mips / target.target.clock_mhz
-    return f"cannot keep up ({share:.0%})" if share > 1 else f"{share:.1%}"
 
 
 def _targets_text(targets: Sequence[TargetFigures]) -> str:
     """Return what each core needs: instructions, clock and memory."""
     if not targets:
         return _NO_TARGETS
-    header = "| core | front end | with `aed_nn` | front end alone | with `aed_nn` | flash | static RAM | stack |"
+    header = "| core | front end, MIPS | with `aed_nn`, MIPS | flash, bytes | static RAM, bytes | stack, bytes |"
     rows = [
         f"| {one.name}, {one.target.example} | {one.front_end_mips:.1f} | {one.all_mips:.1f} | "
-        f"{one.keeps_up(one.front_end_mips)} | {one.keeps_up(one.all_mips)} | "
         f"{one.footprint.flash:,} | {one.footprint.static_ram:,} | {one.footprint.stack:,} |"
         for one in targets
     ]
-    return "\n".join((header, "| --- | --- | --- | --- | --- | --- | --- | --- |", *rows))
+    return "\n".join((header, "| --- | --- | --- | --- | --- | --- |", *rows))
 
 
 def _frontend_values(frontend: LogMelFrontend) -> dict[str, str]:
     return {
         "patch_s": f"{frontend.patch_s:.2f}",
         "patch_hop_s": f"{frontend.patch_hop_s:.2f}",
+        "event_end_s": f"{frontend.patch_hop_s + frontend.patch_s:.6f}",
         "patch_s_exact": f"{frontend.patch_s:g}",
         "patch_hop_s_exact": f"{frontend.patch_hop_s:g}",
         "rate": str(frontend.sample_rate_hz),
@@ -157,11 +158,11 @@ def _rule_values(model: ModelFiles) -> dict[str, str]:
     rule = model.rule
     independent = rule.head == "sigmoid"
     logits_text = {
-        "log-mean": "the log-odds of their probabilities (clipped to 1/512 from 0 and 1)"
+        "log-mean": "the log-odds of the probabilities (clipped to 1/512 from 0 and 1)"
         if independent
-        else "the logarithms of their probabilities (at least 1/512)",
-        "mean": "their probabilities, of which the logarithm (or log-odds) is taken",
-        "majority": "their votes, of which the logarithm (or log-odds) is taken",
+        else "the logarithms of the probabilities (at least 1/512)",
+        "mean": "the probabilities, of which the logarithm (or log-odds) is taken",
+        "majority": "the votes, of which the logarithm (or log-odds) is taken",
     }[rule.pooling]
     return {
         "exponent": f"{rule.loudness_exponent:g}",
@@ -268,8 +269,9 @@ def _accuracy_text(export_check: ExportCheck, card: ModelCard) -> str:
         if card.int8_clip_accuracy is None:
             return "Not measured: there are too few labelled clips."
         return f"On {card.validation_clips} validation clips the int8 network predicts {card.int8_clip_accuracy:.1%}."
-    shares = ", ".join(f"{_PATHS[path]} {accuracy.share(path):.1%}" for path in accuracy.predicted)
-    return f"Correct on {accuracy.clips} clips {_PARTS[accuracy.part].removeprefix('of clips ')}: {shares}."
+    right = {path: round(accuracy.share(path) * accuracy.clips) for path in accuracy.predicted}
+    shares = "; ".join(f"{_PATHS[path]} {number}" for path, number in right.items())
+    return f"Of {accuracy.clips} clips {_PARTS[accuracy.part].removeprefix('of clips ')} are right: {shares}."
 
 
 def _label_values(source: Source, validation: ValidationSet) -> dict[str, str]:

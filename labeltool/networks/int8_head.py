@@ -109,7 +109,8 @@ def int8_head(interpreter: Any) -> Int8Head | None:
     Returns
     -------
     Int8Head or None
-        None where there is no dense layer, or something else than dense layers and activations comes after one.
+        None where there is no dense layer, something else than dense layers and activations comes after one, or the
+        last layer is not a softmax or a sigmoid.
     """
     operators = [one for one in interpreter._get_ops_details() if one["op_name"] not in ("DELEGATE", "DEQUANTIZE")]
     names = [one["op_name"] for one in operators]
@@ -130,6 +131,8 @@ def int8_head(interpreter: Any) -> Int8Head | None:
             layers.append(Sigmoid(scale, zero))
         else:
             return None
+    if isinstance(layers[-1], Dense):
+        return None
     return Int8Head(int(operators[0]["inputs"][0]), tuple(layers))
 
 

@@ -2,7 +2,8 @@
 
 The conversion avoids the traps of ST's tool and of TensorFlow 2.21: a fixed batch of one (else SHAPE, STRIDED_SLICE and
 PACK appear), no per-channel scales in the dense layer, int8 in and out. Scores come from TensorFlow Lite's reference
-kernels, which TensorFlow Lite Micro and the MCU's runtimes follow; the optimised ones (XNNPACK) round differently.
+kernels, which TensorFlow Lite Micro and the MCU's runtimes follow, and from `int8_head`; the optimised ones (XNNPACK)
+round differently.
 """
 
 from __future__ import annotations

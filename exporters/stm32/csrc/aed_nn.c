@@ -1,6 +1,6 @@
 /* See aed_nn.h. The integer arithmetic follows B. Jacob et al., "Quantization and Training of Neural Networks for
    Efficient Integer-Arithmetic-Only Inference", CVPR 2018, section 2 and appendix A, with the roundings of TensorFlow
-   Lite's reference kernels.
+   Lite Micro's reference kernels.
 
    An output may overlap the input of its layer and begins a few bytes before it: every kernel runs forward, pixel by
    pixel, and the memory plan keeps the necessary distance. So no kernel may read an input behind its current pixel. */

@@ -86,6 +86,7 @@ aed_status aed_clip_init(aed_clip *state)
         return AED_ERROR_ARGUMENT;
     }
     memset(state, 0, sizeof *state);
+    state->is_initialised = true;
     return AED_OK;
 }
 
@@ -94,6 +95,9 @@ aed_status aed_clip_push(aed_clip *state, const int8_t *scores, const aed_level 
     float values[AED_LABELS];
     if (state == NULL || scores == NULL || level == NULL) {
         return AED_ERROR_ARGUMENT;
+    }
+    if (!state->is_initialised) {
+        return AED_ERROR_NOT_READY;
     }
     /* 10^(x/10) = 2^(0.332 x); the loudness is relative to the offset of the front end, so that weights stay in range. */
     const float relative_db = level->loudness_db - AED_LOG_OFFSET_DB;
@@ -131,5 +135,5 @@ int32_t aed_clip_answer(const float *probabilities, float threshold)
     for (uint32_t label = 1; label < AED_LABELS; label++) {
         best = probabilities[label] > probabilities[best] ? label : best;
     }
-    return probabilities[best] < threshold || (int32_t)best == AED_BACKGROUND ? AED_UNKNOWN : (int32_t)best;
+    return probabilities[best] >= threshold && (int32_t)best != AED_BACKGROUND ? (int32_t)best : AED_UNKNOWN;
 }

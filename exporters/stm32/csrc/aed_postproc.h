@@ -1,5 +1,6 @@
-/* From scores of patches to the label of a clip: the clip rule of labeltool/networks/postprocessing.py, as a running
-   sum. For an endless stream see aed_stream.h.
+/* From scores of patches to the label of a clip: the clip rule of labeltool's networks/postprocessing.py, as a running
+   sum. For an endless stream see aed_stream.h. This rule has no gate: a clip of silence gets probabilities too, so ask
+   whether a level.peak_db reached AED_GATE_DB.
 
    The score of a clip is the mean of the log-probabilities of its patches, divided by AED_CLIP_TEMPERATURE and
    normalised. The weight of a patch is 10^(AED_CLIP_LOUDNESS_EXPONENT L / 10), where L is its loudness in dB. Where
@@ -8,6 +9,7 @@
 #ifndef AED_POSTPROC_H
 #define AED_POSTPROC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "aed_preproc.h"
@@ -28,12 +30,14 @@ extern "C" {
 typedef struct {
     float sums[AED_LABELS]; /* weighted sums of the values that AED_CLIP_POOLING averages */
     float weight;           /* sum of the weights; 0 before the first patch */
+    bool is_initialised;
 } aed_clip;
 
 /* Begin a clip. */
 aed_status aed_clip_init(aed_clip *state);
 
-/* Add a patch: the network's AED_LABELS int8 scores, and the level from aed_preproc_patch. */
+/* Add a patch: the network's AED_LABELS int8 scores, and the level from aed_preproc_patch. AED_ERROR_NOT_READY where the
+   state is not initialised. */
 aed_status aed_clip_push(aed_clip *state, const int8_t *scores, const aed_level *level);
 
 /* Write the calibrated probabilities, AED_LABELS of them; they sum to one unless AED_CLIP_SEVERAL is 1.

@@ -1,6 +1,7 @@
 #include "aed_preproc.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "aed_math.h"
 #include "aed_preproc_fixed.h"

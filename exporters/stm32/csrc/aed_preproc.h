@@ -8,11 +8,12 @@
    machine, but not bit for bit the numbers of the float version. It is for processors without a floating point unit.
 
        static aed_preproc preproc;
-       ... aed_preproc_init(&preproc) == AED_OK ...
+       if (aed_preproc_init(&preproc) != AED_OK) { ... stop ... }
        for (;;) {
            ... count samples have arrived ...
            while (count > 0) {
                const uint32_t used = aed_preproc_push(&preproc, samples, count);
+               if (used == 0) { ... not initialised: stop ... }
                samples += used;
                count -= used;
                if (aed_preproc_ready(&preproc)) {
@@ -31,6 +32,14 @@
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+
+/* The structs differ: files built with and without AED_FIXED_POINT must not link. */
+#ifdef AED_FIXED_POINT
+#define aed_preproc_init aed_preproc_init_fixed
+#define aed_preproc_push aed_preproc_push_fixed
+#define aed_preproc_ready aed_preproc_ready_fixed
+#define aed_preproc_patch aed_preproc_patch_fixed
 #endif
 
 /* Level of a patch in dB. */

@@ -67,6 +67,9 @@ aed_status aed_stream_push(aed_stream *state, const int8_t *scores, const aed_le
 {
     float values[AED_LABELS + 1];
     uint32_t best = 0;
+    if (count != NULL) {
+        *count = 0;
+    }
     if (state == NULL || scores == NULL || level == NULL || events == NULL || count == NULL) {
         return AED_ERROR_ARGUMENT;
     }
@@ -87,7 +90,6 @@ aed_status aed_stream_push(aed_stream *state, const int8_t *scores, const aed_le
     for (uint32_t label = 1; label < AED_LABELS; label++) {
         best = values[label] > values[best] ? label : best;
     }
-    *count = 0;
     for (uint32_t label = 0; label < AED_LABELS; label++) {
         const bool may_begin = is_above_gate && (AED_CLIP_SEVERAL || label == best) && (int32_t)label != AED_BACKGROUND;
         const bool begins = may_begin && values[label] >= aed_thresholds[label];
@@ -103,13 +105,15 @@ aed_status aed_stream_push(aed_stream *state, const int8_t *scores, const aed_le
 
 aed_status aed_stream_end(aed_stream *state, aed_event *events, uint32_t *count)
 {
+    if (count != NULL) {
+        *count = 0;
+    }
     if (state == NULL || events == NULL || count == NULL) {
         return AED_ERROR_ARGUMENT;
     }
     if (!state->is_initialised) {
         return AED_ERROR_NOT_READY;
     }
-    *count = 0;
     for (uint32_t label = 0; label < AED_LABELS; label++) {
         if (state->is_open[label]) {
             end_event(state, label, events, count);

@@ -1,4 +1,4 @@
-/* From the scores of an endless stream of patches to events: the rule of labeltool/networks/stream_rule.py, bit for bit.
+/* From the scores of an endless stream of patches to events: the rule of labeltool's networks/stream_rule.py, bit for bit.
 
    - A patch whose peak_db is below AED_GATE_DB contains nothing: digital silence, DC, noise of the last bit. All other
      patches count alike, however loud, so a quiet sound is found at once after a loud one.
@@ -6,7 +6,7 @@
      of the difference. Temperature and normalisation are the clip rule's. Under a softmax "nothing" is one more class:
      what the probabilities lack to one. Before the first patch there was nothing.
    - An event begins when the smoothed probability of a label reaches aed_thresholds[label], under a softmax as the
-     largest of all. It goes on while the probability is at least AED_STREAM_RELEASE of the threshold; up to
+     largest of the labels. It goes on while the probability is at least AED_STREAM_RELEASE of the threshold; up to
      AED_STREAM_HOLD_PATCHES patches below that do not end it. In a patch below the gate no event begins or goes on.
      Events of fewer than AED_STREAM_MIN_PATCHES patches are dropped. AED_BACKGROUND has no events. */
 #ifndef AED_STREAM_H
@@ -46,7 +46,7 @@ aed_status aed_stream_init(aed_stream *state);
 /* Add a patch: the network's AED_LABELS int8 scores, and the level from aed_preproc_patch.
    probabilities: gets the smoothed probabilities, AED_LABELS of them; may be NULL.
    events: has room for AED_LABELS; gets the events that turn out to have ended, `count` of them.
-   AED_ERROR_NOT_READY: the state is not initialised. After an error nothing has changed. */
+   AED_ERROR_NOT_READY: the state is not initialised. After an error the state is as before, and `count` is 0. */
 aed_status aed_stream_push(aed_stream *state, const int8_t *scores, const aed_level *level, float *probabilities,
                            aed_event *events, uint32_t *count);
 

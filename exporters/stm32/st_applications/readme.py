@@ -9,16 +9,13 @@ from labeltool.networks.model_folder import ModelFiles
 _README = """\
 # {title}
 
-For {tools}. Not run through ST's tools: `labeltool verify --stedgeai PATH` does so.
+From `{origin}` on GitHub, for {tools}. Not run through ST's tools: `labeltool verify --stedgeai PATH` does so.
 
 ## 1. Generate the network
 
-In this folder, with `stedgeai` installed:
+{generate}
 
-{commands}
-
-The model takes int8 log-mels in dB and gives float32 probabilities. `model_int8.tflite` is for the package's own C and
-gives wrong results here.
+The model takes int8 log-mels in dB and gives float32 probabilities; `model_int8.tflite` is wrong here.
 
 ## 2. Copy the files
 
@@ -26,29 +23,61 @@ gives wrong results here.
 | --- | --- |
 {placements}
 
-The header and `user_mel_tables.c` stop the build where the MCU, the C API or the network is another one.
+The header stops a build for another application's MCU. `user_mel_tables.c` stops one with another network or C API, and
+warns where it cannot find the network's header.
 
 ## 3. Change in the application
 
 {notes}
 
-`user_config.yaml` is for ST's deployment script instead; its comments say what to fill in and to copy.{answers}
+## 4. Run it
+
+{output}{answers}
+
+## Or ST's deployment script
+
+`user_config.yaml` replaces the one beside `stm32ai_main.py` in the services' `audio_event_detection`; its comments say the rest.
+Its tool version is STM32Cube.AI's: 12.0.1 is ST Edge AI Core 4.0.1.
 """
+
+_CHECK = """\
+{firmware}
+These, in this folder, only check the model. There is no `validate`: with the NPU it runs on a board, in a project of ST's.
+"""
+
+_LARGEST_HALF = 65_504
+"""The largest number in half precision."""
 
 
 def application_readme(application: Application, model: ModelFiles, frontend: LogMelFrontend) -> str:
     """Return the text of `README.md` of an application's folder."""
-    commands = ("    stedgeai " + " ".join(arguments) for arguments in application.commands().values())
-    notes = "\n".join(f"- {note}" for note in application.notes)
+    commands = ["    stedgeai " + " ".join(arguments) for arguments in application.commands().values()]
+    intro = _CHECK.format(firmware=application.firmware) if application.firmware else "In this folder:\n"
+    notes = (*application.notes, *_half_precision(application, frontend))
     return _README.format(
         title=application.title,
+        origin=application.origin,
         tools=application.tools,
-        commands="\n".join(commands),
-        model=application.model,
+        generate="\n".join((intro, *commands)),
         placements="\n".join(f"| `{one.file}` | `{one.place}` |" for one in application.placements),
-        notes=notes.format(patch_s=frontend.patch_s),
+        notes="\n".join(f"- {note}" for note in notes).format(patch_s=frontend.patch_s),
+        output=application.output.format(),
         answers=_answers(model),
     )
+
+
+def _half_precision(application: Application, frontend: LogMelFrontend) -> list[str]:
+    """Return what half precision does to a loud tone, where it does anything.
+
+    A sine of amplitude 1 has a magnitude of `n_fft / 4` behind the Hann window, in the bin of its frequency.
+    """
+    power = (frontend.n_fft // 4) ** 2
+    if application.tables == "float32" or power <= _LARGEST_HALF:
+        return []
+    return [
+        f"It computes in half precision: a sine at full scale has a power of {power:,}, over the largest number, "
+        f"{_LARGEST_HALF:,}. Set the microphone's gain 6 dB below."
+    ]
 
 
 def _answers(model: ModelFiles) -> str:

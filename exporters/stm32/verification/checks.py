@@ -29,8 +29,8 @@ from labeltool.type_aliases import Int16
 
 Outcome = Literal["passed", "failed", "not run"]
 
-# Files that `make`, CMake and `stedgeai` leave in the package when they are run there.
-_BUILT = re.compile("test/build/|firmware/build|st/[^/]+/st_ai_(output|ws)/")
+# Files that the commands of the package's documents leave in it.
+_BUILT = re.compile(r"test/build/|firmware/(build|sound\.raw|device\.log)|(st/[^/]+/)?st_ai_(output|ws)/|generated/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def host_checks(package: Package, toolchain: Toolchain) -> Iterator[Check]:
         return
     result = toolchain.make("host")
     if not result.passed:
-        yield Check(name, "failed", _error_line(result.text))
+        yield Check(name, "failed", result.reason)
         return
     yield Check(name, "passed", f"{len(package.golden_pcm)} recordings, samples to scores, bit-exact")
     yield _check_labels(package, toolchain)
@@ -189,7 +189,7 @@ def check_features(package: Package, toolchain: Toolchain, clips: list[Int16], w
 def fixed_point_check(toolchain: Toolchain) -> Check:
     """Run the self-test with the front end in integers on this machine."""
     result = toolchain.make("host")
-    detail = "bit-exact" if result.passed else _error_line(result.text)
+    detail = "bit-exact" if result.passed else result.reason
     return Check("host: self-test, front end in fixed point", "passed" if result.passed else "failed", detail)
 
 
@@ -205,7 +205,7 @@ def device_checks(toolchain: Toolchain) -> Iterator[tuple[Check, InstructionCoun
         built = toolchain.make(f"arm-{machine}") if not missing else None
         if built is None or not built.passed:
             outcome: Outcome = "not run" if built is None else "failed"
-            yield Check(f"{title}: compiles", outcome, _error_line(built.text) if built else missing), None
+            yield Check(f"{title}: compiles", outcome, built.reason if built else missing), None
             continue
         yield Check(f"{title}: compiles", "passed", "without warnings"), None
         name = f"{title}: prints the same as the host"
@@ -215,9 +215,9 @@ def device_checks(toolchain: Toolchain) -> Iterator[tuple[Check, InstructionCoun
             continue
         result = toolchain.emulate(machine)
         if result.too_large:
-            yield Check(name, "not run", f"too large for its memory: {_overflow(result.too_large)}"), None
+            yield Check(name, "not run", f"too large for its memory: {result.too_large}"), None
         elif not result.same or result.instructions is None:
-            yield Check(name, "failed", _error_line(result.text)), None
+            yield Check(name, "failed", result.reason), None
         else:
             counts = result.instructions
             detail = f"first patch {counts.first_patch:,}, next patch {counts.next_patch:,}, network {counts.network:,}"
@@ -245,17 +245,3 @@ def _check_network(package: Package, toolchain: Toolchain) -> Check:
         if not np.array_equal(scores, outputs):
             return Check(name, "failed", f"{path} and validation/val.npz differ")
     return Check(name, "passed", f"{len(inputs)} patches of validation/val.npz")
-
-
-def _error_line(text: str) -> str:
-    """Return the most informative line of a failed build or run."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for mark in ("FAILED", "error", "differ"):
-        for line in lines:
-            if mark in line:
-                return line
-    return lines[-1] if lines else "it failed without output"
-
-
-def _overflow(linker_text: str) -> str:
-    return "; ".join(re.findall(r"region `?\w+'? overflowed by \d+ bytes", linker_text)) or linker_text

@@ -78,7 +78,7 @@ def check_export(source: Source, directory: Path) -> ExportCheck:
         try:
             clips = held_out_clips(source, MAX_CLIPS)
         except LabeltoolError as error:
-            not_measured["clips right"] = str(error)
+            not_measured["accuracy on held-out clips"] = str(error)
         else:
             accuracy = measure(source, toolchain, clips)
         missing = Toolchain.missing_for_devices(emulate=True)

@@ -118,7 +118,7 @@ def golden_scores_h(vectors: Golden, fixed_point: Golden, labels: tuple[str, ...
         '#include "aed_tables.h"\n#include "golden_pcm.h"\n\n'
         f"#define GOLDEN_PATCHES ({vectors.scores.shape[1]}U)\n\n"
         "/* golden_codes: CRC-32 of the network's int8 input, for each patch.\n"
-        "   golden_scores: scores of TensorFlow Lite's reference kernels for that input.\n"
+        "   golden_scores: scores of TensorFlow Lite Micro's reference kernels for that input.\n"
         "   golden_probabilities: result of the clip rule for these scores, computed in float64. */\n"
         f"#ifdef AED_FIXED_POINT\n\n{_expectations(fixed_point)}#else\n\n{_expectations(vectors)}#endif\n\n"
         "/* The labels, in the order of the model's outputs. */\n"

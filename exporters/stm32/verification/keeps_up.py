@@ -13,6 +13,9 @@ from typing import Any
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.verification.toolchain import WITHOUT_FPU, Footprint, InstructionCounts, Toolchain
 
+# Above this share, wait states of the flash and interrupts decide.
+_COMFORTABLE = 0.8
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -27,7 +30,7 @@ class Target:
     clock_mhz
         Highest clock of the example.
     example
-        A family of MCUs with this core.
+        An MCU with this core.
     """
 
     machine: str
@@ -37,12 +40,12 @@ class Target:
 
 
 TARGETS = (
-    Target("m0plus", "Cortex-M0+", 64, "STM32G0"),
-    Target("m3", "Cortex-M3", 72, "STM32F1"),
-    Target("m4", "Cortex-M4F", 168, "STM32F4"),
-    Target("m33", "Cortex-M33", 160, "STM32U5"),
-    Target("m7", "Cortex-M7", 480, "STM32H7"),
-    Target("m55", "Cortex-M55", 800, "STM32N6"),
+    Target("m0plus", "Cortex-M0+", 64, "STM32G071"),
+    Target("m3", "Cortex-M3", 72, "STM32F103"),
+    Target("m4", "Cortex-M4F", 168, "STM32F405"),
+    Target("m33", "Cortex-M33", 160, "STM32U585"),
+    Target("m7", "Cortex-M7", 480, "STM32H743"),
+    Target("m55", "Cortex-M55", 800, "STM32N657"),
 )
 
 
@@ -52,8 +55,12 @@ class TargetFigures:
 
     Attributes
     ----------
+    target
+        The core.
     fixed_point
         Whether its front end computes in integers.
+    counts, footprint
+        Instructions of the parts, and memory.
     patch_hop_s
         Seconds from one patch to the next: in them, the front end's new frames and the network must be computed.
     """
@@ -79,12 +86,18 @@ class TargetFigures:
         """Million instructions per second of the front end and the network in C."""
         return (self.counts.next_patch + self.counts.network) / self.patch_hop_s / 1e6
 
-    def keeps_up(self, mips: float) -> str:
-        """Say whether the target keeps up with `mips` million instructions per second, one in a cycle."""
+    def verdict(self, mips: float) -> str:
+        """Say whether the core executes that number of million instructions per second, one in a cycle."""
         share = mips / self.target.clock_mhz
         if share > 1:
-            return f"cannot keep up at {self.target.clock_mhz} MHz"
-        return f"keeps up at {self.target.clock_mhz} MHz, {max(share, 0.01):.0%} busy"
+            return "cannot keep up"
+        return "hardly keeps up" if share > _COMFORTABLE else "keeps up"
+
+    def keeps_up(self, mips: float) -> str:
+        """Return `verdict` with the clock and how busy the core is, or the clock that it would need."""
+        clock = self.target.clock_mhz
+        needed = f"needs {mips:,.0f} MHz" if mips > clock else f"{mips / clock:.1%} busy"
+        return f"{self.verdict(mips)} at {clock} MHz, {needed}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ clone of ST's model zoo services, and built with the package's configuration and
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.resources import as_file, files
@@ -21,7 +20,7 @@ from labeltool.exporters.stm32.st_model import patches
 from labeltool.exporters.stm32.st_model.frontend import StFrontend, buffers, st_frontend
 from labeltool.exporters.stm32.st_model.graph_edit import ST_MODEL
 from labeltool.exporters.stm32.verification.checks import Check, Package
-from labeltool.exporters.stm32.verification.toolchain import missing_tools
+from labeltool.exporters.stm32.verification.tools import missing_tools, run_filter, run_tool
 from labeltool.networks.quantization import FloatOutputModel
 from labeltool.type_aliases import Int8, Int16
 
@@ -44,7 +43,6 @@ _FLAGS = (
     *("-D__GNUC_PYTHON__", "-D__INLINE=inline"),
 )
 _HALF = "PREPROC_FLOAT_T"
-_TIMEOUT_S = 600
 
 
 def check_st_sources(package: Package, sources: Path, clips: Sequence[Int16]) -> Check:
@@ -91,18 +89,12 @@ def _build(package: Package, sources: Path, folder: Path) -> Path:
         program = folder / "st_columns"
         inputs = [driver, application / "user_mel_tables.c", *compiled]
         command = ["cc", *_FLAGS, *(f"-I{one}" for one in (application, *folders)), *map(str, inputs)]
-        result = subprocess.run(
-            [*command, "-lm", "-o", str(program)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
+        result = run_tool([*command, "-lm", "-o", str(program)])
+    if not result.passed:
+        raise LabeltoolError(
+            f"ST's sources in {place['feature_extraction.c'].parent} do not compile: {result.reason}",
+            remedy=f"name the sources of the version in {FOLDER}/NAME/README.md",
         )
-    if result.returncode != 0:
-        lines = result.stderr.splitlines()
-        reason = next((line for line in lines if "error" in line or "undefined" in line), "the compiler failed")
-        raise LabeltoolError(f"ST's sources do not compile: {reason}", remedy=f"it needs {CONFIG_HEADER}'s version")
     return program
 
 
@@ -142,13 +134,9 @@ def _find(sources: Path) -> Mapping[str, Path]:
 
 def _run(program: Path, pcm: Int16, frontend: StFrontend, network: FloatOutputModel) -> Int8:
     inverse = float(np.float32(1.0) / np.float32(network.input.scale))
-    result = subprocess.run(
-        [program, str(network.input.zero_point), inverse.hex()],
-        input=buffers(pcm, frontend.patch_samples).tobytes(),
-        capture_output=True,
-        timeout=_TIMEOUT_S,
-        check=False,
+    output = run_filter(
+        [program, str(network.input.zero_point), inverse.hex()], buffers(pcm, frontend.patch_samples).tobytes()
     )
-    if result.returncode != 0:
-        raise LabeltoolError(f"the program with ST's sources ended with code {result.returncode}")
-    return np.frombuffer(result.stdout, np.int8).reshape(-1, frontend.n_mels, frontend.columns)
+    if output is None:
+        raise LabeltoolError("the program with ST's sources failed")
+    return np.frombuffer(output, np.int8).reshape(-1, frontend.n_mels, frontend.columns)

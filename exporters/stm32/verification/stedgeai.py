@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +10,7 @@ from pathlib import Path
 from labeltool.exporters.stm32.st_applications.applications import APPLICATIONS, Application
 from labeltool.exporters.stm32.st_applications.folder import FOLDER
 from labeltool.exporters.stm32.verification.checks import Check
-
-# Validation runs the network on the host; the tool takes seconds, on a busy machine minutes.
-_TIMEOUT_S = 900
+from labeltool.exporters.stm32.verification.tools import run_tool
 
 
 def stedgeai_checks(package: Path, tool: Path | None) -> Iterator[Check]:
@@ -53,28 +50,5 @@ def _application_checks(application: Application, package: Path, copy: Path, too
 
 
 def _run(name: str, command: list[str], folder: Path) -> Check:
-    try:
-        result = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except OSError as error:
-        return Check(name, "failed", f"{command[0]} cannot be run: {error.strerror}")
-    except subprocess.TimeoutExpired:
-        return Check(name, "failed", f"it did not end in {_TIMEOUT_S} s")
-    if result.returncode != 0:
-        return Check(name, "failed", _error_line(result.stdout) or f"it ended with code {result.returncode}")
-    return Check(name, "passed", " ".join(command[1:]))
-
-
-def _error_line(text: str) -> str:
-    """Return the last line that speaks of an error, or the last one."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return next((line for line in reversed(lines) if "error" in line.lower()), lines[-1] if lines else "")
+    result = run_tool(command, folder=folder)
+    return Check(name, "passed", " ".join(command[1:])) if result.passed else Check(name, "failed", result.reason)

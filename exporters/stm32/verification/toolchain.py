@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import numpy as np
 from labeltool.audio.device_frontend import PatchInputs
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
+from labeltool.exporters.stm32.verification.tools import ToolResult, missing_tools, overflow, run_filter, run_tool
 from labeltool.networks.stream_rule import StreamEvent
 from labeltool.type_aliases import Float32, Int8, Int16
 
@@ -33,16 +32,6 @@ WITHOUT_FPU = ("m3", "m0plus")
 # The linker script's STACK_SIZE.
 _STACK_BYTES = 8192
 _COUNTS = ("first_patch", "next_patch", "network")
-# The self-test takes seconds on an emulated device; one that hangs must not block the export.
-_TIMEOUT_S = 900
-
-
-@dataclass(frozen=True, slots=True)
-class MakeResult:
-    """Result of a target of the Makefile: whether it passed, and its output."""
-
-    passed: bool
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +64,7 @@ class Footprint:
     static_ram
         The states, a patch and its scores.
     stack
-        Largest use in the front end and the network, with about 100 bytes of the self-test.
+        Largest use in front end, network and the rule for streams, with that of the self-test around them.
     """
 
     flash: int
@@ -92,18 +81,18 @@ class EmulatorResult:
     same
         Whether it printed the same as on the host.
     too_large
-        The linker's message where the program does not fit into the memory of the machine; else empty.
+        How far the program exceeds the memory of the machine; empty where it fits.
     instructions, footprint
         None where it did not run to its end.
-    text
-        Output of make.
+    reason
+        The most informative line of make's output.
     """
 
     same: bool
     too_large: str
     instructions: InstructionCounts | None
     footprint: Footprint | None
-    text: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,28 +135,13 @@ class Toolchain:
         """Return which tools to build for devices, or also to emulate them, are missing; empty when none is."""
         return missing_tools("make", "cc", "arm-none-eabi-gcc", *(["qemu-system-arm"] if emulate else []))
 
-    def make(self, target: str, *variables: str) -> MakeResult:
+    def make(self, target: str, *variables: str) -> ToolResult:
         """Make a target of the package's Makefile, with variables as `NAME=VALUE`."""
         # Without the flags and the job server of a make that runs this process (`make -n test`).
         environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
         folders = ["-C", str(self._package / "test"), f"BUILD={self._build.resolve()}"]
         defines = "DEFINES=-DAED_FIXED_POINT" if self.fixed_point else "DEFINES="
-        command = ["make", "-s", *folders, defines, *variables, target]
-        try:
-            result = subprocess.run(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=_TIMEOUT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return MakeResult(False, f"`make {target}` did not end in {_TIMEOUT_S} s")
-        return MakeResult(result.returncode == 0, result.stdout)
+        return run_tool(["make", "-s", *folders, defines, *variables, target], environment=environment)
 
     def emulate(self, machine: str) -> EmulatorResult:
         """Run the self-test on an emulated device and compare with the host."""
@@ -179,12 +153,12 @@ class Toolchain:
         counts = {name: int(n) for name, n in re.findall(r"^# instructions (\w+) (\d+)$", text, re.MULTILINE)}
         return EmulatorResult(
             same=result.passed and printed.is_file(),
-            too_large=too_large.read_text(encoding="utf-8", errors="replace").strip() if too_large.is_file() else "",
+            too_large=overflow(too_large.read_text(encoding="utf-8", errors="replace")) if too_large.is_file() else "",
             instructions=InstructionCounts(*(counts[name] for name in _COUNTS))
             if counts.keys() >= set(_COUNTS)
             else None,
             footprint=_footprint(folder / "size.txt", text),
-            text=result.text,
+            reason=result.reason,
         )
 
     def printed(self) -> str:
@@ -208,11 +182,10 @@ class Toolchain:
         return read_stream(self._probe("stream", pcm.tobytes()), labels)
 
     def _probe(self, stage: str, data: bytes) -> bytes:
-        program = self._build / "host" / "aed_probe"
-        result = subprocess.run([program, stage], input=data, capture_output=True, timeout=_TIMEOUT_S, check=False)
-        if result.returncode != 0:
-            raise LabeltoolError(f"aed_probe {stage} ended with code {result.returncode}", file=self._package)
-        return result.stdout
+        output = run_filter([self._build / "host" / "aed_probe", stage], data)
+        if output is None:
+            raise LabeltoolError(f"aed_probe {stage} failed", file=self._package)
+        return output
 
 
 def _footprint(sizes: Path, printed: str) -> Footprint | None:
@@ -248,9 +221,3 @@ def read_stream(output: bytes, labels: int) -> StreamResult:
         for one in record["events"][: record["count"]]
     ]
     return StreamResult(records["probabilities"][:-1], tuple(events))
-
-
-def missing_tools(*tools: str) -> str:
-    """Return which of the tools are missing on this machine; empty when none is."""
-    missing = [name for name in tools if shutil.which(name) is None]
-    return f"no {' and no '.join(missing)}" if missing else ""

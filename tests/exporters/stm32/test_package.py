@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.exports import add_model, bytes_of, export
-from helpers.stm32 import HOSTILE, LABELS, STRICT, needs
+from helpers.stm32 import HOSTILE, LABELS, STRICT, needs, run
 from labeltool import project as projects
 from labeltool.audio.frontend import LogMelFrontend, frontend_from_dict
 from labeltool.errors import LabeltoolError
@@ -287,12 +287,26 @@ def test_the_report_has_the_known_numbers_and_no_others(package: Path) -> None:
     assert not {"ram_bytes", "flash_bytes", "milliseconds"} & (set(report) | set(counted))
 
 
-def test_the_c_in_the_documents_compiles(package: Path, tmp_path: Path) -> None:
+def test_the_c_in_the_documents_runs_with_the_files_it_names(package: Path, tmp_path: Path) -> None:
     needs("gcc")
-    (stream,) = re.findall(r"```c\n(.*?)```", (package / "docs" / "c_code.md").read_text(encoding="utf-8"), re.DOTALL)
-    (tmp_path / "stream.c").write_text(f"#include <stddef.h>\n{stream}")
-    checked = ["gcc", *STRICT, "-fsyntax-only", "-I", package / "c", tmp_path / "stream.c"]
-    assert subprocess.run(checked, check=False).returncode == 0
+    page = (package / "docs" / "c_code.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```c\n(.*?)```", page, re.DOTALL)
+    main = """
+#include <stdio.h>
+int main(void) {
+    static const int16_t silence[40000];
+    const aed_status before = on_samples(silence, 40000); /* refused, not an endless loop */
+    if (start() != AED_OK) return 1;
+    printf("%d %d\\n", before, on_samples(silence, 40000));
+    return 0;
+}
+"""
+    (tmp_path / "example.c").write_text(example + main)
+    named = re.findall(r"`(aed_\w+\.c)`", page.split("```c")[0])
+    sources = [package / "c" / name for name in named]
+    command = ["gcc", *STRICT, "-ffp-contract=off", "-I", package / "c", tmp_path / "example.c", *sources]
+    assert subprocess.run([*command, "-o", tmp_path / "example"], check=False).returncode == 0
+    assert run(tmp_path / "example").split() == [b"2", b"0"]
 
 
 def test_the_documents_give_the_commands_and_the_licences_of_the_training_clips(package: Path) -> None:

@@ -277,6 +277,6 @@ def test_the_package_has_the_file_and_its_accuracy(package: Path) -> None:
             assert 0 <= measured[name] <= 1
         assert "do not overlap" in measured["how_st"]
         assert (
-            "| patch accuracy, the same as ST's applications cut patches |"
+            "| patch accuracy, the same, patches not overlapping (as in ST's applications) |"
             in (package / "docs" / "numbers.md").read_text()
         )

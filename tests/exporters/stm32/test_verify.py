@@ -111,8 +111,8 @@ def test_the_report_has_what_the_export_measured(package: Path) -> None:
     assert len(cores) == 8
     m0plus = cores["Cortex-M0+", "fixed point (AED_FIXED_POINT)"]
     assert m0plus["front_end_alone"].startswith("keeps up at 64 MHz")
-    assert m0plus["with_network"] == "cannot keep up at 64 MHz"
-    assert cores["Cortex-M0+", "float32"]["front_end_alone"] == "cannot keep up at 64 MHz"
+    assert m0plus["with_network"].startswith("cannot keep up at 64 MHz, needs ")
+    assert cores["Cortex-M0+", "float32"]["front_end_alone"].startswith("cannot keep up at 64 MHz, needs ")
     per_hop = m0plus["instructions"]["next_patch"] + m0plus["instructions"]["network"]
     assert m0plus["with_network_million_instructions_per_s"] == pytest.approx(per_hop / 0.5 / 1e6, abs=0.01)
     # 132 KB of weights and tables, the planned arena of 50 KiB and the states, no recordings of the self-test.
@@ -206,7 +206,7 @@ def test_a_device_with_too_little_memory_is_named_with_the_overflow(package: Pat
     toolchain = Toolchain(resealed(package, tmp_path, small), tmp_path / "build")
     assert toolchain.make("host").passed
     result = toolchain.emulate("f405")
-    assert not result.same and "RAM" in result.too_large and "overflowed by" in result.too_large
+    assert not result.same and result.too_large.startswith("RAM overflows by ")
     assert "f405: not run, too large for netduinoplus2" in result.text
 
 

@@ -1,12 +1,14 @@
 /* Compares the results for real recordings with labeltool's: the codes of the front end bit for bit (by CRC-32), the
    scores bit for bit, the probabilities of the clips, the order of the labels. Prints the lines of aed_run and comments;
    the output is the same on every machine, except for the lines of instructions and stack. */
+#include <stddef.h>
 #include <string.h>
 
 #include "aed_lines.h"
 #include "aed_nn.h"
 #include "aed_postproc.h"
 #include "aed_preproc.h"
+#include "aed_stream.h"
 #include "golden_pcm.h"
 #include "golden_scores.h"
 #include "port.h"
@@ -20,6 +22,7 @@
 
 static aed_preproc preproc;
 static aed_nn network;
+static aed_stream stream;
 static int8_t input[AED_NN_INPUT_SIZE];
 static int8_t scores[AED_NN_OUTPUT_SIZE];
 static uint32_t failures;
@@ -119,6 +122,8 @@ static void count_instructions(void)
 {
     const uint32_t first = AED_N_FFT + (AED_PATCH_FRAMES - 1) * AED_HOP;
     aed_level level;
+    aed_event events[AED_LABELS];
+    uint32_t count;
     port_mark_stack();
     const uint64_t start = port_instructions();
     (void)aed_preproc_init(&preproc);
@@ -130,6 +135,9 @@ static void count_instructions(void)
     const uint64_t next = port_instructions();
     (void)aed_nn_run(&network, input, scores);
     const uint64_t done = port_instructions();
+    (void)aed_stream_init(&stream);
+    (void)aed_stream_push(&stream, scores, &level, NULL, events, &count);
+    (void)aed_stream_end(&stream, events, &count);
     if (done > 0) {
         comment("# instructions first_patch ", fresh - start);
         comment("# instructions next_patch ", next - fresh);
