@@ -207,7 +207,7 @@ def test_a_device_with_too_little_memory_is_named_with_the_overflow(package: Pat
     assert toolchain.make("host").passed
     result = toolchain.emulate("f405")
     assert not result.same and result.too_large.startswith("RAM overflows by ")
-    assert "f405: not run, too large for netduinoplus2" in result.text
+    assert "f405: not run, too large for netduinoplus2" in result.reason
 
 
 def test_a_package_whose_c_fails_is_not_released(
