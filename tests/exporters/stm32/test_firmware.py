@@ -521,3 +521,35 @@ def test_the_headers_are_for_c_plus_plus_too(small: Path, tmp_path: Path) -> Non
     )
     symbols = run_tool(["nm", target])
     assert "U app_start" in symbols and "U ring_waiting" in symbols
+
+
+# ---- settings ----
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "message"),
+    [
+        ("microphone.c", ["MICROPHONE=PDM"], "MICROPHONE is MICROPHONE_PCM, "),
+        ("network_stai.c", ["AED_NETWORK=STAI"], "AED_NETWORK is AED_NETWORK_REFERENCE, "),
+        ("ring.c", ["RING_SLOTS=1U"], "power of two, 2 or more"),
+        ("ring.c", ["RING_SLOTS=12U"], "power of two, 2 or more"),
+    ],
+)
+def test_settings_that_cannot_work_do_not_compile(
+    small: Path, tmp_path: Path, source: str, settings: list[str], message: str
+) -> None:
+    needs("gcc")
+    (tmp_path / "main.h").write_text(_HAL)
+    flags = [f"-I{small / one}" for one in ("firmware", "c")] + [f"-I{tmp_path}", "-fsyntax-only"]
+    command = ["gcc", *flags, *(f"-D{one}" for one in settings), small / "firmware" / source]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode != 0 and message in result.stderr
+
+
+@pytest.mark.parametrize("setting", ["NETWORK=CUBE", "MICROPHONE=I2S"])
+def test_cmake_refuses_an_unknown_setting(small: Path, tmp_path: Path, setting: str) -> None:
+    needs("cmake", "gcc")
+    command = ["cmake", "-S", small / "firmware", "-B", tmp_path, f"-D{setting}"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    name, value = setting.split("=")
+    assert result.returncode != 0 and f"{name} is " in result.stderr and f", not {value}" in result.stderr

@@ -10,10 +10,10 @@
 extern "C" {
 #endif
 
-/* Values of MICROPHONE. The rates are those of a model with 16 kHz. */
-#define MICROPHONE_PCM 0        /* 16-bit samples, 16 kHz */
-#define MICROPHONE_PCM_TRIPLE 1 /* 16-bit samples, 48 kHz */
-#define MICROPHONE_PDM 2        /* bits at 1.024 MHz in words of 16, the first bit highest */
+/* Values of MICROPHONE; none is 0, the value of a misspelt name. The rates are those of a model with 16 kHz. */
+#define MICROPHONE_PCM 1        /* 16-bit samples, 16 kHz */
+#define MICROPHONE_PCM_TRIPLE 2 /* 16-bit samples, 48 kHz */
+#define MICROPHONE_PDM 3        /* bits at 1.024 MHz in words of 16, the first bit highest */
 
 #ifndef MICROPHONE
 #define MICROPHONE MICROPHONE_PCM

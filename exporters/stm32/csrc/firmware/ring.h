@@ -1,5 +1,7 @@
 /* Half buffers between the microphone's interrupt, which puts, and the main loop, which gets. When the ring is full, the
-   half buffer that comes is dropped as a whole; the numbers of those that follow show the gap. */
+   half buffer that comes is dropped as a whole; the numbers of those that follow show the gap. That holds while interrupts
+   are blocked for less than one half buffer (20 ms); where they are blocked longer, the DMA may have written into a half
+   buffer before it is copied, and it is mixed unnoticed. */
 #ifndef RING_H
 #define RING_H
 
@@ -27,7 +29,7 @@ typedef struct {
 
 /* Copy a half buffer into the ring, or drop it. `second`: which half of the microphone's buffer it is, 0 or 1. Halves
    come in turn: when one comes twice, the interrupt of the other was missed, and that one counts as dropped. Two missed
-   interrupts in a row cannot be seen: no code may block interrupts that long. */
+   interrupts in a row cannot be seen. */
 void ring_put(half_ring *ring, uint32_t second, const int16_t *words);
 
 /* The oldest half buffer and its number, or NULL; it stays until ring_release. */
