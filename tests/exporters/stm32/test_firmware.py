@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.firmware import HALF, MACHINES, RATE, cmake, in_qemu, on_host, run_tool, ten_events, write_package
+from helpers.firmware import HALF, MACHINES, RATE, cmake, in_qemu, on_host, qemu, run_tool, ten_events, write_package
 from helpers.stm32 import SANITISED, STRICT, build, needs, run
 from labeltool.exporters.stm32.verification import bit_exact_microphone
 from labeltool.importers import device_log
@@ -84,7 +85,7 @@ def test_a_slow_processor_drops_whole_half_buffers_and_times_stay_right(
     assert late and all(float(end) - float(start) == pytest.approx(int(count) / 50) for count, start, end in late)
     patches = [line for line in log.splitlines() if line[0].isdigit()]
     assert 3 < len(patches) < len(whole) - 5 and set(patches) <= set(whole)
-    assert "# waiting 33 of 64" in log
+    assert "# waiting 33 of 64" in log and log.count("# too slow: 3 gaps in a row\n") == 1
 
 
 @pytest.mark.slow
@@ -157,7 +158,7 @@ def test_a_microphone_with_48_khz_or_pdm_gives_the_log_of_the_samples_that_numpy
 # ---- a main loop that is late ----
 
 # Delivers half buffers as its argument says, a character for each: after `.` the main loop catches up, after `-` it is
-# busy, and of `x` the interrupt is missed.
+# busy, of `x` the interrupt is missed, and at `r` the microphone restarts.
 _LATE = """\
 #include <stdio.h>
 #include "app.h"
@@ -181,6 +182,10 @@ int main(int count, char **arguments)
         int16_t *words = buffer + half % 2U * MICROPHONE_WORDS;
         if (fread(words, 2, MICROPHONE_WORDS, stdin) != MICROPHONE_WORDS) {
             return 2;
+        }
+        if (arguments[1][half] == 'r') {
+            app_microphone_restarts();
+            continue;
         }
         if (arguments[1][half] == 'x') {
             continue;
@@ -232,6 +237,9 @@ def expected_log(aed_run: Path, sound: Int16, schedule: str, slots: int) -> list
             words[times] = [f"{float(word) + shift_s:.6f}" for word in words[times]]
             lines.append(" ".join(words))
             patches += words[0] != "event"
+    arrived = len(schedule.rstrip("x"))
+    if arrived > begin:
+        lines.append(f"# late {arrived - begin} {begin / 50:.6f} {arrived / 50:.6f}")
     return [*lines, f"# end patches={patches}"]
 
 
@@ -243,13 +251,14 @@ def expected_log(aed_run: Path, sound: Int16, schedule: str, slots: int) -> list
         "x" + "." * 399,
         "." * 137 + "x" + "." * 100 + "x" + "." * 161,
         "-" * 30 + "." * 120 + "-" * 60 + "." * 190,
+        "." * 340 + "-" * 60,
     ],
 )
 def test_gaps_end_events_and_patches_go_on_behind_them(aed_run: Path, late: Path, schedule: str) -> None:
     sound = ten_events(8)[0]
     log = run(late, schedule, data=sound.tobytes()).decode().splitlines()
     expected = expected_log(aed_run, sound, schedule, slots=4)
-    assert [line for line in log if not line.startswith("# waiting")] == expected
+    assert [line for line in log if not line.startswith(("# waiting", "# too slow"))] == expected
     assert len(events_of("\n".join(log))) > 0
     assert ("# waiting 4 of 4" in log) == ("----" in schedule)
 
@@ -262,7 +271,60 @@ def test_gaps_anywhere(aed_run: Path, late: Path) -> None:
         schedule = ("".join("." * rng.integers(1, 150) + "-" * rng.integers(0, 8) for _ in range(12)) + "." * 600)[:600]
         log = run(late, schedule, data=sound.tobytes()).decode().splitlines()
         expected = expected_log(aed_run, sound, schedule, slots=4)
-        assert [line for line in log if not line.startswith("# waiting")] == expected, schedule
+        assert [line for line in log if not line.startswith(("# waiting", "# too slow"))] == expected, schedule
+
+
+def test_gaps_in_a_row_are_a_processor_that_is_too_slow(late: Path) -> None:
+    busy, caught_up = "-" * 7 + ".", "." * 110
+    for schedule, rows in (
+        (busy * 2 + caught_up, 0),
+        (busy * 50, 1),
+        ((busy + caught_up) * 3, 0),
+        ((busy * 4 + caught_up) * 2, 2),
+    ):
+        log = run(late, schedule, data=bytes(2 * HALF * len(schedule))).decode()
+        assert log.count("# too slow: 3 gaps in a row\n") == log.count("# too slow") == rows, schedule
+
+
+@pytest.mark.parametrize(("before", "lost"), [(100, 2), (101, 1)])
+def test_a_microphone_that_restarts_leaves_a_gap(late: Path, before: int, lost: int) -> None:
+    """The half buffer that was being written is lost, and the next is a first half again."""
+    schedule = "." * before + "r" + "x" * (lost - 1) + "." * 100
+    log = run(late, schedule, data=bytes(2 * HALF * len(schedule))).decode().splitlines()
+    restarted = log.index("# microphone restarted")
+    assert log[restarted + 1] == f"# late {lost} {before / 50:.6f} {(before + lost) / 50:.6f}"
+
+
+def test_a_missing_sound_is_an_error(small: Path, tmp_path: Path) -> None:
+    program = cmake(small, tmp_path / "host")
+    result = subprocess.run([program], env={**os.environ, "SOUND": "absent.raw"}, capture_output=True, text=True)
+    assert result.returncode == 1 and result.stdout.endswith("# error: no sound (SOUND names the file)\n")
+    program, log = cmake(small, tmp_path / "board", board="qemu_an386"), tmp_path / "log.txt"
+    assert qemu(program, "mps2-an386", log).returncode == 1
+    assert log.read_text().endswith("# error: cannot read sound.raw\n")
+
+
+def test_an_error_of_the_network_ends_the_log(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "network.c").write_text(
+        '#include "app_network.h"\n'
+        "aed_status app_network_init(void) { return AED_OK; }\n"
+        "aed_status app_network_run(const int8_t *input, int8_t *scores)\n"
+        "{ (void)input; (void)scores; return AED_ERROR_MODEL; }\n"
+    )
+    sources: list[Path | str] = [small / "firmware" / name for name in ("main.c", "board_host/board.c")]
+    program = compile_firmware(small, tmp_path / "program", [tmp_path / "network.c", *sources])
+    (tmp_path / "sound.raw").write_bytes(bytes(2 * RATE * 2))
+    result = subprocess.run([program], env={**os.environ, "SOUND": str(tmp_path / "sound.raw")}, capture_output=True)
+    assert result.returncode == 1 and result.stdout.decode().splitlines()[1:] == ["# error: network"]
+
+
+def test_the_buffer_of_the_dma_can_be_placed(small: Path, tmp_path: Path) -> None:
+    needs("arm-none-eabi-gcc")
+    flags = [*STRICT, *WARNINGS, "-mcpu=cortex-m7", "-mthumb", *(f"-I{small / one}" for one in ("firmware", "c", "test"))]
+    flags.append('-DAPP_DMA_SECTION=__attribute__((section(".not_cached")))')
+    run_tool(["arm-none-eabi-gcc", *flags, "-c", small / "firmware" / "app.c", "-o", tmp_path / "app.o"])
+    symbols = run_tool(["arm-none-eabi-objdump", "-t", tmp_path / "app.o"])
+    assert re.search(r"\.not_cached\s.*microphone_buffer", symbols)
 
 
 # ---- the other runtimes, and ST's HAL: stand-ins of their headers, from their public documentation ----
@@ -471,23 +533,35 @@ _HAL = """\
 typedef enum { HAL_OK = 0, HAL_ERROR = 1 } HAL_StatusTypeDef;
 typedef enum { DISABLE = 0, ENABLE = 1 } FunctionalState;
 #define HAL_MAX_DELAY 0xFFFFFFFFU
-#define __WFI() __asm__ volatile("wfi")
-typedef struct { int unused; } UART_HandleTypeDef, MDF_HandleTypeDef, MDF_FilterConfigTypeDef,
+void __WFI(void);
+typedef struct { volatile uint32_t ErrorCode; } MDF_HandleTypeDef;
+#define MDF_ERROR_NONE 0x00000000U
+#define MDF_ERROR_SATURATION 0x00000010U
+typedef struct { int unused; } UART_HandleTypeDef, MDF_FilterConfigTypeDef,
     DFSDM_Filter_HandleTypeDef, I2S_HandleTypeDef, SAI_HandleTypeDef;
 typedef struct { uint32_t Address; uint32_t DataLength; FunctionalState MsbOnly; } MDF_DmaConfigTypeDef;
 void Error_Handler(void);
 HAL_StatusTypeDef HAL_UART_Transmit(UART_HandleTypeDef *h, const uint8_t *data, uint16_t size, uint32_t timeout);
 HAL_StatusTypeDef HAL_MDF_AcqStart_DMA(MDF_HandleTypeDef *h, const MDF_FilterConfigTypeDef *filter,
                                        const MDF_DmaConfigTypeDef *dma);
+HAL_StatusTypeDef HAL_MDF_AcqStop_DMA(MDF_HandleTypeDef *h);
+uint32_t HAL_MDF_GetError(const MDF_HandleTypeDef *h);
+void HAL_MDF_ErrorCallback(MDF_HandleTypeDef *h);
 void HAL_MDF_AcqHalfCpltCallback(MDF_HandleTypeDef *h);
 void HAL_MDF_AcqCpltCallback(MDF_HandleTypeDef *h);
 HAL_StatusTypeDef HAL_DFSDM_FilterRegularMsbStart_DMA(DFSDM_Filter_HandleTypeDef *h, int16_t *data, uint32_t length);
+HAL_StatusTypeDef HAL_DFSDM_FilterRegularStop_DMA(DFSDM_Filter_HandleTypeDef *h);
+void HAL_DFSDM_FilterErrorCallback(DFSDM_Filter_HandleTypeDef *h);
 void HAL_DFSDM_FilterRegConvHalfCpltCallback(DFSDM_Filter_HandleTypeDef *h);
 void HAL_DFSDM_FilterRegConvCpltCallback(DFSDM_Filter_HandleTypeDef *h);
 HAL_StatusTypeDef HAL_I2S_Receive_DMA(I2S_HandleTypeDef *h, uint16_t *data, uint16_t size);
+HAL_StatusTypeDef HAL_I2S_DMAStop(I2S_HandleTypeDef *h);
+void HAL_I2S_ErrorCallback(I2S_HandleTypeDef *h);
 void HAL_I2S_RxHalfCpltCallback(I2S_HandleTypeDef *h);
 void HAL_I2S_RxCpltCallback(I2S_HandleTypeDef *h);
 HAL_StatusTypeDef HAL_SAI_Receive_DMA(SAI_HandleTypeDef *h, uint8_t *data, uint16_t size);
+HAL_StatusTypeDef HAL_SAI_DMAStop(SAI_HandleTypeDef *h);
+void HAL_SAI_ErrorCallback(SAI_HandleTypeDef *h);
 void HAL_SAI_RxHalfCpltCallback(SAI_HandleTypeDef *h);
 void HAL_SAI_RxCpltCallback(SAI_HandleTypeDef *h);
 """
@@ -498,13 +572,108 @@ def test_the_board_of_stm32cubemx_compiles(small: Path, tmp_path: Path, driver: 
     needs("arm-none-eabi-gcc")
     (tmp_path / "main.h").write_text(_HAL)
     flags = [*STRICT, *WARNINGS, "-Wmissing-prototypes", "-mcpu=cortex-m33", "-mthumb", f"-I{tmp_path}"]
+    flags += ["-DMICROPHONE=MICROPHONE_PDM"] if driver == "I2S" else []
     flags += [f"-I{small / one}" for one in ("firmware", "c")]
     source = small / "firmware" / "board_cubemx" / "board.c"
     target = tmp_path / "board.o"
     run_tool(["arm-none-eabi-gcc", *flags, f"-DMICROPHONE_DRIVER=MICROPHONE_{driver}", "-c", source, "-o", target])
     symbols = run_tool(["arm-none-eabi-nm", target])
-    callbacks = [line for line in symbols.splitlines() if " T HAL_" in line and line.endswith("CpltCallback")]
-    assert len(callbacks) == 2 and "U app_microphone_half" in symbols and "U app_microphone_complete" in symbols
+    callbacks = [line for line in symbols.splitlines() if " T HAL_" in line and line.endswith("Callback")]
+    assert len(callbacks) == 3 and "U app_microphone_half" in symbols and "U app_microphone_complete" in symbols
+
+
+# Calls the callbacks of board.c, for an instance that is not the microphone's and for the microphone's.
+_CALLBACKS = """\
+#include <stdio.h>
+#include "app.h"
+#include "board.h"
+#include "main.h"
+#include "microphone.h"
+
+HANDLE BOARD_MICROPHONE;
+static HANDLE other;
+UART_HandleTypeDef huart1;
+static HAL_StatusTypeDef status = HAL_OK;
+
+static HAL_StatusTypeDef said(const char *what) { puts(what); return status; }
+void app_microphone_half(void) { puts("half"); }
+void app_microphone_complete(void) { puts("complete"); }
+void app_microphone_restarts(void) { puts("restarts"); }
+void Error_Handler(void) { puts("Error_Handler"); }
+void __WFI(void) {}
+HAL_StatusTypeDef HAL_UART_Transmit(UART_HandleTypeDef *h, const uint8_t *data, uint16_t size, uint32_t timeout)
+{ (void)h; (void)data; (void)size; (void)timeout; return HAL_OK; }
+HAL_StatusTypeDef STOP(HANDLE *h) { return said(h == &BOARD_MICROPHONE ? "stop" : "wrong"); }
+#ifdef FILTER
+MDF_FilterConfigTypeDef AdfFilterConfig0;
+uint32_t HAL_MDF_GetError(const MDF_HandleTypeDef *h) { return h->ErrorCode; }
+HAL_StatusTypeDef HAL_MDF_AcqStart_DMA(MDF_HandleTypeDef *h, const MDF_FilterConfigTypeDef *filter,
+                                       const MDF_DmaConfigTypeDef *dma)
+{ (void)h; (void)filter; return said(dma->DataLength == 4 * MICROPHONE_WORDS ? "start" : "wrong"); }
+#define FAIL(code) BOARD_MICROPHONE.ErrorCode |= (code), ERROR(&BOARD_MICROPHONE)
+#else
+HAL_StatusTypeDef START(HANDLE *h, WORD *data, SIZE size)
+{ (void)h; (void)data; return said(size == 2 * MICROPHONE_WORDS ? "start" : "wrong"); }
+#define FAIL(code) ERROR(&BOARD_MICROPHONE)
+#endif
+
+int main(void)
+{
+    static int16_t words[2 * MICROPHONE_WORDS];
+    board_microphone_start(words);
+    HALF(&other);
+    COMPLETE(&other);
+    ERROR(&other);
+    HALF(&BOARD_MICROPHONE);
+    COMPLETE(&BOARD_MICROPHONE);
+    FAIL(0x40U);
+#ifdef FILTER
+    FAIL(MDF_ERROR_SATURATION);
+    FAIL(MDF_ERROR_SATURATION);
+#endif
+    status = HAL_ERROR;
+    FAIL(0x40U);
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("driver", "handle", "calls", "words", "microphone"),
+    [
+        ("MDF", "MDF_HandleTypeDef", "AcqStart_DMA AcqStop_DMA AcqHalfCplt AcqCplt Error", "", "AdfHandle0"),
+        (
+            "DFSDM",
+            "DFSDM_Filter_HandleTypeDef",
+            "FilterRegularMsbStart_DMA FilterRegularStop_DMA FilterRegConvHalfCplt FilterRegConvCplt FilterError",
+            "int16_t uint32_t",
+            "hdfsdm1_filter0",
+        ),
+        ("I2S", "I2S_HandleTypeDef", "Receive_DMA DMAStop RxHalfCplt RxCplt Error", "uint16_t uint16_t", "hi2s2"),
+        ("SAI", "SAI_HandleTypeDef", "Receive_DMA DMAStop RxHalfCplt RxCplt Error", "uint8_t uint16_t", "hsai_BlockA1"),
+    ],
+)
+def test_the_board_of_stm32cubemx_restarts_its_own_microphone_at_an_error(
+    small: Path, tmp_path: Path, driver: str, handle: str, calls: str, words: str, microphone: str
+) -> None:
+    needs("gcc")
+    (tmp_path / "main.h").write_text(_HAL)
+    (tmp_path / "callbacks.c").write_text(_CALLBACKS)
+    start, stop, *callbacks = (f"HAL_{driver}_{one}" for one in calls.split())
+    names = zip(("HALF", "COMPLETE", "ERROR"), callbacks, strict=True)
+    flags = [f"-DMICROPHONE_DRIVER=MICROPHONE_{driver}", f"-DHANDLE={handle}", f"-DSTART={start}", f"-DSTOP={stop}"]
+    flags += [f"-D{name}={callback}Callback" for name, callback in names]
+    flags += ["-DFILTER"] if driver == "MDF" else [f"-D{n}={v}" for n, v in zip(("WORD", "SIZE"), words.split(), strict=True)]
+    flags += ["-DMICROPHONE=MICROPHONE_PDM"] if driver == "I2S" else []
+    folders = [f"-I{one}" for one in (tmp_path, small / "firmware", small / "c")]
+    board = small / "firmware" / "board_cubemx" / "board.c"
+    # An address of this machine does not fit the DMA's register.
+    flags += [*folders, "-Wno-pointer-to-int-cast"]
+    for source, more in ((board, []), (tmp_path / "callbacks.c", [f"-DBOARD_MICROPHONE={microphone}"])):
+        run_tool(["gcc", *flags, *more, "-c", source, "-o", tmp_path / f"{source.stem}.o"])
+    run_tool(["gcc", tmp_path / "board.o", tmp_path / "callbacks.o", "-o", tmp_path / "program"])
+    restart = "stop restarts start"
+    assert run(tmp_path / "program").decode().split() == f"start half complete {restart} {restart} Error_Handler".split()
 
 
 def test_the_headers_are_for_c_plus_plus_too(small: Path, tmp_path: Path) -> None:
@@ -531,6 +700,16 @@ def test_the_headers_are_for_c_plus_plus_too(small: Path, tmp_path: Path) -> Non
     [
         ("microphone.c", ["MICROPHONE=PDM"], "MICROPHONE is MICROPHONE_PCM, "),
         ("network_stai.c", ["AED_NETWORK=STAI"], "AED_NETWORK is AED_NETWORK_REFERENCE, "),
+        *(
+            ("board_cubemx/board.c", [f"MICROPHONE_DRIVER=MICROPHONE_{driver}", f"MICROPHONE=MICROPHONE_{kind}"], message)
+            for driver, kind, message in (
+                ("I2S", "PCM", "take MICROPHONE_SAI, in mono"),
+                ("I2S", "PCM_TRIPLE", "take MICROPHONE_SAI, in mono"),
+                ("MDF", "PDM", "deliver PCM already"),
+                ("DFSDM", "PDM", "deliver PCM already"),
+            )
+        ),
+        ("board_cubemx/board.c", ["MICROPHONE_DRIVER=MDF"], "set MICROPHONE_DRIVER to"),
         ("ring.c", ["RING_SLOTS=1U"], "power of two, 2 or more"),
         ("ring.c", ["RING_SLOTS=12U"], "power of two, 2 or more"),
     ],

@@ -22,7 +22,7 @@ extern "C" {
 typedef struct {
     volatile uint32_t put;        /* half buffers in the ring since the beginning; the interrupt's */
     volatile uint32_t taken;      /* half buffers taken since the beginning; the main loop's */
-    uint32_t arrived;             /* half buffers since the beginning, with those dropped; the interrupt's */
+    volatile uint32_t arrived;    /* half buffers since the beginning, with those dropped; the interrupt's */
     uint32_t number[RING_SLOTS];  /* of each half buffer: how many came before it */
     int16_t words[RING_SLOTS][MICROPHONE_WORDS];
 } half_ring;
@@ -31,6 +31,10 @@ typedef struct {
    come in turn: when one comes twice, the interrupt of the other was missed, and that one counts as dropped. Two missed
    interrupts in a row cannot be seen. */
 void ring_put(half_ring *ring, uint32_t second, const int16_t *words);
+
+/* The microphone starts anew, with its first half: what it lost in between, one or two half buffers or more, counts as
+   dropped. Called like ring_put. */
+void ring_skip(half_ring *ring);
 
 /* The oldest half buffer and its number, or NULL; it stays until ring_release. */
 const int16_t *ring_get(const half_ring *ring, uint32_t *number);
