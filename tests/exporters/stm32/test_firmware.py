@@ -39,7 +39,7 @@ def aed_run(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compile_firmware(small: Path, target: Path, sources: list[Path | str], *flags: str) -> Path:
     """Compile the application and other sources for this machine, with sanitizers, without CMake."""
     needs("gcc")
-    folders = [f"-I{small / folder}" for folder in ("firmware", "c", "test")]
+    folders = [f"-I{small / folder}" for folder in ("firmware", "c")]
     names = [small / "firmware" / name for name in APPLICATION] + [small / "c" / name for name in CORE]
     run_tool(["gcc", *STRICT, *WARNINGS, *SANITISED, *flags, *folders, *names, *sources, "-o", target])
     return target
@@ -127,7 +127,7 @@ def test_clang_tidy_finds_nothing(small: Path) -> None:
             *sources,
             "--",
             "-std=c99",
-            *(f"-I{small / one}" for one in ("firmware", "c", "test")),
+            *(f"-I{small / one}" for one in ("firmware", "c")),
         ]
     )
 
@@ -320,7 +320,7 @@ def test_an_error_of_the_network_ends_the_log(small: Path, tmp_path: Path) -> No
 
 def test_the_buffer_of_the_dma_can_be_placed(small: Path, tmp_path: Path) -> None:
     needs("arm-none-eabi-gcc")
-    flags = [*STRICT, *WARNINGS, "-mcpu=cortex-m7", "-mthumb", *(f"-I{small / one}" for one in ("firmware", "c", "test"))]
+    flags = [*STRICT, *WARNINGS, "-mcpu=cortex-m7", "-mthumb", *(f"-I{small / one}" for one in ("firmware", "c"))]
     flags.append('-DAPP_DMA_SECTION=__attribute__((section(".not_cached")))')
     run_tool(["arm-none-eabi-gcc", *flags, "-c", small / "firmware" / "app.c", "-o", tmp_path / "app.o"])
     symbols = run_tool(["arm-none-eabi-objdump", "-t", tmp_path / "app.o"])
@@ -441,9 +441,14 @@ extern "C" {
 #include "aed_nn.h"
 }
 enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 };
-struct TfLiteTensor { struct { std::int8_t *int8; } data; std::size_t bytes; };
+enum TfLiteType { kTfLiteFloat32 = 1, kTfLiteInt8 = 9 };
+struct TfLiteTensor { TfLiteType type; struct { std::int8_t *int8; } data; std::size_t bytes; };
+#define TFLITE_SCHEMA_VERSION (3)
 namespace tflite {
-struct Model { unsigned char first; };
+struct Model {
+    unsigned char first;
+    std::uint32_t version() const { return VERSION; }
+};
 inline const Model *GetModel(const void *buffer) { return static_cast<const Model *>(buffer); }
 class MicroOpResolver {
  public:
@@ -460,7 +465,8 @@ class MicroMutableOpResolver : public MicroOpResolver {
 class MicroInterpreter {
  public:
     MicroInterpreter(const Model *model, const MicroOpResolver &resolver, std::uint8_t *arena, std::size_t size)
-        : in{{reinterpret_cast<std::int8_t *>(arena)}, 3200}, out{{reinterpret_cast<std::int8_t *>(arena) + 3200}, 3},
+        : in{INPUT, {reinterpret_cast<std::int8_t *>(arena)}, 3200},
+          out{OUTPUT, {reinterpret_cast<std::int8_t *>(arena) + 3200}, 3},
           fits(size >= 3203 && model->first == 'T' && resolver.added == 2) {}
     TfLiteStatus AllocateTensors() { return fits ? kTfLiteOk : kTfLiteError; }
     TfLiteTensor *input(std::size_t) { return &in; }
@@ -520,12 +526,20 @@ def test_tensorflow_lite_micro_gets_the_patches_and_gives_the_scores(
     flags = ["-DAED_NETWORK=AED_NETWORK_TFLM", *(f"-I{one}" for one in (tmp_path, firmware, small / "c"))]
     strict = [one for one in (*STRICT, *WARNINGS) if one != "-std=c99"]
     objects = tmp_path / "network.o", tmp_path / "model.o"
-    run_tool(["g++", "-std=c++17", *strict, *flags, "-c", firmware / "network_tflm.cc", "-o", objects[0]])
     run_tool(["gcc", *flags, "-c", firmware / "tflm_model.S", "-o", objects[1]])
     sources: list[Path | str] = [*objects, firmware / "main.c", firmware / "board_host" / "board.c", "-lstdc++"]
-    program = compile_firmware(small, tmp_path / "program", sources, flags[0])
-    sound = ten_events(10)[0].tobytes()
-    assert on_host(program, sound) == run(aed_run, data=sound).decode()
+    sound = tmp_path / "sound.raw"
+    sound.write_bytes(ten_events(10)[0].tobytes())
+    good = {"VERSION": "3", "INPUT": "kTfLiteInt8", "OUTPUT": "kTfLiteInt8"}
+    for wrong in ({}, {"VERSION": "4"}, {"INPUT": "kTfLiteFloat32"}, {"OUTPUT": "kTfLiteFloat32"}):
+        model = [f"-D{name}={value}" for name, value in (good | wrong).items()]
+        run_tool(["g++", "-std=c++17", *strict, *flags, *model, "-c", firmware / "network_tflm.cc", "-o", objects[0]])
+        program = compile_firmware(small, tmp_path / "program", sources, flags[0])
+        result = subprocess.run([program], env={**os.environ, "SOUND": str(sound)}, capture_output=True, text=True)
+        if wrong:
+            assert result.returncode == 1 and result.stdout.endswith("# error: network\n"), wrong
+        else:
+            assert result.stdout == run(aed_run, data=sound.read_bytes()).decode()
 
 
 _HAL = """\

@@ -68,8 +68,10 @@ static aed_status begin(uint64_t sample)
     const uint64_t patch = (sample + PATCH_STEP - 1) / PATCH_STEP;
     next_patch = stream_patch = (uint32_t)patch;
     to_skip = (uint32_t)(patch * PATCH_STEP - sample);
-    microphone_init();
-    const aed_status status = aed_preproc_init(&preproc);
+    aed_status status = microphone_init();
+    if (status == AED_OK) {
+        status = aed_preproc_init(&preproc);
+    }
     return status != AED_OK ? status : aed_stream_init(&stream);
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "aed_status.h"
 #include "aed_tables.h"
 
 #ifdef __cplusplus
@@ -34,8 +35,8 @@ extern "C" {
 #error "MICROPHONE is MICROPHONE_PCM, MICROPHONE_PCM_TRIPLE or MICROPHONE_PDM"
 #endif
 
-/* Begin a stream. */
-void microphone_init(void);
+/* Begin a stream. The status is decimator_init's. */
+aed_status microphone_init(void);
 
 /* Convert a half buffer, MICROPHONE_WORDS words, to MICROPHONE_SAMPLES samples. Returns `words` itself where there is
    nothing to convert, else a buffer that the next call overwrites. */
