@@ -13,7 +13,7 @@
 #define MICROPHONE_MDF 1   /* MDF or ADF: PDM in, PCM out, in hardware */
 #define MICROPHONE_DFSDM 2 /* PDM in, PCM out, in hardware */
 #define MICROPHONE_I2S 3   /* the bits of a PDM microphone */
-#define MICROPHONE_SAI 4   /* an I2S microphone, in mono, or the bits of a PDM microphone */
+#define MICROPHONE_SAI 4   /* an I2S microphone, in mono */
 
 #if MICROPHONE_DRIVER == MICROPHONE_I2S && MICROPHONE != MICROPHONE_PDM
 #error "the I2S peripheral receives left and right words: for an I2S microphone take MICROPHONE_SAI, in mono"
