@@ -327,7 +327,7 @@ def test_the_buffer_of_the_dma_can_be_placed(small: Path, tmp_path: Path) -> Non
     assert re.search(r"\.not_cached\s.*microphone_buffer", symbols)
 
 
-# ---- the other runtimes, and ST's HAL: stand-ins of their headers, from their public documentation ----
+# ---- the other runtimes: stand-ins of their headers, from their public documentation ----
 
 _STAI = """\
 #include <stddef.h>
