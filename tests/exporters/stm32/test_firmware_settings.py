@@ -86,7 +86,7 @@ static HANDLE other;
 UART_HandleTypeDef huart1;
 static HAL_StatusTypeDef status = HAL_OK;
 
-static HAL_StatusTypeDef said(const char *what) { puts(what); return status; }
+static HAL_StatusTypeDef called(const char *what) { puts(what); return status; }
 void app_microphone_half(void) { puts("half"); }
 void app_microphone_complete(void) { puts("complete"); }
 void app_microphone_restarts(void) { puts("restarts"); }
@@ -94,17 +94,17 @@ void Error_Handler(void) { puts("Error_Handler"); }
 void __WFI(void) {}
 HAL_StatusTypeDef HAL_UART_Transmit(UART_HandleTypeDef *h, const uint8_t *data, uint16_t size, uint32_t timeout)
 { (void)h; (void)data; (void)size; (void)timeout; return HAL_OK; }
-HAL_StatusTypeDef STOP(HANDLE *h) { return said(h == &BOARD_MICROPHONE ? "stop" : "wrong"); }
+HAL_StatusTypeDef STOP(HANDLE *h) { return called(h == &BOARD_MICROPHONE ? "stop" : "wrong"); }
 #ifdef FILTER
 MDF_FilterConfigTypeDef AdfFilterConfig0;
 uint32_t HAL_MDF_GetError(const MDF_HandleTypeDef *h) { return h->ErrorCode; }
 HAL_StatusTypeDef HAL_MDF_AcqStart_DMA(MDF_HandleTypeDef *h, const MDF_FilterConfigTypeDef *filter,
                                        const MDF_DmaConfigTypeDef *dma)
-{ (void)h; (void)filter; return said(dma->DataLength == 4 * MICROPHONE_WORDS ? "start" : "wrong"); }
+{ (void)h; (void)filter; return called(dma->DataLength == 4 * MICROPHONE_WORDS ? "start" : "wrong"); }
 #define FAIL(code) BOARD_MICROPHONE.ErrorCode |= (code), ERROR(&BOARD_MICROPHONE)
 #else
 HAL_StatusTypeDef START(HANDLE *h, WORD *data, SIZE size)
-{ (void)h; (void)data; return said(size == 2 * MICROPHONE_WORDS ? "start" : "wrong"); }
+{ (void)h; (void)data; return called(size == 2 * MICROPHONE_WORDS ? "start" : "wrong"); }
 #define FAIL(code) ERROR(&BOARD_MICROPHONE)
 #endif
 
@@ -167,8 +167,8 @@ def test_the_board_of_stm32cubemx_restarts_its_own_microphone_at_an_error(
         run_tool(["gcc", *flags, *more, "-c", source, "-o", tmp_path / f"{source.stem}.o"])
     run_tool(["gcc", tmp_path / "board.o", tmp_path / "callbacks.o", "-o", tmp_path / "program"])
     restart = ["stop", "restarts", "start"]
-    said = run(tmp_path / "program").decode().split()
-    assert said == ["start", "half", "complete", *restart, *restart, "Error_Handler"]
+    called = run(tmp_path / "program").decode().split()
+    assert called == ["start", "half", "complete", *restart, *restart, "Error_Handler"]
 
 
 # ---- settings ----
@@ -203,7 +203,7 @@ def test_settings_that_cannot_work_do_not_compile(
     (tmp_path / "main.h").write_text(_HAL)
     flags = [f"-I{small / one}" for one in ("firmware", "c")] + [f"-I{tmp_path}", "-fsyntax-only"]
     command = ["gcc", *flags, *(f"-D{one}" for one in settings), small / "firmware" / source]
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     assert result.returncode != 0 and message in result.stderr
 
 
@@ -211,6 +211,6 @@ def test_settings_that_cannot_work_do_not_compile(
 def test_cmake_refuses_an_unknown_setting(small: Path, tmp_path: Path, setting: str) -> None:
     needs("cmake", "gcc")
     command = ["cmake", "-S", small / "firmware", "-B", tmp_path, f"-D{setting}"]
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True)
     name, value = setting.split("=")
     assert result.returncode != 0 and f"{name} is " in result.stderr and f", not {value}" in result.stderr

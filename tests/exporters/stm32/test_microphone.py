@@ -65,7 +65,7 @@ def build(folder: Path, *flags: str) -> Path:
     (folder / "microphone_taps.h").write_text(filters.microphone_taps_h())
     command = ["gcc", *STRICT, *WARNINGS, *SANITISED, *flags, "-I", folder, "-I", sources, "-I", sources.parent]
     command += [folder / "program.c", sources / "decimate.c", sources / "pdm.c", "-o", folder / "program"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return folder / "program"
 
