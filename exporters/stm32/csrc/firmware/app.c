@@ -35,7 +35,7 @@ static uint32_t to_skip;      /* samples before the next patch that no patch nee
 static uint32_t patches;      /* patches since the beginning */
 static uint32_t most_waiting; /* half buffers that waited in the ring, at most */
 static uint32_t gaps;         /* gaps since the main loop last kept up */
-static uint32_t logged;         /* restarts of the microphone that the log has */
+static uint32_t logged;       /* restarts of the microphone that the log has */
 
 static volatile uint32_t restarts; /* of the microphone; the interrupt's */
 
