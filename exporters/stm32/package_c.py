@@ -27,6 +27,7 @@ from labeltool.exporters.stm32.verification.validation_set import ValidationSet
 from labeltool.networks.model_folder import ModelFiles
 
 _STATIC = (
+    "aed_lines.h",
     "aed_math.h",
     "aed_postproc.c",
     "aed_postproc.h",

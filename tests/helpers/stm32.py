@@ -136,7 +136,7 @@ def write_c_sources(
     for path in sources.iterdir():
         if path.is_file() and not path.name.startswith("aed_nn"):
             shutil.copy(path, folder)
-    for name in ("aed_probe.c", "aed_run.c", "aed_lines.h"):
+    for name in ("aed_probe.c", "aed_run.c"):
         shutil.copy(sources / "test" / name, folder)
     rules = {"clip_rule": rule or ClipRule(), "stream_rule": stream or StreamRule()}
     model = ModelFiles(folder, model_card(tuple(labels), background=background, **rules), frontend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.firmware import HALF, MACHINES, RATE, cmake, in_qemu, on_host, run_tool, ten_events, write_package
+from helpers.firmware import HALF, MACHINES, RATE, cmake, in_qemu, on_host, qemu, run_tool, ten_events, write_package
 from helpers.stm32 import SANITISED, STRICT, build, needs, run
 from labeltool.exporters.stm32.verification import bit_exact_microphone
 from labeltool.importers import device_log
@@ -38,7 +39,7 @@ def aed_run(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compile_firmware(small: Path, target: Path, sources: list[Path | str], *flags: str) -> Path:
     """Compile the application and other sources for this machine, with sanitizers, without CMake."""
     needs("gcc")
-    folders = [f"-I{small / folder}" for folder in ("firmware", "c", "test")]
+    folders = [f"-I{small / folder}" for folder in ("firmware", "c")]
     names = [small / "firmware" / name for name in APPLICATION] + [small / "c" / name for name in CORE]
     run_tool(["gcc", *STRICT, *WARNINGS, *SANITISED, *flags, *folders, *names, *sources, "-o", target])
     return target
@@ -84,7 +85,7 @@ def test_a_slow_processor_drops_whole_half_buffers_and_times_stay_right(
     assert late and all(float(end) - float(start) == pytest.approx(int(count) / 50) for count, start, end in late)
     patches = [line for line in log.splitlines() if line[0].isdigit()]
     assert 3 < len(patches) < len(whole) - 5 and set(patches) <= set(whole)
-    assert "# waiting 33 of 64" in log
+    assert "# waiting 33 of 64" in log and log.count("# too slow: 3 gaps in a row\n") == 1
 
 
 @pytest.mark.slow
@@ -126,7 +127,7 @@ def test_clang_tidy_finds_nothing(small: Path) -> None:
             *sources,
             "--",
             "-std=c99",
-            *(f"-I{small / one}" for one in ("firmware", "c", "test")),
+            *(f"-I{small / one}" for one in ("firmware", "c")),
         ]
     )
 
@@ -157,7 +158,7 @@ def test_a_microphone_with_48_khz_or_pdm_gives_the_log_of_the_samples_that_numpy
 # ---- a main loop that is late ----
 
 # Delivers half buffers as its argument says, a character for each: after `.` the main loop catches up, after `-` it is
-# busy, and of `x` the interrupt is missed.
+# busy, of `x` the interrupt is missed, and at `r` the microphone restarts.
 _LATE = """\
 #include <stdio.h>
 #include "app.h"
@@ -181,6 +182,10 @@ int main(int count, char **arguments)
         int16_t *words = buffer + half % 2U * MICROPHONE_WORDS;
         if (fread(words, 2, MICROPHONE_WORDS, stdin) != MICROPHONE_WORDS) {
             return 2;
+        }
+        if (arguments[1][half] == 'r') {
+            app_microphone_restarts();
+            continue;
         }
         if (arguments[1][half] == 'x') {
             continue;
@@ -232,6 +237,9 @@ def expected_log(aed_run: Path, sound: Int16, schedule: str, slots: int) -> list
             words[times] = [f"{float(word) + shift_s:.6f}" for word in words[times]]
             lines.append(" ".join(words))
             patches += words[0] != "event"
+    arrived = len(schedule.rstrip("x"))
+    if arrived > begin:
+        lines.append(f"# late {arrived - begin} {begin / 50:.6f} {arrived / 50:.6f}")
     return [*lines, f"# end patches={patches}"]
 
 
@@ -243,13 +251,14 @@ def expected_log(aed_run: Path, sound: Int16, schedule: str, slots: int) -> list
         "x" + "." * 399,
         "." * 137 + "x" + "." * 100 + "x" + "." * 161,
         "-" * 30 + "." * 120 + "-" * 60 + "." * 190,
+        "." * 340 + "-" * 60,
     ],
 )
 def test_gaps_end_events_and_patches_go_on_behind_them(aed_run: Path, late: Path, schedule: str) -> None:
     sound = ten_events(8)[0]
     log = run(late, schedule, data=sound.tobytes()).decode().splitlines()
     expected = expected_log(aed_run, sound, schedule, slots=4)
-    assert [line for line in log if not line.startswith("# waiting")] == expected
+    assert [line for line in log if not line.startswith(("# waiting", "# too slow"))] == expected
     assert len(events_of("\n".join(log))) > 0
     assert ("# waiting 4 of 4" in log) == ("----" in schedule)
 
@@ -262,10 +271,63 @@ def test_gaps_anywhere(aed_run: Path, late: Path) -> None:
         schedule = ("".join("." * rng.integers(1, 150) + "-" * rng.integers(0, 8) for _ in range(12)) + "." * 600)[:600]
         log = run(late, schedule, data=sound.tobytes()).decode().splitlines()
         expected = expected_log(aed_run, sound, schedule, slots=4)
-        assert [line for line in log if not line.startswith("# waiting")] == expected, schedule
+        assert [line for line in log if not line.startswith(("# waiting", "# too slow"))] == expected, schedule
 
 
-# ---- the other runtimes, and ST's HAL: stand-ins of their headers, from their public documentation ----
+def test_gaps_in_a_row_are_a_processor_that_is_too_slow(late: Path) -> None:
+    busy, caught_up = "-" * 7 + ".", "." * 110
+    for schedule, rows in (
+        (busy * 2 + caught_up, 0),
+        (busy * 50, 1),
+        ((busy + caught_up) * 3, 0),
+        ((busy * 4 + caught_up) * 2, 2),
+    ):
+        log = run(late, schedule, data=bytes(2 * HALF * len(schedule))).decode()
+        assert log.count("# too slow: 3 gaps in a row\n") == log.count("# too slow") == rows, schedule
+
+
+@pytest.mark.parametrize(("before", "lost"), [(100, 2), (101, 1)])
+def test_a_microphone_that_restarts_leaves_a_gap(late: Path, before: int, lost: int) -> None:
+    """The half buffer that was being written is lost, and the next is a first half again."""
+    schedule = "." * before + "r" + "x" * (lost - 1) + "." * 100
+    log = run(late, schedule, data=bytes(2 * HALF * len(schedule))).decode().splitlines()
+    restarted = log.index("# microphone restarted")
+    assert log[restarted + 1] == f"# late {lost} {before / 50:.6f} {(before + lost) / 50:.6f}"
+
+
+def test_a_missing_sound_is_an_error(small: Path, tmp_path: Path) -> None:
+    program = cmake(small, tmp_path / "host")
+    result = subprocess.run([program], env={**os.environ, "SOUND": "absent.raw"}, capture_output=True, text=True)
+    assert result.returncode == 1 and result.stdout.endswith("# error: no sound (SOUND names the file)\n")
+    program, log = cmake(small, tmp_path / "board", board="qemu_an386"), tmp_path / "log.txt"
+    assert qemu(program, "mps2-an386", log).returncode == 1
+    assert log.read_text().endswith("# error: cannot read sound.raw\n")
+
+
+def test_an_error_of_the_network_ends_the_log(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "network.c").write_text(
+        '#include "app_network.h"\n'
+        "aed_status app_network_init(void) { return AED_OK; }\n"
+        "aed_status app_network_run(const int8_t *input, int8_t *scores)\n"
+        "{ (void)input; (void)scores; return AED_ERROR_MODEL; }\n"
+    )
+    sources: list[Path | str] = [small / "firmware" / name for name in ("main.c", "board_host/board.c")]
+    program = compile_firmware(small, tmp_path / "program", [tmp_path / "network.c", *sources])
+    (tmp_path / "sound.raw").write_bytes(bytes(2 * RATE * 2))
+    result = subprocess.run([program], env={**os.environ, "SOUND": str(tmp_path / "sound.raw")}, capture_output=True)
+    assert result.returncode == 1 and result.stdout.decode().splitlines()[1:] == ["# error: network"]
+
+
+def test_the_buffer_of_the_dma_can_be_placed(small: Path, tmp_path: Path) -> None:
+    needs("arm-none-eabi-gcc")
+    flags = [*STRICT, *WARNINGS, "-mcpu=cortex-m7", "-mthumb", *(f"-I{small / one}" for one in ("firmware", "c"))]
+    flags.append('-DAPP_DMA_SECTION=__attribute__((section(".not_cached")))')
+    run_tool(["arm-none-eabi-gcc", *flags, "-c", small / "firmware" / "app.c", "-o", tmp_path / "app.o"])
+    symbols = run_tool(["arm-none-eabi-objdump", "-t", tmp_path / "app.o"])
+    assert re.search(r"\.not_cached\s.*microphone_buffer", symbols)
+
+
+# ---- the other runtimes: stand-ins of their headers, from their public documentation ----
 
 _STAI = """\
 #include <stddef.h>
@@ -379,9 +441,14 @@ extern "C" {
 #include "aed_nn.h"
 }
 enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 };
-struct TfLiteTensor { struct { std::int8_t *int8; } data; std::size_t bytes; };
+enum TfLiteType { kTfLiteFloat32 = 1, kTfLiteInt8 = 9 };
+struct TfLiteTensor { TfLiteType type; struct { std::int8_t *int8; } data; std::size_t bytes; };
+#define TFLITE_SCHEMA_VERSION (3)
 namespace tflite {
-struct Model { unsigned char first; };
+struct Model {
+    unsigned char first;
+    std::uint32_t version() const { return VERSION; }
+};
 inline const Model *GetModel(const void *buffer) { return static_cast<const Model *>(buffer); }
 class MicroOpResolver {
  public:
@@ -398,7 +465,8 @@ class MicroMutableOpResolver : public MicroOpResolver {
 class MicroInterpreter {
  public:
     MicroInterpreter(const Model *model, const MicroOpResolver &resolver, std::uint8_t *arena, std::size_t size)
-        : in{{reinterpret_cast<std::int8_t *>(arena)}, 3200}, out{{reinterpret_cast<std::int8_t *>(arena) + 3200}, 3},
+        : in{INPUT, {reinterpret_cast<std::int8_t *>(arena)}, 3200},
+          out{OUTPUT, {reinterpret_cast<std::int8_t *>(arena) + 3200}, 3},
           fits(size >= 3203 && model->first == 'T' && resolver.added == 2) {}
     TfLiteStatus AllocateTensors() { return fits ? kTfLiteOk : kTfLiteError; }
     TfLiteTensor *input(std::size_t) { return &in; }
@@ -458,53 +526,20 @@ def test_tensorflow_lite_micro_gets_the_patches_and_gives_the_scores(
     flags = ["-DAED_NETWORK=AED_NETWORK_TFLM", *(f"-I{one}" for one in (tmp_path, firmware, small / "c"))]
     strict = [one for one in (*STRICT, *WARNINGS) if one != "-std=c99"]
     objects = tmp_path / "network.o", tmp_path / "model.o"
-    run_tool(["g++", "-std=c++17", *strict, *flags, "-c", firmware / "network_tflm.cc", "-o", objects[0]])
     run_tool(["gcc", *flags, "-c", firmware / "tflm_model.S", "-o", objects[1]])
     sources: list[Path | str] = [*objects, firmware / "main.c", firmware / "board_host" / "board.c", "-lstdc++"]
-    program = compile_firmware(small, tmp_path / "program", sources, flags[0])
-    sound = ten_events(10)[0].tobytes()
-    assert on_host(program, sound) == run(aed_run, data=sound).decode()
-
-
-_HAL = """\
-#include <stdint.h>
-typedef enum { HAL_OK = 0, HAL_ERROR = 1 } HAL_StatusTypeDef;
-typedef enum { DISABLE = 0, ENABLE = 1 } FunctionalState;
-#define HAL_MAX_DELAY 0xFFFFFFFFU
-#define __WFI() __asm__ volatile("wfi")
-typedef struct { int unused; } UART_HandleTypeDef, MDF_HandleTypeDef, MDF_FilterConfigTypeDef,
-    DFSDM_Filter_HandleTypeDef, I2S_HandleTypeDef, SAI_HandleTypeDef;
-typedef struct { uint32_t Address; uint32_t DataLength; FunctionalState MsbOnly; } MDF_DmaConfigTypeDef;
-void Error_Handler(void);
-HAL_StatusTypeDef HAL_UART_Transmit(UART_HandleTypeDef *h, const uint8_t *data, uint16_t size, uint32_t timeout);
-HAL_StatusTypeDef HAL_MDF_AcqStart_DMA(MDF_HandleTypeDef *h, const MDF_FilterConfigTypeDef *filter,
-                                       const MDF_DmaConfigTypeDef *dma);
-void HAL_MDF_AcqHalfCpltCallback(MDF_HandleTypeDef *h);
-void HAL_MDF_AcqCpltCallback(MDF_HandleTypeDef *h);
-HAL_StatusTypeDef HAL_DFSDM_FilterRegularMsbStart_DMA(DFSDM_Filter_HandleTypeDef *h, int16_t *data, uint32_t length);
-void HAL_DFSDM_FilterRegConvHalfCpltCallback(DFSDM_Filter_HandleTypeDef *h);
-void HAL_DFSDM_FilterRegConvCpltCallback(DFSDM_Filter_HandleTypeDef *h);
-HAL_StatusTypeDef HAL_I2S_Receive_DMA(I2S_HandleTypeDef *h, uint16_t *data, uint16_t size);
-void HAL_I2S_RxHalfCpltCallback(I2S_HandleTypeDef *h);
-void HAL_I2S_RxCpltCallback(I2S_HandleTypeDef *h);
-HAL_StatusTypeDef HAL_SAI_Receive_DMA(SAI_HandleTypeDef *h, uint8_t *data, uint16_t size);
-void HAL_SAI_RxHalfCpltCallback(SAI_HandleTypeDef *h);
-void HAL_SAI_RxCpltCallback(SAI_HandleTypeDef *h);
-"""
-
-
-@pytest.mark.parametrize("driver", ["MDF", "DFSDM", "I2S", "SAI"])
-def test_the_board_of_stm32cubemx_compiles(small: Path, tmp_path: Path, driver: str) -> None:
-    needs("arm-none-eabi-gcc")
-    (tmp_path / "main.h").write_text(_HAL)
-    flags = [*STRICT, *WARNINGS, "-Wmissing-prototypes", "-mcpu=cortex-m33", "-mthumb", f"-I{tmp_path}"]
-    flags += [f"-I{small / one}" for one in ("firmware", "c")]
-    source = small / "firmware" / "board_cubemx" / "board.c"
-    target = tmp_path / "board.o"
-    run_tool(["arm-none-eabi-gcc", *flags, f"-DMICROPHONE_DRIVER=MICROPHONE_{driver}", "-c", source, "-o", target])
-    symbols = run_tool(["arm-none-eabi-nm", target])
-    callbacks = [line for line in symbols.splitlines() if " T HAL_" in line and line.endswith("CpltCallback")]
-    assert len(callbacks) == 2 and "U app_microphone_half" in symbols and "U app_microphone_complete" in symbols
+    sound = tmp_path / "sound.raw"
+    sound.write_bytes(ten_events(10)[0].tobytes())
+    good = {"VERSION": "3", "INPUT": "kTfLiteInt8", "OUTPUT": "kTfLiteInt8"}
+    for wrong in ({}, {"VERSION": "4"}, {"INPUT": "kTfLiteFloat32"}, {"OUTPUT": "kTfLiteFloat32"}):
+        model = [f"-D{name}={value}" for name, value in (good | wrong).items()]
+        run_tool(["g++", "-std=c++17", *strict, *flags, *model, "-c", firmware / "network_tflm.cc", "-o", objects[0]])
+        program = compile_firmware(small, tmp_path / "program", sources, flags[0])
+        result = subprocess.run([program], env={**os.environ, "SOUND": str(sound)}, capture_output=True, text=True)
+        if wrong:
+            assert result.returncode == 1 and result.stdout.endswith("# error: network\n"), wrong
+        else:
+            assert result.stdout == run(aed_run, data=sound.read_bytes()).decode()
 
 
 def test_the_headers_are_for_c_plus_plus_too(small: Path, tmp_path: Path) -> None:

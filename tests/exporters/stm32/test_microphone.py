@@ -23,17 +23,27 @@ PROGRAM = """\
 #include "pdm.h"
 #include "microphone_taps.h"
 
+#ifndef TAPS
+#define TAPS TRIPLE_TAPS
+#endif
+#ifndef FACTOR
+#define FACTOR TRIPLE_FACTOR
+#endif
+
 int main(void)
 {
     static int16_t words[5000], samples[5000];
     size_t block = 1, count;
 #ifdef TRIPLE
     static decimator state;
-    decimator_init(&state, triple_taps, TRIPLE_TAPS, TRIPLE_FACTOR);
+    aed_status status = decimator_init(&state, triple_taps, TAPS, FACTOR);
 #else
     static pdm_state state;
-    pdm_init(&state);
+    aed_status status = pdm_init(&state);
 #endif
+    if (status != AED_OK) {
+        return (int)status;
+    }
     while ((count = fread(words, 2, block, stdin)) > 0) {
 #ifdef TRIPLE
         const uint32_t written = decimator_push(&state, words, (uint32_t)count, samples);
@@ -53,9 +63,9 @@ def build(folder: Path, *flags: str) -> Path:
     sources = Path(str(files("labeltool.exporters.stm32").joinpath("csrc", "firmware")))
     (folder / "program.c").write_text(PROGRAM)
     (folder / "microphone_taps.h").write_text(filters.microphone_taps_h())
-    command = ["gcc", *STRICT, *WARNINGS, *SANITISED, *flags, "-I", folder, "-I", sources]
+    command = ["gcc", *STRICT, *WARNINGS, *SANITISED, *flags, "-I", folder, "-I", sources, "-I", sources.parent]
     command += [folder / "program.c", sources / "decimate.c", sources / "pdm.c", "-o", folder / "program"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return folder / "program"
 
@@ -105,6 +115,12 @@ def test_the_decimator_in_c_equals_numpy(tmp_path: Path) -> None:
     for name, sound in sounds(30_001).items():
         out = np.frombuffer(run(program, data=sound.tobytes()), np.int16)
         assert np.array_equal(out, microphone.from_triple_rate(sound)) and len(out) == 10_000, name
+
+
+@pytest.mark.parametrize("flag", ["-DTAPS=0", "-DTAPS=143", "-DTAPS=194", "-DFACTOR=0"])
+def test_a_decimator_refuses_taps_that_it_has_no_room_for(tmp_path: Path, flag: str) -> None:
+    program = build(tmp_path, "-DTRIPLE", flag)
+    assert subprocess.run([program], input=b"", check=False).returncode == 1  # AED_ERROR_ARGUMENT
 
 
 @pytest.mark.parametrize("gain_bits", [0, 3, 5])

@@ -13,7 +13,15 @@
 /* Samples from the start of a patch to the start of the next. */
 #define PATCH_STEP (AED_PATCH_HOP * AED_HOP)
 
-static int16_t microphone_buffer[2 * MICROPHONE_WORDS];
+/* Gaps with hardly a patch between them, after which the log calls the processor too slow. */
+#define LASTING_GAPS 3U
+
+/* An attribute that places the buffer which the DMA writes, where the processor has a data cache. */
+#ifndef APP_DMA_SECTION
+#define APP_DMA_SECTION
+#endif
+
+APP_DMA_SECTION static int16_t microphone_buffer[2 * MICROPHONE_WORDS];
 static half_ring ring;
 static aed_preproc preproc;
 static aed_stream stream;
@@ -26,6 +34,10 @@ static uint32_t stream_patch; /* number of the first patch of the stream; the st
 static uint32_t to_skip;      /* samples before the next patch that no patch needs */
 static uint32_t patches;      /* patches since the beginning */
 static uint32_t most_waiting; /* half buffers that waited in the ring, at most */
+static uint32_t gaps;         /* gaps since the main loop last kept up */
+static uint32_t logged;       /* restarts of the microphone that the log has */
+
+static volatile uint32_t restarts; /* of the microphone; the interrupt's */
 
 void app_microphone_half(void)
 {
@@ -37,14 +49,29 @@ void app_microphone_complete(void)
     ring_put(&ring, 1, microphone_buffer + MICROPHONE_WORDS);
 }
 
+void app_microphone_restarts(void)
+{
+    ring_skip(&ring);
+    restarts++;
+}
+
+/* Write a comment line: a text, a number, a text. */
+static void write_comment(const char *before, uint32_t number, const char *after)
+{
+    (void)aed_put_text(aed_put_number(aed_put_text(line, before), number, 1), after);
+    board_write(line);
+}
+
 /* Begin with the first patch that starts at this sample or later. */
 static aed_status begin(uint64_t sample)
 {
     const uint64_t patch = (sample + PATCH_STEP - 1) / PATCH_STEP;
     next_patch = stream_patch = (uint32_t)patch;
     to_skip = (uint32_t)(patch * PATCH_STEP - sample);
-    microphone_init();
-    const aed_status status = aed_preproc_init(&preproc);
+    aed_status status = microphone_init();
+    if (status == AED_OK) {
+        status = aed_preproc_init(&preproc);
+    }
     return status != AED_OK ? status : aed_stream_init(&stream);
 }
 
@@ -114,6 +141,9 @@ static aed_status bridge_gap(uint32_t number)
     at = aed_put_time(aed_put_text(at, " "), end);
     (void)aed_put_text(at, "\n");
     board_write(line);
+    if (++gaps == LASTING_GAPS) {
+        write_comment("# too slow: ", LASTING_GAPS, " gaps in a row\n");
+    }
     return status != AED_OK ? status : begin(end);
 }
 
@@ -165,7 +195,14 @@ static aed_status process_half(void)
 
 aed_status app_step(void)
 {
+    if (logged != restarts) {
+        logged++;
+        board_write("# microphone restarted\n");
+    }
     if (ring_waiting(&ring) == 0) {
+        if (next_patch - stream_patch >= 2) {
+            gaps = 0;
+        }
         board_sleep();
     }
     return process_half();
@@ -177,10 +214,20 @@ aed_status app_end(void)
     while (status == AED_OK && ring_waiting(&ring) > 0) {
         status = process_half();
     }
+    if (status == AED_OK && ring.arrived != next_half) {
+        status = bridge_gap(ring.arrived);
+    }
     if (status == AED_OK) {
         status = end_stream();
     }
-    (void)aed_put_text(aed_put_number(aed_put_text(line, "# end patches="), patches, 1), "\n");
-    board_write(line);
+    write_comment("# end patches=", patches, "\n");
     return status;
+}
+
+void app_report(aed_status status)
+{
+    static const char *const names[] = {"none", "argument", "not ready", "network"};
+    board_write("# error: ");
+    board_write(names[status]);
+    board_write("\n");
 }

@@ -5,6 +5,7 @@
        while (status == AED_OK) {
            status = app_step();
        }
+       app_report(status);
 
    The interrupt of the microphone copies half buffers into a ring; everything else is done in app_step, from the main
    loop. When the main loop is late and the ring is full, whole half buffers are dropped. The log says so in a comment
@@ -30,9 +31,16 @@ aed_status app_step(void);
    end, which a microphone's is not. */
 aed_status app_end(void);
 
+/* Write `# error: NAME`, a comment line of the log. */
+void app_report(aed_status status);
+
 /* Called by board.c, from the interrupt, when the first or the second half of the microphone's buffer is complete. */
 void app_microphone_half(void);
 void app_microphone_complete(void);
+
+/* Called by board.c, from an interrupt of the same priority, when the microphone has stopped at an error and starts anew
+   with its first half. The log has `# microphone restarted` and a gap. */
+void app_microphone_restarts(void);
 
 #ifdef __cplusplus
 }

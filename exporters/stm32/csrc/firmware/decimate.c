@@ -2,13 +2,17 @@
 
 #include <string.h>
 
-void decimator_init(decimator *state, const int16_t *taps, uint32_t count, uint32_t factor)
+aed_status decimator_init(decimator *state, const int16_t *taps, uint32_t count, uint32_t factor)
 {
+    if (count == 0 || count % 2U != 0 || count > DECIMATE_MAX_TAPS || factor == 0) {
+        return AED_ERROR_ARGUMENT;
+    }
     memset(state, 0, sizeof *state);
     state->taps = taps;
     state->count = count;
     state->factor = factor;
     state->missing = factor;
+    return AED_OK;
 }
 
 static int16_t filtered(const decimator *state)

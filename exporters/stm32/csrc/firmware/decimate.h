@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "aed_status.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -20,8 +22,9 @@ typedef struct {
     int16_t history[2 * DECIMATE_MAX_TAPS]; /* every sample twice, `count` apart: the newest `count` are contiguous */
 } decimator;
 
-/* Begin a stream; the samples before it count as 0. */
-void decimator_init(decimator *state, const int16_t *taps, uint32_t count, uint32_t factor);
+/* Begin a stream; the samples before it count as 0. AED_ERROR_ARGUMENT where the history has no room for the taps, they
+   are not even in number, or there is no factor. */
+aed_status decimator_init(decimator *state, const int16_t *taps, uint32_t count, uint32_t factor);
 
 /* Filter `count` samples; `out` takes count / factor samples, rounded up. Returns how many were written. */
 uint32_t decimator_push(decimator *state, const int16_t *samples, uint32_t count, int16_t *out);

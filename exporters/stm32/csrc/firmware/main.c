@@ -1,9 +1,6 @@
 #include "app.h"
 #include "board.h"
 
-/* The codes of aed_status. */
-static const char *const errors[] = {"", "argument", "not ready", "network"};
-
 int main(void)
 {
     board_init();
@@ -15,9 +12,7 @@ int main(void)
         status = app_end();
     }
     if (status != AED_OK) {
-        board_write("# error: ");
-        board_write(errors[status]);
-        board_write("\n");
+        app_report(status);
     }
     return status != AED_OK;
 }

@@ -2,8 +2,9 @@
 
 #if MICROPHONE == MICROPHONE_PCM
 
-void microphone_init(void)
+aed_status microphone_init(void)
 {
+    return AED_OK;
 }
 
 const int16_t *microphone_convert(const int16_t *words)
@@ -19,9 +20,9 @@ const int16_t *microphone_convert(const int16_t *words)
 static decimator filter;
 static int16_t samples[MICROPHONE_SAMPLES];
 
-void microphone_init(void)
+aed_status microphone_init(void)
 {
-    decimator_init(&filter, triple_taps, TRIPLE_TAPS, TRIPLE_FACTOR);
+    return decimator_init(&filter, triple_taps, TRIPLE_TAPS, TRIPLE_FACTOR);
 }
 
 const int16_t *microphone_convert(const int16_t *words)
@@ -37,9 +38,9 @@ const int16_t *microphone_convert(const int16_t *words)
 static pdm_state filter;
 static int16_t samples[MICROPHONE_SAMPLES];
 
-void microphone_init(void)
+aed_status microphone_init(void)
 {
-    pdm_init(&filter);
+    return pdm_init(&filter);
 }
 
 const int16_t *microphone_convert(const int16_t *words)

@@ -4,16 +4,17 @@
 
 #include <stdint.h>
 
+#include "aed_status.h"
 #include "aed_tables.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Values of MICROPHONE. The rates are those of a model with 16 kHz. */
-#define MICROPHONE_PCM 0        /* 16-bit samples, 16 kHz */
-#define MICROPHONE_PCM_TRIPLE 1 /* 16-bit samples, 48 kHz */
-#define MICROPHONE_PDM 2        /* bits at 1.024 MHz in words of 16, the first bit highest */
+/* Values of MICROPHONE; none is 0, the value of a misspelt name. The rates are those of a model with 16 kHz. */
+#define MICROPHONE_PCM 1        /* 16-bit samples, 16 kHz */
+#define MICROPHONE_PCM_TRIPLE 2 /* 16-bit samples, 48 kHz */
+#define MICROPHONE_PDM 3        /* bits at 1.024 MHz in words of 16, the first bit highest */
 
 #ifndef MICROPHONE
 #define MICROPHONE MICROPHONE_PCM
@@ -34,8 +35,8 @@ extern "C" {
 #error "MICROPHONE is MICROPHONE_PCM, MICROPHONE_PCM_TRIPLE or MICROPHONE_PDM"
 #endif
 
-/* Begin a stream. */
-void microphone_init(void);
+/* Begin a stream. The status is decimator_init's. */
+aed_status microphone_init(void);
 
 /* Convert a half buffer, MICROPHONE_WORDS words, to MICROPHONE_SAMPLES samples. Returns `words` itself where there is
    nothing to convert, else a buffer that the next call overwrites. */

@@ -27,7 +27,8 @@ aed_status app_network_init(void)
     }
     inputs = ai_network_inputs_get(network, NULL);
     outputs = ai_network_outputs_get(network, NULL);
-    /* NULL where the network was generated without input and output in the activations. */
+    /* NULL where the network was generated without --allocate-inputs --allocate-outputs, which place input and output in
+       the activations. */
     return inputs[0].data != NULL && outputs[0].data != NULL ? AED_OK : AED_ERROR_MODEL;
 }
 

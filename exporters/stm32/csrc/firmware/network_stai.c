@@ -34,7 +34,8 @@ aed_status app_network_init(void)
         stai_network_get_outputs(context, outputs, &count) != STAI_SUCCESS) {
         return AED_ERROR_MODEL;
     }
-    /* NULL where the network was generated without input and output in the activations. */
+    /* NULL where the network was generated without --allocate-inputs --allocate-outputs, which place input and output in
+       the activations. */
     return inputs[0] != NULL && outputs[0] != NULL ? AED_OK : AED_ERROR_MODEL;
 }
 

@@ -23,6 +23,11 @@ namespace {
 alignas(16) std::uint8_t arena[TFLM_ARENA_SIZE];
 tflite::MicroInterpreter *interpreter = nullptr;
 
+bool is_int8(const TfLiteTensor *tensor, std::size_t count)
+{
+    return tensor->type == kTfLiteInt8 && tensor->bytes == count;
+}
+
 }  // namespace
 
 aed_status app_network_init(void)
@@ -31,9 +36,13 @@ aed_status app_network_init(void)
     if (!TFLM_ADD_OPERATORS(resolver)) {
         return AED_ERROR_MODEL;
     }
-    static tflite::MicroInterpreter only(tflite::GetModel(tflm_model), resolver, arena, sizeof arena);
-    if (only.AllocateTensors() != kTfLiteOk || only.input(0)->bytes != APP_NETWORK_INPUT ||
-        only.output(0)->bytes != AED_LABELS) {
+    const tflite::Model *const model = tflite::GetModel(tflm_model);
+    if (model->version() != TFLITE_SCHEMA_VERSION) {
+        return AED_ERROR_MODEL;
+    }
+    static tflite::MicroInterpreter only(model, resolver, arena, sizeof arena);
+    if (only.AllocateTensors() != kTfLiteOk || !is_int8(only.input(0), APP_NETWORK_INPUT) ||
+        !is_int8(only.output(0), AED_LABELS)) {
         return AED_ERROR_MODEL;
     }
     interpreter = &only;

@@ -12,10 +12,10 @@
 #error "PDM_GAIN_BITS is 0 to 5"
 #endif
 
-void pdm_init(pdm_state *state)
+aed_status pdm_init(pdm_state *state)
 {
     memset(state, 0, sizeof *state);
-    decimator_init(&state->filter, pdm_taps, PDM_TAPS, PDM_FACTOR);
+    return decimator_init(&state->filter, pdm_taps, PDM_TAPS, PDM_FACTOR);
 }
 
 static int16_t cic(pdm_state *state, uint32_t word)

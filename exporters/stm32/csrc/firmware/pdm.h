@@ -29,8 +29,8 @@ typedef struct {
     decimator filter;
 } pdm_state;
 
-/* Begin a stream. */
-void pdm_init(pdm_state *state);
+/* Begin a stream. The status is decimator_init's. */
+aed_status pdm_init(pdm_state *state);
 
 /* Convert `count` words of 16 bits, the first bit in the highest place (as SPI and I2S receive them); `out` takes
    count / PDM_WORDS_PER_SAMPLE samples, rounded up. Returns how many were written. */

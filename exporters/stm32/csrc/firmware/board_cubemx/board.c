@@ -9,10 +9,17 @@
 #include "main.h"
 #include "microphone.h"
 
-#define MICROPHONE_MDF 1   /* MDF, ADF (U5, H5, N6): PDM in, PCM out, in hardware */
-#define MICROPHONE_DFSDM 2 /* DFSDM (L4, L5, F4, F7, H7): PDM in, PCM out, in hardware */
-#define MICROPHONE_I2S 3   /* 16-bit data: an I2S microphone, or a PDM one as MICROPHONE_PDM */
-#define MICROPHONE_SAI 4   /* 16-bit data, mono */
+/* What CubeMX must set for each: README.md. */
+#define MICROPHONE_MDF 1   /* MDF or ADF: PDM in, PCM out, in hardware */
+#define MICROPHONE_DFSDM 2 /* PDM in, PCM out, in hardware */
+#define MICROPHONE_I2S 3   /* the bits of a PDM microphone */
+#define MICROPHONE_SAI 4   /* an I2S microphone, in mono */
+
+#if MICROPHONE_DRIVER == MICROPHONE_I2S && MICROPHONE != MICROPHONE_PDM
+#error "the I2S peripheral receives left and right words: for an I2S microphone take MICROPHONE_SAI, in mono"
+#elif (MICROPHONE_DRIVER == MICROPHONE_MDF || MICROPHONE_DRIVER == MICROPHONE_DFSDM) && MICROPHONE == MICROPHONE_PDM
+#error "MDF, ADF and DFSDM deliver PCM already: MICROPHONE is MICROPHONE_PCM or MICROPHONE_PCM_TRIPLE"
+#endif
 
 /* Names that CubeMX gave. */
 #ifndef BOARD_UART
@@ -39,6 +46,28 @@ void board_sleep(void)
     __WFI();
 }
 
+static int16_t *buffer;
+
+/* Of the driver. */
+static HAL_StatusTypeDef start(void);
+
+void board_microphone_start(int16_t *words)
+{
+    buffer = words;
+    if (start() != HAL_OK) {
+        Error_Handler();
+    }
+}
+
+/* After an error, from its callback, with the acquisition stopped. */
+static void restart(void)
+{
+    app_microphone_restarts();
+    if (start() != HAL_OK) {
+        Error_Handler();
+    }
+}
+
 #if MICROPHONE_DRIVER == MICROPHONE_MDF
 
 #ifndef BOARD_MICROPHONE
@@ -48,26 +77,36 @@ void board_sleep(void)
 extern MDF_HandleTypeDef BOARD_MICROPHONE;
 extern MDF_FilterConfigTypeDef BOARD_MICROPHONE_FILTER;
 
-void board_microphone_start(int16_t *words)
+static HAL_StatusTypeDef start(void)
 {
     /* Only the upper 16 of 24 bits; the DMA channel is set to half-words. */
     MDF_DmaConfigTypeDef dma = {
-        .Address = (uint32_t)words, .DataLength = 2U * MICROPHONE_WORDS * sizeof *words, .MsbOnly = ENABLE};
-    if (HAL_MDF_AcqStart_DMA(&BOARD_MICROPHONE, &BOARD_MICROPHONE_FILTER, &dma) != HAL_OK) {
-        Error_Handler();
-    }
+        .Address = (uint32_t)buffer, .DataLength = 2U * MICROPHONE_WORDS * sizeof *buffer, .MsbOnly = ENABLE};
+    return HAL_MDF_AcqStart_DMA(&BOARD_MICROPHONE, &BOARD_MICROPHONE_FILTER, &dma);
 }
 
 void HAL_MDF_AcqHalfCpltCallback(MDF_HandleTypeDef *handle)
 {
-    (void)handle;
-    app_microphone_half();
+    if (handle == &BOARD_MICROPHONE) {
+        app_microphone_half();
+    }
 }
 
 void HAL_MDF_AcqCpltCallback(MDF_HandleTypeDef *handle)
 {
-    (void)handle;
-    app_microphone_complete();
+    if (handle == &BOARD_MICROPHONE) {
+        app_microphone_complete();
+    }
+}
+
+void HAL_MDF_ErrorCallback(MDF_HandleTypeDef *handle)
+{
+    /* Saturation is loud sound, and the acquisition goes on. */
+    if (handle == &BOARD_MICROPHONE && HAL_MDF_GetError(handle) != MDF_ERROR_SATURATION) {
+        (void)HAL_MDF_AcqStop_DMA(handle);
+        handle->ErrorCode = MDF_ERROR_NONE;
+        restart();
+    }
 }
 
 #elif MICROPHONE_DRIVER == MICROPHONE_DFSDM
@@ -77,23 +116,31 @@ void HAL_MDF_AcqCpltCallback(MDF_HandleTypeDef *handle)
 #endif
 extern DFSDM_Filter_HandleTypeDef BOARD_MICROPHONE;
 
-void board_microphone_start(int16_t *words)
+static HAL_StatusTypeDef start(void)
 {
-    if (HAL_DFSDM_FilterRegularMsbStart_DMA(&BOARD_MICROPHONE, words, 2U * MICROPHONE_WORDS) != HAL_OK) {
-        Error_Handler();
-    }
+    return HAL_DFSDM_FilterRegularMsbStart_DMA(&BOARD_MICROPHONE, buffer, 2U * MICROPHONE_WORDS);
 }
 
 void HAL_DFSDM_FilterRegConvHalfCpltCallback(DFSDM_Filter_HandleTypeDef *handle)
 {
-    (void)handle;
-    app_microphone_half();
+    if (handle == &BOARD_MICROPHONE) {
+        app_microphone_half();
+    }
 }
 
 void HAL_DFSDM_FilterRegConvCpltCallback(DFSDM_Filter_HandleTypeDef *handle)
 {
-    (void)handle;
-    app_microphone_complete();
+    if (handle == &BOARD_MICROPHONE) {
+        app_microphone_complete();
+    }
+}
+
+void HAL_DFSDM_FilterErrorCallback(DFSDM_Filter_HandleTypeDef *handle)
+{
+    if (handle == &BOARD_MICROPHONE) {
+        (void)HAL_DFSDM_FilterRegularStop_DMA(handle);
+        restart();
+    }
 }
 
 #elif MICROPHONE_DRIVER == MICROPHONE_I2S
@@ -103,23 +150,31 @@ void HAL_DFSDM_FilterRegConvCpltCallback(DFSDM_Filter_HandleTypeDef *handle)
 #endif
 extern I2S_HandleTypeDef BOARD_MICROPHONE;
 
-void board_microphone_start(int16_t *words)
+static HAL_StatusTypeDef start(void)
 {
-    if (HAL_I2S_Receive_DMA(&BOARD_MICROPHONE, (uint16_t *)words, 2U * MICROPHONE_WORDS) != HAL_OK) {
-        Error_Handler();
-    }
+    return HAL_I2S_Receive_DMA(&BOARD_MICROPHONE, (uint16_t *)buffer, 2U * MICROPHONE_WORDS);
 }
 
 void HAL_I2S_RxHalfCpltCallback(I2S_HandleTypeDef *handle)
 {
-    (void)handle;
-    app_microphone_half();
+    if (handle == &BOARD_MICROPHONE) {
+        app_microphone_half();
+    }
 }
 
 void HAL_I2S_RxCpltCallback(I2S_HandleTypeDef *handle)
 {
-    (void)handle;
-    app_microphone_complete();
+    if (handle == &BOARD_MICROPHONE) {
+        app_microphone_complete();
+    }
+}
+
+void HAL_I2S_ErrorCallback(I2S_HandleTypeDef *handle)
+{
+    if (handle == &BOARD_MICROPHONE) {
+        (void)HAL_I2S_DMAStop(handle);
+        restart();
+    }
 }
 
 #elif MICROPHONE_DRIVER == MICROPHONE_SAI
@@ -129,23 +184,31 @@ void HAL_I2S_RxCpltCallback(I2S_HandleTypeDef *handle)
 #endif
 extern SAI_HandleTypeDef BOARD_MICROPHONE;
 
-void board_microphone_start(int16_t *words)
+static HAL_StatusTypeDef start(void)
 {
-    if (HAL_SAI_Receive_DMA(&BOARD_MICROPHONE, (uint8_t *)words, 2U * MICROPHONE_WORDS) != HAL_OK) {
-        Error_Handler();
-    }
+    return HAL_SAI_Receive_DMA(&BOARD_MICROPHONE, (uint8_t *)buffer, 2U * MICROPHONE_WORDS);
 }
 
 void HAL_SAI_RxHalfCpltCallback(SAI_HandleTypeDef *handle)
 {
-    (void)handle;
-    app_microphone_half();
+    if (handle == &BOARD_MICROPHONE) {
+        app_microphone_half();
+    }
 }
 
 void HAL_SAI_RxCpltCallback(SAI_HandleTypeDef *handle)
 {
-    (void)handle;
-    app_microphone_complete();
+    if (handle == &BOARD_MICROPHONE) {
+        app_microphone_complete();
+    }
+}
+
+void HAL_SAI_ErrorCallback(SAI_HandleTypeDef *handle)
+{
+    if (handle == &BOARD_MICROPHONE) {
+        (void)HAL_SAI_DMAStop(handle);
+        restart();
+    }
 }
 
 #else

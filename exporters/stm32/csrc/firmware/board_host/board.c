@@ -22,7 +22,8 @@ void board_microphone_start(int16_t *words)
     const char *const name = getenv("SOUND");
     sound = name != NULL ? fopen(name, "rb") : NULL;
     if (sound == NULL) {
-        perror("SOUND");
+        board_write("# error: no sound (SOUND names the file)\n");
+        exit(EXIT_FAILURE);
     }
     buffer = words;
 }

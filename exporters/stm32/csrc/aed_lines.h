@@ -17,6 +17,10 @@
 #include "aed_stream.h"
 #include "aed_tables.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Size of a line with its terminating zero. */
 #define AED_LINE_LENGTH (96U + 5U * AED_LABELS)
 
@@ -77,5 +81,9 @@ static inline void aed_put_event(char *line, const aed_event *event)
     line = aed_put_number(aed_put_text(line, "."), peak % 1000U, 3);
     (void)aed_put_text(line, "\n");
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
