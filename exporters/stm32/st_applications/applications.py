@@ -21,6 +21,9 @@ Step = Literal["analyze", "validate", "generate"]
 ST_ONNX = "model_st.onnx"
 """Name of the model for the NPU in a package."""
 
+ST_VALIDATION = "val_st.npz"
+"""Name of the file in `validation/` with inputs and outputs of the models for ST's applications."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -96,7 +99,12 @@ class Application:
         # The NPU's compiler reads the same options in every step; the C API is one of generated code alone.
         npu = tuple(option for option in self.generate if option == "--st-neural-art")
         common = ("--model", f"../../model/{self.model}", "--target", self.series)
-        return {step: (step, *common, *(self.generate if step == "generate" else npu)) for step in self.steps}
+        options: dict[Step, tuple[str, ...]] = {
+            "analyze": npu,
+            "validate": (*npu, "--valinput", f"../../validation/{ST_VALIDATION}", "--classifier"),
+            "generate": self.generate,
+        }
+        return {step: (step, *common, *options[step]) for step in self.steps}
 
     def problem(self, frontend: LogMelFrontend, labels: int) -> str:
         """Return why the application cannot run a model; empty when it can."""

@@ -347,6 +347,7 @@ STEDGEAI = """\
 #!/bin/sh
 step=$1
 test "$2" = --model && test -s "$3" || { echo "E010(InvalidModelError): no such model"; exit 1; }
+case "$*" in *--valinput*) test -s ../../validation/val_st.npz || { echo "E: no such data"; exit 3; } ;; esac
 case "$4 $5" in "--target stm32u5" | "--target stm32u3" | "--target stm32n6") ;; *) echo "E: bad target"; exit 2 ;; esac
 echo "$@" >> "LOG"
 if [ "$step" = FAILS ]; then
@@ -358,12 +359,14 @@ mkdir -p st_ai_output && echo done > "st_ai_output/$step.txt"
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    """A package with nothing but the applications' folders and their models."""
+    """A package with nothing but the applications' folders, their models and the data that these are validated with."""
     for application in APPLICATIONS.values():
         (tmp_path / "package" / "st" / application.name).mkdir(parents=True)
     (tmp_path / "package" / "model").mkdir()
     for model in ("model_st.tflite", "model_st.onnx"):
         (tmp_path / "package" / "model" / model).write_bytes(b"model")
+    (tmp_path / "package" / "validation").mkdir()
+    (tmp_path / "package" / "validation" / "val_st.npz").write_bytes(b"data")
     return tmp_path / "package"
 
 
