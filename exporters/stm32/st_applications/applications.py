@@ -41,8 +41,9 @@ class Application:
     ----------
     target
         Its name, and what it demands of a patch.
-    title, tools
-        What it is, with version and date; the ST Edge AI Core versions it is for.
+    title, origin, tools
+        What it is, with version and date; its repository on GitHub and the folder in it; the ST Edge AI Core versions
+        it is for.
     device_macro
         The macro that its project defines for its MCU.
     prefix
@@ -67,10 +68,15 @@ class Application:
         Where its files go.
     notes
         What else the application needs, as Markdown sentences.
+    output
+        Baud rate and form of what it prints, as Markdown.
+    firmware
+        How the network of the firmware is generated, as Markdown, where that is not one of `commands`.
     """
 
     target: DeviceTarget
     title: str
+    origin: str
     tools: str
     device_macro: str
     prefix: Literal["MODE", "MODEL"]
@@ -88,6 +94,8 @@ class Application:
     project: str
     placements: tuple[Placement, ...]
     notes: tuple[str, ...]
+    output: str
+    firmware: str = ""
 
     @property
     def name(self) -> str:
@@ -134,18 +142,18 @@ class Chosen:
 
 _U5_NOTES = (
     "Patches do not overlap: a report each {patch_s:.2f} s.",
-    "Copy the tool's headers and library into the application's `STM32_AI_Library`: network and library must be of one "
-    "version.",
+    "Copy the headers and library of the tool's version into `STM32_AI_Library`.",
 )
 
 
 def _u5(
-    name: str, kind: str, placements: tuple[Placement, ...], defined_before: tuple[str, ...], note: str
+    name: str, kind: str, placements: tuple[Placement, ...], defined_before: tuple[str, ...], note: str, output: str
 ) -> Application:
     return Application(
         target=DEVICE_TARGETS[name],
         title=f"STM32U5 application sensing_{kind} of ST's model zoo services, March 2025 (B-U585I-IOT02A)",
-        tools="ST Edge AI Core 2.0 to 4.0, with the legacy C API (ai_network, version 1.2.0)",
+        origin=f"STMicroelectronics/stm32ai-modelzoo-services`, `application_code/sensing_{kind}/STM32U5",
+        tools="ST Edge AI Core 2.0 to 4.0, legacy C API 1.2.0",
         device_macro="STM32U585xx",
         prefix="MODE",
         api="legacy",
@@ -162,6 +170,7 @@ def _u5(
         project=f"../../application_code/sensing_{kind}/STM32U5",
         placements=placements,
         notes=(*_U5_NOTES, note),
+        output=output,
     )
 
 
@@ -174,25 +183,27 @@ _FREERTOS = _u5(
         Placement("st_ai_output/network*", "Projects/Common/X-CUBE-AI/App/"),
     ),
     ("CTRL_AI_CLASS_DISTRIBUTION",),
-    "It reports a patch only above the silence threshold, and for log-mels in dB that sum stays 0: the header's "
-    "threshold is negative, so every patch is reported.",
+    "Its sum for silence stays 0 with log-mels in dB: the header's threshold is negative, to report all patches.",
+    '115,200 baud; for each patch `{{"class":"dog"}}` and `{{"predicted score":"0.98"}}`, or `{{"class":"unknown"}}`.',
 )
 _THREADX = _u5(
     "u5-threadx",
     "thread_x",
     (
-        Placement("ai_model_config.h", "Projects/B-U585I-IOT02A/Applications/GS/Inc/"),
+        Placement("ai_model_config.h", "Projects/B-U585I-IOT02A/Applications/GS/Core/Inc/"),
         Placement("user_mel_tables.c", "Projects/B-U585I-IOT02A/Applications/GS/Core/Src/"),
         Placement("user_mel_tables.h", "Projects/B-U585I-IOT02A/Applications/GS/Core/Inc/"),
         Placement("st_ai_output/network*", "Projects/B-U585I-IOT02A/Applications/GS/X-CUBE-AI/App/"),
     ),
     (),
-    "It reports every patch.",
+    "ST's README puts the header into `GS/Inc/`; its sources have it in `GS/Core/Inc/`, which the project searches.",
+    '921,600 baud; for each patch a line like `{{"signal":1,"class":"dog","dist":[0.98,0.02]}},`, or "Unknown class".',
 )
 _U3 = Application(
     target=DEVICE_TARGETS["u3"],
     title="STM32U3 Getting Started Audio Event Detection v1.1, April 2026 (NUCLEO-U3C5ZI-Q)",
-    tools="ST Edge AI Core 4.0 or newer (ST-AI C API)",
+    origin="STMicroelectronics/STM32U3-GettingStarted-AudioEventDetection",
+    tools="ST Edge AI Core 4.0 or newer",
     device_macro="STM32U3C5xx",
     prefix="MODEL",
     api="st-ai",
@@ -214,17 +225,19 @@ _U3 = Application(
         Placement("st_ai_output/*", "Model/"),
     ),
     notes=(
-        "**Remove `USE_HSP` from the project's defined symbols** (C/C++ Build, Settings) and generate without `--hsp`: "
-        "with it the application copies just 462 filter coefficients, leaves out the last bin and takes the natural "
-        "logarithm.",
+        "**Remove `USE_HSP` from the project's symbols** and generate without `--hsp`: its features are others (462 "
+        "filter coefficients, no last bin, natural logarithm).",
         "Patches do not overlap: a report each {patch_s:.2f} s.",
-        "`Middlewares/ST/stedgeai-lib` must be of the version of the tool.",
+        "`Middlewares/ST/stedgeai-lib` must be of the tool's version.",
     ),
+    output='With the board X-NUCLEO-IKS02A1; 115,200 baud; for each patch `"dog" detected after 92 s` or '
+    "`Unknown class`, and all probabilities in percent.",
 )
 _N6 = Application(
     target=DEVICE_TARGETS["n6"],
     title="STM32N6 Getting Started Audio v2.1 (STM32N6570-DK)",
-    tools="ST Edge AI Core 2.2 (ST-AI C API), or the version that your copy of the application names",
+    origin="STMicroelectronics/STM32N6-GettingStarted-Audio",
+    tools="ST Edge AI Core 2.2, or what your copy names",
     device_macro="STM32N657xx",
     prefix="MODEL",
     api="st-ai",
@@ -244,12 +257,11 @@ _N6 = Application(
         Placement("user_mel_tables.{c,h}", "Projects/Dpu/"),
         Placement("st_ai_output/*.c, *.h", "Projects/X-CUBE-AI/models/"),
     ),
-    notes=(
-        "For the firmware run `generate` in `Projects/X-CUBE-AI/models/` with the application's memory layout, "
-        "`--st-neural-art default@user_neural_art.json`; its `generate-n6-model.sh` does, and makes the file of the "
-        "weights, which is programmed at 0x70180000.",
-        "It computes in half precision: a tone at full scale overflows, and powers below 6e-8 are zero.",
-    ),
+    notes=("Program the script's file of weights at 0x70180000.",),
+    output='14,400 baud; for each patch `{{"class":"dog"}}` or `{{"class":"unknown"}}`.',
+    firmware="In the application's `Projects/X-CUBE-AI/models/`: `generate-n6-model.sh PACKAGE/model/model_st.onnx`, "
+    "which copies what it makes, and runs\n\n    stedgeai generate -m PACKAGE/model/model_st.onnx --target stm32n6 "
+    "--st-neural-art default@user_neural_art.json\n",
 )
 
 APPLICATIONS: Mapping[str, Application] = MappingProxyType(

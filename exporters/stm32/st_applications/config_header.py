@@ -24,7 +24,8 @@ extern "C" {{
 
 {checks}
 /* The class list is in the order of the model's outputs: {order}.
-   {threshold} */
+   {threshold}
+   CTRL_X_CUBE_AI_{prefix}_... is ST's spelling in this application; others have {other}_. */
 {values}
 {buffer}
 #ifdef __cplusplus
@@ -35,9 +36,19 @@ extern "C" {{
 """
 
 _OTHER_DEVICE = """\
+/* The MCUs of the other applications that there are folders for. */
 #if {others}
-#error "this header is for another MCU: take the folder of your application from st/"
+#error "this is another application's MCU: take the folder of your application from st/"
 #endif
+"""
+
+# Each application defines the names that the header uses in its own way.
+_MACROS = """\
+/* What this application defines as macros before it includes this header; the preprocessor sees nothing else. */
+"""
+
+_NO_MACROS = """\
+/* No name of the application is checked: the preprocessor sees no enumerators, or macros from after this header. */
 """
 
 _NOT_DEFINED = """\
@@ -72,8 +83,11 @@ def config_header(application: Application, model_id: int, model: ModelFiles) ->
         title=application.title,
         checks=_checks(application),
         order="it is alphabetical" if in_order else "it is not alphabetical and must not be sorted",
+        prefix=application.prefix,
+        other="MODEL" if application.prefix == "MODE" else "MODE",
         threshold=(
-            "OOD_THR is the threshold that was chosen on validation clips: a patch with less is unknown."
+            "OOD_THR is the threshold that was chosen for whole clips; the application applies it to single patches:\n"
+            "   one with less is unknown."
             if threshold
             else "OOD_THR is 0, for there were too few validation clips to choose one: nothing is unknown."
         ),
@@ -94,7 +108,8 @@ def _checks(application: Application) -> str:
     return "\n".join(
         (
             _OTHER_DEVICE.format(others=others),
-            *(_NOT_DEFINED.format(macro=macro) for macro in application.defined_before),
+            (_MACROS if application.defined_before else _NO_MACROS)
+            + "\n".join(_NOT_DEFINED.format(macro=macro) for macro in application.defined_before),
             *([_HSP] if application.series == "stm32u3" else []),
         )
     )

@@ -12,16 +12,23 @@ _CHECK = """\
 /* The generated network must be this model's: {inputs} int8 in, {labels} float32 out. */
 #ifdef __has_include
 #if __has_include("{header}")
+#define LABELTOOL_NETWORK_FOUND
+#endif
+#endif
+#ifndef LABELTOOL_NETWORK_FOUND
+#warning "{header} was not found: whether the network is this model's was not checked"
+#else
 #include "{header}"
 #ifndef {network}_OUT_1_SIZE_BYTES
 #error "{header} is of another C API: generate it with {api}"
 #elif {network}_IN_1_SIZE != {inputs} || {network}_OUT_1_SIZE != {labels}
 #error "{header} is of another model: generate it from model/{model}"
+#elif {network}_IN_1_SIZE_BYTES != {inputs}
+#error "{header} does not take int8: generate it from model/{model}"
 #elif {network}_OUT_1_SIZE_BYTES != {output_bytes}
 #error "{header} does not give float32: generate it from model/{model}, not from model_int8.tflite"
 #endif
 {version}#endif
-#endif
 
 """
 
