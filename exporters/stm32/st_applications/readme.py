@@ -75,8 +75,8 @@ def _half_precision(application: Application, frontend: LogMelFrontend) -> list[
     if application.tables == "float32" or power <= _LARGEST_HALF:
         return []
     return [
-        f"It computes in half precision, up to {_LARGEST_HALF:,}; a sine at full scale has a power of {power:,}. "
-        "Leave 6 dB at the microphone."
+        f"It computes in half precision, up to {_LARGEST_HALF:,}; a sine at full scale has a power of {power:,} "
+        "and overflows. Leave 6 dB at the microphone."
     ]
 
 
