@@ -22,7 +22,7 @@ from labeltool.exporters.stm32.tflite.summary import Network, read_network
 from labeltool.exporters.stm32.verification.export_check import ExportCheck, check_export
 from labeltool.exporters.stm32.verification.keeps_up import keeps_up_json
 from labeltool.exporters.stm32.verification.results_json import export_check_json
-from labeltool.exporters.stm32.verification.validation_set import validation_set, write_validation
+from labeltool.exporters.stm32.verification.validation_set import st_validation_set, validation_set, write_validation
 from labeltool.networks.model_folder import INT8, LABELS, ModelFiles, one_line
 from labeltool.type_aliases import Progress
 
@@ -45,10 +45,11 @@ def write(source: Source, directory: Path) -> None:
     for folder in ("model", "c", "docs", "validation"):
         (directory / folder).mkdir()
     (directory / "model" / INT8).write_bytes(model.int8)
-    missing = write_st_models(st_model(model.int8, frontend), directory / "model", source.report)
+    for_st = st_model(model.int8, frontend)
+    missing = write_st_models(for_st, directory / "model", source.report)
     chosen = choose(source.st_applications, frontend, len(model.labels), missing)
     validation = validation_set(source)
-    write_validation(validation, directory / "validation")
+    write_validation(validation, st_validation_set(source, validation, for_st), directory / "validation")
     write_sources(model, network, validation, directory)
     _write_texts(
         directory,

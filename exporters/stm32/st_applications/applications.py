@@ -21,6 +21,9 @@ Step = Literal["analyze", "validate", "generate"]
 ST_ONNX = "model_st.onnx"
 """Name of the model for the NPU in a package."""
 
+ST_VALIDATION = "val_st.npz"
+"""Name of the file in `validation/` with inputs and outputs of the models for ST's applications."""
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -104,7 +107,12 @@ class Application:
         # The NPU's compiler reads the same options in every step; the C API is one of generated code alone.
         npu = tuple(option for option in self.generate if option == "--st-neural-art")
         common = ("--model", f"../../model/{self.model}", "--target", self.series)
-        return {step: (step, *common, *(self.generate if step == "generate" else npu)) for step in self.steps}
+        options: dict[Step, tuple[str, ...]] = {
+            "analyze": npu,
+            "validate": (*npu, "--valinput", f"../../validation/{ST_VALIDATION}", "--classifier"),
+            "generate": self.generate,
+        }
+        return {step: (step, *common, *options[step]) for step in self.steps}
 
     def problem(self, frontend: LogMelFrontend, labels: int) -> str:
         """Return why the application cannot run a model; empty when it can."""
@@ -175,7 +183,7 @@ _FREERTOS = _u5(
         Placement("st_ai_output/network*", "Projects/Common/X-CUBE-AI/App/"),
     ),
     ("CTRL_AI_CLASS_DISTRIBUTION",),
-    "Its sum for silence stays 0 with log-mels in dB: the header's threshold is negative, so that all patches are reported.",
+    "Its sum for silence stays 0 with log-mels in dB: the header's threshold is negative, to report all patches.",
     '115,200 baud; for each patch `{{"class":"dog"}}` and `{{"predicted score":"0.98"}}`, or `{{"class":"unknown"}}`.',
 )
 _THREADX = _u5(
@@ -195,7 +203,7 @@ _U3 = Application(
     target=DEVICE_TARGETS["u3"],
     title="STM32U3 Getting Started Audio Event Detection v1.1, April 2026 (NUCLEO-U3C5ZI-Q)",
     origin="STMicroelectronics/STM32U3-GettingStarted-AudioEventDetection",
-    tools="ST Edge AI Core 4.0 or newer (ST-AI C API)",
+    tools="ST Edge AI Core 4.0 or newer",
     device_macro="STM32U3C5xx",
     prefix="MODEL",
     api="st-ai",
@@ -217,19 +225,19 @@ _U3 = Application(
         Placement("st_ai_output/*", "Model/"),
     ),
     notes=(
-        "**Remove `USE_HSP` from the project's defined symbols** and generate without `--hsp`: with it the application "
-        "copies just 462 filter coefficients, leaves out the last bin and takes the natural logarithm.",
+        "**Remove `USE_HSP` from the project's symbols** and generate without `--hsp`: its features are others (462 "
+        "filter coefficients, no last bin, natural logarithm).",
         "Patches do not overlap: a report each {patch_s:.2f} s.",
-        "`Middlewares/ST/stedgeai-lib` must be of the version of the tool.",
+        "`Middlewares/ST/stedgeai-lib` must be of the tool's version.",
     ),
-    output='With the expansion board X-NUCLEO-IKS02A1; 115,200 baud; for each patch `"dog" detected after 92 s` or '
-    "`Unknown class`, and below it all probabilities in percent.",
+    output='With the board X-NUCLEO-IKS02A1; 115,200 baud; for each patch `"dog" detected after 92 s` or '
+    "`Unknown class`, and all probabilities in percent.",
 )
 _N6 = Application(
     target=DEVICE_TARGETS["n6"],
     title="STM32N6 Getting Started Audio v2.1 (STM32N6570-DK)",
     origin="STMicroelectronics/STM32N6-GettingStarted-Audio",
-    tools="ST Edge AI Core 2.2 (ST-AI C API), or the version that your copy of the application names",
+    tools="ST Edge AI Core 2.2, or what your copy names",
     device_macro="STM32N657xx",
     prefix="MODEL",
     api="st-ai",
@@ -247,13 +255,13 @@ _N6 = Application(
     placements=(
         Placement("ai_model_config.h", "Projects/Dpu/"),
         Placement("user_mel_tables.{c,h}", "Projects/Dpu/"),
-        Placement("st_ai_output/*.c, *.h", "Projects/X-CUBE-AI/models/ (the script does)"),
+        Placement("st_ai_output/*.c, *.h", "Projects/X-CUBE-AI/models/"),
     ),
-    notes=("Program the weights, which the script makes a file of, at 0x70180000.",),
+    notes=("Program the script's file of weights at 0x70180000.",),
     output='14,400 baud; for each patch `{{"class":"dog"}}` or `{{"class":"unknown"}}`.',
-    firmware="In the application's `Projects/X-CUBE-AI/models/`, for its memory layout: `generate-n6-model.sh "
-    "PACKAGE/model/model_st.onnx`, which runs\n\n"
-    "    stedgeai generate -m PACKAGE/model/model_st.onnx --target stm32n6 --st-neural-art default@user_neural_art.json\n",
+    firmware="In the application's `Projects/X-CUBE-AI/models/`: `generate-n6-model.sh PACKAGE/model/model_st.onnx`, "
+    "which copies what it makes, and runs\n\n    stedgeai generate -m PACKAGE/model/model_st.onnx --target stm32n6 "
+    "--st-neural-art default@user_neural_art.json\n",
 )
 
 APPLICATIONS: Mapping[str, Application] = MappingProxyType(

@@ -44,11 +44,11 @@ _OTHER_DEVICE = """\
 
 # Each application defines the names that the header uses in its own way.
 _MACROS = """\
-/* Macros of this application from before this header. What it defines later, or as an enumerator, no check can see. */
+/* What this application defines as macros before it includes this header; the preprocessor sees nothing else. */
 """
 
 _NO_MACROS = """\
-/* This application's names are no macros from before this header: no check can see enumerators, or what comes later. */
+/* No name of the application is checked: the preprocessor sees no enumerators, or macros from after this header. */
 """
 
 _NOT_DEFINED = """\
@@ -86,8 +86,8 @@ def config_header(application: Application, model_id: int, model: ModelFiles) ->
         prefix=application.prefix,
         other="MODEL" if application.prefix == "MODE" else "MODE",
         threshold=(
-            "OOD_THR is the threshold that was chosen for whole clips; the application applies it to single patches: one\n"
-            "   with less is unknown."
+            "OOD_THR is the threshold that was chosen for whole clips; the application applies it to single patches:\n"
+            "   one with less is unknown."
             if threshold
             else "OOD_THR is 0, for there were too few validation clips to choose one: nothing is unknown."
         ),
@@ -108,8 +108,8 @@ def _checks(application: Application) -> str:
     return "\n".join(
         (
             _OTHER_DEVICE.format(others=others),
-            _MACROS if application.defined_before else _NO_MACROS,
-            *(_NOT_DEFINED.format(macro=macro) for macro in application.defined_before),
+            (_MACROS if application.defined_before else _NO_MACROS)
+            + "\n".join(_NOT_DEFINED.format(macro=macro) for macro in application.defined_before),
             *([_HSP] if application.series == "stm32u3" else []),
         )
     )

@@ -9,40 +9,40 @@ from labeltool.networks.model_folder import ModelFiles
 _README = """\
 # {title}
 
-From `{origin}` on GitHub, for {tools}. Not run through ST's tools: `labeltool verify --stedgeai PATH` does so.
+From `{origin}` on GitHub, for {tools}.
+Not run through ST's tools: `labeltool verify --stedgeai PATH` does.
 
-## 1. Generate the network
+## 1. Generate
 
 {generate}
 
 The model takes int8 log-mels in dB and gives float32 probabilities; `model_int8.tflite` is wrong here.
 
-## 2. Copy the files
+## 2. Copy
 
 | file | to |
 | --- | --- |
 {placements}
 
-The header stops a build for another application's MCU. `user_mel_tables.c` stops one with another network or C API, and
-warns where it cannot find the network's header.
+They stop a build for another application's MCU, another network or C API; finding no network, they warn.
 
-## 3. Change in the application
+## 3. Change
 
 {notes}
 
-## 4. Run it
+## 4. Run
 
 {output}{answers}
 
-## Or ST's deployment script
+## By script
 
-`user_config.yaml` replaces the one beside `stm32ai_main.py` in the services' `audio_event_detection`; its comments say the rest.
-Its tool version is STM32Cube.AI's: 12.0.1 is ST Edge AI Core 4.0.1.
+`user_config.yaml` replaces the one beside `stm32ai_main.py` in the services' `audio_event_detection`. Its tool version
+is STM32Cube.AI's: 12.0.1 is ST Edge AI Core 4.0.1.
 """
 
 _CHECK = """\
 {firmware}
-These, in this folder, only check the model. There is no `validate`: with the NPU it runs on a board, in a project of ST's.
+In this folder, only to check the model (no `validate`: with the NPU it needs a board):
 """
 
 _LARGEST_HALF = 65_504
@@ -75,17 +75,15 @@ def _half_precision(application: Application, frontend: LogMelFrontend) -> list[
     if application.tables == "float32" or power <= _LARGEST_HALF:
         return []
     return [
-        f"It computes in half precision: a sine at full scale has a power of {power:,}, over the largest number, "
-        f"{_LARGEST_HALF:,}. Set the microphone's gain 6 dB below."
+        f"It computes in half precision, up to {_LARGEST_HALF:,}; a sine at full scale has a power of {power:,} "
+        "and overflows. Leave 6 dB at the microphone."
     ]
 
 
 def _answers(model: ModelFiles) -> str:
     """Return what a report means that is not a label, and what it leaves out."""
     several = (
-        "\n\nOf several labels at once the application reports the most probable one alone."
-        if model.rule.head == "sigmoid"
-        else ""
+        "\n\nOf several labels at once it reports the most probable one alone." if model.rule.head == "sigmoid" else ""
     )
     background = (
         ""

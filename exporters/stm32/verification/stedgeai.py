@@ -39,7 +39,8 @@ def _application_checks(application: Application, package: Path, copy: Path, too
     if not (package / "model" / application.model).is_file():
         not_run = f"model/{application.model} is not in the package"
     if not not_run:
-        shutil.copytree(package / "model", copy / "model")
+        for part in ("model", "validation"):
+            shutil.copytree(package / part, copy / part)
         (copy / FOLDER / application.name).mkdir(parents=True)
     for step, arguments in application.commands().items():
         name = f"{application.name}: stedgeai {step}"

@@ -12,11 +12,15 @@ from typing import Literal
 
 import numpy as np
 
-from labeltool.audio.feature_cache import FeatureCache
+from labeltool.audio.feature_cache import FeatureCache, clip_pcm
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
+from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
+from labeltool.exporters.stm32.st_applications.applications import ST_VALIDATION
+from labeltool.exporters.stm32.st_model import patches as st_patches
+from labeltool.exporters.stm32.st_model.frontend import st_frontend
 from labeltool.records import LabelledClip
-from labeltool.type_aliases import Int8
+from labeltool.type_aliases import Float32, Int8
 
 MAX_PATCHES = 64
 """Maximum number of patches in `val.npz`: `stedgeai validate` on a device takes seconds per hundred patches."""
@@ -84,6 +88,43 @@ def validation_set(source: Source) -> ValidationSet:
     return ValidationSet(inputs[..., None], outputs, tuple(readable), tuple(first_frames), part)
 
 
+@dataclass(frozen=True, slots=True)
+class StValidationSet:
+    """Inputs and outputs of the network for ST's applications, for the same patches.
+
+    Attributes
+    ----------
+    inputs : (patches, mels, frames, 1) int8
+        Log-mels in dB, as ST's front end computes and quantises them.
+    outputs : (patches, labels) float32
+        Probabilities.
+    """
+
+    inputs: Int8
+    outputs: Float32
+
+
+def st_validation_set(source: Source, validation: ValidationSet, st_model: bytes) -> StValidationSet:
+    """Compute the patches of a validation set with ST's front end, and run `model_st` on them.
+
+    Raises
+    ------
+    LabeltoolError
+        When a clip cannot be read any more.
+    """
+    from labeltool.networks.quantization import FloatOutputModel
+
+    frontend = require_log_mel(source.model.frontend)
+    network, st = FloatOutputModel(st_model), st_frontend(frontend)
+    inputs = []
+    for labelled, first_frame in zip(validation.clips, validation.first_frames, strict=True):
+        first = first_frame * frontend.hop
+        pcm = clip_pcm(labelled.clip, frontend)[first : first + st.patch_samples]
+        inputs.append(st_patches.codes(pcm, st, network)[0])
+    codes = np.stack(inputs)
+    return StValidationSet(codes[..., None], network.predict(codes))
+
+
 def held_out(source: Source) -> tuple[Part, list[LabelledClip]]:
     """Return clips that the model was not trained on, and how it used them.
 
@@ -116,9 +157,10 @@ def interleave_labels(clips: Sequence[LabelledClip]) -> list[LabelledClip]:
     return [labelled for turn in zip_longest(*queues.values()) for labelled in turn if labelled is not None]
 
 
-def write_validation(validation: ValidationSet, directory: Path) -> None:
-    """Write `val.npz` (m_inputs, m_outputs), the same as CSV (a patch a line), and the clip of each patch."""
+def write_validation(validation: ValidationSet, for_st: StValidationSet, directory: Path) -> None:
+    """Write `val.npz` (m_inputs, m_outputs), `val_st.npz`, the former as CSV (a patch a line), and the clips."""
     np.savez(directory / "val.npz", m_inputs=validation.inputs, m_outputs=validation.outputs)
+    np.savez(directory / ST_VALIDATION, m_inputs=for_st.inputs, m_outputs=for_st.outputs)
     for name, codes in (("val_in.csv", validation.inputs), ("val_out.csv", validation.outputs)):
         np.savetxt(directory / name, codes.reshape(len(codes), -1), fmt="%d", delimiter=",")
     with (directory / "val_clips.csv").open("w", encoding="utf-8", newline="") as file:

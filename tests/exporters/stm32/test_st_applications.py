@@ -133,12 +133,34 @@ def program(name: str) -> str:
 
 
 def write(folder: Path, name: str, model: ModelFiles) -> Path:
-    """Write an application's folder, the program and ST's header that the tables in half precision include."""
+    """Write an application's folder, a network, the program and ST's header that tables in half precision include."""
     for path, text in application_files(APPLICATIONS[name], 3, model).items():
         (folder / Path(path).name).write_text(text, encoding="utf-8")
     (folder / "preproc_dpu.h").write_text("#define PREPROC_FLOAT_T _Float16\n")
     (folder / "program.c").write_text(program(name))
+    write_network(folder, name, labels=len(model.labels))
     return folder
+
+
+GENERATED = {
+    "legacy": "#define AI_PLATFORM_API_MAJOR (1)\n#define AI_PLATFORM_API_MINOR ({version})\n"
+    "#define AI_NETWORK_IN_1_SIZE (64 * 48 * 1)\n#define AI_NETWORK_IN_1_SIZE_BYTES (AI_NETWORK_IN_1_SIZE * {given})\n"
+    "#define AI_NETWORK_OUT_1_SIZE ({labels})\n#define AI_NETWORK_OUT_1_SIZE_BYTES (AI_NETWORK_OUT_1_SIZE * {size})\n",
+    "st-ai": "#define STAI_TOOLS_VERSION_MAJOR ({version})\n#define STAI_NETWORK_IN_1_SIZE (3072)\n"
+    "#define STAI_NETWORK_IN_1_SIZE_BYTES (3072 * {given})\n"
+    "#define STAI_NETWORK_OUT_1_SIZE (({labels}))\n#define STAI_NETWORK_OUT_1_SIZE_BYTES ({labels} * {size})\n",
+}
+
+
+def write_network(
+    folder: Path, name: str, api: str = "", version: str = "", labels: int = 3, given: int = 1, size: int = 4
+) -> Path:
+    """Write the header of a generated network: values of `given` bytes in, of `size` bytes out."""
+    api = api or APPLICATIONS[name].api
+    version = version or ("2" if APPLICATIONS[name].api == "legacy" else "4")
+    path = folder / ("stai_network.h" if name == "n6" else "network.h")
+    path.write_text(GENERATED[api].format(version=version, labels=labels, given=given, size=size))
+    return path
 
 
 def build(folder: Path, name: str, *options: str, compiler: Sequence[str] = ("gcc",)) -> str:
@@ -209,8 +231,8 @@ def test_class_names_read_back_whatever_their_characters(tmp_path: Path, name: s
         ("u5-freertos", "COL           (48U)", "COL           (50U)", "", "takes a buffer of 65535 bytes at most"),
         ("u3", "COL           (48U)", "COL           (50U)", "", "takes a buffer of 65534 bytes at most"),
         ("u3", "", "", "-DUSE_HSP", "without USE_HSP"),
-        ("u3", "", "", "-DSTM32U585xx", "for another MCU"),
-        ("n6", "", "", "-DSTM32U3C5xx", "for another MCU"),
+        ("u3", "", "", "-DSTM32U585xx", "another application's MCU"),
+        ("n6", "", "", "-DSTM32U3C5xx", "another application's MCU"),
     ],
 )
 def test_the_header_stops_a_build_that_could_not_work(
@@ -231,37 +253,36 @@ def test_a_header_that_is_included_too_early_is_an_error(tmp_path: Path) -> None
         assert ("include the application's own configuration header" in result.stderr) is wanted
 
 
-GENERATED = {
-    "legacy": "#define AI_PLATFORM_API_MAJOR (1)\n#define AI_PLATFORM_API_MINOR ({version})\n"
-    "#define AI_NETWORK_IN_1_SIZE (64 * 48 * 1)\n#define AI_NETWORK_OUT_1_SIZE ({labels})\n"
-    "#define AI_NETWORK_OUT_1_SIZE_BYTES (AI_NETWORK_OUT_1_SIZE * {size})\n",
-    "st-ai": "#define STAI_TOOLS_VERSION_MAJOR ({version})\n#define STAI_NETWORK_IN_1_SIZE (3072)\n"
-    "#define STAI_NETWORK_OUT_1_SIZE (({labels}))\n#define STAI_NETWORK_OUT_1_SIZE_BYTES ({labels} * {size})\n",
-}
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_a_generated_network_that_is_another_stops_the_build(tmp_path: Path, name: str) -> None:
+    folder = write(tmp_path, name, model_files())
+    other = "st-ai" if APPLICATIONS[name].api == "legacy" else "legacy"
+
+    def complaint(api: str = "", version: str = "", labels: int = 3, given: int = 1, size: int = 4) -> str:
+        write_network(folder, name, api, version, labels, given, size)
+        return build(folder, name, "-fsyntax-only")
+
+    assert complaint() == ""
+    assert "is of another C API" in complaint(other)
+    assert "is of another model" in complaint(labels=4)
+    assert "does not take int8" in complaint(given=4)
+    assert "does not give float32" in complaint(size=1)
+    assert "version 1.2 of" in complaint(version="1") or "or newer" in complaint(version="1")
 
 
 @pytest.mark.parametrize("name", APPLICATIONS)
-def test_a_generated_network_that_is_another_stops_the_build(tmp_path: Path, name: str) -> None:
-    application = APPLICATIONS[name]
+def test_a_network_that_is_not_found_is_a_warning(tmp_path: Path, name: str) -> None:
     folder = write(tmp_path, name, model_files())
-    good, api, other = ("2", "legacy", "st-ai") if application.api == "legacy" else ("4", "st-ai", "legacy")
-    network = folder / ("stai_network.h" if name == "n6" else "network.h")
-
-    def complaint(api: str, version: str = good, labels: int = 3, size: int = 4) -> str:
-        network.write_text(GENERATED[api].format(version=version, labels=labels, size=size))
-        return build(folder, name, "-fsyntax-only")
-
-    assert complaint(api) == ""
-    assert "is of another C API" in complaint(other)
-    assert "is of another model" in complaint(api, labels=4)
-    assert "does not give float32" in complaint(api, size=1)
-    assert "version 1.2 of" in complaint(api, version="1") or "or newer" in complaint(api, version="1")
+    write_network(folder, name).unlink()
+    complaint = build(folder, name, "-fsyntax-only", "-Wno-error=cpp")
+    assert "warning" in complaint and "was not checked" in complaint and "error:" not in complaint
 
 
 def test_the_threshold_is_the_models_and_its_absence_is_commented(tmp_path: Path) -> None:
     for name in APPLICATIONS:
         chosen = (write(tmp_path, name, model_files()) / "ai_model_config.h").read_text()
         none = (write(tmp_path, name, model_files(threshold=0.0)) / "ai_model_config.h").read_text()
+        assert "chosen for whole clips; the application applies it to single patches" in chosen
         assert re.search(r"OOD_THR +\(0\.4\d*F\)", chosen) and "too few validation clips" not in chosen
         assert re.search(r"OOD_THR +\(0\.0F\)", none) and "too few validation clips" in none
 
@@ -298,7 +319,37 @@ def test_each_readme_is_short_and_has_the_commands(tmp_path: Path) -> None:
         for file in ("ai_model_config.h", "user_mel_tables", "user_config.yaml", application.model):
             assert file in page
         assert "Class 2 is not a label" in page and "most probable one alone" in page
+        assert f"From `{application.origin}` on GitHub" in page and "baud" in page and "{{" not in page
+        assert "int8 log-mels in dB" in page and "12.0.1 is ST Edge AI Core 4.0.1" in page
     assert "--c-api legacy" in " ".join(APPLICATIONS["u5-freertos"].commands()["generate"])
+
+
+def test_the_npu_s_firmware_comes_first_and_the_others_validate_with_the_package_s_patches(tmp_path: Path) -> None:
+    npu = (write(tmp_path, "n6", model_files()) / "README.md").read_text()
+    assert 0 < npu.index("default@user_neural_art.json") < npu.index("only to check the model") < npu.index("analyze")
+    assert "(no `validate`: with the NPU it needs a board)" in npu and "validate" not in APPLICATIONS["n6"].commands()
+    for name in ("u5-freertos", "u5-threadx", "u3"):
+        assert APPLICATIONS[name].commands()["validate"][-3:] == (
+            *("--valinput", "../../validation/val_st.npz", "--classifier"),
+        )
+
+
+def test_half_precision_is_a_matter_of_the_fft_length(tmp_path: Path) -> None:
+    assert np.float32((1024 // 4) ** 2) > np.finfo(np.float16).max > (512 // 4) ** 2
+    # The loudest bin of a sine at full scale, for which the README warns.
+    window, sine = FRONTEND.window(), np.sin(2 * np.pi * 100 * np.arange(1024) / 1024)
+    assert np.square(np.abs(np.fft.rfft(window * sine))).max() == pytest.approx(65_536, rel=1e-5)
+    assert "a power of 65,536" in (write(tmp_path, "n6", model_files()) / "README.md").read_text()
+    short = replace(FRONTEND, n_fft=512, n_mels=32)
+    assert "half precision" not in (write(tmp_path, "n6", model_files(frontend=short)) / "README.md").read_text()
+    assert "half precision" not in (write(tmp_path, "u3", model_files()) / "README.md").read_text()
+
+
+def test_the_header_says_why_its_checks_differ_and_how_st_spells_its_names(tmp_path: Path) -> None:
+    for name, application in APPLICATIONS.items():
+        header = (write(tmp_path, name, model_files()) / "ai_model_config.h").read_text()
+        assert f"CTRL_X_CUBE_AI_{application.prefix}_... is ST's spelling" in header
+        assert ("No name of the application is checked" in header) is (not application.defined_before)
 
 
 def test_the_registry_knows_each_target_and_no_other() -> None:
@@ -347,6 +398,7 @@ STEDGEAI = """\
 #!/bin/sh
 step=$1
 test "$2" = --model && test -s "$3" || { echo "E010(InvalidModelError): no such model"; exit 1; }
+case "$*" in *--valinput*) test -s ../../validation/val_st.npz || { echo "E: no such data"; exit 3; } ;; esac
 case "$4 $5" in "--target stm32u5" | "--target stm32u3" | "--target stm32n6") ;; *) echo "E: bad target"; exit 2 ;; esac
 echo "$@" >> "LOG"
 if [ "$step" = FAILS ]; then
@@ -358,12 +410,14 @@ mkdir -p st_ai_output && echo done > "st_ai_output/$step.txt"
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    """A package with nothing but the applications' folders and their models."""
+    """A package with nothing but the applications' folders, their models and the data that these are validated with."""
     for application in APPLICATIONS.values():
         (tmp_path / "package" / "st" / application.name).mkdir(parents=True)
     (tmp_path / "package" / "model").mkdir()
     for model in ("model_st.tflite", "model_st.onnx"):
         (tmp_path / "package" / "model" / model).write_bytes(b"model")
+    (tmp_path / "package" / "validation").mkdir()
+    (tmp_path / "package" / "validation" / "val_st.npz").write_bytes(b"data")
     return tmp_path / "package"
 
 
