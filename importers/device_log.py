@@ -32,7 +32,10 @@ from labeltool.util.time_grid import MICROSECONDS, length_us
 
 VERSIONS = (1, 2)
 
-_HEADER = re.compile(r"# aed_run (\d+)((?: \w+=\S+)*)\s*$")
+# What no device exceeds: a longer time, or more labels, is a damaged line.
+_LONGEST_LOG_S, _LONGEST_PATCH_S, _MOST_LABELS = 1e9, 3600.0, 10_000
+_MODEL = re.compile("[0-9a-f]{8,64}")
+_HEADER = re.compile(r"# aed_run (\d{1,9})((?: \w+=\S+)*)\s*$")
 _LATE = re.compile(r"# late \d+ (\d+\.\d+) (\d+\.\d+)\s*$")
 _REMEDY = "give the output of aed_run, or of firmware made with the STM32 package"
 # Half an int8 step of a softmax: a score of 0 stands for probabilities up to this.
@@ -175,11 +178,12 @@ def parse(path: Path) -> DeviceLog:
                 raise LabeltoolError(
                     f"has log format {found}, not {VERSIONS[-1]}", file=path, line=number, remedy="update labeltool"
                 )
-            if header and (found, fields) != (version, header):
+            if header:
+                # Their times begin at 0 again: nothing says which sound belongs to which run.
                 raise LabeltoolError(
-                    "contains logs of several models", file=path, line=number, remedy="split it into one log per model"
+                    "contains several runs of a device", file=path, line=number, remedy="split it into one log per run"
                 )
-            version, header = found, fields
+            version, header = found, _checked(fields, path, number)
         elif match := _LATE.match(line):
             late.append((float(match[1]), float(match[2])))
         elif line.strip() and not line.startswith("#"):
@@ -191,22 +195,34 @@ def parse(path: Path) -> DeviceLog:
                     patches.append(_patch(line, labels))
             except ValueError as error:
                 skipped.append(Skipped(str(path), number, str(error)))
+    if not header:
+        raise LabeltoolError("is not a log of a device: it has no line `# aed_run ...`", file=path, remedy=_REMEDY)
+    return DeviceLog(
+        version=version,
+        model=header["model"],
+        labels=int(header["labels"]),
+        patch_s=float(header["patch_s"]),
+        independent=header.get("head") == "sigmoid",
+        patches=sorted(patches),
+        events=events,
+        late=late,
+        skipped=skipped,
+    )
+
+
+def _checked(fields: dict[str, str], path: Path, number: int) -> dict[str, str]:
+    """Return the fields of a header whose numbers make sense; raises a `LabeltoolError` for others."""
     try:
-        return DeviceLog(
-            version=version,
-            model=header["model"],
-            labels=int(header["labels"]),
-            patch_s=float(header["patch_s"]),
-            independent=header.get("head") == "sigmoid",
-            patches=sorted(patches),
-            events=events,
-            late=late,
-            skipped=skipped,
+        is_right = (
+            _MODEL.fullmatch(fields["model"]) is not None
+            and 0 < int(fields["labels"]) <= _MOST_LABELS
+            and 0 < float(fields["patch_s"]) <= _LONGEST_PATCH_S
         )
-    except (KeyError, ValueError) as error:
-        raise LabeltoolError(
-            "is not a log of a device: it has no line `# aed_run ...`", file=path, remedy=_REMEDY
-        ) from error
+    except (KeyError, ValueError):
+        is_right = False
+    if not is_right:
+        raise LabeltoolError("has a damaged header", file=path, line=number, remedy=_REMEDY)
+    return fields
 
 
 def _event(line: str, labels: int) -> DeviceEvent:
@@ -215,7 +231,7 @@ def _event(line: str, labels: int) -> DeviceEvent:
         index, (start_s, end_s, peak) = int(label), map(float, numbers)
     except ValueError:
         raise ValueError(f"is not a label, two times and a probability: {quoted(line)}") from None
-    if not (0 <= index < labels and 0 <= start_s < end_s < math.inf and 0 <= peak <= 1):
+    if not (0 <= index < labels and 0 <= start_s < end_s <= _LONGEST_LOG_S and 0 <= peak <= 1):
         raise ValueError(f"is out of range: {quoted(line)}")
     return DeviceEvent(index, start_s, end_s, peak)
 
@@ -230,7 +246,7 @@ def _patch(line: str, labels: int) -> DevicePatch:
         start_s, scores = float(time_s), [int(code) for code in codes]
     except ValueError:
         raise ValueError(f"is not a time and integer scores: {quoted(line)}") from None
-    if not (math.isfinite(start_s) and start_s >= 0) or not all(-128 <= score <= 127 for score in scores):
+    if not 0 <= start_s <= _LONGEST_LOG_S or not all(-128 <= score <= 127 for score in scores):
         raise ValueError(f"is out of range: {quoted(line)}")
     return DevicePatch(start_s, tuple((score + 128) / 256 for score in scores))
 

@@ -66,7 +66,7 @@ def write(source: Source, directory: Path) -> None:
     _write_texts(
         directory,
         {
-            **texts(source, network, validation, ram, export_check, chosen),
+            **texts(source, network, validation, ram, export_check, chosen, has_onnx=ONNX_MODEL not in missing),
             "report.json": _json(report_json(source.model_id, model, network, ram, export_check, chosen)),
         },
     )

@@ -16,6 +16,7 @@ from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen.frontend_tables import front_end_size, require_log_mel
 from labeltool.exporters.stm32.st_applications.applications import Chosen
 from labeltool.exporters.stm32.st_model.graph_edit import input_range
+from labeltool.exporters.stm32.st_model.onnx_qdq import ONNX_MODEL
 from labeltool.exporters.stm32.tflite.ram import RamFigures
 from labeltool.exporters.stm32.tflite.summary import Network, Tensor
 from labeltool.exporters.stm32.verification.export_check import ExportCheck
@@ -59,6 +60,8 @@ def texts(
     ram: RamFigures,
     export_check: ExportCheck,
     chosen: Chosen,
+    *,
+    has_onnx: bool,
 ) -> dict[str, str]:
     """Return the README of a package and its `docs/`, by their names in the package."""
     model = source.model
@@ -81,6 +84,7 @@ def texts(
         "numbers": "\n".join(f"| {row.name} | {row.value} | {row.kind} |" for row in numbers),
         "checks": _checks_text(export_check),
         "applications": _applications_text(chosen),
+        "onnx": f"; `{ONNX_MODEL}` is the same for the STM32N6" if has_onnx else "",
         "keeps_up": _keeps_up_text(export_check.targets),
         "targets": _targets_text(export_check.targets),
         "st_step": f"{input_range(frontend).scale:.2f}",

@@ -15,7 +15,7 @@ from labeltool.cli.common import (
     project_option,
     run_task,
 )
-from labeltool.errors import LabeltoolError
+from labeltool.errors import LabeltoolError, in_one_line
 
 
 class _ExportCommand(click.Command):
@@ -130,7 +130,7 @@ def verify(directory: Path, st_sources: Path | None, stedgeai: Path | None, as_j
     else:
         width = max(len(check.name) for check in result.checks)
         for check in result.checks:
-            click.echo(f"{check.outcome:<7}  {check.name:<{width}}  {check.detail}")
+            click.echo(f"{check.outcome:<7}  {check.name:<{width}}  {in_one_line(check.detail)}")
     if not result.passed:
         failed = sum(check.outcome == "failed" for check in result.checks)
         raise LabeltoolError(f"{failed} of {len(result.checks)} checks failed", file=directory)

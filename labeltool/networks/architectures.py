@@ -376,8 +376,7 @@ def with_patch_length(frontend: Frontend, patch_s: float | None, target: str | N
     patch_s
         Seconds, as `Frontend.patch_hops_s` counts them; None: its own, or shorter where `target` needs it.
     target
-        Name of the application of `device_targets` that the network is for; None: none. It concerns log-mels: no
-        application computes other features.
+        Name of the application of `device_targets` that the network is for; None: none.
 
     Raises
     ------
@@ -390,7 +389,10 @@ def with_patch_length(frontend: Frontend, patch_s: float | None, target: str | N
         return wanted
     application = device_target(target)
     if not isinstance(wanted, LogMelFrontend):
-        return wanted
+        raise LabeltoolError(
+            f"target {target}: no application computes the input of this architecture",
+            remedy="another architecture, or no target in labeltool.toml",
+        )
     most = application.most_frames(wanted)
     if patch_s is None and 0 < most < wanted.patch_frames:
         wanted = wanted.with_patches(most, max(1, most // 2))

@@ -244,6 +244,8 @@ def card_from_json(text: str, *, file: Path | None = None) -> ModelCard:
         card = msgspec.convert(_nested(values), ModelCard)
         if len(card.stream_thresholds) != len(card.labels):
             raise ValueError(f"{len(card.stream_thresholds)} thresholds for {len(card.labels)} labels")
+        if card.background not in (None, *card.labels):
+            raise ValueError(f"background {card.background!r} is not a label")
         return card
     except (KeyError, TypeError, ValueError) as error:
         raise LabeltoolError(f"is not a model card: {error}", file=file) from error

@@ -8,6 +8,7 @@ maximum, only an accumulator for each label and one more.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -56,6 +57,10 @@ class ClipRule:
     head: Head = "softmax"
     threshold: float = 0.0
     pooling: Pooling = "log-mean"
+
+    def __post_init__(self) -> None:
+        if not (0 < self.temperature < math.inf and 0 <= self.threshold <= 1 and math.isfinite(self.loudness_exponent)):
+            raise ValueError(f"a clip rule has a value out of range: {self}")
 
 
 def clip_scores(patch_probabilities: Float32, patch_loudness_db: Float32, rule: ClipRule) -> Float32:

@@ -13,7 +13,7 @@ import numpy as np
 from labeltool import __version__
 from labeltool.audio import files
 from labeltool.audio.frontend import Frontend
-from labeltool.errors import SkippedFile
+from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.evaluation.measure import measure
 from labeltool.inference.clip_features import compute_features, feature_cache_of
 from labeltool.networks import build as networks
@@ -84,6 +84,11 @@ class TrainingRequest:
         """The network's frontend; raises where that needs a pretrained model which cannot be loaded."""
         if self.pretrained is None:
             return frontend_of(self.arch, self.patch_s, self.target)
+        if self.target is not None:
+            raise LabeltoolError(
+                f"target {self.target}: no application computes the embeddings of a pretrained model",
+                remedy="another architecture, or no target in labeltool.toml",
+            )
         from labeltool.pretrained.embedding_frames import embedding_frontend
 
         return embedding_frontend(self.arch, self.patch_s, self.pretrained, read_card(self.pretrained.parent))

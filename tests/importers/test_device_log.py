@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,15 +79,29 @@ def test_lines_that_cannot_be_read_are_reported(log: Path) -> None:
         ("", "not a log of a device"),
         ("0.0 1 2 3\n", "not a log of a device"),
         (HEADER.replace("aed_run 1", "aed_run 3"), "format 3, not 2"),
-        (HEADER + HEADER.replace("aed_run 1", "aed_run 2"), "several models"),
-        (HEADER + HEADER.replace("labels=3", "labels=4"), "several models"),
-        (HEADER.replace(" patch_s=1.044", ""), "not a log of a device"),
+        (HEADER + HEADER.replace("aed_run 1", "aed_run 2"), "several runs"),
+        (HEADER + LINES + HEADER + LINES, r":6: contains several runs .*one log per run"),
+        (HEADER.replace("aed_run 1", f"aed_run {'9' * 5000}"), "not a log of a device"),
+        *(
+            (re.sub(rf" {name}=\S+", f" {name}={value}" if value else "", HEADER), ":1: has a damaged header")
+            for name, value in (
+                *(("labels", value) for value in ("", "0", "-10", "9" * 20, "x")),
+                *(("patch_s", value) for value in ("", "nan", "inf", "-1", "1e308")),
+                *(("model", value) for value in ("", "a", "../x")),
+            )
+        ),
     ],
 )
 def test_a_file_that_is_not_a_log_is_refused_in_one_line(log: Path, text: str, message: str) -> None:
     log.write_text(text)
     with pytest.raises(LabeltoolError, match=message):
         list(device_log.read([log]))
+
+
+def test_times_that_no_device_reaches_are_reported(log: Path) -> None:
+    log.write_text(HEADER.replace("aed_run 1", "aed_run 2") + "1e305 1 2 3\nevent 0 0 1e305 0.5\n")
+    skipped = [record for record in device_log.read([log], clip_seconds=1e-4) if isinstance(record, Skipped)]
+    assert [one.line for one in skipped] == [2, 3] and all("out of range" in one.reason for one in skipped)
 
 
 EVENTS = "event 0 0.000000 1.544000 0.972\nevent 2 2.000000 3.500000 0.640\n"

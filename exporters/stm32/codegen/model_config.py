@@ -11,7 +11,7 @@ from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.networks.model_folder import ModelFiles
 
-CONFIG_VERSION = 1
+CONFIG_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

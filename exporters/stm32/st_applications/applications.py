@@ -14,11 +14,11 @@ from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.st_mel_tables import sparse_filters
 from labeltool.exporters.stm32.st_model.graph_edit import ST_MODEL
+from labeltool.exporters.stm32.st_model.onnx_qdq import ONNX_MODEL
 from labeltool.networks.device_targets import DEVICE_TARGETS, DeviceTarget
 
 Step = Literal["analyze", "validate", "generate"]
 
-ST_ONNX = "model_st.onnx"
 """Name of the model for the NPU in a package."""
 
 ST_VALIDATION = "val_st.npz"
@@ -230,7 +230,7 @@ _U3 = Application(
         "Patches do not overlap: a report each {patch_s:.2f} s.",
         "`Middlewares/ST/stedgeai-lib` must be of the tool's version.",
     ),
-    output='With the board X-NUCLEO-IKS02A1; 115,200 baud; for each patch `"dog" detected after 92 s` or '
+    output='With the X-NUCLEO-IKS02A1; 115,200 baud; for each patch `"dog" detected after 92 s` or '
     "`Unknown class`, and all probabilities in percent.",
 )
 _N6 = Application(
@@ -244,7 +244,7 @@ _N6 = Application(
     min_core=2,
     defined_before=(),
     tables="float16",
-    model=ST_ONNX,
+    model=ONNX_MODEL,
     series="stm32n6",
     generate=("--st-neural-art",),
     steps=("analyze", "generate"),

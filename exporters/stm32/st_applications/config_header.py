@@ -128,14 +128,14 @@ def _names(application: Application, model_id: int, model: ModelFiles, frontend:
     }
     return {
         **{f"{_PREFIX}{prefix}_{name}": value for name, value in model_values.items()},
-        **{f"{_PREFIX}{name}": value for name, value in _sensor_and_spectrogram(frontend).items()},
-        f"{_PREFIX}OOD_THR": f"({c_float(model.rule.threshold)})",
+        **spectrogram_macros(frontend, model.rule.threshold),
         **({"CTRL_SEQUENCE": "{CTRL_CMD_PARAM_AI, 0}"} if prefix == "MODE" else {}),
     }
 
 
-def _sensor_and_spectrogram(frontend: LogMelFrontend) -> dict[str, str]:
-    return {
+def spectrogram_macros(frontend: LogMelFrontend, threshold: float) -> dict[str, str]:
+    """Return the values of microphone, spectrogram and threshold by their macros, the same for every application."""
+    values = {
         "SENSOR_TYPE": "(COM_TYPE_MIC)",
         "SENSOR_NAME": '"imp34dt05"',
         "SENSOR_ODR": f"({c_float(frontend.sample_rate_hz)})",
@@ -159,7 +159,9 @@ def _sensor_and_spectrogram(frontend: LogMelFrontend) -> dict[str, str]:
         "SPECTROGRAM_MEL_LUT": "(user_melFiltersLut)",
         "SPECTROGRAM_MEL_START_IDX": "(user_melFiltersStartIndices)",
         "SPECTROGRAM_MEL_STOP_IDX": "(user_melFiltersStopIndices)",
+        "OOD_THR": f"({c_float(threshold)})",
     }
+    return {f"{_PREFIX}{name}": value for name, value in values.items()}
 
 
 def _defines(values: dict[str, str]) -> str:

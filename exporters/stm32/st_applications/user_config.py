@@ -135,8 +135,9 @@ def user_config(application: Application, model_id: int, model: ModelFiles) -> s
 
 
 def yaml_string(text: str) -> str:
-    r"""Return a text as a double-quoted YAML string in ASCII."""
-    return '"' + "".join(letter if letter in _PLAIN else _escaped(ord(letter)) for letter in text) + '"'
+    r"""Return a text as a double-quoted YAML string in ASCII; `${` is kept from OmegaConf, which would look it up."""
+    kept = text.replace("${", "\\${")
+    return '"' + "".join(letter if letter in _PLAIN else _escaped(ord(letter)) for letter in kept) + '"'
 
 
 def _escaped(code: int) -> str:

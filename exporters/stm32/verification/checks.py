@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from labeltool.audio.frontend import LogMelFrontend, frontend_from_dict
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.atomic_folder import MANIFEST
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
+from labeltool.exporters.stm32.codegen.model_config import CONFIG_VERSION
 from labeltool.exporters.stm32.st_applications.config_header import class_list
 from labeltool.exporters.stm32.st_applications.folder import CONFIG_HEADER, FOLDER
 from labeltool.exporters.stm32.tflite.summary import Tensor
@@ -88,22 +90,27 @@ def read_package(directory: Path) -> Package:
     Raises
     ------
     LabeltoolError
-        When it is missing or damaged.
+        When it is missing, damaged, or of an older labeltool.
     """
     path = directory / "model" / "model_config.json"
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        input_values = dict(config["input"])
+        if config["config_version"] < CONFIG_VERSION:
+            raise LabeltoolError("was made by an older labeltool", file=path, remedy="export the package again")
+        input_values, labels = dict(config["input"]), tuple(map(str, config["labels"]))
+        rule = StreamRule(**{**config["stream_rule"], "thresholds": (*config["stream_rule"]["thresholds"],)})
+        if len(rule.thresholds) != len(labels) or config["background"] not in (None, *labels):
+            raise ValueError("labels, thresholds and background do not match")
         return Package(
             directory=directory,
             model=int(config["model"]),
             sha256=str(config["sha256"]),
-            labels=tuple(map(str, config["labels"])),
+            labels=labels,
             background=config["background"],
             frontend=require_log_mel(frontend_from_dict(config["frontend"])),
             input=Tensor(tuple(input_values.pop("shape")), **input_values),
             clip_rule=ClipRule(**config["clip_rule"]),
-            stream_rule=StreamRule(**{**config["stream_rule"], "thresholds": (*config["stream_rule"]["thresholds"],)}),
+            stream_rule=rule,
         )
     except OSError as error:
         raise LabeltoolError("cannot be read", file=path, remedy="give the folder of an STM32 package") from error
@@ -238,8 +245,12 @@ def _check_network(package: Package, toolchain: Toolchain) -> Check:
     from labeltool.networks.quantization import Int8Model
 
     name = "host: scores of the network, reference kernels and C, bit-exact"
-    with np.load(package.directory / "validation" / "val.npz", allow_pickle=False) as arrays:
-        inputs, outputs = arrays["m_inputs"], arrays["m_outputs"]
+    try:
+        with (package.directory / "validation" / "val.npz").open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            inputs, outputs = arrays["m_inputs"], arrays["m_outputs"]
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        return Check(name, "failed", f"validation/val.npz cannot be read: {error}")
     kernels = Int8Model((package.directory / "model" / INT8).read_bytes()).predict_int8(inputs)
     for path, scores in (("the reference kernels", kernels), ("the C", toolchain.scores(inputs, len(package.labels)))):
         if not np.array_equal(scores, outputs):

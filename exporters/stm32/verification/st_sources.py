@@ -117,7 +117,7 @@ def _find(sources: Path) -> Mapping[str, Path]:
     """Return where each file is: of several with one name the one nearest to ST's library."""
     candidates: dict[str, list[Path]] = {name: [] for name in (*_NEEDED, *_LIBRARY, *_CMSIS, *_HEADERS)}
     for path in sorted(sources.rglob("*.[ch]")):
-        if path.name in candidates:
+        if path.name in candidates and path.is_file():
             candidates[path.name].append(path)
     for name in _NEEDED:
         if not candidates[name]:
@@ -139,4 +139,8 @@ def _run(program: Path, pcm: Int16, frontend: StFrontend, network: FloatOutputMo
     )
     if output is None:
         raise LabeltoolError("the program with ST's sources failed")
-    return np.frombuffer(output, np.int8).reshape(-1, frontend.n_mels, frontend.columns)
+    codes = np.frombuffer(output, np.int8)
+    patch = frontend.n_mels * frontend.columns
+    if len(codes) != len(buffers(pcm, frontend.patch_samples)) * patch:
+        raise LabeltoolError(f"the program with ST's sources wrote {len(codes):,} features")
+    return codes.reshape(-1, frontend.n_mels, frontend.columns)

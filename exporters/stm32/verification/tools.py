@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 # Builds and emulations take seconds, on a busy machine minutes; one that hangs must not block an export.
 _TIMEOUT_S = 900
+# Bytes of output, the last ones.
+_MOST_OUTPUT = 1_000_000
 _TELLING = ("FAILED", "error", "Error", "ERROR", "undefined", "differ")
 
 
@@ -35,24 +39,25 @@ def run_tool(
     command: Sequence[str | Path], *, folder: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> ToolResult:
     """Run a program without input; it fails when it does not end in time, too."""
-    try:
-        result = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except OSError as error:
-        return ToolResult(False, f"{command[0]} cannot be run: {error.strerror}")
-    except subprocess.TimeoutExpired:
-        return ToolResult(False, f"{command[0]} did not end in {_TIMEOUT_S} s")
-    return ToolResult(result.returncode == 0, result.stdout or f"it ended with code {result.returncode}")
+    with tempfile.TemporaryFile() as output:
+        try:
+            result = subprocess.run(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+        except OSError as error:
+            return ToolResult(False, f"{command[0]} cannot be run: {error.strerror}")
+        except subprocess.TimeoutExpired:
+            return ToolResult(False, f"{command[0]} did not end in {_TIMEOUT_S} s")
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _MOST_OUTPUT))
+        text = output.read().decode("utf-8", "replace")
+    return ToolResult(result.returncode == 0, text or f"it ended with code {result.returncode}")
 
 
 def run_filter(command: Sequence[str | Path], data: bytes) -> bytes | None:

@@ -25,6 +25,7 @@ from labeltool.exporters.stm32.verification.checks import (
     read_package,
 )
 from labeltool.exporters.stm32.verification.results_json import accuracy_json
+from labeltool.exporters.stm32.verification.st_checks import st_checks
 from labeltool.exporters.stm32.verification.st_sources import check_st_sources
 from labeltool.exporters.stm32.verification.stedgeai import stedgeai_checks
 from labeltool.exporters.stm32.verification.stream_checks import check_builds, stream_checks
@@ -100,16 +101,17 @@ def verify(
         report("verify", len(checks), 0, check.name)
 
     add(check_manifest(folder))
-    if checks[0].outcome == "failed":
+    package = _described(folder, add) if checks[0].outcome == "passed" else None
+    if package is None:
         add(Check("everything else", "not run", "the package is not complete"))
     else:
-        package = read_package(folder)
-        add(check_configuration(package))
+        for check in (check_configuration(package), *st_checks(package)):
+            add(check)
         with tempfile.TemporaryDirectory(prefix="labeltool-verify-") as build:
             toolchain = Toolchain(folder, Path(build))
             for check in host_checks(package, toolchain):
                 add(check)
-            if all(check.outcome == "passed" for check in checks):
+            if all(check.outcome != "failed" for check in checks) and not toolchain.missing_for_host():
                 for check in (*stream_checks(package, toolchain), check_builds(toolchain)):
                     add(check)
                 instructions = _check_devices(package, toolchain, Path(build) / "fixed", add)
@@ -144,6 +146,15 @@ def _check_devices(
             if counts is not None:
                 instructions[check.name.split(":")[0]] = counts
     return instructions
+
+
+def _described(folder: Path, add: Callable[[Check], None]) -> Package | None:
+    """Read a package's description; None, with a failed check, where that is not possible."""
+    try:
+        return read_package(folder)
+    except LabeltoolError as error:
+        add(Check("the package's description", "failed", str(error)))
+        return None
 
 
 def _check_clips_of_project(

@@ -26,6 +26,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.st_mel_tables import sparse_filters
 from labeltool.exporters.stm32.st_applications.applications import APPLICATIONS, choose
 from labeltool.exporters.stm32.st_applications.folder import application_files
+from labeltool.exporters.stm32.st_applications.user_config import yaml_string
 from labeltool.exporters.stm32.verification.stedgeai import stedgeai_checks
 from labeltool.networks.device_targets import DEVICE_TARGETS
 from labeltool.networks.model_folder import ModelFiles
@@ -223,6 +224,7 @@ def test_class_names_read_back_whatever_their_characters(tmp_path: Path, name: s
     assert [label.decode() for label in result.split(b"\0")[1 : 1 + len(HOSTILE)]] == list(HOSTILE)
     config = yaml.safe_load((tmp_path / "user_config.yaml").read_text(encoding="ascii"))
     assert config["dataset"]["class_names"] == list(HOSTILE)
+    assert yaml.safe_load(yaml_string("${now}")) == "\\${now}"  # OmegaConf's own escape
 
 
 @pytest.mark.parametrize(
@@ -345,7 +347,7 @@ def test_half_precision_is_a_matter_of_the_fft_length(tmp_path: Path) -> None:
     assert "half precision" not in (write(tmp_path, "u3", model_files()) / "README.md").read_text()
 
 
-def test_the_header_says_why_its_checks_differ_and_how_st_spells_its_names(tmp_path: Path) -> None:
+def test_the_header_gives_the_reason_for_its_checks_and_the_spelling_of_st(tmp_path: Path) -> None:
     for name, application in APPLICATIONS.items():
         header = (write(tmp_path, name, model_files()) / "ai_model_config.h").read_text()
         assert f"CTRL_X_CUBE_AI_{application.prefix}_... is ST's spelling" in header
