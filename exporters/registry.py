@@ -145,8 +145,7 @@ def export(
         raise LabeltoolError(f"no product is called {unknown[0]!r}", remedy="there are: " + ", ".join(EXPORTERS))
     exporters = [EXPORTERS[name] for name in dict.fromkeys(products)]
     needs_model = any(exporter.needs_model for exporter in exporters)
-    folder = Path(output)
-    written: list[str] = []
+    folder, written = Path(output), list[str]()
     with project.open_store() as store:
         source = Source(project, store, model_id, report, st_applications)
         for exporter in exporters:

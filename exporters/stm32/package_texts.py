@@ -267,15 +267,19 @@ def _checks_text(export_check: ExportCheck) -> str:
 
 
 def _accuracy_text(export_check: ExportCheck, card: ModelCard) -> str:
-    """Return the accuracies of all paths, as far as they are known, in one sentence or two."""
+    """Return the accuracy of what runs on a device, as far as it is known, for the README."""
     accuracy = export_check.accuracy
     if accuracy is None:
         if card.int8_clip_accuracy is None:
             return "Not measured: there are too few labelled clips."
         return f"On {card.validation_clips} validation clips the int8 network predicts {card.int8_clip_accuracy:.1%}."
-    right = {path: round(accuracy.share(path) * accuracy.clips) for path in accuracy.predicted}
-    shares = "; ".join(f"{_PATHS[path]} {number}" for path, number in right.items())
-    return f"Of {accuracy.clips} clips {_PARTS[accuracy.part].removeprefix('of clips ')} are right: {shares}."
+    right = (
+        f"{_PATHS[path]} {round(accuracy.share(path) * accuracy.clips)}"
+        for path in ("int8", "st", "c")
+        if path in accuracy.predicted
+    )
+    part = _PARTS[accuracy.part].removeprefix("of clips ")
+    return f"Of {accuracy.clips} clips {part} are right: {'; '.join(right)}. [More](docs/numbers.md)."
 
 
 def _label_values(source: Source, validation: ValidationSet) -> dict[str, str]:

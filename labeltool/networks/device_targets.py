@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
+from labeltool.audio.frontend import Frontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 
-if TYPE_CHECKING:
-    from labeltool.audio.frontend import LogMelFrontend
+# A patch is in memory whole, on the MCU too.
+_SHORTEST_PATCH_S, _LONGEST_PATCH_S = 0.1, 60.0
 
 # The double buffer of a microphone driver: two patches of 16-bit samples.
 _BYTES_PER_SAMPLE = 2 * 2
@@ -98,3 +98,49 @@ def device_target(name: str) -> DeviceTarget:
     if name not in DEVICE_TARGETS:
         raise LabeltoolError(f"no target is called {name!r}", remedy="there are: " + ", ".join(DEVICE_TARGETS))
     return DEVICE_TARGETS[name]
+
+
+def with_patch_length(frontend: Frontend, patch_s: float | None, target: str | None = None) -> Frontend:
+    """Return a frontend with patches of another length, if one is given; they overlap by half then.
+
+    Parameters
+    ----------
+    patch_s
+        Seconds, as `Frontend.patch_hops_s` counts them; None: its own, or shorter where `target` needs it.
+    target
+        Name of the application that the network is for; None: none.
+
+    Raises
+    ------
+    LabeltoolError
+        When a patch cannot have that length, or the application cannot take it: a network that cannot run where it is
+        to run is not worth the training.
+    """
+    wanted = frontend if patch_s is None else _lasting(frontend, patch_s)
+    if target is None:
+        return wanted
+    application = device_target(target)
+    if not isinstance(wanted, LogMelFrontend):
+        raise LabeltoolError(
+            f"target {target}: no application computes the input of this architecture",
+            remedy="another architecture, or no target in labeltool.toml",
+        )
+    most = application.most_frames(wanted)
+    if patch_s is None and 0 < most < wanted.patch_frames:
+        wanted = wanted.with_patches(most, max(1, most // 2))
+    problem = application.problem(wanted)
+    if problem:
+        longest = f"patch_s = {most * wanted.hop / wanted.sample_rate_hz:g} at most, or " if patch_s and most else ""
+        raise LabeltoolError(
+            f"target {target}: {problem}", remedy=f"{longest}another architecture or target in labeltool.toml"
+        )
+    return wanted
+
+
+def _lasting(frontend: Frontend, patch_s: float) -> Frontend:
+    if not _SHORTEST_PATCH_S <= patch_s <= _LONGEST_PATCH_S:
+        raise LabeltoolError(
+            f"a patch of {patch_s:g} s is not possible",
+            remedy=f"from {_SHORTEST_PATCH_S:g} to {_LONGEST_PATCH_S:g} s are",
+        )
+    return frontend.lasting(patch_s)

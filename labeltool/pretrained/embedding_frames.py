@@ -12,7 +12,8 @@ import numpy as np
 from labeltool.audio.feature_cache import FrameFunction
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend
 from labeltool.errors import LabeltoolError
-from labeltool.networks.architectures import architecture, with_patch_length
+from labeltool.networks.architectures import architecture
+from labeltool.networks.device_targets import with_patch_length
 from labeltool.pretrained import registry
 from labeltool.pretrained.card import PretrainedCard, read_card
 from labeltool.pretrained.model import PretrainedModel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ from labeltool.exporters.stm32.verification.stream_checks import check_builds, s
 from labeltool.exporters.stm32.verification.toolchain import InstructionCounts, Toolchain
 from labeltool.networks import model_folder
 from labeltool.project import Project
-from labeltool.type_aliases import Progress
+from labeltool.type_aliases import Int16, Progress
 
 _C_AND_INT8 = "host: the C and the int8 network predict the same labels for the project's clips"
 # A feature that differs by one step may change a clip near a decision boundary: one clip, or this share of them.
@@ -112,15 +112,12 @@ def verify(
             for check in host_checks(package, toolchain):
                 add(check)
             if all(check.outcome != "failed" for check in checks) and not toolchain.missing_for_host():
-                for check in (*stream_checks(package, toolchain), check_builds(toolchain)):
-                    add(check)
                 instructions = _check_devices(package, toolchain, Path(build) / "fixed", add)
                 measured = _check_clips_of_project(project, report, package, toolchain, add)
             else:
                 add(Check("devices and the project's clips", "not run", "they are compared with the host"))
-        if st_sources is not None:
-            add(check_st_sources(package, Path(st_sources), measured[1].pcm if measured else list(package.golden_pcm)))
-        for check in stedgeai_checks(folder, None if stedgeai is None else Path(stedgeai)):
+        clips = measured[1].pcm if measured else list(package.golden_pcm)
+        for check in _checks_of_st(package, clips, st_sources, stedgeai):
             add(check)
     return VerifyResult(
         package=directory,
@@ -134,7 +131,9 @@ def verify(
 def _check_devices(
     package: Package, toolchain: Toolchain, fixed_build: Path, add: Callable[[Check], None]
 ) -> dict[str, InstructionCounts]:
-    """Check the devices with each front end; return the counts by device."""
+    """Check other builds and sounds on the host, then the devices with each front end; return the counts by device."""
+    for check in (*stream_checks(package, toolchain), check_builds(toolchain)):
+        add(check)
     toolchains = [toolchain]
     if fixed_point_fits(package.frontend):
         toolchains.append(toolchain.in_fixed_point(fixed_build))
@@ -146,6 +145,15 @@ def _check_devices(
             if counts is not None:
                 instructions[check.name.split(":")[0]] = counts
     return instructions
+
+
+def _checks_of_st(
+    package: Package, clips: list[Int16], st_sources: str | None, stedgeai: str | None
+) -> Iterator[Check]:
+    """Run what only some users have: ST's own C, and ST's tool."""
+    if st_sources is not None:
+        yield check_st_sources(package, Path(st_sources), clips)
+    yield from stedgeai_checks(package.directory, None if stedgeai is None else Path(stedgeai))
 
 
 def _described(folder: Path, add: Callable[[Check], None]) -> Package | None:

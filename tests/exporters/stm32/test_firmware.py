@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers import microphone
 from helpers.firmware import HALF, MACHINES, RATE, cmake, in_qemu, on_host, qemu, run_tool, ten_events, write_package
 from helpers.stm32 import SANITISED, STRICT, build, needs, run
-from labeltool.exporters.stm32.verification import bit_exact_microphone
 from labeltool.importers import device_log
 from labeltool.type_aliases import Int16
 
@@ -145,8 +145,8 @@ def test_a_microphone_with_48_khz_or_pdm_gives_the_log_of_the_samples_that_numpy
     bits = (rng.random(64 * samples) < 0.5 + 0.3 * np.sin(np.arange(64 * samples) / 900)).astype(np.uint8)
     words = np.packbits(bits).view(">u2").astype("<u2")
     for kind, sent, expected in (
-        ("PCM_TRIPLE", fast.tobytes(), bit_exact_microphone.from_triple_rate(fast)),
-        ("PDM", words.tobytes(), bit_exact_microphone.from_pdm(bits)),
+        ("PCM_TRIPLE", fast.tobytes(), microphone.from_triple_rate(fast)),
+        ("PDM", words.tobytes(), microphone.from_pdm(bits)),
     ):
         log = run(aed_run, data=expected.tobytes()).decode()
         assert log.count("\n") > 5

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers import microphone
 from helpers.stm32 import SANITISED, STRICT, needs, run
 from labeltool.exporters.stm32.codegen import microphone_filters as filters
-from labeltool.exporters.stm32.verification import bit_exact_microphone as microphone
 from labeltool.type_aliases import Float64, Int16
 
 RATE = 16_000
