@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,8 +79,7 @@ def verify(
     Parameters
     ----------
     st_sources
-        A folder with the sources of ST's audio library and CMSIS-DSP, to compare ST's own C with its Python model on
-        the same clips, or without a project on those of the self-test.
+        A folder with ST's audio library and CMSIS-DSP, to compare ST's own C with its Python model; None: not compared.
     stedgeai
         ST's tool, to run the commands for its applications as well; None: they are not run.
 
@@ -117,8 +116,7 @@ def verify(
             else:
                 add(Check("devices and the project's clips", "not run", "they are compared with the host"))
         clips = measured[1].pcm if measured else list(package.golden_pcm)
-        for check in _checks_of_st(package, clips, st_sources, stedgeai):
-            add(check)
+        _check_by_st(package, clips, st_sources, stedgeai, add)
     return VerifyResult(
         package=directory,
         passed=all(check.outcome != "failed" for check in checks),
@@ -147,13 +145,14 @@ def _check_devices(
     return instructions
 
 
-def _checks_of_st(
-    package: Package, clips: list[Int16], st_sources: str | None, stedgeai: str | None
-) -> Iterator[Check]:
+def _check_by_st(
+    package: Package, clips: list[Int16], st_sources: str | None, stedgeai: str | None, add: Callable[[Check], None]
+) -> None:
     """Run what only some users have: ST's own C, and ST's tool."""
     if st_sources is not None:
-        yield check_st_sources(package, Path(st_sources), clips)
-    yield from stedgeai_checks(package.directory, None if stedgeai is None else Path(stedgeai))
+        add(check_st_sources(package, Path(st_sources), clips))
+    for check in stedgeai_checks(package.directory, None if stedgeai is None else Path(stedgeai)):
+        add(check)
 
 
 def _described(folder: Path, add: Callable[[Check], None]) -> Package | None:
