@@ -20,8 +20,7 @@ from labeltool.exporters.stm32.st_model.onnx_qdq import ONNX_MODEL, onnx_model
 from labeltool.exporters.stm32.tflite.ram import RamFigures, ram_figures
 from labeltool.exporters.stm32.tflite.summary import Network, read_network
 from labeltool.exporters.stm32.verification.export_check import ExportCheck, check_export
-from labeltool.exporters.stm32.verification.keeps_up import keeps_up_json
-from labeltool.exporters.stm32.verification.results_json import export_check_json
+from labeltool.exporters.stm32.verification.results_json import export_check_json, keeps_up_json
 from labeltool.exporters.stm32.verification.validation_set import st_validation_set, validation_set, write_validation
 from labeltool.networks.model_folder import INT8, LABELS, ModelFiles, one_line
 from labeltool.type_aliases import Progress

@@ -24,7 +24,7 @@ from labeltool.exporters.stm32.st_model.patches import StPatches, st_patches
 from labeltool.exporters.stm32.verification.toolchain import Toolchain
 from labeltool.exporters.stm32.verification.validation_set import Part, held_out, interleave_labels
 from labeltool.inference import scoring
-from labeltool.networks.model_folder import KERAS, ModelFiles
+from labeltool.networks.model_folder import KERAS
 from labeltool.networks.postprocessing import ClipRule, clip_scores
 from labeltool.networks.quantization import FloatOutputModel
 from labeltool.type_aliases import Bools, Float32, Int16, Int64
@@ -164,28 +164,19 @@ def measure(source: Source, toolchain: Toolchain, clips: HeldOut) -> Accuracy:
         add(path, [score.probabilities for score in scores], [score.patches for score in scores])
     source.report("measuring, ST's path", 0, len(log_mels))
     frontend = require_log_mel(model.frontend)
-    overlapping = _st_path(model, clips.pcm, frontend.patch_hop * frontend.hop)
-    add(
-        "st",
-        [clip_scores(one.probabilities, one.loudness_db, model.rule) for one in overlapping],
-        [one.probabilities for one in overlapping],
-    )
-    as_application = _st_path(model, clips.pcm, None)
-    add(
-        "st_application",
-        [_unweighted(one, model.rule) for one in as_application],
-        [one.probabilities for one in as_application],
-    )
+    network = FloatOutputModel(st_model(model.int8, frontend))
+    for path, step in (("st", frontend.patch_hop * frontend.hop), ("st_application", None)):
+        of_clips = [st_patches(pcm, st_frontend(frontend), network, step) for pcm in clips.pcm]
+        score_clip = _unweighted if step is None else _by_clip_rule
+        add(path, [score_clip(one, model.rule) for one in of_clips], [one.probabilities for one in of_clips])
     source.report("measuring, C", 0, len(log_mels))
     with ThreadPoolExecutor(_C_THREADS) as pool:
         predicted["c"] = _most_probable(list(pool.map(toolchain.clip, clips.pcm)))
     return Accuracy(clips.part, model.labels, clips.truth, predicted, patch_accuracy)
 
 
-def _st_path(model: ModelFiles, clips: Sequence[Int16], step: int | None) -> list[StPatches]:
-    frontend = require_log_mel(model.frontend)
-    network = FloatOutputModel(st_model(model.int8, frontend))
-    return [st_patches(pcm, st_frontend(frontend), network, step) for pcm in clips]
+def _by_clip_rule(patches: StPatches, rule: ClipRule) -> Float32:
+    return clip_scores(patches.probabilities, patches.loudness_db, rule)
 
 
 def _unweighted(patches: StPatches, rule: ClipRule) -> Float32:

@@ -7,8 +7,7 @@ for loads, branches and slow flash; a Cortex-M7 or M55 may do two in one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.verification.toolchain import WITHOUT_FPU, Footprint, InstructionCounts, Toolchain
@@ -148,27 +147,3 @@ def _measure(target: Target, toolchain: Toolchain, patch_hop_s: float) -> Target
 
 def _name(target: Target, fixed_point: bool) -> str:
     return f"{target.core} ({'fixed point' if fixed_point else 'float32'})"
-
-
-def keeps_up_json(targets: tuple[TargetFigures, ...]) -> dict[str, Any]:
-    """Return the section `keeps_up` of `report.json`."""
-    return {
-        "how": "instructions counted by QEMU, not cycles, at -O2; a core is taken to do one in a cycle: slow flash and "
-        "memory make it slower, two pipelines (Cortex-M7, M55) faster. The network is the portable aed_nn.c; ST's "
-        "runtime is several times faster",
-        "targets": [
-            {
-                "core": one.target.core,
-                "example": one.target.example,
-                "front_end": "fixed point (AED_FIXED_POINT)" if one.fixed_point else "float32",
-                "instructions": asdict(one.counts),
-                "front_end_million_instructions_per_s": round(one.front_end_mips, 2),
-                "with_network_million_instructions_per_s": round(one.all_mips, 2),
-                "front_end_alone": one.keeps_up(one.front_end_mips),
-                "with_network": one.keeps_up(one.all_mips),
-                "bytes": asdict(one.footprint),
-            }
-            for one in targets
-        ],
-        "STM32N6 NPU": "unknown: run stedgeai",
-    }

@@ -7,6 +7,7 @@ from typing import Any
 
 from labeltool.exporters.stm32.verification.accuracy import Accuracy
 from labeltool.exporters.stm32.verification.export_check import ExportCheck
+from labeltool.exporters.stm32.verification.keeps_up import TargetFigures
 
 _ST_PATH = (
     "the front end of ST's applications in NumPy and model/model_st.tflite in the reference kernels. st: the package's "
@@ -37,3 +38,27 @@ def export_check_json(result: ExportCheck) -> dict[str, Any]:
     if result.instructions is not None:
         values["instructions_on_an_emulated_cortex_m4"] = asdict(result.instructions)
     return values
+
+
+def keeps_up_json(targets: tuple[TargetFigures, ...]) -> dict[str, Any]:
+    """Return the section `keeps_up` of `report.json`."""
+    return {
+        "how": "instructions counted by QEMU, not cycles, at -O2; a core is taken to do one in a cycle: slow flash and "
+        "memory make it slower, two pipelines (Cortex-M7, M55) faster. The network is the portable aed_nn.c; ST's "
+        "runtime is several times faster",
+        "targets": [
+            {
+                "core": one.target.core,
+                "example": one.target.example,
+                "front_end": "fixed point (AED_FIXED_POINT)" if one.fixed_point else "float32",
+                "instructions": asdict(one.counts),
+                "front_end_million_instructions_per_s": round(one.front_end_mips, 2),
+                "with_network_million_instructions_per_s": round(one.all_mips, 2),
+                "front_end_alone": one.keeps_up(one.front_end_mips),
+                "with_network": one.keeps_up(one.all_mips),
+                "bytes": asdict(one.footprint),
+            }
+            for one in targets
+        ],
+        "STM32N6 NPU": "unknown: run stedgeai",
+    }
