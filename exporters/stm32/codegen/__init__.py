@@ -1,4 +1,4 @@
-"""C sources and headers: frontend tables, the network, ST's configuration.
+"""C sources and headers: frontend tables, the network, rules, microphone filters, ST's mel tables.
 
 Imports `tflite` only.
 """
