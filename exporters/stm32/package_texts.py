@@ -100,11 +100,11 @@ def texts(
 def _applications_text(chosen: Chosen) -> str:
     """Return a list of the applications that the package is for, and why it is not for the others."""
     rows = [f"   - `st/{one.name}/`: {one.title}" for one in chosen.applications]
-    # The applications of one reason differ in their own name alone.
     by_reason: dict[str, list[str]] = {}
     for name, problem in chosen.not_made.items():
-        by_reason.setdefault(problem.replace(f'"{name}"', '"NAME"'), []).append(name)
-    rows += [f"\n   Not for {', '.join(names)}: {problem}." for problem, names in by_reason.items()]
+        # What the application takes, and what to do, follow after a comma.
+        by_reason.setdefault(problem.split(", ")[0], []).append(name)
+    rows += [f"\n   Not for {', '.join(names)}: {reason} (`report.json`)." for reason, names in by_reason.items()]
     return "\n".join(rows)
 
 

@@ -383,7 +383,7 @@ def test_the_package_names_what_it_leaves_out_and_refuses_what_it_cannot_make(pa
     report = json.loads((package / "report.json").read_text())["st_applications"]
     assert report["made"] == ["n6"] and set(report["not_made"]) == {"u5-freertos", "u5-threadx", "u3"}
     page = (package / "README.md").read_text()
-    assert "- `st/n6/`: " in page and "Not for u5-freertos, u5-threadx: 50 columns need" in page
+    assert "- `st/n6/`: " in page and "Not for u5-freertos, u5-threadx, u3: 50 columns need" in page
     before = bytes_of(package)
     with pytest.raises(LabeltoolError, match=r"stm32: u3: 50 columns .* and retrain; nothing was exported"):
         export(modelled, "stm32", st_applications=["u3"])
