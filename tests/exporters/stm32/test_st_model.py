@@ -208,7 +208,10 @@ def test_the_onnx_file_agrees_with_the_tflite_file(arch: str) -> None:
     file = st_model(converted_network(arch), frontend)
     network = FloatOutputModel(file)
     codes = quantise(decibels(frontend, 40, seed=3), network.input.scale, network.input.zero_point)
-    session = onnxruntime.InferenceSession(onnx_model(file))
+    # As written, in float32: int8 kernels of ONNX Runtime saturate otherwise on processors without VNNI.
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(onnx_model(file), options)
     given, found = session.get_inputs()[0], session.get_outputs()[0]
     assert (given.shape, given.type) == ([1, 1, frontend.n_mels, frontend.patch_frames], "tensor(float)")
     assert (found.shape, found.type) == ([1, 10], "tensor(float)")
