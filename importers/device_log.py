@@ -165,7 +165,7 @@ def parse(path: Path) -> DeviceLog:
     LabeltoolError
         When it is missing, not a log, of another version, or of several models.
     """
-    version = 0
+    version = labels = 0
     header: dict[str, str] = {}
     patches: list[DevicePatch] = []
     events: list[DeviceEvent] = []
@@ -184,11 +184,11 @@ def parse(path: Path) -> DeviceLog:
                     "contains several runs of a device", file=path, line=number, remedy="split it into one log per run"
                 )
             version, header = found, _checked(fields, path, number)
+            labels = int(header["labels"])
         elif match := _LATE.match(line):
             late.append((float(match[1]), float(match[2])))
         elif line.strip() and not line.startswith("#"):
             try:
-                labels = int(header["labels"]) if header else 0
                 if version > 1 and line.startswith("event "):
                     events.append(_event(line, labels))
                 else:
@@ -200,7 +200,7 @@ def parse(path: Path) -> DeviceLog:
     return DeviceLog(
         version=version,
         model=header["model"],
-        labels=int(header["labels"]),
+        labels=labels,
         patch_s=float(header["patch_s"]),
         independent=header.get("head") == "sigmoid",
         patches=sorted(patches),

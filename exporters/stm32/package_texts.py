@@ -272,7 +272,9 @@ def _accuracy_text(export_check: ExportCheck, card: ModelCard) -> str:
     if accuracy is None:
         if card.int8_clip_accuracy is None:
             return "Not measured: there are too few labelled clips."
-        return f"On {card.validation_clips} validation clips the int8 network predicts {card.int8_clip_accuracy:.1%}."
+        return (
+            f"On {card.validation_clips} validation clips the int8 network is right on {card.int8_clip_accuracy:.1%}."
+        )
     right = (
         f"{_PATHS[path]} {round(accuracy.share(path) * accuracy.clips)}"
         for path in ("int8", "st", "c")

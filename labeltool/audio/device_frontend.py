@@ -79,13 +79,18 @@ class PatchInputs:
     loudness_db: Float32
     peak_db: Float32
 
+    @staticmethod
+    def empty(frontend: LogMelFrontend) -> PatchInputs:
+        """Return those of a recording shorter than a patch."""
+        none = np.empty(0, np.float32)
+        return PatchInputs(np.empty((0, frontend.n_mels, frontend.patch_frames), np.int8), none, none)
+
 
 def patches(frontend: LogMelFrontend, frames: Float32, network_input: CodeScale) -> PatchInputs:
     """Compute the network's input and the levels from log-mel frames, `(frames, n_mels)`, as the C code does."""
     starts = frontend.patch_starts(len(frames))
     if len(starts) == 0:
-        empty = np.empty(0, np.float32)
-        return PatchInputs(np.empty((0, frontend.n_mels, frontend.patch_frames), np.int8), empty, empty)
+        return PatchInputs.empty(frontend)
     chosen = frames[starts[:, None] + np.arange(frontend.patch_frames)]
     means = sequential_sum(sequential_sum(chosen)) / np.float32(frontend.patch_frames * frontend.n_mels)
     offsets = means if frontend.centred else np.zeros_like(means)

@@ -109,8 +109,8 @@ def int8_head(interpreter: Any) -> Int8Head | None:
     Returns
     -------
     Int8Head or None
-        None where there is no dense layer, something else than dense layers and activations comes after one, or the
-        last layer is not a softmax or a sigmoid.
+        None where there is no dense layer, one has a scale for each output, something else than dense layers and
+        activations comes after one, or the last layer is not a softmax or a sigmoid.
     """
     operators = [one for one in interpreter._get_ops_details() if one["op_name"] not in ("DELEGATE", "DEQUANTIZE")]
     names = [one["op_name"] for one in operators]
@@ -124,6 +124,8 @@ def int8_head(interpreter: Any) -> Int8Head | None:
             continue
         scale, zero = tensors[operator["inputs"][0]]["quantization"]
         if operator["op_name"] == "FULLY_CONNECTED":
+            if len(tensors[operator["inputs"][1]]["quantization_parameters"]["scales"]) != 1:
+                return None
             layers.append(_dense(interpreter, tensors, operator))
         elif operator["op_name"] == "SOFTMAX":
             layers.append(Softmax(scale))

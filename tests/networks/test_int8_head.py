@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labeltool.networks.int8_head import int8_softmax
+from labeltool.networks.int8_head import int8_head, int8_softmax
 from labeltool.networks.quantization import Int8Model, interpreter, to_int8
 
 ROWS = 4_000
@@ -60,3 +60,19 @@ def test_dense_layers_round_as_the_mcus_kernel_does(activation: str) -> None:
         theirs.append(micro.get_output(0)[0].copy())
     # Of 70,000 sums some thirty are so near to a half that one rounding and two give different codes.
     np.testing.assert_array_equal(model.predict_int8(codes), np.array(theirs))
+
+
+def test_a_dense_layer_with_a_scale_for_each_output_is_left_to_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    keras.utils.set_random_seed(3)
+    network = keras.Sequential([keras.Input((8, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
+    given = np.random.default_rng(3).normal(0, 2, (50, 8, 4)).astype(np.float32)
+    loaded = interpreter(to_int8(network, given))
+    assert int8_head(loaded) is not None
+    details = loaded.get_tensor_details()
+    for one in details:
+        if tuple(one["shape"]) == (3, 32):
+            one["quantization_parameters"]["scales"] = np.full(3, 0.01, np.float32)
+    monkeypatch.setattr(loaded, "get_tensor_details", lambda: details)
+    assert int8_head(loaded) is None

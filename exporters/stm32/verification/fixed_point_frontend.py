@@ -53,8 +53,7 @@ def patches(frontend: LogMelFrontend, frames: Int16, network_input: Tensor) -> P
     """Compute the network's input and the levels from `log2_mel` as the C code does."""
     starts = frontend.patch_starts(len(frames))
     if len(starts) == 0:
-        empty = np.empty(0, np.float32)
-        return PatchInputs(np.empty((0, frontend.n_mels, frontend.patch_frames), np.int8), empty, empty)
+        return PatchInputs.empty(frontend)
     chosen = frames[starts[:, None] + np.arange(frontend.patch_frames)].astype(np.int64)
     size = frontend.patch_frames * frontend.n_mels
     means = (chosen.sum(axis=(1, 2)) * 128) // size
