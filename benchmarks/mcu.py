@@ -128,7 +128,7 @@ def train(arch: str, sounds: Sounds, budget_s: float) -> tuple[bytes, str]:
 def without_last_operator(tflite: bytes) -> bytes:
     """Return a TFLite file whose output is the input of its last operator."""
     import flatbuffers
-    from tensorflow.lite.python import schema_py_generated as schema
+    from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0))
     graph = model.subgraphs[0]

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from labeltool.audio.descriptors import describe_log_mel
 from labeltool.audio.frontend_base import Frontend, require_positive, unit_samples
-from labeltool.audio.mel_filters import mel_filters, periodic_hann
+from labeltool.audio.mel_filters import MelScale, mel_filters, periodic_hann
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Float32, Int16
 
 # Frames per batch: they stay in the first-level cache, and a product this small is done by one thread. With larger ones
 # BLAS wakes its threads for every batch, which costs three to six times what it saves on a busy machine.
 _BATCH_FRAMES = 16
+# Fields that are absent from the dictionary where they have their default, so that older fingerprints stay.
+_LATER = ("win_length", "spectrum", "mel_scale")
+
+Spectrum = Literal["power", "magnitude"]
+"""What mels are sums of: squared magnitudes, or magnitudes."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogMelFrontend(Frontend):
     """Log-mels of short frames, on a fixed scale.
 
-    `log_mel = (10 log10(mel_power + floor) - offset_db) / scale_db`, where `mel_power` is the power spectrum of
-    a periodic-Hann frame of samples in -1 to 1 under Slaney's mel filters. With `centred`, each patch is given to the
-    network less its own mean, so that loudness does not reach it.
+    `log_mel = (10 log10(mel + floor) - offset_db) / scale_db`, where `mel` is the spectrum, of power or magnitude, of
+    a periodic-Hann frame of samples in -1 to 1 under mel filters. With `centred`, each patch is given to the network
+    less its own mean, so that loudness does not reach it.
 
     Attributes
     ----------
     sample_rate_hz
         Hertz.
     n_fft, hop
-        Frame length and distance between frames, samples. Frames are not centred: the first starts at sample 0.
+        Length of the FFT and distance between frames, samples. Frames are not centred: the first starts at sample 0.
     n_mels, low_hz, high_hz
         Number of mel bands and their range, hertz.
     floor
@@ -42,6 +48,12 @@ class LogMelFrontend(Frontend):
         Length of a patch and distance between patches, frames.
     centred
         Whether the network gets each patch less its own mean.
+    win_length
+        Length of a frame and of its window, samples; the FFT is padded with zeros after it. 0: `n_fft`.
+    spectrum
+        Of power or of magnitude; the floor is added to a sum of either.
+    mel_scale
+        "slaney" with filters of unit area, or another of `MelScale` with filters of height one.
     """
 
     sample_rate_hz: int = 16_000
@@ -56,6 +68,9 @@ class LogMelFrontend(Frontend):
     patch_frames: int = 50
     patch_hop: int = 25
     centred: bool = True
+    win_length: int = 0
+    spectrum: Spectrum = "power"
+    mel_scale: MelScale = "slaney"
 
     def __post_init__(self) -> None:
         positive = ("sample_rate_hz", "n_fft", "hop", "n_mels", "floor", "scale_db", "patch_frames", "patch_hop")
@@ -65,11 +80,16 @@ class LogMelFrontend(Frontend):
                 f"frontend: the mel range {self.low_hz:g} to {self.high_hz:g} Hz does not fit "
                 f"a rate of {self.sample_rate_hz} Hz"
             )
+        if not 0 <= self.win_length <= self.n_fft:
+            raise LabeltoolError(f"frontend: a window of {self.win_length} samples is longer than its FFT")
+        for name, known in (("spectrum", get_args(Spectrum)), ("mel_scale", get_args(MelScale))):
+            if getattr(self, name) not in known:
+                raise LabeltoolError(f"frontend: {name} must be one of {', '.join(known)}")
 
     @property
     def frame_samples(self) -> int:
-        """`n_fft`."""
-        return self.n_fft
+        """`win_length`, or `n_fft`."""
+        return self.win_length or self.n_fft
 
     @property
     def n_features(self) -> int:
@@ -77,18 +97,30 @@ class LogMelFrontend(Frontend):
         return self.n_mels
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as plain JSON values."""
+        """Return the fields as plain JSON values, those of `_LATER` only where they are not the default."""
         # Through the declared type, so that 7500 and 7500.0 are one frontend.
         cast = {"int": int, "float": float, "bool": bool}
-        return {one.name: cast[str(one.type)](getattr(self, one.name)) for one in fields(self)}
+        return {
+            one.name: cast.get(str(one.type), str)(getattr(self, one.name))
+            for one in fields(self)
+            if one.name not in _LATER or getattr(self, one.name) != one.default
+        }
 
     def window(self) -> Float32:
-        """Return the periodic Hann window, `(n_fft,) float32`."""
-        return periodic_hann(self.n_fft).astype(np.float32)
+        """Return the periodic Hann window, `(frame_samples,) float32`."""
+        return periodic_hann(self.frame_samples).astype(np.float32)
 
     def mel_filters(self) -> Float32:
-        """Return the Slaney mel filters, `(n_mels, n_fft // 2 + 1) float32`, per hertz (each has unit area)."""
-        return mel_filters(self.sample_rate_hz, self.n_fft, self.n_mels, self.low_hz, self.high_hz)
+        """Return the mel filters, `(n_mels, n_fft // 2 + 1) float32`: Slaney's per hertz, others of height one."""
+        return mel_filters(
+            self.sample_rate_hz,
+            self.n_fft,
+            self.n_mels,
+            self.low_hz,
+            self.high_hz,
+            scale=self.mel_scale,
+            normalised=self.mel_scale == "slaney",
+        )
 
     def compute_frames(self, pcm: Int16) -> Float32:
         """Return the log-mel frames of samples, as `log_mel`."""
@@ -112,12 +144,13 @@ class LogMelFrontend(Frontend):
         out = np.empty((n, self.n_mels), np.float32)
         if n == 0:
             return out
-        framed = np.lib.stride_tricks.sliding_window_view(signal, self.n_fft)[:: self.hop]
+        framed = np.lib.stride_tricks.sliding_window_view(signal, self.frame_samples)[:: self.hop]
         window, filters = self.window(), self.mel_filters().T
         for first in range(0, n, _BATCH_FRAMES):
-            spectrum = np.fft.rfft(framed[first : min(first + _BATCH_FRAMES, n)] * window).astype(np.complex64)
-            power = np.square(spectrum.real) + np.square(spectrum.imag)
-            out[first : first + len(power)] = self.log_of_power(power @ filters)
+            bins = np.fft.rfft(framed[first : min(first + _BATCH_FRAMES, n)] * window, self.n_fft).astype(np.complex64)
+            power = np.square(bins.real) + np.square(bins.imag)
+            values = power if self.spectrum == "power" else np.sqrt(power)
+            out[first : first + len(values)] = self.log_of_power(values @ filters)
         return out
 
     def log_of_power(self, mel_power: Float32) -> Float32:
@@ -146,3 +179,20 @@ class LogMelFrontend(Frontend):
     def describe(self, frames: Float32) -> Float32:
         """Summarise a clip's log-mels by band levels and modulation, `(192,) float32`; see `describe_log_mel`."""
         return describe_log_mel(frames, self.scale_db, self.sample_rate_hz / self.hop)
+
+
+YAMNET_FRONTEND = LogMelFrontend(
+    n_fft=512,
+    hop=160,
+    low_hz=125.0,
+    floor=1e-3,
+    offset_db=0.0,
+    scale_db=10.0 / math.log(10.0),  # natural logarithms
+    patch_frames=96,
+    patch_hop=48,
+    centred=False,
+    win_length=400,
+    spectrum="magnitude",
+    mel_scale="tensorflow",
+)
+"""That of YAMNet (Plakal and Ellis 2019, `features.py`): ln(mel + 0.001) of magnitudes, patches of 0.96 s."""

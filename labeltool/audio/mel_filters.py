@@ -1,7 +1,7 @@
-"""Window and mel filters as librosa makes them, in NumPy alone.
+"""Window and mel filters as librosa or TensorFlow make them, in NumPy alone.
 
 By default Slaney's scale and norm, after Malcolm Slaney's Auditory Toolbox (1998); or HTK's scale, and no norm. A test
-compares them with librosa's.
+compares them with librosa's and TensorFlow's.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ import numpy as np
 
 from labeltool.type_aliases import Float32, Float64
 
-MelScale = Literal["slaney", "htk"]
-"""Slaney's: linear up to 1 kHz, then logarithmic. HTK's: 2595 log10(1 + f / 700)."""
+MelScale = Literal["slaney", "htk", "tensorflow"]
+"""Slaney's: linear up to 1 kHz, then logarithmic. HTK's: 2595 log10(1 + f / 700).
+
+"tensorflow" is HTK's with filters that are triangles over mels, not over hertz, and without bin 0, as
+`tf.signal.linear_to_mel_weight_matrix` makes them.
+"""
 
 
 def periodic_hann(length: int) -> Float64:
@@ -39,8 +43,12 @@ def mel_filters(
     """
     to_mel, to_hertz = (_hertz_to_mel, _mel_to_hertz) if scale == "slaney" else (_hertz_to_htk, _htk_to_hertz)
     low, high = to_mel(np.array([low_hz, high_hz], dtype=np.float64))
-    edges = to_hertz(np.linspace(low, high, n_mels + 2))
+    edges = np.linspace(low, high, n_mels + 2)
     bins = np.arange(n_fft // 2 + 1) * (sample_rate_hz / n_fft)
+    if scale == "tensorflow":
+        bins = np.concatenate([[-np.inf], to_mel(bins[1:])])
+    else:
+        edges = to_hertz(edges)
     widths = np.diff(edges)
     ramps = edges[:, None] - bins[None, :]
     rising, falling = -ramps[:-2] / widths[:-1, None], ramps[2:] / widths[1:, None]

@@ -124,7 +124,8 @@ def int8_head(interpreter: Any) -> Int8Head | None:
             continue
         scale, zero = tensors[operator["inputs"][0]]["quantization"]
         if operator["op_name"] == "FULLY_CONNECTED":
-            if len(tensors[operator["inputs"][1]]["quantization_parameters"]["scales"]) != 1:
+            # The interpreter repeats the scale of a whole tensor for each output.
+            if len(np.unique(tensors[operator["inputs"][1]]["quantization_parameters"]["scales"])) != 1:
                 return None
             layers.append(_dense(interpreter, tensors, operator))
         elif operator["op_name"] == "SOFTMAX":
@@ -145,7 +146,8 @@ def _dense(interpreter: Any, tensors: Mapping[int, Mapping[str, Any]], operator:
     codes = interpreter.get_tensor(weights["index"]).astype(np.float64)
     bias = interpreter.get_tensor(biases[0]).astype(np.float64) if biases else np.zeros(len(codes))
     # The kernel multiplies these two in single precision.
-    product = float(np.float32(source["quantization"][0]) * np.float32(weights["quantization"][0]))
+    weight_scale = weights["quantization_parameters"]["scales"][0]
+    product = float(np.float32(source["quantization"][0]) * np.float32(weight_scale))
     multiplier, shift = fixed_point(product / output["quantization"][0])
     return Dense(codes, bias, source["quantization"][1], output["quantization"][1], multiplier, shift)
 

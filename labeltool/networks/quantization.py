@@ -184,7 +184,7 @@ def interpreter(tflite: bytes, *, input_shape: Sequence[int] | None = None, **op
     input_shape
         Shape of its only input, where the file leaves sizes open.
     options
-        Of `tf.lite.Interpreter`.
+        Of `ai_edge_litert.interpreter.Interpreter`.
 
     Raises
     ------
@@ -193,12 +193,12 @@ def interpreter(tflite: bytes, *, input_shape: Sequence[int] | None = None, **op
     """
     import warnings
 
-    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "use the ai_edge_litert package": it has no reference kernels
-            loaded = tf.lite.Interpreter(model_content=tflite, num_threads=1, **options)
+            warnings.simplefilter("ignore")  # that tensors which are kept need memory
+            loaded = Interpreter(model_content=tflite, num_threads=1, **options)
             if input_shape is not None and (given := loaded.get_input_details()[0])["shape"].tolist() != [*input_shape]:
                 loaded.resize_tensor_input(given["index"], input_shape)
             loaded.allocate_tensors()
@@ -208,18 +208,18 @@ def interpreter(tflite: bytes, *, input_shape: Sequence[int] | None = None, **op
 
 
 def _reference_interpreter(tflite: bytes) -> Any:
-    import tensorflow as tf
+    from ai_edge_litert.interpreter import OpResolverType
 
-    kernels = tf.lite.experimental.OpResolverType.BUILTIN_REF
+    kernels = OpResolverType.BUILTIN_REF
     # With all tensors kept, the input of the network's head can be read after a run.
     return interpreter(tflite, experimental_op_resolver_type=kernels, experimental_preserve_all_tensors=True)
 
 
 def _optimised_interpreter(tflite: bytes) -> Any:
-    import tensorflow as tf
+    from ai_edge_litert.interpreter import OpResolverType
 
     # Without delegates: XNNPACK is twice as fast again, but rounds differently in every other patch.
-    kernels = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     return interpreter(tflite, experimental_op_resolver_type=kernels)
 
 

@@ -23,10 +23,10 @@ from labeltool.networks.predict import clip_probabilities, predict
 from labeltool.networks.pretrained_weights import Weights, apply_weights
 from labeltool.networks.stream_calibration import choose_stream_rule
 from labeltool.networks.stream_rule import StreamRule
-from labeltool.training.augment import Augmentation, PatchSampler, SampledClips
-from labeltool.training.augment_embedding import EmbeddingSampler
-from labeltool.training.augment_log_mel import LogMelSampler
-from labeltool.training.augment_waveform import WaveformSampler
+from labeltool.training.augmentation.embedding import EmbeddingSampler
+from labeltool.training.augmentation.log_mel import LogMelSampler
+from labeltool.training.augmentation.samplers import Augmentation, PatchSampler, SampledClips
+from labeltool.training.augmentation.waveform import WaveformSampler
 from labeltool.training.distillation import DistillationTargets
 from labeltool.training.loop import Clock, Deadline, OnProgress, Schedule, TrainingProgress, run_schedule
 from labeltool.training.splits import hold_out

@@ -15,7 +15,7 @@ import numpy as np
 
 from labeltool.networks import build as networks
 from labeltool.networks import heads
-from labeltool.training.augment import PatchSampler
+from labeltool.training.augmentation.samplers import PatchSampler
 
 if TYPE_CHECKING:
     import keras

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from labeltool.audio.frontend import EmbeddingFrontend, LogMelFrontend, SampleFrontend, frontend_from_dict
+from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.audio.mel_filters import mel_filters
 from labeltool.errors import LabeltoolError
 
@@ -130,16 +131,14 @@ def test_only_sixteen_bit_samples_are_taken() -> None:
 
 def test_fingerprint_changes_with_every_field_and_with_nothing_else() -> None:
     frontend = LogMelFrontend()
-    changed = {
-        field.name: replace(frontend, **{field.name: not getattr(frontend, field.name)})
-        if field.name == "centred"
-        else replace(frontend, **{field.name: getattr(frontend, field.name) * 0.5 or 1})
-        for field in fields(LogMelFrontend)
-        if field.name not in {"sample_rate_hz", "n_fft", "hop", "n_mels", "patch_frames", "patch_hop"}
-    }
+    doubled = {"sample_rate_hz", "n_fft", "hop", "n_mels", "patch_frames", "patch_hop"}
+    others = {"centred": False, "win_length": 400, "spectrum": "magnitude", "mel_scale": "htk"}
+    changed = {name: replace(frontend, **{name: value}) for name, value in others.items()}
+    changed |= {name: replace(frontend, **{name: getattr(frontend, name) * 2}) for name in doubled}
     changed |= {
-        name: replace(frontend, **{name: getattr(frontend, name) * 2})
-        for name in ("sample_rate_hz", "n_fft", "hop", "n_mels", "patch_frames", "patch_hop")
+        field.name: replace(frontend, **{field.name: getattr(frontend, field.name) * 0.5})
+        for field in fields(LogMelFrontend)
+        if field.name not in changed
     }
     assert set(changed) == {field.name for field in fields(LogMelFrontend)}
     others = [SampleFrontend(), EmbeddingFrontend(), EmbeddingFrontend(pretrained="another"), *changed.values()]
@@ -148,9 +147,22 @@ def test_fingerprint_changes_with_every_field_and_with_nothing_else() -> None:
     assert replace(frontend, high_hz=7500).fingerprint == frontend.fingerprint  # an int is the same frequency
 
 
+def test_yamnets_log_mels_are_tensorflows() -> None:
+    import tensorflow as tf
+
+    frontend = YAMNET_FRONTEND
+    pcm = np.random.default_rng(0).normal(0, 3000, 15_600).astype(np.int16)
+    spectrum = tf.abs(tf.signal.stft((pcm / 32768.0).astype(np.float32), 400, 160, 512))
+    matrix = tf.signal.linear_to_mel_weight_matrix(64, 257, 16_000, 125.0, 7500.0)
+    expected = np.log(spectrum.numpy() @ matrix.numpy() + 0.001)
+    np.testing.assert_allclose(frontend.log_mel(pcm), expected, atol=2e-4)
+    np.testing.assert_allclose(frontend.mel_filters(), matrix.numpy().T, atol=1e-5)
+    assert frontend.patch_samples == 15_600 and len(frontend.patches(frontend.log_mel(pcm))) == 1
+
+
 def test_a_dictionary_makes_the_same_frontend() -> None:
-    frontend = LogMelFrontend(hop=160, floor=1e-4, centred=False)
-    assert frontend_from_dict(frontend.to_dict()) == frontend
+    for frontend in (LogMelFrontend(hop=160, floor=1e-4, centred=False), YAMNET_FRONTEND):
+        assert frontend_from_dict(frontend.to_dict()) == frontend
 
 
 @pytest.mark.parametrize("bad", [{"hop": 0}, {"high_hz": 9000.0}, {"floor": 0.0}, {"window": "hamming"}, {"hop": "a"}])

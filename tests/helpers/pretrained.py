@@ -22,7 +22,7 @@ def converted(function: Callable[..., Any], shape: Sequence[int | None]) -> byte
 def altered(tflite: bytes, change: Callable[[Any], None]) -> bytes:
     """Return a TensorFlow Lite file after a change to its tables."""
     import flatbuffers
-    from tensorflow.lite.python import schema_py_generated as schema
+    from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0))
     change(model)

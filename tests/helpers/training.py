@@ -9,7 +9,7 @@ import pytest
 
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.networks.heads import Head
-from labeltool.training.augment_log_mel import LogMelSampler
+from labeltool.training.augmentation.log_mel import LogMelSampler
 from labeltool.training.fit import TrainingSettings
 from labeltool.training.training_data import TrainingData
 

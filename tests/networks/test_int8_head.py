@@ -73,6 +73,6 @@ def test_a_dense_layer_with_a_scale_for_each_output_is_left_to_the_kernels(monke
     details = loaded.get_tensor_details()
     for one in details:
         if tuple(one["shape"]) == (3, 32):
-            one["quantization_parameters"]["scales"] = np.full(3, 0.01, np.float32)
+            one["quantization_parameters"]["scales"] = np.array([0.01, 0.02, 0.03], np.float32)
     monkeypatch.setattr(loaded, "get_tensor_details", lambda: details)
     assert int8_head(loaded) is None

@@ -51,7 +51,7 @@ def tflite(network) -> bytes:
 
 
 def operators(tflite: bytes) -> list[str]:
-    from tensorflow.lite.python import schema_py_generated as schema
+    from ai_edge_litert import schema_py_generated as schema
 
     file = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0))
     names = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
@@ -79,7 +79,7 @@ def test_operators_are_sts(tflite: bytes) -> None:
 
 
 def test_one_patch_at_a_time_and_one_scale_for_the_dense_layer(tflite: bytes) -> None:
-    from tensorflow.lite.python import schema_py_generated as schema
+    from ai_edge_litert import schema_py_generated as schema
 
     graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0)).subgraphs[0]
     assert [list(graph.tensors[i].shape) for i in (graph.inputs[0], graph.outputs[0])] == [[1, 64, 50, 1], [1, 6]]

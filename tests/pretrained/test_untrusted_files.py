@@ -178,7 +178,7 @@ def test_subgraphs_that_share_their_tensors_are_refused(tmp_path: Path) -> None:
 def _sharing(count: int) -> bytes:
     """Return `count` subgraphs, each of which lists the one tensor `count` times: all in some hundred bytes."""
     import flatbuffers
-    from tensorflow.lite.python import schema_py_generated as schema
+    from ai_edge_litert import schema_py_generated as schema
 
     out = flatbuffers.Builder(0)
 

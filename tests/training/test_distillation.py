@@ -15,9 +15,9 @@ from labeltool.networks import build as networks
 from labeltool.networks.architectures import architecture
 from labeltool.networks.heads import Head
 from labeltool.training import fit
-from labeltool.training.augment import Augmentation, SampledClips
-from labeltool.training.augment_log_mel import LogMelSampler
-from labeltool.training.augment_waveform import WaveformSampler
+from labeltool.training.augmentation.log_mel import LogMelSampler
+from labeltool.training.augmentation.samplers import Augmentation, SampledClips
+from labeltool.training.augmentation.waveform import WaveformSampler
 from labeltool.training.distillation import STEP_S, DistillationTargets, PrincipalAxes, sample_moments
 
 UNCHANGED = Augmentation(

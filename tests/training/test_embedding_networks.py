@@ -28,8 +28,8 @@ from labeltool.project import Project
 from labeltool.similarity import compare
 from labeltool.store import clips
 from labeltool.tasks import evaluate, retrain, simulate
-from labeltool.training.augment import Augmentation, SampledClips
-from labeltool.training.augment_embedding import EmbeddingSampler
+from labeltool.training.augmentation.embedding import EmbeddingSampler
+from labeltool.training.augmentation.samplers import Augmentation, SampledClips
 
 OVER_EMBEDDINGS = ["embedding-mlp", "embedding-attention"]
 

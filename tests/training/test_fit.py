@@ -13,10 +13,11 @@ from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
 from labeltool.networks import calibration, postprocessing, predict
-from labeltool.training import augment, fit
-from labeltool.training.augment import SampledClips
-from labeltool.training.augment_log_mel import LogMelSampler
-from labeltool.training.augment_waveform import WaveformSampler
+from labeltool.training import fit
+from labeltool.training.augmentation import samplers as augment
+from labeltool.training.augmentation.log_mel import LogMelSampler
+from labeltool.training.augmentation.samplers import SampledClips
+from labeltool.training.augmentation.waveform import WaveformSampler
 from labeltool.training.loop import TrainingProgress
 from labeltool.training.training_data import TrainingData
 

@@ -17,8 +17,8 @@ from labeltool.inference import classify
 from labeltool.networks import build as networks
 from labeltool.project import Project
 from labeltool.tasks import evaluate, retrain
-from labeltool.training.augment import Augmentation, SampledClips
-from labeltool.training.augment_waveform import WaveformSampler
+from labeltool.training.augmentation.samplers import Augmentation, SampledClips
+from labeltool.training.augmentation.waveform import WaveformSampler
 
 PCM = networks.ARCHITECTURES["aclnet"].frontend
 

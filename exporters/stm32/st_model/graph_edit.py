@@ -123,7 +123,7 @@ class _Edit:
     """A model as objects of TensorFlow's schema, to which tensors and operators are added."""
 
     def __init__(self, model: bytes) -> None:
-        from tensorflow.lite.python import schema_py_generated as schema
+        from ai_edge_litert import schema_py_generated as schema
 
         self._schema: Any = schema
         self._model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))

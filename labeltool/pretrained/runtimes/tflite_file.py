@@ -109,7 +109,7 @@ class TFLiteFile:
 
     @cached_property
     def _schema(self) -> ModuleType:
-        from tensorflow.lite.python import schema_py_generated
+        from ai_edge_litert import schema_py_generated
 
         module: ModuleType = schema_py_generated
         return module

@@ -117,7 +117,7 @@ def test_c_scores_of_models_by_st(name: str, real_data: Path, tmp_path: Path) ->
 def without_last_operator(tflite: bytes) -> bytes:
     """Remove the DEQUANTIZE at the end of ST's files; its input is the scores."""
     import flatbuffers
-    from tensorflow.lite.python import schema_py_generated as schema
+    from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0))
     graph = model.subgraphs[0]

@@ -111,7 +111,7 @@ def test_without_centring_the_offset_is_taken_off() -> None:
 
 
 def test_constants_are_aligned_as_devices_need_them() -> None:
-    from tensorflow.lite.python import schema_py_generated as schema
+    from ai_edge_litert import schema_py_generated as schema
 
     file = st_model(converted_network("miniresnet"), LogMelFrontend())
     model = schema.Model.GetRootAs(file, 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from labeltool.audio.frontend import LogMelFrontend
-from labeltool.training.augment import (
+from labeltool.training.augmentation.samplers import (
     RESPONSE_KNOTS,
     Augmentation,
     MixtureSampler,

@@ -1,10 +1,10 @@
-"""Training patches of plain samples, for networks without a frontend; changed as `augment_log_mel` changes log-mels."""
+"""Training patches of plain samples, for networks without a frontend; changed as `log_mel` changes log-mels."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from labeltool.training.augment import (
+from labeltool.training.augmentation.samplers import (
     RESPONSE_KNOTS,
     Augmentation,
     MixtureSampler,

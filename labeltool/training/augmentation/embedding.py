@@ -1,10 +1,10 @@
-"""Training patches of embeddings, for networks over a pretrained model; drawn as `augment_log_mel` draws log-mels."""
+"""Training patches of embeddings, for networks over a pretrained model; drawn as `log_mel` draws log-mels."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from labeltool.training.augment import (
+from labeltool.training.augmentation.samplers import (
     Augmentation,
     MixtureSampler,
     SampledClips,

@@ -4,7 +4,7 @@ Mixing clips of different labels, with targets in the mixing ratio, lets a netwo
 (Tokozume, Ushiku and Harada 2018, "Learning from between-class examples"). Crops are drawn where the clip is loud, with
 the weights that `postprocessing` gives patches: a silent second of a clip labelled "dog" is not a dog.
 
-There is one sampler for each kind of frontend: `augment_log_mel`, `augment_waveform` and `augment_embedding`.
+There is one sampler for each kind of frontend: `log_mel`, `waveform` and `embedding`.
 """
 
 from __future__ import annotations
