@@ -99,11 +99,14 @@ class ExportResult:
         Id of the model; None when no product was made from one.
     int8_clip_accuracy
         Its accuracy on validation clips; None where it was not measured.
+    better_model
+        The model that did better, in words; "" where none is known.
     """
 
     written: tuple[str, ...]
     model: int | None
     int8_clip_accuracy: float | None
+    better_model: str = ""
 
 
 def export(
@@ -115,6 +118,7 @@ def export(
     output: str,
     force: bool,
     st_applications: Sequence[str] = (),
+    arch: str | None = None,
 ) -> ExportResult:
     """Write several products: either all of them or none; a task of the worker.
 
@@ -125,13 +129,15 @@ def export(
     products
         Names from `EXPORTERS`.
     model_id
-        The model to export; None is the newest, where one is needed.
+        The model to export, where one is needed; None is the newest of `arch`.
     output
         The folder that will contain the products' folders.
     force
         Export a model that loses more clip accuracy in int8 than `labeltool.toml` allows.
     st_applications
         Names of ST's applications that the STM32 package is for; none: all that can run the model.
+    arch
+        An architecture; None is that of the settings.
 
     Raises
     ------
@@ -147,7 +153,7 @@ def export(
     needs_model = any(exporter.needs_model for exporter in exporters)
     folder, written = Path(output), list[str]()
     with project.open_store() as store:
-        source = Source(project, store, model_id, report, st_applications)
+        source = Source(project, store, model_id, report, st_applications, arch)
         for exporter in exporters:
             if exporter.needs_model:
                 with _errors_of(exporter):
@@ -165,6 +171,7 @@ def export(
             tuple(written),
             source.model_id if needs_model else None,
             source.model.card.int8_clip_accuracy if needs_model else None,
+            source.better_model() if needs_model and model_id is None else "",
         )
 
 

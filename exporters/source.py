@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
+from labeltool.networks.device_targets import device_target
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.project import Project
 from labeltool.records import LabelledClip
@@ -23,11 +25,13 @@ class Source:
     Parameters
     ----------
     model_id
-        The model to export; None is the newest.
+        The model to export; None is the newest of an architecture.
     report
         Called with the progress of each stage.
     st_applications
         Names of ST's applications that the STM32 package is for; none: all that can run the model.
+    arch
+        The architecture; None is that of the settings, or where no model has that, of the newest model.
     """
 
     def __init__(
@@ -37,17 +41,33 @@ class Source:
         model_id: int | None,
         report: Progress,
         st_applications: Sequence[str] = (),
+        arch: str | None = None,
     ) -> None:
         self.project = project
         self.store = store
         self.report = report
         self.st_applications = tuple(st_applications)
         self._requested_id = model_id
+        self._arch = arch
 
     @cached_property
     def model_id(self) -> int:
         """The model's id; raises a `LabeltoolError` when there is none."""
-        return models.model(self.store, self._requested_id).id
+        if self._row is None:
+            if self._arch is not None:
+                raise LabeltoolError(
+                    f"no model is of the architecture {self._arch!r}", remedy="`labeltool retrain --arch`"
+                )
+            raise LabeltoolError("the project has no model yet", remedy="`labeltool retrain` trains one")
+        return self._row.id
+
+    @cached_property
+    def _row(self) -> models.ModelRow | None:
+        if self._requested_id is not None:
+            return models.model(self.store, self._requested_id)
+        if self._arch is not None:
+            return models.latest(self.store, self._arch)
+        return models.latest(self.store, self.project.settings.learning.architecture) or models.latest(self.store)
 
     @cached_property
     def model(self) -> ModelFiles:
@@ -62,8 +82,20 @@ class Source:
     @property
     def test_fold(self) -> int | None:
         """The fold that the model was not trained on; None without a model or without a test fold."""
-        row = models.latest(self.store) if self._requested_id is None else models.model(self.store, self._requested_id)
-        return None if row is None else row.test_fold
+        return None if self._row is None else self._row.test_fold
+
+    def better_model(self) -> str:
+        """Say which model did better that was trained beside the one to export; "" where none did, or does not fit."""
+        beside, target = self.model.card.beside, self.project.settings.learning.target
+        if beside is None or not beside.is_better:
+            return ""
+        other = model_folder.read(self.project.models / str(beside.model)).frontend
+        if target is not None and isinstance(other, LogMelFrontend) and device_target(target).problem(other):
+            return ""
+        return (
+            f"model {beside.model} ({beside.architecture}) did better on the validation clips: log loss "
+            f"{beside.log_loss:.3f}, this one {beside.own_log_loss:.3f}; `--model {beside.model}` exports it"
+        )
 
     def check_model(self, *, force: bool) -> None:
         """Refuse a model that is missing, incomplete, or loses more clip accuracy in int8 than the project allows.

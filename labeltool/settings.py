@@ -23,6 +23,8 @@ query_strategy = "default"        # the order of the queue; `labeltool simulate 
 # pretrained = "yamnet"           # suggests labels and is the teacher until the project's own model is better
 # patch_s = 1.0                   # seconds of one input of the network; default: the architecture's own
 # target = "u5-freertos"          # the ST application that the network is for, which may need shorter patches
+# trunk_layers = 11               # yamnet256: layers of the pretrained YAMNet; 5 for less memory, 27 for all of it
+# head_units = 64                 # yamnet256: units of the hidden layer behind them; 0: none
 # pooling = "log-mean"            # from patches to a clip: "log-mean", "mean", "majority"; default: by validation
 
 [export]
@@ -67,6 +69,9 @@ class LearningSettings:
         Seconds of one input of the network; None: the architecture's own.
     target
         The ST application that new networks are for, one of `device_targets.DEVICE_TARGETS`; None: none.
+    trunk_layers, head_units
+        Of architectures that begin with the layers of a pretrained model: how many of them (`trunk.DEPTHS`), and the
+        units of the hidden layer behind them; 0: none.
     pooling
         How patches make a clip, one of `postprocessing.POOLINGS`; None: chosen on validation clips.
     """
@@ -77,6 +82,8 @@ class LearningSettings:
     pretrained: str | None = None
     patch_s: float | None = None
     target: str | None = None
+    trunk_layers: int = 11
+    head_units: int = 64
     pooling: str | None = None
 
 

@@ -18,7 +18,7 @@ from labeltool.similarity import search
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
-from labeltool.tasks.registry import RETRAIN, SUGGEST
+from labeltool.tasks.registry import RENEW, RETRAIN
 from labeltool.tui import keymap
 from labeltool.tui.background.class_agreement import Agreement, ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer, Comparison
@@ -125,7 +125,7 @@ class LabelApp(App[None]):
                 arch=project.settings.learning.architecture,
             ),
             suggester=Trainer(
-                project, lambda training: self._post_from_thread(SuggestionsChanged(training)), task=SUGGEST
+                project, lambda training: self._post_from_thread(SuggestionsChanged(training)), task=RENEW
             ),
             comparer=Comparer(project, lambda comparison: self._post_from_thread(SimilarityChanged(comparison))),
             class_agreement=ClassAgreementTask(
@@ -376,7 +376,7 @@ class LabelApp(App[None]):
             self._reload_view()
 
     def on_suggestions_changed(self, message: SuggestionsChanged) -> None:
-        """Load the new suggestions of a pretrained model, without a notice: the user did not ask for them."""
+        """Load new suggestions without a notice: the user did not ask for them."""
         model = self.services.state.model
         pending = model.pending_suggest if model else 0
         if message.training.failure:

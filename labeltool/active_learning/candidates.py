@@ -19,7 +19,7 @@ from labeltool.networks import model_folder
 from labeltool.networks.heads import Head, log_loss
 from labeltool.networks.model_card import card_from_json
 from labeltool.project import Project
-from labeltool.store import models
+from labeltool.store import Store, models
 from labeltool.training.linear_probe import Classifier
 from labeltool.training.targets import TrainingSet
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
@@ -82,6 +82,18 @@ class Comparison:
     is_better: bool
     why: str
     metrics: NetworkComparison
+
+
+def suggesting_model(store: Store) -> models.ModelRow | None:
+    """Return the newest model, or the one that was trained beside it where that is better; None without any."""
+    newest = models.latest(store)
+    if newest is None:
+        return None
+    try:
+        beside = card_from_json(newest.card).beside
+    except LabeltoolError:
+        return newest
+    return models.model(store, beside.model) if beside and beside.is_better else newest
 
 
 def best(candidates: Sequence[Candidate]) -> Candidate | None:

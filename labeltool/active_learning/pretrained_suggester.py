@@ -67,7 +67,7 @@ def suggest_by_pretrained(
     scorer = ClassScorer(project, name, report=report)
     mark = journal.newest_id(store)
     labelled, unlabelled = clips.labelled(store), clips.unlabelled(store)
-    network = models.latest(store)
+    network = candidates.suggesting_model(store)
     if network is not None and not forced and len(unlabelled) > _MAX_UNLABELLED:
         return f"{name} would have to score {len(unlabelled):,} clips; `labeltool suggest --pretrained {name}` does it"
     to_score = unlabelled if network is not None else draw_clips(unlabelled, _MAX_UNLABELLED, seed=seed)
@@ -88,7 +88,7 @@ def suggest_by_pretrained(
     if forced:
         why = f"{candidate.description}; requested"
     predictions = _predict_clips(scorer, candidate, [*to_score, *(one.clip for one in labelled)])
-    newest = models.latest(store)
+    newest = candidates.suggesting_model(store)
     if newest is not None and newest.id != (network.id if network else None):
         return f"model {newest.id} was trained meanwhile"
     model = _new_model(name, candidate, why, metrics, labels_seen=len(labelled))

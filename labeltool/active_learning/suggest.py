@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from labeltool.active_learning import pretrained_suggester, queue_order, strategies
+from labeltool.active_learning import candidates, pretrained_suggester, queue_order, strategies
 from labeltool.active_learning.result import SuggestResult
 from labeltool.errors import SkippedFile
-from labeltool.inference.clip_features import compute_features, feature_cache_of
+from labeltool.inference.clip_features import compute_features, feature_cache_of_model
 from labeltool.inference.embed import ClipEmbedding, FeatureExtractor
 from labeltool.networks import model_folder
 from labeltool.project import Project
@@ -49,11 +49,11 @@ def suggest(
             if isinstance(result, SuggestResult):
                 return result
             why = result
-        if model_id is None and models.latest(store) is None:
+        chosen = candidates.suggesting_model(store) if model_id is None else models.model(store, model_id)
+        if chosen is None:
             skipped = queue_order.order_by_sound(project, store, seed=seed, report=report)
             return SuggestResult(None, None, why, 0, skipped)
-        chosen_id = models.model(store, model_id).id
-        return replace(suggest_by_model(project, store, chosen_id, report=report), why=why)
+        return replace(suggest_by_model(project, store, chosen.id, report=report), why=why)
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def suggest_by_model(
         The model's float network, where it is loaded already.
     """
     files = model_folder.read(project.models / str(model_id))
-    cache = feature_cache_of(project, files.frontend, files.pretrained)
+    cache = feature_cache_of_model(project, files)
     with_int8 = project.settings.learning.query_strategy == strategies.BY_INT8
     extractor = FeatureExtractor(files, network, with_int8=with_int8)
     all_clips = clips.all_clips(store)

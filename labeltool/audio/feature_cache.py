@@ -15,8 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from labeltool.audio import files
 from labeltool.audio.frontend import Frontend
@@ -26,8 +28,8 @@ from labeltool.type_aliases import Float32, Int16
 from labeltool.util.atomic_write import open_atomic, write_text
 from labeltool.util.process_pool import map_in_processes
 
-FrameFunction = Callable[[Int16], Float32]
-"""Computes a frontend's frames, (frames, columns) float32, of samples at its rate, (samples,) int16."""
+FrameFunction = Callable[[Int16], npt.NDArray[Any]]
+"""Computes a frontend's frames, (frames, columns) of its `dtype`, of samples at its rate, (samples,) int16."""
 
 _CLIPS_PER_SHARD = 64
 # Fewer clips than this are done here: a spawned process costs more than it saves.
@@ -190,7 +192,7 @@ class FeatureCache:
                 places = {str(key): _Place(shard, int(first), int(n)) for key, first, n in content["clips"]}
                 frames = np.load(shard, mmap_mode="r", allow_pickle=False)
                 whole = (
-                    frames.dtype == np.float32
+                    frames.dtype == self.frontend.dtype
                     and frames.shape == (sum(place.frames for place in places.values()), self.frontend.columns)
                     and zlib.crc32(frames.data) == content["crc32"]
                 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Float32, Float64, Int16, Int64
@@ -81,6 +82,11 @@ class Frontend(Protocol):
     def columns(self) -> int:
         """Numbers of a frame."""
         return self.n_features
+
+    @property
+    def dtype(self) -> npt.DTypeLike:
+        """Type of the numbers of a frame."""
+        return np.float32
 
     @property
     def fingerprint(self) -> str:

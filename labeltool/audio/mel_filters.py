@@ -43,8 +43,8 @@ def mel_filters(
     """
     to_mel, to_hertz = (_hertz_to_mel, _mel_to_hertz) if scale == "slaney" else (_hertz_to_htk, _htk_to_hertz)
     low, high = to_mel(np.array([low_hz, high_hz], dtype=np.float64))
-    edges = np.linspace(low, high, n_mels + 2)
-    bins = np.arange(n_fft // 2 + 1) * (sample_rate_hz / n_fft)
+    edges = np.asarray(np.linspace(low, high, n_mels + 2), np.float64)
+    bins = np.asarray(np.arange(n_fft // 2 + 1) * (sample_rate_hz / n_fft), np.float64)
     if scale == "tensorflow":
         bins = np.concatenate([[-np.inf], to_mel(bins[1:])])
     else:

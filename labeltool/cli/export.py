@@ -29,7 +29,8 @@ class _ExportCommand(click.Command):
 
 
 @click.command(cls=_ExportCommand)
-@click.option("--model", "model_id", type=int, metavar="ID", help="Model.  [default: the newest]")
+@click.option("--model", "model_id", type=int, metavar="ID", help="Model.  [default: the newest of --arch]")
+@click.option("--arch", metavar="NAME", help="Architecture.  [default: as in labeltool.toml, or the newest model's]")
 @click.option(
     "-o",
     "--output",
@@ -50,6 +51,7 @@ class _ExportCommand(click.Command):
 @json_option
 def export(
     model_id: int | None,
+    arch: str | None,
     output: Path | None,
     st_applications: tuple[str, ...],
     force: bool,
@@ -78,6 +80,7 @@ def export(
         EXPORT,
         products=products,
         model_id=model_id,
+        arch=arch,
         output=str((output or project.exports).resolve()),
         force=force,
         st_applications=list(st_applications),
@@ -87,6 +90,8 @@ def export(
         return
     for directory in result.written:
         narrate(f"wrote {directory}")
+    if result.better_model:
+        narrate(result.better_model)
 
 
 @click.command()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from labeltool.active_learning.result import SuggestResult
     from labeltool.project import Project
     from labeltool.tasks.evaluate import EvaluateResult
-    from labeltool.tasks.retrain import RetrainResult
+    from labeltool.tasks.retrain_result import RetrainResult
 
 _NO_PLOTS = ", without plots: they need matplotlib (`pip install labeltool[plots]`)"
 _PREDICTED_AS = "predicted as"
@@ -71,9 +71,10 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--pretrained",
     metavar="NAME",
-    help="Pretrained model whose embeddings embedding-mlp and embedding-attention take.  [default: as in "
-    "labeltool.toml, or the only one with embeddings]",
+    help="Pretrained model whose layers yamnet256 begins with, or whose embeddings embedding-mlp and "
+    "embedding-attention take.  [default: as in labeltool.toml, or the only one that fits]",
 )
+@click.option("--finetune", is_flag=True, help="Train the pretrained layers of yamnet256 too.")
 @click.option(
     "--patch-s",
     type=_SECONDS,
@@ -92,6 +93,7 @@ def retrain(
     teacher_tensor: str | None,
     backbone: str | None,
     pretrained: str | None,
+    finetune: bool,
     patch_s: float | None,
     as_json: bool,
 ) -> None:
@@ -122,6 +124,7 @@ def retrain(
         backbone=backbone,
         patch_s=patch_s,
         pretrained=pretrained,
+        finetune=finetune,
     )
     if as_json:
         emit(result)
@@ -156,7 +159,23 @@ def _print_training(result: RetrainResult, budget_s: float | None) -> None:
     _print_accuracy(result, "of validation clips right")
     if budget_s is not None and result.seconds_until_trained > budget_s:
         narrate(f"training took {result.seconds_until_trained:g} s, more than the {budget_s:g} s of --budget")
+    _print_beside(result)
     _print_suggester(result)
+
+
+def _print_beside(result: RetrainResult) -> None:
+    """Print how the model with a pretrained trunk did that was trained beside it."""
+    beside = result.beside
+    if beside is None:
+        return
+    if beside.log_loss is None or beside.own_log_loss is None:
+        narrate(f"model {beside.model} ({beside.architecture}) was trained beside it; too few clips to compare them")
+        return
+    better = beside.architecture if beside.is_better else result.arch
+    narrate(
+        f"model {beside.model} ({beside.architecture}) was trained beside it: log loss {beside.log_loss:.3f} on the "
+        f"validation clips, {result.arch} {beside.own_log_loss:.3f}; {better} is the better one"
+    )
 
 
 def _print_head(result: RetrainResult) -> None:

@@ -45,7 +45,7 @@ def measure(
     report("measuring, float", 0, len(log_mels))
     as_float = _probabilities(files, scoring.float_predictor(files, network), log_mels, names)
     report("measuring, int8", 0, len(log_mels))
-    as_int8 = _probabilities(files, scoring.int8_predictor(files), log_mels, names)
+    as_int8 = _probabilities(files, scoring.int8_feature_predictor(files), log_mels, names)
     clip_of_patch = as_float.clip_of_patch
     patch_shares = metrics.correct_share(as_float.patches, present[clip_of_patch], absent[clip_of_patch], rule.head)
     same = heads.decide(as_float.patches, rule.head) == heads.decide(as_int8.patches, rule.head)
@@ -85,7 +85,7 @@ class _Probabilities:
 def _probabilities(
     files: model_folder.ModelFiles, predict: scoring.Predictor, log_mels: Sequence[Float32], names: Sequence[str]
 ) -> _Probabilities:
-    scores = list(scoring.score_clips(files, predict, log_mels))
+    scores = list(scoring.score_clips(files.feature_frontend, files.rule, predict, log_mels))
     return _Probabilities(
         _merged(names, np.stack([score.probabilities for score in scores]), files.rule.head),
         _merged(names, np.concatenate([score.patches for score in scores]), files.rule.head),

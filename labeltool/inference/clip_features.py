@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import Frontend
+from labeltool.audio.trunk_frontend import TrunkFrontend
 from labeltool.errors import SkippedFile, skipped_files
+from labeltool.networks.model_folder import INT8, ModelFiles
 from labeltool.pretrained.embedding_frames import frame_function
+from labeltool.pretrained.trunk_frames import TrunkFrames
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Progress
@@ -48,6 +51,21 @@ def feature_cache_of(project: Project, frontend: Frontend, pretrained_name: str 
     return FeatureCache(
         project.cache / "features", frontend, frame_function(frontend, [project.models], pretrained_name)
     )
+
+
+def feature_cache_of_model(project: Project, files: ModelFiles) -> FeatureCache:
+    """Return the project's cache of what a model's predictors take (`scoring.float_predictor`).
+
+    Raises
+    ------
+    LabeltoolError
+        When the model needs a pretrained model that the project does not have.
+    """
+    frontend = files.feature_frontend
+    if not isinstance(frontend, TrunkFrontend):
+        return feature_cache_of(project, frontend, files.pretrained)
+    # The trunk is in the model's own file.
+    return FeatureCache(project.cache / "features", frontend, TrunkFrames(files.directory / INT8, frontend))
 
 
 def compute_features(

@@ -10,7 +10,8 @@ import numpy as np
 from labeltool.inference import scoring
 from labeltool.inference.clip_features import ClipFeatures
 from labeltool.networks import build as networks
-from labeltool.networks.model_folder import KERAS, ModelFiles
+from labeltool.networks.dense_head import DenseHead
+from labeltool.networks.model_folder import HEAD, KERAS, ModelFiles
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32
 
@@ -58,16 +59,10 @@ class FeatureExtractor:
     """
 
     def __init__(self, files: ModelFiles, network: keras.Model | None = None, *, with_int8: bool = False) -> None:
-        import keras
-
-        self._files = files
-        network = network or networks.load(files.directory / KERAS)
-        features = network.get_layer(networks.HEAD).input
-        # One pass gives both: the features stand before the probabilities.
-        both = keras.Model(network.inputs, keras.layers.Concatenate()([features, network.output]))
-        self._network = networks.compiled(both)
-        self._projection = random_projection(features.shape[-1])
-        self._int8 = scoring.int8_predictor(files) if with_int8 else None
+        self._frontend, self._rule = files.feature_frontend, files.rule
+        self._network, width = _head_network(files) if files.card.trunk else _keras_network(files, network)
+        self._projection = random_projection(width)
+        self._int8 = scoring.int8_feature_predictor(files) if with_int8 else None
 
     def extract(self, features: ClipFeatures) -> list[ClipEmbedding]:
         """Return the embedding of each clip."""
@@ -78,21 +73,42 @@ class FeatureExtractor:
             projected.append(both[:, : len(self._projection)] @ self._projection)
             return both[:, len(self._projection) :]
 
-        scores = list(scoring.score_clips(self._files, predict, features.log_mels))
+        scores = list(scoring.score_clips(self._frontend, self._rule, predict, features.log_mels))
         if not scores:
             return []
         by_clip = np.split(np.concatenate(projected), np.cumsum([len(score.patches) for score in scores])[:-1])
         int8_rows: list[Float32 | None] = [None] * len(scores)
         if self._int8 is not None:
-            int8_scores = scoring.score_clips(self._files, self._int8, features.log_mels)
+            int8_scores = scoring.score_clips(self._frontend, self._rule, self._int8, features.log_mels)
             int8_rows = [score.probabilities for score in int8_scores]
-        described = (self._files.frontend.describe(log_mel) for log_mel in features.log_mels)
+        described = (self._frontend.describe(log_mel) for log_mel in features.log_mels)
         return [
             ClipEmbedding(clip, score.probabilities, int8, patches.mean(axis=0), descriptor)
             for clip, score, int8, patches, descriptor in zip(
                 features.clips, scores, int8_rows, by_clip, described, strict=True
             )
         ]
+
+
+def _keras_network(files: ModelFiles, network: keras.Model | None) -> tuple[scoring.Predictor, int]:
+    """Return a function from patches to last features and then probabilities, and the number of the former."""
+    import keras
+
+    network = network or networks.load(files.directory / KERAS)
+    features = network.get_layer(networks.HEAD).input
+    both = keras.Model(network.inputs, keras.layers.Concatenate()([features, network.output]))
+    return networks.compiled(both), int(features.shape[-1])
+
+
+def _head_network(files: ModelFiles) -> tuple[scoring.Predictor, int]:
+    """Return the same of a head on a trunk."""
+    head = DenseHead.load(files.directory / HEAD)
+
+    def both(patches: Float32, /) -> Float32:
+        codes = patches[:, :, 0].astype(np.int8)
+        return np.concatenate([head.hidden(codes), head.predict(codes)], axis=1)
+
+    return both, len(head.kernels[-1])
 
 
 def random_projection(width: int) -> Float32:

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
+from labeltool.audio.frontend import Frontend
+from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
 from labeltool.networks import predict as networks_predict
-from labeltool.networks.model_folder import KERAS, ModelFiles
+from labeltool.networks.dense_head import DenseHead
+from labeltool.networks.model_folder import HEAD, INT8, KERAS, ModelFiles
+from labeltool.networks.postprocessing import ClipRule
 from labeltool.type_aliases import Float32
 
 if TYPE_CHECKING:
@@ -20,7 +26,7 @@ _CLIPS_AT_ONCE = 64
 
 
 class Predictor(Protocol):
-    """A function from patches, (n, mels, frames) float32, to probabilities, (n, labels) float32."""
+    """A function from patches, (n, features, frames), to probabilities, (n, labels) float32."""
 
     def __call__(self, patches: Float32, /) -> Float32:
         """Predict."""
@@ -35,26 +41,67 @@ class ClipScore:
 
 
 def float_predictor(files: ModelFiles, network: keras.Model | None = None) -> Predictor:
-    """Return the predictor of a model's float network, which is loaded unless it is given."""
+    """Return the predictor of a model's float network, for patches of `ModelFiles.feature_frontend`.
+
+    Parameters
+    ----------
+    network
+        The network, where it is loaded already.
+    """
+    if files.card.trunk is not None:
+        head = DenseHead.load(files.directory / HEAD)
+        return lambda patches: head.predict(patches[:, :, 0].astype(np.int8))
     return partial(networks_predict.predict, network or networks.load(files.directory / KERAS))
 
 
 def int8_predictor(files: ModelFiles, *, fast: bool = False) -> Predictor:
-    """Load a model's int8 network, computed bit for bit as on the MCU; with `fast`, by kernels that differ slightly."""
+    """Load a model's int8 network, computed bit for bit as on the MCU; with `fast`, by kernels that differ slightly.
+
+    It takes patches of the model's frontend.
+    """
     from labeltool.networks.quantization import Int8Model
 
     return Int8Model(files.int8, fast=fast).predict
 
 
-def score_clips(files: ModelFiles, predict: Predictor, log_mels: Sequence[Float32]) -> Iterator[ClipScore]:
+def int8_feature_predictor(files: ModelFiles) -> Predictor:
+    """Return `int8_predictor` for patches of `ModelFiles.feature_frontend`.
+
+    Behind a trunk that is the head alone: the features are the codes that the network itself computes.
+    """
+    if files.card.trunk is None:
+        return int8_predictor(files)
+    from labeltool.networks.int8_head import int8_head
+    from labeltool.networks.quantization import interpreter
+
+    head = int8_head(interpreter(files.int8))
+    if head is None:
+        raise LabeltoolError(
+            "has no head", file=files.directory / INT8, remedy="retrain: the model's folder is damaged"
+        )
+
+    def predict(patches: Float32, /) -> Float32:
+        codes = head(patches[:, :, 0].astype(np.int8))
+        return (codes.astype(np.float32) + np.float32(128)) * np.float32(1 / 256)
+
+    return predict
+
+
+def score_clips(
+    frontend: Frontend, rule: ClipRule, predict: Predictor, clips: Sequence[Float32]
+) -> Iterator[ClipScore]:
     """Yield the score of each clip.
 
     Parameters
     ----------
-    log_mels : (frames, mels) float32 each
+    frontend
+        Of the patches that the predictor takes.
+    rule
+        Pools them.
+    clips : (frames, columns) each
         One array a clip, of at least one patch.
     """
-    for first in range(0, len(log_mels), _CLIPS_AT_ONCE):
-        batch = log_mels[first : first + _CLIPS_AT_ONCE]
-        scores, patches = networks_predict.clip_probabilities(predict, files.frontend, batch, files.rule)
+    for first in range(0, len(clips), _CLIPS_AT_ONCE):
+        batch = clips[first : first + _CLIPS_AT_ONCE]
+        scores, patches = networks_predict.clip_probabilities(predict, frontend, batch, rule)
         yield from map(ClipScore, scores, patches)

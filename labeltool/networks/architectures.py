@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend, SampleFrontend
+from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.errors import LabeltoolError
 from labeltool.networks.device_targets import with_patch_length
 from labeltool.settings import LearningSettings
 
 DEFAULT_ARCHITECTURE = "miniresnet"
+TRUNK_ARCHITECTURE = "yamnet256"
+"""The one that begins with the layers of a pretrained model."""
 
 _FRONTEND = LogMelFrontend()
 
@@ -37,6 +40,9 @@ class Architecture:
         for; `labeltool.pretrained.embedding_frontend` makes that of another pretrained model.
     training
         Fields of `training.fit.TrainingSettings` that differ for it.
+    has_trunk
+        Whether it begins with the layers of a pretrained model (`labeltool.pretrained.trunk`), and only what follows is
+        trained. `build_backbone` makes its float twin, to be fine-tuned.
     """
 
     name: str
@@ -46,6 +52,7 @@ class Architecture:
     source: str
     frontend: Frontend = _FRONTEND
     training: Mapping[str, Any] = field(default_factory=dict)
+    has_trunk: bool = False
 
 
 def _residual_block(x: Any, filters: int, stride: int, name: str) -> Any:
@@ -142,24 +149,24 @@ _YAMNET_256 = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1))
 
 
 def _yamnet256(x: Any) -> Any:
-    """The first six layers of YAMNet; time runs down the rows, as it does in the published weights."""
+    """The float twin of a trunk of eleven layers and a head with a hidden layer, batch norms folded into biases."""
     import keras
 
     layers = keras.layers
 
-    def norm_relu(x: Any, name: str) -> Any:
-        x = layers.BatchNormalization(epsilon=1e-4, scale=False, name=f"{name}_norm")(x)
-        return layers.ReLU(name=f"{name}_relu")(x)
+    def active(x: Any, name: str) -> Any:
+        return layers.ReLU(6.0, name=f"{name}_relu")(x)
 
-    x = layers.Permute((2, 1, 3), name="time_first")(x)
-    x = norm_relu(layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="layer1_conv")(x), "layer1")
-    for number, (filters, stride) in enumerate(_YAMNET_256, start=2):
-        name = f"layer{number}_depthwise"
-        x = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False, name=f"{name}_conv")(x)
-        x = norm_relu(x, name)
-        name = f"layer{number}_pointwise"
-        x = norm_relu(layers.Conv2D(filters, 1, padding="same", use_bias=False, name=f"{name}_conv")(x), name)
-    return layers.GlobalAveragePooling2D(name="features")(x)
+    x = active(layers.Conv2D(32, 3, strides=2, padding="same", name="layer1")(x), "layer1")
+    for number, (filters, stride) in enumerate(_YAMNET_256, start=1):
+        name = f"layer{2 * number}"
+        x = active(layers.DepthwiseConv2D(3, strides=stride, padding="same", name=name)(x), name)
+        name = f"layer{2 * number + 1}"
+        x = active(layers.Conv2D(filters, 1, padding="same", name=name)(x), name)
+    whole = x.shape[1:3]
+    pools = [layers.AveragePooling2D(whole, name="mean")(x), layers.MaxPooling2D(whole, name="maximum")(x)]
+    x = layers.Flatten(name="flatten")(layers.Concatenate(name="pooled")(pools))
+    return layers.Dense(LearningSettings().head_units, activation="relu", name="features")(x)
 
 
 def _sbcnn(x: Any) -> Any:
@@ -265,7 +272,6 @@ _V1, _V2 = f"{_ZOO} v1 (Nov 2023)", f"{_ZOO} v2 (Nov 2023)"
 _SBCNN_FRONTEND = LogMelFrontend(hop=368, n_mels=128, low_hz=0.0, high_hz=8000.0, patch_frames=128, patch_hop=64)
 _ACLNET_FRONTEND = SampleFrontend(patch_frames=16_000, patch_hop=8_000)
 _EMBEDDING_FRONTEND = EmbeddingFrontend()
-_YAMNET_FRONTEND = LogMelFrontend(n_fft=512, hop=160, low_hz=125.0, patch_frames=96, patch_hop=48)
 
 # Over the embeddings of a pretrained model training takes seconds.
 _EMBEDDING_TRAINING: Mapping[str, Any] = {"epochs": 20, "most_patches": 80_000, "warm_share": 0.25}
@@ -280,10 +286,12 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         Architecture(
             "yamnet256",
             _yamnet256,
-            137_674,
+            165_130,
             24.0,
-            "ST model zoo, audio event detection, yamnet_256 (Nov 2023), after YAMNet (Plakal and Ellis 2019)",
-            _YAMNET_FRONTEND,
+            "Plakal and Ellis, YAMNet (2019): its first eleven layers, those of yamnet_256 in ST's model zoo, from a "
+            "pretrained model of the project; a hidden layer over mean and maximum",
+            YAMNET_FRONTEND,
+            has_trunk=True,
         ),
         Architecture(
             "sbcnn",
@@ -348,19 +356,26 @@ def frontend_of(name: str, patch_s: float | None = None, target: str | None = No
     LabeltoolError
         When there is no such architecture, and as `with_patch_length`.
     """
-    return with_patch_length(architecture(name).frontend, patch_s, target)
+    spec = architecture(name)
+    if spec.has_trunk and patch_s is not None and spec.frontend.lasting(patch_s) != spec.frontend:
+        raise LabeltoolError(
+            f"{name} takes patches of {spec.frontend.patch_hops_s:g} s, as the pretrained model does",
+            remedy="give no patch_s, or another architecture",
+        )
+    return with_patch_length(spec.frontend, patch_s, target)
 
 
 def sound_frontend(learning: LearningSettings) -> Frontend:
     """Return the frontend that sounds are compared by before there is a network.
 
-    The architecture's, or the default architecture's where that of the architecture needs a pretrained model.
+    The architecture's, or the default architecture's where that needs a pretrained model.
 
     Raises
     ------
     LabeltoolError
         As `frontend_of`.
     """
-    over_embeddings = isinstance(architecture(learning.architecture).frontend, EmbeddingFrontend)
-    name = DEFAULT_ARCHITECTURE if over_embeddings else learning.architecture
-    return frontend_of(name, learning.patch_s, learning.target)
+    spec = architecture(learning.architecture)
+    if spec.has_trunk or isinstance(spec.frontend, EmbeddingFrontend):
+        spec = architecture(DEFAULT_ARCHITECTURE)
+    return frontend_of(spec.name, learning.patch_s, learning.target)

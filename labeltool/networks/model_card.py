@@ -103,6 +103,49 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class TrunkSource:
+    """The pretrained layers that a network begins with.
+
+    Attributes
+    ----------
+    name, sha256
+        The pretrained model, and the hash of its file.
+    layers
+        Number of its layers.
+    fingerprint
+        Changes with anything that changes their features.
+    width, scale, zero_point
+        Number of features of a patch, and what their codes stand for.
+    units
+        Units of the hidden layer of the head; 0: none.
+    """
+
+    name: str
+    sha256: str
+    layers: int
+    fingerprint: str
+    width: int
+    scale: float
+    zero_point: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A model trained beside this one on the same labels, and the log loss of both on the same validation clips."""
+
+    model: int
+    architecture: str
+    log_loss: float | None
+    own_log_loss: float | None
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the other one is known to be better."""
+        return None not in (self.log_loss, self.own_log_loss) and (self.log_loss or 0.0) < (self.own_log_loss or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """The last training from scratch: its clips and labels, and the log loss of it and of a warm start beside it."""
 
@@ -110,6 +153,26 @@ class Comparison:
     labels: tuple[str, ...]
     warm_log_loss: float | None = None
     from_scratch_log_loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainedComparison:
+    """The last comparison of a pretrained model that might suggest labels with a model trained here.
+
+    Attributes
+    ----------
+    pretrained
+        Its name.
+    clips, labels
+        What both were given then.
+    why
+        How it did, in words.
+    """
+
+    pretrained: str
+    clips: int
+    labels: tuple[str, ...]
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +204,12 @@ class ModelCard:
     teacher, embedding_model, backbone
         Files it was trained with: the teacher model, the pretrained model whose embeddings are its input, the weights
         it started with.
+    trunk
+        The pretrained layers it begins with; None for a network trained whole.
+    beside
+        The model trained beside it.
+    worse_pretrained
+        The pretrained model that did worse than it, or than a model before it, on the same labels.
     skipped
         Files that could not be read.
     losses
@@ -172,6 +241,9 @@ class ModelCard:
     teacher: SourceFile | None = None
     embedding_model: SourceFile | None = None
     backbone: SourceFile | None = None
+    trunk: TrunkSource | None = None
+    beside: Beside | None = None
+    worse_pretrained: PretrainedComparison | None = None
     skipped: tuple[SkippedFile, ...] = ()
     seed: int = 0
     test_fold: int | None = None

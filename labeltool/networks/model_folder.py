@@ -4,6 +4,8 @@
 models/<id>/  card.json  labels.txt  model.keras  model_int8.tflite  seen.csv
 ```
 
+A network with a pretrained trunk has `head.npz`, the float weights of its head, in place of `model.keras`.
+
 `card.json` has everything a reader needs: architecture, frontend (with its fingerprint), labels in the order of the
 outputs and which of them is none (`background`), how patches are pooled to a clip, metrics, versions. `seen.csv` lists
 the clips it was trained or validated on, and the groups its ancestors of a warm start were trained on.
@@ -18,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labeltool.audio.frontend import Frontend, frontend_from_dict
+from labeltool.audio.trunk_frontend import TrunkFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks.model_card import ModelCard, card_from_json
 from labeltool.networks.postprocessing import ClipRule
@@ -26,6 +29,7 @@ from labeltool.util.atomic_write import write_text
 
 CARD = "card.json"
 KERAS = "model.keras"
+HEAD = "head.npz"
 INT8 = "model_int8.tflite"
 LABELS = "labels.txt"
 SEEN = "seen.csv"
@@ -38,6 +42,14 @@ class ModelFiles:
     directory: Path
     card: ModelCard
     frontend: Frontend
+
+    @property
+    def feature_frontend(self) -> Frontend:
+        """The frontend of what is cached of clips to score them: the network's own, or that of its trunk's features."""
+        trunk = self.card.trunk
+        if trunk is None:
+            return self.frontend
+        return TrunkFrontend(trunk.fingerprint, trunk.width, trunk.scale, trunk.zero_point)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -140,7 +152,7 @@ def write(
     seen: Iterable[tuple[StoredClip, str]],
     parent: ModelFiles | None = None,
 ) -> ModelCard:
-    """Write everything but `model.keras` into a folder that exists; return the card as written.
+    """Write everything but `model.keras` or `head.npz` into a folder that exists; return the card as written.
 
     Parameters
     ----------

@@ -145,7 +145,7 @@ class _Kernels:
     """TensorFlow Lite's kernels on a network of one int8 input and one output, one thread a copy of it."""
 
     def __init__(self, tflite: bytes, output: type[np.generic], *, fast: bool = False) -> None:
-        make = _optimised_interpreter if fast else _reference_interpreter
+        make = optimised_interpreter if fast else _reference_interpreter
         self._interpreters = [make(tflite) for _ in range(1 if fast else min(4, os.cpu_count() or 1))]
         inputs, outputs = self._interpreters[0].get_input_details(), self._interpreters[0].get_output_details()
         if len(inputs) != 1 or len(outputs) != 1 or inputs[0]["dtype"] != np.int8 or outputs[0]["dtype"] != output:
@@ -215,12 +215,19 @@ def _reference_interpreter(tflite: bytes) -> Any:
     return interpreter(tflite, experimental_op_resolver_type=kernels, experimental_preserve_all_tensors=True)
 
 
-def _optimised_interpreter(tflite: bytes) -> Any:
+def optimised_interpreter(tflite: bytes, *, keep_tensors: bool = False) -> Any:
+    """Return an interpreter with the optimised kernels, which round sums of a dense layer or a mean otherwise.
+
+    Parameters
+    ----------
+    keep_tensors
+        Whether tensors inside the network can be read after a run.
+    """
     from ai_edge_litert.interpreter import OpResolverType
 
     # Without delegates: XNNPACK is twice as fast again, but rounds differently in every other patch.
     kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    return interpreter(tflite, experimental_op_resolver_type=kernels)
+    return interpreter(tflite, experimental_op_resolver_type=kernels, experimental_preserve_all_tensors=keep_tensors)
 
 
 def _scale(details: dict[str, Any]) -> CodeScale:

@@ -9,6 +9,8 @@ import numpy as np
 
 from labeltool.audio import loudness_gate
 from labeltool.audio.frontend import Frontend, LogMelFrontend
+from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
+from labeltool.audio.trunk_frontend import TrunkFrontend
 from labeltool.networks.heads import DEFAULT_THRESHOLD, Head
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import Smoother, StreamRule
@@ -45,13 +47,18 @@ def choose_stream_rule(
         Without thresholds where the device does not compute the frontend, or there are too few clips.
     """
     rule = StreamRule()
-    if not isinstance(frontend, LogMelFrontend):
+    if isinstance(frontend, LogMelFrontend):
+        peaks_db = [loudness_gate.peak_db(frontend, one) for one in frames]
+        gate_db = loudness_gate.gate_db(frontend)
+    elif isinstance(frontend, TrunkFrontend):
+        peaks_db = [frontend.peak_db(one) for one in frames]
+        gate_db = loudness_gate.gate_db(YAMNET_FRONTEND)
+    else:
         return rule
-    gate_db = loudness_gate.gate_db(frontend)
     smoothed = []
-    for log_mel, probabilities in zip(frames, by_clip, strict=True):
+    for peak_db, probabilities in zip(peaks_db, by_clip, strict=True):
         smoother = Smoother(clip, rule.gain, probabilities.shape[1], gate_db)
-        rows, is_quiet = smoother.push(probabilities, loudness_gate.peak_db(frontend, log_mel))
+        rows, is_quiet = smoother.push(probabilities, peak_db)
         smoothed.append(rows[~is_quiet])
     return replace(rule, thresholds=choose_thresholds(smoothed, present, absent, clip.head))
 

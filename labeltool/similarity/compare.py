@@ -19,7 +19,7 @@ from labeltool.annotation import listing
 from labeltool.audio.descriptors import hellinger_embeddings
 from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
 from labeltool.evaluation import figure
-from labeltool.inference.clip_features import compute_features, feature_cache_of
+from labeltool.inference.clip_features import compute_features, feature_cache_of, feature_cache_of_model
 from labeltool.inference.embed import FeatureExtractor
 from labeltool.networks import model_folder
 from labeltool.networks.architectures import sound_frontend
@@ -238,7 +238,7 @@ def _pretrained_embedder(project: Project, name: str) -> _Embedder:
 def _model_embedder(project: Project, name: str) -> _Embedder:
     files = model_folder.read(project.models / name)
     extractor = FeatureExtractor(files)
-    cache = feature_cache_of(project, files.frontend, files.pretrained)
+    cache = feature_cache_of_model(project, files)
 
     def embed(wanted: Sequence[StoredClip]) -> _Embedded:
         features = compute_features(cache, wanted, report=_ignore, require_any=False)

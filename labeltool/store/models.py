@@ -116,10 +116,12 @@ def _from_card(field: str) -> str:
     return f"CASE WHEN json_valid(card) THEN json_extract(card, '$.{field}') END"
 
 
-def latest(store: Store) -> ModelRow | None:
-    """Return the newest model trained in the project; None before the first."""
+def latest(store: Store, architecture: str | None = None) -> ModelRow | None:
+    """Return the newest model trained in the project, of an architecture where one is given; None before the first."""
     row = store.connection.execute(
-        f"SELECT {_COLUMNS} FROM models WHERE {_TRAINED_HERE} ORDER BY id DESC LIMIT 1"
+        f"SELECT {_COLUMNS} FROM models WHERE {_TRAINED_HERE} AND architecture = COALESCE(?, architecture) "
+        "ORDER BY id DESC LIMIT 1",
+        (architecture,),
     ).fetchone()
     return None if row is None else _model_row(row)
 

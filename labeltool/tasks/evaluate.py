@@ -14,17 +14,17 @@ from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.evaluation import metrics
 from labeltool.evaluation import report as evaluation_report
 from labeltool.evaluation.measure import measure
-from labeltool.inference.clip_features import compute_features, feature_cache_of
+from labeltool.inference.clip_features import compute_features, feature_cache_of_model
 from labeltool.networks import model_folder
 from labeltool.networks.model_card import LabelMetrics, Measured, ReliabilityBin
-from labeltool.pretrained.embedding_frames import pretrained_for
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.store import clips, models
+from labeltool.training.prepare import make_request
 from labeltool.training.semi_supervised import without_fold
 from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import build_training_set, no_such_fold, target_arrays, usable_for_training
-from labeltool.training.train_model import TrainingRequest, train_model
+from labeltool.training.train_model import train_model
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
 from labeltool.type_aliases import Progress
 
@@ -188,7 +188,7 @@ def measure_on(
     wanted
         Each with a label among the names.
     """
-    cache = feature_cache_of(project, files.frontend, files.pretrained)
+    cache = feature_cache_of_model(project, files)
     features = compute_features(cache, [one.clip for one in wanted], report=report)
     by_id = {one.clip.id: one for one in wanted}
     present, absent = target_arrays(
@@ -253,15 +253,7 @@ def _test_fold(
     report: Progress,
 ) -> tuple[FoldResult, str | None, tuple[SkippedFile, ...]]:
     """Train without a fold and test on it; return the metrics, the model's background and the unreadable files."""
-    settings = project.settings.learning
-    request = TrainingRequest(
-        settings.architecture,
-        seed=seed,
-        test_fold=fold,
-        patch_s=settings.patch_s,
-        target=settings.target,
-        pretrained=pretrained_for(project, settings.architecture),
-    )
+    request = make_request(project, project.settings.learning.architecture, seed=seed, test_fold=fold)
     with tempfile.TemporaryDirectory(dir=project.cache) as folder:
         train_model(
             project,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from labeltool.pretrained.registry import AddResult
     from labeltool.similarity.compare import SimilarResult
     from labeltool.tasks.evaluate import EvaluateResult
-    from labeltool.tasks.retrain import RetrainResult
+    from labeltool.tasks.retrain_result import RenewResult, RetrainResult
     from labeltool.tasks.simulation_results import SimulateResult
 
 R = TypeVar("R", covariant=True)
@@ -66,6 +66,7 @@ class Task(Generic[R]):
 
 
 RETRAIN: Task[RetrainResult] = Task("retrain", "labeltool.tasks.retrain", "retrain", "RetrainResult")
+RENEW: Task[RenewResult] = Task("renew", "labeltool.tasks.retrain", "renew", "RenewResult")
 EVALUATE: Task[EvaluateResult] = Task("evaluate", "labeltool.tasks.evaluate", "evaluate", "EvaluateResult")
 SIMULATE: Task[SimulateResult] = Task("simulate", "labeltool.tasks.simulate", "simulate", "SimulateResult")
 SUGGEST: Task[SuggestResult] = Task("suggest", "labeltool.active_learning.suggest", "suggest", "SuggestResult")
@@ -86,7 +87,7 @@ VERIFY: Task[VerifyResult] = Task("verify", "labeltool.exporters.stm32.verificat
 TASKS: dict[str, Task[object]] = {
     task.name: task
     for task in (
-        *(RETRAIN, EVALUATE, SIMULATE, SUGGEST, CLASSIFY, DETECT, TRANSCRIBE, SIMILAR),
+        *(RETRAIN, RENEW, EVALUATE, SIMULATE, SUGGEST, CLASSIFY, DETECT, TRANSCRIBE, SIMILAR),
         *(MODEL_ADD, MODEL_MAP, AGREEMENT, EXPORT, VERIFY),
     )
 }

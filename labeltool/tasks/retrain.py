@@ -5,27 +5,30 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from labeltool.active_learning import pretrained_suggester
+from labeltool.active_learning.candidates import suggesting_model
 from labeltool.active_learning.result import SuggestResult
-from labeltool.active_learning.suggest import suggest_by_model, suggestion_lock
+from labeltool.active_learning.suggest import suggest, suggest_by_model, suggestion_lock
 from labeltool.audio.frontend import frontend_from_dict
-from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
-from labeltool.networks.heads import Head
-from labeltool.networks.model_card import Comparison, ModelCard, card_from_json
+from labeltool.networks.architectures import TRUNK_ARCHITECTURE
+from labeltool.networks.model_card import Beside, Comparison, ModelCard, PretrainedComparison, card_from_json
 from labeltool.pretrained import registry
 from labeltool.pretrained.card import read_card
-from labeltool.pretrained.embedding_frames import pretrained_for
+from labeltool.pretrained.trunk import has_trunk
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips, journal, models
+from labeltool.tasks.retrain_result import RenewResult, RetrainResult, retrain_result
+from labeltool.training.prepare import TrainedModel, TrainingRequest, make_request
 from labeltool.training.semi_supervised import without_fold
 from labeltool.training.targets import TrainingSet, build_training_set
-from labeltool.training.train_model import TrainedModel, TrainingRequest, train_model
+from labeltool.training.train_model import train_model
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE, Parent, newest_parent, scratch_run_due, scratch_state
 from labeltool.type_aliases import Progress
 from labeltool.util.locks import try_lock
@@ -34,73 +37,6 @@ from labeltool.util.stage_clock import StageClock
 # Training from scratch takes longer than a warm start: with less time left than this many times the warm start's, it
 # is not begun.
 _SCRATCH_IS_LONGER_BY = 2
-
-
-@dataclass(frozen=True, slots=True)
-class RetrainResult:
-    """What `labeltool retrain --json` prints; accuracies are shares of the validation clips, None where there are none.
-
-    Attributes
-    ----------
-    model
-        Id of the new model.
-    labels_seen
-        Clips with labels it was trained or validated on.
-    pool_clips
-        Unlabelled clips it was trained on.
-    embedding_model
-        Name of the pretrained model whose embeddings the architecture takes; None for other architectures.
-    several_labels_clips
-        Clips that speak for a probability for each label (head "sigmoid").
-    background
-        Name of the output for clips with none of the labels; None without one.
-    assumed_absent
-        Labels hardly ever marked absent, for which clips without a mark are weak negatives.
-    compared
-        Where a model was trained from scratch beside the warm start: the log loss of both.
-    warm
-        Whether it continues the last model.
-    patch_s, other_patch_s
-        Seconds of one input; those of the last model where they alone kept training from continuing it.
-    pretrained, why
-        The pretrained model that suggests labels, None where the new model does, and why.
-    suggestions
-        Unlabelled clips with a suggestion.
-    skipped
-        Files that could not be read.
-    stages
-        Seconds spent in each stage.
-    seconds_until_trained, seconds
-        Until the model was published, and in all.
-    """
-
-    model: int
-    arch: str
-    parameters: int
-    labels_seen: int
-    pool_clips: int
-    clip_accuracy: float | None
-    int8_clip_accuracy: float | None
-    label_accuracy: float | None
-    int8_label_accuracy: float | None
-    validation_clips: int
-    head: Head
-    several_labels_clips: int
-    background: str | None
-    assumed_absent: tuple[str, ...]
-    threshold: float
-    compared: Comparison | None
-    warm: bool
-    patch_s: float
-    other_patch_s: float | None
-    embedding_model: str | None
-    pretrained: str | None
-    why: str
-    suggestions: int
-    skipped: tuple[SkippedFile, ...]
-    stages: dict[str, float] = field(default_factory=dict)
-    seconds_until_trained: float = 0.0
-    seconds: float = 0.0
 
 
 def retrain(
@@ -117,6 +53,7 @@ def retrain(
     backbone: str | None = None,
     patch_s: float | None = None,
     pretrained: str | None = None,
+    finetune: bool = False,
 ) -> RetrainResult:
     """Train a model on the labels of now, publish it and write its suggestions; a task of the worker.
 
@@ -130,7 +67,9 @@ def retrain(
     patch_s
         Seconds of a patch; None: as in the project's settings.
     pretrained
-        Name of the pretrained model whose embeddings the architecture takes; None: as `pretrained_for` chooses.
+        Name of the pretrained model whose embeddings or layers the architecture takes; None: as `make_request` chooses.
+    finetune
+        Train those layers too.
 
     Raises
     ------
@@ -139,26 +78,29 @@ def retrain(
     """
     began_s = time.monotonic()
     default_teacher = _teacher_of_settings(project) if teacher is None and budget_s is None else None
-    request = TrainingRequest(
+    request = make_request(
+        project,
         arch,
-        seed,
-        budget_s,
-        test_fold,
-        Path(teacher) if teacher else default_teacher,
-        teacher_tensor,
-        Path(backbone) if backbone else None,
-        project.settings.learning.patch_s if patch_s is None else patch_s,
-        project.settings.learning.target,
-        pretrained_for(project, arch, pretrained),
+        seed=seed,
+        budget_s=budget_s,
+        test_fold=test_fold,
+        teacher=Path(teacher) if teacher else default_teacher,
+        teacher_tensor=teacher_tensor,
+        backbone=Path(backbone) if backbone else None,
+        patch_s=patch_s,
+        pretrained=pretrained,
+        finetune=finetune,
     )
+    if teacher == "":
+        request = replace(request, teacher=None)
     clock = StageClock(report, "reading")
     with try_lock(project.cache / "retrain.lock", "retraining"), project.open_store() as store:
         run = _Run(project, store, request, began_s, clock)
         model_id, trained, other_patch_s = run.train(from_scratch=from_scratch)
         trained_s = time.monotonic() - began_s
         with suggestion_lock(project, clock):
-            suggested = _suggest(project, store, model_id, trained, clock)
-    result = _result(model_id, request.frontend.patch_hops_s, trained.card, suggested)
+            suggested = _suggest(project, store, trained, clock)
+    result = retrain_result(model_id, request.frontend.patch_hops_s, trained.card, suggested)
     return replace(
         result,
         other_patch_s=other_patch_s,
@@ -169,34 +111,18 @@ def retrain(
     )
 
 
-def _result(model_id: int, patch_s: float, card: ModelCard, suggested: SuggestResult) -> RetrainResult:
-    measured = card.measured
-    return RetrainResult(
-        model=model_id,
-        arch=card.architecture,
-        parameters=card.parameters,
-        labels_seen=card.labels_seen,
-        pool_clips=card.pool_clips,
-        clip_accuracy=card.clip_accuracy,
-        int8_clip_accuracy=card.int8_clip_accuracy,
-        label_accuracy=measured.label_accuracy if measured else None,
-        int8_label_accuracy=measured.int8_label_accuracy if measured else None,
-        validation_clips=card.validation_clips,
-        head=card.clip_rule.head,
-        several_labels_clips=card.several_labels_clips,
-        background=card.background,
-        assumed_absent=card.assumed_absent,
-        threshold=card.clip_rule.threshold,
-        compared=None,
-        warm=card.parent is not None,
-        patch_s=patch_s,
-        other_patch_s=None,
-        embedding_model=card.embedding_model.name if card.embedding_model else None,
-        pretrained=suggested.pretrained,
-        why=suggested.why,
-        suggestions=suggested.suggestions,
-        skipped=tuple(dict.fromkeys((*card.skipped, *suggested.skipped))),
-    )
+def renew(project: Project, *, report: Progress) -> RenewResult:
+    """Suggest anew within seconds; a task of the worker.
+
+    The head behind a pretrained trunk is trained on the labels of now, where the project can have one and there are
+    labels enough. Else the pretrained model of the settings suggests, or the newest model.
+    """
+    if has_trunk(project):
+        try:
+            return RenewResult(retrain(project, report=report, arch=TRUNK_ARCHITECTURE).suggester)
+        except LabeltoolError as error:
+            report("suggesting", 0, 0, str(error))  # too few labels so far, or a training is running
+    return RenewResult(suggest(project, report=report).model)
 
 
 @dataclass(slots=True)
@@ -216,11 +142,12 @@ class _Run:
         labelled = clips.labelled(self.store)
         test_fold = self.request.test_fold
         training_set = build_training_set(labelled, test_fold=test_fold)
-        self.report("starting TensorFlow", 0, 0)
-        import tensorflow  # noqa: F401  (timed apart from what follows)
-
-        self.report("loading the last model", 0, 0)
-        if not from_scratch:
+        light = self.request.trunk is not None and not self.request.finetune
+        if not light:
+            self.report("starting TensorFlow", 0, 0)
+            import tensorflow  # noqa: F401  (timed apart from what follows)
+        if not from_scratch and not light:
+            self.report("loading the last model", 0, 0)
             self.parent = newest_parent(
                 self.project,
                 self.store,
@@ -237,6 +164,12 @@ class _Run:
         folder.mkdir(parents=True)
         try:
             trained = self._train_in(folder, training_set, unlabelled)
+            if not light:
+                trained = self._with_model_beside(folder, trained, training_set, unlabelled, mark)
+            worse = _still_worse(self.project, self.store, training_set, self.request.arch)
+            if worse is not None:
+                trained = replace(trained, card=replace(trained.card, worse_pretrained=worse))
+                model_folder.write_card(folder, trained.card)
             return _publish(self.project, self.store, folder, trained.card, mark), trained, other_patch_s
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -248,6 +181,44 @@ class _Run:
         if self.parent is None or (left_s is not None and left_s <= _SCRATCH_IS_LONGER_BY * spent_s):
             return trained
         return self._better_from_scratch(train, training_set, trained, folder)
+
+    def _with_model_beside(
+        self,
+        folder: Path,
+        trained: TrainedModel,
+        training_set: TrainingSet,
+        unlabelled: Sequence[StoredClip],
+        mark: str,
+    ) -> TrainedModel:
+        """Train a model with a pretrained trunk on the same clips too, where the project has one, and publish it.
+
+        Its features take longer than a budget may allow, so there is none with a budget.
+        """
+        if self.request.budget_s is not None:
+            return trained
+        try:
+            request = make_request(self.project, TRUNK_ARCHITECTURE, seed=self.request.seed)
+        except LabeltoolError:
+            return trained  # no pretrained model that can be one
+        groups = model_folder.read(folder).groups_validated_on()
+        request = replace(request, test_fold=self.request.test_fold, validation_groups=groups)
+        other = folder.with_name(f"{folder.name}-beside")
+        shutil.rmtree(other, ignore_errors=True)
+        other.mkdir()
+        try:
+            with_trunk = train_model(
+                self.project, training_set, request, None, other, unlabelled=unlabelled, report=self.report
+            ).card
+            model_id = _publish(self.project, self.store, other, with_trunk, mark)
+        except LabeltoolError as error:
+            self.report("training", 0, 0, f"no {TRUNK_ARCHITECTURE} beside it: {error}")
+            return trained
+        finally:
+            shutil.rmtree(other, ignore_errors=True)
+        beside = Beside(model_id, with_trunk.architecture, with_trunk.log_loss, trained.card.log_loss)
+        card = replace(trained.card, beside=beside)
+        model_folder.write_card(folder, card)
+        return replace(trained, card=card)
 
     def _remaining(self) -> TrainingRequest:
         """Return the request with what is left of its budget."""
@@ -303,10 +274,13 @@ def _teacher_of_settings(project: Project) -> Path | None:
         return None  # nobody named this teacher: its damage stops nothing
 
 
-def _suggest(project: Project, store: Store, model_id: int, trained: TrainedModel, report: Progress) -> SuggestResult:
-    """Write suggestions by the new model, or by the settings' pretrained one where that is still better."""
-    why, name = "", pretrained_suggester.select_pretrained(project)
-    if name is not None:
+def _suggest(project: Project, store: Store, trained: TrainedModel, report: Progress) -> SuggestResult:
+    """Write suggestions by the better new model, or by the settings' pretrained one where that is still better."""
+    chosen = suggesting_model(store)
+    assert chosen is not None  # one was just published
+    worse, why = trained.card.worse_pretrained, ""
+    name = pretrained_suggester.select_pretrained(project)
+    if name is not None and (worse is None or worse.pretrained != name):
         try:
             suggested = pretrained_suggester.suggest_by_pretrained(
                 project, store, name, report=report, seed=trained.card.seed
@@ -316,13 +290,35 @@ def _suggest(project: Project, store: Store, model_id: int, trained: TrainedMode
         if isinstance(suggested, SuggestResult):
             return suggested
         why = suggested
-    return replace(suggest_by_model(project, store, model_id, report=report, network=trained.network), why=why)
+        worse = PretrainedComparison(name, trained.card.labels_seen, trained.card.labels, why)
+        newest = project.models / str(models.model(store).id)
+        model_folder.write_card(newest, replace(model_folder.read(newest).card, worse_pretrained=worse))
+    elif name is not None and worse is not None:
+        why = f"{worse.why}, with {worse.clips} labelled clips"
+    beside = trained.card.beside
+    network = None if beside is not None and beside.is_better else trained.network
+    return replace(suggest_by_model(project, store, chosen.id, report=report, network=network), why=why)
+
+
+def _still_worse(project: Project, store: Store, training_set: TrainingSet, arch: str) -> PretrainedComparison | None:
+    """Return the pretrained model that did worse before, where it need not be compared anew.
+
+    As a training from scratch is: when the clips have doubled since, or half the labels are others.
+    """
+    last = models.latest(store, arch)
+    if last is None:
+        return None
+    try:
+        worse = model_folder.read(project.models / str(last.id)).card.worse_pretrained
+    except LabeltoolError:
+        return None
+    return None if worse is None or scratch_run_due(Comparison(worse.clips, worse.labels), training_set) else worse
 
 
 def _other_patch_s(store: Store, request: TrainingRequest) -> float | None:
     """Return the patch length of the newest model where that alone keeps training from continuing it."""
-    newest = models.latest(store)
-    if newest is None or newest.architecture != request.arch:
+    newest = models.latest(store, request.arch)
+    if newest is None:
         return None
     try:
         before, own = frontend_from_dict(card_from_json(newest.card).frontend), request.frontend

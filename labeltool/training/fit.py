@@ -231,7 +231,7 @@ def fit(
 
     schedule = _schedule(start, train, pool, settings)
     steps = run_schedule(model, sampler, schedule, _deadline(started_s, check, settings, clock), report, clock=clock)
-    rule, stream_rule, accuracy = _validate(model, check, settings)
+    rule, stream_rule, accuracy = choose_rules(partial(predict, model), check, settings)
     patches, seconds = steps * settings.batch, clock() - started_s
     return FitResult(model, rule, stream_rule, held_out, accuracy, tuple(history), patches, seconds)
 
@@ -328,15 +328,30 @@ def _steps(labelled: Sequence[Float32], pool: Pool, frontend: Frontend, settings
     return max(1, round(patches / settings.batch))
 
 
-def _validate(
-    model: keras.Model, check: TrainingData, settings: TrainingSettings
+def choose_rules(
+    score: Callable[[Float32], Float32], check: TrainingData, settings: TrainingSettings
 ) -> tuple[postprocessing.ClipRule, StreamRule, float | None]:
-    """Return the pooling rule and the stream rule chosen on the validation clips, and the accuracy by clip."""
+    """Choose the pooling rule and the stream rule on validation clips.
+
+    Parameters
+    ----------
+    score
+        The network: patches of the clips' frontend to probabilities.
+    check
+        The validation clips; where there are none, the rules are the defaults.
+
+    Returns
+    -------
+    ClipRule
+    StreamRule
+    float or None
+        The accuracy by clip.
+    """
     head, pooling, frontend = check.head, settings.pooling, check.frontend
     rule = postprocessing.ClipRule(settings.loudness_exponent, head=head, pooling=pooling or postprocessing.POOLINGS[0])
     if not len(check):
         return rule, StreamRule(), None
-    _, by_clip = clip_probabilities(partial(predict, model), frontend, check.frames, rule)
+    _, by_clip = clip_probabilities(score, frontend, check.frames, rule)
     loudness_db = [frontend.loudness_db(frames) for frames in check.frames]
     rule, scores = calibration.choose_rule(by_clip, loudness_db, check.present, check.absent, rule, pooling=pooling)
     accuracy = metrics.correct_share(scores, check.present, check.absent, head).mean()

@@ -14,6 +14,7 @@ import numpy as np
 
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import EmbeddingFrontend
+from labeltool.audio.trunk_frontend import TrunkFrontend
 from labeltool.errors import skipped_files
 from labeltool.inference.clip_features import ClipFeatures, compute_features, draw_clips
 from labeltool.records import LabelledClip, StoredClip
@@ -71,7 +72,7 @@ class UnlabelledData:
         The pool's clips, and the files that could not be read.
     distillation_targets : (moments, width) float32 each
         One array a clip of the training set, empty for validation clips; None without a teacher model, and for a
-        network over embeddings, to which they would be no news.
+        network over embeddings or behind a pretrained trunk, to which they would be no news.
     """
 
     pool: Pool
@@ -136,7 +137,7 @@ def _with_teacher(
     clips = [*labelled, *features.clips]
     embeddings, failed = embed_clips(teacher.model, teacher.directory, clips, report=report)
     moments: dict[str, Float32] | None = None
-    if not isinstance(cache.frontend, EmbeddingFrontend):
+    if not isinstance(cache.frontend, EmbeddingFrontend | TrunkFrontend):
         moments, unread = compute_distillation_targets(
             teacher.model, teacher.directory, clips, cache.frontend, report=report
         )

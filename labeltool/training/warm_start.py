@@ -46,21 +46,21 @@ def newest_parent(
     frontend: Frontend,
     test_fold: int | None,
 ) -> Parent | None:
-    """Return the newest model, its head made for the labels of the training set, where a warm start may use it.
+    """Return the newest model of an architecture, its head made for a training set, where a warm start may use it.
 
-    None for one of another architecture or frontend, for a damaged one, and for one that has seen the test fold: its
+    None for one of another frontend, for a damaged one, and for one that has seen the test fold: its
     weights would leak it.
     """
     from labeltool.networks import build as networks
 
-    newest = models.latest(store)
+    newest = models.latest(store, arch)
     if newest is None:
         return None
     try:
         files = model_folder.read(project.models / str(newest.id))
         test_groups = groups_of_fold(labelled, test_fold) if test_fold is not None else set()
-        other = files.card.architecture != arch or files.frontend != frontend
-        if other or test_groups & files.groups_seen():
+        # Behind a trunk there is nothing to continue: its head takes a second.
+        if files.card.trunk or files.frontend != frontend or test_groups & files.groups_seen():
             return None
         network = networks.load(files.directory / model_folder.KERAS)
     except LabeltoolError:

@@ -8,11 +8,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 from threadpoolctl import threadpool_limits
 
 from labeltool.annotation import next_clips
 from labeltool.errors import LabeltoolError
+from labeltool.pretrained.trunk import has_trunk
 from labeltool.project import Project
 from labeltool.records import StoredClip, Suggestion, Transcript
 from labeltool.store import Store, clips, journal, models, transcripts
@@ -279,8 +281,13 @@ class Prefetcher:
         self._deliver(Delivery(request=request, counts=clips.counts(store)))
         self._counted_at = time.monotonic()
 
+    @cached_property
+    def _has_trunk(self) -> bool:
+        """Whether a model is trained in a second on the layers of a pretrained one; asked in the reader's thread."""
+        return has_trunk(self._project)
+
     def _model(self, store: Store) -> ModelState:
-        newest = models.latest(store)
+        newest = models.latest(store, self._project.settings.learning.architecture)
         trained_row = newest.journal_mark if newest else ""
         if trained_row != self._trained_row:
             self._trained_row = self._counted_row = trained_row
@@ -292,11 +299,13 @@ class Prefetcher:
         suggester = models.suggester(store)
         by_pretrained = suggester is not None and suggester.pretrained is not None
         pending_suggest = 0
-        if self._project.settings.learning.pretrained is not None and (suggester is None or by_pretrained):
+        configured = self._project.settings.learning.pretrained is not None
+        if self._has_trunk or (configured and (suggester is None or by_pretrained)):
             pending_suggest = models.pending(store, suggester.journal_mark if suggester else "")
-        shown = suggester if by_pretrained else newest
+        shown = suggester or newest
+        own = newest if suggester is None or by_pretrained else suggester
         return ModelState(
-            id=newest.id if newest else None,
+            id=own.id if own else None,
             clip_accuracy=shown.clip_accuracy if shown else None,
             pending=self._pending,
             pretrained=suggester.pretrained if suggester else None,

@@ -11,11 +11,13 @@ from labeltool.tasks.registry import Task
 from labeltool.tui.background.task import BackgroundTask
 
 if TYPE_CHECKING:
-    from labeltool.active_learning.result import SuggestResult
-    from labeltool.tasks.retrain import RetrainResult
+    from labeltool.tasks.retrain_result import RenewResult, RetrainResult
 
 SUGGEST_AFTER = 8
-"""Labels after which a pretrained model makes new suggestions, which takes seconds."""
+"""Labels after which the head behind a pretrained trunk is trained anew, or a pretrained model makes new suggestions.
+
+Either takes seconds.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Trainer(BackgroundTask[Any]):
         def report(stage: str, done: int, total: int, text: str = "", /) -> None:
             deliver(TrainingProgress(stage, done, total))
 
-        def finish(result: RetrainResult | SuggestResult) -> None:
+        def finish(result: RetrainResult | RenewResult) -> None:
             deliver(TrainingProgress(model=result.model or 0))
 
         def fail(reason: str) -> None:

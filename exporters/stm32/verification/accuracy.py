@@ -160,7 +160,7 @@ def measure(source: Source, toolchain: Toolchain, clips: HeldOut) -> Accuracy:
 
     for path, predict in predictors.items():
         source.report(f"measuring, {path}", 0, len(log_mels))
-        scores = list(scoring.score_clips(model, predict, log_mels))
+        scores = list(scoring.score_clips(model.frontend, model.rule, predict, log_mels))
         add(path, [score.probabilities for score in scores], [score.patches for score in scores])
     source.report("measuring, ST's path", 0, len(log_mels))
     frontend = require_log_mel(model.frontend)

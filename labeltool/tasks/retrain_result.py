@@ -1,0 +1,123 @@
+"""What a retraining returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from labeltool.active_learning.result import SuggestResult
+from labeltool.errors import SkippedFile
+from labeltool.networks.heads import Head
+from labeltool.networks.model_card import Beside, Comparison, ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainResult:
+    """What `labeltool retrain --json` prints; accuracies are shares of the validation clips, None where there are none.
+
+    Attributes
+    ----------
+    model
+        Id of the new model.
+    labels_seen
+        Clips with labels it was trained or validated on.
+    pool_clips
+        Unlabelled clips it was trained on.
+    embedding_model
+        Name of the pretrained model whose embeddings the architecture takes; None for other architectures.
+    several_labels_clips
+        Clips that speak for a probability for each label (head "sigmoid").
+    background
+        Name of the output for clips with none of the labels; None without one.
+    assumed_absent
+        Labels hardly ever marked absent, for which clips without a mark are weak negatives.
+    compared
+        Where a model was trained from scratch beside the warm start: the log loss of both.
+    warm
+        Whether it continues the last model.
+    patch_s, other_patch_s
+        Seconds of one input; those of the last model where they alone kept training from continuing it.
+    beside
+        The model with a pretrained trunk that was trained beside it.
+    suggester
+        Id of the model that suggests labels.
+    pretrained, why
+        The pretrained model that suggests labels, None where a model trained here does, and why.
+    suggestions
+        Unlabelled clips with a suggestion.
+    skipped
+        Files that could not be read.
+    stages
+        Seconds spent in each stage.
+    seconds_until_trained, seconds
+        Until the model was published, and in all.
+    """
+
+    model: int
+    arch: str
+    parameters: int
+    labels_seen: int
+    pool_clips: int
+    clip_accuracy: float | None
+    int8_clip_accuracy: float | None
+    label_accuracy: float | None
+    int8_label_accuracy: float | None
+    validation_clips: int
+    head: Head
+    several_labels_clips: int
+    background: str | None
+    assumed_absent: tuple[str, ...]
+    threshold: float
+    compared: Comparison | None
+    warm: bool
+    patch_s: float
+    other_patch_s: float | None
+    embedding_model: str | None
+    beside: Beside | None
+    suggester: int | None
+    pretrained: str | None
+    why: str
+    suggestions: int
+    skipped: tuple[SkippedFile, ...]
+    stages: dict[str, float] = field(default_factory=dict)
+    seconds_until_trained: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RenewResult:
+    """The model whose suggestions are in the store; None before there is any."""
+
+    model: int | None
+
+
+def retrain_result(model_id: int, patch_s: float, card: ModelCard, suggested: SuggestResult) -> RetrainResult:
+    """Return the result of a retraining, without the times."""
+    measured = card.measured
+    return RetrainResult(
+        model=model_id,
+        arch=card.architecture,
+        parameters=card.parameters,
+        labels_seen=card.labels_seen,
+        pool_clips=card.pool_clips,
+        clip_accuracy=card.clip_accuracy,
+        int8_clip_accuracy=card.int8_clip_accuracy,
+        label_accuracy=measured.label_accuracy if measured else None,
+        int8_label_accuracy=measured.int8_label_accuracy if measured else None,
+        validation_clips=card.validation_clips,
+        head=card.clip_rule.head,
+        several_labels_clips=card.several_labels_clips,
+        background=card.background,
+        assumed_absent=card.assumed_absent,
+        threshold=card.clip_rule.threshold,
+        compared=None,
+        beside=card.beside,
+        suggester=suggested.model,
+        warm=card.parent is not None,
+        patch_s=patch_s,
+        other_patch_s=None,
+        embedding_model=card.embedding_model.name if card.embedding_model else None,
+        pretrained=suggested.pretrained,
+        why=suggested.why,
+        suggestions=suggested.suggestions,
+        skipped=tuple(dict.fromkeys((*card.skipped, *suggested.skipped))),
+    )

@@ -1,0 +1,224 @@
+"""What is asked of a training, and its arrays: features, validation clips, unlabelled clips with their targets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labeltool.audio.feature_cache import FeatureCache
+from labeltool.audio.frontend import Frontend
+from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.inference.clip_features import compute_features
+from labeltool.networks.architectures import architecture, frontend_of
+from labeltool.networks.model_card import ModelCard
+from labeltool.pretrained.card import read_card
+from labeltool.pretrained.embedding_frames import pretrained_for
+from labeltool.pretrained.trunk import Trunk, trunk_of
+from labeltool.project import Project
+from labeltool.records import StoredClip
+from labeltool.settings import LearningSettings
+from labeltool.training.fit import TrainingSettings
+from labeltool.training.semi_supervised import Teacher, UnlabelledData, gather_unlabelled
+from labeltool.training.targets import TrainingSet
+from labeltool.training.training_data import TrainingData
+from labeltool.training.warm_start import Parent, choose_validation
+from labeltool.type_aliases import Int64, Progress
+
+if TYPE_CHECKING:
+    import keras
+
+# Sample rate of a bare model file that does not give one.
+_TEACHER_RATE_HZ = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """How to train.
+
+    Attributes
+    ----------
+    arch
+        A name in `architectures.ARCHITECTURES`.
+    budget_s
+        Seconds at most; None: no limit.
+    test_fold
+        The fold kept for testing.
+    trunk
+        The pretrained layers that the network begins with; None for a network trained whole.
+    units
+        Units of the hidden layer of the head on a trunk; 0: none.
+    finetune
+        Whether the layers of the trunk are trained too.
+    teacher, teacher_tensor
+        A pretrained model's file, and the name of its embedding tensor (`labeltool.pretrained.probe.open_model`).
+    backbone
+        File of pretrained weights that a network from scratch starts with (`labeltool.networks.pretrained_weights`).
+    patch_s
+        Seconds of a patch; None: the architecture's own, or what `target` allows.
+    target
+        The application of `device_targets` that the network is for; None: none.
+    pretrained
+        File of the pretrained model whose embeddings are the network's input; None where it needs none.
+    validation_groups
+        Groups to validate on; None: `warm_start.choose_validation` chooses.
+    """
+
+    arch: str
+    seed: int = 0
+    budget_s: float | None = None
+    test_fold: int | None = None
+    teacher: Path | None = None
+    teacher_tensor: str | None = None
+    backbone: Path | None = None
+    patch_s: float | None = None
+    target: str | None = None
+    pretrained: Path | None = None
+    validation_groups: Collection[str] | None = None
+    trunk: Trunk | None = None
+    units: int = LearningSettings().head_units
+    finetune: bool = False
+
+    @property
+    def frontend(self) -> Frontend:
+        """The network's frontend; raises where that needs a pretrained model which cannot be loaded."""
+        if self.pretrained is None:
+            return frontend_of(self.arch, self.patch_s, self.target)
+        if self.target is not None:
+            raise LabeltoolError(
+                f"target {self.target}: no application computes the embeddings of a pretrained model",
+                remedy="another architecture, or no target in labeltool.toml",
+            )
+        from labeltool.pretrained.embedding_frames import embedding_frontend
+
+        return embedding_frontend(self.arch, self.patch_s, self.pretrained, read_card(self.pretrained.parent))
+
+
+def make_request(
+    project: Project,
+    arch: str,
+    *,
+    pretrained: str | None = None,
+    patch_s: float | None = None,
+    finetune: bool = False,
+    **more: Any,
+) -> TrainingRequest:
+    """Return a request with what the project's settings and pretrained models give an architecture.
+
+    Parameters
+    ----------
+    pretrained
+        Name of the pretrained model that the architecture uses; None: as `pretrained_for` and `trunk_of` choose.
+    patch_s
+        Seconds of a patch; None: as in the settings.
+    finetune
+        Train the layers of a trunk too.
+    more
+        Further fields of `TrainingRequest`.
+
+    Raises
+    ------
+    LabeltoolError
+        When the architecture needs a pretrained model that the project does not have.
+    """
+    learning = project.settings.learning
+    common = {"patch_s": learning.patch_s if patch_s is None else patch_s, "target": learning.target, **more}
+    if not architecture(arch).has_trunk:
+        if finetune:
+            raise LabeltoolError(f"{arch} has no pretrained layers to fine-tune", remedy="`--arch yamnet256` has")
+        return TrainingRequest(arch, pretrained=pretrained_for(project, arch, pretrained), **common)
+    trunk = trunk_of(project, pretrained, learning.trunk_layers, preferred=learning.pretrained)
+    # The whole model labels the pool: its embeddings are there anyway.
+    if common.get("teacher") is None and read_card(trunk.path.parent).embedding is not None:
+        common["teacher"] = trunk.path
+    return TrainingRequest(arch, trunk=trunk, units=learning.head_units, finetune=finetune, **common)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """A model that was trained: its card, and the float network of its folder where that is one of Keras."""
+
+    card: ModelCard
+    network: keras.Model | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What there is to train on, read and computed.
+
+    Attributes
+    ----------
+    training_set, data
+        The clips whose features could be computed, and their arrays.
+    held_out, train
+        Indices of the validation clips and of the others.
+    unlabelled
+        The unlabelled clips beside them.
+    teacher
+        None without one.
+    skipped
+        Files that could not be read, and why.
+    """
+
+    training_set: TrainingSet
+    data: TrainingData
+    held_out: Int64
+    train: Int64
+    unlabelled: UnlabelledData
+    teacher: Teacher | None
+    skipped: tuple[SkippedFile, ...]
+
+
+def prepare(
+    project: Project,
+    cache: FeatureCache,
+    training_set: TrainingSet,
+    request: TrainingRequest,
+    parent: Parent | None,
+    settings: TrainingSettings,
+    unlabelled: Sequence[StoredClip],
+    report: Progress,
+) -> Prepared:
+    """Compute features, choose validation clips and gather unlabelled clips with a teacher's targets.
+
+    Parameters
+    ----------
+    cache
+        Of what the network is trained on.
+    """
+    report("computing features", 0, 0)
+    features = compute_features(cache, training_set.clips, report=report)
+    training_set = training_set.only(features.clips)
+    if request.validation_groups is None:
+        held_out = choose_validation(training_set, parent, share=settings.validation_share, seed=settings.seed)
+    else:
+        held_out = np.array(
+            [i for i, group in enumerate(training_set.groups) if group in request.validation_groups], np.int64
+        )
+    teacher = _open_teacher(project, request)
+    beside = gather_unlabelled(cache, training_set, held_out, unlabelled, settings, teacher=teacher, report=report)
+    data = TrainingData(
+        cache.frontend,
+        features.log_mels,
+        training_set.present,
+        training_set.absent,
+        training_set.groups,
+        training_set.labels,
+        training_set.head,
+        beside.distillation_targets,
+    )
+    skipped = tuple(dict.fromkeys((*features.skipped, *beside.features.skipped)))
+    train = np.setdiff1d(np.arange(len(data)), held_out)
+    return Prepared(training_set, data, held_out, train, beside, teacher, skipped)
+
+
+def _open_teacher(project: Project, request: TrainingRequest) -> Teacher | None:
+    if request.teacher is None:
+        return None
+    from labeltool.pretrained.probe import open_model
+
+    model = open_model(request.teacher, request.teacher_tensor, rate_hz=_TEACHER_RATE_HZ, embedding=True)
+    return Teacher(model, project.cache / "teacher")

@@ -1,0 +1,110 @@
+"""A model with a pretrained trunk: a head is fitted to the trunk's features in a second, without TensorFlow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from labeltool.audio.feature_cache import FeatureCache
+from labeltool.audio.trunk_frontend import TrunkFrontend
+from labeltool.networks import dense_head, model_folder
+from labeltool.networks.calibration import pooling_named
+from labeltool.networks.dense_head import DenseHead
+from labeltool.networks.model_card import TrunkSource
+from labeltool.pretrained import trunk_network
+from labeltool.pretrained.trunk import Trunk
+from labeltool.pretrained.trunk_frames import trunk_frames
+from labeltool.project import Project
+from labeltool.records import StoredClip
+from labeltool.training import fit
+from labeltool.training.fit_head import HeadData, HeadSettings, fit_head
+from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest, prepare
+from labeltool.training.targets import TrainingSet
+from labeltool.training.write_model import Fitted, make_card, write_model
+from labeltool.type_aliases import Float32, Progress
+
+
+def train_head(
+    project: Project,
+    training_set: TrainingSet,
+    request: TrainingRequest,
+    trunk: Trunk,
+    directory: Path,
+    *,
+    report: Progress,
+    unlabelled: Sequence[StoredClip] = (),
+) -> TrainedModel:
+    """Fit a head on a training set and fill a model's folder; parameters as of `train_model`."""
+    frames = trunk_frames(trunk, project.cache / "trunks")
+    cache = FeatureCache(project.cache / "features", frames.frontend, frames)
+    pooling = pooling_named(project.settings.learning.pooling) if project.settings.learning.pooling else None
+    settings = fit.settings_for(request.arch, seed=request.seed, pooling=pooling)
+    prepared = prepare(project, cache, training_set, request, None, settings, unlabelled, report)
+    report("training", 0, 0)
+    began_s = time.monotonic()
+    data = head_data(prepared, frames.frontend)
+    head = fit_head(data, HeadSettings(units=request.units, seed=request.seed))
+    quantised = dense_head.quantise(head, np.concatenate(data.codes))
+    check = prepared.data.only(prepared.held_out)
+
+    def score(patches: Float32) -> Float32:
+        return head.predict(patches[:, :, 0].astype(np.int8))
+
+    rule, stream_rule, _ = fit.choose_rules(score, check, settings)
+    fitted = Fitted(
+        parameters=_parameters(trunk, head),
+        macc=trunk_network.macc(trunk, quantised),
+        rule=rule,
+        stream_rule=stream_rule,
+        seconds=time.monotonic() - began_s,
+        patches=sum(len(codes) for codes in data.codes),
+        trunk=_source(trunk, request.units),
+    )
+    card = make_card(request, None, prepared, fitted)
+
+    def save(folder: Path) -> None:
+        head.save(folder / model_folder.HEAD)
+
+    int8 = trunk_network.network_with_head(trunk, quantised)
+    return write_model(directory, card, int8, save, prepared, None, report)
+
+
+def head_data(prepared: Prepared, frontend: TrunkFrontend) -> HeadData:
+    """Return what a head is fitted to: the clips to train on, and the pool's."""
+    data, pool = prepared.data, prepared.unlabelled.pool
+    train = data.only(prepared.train)
+    clips = [*train.frames, *pool.frames]
+    present, absent = pool.label_targets(len(data.label_names))
+    return HeadData(
+        codes=[frontend.codes(one) for one in clips],
+        loudness_db=[frontend.levels_db(one)[:, 0] for one in clips],
+        present=np.concatenate([train.present, present]),
+        absent=np.concatenate([train.absent, absent]),
+        groups=[*train.groups, *pool.groups],
+        labelled=len(train),
+        head=data.head,
+        scale=frontend.scale,
+        zero_point=frontend.zero_point,
+    )
+
+
+def _parameters(trunk: Trunk, head: DenseHead) -> int:
+    arrays = [array for layer in trunk.layers for array in (layer.weights, layer.bias)]
+    return sum(int(one.size) for one in (*arrays, *head.kernels, *head.biases))
+
+
+def _source(trunk: Trunk, units: int) -> TrunkSource:
+    output = trunk.output
+    return TrunkSource(
+        trunk.name,
+        trunk.sha256,
+        len(trunk.layers),
+        trunk.fingerprint,
+        trunk.width,
+        output.scale,
+        output.zero_point,
+        units,
+    )

@@ -1,0 +1,161 @@
+"""The trunk: YAMNet's own codes, the same in the composed network, and the same kernels on the MCU."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from helpers.real_data import REAL_DATA
+from helpers.trunk import random_trunk
+from labeltool.audio import loudness_gate
+from labeltool.audio.feature_cache import FeatureCache
+from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
+from labeltool.errors import LabeltoolError
+from labeltool.networks.dense_head import DenseHead, quantise
+from labeltool.networks.quantization import Int8Model, optimised_interpreter
+from labeltool.pretrained.card import PretrainedCard
+from labeltool.pretrained.trunk import DEPTHS, Trunk, read_trunk
+from labeltool.pretrained.trunk_frames import TrunkFrames, trunk_frames
+from labeltool.pretrained.trunk_network import feature_network, network_with_head
+
+YAMNET = REAL_DATA / "models" / "yamnet" / "yamnet.tflite"
+# Output tensors of YAMNet's layers in its file.
+TENSORS = {5: 47, 7: 53, 9: 59, 11: 65, 13: 71, 15: 77, 27: 113}
+needs_yamnet = pytest.mark.skipif(not YAMNET.is_file(), reason="the published YAMNet is not part of the project")
+
+
+def noise(seconds: float, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    level = np.repeat(rng.uniform(10, 9000, int(seconds * 10)), 1600)
+    return np.clip(rng.normal(0, level), -32768, 32767).astype(np.int16)
+
+
+def log_mel_patches(n: int, seed: int = 0) -> np.ndarray:
+    pcm = noise(0.975 + 0.48 * (n - 1) + 0.1, seed)
+    return YAMNET_FRONTEND.patches(YAMNET_FRONTEND.log_mel(pcm))[:n]
+
+
+def yamnet(layers: int = 11) -> Trunk:
+    sha256 = hashlib.sha256(YAMNET.read_bytes()).hexdigest()
+    card = PretrainedCard({YAMNET.name: sha256}, 16_000, 15_600, (15_600,), (), "119")
+    return read_trunk(YAMNET, card, layers)
+
+
+def head_on(trunk: Trunk, codes: np.ndarray, labels: int = 4, units: int = 12, activation: str = "softmax"):
+    """A head whose logits are spread over what it is given, quantised by that."""
+    rng, output = np.random.default_rng(3), trunk.output
+    widths = (trunk.width, *([units] if units else []), labels)
+    kernels = [rng.normal(0, 2 / np.sqrt(a), (a, b)).astype(np.float32) for a, b in pairwise(widths)]
+    biases = [rng.normal(0, 0.1, kernel.shape[1]).astype(np.float32) for kernel in kernels]
+    head = DenseHead(activation, output.scale, output.zero_point, tuple(kernels), tuple(biases))
+    return head, quantise(head, codes)
+
+
+@needs_yamnet
+@pytest.mark.parametrize("layers", DEPTHS)
+def test_features_are_those_of_yamnets_own_layers(layers: int, tmp_path: Path) -> None:
+    pcm, frames = noise(2.0), trunk_frames(yamnet(layers), tmp_path)
+    found = frames.frontend.codes(frames(pcm))
+    whole = optimised_interpreter(YAMNET.read_bytes(), keep_tensors=True)
+    log_mel = whole.get_tensor_details()[28]
+    kept = YAMNET_FRONTEND.with_patches(96, 24)
+    for window, codes in enumerate(found):
+        whole.set_tensor(0, (pcm[3840 * window :][:15_600] / 32768).astype(np.float32))
+        whole.invoke()
+        ours = kept.patches(kept.log_mel(pcm))[window].T / np.float32(log_mel["quantization"][0])
+        if (np.rint(ours) + log_mel["quantization"][1] != whole.get_tensor(28)[0]).any():
+            continue  # a log-mel that lies between two codes was rounded the other way
+        grid = whole.get_tensor(TENSORS[layers])[0].astype(np.int64)
+        grid = grid.reshape(-1, grid.shape[-1])
+        sums, n = grid.sum(axis=0), len(grid)
+        mean = np.where(sums > 0, (sums + n // 2) // n, -((n // 2 - sums) // n))
+        np.testing.assert_array_equal(codes, np.concatenate([mean, grid.max(axis=0)]))
+    assert len(np.unique(found)) > 20
+
+
+@needs_yamnet
+def test_the_weights_of_eleven_layers_fit_the_flash_that_is_said() -> None:
+    from labeltool.exporters.stm32.tflite.summary import read_network
+
+    trunk = yamnet()
+    network = read_network(feature_network(trunk))
+    assert network.input.shape == (1, 64, 96, 1) and network.output.shape == (1, 512)
+    assert network.weight_bytes == sum(layer.weights.size + 4 * layer.bias.size for layer in trunk.layers)
+    assert network.weight_bytes / 1024 < 136
+
+
+@pytest.mark.parametrize(("units", "activation"), [(12, "softmax"), (0, "softmax"), (12, "sigmoid")])
+def test_features_and_head_give_the_codes_of_the_composed_network_on_the_mcu(units: int, activation: str) -> None:
+    runtime = pytest.importorskip("tflite_micro", reason="the reference kernels are a development dependency").runtime
+    trunk = random_trunk()
+    features = Int8Model(feature_network(trunk))
+    given = features.quantise(log_mel_patches(60))
+    codes = features.predict_int8(given)
+    _, quantised = head_on(trunk, codes, units=units, activation=activation)
+    tflite = network_with_head(trunk, quantised)
+    micro, theirs = runtime.Interpreter.from_bytes(tflite), []
+    for patch in given:
+        micro.set_input(patch[None, :, :, None], 0)
+        micro.invoke()
+        theirs.append(micro.get_output(0)[0].copy())
+    np.testing.assert_array_equal(quantised.integer()(codes), np.array(theirs))
+    np.testing.assert_array_equal(Int8Model(tflite).predict_int8(given), np.array(theirs))
+    assert len(np.unique(theirs, axis=0)) > 20
+
+
+def test_optimised_kernels_give_the_features_of_the_reference_kernels(tmp_path: Path) -> None:
+    trunk, pcm = random_trunk(1), noise(20.0, 1)
+    frames = trunk_frames(trunk, tmp_path)
+    computed = frames(pcm)
+    reference = Int8Model(feature_network(trunk))
+    windows = YAMNET_FRONTEND.with_patches(96, 24)
+    log_mel = windows.log_mel(pcm)
+    np.testing.assert_array_equal(
+        frames.frontend.codes(computed), reference.predict_int8(reference.quantise(windows.patches(log_mel)))
+    )
+    levels = frames.frontend.levels_db(computed)
+    np.testing.assert_array_equal(levels[:, 0], windows.loudness_db(log_mel))
+    np.testing.assert_array_equal(levels[:, 1], loudness_gate.peak_db(windows, log_mel))
+    # A clip is scored by every second of them, as the device does.
+    assert len(frames.frontend.patches(computed)) == len(YAMNET_FRONTEND.patches(log_mel))
+    np.testing.assert_array_equal(frames.frontend.loudness_db(computed), YAMNET_FRONTEND.loudness_db(log_mel))
+
+
+def test_a_models_own_file_computes_the_features_too(tmp_path: Path) -> None:
+    trunk, pcm = random_trunk(), noise(2.0)
+    frames = trunk_frames(trunk, tmp_path)
+    codes = frames.frontend.codes(frames(pcm))
+    model = tmp_path / "model_int8.tflite"
+    model.write_bytes(network_with_head(trunk, head_on(trunk, codes)[1]))
+    np.testing.assert_array_equal(TrunkFrames(model, frames.frontend)(pcm), frames(pcm))
+
+
+def test_frames_are_cached_as_int8(tmp_path: Path) -> None:
+    frames = trunk_frames(random_trunk(), tmp_path)
+    cache = FeatureCache(tmp_path / "features", frames.frontend, frames)
+    assert frames.frontend.dtype == np.int8 and cache.directory.name == frames.frontend.fingerprint
+    other = trunk_frames(random_trunk(1), tmp_path).frontend
+    assert other.fingerprint != frames.frontend.fingerprint
+    assert frames.frontend.overlapping(4).fingerprint == frames.frontend.fingerprint  # the frames are the same
+
+
+@needs_yamnet
+def test_another_network_or_depth_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(LabeltoolError, match="cannot have 12 layers"):
+        yamnet(12)
+    damaged = tmp_path / "yamnet.tflite"
+    damaged.write_bytes(YAMNET.read_bytes()[:1_000_000])
+    card = PretrainedCard({damaged.name: hashlib.sha256(damaged.read_bytes()).hexdigest()}, 1, 1, (1,), (), "0")
+    with pytest.raises(LabeltoolError, match="no trunk can be made of it"):
+        read_trunk(damaged, card)
+    with pytest.raises(LabeltoolError, match="not the file that its card describes"):
+        read_trunk(YAMNET, card)
+    other = tmp_path / "features.tflite"
+    other.write_bytes(feature_network(random_trunk()))
+    card = PretrainedCard({other.name: hashlib.sha256(other.read_bytes()).hexdigest()}, 1, 1, (1,), (), "0")
+    with pytest.raises(LabeltoolError, match="its layers are not YAMNet's"):
+        read_trunk(other, card)
