@@ -70,11 +70,18 @@ def test_the_model_has_not_seen_the_test_fold_and_is_right_on_it(trained: tuple[
 
 def test_another_architecture_has_its_own_frontend_and_starts_from_scratch(copy: Project) -> None:
     at = ("--project", copy.directory)
-    result = json.loads(labeltool(*at, "retrain", "--arch", "yamnet256", "--budget", "2", "--json").stdout)
+    result = json.loads(labeltool(*at, "retrain", "--arch", "sbcnn", "--budget", "2", "--json").stdout)
     files = model_folder.read(copy.models / str(result["model"]))
-    assert result["parameters"] == 137_674 - 7 * 257 and not result["warm"]
-    assert (files.frontend.n_fft, files.frontend.patch_frames) == (512, 96)
+    assert result["parameters"] == 241_434 - 7 * 65 and not result["warm"]
+    assert (files.frontend.hop, files.frontend.patch_frames) == (368, 128)
     assert result["suggestions"] == 3
+
+
+def test_a_trunk_needs_a_pretrained_model(copy: Project) -> None:
+    done = labeltool("--project", copy.directory, "retrain", "--arch", "yamnet256", check=1)
+    assert "the project has no pretrained YAMNet (`labeltool model fetch yamnet`" in done.stderr
+    done = labeltool("--project", copy.directory, "retrain", "--finetune", check=1)
+    assert "miniresnet has no pretrained layers to fine-tune" in done.stderr
 
 
 def test_a_fold_the_model_has_seen_is_refused(trained: tuple[Project, dict[str, Any]]) -> None:
