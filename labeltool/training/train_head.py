@@ -131,7 +131,8 @@ def _fit(
     prepared = prepare(project, cache, training_set, request, None, settings, unlabelled, report)
     report("training", 0, 0)
     data = head_data(prepared, frames.frontend)
-    return prepared, data, fit_head(data, HeadSettings(units=request.units, seed=request.seed))
+    units = (request.units,) if request.units else ()
+    return prepared, data, fit_head(data, HeadSettings(hidden_units=units), seed=request.seed)
 
 
 def head_data(prepared: Prepared, frontend: TrunkFrontend) -> HeadData:
@@ -140,16 +141,19 @@ def head_data(prepared: Prepared, frontend: TrunkFrontend) -> HeadData:
     train = data.only(prepared.train)
     clips = [*train.frames, *pool.frames]
     present, absent = pool.label_targets(len(data.label_names))
+    present, absent = np.concatenate([train.present, present]), np.concatenate([train.absent, absent])
+    # Clips of a pool without any target are not drawn; under a softmax those that are less sure are drawn less often.
+    known = (present + absent).any(axis=1)
+    sure = present.max(axis=1) if data.head == "softmax" else known
     return HeadData(
-        codes=[frontend.codes(one) for one in clips],
-        loudness_db=[frontend.levels_db(one)[:, 0] for one in clips],
-        present=np.concatenate([train.present, present]),
-        absent=np.concatenate([train.absent, absent]),
-        groups=[*train.groups, *pool.groups],
-        labelled=len(train),
-        head=data.head,
+        activation=data.head,
         scale=frontend.scale,
         zero_point=frontend.zero_point,
+        codes=[frontend.codes(one) for one in clips],
+        loudness_db=[frontend.levels_db(one)[:, 0] for one in clips],
+        present=present,
+        absent=absent,
+        weights=np.where(np.arange(len(clips)) < len(train), 1.0, known * sure).astype(np.float32),
     )
 
 
