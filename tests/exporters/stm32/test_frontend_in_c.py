@@ -17,6 +17,7 @@ from labeltool.audio import device_frontend, device_math, files
 from labeltool.audio.device_frontend import PatchInputs
 from labeltool.audio.device_tables import dc_bands
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables, check_frontend
 from labeltool.exporters.stm32.verification.toolchain import read_features
@@ -32,6 +33,10 @@ FRONTENDS = {
     "gaps": LogMelFrontend(n_fft=2048, hop=2500, n_mels=48, patch_frames=5, patch_hop=7),
     "tiny, an empty band": LogMelFrontend(
         n_fft=16, hop=3, n_mels=6, low_hz=0, high_hz=8000, patch_frames=3, patch_hop=1
+    ),
+    "YAMNet's": YAMNET_FRONTEND,
+    "short window, gaps, powers": LogMelFrontend(
+        n_fft=256, hop=300, n_mels=20, patch_frames=10, patch_hop=7, win_length=180, mel_scale="htk"
     ),
 }
 
