@@ -16,8 +16,8 @@ from labeltool.type_aliases import Float32, Float64, Int64
 # The C code does not divide samples by 32768, and its FFT gives four times the power. Both factors are powers of two,
 # so the coefficients absorb them without rounding.
 _SCALES = {"power": np.float32(2.0**-32), "magnitude": np.float32(2.0**-16)}
-# Share of a DC offset in a bin, of that in bin 0, from which the offset counts there.
-_DC_SHARE = 1e-3
+# Power of one step of 16-bit samples.
+_STEP_POWER = 2.0**-30
 
 _MIN_N_FFT, _MAX_N_FFT = 16, 2048
 
@@ -100,17 +100,31 @@ def mel_bands(frontend: LogMelFrontend) -> MelTables:
     return MelTables(coefficients * _SCALES[frontend.spectrum], starts.astype(np.uint16), lengths.astype(np.uint16))
 
 
+@lru_cache(maxsize=8)
 def dc_bands(frontend: LogMelFrontend) -> int:
     """Return the number of lowest bands into which a DC offset leaks, never all.
 
-    A periodic Hann window of `n_fft` samples turns a constant into bins 0 and 1 and nothing else, a shorter one into
-    side lobes as well.
+    That is where an offset of full scale gives more than noise of the last bit can. A periodic Hann window of `n_fft`
+    samples turns a constant into bins 0 and 1 and nothing else, a shorter one into side lobes as well.
     """
-    mel = mel_bands(frontend)
     response = np.abs(np.fft.rfft(periodic_hann(frontend.frame_samples), frontend.n_fft))
-    last = np.flatnonzero(response > _DC_SHARE * response[0])[-1]
-    leaking = np.flatnonzero((mel.starts <= last) & (mel.lengths > 0))
+    spectrum = np.square(response) if frontend.spectrum == "power" else response
+    leaking = np.flatnonzero(frontend.mel_filters() @ spectrum > one_step_mel(frontend))
     return min(int(leaking[-1]) + 1 if len(leaking) else 0, frontend.n_mels - 1)
+
+
+def one_step_mel(frontend: LogMelFrontend, first_band: int = 0) -> float:
+    """Return a bound of the mels of signals whose samples are 0 or one step, from one band on.
+
+    By Parseval's theorem the powers in the bins of a frame sum to at most `n_fft / 2` times the energy of the window. A
+    band's sum of magnitudes is at most the root of that sum times the root of its squared coefficients' (Cauchy and
+    Schwarz).
+    """
+    coefficients = frontend.mel_filters()[first_band:].astype(np.float64)
+    energy = np.square(frontend.window(), dtype=np.float64).sum() * _STEP_POWER * frontend.n_fft / 2
+    if frontend.spectrum == "power":
+        return float(energy * coefficients.max())
+    return float(np.sqrt(energy * np.square(coefficients).sum(axis=1).max()))
 
 
 def without_zeros(filters: Float32) -> tuple[Float32, Int64, Int64]:
