@@ -86,7 +86,7 @@ def check_export(source: Source, directory: Path) -> ExportCheck:
     targets = tuple(one for one in results if isinstance(one, TargetFigures))
     for one in targets:
         if one.target.core == "Cortex-M4F" and one.too_small:
-            source.report("export", 0, 0, f"too large for one target: {one.too_small}")
+            source.report("export", 0, 0, f"too large for an MCU: {one.too_small}")
     not_measured |= {f"the C on {one.name}": one.reason for one in results if isinstance(one, NotMeasured)}
     if missing:
         not_measured[_EMULATED] = missing

@@ -94,12 +94,12 @@ class TargetFigures:
         """By how much the memory of the example is too small; empty where front end, network and rules fit into it."""
         ram = self.footprint.static_ram + self.footprint.stack
         needed = (("RAM", ram, self.target.ram_kib), ("flash", self.footprint.flash, self.target.flash_kib))
-        lacking = [
+        missing = [
             f"{size - 1024 * kib:,} bytes more {memory} than its {kib:,} KiB"
             for memory, size, kib in needed
             if kib is not None and size > 1024 * kib
         ]
-        return f"{self.target.example} would need {' and '.join(lacking)}" if lacking else ""
+        return f"{self.target.example} would need {' and '.join(missing)}" if missing else ""
 
     def verdict(self, mips: float) -> str:
         """Say whether the core executes that number of million instructions per second, one in a cycle."""
