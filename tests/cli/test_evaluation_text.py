@@ -49,7 +49,7 @@ def result(labels: tuple[str, ...] = LABELS, counts: np.ndarray = COUNTS) -> Eva
 
 
 def many(count: int, most: int = 12) -> EvaluateResult:
-    """Return an evaluation of so many labels of long and wide names, of which each is once taken for the next."""
+    """Return an evaluation of `count` labels with long and wide names, of which each is once taken for the next."""
     labels = tuple(f"{'犬' * 9} and a long name {number}" for number in range(count))
     return result(labels, np.eye(count, dtype=int) * most + np.roll(np.eye(count, dtype=int), 1, axis=1))
 
