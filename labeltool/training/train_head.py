@@ -25,6 +25,7 @@ from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.settings import LearningSettings
 from labeltool.training import fit
+from labeltool.training.expected_temperature import expected_temperature
 from labeltool.training.fit_head import HeadData, HeadSettings, fit_head
 from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest, prepare
 from labeltool.training.targets import TrainingSet
@@ -60,7 +61,8 @@ def train_head(
     def score(patches: Float32) -> Float32:
         return head.predict(patches[:, :, 0].astype(np.int8))
 
-    rule, stream_rule, _ = fit.choose_rules(score, check, settings)
+    expected = expected_temperature(prepared.data.only(prepared.train), prepared.unlabelled.pool)
+    rule, stream_rule, _ = fit.choose_rules(score, check, settings, expected)
     fitted = Fitted(
         parameters=_parameters(trunk, head),
         macc=trunk_network.macc(trunk, quantised),

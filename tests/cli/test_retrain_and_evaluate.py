@@ -68,6 +68,27 @@ def test_the_model_has_not_seen_the_test_fold_and_is_right_on_it(trained: tuple[
     assert found["confusion"] == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
 
 
+def test_a_clip_of_a_label_that_was_not_trained_counts_as_wrong(copy: Project, write_tone: Callable[..., Path]) -> None:
+    at = ("--project", copy.directory)
+    before = json.loads(labeltool(*at, "evaluate", "--json").stdout)
+    assert before["unseen_labels"] == [] and before["clip_accuracy"] == before["clip_accuracy_of_seen_labels"]
+    file = write_tone("noise.wav", frequency_hz=7000, seconds=2.0)
+    labeltool(*at, "import", "audio", file)
+    labeltool(*at, "mark", file, "a new sound")
+    done = labeltool(*at, "evaluate", "--json")
+    found = json.loads(done.stdout)
+    (unseen,) = found["unseen_labels"]
+    assert (unseen["label"], unseen["clips"]) == ("a new sound", 1)
+    assert (found["clips"], found["clips_of_seen_labels"]) == (before["clips"] + 1, before["clips"])
+    for precision in ("", "int8_"):
+        assert found[f"{precision}clip_accuracy_of_seen_labels"] == before[f"{precision}clip_accuracy"]
+        right = before[f"{precision}clip_accuracy"] * before["clips"]
+        assert found[f"{precision}clip_accuracy"] == pytest.approx(right / found["clips"])
+    assert found["labels"][-1] == "a new sound" and sum(found["confusion"][-1]) == 1
+    shown = labeltool(*at, "evaluate")
+    assert "'a new sound' 1" in shown.stderr and "'a new sound'" in shown.stdout
+
+
 def test_another_architecture_has_its_own_frontend_and_starts_from_scratch(copy: Project) -> None:
     at = ("--project", copy.directory)
     result = json.loads(labeltool(*at, "retrain", "--arch", "sbcnn", "--budget", "2", "--json").stdout)
