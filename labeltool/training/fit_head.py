@@ -49,7 +49,7 @@ class HeadSettings:
         0: each clip is drawn as often; 1: each label.
     """
 
-    hidden_units: tuple[int, ...] = (64,)
+    hidden_units: tuple[int, ...] = (56,)
     steps: int = 1200
     batch: int = 64
     learning_rate: float = 1e-3

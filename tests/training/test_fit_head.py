@@ -75,7 +75,7 @@ def test_a_label_that_was_not_judged_is_not_trained_on() -> None:
     assert known.predict(np.concatenate(data.codes[:8]))[:, 1].mean() < 0.3
 
 
-def test_a_softmax_is_trained_by_an_absent_label_alone() -> None:
+def test_clips_known_only_for_an_absent_label_train_a_softmax() -> None:
     data = some_data((6, 6, 6))
     present, absent = data.present.copy(), data.absent.copy()
     present[:6], absent[:6] = 0, [0, 1, 0]
