@@ -24,7 +24,7 @@ query_strategy = "default"        # the order of the queue; `labeltool simulate 
 # patch_s = 1.0                   # seconds of one input of the network; default: the architecture's own
 # target = "u5-freertos"          # the ST application that the network is for, which may need shorter patches
 # trunk_layers = 11               # yamnet256: layers of the pretrained YAMNet; 5 for less memory, 27 for all of it
-# head_units = 64                 # yamnet256: units of the hidden layer behind them; 0: none
+# head_units = 56                 # yamnet256: units of the hidden layer behind them; 0: none
 # pooling = "log-mean"            # from patches to a clip: "log-mean", "mean", "majority"; default: by validation
 
 [export]
@@ -83,7 +83,7 @@ class LearningSettings:
     patch_s: float | None = None
     target: str | None = None
     trunk_layers: int = 11
-    head_units: int = 64
+    head_units: int = 56
     pooling: str | None = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,12 @@ from labeltool.audio.trunk_frontend import TrunkFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
 from labeltool.networks import dense_head, model_folder
-from labeltool.networks.calibration import pooling_named
+from labeltool.networks.calibration import choose_rule, pooling_named
 from labeltool.networks.dense_head import DenseHead
 from labeltool.networks.model_card import TrunkSource
-from labeltool.networks.postprocessing import POOLINGS
+from labeltool.networks.postprocessing import POOLINGS, ClipRule, Pooling
+from labeltool.networks.stream_calibration import choose_stream_rule
+from labeltool.networks.stream_rule import StreamRule
 from labeltool.pretrained import trunk_network
 from labeltool.pretrained.trunk import Trunk
 from labeltool.pretrained.trunk_frames import trunk_frames
@@ -26,11 +29,11 @@ from labeltool.records import StoredClip
 from labeltool.settings import LearningSettings
 from labeltool.training import fit
 from labeltool.training.expected_temperature import expected_temperature
-from labeltool.training.fit_head import HeadData, HeadSettings, fit_head
+from labeltool.training.fit_head import HeadData, HeadSettings, cross_validated_scores, fit_head
 from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest, prepare
 from labeltool.training.targets import TrainingSet
 from labeltool.training.write_model import Fitted, make_card, write_model
-from labeltool.type_aliases import Float32, Progress
+from labeltool.type_aliases import Progress
 
 if TYPE_CHECKING:
     import keras
@@ -56,13 +59,7 @@ def train_head(
     began_s = time.monotonic()
     prepared, data, head = _fit(project, training_set, request, trunk, settings, unlabelled, report)
     quantised = dense_head.quantise(head, np.concatenate(data.codes))
-    check = prepared.data.only(prepared.held_out)
-
-    def score(patches: Float32) -> Float32:
-        return head.predict(patches[:, :, 0].astype(np.int8))
-
-    expected = expected_temperature(prepared.data.only(prepared.train), prepared.unlabelled.pool)
-    rule, stream_rule, _ = fit.choose_rules(score, check, settings, expected)
+    rule, stream_rule = _rules(prepared, data, head, request, pooling)
     fitted = Fitted(
         parameters=_parameters(trunk, head),
         macc=trunk_network.macc(trunk, quantised),
@@ -135,8 +132,42 @@ def _fit(
     prepared = prepare(project, cache, training_set, request, None, settings, unlabelled, report)
     report("training", 0, 0)
     data = head_data(prepared, frames.frontend)
-    units = (request.units,) if request.units else ()
-    return prepared, data, fit_head(data, HeadSettings(hidden_units=units), seed=request.seed)
+    return prepared, data, fit_head(data, _head_settings(request), seed=request.seed)
+
+
+def _head_settings(request: TrainingRequest) -> HeadSettings:
+    return HeadSettings(hidden_units=(request.units,) if request.units else ())
+
+
+def _rules(
+    prepared: Prepared, data: HeadData, head: DenseHead, request: TrainingRequest, pooling: Pooling
+) -> tuple[ClipRule, StreamRule]:
+    """Choose the rules on the validation clips and on the others, each predicted by a head without its group.
+
+    A dozen validation clips are too few to calibrate by, and a head takes half a second. Clips of the pool count by
+    their estimated targets.
+    """
+    pool, clips = prepared.unlabelled.pool, prepared.data
+    frontend = clips.frontend
+    assert isinstance(frontend, TrunkFrontend)
+    groups = [*(clips.groups[i] for i in prepared.train), *pool.groups]
+    trained = [*(clips.frames[i] for i in prepared.train), *pool.frames]
+    check = clips.only(prepared.held_out)
+    known = np.flatnonzero(data.weights > 0)
+    settings = _head_settings(request)
+    shorter = replace(settings, steps=settings.steps // 2)
+    scores = cross_validated_scores(data.only(known), [groups[i] for i in known], shorter, seed=request.seed)
+    by_clip = [
+        rows[:: frontend.patch_hop] for rows in (*scores, *(head.predict(frontend.codes(one)) for one in check.frames))
+    ]
+    frames = [*(trained[i] for i in known), *check.frames]
+    present = np.concatenate([data.present[known], check.present])
+    absent = np.concatenate([data.absent[known], check.absent])
+    expected = expected_temperature(clips.only(prepared.train), pool)
+    rule = ClipRule(fit.TrainingSettings().loudness_exponent, expected, clips.head, pooling=pooling)
+    loudness_db = [frontend.loudness_db(one) for one in frames]
+    rule, _ = choose_rule(by_clip, loudness_db, present, absent, rule, pooling=pooling)
+    return rule, choose_stream_rule(frontend, frames, by_clip, present, absent, rule)
 
 
 def head_data(prepared: Prepared, frontend: TrunkFrontend) -> HeadData:
@@ -149,6 +180,10 @@ def head_data(prepared: Prepared, frontend: TrunkFrontend) -> HeadData:
     # Clips of a pool without any target are not drawn; under a softmax those that are less sure are drawn less often.
     known = (present + absent).any(axis=1)
     sure = present.max(axis=1) if data.head == "softmax" else known
+    if data.head == "softmax" and len(pool):
+        # Propagated probabilities are too even for training.
+        sharp = np.square(present[len(train) :])
+        present[len(train) :] = sharp / np.maximum(sharp.sum(axis=1, keepdims=True), 1e-9)
     return HeadData(
         activation=data.head,
         scale=frontend.scale,
