@@ -286,7 +286,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         Architecture(
             "yamnet256",
             _yamnet256,
-            161_466,
+            161_458,
             24.0,
             "Plakal and Ellis, YAMNet (2019): its first eleven layers, those of yamnet_256 in ST's model zoo, from a "
             "pretrained model of the project; a hidden layer over mean and maximum",

@@ -283,7 +283,7 @@ def test_the_default_frontend_needs_at_most_8_kb_beside_the_patch_and_16_kb_of_t
     (tmp_path / "sizes.c").write_text(
         '#include <stdio.h>\n#include "aed_preproc.h"\n'
         'int main(void) { static aed_preproc preproc; printf("%zu %zu",'
-        f" sizeof preproc - sizeof preproc.log_mel, {tables}); return 0; }}\n"
+        f" sizeof preproc - sizeof preproc.features, {tables}); return 0; }}\n"
     )
     ram, flash = map(int, run(build(tmp_path, "sizes.c", [tmp_path / "aed_tables.c"])).split())
     assert ram <= 8192 and flash <= 16384
