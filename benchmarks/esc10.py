@@ -9,8 +9,8 @@ Dataset (`recordings/`; each speaker is a fold). A run imports it into a scratch
 does, and measures the model's folder. Files that are missing are skipped, a fold without files has no part.
 
 One JSON line per run is appended to RESULTS; runs that are there are not repeated, so that the same command continues
-after an interruption, and several processes, each with the same command, share the work. How many runs are left, for
-how long and with how much memory is said on stderr, as far as runs of the same kind are done, and after each run.
+after an interruption, and several processes, each with the same command, share the work. Before each run stderr
+shows how many are left, and the time and memory of those of the same kind that are done.
 
 With `--labels 32` that many clips of the training folds keep their labels, drawn by seed and evenly over the labels, or
 chosen by `--query-strategy`, which compares the embeddings of the teacher or pretrained model; the others are the pool,

@@ -306,7 +306,7 @@ alone. Seconds: from the clips to the model's folder, the median run.
 
 def _cells(row: Row) -> list[str]:
     configuration, by_fold = row.configuration, [row.by_fold(kind) for kind in KINDS]
-    how = f"asked, {configuration.query_strategy}" if configuration.query_strategy else "drawn"
+    how = f"chosen by {configuration.query_strategy}" if configuration.query_strategy else "drawn"
     labels = f"{configuration.labels} {how}" if configuration.labels else "all"
     cells = [configuration.arch, labels if configuration.pool else f"{labels}, no pool"]
     cells += [_pair([of.get(fold) for of in by_fold]) for fold in row.folds]

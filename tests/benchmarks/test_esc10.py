@@ -32,7 +32,7 @@ YAMNET = REAL_DATA / "models" / "yamnet" / "yamnet.tflite"
 
 
 def made_up(configuration: Configuration, fold: int, seed: int, right: int, int8_right: int | None = None) -> Run:
-    """A run with so many of ten clips right, all predicted with 0.9."""
+    """A run with some of ten clips right, all predicted with 0.9."""
 
     def of(count: int) -> Predictions:
         return Predictions((0.9,) * 10, tuple(number < count for number in range(10)))
@@ -49,11 +49,11 @@ def cells(table: str, row: int) -> dict[str, str]:
 
 
 def test_means_are_over_seeds_then_folds_and_the_spread_names_what_it_is_over() -> None:
-    asked = replace(MINIRESNET, labels=32, query_strategy="default", pretrained="my yamnet.tflite")
+    chosen = replace(MINIRESNET, labels=32, query_strategy="default", pretrained="my yamnet.tflite")
     runs = [made_up(MINIRESNET, fold, seed, 8 - seed, 7 - seed) for seed in (0, 1) for fold in FOLDS]
     # A seed with some folds only counts in those, and is no seed of the spread.
     runs.append(made_up(MINIRESNET, 1, 2, 1))
-    runs += [made_up(asked, fold, 0, right) for fold, right in zip(FOLDS, (5, 6, 7, 9), strict=True)]
+    runs += [made_up(chosen, fold, 0, right) for fold, right in zip(FOLDS, (5, 6, 7, 9), strict=True)]
     table = markdown(rows(runs))
     first, second = cells(table, 0), cells(table, 1)
     assert first["labels"] == "all" and first["fold 1"] == "53.3 / 46.7" and first["fold 4"] == "75.0 / 65.0"
@@ -63,7 +63,7 @@ def test_means_are_over_seeds_then_folds_and_the_spread_names_what_it_is_over() 
     # Of all folds' clips together: 0.9 predicted, 0.7 and 0.6 right.
     assert first["ECE"] == "0.250"
     assert (first["KiB"], first["RAM"], first["M MACC"]) == ("127.6", "50.0", "14.5")
-    assert second["labels"] == "32 asked, default" and second["mean of folds"] == "67.5 / 67.5"
+    assert second["labels"] == "32 chosen by default" and second["mean of folds"] == "67.5 / 67.5"
     assert second["spread"] == f"{100 * stdev((0.5, 0.6, 0.7, 0.9)):.1f} / 17.1 over 4 folds"
     assert second["command"] == (
         "`esc10.py DATA --arch miniresnet --labels 32 --query-strategy default --pretrained 'my yamnet.tflite' "
@@ -188,15 +188,15 @@ def test_a_run_measures_what_the_product_trained_on_every_clip_of_the_fold(
 
 @pytest.mark.slow
 @pytest.mark.skipif(not YAMNET.is_file(), reason="the published YAMNet is not part of the project")
-def test_labels_are_asked_for_by_the_whole_model_and_its_layers_are_the_trunk(
+def test_the_whole_model_chooses_labels_and_its_layers_are_the_trunk(
     tmp_path: Path, write_tone: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_esc_set(tmp_path / "tones", write_tone, takes=1)
     options = ("--arch", "yamnet256", "--pretrained", str(YAMNET), "--labels", "all", "4", "--query-strategy", "medoid")
     bench(monkeypatch, tmp_path, "--folds", "1", *options)
-    every, asked = rows(read(tmp_path / "results.jsonl"))
+    every, chosen = rows(read(tmp_path / "results.jsonl"))
     assert every.configuration == replace(MINIRESNET, arch="yamnet256", pretrained="yamnet.tflite")
-    assert asked.configuration == replace(every.configuration, labels=4, query_strategy="medoid")
+    assert chosen.configuration == replace(every.configuration, labels=4, query_strategy="medoid")
     assert every.mean("int8") == 1.0
     # The weights of eleven layers and of a head of 64 units, and their biases.
     assert 120 < every.runs[0].kib < 140
