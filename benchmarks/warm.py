@@ -84,15 +84,15 @@ def label_clips(project: Project, true_labels: TrueLabels, count: int) -> None:
         labeltool(project, "mark", clip.id, true_labels[clip.sha256, clip.start_s], "--annotator", ANNOTATOR)
 
 
-def timed_retrain(project: Project) -> dict[str, Any]:
+def timed_retrain(project: Project, *options: str) -> dict[str, Any]:
     """Retrain as a process of its own; return seconds, processor seconds, stages and the accuracies."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    result = json.loads(labeltool(project, "retrain", "--json"))
+    result = json.loads(labeltool(project, "retrain", "--json", *options))
     seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     stages = dict(result["stages"])
     # No stage includes the start and the end of two interpreters.
     stages["processes"] = round(seconds - sum(stages.values()), 2)
-    names = ("labels_seen", "pool_clips", "suggestions", "warm", "clip_accuracy", "int8_clip_accuracy")
+    names = ("arch", "labels_seen", "pool_clips", "suggestions", "warm", "clip_accuracy", "int8_clip_accuracy")
     return {
         "seconds": round(seconds, 1),
         "processor_seconds": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
@@ -110,14 +110,23 @@ def main() -> None:
     parser.add_argument("--labelled", type=int, default=240)
     parser.add_argument("--new-labels", type=int, default=20)
     parser.add_argument("--first-budget", type=float, default=60.0, help="seconds for the first training")
+    parser.add_argument(
+        "--trunk", type=Path, metavar="YAMNET.tflite", help="time yamnet256 on the layers of this model"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         project, true_labels = make_project(
             Path(folder) / "project", options.data, options.more, options.clips, options.labelled
         )
-        labeltool(project, "retrain", "--budget", options.first_budget)
+        if options.trunk is None:
+            labeltool(project, "retrain", "--budget", options.first_budget)
+            arch = ()
+        else:
+            labeltool(project, "model", "add", options.trunk)
+            arch = ("--arch", "yamnet256")
+            labeltool(project, "retrain", *arch)
         label_clips(project, true_labels, options.new_labels)
-        print(json.dumps(timed_retrain(project)), flush=True)
+        print(json.dumps(timed_retrain(project, *arch)), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from labeltool.exporters.stm32.package_c import write_sources
 from labeltool.exporters.stm32.package_texts import texts
 from labeltool.exporters.stm32.st_applications.applications import Chosen, choose
 from labeltool.exporters.stm32.st_applications.folder import FOLDER, application_files
+from labeltool.exporters.stm32.st_model.frontend import Logarithm, logarithm_of
 from labeltool.exporters.stm32.st_model.graph_edit import ST_MODEL, st_model
 from labeltool.exporters.stm32.st_model.onnx_qdq import ONNX_MODEL, onnx_model
 from labeltool.exporters.stm32.tflite.ram import RamFigures, ram_figures
@@ -45,7 +46,7 @@ def write(source: Source, directory: Path) -> None:
         (directory / folder).mkdir()
     (directory / "model" / INT8).write_bytes(model.int8)
     for_st = st_model(model.int8, frontend)
-    missing = write_st_models(for_st, directory / "model", source.report)
+    missing = write_st_models(for_st, directory / "model", source.report, logarithm_of(frontend))
     chosen = choose(source.st_applications, frontend, len(model.labels), missing)
     validation = validation_set(source)
     write_validation(validation, st_validation_set(source, validation, for_st), directory / "validation")
@@ -71,11 +72,11 @@ def write(source: Source, directory: Path) -> None:
     )
 
 
-def write_st_models(tflite: bytes, folder: Path, report: Progress) -> dict[str, str]:
+def write_st_models(tflite: bytes, folder: Path, report: Progress, logarithm: Logarithm = "db") -> dict[str, str]:
     """Write the model for ST's applications and the same as ONNX; return why one is missing, by its name."""
     (folder / ST_MODEL).write_bytes(tflite)
     try:
-        (folder / ONNX_MODEL).write_bytes(onnx_model(tflite))
+        (folder / ONNX_MODEL).write_bytes(onnx_model(tflite, logarithm))
     except LabeltoolError as error:
         report("export", 0, 0, f"without model/{ONNX_MODEL}: {error}")
         return {ONNX_MODEL: str(error)}

@@ -15,6 +15,7 @@ from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen.frontend_tables import front_end_size, require_log_mel
 from labeltool.exporters.stm32.st_applications.applications import Chosen
+from labeltool.exporters.stm32.st_model.frontend import UNITS, logarithm_of
 from labeltool.exporters.stm32.st_model.graph_edit import input_range
 from labeltool.exporters.stm32.st_model.onnx_qdq import ONNX_MODEL
 from labeltool.exporters.stm32.tflite.ram import RamFigures
@@ -73,6 +74,7 @@ def texts(
     ]
     values = {
         **_frontend_values(frontend),
+        **_st_values(frontend, network.input),
         **_rule_values(model),
         **_label_values(source, validation),
         "model_id": str(source.model_id),
@@ -87,7 +89,6 @@ def texts(
         "onnx": f"; `{ONNX_MODEL}` is the same for the STM32N6" if has_onnx else "",
         "keeps_up": _keeps_up_text(export_check.targets),
         "targets": _targets_text(export_check.targets),
-        "st_step": f"{input_range(frontend).scale:.2f}",
         "accuracy": _accuracy_text(export_check, model.card),
     }
     templates = files("labeltool.exporters.stm32").joinpath("texts")
@@ -117,12 +118,15 @@ def _keeps_up_text(targets: Sequence[TargetFigures]) -> str:
         return _NO_TARGETS
     alone = {one: one.verdict(one.front_end_mips) for one in targets}
     together = {one: one.verdict(one.all_mips) for one in targets}
-    return "\n".join(
+    rows = [
         f"- {part} {verdict}: " + ", ".join(f"{one.name} at {one.target.clock_mhz} MHz" for one in cores)
         for part, verdicts in (("The front end", alone), ("With `aed_nn` it", together))
         for verdict in ("keeps up", "hardly keeps up", "cannot keep up")
         if (cores := [one for one in targets if verdicts[one] == verdict])
-    )
+    ]
+    # The smallest build of each: in fixed point, where there is one.
+    small = {one.target: one.too_small for one in targets}
+    return "\n".join((*rows, *(f"- Too small: an {text}." for text in small.values() if text)))
 
 
 def _targets_text(targets: Sequence[TargetFigures]) -> str:
@@ -146,7 +150,9 @@ def _frontend_values(frontend: LogMelFrontend) -> dict[str, str]:
         "patch_s_exact": f"{frontend.patch_s:g}",
         "patch_hop_s_exact": f"{frontend.patch_hop_s:g}",
         "rate": str(frontend.sample_rate_hz),
-        "n_fft": str(frontend.n_fft),
+        "frame": f"{frontend.frame_samples} samples"
+        + (f", behind which zeros fill {frontend.n_fft}," if frontend.frame_samples < frontend.n_fft else ""),
+        "mel": frontend.spectrum,
         "hop": str(frontend.hop),
         "n_mels": str(frontend.n_mels),
         "floor": f"{frontend.floor:g}",
@@ -155,6 +161,24 @@ def _frontend_values(frontend: LogMelFrontend) -> dict[str, str]:
         "mean_text": "The mean of each patch is subtracted from it, so that loudness does not reach the network."
         if frontend.centred
         else "No mean is subtracted.",
+    }
+
+
+def _st_values(frontend: LogMelFrontend, network_input: Tensor) -> dict[str, str]:
+    """Return what `model_st.tflite` takes, and what it does itself."""
+    unit = logarithm_of(frontend)
+    if unit == "db":
+        return {
+            "st_unit": UNITS[unit],
+            "st_step": f"{input_range(frontend).scale:.2f} dB",
+            "st_differs": "without a floor, and without subtracting the\nmean of a patch. `model/model_st.tflite` does "
+            "both itself; its weights are those of `model_int8.tflite`.",
+        }
+    return {
+        "st_unit": UNITS[unit],
+        "st_step": f"{network_input.scale:.2f}",
+        "st_differs": "without a floor: bands near it\nare lower there, those below it are the lowest code in both. "
+        "`model/model_st.tflite` is `model_int8.tflite` with float32 output.",
     }
 
 

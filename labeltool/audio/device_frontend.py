@@ -49,14 +49,19 @@ def log_mel(frontend: LogMelFrontend, pcm: Int16) -> Float32:
     n = frontend.n_frames(len(pcm))
     if n == 0:
         return np.empty((0, frontend.n_mels), np.float32)
-    framed = np.lib.stride_tricks.sliding_window_view(pcm, frontend.n_fft)[:: frontend.hop][:n]
-    half = frontend.window()[: frontend.n_fft // 2 + 1]
-    powers = _powers(framed.astype(np.float32) * np.concatenate([half, half[-2:0:-1]]))
+    size = frontend.frame_samples
+    framed = np.lib.stride_tricks.sliding_window_view(pcm, size)[:: frontend.hop][:n]
+    half = frontend.window()[: size // 2 + 1]
+    windowed = np.zeros((n, frontend.n_fft), np.float32)
+    windowed[:, :size] = framed.astype(np.float32) * np.concatenate([half, half[-2:0:-1]])
+    spectrum = _powers(windowed)
+    if frontend.spectrum == "magnitude":
+        spectrum = np.sqrt(spectrum)
     bands = []
     for start, coefficients in mel_bands(frontend).bands():
         mel = np.zeros(n, np.float32)
         for place, coefficient in enumerate(coefficients, start):
-            mel = mel + coefficient * powers[:, place]
+            mel = mel + coefficient * spectrum[:, place]
         bands.append(mel)
     decibels = _DECIBELS * log2(np.stack(bands, axis=1) + np.float32(frontend.floor))
     return np.asarray((decibels - np.float32(frontend.offset_db)) / np.float32(frontend.scale_db), np.float32)
@@ -107,10 +112,13 @@ def in_float64(frontend: LogMelFrontend, pcm: Int16, network_input: CodeScale) -
     starts = frontend.patch_starts(frontend.n_frames(len(pcm)))
     if len(starts) == 0:
         return np.empty((0, frontend.n_mels, frontend.patch_frames), np.int8)
-    framed = np.lib.stride_tricks.sliding_window_view(pcm / 32768.0, frontend.n_fft)[:: frontend.hop]
-    window = periodic_hann(frontend.n_fft)
-    powers = np.square(np.abs(np.fft.rfft(framed * window))) @ frontend.mel_filters().T.astype(np.float64)
-    frames = (10.0 * np.log10(powers + frontend.floor) - frontend.offset_db) / frontend.scale_db
+    size = frontend.frame_samples
+    framed = np.lib.stride_tricks.sliding_window_view(pcm / 32768.0, size)[:: frontend.hop]
+    spectrum = np.abs(np.fft.rfft(framed * periodic_hann(size), frontend.n_fft))
+    if frontend.spectrum == "power":
+        spectrum = np.square(spectrum)
+    mels = spectrum @ frontend.mel_filters().T.astype(np.float64)
+    frames = (10.0 * np.log10(mels + frontend.floor) - frontend.offset_db) / frontend.scale_db
     chosen = frames[starts[:, None] + np.arange(frontend.patch_frames)].transpose(0, 2, 1)
     if frontend.centred:
         chosen = chosen - chosen.mean(axis=(1, 2), keepdims=True)

@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.audio.log_mel_frontend import LogMelFrontend
+from labeltool.audio.mel_filters import periodic_hann
 from labeltool.type_aliases import Float32, Float64, Int64
 
 # The C code does not divide samples by 32768, and its FFT gives four times the power. Both factors are powers of two,
 # so the coefficients absorb them without rounding.
-_POWER_SCALE = np.float32(2.0**-32)
-
+_SCALES = {"power": np.float32(2.0**-32), "magnitude": np.float32(2.0**-16)}
+# Power of one step of 16-bit samples.
+_STEP_POWER = 2.0**-30
 
 _MIN_N_FFT, _MAX_N_FFT = 16, 2048
 
@@ -44,7 +46,7 @@ class FftTables:
 
 @dataclass(frozen=True, slots=True)
 class MelTables:
-    """Mel filters without their zeros, scaled for the powers of the C code (`_POWER_SCALE`).
+    """Mel filters without their zeros, scaled for the spectrum of the C code (`_SCALES`).
 
     Attributes
     ----------
@@ -67,9 +69,12 @@ class MelTables:
         ]
 
 
-def has_device_fft(n_fft: int) -> bool:
-    """Return whether the C code's FFT has this length: a power of two from 16 to 2048."""
-    return n_fft & (n_fft - 1) == 0 and _MIN_N_FFT <= n_fft <= _MAX_N_FFT
+def device_problem(frontend: LogMelFrontend) -> str:
+    """Return why the C code cannot compute a frontend's frames; empty where it can."""
+    n_fft, frame = frontend.n_fft, frontend.frame_samples
+    if n_fft & (n_fft - 1) or not _MIN_N_FFT <= n_fft <= _MAX_N_FFT:
+        return f"the FFT of the C code needs a length that is a power of two from 16 to 2048, not {n_fft}"
+    return f"the C code needs a window of a multiple of 4 samples, not {frame}" if frame % 4 else ""
 
 
 @lru_cache(maxsize=8)
@@ -92,17 +97,34 @@ def fft_tables(n_fft: int) -> FftTables:
 def mel_bands(frontend: LogMelFrontend) -> MelTables:
     """Return the mel filters of a frontend as the C code uses them."""
     coefficients, starts, lengths = without_zeros(frontend.mel_filters())
-    return MelTables(coefficients * _POWER_SCALE, starts.astype(np.uint16), lengths.astype(np.uint16))
+    return MelTables(coefficients * _SCALES[frontend.spectrum], starts.astype(np.uint16), lengths.astype(np.uint16))
 
 
+@lru_cache(maxsize=8)
 def dc_bands(frontend: LogMelFrontend) -> int:
-    """Return the number of lowest bands into which a DC offset leaks: those that contain bin 0 or 1, never all.
+    """Return the number of lowest bands into which a DC offset leaks, never all.
 
-    The periodic Hann window turns a constant into these two bins and nothing else.
+    That is where an offset of full scale gives more than noise of the last bit can. A periodic Hann window of `n_fft`
+    samples turns a constant into bins 0 and 1 and nothing else, a shorter one into side lobes as well.
     """
-    mel = mel_bands(frontend)
-    leaking = np.flatnonzero((mel.starts <= 1) & (mel.lengths > 0))
+    response = np.abs(np.fft.rfft(periodic_hann(frontend.frame_samples), frontend.n_fft))
+    spectrum = np.square(response) if frontend.spectrum == "power" else response
+    leaking = np.flatnonzero(frontend.mel_filters() @ spectrum > one_step_mel(frontend))
     return min(int(leaking[-1]) + 1 if len(leaking) else 0, frontend.n_mels - 1)
+
+
+def one_step_mel(frontend: LogMelFrontend, first_band: int = 0) -> float:
+    """Return a bound of the mels of signals whose samples are 0 or one step, from one band on.
+
+    By Parseval's theorem the powers in the bins of a frame sum to at most `n_fft / 2` times the energy of the window. A
+    band's sum of magnitudes is at most the root of that sum times the root of its squared coefficients' (Cauchy and
+    Schwarz).
+    """
+    coefficients = frontend.mel_filters()[first_band:].astype(np.float64)
+    energy = np.square(frontend.window(), dtype=np.float64).sum() * _STEP_POWER * frontend.n_fft / 2
+    if frontend.spectrum == "power":
+        return float(energy * coefficients.max())
+    return float(np.sqrt(energy * np.square(coefficients).sum(axis=1).max()))
 
 
 def without_zeros(filters: Float32) -> tuple[Float32, Int64, Int64]:

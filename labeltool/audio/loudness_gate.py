@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeltool.audio.device_tables import dc_bands
+from labeltool.audio.device_tables import dc_bands, one_step_mel
 from labeltool.audio.log_mel_frontend import LogMelFrontend
 from labeltool.type_aliases import Float32
 
 # Decibels above the floor, where a band of digital silence lies.
 _ABOVE_FLOOR_DB = 6.0
-# Power of one step of 16-bit samples.
-_STEP_POWER = 2.0**-30
 
 
 def gate_db(frontend: LogMelFrontend) -> float:
     """Return the gate of a frontend, decibels of `peak_db`: 6 dB above its floor.
 
-    Where the floor is very low, the gate is above every signal whose samples are 0 or one step: by Parseval's theorem
-    the powers in the bins of a frame sum to at most `n_fft / 2` times the energy of the window.
+    Where the floor is very low, the gate is above every signal whose samples are 0 or one step.
     """
-    coefficients = frontend.mel_filters()[dc_bands(frontend) :]
-    energy = np.square(frontend.window(), dtype=np.float64).sum() * _STEP_POWER * frontend.n_fft / 2
-    one_step = energy * float(coefficients.max()) + frontend.floor
+    one_step = one_step_mel(frontend, dc_bands(frontend)) + frontend.floor
     return max(10.0 * float(np.log10(frontend.floor)) + _ABOVE_FLOOR_DB, 10.0 * float(np.log10(one_step)))
 
 

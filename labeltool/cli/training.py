@@ -19,15 +19,12 @@ from labeltool.cli.common import (
     setting_in_force,
     with_names,
 )
+from labeltool.cli.evaluation_text import print_accuracy, print_evaluation
 
 if TYPE_CHECKING:
     from labeltool.active_learning.result import SuggestResult
     from labeltool.project import Project
-    from labeltool.tasks.evaluate import EvaluateResult
     from labeltool.tasks.retrain_result import RetrainResult
-
-_NO_PLOTS = ", without plots: they need matplotlib (`pip install labeltool[plots]`)"
-_PREDICTED_AS = "predicted as"
 
 
 def _architectures() -> str:
@@ -156,7 +153,7 @@ def _print_training(result: RetrainResult, budget_s: float | None) -> None:
             "it was trained from scratch"
         )
     _print_head(result)
-    _print_accuracy(result, "of validation clips right")
+    print_accuracy(result, "of validation clips right")
     if budget_s is not None and result.seconds_until_trained > budget_s:
         narrate(f"training took {result.seconds_until_trained:g} s, more than the {budget_s:g} s of --budget")
     _print_beside(result)
@@ -195,15 +192,6 @@ def _print_head(result: RetrainResult) -> None:
         warm, scratch = compared.warm_log_loss, compared.from_scratch_log_loss
         better = "the model from scratch" if scratch < warm else "the continued model"
         narrate(f"log loss on validation clips: {warm:.3f} continued, {scratch:.3f} from scratch; {better} is kept")
-
-
-def _print_accuracy(result: RetrainResult | EvaluateResult, of_what: str) -> None:
-    if result.clip_accuracy is None:
-        narrate("too few clips for validation: accuracy not measured")
-        return
-    narrate(f"{result.clip_accuracy:.1%} {of_what}; int8 {result.int8_clip_accuracy:.1%}")
-    if result.head == "sigmoid":
-        narrate(f"{result.label_accuracy:.1%} of their labels right; int8 {result.int8_label_accuracy:.1%}")
 
 
 def _print_suggester(result: RetrainResult | SuggestResult) -> None:
@@ -275,24 +263,7 @@ def evaluate(model_id: int | None, fold: int | None, cross_validate: bool, seed:
         values = with_names(result)
         emit(values if cross_validate else {key: value for key, value in values.items() if key != "folds"})
         return
-    for one in result.folds or ():
-        click.echo(f"fold {one.fold}: {one.clip_accuracy:.1%}, int8 {one.int8_clip_accuracy:.1%}")
-    _print_accuracy(result, f"of {result.clips} clips right")
-    _print_confusion(result)
-    narrate(f"expected calibration error {result.ece:.3f}; int8 {result.int8_ece:.3f}")
-    narrate(f"written to {result.report}" + ("" if result.pictures else _NO_PLOTS))
-
-
-def _print_confusion(result: EvaluateResult) -> None:
-    names = [quoted(label, width=24) for label in result.labels]
-    width = max(len(_PREDICTED_AS), *(len(name) for name in names))
-    columns = " ".join(f"{place:>3}" for place in range(len(names)))
-    click.echo(f"{_PREDICTED_AS:>{width}}  {columns}       recall   int8")
-    for place, (name, counts, one) in enumerate(zip(names, result.confusion, result.by_label, strict=True)):
-        recalls = " ".join("     -" if share is None else f"{share:>6.1%}" for share in (one.recall, one.int8_recall))
-        click.echo(
-            f"{name:>{width}}  " + " ".join(f"{count or '.':>3}" for count in counts) + f"   {place:<3} {recalls}"
-        )
+    print_evaluation(result)
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:

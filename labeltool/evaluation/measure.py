@@ -13,7 +13,8 @@ from labeltool.inference import scoring
 from labeltool.networks import heads, model_folder
 from labeltool.networks.heads import Head, log_loss
 from labeltool.networks.model_card import LabelMetrics, Measured, ReliabilityBin
-from labeltool.type_aliases import Float32, Float64, Int64, Progress
+from labeltool.networks.postprocessing import ClipRule
+from labeltool.type_aliases import Bools, Float32, Float64, Int64, Progress
 
 if TYPE_CHECKING:
     import keras
@@ -29,32 +30,102 @@ def measure(
     report: Progress,
     network: keras.Model | None = None,
 ) -> Measured:
-    """Measure a model's float and int8 network on the same clips.
+    """Measure a model's float and int8 network on the same clips: `metrics_of` what `predict_clips` returns."""
+    return metrics_of(predict_clips(files, log_mels, names=names, report=report, network=network), present, absent)
+
+
+@dataclass(frozen=True, slots=True)
+class Probabilities:
+    """Probabilities of clips, (clips, labels), and of their patches, (patches, labels), float32, by one precision."""
+
+    clips: Float32
+    patches: Float32
+    clip_of_patch: Int64
+
+    def only(self, clips: Bools) -> Probabilities:
+        """Return those of some of the clips, of at least one."""
+        patches = clips[self.clip_of_patch]
+        places = np.cumsum(clips) - 1
+        return Probabilities(self.clips[clips], self.patches[patches], places[self.clip_of_patch[patches]])
+
+    def with_unseen(self, count: int) -> Probabilities:
+        """Return them with as many more labels, which have the probability zero."""
+        clips, patches = (np.pad(one, ((0, 0), (0, count))) for one in (self.clips, self.patches))
+        return Probabilities(clips, patches, self.clip_of_patch)
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """What a model predicts for some clips, by both precisions.
+
+    Attributes
+    ----------
+    labels
+        Its labels by their names of now, each once.
+    """
+
+    labels: tuple[str, ...]
+    rule: ClipRule
+    as_float: Probabilities
+    as_int8: Probabilities
+
+    def only(self, clips: Bools) -> Predictions:
+        """Return those for some of the clips, (clips,), at least one."""
+        return Predictions(self.labels, self.rule, self.as_float.only(clips), self.as_int8.only(clips))
+
+    def with_unseen(self, labels: Sequence[str]) -> Predictions:
+        """Return them with labels for which the model has no output: their probability is zero."""
+        more = len(labels)
+        return Predictions(
+            (*self.labels, *labels), self.rule, self.as_float.with_unseen(more), self.as_int8.with_unseen(more)
+        )
+
+
+def predict_clips(
+    files: model_folder.ModelFiles,
+    log_mels: Sequence[Float32],
+    *,
+    names: Sequence[str],
+    report: Progress,
+    network: keras.Model | None = None,
+) -> Predictions:
+    """Predict at least one clip by a model's float and int8 network.
 
     Parameters
     ----------
-    present, absent : (clips, labels) float32
-        Masses as in `labeltool.networks.heads`, one column for each different name, in their order.
+    log_mels : (frames, columns) float32 each
+        One array a clip.
     names
         Current name of each of the model's outputs; outputs of one name, labels that were merged since, count as one.
     network
         The float network, where it is loaded already.
     """
-    labels, rule = tuple(dict.fromkeys(names)), files.rule
-    threshold = rule.threshold if rule.head == "sigmoid" else heads.DEFAULT_THRESHOLD
     report("measuring, float", 0, len(log_mels))
     as_float = _probabilities(files, scoring.float_predictor(files, network), log_mels, names)
     report("measuring, int8", 0, len(log_mels))
     as_int8 = _probabilities(files, scoring.int8_feature_predictor(files), log_mels, names)
+    return Predictions(tuple(dict.fromkeys(names)), files.rule, as_float, as_int8)
+
+
+def metrics_of(predictions: Predictions, present: Float32, absent: Float32) -> Measured:
+    """Measure predictions.
+
+    Parameters
+    ----------
+    present, absent : (clips, labels) float32
+        Masses as in `labeltool.networks.heads`, a column for each label of the predictions.
+    """
+    rule, as_float, as_int8 = predictions.rule, predictions.as_float, predictions.as_int8
+    threshold = rule.threshold if rule.head == "sigmoid" else heads.DEFAULT_THRESHOLD
     clip_of_patch = as_float.clip_of_patch
     patch_shares = metrics.correct_share(as_float.patches, present[clip_of_patch], absent[clip_of_patch], rule.head)
     same = heads.decide(as_float.patches, rule.head) == heads.decide(as_int8.patches, rule.head)
     by_float = _clip_metrics(as_float.clips, present, absent, rule.head, threshold)
     by_int8 = _clip_metrics(as_int8.clips, present, absent, rule.head, threshold)
     return Measured(
-        labels=labels,
+        labels=predictions.labels,
         head=rule.head,
-        clips=len(log_mels),
+        clips=len(present),
         clip_accuracy=by_float.accuracy,
         label_accuracy=by_float.label_accuracy,
         patch_accuracy=_share_all_correct(patch_shares),
@@ -65,7 +136,7 @@ def measure(
         int8_ece=by_int8.ece,
         log_loss=float(log_loss(rule.head, as_float.clips, present, absent).mean()),
         unknown=float((as_int8.clips.max(axis=1) < rule.threshold).mean()),
-        by_label=_label_metrics(labels, (present > absent).sum(axis=0), by_float, by_int8),
+        by_label=_label_metrics(predictions.labels, (present > absent).sum(axis=0), by_float, by_int8),
         confusion=by_float.confusion,
         int8_confusion=by_int8.confusion,
         reliability=by_float.reliability,
@@ -73,20 +144,11 @@ def measure(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Probabilities:
-    """Probabilities of clips, (clips, labels), and of their patches, (patches, labels), float32, by one precision."""
-
-    clips: Float32
-    patches: Float32
-    clip_of_patch: Int64
-
-
 def _probabilities(
     files: model_folder.ModelFiles, predict: scoring.Predictor, log_mels: Sequence[Float32], names: Sequence[str]
-) -> _Probabilities:
+) -> Probabilities:
     scores = list(scoring.score_clips(files.feature_frontend, files.rule, predict, log_mels))
-    return _Probabilities(
+    return Probabilities(
         _merged(names, np.stack([score.probabilities for score in scores]), files.rule.head),
         _merged(names, np.concatenate([score.patches for score in scores]), files.rule.head),
         np.repeat(np.arange(len(scores)), [len(score.patches) for score in scores]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +25,20 @@ _MAX_NUMBERED_LABELS = 30
 
 
 def confusion(
-    path: Path, labels: Sequence[str], as_float: Sequence[Sequence[int]], int8: Sequence[Sequence[int]]
+    path: Path,
+    labels: Sequence[str],
+    as_float: Sequence[Sequence[int]],
+    int8: Sequence[Sequence[int]],
+    unseen: Collection[str] = (),
 ) -> None:
-    """Draw two confusion matrices, (labels, labels), side by side; rows are the true labels."""
+    """Draw two confusion matrices, (labels, labels), side by side; rows are the true labels, the unseen ones marked."""
     size = min(14.0, 2.4 + 0.34 * len(labels))
     figure, axes = new_figure(2 * size, size + 0.6, 2)
     for axis, counts, title in zip(axes, (as_float, int8), ("float", "int8"), strict=True):
         matrix = np.asarray(counts)
         shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
         axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        names = [short_name(label) for label in labels]
+        names = [_axis_name(label, unseen) for label in labels]
         for set_ticks, set_tick_labels in (
             (axis.set_xticks, axis.set_xticklabels),
             (axis.set_yticks, axis.set_yticklabels),
@@ -76,8 +80,8 @@ def reliability(path: Path, curves: Mapping[str, tuple[Sequence[Sequence[float]]
     save(figure, path)
 
 
-def recall(path: Path, by_label: Sequence[LabelMetrics]) -> None:
-    """Draw the recall of each label, float beside int8."""
+def recall(path: Path, by_label: Sequence[LabelMetrics], unseen: Collection[str] = ()) -> None:
+    """Draw the recall of each label, float beside int8, the unseen labels marked."""
     rows = [one for one in by_label if one.recall is not None]
     figure, (axis,) = new_figure(6.4, 1.2 + 0.32 * len(rows), 1)
     positions = np.arange(len(rows))
@@ -87,7 +91,8 @@ def recall(path: Path, by_label: Sequence[LabelMetrics]) -> None:
     ):
         axis.barh(positions + offset, recalls, height=0.36, color=colour, label=name)
     axis.set_yticks(positions)
-    draw_plain(axis.set_yticklabels([f"{short_name(one.label)} ({one.clips})" for one in rows], fontsize=8))
+    names = [f"{_axis_name(one.label, unseen)} ({one.clips})" for one in rows]
+    draw_plain(axis.set_yticklabels(names, fontsize=8))
     axis.invert_yaxis()
     axis.set(xlim=(0, 1), xlabel="recall")
     axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
@@ -123,3 +128,7 @@ def learning_curves(path: Path, losses: Sequence[Sequence[float]], models: Seque
     right.set_ylabel("validation accuracy")
     right.legend(loc="lower right", frameon=False)
     save(figure, path)
+
+
+def _axis_name(label: str, unseen: Collection[str]) -> str:
+    return short_name(label) + (", not trained" if label in unseen else "")

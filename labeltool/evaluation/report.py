@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from labeltool.evaluation import figure, plots
-from labeltool.networks.model_card import LabelMetrics, Measured
+from labeltool.evaluation.unseen_labels import MeasuredOnAll
+from labeltool.networks.model_card import LabelMetrics
 from labeltool.project import Project
 from labeltool.store.models import ModelAccuracy
 
@@ -22,7 +23,7 @@ _LEFT_TO_CALLER = ("report", "pictures")
 def write(
     project: Project,
     name: str,
-    result: Measured,
+    result: MeasuredOnAll,
     *,
     losses: Sequence[tuple[int, float]],
     models: Sequence[ModelAccuracy],
@@ -58,8 +59,9 @@ def write(
     _write_confusion(partial / "confusion_int8.csv", result.labels, result.int8_confusion)
     _write_labels(partial / "labels.csv", result.by_label)
     if figure.available():
-        plots.confusion(partial / "confusion.png", result.labels, result.confusion, result.int8_confusion)
-        plots.recall(partial / "recall.png", result.by_label)
+        unseen = {one.label for one in result.unseen_labels}
+        plots.confusion(partial / "confusion.png", result.labels, result.confusion, result.int8_confusion, unseen)
+        plots.recall(partial / "recall.png", result.by_label, unseen)
         plots.reliability(
             partial / "reliability.png",
             {"float": (result.reliability, result.ece), "int8": (result.int8_reliability, result.int8_ece)},

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from labeltool.audio import device_frontend
-from labeltool.audio.device_tables import has_device_fft
+from labeltool.audio.device_tables import device_problem
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.loudness_gate import gate_db
 from labeltool.errors import LabeltoolError
@@ -25,7 +25,7 @@ class DeviceStream:
     Parameters
     ----------
     frontend
-        One that the C computes (`has_device_fft`).
+        One that the C computes (`device_problem`).
     network
         By the reference kernels.
     clip, rule
@@ -100,7 +100,7 @@ class DeviceDetector:
 
     def __init__(self, files: ModelFiles) -> None:
         frontend = files.frontend
-        if not isinstance(frontend, LogMelFrontend) or not has_device_fft(frontend.n_fft):
+        if not isinstance(frontend, LogMelFrontend) or device_problem(frontend):
             raise LabeltoolError(
                 "no device computes the frontend of this model",
                 file=files.directory,

@@ -286,11 +286,12 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         Architecture(
             "yamnet256",
             _yamnet256,
-            165_130,
+            165_642,
             24.0,
             "Plakal and Ellis, YAMNet (2019): its first eleven layers, those of yamnet_256 in ST's model zoo, from a "
             "pretrained model of the project; a hidden layer over mean and maximum",
             YAMNET_FRONTEND,
+            training={"warm_share": 0.05, "warm_learning_rate": 3e-4, "weight_decay": 0.05},
             has_trunk=True,
         ),
         Architecture(

@@ -23,8 +23,8 @@ from labeltool.type_aliases import Float32, Float64
 
 # Temperatures to choose from.
 _TEMPERATURES = np.geomspace(0.2, 5.0, 97)
-# Clips that the default temperature counts as much as.
-_PRIOR_CLIPS = 8.0
+# Validation clips that the expected temperature counts as much as.
+_PRIOR_CLIPS = 24.0
 # Probability off 0 and 1 where clip scores become logits again.
 _SMALLEST = 1e-12
 # Share of the right predictions on validation clips that must reach the threshold.
@@ -35,7 +35,13 @@ _MIN_CLIPS_TO_CHOOSE_POOLING, _MIN_POOLING_GAIN = 20, 0.01
 _MIN_CLIPS_FOR_THRESHOLD = 8
 
 
-def calibrate(clip_scores: Float32, present: Float32, absent: Float32 | None = None, head: Head = "softmax") -> float:
+def calibrate(
+    clip_scores: Float32,
+    present: Float32,
+    absent: Float32 | None = None,
+    head: Head = "softmax",
+    expected: float = DEFAULT_TEMPERATURE,
+) -> float:
     """Return the temperature that calibrates clip scores (Guo et al. 2017).
 
     Parameters
@@ -44,18 +50,20 @@ def calibrate(clip_scores: Float32, present: Float32, absent: Float32 | None = N
         Scores at temperature one.
     present, absent : (clips, labels) float32
         Targets of the clips; None: nothing is known to be absent beside what the head implies.
+    expected
+        The prior's centre.
 
     Returns
     -------
     float
-        The temperature of least `log_loss` in a grid from 0.2 to 5, with a prior on 0.6 worth eight clips: a few that
-        happen to be right must not make the network overconfident.
+        The temperature of least `log_loss` in a grid from 0.2 to 5, with a prior on the expected one worth 24 clips: a
+        few that happen to be right must not make the network overconfident.
     """
     absent = np.zeros_like(present) if absent is None else absent
     logits = to_logits(clip_scores, head, _SMALLEST)
     losses = []
     for temperature in _TEMPERATURES:
-        prior = _PRIOR_CLIPS * np.log(temperature / DEFAULT_TEMPERATURE) ** 2
+        prior = _PRIOR_CLIPS * np.log(temperature / expected) ** 2
         losses.append(prior + log_loss(head, to_probabilities(logits, head, float(temperature)), present, absent).sum())
     return float(_TEMPERATURES[int(np.argmin(losses))])
 
@@ -95,7 +103,7 @@ def choose_rule(
     loudness_db : (patches,) float32 each
     present, absent : (clips, labels) float32
     rule
-        With the head and the exponent.
+        With the head, the exponent and the temperature that `calibrate` expects.
     pooling
         The one to use; None: chosen.
 
@@ -110,7 +118,7 @@ def choose_rule(
     for each in (pooling,) if pooling else POOLINGS if enough else POOLINGS[:1]:
         plain = replace(rule, temperature=1.0, pooling=each)
         scores = np.stack([clip_scores(rows, levels, plain) for rows, levels in zip(by_clip, loudness_db, strict=True)])
-        temperature = calibrate(scores, present, absent, rule.head)
+        temperature = calibrate(scores, present, absent, rule.head, rule.temperature)
         calibrated = to_probabilities(to_logits(scores, rule.head, _SMALLEST), rule.head, temperature)
         losses = log_loss(rule.head, calibrated, present, absent)
         found.append((replace(plain, temperature=temperature), calibrated, losses))

@@ -46,7 +46,7 @@ class DeviceTarget:
         frames = frontend.patch_frames
         if self.max_microphone_bytes is not None:
             samples = self.max_microphone_bytes // _BYTES_PER_SAMPLE
-            frames = min(frames, frontend.n_frames(samples))
+            frames = min(frames, max(0, 1 + (samples - frontend.n_fft) // frontend.hop))
         return frames if self.max_side is None else min(frames, self.max_side)
 
     def problem(self, frontend: LogMelFrontend) -> str:
@@ -65,8 +65,11 @@ class DeviceTarget:
 
 
 def microphone_bytes(frontend: LogMelFrontend) -> int:
-    """Return the size of the double buffer in which ST's applications record patches, bytes."""
-    return _BYTES_PER_SAMPLE * frontend.patch_samples
+    """Return the size of the double buffer in which ST's applications record patches, bytes.
+
+    They count as many samples for the last frame as the FFT has.
+    """
+    return _BYTES_PER_SAMPLE * ((frontend.patch_frames - 1) * frontend.hop + frontend.n_fft)
 
 
 # The sizes of a DMA block and of a driver's argument, both 16 bits, and the application's own check of the shapes. The

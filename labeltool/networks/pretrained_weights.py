@@ -1,7 +1,7 @@
 """Pretrained weights for a network to start from: layer by layer, by name and shape.
 
 An HDF5 file is read as plain arrays: the model it describes is not built, so no code of it can run. Layers are found
-by our names, by those of `keras.applications` that ST's Miniresnets kept, or by YAMNet's.
+by our names, or by those of `keras.applications` that ST's Miniresnets kept.
 """
 
 from __future__ import annotations
@@ -107,13 +107,11 @@ def _layer_and_variable(name: str) -> tuple[str, str]:
     """Split an HDF5 path: Keras 2 writes `<layer>/<layer>/kernel:0`, in a nested model `<model>/<layer>/kernel:0`."""
     *parents, variable = name.removesuffix(":0").split("/")
     layer = "/".join(parents[1:]) or "/".join(parents)
-    return layer, variable.replace("depthwise_kernel", "kernel")
+    return layer, variable
 
 
 def _our_names(name: str) -> list[str]:
     if block := re.fullmatch(r"conv([2-9])_block(\d+)_(\w+)", name):
         ours = _RESNET.get(block[3], ())
         return [f"stack{int(block[1]) - 1}_block{block[2]}_{one}" for one in ours]
-    if layer := re.fullmatch(r"(layer\d+)/(?:(depthwise|pointwise)_)?conv(/bn)?", name):
-        return ["_".join(filter(None, (layer[1], layer[2], "norm" if layer[3] else "conv")))]
     return list(_STEMS.get(name, (name,)))

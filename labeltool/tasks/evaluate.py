@@ -13,17 +13,24 @@ import numpy as np
 from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.evaluation import metrics
 from labeltool.evaluation import report as evaluation_report
-from labeltool.evaluation.measure import measure
+from labeltool.evaluation.measure import predict_clips
+from labeltool.evaluation.unseen_labels import MeasuredOnAll, UnseenLabel, measure_on_all
 from labeltool.inference.clip_features import compute_features, feature_cache_of_model
 from labeltool.networks import model_folder
-from labeltool.networks.model_card import LabelMetrics, Measured, ReliabilityBin
+from labeltool.networks.model_card import LabelMetrics, ReliabilityBin
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.store import clips, models
 from labeltool.training.prepare import make_request
 from labeltool.training.semi_supervised import without_fold
 from labeltool.training.splits import groups_of_fold
-from labeltool.training.targets import build_training_set, no_such_fold, target_arrays, usable_for_training
+from labeltool.training.targets import (
+    background_name,
+    build_training_set,
+    no_such_fold,
+    target_arrays,
+    usable_for_training,
+)
 from labeltool.training.train_model import train_model
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
 from labeltool.type_aliases import Progress
@@ -39,19 +46,23 @@ _MEANS = (
     "int8_ece",
     "log_loss",
     "unknown",
+    "clip_accuracy_of_seen_labels",
+    "int8_clip_accuracy_of_seen_labels",
+    "ece_of_seen_labels",
+    "int8_ece_of_seen_labels",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoldResult(Measured):
+class FoldResult(MeasuredOnAll):
     """The metrics of the model trained without a fold, on that fold."""
 
     fold: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluateResult(Measured):
-    """What `labeltool evaluate --json` prints: the metrics of `Measured`, and these.
+class EvaluateResult(MeasuredOnAll):
+    """What `labeltool evaluate --json` prints: the metrics of `MeasuredOnAll`, and these.
 
     Attributes
     ----------
@@ -115,8 +126,8 @@ def evaluate(
     return _with_report(project, name, result, files.card.losses, accuracies)
 
 
-def _values(measured: Measured) -> dict[str, Any]:
-    return {field.name: getattr(measured, field.name) for field in fields(Measured)}
+def _values(measured: MeasuredOnAll) -> dict[str, Any]:
+    return {field.name: getattr(measured, field.name) for field in fields(MeasuredOnAll)}
 
 
 def _with_report(
@@ -141,7 +152,7 @@ def _unseen(
         trained, pooled = files.groups_trained_on(), files.groups_in_pools()
         wanted = [one for one in labelled if one.clip.group not in trained]
         unseen = [one for one in wanted if one.clip.group not in pooled]
-        if sum(_can_be_judged(files, names, one) for one in unseen) >= MIN_CLIPS_TO_COMPARE:
+        if sum(_counts(files, names, one) for one in unseen) >= MIN_CLIPS_TO_COMPARE:
             wanted = unseen
         if not wanted:
             raise LabeltoolError(
@@ -157,19 +168,27 @@ def _unseen(
                 f"model {model_id} has seen fold {fold}",
                 remedy=f"`labeltool retrain --test-fold {fold}` keeps it unseen",
             )
-    usable = [one for one in wanted if _can_be_judged(files, names, one)]
-    if not usable:
+    if not any(_counts(files, names, one) and not _unseen_labels(files, names, one) for one in wanted):
         raise LabeltoolError(f"model {model_id} has none of the labels of these clips", remedy="retrain")
-    return usable
+    return wanted
 
 
-def _can_be_judged(files: model_folder.ModelFiles, names: Sequence[str], one: LabelledClip) -> bool:
-    """Return whether the clip's labels say anything about the model's outputs."""
-    if set(one.present) & set(names):
+def _counts(files: model_folder.ModelFiles, names: Sequence[str], one: LabelledClip) -> bool:
+    """Return whether a prediction for the clip can be right or wrong: not where only other labels are absent."""
+    if one.present or one.none_of_these:
         return True
-    if files.rule.head == "softmax":
-        return one.none_of_these and files.background is not None
-    return one.none_of_these or any(one.verdicts.get(name) is Value.ABSENT for name in names)
+    return files.rule.head == "sigmoid" and any(one.verdicts.get(name) is Value.ABSENT for name in names)
+
+
+def _unseen_labels(files: model_folder.ModelFiles, names: Sequence[str], one: LabelledClip) -> tuple[str, ...]:
+    """Return the clip's labels that have no output and so make it wrong; see `MeasuredOnAll`."""
+    if files.rule.head == "sigmoid":
+        return tuple(name for name in one.present if name not in names)
+    if set(one.present) & set(names):
+        return ()
+    if one.none_of_these and not one.present and files.background is None:
+        return (background_name(names),)
+    return one.present
 
 
 def measure_on(
@@ -178,7 +197,7 @@ def measure_on(
     names: Sequence[str],
     wanted: Sequence[LabelledClip],
     report: Progress,
-) -> tuple[Measured, tuple[SkippedFile, ...]]:
+) -> tuple[MeasuredOnAll, tuple[SkippedFile, ...]]:
     """Measure a model on labelled clips; return also the files that could not be read.
 
     Parameters
@@ -186,19 +205,40 @@ def measure_on(
     names
         Today's name of each of the model's outputs.
     wanted
-        Each with a label among the names.
+        Clips with any verdicts: those that cannot be right or wrong are excluded and counted.
+
+    Raises
+    ------
+    LabeltoolError
+        When none is left.
     """
+    counted = [one for one in wanted if _counts(files, names, one)]
+    if not counted:
+        raise LabeltoolError(
+            "on none of these clips is a label present, or absent that the model has", remedy="label more"
+        )
     cache = feature_cache_of_model(project, files)
-    features = compute_features(cache, [one.clip for one in wanted], report=report)
-    by_id = {one.clip.id: one for one in wanted}
+    features = compute_features(cache, [one.clip for one in counted], report=report)
+    by_id = {one.clip.id: one for one in counted}
+    tested = [by_id[clip.id] for clip in features.clips]
     present, absent = target_arrays(
-        [by_id[clip.id] for clip in features.clips],
+        tested,
         list(dict.fromkeys(names)),
         head=files.rule.head,
         background=files.background,
         assumed_absent=[names[files.labels.index(name)] for name in files.card.assumed_absent],
     )
-    return measure(files, features.log_mels, present, absent, names=names, report=report), features.skipped
+    unseen = [_unseen_labels(files, names, one) for one in tested]
+    unseen_labels = sorted({name for of_clip in unseen for name in of_clip})
+    measured = measure_on_all(
+        predict_clips(files, features.log_mels, names=names, report=report),
+        present,
+        absent,
+        unseen_labels=unseen_labels,
+        unseen=np.array([[name in of_clip for name in unseen_labels] for of_clip in unseen], bool),
+        excluded=len(wanted) - len(counted),
+    )
+    return measured, features.skipped
 
 
 def _cross_validate(
@@ -227,7 +267,7 @@ def _cross_validate(
     labels = sorted(
         {name for result in results for name in result.labels}, key=lambda name: (name in backgrounds, name)
     )
-    means: dict[str, Any] = {name: float(np.mean([getattr(result, name) for result in results])) for name in _MEANS}
+    means: dict[str, Any] = {name: _mean_over_folds(results, name) for name in _MEANS}
     return EvaluateResult(
         **means,
         model=None,
@@ -239,6 +279,9 @@ def _cross_validate(
         by_label=tuple(_over_folds(results, label) for label in labels),
         reliability=_joined([result.reliability for result in results]),
         int8_reliability=_joined([result.int8_reliability for result in results]),
+        unseen_labels=_joined_unseen(results),
+        clips_of_seen_labels=sum(result.clips_of_seen_labels for result in results),
+        excluded=sum(result.excluded for result in results),
         folds=tuple(results),
         skipped=tuple(skipped),
     )
@@ -265,7 +308,7 @@ def _test_fold(
             unlabelled=without_fold(unlabelled, labelled, fold),
         )
         files = model_folder.read(Path(folder))
-        test = [one for one in labelled if one.clip.fold == fold and _can_be_judged(files, files.labels, one)]
+        test = [one for one in labelled if one.clip.fold == fold]
         measured, skipped = measure_on(project, files, files.labels, test, report)
     return FoldResult(**_values(measured), fold=fold), files.background, skipped
 
@@ -279,6 +322,24 @@ def _summed(
         places = [labels.index(name) for name in names]
         total[np.ix_(places, places)] += np.array(matrix)
     return tuple(map(tuple, total.tolist()))
+
+
+def _mean_over_folds(results: Sequence[FoldResult], name: str) -> float | None:
+    """Average a metric over the folds that have it."""
+    values = [value for value in (getattr(result, name) for result in results) if value is not None]
+    return float(np.mean(values)) if values else None
+
+
+def _joined_unseen(results: Sequence[FoldResult]) -> tuple[UnseenLabel, ...]:
+    """Add up the clips of the labels that were unseen in some fold."""
+    labels = sorted({one.label for result in results for one in result.unseen_labels})
+    by_label = {
+        label: [one for result in results for one in result.unseen_labels if one.label == label] for label in labels
+    }
+    return tuple(
+        UnseenLabel(label, sum(one.clips for one in rows), sum(one.unknown for one in rows))
+        for label, rows in by_label.items()
+    )
 
 
 def _over_folds(results: Sequence[FoldResult], label: str) -> LabelMetrics:

@@ -226,12 +226,8 @@ class _Player:
             first_right = speed.annotation_statistics(store, since=before).first_right if before else None
             right = self._suggestions_right(store)
             files = model_folder.read(scratch.models / str(models.model(store).id))
-        test = [one for one in self.test if set(one.present) & set(files.labels)]
-        if not test:
-            return Point(stop, 0.0, 0.0, right, first_right)
-        measured, _ = measure_on(scratch, files, files.labels, test, report)
-        share = measured.clips / len(self.test)
-        return Point(stop, measured.clip_accuracy * share, measured.int8_clip_accuracy * share, right, first_right)
+        measured, _ = measure_on(scratch, files, files.labels, self.test, report)
+        return Point(stop, measured.clip_accuracy, measured.int8_clip_accuracy, right, first_right)
 
     def _label(self, store: Store, stop: int) -> set[str]:
         """Label clips with the labels they have until `stop` are labelled; return the labels met."""

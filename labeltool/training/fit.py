@@ -28,6 +28,7 @@ from labeltool.training.augmentation.log_mel import LogMelSampler
 from labeltool.training.augmentation.samplers import Augmentation, PatchSampler, SampledClips
 from labeltool.training.augmentation.waveform import WaveformSampler
 from labeltool.training.distillation import DistillationTargets
+from labeltool.training.expected_temperature import expected_temperature
 from labeltool.training.loop import Clock, Deadline, OnProgress, Schedule, TrainingProgress, run_schedule
 from labeltool.training.splits import hold_out
 from labeltool.training.training_data import TrainingData
@@ -229,9 +230,10 @@ def fit(
         if on_progress is not None:
             on_progress(progress)
 
+    expected = expected_temperature(train, pool)
     schedule = _schedule(start, train, pool, settings)
     steps = run_schedule(model, sampler, schedule, _deadline(started_s, check, settings, clock), report, clock=clock)
-    rule, stream_rule, accuracy = choose_rules(partial(predict, model), check, settings)
+    rule, stream_rule, accuracy = choose_rules(partial(predict, model), check, settings, expected)
     patches, seconds = steps * settings.batch, clock() - started_s
     return FitResult(model, rule, stream_rule, held_out, accuracy, tuple(history), patches, seconds)
 
@@ -329,7 +331,7 @@ def _steps(labelled: Sequence[Float32], pool: Pool, frontend: Frontend, settings
 
 
 def choose_rules(
-    score: Callable[[Float32], Float32], check: TrainingData, settings: TrainingSettings
+    score: Callable[[Float32], Float32], check: TrainingData, settings: TrainingSettings, expected: float
 ) -> tuple[postprocessing.ClipRule, StreamRule, float | None]:
     """Choose the pooling rule and the stream rule on validation clips.
 
@@ -339,6 +341,8 @@ def choose_rules(
         The network: patches of the clips' frontend to probabilities.
     check
         The validation clips; where there are none, the rules are the defaults.
+    expected
+        The temperature before any of them (`expected_temperature`).
 
     Returns
     -------
@@ -348,7 +352,8 @@ def choose_rules(
         The accuracy by clip.
     """
     head, pooling, frontend = check.head, settings.pooling, check.frontend
-    rule = postprocessing.ClipRule(settings.loudness_exponent, head=head, pooling=pooling or postprocessing.POOLINGS[0])
+    first = pooling or postprocessing.POOLINGS[0]
+    rule = postprocessing.ClipRule(settings.loudness_exponent, expected, head, pooling=first)
     if not len(check):
         return rule, StreamRule(), None
     _, by_clip = clip_probabilities(score, frontend, check.frames, rule)

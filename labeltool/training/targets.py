@@ -117,7 +117,7 @@ def build_training_set(labelled: Sequence[LabelledClip], *, test_fold: int | Non
     multi_label = sum(len(one.present) > 1 or not (one.present or one.none_of_these) for one in clips)
     single = len(names) == 1 and not none_of_these
     head: Head = "sigmoid" if multi_label and (single or multi_label >= _MULTI_LABEL_SHARE * len(clips)) else "softmax"
-    background = _background(names) if none_of_these and head == "softmax" else None
+    background = background_name(names) if none_of_these and head == "softmax" else None
     labels = names if background is None else (*names, background)
     if not names or (len(labels) < 2 and head == "softmax"):
         raise _too_few_labels(names)
@@ -178,8 +178,8 @@ def _absent(one: LabelledClip) -> set[str]:
     return {name for name, value in one.verdicts.items() if value is Value.ABSENT}
 
 
-def _background(names: Sequence[str]) -> str:
-    """Return a name for the background that no label has."""
+def background_name(names: Sequence[str]) -> str:
+    """Return a name for the background that none of some labels has."""
     name = "none"
     while name in names:
         name = f"({name})"

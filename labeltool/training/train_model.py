@@ -20,7 +20,7 @@ from labeltool.training.budget import estimate_seconds_after_training
 from labeltool.training.loop import TrainingProgress
 from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest, prepare
 from labeltool.training.targets import TrainingSet
-from labeltool.training.train_head import train_head
+from labeltool.training.train_head import finetune_start, train_head
 from labeltool.training.unlabelled_pool import Pool
 from labeltool.training.warm_start import Parent
 from labeltool.training.write_model import Fitted, make_card, write_model
@@ -52,7 +52,7 @@ def train_model(
         None: the architecture's own, with the seed of the request and the pooling of the project; on a trunk there are
         no others.
     """
-    if request.trunk is not None:
+    if request.trunk is not None and not request.finetune:
         return train_head(
             project, training_set, request, request.trunk, directory, report=report, unlabelled=unlabelled
         )
@@ -74,7 +74,12 @@ def train_model(
         return replace(settings, budget_s=None if ends_s is None else max(0.0, ends_s - time.monotonic()))
 
     weights = pretrained_weights.read_weights(request.backbone) if request.backbone else None
-    start = fit.InitialNetwork(request.arch, parent.network if parent else None, weights)
+    network = parent.network if parent else None
+    if request.trunk is not None and network is None:
+        network = finetune_start(
+            project, prepared.training_set, request, request.trunk, report=report, unlabelled=unlabelled
+        )
+    start = fit.InitialNetwork(request.arch, network, weights)
     pool = _pool_with_targets(start, prepared, with_time_left(), report)
     report("training", 0, 0)
     result = fit.fit(
@@ -90,10 +95,10 @@ def train_model(
     frames = [*(prepared.data.frames[i] for i in prepared.train), *pool.frames]
     patches = np.concatenate([prepared.data.frontend.patches(one) for one in frames])
     int8 = quantization.to_int8(result.model, patches)
-    network = result.model
+    trained = result.model
     fitted = Fitted(
-        int(network.count_params()),
-        networks.macc(network),
+        int(trained.count_params()),
+        networks.macc(trained),
         result.rule,
         result.stream_rule,
         result.seconds,
@@ -103,9 +108,9 @@ def train_model(
     card = make_card(request, parent, prepared, fitted)
 
     def save(folder: Path) -> None:
-        network.save(folder / model_folder.KERAS)
+        trained.save(folder / model_folder.KERAS)
 
-    return write_model(directory, card, int8, save, prepared, parent, report, network=network)
+    return write_model(directory, card, int8, save, prepared, parent, report, network=trained)
 
 
 def _seconds_after_training(request: TrainingRequest, prepared: Prepared, report: Progress) -> float:

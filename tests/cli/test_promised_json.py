@@ -158,4 +158,5 @@ def test_export(project: Project, run: Callable[..., Any], write_tone: Callable[
         "written": [str(project.exports / "audacity")],
         "model": None,
         "int8_clip_accuracy": None,
+        "better_model": "",
     }

@@ -68,13 +68,41 @@ def test_the_model_has_not_seen_the_test_fold_and_is_right_on_it(trained: tuple[
     assert found["confusion"] == [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
 
 
+def test_a_clip_of_a_label_that_was_not_trained_counts_as_wrong(copy: Project, write_tone: Callable[..., Path]) -> None:
+    at = ("--project", copy.directory)
+    before = json.loads(labeltool(*at, "evaluate", "--json").stdout)
+    assert before["unseen_labels"] == [] and before["clip_accuracy"] == before["clip_accuracy_of_seen_labels"]
+    file = write_tone("noise.wav", frequency_hz=7000, seconds=2.0)
+    labeltool(*at, "import", "audio", file)
+    labeltool(*at, "mark", file, "a new sound")
+    done = labeltool(*at, "evaluate", "--json")
+    found = json.loads(done.stdout)
+    (unseen,) = found["unseen_labels"]
+    assert (unseen["label"], unseen["clips"]) == ("a new sound", 1)
+    assert (found["clips"], found["clips_of_seen_labels"]) == (before["clips"] + 1, before["clips"])
+    for precision in ("", "int8_"):
+        assert found[f"{precision}clip_accuracy_of_seen_labels"] == before[f"{precision}clip_accuracy"]
+        right = before[f"{precision}clip_accuracy"] * before["clips"]
+        assert found[f"{precision}clip_accuracy"] == pytest.approx(right / found["clips"])
+    assert found["labels"][-1] == "a new sound" and sum(found["confusion"][-1]) == 1
+    shown = labeltool(*at, "evaluate")
+    assert "'a new sound' 1" in shown.stderr and "'a new sound'" in shown.stdout
+
+
 def test_another_architecture_has_its_own_frontend_and_starts_from_scratch(copy: Project) -> None:
     at = ("--project", copy.directory)
-    result = json.loads(labeltool(*at, "retrain", "--arch", "yamnet256", "--budget", "2", "--json").stdout)
+    result = json.loads(labeltool(*at, "retrain", "--arch", "sbcnn", "--budget", "2", "--json").stdout)
     files = model_folder.read(copy.models / str(result["model"]))
-    assert result["parameters"] == 137_674 - 7 * 257 and not result["warm"]
-    assert (files.frontend.n_fft, files.frontend.patch_frames) == (512, 96)
+    assert result["parameters"] == 241_434 - 7 * 65 and not result["warm"]
+    assert (files.frontend.hop, files.frontend.patch_frames) == (368, 128)
     assert result["suggestions"] == 3
+
+
+def test_a_trunk_needs_a_pretrained_model(copy: Project) -> None:
+    done = labeltool("--project", copy.directory, "retrain", "--arch", "yamnet256", check=1)
+    assert "the project has no pretrained YAMNet (`labeltool model fetch yamnet`" in done.stderr
+    done = labeltool("--project", copy.directory, "retrain", "--finetune", check=1)
+    assert "miniresnet has no pretrained layers to fine-tune" in done.stderr
 
 
 def test_a_fold_the_model_has_seen_is_refused(trained: tuple[Project, dict[str, Any]]) -> None:

@@ -10,18 +10,19 @@ import numpy as np
 import pytest
 
 from labeltool.evaluation import figure, report
-from labeltool.networks.model_card import LabelMetrics, Measured
+from labeltool.evaluation.unseen_labels import MeasuredOnAll, UnseenLabel
+from labeltool.networks.model_card import LabelMetrics
 from labeltool.project import Project
 from labeltool.store.models import ModelAccuracy
 
 LABELS = ["a$b$", "=SUM(A1)", "x[/]\n\x1b[31m", "صوت الجرس", "a name that is longer than an axis is wide", "dog"]
 
 
-def result(labels: list[str]) -> Measured:
+def result(labels: list[str]) -> MeasuredOnAll:
     rng = np.random.default_rng(0)
     counts = np.eye(len(labels), dtype=int) * 8 + rng.integers(0, 3, (len(labels), len(labels)))
     confusion = tuple(map(tuple, counts.tolist()))
-    return Measured(
+    return MeasuredOnAll(
         labels=tuple(labels),
         head="softmax",
         clips=int(counts.sum()),
@@ -40,10 +41,14 @@ def result(labels: list[str]) -> Measured:
         int8_confusion=confusion,
         reliability=((0.4, 0.5, 3), (0.9, 0.95, 40)),
         int8_reliability=((0.41, 0.4, 4), (0.88, 0.9, 39)),
+        unseen_labels=(UnseenLabel(labels[-1], 10, 3),),
+        clips_of_seen_labels=38,
+        clip_accuracy_of_seen_labels=0.9,
+        int8_clip_accuracy_of_seen_labels=0.85,
     )
 
 
-def write(project: Project, metrics: Measured) -> tuple[Path, tuple[str, ...]]:
+def write(project: Project, metrics: MeasuredOnAll) -> tuple[Path, tuple[str, ...]]:
     models = [ModelAccuracy(20, None, None)]
     models += [ModelAccuracy(n, 1 - 9 / n, 1 - 10 / n) for n in (40, 80, 160)]
     return report.write(project, "model-1", metrics, losses=[(10, 2.0), (20, 1.0), (30, 0.7)], models=models)
@@ -55,7 +60,10 @@ def test_a_report_has_metrics_tables_and_plots(project: Project) -> None:
     folder, pictures = write(project, metrics)
     assert pictures == ("confusion.png", "learning.png", "recall.png", "reliability.png")
     assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
-    assert json.loads((folder / report.REPORT).read_text())["labels"] == LABELS
+    values = json.loads((folder / report.REPORT).read_text())
+    assert values["labels"] == LABELS
+    assert values["unseen_labels"] == [{"label": "dog", "clips": 10, "unknown": 3}]
+    assert (values["clip_accuracy"], values["clip_accuracy_of_seen_labels"]) == (0.8, 0.9)
     with (folder / "confusion_int8.csv").open(encoding="utf-8", newline="") as file:
         head, *rows = csv.reader(file)
     assert head[1:] == LABELS and [row[0] for row in rows] == LABELS

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.networks import build as networks
 from labeltool.networks import quantization
 
@@ -45,6 +46,28 @@ def converted_network(arch: str) -> bytes:
     model = perturbed(networks.build(arch, 10, frontend))
     shape = (24, frontend.n_mels, frontend.patch_frames)
     walks = np.random.default_rng(0).normal(0, 0.3, shape).cumsum(axis=1).astype(np.float32)
+    return quantization.to_int8(model, walks)
+
+
+@lru_cache(maxsize=2)
+def pooled_network(head: str) -> bytes:
+    """Convert convolutions, both pools of the whole map, a concatenation and dense layers over YAMNet's log-mels.
+
+    The operators are those of a trunk out of YAMNet's file with a head.
+    """
+    import keras
+
+    keras.utils.set_random_seed(5)
+    layers = keras.layers
+    inputs = keras.Input((YAMNET_FRONTEND.n_mels, YAMNET_FRONTEND.patch_frames, 1))
+    x = layers.Conv2D(8, 3, strides=4, padding="same", activation="relu")(inputs)
+    x = layers.DepthwiseConv2D(3, strides=2, padding="same", activation="relu")(x)
+    x = layers.Conv2D(16, 1, activation="relu")(x)
+    pools = [layers.AveragePooling2D((8, 12))(x), layers.MaxPooling2D((8, 12))(x)]
+    x = layers.Dense(12, activation="relu")(layers.Flatten()(layers.Concatenate()(pools)))
+    model = perturbed(keras.Model(inputs, layers.Dense(10, activation=head)(x)))
+    shape = (24, YAMNET_FRONTEND.n_mels, YAMNET_FRONTEND.patch_frames)
+    walks = np.random.default_rng(0).normal(0, 0.5, shape).cumsum(axis=1).astype(np.float32)
     return quantization.to_int8(model, walks)
 
 

@@ -78,7 +78,7 @@ def test_features_are_those_of_yamnets_own_layers(layers: int, tmp_path: Path) -
 
 
 @needs_yamnet
-def test_the_weights_of_eleven_layers_fit_the_flash_that_is_said() -> None:
+def test_weight_bytes_are_those_of_eleven_layers() -> None:
     from labeltool.exporters.stm32.tflite.summary import read_network
 
     trunk = yamnet()

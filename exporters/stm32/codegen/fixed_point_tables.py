@@ -64,7 +64,7 @@ class FixedTables:
 
 @lru_cache(maxsize=8)
 def fixed_tables(frontend: LogMelFrontend) -> FixedTables:
-    """Return the tables of a frontend, which `check_frontend` accepts."""
+    """Return the tables of a frontend without a `fixed_point_problem`."""
     half = frontend.n_fft // 2
     mels = mel_bands(frontend)
     coefficients = mels.coefficients.astype(np.float64) * MEL_SCALE
@@ -85,10 +85,18 @@ def fixed_tables(frontend: LogMelFrontend) -> FixedTables:
     )
 
 
-def fixed_point_fits(frontend: LogMelFrontend) -> bool:
-    """Whether the features in fixed point are within one int8 step: the floor must not be too far below full scale."""
+def fixed_point_problem(frontend: LogMelFrontend) -> str:
+    """Return why features in fixed point would not be within one int8 step; empty where they are.
+
+    The floor must not be too far below full scale. Magnitudes of a band add up the traces that a loud tone leaves in
+    each of its bins: 1e-5 of full scale, while floors of magnitudes are lower still.
+    """
+    if frontend.spectrum != "power" or frontend.frame_samples != frontend.n_fft:
+        return "AED_FIXED_POINT is for powers of frames as long as the FFT alone"
     full_scale = (frontend.n_fft / 4) ** 2 * float(frontend.mel_filters().max())
-    return 10 * log10(frontend.floor / full_scale) >= _LOWEST_FLOOR_DB
+    if 10 * log10(frontend.floor / full_scale) < _LOWEST_FLOOR_DB:
+        return "the floor of this front end is too low for AED_FIXED_POINT"
+    return ""
 
 
 def fixed_scale(frontend: LogMelFrontend, network_input: Tensor) -> int:
@@ -103,8 +111,8 @@ def fixed_offset(frontend: LogMelFrontend) -> int:
 
 def fixed_header(frontend: LogMelFrontend, network_input: Tensor) -> str:
     """Return the macros and declarations of the tables, for `aed_tables.h`."""
-    if not fixed_point_fits(frontend):
-        return '#error "aed: the floor of this front end is too low for AED_FIXED_POINT"'
+    if problem := fixed_point_problem(frontend):
+        return f'#error "aed: {problem}"'
     tables = fixed_tables(frontend)
     macros = {
         "BITS": f"({tables.bits})",

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.device_tables import FftTables, MelTables, dc_bands, fft_tables, has_device_fft, mel_bands
+from labeltool.audio.device_tables import FftTables, MelTables, dc_bands, device_problem, fft_tables, mel_bands
 from labeltool.audio.frontend import EmbeddingFrontend, Frontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_array, c_float, c_identifiers, c_string
-from labeltool.exporters.stm32.codegen.fixed_point_tables import fixed_header, fixed_source
+from labeltool.exporters.stm32.codegen.fixed_point_tables import fixed_header, fixed_point_problem, fixed_source
 from labeltool.exporters.stm32.codegen.stream_macros import THRESHOLDS_DECLARATION, stream_macros, thresholds_source
 from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.networks.model_card import ModelCard
@@ -51,7 +51,7 @@ extern const uint16_t aed_fft_places[AED_N_FFT / 2];
 #else
 
 /* First half of the window, with its middle. */
-extern const float aed_window[AED_N_FFT / 2 + 1];
+extern const float aed_window[AED_WINDOW / 2 + 1];
 extern const float aed_mel_coefficients[{coefficients}];
 /* Three factors (real, imaginary) for each butterfly of each stage, in the order of use. */
 extern const float aed_fft_twiddles[{twiddles}];
@@ -84,7 +84,7 @@ class FrontEndSize:
     Attributes
     ----------
     patch
-        RAM of its ring of log-mel frames.
+        RAM of its ring of frames: log-mels, or their codes where no mean is subtracted.
     beside_the_patch
         The rest of its RAM.
     tables_in_flash
@@ -123,14 +123,11 @@ def check_frontend(frontend: Frontend) -> None:
     Raises
     ------
     LabeltoolError
-        As `require_log_mel`, and when the length of its FFT is not a power of two from 16 to 2048.
+        As `require_log_mel`, and where `device_problem` has a reason.
     """
-    frontend = require_log_mel(frontend)
-    if not has_device_fft(frontend.n_fft):
-        raise LabeltoolError(
-            f"the FFT of the C code needs a length that is a power of two from 16 to 2048, not {frontend.n_fft}",
-            remedy="choose another frontend, or export --int8 alone",
-        )
+    problem = device_problem(require_log_mel(frontend))
+    if problem:
+        raise LabeltoolError(problem, remedy="choose another frontend, or export --int8 alone")
 
 
 def front_end_size(frontend: LogMelFrontend) -> FrontEndSize:
@@ -138,9 +135,9 @@ def front_end_size(frontend: LogMelFrontend) -> FrontEndSize:
     mel, fft = mel_bands(frontend), fft_tables(frontend.n_fft)
     factors = sum(stage.nbytes for stage in fft.twiddles) + fft.joints.nbytes
     return FrontEndSize(
-        patch=4 * frontend.n_mels * frontend.patch_frames,
+        patch=(4 if frontend.centred else 1) * frontend.n_mels * frontend.patch_frames,
         beside_the_patch=2 * frontend.n_fft + 4 * (frontend.n_fft + 2) + 8 * frontend.patch_frames + 16,
-        tables_in_flash=4 * (frontend.n_fft // 2 + 1)
+        tables_in_flash=4 * (frontend.frame_samples // 2 + 1)
         + sum(array.nbytes for array in (mel.coefficients, mel.starts, mel.lengths, fft.places))
         + factors,
     )
@@ -189,6 +186,8 @@ def aed_tables(model: ModelFiles, network: Network, sha256: str) -> tuple[str, s
         **stream_macros(model.card, frontend),
         "SAMPLE_RATE_HZ": f"({frontend.sample_rate_hz}U)",
         "N_FFT": f"({frontend.n_fft}U)",
+        "WINDOW": f"({frontend.frame_samples}U)",
+        "MAGNITUDE": f"({int(frontend.spectrum == 'magnitude')})",
         "HOP": f"({frontend.hop}U)",
         "N_MELS": f"({frontend.n_mels}U)",
         "DC_BANDS": f"({dc_bands(frontend)}U)",
@@ -220,9 +219,9 @@ def _tables_source(frontend: LogMelFrontend, mel: MelTables, fft: FftTables, car
             c_array("const uint16_t aed_mel_lengths", mel.lengths.astype(np.uint32)),
             c_array("const uint16_t aed_fft_places", fft.places.astype(np.uint32)),
             "#ifdef AED_FIXED_POINT\n",
-            fixed_source(frontend),
+            *([] if fixed_point_problem(frontend) else [fixed_source(frontend)]),
             "#else\n",
-            c_array("const float aed_window", frontend.window()[: frontend.n_fft // 2 + 1]),
+            c_array("const float aed_window", frontend.window()[: frontend.frame_samples // 2 + 1]),
             c_array("const float aed_mel_coefficients", mel.coefficients),
             c_array("const float aed_fft_twiddles", _twiddles(fft)),
             c_array("const float aed_fft_joints", _interleaved(fft.joints)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from labeltool.audio.frontend import LogMelFrontend
@@ -12,6 +12,9 @@ from labeltool.exporters.stm32.tflite.summary import Network
 from labeltool.networks.model_folder import ModelFiles
 
 CONFIG_VERSION = 2
+
+_LIBROSA = "librosa.filters.mel"
+_MEL_FILTERS = {"slaney": _LIBROSA, "htk": _LIBROSA, "tensorflow": "tf.signal.linear_to_mel_weight_matrix"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,10 @@ class FeatureDefinition:
         Whether each patch is taken less its own mean.
     layout
         Order of the axes of the network's input.
+    zeros_before
+        Zeros to put before the samples: librosa puts a window shorter than `n_fft` into the middle of its frame.
+    mel_filters
+        The function whose filters stand in for librosa's.
     input_scale, input_zero_point
         `code = round(feature / input_scale) + input_zero_point`, halves to even, limited to -128 and 127.
     """
@@ -58,18 +65,29 @@ class FeatureDefinition:
     center: bool = False
     power: float = 2.0
     htk: bool = False
-    norm: str = "slaney"
+    norm: str | None = "slaney"
     sample_divisor: int = 32768
     log: str = "(10 * log10(mel + floor) - offset_db) / scale_db"
     layout: str = "batch, mels, frames, channels"
+    zeros_before: int = 0
+    mel_filters: str = _LIBROSA
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values, the last two only where they are not the default."""
+        return {
+            one.name: getattr(self, one.name)
+            for one in fields(self)
+            if one.name not in ("zeros_before", "mel_filters") or getattr(self, one.name) != one.default
+        }
 
 
 def feature_definition(frontend: LogMelFrontend, network: Network) -> FeatureDefinition:
     """Return how to compute the input of a network with librosa."""
+    slaney = frontend.mel_scale == "slaney"
     return FeatureDefinition(
         sr=frontend.sample_rate_hz,
         n_fft=frontend.n_fft,
-        win_length=frontend.n_fft,
+        win_length=frontend.frame_samples,
         hop_length=frontend.hop,
         n_mels=frontend.n_mels,
         fmin=frontend.low_hz,
@@ -82,6 +100,11 @@ def feature_definition(frontend: LogMelFrontend, network: Network) -> FeatureDef
         subtract_patch_mean=frontend.centred,
         input_scale=network.input.scale,
         input_zero_point=network.input.zero_point,
+        power=2.0 if frontend.spectrum == "power" else 1.0,
+        htk=not slaney,
+        norm="slaney" if slaney else None,
+        zeros_before=(frontend.n_fft - frontend.frame_samples) // 2,
+        mel_filters=_MEL_FILTERS[frontend.mel_scale],
     )
 
 
@@ -98,7 +121,7 @@ def model_config(model_id: int, model: ModelFiles, network: Network) -> dict[str
         "output": asdict(network.output),
         "clip_rule": asdict(model.rule),
         "stream_rule": asdict(replace(model.card.stream_rule, thresholds=model.card.stream_thresholds)),
-        "features": asdict(feature_definition(require_log_mel(model.frontend), network)),
+        "features": feature_definition(require_log_mel(model.frontend), network).to_dict(),
         "fingerprint": model.frontend.fingerprint,
         "frontend": model.frontend.to_dict(),
     }

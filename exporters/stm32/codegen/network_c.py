@@ -111,7 +111,7 @@ def model_c(program: Program, plan: Plan, digest: str) -> tuple[str, str]:
 
 def _initialiser(number: int, layer: Layer, offsets: dict[int, int | str]) -> str:
     """Return a layer's members by position: C++ has no designated initialisers before C++20."""
-    # Only additions and multiplications have a second operand: a buffer or a constant.
+    # Additions, multiplications and concatenations have a second operand: a buffer or a constant.
     first, second = [*(offsets[buffer] for buffer in layer.inputs), "AED_NN_AT_WEIGHTS"][:2]
     places = [f"AED_NN_{layer.kind}", first, second, offsets[layer.output]]
     arrays = [f"{name}_{number}" if getattr(layer, name) is not None else "NULL" for name in _ARRAYS]

@@ -118,7 +118,7 @@ def mel_tables(frontend: LogMelFrontend, numbers: Literal["float32", "float16"] 
         number=number,
         half="" if numbers == "float32" else _HALF,
         fingerprint=frontend.fingerprint,
-        window=frontend.n_fft,
+        window=frontend.frame_samples,
         coefficients=len(sparse.coefficients),
         bands=frontend.n_mels,
     )

@@ -216,6 +216,17 @@ static void transpose(const struct aed_nn_layer *l, const int8_t *in, int8_t *ou
     }
 }
 
+static void concatenate(const struct aed_nn_layer *l, const int8_t *in, const int8_t *second, int8_t *out)
+{
+    for (int32_t row = 0; row < l->in_rows; row++) {
+        memcpy(out, in, (size_t)l->in_channels);
+        memcpy(out + l->in_channels, second, (size_t)l->second_size);
+        in += l->in_channels;
+        second += l->second_size;
+        out += l->in_channels + l->second_size;
+    }
+}
+
 /* Addition and multiplication, element by element. */
 static void elementwise(const struct aed_nn_layer *l, const int8_t *in, const int8_t *second, int8_t *out)
 {
@@ -321,6 +332,9 @@ static aed_status run_layer(const struct aed_nn_layer *l, const int8_t *in, cons
         break;
     case AED_NN_TRANSPOSE:
         transpose(l, in, out);
+        break;
+    case AED_NN_CONCATENATE:
+        concatenate(l, in, second, out);
         break;
     case AED_NN_ADD:
     case AED_NN_MULTIPLY:

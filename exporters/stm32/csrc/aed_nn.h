@@ -20,6 +20,7 @@ enum aed_nn_kind {
     AED_NN_AVERAGE_POOL,    /* cells outside the input do not count */
     AED_NN_PAD,
     AED_NN_TRANSPOSE,
+    AED_NN_CONCATENATE,     /* the channels of a second operand behind those of the first */
     AED_NN_ADD,
     AED_NN_MULTIPLY,
     AED_NN_MEAN,            /* over the columns */
@@ -45,7 +46,8 @@ struct aed_nn_layer {
     int32_t pad_rows, pad_columns;       /* cells before the first row and column; pad_channels: of AED_NN_PAD only */
     int32_t pad_channels;
     int32_t pad_value;      /* the code outside the input, for AED_NN_MAX_POOL and AED_NN_PAD */
-    int32_t second_size;    /* elements of the second operand, which is repeated along the first */
+    int32_t second_size;    /* elements of the second operand, which is repeated along the first; of
+                               AED_NN_CONCATENATE: its channels */
     int32_t in_zero, second_zero, out_zero;
     int32_t low, high;      /* codes are clipped to these; AED_NN_SOFTMAX: a code at least -`low` below the largest
                                gives 0; AED_NN_SIGMOID: a code at least `high` from its zero gives 0 or 1 */

@@ -1,5 +1,6 @@
 #include "aed_preproc.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@ enum { RING = AED_N_FFT - 1 };
 
 #else
 
-enum { HALF = AED_N_FFT / 2 };
+enum { HALF = AED_N_FFT / 2, HALF_WINDOW = AED_WINDOW / 2 };
 
 /* Complex FFT of HALF points in place: decimation in time, radix 4 (one stage of radix 2 where HALF is no power of
    four). The input is in the order of aed_fft_places, the output in natural order. */
@@ -59,23 +60,28 @@ static void fft(float *z)
     }
 }
 
-/* Four times the power spectrum of the newest AED_N_FFT samples (aed_mel_coefficients contain the factor 1/4), at
-   work[0], work[2], ... work[AED_N_FFT]. */
+/* Four times the power spectrum of the newest AED_WINDOW samples, which zeros follow, at work[0], work[2], ...
+   work[AED_N_FFT]. aed_mel_coefficients contain the factor. */
 static void power_spectrum(aed_preproc *state)
 {
     float *z = state->work;
     const int16_t *samples = state->samples;
-    const uint32_t first = state->next_sample;
+    const uint32_t first = state->next_sample + AED_N_FFT - AED_WINDOW;
     /* Two samples form one complex number. The window is symmetric: its second half is the first half in reverse. */
-    for (uint32_t i = 0; i < HALF; i += 2) {
+    for (uint32_t i = 0; i < HALF_WINDOW; i += 2) {
         float *place = z + 2U * aed_fft_places[i / 2];
         place[0] = (float)samples[(first + i) & RING] * aed_window[i];
         place[1] = (float)samples[(first + i + 1) & RING] * aed_window[i + 1];
     }
-    for (uint32_t i = HALF; i < AED_N_FFT; i += 2) {
+    for (uint32_t i = HALF_WINDOW; i < AED_WINDOW; i += 2) {
         float *place = z + 2U * aed_fft_places[i / 2];
-        place[0] = (float)samples[(first + i) & RING] * aed_window[AED_N_FFT - i];
-        place[1] = (float)samples[(first + i + 1) & RING] * aed_window[AED_N_FFT - 1 - i];
+        place[0] = (float)samples[(first + i) & RING] * aed_window[AED_WINDOW - i];
+        place[1] = (float)samples[(first + i + 1) & RING] * aed_window[AED_WINDOW - 1 - i];
+    }
+    for (uint32_t i = HALF_WINDOW; i < HALF; i++) {
+        float *place = z + 2U * aed_fft_places[i];
+        place[0] = 0.0F;
+        place[1] = 0.0F;
     }
     fft(z);
     /* Separate the spectra of even and odd samples, and combine them into bins k and HALF - k of the whole. */
@@ -93,10 +99,46 @@ static void power_spectrum(aed_preproc *state)
     }
 }
 
+static int8_t code_of(float value)
+{
+    int32_t code = aed_round(value / AED_INPUT_SCALE) + AED_INPUT_ZERO_POINT;
+    code = code > INT8_MAX ? INT8_MAX : code;
+    code = code < INT8_MIN ? INT8_MIN : code;
+    return (int8_t)code;
+}
+
+#if AED_PATCH_LESS_ITS_MEAN
+static aed_feature kept(float log_mel)
+{
+    return log_mel;
+}
+
+static int8_t code_in_patch(aed_feature log_mel, float mean)
+{
+    return code_of(log_mel - mean);
+}
+#else
+static aed_feature kept(float log_mel)
+{
+    return code_of(log_mel);
+}
+
+static int8_t code_in_patch(aed_feature code, float mean)
+{
+    (void)mean;
+    return code;
+}
+#endif
+
 static void add_frame(aed_preproc *state)
 {
     power_spectrum(state);
-    float *log_mel = state->log_mel + state->next_frame * AED_N_MELS;
+#if AED_MAGNITUDE
+    for (uint32_t i = 0; i <= AED_N_FFT; i += 2) {
+        state->work[i] = sqrtf(state->work[i]);
+    }
+#endif
+    aed_feature *features = state->features + state->next_frame * AED_N_MELS;
     const float *coefficient = aed_mel_coefficients;
     float sum = 0.0F, peak = 0.0F;
     for (uint32_t band = 0; band < AED_N_MELS; band++) {
@@ -108,22 +150,15 @@ static void add_frame(aed_preproc *state)
         }
         /* 10 log10(x) = 3.01 log2(x) */
         const float decibels = 3.01029992F * aed_log2(mel + AED_LOG_FLOOR);
-        log_mel[band] = (decibels - AED_LOG_OFFSET_DB) / AED_LOG_SCALE_DB;
-        sum += log_mel[band];
-        if (band == AED_DC_BANDS || (band > AED_DC_BANDS && log_mel[band] > peak)) {
-            peak = log_mel[band];
+        const float log_mel = (decibels - AED_LOG_OFFSET_DB) / AED_LOG_SCALE_DB;
+        features[band] = kept(log_mel);
+        sum += log_mel;
+        if (band == AED_DC_BANDS || (band > AED_DC_BANDS && log_mel > peak)) {
+            peak = log_mel;
         }
     }
     state->sums[state->next_frame] = sum;
     state->peaks[state->next_frame] = peak;
-}
-
-static int8_t code_of(float value)
-{
-    int32_t code = aed_round(value / AED_INPUT_SCALE) + AED_INPUT_ZERO_POINT;
-    code = code > INT8_MAX ? INT8_MAX : code;
-    code = code < INT8_MIN ? INT8_MIN : code;
-    return (int8_t)code;
 }
 
 static void write_patch(const aed_preproc *state, int8_t *input, aed_level *level)
@@ -137,11 +172,10 @@ static void write_patch(const aed_preproc *state, int8_t *input, aed_level *leve
         frame = frame + 1 < AED_PATCH_FRAMES ? frame + 1 : 0;
     }
     const float mean = sum / (float)(AED_PATCH_FRAMES * AED_N_MELS);
-    const float offset = AED_PATCH_LESS_ITS_MEAN ? mean : 0.0F;
     for (uint32_t column = 0; column < AED_PATCH_FRAMES; column++) {
-        const float *log_mel = state->log_mel + frame * AED_N_MELS;
+        const aed_feature *features = state->features + frame * AED_N_MELS;
         for (uint32_t band = 0; band < AED_N_MELS; band++) {
-            input[band * AED_PATCH_FRAMES + column] = code_of(log_mel[band] - offset);
+            input[band * AED_PATCH_FRAMES + column] = code_in_patch(features[band], mean);
         }
         frame = frame + 1 < AED_PATCH_FRAMES ? frame + 1 : 0;
     }
@@ -160,7 +194,7 @@ aed_status aed_preproc_init(aed_preproc *state)
     if (!aed_math_is_exact()) {
         return AED_ERROR_MODEL;
     }
-    state->samples_missing = AED_N_FFT;
+    state->samples_missing = AED_WINDOW;
     state->frames_missing = AED_PATCH_FRAMES;
     return AED_OK;
 }

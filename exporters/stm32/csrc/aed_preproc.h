@@ -48,6 +48,13 @@ typedef struct {
     float peak_db;     /* largest of its log-mels, without the AED_DC_BANDS lowest bands: a DC offset leaks into these */
 } aed_level;
 
+/* What is kept of a frame: log-mels, or their codes where these do not wait for the mean of the patch. */
+#if AED_PATCH_LESS_ITS_MEAN
+typedef float aed_feature;
+#else
+typedef int8_t aed_feature;
+#endif
+
 typedef struct {
     int16_t samples[AED_N_FFT]; /* ring of the newest samples */
 #ifdef AED_FIXED_POINT
@@ -55,7 +62,7 @@ typedef struct {
     int16_t log2_mel[AED_PATCH_FRAMES * AED_N_MELS]; /* ring of the newest frames, frame after frame: the patch */
 #else
     float work[AED_N_FFT + 2];
-    float log_mel[AED_PATCH_FRAMES * AED_N_MELS];
+    aed_feature features[AED_PATCH_FRAMES * AED_N_MELS];
     float sums[AED_PATCH_FRAMES];  /* sum of the log-mels of each frame */
     float peaks[AED_PATCH_FRAMES]; /* largest log-mel of each frame, without the lowest bands */
 #endif

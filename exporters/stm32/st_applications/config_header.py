@@ -8,6 +8,7 @@ from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.c_text import c_float, c_string
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
 from labeltool.exporters.stm32.st_applications.applications import APPLICATIONS, Application
+from labeltool.exporters.stm32.st_model.frontend import logarithm_of
 from labeltool.networks.model_folder import ModelFiles
 
 _PREFIX = "CTRL_X_CUBE_AI_"
@@ -135,6 +136,8 @@ def _names(application: Application, model_id: int, model: ModelFiles, frontend:
 
 def spectrogram_macros(frontend: LogMelFrontend, threshold: float) -> dict[str, str]:
     """Return the values of microphone, spectrogram and threshold by their macros, the same for every application."""
+    slaney = frontend.mel_scale == "slaney"
+    logarithm = {"db": "LOGMELSPECTROGRAM_SCALE_DB", "ln": "LOGMELSPECTROGRAM_SCALE_LOG"}[logarithm_of(frontend)]
     values = {
         "SENSOR_TYPE": "(COM_TYPE_MIC)",
         "SENSOR_NAME": '"imp34dt05"',
@@ -146,13 +149,13 @@ def spectrogram_macros(frontend: LogMelFrontend, threshold: float) -> dict[str, 
         "SPECTROGRAM_COL": f"({frontend.patch_frames}U)",
         "SPECTROGRAM_HOP_LENGTH": f"({frontend.hop}U)",
         "SPECTROGRAM_NFFT": f"({frontend.n_fft}U)",
-        "SPECTROGRAM_WINDOW_LENGTH": f"({frontend.n_fft}U)",
-        "SPECTROGRAM_NORMALIZE": "(1U)",
-        "SPECTROGRAM_FORMULA": "(MEL_SLANEY)",
+        "SPECTROGRAM_WINDOW_LENGTH": f"({frontend.frame_samples}U)",
+        "SPECTROGRAM_NORMALIZE": f"({int(slaney)}U)",
+        "SPECTROGRAM_FORMULA": "(MEL_SLANEY)" if slaney else "(MEL_HTK)",
         "SPECTROGRAM_FMIN": f"({c_float(frontend.low_hz)})",
         "SPECTROGRAM_FMAX": f"({c_float(frontend.high_hz)})",
-        "SPECTROGRAM_TYPE": "(SPECTRUM_TYPE_POWER)",
-        "SPECTROGRAM_LOG_FORMULA": "(LOGMELSPECTROGRAM_SCALE_DB)",
+        "SPECTROGRAM_TYPE": f"(SPECTRUM_TYPE_{frontend.spectrum.upper()})",
+        "SPECTROGRAM_LOG_FORMULA": f"({logarithm})",
         # A patch whose sum is not over it is silence, and in some versions the sum stays 0: a negative one is passed.
         "SPECTROGRAM_SILENCE_THR": "(-1)",
         "SPECTROGRAM_WIN": "(user_win)",

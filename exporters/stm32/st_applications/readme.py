@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.st_applications.applications import Application
+from labeltool.exporters.stm32.st_model.frontend import UNITS, logarithm_of
 from labeltool.networks.model_folder import ModelFiles
 
 _README = """\
@@ -16,7 +17,7 @@ Not run through ST's tools: `labeltool verify --stedgeai PATH` does.
 
 {generate}
 
-The model takes int8 log-mels in dB and gives float32 probabilities; `model_int8.tflite` is wrong here.
+The model takes int8 log-mels in {unit} and gives float32 probabilities; `model_int8.tflite` is wrong here.
 
 ## 2. Copy
 
@@ -56,6 +57,7 @@ def application_readme(application: Application, model: ModelFiles, frontend: Lo
     notes = (*application.notes, *_half_precision(application, frontend))
     return _README.format(
         title=application.title,
+        unit=UNITS[logarithm_of(frontend)],
         origin=application.origin,
         tools=application.tools,
         generate="\n".join((intro, *commands)),
@@ -69,9 +71,9 @@ def application_readme(application: Application, model: ModelFiles, frontend: Lo
 def _half_precision(application: Application, frontend: LogMelFrontend) -> list[str]:
     """Return what half precision does to a loud tone, where it does anything.
 
-    A sine of amplitude 1 has a magnitude of `n_fft / 4` behind the Hann window, in the bin of its frequency.
+    A sine of amplitude 1 has a magnitude of a quarter of the Hann window's length, in the bin of its frequency.
     """
-    power = (frontend.n_fft // 4) ** 2
+    power = (frontend.frame_samples // 4) ** 2
     if application.tables == "float32" or power <= _LARGEST_HALF:
         return []
     return [

@@ -8,6 +8,7 @@ from __future__ import annotations
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
 from labeltool.exporters.stm32.st_applications.applications import Application
+from labeltool.exporters.stm32.st_model.frontend import logarithm_of
 from labeltool.networks.model_folder import ModelFiles
 
 _YAML = """\
@@ -48,16 +49,16 @@ feature_extraction:
   overlap: {overlap:g}   # not used for deployment
   n_fft: {n_fft}
   hop_length: {hop}
-  window_length: {n_fft}
+  window_length: {window}
   window: hann
   center: False
   pad_mode: constant
-  power: 2.0
+  power: {power}
   fmin: {fmin:g}
   fmax: {fmax:g}
-  norm: slaney
-  htk: False
-  to_db: True
+  norm: {norm}
+  htk: {htk}
+  to_db: {to_db}
   include_last_patch: False   # not used for deployment
 
 tools:
@@ -111,6 +112,7 @@ def user_config(application: Application, model_id: int, model: ModelFiles) -> s
     """Return the text of `user_config.yaml` for an application."""
     frontend = require_log_mel(model.frontend)
     old = application.yaml_layout == 2025
+    slaney = frontend.mel_scale == "slaney"
     return _YAML.format(
         model_id=model_id,
         title=application.title,
@@ -123,6 +125,11 @@ def user_config(application: Application, model_id: int, model: ModelFiles) -> s
         mels=frontend.n_mels,
         overlap=_overlap(frontend),
         n_fft=frontend.n_fft,
+        window=frontend.frame_samples,
+        power={"power": 2.0, "magnitude": 1.0}[frontend.spectrum],
+        norm="slaney" if slaney else None,
+        htk=not slaney,
+        to_db=logarithm_of(frontend) == "db",
         hop=frontend.hop,
         fmin=frontend.low_hz,
         fmax=frontend.high_hz,

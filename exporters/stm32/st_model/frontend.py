@@ -8,6 +8,7 @@ about one code in a million, by one step (6 of 3,431,424 on 80 clips at two size
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,6 +24,15 @@ _SMALLEST = np.finfo(np.float32).tiny
 """`FLT_MIN`, which stands for a mel of zero."""
 
 _FULL_SCALE = np.float32(1.0 / 32768.0)
+
+Logarithm = Literal["db", "ln"]
+"""Unit of log-mels: 10 log10, or natural logarithms."""
+
+DECIBELS = {"db": 1.0, "ln": 10.0 / math.log(10.0)}
+"""Decibels of one unit."""
+
+UNITS = {"db": "dB", "ln": "natural logarithms"}
+"""Names of the units in texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,7 @@ class StFrontend:
     spectrum
         Whether the mels are sums of powers or of magnitudes.
     logarithm
-        "db": 10 log10; "ln": natural.
+        Unit of the log-mels.
     mel_scale, normalised
         See `mel_filters`.
     in_place
@@ -63,7 +73,7 @@ class StFrontend:
     low_hz: float
     high_hz: float
     spectrum: Literal["power", "magnitude"] = "power"
-    logarithm: Literal["db", "ln"] = "db"
+    logarithm: Logarithm = "db"
     mel_scale: MelScale = "slaney"
     normalised: bool = True
     in_place: bool = True
@@ -134,17 +144,30 @@ class StFrontend:
         return mels
 
 
+def logarithm_of(frontend: LogMelFrontend) -> Logarithm:
+    """Return the unit in which ST's applications compute the log-mels of a frontend.
+
+    Natural logarithms where the network takes nothing else, so that it reads them as they are; else decibels.
+    """
+    natural = frontend.offset_db == 0 and math.isclose(frontend.scale_db, DECIBELS["ln"])
+    return "ln" if natural and not frontend.centred else "db"
+
+
 def st_frontend(frontend: LogMelFrontend) -> StFrontend:
     """Return what ST's applications compute with the tables and the configuration of a frontend."""
     return StFrontend(
         sample_rate_hz=frontend.sample_rate_hz,
         n_fft=frontend.n_fft,
-        window_length=frontend.n_fft,
+        window_length=frontend.frame_samples,
         hop=frontend.hop,
         n_mels=frontend.n_mels,
         columns=frontend.patch_frames,
         low_hz=frontend.low_hz,
         high_hz=frontend.high_hz,
+        spectrum=frontend.spectrum,
+        logarithm=logarithm_of(frontend),
+        mel_scale=frontend.mel_scale,
+        normalised=frontend.mel_scale == "slaney",
         without_spoilt_bin=True,
     )
 

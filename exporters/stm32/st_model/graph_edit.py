@@ -8,6 +8,9 @@ Added are MEAN, MUL, ADD and DEQUANTIZE, for this reason: ST's own published int
 yamnet_256; MUL, and ADD with an operand that is repeated: miniresnetv2; DEQUANTIZE: all). Of ST's list of operators
 (TensorFlow Lite toolbox support, ST Edge AI Core 3.0.0) only the beginning could be read here, not the rows: MUL by -1
 and ADD stand where SUB would, of which no published model has one.
+
+A network that takes natural logarithms as they are, as YAMNet's layers do, needs DEQUANTIZE alone. Its frontend's floor
+is missing then: bands near it are up to 14 codes lower, those below saturate at code -128, which is the floor.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import numpy as np
 
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
+from labeltool.exporters.stm32.st_model.frontend import logarithm_of
 from labeltool.exporters.stm32.tflite.graph import Graph, read_graph
 from labeltool.type_aliases import Int8, Int32
 
@@ -92,7 +96,8 @@ def st_model(int8: bytes, frontend: LogMelFrontend) -> bytes:
     Returns
     -------
     bytes
-        A TFLite file: int8 input of the same shape in decibels (code -128: the frontend's floor), float32 output.
+        A TFLite file: int8 input of the same shape in the unit of `logarithm_of` (decibels: code -128 is the
+        frontend's floor; natural logarithms: the codes of the int8 model), float32 output.
 
     Raises
     ------
@@ -101,21 +106,14 @@ def st_model(int8: bytes, frontend: LogMelFrontend) -> bytes:
     """
     graph = read_graph(int8)
     edit = _Edit(int8)
-    edit.change_unit(graph, graph.input, frontend.scale_db)
-    shape = graph.tensors[graph.input].shape
-    decibels = edit.tensor("st_input", shape, input_range(frontend))
-    if frontend.centred:
-        operators, subtracted = edit.negative_mean(decibels, mean_range(frontend))
-    else:
-        operators, subtracted = [], edit.constant("st_minus_offset", -frontend.offset_db)
-    operators.append(edit.operator("ADD", [decibels, subtracted], graph.input))
+    operators, given = edit.from_decibels(graph, frontend) if logarithm_of(frontend) == "db" else ([], graph.input)
     output = edit.tensor("st_output", graph.tensors[graph.output].shape, None)
     edit.graph.operators = [
         *operators,
         *edit.graph.operators,
         edit.operator("DEQUANTIZE", [graph.output], output),
     ]
-    edit.graph.inputs, edit.graph.outputs = [decibels], [output]
+    edit.graph.inputs, edit.graph.outputs = [given], [output]
     return edit.packed()
 
 
@@ -128,6 +126,16 @@ class _Edit:
         self._schema: Any = schema
         self._model: Any = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
         self.graph: Any = self._model.subgraphs[0]
+
+    def from_decibels(self, graph: Graph, frontend: LogMelFrontend) -> tuple[list[Any], int]:
+        """Return operators from a new input in decibels to the network's, and the new input."""
+        self.change_unit(graph, graph.input, frontend.scale_db)
+        decibels = self.tensor("st_input", graph.tensors[graph.input].shape, input_range(frontend))
+        if frontend.centred:
+            operators, subtracted = self.negative_mean(decibels, mean_range(frontend))
+        else:
+            operators, subtracted = [], self.constant("st_minus_offset", -frontend.offset_db)
+        return [*operators, self.operator("ADD", [decibels, subtracted], graph.input)], decibels
 
     def change_unit(self, graph: Graph, tensor: int, factor: float) -> None:
         """Multiply the scale of a tensor by a factor and divide that of the weights which read it; no code changes."""

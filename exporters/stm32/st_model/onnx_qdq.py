@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
+from labeltool.exporters.stm32.st_model.frontend import Logarithm
 from labeltool.exporters.stm32.tflite.geometry import same_padding
 from labeltool.exporters.stm32.tflite.graph import Graph, Operator, Tensor, read_graph
 
@@ -26,16 +27,18 @@ _OPSET, _IR = 13, 8
 _SAME = 0
 # Of the axes of NCHW, those of NHWC.
 _NCHW = (0, 3, 1, 2)
-_INPUT, _OUTPUT = "decibels", "probabilities"
+_INPUTS, _OUTPUT = {"db": "decibels", "ln": "log_mels"}, "probabilities"
 
 
-def onnx_model(tflite: bytes) -> bytes:
+def onnx_model(tflite: bytes, logarithm: Logarithm = "db") -> bytes:
     """Convert `model_st.tflite`.
 
     Parameters
     ----------
     tflite
         From `graph_edit.st_model`.
+    logarithm
+        Unit of its input, which gives the ONNX model's input its name.
 
     Returns
     -------
@@ -53,7 +56,8 @@ def onnx_model(tflite: bytes) -> bytes:
         raise LabeltoolError("needs the package onnx", remedy="pip install 'labeltool[stm32n6]'") from error
     graph = read_graph(tflite)
     nodes = _Nodes(graph, onnx.helper, onnx.numpy_helper)
-    nodes.input(graph.input)
+    given = _INPUTS[logarithm]
+    nodes.input(graph.input, given)
     for operator in graph.operators:
         if operator.name not in _WRITERS:
             raise _unsupported(operator)
@@ -63,7 +67,7 @@ def onnx_model(tflite: bytes) -> bytes:
         onnx.helper.make_graph(
             nodes.nodes,
             "labeltool",
-            [onnx.helper.make_tensor_value_info(_INPUT, float32, _shape(graph.tensors[graph.input]))],
+            [onnx.helper.make_tensor_value_info(given, float32, _shape(graph.tensors[graph.input]))],
             [onnx.helper.make_tensor_value_info(_OUTPUT, float32, graph.tensors[graph.output].shape)],
             nodes.initializers,
         ),
@@ -96,9 +100,9 @@ class _Nodes:
         self.initializers.append(self._numpy_helper.from_array(np.array(values, order="C"), name))
         return name
 
-    def input(self, tensor: int) -> None:
-        """Quantise the input of the model."""
-        self._quantised(tensor, _INPUT)
+    def input(self, tensor: int, name: str) -> None:
+        """Quantise the input of the model, which has that name."""
+        self._quantised(tensor, name)
 
     def result(self, operator: Operator, kind: str, inputs: Sequence[str], **attributes: Any) -> None:
         """Add the node of an operator, its fused activation, and both nodes that quantise its output."""
@@ -159,16 +163,19 @@ class _Nodes:
         self.result(operator, "Flatten", [name], axis=1)
 
     def dense(self, operator: Operator) -> None:
-        """Add a dense layer."""
+        """Add a dense layer, of one row or of one cell."""
         source, weights = operator.inputs[0], self.tensors[operator.inputs[1]]
-        if len(self.tensors[source].shape) != 2 or weights.constant is None:
-            raise _unsupported(operator, f" of shape {self.tensors[source].shape}")
+        shape, given = self.tensors[source].shape, f"t{source}"
+        if len(shape) not in (2, 4) or math.prod(shape[:-1]) != 1 or weights.constant is None:
+            raise _unsupported(operator, f" of shape {shape}")
+        if len(shape) == 4:
+            given = self.node("Flatten", [given], f"t{source}_flat_of_t{operator.outputs[0]}", axis=1)
         codes = weights.constant.reshape(weights.shape)
         if source in self._flattened:
             rows, columns, channels = self._flattened[source]
             codes = codes.reshape(-1, rows, columns, channels).transpose(0, 3, 1, 2).reshape(weights.shape)
-        given = [f"t{source}", self.weights(f"w{operator.outputs[0]}", codes, weights, 0)]
-        self.result(operator, "Gemm", [*given, *self.bias(operator, weights.shape[0])], transB=1)
+        inputs = [given, self.weights(f"w{operator.outputs[0]}", codes, weights, 0)]
+        self.result(operator, "Gemm", [*inputs, *self.bias(operator, weights.shape[0])], transB=1)
 
     def _quantised(self, index: int, name: str) -> None:
         tensor = self.tensors[index]
@@ -228,6 +235,13 @@ def _pool(nodes: _Nodes, operator: Operator) -> None:
     nodes.result(operator, kind, [nodes.real(operator, operator.inputs[0])], **_window(nodes, operator, kernel))
 
 
+def _concatenation(nodes: _Nodes, operator: Operator) -> None:
+    given = [nodes.real(operator, index) for index in operator.inputs]
+    rank = len(nodes.tensors[operator.outputs[0]].shape)
+    axis = int(operator.options["axis"]) % rank
+    nodes.result(operator, "Concat", given, axis=_NCHW.index(axis) if rank == 4 else axis)
+
+
 def _pad(nodes: _Nodes, operator: Operator) -> None:
     widths = nodes.tensors[operator.inputs[1]].constant
     if widths is None or len(widths) != 8:
@@ -281,6 +295,7 @@ _WRITERS: Mapping[str, Callable[[_Nodes, Operator], None]] = {
     "FULLY_CONNECTED": _Nodes.dense,
     "MAX_POOL_2D": _pool,
     "AVERAGE_POOL_2D": _pool,
+    "CONCATENATION": _concatenation,
     "PAD": _pad,
     "MEAN": _mean,
     "ADD": _elementwise,

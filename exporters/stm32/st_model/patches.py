@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeltool.exporters.stm32.st_model.frontend import StFrontend, buffers, quantise
+from labeltool.exporters.stm32.st_model.frontend import DECIBELS, StFrontend, buffers, quantise
 from labeltool.networks.quantization import FloatOutputModel
 from labeltool.type_aliases import Bools, Float32, Int8, Int16
 
@@ -40,8 +40,9 @@ def st_patches(pcm: Int16, frontend: StFrontend, network: FloatOutputModel, step
     """Run the patches of a clip, `(samples,)`; `step` as in `buffers`."""
     given = codes(pcm, frontend, network, step)
     means = given.mean(axis=(1, 2), dtype=np.float32)
+    decibels = np.float32(network.input.scale * DECIBELS[frontend.logarithm])
     return StPatches(
         probabilities=network.predict(given),
-        loudness_db=(means - np.float32(network.input.zero_point)) * np.float32(network.input.scale),
+        loudness_db=(means - np.float32(network.input.zero_point)) * decibels,
         empty=np.asarray((given == -128).all(axis=(1, 2))),
     )

@@ -277,6 +277,20 @@ def _transpose(build: _Lowering, operator: Operator) -> Layer:
     return Layer("TRANSPOSE", (build.buffer(operator.inputs[0]),), operator.outputs[0], fields, (None,))
 
 
+def _concatenation(build: _Lowering, operator: Operator) -> Layer:
+    tensors = build.graph.tensors
+    output, parts = tensors[operator.outputs[0]], [tensors[index] for index in operator.inputs]
+    # The reference kernel copies codes, whatever their scales.
+    quantised = {(one.dtype, one.scales, one.zero_points) for one in (output, *parts)}
+    if len(parts) != 2 or any(one.constant is not None for one in parts) or len(quantised) != 1:
+        raise _unsupported(operator, " of other than two tensors of the scale of its output")
+    axis = int(operator.options["axis"]) % len(output.shape)
+    first, second = (math.prod(one.shape[axis:]) for one in parts)
+    fields = {"in_rows": math.prod(output.shape[:axis]), "in_channels": first, "second_size": second}
+    inputs = tuple(build.buffer(index) for index in operator.inputs)
+    return Layer("CONCATENATE", inputs, operator.outputs[0], fields, (None, None))
+
+
 def _elementwise(build: _Lowering, operator: Operator) -> Layer:
     tensors = build.graph.tensors
     indices = list(operator.inputs)
@@ -381,6 +395,7 @@ _BUILDERS: Mapping[str, Callable[[_Lowering, Operator], Layer]] = {
     "AVERAGE_POOL_2D": _pool,
     "PAD": _pad,
     "TRANSPOSE": _transpose,
+    "CONCATENATION": _concatenation,
     "ADD": _elementwise,
     "MUL": _elementwise,
     "MEAN": _mean,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
-from labeltool.exporters.stm32.codegen.fixed_point_tables import fixed_point_fits
+from labeltool.exporters.stm32.codegen.fixed_point_tables import fixed_point_problem
 from labeltool.exporters.stm32.codegen.frontend_tables import require_log_mel
 from labeltool.exporters.stm32.verification.accuracy import Accuracy, held_out_clips, measure
 from labeltool.exporters.stm32.verification.checks import host_checks, read_package
@@ -84,6 +84,9 @@ def check_export(source: Source, directory: Path) -> ExportCheck:
         missing = Toolchain.missing_for_devices(emulate=True)
         results = [] if missing else list(_on_devices(source, toolchain, Path(build)))
     targets = tuple(one for one in results if isinstance(one, TargetFigures))
+    for one in targets:
+        if one.target.core == "Cortex-M4F" and one.too_small:
+            source.report("export", 0, 0, f"too large for an MCU: {one.too_small}")
     not_measured |= {f"the C on {one.name}": one.reason for one in results if isinstance(one, NotMeasured)}
     if missing:
         not_measured[_EMULATED] = missing
@@ -95,7 +98,7 @@ def check_export(source: Source, directory: Path) -> ExportCheck:
 
 def _on_devices(source: Source, toolchain: Toolchain, build: Path) -> Iterator[TargetFigures | NotMeasured]:
     frontend = require_log_mel(source.model.frontend)
-    fixed_point = toolchain.in_fixed_point(build / "fixed") if fixed_point_fits(frontend) else None
+    fixed_point = None if fixed_point_problem(frontend) else toolchain.in_fixed_point(build / "fixed")
     for number, one in enumerate(measure_targets(toolchain, fixed_point, frontend.patch_hop_s)):
         source.report(_EMULATED, number, 0, one.name)
         yield one

@@ -65,7 +65,7 @@ class Golden:
 
 def golden_samples(frontend: LogMelFrontend) -> int:
     """Return the number of samples of a clip in the self-test: two patches."""
-    return frontend.n_fft + (frontend.patch_frames + frontend.patch_hop - 1) * frontend.hop
+    return frontend.patch_samples + frontend.patch_hop * frontend.hop
 
 
 def loudest_part(clip: StoredClip, frontend: LogMelFrontend) -> Int16:
@@ -109,8 +109,11 @@ def golden_pcm_h(vectors: Golden) -> str:
     )
 
 
-def golden_scores_h(vectors: Golden, fixed_point: Golden, labels: tuple[str, ...]) -> str:
-    """Return the text of `golden_scores.h`: the expectations of the front end in float32 and in fixed point."""
+def golden_scores_h(vectors: Golden, fixed_point: Golden | None, labels: tuple[str, ...]) -> str:
+    """Return the text of `golden_scores.h`: expectations of the front end in float32, and in fixed point if any."""
+    expected = _expectations(vectors)
+    if fixed_point is not None:
+        expected = f"#ifdef AED_FIXED_POINT\n\n{_expectations(fixed_point)}#else\n\n{expected}#endif\n\n"
     names = "".join(f"    {c_string(label)},\n" for label in labels)
     return (
         "/* Expected results of the self-test on golden_pcm.h; generated, do not edit. */\n"
@@ -120,7 +123,7 @@ def golden_scores_h(vectors: Golden, fixed_point: Golden, labels: tuple[str, ...
         "/* golden_codes: CRC-32 of the network's int8 input, for each patch.\n"
         "   golden_scores: scores of TensorFlow Lite Micro's reference kernels for that input.\n"
         "   golden_probabilities: result of the clip rule for these scores, computed in float64. */\n"
-        f"#ifdef AED_FIXED_POINT\n\n{_expectations(fixed_point)}#else\n\n{_expectations(vectors)}#endif\n\n"
+        f"{expected}"
         "/* The labels, in the order of the model's outputs. */\n"
         f"static const char *const golden_labels[AED_LABELS] = {{\n{names}}};\n\n#endif\n"
     )

@@ -30,21 +30,25 @@ class Target:
         Highest clock of the example.
     example
         An MCU with this core.
+    ram_kib, flash_kib
+        Its largest block of RAM, and its flash; None: it has none of its own.
     """
 
     machine: str
     core: str
     clock_mhz: int
     example: str
+    ram_kib: int
+    flash_kib: int | None
 
 
 TARGETS = (
-    Target("m0plus", "Cortex-M0+", 64, "STM32G071"),
-    Target("m3", "Cortex-M3", 72, "STM32F103"),
-    Target("m4", "Cortex-M4F", 168, "STM32F405"),
-    Target("m33", "Cortex-M33", 160, "STM32U585"),
-    Target("m7", "Cortex-M7", 480, "STM32H743"),
-    Target("m55", "Cortex-M55", 800, "STM32N657"),
+    Target("m0plus", "Cortex-M0+", 64, "STM32G071", 36, 128),
+    Target("m3", "Cortex-M3", 72, "STM32F103", 96, 1024),
+    Target("m4", "Cortex-M4F", 168, "STM32F405", 128, 1024),
+    Target("m33", "Cortex-M33", 160, "STM32U585", 768, 2048),
+    Target("m7", "Cortex-M7", 480, "STM32H743", 512, 2048),
+    Target("m55", "Cortex-M55", 800, "STM32N657", 4096, None),
 )
 
 
@@ -84,6 +88,18 @@ class TargetFigures:
     def all_mips(self) -> float:
         """Million instructions per second of the front end and the network in C."""
         return (self.counts.next_patch + self.counts.network) / self.patch_hop_s / 1e6
+
+    @property
+    def too_small(self) -> str:
+        """By how much the memory of the example is too small; empty where front end, network and rules fit into it."""
+        ram = self.footprint.static_ram + self.footprint.stack
+        needed = (("RAM", ram, self.target.ram_kib), ("flash", self.footprint.flash, self.target.flash_kib))
+        missing = [
+            f"{size - 1024 * kib:,} bytes more {memory} than its {kib:,} KiB"
+            for memory, size, kib in needed
+            if kib is not None and size > 1024 * kib
+        ]
+        return f"{self.target.example} would need {' and '.join(missing)}" if missing else ""
 
     def verdict(self, mips: float) -> str:
         """Say whether the core executes that number of million instructions per second, one in a cycle."""

@@ -57,6 +57,7 @@ def keeps_up_json(targets: tuple[TargetFigures, ...]) -> dict[str, Any]:
                 "front_end_alone": one.keeps_up(one.front_end_mips),
                 "with_network": one.keeps_up(one.all_mips),
                 "bytes": asdict(one.footprint),
+                "memory": one.too_small or "fits",
             }
             for one in targets
         ],

@@ -10,6 +10,7 @@ from labeltool.exporters.stm32.codegen.st_mel_tables import mel_tables
 from labeltool.exporters.stm32.st_applications.applications import APPLICATIONS, Application
 from labeltool.exporters.stm32.st_applications.config_header import spectrogram_macros
 from labeltool.exporters.stm32.st_applications.folder import CONFIG_HEADER, FOLDER
+from labeltool.exporters.stm32.st_model.frontend import logarithm_of
 from labeltool.exporters.stm32.st_model.graph_edit import ST_MODEL, st_model
 from labeltool.exporters.stm32.st_model.onnx_qdq import ONNX_MODEL, onnx_model
 from labeltool.exporters.stm32.verification.checks import Check, Package
@@ -35,7 +36,7 @@ def st_checks(package: Package) -> Iterator[Check]:
 def _check_onnx(package: Package, tflite: bytes) -> Check:
     name = f"{ONNX_MODEL} is the same network"
     try:
-        expected = onnx_model(tflite)
+        expected = onnx_model(tflite, logarithm_of(package.frontend))
     except LabeltoolError as error:
         return Check(name, "not run", str(error))
     if (package.directory / "model" / ONNX_MODEL).read_bytes() != expected:

@@ -11,7 +11,7 @@ from typing import Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
-from labeltool.exporters.stm32.codegen.fixed_point_tables import fixed_point_fits
+from labeltool.exporters.stm32.codegen.fixed_point_tables import fixed_point_problem
 from labeltool.exporters.stm32.verification.accuracy import Accuracy, HeldOut, held_out_clips, measure
 from labeltool.exporters.stm32.verification.checks import (
     Check,
@@ -133,7 +133,9 @@ def _check_devices(
     for check in (*stream_checks(package, toolchain), check_builds(toolchain)):
         add(check)
     toolchains = [toolchain]
-    if fixed_point_fits(package.frontend):
+    if problem := fixed_point_problem(package.frontend):
+        add(Check("host: self-test, front end in fixed point", "not run", problem))
+    else:
         toolchains.append(toolchain.in_fixed_point(fixed_build))
         add(fixed_point_check(toolchains[1]))
     instructions: dict[str, InstructionCounts] = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.stm32 import needs, small_package
+from helpers.stm32 import SMALL_MAGNITUDES, needs, small_package
 
 COMPILERS = ("gcc", "g++", "clang", "clang++")
 STANDARDS = ("c99", "c11", "gnu11", "gnu17", "c++17")
@@ -52,6 +52,16 @@ def test_devices_print_the_same_as_the_host(small: Path, tmp_path: Path, machine
     needs("arm-none-eabi-gcc", "qemu-system-arm")
     result = make(small, tmp_path, f"DEFINES={defines}", f"qemu-{machine}")
     assert result.returncode == 0 and f"{machine}: the same as the host" in result.stdout, result.stdout
+
+
+@pytest.mark.parametrize("machine", ["m3", "m0plus", "m4"])
+def test_roots_of_powers_are_the_same_on_the_devices(tmp_path: Path, machine: str) -> None:
+    needs("make", "gcc", "arm-none-eabi-gcc", "qemu-system-arm")
+    package = small_package(tmp_path, SMALL_MAGNITUDES)
+    result = make(package, tmp_path / "build", f"qemu-{machine}")
+    assert result.returncode == 0 and f"{machine}: the same as the host" in result.stdout, result.stdout
+    fixed = make(package, tmp_path / "fixed", "DEFINES=-DAED_FIXED_POINT", "host")
+    assert fixed.returncode != 0 and "AED_FIXED_POINT is for powers of frames as long as the FFT" in fixed.stderr
 
 
 @pytest.mark.parametrize("standard", ["c11", "gnu17"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from labeltool.audio import device_frontend, device_math, files
 from labeltool.audio.device_frontend import PatchInputs
 from labeltool.audio.device_tables import dc_bands
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables, check_frontend
+from labeltool.exporters.stm32.codegen.frontend_tables import aed_tables, check_frontend, front_end_size
 from labeltool.exporters.stm32.verification.toolchain import read_features
 from labeltool.importers import device_log
 from labeltool.networks.model_folder import ModelFiles
@@ -32,6 +34,10 @@ FRONTENDS = {
     "gaps": LogMelFrontend(n_fft=2048, hop=2500, n_mels=48, patch_frames=5, patch_hop=7),
     "tiny, an empty band": LogMelFrontend(
         n_fft=16, hop=3, n_mels=6, low_hz=0, high_hz=8000, patch_frames=3, patch_hop=1
+    ),
+    "YAMNet's": YAMNET_FRONTEND,
+    "short window, gaps, powers": LogMelFrontend(
+        n_fft=256, hop=300, n_mels=20, patch_frames=10, patch_hop=7, win_length=180, mel_scale="htk"
     ),
 }
 
@@ -90,8 +96,10 @@ def test_features_equal_the_golden_ones_and_are_within_one_step_of_float64(
         np.testing.assert_allclose(found.peak_db, peaks, atol=0.01)
 
 
-def test_features_of_real_recordings_are_within_one_step_of_float64(real_data: Path, tmp_path: Path) -> None:
-    frontend = LogMelFrontend()
+@pytest.mark.parametrize("frontend", [LogMelFrontend(), YAMNET_FRONTEND], ids=["default", "YAMNet's"])
+def test_features_of_real_recordings_are_within_one_step_of_float64(
+    real_data: Path, tmp_path: Path, frontend: LogMelFrontend
+) -> None:
     network_input = network_of(frontend).input
     probe = build(tmp_path, "aed_probe.c", write_c_sources(tmp_path, frontend, network_of(frontend)), "-O2")
     recordings = sorted((real_data / "esc10" / "audio").iterdir())[::27]
@@ -349,6 +357,17 @@ def test_it_compiles_for_the_devices_without_warnings_or_fused_operations(
 def test_an_fft_length_that_the_c_code_does_not_support_is_refused(n_fft: int) -> None:
     with pytest.raises(LabeltoolError, match="power of two from 16 to 2048"):
         check_frontend(LogMelFrontend(n_fft=n_fft))
+
+
+def test_a_window_that_the_c_code_does_not_support_is_refused() -> None:
+    with pytest.raises(LabeltoolError, match="multiple of 4 samples, not 402"):
+        check_frontend(replace(YAMNET_FRONTEND, win_length=402))
+
+
+def test_codes_are_kept_where_no_mean_is_subtracted() -> None:
+    centred, plain = front_end_size(replace(YAMNET_FRONTEND, centred=True)), front_end_size(YAMNET_FRONTEND)
+    assert (centred.patch, plain.patch) == (4 * 64 * 96, 64 * 96)
+    assert centred.beside_the_patch == plain.beside_the_patch
 
 
 def test_labels_and_sizes_in_the_tables_are_data(tmp_path: Path) -> None:

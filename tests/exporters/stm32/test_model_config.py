@@ -13,8 +13,9 @@ import pytest
 from helpers.stm32 import network_of
 from labeltool.audio import device_frontend
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.exporters.stm32.codegen.model_config import feature_definition
-from labeltool.type_aliases import Int8, Int16
+from labeltool.type_aliases import Float32, Int8, Int16
 
 LIBROSA = (
     "sr",
@@ -32,12 +33,15 @@ LIBROSA = (
 )
 
 
-def rebuilt(features: dict[str, Any], pcm: Int16) -> Int8:
-    """Compute the network's input from the JSON object `features` and nothing else."""
+def rebuilt(features: dict[str, Any], pcm: Int16, filters: Float32 | None = None) -> Int8:
+    """Compute the network's input from the JSON object `features` and nothing else but filters, if given."""
     import librosa
 
     samples = pcm / np.float32(features["sample_divisor"])
     mel = librosa.feature.melspectrogram(y=samples, **{name: features[name] for name in LIBROSA})
+    if filters is not None:
+        framing = {name: features[name] for name in ("n_fft", "hop_length", "win_length", "window", "center")}
+        mel = filters @ np.abs(librosa.stft(samples, **framing)) ** features["power"]
     constants = {name: features[name] for name in ("floor", "offset_db", "scale_db")}
     frames = eval(features["log"], {"log10": np.log10, "mel": mel, **constants})
     starts = range(0, frames.shape[1] - features["patch_frames"] + 1, features["patch_hop"])
@@ -77,6 +81,18 @@ def test_librosa_computes_the_devices_input_from_the_file(frontend: LogMelFronte
     }.items():
         changed = rebuilt({**features, name: other}, pcm)[: len(codes)]
         assert np.abs(changed.astype(int) - codes).max() > 1, name
+
+
+def test_features_of_a_short_window_say_where_librosa_differs() -> None:
+    network, pcm = network_of(YAMNET_FRONTEND), sound(5 * YAMNET_FRONTEND.sample_rate_hz)
+    features = feature_definition(YAMNET_FRONTEND, network).to_dict()
+    assert features["mel_filters"] == "tf.signal.linear_to_mel_weight_matrix"
+    assert (features["power"], features["htk"], features["norm"], features["win_length"]) == (1.0, True, None, 400)
+    with_zeros = np.pad(pcm, (features["zeros_before"], features["n_fft"] - features["win_length"]))
+    codes = device_frontend.patches(YAMNET_FRONTEND, device_frontend.log_mel(YAMNET_FRONTEND, pcm), network.input).codes
+    found = rebuilt(features, with_zeros, YAMNET_FRONTEND.mel_filters())[: len(codes)]
+    steps = np.abs(found.astype(int) - codes)
+    assert steps.max() <= 1 and (steps > 0).mean() < 0.001
 
 
 def test_a_package_contains_its_models_features(package: Path) -> None:

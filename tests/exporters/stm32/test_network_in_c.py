@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.networks import FOR_MCUS, converted_network, perturbed, scores_of_tflm
+from helpers.networks import FOR_MCUS, converted_network, perturbed, pooled_network, scores_of_tflm
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.network_c import write_c
 from labeltool.exporters.stm32.tflite.geometry import window_lead
@@ -26,6 +27,7 @@ from labeltool.exporters.stm32.tflite.memory_plan import Buffer, place, plan_are
 from labeltool.exporters.stm32.tflite.ram import RamFigures, ram_figures, tflm_arena
 from labeltool.exporters.stm32.tflite.summary import describe
 from labeltool.networks import build as networks
+from labeltool.networks.quantization import Int8Model
 
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror")
 CPUS = ("cortex-m4", "cortex-m33", "cortex-m7", "cortex-m55")
@@ -99,6 +101,35 @@ def test_c_scores_equal_those_of_the_reference_kernels(
     reference = scores_of_tflm(tflite, codes)
     np.testing.assert_array_equal(scores_in_c(tflite, codes, tmp_path), reference)
     assert len(np.unique(reference, axis=0)) > 10  # the scores differ, so that equality is meaningful
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+def test_pools_of_the_whole_map_and_a_concatenation_are_those_of_the_reference_kernels(
+    head: str, tmp_path: Path
+) -> None:
+    tflite = pooled_network(head)
+    graph = read_graph(tflite)
+    names = {operator.name for operator in graph.operators}
+    assert names >= {"AVERAGE_POOL_2D", "MAX_POOL_2D", "CONCATENATION", "FULLY_CONNECTED"}
+    codes = codes_for(graph, 60)
+    reference = scores_of_tflm(tflite, codes)
+    np.testing.assert_array_equal(
+        scores_in_c(tflite, codes, tmp_path, "-fsanitize=address,undefined", "-fno-sanitize-recover=all"), reference
+    )
+    np.testing.assert_array_equal(Int8Model(tflite).predict_int8(codes[..., 0]), reference)
+    assert len(np.unique(reference, axis=0)) > 10
+
+
+def test_other_concatenations_are_refused() -> None:
+    graph = read_graph(pooled_network("softmax"))
+    place, operator = next((i, one) for i, one in enumerate(graph.operators) if one.name == "CONCATENATION")
+    of_three = replace(operator, inputs=(*operator.inputs, operator.inputs[0]))
+    other_scale = list(graph.tensors)
+    other_scale[operator.inputs[1]] = replace(other_scale[operator.inputs[1]], scales=(0.5,))
+    changed = (*graph.operators[:place], of_three, *graph.operators[place + 1 :])
+    for one in (replace(graph, operators=changed), replace(graph, tensors=tuple(other_scale))):
+        with pytest.raises(LabeltoolError, match="CONCATENATION of other than two tensors of the scale of its output"):
+            lower(one)
 
 
 @pytest.mark.parametrize("name", ST_MODELS)

@@ -20,6 +20,7 @@ from helpers.exports import add_model, bytes_of, export
 from helpers.stm32 import HOSTILE, LABELS, STRICT, needs, run
 from labeltool import project as projects
 from labeltool.audio.frontend import LogMelFrontend, frontend_from_dict
+from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.c_text import c_float, c_identifiers, c_string
 from labeltool.exporters.stm32.codegen.st_mel_tables import mel_tables, sparse_filters
@@ -99,8 +100,9 @@ def test_float_constants_read_back_exactly(value: float) -> None:
         LogMelFrontend(),
         LogMelFrontend(n_fft=512, hop=160, n_mels=40, low_hz=125.0),
         LogMelFrontend(sample_rate_hz=48_000, n_fft=4096),
+        YAMNET_FRONTEND,
     ],
-    ids=["default", "short", "48 kHz"],
+    ids=["default", "short", "48 kHz", "YAMNet's"],
 )
 def test_tables_read_back_from_the_compiled_c_equal_the_frontend(tmp_path: Path, frontend: LogMelFrontend) -> None:
     source, header = mel_tables(frontend)
@@ -110,7 +112,7 @@ def test_tables_read_back_from_the_compiled_c_equal_the_frontend(tmp_path: Path,
     dump = "\n".join(f"    fwrite({name}, sizeof {name}, 1, stdout);" for name in names)
     program = f'#include <stdio.h>\n#include "user_mel_tables.h"\nint main(void) {{\n{dump}\n    return 0;\n}}\n'
     raw = compiled(tmp_path, program, tmp_path / "user_mel_tables.c")
-    ends = np.cumsum([frontend.n_fft, len(sparse_filters(frontend).coefficients), frontend.n_mels])
+    ends = np.cumsum([frontend.frame_samples, len(sparse_filters(frontend).coefficients), frontend.n_mels])
     window, coefficients = np.split(np.frombuffer(raw[: 4 * ends[1]], np.float32), ends[:1])
     starts, stops = np.split(np.frombuffer(raw[4 * ends[1] :], np.uint32), 2)
     assert np.array_equal(window, frontend.window())

@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from helpers.exports import bytes_of, export, model_card
 from helpers.stm32 import HOSTILE, LABELS, needs
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.cli.main import cli
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.codegen.st_mel_tables import sparse_filters
@@ -28,7 +29,7 @@ from labeltool.exporters.stm32.st_applications.applications import APPLICATIONS,
 from labeltool.exporters.stm32.st_applications.folder import application_files
 from labeltool.exporters.stm32.st_applications.user_config import yaml_string
 from labeltool.exporters.stm32.verification.stedgeai import stedgeai_checks
-from labeltool.networks.device_targets import DEVICE_TARGETS
+from labeltool.networks.device_targets import DEVICE_TARGETS, microphone_bytes
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.project import Project
@@ -308,6 +309,26 @@ def test_the_yaml_has_the_models_values_and_warns_where_st_would_sort(tmp_path: 
     assert config["deployment"]["unknown_class_threshold"] == 0.4
     text = (write(tmp_path, name, model_files(("rain", "dog"))) / "user_config.yaml").read_text()
     assert "sort the class names" in text and yaml.safe_load(text)["dataset"]["class_names"] == ["rain", "dog"]
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_every_application_computes_yamnets_log_mels_itself(tmp_path: Path, name: str) -> None:
+    assert not APPLICATIONS[name].problem(YAMNET_FRONTEND, 3)
+    assert microphone_bytes(YAMNET_FRONTEND) == 4 * (95 * 160 + 512)
+    folder = write(tmp_path, name, model_files(frontend=YAMNET_FRONTEND))
+    header = (folder / "ai_model_config.h").read_text()
+    values = dict(re.findall(r"^#define CTRL_X_CUBE_AI_SPECTROGRAM_(\w+) +\((.*)\)$", header, re.MULTILINE))
+    assert {key: values[key] for key in ("NFFT", "WINDOW_LENGTH", "HOP_LENGTH", "NMEL", "COL", "NORMALIZE")} == {
+        **{"NFFT": "512U", "WINDOW_LENGTH": "400U", "HOP_LENGTH": "160U", "NMEL": "64U", "COL": "96U"},
+        "NORMALIZE": "0U",
+    }
+    assert (values["FORMULA"], values["TYPE"]) == ("MEL_HTK", "SPECTRUM_TYPE_MAGNITUDE")
+    assert values["LOG_FORMULA"] == "LOGMELSPECTROGRAM_SCALE_LOG"
+    features = yaml.safe_load((folder / "user_config.yaml").read_text())["feature_extraction"]
+    assert (features["window_length"], features["n_fft"], features["power"]) == (400, 512, 1.0)
+    assert (features["norm"], features["htk"], features["to_db"]) == ("None", True, False)
+    page = (folder / "README.md").read_text()
+    assert "int8 log-mels in natural logarithms" in page and "half precision" not in page
 
 
 def test_each_readme_is_short_and_has_the_commands(tmp_path: Path) -> None:

@@ -11,12 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from helpers.networks import FOR_MCUS, converted_network, scores_of_tflm
+from helpers.networks import FOR_MCUS, converted_network, pooled_network, scores_of_tflm
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.package import write_st_models
 from labeltool.exporters.stm32.st_model import onnx_qdq, patches
-from labeltool.exporters.stm32.st_model.frontend import StFrontend, buffers, quantise, st_frontend
+from labeltool.exporters.stm32.st_model.frontend import (
+    DECIBELS,
+    StFrontend,
+    buffers,
+    logarithm_of,
+    quantise,
+    st_frontend,
+)
 from labeltool.exporters.stm32.st_model.graph_edit import input_range, mean_range, st_model
 from labeltool.exporters.stm32.st_model.onnx_qdq import onnx_model
 from labeltool.exporters.stm32.tflite.graph import Graph, read_graph
@@ -162,6 +170,7 @@ def by_definition(frontend: StFrontend, frame: Int16) -> np.ndarray:
     "frontend",
     [
         st_frontend(LogMelFrontend()),
+        st_frontend(YAMNET_FRONTEND),
         StFrontend(16_000, 512, 400, 160, 64, 96, 125.0, 7500.0, "magnitude", "ln", "htk", False),
         StFrontend(16_000, 256, 200, 100, 20, 7, 50.0, 8000.0, "power", "ln"),
         replace(st_frontend(LogMelFrontend()), in_place=False),
@@ -177,6 +186,30 @@ def test_sts_front_end_is_its_definition(frontend: StFrontend) -> None:
         start = patch * frontend.patch_samples + column * frontend.hop
         frame = pcm[start : start + frontend.window_length]
         np.testing.assert_allclose(log_mels[patch, :, column], by_definition(frontend, frame), atol=2e-4)
+
+
+def test_natural_logarithms_reach_the_network_as_they_are() -> None:
+    int8 = pooled_network("softmax")
+    file = st_model(int8, YAMNET_FRONTEND)
+    before, after = read_graph(int8), read_graph(file)
+    assert [one.name for one in after.operators] == [*(one.name for one in before.operators), "DEQUANTIZE"]
+    assert after.input == before.input and after.tensors[after.input] == before.tensors[before.input]
+    network, own = FloatOutputModel(file), Int8Model(int8)
+    codes = np.random.default_rng(1).integers(-128, 128, (20, 64, 96)).astype(np.int8)
+    np.testing.assert_array_equal(network.predict(codes), own.dequantise(own.predict_int8(codes)))
+    np.testing.assert_array_equal(scores_of_tflm(file, codes[..., None]), network.predict(codes))
+
+
+def test_only_the_floor_and_the_spoilt_bin_distinguish_sts_natural_logarithms() -> None:
+    st, rng = st_frontend(YAMNET_FRONTEND), np.random.default_rng(3)
+    assert st.patch_samples == 95 * 160 + 512 and st.logarithm == "ln" and st.window_length == 400
+    pcm = (rng.normal(0, 1, st.patch_samples) * np.geomspace(0.5, 5000, st.patch_samples)).astype(np.int16)
+    theirs = st.log_mels(pcm[None])[0].T
+    ours = YAMNET_FRONTEND.log_mel(pcm)[:96]
+    bands = ~np.isin(np.arange(64), np.flatnonzero(YAMNET_FRONTEND.mel_filters()[:, 127:130].any(axis=1)))
+    np.testing.assert_allclose(np.log(np.exp(theirs) + 1e-3)[:, bands], ours[:, bands], atol=2e-3)
+    found = patches.st_patches(pcm, st, FloatOutputModel(st_model(pooled_network("softmax"), YAMNET_FRONTEND)))
+    np.testing.assert_allclose(found.loudness_db, theirs.clip(np.log(1e-3)).mean() * 10 / np.log(10), atol=0.5)
 
 
 def test_silence_is_the_smallest_float_and_the_lowest_code() -> None:
@@ -200,19 +233,22 @@ def test_a_short_clip_is_padded_to_one_patch() -> None:
     assert codes.shape == (1, 64, 50) and (codes[0, :, -1] == -128).all()
 
 
-@pytest.mark.parametrize("arch", FOR_MCUS)
+@pytest.mark.parametrize("arch", [*FOR_MCUS, "pooled"])
 def test_the_onnx_file_agrees_with_the_tflite_file(arch: str) -> None:
     import onnxruntime
 
-    frontend = frontend_of(arch)
-    file = st_model(converted_network(arch), frontend)
+    pooled = arch == "pooled"
+    frontend = YAMNET_FRONTEND if pooled else frontend_of(arch)
+    file = st_model(pooled_network("softmax") if pooled else converted_network(arch), frontend)
     network = FloatOutputModel(file)
-    codes = quantise(decibels(frontend, 40, seed=3), network.input.scale, network.input.zero_point)
+    values = decibels(frontend, 40, seed=3) / np.float32(DECIBELS[logarithm_of(frontend)])
+    codes = quantise(values, network.input.scale, network.input.zero_point)
     # As written, in float32: int8 kernels of ONNX Runtime saturate otherwise on processors without VNNI.
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(onnx_model(file), options)
+    session = onnxruntime.InferenceSession(onnx_model(file, logarithm_of(frontend)), options)
     given, found = session.get_inputs()[0], session.get_outputs()[0]
+    assert given.name == ("log_mels" if pooled else "decibels")
     assert (given.shape, given.type) == ([1, 1, frontend.n_mels, frontend.patch_frames], "tensor(float)")
     assert (found.shape, found.type) == ([1, 10], "tensor(float)")
     values = real(codes, network.input.scale, network.input.zero_point)

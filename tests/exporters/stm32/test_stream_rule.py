@@ -12,7 +12,9 @@ import pytest
 
 from helpers.stm32 import LABELS, LOUDEST_THIRD, SANITISED, build, network_of, run, write_c_sources
 from labeltool.audio import device_frontend
+from labeltool.audio.device_tables import dc_bands
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.audio.loudness_gate import gate_db
 from labeltool.exporters.stm32.verification import toolchain
 from labeltool.networks.postprocessing import ClipRule
@@ -163,6 +165,19 @@ NOTHING = {
 @pytest.mark.parametrize("name", NOTHING)
 def test_nothing_has_no_event(probe: Path, name: str) -> None:
     assert of_sound(probe, pcm_of(NOTHING[name])) == []
+
+
+def test_nothing_is_below_the_gate_of_magnitudes_of_a_short_window() -> None:
+    assert dc_bands(YAMNET_FRONTEND) == 14
+    frontend = YAMNET_FRONTEND.with_patches(4, 4)
+    network_input = network_of(frontend).input
+    for name, samples in NOTHING.items():
+        pcm = pcm_of(samples)[: 3 * RATE]
+        levels = device_frontend.patches(frontend, device_frontend.log_mel(frontend, pcm), network_input).peak_db
+        assert levels.max() < gate_db(frontend), name
+    tone = pcm_of(10 * np.sin(0.3 * np.arange(RATE)))
+    levels = device_frontend.patches(frontend, device_frontend.log_mel(frontend, tone), network_input).peak_db
+    assert levels.min() > gate_db(frontend)
 
 
 @pytest.mark.parametrize("floor", [1e-5, 1e-8, 1e-12])

@@ -22,7 +22,8 @@ from labeltool.exporters.atomic_folder import MANIFEST
 from labeltool.exporters.source import Source
 from labeltool.exporters.stm32 import package_c
 from labeltool.exporters.stm32.verification.checks import check_manifest, read_package
-from labeltool.exporters.stm32.verification.toolchain import Toolchain
+from labeltool.exporters.stm32.verification.keeps_up import TARGETS, TargetFigures
+from labeltool.exporters.stm32.verification.toolchain import Footprint, InstructionCounts, Toolchain
 from labeltool.exporters.stm32.verification.validation_set import held_out
 from labeltool.exporters.stm32.verification.verify import VerifyResult, verify
 from labeltool.project import Project
@@ -118,6 +119,24 @@ def test_the_report_has_what_the_export_measured(package: Path) -> None:
     # 132 KB of weights and tables, the planned arena of 50 KiB and the states, no recordings of the self-test.
     assert 120_000 < m0plus["bytes"]["flash"] < 180_000 and 50_000 < m0plus["bytes"]["static_ram"] < 80_000
     assert 200 < m0plus["bytes"]["stack"] < 2048
+
+
+def test_an_mcu_with_too_little_memory_is_named_with_what_is_missing(package: Path) -> None:
+    f405 = next(target for target in TARGETS if target.example == "STM32F405")
+
+    def of(flash: int, ram: int) -> str:
+        return TargetFigures(f405, False, InstructionCounts(1, 1, 1), Footprint(flash, ram, 600), 0.5).too_small
+
+    assert of(2**20, 2**17 - 600) == ""
+    assert of(2**20, 2**17 + 11_000) == "STM32F405 would need 11,600 bytes more RAM than its 128 KiB"
+    assert of(2**20 + 5, 2**17).endswith(
+        "600 bytes more RAM than its 128 KiB and 5 bytes more flash than its 1,024 KiB"
+    )
+    needs("make", "gcc", *ARM)
+    rows = json.loads((package / "report.json").read_text())["keeps_up"]["targets"]
+    memory = {row["example"]: row["memory"] for row in rows}
+    assert memory["STM32F405"] == "fits" and memory["STM32G071"].startswith("STM32G071 would need ")
+    assert f"- Too small: an {memory['STM32G071']}." in (package / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ static void check_clip(uint32_t clip)
    network; the stack that they need. */
 static void count_instructions(void)
 {
-    const uint32_t first = AED_N_FFT + (AED_PATCH_FRAMES - 1) * AED_HOP;
+    const uint32_t first = AED_WINDOW + (AED_PATCH_FRAMES - 1) * AED_HOP;
     aed_level level;
     aed_event events[AED_LABELS];
     uint32_t count;

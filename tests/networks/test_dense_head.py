@@ -1,0 +1,173 @@
+"""A dense head in float, as int8 and in a file."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from labeltool.errors import LabeltoolError
+from labeltool.networks.dense_head import DenseHead, QuantisedHead, quantise
+from labeltool.networks.heads import Head
+from labeltool.networks.quantization import interpreter
+
+SCALE, ZERO = 0.0235, -128
+
+
+def random_head(activation: Head, *widths: int, seed: int = 0, size: float = 1.0) -> DenseHead:
+    rng = np.random.default_rng(seed)
+    kernels = tuple(
+        rng.normal(0, size / np.sqrt(one), (one, other)).astype(np.float32) for one, other in pairwise(widths)
+    )
+    biases = tuple(rng.normal(0, 0.3, width).astype(np.float32) for width in widths[1:])
+    return DenseHead(activation, SCALE, ZERO, kernels, biases)
+
+
+def random_codes(rows: int, width: int, seed: int = 1) -> np.ndarray[Any, np.dtype[np.int8]]:
+    return np.random.default_rng(seed).integers(-128, 128, (rows, width)).astype(np.int8)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("widths", [(24, 5), (24, 16, 5), (24, 16, 1), (24, 16, 12, 60)])
+def test_the_integers_are_the_float_layers_quantised(activation: Head, widths: tuple[int, ...]) -> None:
+    head, codes = random_head(activation, *widths), random_codes(500, widths[0])
+    quantised = quantise(head, codes)
+    rows, scale, zero = codes.astype(np.float64), SCALE, ZERO
+    for place, layer in enumerate(quantised.layers):
+        sums = (rows - zero) @ layer.weights.T.astype(np.float64) + layer.bias
+        real = sums * np.float32(scale) * layer.weight_scale / layer.output_scale + layer.output_zero
+        computed = quantised.integer().layers[place](rows.astype(np.int8))
+        assert np.abs(computed - np.clip(real, -128, 127)).max() <= 0.51
+        rows, scale, zero = computed.astype(np.float64), layer.output_scale, layer.output_zero
+    assert np.abs(quantised.predict(codes) - head.predict(codes)).max() < 0.06
+    assert quantised.weight_bytes == sum(a * b + 4 * b for a, b in pairwise(widths))
+
+
+def test_hidden_units_of_unlike_size_lose_little() -> None:
+    head = random_head("softmax", 40, 32, 8, size=3.0)
+    factors = np.geomspace(1e-3, 1e3, 32).astype(np.float32)
+    unlike = DenseHead(
+        "softmax",
+        SCALE,
+        ZERO,
+        (head.kernels[0] * factors, head.kernels[1] / factors[:, None]),
+        (head.biases[0] * factors, head.biases[1]),
+    )
+    codes = random_codes(800, 40)
+    assert np.abs(quantise(unlike, codes).predict(codes) - head.predict(codes)).mean() < 0.01
+
+
+def test_one_common_to_all_logits_takes_no_range() -> None:
+    head = random_head("softmax", 40, 8)
+    shifted = DenseHead("softmax", SCALE, ZERO, head.kernels, (head.biases[0] + 50,))
+    codes = random_codes(100, 40)
+    assert quantise(shifted, codes).layers[0].output_scale == pytest.approx(
+        quantise(head, codes).layers[0].output_scale
+    )
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_the_interpreter_computes_the_same_from_a_file(activation: Head) -> None:
+    head, codes = random_head(activation, 24, 16, 5), random_codes(300, 24)
+    quantised = quantise(head, codes)
+    network = interpreter(tflite(quantised, 24))
+    network.resize_tensor_input(0, codes.shape)
+    network.allocate_tensors()
+    network.set_tensor(0, codes)
+    network.invoke()
+    computed = network.get_tensor(network.get_output_details()[0]["index"]).astype(int)
+    # It rounds once where the integers round twice.
+    assert np.abs(computed - quantised.integer()(codes)).max() <= 2
+
+
+def tflite(head: QuantisedHead, width: int) -> bytes:
+    """Write the layers of a head as a TensorFlow Lite file."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model, graph = schema.ModelT(), schema.SubGraphT()
+    model.version, model.subgraphs, model.buffers, graph.tensors, graph.operators = (
+        3,
+        [graph],
+        [schema.BufferT()],
+        [],
+        [],
+    )
+    codes = (schema.BuiltinOperator.FULLY_CONNECTED, schema.BuiltinOperator.SOFTMAX, schema.BuiltinOperator.LOGISTIC)
+    model.operatorCodes = []
+    for code in codes:
+        entry = schema.OperatorCodeT()
+        entry.builtinCode = entry.deprecatedBuiltinCode = code
+        entry.version = 4 if code == codes[0] else 2
+        model.operatorCodes.append(entry)
+
+    def tensor(shape: tuple[int, ...], dtype: int, scale: float, zero: int, data: Any = None) -> int:
+        one, quantization = schema.TensorT(), schema.QuantizationParametersT()
+        quantization.scale, quantization.zeroPoint = [scale], [zero]
+        one.shape, one.type, one.quantization, one.buffer = list(shape), dtype, quantization, 0
+        if data is not None:
+            buffer = schema.BufferT()
+            buffer.data = np.frombuffer(data.tobytes(), np.uint8)
+            model.buffers.append(buffer)
+            one.buffer = len(model.buffers) - 1
+        graph.tensors.append(one)
+        return len(graph.tensors) - 1
+
+    def operator(number: int, inputs: list[int], output: int, kind: int, options: Any) -> None:
+        one = schema.OperatorT()
+        one.opcodeIndex, one.inputs, one.outputs = number, inputs, [output]
+        one.builtinOptionsType, one.builtinOptions = kind, options
+        graph.operators.append(one)
+
+    int8, int32, options = schema.TensorType.INT8, schema.TensorType.INT32, schema.BuiltinOptions
+    source, scale = tensor((1, width), int8, head.scale, head.zero_point), head.scale
+    graph.inputs = [source]
+    for place, layer in enumerate(head.layers):
+        weights = tensor(layer.weights.shape, int8, layer.weight_scale, 0, layer.weights)
+        bias = tensor(layer.bias.shape, int32, scale * layer.weight_scale, 0, layer.bias)
+        out = tensor((1, len(layer.bias)), int8, layer.output_scale, layer.output_zero)
+        dense = schema.FullyConnectedOptionsT()
+        dense.fusedActivationFunction = schema.ActivationFunctionType.RELU if place < len(head.layers) - 1 else 0
+        operator(0, [source, weights, bias], out, options.FullyConnectedOptions, dense)
+        source, scale = out, layer.output_scale
+    final = tensor((1, len(head.layers[-1].bias)), int8, 1 / 256, -128)
+    if head.activation == "softmax":
+        softmax = schema.SoftmaxOptionsT()
+        softmax.beta = 1.0
+        operator(1, [source], final, options.SoftmaxOptions, softmax)
+    else:
+        operator(2, [source], final, options.NONE, None)
+    graph.outputs = [final]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_a_head_comes_back_from_its_file(tmp_path: Path) -> None:
+    head, codes = random_head("sigmoid", 24, 16, 5), random_codes(20, 24)
+    head.save(tmp_path / "head.npz")
+    again = DenseHead.load(tmp_path / "head.npz")
+    np.testing.assert_array_equal(again.predict(codes), head.predict(codes))
+    assert (again.activation, again.scale, again.zero_point) == ("sigmoid", SCALE, ZERO)
+    np.testing.assert_array_equal(again.hidden(codes) @ again.kernels[-1] + again.biases[-1], head.logits(codes))
+
+
+def test_damaged_heads_are_refused(tmp_path: Path) -> None:
+    head = random_head("softmax", 24, 16, 5)
+    path = tmp_path / "head.npz"
+    head.save(path)
+    whole = path.read_bytes()
+    damaged = [b"", b"PK", whole[: len(whole) // 2], whole[:-30]]
+    unfit = DenseHead("softmax", SCALE, ZERO, (head.kernels[0], head.kernels[1][:3]), head.biases)
+    infinite = DenseHead("softmax", SCALE, ZERO, (head.kernels[0] * np.inf, head.kernels[1]), head.biases)
+    unknown = DenseHead("relu", SCALE, ZERO, head.kernels, head.biases)  # type: ignore[arg-type]
+    for one in (unfit, infinite, unknown, DenseHead("softmax", -1.0, ZERO, head.kernels, head.biases)):
+        one.save(path)
+        damaged.append(path.read_bytes())
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(LabeltoolError, match="not a whole head"):
+            DenseHead.load(path)
