@@ -153,7 +153,9 @@ def configurations(options: argparse.Namespace, data: str) -> list[Configuration
     for arch in options.arch:
         spec = architecture(arch)
         takes_pretrained = spec.has_trunk or isinstance(spec.frontend, EmbeddingFrontend)
-        if spec.has_trunk and any(given(options.pairs, prefix) for prefix in ("", "augmentation", "frontend")):
+        finetune = given(options.pairs, "request").get("finetune", False)
+        refused = ("frontend",) if finetune else ("", "augmentation", "frontend")
+        if spec.has_trunk and any(given(options.pairs, prefix) for prefix in refused):
             raise LabeltoolError(f"{arch} has no such settings", remedy="--set learning.NAME= or request.NAME=")
         for labels in options.labels:
             strategy = options.query_strategy if labels else None
@@ -224,6 +226,7 @@ def run(bench: Bench, job: Job, folder: Path) -> Run:
     if changed := given(options.pairs, "frontend"):
         request = OtherFrontend(**{one.name: getattr(request, one.name) for one in fields(request)}, changed=changed)
     settings = train_settings(options.pairs, configuration.arch, seed)
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was interrupted
     folder.mkdir(parents=True)
     train_began_s, training_set = time.monotonic(), build_training_set(labelled)
     train_model(
@@ -301,15 +304,15 @@ def train_runs(options: argparse.Namespace, folder: Path) -> None:
     wanted = configurations(options, bench.name)
     jobs = [(configuration, fold, seed) for seed in options.seeds for configuration in wanted for fold in folds]
     for job in jobs:
-        # Read again each time: another process may have done it.
-        done = read(options.results) if options.results.exists() else []
-        if job in (known := {one.job for one in done}):
-            continue
         lock = lock_of(job, options.cache)
         with ExitStack() as held:
             try:
                 held.enter_context(try_lock(lock, "run"))
             except LabeltoolError:
+                continue
+            # Read again each time: another process may have done it.
+            done = read(options.results) if options.results.exists() else []
+            if job in (known := {one.job for one in done}):
                 continue
             configuration, fold, seed = job
             print(outlook([one for one in jobs if one not in known], done), file=sys.stderr)

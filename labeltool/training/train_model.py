@@ -49,8 +49,8 @@ def train_model(
     unlabelled
         Clips to train on too.
     settings
-        None: the architecture's own, with the seed of the request and the pooling of the project; on a trunk there are
-        no others.
+        None: the architecture's own, with the seed of the request and the pooling of the project. A head on a trunk
+        that is not fine-tuned has none.
     """
     if request.trunk is not None and not request.finetune:
         return train_head(
