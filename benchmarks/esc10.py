@@ -54,7 +54,7 @@ from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.exporters.stm32.tflite.graph import read_graph
 from labeltool.exporters.stm32.tflite.lowering import lower
 from labeltool.exporters.stm32.tflite.memory_plan import plan_arena
-from labeltool.exporters.stm32.tflite.summary import read_network
+from labeltool.exporters.stm32.tflite.summary import describe
 from labeltool.inference import scoring
 from labeltool.inference.clip_features import compute_features, feature_cache_of_model
 from labeltool.networks import model_folder
@@ -78,6 +78,8 @@ _RATE_HZ = 16_000
 """Sample rate of pretrained models whose file does not give one."""
 
 _REPORT_EVERY_S = 15
+
+_WITH_BIASES = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 _SETTABLE = {
     "": fit.TrainingSettings,
@@ -235,9 +237,11 @@ def run(bench: Bench, job: Job, folder: Path) -> Run:
     trained_s, files = time.monotonic(), model_folder.read(folder)
     as_float, _ = predictions(bench, files, test, scoring.float_predictor(files))
     int8, wrong = predictions(bench, files, test, scoring.int8_feature_predictor(files))
-    network = read_network(files.int8)
+    graph = read_graph(files.int8)
+    network, biases = describe(graph), {one.inputs[2] for one in graph.operators if one.name in _WITH_BIASES}
+    bias_bytes = sum(graph.tensors[index].constant_bytes for index in biases if index >= 0)
     try:
-        ram_kib = plan_arena(lower(read_graph(files.int8))).size / 1024
+        ram_kib = plan_arena(lower(graph)).size / 1024
     except LabeltoolError:
         ram_kib = None
     return Run(
@@ -247,7 +251,8 @@ def run(bench: Bench, job: Job, folder: Path) -> Run:
         as_float,
         int8,
         wrong,
-        network.weight_bytes / 1024,
+        (network.weight_bytes - bias_bytes) / 1024,
+        bias_bytes / 1024,
         ram_kib,
         network.macc / 1e6,
         trained_s - train_began_s,

@@ -104,8 +104,8 @@ class Run:
     ----------
     wrong
         Of the clips that int8 predicts wrong: `true label>predicted label`.
-    kib, ram_kib, mega_macc
-        Of the exported int8 network: weights, planned RAM (None where the package has no kernels for it), and
+    kib, bias_kib, ram_kib, mega_macc
+        Of the exported int8 network: weights, biases, planned RAM (None where the package has no kernels for it), and
         multiply-accumulates of a patch, millions.
     train_s, seconds
         From the clips to the model's folder; of the whole run.
@@ -120,6 +120,7 @@ class Run:
     int8: Predictions
     wrong: tuple[str, ...]
     kib: float
+    bias_kib: float
     ram_kib: float | None
     mega_macc: float
     train_s: float
@@ -299,7 +300,7 @@ _LEGEND = """\
 Clips right on the test fold, in %, float / int8, all its clips counted, those of a label that no labelled clip had as
 wrong; a fold is the mean over its seeds. Spread: standard deviation (n - 1) over seeds of the mean of folds, where
 several seeds have every fold; else over folds. float - int8: points, on the mean of folds. ECE: of int8, all folds'
-clips together, fifteen bins. KiB of weights and biases, KiB of planned RAM and M MACC a patch: of the int8 network
+clips together, fifteen bins. KiB of weights + of biases, KiB of planned RAM and M MACC a patch: of the int8 network
 alone. Seconds: from the clips to the model's folder, the median run.
 """
 
@@ -320,7 +321,7 @@ def _cells(row: Row) -> list[str]:
     cells.append("-" if ece is None else f"{ece:.3f}")
     last = row.runs[-1]
     beside = f" and {_code(configuration.pretrained or '')}" if configuration.arch.startswith("embedding") else ""
-    cells += [f"{last.kib:.1f}{beside}", "-" if last.ram_kib is None else f"{last.ram_kib:.1f}"]
+    cells += [f"{last.kib:.1f} + {last.bias_kib:.1f}{beside}", "-" if last.ram_kib is None else f"{last.ram_kib:.1f}"]
     cells += [f"{last.mega_macc:.1f}", f"{median(run.train_s for run in row.runs):.3g}"]
     seeds = " ".join(map(str, sorted({run.seed for run in row.runs})))
     return [*cells, _code(f"esc10.py DATA {configuration.options} --seeds {seeds}")]

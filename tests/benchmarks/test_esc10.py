@@ -38,7 +38,9 @@ def made_up(configuration: Configuration, fold: int, seed: int, right: int, int8
         return Predictions((0.9,) * 10, tuple(number < count for number in range(10)))
 
     int8 = of(right if int8_right is None else int8_right)
-    return Run(configuration, fold, seed, of(right), int8, (), 127.6, 50.0, 14.5, 100.0 * fold, 120.0 * fold, 900.0)
+    return Run(
+        configuration, fold, seed, of(right), int8, (), 127.6, 6.0, 50.0, 14.5, 100.0 * fold, 120.0 * fold, 900.0
+    )
 
 
 def cells(table: str, row: int) -> dict[str, str]:
@@ -62,7 +64,7 @@ def test_means_are_over_seeds_then_folds_and_the_spread_names_what_it_is_over() 
     assert first["runs"] == "9; seed 2 lacks folds 2, 3, 4" and first["seconds"] == "200"
     # Of all folds' clips together: 0.9 predicted, 0.7 and 0.6 right.
     assert first["ECE"] == "0.250"
-    assert (first["KiB"], first["RAM"], first["M MACC"]) == ("127.6", "50.0", "14.5")
+    assert (first["KiB"], first["RAM"], first["M MACC"]) == ("127.6 + 6.0", "50.0", "14.5")
     assert second["labels"] == "32 chosen by default" and second["mean of folds"] == "67.5 / 67.5"
     assert second["spread"] == f"{100 * stdev((0.5, 0.6, 0.7, 0.9)):.1f} / 17.1 over 4 folds"
     assert second["command"] == (
@@ -198,8 +200,9 @@ def test_the_whole_model_chooses_labels_and_its_layers_are_the_trunk(
     assert every.configuration == replace(MINIRESNET, arch="yamnet256", pretrained="yamnet.tflite")
     assert chosen.configuration == replace(every.configuration, labels=4, query_strategy="medoid")
     assert every.mean("int8") == 1.0
-    # The weights of eleven layers and of a head of 64 units, and their biases.
-    assert 120 < every.runs[0].kib < 140
+    # Eleven layers have 127.6 KiB of weights and 1,472 biases, of four bytes; then 512 x 64 x 3 and 67.
+    run = every.runs[0]
+    assert run.kib == (130_688 + 512 * 64 + 64 * 3) / 1024 and run.bias_kib == 4 * (1472 + 64 + 3) / 1024
 
 
 def test_what_does_not_fit_together_is_refused(
