@@ -1,21 +1,66 @@
-"""The clips of ESC-10, and which of them a run labels: drawn evenly over the labels, or chosen by a query strategy."""
+"""The clips of a data set, and which of them a run labels: drawn evenly over the labels, or chosen by a strategy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from labeltool.active_learning import strategies
-from labeltool.importers import esc50
-from labeltool.records import Recording, StoredClip, Verdict
+from labeltool.audio.files import describe
+from labeltool.errors import LabeltoolError
+from labeltool.importers import esc50, urbansound8k
+from labeltool.importers.base import recording_of, whole_clip
+from labeltool.records import Imported, Recording, StoredClip, Verdict
 from labeltool.training import linear_probe
 from labeltool.type_aliases import Float32, Int64
 
 CLIP_S = 5.0
 # Clips of the first query, before there is a classifier, and of the later ones.
 _FIRST, _BATCH = 10, 8
+
+
+def read_dataset(data: Path, subset: str | None = None) -> tuple[str, Iterator[Imported]]:
+    """Return the name and the records of a data set; what lies in its folder says which kind it is.
+
+    Parameters
+    ----------
+    data
+        Laid out as ESC-50, UrbanSound8K or the Free Spoken Digit Dataset; it gives the name.
+    subset
+        "esc10" for that part of ESC-50; it is then the name.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is none of them; while the records are read, as the importers.
+    """
+    name = subset or data.resolve().name.lower()
+    if (data / "meta" / "esc50.csv").exists():
+        return name, esc50.read(data, subset)
+    if subset is not None:
+        raise LabeltoolError("has no subsets", file=data, remedy="give none: only ESC-50 has one")
+    if (data / "metadata" / "UrbanSound8K.csv").exists():
+        return name, urbansound8k.read(data)
+    digits = sorted((data / "recordings").glob("[0-9]_*_*.wav"))
+    if not digits:
+        raise LabeltoolError(
+            "is no data set of a known kind",
+            file=data,
+            remedy="it has meta/esc50.csv, metadata/UrbanSound8K.csv or recordings/DIGIT_SPEAKER_TAKE.wav",
+        )
+    return name, _read_digits(digits)
+
+
+def _read_digits(files: Sequence[Path]) -> Iterator[Imported]:
+    """Read spoken digits: the speaker is the group, and in the order of their names each is a fold, from 1 on."""
+    speakers = sorted({file.stem.split("_")[1] for file in files})
+    for file in files:
+        digit, speaker, _ = file.stem.split("_", 2)
+        recording = recording_of(describe(file), f"speaker:{speaker}", "CC BY-SA 4.0")
+        clip = whole_clip(recording, speakers.index(speaker) + 1)
+        yield from (recording, clip, Verdict(clip, digit, file=str(file)))
 
 
 def read_clips(data: Path) -> tuple[list[StoredClip], list[str]]:
@@ -36,12 +81,21 @@ def read_clips(data: Path) -> tuple[list[StoredClip], list[str]]:
 
 
 def draw_evenly(classes: Int64, count: int, seed: int) -> Int64:
-    """Draw `count` of some clips by seed, equally many of each class as far as possible; indices, ascending."""
+    """Draw `count` of some clips by seed, equally many of each class; indices, ascending.
+
+    Raises
+    ------
+    LabeltoolError
+        When a class has too few for that.
+    """
     rng = np.random.default_rng([seed, 7])
     members = [rng.permutation(np.flatnonzero(classes == number)) for number in np.unique(classes)]
     each = count // len(members)
     rest = rng.permutation([one[each] for one in members if len(one) > each])[: count - each * len(members)]
-    return np.sort(np.concatenate([*(one[:each] for one in members), rest]).astype(np.int64))
+    drawn = np.sort(np.concatenate([*(one[:each] for one in members), rest]).astype(np.int64))
+    if len(drawn) != count:
+        raise LabeltoolError(f"{count} clips cannot be drawn evenly over the labels", remedy="draw fewer, or take all")
+    return drawn
 
 
 def query_clips(

@@ -36,6 +36,7 @@ def train_model(
     *,
     report: Progress,
     unlabelled: Sequence[StoredClip] = (),
+    settings: fit.TrainingSettings | None = None,
 ) -> TrainedModel:
     """Train on a training set and fill a model's folder.
 
@@ -47,14 +48,18 @@ def train_model(
         Exists; gets the files of `labeltool.networks.model_folder`.
     unlabelled
         Clips to train on too.
+    settings
+        None: the architecture's own, with the seed of the request and the pooling of the project. A head on a trunk
+        that is not fine-tuned has none.
     """
     if request.trunk is not None and not request.finetune:
         return train_head(
             project, training_set, request, request.trunk, directory, report=report, unlabelled=unlabelled
         )
     began_s = time.monotonic()
-    pooling = pooling_named(project.settings.learning.pooling) if project.settings.learning.pooling else None
-    settings = fit.settings_for(request.arch, seed=request.seed, pooling=pooling)
+    if settings is None:
+        pooling = pooling_named(project.settings.learning.pooling) if project.settings.learning.pooling else None
+        settings = fit.settings_for(request.arch, seed=request.seed, pooling=pooling)
     frontend = request.frontend
     if frontend != networks.architecture(request.arch).frontend:
         # It may refuse: better before any features are computed.
