@@ -41,10 +41,10 @@ _TABLE = """
 
 _ADDITIONS = (
     "CREATE INDEX journal_checked ON journal (clip_id) WHERE kind = 'checked'",
-    # `created_at` is that of the first row, so that a label made later is not taken for checked.
     """
     CREATE VIEW checked_parts AS
-    SELECT c.recording_id, r.path, c.start_s, c.end_s, j.id AS journal_id, j.annotator, j.origin, j.created_at
+    SELECT c.recording_id, c.id AS clip_id, r.path, c.start_s, c.end_s, j.id AS journal_id, j.annotator, j.origin,
+           j.created_at
     FROM journal j JOIN clips c ON c.id = j.clip_id JOIN recordings r ON r.id = c.recording_id
     WHERE j.kind = 'checked' AND NOT EXISTS (SELECT 1 FROM journal o WHERE o.revokes = j.id)
     """,
