@@ -79,8 +79,8 @@ def mark_unchecked(store: Store, recording: StoredRecording, *, annotator: str) 
     return len(revoked)
 
 
-def checked_parts(store: Store) -> list[CheckedPart]:
-    """Return the checked parts of every recording, by recording and in the order of their start."""
+def checked_parts(store: Store, recording_id: int | None = None) -> list[CheckedPart]:
+    """Return the checked parts of every recording, or of one, by recording and in the order of their start."""
     # A label that was renamed is as old as its first name.
     since = store.connection.execute(
         "SELECT COALESCE(t.name, l.name), MIN(l.created_at) FROM labels l "
@@ -89,7 +89,9 @@ def checked_parts(store: Store) -> list[CheckedPart]:
     parts = []
     for row in store.connection.execute(
         f"SELECT p.created_at, {CLIP_COLUMNS} FROM checked_parts p JOIN clips c ON c.id = p.clip_id "
-        "JOIN recordings r ON r.id = c.recording_id ORDER BY c.recording_id, c.start_s, c.end_s, p.journal_id"
+        "JOIN recordings r ON r.id = c.recording_id WHERE :recording_id IS NULL OR c.recording_id = :recording_id "
+        "ORDER BY c.recording_id, c.start_s, c.end_s, p.journal_id",
+        {"recording_id": recording_id},
     ):
         known = frozenset(name for name, created_at in since if created_at <= row["created_at"])
         parts.append(CheckedPart(stored_clip(store, row), known, len(known) == len(since)))
