@@ -65,8 +65,7 @@ class UnlabelledData:
     Attributes
     ----------
     pool
-        Empty under a sigmoid without a teacher model: self-training did not improve networks there, measured in
-        `benchmarks/NOTES.md`.
+        Without targets where there is no teacher model: `label_propagation.propagate_labels` estimates them.
     features
         The pool's clips, and the files that could not be read.
     distillation_targets : (moments, width) float32 each
@@ -107,8 +106,6 @@ def gather_unlabelled(
     LabeltoolError
         When a labelled clip cannot be read any more for the teacher.
     """
-    if training_set.head == "sigmoid" and teacher is None:
-        return UnlabelledData(Pool(), ClipFeatures([], [], ()), None)
     validation_groups = {training_set.groups[i] for i in held_out}
     candidates = pool_candidates(unlabelled, validation_groups, settings.validation_share)
     of_labelled = _MAX_CLIPS_A_LABELLED_ONE * len(training_set.clips)

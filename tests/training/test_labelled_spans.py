@@ -61,7 +61,7 @@ def test_a_clip_has_the_labels_of_spans_that_overlap_it_by_half() -> None:
     assert found.verdicts == {"dog": P, "rain": P, "owl": U, "click": P, "cat": U}
 
 
-def test_what_was_said_of_the_clip_itself_counts_more() -> None:
+def test_a_verdict_on_the_clip_itself_counts_more() -> None:
     clip = LabelledClip(stored(10.0, 12.0), {"dog": P, "rain": A})
     assert with_overlapping_labels(clip, [span(9.0, 13.0, "rain")], ()) == clip
     nothing = LabelledClip(stored(10.0, 12.0), {}, none_of_these=True)
