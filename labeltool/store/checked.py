@@ -23,14 +23,14 @@ class CheckedPart:
     clip
         The part; it is in no queue.
     labels
-        Current names of the labels that the project had when it was checked: nothing is known of later ones.
-    knows_all_labels
-        Whether there are no later ones.
+        Current names of the labels that the project had when it was checked.
+    newer_labels
+        Those that it got since.
     """
 
     clip: StoredClip
     labels: frozenset[str]
-    knows_all_labels: bool
+    newer_labels: frozenset[str] = frozenset()
 
 
 def recording_of(store: Store, name: str) -> StoredRecording:
@@ -94,7 +94,7 @@ def checked_parts(store: Store, recording_id: int | None = None) -> list[Checked
         {"recording_id": recording_id},
     ):
         known = frozenset(name for name, created_at in since if created_at <= row["created_at"])
-        parts.append(CheckedPart(stored_clip(store, row), known, len(known) == len(since)))
+        parts.append(CheckedPart(stored_clip(store, row), known, frozenset(name for name, _ in since) - known))
     return parts
 
 

@@ -127,8 +127,9 @@ def background_windows(
         if free_to_s - free_from_s >= min_window_s:
             windows += _cut(part.clip, free_from_s, free_to_s, max(min_window_s, _MAX_WINDOW_S))
         free_from_s = max(free_from_s, end_s + _MARGIN_S)
-    absent = dict.fromkeys(part.labels, Value.ABSENT)
-    return [LabelledClip(window, absent, none_of_these=part.knows_all_labels) for window in windows]
+    # Nobody looked for labels that are newer than the check.
+    verdicts = dict.fromkeys(part.labels, Value.ABSENT) | dict.fromkeys(part.newer_labels, Value.UNSURE)
+    return [LabelledClip(window, verdicts, none_of_these=True) for window in windows]
 
 
 def _cut(clip: StoredClip, start_s: float, end_s: float, max_s: float) -> list[StoredClip]:

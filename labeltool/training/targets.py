@@ -148,7 +148,7 @@ def _draw_windows(
     most = max((sum(name in one.present for one in clips) for name in names), default=0)
     wanted = max(_MIN_WINDOWS, most - sum(one.none_of_these and not one.present for one in clips))
     drawn = {clip.id for clip in draw_clips([one.clip for one in background], wanted, seed=0)}
-    return [one for one in background if one.clip.id in drawn and (one.none_of_these or _absent(one) & set(names))]
+    return [one for one in background if one.clip.id in drawn]
 
 
 def _too_few_labels(names: Sequence[str]) -> LabeltoolError:
@@ -183,7 +183,8 @@ def target_arrays(
     for row, one in enumerate(clips):
         nothing = one.none_of_these and not one.present
         for column, name in enumerate(labels):
-            rejected = one.verdicts.get(name) is Value.ABSENT or (nothing and background is None)
+            value = one.verdicts.get(name)
+            rejected = value is Value.ABSENT or (nothing and background is None and value is not Value.UNSURE)
             if name == background:
                 present[row, column] = nothing
             elif head == "sigmoid":

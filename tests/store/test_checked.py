@@ -62,12 +62,12 @@ def test_a_check_is_of_the_labels_of_its_time_by_their_names_of_today(store: Sto
     checked.mark_checked(store, recording, annotator="ann")
     labels.rename(store, "dog", "hound", annotator="ann")
     (part,) = checked.checked_parts(store)
-    assert part.labels == {"hound"} and part.knows_all_labels
+    assert (part.labels, part.newer_labels) == ({"hound"}, frozenset())
     journal.annotate(store, 2, "owl", annotator="ann")
     # Both may have been written in one millisecond.
     store.connection.execute("UPDATE labels SET created_at = '9999' WHERE name = 'owl'")
     (part,) = checked.checked_parts(store)
-    assert part.labels == {"hound"} and not part.knows_all_labels
+    assert (part.labels, part.newer_labels) == ({"hound"}, {"owl"})
     clips.relocate(store, [("a" * 4, "/elsewhere/a.wav")])
     (part,) = checked.checked_parts(store)
     assert part.clip.path == "/elsewhere/a.wav"

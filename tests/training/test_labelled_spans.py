@@ -30,8 +30,8 @@ def stored(start_s: float, end_s: float, clip_id: int = 1) -> StoredClip:
     return StoredClip(clip_id, 7, "/night.flac", "ab", start_s, end_s, None, "night")
 
 
-def part(start_s: float, end_s: float, *labels: str, knows_all: bool = True) -> CheckedPart:
-    return CheckedPart(stored(start_s, end_s), frozenset(labels), knows_all)
+def part(start_s: float, end_s: float, *labels: str, newer: str = "") -> CheckedPart:
+    return CheckedPart(stored(start_s, end_s), frozenset(labels), frozenset(newer.split()))
 
 
 def span(start_s: float, end_s: float, label: str, value: Value = P, *, exact: bool = True) -> Span:
@@ -97,8 +97,8 @@ def test_windows_of_background_keep_a_margin_and_are_of_about_equal_length() -> 
     assert bounds(background_windows(part(0.0, 20.0, "dog"), [], 8.0)) == [
         (0.0, 6.666667), (6.666667, 13.333333), (13.333333, 20.0)
     ]  # fmt: skip
-    (stale,) = background_windows(part(0.0, 4.0, "dog", knows_all=False), [], 1.0)
-    assert stale.verdicts == {"dog": A} and not stale.none_of_these
+    (window,) = background_windows(part(0.0, 4.0, "dog", newer="cat"), [], 1.0)
+    assert window.verdicts == {"dog": A, "cat": U} and window.none_of_these
 
 
 def one_label(number: int, label: str) -> LabelledClip:
@@ -120,11 +120,6 @@ def test_background_keeps_classes_balanced_is_always_the_same_and_does_not_decid
     assert build_training_set(labelled[:3], background).background_windows == 8
     # One label and its background are enough.
     assert build_training_set(labelled[:3], background).labels == ("dog", "none")
-    # A check from before the label "cat" says nothing of it.
-    old = [LabelledClip(one.clip, {"dog": A}) for one in background]
-    found = build_training_set(labelled, old)
-    assert (found.head, found.background) == ("softmax", None)
-    assert found.absent[-1].tolist() == [0, 1] and not found.present[-1].any()
     # The recording of a test fold is not trained on.
     assert not build_training_set(
         [*labelled, LabelledClip(StoredClip(50, 7, "/night.flac", "ab", 0.0, 1.0, 4, "night"), {"dog": P})],
@@ -139,6 +134,10 @@ def test_under_a_sigmoid_background_has_every_label_absent() -> None:
     found = build_training_set([*both, one_label(20, "cat")], [window])
     assert (found.head, found.background) == ("sigmoid", None)
     assert found.absent[-1].tolist() == [1, 1] and not found.present[-1].any()
+    # A check from before the label "cat" tells nothing of it.
+    old = LabelledClip(window.clip, {"dog": A, "cat": U}, none_of_these=True)
+    found = build_training_set([*both, one_label(20, "cat")], [old])
+    assert found.labels == ("cat", "dog") and found.absent[-1].tolist() == [0, 1]
 
 
 def test_the_store_gives_background_of_checked_parts_only(store: Store) -> None:
