@@ -58,9 +58,9 @@ def read_sounds(data: Path, fold: int) -> list[tuple[Float32, str]]:
     return sounds
 
 
-def write_recording(path: Path, sounds: Sequence[tuple[Float32, str]], seconds: float) -> Events:
+def write_recording(path: Path, sounds: Sequence[tuple[Float32, str]], seconds: float, seed: int = 0) -> Events:
     """Write a recording of a duration and return its events; a shorter one is the beginning of a longer one."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     truth: Events = []
     at = 0
     with soundfile.SoundFile(path, "w", RATE, 1, subtype="PCM_16", compression_level=0.0) as file:

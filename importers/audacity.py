@@ -15,8 +15,8 @@ from pathlib import Path
 from labeltool.audio.files import describe
 from labeltool.errors import LabeltoolError
 from labeltool.importers import aup3
-from labeltool.importers.base import clip_of, quoted, read_text, recording_beside, recording_of
-from labeltool.records import Clip, Imported, Recording, Skipped, Verdict
+from labeltool.importers.base import clip_of, quoted, read_text, recording_beside, recording_of, whole_clip
+from labeltool.records import Checked, Clip, Imported, Recording, Skipped, Verdict
 from labeltool.util.time_grid import span_us
 
 POINT_CLIP_S = 1.0
@@ -75,7 +75,7 @@ def parse(path: Path) -> ParsedTracks:
     return _parse_text(path)
 
 
-def read(files: Sequence[Path], audio: Path | None = None) -> Iterator[Imported]:
+def read(files: Sequence[Path], audio: Path | None = None, checked: bool = False) -> Iterator[Imported]:
     """Read label files and their recordings.
 
     A row becomes a clip (its region, cut to the recording; `POINT_CLIP_S` around a point label) and a verdict with the
@@ -87,10 +87,12 @@ def read(files: Sequence[Path], audio: Path | None = None) -> Iterator[Imported]
         Label files as for `parse`.
     audio
         The recording of all files; None finds the recording of each file beside it, with the same stem.
+    checked
+        Whether the tracks have every sound of their recordings: outside their labels is background.
 
     Yields
     ------
-    Recording, Clip, Verdict or Skipped
+    Recording, Clip, Verdict, Checked or Skipped
         A row outside the recording is skipped; a row without a title gives a clip without a verdict, and a note.
 
     Raises
@@ -103,7 +105,7 @@ def read(files: Sequence[Path], audio: Path | None = None) -> Iterator[Imported]
     for file in files:
         parsed = parse(file)
         yield from parsed.skipped
-        if not parsed.rows:
+        if not parsed.rows and not checked:
             yield Skipped(str(file), None, "contains no labels")
             continue
         sound = audio if audio is not None else recording_beside(file)
@@ -116,6 +118,9 @@ def read(files: Sequence[Path], audio: Path | None = None) -> Iterator[Imported]
                     continue
                 yielded.add(record)
             yield record
+    if checked:
+        for whole in map(whole_clip, recordings.values()):
+            yield Checked(whole.recording_sha256, whole.start_s, whole.end_s)
 
 
 def _records(rows: Sequence[LabelRow], recording: Recording) -> Iterator[Imported]:

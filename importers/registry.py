@@ -25,7 +25,7 @@ class Reader(Protocol):
 
         Yields
         ------
-        Recording, Clip, Verdict, DevicePrediction, DeviceDetections or Skipped
+        Recording, Clip, Verdict, Checked, DevicePrediction, DeviceDetections or Skipped
             A clip after its recording, a verdict after its clip.
 
         Raises
@@ -44,7 +44,7 @@ class Option:
     name
         Keyword of the format's `read`; on the command line with a hyphen for each underscore.
     kind
-        What the value is: a path, a number (seconds), or one of `choices`.
+        What the value is: a path, a number (seconds), one of `choices`, or a flag, which has no value.
     help
         One line for the help page.
     default
@@ -56,7 +56,7 @@ class Option:
     """
 
     name: str
-    kind: Literal["path", "seconds", "choice"]
+    kind: Literal["path", "seconds", "choice", "flag"]
     help: str
     default: float | None = None
     choices: tuple[str, ...] = ()
@@ -120,7 +120,12 @@ FORMATS = _by_name(
         "audacity",
         "files",
         "FILE",
-        (_audio_option("FILE"),),
+        (
+            _audio_option("FILE"),
+            Option(
+                "checked", "flag", "The tracks have every sound: outside their labels is background.", default=False
+            ),
+        ),
     ),
     Format(
         "esc50",

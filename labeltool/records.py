@@ -122,10 +122,20 @@ class DeviceDetections:
     events: tuple[DeviceEvent, ...]
 
 
-Imported = Recording | Clip | Verdict | DevicePrediction | DeviceDetections | Skipped
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A part of a recording in which every sound is labelled: outside its labelled regions no label is present."""
+
+    recording_sha256: str
+    start_s: float
+    end_s: float
+
+
+Imported = Recording | Clip | Verdict | Checked | DevicePrediction | DeviceDetections | Skipped
 """What an importer yields.
 
-A clip comes after its recording; its verdicts and predictions come after the clip, detections after the recording.
+A clip comes after its recording; its verdicts and predictions come after the clip, detections after the recording. What
+is checked comes after the verdicts, whose labels it knows.
 """
 
 

@@ -307,6 +307,15 @@ REGIONS = View(
         Key("no_frequency_range", "F", "no_frequency_range", "Region", "F", "no frequency range"),
         Key("next_region", "tab", "jump(1)", "Region", "Tab", "next label or suggestion", "next"),
         Key("previous_region", "shift+tab", "jump(-1)", "Region", "⇧Tab", "previous label or suggestion"),
+        Key(
+            "checked",
+            "K",
+            "mark_checked",
+            "Region",
+            "K",
+            "every sound in the region, or in the recording, is labelled: the rest is background",
+            "checked",
+        ),
         Key("zoom_in", "up", "up(1)", "Display", "↑ ↓", "zoom in and out", "zoom"),
         Key("zoom_out", "down", "up(-1)", "Display", "", ""),
         Key("window_back", "pageup", "page(-1)", "Display", "PgUp PgDn", "one window back, one forward"),
@@ -326,7 +335,7 @@ REGIONS = View(
     ),
     (
         *("set_start", "set_end", "label_1", "find_label", "replay", "next_region", "zoom_in", "undo", "help", "play"),
-        *("return", "frequency_range", "loop", "reject_label", "quit", "note", "contrast", "train"),
+        *("return", "frequency_range", "checked", "loop", "reject_label", "quit", "note", "contrast", "train"),
     ),
 )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labeltool.project import Project
 from labeltool.records import Value
-from labeltool.store import Store, journal, spans
+from labeltool.store import Store, checked, journal, spans
 from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.store.journal_rows import new_row_id
 from labeltool.store.recordings import StoredRecording
@@ -119,6 +119,12 @@ class Session:
             lambda store: journal.row(
                 store, spans.note_region(store, recording, region, text, annotator=self.annotator)
             )
+        )
+
+    async def mark_checked(self, recording: StoredRecording, region: Region | None) -> JournalRow:
+        """Write that a recording, or a region of it, is checked, and return the row."""
+        return await self._writer.do(
+            lambda store: journal.row(store, checked.mark_checked(store, recording, region, annotator=self.annotator))
         )
 
     async def undo(self) -> list[JournalRow]:

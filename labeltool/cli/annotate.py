@@ -20,21 +20,40 @@ annotator_option = click.option(
 @click.command()
 @click.argument("clip")
 @click.argument("label", required=False)
+@click.option("--checked", is_flag=True, help="Every sound in CLIP's recording is labelled: the rest is background.")
+@click.option("--unchecked", is_flag=True, help="Revoke --checked.")
 @click.option("--absent", is_flag=True, help="LABEL is absent; without LABEL: none of the project's labels is present.")
 @click.option("--unsure", is_flag=True, help="LABEL may be present; without LABEL: the sound cannot be recognised.")
 @annotator_option
 @project_option
 @json_option
-def mark(clip: str, label: str | None, absent: bool, unsure: bool, annotator: str | None, as_json: bool) -> None:
+def mark(
+    clip: str,
+    label: str | None,
+    checked: bool,
+    unchecked: bool,
+    absent: bool,
+    unsure: bool,
+    annotator: str | None,
+    as_json: bool,
+) -> None:
     """Label CLIP (its id, or its file): LABEL is present.
+
+    With --checked, all of its recording is checked: outside the labelled regions no label is present.
 
     \b
     labeltool mark dawn.wav robin
     labeltool mark 17 robin --absent
+    labeltool mark night.flac --checked
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.records import Value
     from labeltool.store import clips, journal
 
+    if checked or unchecked:
+        if (checked and unchecked) or absent or unsure or label is not None:
+            raise click.UsageError("--checked and --unchecked stand alone: they are about a whole recording")
+        _mark_recording(clip, checked, annotator, as_json)
+        return
     if absent and unsure:
         raise click.UsageError("--absent and --unsure exclude each other")
     if label is None and not (absent or unsure):
@@ -48,6 +67,21 @@ def mark(clip: str, label: str | None, absent: bool, unsure: bool, annotator: st
         emit({"row": row_id, "clip": found.id, "label": label, "value": value.value})
     else:
         narrate(f"clip {found.id}: {'the whole clip' if label is None else repr(label)} {value.value}")
+
+
+def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json: bool) -> None:
+    """Mark a recording as checked, or revoke that."""
+    from labeltool.store import checked
+
+    project = current_project()
+    with project.open_store() as store:
+        recording = checked.recording_of(store, name)
+        mark_recording = checked.mark_checked if is_checked else checked.mark_unchecked
+        mark_recording(store, recording, annotator=project.annotator(annotator))
+    if as_json:
+        emit({"recording": recording.path, "checked": is_checked})
+    else:
+        narrate(f"{recording.path}: {'checked' if is_checked else 'no longer checked'}")
 
 
 @click.command()

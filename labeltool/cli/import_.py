@@ -90,6 +90,8 @@ def _option(one: Option) -> click.Option:
         "seconds": ("SECONDS", click.FLOAT),
         "choice": (None, click.Choice(one.choices)),
     }
+    if one.kind == "flag":
+        return click.Option([_flag(one.name)], is_flag=True, help=one.help)
     metavar, kind = kinds[one.kind]
     return click.Option(
         [_flag(one.name)], type=kind, metavar=metavar, default=one.default, show_default=True, help=one.help
@@ -128,6 +130,7 @@ def _import(kind: str, sources: Iterable[Path], records: Iterator[Imported], as_
                 "recordings": imported.recordings,
                 "clips": imported.clips,
                 "verdicts": imported.verdicts,
+                "checked": imported.checked,
                 "suggestions": imported.suggestions,
                 "already_there": imported.already_there,
                 "skipped": skipped,
@@ -135,7 +138,7 @@ def _import(kind: str, sources: Iterable[Path], records: Iterator[Imported], as_
         )
         return
     _print_skipped(skipped)
-    counts = {name: getattr(imported, name) for name in imported.already_there}
+    counts = {name: getattr(imported, name) for name in imported.already_there} | {"checked parts": imported.checked}
     new = ", ".join(_counted_noun(count, name) for name, count in counts.items() if count) or "nothing new"
     known = sum(imported.already_there.values())
     already = f"; {_counted_noun(known, 'rows')} already there" if known else ""

@@ -184,6 +184,8 @@ def _print_head(result: RetrainResult) -> None:
         )
     if result.background:
         narrate(f"one more output, {result.background!r}, for clips with none of the labels")
+    if result.background_windows:
+        narrate(f"{result.background_windows} windows of background from checked recordings")
     if result.assumed_absent:
         names = ", ".join(quoted(name, width=24) for name in result.assumed_absent)
         narrate(f"hardly ever marked absent: {names}; clips without a mark count as weak negatives for them")

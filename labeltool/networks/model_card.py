@@ -199,6 +199,8 @@ class ModelCard:
         Of the int8 file.
     labels_seen, pool_clips, validation_clips
         Labelled clips, unlabelled clips it was trained on, and those of the first it was validated on.
+    background_windows
+        Windows of checked recordings without any label that it was trained or validated on.
     several_labels_clips, assumed_absent
         See `training.targets.TrainingSet`.
     teacher, embedding_model, backbone
@@ -237,6 +239,7 @@ class ModelCard:
     assumed_absent: tuple[str, ...] = ()
     labels_seen: int = 0
     pool_clips: int = 0
+    background_windows: int = 0
     validation_clips: int = 0
     teacher: SourceFile | None = None
     embedding_model: SourceFile | None = None

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import (
+    Checked,
     Clip,
     DeviceDetections,
     DevicePrediction,
@@ -37,6 +38,7 @@ class ImportResult:
     recordings: int = 0
     clips: int = 0
     verdicts: int = 0
+    checked: int = 0
     suggestions: int = 0
     amended: int = 0
     already_there: dict[str, int] = field(
@@ -47,7 +49,7 @@ class ImportResult:
     @property
     def changes(self) -> int:
         """Number of changes to the store."""
-        return self.recordings + self.clips + self.verdicts + self.suggestions + self.amended
+        return self.recordings + self.clips + self.verdicts + self.checked + self.suggestions + self.amended
 
 
 class _NothingNew(Exception):
@@ -111,6 +113,8 @@ class _Import:
                 self._clip(record)
             elif isinstance(record, Verdict):
                 self._verdict(record)
+            elif isinstance(record, Checked):
+                self._checked(record)
             elif isinstance(record, DevicePrediction):
                 self._device_prediction(record)
             elif isinstance(record, DeviceDetections):
@@ -216,7 +220,20 @@ class _Import:
     def _verdict(self, verdict: Verdict) -> None:
         clip = verdict.clip
         clip_id = self.clip_ids[clip.recording_sha256, clip.start_s, clip.end_s]
-        key = _import_key(self.kind, verdict)
+        key = _import_key(
+            self.kind,
+            clip.recording_sha256,
+            clip.start_s,
+            clip.end_s,
+            verdict.label,
+            verdict.value.value,
+            verdict.start_s,
+            verdict.end_s,
+            verdict.low_hz,
+            verdict.high_hz,
+            verdict.confidence,
+            verdict.track,
+        )
         if key in self.keys:
             self.result.skipped.append(Skipped(verdict.file or "", verdict.line, "repeats a verdict of this import"))
             return
@@ -244,6 +261,22 @@ class _Import:
             track=verdict.track,
         )
         self.result.verdicts += 1
+
+    def _checked(self, part: Checked) -> None:
+        key = _import_key(self.kind, "checked", part.recording_sha256, part.start_s, part.end_s)
+        if self.connection.execute("SELECT 1 FROM journal WHERE import_key = ?", (key,)).fetchone():
+            return
+        recording = recordings.recording(self.store, self.recording_ids[part.recording_sha256])
+        append(
+            self.connection,
+            kind="checked",
+            clip_id=spans.clip_of_region(self.connection, recording, spans.Region(part.start_s, part.end_s)),
+            annotator=self.kind,
+            origin="import",
+            import_id=self.import_id,
+            import_key=key,
+        )
+        self.result.checked += 1
 
     def _device_prediction(self, prediction: DevicePrediction) -> None:
         clip = prediction.clip
@@ -273,20 +306,6 @@ class _Import:
             self.result.amended += 1
 
 
-def _import_key(kind: str, verdict: Verdict) -> str:
-    """Return a hash of a verdict's content, wherever it was read: equal content is the same verdict."""
-    content = (
-        kind,
-        verdict.clip.recording_sha256,
-        verdict.clip.start_s,
-        verdict.clip.end_s,
-        verdict.label,
-        verdict.value.value,
-        verdict.start_s,
-        verdict.end_s,
-        verdict.low_hz,
-        verdict.high_hz,
-        verdict.confidence,
-        verdict.track,
-    )
+def _import_key(*content: str | float | None) -> str:
+    """Return a hash of the content of a row, wherever it was read: equal content is the same row."""
     return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()

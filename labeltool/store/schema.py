@@ -18,6 +18,7 @@ from labeltool.store.migrations import (
     m005_summaries,
     m006_transcripts,
     m007_vocabulary,
+    m008_checked,
 )
 
 Step = Callable[[sqlite3.Connection], None]
@@ -45,6 +46,7 @@ MIGRATIONS: tuple[tuple[str, Step], ...] = (
     ("m005_sums", _executing(m005_summaries.STATEMENTS)),
     ("m006_transcripts", _executing(m006_transcripts.STATEMENTS)),
     ("m007_vocabulary", m007_vocabulary.apply),
+    ("m008_checked", m008_checked.apply),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -113,7 +113,7 @@ def annotate_region(
     """
     region = on_grid(recording, region)
     with store.transaction() as connection:
-        clip_id = _clip_of(connection, recording, region)
+        clip_id = clip_of_region(connection, recording, region)
         return append_verdict(
             connection, clip_id, label, value, annotator=annotator, context=context, bounds=asdict(region)
         )
@@ -130,7 +130,7 @@ def note_region(store: Store, recording: StoredRecording, region: Region, text: 
     check_note(text)
     region = on_grid(recording, region)
     with store.transaction() as connection:
-        clip_id = _clip_of(connection, recording, region)
+        clip_id = clip_of_region(connection, recording, region)
         return append(connection, kind="note", clip_id=clip_id, note=text, annotator=annotator, origin="human")
 
 
@@ -382,14 +382,14 @@ def _detected_clip(connection: sqlite3.Connection, recording: StoredRecording, r
     shorter_us = 0
     while True:
         end_s = round(region.end_s * MICROSECONDS - shorter_us) / MICROSECONDS
-        clip_id = _clip_of(connection, recording, Region(region.start_s, end_s))
+        clip_id = clip_of_region(connection, recording, Region(region.start_s, end_s))
         if connection.execute(f"SELECT 1 FROM clips c WHERE c.id = ? AND {_DETECTED}", (clip_id,)).fetchone():
             return clip_id
         shorter_us += 1
 
 
-def _clip_of(connection: sqlite3.Connection, recording: StoredRecording, region: Region) -> int:
-    """Return the clip of a region; it is created if there is none."""
+def clip_of_region(connection: sqlite3.Connection, recording: StoredRecording, region: Region) -> int:
+    """Return the id of a region's clip, inside a transaction; it is created if there is none."""
     span = (recording.id, region.start_s, region.end_s)
     connection.execute(
         "INSERT OR IGNORE INTO clips (recording_id, start_s, end_s, is_region) VALUES (?, ?, ?, 1)", span

@@ -25,6 +25,7 @@ from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips, journal, models
 from labeltool.tasks.retrain_result import RenewResult, RetrainResult, retrain_result
+from labeltool.training.labelled_spans import read_training_clips
 from labeltool.training.prepare import TrainedModel, TrainingRequest, make_request
 from labeltool.training.semi_supervised import without_fold
 from labeltool.training.targets import TrainingSet, build_training_set
@@ -139,9 +140,10 @@ class _Run:
     def train(self, *, from_scratch: bool) -> tuple[int, TrainedModel, float | None]:
         """Train and publish; return the model's id, the model, and the last one's patch length if only that differs."""
         mark = journal.newest_id(self.store)
-        labelled = clips.labelled(self.store)
-        test_fold = self.request.test_fold
-        training_set = build_training_set(labelled, test_fold=test_fold)
+        frontend, test_fold = self.request.frontend, self.request.test_fold
+        annotated = read_training_clips(self.store, min_window_s=frontend.patch_samples / frontend.sample_rate_hz)
+        labelled = annotated.labelled
+        training_set = build_training_set(labelled, annotated.background, test_fold=test_fold)
         light = self.request.trunk is not None and not self.request.finetune
         if not light:
             self.report("starting TensorFlow", 0, 0)
@@ -154,7 +156,7 @@ class _Run:
                 labelled,
                 training_set,
                 arch=self.request.arch,
-                frontend=self.request.frontend,
+                frontend=frontend,
                 test_fold=test_fold,
             )
         other_patch_s = None if from_scratch or self.parent else _other_patch_s(self.store, self.request)

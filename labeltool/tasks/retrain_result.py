@@ -22,6 +22,8 @@ class RetrainResult:
         Clips with labels it was trained or validated on.
     pool_clips
         Unlabelled clips it was trained on.
+    background_windows
+        Windows without any label, of checked recordings, that it was trained or validated on.
     embedding_model
         Name of the pretrained model whose embeddings the architecture takes; None for other architectures.
     several_labels_clips
@@ -57,6 +59,7 @@ class RetrainResult:
     parameters: int
     labels_seen: int
     pool_clips: int
+    background_windows: int
     clip_accuracy: float | None
     int8_clip_accuracy: float | None
     label_accuracy: float | None
@@ -99,6 +102,7 @@ def retrain_result(model_id: int, patch_s: float, card: ModelCard, suggested: Su
         parameters=card.parameters,
         labels_seen=card.labels_seen,
         pool_clips=card.pool_clips,
+        background_windows=card.background_windows,
         clip_accuracy=card.clip_accuracy,
         int8_clip_accuracy=card.int8_clip_accuracy,
         label_accuracy=measured.label_accuracy if measured else None,

@@ -32,7 +32,7 @@ from labeltool.training import fit
 from labeltool.training.loop import OnProgress
 from labeltool.training.training_data import TrainingData
 from labeltool.training.unlabelled_pool import Pool
-from labeltool.type_aliases import Float32, Float64, Int64
+from labeltool.type_aliases import Bools, Float32, Float64, Int64
 
 if TYPE_CHECKING:
     import keras
@@ -51,6 +51,7 @@ _NEIGHBOURS, _FALL = 10, 0.1
 _ALPHA = 0.9
 # Propagated probabilities are too even: powers to choose from, and the usual one, which counts as much as two clips.
 _POWERS, _USUAL_POWER = np.geomspace(0.5, 8.0, 25), 2.0
+_POWERS_BY_LABEL = np.geomspace(0.125, 8.0, 37)
 _SMALLEST_PROBABILITY = 1e-3
 
 
@@ -62,7 +63,7 @@ def propagate_labels(
     *,
     on_progress: OnProgress | None = None,
 ) -> Pool:
-    """Return a pool with targets for its clips, as `spread_labels` estimates them.
+    """Return a pool with targets for its clips: those of `spread_labels`, under a sigmoid those of `spread_by_label`.
 
     The similarity of two clips is the mean of two cosines: of a network's features before its head, and of
     `Frontend.describe`.
@@ -72,7 +73,7 @@ def propagate_labels(
     start
         The features are those of its `warm_start`; without one, a network is trained to distinguish these clips.
     labelled
-        Clips to train on (no validation clip), under a softmax.
+        Clips to train on (no validation clip).
     settings
         As for the training that follows; of schedule and budget a share is taken.
     """
@@ -86,8 +87,11 @@ def propagate_labels(
     described = descriptors.standardise(np.stack([frontend.describe(one) for one in frames]))
     views = [_features(network, frontend, frames), described.astype(np.float64)]
     similarity = np.asarray(np.mean([_cosines(view - view.mean(axis=0)) for view in views], axis=0), np.float64)
-    targets = spread_labels(similarity, labelled.present[some], [labelled.groups[i] for i in some])
-    return replace(pool, targets=targets, schedule_weight=_SCHEDULE_WEIGHT)
+    present, groups = labelled.present[some], [labelled.groups[i] for i in some]
+    if labelled.head == "sigmoid":
+        targets, absent = spread_by_label(similarity, present, labelled.absent[some], groups)
+        return replace(pool, targets=targets, absent=absent, schedule_weight=_SCHEDULE_WEIGHT)
+    return replace(pool, targets=spread_labels(similarity, present, groups), schedule_weight=_SCHEDULE_WEIGHT)
 
 
 def propagate_by_embeddings(embeddings: Float32, targets: Float32, groups: Sequence[str]) -> Float32:
@@ -184,6 +188,74 @@ def spread_labels(similarity: Float64, targets: Float32, groups: Sequence[str]) 
             true.append(labels[place])
     power = _best_power(np.array(predicted), np.array(true)) if predicted else _USUAL_POWER
     return _sharpened(_predict(reach[n_labelled:, :n_labelled], labels), power).astype(np.float32)
+
+
+def spread_by_label(
+    similarity: Float64, present: Float32, absent: Float32, groups: Sequence[str]
+) -> tuple[Float32, Float32]:
+    """Estimate for each label by itself whether it is present on the other clips.
+
+    The mass that spreads from the clips where a label is present is held against that from those where it is absent, on
+    the graph of `spread_labels`. The odds are those of the label among the labelled clips, times a power of the ratio
+    of the masses, which is fitted on the labelled clips, each predicted without its group.
+
+    Parameters
+    ----------
+    similarity : (labelled + pool, labelled + pool) float64
+        As for `spread_labels`.
+    present, absent : (labelled, labels) float32
+        As in `labeltool.networks.heads`.
+    groups
+        Of the labelled clips.
+
+    Returns
+    -------
+    present, absent : (pool, labels) float32
+        Probabilities that sum to one; both zero for a label that is present on no labelled clip, or absent on none.
+    """
+    reach = np.asarray(np.linalg.inv(np.eye(len(similarity)) - _ALPHA * _graph(similarity)), np.float64)
+    n_labelled = len(present)
+    masses = present.astype(np.float64), absent.astype(np.float64)
+    names = np.array(groups)
+    ratios, true = [], []
+    for place, group in enumerate(names):
+        others = names != group
+        checked = present[place] + absent[place]
+        column = (checked > 0) & _both(masses[0][others], masses[1][others])
+        ratio = _log_ratios(reach[place : place + 1, :n_labelled][:, others], masses[0][others], masses[1][others])
+        ratios.append(np.where(column, ratio[0], np.nan))
+        true.append(present[place] / np.maximum(checked, 1e-9))
+    prior = np.log((masses[0].sum(axis=0) + 0.5) / (masses[1].sum(axis=0) + 0.5))
+    power = _best_power_by_label(np.array(ratios), prior, np.array(true))
+    odds = power * _log_ratios(reach[n_labelled:, :n_labelled], *masses) + prior
+    known = _both(*masses)
+    return (_logistic(odds) * known).astype(np.float32), (_logistic(-odds) * known).astype(np.float32)
+
+
+def _both(present: Float64, absent: Float64) -> Bools:
+    return np.asarray((present.sum(axis=0) > 0) & (absent.sum(axis=0) > 0))
+
+
+def _log_ratios(reach: Float64, present: Float64, absent: Float64) -> Float64:
+    """Return the logarithm of the mass that reaches clips from where a label is present over that of its absence."""
+    near, far = (reach @ (mass / np.maximum(mass.sum(axis=0), 1e-9)) for mass in (present, absent))
+    return np.asarray(np.log(np.maximum(near, 1e-12) / np.maximum(far, 1e-12)), np.float64)
+
+
+def _logistic(odds: Float64) -> Float64:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(odds, -30.0, 30.0))), np.float64)
+
+
+def _best_power_by_label(ratios: Float64, prior: Float64, true: Float64) -> float:
+    """Return the power of the ratios that has the least log loss, near one; a ratio that is not known is NaN."""
+    known = np.isfinite(ratios)
+
+    def loss(power: float) -> float:
+        odds = power * np.where(known, ratios, 0.0) + prior
+        logs = true * np.log(_logistic(odds)) + (1.0 - true) * np.log(_logistic(-odds))
+        return float(-(logs * known).sum() + 2.0 * np.log(power) ** 2)
+
+    return float(min(_POWERS_BY_LABEL, key=loss))
 
 
 def _cosines(rows: Float64) -> Float64:

@@ -66,8 +66,9 @@ class UnlabelledData:
     Attributes
     ----------
     pool
-        Empty under a sigmoid without a teacher model: self-training did not improve networks there, measured in
-        `benchmarks/NOTES.md`.
+        Without targets where there is no teacher model: `label_propagation.propagate_labels` estimates them. Empty
+        under a sigmoid without one, but for networks over embeddings: for others label propagation was not measured
+        there, and self-training did not improve them (`benchmarks/NOTES.md`).
     features
         The pool's clips, and the files that could not be read.
     distillation_targets : (moments, width) float32 each
@@ -108,7 +109,7 @@ def gather_unlabelled(
     LabeltoolError
         When a labelled clip cannot be read any more for the teacher.
     """
-    if training_set.head == "sigmoid" and teacher is None:
+    if training_set.head == "sigmoid" and teacher is None and not isinstance(cache.frontend, EmbeddingFrontend):
         return UnlabelledData(Pool(), ClipFeatures([], [], ()), None)
     validation_groups = {training_set.groups[i] for i in held_out}
     candidates = pool_candidates(unlabelled, validation_groups, settings.validation_share)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labeltool.errors import LabeltoolError
+from labeltool.inference.clip_features import draw_clips
 from labeltool.networks.heads import Head
 from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.training.splits import groups_of_fold
@@ -18,6 +19,8 @@ from labeltool.type_aliases import Float32
 _MULTI_LABEL_SHARE = 0.05
 # Clips with a label for each on which it was rejected, at most; else clips on which it was not judged count as absent.
 _MAX_PRESENT_FOR_AN_ABSENT = 4
+# Windows of background that are trained on however few clips a label has.
+_MIN_WINDOWS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,11 @@ class TrainingSet:
         rarity = np.where(self.present > 0, 1.0 / np.maximum(counts, 1), 0.0)
         return [f"={place}" if row[place] > 0 else "" for row, place in zip(rarity, rarity.argmax(axis=1), strict=True)]
 
+    @property
+    def background_windows(self) -> int:
+        """The number of its clips that are windows of background, which are no clips of the store."""
+        return sum(clip.id < 0 for clip in self.clips)
+
     def only(self, clips: Sequence[StoredClip]) -> TrainingSet:
         """Return the training set of some of its clips, in their order."""
         place = {clip.id: index for index, clip in enumerate(self.clips)}
@@ -87,7 +95,9 @@ def no_such_fold(fold: int, clips: Sequence[LabelledClip]) -> LabeltoolError:
     return LabeltoolError(f"no labelled clip is in fold {fold}", remedy=there)
 
 
-def build_training_set(labelled: Sequence[LabelledClip], *, test_fold: int | None = None) -> TrainingSet:
+def build_training_set(
+    labelled: Sequence[LabelledClip], background: Sequence[LabelledClip] = (), *, test_fold: int | None = None
+) -> TrainingSet:
     """Build the training set of labelled clips.
 
     The head is a sigmoid, each label judged for itself, where at least one clip in twenty has several labels or is
@@ -96,6 +106,9 @@ def build_training_set(labelled: Sequence[LabelledClip], *, test_fold: int | Non
 
     Parameters
     ----------
+    background
+        Windows without any label (`labelled_spans.TrainingClips`). Of them as many are drawn as keep the clips with
+        none of the labels no more than those of the most frequent label; they do not decide the head.
     test_fold
         Excluded, with every clip of another fold that shares a group with it.
 
@@ -109,23 +122,33 @@ def build_training_set(labelled: Sequence[LabelledClip], *, test_fold: int | Non
         test_groups = groups_of_fold(clips, test_fold)
         if not test_groups:
             raise no_such_fold(test_fold, clips)
-        clips = [one for one in clips if one.clip.group not in test_groups]
+        clips, background = ([one for one in some if one.clip.group not in test_groups] for some in (clips, background))
     names = tuple(sorted({name for one in clips for name in one.present}))
     # A clip without a label that is present on no other clip distinguishes nothing.
     clips = [one for one in clips if one.present or one.none_of_these or not _absent(one).isdisjoint(names)]
-    none_of_these = any(one.none_of_these and not one.present for one in clips)
+    windows = _draw_windows(clips, names, background)
+    none_of_these = any(one.none_of_these and not one.present for one in (*clips, *windows))
     multi_label = sum(len(one.present) > 1 or not (one.present or one.none_of_these) for one in clips)
     single = len(names) == 1 and not none_of_these
     head: Head = "sigmoid" if multi_label and (single or multi_label >= _MULTI_LABEL_SHARE * len(clips)) else "softmax"
-    background = background_name(names) if none_of_these and head == "softmax" else None
-    labels = names if background is None else (*names, background)
+    nothing = background_name(names) if none_of_these and head == "softmax" else None
+    labels = names if nothing is None else (*names, nothing)
     if not names or (len(labels) < 2 and head == "softmax"):
         raise _too_few_labels(names)
     assumed = _hardly_rejected(clips, labels) if head == "sigmoid" else ()
-    present, absent = target_arrays(clips, labels, head=head, background=background, assumed_absent=assumed)
-    return TrainingSet(
-        tuple(one.clip for one in clips), labels, head, background, present, absent, multi_label, assumed
-    )
+    clips = [*clips, *windows]
+    present, absent = target_arrays(clips, labels, head=head, background=nothing, assumed_absent=assumed)
+    return TrainingSet(tuple(one.clip for one in clips), labels, head, nothing, present, absent, multi_label, assumed)
+
+
+def _draw_windows(
+    clips: Sequence[LabelledClip], names: Sequence[str], background: Sequence[LabelledClip]
+) -> list[LabelledClip]:
+    """Draw as many windows of background as keep the classes balanced, always the same."""
+    most = max((sum(name in one.present for one in clips) for name in names), default=0)
+    wanted = max(_MIN_WINDOWS, most - sum(one.none_of_these and not one.present for one in clips))
+    drawn = {clip.id for clip in draw_clips([one.clip for one in background], wanted, seed=0)}
+    return [one for one in background if one.clip.id in drawn]
 
 
 def _too_few_labels(names: Sequence[str]) -> LabeltoolError:
@@ -160,7 +183,8 @@ def target_arrays(
     for row, one in enumerate(clips):
         nothing = one.none_of_these and not one.present
         for column, name in enumerate(labels):
-            rejected = one.verdicts.get(name) is Value.ABSENT or (nothing and background is None)
+            value = one.verdicts.get(name)
+            rejected = value is Value.ABSENT or (nothing and background is None and value is not Value.UNSURE)
             if name == background:
                 present[row, column] = nothing
             elif head == "sigmoid":

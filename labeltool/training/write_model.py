@@ -65,7 +65,8 @@ def make_card(request: TrainingRequest, parent: Parent | None, prepared: Prepare
         assumed_absent=training_set.assumed_absent,
         clip_rule=fitted.rule,
         stream_rule=fitted.stream_rule,
-        labels_seen=len(training_set.clips),
+        labels_seen=len(training_set.clips) - training_set.background_windows,
+        background_windows=training_set.background_windows,
         pool_clips=len(prepared.unlabelled.pool),
         teacher=_describe_file(request.teacher, fingerprint=teacher.model.fingerprint if teacher else None),
         embedding_model=_describe_file(

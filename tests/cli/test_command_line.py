@@ -242,6 +242,29 @@ def test_mark_undo_log_and_rename_walk_together(project: Project, write_tone: Ca
     assert kinds == ["revoke", "revoke", "rename", "verdict", "verdict", "verdict"]
 
 
+def test_a_recording_is_marked_as_checked_by_its_file_or_a_clip(
+    project: Project, write_tone: Callable[..., Path]
+) -> None:
+    at = ("--project", project.directory)
+    labeltool(*at, "import", "audio", write_tone("a.wav"))
+    marked = json.loads(labeltool(*at, "mark", "a.wav", "--checked", "--json").stdout)
+    assert Path(marked["recording"]).name == "a.wav" and marked["checked"]
+    assert "clip 1: checked" in labeltool(*at, "log").stdout
+    assert json.loads(labeltool(*at, "mark", "1", "--unchecked", "--json").stdout)["checked"] is False
+    assert "not marked as checked" in labeltool(*at, "mark", "1", "--unchecked", check=1).stderr
+    assert "--checked and --unchecked" in labeltool(*at, "mark", "1", "dog", "--checked", check=2).stderr
+
+
+def test_a_complete_label_track_is_imported_as_checked(project: Project, write_tone: Callable[..., Path]) -> None:
+    at, sound = ("--project", project.directory), write_tone("a.wav", seconds=3.0)
+    track = sound.with_suffix(".txt")
+    track.write_text("1.0\t2.0\tdog\n")
+    labeltool(*at, "import", "audacity", track)
+    assert json.loads(labeltool(*at, "import", "audacity", track, "--checked", "--json").stdout)["checked"] == 1
+    assert "nothing new" in labeltool(*at, "import", "audacity", track, "--checked").stderr
+    assert [clip["start_s"] for clip in json.loads(labeltool(*at, "clips", "--json").stdout)["clips"]] == [1.0]
+
+
 def test_project_may_stand_before_or_after_the_command(project: Project) -> None:
     assert labeltool("status", "--project", project.directory, "--json").stdout == (
         labeltool("--project", project.directory, "status", "--json").stdout

@@ -22,7 +22,7 @@ ROW = {
     *("said_at", "act", "together", "revoked"),
 }
 CLIP = {"clip", "file", "start_s", "end_s", "present", "absent", "unsure", "answered"}
-IMPORTED = {"recordings", "clips", "verdicts", "suggestions", "already_there", "skipped"}
+IMPORTED = {"recordings", "clips", "verdicts", "checked", "suggestions", "already_there", "skipped"}
 
 
 @pytest.fixture

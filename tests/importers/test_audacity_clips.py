@@ -10,7 +10,7 @@ import pytest
 from helpers.records import of_kind
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity
-from labeltool.records import Clip, Recording, Skipped, Verdict
+from labeltool.records import Checked, Clip, Recording, Skipped, Verdict
 
 WriteTone = Callable[..., Path]
 
@@ -134,3 +134,14 @@ def test_a_recording_that_is_not_a_sound_file_is_an_error(tmp_path: Path) -> Non
     for sound in (labels, tmp_path, tmp_path / "none.wav"):
         with pytest.raises(LabeltoolError):
             list(audacity.read([labels], sound))
+
+
+def test_a_complete_track_checks_all_of_its_recording_and_may_be_empty(tmp_path: Path, write_tone: WriteTone) -> None:
+    sound = write_tone("dawn.wav", seconds=3.0)
+    labels = label_file(tmp_path / "dawn.txt", "1.0\t2.0\twren")
+    *others, part = audacity.read([labels, labels], checked=True)
+    (recording,) = of_kind(others, Recording)
+    assert part == Checked(recording.sha256, 0.0, 3.0)
+    assert not of_kind(others, Checked)
+    recording, part = audacity.read([label_file(tmp_path / "empty.txt")], sound, checked=True)
+    assert isinstance(recording, Recording) and part == Checked(recording.sha256, 0.0, 3.0)

@@ -21,7 +21,12 @@ from labeltool.pretrained.clip_cache import embed_clips
 from labeltool.pretrained.probe import open_model
 from labeltool.records import StoredClip
 from labeltool.training import fit as training_fit
-from labeltool.training.label_propagation import propagate_by_embeddings, propagate_labels, spread_labels
+from labeltool.training.label_propagation import (
+    propagate_by_embeddings,
+    propagate_labels,
+    spread_by_label,
+    spread_labels,
+)
 from labeltool.training.linear_probe import label_by_probes, train_probe
 from labeltool.training.unlabelled_pool import Pool, draw_weights
 
@@ -100,6 +105,27 @@ def test_propagated_labels_are_as_sharp_as_the_labelled_clips_allow() -> None:
     assert consistent.max(axis=1).mean() > shuffled.max(axis=1).mean() + 0.2
     # A clip is not predicted from its own group: here every group has a label of its own, and no other.
     assert not np.allclose(consistent, spread_labels(similarity, targets, [str(kind) for kind in kinds[:30]]))
+
+
+def test_each_label_spreads_by_itself_against_its_absence() -> None:
+    rng = np.random.default_rng(0)
+    truth = (rng.random((120, 4)) < 0.4).astype(np.float32)
+    rows = truth @ np.eye(4) + rng.normal(0, 0.2, (120, 4)) - 0.4
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    similarity, alone = rows @ rows.T, [str(i) for i in range(40)]
+    present, absent = truth[:40].copy(), 1 - truth[:40]
+    # The third label is never absent, the last never present, the first was checked on a half of the clips.
+    absent[:, 2] = present[:, 3] = 0
+    present[20:, 0] = absent[20:, 0] = 0
+    found, found_absent = spread_by_label(similarity, present, absent, alone)
+    assert found.shape == (80, 4) and not found[:, 2:].any() and not found_absent[:, 2:].any()
+    np.testing.assert_allclose((found + found_absent)[:, :2], 1.0, rtol=1e-5)
+    assert ((found[:, :2] > 0.5) == (truth[40:, :2] > 0)).mean() > 0.8
+    # As sharp as the labelled clips allow, which are predicted without their group.
+    shuffled, _ = spread_by_label(similarity, present[rng.permutation(40)], absent[rng.permutation(40)], alone)
+    assert found[:, 1].std() > shuffled[:, 1].std() + 0.1
+    one_group, _ = spread_by_label(similarity, present, absent, ["a"] * 40)
+    assert not np.allclose(found, one_group)
 
 
 def test_a_third_of_the_patches_are_of_labelled_clips_however_large_the_pool() -> None:

@@ -22,7 +22,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity, audio_files
 from labeltool.project import Project
 from labeltool.records import Suggestion, Value
-from labeltool.store import Store, clips, journal, models, recordings, spans
+from labeltool.store import Store, checked, clips, journal, models, recordings, spans
 from labeltool.store.importing import import_records
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
@@ -107,6 +107,24 @@ async def test_a_region_set_by_keys_is_labelled_and_exported_exactly(
     rows = {(row.label, row.start_s, row.end_s, row.low_hz, row.high_hz) for row in audacity.parse(track).rows}
     assert rows == set(present_regions(store))
     assert ("wind", 597.0, 600.0, None, None) in rows
+
+
+async def test_a_region_and_the_recording_are_marked_as_checked_and_undone(
+    night: Project, recording: StoredRecording, store: Store
+) -> None:
+    async with whole(night, recording) as (_, screen, pilot):
+        await pilot.press("i", "right", "o", "K")
+        await until(pilot, lambda: "1 part checked" in bar(screen), "the part")
+        await pilot.press("escape", "K")
+        await until(pilot, lambda: "☑ checked" in bar(screen), "the recording")
+        assert "background" in screen.notice.text
+        found = [(one.clip.start_s, one.clip.end_s) for one in checked.checked_parts(store)]
+        assert found == [(0.0, pytest.approx(3.0)), (0.0, LONG_S)]
+        await pilot.press("u")
+        await until(pilot, lambda: "1 part checked" in bar(screen), "only the part again")
+        assert len(checked.checked_parts(store)) == 1
+        await pilot.press("U")
+        await until(pilot, lambda: "☑ checked" in bar(screen), "the recording again")
 
 
 async def test_undo_selects_the_region_again_and_redo_labels_it(

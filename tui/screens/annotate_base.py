@@ -248,8 +248,9 @@ class AnnotateScreen(AudioScreen):
         if not rows:
             self.notice.show("nothing to undo")
             return
-        if rows[-1].clip_id is None:
-            self.notice.show("undone: a renaming")
+        if rows[-1].clip_id is None or rows[-1].kind == "checked":
+            # No clip to return to: what is checked may be hours long.
+            self.notice.show("undone: a renaming" if rows[-1].clip_id is None else f"undone: {describe_rows(rows)}")
             self.reload()
             return
         self.notice.show(f"undone: {describe_rows(rows)}")
@@ -273,7 +274,7 @@ class AnnotateScreen(AudioScreen):
         row, clip_ids = rows[-1], {row.clip_id for row in rows}
         if row.kind == "verdict":
             self.services.state.labelled += len(clip_ids)
-        if self.current is not None and clip_ids == {self.current.clip.id} and row.kind != "note":
+        if self.current is not None and clip_ids == {self.current.clip.id} and row.kind not in ("note", "checked"):
             self.show_next(self.current.clip.id)
         else:
             self.reload()

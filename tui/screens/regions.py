@@ -10,7 +10,8 @@ from textual import work
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Segment, StoredClip, Suggestion, Value
-from labeltool.store import Store, clips, spans, transcripts
+from labeltool.store import Store, checked, clips, spans, transcripts
+from labeltool.store.checked import CheckedPart
 from labeltool.store.journal import JournalRow
 from labeltool.store.spans import Kind, Region, Span
 from labeltool.tui.background.prefetch import Delivery, PreparedClip
@@ -23,7 +24,7 @@ from labeltool.tui.screens.recording_base import RecordingScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
 from labeltool.tui.widgets.span_lanes import has_bounds, span_text
-from labeltool.tui.widgets.suggestions import LabelMode
+from labeltool.tui.widgets.suggestions import LabelMode, describe_row
 from labeltool.tui.widgets.time_track import Box
 from labeltool.type_aliases import Float64
 
@@ -56,6 +57,7 @@ class RegionsScreen(RecordingScreen):
         """Forget the region and the labels of the recording that was open before."""
         self.selection, self._spans = Selection(), ()
         self.transcript.show(())
+        self.bar.show_checked("")
         self._update_current()
 
     def show_spans(self) -> None:
@@ -278,6 +280,19 @@ class RegionsScreen(RecordingScreen):
         self.reload()
         return row
 
+    async def action_mark_checked(self) -> None:
+        """Mark the region, or without one the whole recording, as checked."""
+        if self.opened is None:
+            return
+        try:
+            row = await self.services.session.mark_checked(self.opened.recording, self.selected_region)
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
+            return
+        part = "recording" if self.selected_region is None else "region"
+        self.notice.show(f"{describe_row(row)}: what has no label in this {part} is background; u undoes it")
+        self.reload()
+
     def _region_of(self, prepared: PreparedClip) -> Region:
         return Region(prepared.clip.start_s, prepared.clip.end_s, self.selection.low_hz, self.selection.high_hz)
 
@@ -312,15 +327,17 @@ class RegionsScreen(RecordingScreen):
             return
         recording_id = self.opened.recording.id
 
-        def read(store: Store) -> tuple[Sequence[Span], clips.Counts, Sequence[Segment]]:
+        def read(store: Store) -> tuple[Sequence[Span], clips.Counts, Sequence[Segment], Sequence[CheckedPart]]:
             segments = transcripts.of_recordings(store, recording_id).get(recording_id, ())
-            return spans.annotated_spans(store, recording_id), clips.counts(store), segments
+            parts = checked.checked_parts(store, recording_id)
+            return spans.annotated_spans(store, recording_id), clips.counts(store), segments, parts
 
         found = await self._read(read)
         if found is None or recording_id != self.opened.recording.id:
             return
-        self._spans, counts, segments = found
+        self._spans, counts, segments, parts = found
         self.transcript.show(segments)
+        self.bar.show_checked(_checked_text(parts, self.opened.recording.duration_s))
         self.services.state.set_counts(counts)
         self.header.refresh()
         self.overview.show_spans(self._spans)
@@ -341,6 +358,13 @@ class RegionsScreen(RecordingScreen):
         """Show a failure to read; prefetched clips are for other views."""
         if delivery.failure:
             self.notice.warn(delivery.failure)
+
+
+def _checked_text(parts: Sequence[CheckedPart], duration_s: float) -> str:
+    """Return how far a recording is checked: `☑ checked`, `☑ 2 parts checked`, or nothing."""
+    if any(part.clip.end_s - part.clip.start_s > duration_s - _NEAR_S for part in parts):
+        return "☑ checked"
+    return f"☑ {len(parts)} part{'s' * (len(parts) > 1)} checked" if parts else ""
 
 
 def _suggestion_of(span: Span) -> Suggestion:

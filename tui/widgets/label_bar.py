@@ -29,6 +29,12 @@ class LabelBar(Widget):
         self._choices: Sequence[LabelChoice] = ()
         self._mode = LabelMode.LABEL
         self._present: Sequence[str] = ()
+        self._checked = ""
+
+    def show_checked(self, text: str) -> None:
+        """Show how far the recording is checked, beside the region."""
+        self._checked = text
+        self.refresh()
 
     def show(
         self, selection: Selection, choices: Sequence[LabelChoice], mode: LabelMode, present: Sequence[str]
@@ -39,7 +45,8 @@ class LabelBar(Widget):
 
     def render(self) -> Content:
         """Return the lines."""
-        return Content("\n").join([self._region(), self._labels()])
+        checked = Content.assemble((f"   {self._checked}", "$quiet")) if self._checked else Content()
+        return Content("\n").join([self._region() + checked, self._labels()])
 
     def _region(self) -> Content:
         selection = self._selection

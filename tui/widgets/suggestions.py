@@ -126,7 +126,7 @@ def describe_row(row: JournalRow) -> str:
     if row.kind == "rename":
         return f"{row.label} → {row.new_label}"
     if row.kind != "verdict":
-        return "» skipped" if row.kind == "skip" else "» bad audio"
+        return {"skip": "» skipped", "checked": "☑ checked"}.get(row.kind, "» bad audio")
     assert row.value is not None
     return describe_verdict(row.label, Value(row.value))
 

@@ -1,0 +1,138 @@
+"""Labels of clips that are spans of longer recordings: labels that overlap, and what is background.
+
+A span that a person labelled is a clip of its own, but other labelled spans of its recording may overlap it. In a part
+of a recording that a person checked, what has no label is background; elsewhere nothing is known of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from labeltool.records import LabelledClip, StoredClip, Value
+from labeltool.store import Store, checked, clips, spans
+from labeltool.store.checked import CheckedPart
+from labeltool.store.spans import Span
+
+# A label is present on a clip too where its span overlaps it by half of the shorter one; by less, it is unsure.
+_SHARE_OF_SHORTER = 0.5
+# Between a labelled span and the background, seconds: bounds drawn by hand are no more exact, and sounds fade away.
+_MARGIN_S = 0.5
+# Longest window of background, seconds: as long as the clips of common data sets.
+_MAX_WINDOW_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingClips:
+    """What the annotations of a project say about sounds.
+
+    Attributes
+    ----------
+    labelled
+        The labelled clips, each with the labels of spans that overlap it.
+    background
+        Windows of checked parts of recordings without any label, with the group of their recording. They are no clips
+        of the store: their ids are below zero.
+    """
+
+    labelled: list[LabelledClip]
+    background: list[LabelledClip]
+
+
+def read_training_clips(store: Store, *, min_window_s: float) -> TrainingClips:
+    """Read the labelled clips and the background of checked recordings.
+
+    Parameters
+    ----------
+    min_window_s
+        Shortest window of background, seconds: of a shorter one a network would get what is around it too.
+    """
+    labelled = clips.labelled(store)
+    parts: dict[int, list[CheckedPart]] = {}
+    for part in checked.checked_parts(store):
+        parts.setdefault(part.clip.recording_id, []).append(part)
+    # Read last: a span that is labelled meanwhile is no background.
+    verdicts = {
+        id_: spans.verdicts(store, id_).get(id_, []) for id_ in checked.recordings_with_bounds(store) | parts.keys()
+    }
+    occupied = {id_: checked.occupied(store, id_) for id_ in parts}
+    windows = [
+        window
+        for id_, of_recording in parts.items()
+        for part in of_recording
+        for window in background_windows(part, occupied[id_], min_window_s)
+    ]
+    # Parts may overlap: each window once.
+    windows = list({one.clip.key: one for one in windows}.values())
+    return TrainingClips(
+        [
+            with_overlapping_labels(one, verdicts[id_], parts.get(id_, ())) if id_ in verdicts else one
+            for one in labelled
+            for id_ in [one.clip.recording_id]
+        ],
+        [replace(one, clip=replace(one.clip, id=-number)) for number, one in enumerate(windows, 1)],
+    )
+
+
+def with_overlapping_labels(one: LabelledClip, verdicts: Sequence[Span], parts: Sequence[CheckedPart]) -> LabelledClip:
+    """Return a clip with the labels of other spans of its recording.
+
+    A verdict on the clip itself counts in any case. In a checked part, labels that do not overlap the clip are absent.
+
+    Parameters
+    ----------
+    verdicts
+        All on the recording. Those without bounds of their own are on a whole clip, perhaps on a short sound in it:
+        they place no label in another clip.
+    parts
+        The checked parts of the recording.
+    """
+    if one.none_of_these or not one.verdicts:
+        return one
+    found: dict[str, Value] = {}
+    near: set[str] = set()
+    for span in verdicts:
+        overlap_s = min(one.clip.end_s, span.end_s) - max(one.clip.start_s, span.start_s)
+        shorter_s = min(one.clip.end_s - one.clip.start_s, span.end_s - span.start_s)
+        if span.text is None or span.value is Value.ABSENT or overlap_s < 0 or (overlap_s == 0 and shorter_s > 0):
+            continue
+        near.add(span.text)
+        if span.exact and found.get(span.text) is not Value.PRESENT:
+            is_present = span.value is Value.PRESENT and overlap_s >= _SHARE_OF_SHORTER * shorter_s
+            found[span.text] = Value.PRESENT if is_present else Value.UNSURE
+    for part in parts:
+        if part.clip.start_s <= one.clip.start_s and one.clip.end_s <= part.clip.end_s:
+            found |= dict.fromkeys(part.labels - near, Value.ABSENT)
+    return replace(one, verdicts={**found, **one.verdicts})
+
+
+def background_windows(
+    part: CheckedPart, occupied: Sequence[tuple[float, float]], min_window_s: float
+) -> list[LabelledClip]:
+    """Cut what is free of a checked part into windows of about equal length, at most five seconds.
+
+    Parameters
+    ----------
+    occupied
+        Start and end of what has a label or may have one, seconds; in the order of the start.
+    min_window_s
+        As for `read_training_clips`.
+    """
+    windows = []
+    free_from_s = part.clip.start_s
+    for start_s, end_s in [*occupied, (part.clip.end_s + _MARGIN_S, math.inf)]:
+        free_to_s = min(start_s - _MARGIN_S, part.clip.end_s)
+        if free_to_s - free_from_s >= min_window_s:
+            windows += _cut(part.clip, free_from_s, free_to_s, max(min_window_s, _MAX_WINDOW_S))
+        free_from_s = max(free_from_s, end_s + _MARGIN_S)
+    # Nobody looked for labels that are newer than the check.
+    verdicts = dict.fromkeys(part.labels, Value.ABSENT) | dict.fromkeys(part.newer_labels, Value.UNSURE)
+    return [LabelledClip(window, verdicts, none_of_these=True) for window in windows]
+
+
+def _cut(clip: StoredClip, start_s: float, end_s: float, max_s: float) -> list[StoredClip]:
+    count = math.ceil((end_s - start_s) / max_s)
+    bounds_s = [round(start_s + (end_s - start_s) * number / count, 6) for number in range(count + 1)]
+    return [replace(clip, start_s=first_s, end_s=last_s, fold=None) for first_s, last_s in itertools.pairwise(bounds_s)]

@@ -1,0 +1,159 @@
+"""Checked parts of recordings: rows of the journal that undo, renaming, moving and migrations treat as any other."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from helpers.records import records_of
+from helpers.store import current, fill
+from labeltool.annotation import next_clips
+from labeltool.errors import LabeltoolError
+from labeltool.records import Checked, Value
+from labeltool.store import Store, checked, clips, journal, labels, models, recordings, schema, spans
+from labeltool.store.importing import import_records
+from labeltool.store.recordings import StoredRecording
+from labeltool.store.spans import Region
+
+
+@pytest.fixture
+def recording(store: Store) -> StoredRecording:
+    """A recording of one second with a labelled clip of all of it, and another."""
+    import_records(store, [*records_of("a", "dog"), *records_of("b")], kind="test", source="test")
+    return recordings.find_recording(store, "a.wav")
+
+
+def parts(store: Store) -> list[tuple[int, float, float, frozenset[str]]]:
+    return [
+        (part.clip.recording_id, part.clip.start_s, part.clip.end_s, part.labels)
+        for part in checked.checked_parts(store)
+    ]
+
+
+def test_a_checked_recording_is_undone_and_redone_and_changes_no_clip(store: Store, recording: StoredRecording) -> None:
+    before = clips.counts(store), current(store)
+    queued = [clip.id for clip in next_clips.next_clips(store, 9, annotator="ann")]
+    checked.mark_checked(store, recording, annotator="ann")
+    checked.mark_checked(store, recording, Region(0.25, 0.5, 100.0, 200.0), annotator="ann")
+    dog = frozenset({"dog"})
+    assert parts(store) == [(1, 0.0, 1.0, dog), (1, 0.25, 0.5, dog)]
+    assert [len(checked.checked_parts(store, number)) for number in (1, 2)] == [2, 0]
+    assert (clips.counts(store), current(store)) == before
+    assert [clip.id for clip in next_clips.next_clips(store, 9, annotator="ann")] == queued
+    undone = journal.undo(store, annotator="ann")
+    assert undone is not None and undone.kind == "checked"
+    assert parts(store) == [(1, 0.0, 1.0, dog)]
+    journal.redo(store, annotator="ann")
+    assert len(parts(store)) == 2
+    assert checked.mark_unchecked(store, recording, annotator="bob") == 2
+    assert parts(store) == []
+    with pytest.raises(LabeltoolError, match="not marked as checked"):
+        checked.mark_unchecked(store, recording, annotator="bob")
+    with pytest.raises(LabeltoolError, match="end after"):
+        checked.mark_checked(store, recording, Region(0.5, 0.5), annotator="ann")
+    journal.redo(store, annotator="bob")
+    assert len(parts(store)) == 2
+
+
+def test_a_check_is_of_the_labels_of_its_time_by_their_names_of_today(store: Store, recording: StoredRecording) -> None:
+    checked.mark_checked(store, recording, annotator="ann")
+    labels.rename(store, "dog", "hound", annotator="ann")
+    (part,) = checked.checked_parts(store)
+    assert (part.labels, part.newer_labels) == ({"hound"}, frozenset())
+    journal.annotate(store, 2, "owl", annotator="ann")
+    # Both may have been written in one millisecond.
+    store.connection.execute("UPDATE labels SET created_at = '9999' WHERE name = 'owl'")
+    (part,) = checked.checked_parts(store)
+    assert (part.labels, part.newer_labels) == ({"hound"}, {"owl"})
+    clips.relocate(store, [("a" * 4, "/elsewhere/a.wav")])
+    (part,) = checked.checked_parts(store)
+    assert part.clip.path == "/elsewhere/a.wav"
+
+
+def test_what_is_labelled_unsure_or_bad_is_not_free(store: Store) -> None:
+    fill(store, "a")
+    recording = recordings.find_recording(store, "a.wav")
+    spans.annotate_region(store, recording, Region(0.5, 0.625), "dog", annotator="ann")
+    spans.annotate_region(store, recording, Region(0.25, 0.375), "dog", Value.UNSURE, annotator="ann")
+    spans.annotate_region(store, recording, Region(0.125, 0.25), "dog", Value.ABSENT, annotator="ann")
+    spans.annotate_region(store, recording, Region(0.75, 0.875), None, Value.UNSURE, annotator="ann")
+    spans.note_region(store, recording, Region(0.0, 0.125), "wind", annotator="ann")
+    assert checked.occupied(store, recording.id) == [(0.25, 0.375), (0.5, 0.625), (0.75, 0.875)]
+    journal.exclude(store, 1, "bad audio", annotator="ann")
+    assert checked.occupied(store, recording.id)[0] == (0.0, 1.0)
+    journal.undo(store, annotator="ann")
+    assert checked.occupied(store, recording.id)[0] == (0.25, 0.375)
+    assert checked.recordings_with_bounds(store) == {recording.id}
+
+
+def test_a_check_that_was_imported_is_not_imported_twice(store: Store, recording: StoredRecording) -> None:
+    records = [*records_of("a", "dog", "cat"), Checked("aaaa", 0.0, 1.0)]
+    result = import_records(store, records, kind="audacity", source="test")
+    assert (result.checked, parts(store)) == (1, [(1, 0.0, 1.0, frozenset({"cat", "dog"}))])
+    assert not import_records(store, records, kind="audacity", source="test").changes
+    # What a person revoked stays so.
+    checked.mark_unchecked(store, recording, annotator="ann")
+    assert not import_records(store, records, kind="audacity", source="test").changes
+    assert parts(store) == []
+
+
+def test_a_check_makes_a_model_out_of_date(store: Store, recording: StoredRecording) -> None:
+    mark = journal.newest_id(store)
+    checked.mark_checked(store, recording, annotator="ann")
+    assert models.pending(store, mark) == 1
+
+
+@pytest.fixture
+def schema_7(tmp_path: Path) -> Iterator[Path]:
+    """A database of schema 7 with rows of every kind, and a view, an index and a trigger of the user."""
+    path = tmp_path / "labels.db"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:7])
+        patch.setattr("labeltool.store.database.SCHEMA_VERSION", 7)
+        with Store.create(path) as store:
+            fill(store, "a", "b", "c")
+            journal.annotate(store, 1, "dog", annotator="ann")
+            journal.annotate(store, 2, "cat", annotator="ann", context=journal.AnnotationContext(instead_of=["dog"]))
+            journal.annotate_batch(store, "owl", {3: Value.PRESENT}, annotator="bob", response_ms=3)
+            journal.undo(store, annotator="ann")
+            journal.redo(store, annotator="ann")
+            journal.exclude(store, 3, "skip", annotator="bob")
+            journal.note(store, 1, "two dogs?", annotator="bob")
+            labels.rename(store, "dog", "hound", annotator="ann")
+            import_records(store, records_of("b", "cat"), kind="test", source="test")
+            for statement in (
+                "CREATE VIEW mine AS SELECT clip_id, label FROM active_events",
+                "CREATE INDEX my_index ON journal (created_at)",
+                "CREATE TRIGGER my_trigger AFTER INSERT ON journal BEGIN SELECT 1; END",
+            ):
+                store.connection.execute(statement)
+    yield path
+
+
+def test_a_project_of_schema_7_keeps_every_row_and_takes_checks(schema_7: Path) -> None:
+    tables = ("journal", "latest_events", "active_events", "current_annotations", "mine", "clips")
+    with sqlite3.connect(schema_7) as old:
+        before = {name: sorted(map(repr, old.execute(f"SELECT * FROM {name}"))) for name in tables}
+        names = old.execute("SELECT type, name FROM sqlite_schema WHERE type <> 'table' AND sql NOT NULL").fetchall()
+    old.close()
+    with Store.open(schema_7) as store:
+        read = store.connection.execute
+        assert {name: sorted(repr(tuple(row)) for row in read(f"SELECT * FROM {name}")) for name in tables} == before
+        assert {tuple(row) for row in read("SELECT type, name FROM sqlite_schema")} >= {tuple(one) for one in names}
+        assert read("PRAGMA integrity_check").fetchone()[0] == "ok"
+        assert read("PRAGMA foreign_key_check").fetchall() == []
+        for statement in ("UPDATE journal SET label = 'x'", "DELETE FROM journal"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                read(statement)
+        with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+            read(
+                "INSERT INTO journal (id, kind, annotator, origin, created_at) VALUES ('x', 'checked', '', 'human', '')"
+            )
+        checked.mark_checked(store, recordings.find_recording(store, "a.wav"), annotator="ann")
+        assert parts(store) == [(1, 0.0, 1.0, frozenset({"hound", "cat", "owl"}))]
+        # The triggers are there again.
+        journal.annotate(store, 1, "cat", annotator="ann")
+        assert current(store)[1, "cat"] == "present"
