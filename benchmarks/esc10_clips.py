@@ -13,7 +13,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.importers import esc50, urbansound8k
 from labeltool.importers.base import recording_of, whole_clip
 from labeltool.records import Imported, Recording, StoredClip, Verdict
-from labeltool.training import linear_probe
+from labeltool.training.unlabelled import linear_probe
 from labeltool.type_aliases import Float32, Int64
 
 CLIP_S = 5.0

@@ -20,8 +20,8 @@ from labeltool.networks.heads import Head, log_loss
 from labeltool.networks.model_card import card_from_json
 from labeltool.project import Project
 from labeltool.store import Store, models
-from labeltool.training.linear_probe import Classifier
 from labeltool.training.targets import TrainingSet
+from labeltool.training.unlabelled.linear_probe import Classifier
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
 from labeltool.type_aliases import Float32, Int64
 

@@ -27,9 +27,9 @@ from labeltool.pretrained.project_classes import ClassScorer, ScoredClips, label
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip
 from labeltool.store import Store, clips, journal, models
-from labeltool.training import linear_probe
-from labeltool.training.linear_probe import Classifier
 from labeltool.training.targets import TrainingSet, build_training_set
+from labeltool.training.unlabelled import linear_probe
+from labeltool.training.unlabelled.linear_probe import Classifier
 from labeltool.type_aliases import Bools, Float32, Progress
 
 # Before the first network at most this many unlabelled clips are scored: suggestions cannot wait for an archive.

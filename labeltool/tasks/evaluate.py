@@ -22,7 +22,6 @@ from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.store import clips, models
 from labeltool.training.prepare import make_request
-from labeltool.training.semi_supervised import without_fold
 from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import (
     background_name,
@@ -32,6 +31,7 @@ from labeltool.training.targets import (
     usable_for_training,
 )
 from labeltool.training.train_model import train_model
+from labeltool.training.unlabelled.semi_supervised import without_fold
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
 from labeltool.type_aliases import Progress
 

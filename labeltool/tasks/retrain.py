@@ -27,9 +27,9 @@ from labeltool.store import Store, clips, journal, models
 from labeltool.tasks.retrain_result import RenewResult, RetrainResult, retrain_result
 from labeltool.training.labelled_spans import read_training_clips
 from labeltool.training.prepare import TrainedModel, TrainingRequest, make_request
-from labeltool.training.semi_supervised import without_fold
 from labeltool.training.targets import TrainingSet, build_training_set
 from labeltool.training.train_model import train_model
+from labeltool.training.unlabelled.semi_supervised import without_fold
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE, Parent, newest_parent, scratch_run_due, scratch_state
 from labeltool.type_aliases import Progress
 from labeltool.util.locks import try_lock

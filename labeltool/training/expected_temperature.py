@@ -9,7 +9,7 @@ import numpy as np
 from labeltool.audio.descriptors import standardise
 from labeltool.networks.postprocessing import DEFAULT_TEMPERATURE
 from labeltool.training.training_data import TrainingData
-from labeltool.training.unlabelled_pool import Pool
+from labeltool.training.unlabelled.pool import Pool
 from labeltool.type_aliases import Bools, Float32, Float64, Int64
 
 # The temperature where nothing is wrong or recordings are endless, and how much it rises; `benchmarks/NOTES.md`.

@@ -27,12 +27,12 @@ from labeltool.training.augmentation.embedding import EmbeddingSampler
 from labeltool.training.augmentation.log_mel import LogMelSampler
 from labeltool.training.augmentation.samplers import Augmentation, PatchSampler, SampledClips
 from labeltool.training.augmentation.waveform import WaveformSampler
-from labeltool.training.distillation import DistillationTargets
 from labeltool.training.expected_temperature import expected_temperature
 from labeltool.training.loop import Clock, Deadline, OnProgress, Schedule, TrainingProgress, run_schedule
 from labeltool.training.splits import hold_out
 from labeltool.training.training_data import TrainingData
-from labeltool.training.unlabelled_pool import Pool, draw_weights
+from labeltool.training.unlabelled.distillation import DistillationTargets
+from labeltool.training.unlabelled.pool import Pool, draw_weights
 from labeltool.type_aliases import Float32, Int64
 
 if TYPE_CHECKING:

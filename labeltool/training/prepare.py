@@ -22,9 +22,9 @@ from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.settings import LearningSettings
 from labeltool.training.fit import TrainingSettings
-from labeltool.training.semi_supervised import Teacher, UnlabelledData, gather_unlabelled
 from labeltool.training.targets import TrainingSet
 from labeltool.training.training_data import TrainingData
+from labeltool.training.unlabelled.semi_supervised import Teacher, UnlabelledData, gather_unlabelled
 from labeltool.training.warm_start import Parent, choose_validation
 from labeltool.type_aliases import Int64, Progress
 

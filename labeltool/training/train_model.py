@@ -15,13 +15,14 @@ from labeltool.networks import model_folder, pretrained_weights, quantization
 from labeltool.networks.calibration import pooling_named
 from labeltool.project import Project
 from labeltool.records import StoredClip
-from labeltool.training import fit, label_propagation
+from labeltool.training import fit
 from labeltool.training.budget import estimate_seconds_after_training
 from labeltool.training.loop import TrainingProgress
 from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest, prepare
 from labeltool.training.targets import TrainingSet
 from labeltool.training.train_head import finetune_start, train_head
-from labeltool.training.unlabelled_pool import Pool
+from labeltool.training.unlabelled import label_propagation
+from labeltool.training.unlabelled.pool import Pool
 from labeltool.training.warm_start import Parent
 from labeltool.training.write_model import Fitted, make_card, write_model
 from labeltool.type_aliases import Progress

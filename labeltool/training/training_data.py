@@ -31,7 +31,7 @@ class TrainingData:
     head
         "softmax": one label a clip; "sigmoid": any number of them.
     distillation_targets : (moments, width) float32 each, optional
-        One array a clip: what a teacher model computes of its moments (`labeltool.training.distillation`), to be
+        One array a clip: what a teacher model computes of its moments (`unlabelled.distillation`), to be
         predicted beside the labels while training; those of validation clips are not used. A pool then has them too.
     """
 

@@ -18,7 +18,7 @@ from labeltool.training import fit
 from labeltool.training.augmentation.log_mel import LogMelSampler
 from labeltool.training.augmentation.samplers import Augmentation, SampledClips
 from labeltool.training.augmentation.waveform import WaveformSampler
-from labeltool.training.distillation import STEP_S, DistillationTargets, PrincipalAxes, sample_moments
+from labeltool.training.unlabelled.distillation import STEP_S, DistillationTargets, PrincipalAxes, sample_moments
 
 UNCHANGED = Augmentation(
     mix_share=0, gain_db=0, stretch=0, shift_bands=0, tilt_db=0, mask_share=0, loudness_exponent=0, uniform_share=1

@@ -8,7 +8,7 @@ from labeltool.audio.frontend import LogMelFrontend
 from labeltool.networks.postprocessing import DEFAULT_TEMPERATURE
 from labeltool.training.expected_temperature import expected_temperature
 from labeltool.training.training_data import TrainingData
-from labeltool.training.unlabelled_pool import Pool
+from labeltool.training.unlabelled.pool import Pool
 from labeltool.type_aliases import Float32
 
 LABELS = ("cat", "dog", "owl")

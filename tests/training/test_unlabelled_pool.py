@@ -21,14 +21,14 @@ from labeltool.pretrained.clip_cache import embed_clips
 from labeltool.pretrained.probe import open_model
 from labeltool.records import StoredClip
 from labeltool.training import fit as training_fit
-from labeltool.training.label_propagation import (
+from labeltool.training.unlabelled.label_propagation import (
     propagate_by_embeddings,
     propagate_labels,
     spread_by_label,
     spread_labels,
 )
-from labeltool.training.linear_probe import label_by_probes, train_probe
-from labeltool.training.unlabelled_pool import Pool, draw_weights
+from labeltool.training.unlabelled.linear_probe import label_by_probes, train_probe
+from labeltool.training.unlabelled.pool import Pool, draw_weights
 
 
 @pytest.mark.slow

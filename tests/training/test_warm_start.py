@@ -20,8 +20,8 @@ from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.tasks.evaluate import evaluate
 from labeltool.training.fit import TrainingSettings
-from labeltool.training.semi_supervised import Teacher, gather_unlabelled, pool_candidates
 from labeltool.training.targets import TrainingSet, build_training_set
+from labeltool.training.unlabelled.semi_supervised import Teacher, gather_unlabelled, pool_candidates
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE, Parent, choose_validation
 
 P, A = Value.PRESENT, Value.ABSENT

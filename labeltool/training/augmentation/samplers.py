@@ -17,7 +17,7 @@ import numpy as np
 
 from labeltool.audio.frontend import Frontend, mean_powers
 from labeltool.networks.heads import Head, mixture_targets
-from labeltool.training.distillation import DistillationTargets
+from labeltool.training.unlabelled.distillation import DistillationTargets
 from labeltool.type_aliases import Float32, Float64, Int64
 
 # Least share of a mixture's amplitude under a sigmoid: a label must be audible to be a target.

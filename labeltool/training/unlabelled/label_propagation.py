@@ -31,7 +31,7 @@ from labeltool.networks import build as networks
 from labeltool.training import fit
 from labeltool.training.loop import OnProgress
 from labeltool.training.training_data import TrainingData
-from labeltool.training.unlabelled_pool import Pool
+from labeltool.training.unlabelled.pool import Pool
 from labeltool.type_aliases import Bools, Float32, Float64, Int64
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Semi-supervised training: which unlabelled clips to use, their features, and what a teacher model predicts for them.
 
-The result is an `unlabelled_pool.Pool`, which `fit` trains on beside the labelled clips.
+The result is an `pool.Pool`, which `fit` trains on beside the labelled clips.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from labeltool.records import LabelledClip, StoredClip
 from labeltool.training.fit import TrainingSettings
 from labeltool.training.splits import groups_of_fold, kept_from_pools
 from labeltool.training.targets import TrainingSet
-from labeltool.training.unlabelled_pool import Pool
+from labeltool.training.unlabelled.pool import Pool
 from labeltool.type_aliases import Float32, Int64, Progress
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _with_teacher(
 ) -> UnlabelledData:
     """Return the pool with the targets that a teacher model and the clips to train on give it."""
     from labeltool.pretrained.clip_cache import embed_clips
-    from labeltool.training.distillation import compute_distillation_targets
+    from labeltool.training.unlabelled.distillation import compute_distillation_targets
 
     labelled = [training_set.clips[i] for i in train]
     clips = [*labelled, *features.clips]
@@ -171,8 +171,8 @@ def _estimated_targets(
     training_set: TrainingSet, train: Int64, embeddings: Float32
 ) -> tuple[Float32 | None, Float32 | None]:
     """Return the targets of a pool, present and absent, by embeddings of the clips to train on and then of the pool."""
-    from labeltool.training.label_propagation import propagate_by_embeddings
-    from labeltool.training.linear_probe import label_by_probes
+    from labeltool.training.unlabelled.label_propagation import propagate_by_embeddings
+    from labeltool.training.unlabelled.linear_probe import label_by_probes
 
     present = training_set.present[train]
     if training_set.head == "sigmoid":

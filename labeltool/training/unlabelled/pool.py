@@ -31,7 +31,7 @@ class Pool:
     absent : (clips, labels) float32, optional
         How far each is not, under a sigmoid; see `heads`.
     distillation_targets : (moments, width) float32 each, optional
-        See `labeltool.training.distillation`.
+        See `labeltool.training.unlabelled.distillation`.
     schedule_weight
         What a clip adds to the length of the schedule, as a share of what a labelled one adds: estimates need less
         training than labels.

@@ -1,0 +1,1 @@
+"""Unlabelled clips to train on: which ones, their estimated labels, and what a teacher model predicts for them."""
