@@ -116,7 +116,8 @@ def gather_unlabelled(
     of_labelled = _MAX_CLIPS_A_LABELLED_ONE * len(training_set.clips)
     drawn = draw_clips(candidates, _MAX_CLIPS if teacher else min(_MAX_CLIPS, of_labelled), seed=settings.seed)
     features = compute_features(cache, drawn, report=report, require_any=False)
-    if teacher is None:
+    over_embeddings = isinstance(cache.frontend, EmbeddingFrontend | TrunkFrontend)
+    if teacher is None or (over_embeddings and not features.clips):
         return UnlabelledData(Pool(features.log_mels, [clip.group for clip in features.clips]), features, None)
     train = np.setdiff1d(np.arange(len(training_set.clips)), held_out)
     return _with_teacher(teacher, cache, training_set, train, features, report)
