@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from labeltool.audio.descriptors import describe_embeddings
 from labeltool.audio.frontend_base import Frontend, require_positive
-from labeltool.type_aliases import Float32, Int8, Int16
+from labeltool.type_aliases import Float32, Int8, Int16, Int64
+
+Pools = Literal["whole", "halves"]
+"""How a head reads the map that a trunk computes: "whole" is the mean and the maximum of each channel over all of it,
+"halves" the means over the lower and the upper half of the frequencies, and the maximum."""
 
 # Before the codes of a window: its loudness and its loudest band, as the bytes of two float32.
 _LEVEL_BYTES = 8
@@ -23,14 +27,16 @@ _LEVEL_BYTES = 8
 class TrunkFrontend(Frontend):
     """Int8 features of windows; a frame is one window, and so is a patch.
 
-    Before the codes a frame has the bytes of two float32 in decibels: the window's loudness and its loudest band.
+    The codes of a window are four for each channel, one kind after the other: the mean, the maximum, the mean over the
+    lower half of the frequencies, and over the upper half. Before them a frame has the bytes of two float32 in
+    decibels: the window's loudness and its loudest band.
 
     Attributes
     ----------
     trunk
         Fingerprint of the layers, and of how features are computed of them.
-    width
-        Codes of a window.
+    channels
+        Of the trunk's output.
     scale, zero_point
         What they stand for: `scale * (code - zero_point)`.
     sample_rate_hz, window, hop
@@ -40,7 +46,7 @@ class TrunkFrontend(Frontend):
     """
 
     trunk: str
-    width: int
+    channels: int
     scale: float
     zero_point: int
     sample_rate_hz: int = 16_000
@@ -49,7 +55,7 @@ class TrunkFrontend(Frontend):
     patch_hop: int = 2
 
     def __post_init__(self) -> None:
-        require_positive(self, ("width", "scale", "sample_rate_hz", "window", "hop", "patch_hop"))
+        require_positive(self, ("channels", "scale", "sample_rate_hz", "window", "hop", "patch_hop"))
 
     @property
     def frame_samples(self) -> int:
@@ -72,9 +78,19 @@ class TrunkFrontend(Frontend):
         return False
 
     @property
+    def width(self) -> int:
+        """Codes of a window."""
+        return 4 * self.channels
+
+    @property
     def n_features(self) -> int:
         """`width`."""
         return self.width
+
+    def places(self, pools: Pools) -> Int64:
+        """Return which codes of a window a head reads, in its order."""
+        mean, maximum, lower, upper = np.arange(self.width).reshape(4, self.channels)
+        return np.concatenate([mean, maximum] if pools == "whole" else [lower, upper, maximum])
 
     @property
     def columns(self) -> int:
@@ -131,4 +147,5 @@ class TrunkFrontend(Frontend):
 
     def describe(self, frames: Float32) -> Float32:
         """Summarise a clip by the mean and maximum of its features, projected to `(192,) float32`."""
-        return describe_embeddings(np.float32(self.scale) * (self.codes(frames).astype(np.float32) - self.zero_point))
+        codes = self.codes(frames)[:, : self.channels]
+        return describe_embeddings(np.float32(self.scale) * (codes.astype(np.float32) - self.zero_point))

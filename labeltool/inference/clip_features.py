@@ -12,7 +12,7 @@ from labeltool.audio.trunk_frontend import TrunkFrontend
 from labeltool.errors import SkippedFile, skipped_files
 from labeltool.networks.model_folder import INT8, ModelFiles
 from labeltool.pretrained.embedding_frames import frame_function
-from labeltool.pretrained.trunk_frames import TrunkFrames
+from labeltool.pretrained.trunk_frames import trunk_frames_of_model
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Progress
@@ -64,8 +64,8 @@ def feature_cache_of_model(project: Project, files: ModelFiles) -> FeatureCache:
     frontend = files.feature_frontend
     if not isinstance(frontend, TrunkFrontend):
         return feature_cache_of(project, frontend, files.pretrained)
-    # The trunk is in the model's own file.
-    return FeatureCache(project.cache / "features", frontend, TrunkFrames(files.directory / INT8, frontend))
+    frames = trunk_frames_of_model(files.directory / INT8, frontend, project.cache / "trunks")
+    return FeatureCache(project.cache / "features", frontend, frames)
 
 
 def compute_features(

@@ -102,10 +102,10 @@ def _keras_network(files: ModelFiles, network: keras.Model | None) -> tuple[scor
 
 def _head_network(files: ModelFiles) -> tuple[scoring.Predictor, int]:
     """Return the same of a head on a trunk."""
-    head = DenseHead.load(files.directory / HEAD)
+    head, codes_of = DenseHead.load(files.directory / HEAD), scoring.head_codes(files)
 
     def both(patches: Float32, /) -> Float32:
-        codes = patches[:, :, 0].astype(np.int8)
+        codes = codes_of(patches)
         return np.concatenate([head.hidden(codes), head.predict(codes)], axis=1)
 
     return both, len(head.kernels[-1])

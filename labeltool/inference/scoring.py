@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from labeltool.audio.frontend import Frontend
+from labeltool.audio.trunk_frontend import TrunkFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
 from labeltool.networks import predict as networks_predict
 from labeltool.networks.dense_head import DenseHead
 from labeltool.networks.model_folder import HEAD, INT8, KERAS, ModelFiles
 from labeltool.networks.postprocessing import ClipRule
-from labeltool.type_aliases import Float32
+from labeltool.type_aliases import Float32, Int8
 
 if TYPE_CHECKING:
     import keras
@@ -49,8 +50,8 @@ def float_predictor(files: ModelFiles, network: keras.Model | None = None) -> Pr
         The network, where it is loaded already.
     """
     if files.card.trunk is not None:
-        head = DenseHead.load(files.directory / HEAD)
-        return lambda patches: head.predict(patches[:, :, 0].astype(np.int8))
+        head, codes_of = DenseHead.load(files.directory / HEAD), head_codes(files)
+        return lambda patches: head.predict(codes_of(patches))
     return partial(networks_predict.predict, network or networks.load(files.directory / KERAS))
 
 
@@ -80,11 +81,21 @@ def int8_feature_predictor(files: ModelFiles) -> Predictor:
             "has no head", file=files.directory / INT8, remedy="retrain: the model's folder is damaged"
         )
 
+    codes_of = head_codes(files)
+
     def predict(patches: Float32, /) -> Float32:
-        codes = head(patches[:, :, 0].astype(np.int8))
+        codes = head(codes_of(patches))
         return (codes.astype(np.float32) + np.float32(128)) * np.float32(1 / 256)
 
     return predict
+
+
+def head_codes(files: ModelFiles) -> Callable[[Float32], Int8]:
+    """Return the function from patches of a `TrunkFrontend`, (n, width, 1), to what a model's head reads of them."""
+    frontend, trunk = files.feature_frontend, files.card.trunk
+    assert isinstance(frontend, TrunkFrontend) and trunk is not None, "a model with a trunk"
+    places = frontend.places(trunk.pools)
+    return lambda patches: patches[:, places, 0].astype(np.int8)
 
 
 def score_clips(

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from labeltool.audio.trunk_frontend import Pools
 from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.networks.heads import DEFAULT_THRESHOLD, Head
 from labeltool.networks.postprocessing import ClipRule
@@ -114,20 +115,23 @@ class TrunkSource:
         Number of its layers.
     fingerprint
         Changes with anything that changes their features.
-    width, scale, zero_point
-        Number of features of a patch, and what their codes stand for.
+    channels, scale, zero_point
+        Channels of their output, and what its codes stand for.
     units
         Units of the hidden layer of the head; 0: none.
+    pools
+        How the head reads the output.
     """
 
     name: str
     sha256: str
     layers: int
     fingerprint: str
-    width: int
+    channels: int
     scale: float
     zero_point: int
     units: int
+    pools: Pools
 
 
 @dataclass(frozen=True, slots=True)

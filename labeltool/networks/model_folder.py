@@ -49,7 +49,7 @@ class ModelFiles:
         trunk = self.card.trunk
         if trunk is None:
             return self.frontend
-        return TrunkFrontend(trunk.fingerprint, trunk.width, trunk.scale, trunk.zero_point)
+        return TrunkFrontend(trunk.fingerprint, trunk.channels, trunk.scale, trunk.zero_point)
 
     @property
     def labels(self) -> tuple[str, ...]:

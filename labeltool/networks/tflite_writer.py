@@ -72,6 +72,10 @@ class TFLiteWriter:
         zeros = [0] * len(scales)
         return self._tensor(name, dtype, values.shape, len(self._model.buffers) - 1, scales, zeros, axis)
 
+    def width(self, tensor: int) -> int:
+        """Return the length of a tensor's last axis."""
+        return int(self._graph.tensors[tensor].shape[-1])
+
     def operator(self, kind: str, inputs: Sequence[int], output: int, **options: Any) -> None:
         """Add an operator; options as the schema's Python classes call them."""
         schema = self._schema

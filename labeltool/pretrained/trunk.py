@@ -8,6 +8,7 @@ biases and scales are read, not computed, so a network made of them gives the co
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -32,7 +33,7 @@ DEFAULT_DEPTH = 11
 """The layers of ST's yamnet_256, output 12 x 8 x 256."""
 
 # Raised whenever a trunk of the same file would give other codes.
-_VERSION = 1
+_VERSION = 2
 _LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _SAME, _RELU6 = 0, 3
 
@@ -92,9 +93,9 @@ class Trunk:
         return self.layers[-1].output
 
     @property
-    def width(self) -> int:
-        """Numbers of the features of a patch: mean and maximum of each channel."""
-        return 2 * self.layers[-1].shape[2]
+    def channels(self) -> int:
+        """Channels of its output."""
+        return self.layers[-1].shape[2]
 
     @property
     def fingerprint(self) -> str:
@@ -179,14 +180,38 @@ def _read(file: TFLiteFile, path: Path, sha256: str) -> Trunk:
     first = operators[0].inputs[0]
     if file.graphs[0].tensors[first].shape != (1, YAMNET_FRONTEND.patch_frames, YAMNET_FRONTEND.n_mels, 1):
         raise ValueError("its first layer takes other patches")
-    layers = [_layer(file, operator) for operator in operators]
+    return Trunk(path.parent.name, path, sha256, _code_scale(file, first), _layers(file, operators, transposed=True))
+
+
+def read_own_trunk(path: Path) -> Trunk:
+    """Return the trunk of a network that `trunk_network` wrote.
+
+    Raises
+    ------
+    LabeltoolError
+        When the file is missing or has no layers.
+    """
+    content = read_file(path)
+    try:
+        file = TFLiteFile(content)
+        operators = [one for one in file.operators() if one.name in _LAYERS]
+        layers = _layers(file, operators, transposed=False)
+        scale = _code_scale(file, operators[0].inputs[0])
+    except (LabeltoolError, ValueError, IndexError, KeyError) as error:
+        raise LabeltoolError(
+            f"its trunk cannot be read: {error}", file=path, remedy="retrain: the model's folder is damaged"
+        ) from error
+    return Trunk(path.parent.name, path, hashlib.sha256(content).hexdigest(), scale, layers)
+
+
+def _layers(file: TFLiteFile, operators: Sequence[TFLiteOperator], *, transposed: bool) -> tuple[TrunkLayer, ...]:
     for before, after in pairwise(operators):
         if before.outputs[0] != after.inputs[0]:
             raise ValueError("its layers do not follow each other")
-    return Trunk(path.parent.name, path, sha256, _code_scale(file, first), tuple(layers))
+    return tuple(_layer(file, operator, transposed) for operator in operators)
 
 
-def _layer(file: TFLiteFile, operator: TFLiteOperator) -> TrunkLayer:
+def _layer(file: TFLiteFile, operator: TFLiteOperator, transposed: bool) -> TrunkLayer:
     tensors, options = file.graphs[0].tensors, operator.options
     weights, bias, output = operator.inputs[1], operator.inputs[2], operator.outputs[0]
     scales, zero_points = file.quantization(weights)
@@ -203,16 +228,18 @@ def _layer(file: TFLiteFile, operator: TFLiteOperator) -> TrunkLayer:
     )
     if not as_expected:
         raise ValueError(f"a {operator.name} of another kind than YAMNet's")
-    _, frames, bands, channels = tensors[output].shape
-    # Time runs down YAMNet's rows, along ours: the same sums over transposed kernels.
+    _, rows, columns, channels = tensors[output].shape
+    if transposed:
+        # Time runs down YAMNet's rows, along ours: the same sums over transposed kernels.
+        kernel, rows, columns = kernel.transpose(0, 2, 1, 3), columns, rows
     return TrunkLayer(
         depthwise,
-        np.ascontiguousarray(kernel.transpose(0, 2, 1, 3)),
+        np.ascontiguousarray(kernel),
         scales,
         biases,
         int(options["strideH"]),
         _code_scale(file, output),
-        (bands, frames, channels),
+        (rows, columns, channels),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.audio.trunk_frontend import TrunkFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks.quantization import optimised_interpreter
-from labeltool.pretrained.trunk import Trunk
+from labeltool.pretrained.trunk import Trunk, read_own_trunk
 from labeltool.pretrained.trunk_network import feature_network
 from labeltool.type_aliases import Int8, Int16
 from labeltool.util.atomic_write import open_atomic
@@ -32,7 +33,7 @@ class TrunkFrames:
     Attributes
     ----------
     path
-        A file of `trunk_network`, the features alone or a model's network with its head.
+        A file of `trunk_network.feature_network`.
     frontend
         That of the trunk.
     """
@@ -55,32 +56,39 @@ class TrunkFrames:
 
 def trunk_frontend(trunk: Trunk) -> TrunkFrontend:
     """Return the frontend of a trunk's features."""
-    return TrunkFrontend(trunk.fingerprint, trunk.width, trunk.output.scale, trunk.output.zero_point)
+    return TrunkFrontend(trunk.fingerprint, trunk.channels, trunk.output.scale, trunk.output.zero_point)
 
 
 def trunk_frames(trunk: Trunk, directory: Path) -> TrunkFrames:
     """Return what computes a trunk's frames; its network is kept in a folder that may be deleted at will."""
-    path = directory / f"{trunk.fingerprint}.tflite"
+    return _written(lambda: trunk, trunk_frontend(trunk), directory)
+
+
+def trunk_frames_of_model(network: Path, frontend: TrunkFrontend, directory: Path) -> TrunkFrames:
+    """Return what computes the frames of the trunk in a model's int8 file; see `trunk_frames`."""
+    return _written(lambda: read_own_trunk(network), frontend, directory)
+
+
+def _written(trunk: Callable[[], Trunk], frontend: TrunkFrontend, directory: Path) -> TrunkFrames:
+    path = directory / f"{frontend.trunk}.tflite"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         with open_atomic(path) as file:
-            file.write(feature_network(trunk))
-    return TrunkFrames(path, trunk_frontend(trunk))
+            file.write(feature_network(trunk()))
+    return TrunkFrames(path, frontend)
 
 
 class _FeatureNetwork:
-    """A network from log-mels to the codes of its features, which a head may follow.
+    """A network from log-mels to the codes of its features.
 
     The kernels are the optimised ones: on convolutions and pools they give the codes of the reference kernels, in
     a sixth of their time (a test holds them against each other).
     """
 
     def __init__(self, content: bytes) -> None:
-        self._interpreter: Any = optimised_interpreter(content, keep_tensors=True)
+        self._interpreter: Any = optimised_interpreter(content)
         self._input = self._interpreter.get_input_details()[0]
-        operators = self._interpreter._get_ops_details()
-        heads = [int(one["inputs"][0]) for one in operators if one["op_name"] == "FULLY_CONNECTED"]
-        self._features = heads[0] if heads else int(self._interpreter.get_output_details()[0]["index"])
+        self._output = self._interpreter.get_output_details()[0]
 
     def features(self, patches: Any) -> Int8:
         """Return the codes of the features, `(n, width) int8`, of patches, `(n, mels, frames) float32`."""
@@ -91,9 +99,8 @@ class _FeatureNetwork:
         for patch in given:
             self._interpreter.set_tensor(self._input["index"], patch.reshape(self._input["shape"]))
             self._interpreter.invoke()
-            rows.append(self._interpreter.get_tensor(self._features).reshape(-1))
-        width = int(np.prod(self._interpreter.get_tensor(self._features).shape))
-        return np.array(rows, np.int8).reshape(len(rows), width)
+            rows.append(self._interpreter.get_tensor(self._output["index"])[0])
+        return np.array(rows, np.int8).reshape(len(rows), self._output["shape"][-1])
 
 
 @lru_cache(maxsize=1)

@@ -1,16 +1,18 @@
 """Int8 networks with a trunk: its features alone, or with a head on them, as TensorFlow Lite files.
 
-Features are the mean and the maximum of each channel over the whole map, which ST's list of operators has as
-AVERAGE_POOL_2D and MAX_POOL_2D; neither changes the scale of the codes.
+Features are means and maxima of each channel, which ST's list of operators has as AVERAGE_POOL_2D and MAX_POOL_2D;
+neither changes the scale of the codes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
+from labeltool.audio.trunk_frontend import Pools
 from labeltool.networks.quantization import CodeScale
 from labeltool.networks.tflite_writer import TFLiteWriter
 from labeltool.pretrained.trunk import Trunk, TrunkLayer
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from labeltool.networks.dense_head import QuantisedHead
 
 _RELU, _RELU6, _SAME, _VALID = 1, 3, 0, 1
+_Pool = Literal["mean", "maximum", "halves"]
 _PROBABILITIES = CodeScale(1 / 256, -128)
 
 
@@ -28,17 +31,23 @@ def feature_network(trunk: Trunk) -> bytes:
     Returns
     -------
     bytes
-        A TensorFlow Lite file: (1, mels, frames, 1) int8 in, (1, width) int8 out.
+        A TensorFlow Lite file: (1, mels, frames, 1) int8 in, (1, 4 * channels) int8 out: the codes of a
+        `TrunkFrontend`.
     """
     writer = TFLiteWriter()
-    given, pooled = _write_trunk(writer, trunk)
-    features = writer.computed("features", (1, trunk.width), trunk.output)
-    writer.operator("RESHAPE", [pooled, writer.constant("shape", np.array([1, trunk.width], np.int32))], features)
+    given, last = _write_layers(writer, trunk)
+    pools = [_write_pool(writer, trunk, last, kind) for kind in get_args(_Pool)]
+    features = _reshaped(writer, trunk, _joined(writer, trunk, pools), (1, 4 * trunk.channels))
     return writer.packed(given, features)
 
 
-def network_with_head(trunk: Trunk, head: QuantisedHead) -> bytes:
+def network_with_head(trunk: Trunk, head: QuantisedHead, pools: Pools) -> bytes:
     """Return the network from the codes of a patch of log-mels to those of the labels' probabilities.
+
+    Parameters
+    ----------
+    pools
+        What the head reads, as `TrunkFrontend.places` orders it.
 
     Returns
     -------
@@ -46,7 +55,9 @@ def network_with_head(trunk: Trunk, head: QuantisedHead) -> bytes:
         A TensorFlow Lite file: (1, mels, frames, 1) int8 in, (1, labels) int8 out.
     """
     writer = TFLiteWriter()
-    given, tensor = _write_trunk(writer, trunk)
+    given, last = _write_layers(writer, trunk)
+    kinds: tuple[_Pool, ...] = ("mean", "maximum") if pools == "whole" else ("halves", "maximum")
+    tensor = _joined(writer, trunk, [_write_pool(writer, trunk, last, kind) for kind in kinds])
     scale = trunk.output.scale
     for number, layer in enumerate(head.layers, 1):
         name, last = f"head{number}", number == len(head.layers)
@@ -79,8 +90,8 @@ def _macc(layer: TrunkLayer) -> int:
     return rows * columns * channels * int(kernel)
 
 
-def _write_trunk(writer: TFLiteWriter, trunk: Trunk) -> tuple[int, int]:
-    """Write the layers and both pools; return the tensors of the input and of the features, (1, 1, 1, width)."""
+def _write_layers(writer: TFLiteWriter, trunk: Trunk) -> tuple[int, int]:
+    """Write the layers; return the tensors of the input and of the map."""
     given = writer.computed("patch", (1, YAMNET_FRONTEND.n_mels, YAMNET_FRONTEND.patch_frames, 1), trunk.input)
     tensor, scale = given, trunk.input.scale
     for number, layer in enumerate(trunk.layers, 1):
@@ -101,14 +112,39 @@ def _write_trunk(writer: TFLiteWriter, trunk: Trunk) -> tuple[int, int]:
             **options,
         )
         tensor, scale = output, layer.output.scale
+    return given, tensor
+
+
+def _write_pool(writer: TFLiteWriter, trunk: Trunk, tensor: int, kind: _Pool) -> int:
+    """Write a pool of the map; return its output, (1, 1, 1, channels), of the halves (1, 1, 1, 2 * channels)."""
     rows, columns, channels = trunk.layers[-1].shape
-    pools = []
-    for kind, name in (("AVERAGE_POOL_2D", "mean"), ("MAX_POOL_2D", "maximum")):
-        pool = writer.computed(name, (1, 1, 1, channels), trunk.output)
-        writer.operator(
-            kind, [tensor], pool, padding=_VALID, strideH=rows, strideW=columns, filterHeight=rows, filterWidth=columns
-        )
-        pools.append(pool)
-    both = writer.computed("pooled", (1, 1, 1, 2 * channels), trunk.output)
-    writer.operator("CONCATENATION", pools, both, axis=3)
-    return given, both
+    parts = 2 if kind == "halves" else 1
+    pool = writer.computed(kind, (1, parts, 1, channels), trunk.output)
+    writer.operator(
+        "MAX_POOL_2D" if kind == "maximum" else "AVERAGE_POOL_2D",
+        [tensor],
+        pool,
+        padding=_VALID,
+        strideH=rows // parts,
+        strideW=columns,
+        filterHeight=rows // parts,
+        filterWidth=columns,
+    )
+    return pool if parts == 1 else _reshaped(writer, trunk, pool, (1, 1, 1, parts * channels))
+
+
+def _reshaped(writer: TFLiteWriter, trunk: Trunk, tensor: int, shape: tuple[int, ...]) -> int:
+    output = writer.computed("reshaped", shape, trunk.output)
+    writer.operator("RESHAPE", [tensor, writer.constant("shape", np.array(shape, np.int32))], output, newShape=shape)
+    return output
+
+
+def _joined(writer: TFLiteWriter, trunk: Trunk, tensors: Sequence[int]) -> int:
+    """Join tensors of (1, 1, 1, ...), two at a time, as the C code takes them."""
+    joined = tensors[0]
+    for tensor in tensors[1:]:
+        width = writer.width(joined) + writer.width(tensor)
+        output = writer.computed("pooled", (1, 1, 1, width), trunk.output)
+        writer.operator("CONCATENATION", [joined, tensor], output, axis=3)
+        joined = output
+    return joined

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labeltool.audio.feature_cache import FeatureCache
-from labeltool.audio.trunk_frontend import TrunkFrontend
+from labeltool.audio.trunk_frontend import Pools, TrunkFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
 from labeltool.networks import dense_head, model_folder
 from labeltool.networks.calibration import choose_rule, pooling_named
 from labeltool.networks.dense_head import DenseHead
+from labeltool.networks.heads import log_loss
 from labeltool.networks.model_card import TrunkSource
-from labeltool.networks.postprocessing import POOLINGS, ClipRule, Pooling
+from labeltool.networks.postprocessing import DEFAULT_TEMPERATURE, POOLINGS, ClipRule, Pooling
 from labeltool.networks.stream_calibration import choose_stream_rule
 from labeltool.networks.stream_rule import StreamRule
 from labeltool.pretrained import trunk_network
@@ -28,18 +29,19 @@ from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.settings import LearningSettings
 from labeltool.training import fit
-from labeltool.training.expected_temperature import expected_temperature
 from labeltool.training.fit_head import HeadData, HeadSettings, cross_validated_scores, fit_head
 from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest, prepare
 from labeltool.training.targets import TrainingSet
 from labeltool.training.write_model import Fitted, make_card, write_model
-from labeltool.type_aliases import Progress
+from labeltool.type_aliases import Float32, Float64, Progress
 
 if TYPE_CHECKING:
     import keras
 
 # Fine-tuning changes what comes after: the first layers serve any sound, and few clips would spoil them.
 _FROZEN_LAYERS = 5
+# Weight decay of a head without a hidden layer.
+_LINEAR_DECAY = 2.0
 
 
 def train_head(
@@ -57,24 +59,29 @@ def train_head(
     pooling = pooling_named(project.settings.learning.pooling or POOLINGS[0])
     settings = fit.settings_for(request.arch, seed=request.seed, pooling=pooling)
     began_s = time.monotonic()
-    prepared, data, head = _fit(project, training_set, request, trunk, settings, unlabelled, report)
+    prepared = _prepared(project, training_set, request, trunk, settings, unlabelled, report)
+    fitted = _best_head(prepared, request, pooling)
+    data, head = fitted.data, fitted.head
     quantised = dense_head.quantise(head, np.concatenate(data.codes))
-    rule, stream_rule = _rules(prepared, data, head, request, pooling)
-    fitted = Fitted(
-        parameters=_parameters(trunk, head),
-        macc=trunk_network.macc(trunk, quantised),
-        rule=rule,
-        stream_rule=stream_rule,
-        seconds=time.monotonic() - began_s,
-        patches=sum(len(codes) for codes in data.codes),
-        trunk=_source(trunk, request.units),
+    card = make_card(
+        request,
+        None,
+        prepared,
+        Fitted(
+            parameters=_parameters(trunk, head),
+            macc=trunk_network.macc(trunk, quantised),
+            rule=fitted.rule,
+            stream_rule=fitted.stream_rule,
+            seconds=time.monotonic() - began_s,
+            patches=sum(len(codes) for codes in data.codes),
+            trunk=_source(trunk, head, fitted.pools),
+        ),
     )
-    card = make_card(request, None, prepared, fitted)
 
     def save(folder: Path) -> None:
         head.save(folder / model_folder.HEAD)
 
-    int8 = trunk_network.network_with_head(trunk, quantised)
+    int8 = trunk_network.network_with_head(trunk, quantised, fitted.pools)
     return write_model(directory, card, int8, save, prepared, None, report)
 
 
@@ -101,7 +108,8 @@ def finetune_start(
             remedy="remove trunk_layers and head_units from labeltool.toml",
         )
     settings = fit.settings_for(request.arch, seed=request.seed)
-    _, _, head = _fit(project, training_set, request, trunk, settings, unlabelled, report)
+    prepared = _prepared(project, training_set, request, trunk, settings, unlabelled, report)
+    head = fit_head(head_data(prepared, "whole"), _head_settings(request.units), seed=request.seed)
     network = networks.build(request.arch, len(training_set.labels), request.frontend, training_set.head)
     before = trunk.input.scale
     for number, layer in enumerate(trunk.layers, 1):
@@ -117,7 +125,7 @@ def finetune_start(
     return network
 
 
-def _fit(
+def _prepared(
     project: Project,
     training_set: TrainingSet,
     request: TrainingRequest,
@@ -125,55 +133,107 @@ def _fit(
     settings: fit.TrainingSettings,
     unlabelled: Sequence[StoredClip],
     report: Progress,
-) -> tuple[Prepared, HeadData, DenseHead]:
-    """Compute features and fit a head to those of the clips to train on."""
+) -> Prepared:
+    """Compute features and gather what there is to train on."""
     frames = trunk_frames(trunk, project.cache / "trunks")
     cache = FeatureCache(project.cache / "features", frames.frontend, frames)
     prepared = prepare(project, cache, training_set, request, None, settings, unlabelled, report)
     report("training", 0, 0)
-    data = head_data(prepared, frames.frontend)
-    return prepared, data, fit_head(data, _head_settings(request), seed=request.seed)
+    return prepared
 
 
-def _head_settings(request: TrainingRequest) -> HeadSettings:
-    return HeadSettings(hidden_units=(request.units,) if request.units else ())
+@dataclass(frozen=True, slots=True)
+class _FittedHead:
+    """A head, what it was fitted to, and the rules chosen for it."""
+
+    data: HeadData
+    head: DenseHead
+    pools: Pools
+    rule: ClipRule
+    stream_rule: StreamRule
 
 
-def _rules(
-    prepared: Prepared, data: HeadData, head: DenseHead, request: TrainingRequest, pooling: Pooling
-) -> tuple[ClipRule, StreamRule]:
-    """Choose the rules on the validation clips and on the others, each predicted by a head without its group.
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A kind of head, and its windows of clips, each predicted without the clip's group.
 
-    A dozen validation clips are too few to calibrate by, and a head takes half a second. Clips of the pool count by
-    their estimated targets.
+    Attributes
+    ----------
+    rule
+        Chosen on them.
+    losses : (labelled clips,) float64
+        Their log loss by that rule.
     """
-    pool, clips = prepared.unlabelled.pool, prepared.data
-    frontend = clips.frontend
-    assert isinstance(frontend, TrunkFrontend)
-    groups = [*(clips.groups[i] for i in prepared.train), *pool.groups]
-    trained = [*(clips.frames[i] for i in prepared.train), *pool.frames]
-    check = clips.only(prepared.held_out)
+
+    pools: Pools
+    settings: HeadSettings
+    data: HeadData
+    scores: list[Float32]
+    rule: ClipRule
+    losses: Float64
+
+
+def _best_head(prepared: Prepared, request: TrainingRequest, pooling: Pooling) -> _FittedHead:
+    """Fit the kind of head that predicts labelled clips best which it was not fitted to.
+
+    A dozen validation clips are too few to choose and calibrate by, and a head takes half a second: so each clip is
+    predicted by a head without its group. A linear head on the halves of the frequencies is better where many labels
+    have few clips each. It is taken where its log loss is lower by more than the standard error.
+    """
+    kinds: tuple[tuple[Pools, int], ...] = (("whole", request.units), ("halves", 0))
+    candidates = [_candidate(prepared, request, pooling, pools, units) for pools, units in kinds]
+    first, second = candidates
+    gain = first.losses - second.losses
+    chosen = second if gain.mean() > gain.std() / np.sqrt(len(gain)) else first
+    head = fit_head(chosen.data, chosen.settings, seed=request.seed)
+    stream_rule = _stream_rule(prepared, chosen, head)
+    return _FittedHead(chosen.data, head, chosen.pools, chosen.rule, stream_rule)
+
+
+def _candidate(prepared: Prepared, request: TrainingRequest, pooling: Pooling, pools: Pools, units: int) -> _Candidate:
+    data, settings = head_data(prepared, pools), _head_settings(units)
+    frontend, pool = _frontend(prepared), prepared.unlabelled.pool
     known = np.flatnonzero(data.weights > 0)
-    settings = _head_settings(request)
+    some = data.only(known)
+    groups = [*(prepared.data.groups[i] for i in prepared.train), *pool.groups]
+    # A head of half the steps calibrates and compares as well.
     shorter = replace(settings, steps=settings.steps // 2)
-    scores = cross_validated_scores(data.only(known), [groups[i] for i in known], shorter, seed=request.seed)
-    by_clip = [
-        rows[:: frontend.patch_hop] for rows in (*scores, *(head.predict(frontend.codes(one)) for one in check.frames))
-    ]
-    frames = [*(trained[i] for i in known), *check.frames]
-    present = np.concatenate([data.present[known], check.present])
-    absent = np.concatenate([data.absent[known], check.absent])
-    expected = expected_temperature(clips.only(prepared.train), pool)
-    rule = ClipRule(fit.TrainingSettings().loudness_exponent, expected, clips.head, pooling=pooling)
-    loudness_db = [frontend.loudness_db(one) for one in frames]
-    rule, _ = choose_rule(by_clip, loudness_db, present, absent, rule, pooling=pooling)
-    return rule, choose_stream_rule(frontend, frames, by_clip, present, absent, rule)
+    windows = cross_validated_scores(some, [groups[i] for i in known], shorter, seed=request.seed)
+    scores = [rows[:: frontend.patch_hop] for rows in windows]
+    loudness_db = [levels[:: frontend.patch_hop] for levels in some.loudness_db]
+    # Clips of the pool count by their estimated targets.
+    rule = ClipRule(fit.TrainingSettings().loudness_exponent, DEFAULT_TEMPERATURE, data.activation, pooling=pooling)
+    rule, predicted = choose_rule(scores, loudness_db, some.present, some.absent, rule, pooling=pooling)
+    labelled = known < len(prepared.train)
+    losses = log_loss(data.activation, predicted[labelled], some.present[labelled], some.absent[labelled])
+    return _Candidate(pools, settings, data, scores, rule, losses)
 
 
-def head_data(prepared: Prepared, frontend: TrunkFrontend) -> HeadData:
+def _stream_rule(prepared: Prepared, chosen: _Candidate, head: DenseHead) -> StreamRule:
+    """Choose thresholds on the labelled clips: those to train on without their group, and the validation clips."""
+    frontend, clips = _frontend(prepared), prepared.data
+    places = frontend.places(chosen.pools)
+    check = [frontend.codes(clips.frames[i])[:: frontend.patch_hop, places] for i in prepared.held_out]
+    order = [*prepared.train, *prepared.held_out]
+    by_clip = [*chosen.scores[: len(prepared.train)], *(head.predict(codes) for codes in check)]
+    frames = [clips.frames[i] for i in order]
+    return choose_stream_rule(frontend, frames, by_clip, clips.present[order], clips.absent[order], chosen.rule)
+
+
+def _head_settings(units: int) -> HeadSettings:
+    return HeadSettings(hidden_units=(units,)) if units else HeadSettings(hidden_units=(), weight_decay=_LINEAR_DECAY)
+
+
+def _frontend(prepared: Prepared) -> TrunkFrontend:
+    frontend = prepared.data.frontend
+    assert isinstance(frontend, TrunkFrontend), "features of a trunk"
+    return frontend
+
+
+def head_data(prepared: Prepared, pools: Pools) -> HeadData:
     """Return what a head is fitted to: the clips to train on, and the pool's."""
-    data, pool = prepared.data, prepared.unlabelled.pool
-    train = data.only(prepared.train)
+    data, pool, frontend = prepared.data, prepared.unlabelled.pool, _frontend(prepared)
+    train, places = data.only(prepared.train), frontend.places(pools)
     clips = [*train.frames, *pool.frames]
     present, absent = pool.label_targets(len(data.label_names))
     present, absent = np.concatenate([train.present, present]), np.concatenate([train.absent, absent])
@@ -188,7 +248,7 @@ def head_data(prepared: Prepared, frontend: TrunkFrontend) -> HeadData:
         activation=data.head,
         scale=frontend.scale,
         zero_point=frontend.zero_point,
-        codes=[frontend.codes(one) for one in clips],
+        codes=[frontend.codes(one)[:, places] for one in clips],
         loudness_db=[frontend.levels_db(one)[:, 0] for one in clips],
         present=present,
         absent=absent,
@@ -201,15 +261,16 @@ def _parameters(trunk: Trunk, head: DenseHead) -> int:
     return sum(int(one.size) for one in (*arrays, *head.kernels, *head.biases))
 
 
-def _source(trunk: Trunk, units: int) -> TrunkSource:
-    output = trunk.output
+def _source(trunk: Trunk, head: DenseHead, pools: Pools) -> TrunkSource:
+    output, units = trunk.output, len(head.biases[0]) if len(head.biases) > 1 else 0
     return TrunkSource(
         trunk.name,
         trunk.sha256,
         len(trunk.layers),
         trunk.fingerprint,
-        trunk.width,
+        trunk.channels,
         output.scale,
         output.zero_point,
         units,
+        pools,
     )

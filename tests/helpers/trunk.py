@@ -9,7 +9,7 @@ import numpy as np
 from labeltool.networks.quantization import CodeScale
 from labeltool.pretrained.trunk import Trunk, TrunkLayer
 
-_CODES = CodeScale(6 / 255, -128)
+_CODES = CodeScale(float(np.float32(6 / 255)), -128)
 
 
 def random_trunk(seed: int = 0, channels: tuple[int, ...] = (8, 12, 16), strides: tuple[int, ...] = (2, 1, 2)) -> Trunk:
@@ -26,7 +26,7 @@ def random_trunk(seed: int = 0, channels: tuple[int, ...] = (8, 12, 16), strides
             shape = (1, size, size, outputs) if depthwise else (outputs, size, size, inputs)
             weights = rng.integers(-127, 128, shape).astype(np.int8)
             fan_in = size * size * inputs
-            scales = tuple((rng.uniform(1, 3, outputs) / (127 * np.sqrt(fan_in))).tolist())
+            scales = tuple((rng.uniform(1, 3, outputs) / (127 * np.sqrt(fan_in))).astype(np.float32).tolist())
             bias = rng.integers(-2000, 4000, outputs).astype(np.int32)
             layers.append(TrunkLayer(depthwise, weights, scales, bias, step, _CODES, (rows, columns, outputs)))
-    return Trunk("random", Path("random.tflite"), f"{seed:064x}", CodeScale(0.048, 16), tuple(layers))
+    return Trunk("random", Path("random.tflite"), f"{seed:064x}", CodeScale(float(np.float32(0.048)), 16), tuple(layers))

@@ -14,12 +14,13 @@ from helpers.trunk import random_trunk
 from labeltool.audio import loudness_gate
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
+from labeltool.audio.trunk_frontend import Pools
 from labeltool.errors import LabeltoolError
 from labeltool.networks.dense_head import DenseHead, quantise
 from labeltool.networks.quantization import Int8Model, optimised_interpreter
 from labeltool.pretrained.card import PretrainedCard
 from labeltool.pretrained.trunk import DEPTHS, Trunk, read_trunk
-from labeltool.pretrained.trunk_frames import TrunkFrames, trunk_frames
+from labeltool.pretrained.trunk_frames import trunk_frames, trunk_frames_of_model, trunk_frontend
 from labeltool.pretrained.trunk_network import feature_network, network_with_head
 
 YAMNET = REAL_DATA / "models" / "yamnet" / "yamnet.tflite"
@@ -39,6 +40,12 @@ def log_mel_patches(n: int, seed: int = 0) -> np.ndarray:
     return YAMNET_FRONTEND.patches(YAMNET_FRONTEND.log_mel(pcm))[:n]
 
 
+def rounded_mean(grid: np.ndarray) -> np.ndarray:
+    """The mean over a map, halves away from zero."""
+    sums, n = grid.astype(np.int64).sum(axis=(0, 1)), grid.shape[0] * grid.shape[1]
+    return np.where(sums > 0, (sums + n // 2) // n, -((n // 2 - sums) // n))
+
+
 def yamnet(layers: int = 11) -> Trunk:
     sha256 = hashlib.sha256(YAMNET.read_bytes()).hexdigest()
     card = PretrainedCard({YAMNET.name: sha256}, 16_000, 15_600, (15_600,), (), "119")
@@ -48,7 +55,7 @@ def yamnet(layers: int = 11) -> Trunk:
 def head_on(trunk: Trunk, codes: np.ndarray, labels: int = 4, units: int = 12, activation: str = "softmax"):
     """A head whose logits are spread over what it is given, quantised by that."""
     rng, output = np.random.default_rng(3), trunk.output
-    widths = (trunk.width, *([units] if units else []), labels)
+    widths = (codes.shape[1], *([units] if units else []), labels)
     kernels = [rng.normal(0, 2 / np.sqrt(a), (a, b)).astype(np.float32) for a, b in pairwise(widths)]
     biases = [rng.normal(0, 0.1, kernel.shape[1]).astype(np.float32) for kernel in kernels]
     head = DenseHead(activation, output.scale, output.zero_point, tuple(kernels), tuple(biases))
@@ -69,11 +76,9 @@ def test_features_are_those_of_yamnets_own_layers(layers: int, tmp_path: Path) -
         ours = kept.patches(kept.log_mel(pcm))[window].T / np.float32(log_mel["quantization"][0])
         if (np.rint(ours) + log_mel["quantization"][1] != whole.get_tensor(28)[0]).any():
             continue  # a log-mel that lies between two codes was rounded the other way
-        grid = whole.get_tensor(TENSORS[layers])[0].astype(np.int64)
-        grid = grid.reshape(-1, grid.shape[-1])
-        sums, n = grid.sum(axis=0), len(grid)
-        mean = np.where(sums > 0, (sums + n // 2) // n, -((n // 2 - sums) // n))
-        np.testing.assert_array_equal(codes, np.concatenate([mean, grid.max(axis=0)]))
+        grid = whole.get_tensor(TENSORS[layers])[0]
+        halves = [rounded_mean(half) for half in np.split(whole.get_tensor(TENSORS[layers])[0], 2, axis=1)]
+        np.testing.assert_array_equal(codes, np.concatenate([rounded_mean(grid), grid.max(axis=(0, 1)), *halves]))
     assert len(np.unique(found)) > 20
 
 
@@ -83,20 +88,25 @@ def test_weight_bytes_are_those_of_eleven_layers() -> None:
 
     trunk = yamnet()
     network = read_network(feature_network(trunk))
-    assert network.input.shape == (1, 64, 96, 1) and network.output.shape == (1, 512)
+    assert network.input.shape == (1, 64, 96, 1) and network.output.shape == (1, 1024)
     assert network.weight_bytes == sum(layer.weights.size + 4 * layer.bias.size for layer in trunk.layers)
     assert network.weight_bytes / 1024 < 136
 
 
-@pytest.mark.parametrize(("units", "activation"), [(12, "softmax"), (0, "softmax"), (12, "sigmoid")])
-def test_features_and_head_give_the_codes_of_the_composed_network_on_the_mcu(units: int, activation: str) -> None:
+@pytest.mark.parametrize(
+    ("units", "activation", "pools"),
+    [(12, "softmax", "whole"), (0, "softmax", "halves"), (12, "sigmoid", "halves"), (0, "sigmoid", "whole")],
+)
+def test_features_and_head_give_the_codes_of_the_composed_network_on_the_mcu(
+    units: int, activation: str, pools: Pools
+) -> None:
     runtime = pytest.importorskip("tflite_micro", reason="the reference kernels are a development dependency").runtime
     trunk = random_trunk()
     features = Int8Model(feature_network(trunk))
     given = features.quantise(log_mel_patches(60))
-    codes = features.predict_int8(given)
+    codes = features.predict_int8(given)[:, trunk_frontend(trunk).places(pools)]
     _, quantised = head_on(trunk, codes, units=units, activation=activation)
-    tflite = network_with_head(trunk, quantised)
+    tflite = network_with_head(trunk, quantised, pools)
     micro, theirs = runtime.Interpreter.from_bytes(tflite), []
     for patch in given:
         micro.set_input(patch[None, :, :, None], 0)
@@ -125,13 +135,16 @@ def test_optimised_kernels_give_the_features_of_the_reference_kernels(tmp_path: 
     np.testing.assert_array_equal(frames.frontend.loudness_db(computed), YAMNET_FRONTEND.loudness_db(log_mel))
 
 
-def test_a_models_own_file_computes_the_features_too(tmp_path: Path) -> None:
+def test_the_trunk_in_a_models_own_file_gives_the_same_features(tmp_path: Path) -> None:
     trunk, pcm = random_trunk(), noise(2.0)
-    frames = trunk_frames(trunk, tmp_path)
-    codes = frames.frontend.codes(frames(pcm))
+    frames = trunk_frames(trunk, tmp_path / "one")
+    computed = frames(pcm)
+    codes = frames.frontend.codes(computed)[:, frames.frontend.places("halves")]
     model = tmp_path / "model_int8.tflite"
-    model.write_bytes(network_with_head(trunk, head_on(trunk, codes)[1]))
-    np.testing.assert_array_equal(TrunkFrames(model, frames.frontend)(pcm), frames(pcm))
+    model.write_bytes(network_with_head(trunk, head_on(trunk, codes)[1], "halves"))
+    again = trunk_frames_of_model(model, frames.frontend, tmp_path / "other")
+    assert again.path != frames.path and again.path.read_bytes() == frames.path.read_bytes()
+    np.testing.assert_array_equal(again(pcm), computed)
 
 
 def test_frames_are_cached_as_int8(tmp_path: Path) -> None:
