@@ -67,8 +67,8 @@ class UnlabelledData:
     ----------
     pool
         Without targets where there is no teacher model: `label_propagation.propagate_labels` estimates them. Empty
-        under a sigmoid without one, but for networks over embeddings: for others label propagation was not measured
-        there, and self-training did not improve them (`benchmarks/NOTES.md`).
+        under a sigmoid without one, but for networks over embeddings: others got worse by it, and no better by
+        self-training, measured in `benchmarks/NOTES.md`.
     features
         The pool's clips, and the files that could not be read.
     distillation_targets : (moments, width) float32 each
