@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from labeltool.pretrained.project_classes import AgreementResult, MapResult
     from labeltool.pretrained.registry import AddResult
     from labeltool.similarity.compare import SimilarResult
+    from labeltool.similarity.find import FindResult
     from labeltool.tasks.evaluate import EvaluateResult
     from labeltool.tasks.retrain import RetrainResult
     from labeltool.tasks.simulation_results import SimulateResult
@@ -75,6 +76,7 @@ TRANSCRIBE: Task[TranscribeResult] = Task(
     "transcribe", "labeltool.inference.transcribe", "transcribe", "TranscribeResult"
 )
 SIMILAR: Task[SimilarResult] = Task("similar", "labeltool.similarity.compare", "compare", "SimilarResult")
+FIND: Task[FindResult] = Task("find", "labeltool.similarity.find", "find", "FindResult")
 MODEL_ADD: Task[AddResult] = Task("model-add", "labeltool.pretrained.registry", "add", "AddResult")
 MODEL_MAP: Task[MapResult] = Task("model-map", "labeltool.pretrained.project_classes", "map_classes", "MapResult")
 AGREEMENT: Task[AgreementResult] = Task(
@@ -86,7 +88,7 @@ VERIFY: Task[VerifyResult] = Task("verify", "labeltool.exporters.stm32.verificat
 TASKS: dict[str, Task[object]] = {
     task.name: task
     for task in (
-        *(RETRAIN, EVALUATE, SIMULATE, SUGGEST, CLASSIFY, DETECT, TRANSCRIBE, SIMILAR),
+        *(RETRAIN, EVALUATE, SIMULATE, SUGGEST, CLASSIFY, DETECT, TRANSCRIBE, SIMILAR, FIND),
         *(MODEL_ADD, MODEL_MAP, AGREEMENT, EXPORT, VERIFY),
     )
 }
