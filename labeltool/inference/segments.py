@@ -95,11 +95,11 @@ def span_features(scan: Scan, spans: Sequence[tuple[float, float]]) -> Float32:
     """
     windows = scan.windows
     hop_s, window_s = windows.hop / windows.rate_hz, windows.window / windows.rate_hz
+    margin_s = window_s / MOMENTS  # an edge is no more exact, and a little of a loud neighbour would fill the maximum
     features = []
     for start_s, end_s in spans:
-        # Half a hop of tolerance: a span begins and ends where a person heard it, not where a window does.
-        first = int(np.ceil(start_s / hop_s - 0.5))
-        count = int(np.floor((end_s - window_s) / hop_s + 0.5)) - first + 1
+        first = int(np.ceil((start_s + margin_s) / hop_s))
+        count = int(np.floor((end_s - margin_s - window_s) / hop_s)) - first + 1
         if count < 1:
             first, count = round(((start_s + end_s - window_s) / 2) / hop_s), 1
         first = min(max(0, first), len(windows) - 1)
