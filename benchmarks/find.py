@@ -38,7 +38,6 @@ from labeltool.store.spans import Region
 
 EXAMPLES = 5
 NAME = "pretrained"
-ALL = 1_000_000
 
 
 def report(stage: str, done: int, total: int, text: str = "", /) -> None:
@@ -92,10 +91,13 @@ def run(store: Store, index: SegmentIndex, truth: Events, answers: int, seed: in
     propose_s = (time.monotonic() - began) / max(1, answers)
     found, inside, widths = [], 0, []
     for label in labels:
-        result = propose(store, index, label, limit=ALL)
-        regions = [(one.start_s, one.end_s) for one in result.candidates if one.score >= LISTED_FROM]
-        accepted = [one for one in spans.verdicts(store)[recording_id] if one.text == label]
-        regions += {(one.start_s, one.end_s) for one in accepted if one.value is Value.PRESENT}
+        result = propose(store, index, label, limit=1)
+        shown = [one for one in spans.annotated_spans(store, recording_id) if one.text == label]
+        regions = {
+            (one.start_s, one.end_s)
+            for one in shown
+            if one.value is Value.PRESENT or (one.probability or 0.0) >= LISTED_FROM
+        }
         found += [{"label": label, "start_s": start_s, "end_s": end_s} for start_s, end_s in regions]
         low, high = result.interval
         inside += low <= sum(one["event_label"] == label for one in truth) <= high

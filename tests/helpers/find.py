@@ -22,7 +22,9 @@ DOWN = [(5.0, 6.0), (11.0, 12.5), (26.0, 27.0), (35.0, 37.0), (50.0, 51.0)]
 LASTS_S = 60.0
 
 
-def write_events(path: Path, up: Sequence[tuple[float, float]] = UP, down: Sequence[tuple[float, float]] = DOWN) -> Path:
+def write_events(
+    path: Path, up: Sequence[tuple[float, float]] = UP, down: Sequence[tuple[float, float]] = DOWN
+) -> Path:
     """Write a minute of faint noise with the events in it."""
     samples = np.random.default_rng(0).normal(0.0, 1e-3, round(LASTS_S * RATE))
     for level, events in ((0.5, up), (-0.5, down)):

@@ -76,7 +76,7 @@ def clusters(positives: int, others: int, seed: int) -> tuple[np.ndarray, np.nda
 
 
 def judged(rows: np.ndarray, present: np.ndarray, answers: int) -> tuple[float, int, Any, np.ndarray]:
-    """Answer questions from five examples on; the share right of the first 40, those known, the estimate, the scores."""
+    """Answer questions from five examples on: the share right of the first 40, those known, the estimate, scores."""
     answered = list(range(5))
     while True:
         free = np.setdiff1d(np.arange(len(rows)), answered)

@@ -63,7 +63,7 @@ class FindScreen(RegionsScreen):
         self._index: SegmentIndex | None = None
         self._skipped: set[int] = set()
         self._proposing = False
-        self._task = BackgroundTask(
+        self._embedding = BackgroundTask(
             services.project,
             FIND_TASK,
             on_progress=lambda stage, done, total, text="": self._post(
@@ -81,14 +81,9 @@ class FindScreen(RegionsScreen):
         if not self._label:
             self.action_choose_label()
 
-    def on_mount(self) -> None:
-        """Choose the label."""
-        super().on_mount()
-        self.enter()
-
     def on_unmount(self) -> None:
         """Stop the search; what is embedded stays in the cache."""
-        self._task.stop()
+        self._embedding.stop()
         super().on_unmount()
 
     def action_choose_label(self) -> None:
@@ -103,14 +98,14 @@ class FindScreen(RegionsScreen):
 
     def search(self, label: str) -> None:
         """Embed the recordings where that was not done yet, then show the candidates of a label."""
-        if self._task.busy:
+        if self._embedding.busy:
             self.notice.show("the recordings are being embedded: wait for it, or go on in another view")
             return
         self._label, self._proposal, self._index = label, None, None
         self._skipped.clear()
         self._progress = "embedding the recordings"
         self.show_title()
-        self._task.start(label=label, limit=_LIMIT)
+        self._embedding.start(label=label, limit=_LIMIT)
 
     def on_search_changed(self, message: SearchChanged) -> None:
         """Show the progress, or go to the first candidate."""
