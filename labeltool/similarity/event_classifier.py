@@ -146,9 +146,9 @@ def estimate(
     weights = np.exp(evidence - evidence.max())
     chosen = rng.choice(_DRAWS, _DRAWS, p=weights / weights.sum())
     present = _sigmoid(slopes[chosen] * _log_odds(probabilities) + shifts[chosen])
-    present = rng.random(present.shape) < present
-    total = accepted + present.sum(axis=1)
-    found = accepted + present[:, listed].sum(axis=1)
+    drawn = rng.random(present.shape) < present
+    total = accepted + drawn.sum(axis=1)
+    found = accepted + drawn[:, listed].sum(axis=1)
     low, high = np.quantile(total, _INTERVAL)
     recall = float((found / np.maximum(total, 1)).mean())
     return Estimate(float(total.mean()), int(np.floor(low)), int(np.ceil(high)), recall)
