@@ -58,18 +58,18 @@ def new_project(folder: Path, recording: Path, pretrained: Path, cache: Path) ->
 
 
 def answer(store: Store, label: str, result: FindResult, truth: Events) -> None:
-    """Answer the first question as a person would who hears everything."""
-    asked = result.candidates[0]
-    recording = recordings.find_recording(store, asked.recording)
+    """Answer the first question as a person would who makes no mistake."""
+    candidate = result.candidates[0]
+    recording = recordings.find_recording(store, candidate.recording)
 
     def overlap_s(event: dict[str, Any]) -> float:
-        return float(min(event["offset"], asked.end_s) - max(event["onset"], asked.start_s))
+        return float(min(event["offset"], candidate.end_s) - max(event["onset"], candidate.start_s))
 
     right = max((one for one in truth if one["event_label"] == label), key=overlap_s)
-    if overlap_s(right) > 0.5 * min(right["offset"] - right["onset"], asked.end_s - asked.start_s):
+    if overlap_s(right) > 0.5 * min(right["offset"] - right["onset"], candidate.end_s - candidate.start_s):
         spans.annotate_region(store, recording, Region(right["onset"], right["offset"]), label, annotator="oracle")
     else:
-        region = Region(asked.start_s, asked.end_s)
+        region = Region(candidate.start_s, candidate.end_s)
         spans.annotate_region(store, recording, region, label, Value.ABSENT, annotator="oracle")
 
 

@@ -5,7 +5,7 @@ something else. With five examples this ranks nearly as well as with hundreds, a
 
 The number of events is estimated by calibrating the probabilities (Platt 1999) in a Bayesian way: slope and shift of
 their log-odds have a prior, and the answers, each scored by a classifier that was not trained on it, say which of them
-fit. Which candidates were asked depends on their scores alone, so it biases nothing; random checks among the unlikely
+fit. Which candidates were checked depends on their scores alone, so it biases nothing; random checks among the unlikely
 ones bound what the classifier misses.
 """
 
@@ -140,8 +140,8 @@ def estimate(
     rng = np.random.default_rng(seed)
     slopes = _SLOPE * np.exp(rng.normal(0.0, _SLOPE_SPREAD, (_DRAWS, 1)))
     shifts = rng.normal(0.0, _SHIFT_SPREAD, (_DRAWS, 1))
-    asked = _sigmoid(slopes * _log_odds(classifier.left_out()[answers.direct]) + shifts)
-    likelihood = np.where(answers.present[answers.direct], asked, 1.0 - asked)
+    predicted = _sigmoid(slopes * _log_odds(classifier.left_out()[answers.direct]) + shifts)
+    likelihood = np.where(answers.present[answers.direct], predicted, 1.0 - predicted)
     evidence = np.log(np.maximum(likelihood, _SMALLEST)).sum(axis=1)
     weights = np.exp(evidence - evidence.max())
     chosen = rng.choice(_DRAWS, _DRAWS, p=weights / weights.sum())
@@ -160,7 +160,7 @@ def _log_odds(probabilities: Float64) -> Float64:
 
 
 def question_order(probabilities: Float64, mismatched: Bools, count: int, *, seed: int) -> Int64:
-    """Return the candidates to ask about, the most telling first.
+    """Return the candidates to check next, the most informative first.
 
     In turn: a mismatch (the nearest answer contradicts the classifier; Zhao et al. 2020) or else the least certain one;
     the most probable one; and now and then a random one of the rest, the unlikely ones too, as a check.

@@ -133,7 +133,7 @@ def propose(store: Store, index: SegmentIndex, label: str, *, limit: int, recall
     best = np.array([max(group, key=probabilities.__getitem__) for group in groups], np.int64)
     scores = probabilities[best]
     listed = scores >= LISTED_FROM
-    guess = (
+    expected = (
         estimate(classifier, judged.answers, scores, listed, judged.accepted)
         if len(groups)
         else Estimate(judged.accepted, judged.accepted, judged.accepted, 1.0)
@@ -156,10 +156,10 @@ def propose(store: Store, index: SegmentIndex, label: str, *, limit: int, recall
         judged.accepted,
         judged.rejected,
         judged.accepted + int(listed.sum()),
-        round(guess.events, 1),
-        (guess.low, guess.high),
-        round(guess.recall, 3),
-        guess.recall >= recall,
+        round(expected.events, 1),
+        (expected.low, expected.high),
+        round(expected.recall, 3),
+        expected.recall >= recall,
         tuple(
             Candidate(clips[number], files[events[number][0]], *events[number][1:], round(float(scores[number]), 4))
             for number in order.tolist()

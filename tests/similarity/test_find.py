@@ -88,24 +88,24 @@ def judged(rows: np.ndarray, present: np.ndarray, answers: int) -> tuple[float, 
         mismatched = classifier.mismatched(rows[free], scores)
         answered.append(int(free[question_order(scores, mismatched, 1, seed=len(answered))[0]]))
     accepted = int(present[answered].sum())
-    guess = estimate(classifier, known, scores, scores >= LISTED_FROM, accepted)
+    expected = estimate(classifier, known, scores, scores >= LISTED_FROM, accepted)
     first = free[np.argsort(-scores)[: 40 - accepted]]
-    return float(present[first].mean()), accepted, guess, scores
+    return float(present[first].mean()), accepted, expected, scores
 
 
 def test_five_examples_rank_the_rest_and_the_interval_has_the_number_of_events() -> None:
     inside = {0: 0, 10: 0}
     for seed in range(10):
         for answers in inside:
-            right, accepted, guess, scores = judged(*clusters(60, 400, seed), answers)
+            right, accepted, expected, scores = judged(*clusters(60, 400, seed), answers)
             assert right > 0.9
-            assert accepted <= guess.low <= guess.events <= guess.high and 0 <= guess.recall <= 1
-            inside[answers] += guess.low <= 60 <= guess.high
-            assert guess.high <= len(scores) + accepted
+            assert accepted <= expected.low <= expected.events <= expected.high and 0 <= expected.recall <= 1
+            inside[answers] += expected.low <= 60 <= expected.high
+            assert expected.high <= len(scores) + accepted
     assert inside[0] >= 6 and inside[10] >= 8
 
 
-def test_a_question_is_never_asked_twice_and_includes_doubt_certainty_and_chance() -> None:
+def test_a_question_comes_only_once_and_the_first_are_uncertain_certain_and_random() -> None:
     scores = np.linspace(0.01, 0.99, 99)
     mismatched = np.zeros(99, bool)
     mismatched[7] = True
@@ -166,7 +166,7 @@ def test_an_unreadable_recording_is_named_and_the_others_are_searched(marked: Pr
     assert [Path(one.file).name for one in result.skipped] == ["other.wav"] and result.found == len(UP)
 
 
-def test_without_an_example_or_a_model_it_says_what_to_do(marked: Project, project: Project) -> None:
+def test_without_an_example_or_a_model_the_error_has_a_remedy(marked: Project, project: Project) -> None:
     with pytest.raises(LabeltoolError, match="no example of 'owl' is labelled"):
         find(marked, report=quiet, label="owl")
     with pytest.raises(LabeltoolError, match="no pretrained model 'elsewhere'"):
