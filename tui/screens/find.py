@@ -130,8 +130,8 @@ class FindScreen(RegionsScreen):
         return self._proposing or super().busy
 
     @work(exclusive=True, group="find")
-    async def _propose(self, pretrained: str, *, advance: bool = True) -> None:
-        """Refit the classifier to the store, and go to the candidate to check next."""
+    async def _propose(self, pretrained: str, *, undone: JournalRow | None = None) -> None:
+        """Refit the classifier to the store, and go to the candidate to check next, or to a row that was undone."""
         label, self._proposing = self._label, True
 
         def read(store: Store) -> _Proposal:
@@ -153,10 +153,10 @@ class FindScreen(RegionsScreen):
             return
         self._proposal = proposal
         self.show_title()
-        if advance:
+        if undone is None:
             self._show_candidate()
         else:
-            self.reload()
+            super().show_undone(undone)
 
     def _show_candidate(self) -> None:
         proposal = self._proposal
@@ -205,10 +205,11 @@ class FindScreen(RegionsScreen):
             self._propose(self._proposal.result.by)
 
     def show_undone(self, row: JournalRow) -> None:
-        """Select the region of a row that was undone, and refit the classifier."""
-        super().show_undone(row)
-        if self._proposal is not None:
-            self._propose(self._proposal.result.by, advance=False)
+        """Refit the classifier, and select the region of a row that was undone."""
+        if self._proposal is None:
+            super().show_undone(row)
+        else:
+            self._propose(self._proposal.result.by, undone=row)
 
     # -- the screen
 
