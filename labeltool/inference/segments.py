@@ -73,7 +73,7 @@ def cut_segments(scan: Scan) -> Segments:
     moment_s = window_s / MOMENTS
     runs = active_runs(levels, moment_s)
     changes = change_points(sketches, windows.deep) * hop_s + window_s / 2
-    bounds = _bounds(runs * moment_s, changes, windows.duration_s)
+    bounds = _bounds(np.asarray(runs * moment_s, np.float64), changes, windows.duration_s)
     middles = (bounds[:-1] + bounds[1:]) / 2
     active = (np.searchsorted(runs.ravel() * moment_s, middles) % 2).astype(bool)
     features = span_features(scan, list(pairwise(bounds.tolist())))

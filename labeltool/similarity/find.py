@@ -160,12 +160,14 @@ def propose(store: Store, index: SegmentIndex, label: str, *, limit: int, recall
         (expected.low, expected.high),
         round(expected.recall, 3),
         expected.recall >= recall,
-        tuple(
-            Candidate(clips[number], files[events[number][0]], *events[number][1:], round(float(scores[number]), 4))
-            for number in order.tolist()
-        ),
+        tuple(_candidate(clips[number], files, events[number], float(scores[number])) for number in order.tolist()),
         index.skipped,
     )
+
+
+def _candidate(clip: int, files: Mapping[int, str], event: tuple[int, float, float], score: float) -> Candidate:
+    recording_id, start_s, end_s = event
+    return Candidate(clip, files[recording_id], start_s, end_s, round(score, 4))
 
 
 @dataclass(frozen=True, slots=True)
