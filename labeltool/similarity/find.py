@@ -32,6 +32,7 @@ RECALL = 0.9
 _MERGE_GAP_S = 1.0
 # A segment that a verdict covers by this share of the shorter of the two needs no other.
 _COVERED = 0.5
+_APART_S = 2e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +141,7 @@ def propose(store: Store, index: SegmentIndex, label: str, *, limit: int, recall
     )
     mismatched = classifier.mismatched(index.rows[free[best]], scores) if len(groups) else listed
     order = question_order(scores, mismatched, limit, seed=len(judged.answers.present))
-    events = [
-        (
-            int(index.recordings[free[group[0]]]),
-            round(float(index.starts[free[group[0]]]), 6),
-            round(float(index.ends[free[group[-1]]]), 6),
-        )
-        for group in groups
-    ]
+    events = [_event(index, free[group], joins=bool(one)) for group, one in zip(groups, listed, strict=True)]
     clips = _store(store, index, label, events, scores, np.union1d(order, np.flatnonzero(listed)))
     files = {recording_id: scan.windows.path for recording_id, scan in index.scans.items()}
     return FindResult(
@@ -163,6 +157,16 @@ def propose(store: Store, index: SegmentIndex, label: str, *, limit: int, recall
         tuple(_candidate(clips[number], files, events[number], float(scores[number])) for number in order.tolist()),
         index.skipped,
     )
+
+
+def _event(index: SegmentIndex, group: Int64, *, joins: bool) -> tuple[int, float, float]:
+    """Return the recording's id, the start and the end of a candidate, in whole microseconds.
+
+    Suggestions that touch are shown as one: a candidate that does not count as found is kept apart from its neighbours.
+    """
+    apart_s = 0.0 if joins else _APART_S
+    start_s, end_s = float(index.starts[group[0]]) + apart_s, float(index.ends[group[-1]]) - apart_s
+    return int(index.recordings[group[0]]), round(start_s, 6), round(end_s, 6)
 
 
 def _candidate(clip: int, files: Mapping[int, str], event: tuple[int, float, float], score: float) -> Candidate:
