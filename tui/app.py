@@ -25,13 +25,14 @@ from labeltool.tui.background.comparer import Comparer, Comparison
 from labeltool.tui.background.prefetch import Delivery, Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.trainer import SUGGEST_AFTER, Trainer, TrainingProgress
-from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLUSTERS, LABEL, REGIONS, REVIEW
+from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
 from labeltool.tui.media.player import Player
 from labeltool.tui.screens.annotate_base import AnnotateScreen
 from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.class_mapping import ClassMappingScreen, mapped_model
 from labeltool.tui.screens.clusters import ClustersScreen
+from labeltool.tui.screens.find import FindScreen
 from labeltool.tui.screens.label import LabelScreen
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
@@ -141,6 +142,7 @@ class LabelApp(App[None]):
         self.add_mode(CLUSTERS.name, lambda: ClustersScreen(self.services, repeat_s=repeat_s))
         self.add_mode(REVIEW.name, lambda: ReviewScreen(self.services, repeat_s=repeat_s))
         self.add_mode(BROWSE.name, lambda: BrowseScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(FIND.name, lambda: FindScreen(self.services, repeat_s=repeat_s))
         self.add_mode(REGIONS.name, lambda: RegionsScreen(self.services, repeat_s=repeat_s))
         self._recording = recording
         self._previous_view = LABEL.name
@@ -392,8 +394,6 @@ class LabelApp(App[None]):
             self.current_view.reload()
 
     def _post_from_thread(self, message: Message) -> None:
-        loop = self._loop
-        if loop is None or loop.is_closed():
-            return
-        post: Callable[[Message], bool] = self.post_message
-        loop.call_soon_threadsafe(post, message)
+        if self._loop is not None and not self._loop.is_closed():
+            post: Callable[[Message], bool] = self.post_message
+            self._loop.call_soon_threadsafe(post, message)

@@ -138,6 +138,7 @@ _APP = (
     Key("browse", "B", "app.view('browse')", "App", "B", "Browse: every clip, with filters", "Browse"),
     Key("similar", "L", "app.similar", "App", "L", "Similar: the clips most similar to this one", "Similar"),
     Key("regions", "w", "app.regions", "App", "w", "Regions: label regions of the whole recording", "Regions"),
+    Key("find_events", "E", "app.view('find')", "App", "E", "Find: the events of a label, from a few examples", "Find"),
     Key("class_mapping", "M", "app.class_mapping", "App", "M", "Class mapping: classes of a pretrained model"),
     Key("train", "t", "app.train", "App", "t", "train a model now, in the background", "train"),
     Key("statistics", "P", "app.statistics", "App", "P", "statistics: annotation speed, accepted suggestions"),
@@ -339,6 +340,26 @@ REGIONS = View(
     ),
 )
 
+FIND = View(
+    "find",
+    "Find",
+    (
+        Key("accept", "a,enter", "accept", "Find", "a", "accept: the label is present in the region", "accept"),
+        Key("reject", "x", "reject", "Find", "x", "reject: the label is absent in the region", "reject"),
+        Key("skip_candidate", "s", "skip_candidate", "Find", "s", "next candidate, without an answer", "skip"),
+        Key("choose_label", "F", "choose_label", "Find", "F", "find the events of another label", "label"),
+        *(
+            replace(key, **_UNSURE_ON_SHIFT.get(key.name, {}))
+            for key in REGIONS.keys
+            if key.name not in ("accept_first", "reject_label", "frequency_range", "no_frequency_range")
+        ),
+    ),
+    (
+        *("accept", "reject", "set_start", "set_end", "replay", "undo", "skip_candidate", "help", "play"),
+        *("zoom_in", "choose_label", "return", "loop", "quit", "note", "contrast"),
+    ),
+)
+
 _LINES = {"up": "previous line, next line", "first": "first line, last line"}
 
 CLASS_MAPPING = View(
@@ -365,5 +386,5 @@ CLASS_MAPPING = View(
     ("add_class", "remove_class", "accept_proposal", "accept_all", "up", "close_mapping", "help"),
 )
 
-VIEWS: tuple[View, ...] = (LABEL, BATCH_REVIEW, CLUSTERS, REVIEW, BROWSE, REGIONS, CLASS_MAPPING)
+VIEWS: tuple[View, ...] = (LABEL, BATCH_REVIEW, CLUSTERS, REVIEW, BROWSE, REGIONS, FIND, CLASS_MAPPING)
 """Every view, in the order of the help page."""

@@ -24,6 +24,8 @@ annotator_option = click.option(
 @click.option("--unchecked", is_flag=True, help="Revoke --checked.")
 @click.option("--absent", is_flag=True, help="LABEL is absent; without LABEL: none of the project's labels is present.")
 @click.option("--unsure", is_flag=True, help="LABEL may be present; without LABEL: the sound cannot be recognised.")
+@click.option("--start", type=float, metavar="SECONDS", help="Label from here in its recording, not the whole clip.")
+@click.option("--end", type=float, metavar="SECONDS", help="Label up to here in its recording.")
 @annotator_option
 @project_option
 @json_option
@@ -34,6 +36,8 @@ def mark(
     unchecked: bool,
     absent: bool,
     unsure: bool,
+    start: float | None,
+    end: float | None,
     annotator: str | None,
     as_json: bool,
 ) -> None:
@@ -45,9 +49,10 @@ def mark(
     labeltool mark dawn.wav robin
     labeltool mark 17 robin --absent
     labeltool mark night.flac --checked
+    labeltool mark 17 robin --start 62.5 --end 64
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.records import Value
-    from labeltool.store import clips, journal
+    from labeltool.store import clips, journal, recordings, spans
 
     if checked or unchecked:
         if (checked and unchecked) or absent or unsure or label is not None:
@@ -62,7 +67,15 @@ def mark(
     project = current_project()
     with project.open_store() as store:
         found = clips.find_clip(store, clip)
-        row_id = journal.annotate(store, found.id, label, value, annotator=project.annotator(annotator))
+        if start is None and end is None:
+            row_id = journal.annotate(store, found.id, label, value, annotator=project.annotator(annotator))
+        else:
+            region = spans.Region(found.start_s if start is None else start, found.end_s if end is None else end)
+            recording = recordings.recording(store, found.recording_id)
+            row_id = spans.annotate_region(
+                store, recording, region, label, value, annotator=project.annotator(annotator)
+            )
+            found = clips.clip(store, journal.row(store, row_id).clip_id or found.id)
     if as_json:
         emit({"row": row_id, "clip": found.id, "label": label, "value": value.value})
     else:

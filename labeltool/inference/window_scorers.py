@@ -28,6 +28,11 @@ from labeltool.type_aliases import Float32
 
 # Windows that cover one moment: this overlap places the edges of events to a fraction of a window.
 _OVERLAP = 4
+_FULL_SCALE = 32768.0
+_SMALLEST_POWER = 1e-10  # -100 dB
+
+MOMENTS = 4 * _OVERLAP
+"""Parts of a window whose levels `EmbeddingScorer` measures: four between the starts of two windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class ModelChoice:
         Its id, if it is a model of the project.
     model_folders
         Folders beside which the pretrained model is looked for that a model over embeddings needs.
+    embeds
+        Whether a pretrained model's embeddings are wanted in place of its classes' scores.
     """
 
     name: str
@@ -53,6 +60,7 @@ class ModelChoice:
     is_own: bool
     model_id: int | None = None
     model_folders: tuple[Path, ...] = ()
+    embeds: bool = False
 
 
 def choose_model(project: Project | None, model: str | None) -> ModelChoice:
@@ -148,7 +156,7 @@ def window_scorer(choice: ModelChoice) -> WindowScorer:
     """
     if choice.is_own:
         return TrainedModelScorer(model_folder.read(choice.path), choice.model_folders)
-    return PretrainedScorer(choice.path)
+    return EmbeddingScorer(choice.path) if choice.embeds else PretrainedScorer(choice.path)
 
 
 class TrainedModelScorer:
@@ -227,6 +235,45 @@ class PretrainedScorer:
     @cached_property
     def _model(self) -> PretrainedModel:
         return open_model(self._path)
+
+
+class EmbeddingScorer:
+    """A pretrained model's embeddings of the windows, in place of scores, and the level of their moments.
+
+    The first `MOMENTS` columns are the levels of equal parts of a window, decibels of full scale; the others are its
+    embedding, zeros for digital silence.
+    """
+
+    labels: Sequence[str] = ()
+    background: str | None = None
+    threshold: float = 1.0
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.card: PretrainedCard = card_beside(path) or self._model.card
+        self.identity = _hash({"embedding": self.card.fingerprint, "moments": MOMENTS})
+
+    def windows(self, path: str | Path) -> Windows:
+        """Divide a file into windows; see `WindowScorer`."""
+        return Windows.of(path, self.card.rate_hz, self.card.window, max(1, self.card.window // _OVERLAP))
+
+    def scores(self, windows: Windows, first: int, count: int) -> Float32:
+        """Return levels and embeddings of some windows, (count, MOMENTS + width) float32; see `WindowScorer`."""
+        rows = np.zeros((count, MOMENTS + self._width), np.float32)
+        for row, pcm in zip(rows, windows.cut(windows.read(first, count), first, count), strict=True):
+            parts = np.array_split(pcm / np.float32(_FULL_SCALE), MOMENTS)
+            row[:MOMENTS] = [10.0 * np.log10(np.square(part).mean() + _SMALLEST_POWER) for part in parts]
+            if pcm.any():
+                row[MOMENTS:] = self._model.embed_window(pcm)
+        return rows
+
+    @cached_property
+    def _width(self) -> int:
+        return len(self._model.embed_window(np.zeros(self.card.window, np.int16)))
+
+    @cached_property
+    def _model(self) -> PretrainedModel:
+        return open_model(self._path, embedding=True)
 
 
 def _require_classes(card: PretrainedCard, path: Path) -> None:

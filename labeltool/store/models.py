@@ -141,17 +141,35 @@ def suggester(store: Store) -> ModelRow | None:
     return None if row is None else _model_row(row)
 
 
-def detection_model_id(store: Store, pretrained: str) -> int:
-    """Return the model id for a pretrained model's detections in long recordings; the row is made at the first use."""
+def detection_model_id(store: Store, pretrained: str, label: str | None = None) -> int:
+    """Return the model id for a pretrained model's detections in long recordings; the row is made at the first use.
+
+    Parameters
+    ----------
+    label
+        The only label that it detects, by a classifier over its embeddings; None: its classes.
+    """
     row = store.connection.execute(
-        f"SELECT id FROM models WHERE NOT {_TRAINED_HERE} AND {_from_card('pretrained')} = ? AND {_from_card('finds')}",
-        (pretrained,),
+        f"SELECT id FROM models WHERE NOT {_TRAINED_HERE} AND {_from_card('pretrained')} = ? AND {_from_card('finds')} "
+        f"AND {_from_card('found_label')} IS ?",
+        (pretrained, label),
     ).fetchone()
     if row is not None:
         return int(row["id"])
-    card = {"architecture": PRETRAINED, "pretrained": pretrained, "finds": True}
+    card = {"architecture": PRETRAINED, "pretrained": pretrained, "finds": True, "found_label": label}
     model = NewModel(PRETRAINED, json.dumps(card, ensure_ascii=False))
     return add(store, model, parent_id=None, journal_mark="", publish=lambda _: None)
+
+
+def detections_of(store: Store, model_id: int) -> dict[tuple[int, float], int]:
+    """Return the region's clip of each suggestion of a model, by the recording's id and the start, seconds."""
+    # Where an undone verdict left an older one at a place, the newer counts.
+    rows = store.connection.execute(
+        "SELECT c.recording_id, c.start_s, c.id FROM suggestions g JOIN clips c ON c.id = g.clip_id "
+        "WHERE g.model_id = ? AND c.is_region ORDER BY c.id",
+        (model_id,),
+    )
+    return {(recording_id, start_s): clip_id for recording_id, start_s, clip_id in rows}
 
 
 def older_networks(store: Store, model_id: int) -> list[int]:

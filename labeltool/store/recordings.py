@@ -69,5 +69,11 @@ def by_content(store: Store, sha256: str) -> StoredRecording | None:
     return None if row is None else _recording(store, row)
 
 
+def all_recordings(store: Store) -> list[tuple[StoredRecording, str]]:
+    """Return every recording with the SHA-256 of its file, in the order of the ids."""
+    rows = store.connection.execute("SELECT id, path, sample_rate_hz, frames, sha256 FROM recordings ORDER BY id")
+    return [(StoredRecording(number, store.absolute_path(path), *rest), sha256) for number, path, *rest, sha256 in rows]
+
+
 def _recording(store: Store, row: sqlite3.Row) -> StoredRecording:
     return StoredRecording(**{**row, "path": store.absolute_path(row["path"])})

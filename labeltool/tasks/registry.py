@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from labeltool.pretrained.project_classes import AgreementResult, MapResult
     from labeltool.pretrained.registry import AddResult
     from labeltool.similarity.compare import SimilarResult
+    from labeltool.similarity.find import FindResult
     from labeltool.tasks.evaluate import EvaluateResult
     from labeltool.tasks.retrain_result import RenewResult, RetrainResult
     from labeltool.tasks.simulation_results import SimulateResult
@@ -76,6 +77,7 @@ TRANSCRIBE: Task[TranscribeResult] = Task(
     "transcribe", "labeltool.inference.transcribe", "transcribe", "TranscribeResult"
 )
 SIMILAR: Task[SimilarResult] = Task("similar", "labeltool.similarity.compare", "compare", "SimilarResult")
+FIND: Task[FindResult] = Task("find", "labeltool.similarity.find", "find", "FindResult")
 MODEL_ADD: Task[AddResult] = Task("model-add", "labeltool.pretrained.registry", "add", "AddResult")
 MODEL_MAP: Task[MapResult] = Task("model-map", "labeltool.pretrained.project_classes", "map_classes", "MapResult")
 AGREEMENT: Task[AgreementResult] = Task(
@@ -87,7 +89,7 @@ VERIFY: Task[VerifyResult] = Task("verify", "labeltool.exporters.stm32.verificat
 TASKS: dict[str, Task[object]] = {
     task.name: task
     for task in (
-        *(RETRAIN, RENEW, EVALUATE, SIMULATE, SUGGEST, CLASSIFY, DETECT, TRANSCRIBE, SIMILAR),
+        *(RETRAIN, RENEW, EVALUATE, SIMULATE, SUGGEST, CLASSIFY, DETECT, TRANSCRIBE, SIMILAR, FIND),
         *(MODEL_ADD, MODEL_MAP, AGREEMENT, EXPORT, VERIFY),
     )
 }

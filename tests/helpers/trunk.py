@@ -29,4 +29,6 @@ def random_trunk(seed: int = 0, channels: tuple[int, ...] = (8, 12, 16), strides
             scales = tuple((rng.uniform(1, 3, outputs) / (127 * np.sqrt(fan_in))).astype(np.float32).tolist())
             bias = rng.integers(-2000, 4000, outputs).astype(np.int32)
             layers.append(TrunkLayer(depthwise, weights, scales, bias, step, _CODES, (rows, columns, outputs)))
-    return Trunk("random", Path("random.tflite"), f"{seed:064x}", CodeScale(float(np.float32(0.048)), 16), tuple(layers))
+    return Trunk(
+        "random", Path("random.tflite"), f"{seed:064x}", CodeScale(float(np.float32(0.048)), 16), tuple(layers)
+    )

@@ -15,7 +15,7 @@ from labeltool.store.checked import CheckedPart
 from labeltool.store.journal import JournalRow
 from labeltool.store.spans import Kind, Region, Span
 from labeltool.tui.background.prefetch import Delivery, PreparedClip
-from labeltool.tui.keys import REGIONS
+from labeltool.tui.keys import REGIONS, View
 from labeltool.tui.label_choices import top_choices
 from labeltool.tui.media.clip_picture import BANDS, MelAnalyzer
 from labeltool.tui.media.selection import Selection
@@ -40,8 +40,8 @@ class RegionsScreen(RecordingScreen):
 
     BINDINGS = REGIONS.bindings()
 
-    def __init__(self, services: Services, *, repeat_s: float) -> None:
-        super().__init__(services, REGIONS, repeat_s=repeat_s)
+    def __init__(self, services: Services, *, repeat_s: float, view: View = REGIONS) -> None:
+        super().__init__(services, view, repeat_s=repeat_s)
         self.selection = Selection()
         self._spans: Sequence[Span] = ()
         self._export_hint_shown = False

@@ -1,0 +1,241 @@
+"""Find: the events of a label in hours of sound, one candidate after the other, the most telling first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from labeltool.errors import LabeltoolError
+from labeltool.records import Value
+from labeltool.similarity.find import Candidate, FindResult, propose
+from labeltool.similarity.segment_index import SegmentIndex, segment_index
+from labeltool.store import Store, recordings
+from labeltool.store.journal import JournalRow
+from labeltool.store.recordings import StoredRecording
+from labeltool.store.spans import Region
+from labeltool.tasks.registry import FIND as FIND_TASK
+from labeltool.tui.background.task import BackgroundTask
+from labeltool.tui.keys import FIND
+from labeltool.tui.label_choices import by_usage
+from labeltool.tui.screens.palette import Palette
+from labeltool.tui.screens.regions import RegionsScreen
+from labeltool.tui.services import Services
+from labeltool.tui.text import one_line, truncate
+
+_LIMIT = 20
+_CONTEXT_S = 1.0
+_LABEL_CELLS = 28
+
+
+class SearchChanged(Message):
+    """The recordings are being embedded, or were: then there is a result, or a failure."""
+
+    def __init__(self, progress: str = "", result: FindResult | None = None, failure: str = "") -> None:
+        super().__init__()
+        self.progress, self.result, self.failure = progress, result, failure
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposal:
+    """What is known, and the candidate on the screen with its recording; None where there is none left."""
+
+    result: FindResult
+    candidate: Candidate | None
+    recording: StoredRecording | None
+
+
+class FindScreen(RegionsScreen):
+    """Shows one candidate of a label at a time; each answer refits the classifier."""
+
+    BINDINGS = FIND.bindings()
+
+    def __init__(self, services: Services, *, repeat_s: float) -> None:
+        super().__init__(services, repeat_s=repeat_s, view=FIND)
+        self._title = Static(id="find-title")
+        self._label = self._progress = ""
+        self._proposal: _Proposal | None = None
+        self._index: SegmentIndex | None = None
+        self._skipped: set[int] = set()
+        self._proposing = False
+        self._embedding = BackgroundTask(
+            services.project,
+            FIND_TASK,
+            on_progress=lambda stage, done, total, text="": self._post(
+                SearchChanged(f"{stage}: {done:,} of {total:,} {text}" if total else stage)
+            ),
+            on_result=lambda result: self._post(SearchChanged(result=result)),
+            on_failure=lambda reason: self._post(SearchChanged(failure=reason)),
+        )
+
+    # -- the label
+
+    def enter(self) -> None:
+        """Go on with the label, or choose one."""
+        super().enter()
+        if not self._label:
+            self.action_choose_label()
+
+    def on_unmount(self) -> None:
+        """Stop the search; what is embedded stays in the cache."""
+        self._embedding.stop()
+        super().on_unmount()
+
+    def action_choose_label(self) -> None:
+        """Choose the label whose events are wanted."""
+        labels = [name for name in by_usage(self.services.state.label_counts) if self.services.state.label_counts[name]]
+
+        def choose(label: str | None) -> None:
+            if label is not None:
+                self.search(label)
+
+        self.app.push_screen(Palette("Find the events of which label?", labels, allows_new=False), choose)
+
+    def search(self, label: str) -> None:
+        """Embed the recordings where that was not done yet, then show the candidates of a label."""
+        if self._embedding.busy:
+            self.notice.show("the recordings are being embedded: wait for it, or go on in another view")
+            return
+        self._label, self._proposal, self._index = label, None, None
+        self._skipped.clear()
+        self._progress = "embedding the recordings"
+        self.show_title()
+        self._embedding.start(label=label, limit=_LIMIT)
+
+    def on_search_changed(self, message: SearchChanged) -> None:
+        """Show the progress, or go to the first candidate."""
+        self._progress = message.failure or message.progress
+        if message.failure:
+            self.notice.warn(message.failure)
+        if message.result is not None:
+            self._propose(message.result.by)
+        self.show_title()
+
+    def _post(self, message: SearchChanged) -> None:
+        # Called in the task's thread, which may end a moment after the screen.
+        loop = self.app._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self.post_message, message)
+
+    # -- the candidates
+
+    @property
+    def busy(self) -> bool:
+        """Whether another candidate is on its way."""
+        return self._proposing or super().busy
+
+    @work(exclusive=True, group="find")
+    async def _propose(self, pretrained: str, *, undone: JournalRow | None = None) -> None:
+        """Refit the classifier to the store, and go to the candidate to check next, or to a row that was undone."""
+        label, self._proposing = self._label, True
+
+        def read(store: Store) -> _Proposal:
+            if self._index is None:
+                self._index = segment_index(self.services.project, store, pretrained, _ignore)
+            result = propose(store, self._index, label, limit=_LIMIT + len(self._skipped))
+            candidate = next((one for one in result.candidates if one.clip not in self._skipped), None)
+            found = None if candidate is None else recordings.find_recording(store, candidate.recording)
+            return _Proposal(result, candidate, found)
+
+        try:
+            proposal = await self.services.reader.do(read)
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
+            return
+        finally:
+            self._proposing = False
+        if label != self._label:
+            return
+        self._proposal = proposal
+        self.show_title()
+        if undone is None:
+            self._show_candidate()
+        else:
+            super().show_undone(undone)
+
+    def _show_candidate(self) -> None:
+        proposal = self._proposal
+        if proposal is None or proposal.candidate is None or proposal.recording is None:
+            self.notice.show(f"no candidate of {self._label!r} is left; F chooses another label")
+            return
+        region = Region(proposal.candidate.start_s, proposal.candidate.end_s)
+        self.open(proposal.recording, region)
+        self._select(region)
+        if self.services.state.autoplay:
+            self.action_replay()
+
+    def limit_playback(self) -> None:
+        """Limit the player to the region and what is around it."""
+        region = self.selected_region
+        if region is None or self.opened is None:
+            super().limit_playback()
+            return
+        end_s = min(self.opened.recording.duration_s, region.end_s + _CONTEXT_S)
+        self.services.player.limit_to(max(0.0, region.start_s - _CONTEXT_S), end_s)
+
+    # -- answers
+
+    async def action_accept(self) -> None:
+        """Accept the region as it is selected: the label is present."""
+        uid = self.current.model_uid if self.current is not None else None
+        if self._label:
+            await self.annotate("accept", self._label, accepted_from=uid, replaces=False)
+
+    async def action_reject(self) -> None:
+        """Reject the region: the label is absent."""
+        if self._label:
+            await self.annotate("reject", self._label, Value.ABSENT, replaces=False)
+
+    def action_skip_candidate(self) -> None:
+        """Go to the next candidate without an answer."""
+        if self._proposal is not None and self._proposal.candidate is not None and not self.busy:
+            self._skipped.add(self._proposal.candidate.clip)
+            self._propose(self._proposal.result.by)
+
+    def show_next(self, clip_id: int) -> None:
+        """Go to the next candidate."""
+        if self._proposal is None:
+            super().show_next(clip_id)
+        else:
+            self._propose(self._proposal.result.by)
+
+    def show_undone(self, row: JournalRow) -> None:
+        """Refit the classifier, and select the region of a row that was undone."""
+        if self._proposal is None:
+            super().show_undone(row)
+        else:
+            self._propose(self._proposal.result.by, undone=row)
+
+    # -- the screen
+
+    def compose(self) -> ComposeResult:
+        """Lay out the screen."""
+        yield self.header
+        yield self._title
+        yield self.overview
+        yield Vertical(self._spectrogram, self._waveform, self.lanes, self._transport, self.transcript, id="recording")
+        yield self.bar
+        yield self.notice
+        yield self.hints
+
+    def show_title(self) -> None:
+        """Show the label, and how many of its events are found and how many there are."""
+        name = f"Find: {truncate(one_line(self._label), _LABEL_CELLS)}" if self._label else "Find"
+        facts = self._progress
+        if self._proposal is not None:
+            result = self._proposal.result
+            low, high = result.interval
+            facts = (
+                f"{result.found} found, {result.accepted} checked · {low} to {high} likely · "
+                f"recall {result.recall:.0%}{', done' if result.done else ''}"
+            )
+        self._title.update(Content.assemble((f"{name}   ", "bold $foreground"), (one_line(facts), "$foreground")))
+
+
+def _ignore(*_: object) -> None:
+    """Take a report and drop it: everything is embedded by now."""
