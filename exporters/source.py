@@ -85,11 +85,14 @@ class Source:
         return None if self._row is None else self._row.test_fold
 
     def better_model(self) -> str:
-        """Say which model did better that was trained beside the one to export; "" where none did, or does not fit."""
+        """Return in words which model beside the one to export did better; "" where none did, or it does not fit."""
         beside, target = self.model.card.beside, self.project.settings.learning.target
         if beside is None or not beside.is_better:
             return ""
-        other = model_folder.read(self.project.models / str(beside.model)).frontend
+        try:
+            other = model_folder.read(self.project.models / str(beside.model)).frontend
+        except LabeltoolError:
+            return ""  # its folder is gone or damaged
         if target is not None and isinstance(other, LogMelFrontend) and device_target(target).problem(other):
             return ""
         return (

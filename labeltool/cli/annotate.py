@@ -55,7 +55,8 @@ def mark(
     from labeltool.store import clips, journal, recordings, spans
 
     if checked or unchecked:
-        if (checked and unchecked) or absent or unsure or label is not None:
+        others = (checked and unchecked, absent, unsure, label is not None, start is not None, end is not None)
+        if any(others):
             raise click.UsageError("--checked and --unchecked stand alone: they are about a whole recording")
         _mark_recording(clip, checked, annotator, as_json)
         return

@@ -8,7 +8,6 @@ Correction"), and after it the biases take up the mean error.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -21,6 +20,7 @@ from labeltool.networks.fixed_point import fixed_point
 from labeltool.networks.postprocessing import to_probabilities
 from labeltool.type_aliases import Float32, Float64, Int8, Int32
 from labeltool.util.atomic_write import open_atomic
+from labeltool.util.npz import UNREADABLE
 
 _MAX_LAYERS = 8
 # Beyond these log-odds an int8 probability is 0 or 1: it has steps of 1/256.
@@ -101,7 +101,7 @@ class DenseHead:
                     tuple(arrays[f"bias{i}"] for i in names),
                 )
             _require_consistent(head)
-        except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise LabeltoolError("not a whole head of a network", file=path, remedy="train it again") from error
         return head
 

@@ -15,6 +15,7 @@ from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.audio.trunk_frontend import TrunkFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks.quantization import optimised_interpreter
+from labeltool.pretrained.runtimes.base import read_file
 from labeltool.pretrained.trunk import Trunk, read_own_trunk
 from labeltool.pretrained.trunk_network import feature_network
 from labeltool.type_aliases import Int8, Int16
@@ -107,6 +108,6 @@ class _FeatureNetwork:
 def _opened(path: Path) -> _FeatureNetwork:
     """Return the network of a file, loaded once; one is kept at a time."""
     try:
-        return _FeatureNetwork(path.read_bytes())
-    except OSError as error:
-        raise LabeltoolError("cannot be read", file=path, remedy="run it again") from error
+        return _FeatureNetwork(read_file(path))
+    except LabeltoolError as error:
+        raise LabeltoolError("cannot be read", file=path, remedy="delete it: it is written again") from error

@@ -10,7 +10,6 @@ clip of each row. Rows are appended before their entries, so that a row counts o
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16, Int64
 from labeltool.util.atomic_write import open_atomic
+from labeltool.util.npz import UNREADABLE
 
 MAX_AXES = 128
 """Axes of a space, at most."""
@@ -102,7 +102,7 @@ class NeighbourIndex:
             with (directory / _SPACE).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 space = PrincipalSpace(arrays["mean"], arrays["axes"], int(arrays["settled_by"]))
             return cls(directory, space)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except UNREADABLE:
             return None
 
     def __len__(self) -> int:

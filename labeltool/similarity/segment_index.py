@@ -7,7 +7,6 @@ stopped; the segments of a recording are one file, and the space that all are co
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +27,7 @@ from labeltool.similarity.index import PrincipalSpace
 from labeltool.store import Store, recordings
 from labeltool.type_aliases import Float32, Float64, Int64, Progress
 from labeltool.util.atomic_write import open_atomic
+from labeltool.util.npz import UNREADABLE
 
 # Raised whenever segments are cut in another way.
 _VERSION = 1
@@ -145,7 +145,7 @@ def _segments_of(scan: Scan) -> Segments:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return Segments(arrays["starts"], arrays["ends"], arrays["active"], arrays["features"].astype(np.float32))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except UNREADABLE:
         segments = cut_segments(scan)
     with open_atomic(path) as file:
         features = segments.features.astype(np.float16)
@@ -159,7 +159,7 @@ def _space(cache: Path, scans: Sequence[str], features: Float32) -> PrincipalSpa
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return PrincipalSpace(arrays["mean"], arrays["axes"], int(arrays["fitted_on"]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except UNREADABLE:
         chosen = np.random.default_rng(0).permutation(len(features))[:_MAX_FITTED]
         space = PrincipalSpace.fit(hellinger_embeddings(features[np.sort(chosen)]).astype(np.float32))
     for old in cache.glob("space-*.npz"):

@@ -113,7 +113,7 @@ def make_request(
     pretrained
         Name of the pretrained model that the architecture uses; None: as `pretrained_for` and `trunk_of` choose.
     patch_s
-        Seconds of a patch; None: as in the settings.
+        Seconds of a patch; None: as in the settings, which have no say in the patches of a trunk.
     finetune
         Train the layers of a trunk too.
     more
@@ -125,10 +125,12 @@ def make_request(
         When the architecture needs a pretrained model that the project does not have.
     """
     learning = project.settings.learning
-    common = {"patch_s": learning.patch_s if patch_s is None else patch_s, "target": learning.target, **more}
+    common = {"patch_s": patch_s, "target": learning.target, **more}
     if not architecture(arch).has_trunk:
         if finetune:
             raise LabeltoolError(f"{arch} has no pretrained layers to fine-tune", remedy="`--arch yamnet256` has")
+        if patch_s is None:
+            common["patch_s"] = learning.patch_s
         return TrainingRequest(arch, pretrained=pretrained_for(project, arch, pretrained), **common)
     trunk = trunk_of(project, pretrained, learning.trunk_layers, preferred=learning.pretrained)
     # The whole model labels the pool: its embeddings are there anyway.

@@ -1,6 +1,6 @@
 """Semi-supervised training: which unlabelled clips to use, their features, and what a teacher model predicts for them.
 
-The result is an `pool.Pool`, which `fit` trains on beside the labelled clips.
+The result is a `pool.Pool`, which `fit` trains on beside the labelled clips.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class UnlabelledData:
     ----------
     pool
         Without targets where there is no teacher model: `label_propagation.propagate_labels` estimates them. Empty
-        under a sigmoid without one, but for networks over embeddings: others got worse by it, and no better by
-        self-training, measured in `benchmarks/NOTES.md`.
+        without one behind a trunk, and under a sigmoid but for networks over embeddings: others got worse by it, and no
+        better by self-training, measured in `benchmarks/NOTES.md`.
     features
         The pool's clips, and the files that could not be read.
     distillation_targets : (moments, width) float32 each
@@ -109,14 +109,15 @@ def gather_unlabelled(
     LabeltoolError
         When a labelled clip cannot be read any more for the teacher.
     """
-    if training_set.head == "sigmoid" and teacher is None and not isinstance(cache.frontend, EmbeddingFrontend):
+    behind_trunk = isinstance(cache.frontend, TrunkFrontend)
+    over_embeddings = behind_trunk or isinstance(cache.frontend, EmbeddingFrontend)
+    if teacher is None and (behind_trunk or (training_set.head == "sigmoid" and not over_embeddings)):
         return UnlabelledData(Pool(), ClipFeatures([], [], ()), None)
     validation_groups = {training_set.groups[i] for i in held_out}
     candidates = pool_candidates(unlabelled, validation_groups, settings.validation_share)
     of_labelled = _MAX_CLIPS_A_LABELLED_ONE * len(training_set.clips)
     drawn = draw_clips(candidates, _MAX_CLIPS if teacher else min(_MAX_CLIPS, of_labelled), seed=settings.seed)
     features = compute_features(cache, drawn, report=report, require_any=False)
-    over_embeddings = isinstance(cache.frontend, EmbeddingFrontend | TrunkFrontend)
     if teacher is None or (over_embeddings and not features.clips):
         return UnlabelledData(Pool(features.log_mels, [clip.group for clip in features.clips]), features, None)
     train = np.setdiff1d(np.arange(len(training_set.clips)), held_out)
