@@ -270,7 +270,7 @@ def predictions(
     if features.skipped:
         raise LabeltoolError(features.skipped[0].reason, file=features.skipped[0].file, remedy="every clip counts")
     scores = np.stack(
-        [one.probabilities for one in scoring.score_clips(cache.frontend, files.rule, predictor, features.log_mels)]
+        [one.probabilities for one in scoring.score_clips(cache.frontend, files.rule, predictor, features.frames)]
     )
     names = [files.labels[best] for best in scores.argmax(axis=1)]
     # A label that no labelled clip had is none of the outputs: its clips are wrong.

@@ -146,18 +146,14 @@ def export(
     """
     from labeltool.exporters.source import Source
 
-    unknown = [name for name in products if name not in EXPORTERS]
-    if unknown:
-        raise LabeltoolError(f"no product is called {unknown[0]!r}", remedy="there are: " + ", ".join(EXPORTERS))
-    exporters = [EXPORTERS[name] for name in dict.fromkeys(products)]
+    exporters = _exporters(products)
     needs_model = any(exporter.needs_model for exporter in exporters)
     folder, written = Path(output), list[str]()
     with project.open_store() as store:
         source = Source(project, store, model_id, report, st_applications, arch)
-        for exporter in exporters:
-            if exporter.needs_model:
-                with _errors_of(exporter):
-                    source.check_model(force=force)
+        for exporter in (one for one in exporters if one.needs_model):
+            with _errors_of(exporter):
+                source.check_model(force=force)
         # Every product is complete before the first one gets its name: the stack renames them all at the end.
         with locked_folder(folder), ExitStack() as ready:
             for done, exporter in enumerate(exporters):
@@ -173,6 +169,13 @@ def export(
             source.model.card.int8_clip_accuracy if needs_model else None,
             source.better_model() if needs_model and model_id is None else "",
         )
+
+
+def _exporters(products: Sequence[str]) -> list[Exporter]:
+    unknown = [name for name in products if name not in EXPORTERS]
+    if unknown:
+        raise LabeltoolError(f"no product is called {unknown[0]!r}", remedy="there are: " + ", ".join(EXPORTERS))
+    return [EXPORTERS[name] for name in dict.fromkeys(products)]
 
 
 @contextmanager

@@ -118,7 +118,7 @@ def order_by_sound(project: Project, store: Store, *, seed: int, report: Progres
     features = compute_features(feature_cache_of(project, frontend), wanted, report=report, require_any=False)
     if not features.clips:
         return features.skipped
-    embeddings = descriptors.standardise(np.stack([frontend.describe(log_mel) for log_mel in features.log_mels]))
+    embeddings = descriptors.standardise(np.stack([frontend.describe(frames) for frames in features.frames]))
     is_unlabelled = np.array([clip.id in unlabelled_ids for clip in features.clips])
     candidates = [clip for clip in features.clips if clip.id in unlabelled_ids]
     pool = strategies.Pool(embeddings[is_unlabelled], [clip.group for clip in candidates], embeddings[~is_unlabelled])

@@ -74,6 +74,8 @@ def export(
         raise click.UsageError("name at least one of " + ", ".join(f"--{name}" for name in chosen))
     if st_applications and "stm32" not in products:
         raise click.UsageError("--for goes with --stm32")
+    if model_id is not None and arch is not None:
+        raise click.UsageError("--model and --arch exclude each other")
     project = current_project()
     result = run_task(
         project,

@@ -38,8 +38,8 @@ def find(label: str, limit: int, recall: float, pretrained: str | None, processe
 
     The recordings are embedded once; an interrupted run continues. Events become suggested regions, in place of those
     of the last run. Check them in the app (`E`), or by the id that stands before each: `labeltool mark ID LABEL`
-    accepts it, `--start` and `--end` move its edges, `--absent` rejects it. Run it again, and it
-    uses the answers.
+    accepts it, `--start` and `--end` move its edges, `--absent` rejects it. Run it
+    again, and it uses the labels.
 
     \b
     labeltool find owl

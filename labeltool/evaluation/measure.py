@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def measure(
     files: model_folder.ModelFiles,
-    log_mels: Sequence[Float32],
+    clips: Sequence[Float32],
     present: Float32,
     absent: Float32,
     *,
@@ -31,7 +31,7 @@ def measure(
     network: keras.Model | None = None,
 ) -> Measured:
     """Measure a model's float and int8 network on the same clips: `metrics_of` what `predict_clips` returns."""
-    return metrics_of(predict_clips(files, log_mels, names=names, report=report, network=network), present, absent)
+    return metrics_of(predict_clips(files, clips, names=names, report=report, network=network), present, absent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Predictions:
 
 def predict_clips(
     files: model_folder.ModelFiles,
-    log_mels: Sequence[Float32],
+    clips: Sequence[Float32],
     *,
     names: Sequence[str],
     report: Progress,
@@ -93,17 +93,17 @@ def predict_clips(
 
     Parameters
     ----------
-    log_mels : (frames, columns) float32 each
-        One array a clip.
+    clips : (frames, columns) each
+        Of `ModelFiles.feature_frontend`, one array a clip.
     names
         Current name of each of the model's outputs; outputs of one name, labels that were merged since, count as one.
     network
         The float network, where it is loaded already.
     """
-    report("measuring, float", 0, len(log_mels))
-    as_float = _probabilities(files, scoring.float_predictor(files, network), log_mels, names)
-    report("measuring, int8", 0, len(log_mels))
-    as_int8 = _probabilities(files, scoring.int8_feature_predictor(files), log_mels, names)
+    report("measuring, float", 0, len(clips))
+    as_float = _probabilities(files, scoring.float_predictor(files, network), clips, names)
+    report("measuring, int8", 0, len(clips))
+    as_int8 = _probabilities(files, scoring.int8_feature_predictor(files), clips, names)
     return Predictions(tuple(dict.fromkeys(names)), files.rule, as_float, as_int8)
 
 
@@ -145,9 +145,9 @@ def metrics_of(predictions: Predictions, present: Float32, absent: Float32) -> M
 
 
 def _probabilities(
-    files: model_folder.ModelFiles, predict: scoring.Predictor, log_mels: Sequence[Float32], names: Sequence[str]
+    files: model_folder.ModelFiles, predict: scoring.Predictor, clips: Sequence[Float32], names: Sequence[str]
 ) -> Probabilities:
-    scores = list(scoring.score_clips(files.feature_frontend, files.rule, predict, log_mels))
+    scores = list(scoring.score_clips(files.feature_frontend, files.rule, predict, clips))
     return Probabilities(
         _merged(names, np.stack([score.probabilities for score in scores]), files.rule.head),
         _merged(names, np.concatenate([score.patches for score in scores]), files.rule.head),

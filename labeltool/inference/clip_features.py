@@ -24,14 +24,14 @@ class ClipFeatures:
 
     Attributes
     ----------
-    log_mels : (frames, columns) float32 each
-        One array a clip.
+    frames : (frames, columns) each
+        Of the cache's frontend, one array a clip.
     skipped
         `{"file", "reason"}` of each file that could not be read; its clips are not among `clips`.
     """
 
     clips: list[StoredClip]
-    log_mels: list[Float32]
+    frames: list[Float32]
     skipped: tuple[SkippedFile, ...]
 
 

@@ -73,15 +73,15 @@ class FeatureExtractor:
             projected.append(both[:, : len(self._projection)] @ self._projection)
             return both[:, len(self._projection) :]
 
-        scores = list(scoring.score_clips(self._frontend, self._rule, predict, features.log_mels))
+        scores = list(scoring.score_clips(self._frontend, self._rule, predict, features.frames))
         if not scores:
             return []
         by_clip = np.split(np.concatenate(projected), np.cumsum([len(score.patches) for score in scores])[:-1])
         int8_rows: list[Float32 | None] = [None] * len(scores)
         if self._int8 is not None:
-            int8_scores = scoring.score_clips(self._frontend, self._rule, self._int8, features.log_mels)
+            int8_scores = scoring.score_clips(self._frontend, self._rule, self._int8, features.frames)
             int8_rows = [score.probabilities for score in int8_scores]
-        described = (self._frontend.describe(log_mel) for log_mel in features.log_mels)
+        described = (self._frontend.describe(frames) for frames in features.frames)
         return [
             ClipEmbedding(clip, score.probabilities, int8, patches.mean(axis=0), descriptor)
             for clip, score, int8, patches, descriptor in zip(

@@ -25,7 +25,7 @@ def predict(model: keras.Model, patches: Float32) -> Float32:
 
 
 def clip_probabilities(
-    score: Callable[[Float32], Float32], frontend: Frontend, log_mels: Sequence[Float32], rule: postprocessing.ClipRule
+    score: Callable[[Float32], Float32], frontend: Frontend, clips: Sequence[Float32], rule: postprocessing.ClipRule
 ) -> tuple[Float32, list[Float32]]:
     """Score clips by a model's pooling rule.
 
@@ -35,7 +35,7 @@ def clip_probabilities(
         Patches to probabilities: a partial of `predict`, or `Int8Model.predict`.
     frontend
         The definition the frames were computed with.
-    log_mels : (frames, columns) float32 each
+    clips : (frames, columns) each
         One array a clip.
     rule
         How patches are pooled to a clip.
@@ -46,13 +46,13 @@ def clip_probabilities(
     patches : list of (patches, labels) float32
         One array a clip.
     """
-    cut = [frontend.patches(log_mel) for log_mel in log_mels]
+    cut = [frontend.patches(frames) for frames in clips]
     if not cut:
         return score(np.empty((0, frontend.n_features, frontend.patch_frames), np.float32)), []
     scored = score(np.concatenate(cut))
     by_clip = np.split(scored, np.cumsum([len(patches) for patches in cut])[:-1])
     rows = [
-        postprocessing.clip_scores(probabilities, frontend.loudness_db(log_mel), rule)
-        for probabilities, log_mel in zip(by_clip, log_mels, strict=True)
+        postprocessing.clip_scores(probabilities, frontend.loudness_db(frames), rule)
+        for probabilities, frames in zip(by_clip, clips, strict=True)
     ]
     return np.stack(rows), list(by_clip)

@@ -254,7 +254,7 @@ def _descriptor_embedder(project: Project) -> _Embedder:
 
     def embed(wanted: Sequence[StoredClip]) -> _Embedded:
         features = compute_features(cache, wanted, report=_ignore, require_any=False)
-        rows = [frontend.describe(log_mel) for log_mel in features.log_mels]
+        rows = [frontend.describe(frames) for frames in features.frames]
         return _Embedded(features.clips, np.asarray(rows, np.float32), features.skipped)
 
     return embed

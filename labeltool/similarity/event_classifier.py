@@ -4,9 +4,9 @@ The segments that nobody judged are weak negatives: all together weigh as much a
 something else. With five examples this ranks nearly as well as with hundreds, and takes milliseconds.
 
 The number of events is estimated by calibrating the probabilities (Platt 1999) in a Bayesian way: slope and shift of
-their log-odds have a prior, and the answers, each scored by a classifier that was not trained on it, say which of them
-fit. Which candidates were checked depends on their scores alone, so it biases nothing; random checks among the unlikely
-ones bound what the classifier misses.
+their log-odds have a prior, weighted by how well they fit the annotations, each scored by a classifier that was not
+trained on it. Which candidates were checked depends on their scores alone, so it biases nothing; random checks among
+the unlikely ones bound what the classifier misses.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _INTERVAL = (0.05, 0.95)
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Annotations:
     """What people judged.
 
     Attributes
     ----------
-    rows : (answers, axes) float32
+    rows : (annotations, axes) float32
         Embeddings of the spans.
-    present : (answers,) bool
-    direct : (answers,) bool
+    present : (annotations,) bool
+    direct : (annotations,) bool
         Whether the label itself was judged, not another one that is present there.
     """
 
@@ -62,29 +62,29 @@ class Estimate:
 
 
 class EventClassifier:
-    """Probability of a label for segments, by the answers so far.
+    """Probability of a label for segments, by the annotations so far.
 
     Parameters
     ----------
-    answers
+    annotations
         At least one of them present.
-    unanswered : (segments, axes) float32
+    unlabelled : (segments, axes) float32
         Segments that nobody judged.
     """
 
-    def __init__(self, answers: Answers, unanswered: Float32) -> None:
-        self._answers = answers
-        chosen = np.random.default_rng(0).permutation(len(unanswered))[:_MAX_WEAK]
-        self._weak = unanswered[np.sort(chosen)]
-        self._weights = self._fit(np.ones(len(answers.present), bool))
+    def __init__(self, annotations: Annotations, unlabelled: Float32) -> None:
+        self._annotations = annotations
+        chosen = np.random.default_rng(0).permutation(len(unlabelled))[:_MAX_WEAK]
+        self._weak = unlabelled[np.sort(chosen)]
+        self._weights = self._fit(np.ones(len(annotations.present), bool))
 
     def probabilities(self, rows: Float32) -> Float64:
         """Return the probability of the label in each row, (rows,) float64."""
         return _probabilities(self._weights, rows)
 
     def left_out(self) -> Float64:
-        """Return the probability of each answered span by a classifier that was trained without it."""
-        present = self._answers.present
+        """Return the probability of each annotated span by a classifier that was trained without it."""
+        present = self._annotations.present
         folds = np.empty(len(present), np.int64)
         for value in (True, False):
             folds[present == value] = np.arange((present == value).sum()) % _FOLDS
@@ -92,23 +92,23 @@ class EventClassifier:
         for fold in range(_FOLDS):
             kept = folds != fold
             if present[kept].any():
-                scores[~kept] = _probabilities(self._fit(kept), self._answers.rows[~kept])
+                scores[~kept] = _probabilities(self._fit(kept), self._annotations.rows[~kept])
             else:
-                scores[~kept] = self.probabilities(self._answers.rows[~kept])
+                scores[~kept] = self.probabilities(self._annotations.rows[~kept])
         return scores
 
     def mismatched(self, rows: Float32, probabilities: Float64) -> Bools:
-        """Return where the nearest answer contradicts the classifier, (rows,) bool."""
-        answered = self._answers.rows
-        distances = (answered**2).sum(axis=1) - 2.0 * rows @ answered.T
-        return np.asarray(self._answers.present[distances.argmin(axis=1)] != (probabilities >= 0.5))
+        """Return where the nearest annotation contradicts the classifier, (rows,) bool."""
+        annotated = self._annotations.rows
+        distances = (annotated**2).sum(axis=1) - 2.0 * rows @ annotated.T
+        return np.asarray(self._annotations.present[distances.argmin(axis=1)] != (probabilities >= 0.5))
 
     def _fit(self, kept: Bools) -> Float64:
-        answers = self._answers
-        rows = np.concatenate([answers.rows[kept], self._weak]).astype(np.float64)
-        present = np.concatenate([answers.present[kept], np.zeros(len(self._weak), bool)])
-        examples = max(1, int(answers.present[kept].sum()))
-        others = ~answers.present[kept] & ~answers.direct[kept]
+        annotations = self._annotations
+        rows = np.concatenate([annotations.rows[kept], self._weak]).astype(np.float64)
+        present = np.concatenate([annotations.present[kept], np.zeros(len(self._weak), bool)])
+        examples = max(1, int(annotations.present[kept].sum()))
+        others = ~annotations.present[kept] & ~annotations.direct[kept]
         # Other labels' spans weigh as much as the examples too: a project may have hundreds of them.
         other_weight = min(1.0, examples / max(1, int(others.sum())))
         weights = np.concatenate(
@@ -119,7 +119,7 @@ class EventClassifier:
 
 def estimate(
     classifier: EventClassifier,
-    answers: Answers,
+    annotations: Annotations,
     probabilities: Float64,
     listed: Bools,
     accepted: int,
@@ -140,8 +140,8 @@ def estimate(
     rng = np.random.default_rng(seed)
     slopes = _SLOPE * np.exp(rng.normal(0.0, _SLOPE_SPREAD, (_DRAWS, 1)))
     shifts = rng.normal(0.0, _SHIFT_SPREAD, (_DRAWS, 1))
-    predicted = _sigmoid(slopes * _log_odds(classifier.left_out()[answers.direct]) + shifts)
-    likelihood = np.where(answers.present[answers.direct], predicted, 1.0 - predicted)
+    predicted = _sigmoid(slopes * _log_odds(classifier.left_out()[annotations.direct]) + shifts)
+    likelihood = np.where(annotations.present[annotations.direct], predicted, 1.0 - predicted)
     evidence = np.log(np.maximum(likelihood, _SMALLEST)).sum(axis=1)
     weights = np.exp(evidence - evidence.max())
     chosen = rng.choice(_DRAWS, _DRAWS, p=weights / weights.sum())
@@ -162,13 +162,13 @@ def _log_odds(probabilities: Float64) -> Float64:
 def question_order(probabilities: Float64, mismatched: Bools, count: int, *, seed: int) -> Int64:
     """Return the candidates to check next, the most informative first.
 
-    In turn: a mismatch (the nearest answer contradicts the classifier; Zhao et al. 2020) or else the least certain one;
-    the most probable one; and now and then a random one of the rest, the unlikely ones too, as a check.
+    In turn: a mismatch (the nearest annotation contradicts the classifier; Zhao et al. 2020) or else the least certain
+    one; the most probable one; and now and then a random one of the rest, the unlikely ones too, as a check.
 
     Parameters
     ----------
     seed
-        Draws the checks, and says whose turn it is first: the number of answers so far.
+        Draws the checks, and decides whose turn it is first: the number of annotations so far.
     """
     rng = np.random.default_rng(seed)
     uncertain = np.lexsort((np.abs(probabilities - 0.5), ~mismatched)).tolist()

@@ -2,7 +2,7 @@
 
 `find` ranks the segments of all recordings by a classifier over a pretrained model's embeddings, which is fitted to the
 verdicts in the store; it stores the events as suggestions of regions, says which to check next and how many there are.
-Answers are ordinary verdicts, so each call starts from all of them.
+Annotations are ordinary verdicts, so each call starts from all of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.project import Project
 from labeltool.records import Event, Value
-from labeltool.similarity.event_classifier import Answers, Estimate, EventClassifier, estimate, question_order
+from labeltool.similarity.event_classifier import Annotations, Estimate, EventClassifier, estimate, question_order
 from labeltool.similarity.segment_index import SegmentIndex, embedding_model, segment_index
 from labeltool.store import Store, models, recordings, spans
 from labeltool.store.spans import Span
@@ -65,7 +65,7 @@ class FindResult:
     done
         Whether that reaches the bound.
     candidates
-        Those to check next, the most telling first.
+        Those to check next, the most informative first.
     """
 
     label: str
@@ -128,19 +128,19 @@ def propose(store: Store, index: SegmentIndex, label: str, *, limit: int, recall
     _require_example(verdicts, label)
     judged = _Judged.of(verdicts, index, label)
     free = np.flatnonzero(~judged.covers(index))
-    classifier = EventClassifier(judged.answers, index.rows[free])
+    classifier = EventClassifier(judged.annotations, index.rows[free])
     probabilities = classifier.probabilities(index.rows[free])
     groups = _merged(index, free, probabilities >= LISTED_FROM)
     best = np.array([max(group, key=probabilities.__getitem__) for group in groups], np.int64)
     scores = probabilities[best]
     listed = scores >= LISTED_FROM
     expected = (
-        estimate(classifier, judged.answers, scores, listed, judged.accepted)
+        estimate(classifier, judged.annotations, scores, listed, judged.accepted)
         if len(groups)
         else Estimate(judged.accepted, judged.accepted, judged.accepted, 1.0)
     )
     mismatched = classifier.mismatched(index.rows[free[best]], scores) if len(groups) else listed
-    order = question_order(scores, mismatched, limit, seed=len(judged.answers.present))
+    order = question_order(scores, mismatched, limit, seed=len(judged.annotations.present))
     events = [_event(index, free[group], joins=bool(one)) for group, one in zip(groups, listed, strict=True)]
     clips = _store(store, index, label, events, scores, np.union1d(order, np.flatnonzero(listed)))
     files = {recording_id: scan.windows.path for recording_id, scan in index.scans.items()}
@@ -186,7 +186,7 @@ class _Judged:
         Their number with the label present and absent.
     """
 
-    answers: Answers
+    annotations: Annotations
     places: Mapping[int, Float64]
     accepted: int
     rejected: int
@@ -214,9 +214,9 @@ class _Judged:
             raise LabeltoolError(
                 f"no example of {label!r} can be read", remedy="`labeltool relocate` finds moved files"
             )
-        answers = Answers(np.concatenate(rows), np.array(present), np.array(direct))
-        rejected = int((answers.direct & ~answers.present).sum())
-        return cls(answers, places, accepted, rejected)
+        annotations = Annotations(np.concatenate(rows), np.array(present), np.array(direct))
+        rejected = int((annotations.direct & ~annotations.present).sum())
+        return cls(annotations, places, accepted, rejected)
 
     def covers(self, index: SegmentIndex) -> Bools:
         """Return which segments the verdicts cover."""

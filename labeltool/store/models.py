@@ -118,11 +118,8 @@ def _from_card(field: str) -> str:
 
 def latest(store: Store, architecture: str | None = None) -> ModelRow | None:
     """Return the newest model trained in the project, of an architecture where one is given; None before the first."""
-    row = store.connection.execute(
-        f"SELECT {_COLUMNS} FROM models WHERE {_TRAINED_HERE} AND architecture = COALESCE(?, architecture) "
-        "ORDER BY id DESC LIMIT 1",
-        (architecture,),
-    ).fetchone()
+    wanted = f"{_TRAINED_HERE} AND architecture = COALESCE(?, architecture) ORDER BY id DESC LIMIT 1"
+    row = store.connection.execute(f"SELECT {_COLUMNS} FROM models WHERE {wanted}", (architecture,)).fetchone()
     return None if row is None else _model_row(row)
 
 
@@ -162,8 +159,7 @@ def detection_model_id(store: Store, pretrained: str, label: str | None = None) 
 
 
 def detections_of(store: Store, model_id: int) -> dict[tuple[int, float], int]:
-    """Return the region's clip of each suggestion of a model, by the recording's id and the start, seconds."""
-    # Where an undone verdict left an older one at a place, the newer counts.
+    """Return the newest region's clip of a model's suggestions, by the recording's id and the start, seconds."""
     rows = store.connection.execute(
         "SELECT c.recording_id, c.start_s, c.id FROM suggestions g JOIN clips c ON c.id = g.clip_id "
         "WHERE g.model_id = ? AND c.is_region ORDER BY c.id",

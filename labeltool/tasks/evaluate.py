@@ -231,7 +231,7 @@ def measure_on(
     unseen = [_unseen_labels(files, names, one) for one in tested]
     unseen_labels = sorted({name for of_clip in unseen for name in of_clip})
     measured = measure_on_all(
-        predict_clips(files, features.log_mels, names=names, report=report),
+        predict_clips(files, features.frames, names=names, report=report),
         present,
         absent,
         unseen_labels=unseen_labels,

@@ -96,20 +96,7 @@ def retrain(
         request = replace(request, teacher=None)
     clock = StageClock(report, "reading")
     with try_lock(project.cache / "retrain.lock", "retraining"), project.open_store() as store:
-        run = _Run(project, store, request, began_s, clock)
-        model_id, trained, other_patch_s = run.train(from_scratch=from_scratch)
-        trained_s = time.monotonic() - began_s
-        with suggestion_lock(project, clock):
-            suggested = _suggest(project, store, trained, clock)
-    result = retrain_result(model_id, request.frontend.patch_hops_s, trained.card, suggested)
-    return replace(
-        result,
-        other_patch_s=other_patch_s,
-        compared=trained.card.compared if run.parent else None,
-        stages=clock.spent(),
-        seconds_until_trained=round(trained_s, 1),
-        seconds=round(time.monotonic() - began_s, 1),
-    )
+        return _Run(project, store, request, began_s, clock).result(from_scratch=from_scratch)
 
 
 def renew(project: Project, *, report: Progress) -> RenewResult:
@@ -136,6 +123,22 @@ class _Run:
     began_s: float
     report: StageClock
     parent: Parent | None = None
+
+    def result(self, *, from_scratch: bool) -> RetrainResult:
+        """Train, publish and suggest."""
+        model_id, trained, other_patch_s = self.train(from_scratch=from_scratch)
+        trained_s = time.monotonic() - self.began_s
+        with suggestion_lock(self.project, self.report):
+            suggested = _suggest(self.project, self.store, trained, self.report)
+        result = retrain_result(model_id, self.request.frontend.patch_hops_s, trained.card, suggested)
+        return replace(
+            result,
+            other_patch_s=other_patch_s,
+            compared=trained.card.compared if self.parent else None,
+            stages=self.report.spent(),
+            seconds_until_trained=round(trained_s, 1),
+            seconds=round(time.monotonic() - self.began_s, 1),
+        )
 
     def train(self, *, from_scratch: bool) -> tuple[int, TrainedModel, float | None]:
         """Train and publish; return the model's id, the model, and the last one's patch length if only that differs."""

@@ -204,7 +204,7 @@ def prepare(
     beside = gather_unlabelled(cache, training_set, held_out, unlabelled, settings, teacher=teacher, report=report)
     data = TrainingData(
         cache.frontend,
-        features.log_mels,
+        features.frames,
         training_set.present,
         training_set.absent,
         training_set.groups,

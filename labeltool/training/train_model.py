@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +28,9 @@ from labeltool.training.unlabelled.pool import Pool
 from labeltool.training.warm_start import Parent
 from labeltool.training.write_model import Fitted, make_card, write_model
 from labeltool.type_aliases import Progress
+
+if TYPE_CHECKING:
+    import keras
 
 
 def train_model(
@@ -61,11 +66,8 @@ def train_model(
     if settings is None:
         pooling = pooling_named(project.settings.learning.pooling) if project.settings.learning.pooling else None
         settings = fit.settings_for(request.arch, seed=request.seed, pooling=pooling)
-    frontend = request.frontend
-    if frontend != networks.architecture(request.arch).frontend:
-        # It may refuse: better before any features are computed.
-        networks.build(request.arch, len(training_set.labels), frontend, training_set.head)
-    cache = feature_cache_of(project, frontend)
+    _require_buildable(request, training_set)
+    cache = feature_cache_of(project, request.frontend)
     prepared = prepare(project, cache, training_set, request, parent, settings, unlabelled, report)
     ends_s = None
     if request.budget_s is not None:
@@ -74,13 +76,7 @@ def train_model(
     def with_time_left() -> fit.TrainingSettings:
         return replace(settings, budget_s=None if ends_s is None else max(0.0, ends_s - time.monotonic()))
 
-    weights = pretrained_weights.read_weights(request.backbone) if request.backbone else None
-    network = parent.network if parent else None
-    if request.trunk is not None and network is None:
-        network = finetune_start(
-            project, prepared.training_set, request, request.trunk, report=report, unlabelled=unlabelled
-        )
-    start = fit.InitialNetwork(request.arch, network, weights)
+    start = _initial_network(project, request, parent, prepared, unlabelled, report)
     pool = _pool_with_targets(start, prepared, with_time_left(), report)
     report("training", 0, 0)
     result = fit.fit(
@@ -92,26 +88,56 @@ def train_model(
         on_progress=lambda progress: report("training", progress.step, progress.steps, f"{progress.left_s:.0f} s left"),
     )
     report("converting to int8", 0, 0)
-    # The int8 scales come from clips that were trained on, as the weights do.
+    int8 = _to_int8(result.model, prepared, pool)
+    card = make_card(request, parent, prepared, _fitted(result))
+    save = partial(_save, result.model)
+    return write_model(directory, card, int8, save, prepared, parent, report, network=result.model)
+
+
+def _require_buildable(request: TrainingRequest, training_set: TrainingSet) -> None:
+    """Build a network whose frontend is not the architecture's: it may refuse, better before features are computed."""
+    if request.frontend != networks.architecture(request.arch).frontend:
+        networks.build(request.arch, len(training_set.labels), request.frontend, training_set.head)
+
+
+def _to_int8(network: keras.Model, prepared: Prepared, pool: Pool) -> bytes:
+    """Convert a network; the int8 scales come from clips that were trained on, as the weights do."""
     frames = [*(prepared.data.frames[i] for i in prepared.train), *pool.frames]
-    patches = np.concatenate([prepared.data.frontend.patches(one) for one in frames])
-    int8 = quantization.to_int8(result.model, patches)
-    trained = result.model
-    fitted = Fitted(
-        int(trained.count_params()),
-        networks.macc(trained),
+    return quantization.to_int8(network, np.concatenate([prepared.data.frontend.patches(one) for one in frames]))
+
+
+def _save(network: keras.Model, folder: Path) -> None:
+    network.save(folder / model_folder.KERAS)
+
+
+def _fitted(result: fit.FitResult) -> Fitted:
+    return Fitted(
+        int(result.model.count_params()),
+        networks.macc(result.model),
         result.rule,
         result.stream_rule,
         result.seconds,
         result.patches,
         tuple((progress.step, round(progress.loss, 5)) for progress in result.history),
     )
-    card = make_card(request, parent, prepared, fitted)
 
-    def save(folder: Path) -> None:
-        trained.save(folder / model_folder.KERAS)
 
-    return write_model(directory, card, int8, save, prepared, parent, report, network=trained)
+def _initial_network(
+    project: Project,
+    request: TrainingRequest,
+    parent: Parent | None,
+    prepared: Prepared,
+    unlabelled: Sequence[StoredClip],
+    report: Progress,
+) -> fit.InitialNetwork:
+    """Return what the training starts from: the parent, pretrained layers with a fitted head, weights, or nothing."""
+    weights = pretrained_weights.read_weights(request.backbone) if request.backbone else None
+    network = parent.network if parent else None
+    if request.trunk is not None and network is None:
+        network = finetune_start(
+            project, prepared.training_set, request, request.trunk, report=report, unlabelled=unlabelled
+        )
+    return fit.InitialNetwork(request.arch, network, weights)
 
 
 def _seconds_after_training(request: TrainingRequest, prepared: Prepared, report: Progress) -> float:

@@ -17,7 +17,7 @@ from labeltool.inference import segments
 from labeltool.inference.window_scorers import EmbeddingScorer
 from labeltool.project import Project
 from labeltool.records import Value
-from labeltool.similarity.event_classifier import Answers, EventClassifier, estimate, question_order
+from labeltool.similarity.event_classifier import Annotations, EventClassifier, estimate, question_order
 from labeltool.similarity.find import LISTED_FROM, FindResult, find
 from labeltool.store import clips, journal, recordings, spans
 from labeltool.store.spans import Kind, Region
@@ -80,7 +80,7 @@ def judged(rows: np.ndarray, present: np.ndarray, answers: int) -> tuple[float, 
     answered = list(range(5))
     while True:
         free = np.setdiff1d(np.arange(len(rows)), answered)
-        known = Answers(rows[answered], present[answered], np.ones(len(answered), bool))
+        known = Annotations(rows[answered], present[answered], np.ones(len(answered), bool))
         classifier = EventClassifier(known, rows[free])
         scores = classifier.probabilities(rows[free])
         if len(answered) == 5 + answers:

@@ -164,7 +164,7 @@ def test_a_clip_of_the_pool_that_the_teacher_cannot_read_is_skipped_and_reported
             report=lambda *_: None,
         )
         pool, features = beside.pool, beside.features
-        assert pool.targets is not None and len(pool.targets) == len(pool) == len(features.log_mels)
+        assert pool.targets is not None and len(pool.targets) == len(pool) == len(features.frames)
         assert (pool.absent is not None) == (training_set.head == "sigmoid")
         return (
             len(pool),

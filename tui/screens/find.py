@@ -1,4 +1,4 @@
-"""Find: the events of a label in hours of sound, one candidate after the other, the most telling first."""
+"""Find: the events of a label in hours of sound, one candidate after the other, the most informative first."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _Proposal:
 
 
 class FindScreen(RegionsScreen):
-    """Shows one candidate of a label at a time; each answer refits the classifier."""
+    """Shows one candidate of a label at a time; each annotation refits the classifier."""
 
     BINDINGS = FIND.bindings()
 
@@ -178,7 +178,7 @@ class FindScreen(RegionsScreen):
         end_s = min(self.opened.recording.duration_s, region.end_s + _CONTEXT_S)
         self.services.player.limit_to(max(0.0, region.start_s - _CONTEXT_S), end_s)
 
-    # -- answers
+    # -- annotations
 
     async def action_accept(self) -> None:
         """Accept the region as it is selected: the label is present."""
@@ -192,7 +192,7 @@ class FindScreen(RegionsScreen):
             await self.annotate("reject", self._label, Value.ABSENT, replaces=False)
 
     def action_skip_candidate(self) -> None:
-        """Go to the next candidate without an answer."""
+        """Go to the next candidate without a label."""
         if self._proposal is not None and self._proposal.candidate is not None and not self.busy:
             self._skipped.add(self._proposal.candidate.clip)
             self._propose(self._proposal.result.by)

@@ -235,6 +235,18 @@ def _pool(nodes: _Nodes, operator: Operator) -> None:
     nodes.result(operator, kind, [nodes.real(operator, operator.inputs[0])], **_window(nodes, operator, kernel))
 
 
+def _reshape(nodes: _Nodes, operator: Operator) -> None:
+    source, output = (nodes.tensors[index] for index in (operator.inputs[0], operator.outputs[0]))
+    size, name = math.prod(source.shape), f"t{operator.outputs[0]}"
+    if len(source.shape) != 4 or output.shape != (1, 1, 1, size):
+        nodes.flatten(operator)
+        return
+    # To one cell: its channels are in the order of a tensor whose channels come last.
+    given = nodes.node("Transpose", [nodes.real(operator, operator.inputs[0])], f"{name}_nhwc", perm=[0, 2, 3, 1])
+    shape = nodes.constant(f"{name}_shape", np.array([1, size, 1, 1], np.int64))
+    nodes.result(operator, "Reshape", [given, shape])
+
+
 def _concatenation(nodes: _Nodes, operator: Operator) -> None:
     given = [nodes.real(operator, index) for index in operator.inputs]
     rank = len(nodes.tensors[operator.outputs[0]].shape)
@@ -300,7 +312,7 @@ _WRITERS: Mapping[str, Callable[[_Nodes, Operator], None]] = {
     "MEAN": _mean,
     "ADD": _elementwise,
     "MUL": _elementwise,
-    "RESHAPE": _Nodes.flatten,
+    "RESHAPE": _reshape,
     "TRANSPOSE": _transpose,
     "SOFTMAX": _softmax,
     "LOGISTIC": _sigmoid,

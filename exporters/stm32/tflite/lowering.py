@@ -278,8 +278,7 @@ def _transpose(build: _Lowering, operator: Operator) -> Layer:
 
 
 def _concatenation(build: _Lowering, operator: Operator) -> Layer:
-    tensors = build.graph.tensors
-    output, parts = tensors[operator.outputs[0]], [tensors[index] for index in operator.inputs]
+    output, *parts = (build.graph.tensors[index] for index in (operator.outputs[0], *operator.inputs))
     # The reference kernel copies codes, whatever their scales.
     quantised = {(one.dtype, one.scales, one.zero_points) for one in (output, *parts)}
     if len(parts) != 2 or any(one.constant is not None for one in parts) or len(quantised) != 1:
@@ -287,8 +286,7 @@ def _concatenation(build: _Lowering, operator: Operator) -> Layer:
     axis = int(operator.options["axis"]) % len(output.shape)
     first, second = (math.prod(one.shape[axis:]) for one in parts)
     fields = {"in_rows": math.prod(output.shape[:axis]), "in_channels": first, "second_size": second}
-    inputs = tuple(build.buffer(index) for index in operator.inputs)
-    return Layer("CONCATENATE", inputs, operator.outputs[0], fields, (None, None))
+    return Layer("CONCATENATE", tuple(map(build.buffer, operator.inputs)), operator.outputs[0], fields, (None, None))
 
 
 def _elementwise(build: _Lowering, operator: Operator) -> Layer:
@@ -362,8 +360,9 @@ def _softmax(build: _Lowering, operator: Operator) -> Layer:
     rows = math.prod(source.shape[:-1])
     fields = {"in_channels": source.shape[-1], "out_channels": source.shape[-1], "out_rows": rows, "out_columns": 1}
     fields["low"] = -radius(5, fixed_point(real)[1])
-    buffer = build.buffer(operator.inputs[0])
-    return Layer("SOFTMAX", (buffer,), operator.outputs[0], fields, (0,), **multipliers([real]))
+    return Layer(
+        "SOFTMAX", (build.buffer(operator.inputs[0]),), operator.outputs[0], fields, (0,), **multipliers([real])
+    )
 
 
 def _sigmoid(build: _Lowering, operator: Operator) -> Layer:
@@ -374,8 +373,9 @@ def _sigmoid(build: _Lowering, operator: Operator) -> Layer:
     real = source.scales[0] * 2.0**27
     fields = {"out_rows": 1, "out_columns": 1, "out_channels": math.prod(output.shape)}
     fields |= {"in_zero": source.zero_points[0], "high": radius(4, fixed_point(real)[1])}
-    buffer = build.buffer(operator.inputs[0])
-    return Layer("SIGMOID", (buffer,), operator.outputs[0], fields, (0,), **multipliers([real]))
+    return Layer(
+        "SIGMOID", (build.buffer(operator.inputs[0]),), operator.outputs[0], fields, (0,), **multipliers([real])
+    )
 
 
 def _unsupported(operator: Operator, form: str) -> LabeltoolError:

@@ -119,7 +119,7 @@ def gather_unlabelled(
     drawn = draw_clips(candidates, _MAX_CLIPS if teacher else min(_MAX_CLIPS, of_labelled), seed=settings.seed)
     features = compute_features(cache, drawn, report=report, require_any=False)
     if teacher is None or (over_embeddings and not features.clips):
-        return UnlabelledData(Pool(features.log_mels, [clip.group for clip in features.clips]), features, None)
+        return UnlabelledData(Pool(features.frames, [clip.group for clip in features.clips]), features, None)
     train = np.setdiff1d(np.arange(len(training_set.clips)), held_out)
     return _with_teacher(teacher, cache, training_set, train, features, report)
 
@@ -151,13 +151,13 @@ def _with_teacher(
     kept = [place for place, clip in enumerate(features.clips) if clip.key not in failed]
     features = ClipFeatures(
         [features.clips[place] for place in kept],
-        [features.log_mels[place] for place in kept],
+        [features.frames[place] for place in kept],
         tuple(dict.fromkeys((*features.skipped, *skipped_files(failed.values())))),
     )
     rows = np.stack([embeddings[clip.key] for clip in (*labelled, *features.clips)])
     targets, absent = _estimated_targets(training_set, train, rows)
     pool = Pool(
-        features.log_mels,
+        features.frames,
         [clip.group for clip in features.clips],
         targets,
         absent,

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from helpers.networks import FOR_MCUS, converted_network, pooled_network, scores_of_tflm
+from helpers.trunk import random_trunk
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.audio.log_mel_frontend import YAMNET_FRONTEND
 from labeltool.errors import LabeltoolError
@@ -29,7 +30,10 @@ from labeltool.exporters.stm32.st_model.graph_edit import input_range, mean_rang
 from labeltool.exporters.stm32.st_model.onnx_qdq import onnx_model
 from labeltool.exporters.stm32.tflite.graph import Graph, read_graph
 from labeltool.networks import build as networks
+from labeltool.networks.dense_head import DenseHead
+from labeltool.networks.dense_head import quantise as quantise_head
 from labeltool.networks.quantization import FloatOutputModel, Int8Model
+from labeltool.pretrained.trunk_network import network_with_head
 from labeltool.type_aliases import Float32, Int8, Int16
 
 ADDED = ["MEAN", "MUL", "ADD"]
@@ -233,13 +237,23 @@ def test_a_short_clip_is_padded_to_one_patch() -> None:
     assert codes.shape == (1, 64, 50) and (codes[0, :, -1] == -128).all()
 
 
-@pytest.mark.parametrize("arch", [*FOR_MCUS, "pooled"])
+def network_on_halves() -> bytes:
+    """Return a random trunk with a linear head on the halves of the frequencies, ten labels."""
+    trunk, rng = random_trunk(), np.random.default_rng(2)
+    kernel = rng.normal(0, 0.3, (3 * trunk.channels, 10)).astype(np.float32)
+    codes = rng.integers(-128, 128, (256, len(kernel))).astype(np.int8)
+    head = DenseHead("softmax", trunk.output.scale, trunk.output.zero_point, (kernel,), (np.zeros(10, np.float32),))
+    return network_with_head(trunk, quantise_head(head, codes), "halves")
+
+
+@pytest.mark.parametrize("arch", [*FOR_MCUS, "pooled", "halves"])
 def test_the_onnx_file_agrees_with_the_tflite_file(arch: str) -> None:
     import onnxruntime
 
-    pooled = arch == "pooled"
+    pooled = arch in ("pooled", "halves")
     frontend = YAMNET_FRONTEND if pooled else frontend_of(arch)
-    file = st_model(pooled_network("softmax") if pooled else converted_network(arch), frontend)
+    int8 = {"pooled": lambda: pooled_network("softmax"), "halves": network_on_halves}
+    file = st_model(int8[arch]() if pooled else converted_network(arch), frontend)
     network = FloatOutputModel(file)
     values = decibels(frontend, 40, seed=3) / np.float32(DECIBELS[logarithm_of(frontend)])
     codes = quantise(values, network.input.scale, network.input.zero_point)
