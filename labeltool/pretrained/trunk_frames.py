@@ -71,7 +71,8 @@ def trunk_frames_of_model(network: Path, frontend: TrunkFrontend, directory: Pat
 
 
 def _written(trunk: Callable[[], Trunk], frontend: TrunkFrontend, directory: Path) -> TrunkFrames:
-    path = directory / f"{frontend.trunk}.tflite"
+    # Not by `frontend.trunk`, which a foreign model's card may give as a path.
+    path = directory / f"{frontend.fingerprint}.tflite"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         with open_atomic(path) as file:

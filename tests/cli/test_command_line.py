@@ -252,7 +252,8 @@ def test_a_recording_is_marked_as_checked_by_its_file_or_a_clip(
     assert "clip 1: checked" in labeltool(*at, "log").stdout
     assert json.loads(labeltool(*at, "mark", "1", "--unchecked", "--json").stdout)["checked"] is False
     assert "not marked as checked" in labeltool(*at, "mark", "1", "--unchecked", check=1).stderr
-    assert "--checked and --unchecked" in labeltool(*at, "mark", "1", "dog", "--checked", check=2).stderr
+    for other in (["dog"], ["--start", "0.1"], ["--end", "0.2"]):
+        assert "--checked and --unchecked" in labeltool(*at, "mark", "1", *other, "--checked", check=2).stderr
 
 
 def test_a_complete_label_track_is_imported_as_checked(project: Project, write_tone: Callable[..., Path]) -> None:

@@ -160,7 +160,15 @@ def test_damaged_heads_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "head.npz"
     head.save(path)
     whole = path.read_bytes()
-    damaged = [b"", b"PK", whole[: len(whole) // 2], whole[:-30]]
+    np.save(path.with_suffix(".npy"), np.zeros(3))
+    damaged = [b"", b"PK", whole[: len(whole) // 2], whole[:-30], path.with_suffix(".npy").read_bytes()]
+    directory = whole.index(b"PK\x01\x02")
+    # Bits that say that an array is encrypted, or compressed in an unknown way.
+    damaged += [
+        whole[: directory + at] + bytes([value]) + whole[directory + at + 1 :] for at, value in ((8, 1), (10, 99))
+    ]
+    np.savez(path, activation="softmax", scale=1.0, zero_point=0, kernel0=np.float32(1), bias0=np.float32(1))
+    damaged.append(path.read_bytes())
     unfit = DenseHead("softmax", SCALE, ZERO, (head.kernels[0], head.kernels[1][:3]), head.biases)
     infinite = DenseHead("softmax", SCALE, ZERO, (head.kernels[0] * np.inf, head.kernels[1]), head.biases)
     unknown = DenseHead("relu", SCALE, ZERO, head.kernels, head.biases)  # type: ignore[arg-type]

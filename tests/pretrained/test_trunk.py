@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -145,6 +146,21 @@ def test_the_trunk_in_a_models_own_file_gives_the_same_features(tmp_path: Path) 
     again = trunk_frames_of_model(model, frames.frontend, tmp_path / "other")
     assert again.path != frames.path and again.path.read_bytes() == frames.path.read_bytes()
     np.testing.assert_array_equal(again(pcm), computed)
+
+
+def test_a_damaged_network_in_the_cache_is_named_in_one_line(tmp_path: Path) -> None:
+    frames = trunk_frames(random_trunk(), tmp_path)
+    frames.path.write_bytes(b"TFL3" * 50)
+    with pytest.raises(LabeltoolError, match=f"{frames.path.name}.*delete it"):
+        frames(np.zeros(16_000, np.int16))
+
+
+def test_a_card_names_no_file_outside_the_cache(tmp_path: Path) -> None:
+    model, directory = tmp_path / "model_int8.tflite", tmp_path / "cache"
+    model.write_bytes(feature_network(random_trunk()))
+    frontend = replace(trunk_frontend(random_trunk()), trunk="../outside")
+    assert trunk_frames_of_model(model, frontend, directory).path.parent == directory
+    assert not (tmp_path / "outside.tflite").exists()
 
 
 def test_frames_are_cached_as_int8(tmp_path: Path) -> None:

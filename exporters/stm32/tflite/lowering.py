@@ -352,30 +352,26 @@ def _mean(build: _Lowering, operator: Operator) -> Layer:
 
 
 def _softmax(build: _Lowering, operator: Operator) -> Layer:
-    tensors = build.graph.tensors
-    source, output = tensors[operator.inputs[0]], tensors[operator.outputs[0]]
+    source, output = (build.graph.tensors[index] for index in (operator.inputs[0], operator.outputs[0]))
     if output.scales[0] != 1 / 256 or output.zero_points[0] != -128:
         raise _unsupported(operator, " with another output scale than 1/256")
     real = min(float(operator.options["beta"]) * source.scales[0] * 2.0**26, 2.0**31 - 1)
     rows = math.prod(source.shape[:-1])
     fields = {"in_channels": source.shape[-1], "out_channels": source.shape[-1], "out_rows": rows, "out_columns": 1}
     fields["low"] = -radius(5, fixed_point(real)[1])
-    return Layer(
-        "SOFTMAX", (build.buffer(operator.inputs[0]),), operator.outputs[0], fields, (0,), **multipliers([real])
-    )
+    buffer = build.buffer(operator.inputs[0])
+    return Layer("SOFTMAX", (buffer,), operator.outputs[0], fields, (0,), **multipliers([real]))
 
 
 def _sigmoid(build: _Lowering, operator: Operator) -> Layer:
-    tensors = build.graph.tensors
-    source, output = tensors[operator.inputs[0]], tensors[operator.outputs[0]]
+    source, output = (build.graph.tensors[index] for index in (operator.inputs[0], operator.outputs[0]))
     if output.scales[0] != 1 / 256 or output.zero_points[0] != -128:
         raise _unsupported(operator, " with another output scale than 1/256")
     real = source.scales[0] * 2.0**27
     fields = {"out_rows": 1, "out_columns": 1, "out_channels": math.prod(output.shape)}
     fields |= {"in_zero": source.zero_points[0], "high": radius(4, fixed_point(real)[1])}
-    return Layer(
-        "SIGMOID", (build.buffer(operator.inputs[0]),), operator.outputs[0], fields, (0,), **multipliers([real])
-    )
+    buffer = build.buffer(operator.inputs[0])
+    return Layer("SIGMOID", (buffer,), operator.outputs[0], fields, (0,), **multipliers([real]))
 
 
 def _unsupported(operator: Operator, form: str) -> LabeltoolError:
