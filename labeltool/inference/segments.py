@@ -34,6 +34,7 @@ _MIN_CHANGE = 0.3
 _MIN_CHANGE_S = 1.0
 # A longer segment is divided: of an hour of background it is not one embedding that is wanted.
 _MAX_SEGMENT_S = 20.0
+_MIN_SEGMENT_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,9 @@ def _levels_and_sketches(scan: Scan) -> tuple[Float32, Float32]:
 def _bounds(runs_s: Float64, changes_s: Float64, duration_s: float) -> Float64:
     """Return the bounds of segments: edges of active runs, change points that are far from those, and ends."""
     edges = np.unique(np.clip(np.concatenate([[0.0], runs_s.ravel(), [duration_s]]), 0.0, duration_s))
+    # A run that ends with the recording differs from its duration by the last bit: nothing is between the two.
+    edges = edges[np.append(np.diff(edges) > min(_MIN_SEGMENT_S, duration_s / 2), True)]
+    edges[0] = 0.0
     places = np.searchsorted(edges, changes_s).clip(1, len(edges) - 1)
     far = np.minimum(changes_s - edges[places - 1], edges[places] - changes_s) >= _MIN_CHANGE_S
     bounds = np.sort(np.concatenate([edges, changes_s[far]]))

@@ -64,6 +64,15 @@ def test_the_sound_changes_where_the_embeddings_before_and_after_differ() -> Non
     assert not len(segments.change_points(sketches[:20], 4)) and not len(segments.change_points(sketches[:3], 4))
 
 
+def test_a_run_up_to_the_end_of_a_recording_leaves_no_segment_of_a_rounding_error() -> None:
+    none = np.zeros(0)
+    for first, last in ((1e-14, 39.0), (0.0, 39.0 - 7e-15)):
+        bounds = segments._bounds(np.array([[first, last]]), none, 39.0)
+        assert bounds.tolist() == [0.0, 19.5, 39.0]
+    assert segments._bounds(np.array([[2.0, 3.0]]), none, 5.0).tolist() == [0.0, 2.0, 3.0, 5.0]
+    assert segments._bounds(none, none, 1e-4).tolist() == [0.0, 1e-4]
+
+
 # -- the classifier and the estimate
 
 
