@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -180,11 +180,15 @@ def _best_head(prepared: Prepared, request: TrainingRequest, pooling: Pooling) -
     predicted by a head without its group. A linear head on the halves of the frequencies is better where many labels
     have few clips each. It is taken where its log loss is lower by more than the standard error.
     """
-    kinds: tuple[tuple[Pools, int], ...] = (("whole", request.units), ("halves", 0))
-    candidates = [_candidate(prepared, request, pooling, pools, units) for pools, units in kinds]
-    first, second = candidates
-    gain = first.losses - second.losses
-    chosen = second if gain.mean() > gain.std() / np.sqrt(len(gain)) else first
+    units: Mapping[Pools, int] = {"whole": request.units, "halves": 0}
+    known = request.known_head
+    candidates = [
+        _candidate(prepared, request, pooling, pools, units[pools]) for pools in ([known.pools] if known else units)
+    ]
+    chosen = candidates[0]
+    if not known:
+        gain = chosen.losses - candidates[1].losses
+        chosen = candidates[1] if gain.mean() > gain.std() / np.sqrt(len(gain)) else chosen
     head = fit_head(chosen.data, chosen.settings, seed=request.seed)
     stream_rule = _stream_rule(prepared, chosen, head)
     return _FittedHead(chosen.data, head, chosen.pools, chosen.rule, stream_rule)
@@ -196,9 +200,7 @@ def _candidate(prepared: Prepared, request: TrainingRequest, pooling: Pooling, p
     known = np.flatnonzero(data.weights > 0)
     some = data.only(known)
     groups = [*(prepared.data.groups[i] for i in prepared.train), *pool.groups]
-    # A head of half the steps calibrates and compares as well.
-    shorter = replace(settings, steps=settings.steps // 2)
-    windows = cross_validated_scores(some, [groups[i] for i in known], shorter, seed=request.seed)
+    windows = cross_validated_scores(some, [groups[i] for i in known], settings, seed=request.seed)
     scores = [rows[:: frontend.patch_hop] for rows in windows]
     loudness_db = [levels[:: frontend.patch_hop] for levels in some.loudness_db]
     # Clips of the pool count by their estimated targets.
