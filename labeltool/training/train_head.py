@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 # Fine-tuning changes what comes after: the first layers serve any sound, and few clips would spoil them.
 _FROZEN_LAYERS = 5
+# On fewer labelled clips either kind of head may be better by chance.
+_MIN_CLIPS_TO_COMPARE_HEADS = 20
 # Weight decay of a head without a hidden layer.
 _LINEAR_DECAY = 2.0
 
@@ -181,12 +183,14 @@ def _best_head(prepared: Prepared, request: TrainingRequest, pooling: Pooling) -
     have few clips each. It is taken where its log loss is lower by more than the standard error.
     """
     units: Mapping[Pools, int] = {"whole": request.units, "halves": 0}
-    known = request.known_head
-    candidates = [
-        _candidate(prepared, request, pooling, pools, units[pools]) for pools in ([known.pools] if known else units)
-    ]
+    kinds: list[Pools] = ["whole", "halves"]
+    if request.known_head is not None:
+        kinds = [request.known_head.pools]
+    elif len(prepared.train) < _MIN_CLIPS_TO_COMPARE_HEADS:
+        kinds = ["whole"]
+    candidates = [_candidate(prepared, request, pooling, pools, units[pools]) for pools in kinds]
     chosen = candidates[0]
-    if not known:
+    if len(candidates) > 1:
         gain = chosen.losses - candidates[1].losses
         chosen = candidates[1] if gain.mean() > gain.std() / np.sqrt(len(gain)) else chosen
     head = fit_head(chosen.data, chosen.settings, seed=request.seed)
