@@ -53,7 +53,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How many events there are, an interval meant for 90 % (right for 6 and 7 of 10 as measured), the share found."""
+    """How many events there are, an interval (meant for 90 %, 6 and 7 of 10 when measured), and the share found."""
 
     events: float
     low: int

@@ -315,7 +315,7 @@ def _known_head(project: Project, store: Store, training_set: TrainingSet) -> Kn
         return None
     if card.trunk is None or card.compared is None or scratch_run_due(card.compared, training_set):
         return None
-    return KnownHead(card.trunk.pools, card.compared)
+    return KnownHead(card.trunk.pools, card.trunk.without_unlabelled, card.compared)
 
 
 def _still_worse(project: Project, store: Store, training_set: TrainingSet, arch: str) -> PretrainedComparison | None:
