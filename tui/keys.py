@@ -346,7 +346,7 @@ FIND = View(
     (
         Key("accept", "a,enter", "accept", "Find", "a", "accept: the label is present in the region", "accept"),
         Key("reject", "x", "reject", "Find", "x", "reject: the label is absent in the region", "reject"),
-        Key("skip_candidate", "s", "skip_candidate", "Find", "s", "next candidate, without a label", "skip"),
+        Key("skip", "s", "skip_candidate", "Find", "s", "next candidate, without a label", "skip"),
         Key("choose_label", "F", "choose_label", "Find", "F", "find the events of another label", "label"),
         *(
             replace(key, **_UNSURE_ON_SHIFT.get(key.name, {}))
@@ -355,7 +355,7 @@ FIND = View(
         ),
     ),
     (
-        *("accept", "reject", "set_start", "set_end", "replay", "undo", "skip_candidate", "help", "play"),
+        *("accept", "reject", "set_start", "set_end", "replay", "undo", "skip", "help", "play"),
         *("zoom_in", "choose_label", "return", "loop", "quit", "note", "contrast"),
     ),
 )

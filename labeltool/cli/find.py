@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 @project_option
 @json_option
 def find(label: str, limit: int, recall: float, pretrained: str | None, processes: int | None, as_json: bool) -> None:
-    """Find the events of LABEL from a few that are labelled, and list those to check next.
+    """Find the events of a label from a few examples.
 
-    The recordings are embedded once; an interrupted run continues. Events become suggested regions, in place of those
-    of the last run. Check them in the app (`E`), or by the id that stands before each: `labeltool mark ID LABEL`
-    accepts it, `--start` and `--end` move its edges, `--absent` rejects it. Run it
+    Those to check next are listed. The recordings are embedded once; an interrupted run continues. Events become
+    suggested regions, in place of those of the last run. Check them in the app (`E`), or by the id that stands before
+    each: `labeltool mark ID LABEL` accepts it, `--start` and `--end` move its edges, `--absent` rejects it. Run it
     again, and it uses the labels.
 
     \b

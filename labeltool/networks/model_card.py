@@ -121,6 +121,8 @@ class TrunkSource:
         Units of the hidden layer of the head; 0: none.
     pools
         How the head reads the output.
+    without_unlabelled
+        Whether the estimated labels of unlabelled clips were left out, because they are worse than the head's.
     """
 
     name: str
@@ -132,6 +134,7 @@ class TrunkSource:
     zero_point: int
     units: int
     pools: Pools
+    without_unlabelled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

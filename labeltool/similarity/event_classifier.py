@@ -5,8 +5,8 @@ something else. With five examples this ranks nearly as well as with hundreds, a
 
 The number of events is estimated by calibrating the probabilities (Platt 1999) in a Bayesian way: slope and shift of
 their log-odds have a prior, weighted by how well they fit the annotations, each scored by a classifier that was not
-trained on it. Which candidates were checked depends on their scores alone, so it biases nothing; random checks among
-the unlikely ones bound what the classifier misses.
+trained on it. The first examples, which a person chose because the label is present, count like the others and bias
+this a little; random checks among the unlikely candidates show what the classifier misses.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _NEWTON_STEPS = 12
 _MAX_WEAK = 4096
 _FOLDS = 5
 
-# Prior of slope and shift, chosen on recordings joined of ESC-10's folds 1 to 3: few examples, and the weak negatives
-# among which positives are, keep the classifier's own probabilities from 0 and 1.
+# Prior of slope and shift, wide and not tuned: few examples, and the weak negatives among which positives are, keep the
+# classifier's own probabilities from 0 and 1.
 _SLOPE, _SLOPE_SPREAD = 2.5, 0.4
 _SHIFT_SPREAD = 1.0
 _DRAWS = 500
@@ -53,7 +53,7 @@ class Annotations:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How many events there are, with an interval that has them nine times out of ten, and the share found."""
+    """How many events there are, an interval (meant for 90 %, 6 and 7 of 10 when measured), and the share found."""
 
     events: float
     low: int

@@ -59,7 +59,7 @@ class FindResult:
     found
         The accepted events and the candidates from `LISTED_FROM` on.
     estimate, interval
-        How many events there are: expected, and a range that has the number nine times out of ten.
+        How many events there are: expected, and the range from the 5th to the 95th percentile.
     recall
         Estimated share of them that is found.
     done

@@ -26,7 +26,7 @@ from labeltool.records import StoredClip
 from labeltool.store import Store, clips, journal, models
 from labeltool.tasks.retrain_result import RenewResult, RetrainResult, retrain_result
 from labeltool.training.labelled_spans import read_training_clips
-from labeltool.training.prepare import TrainedModel, TrainingRequest, make_request
+from labeltool.training.prepare import KnownHead, TrainedModel, TrainingRequest, make_request
 from labeltool.training.targets import TrainingSet, build_training_set
 from labeltool.training.train_model import train_model
 from labeltool.training.unlabelled.semi_supervised import without_fold
@@ -151,6 +151,8 @@ class _Run:
         if not light:
             self.report("starting TensorFlow", 0, 0)
             import tensorflow  # noqa: F401  (timed apart from what follows)
+        if light and not from_scratch:
+            self.request = replace(self.request, known_head=_known_head(self.project, self.store, training_set))
         if not from_scratch and not light:
             self.report("loading the last model", 0, 0)
             self.parent = newest_parent(
@@ -303,6 +305,20 @@ def _suggest(project: Project, store: Store, trained: TrainedModel, report: Prog
     beside = trained.card.beside
     network = None if beside is not None and beside.is_better else trained.network
     return replace(suggest_by_model(project, store, chosen.id, report=report, network=network), why=why)
+
+
+def _known_head(project: Project, store: Store, training_set: TrainingSet) -> KnownHead | None:
+    """Return the kind of head that the last one on a trunk had, where it need not be compared anew."""
+    last = models.latest(store, TRUNK_ARCHITECTURE)
+    if last is None:
+        return None
+    try:
+        card = model_folder.read(project.models / str(last.id)).card
+    except LabeltoolError:
+        return None
+    if card.trunk is None or card.compared is None or scratch_run_due(card.compared, training_set):
+        return None
+    return KnownHead(card.trunk.pools, card.trunk.without_unlabelled, card.compared)
 
 
 def _still_worse(project: Project, store: Store, training_set: TrainingSet, arch: str) -> PretrainedComparison | None:

@@ -11,10 +11,11 @@ import numpy as np
 
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import Frontend
+from labeltool.audio.trunk_frontend import Pools
 from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.inference.clip_features import compute_features
 from labeltool.networks.architectures import architecture, frontend_of
-from labeltool.networks.model_card import ModelCard
+from labeltool.networks.model_card import Comparison, ModelCard
 from labeltool.pretrained.card import read_card
 from labeltool.pretrained.embedding_frames import pretrained_for
 from labeltool.pretrained.trunk import Trunk, trunk_of
@@ -36,6 +37,15 @@ _TEACHER_RATE_HZ = 16_000
 
 
 @dataclass(frozen=True, slots=True)
+class KnownHead:
+    """A kind of head, whether unlabelled clips are left out, and the clips and labels that it was chosen with."""
+
+    pools: Pools
+    without_unlabelled: bool
+    compared: Comparison
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingRequest:
     """How to train.
 
@@ -53,6 +63,8 @@ class TrainingRequest:
         Units of the hidden layer of the head on a trunk; 0: none.
     finetune
         Whether the layers of the trunk are trained too.
+    known_head
+        The kind of head on a trunk that an earlier comparison chose; None: it is compared.
     teacher, teacher_tensor
         A pretrained model's file, and the name of its embedding tensor (`labeltool.pretrained.probe.open_model`).
     backbone
@@ -81,6 +93,7 @@ class TrainingRequest:
     trunk: Trunk | None = None
     units: int = LearningSettings().head_units
     finetune: bool = False
+    known_head: KnownHead | None = None
 
     @property
     def frontend(self) -> Frontend:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ import numpy as np
 from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.trunk_frontend import Pools, TrunkFrontend
 from labeltool.errors import LabeltoolError
+from labeltool.inference.clip_features import ClipFeatures
 from labeltool.networks import build as networks
 from labeltool.networks import dense_head, model_folder
 from labeltool.networks.calibration import choose_rule, pooling_named
@@ -32,6 +33,8 @@ from labeltool.training import fit
 from labeltool.training.fit_head import HeadData, HeadSettings, cross_validated_scores, fit_head
 from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest, prepare
 from labeltool.training.targets import TrainingSet
+from labeltool.training.unlabelled.pool import Pool
+from labeltool.training.unlabelled.semi_supervised import UnlabelledData
 from labeltool.training.write_model import Fitted, make_card, write_model
 from labeltool.type_aliases import Float32, Float64, Progress
 
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
 
 # Fine-tuning changes what comes after: the first layers serve any sound, and few clips would spoil them.
 _FROZEN_LAYERS = 5
+# On fewer labelled clips either kind of head may be better by chance.
+_MIN_CLIPS_TO_COMPARE_HEADS = 20
 # Weight decay of a head without a hidden layer.
 _LINEAR_DECAY = 2.0
 
@@ -61,6 +66,8 @@ def train_head(
     began_s = time.monotonic()
     prepared = _prepared(project, training_set, request, trunk, settings, unlabelled, report)
     fitted = _best_head(prepared, request, pooling)
+    if fitted.without_unlabelled:
+        prepared = _without_unlabelled(prepared)
     data, head = fitted.data, fitted.head
     quantised = dense_head.quantise(head, np.concatenate(data.codes))
     card = make_card(
@@ -74,7 +81,7 @@ def train_head(
             stream_rule=fitted.stream_rule,
             seconds=time.monotonic() - began_s,
             patches=sum(len(codes) for codes in data.codes),
-            trunk=_source(trunk, head, fitted.pools),
+            trunk=_source(trunk, head, fitted),
         ),
     )
 
@@ -144,11 +151,12 @@ def _prepared(
 
 @dataclass(frozen=True, slots=True)
 class _FittedHead:
-    """A head, what it was fitted to, and the rules chosen for it."""
+    """A head, what it was fitted to and whether without unlabelled clips, and the rules chosen for it."""
 
     data: HeadData
     head: DenseHead
     pools: Pools
+    without_unlabelled: bool
     rule: ClipRule
     stream_rule: StreamRule
 
@@ -180,14 +188,50 @@ def _best_head(prepared: Prepared, request: TrainingRequest, pooling: Pooling) -
     predicted by a head without its group. A linear head on the halves of the frequencies is better where many labels
     have few clips each. It is taken where its log loss is lower by more than the standard error.
     """
-    kinds: tuple[tuple[Pools, int], ...] = (("whole", request.units), ("halves", 0))
-    candidates = [_candidate(prepared, request, pooling, pools, units) for pools, units in kinds]
-    first, second = candidates
-    gain = first.losses - second.losses
-    chosen = second if gain.mean() > gain.std() / np.sqrt(len(gain)) else first
+    units: Mapping[Pools, int] = {"whole": request.units, "halves": 0}
+    without_unlabelled = _leave_out_unlabelled(prepared, request, pooling)
+    if without_unlabelled:
+        prepared = _without_unlabelled(prepared)
+    kinds: list[Pools] = ["whole", "halves"]
+    if request.known_head is not None:
+        kinds = [request.known_head.pools]
+    elif len(prepared.train) < _MIN_CLIPS_TO_COMPARE_HEADS:
+        kinds = ["whole"]
+    candidates = [_candidate(prepared, request, pooling, pools, units[pools]) for pools in kinds]
+    chosen = candidates[0]
+    if len(candidates) > 1:
+        gain = chosen.losses - candidates[1].losses
+        chosen = candidates[1] if gain.mean() > gain.std() / np.sqrt(len(gain)) else chosen
     head = fit_head(chosen.data, chosen.settings, seed=request.seed)
     stream_rule = _stream_rule(prepared, chosen, head)
-    return _FittedHead(chosen.data, head, chosen.pools, chosen.rule, stream_rule)
+    return _FittedHead(chosen.data, head, chosen.pools, without_unlabelled, chosen.rule, stream_rule)
+
+
+def _without_unlabelled(prepared: Prepared) -> Prepared:
+    return replace(prepared, unlabelled=UnlabelledData(Pool(), ClipFeatures([], [], ()), None))
+
+
+def _leave_out_unlabelled(prepared: Prepared, request: TrainingRequest, pooling: Pooling) -> bool:
+    """Return whether the estimated labels of unlabelled clips are worse than what a head without them predicts.
+
+    A pretrained model may not tell the sounds of a project apart, and its neighbours have other labels then. Both
+    predict the labelled clips without their groups.
+    """
+    left_out = prepared.unlabelled.pool.left_out
+    if request.known_head is not None:
+        return request.known_head.without_unlabelled
+    if left_out is None or not len(prepared.unlabelled.pool):
+        return False
+    known = ~np.isnan(left_out).any(axis=1)
+    if known.sum() < _MIN_CLIPS_TO_COMPARE_HEADS:
+        return False
+    clips = prepared.data.only(prepared.train)
+    by_neighbours = log_loss(clips.head, left_out[known], clips.present[known], clips.absent[known])
+    gain = (
+        by_neighbours
+        - _candidate(_without_unlabelled(prepared), request, pooling, "whole", request.units).losses[known]
+    )
+    return bool(gain.mean() > gain.std() / np.sqrt(len(gain)))
 
 
 def _candidate(prepared: Prepared, request: TrainingRequest, pooling: Pooling, pools: Pools, units: int) -> _Candidate:
@@ -196,9 +240,7 @@ def _candidate(prepared: Prepared, request: TrainingRequest, pooling: Pooling, p
     known = np.flatnonzero(data.weights > 0)
     some = data.only(known)
     groups = [*(prepared.data.groups[i] for i in prepared.train), *pool.groups]
-    # A head of half the steps calibrates and compares as well.
-    shorter = replace(settings, steps=settings.steps // 2)
-    windows = cross_validated_scores(some, [groups[i] for i in known], shorter, seed=request.seed)
+    windows = cross_validated_scores(some, [groups[i] for i in known], settings, seed=request.seed)
     scores = [rows[:: frontend.patch_hop] for rows in windows]
     loudness_db = [levels[:: frontend.patch_hop] for levels in some.loudness_db]
     # Clips of the pool count by their estimated targets.
@@ -261,7 +303,7 @@ def _parameters(trunk: Trunk, head: DenseHead) -> int:
     return sum(int(one.size) for one in (*arrays, *head.kernels, *head.biases))
 
 
-def _source(trunk: Trunk, head: DenseHead, pools: Pools) -> TrunkSource:
+def _source(trunk: Trunk, head: DenseHead, fitted: _FittedHead) -> TrunkSource:
     output, units = trunk.output, len(head.biases[0]) if len(head.biases) > 1 else 0
     return TrunkSource(
         trunk.name,
@@ -272,5 +314,6 @@ def _source(trunk: Trunk, head: DenseHead, pools: Pools) -> TrunkSource:
         output.scale,
         output.zero_point,
         units,
-        pools,
+        fitted.pools,
+        fitted.without_unlabelled,
     )

@@ -11,10 +11,11 @@ from labeltool import __version__
 from labeltool.audio import files
 from labeltool.evaluation.measure import measure
 from labeltool.networks import model_folder
-from labeltool.networks.model_card import ModelCard, SourceFile, TrunkSource
+from labeltool.networks.model_card import Comparison, ModelCard, SourceFile, TrunkSource
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule
 from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest
+from labeltool.training.targets import TrainingSet
 from labeltool.training.warm_start import Parent, scratch_state
 from labeltool.type_aliases import Progress
 
@@ -83,9 +84,16 @@ def make_card(request: TrainingRequest, parent: Parent | None, prepared: Prepare
         losses=fitted.losses,
         budget_s=request.budget_s,
         parent=parent.id if parent else None,
-        compared=parent.files.card.compared if parent else scratch_state(training_set),
+        compared=_compared(request, parent, training_set),
         versions=_versions(),
     )
+
+
+def _compared(request: TrainingRequest, parent: Parent | None, training_set: TrainingSet) -> Comparison | None:
+    """Return what the last training from scratch, or the last comparison of heads, was given."""
+    if parent is not None:
+        return parent.files.card.compared
+    return request.known_head.compared if request.known_head else scratch_state(training_set)
 
 
 def write_model(

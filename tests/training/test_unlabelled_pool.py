@@ -224,12 +224,15 @@ def test_embeddings_label_the_rest_from_few_clips_and_only_with_their_labels() -
     order = np.concatenate([first, np.setdiff1d(np.arange(90), first)])
     targets = np.pad(np.eye(3, dtype=np.float32), ((0, 0), (0, 1)))
     probe = train_probe("softmax", embeddings[first], targets, np.zeros_like(targets), embeddings[order[3:]])
-    for found in (propagate_by_embeddings(embeddings[order], targets, ["a", "b", "c"]), probe(embeddings[order[3:]])):
+    for found in (
+        propagate_by_embeddings(embeddings[order], targets, ["a", "b", "c"]).targets,
+        probe(embeddings[order[3:]]),
+    ):
         np.testing.assert_allclose(found.sum(axis=1), 1.0, rtol=1e-5)
         assert (found.argmax(axis=1) == truth[order][3:]).mean() > 0.9
         assert (found[:, 3] == 0).all()
-    assert propagate_by_embeddings(embeddings[first], targets, ["a", "b", "c"]).shape == (0, 4)
-    assert propagate_by_embeddings(embeddings[:1], targets[:1], ["a"]).shape == (0, 4)
+    assert propagate_by_embeddings(embeddings[first], targets, ["a", "b", "c"]).targets.shape == (0, 4)
+    assert propagate_by_embeddings(embeddings[:1], targets[:1], ["a"]).targets.shape == (0, 4)
 
 
 def test_probes_estimate_nothing_for_a_label_that_is_never_present_or_never_absent() -> None:

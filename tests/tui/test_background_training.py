@@ -183,7 +183,7 @@ async def test_a_pretrained_model_makes_new_suggestions_after_a_few_labels_and_t
         assert not jobs
         await answer(screen, pilot, "n")
         await until(pilot, lambda: len(jobs) == 1, "the task")
-        assert jobs[0].log.name == "suggest.log"
+        assert jobs[0].log.name == "renew.log"
         suggest(app_project, labels=("low", "high"), pretrained="[b]model", accuracy=0.5)
         jobs[0].result = Finished(2)
         jobs[0].may_end.set()

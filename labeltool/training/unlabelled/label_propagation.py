@@ -19,7 +19,7 @@ Why not scikit-learn's `LabelSpreading`, which is the same method:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,7 +94,23 @@ def propagate_labels(
     return replace(pool, targets=spread_labels(similarity, present, groups), schedule_weight=_SCHEDULE_WEIGHT)
 
 
-def propagate_by_embeddings(embeddings: Float32, targets: Float32, groups: Sequence[str]) -> Float32:
+@dataclass(frozen=True, slots=True)
+class Propagated:
+    """Propagated labels.
+
+    Attributes
+    ----------
+    targets : (pool, labels) float32
+        Probabilities.
+    left_out : (labelled, labels) float32
+        What the other groups' clips predict for each labelled clip; NaN where none of them has its label.
+    """
+
+    targets: Float32
+    left_out: Float32
+
+
+def propagate_by_embeddings(embeddings: Float32, targets: Float32, groups: Sequence[str]) -> Propagated:
     """Estimate the labels of unlabelled clips as `spread_labels` does, by a pretrained model's embeddings.
 
     Parameters
@@ -106,15 +122,15 @@ def propagate_by_embeddings(embeddings: Float32, targets: Float32, groups: Seque
     groups
         Of the labelled clips.
 
-    Returns
-    -------
-    (pool, labels) float32
-        Probabilities.
     """
     rows = hellinger_embeddings(embeddings)
     some = _evenly(len(targets), _MAX_LABELLED)
     kept = np.concatenate([some, np.arange(len(targets), len(rows))])
-    return spread_labels(_cosines(rows[kept] - rows[kept].mean(axis=0)), targets[some], [groups[i] for i in some])
+    similarity = _cosines(rows[kept] - rows[kept].mean(axis=0))
+    found = _spread(similarity, targets[some], [groups[i] for i in some])
+    left_out = np.full(targets.shape, np.nan, np.float32)
+    left_out[some] = found.left_out
+    return Propagated(found.targets, left_out)
 
 
 def _evenly(count: int, max_count: int) -> Int64:
@@ -175,19 +191,24 @@ def spread_labels(similarity: Float64, targets: Float32, groups: Sequence[str]) 
     (pool, labels) float32
         Probabilities, as sharp as the labelled clips allow; 0 for a label that no clip has.
     """
+    return _spread(similarity, targets, groups).targets
+
+
+def _spread(similarity: Float64, targets: Float32, groups: Sequence[str]) -> Propagated:
     reach = np.asarray(np.linalg.inv(np.eye(len(similarity)) - _ALPHA * _graph(similarity)), np.float64)
     n_labelled = len(targets)
     labels = targets.astype(np.float64)
-    predicted, true = [], []
+    left_out = np.full(targets.shape, np.nan)
     names = np.array(groups)
     for place, group in enumerate(names):
         others = names != group
         # Its own label must be among the others' to be predicted at all.
         if (labels[place] * labels[others].sum(axis=0)).sum() > 0:
-            predicted.append(_predict(reach[place : place + 1, :n_labelled][:, others], labels[others])[0])
-            true.append(labels[place])
-    power = _best_power(np.array(predicted), np.array(true)) if predicted else _USUAL_POWER
-    return _sharpened(_predict(reach[n_labelled:, :n_labelled], labels), power).astype(np.float32)
+            left_out[place] = _predict(reach[place : place + 1, :n_labelled][:, others], labels[others])[0]
+    known = ~np.isnan(left_out).any(axis=1)
+    power = _best_power(left_out[known], labels[known]) if known.any() else _USUAL_POWER
+    pool = _sharpened(_predict(reach[n_labelled:, :n_labelled], labels), power)
+    return Propagated(pool.astype(np.float32), _sharpened(left_out, power).astype(np.float32))
 
 
 def spread_by_label(

@@ -30,6 +30,8 @@ class Pool:
         How far each label is present; None: nothing is known of any clip.
     absent : (clips, labels) float32, optional
         How far each is not, under a sigmoid; see `heads`.
+    left_out : (labelled clips to train on, labels) float32, optional
+        What the same estimate makes of the labelled clips, each without its group; NaN where it makes nothing.
     distillation_targets : (moments, width) float32 each, optional
         See `labeltool.training.unlabelled.distillation`.
     schedule_weight
@@ -43,6 +45,7 @@ class Pool:
     absent: Float32 | None = None
     distillation_targets: Sequence[Float32] | None = None
     schedule_weight: float = 1.0
+    left_out: Float32 | None = None
 
     def __len__(self) -> int:
         return len(self.frames)

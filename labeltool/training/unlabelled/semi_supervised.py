@@ -6,7 +6,7 @@ The result is a `pool.Pool`, which `fit` trains on beside the labelled clips.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -155,13 +155,11 @@ def _with_teacher(
         tuple(dict.fromkeys((*features.skipped, *skipped_files(failed.values())))),
     )
     rows = np.stack([embeddings[clip.key] for clip in (*labelled, *features.clips)])
-    targets, absent = _estimated_targets(training_set, train, rows)
-    pool = Pool(
-        features.frames,
-        [clip.group for clip in features.clips],
-        targets,
-        absent,
-        None if moments is None else [moments[clip.key] for clip in features.clips],
+    pool = replace(
+        _estimated_targets(training_set, train, rows),
+        frames=features.frames,
+        groups=[clip.group for clip in features.clips],
+        distillation_targets=None if moments is None else [moments[clip.key] for clip in features.clips],
     )
     nothing = np.empty((0, 0), np.float32)
     return UnlabelledData(
@@ -169,16 +167,16 @@ def _with_teacher(
     )
 
 
-def _estimated_targets(
-    training_set: TrainingSet, train: Int64, embeddings: Float32
-) -> tuple[Float32 | None, Float32 | None]:
-    """Return the targets of a pool, present and absent, by embeddings of the clips to train on and then of the pool."""
+def _estimated_targets(training_set: TrainingSet, train: Int64, embeddings: Float32) -> Pool:
+    """Return a pool's targets alone, by embeddings of the clips to train on and then of the pool."""
     from labeltool.training.unlabelled.label_propagation import propagate_by_embeddings
     from labeltool.training.unlabelled.linear_probe import label_by_probes
 
     present = training_set.present[train]
     if training_set.head == "sigmoid":
-        return label_by_probes(embeddings, present, training_set.absent[train])
+        targets, absent = label_by_probes(embeddings, present, training_set.absent[train])
+        return Pool(targets=targets, absent=absent)
     if np.count_nonzero(present.sum(axis=0)) > 1:
-        return propagate_by_embeddings(embeddings, present, [training_set.clips[i].group for i in train]), None
-    return None, None
+        found = propagate_by_embeddings(embeddings, present, [training_set.clips[i].group for i in train])
+        return Pool(targets=found.targets, left_out=found.left_out)
+    return Pool()
