@@ -152,7 +152,8 @@ class _Run:
             self.report("starting TensorFlow", 0, 0)
             import tensorflow  # noqa: F401  (timed apart from what follows)
         if light and not from_scratch:
-            self.request = replace(self.request, known_head=_known_head(self.project, self.store, training_set))
+            known_head = _known_head(self.project, self.store, training_set, self.request)
+            self.request = replace(self.request, known_head=known_head)
         if not from_scratch and not light:
             self.report("loading the last model", 0, 0)
             self.parent = newest_parent(
@@ -307,8 +308,13 @@ def _suggest(project: Project, store: Store, trained: TrainedModel, report: Prog
     return replace(suggest_by_model(project, store, chosen.id, report=report, network=network), why=why)
 
 
-def _known_head(project: Project, store: Store, training_set: TrainingSet) -> KnownHead | None:
-    """Return the kind of head that the last one on a trunk had, where it need not be compared anew."""
+def _known_head(
+    project: Project, store: Store, training_set: TrainingSet, request: TrainingRequest
+) -> KnownHead | None:
+    """Return the kind of head that the last one on the same trunk had, where it need not be compared anew.
+
+    A model with another test fold may have chosen it by clips of this one.
+    """
     last = models.latest(store, TRUNK_ARCHITECTURE)
     if last is None:
         return None
@@ -317,6 +323,9 @@ def _known_head(project: Project, store: Store, training_set: TrainingSet) -> Kn
     except LabeltoolError:
         return None
     if card.trunk is None or card.compared is None or scratch_run_due(card.compared, training_set):
+        return None
+    own = request.trunk.fingerprint if request.trunk else None
+    if card.test_fold != request.test_fold or card.trunk.fingerprint != own:
         return None
     return KnownHead(card.trunk.pools, card.trunk.without_unlabelled, card.compared)
 

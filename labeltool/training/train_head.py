@@ -214,7 +214,7 @@ def _without_unlabelled(prepared: Prepared) -> Prepared:
 def _leave_out_unlabelled(prepared: Prepared, request: TrainingRequest, pooling: Pooling) -> bool:
     """Return whether the estimated labels of unlabelled clips are worse than what a head without them predicts.
 
-    A pretrained model may not tell the sounds of a project apart, and its neighbours have other labels then. Both
+    A pretrained model may not distinguish the sounds of a project, and neighbours have other labels then. Both
     predict the labelled clips without their groups.
     """
     left_out = prepared.unlabelled.pool.left_out
