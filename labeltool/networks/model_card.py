@@ -122,7 +122,7 @@ class TrunkSource:
     pools
         How the head reads the output.
     without_unlabelled
-        Whether the estimated labels of unlabelled clips were left out, because they are worse than the head's.
+        Whether the estimated labels of unlabelled clips were not used, because they are worse than the head's.
     """
 
     name: str

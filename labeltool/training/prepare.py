@@ -38,7 +38,7 @@ _TEACHER_RATE_HZ = 16_000
 
 @dataclass(frozen=True, slots=True)
 class KnownHead:
-    """A kind of head, whether unlabelled clips are left out, and the clips and labels that it was chosen with."""
+    """A kind of head, whether without unlabelled clips, and the clips and labels that it was chosen with."""
 
     pools: Pools
     without_unlabelled: bool
