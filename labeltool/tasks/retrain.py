@@ -103,14 +103,28 @@ def renew(project: Project, *, report: Progress) -> RenewResult:
     """Suggest anew within seconds; a task of the worker.
 
     The head behind a pretrained trunk is trained on the labels of now, where the project can have one and there are
-    labels enough. Else the pretrained model of the settings suggests, or the newest model.
+    labels enough, unless it did worse than the architecture of the settings when both were trained. Else the
+    pretrained model of the settings suggests, or the newest model.
     """
-    if has_trunk(project):
+    if has_trunk(project) and not _other_architecture_is_better(project):
         try:
             return RenewResult(retrain(project, report=report, arch=TRUNK_ARCHITECTURE).suggester)
         except LabeltoolError as error:
             report("suggesting", 0, 0, str(error))  # too few labels so far, or a training is running
     return RenewResult(suggest(project, report=report).model)
+
+
+def _other_architecture_is_better(project: Project) -> bool:
+    """Return whether the last model of the settings' architecture did better than that with a trunk beside it."""
+    with project.open_store() as store:
+        newest = models.latest(store, project.settings.learning.architecture)
+    if newest is None:
+        return False
+    try:
+        beside = card_from_json(newest.card).beside
+    except LabeltoolError:
+        return False
+    return beside is not None and None not in (beside.log_loss, beside.own_log_loss) and not beside.is_better
 
 
 @dataclass(slots=True)
