@@ -40,6 +40,11 @@ max_int8_loss = 0.02              # a model that loses more clip accuracy in int
 # play = ["space", "f5"]
 """
 
+TRUNK_LAYERS = (5, 7, 9, 11, 13, 15, 27)
+"""Numbers of layers that the trunk of a network may have; each ends with a pointwise convolution."""
+
+_MAX_HEAD_UNITS = 1024
+
 _SPEECH_LABELS = (
     *("speech", "talking", "talk", "conversation", "voice", "voices", "human voice", "human speech", "people talking"),
     # Classes of AudioSet, which YAMNet predicts.
@@ -70,7 +75,7 @@ class LearningSettings:
     target
         The ST application that new networks are for, one of `device_targets.DEVICE_TARGETS`; None: none.
     trunk_layers, head_units
-        Of architectures that begin with the layers of a pretrained model: how many of them (`trunk.DEPTHS`), and the
+        Of architectures that begin with the layers of a pretrained model: how many of them (`TRUNK_LAYERS`), and the
         units of the hidden layer behind them; 0: none.
     pooling
         How patches make a clip, one of `postprocessing.POOLINGS`; None: chosen on validation clips.
@@ -136,6 +141,13 @@ def read_settings(path: Path) -> Settings:
         raise LabeltoolError(_reason(str(error)), file=path) from error
     if not settings.speech.labels:
         raise LabeltoolError("[speech] labels must be a list of labels, not empty", file=path)
+    learning = settings.learning
+    if learning.trunk_layers not in TRUNK_LAYERS:
+        numbers = ", ".join(map(str, TRUNK_LAYERS))
+        raise LabeltoolError(f"[learning] trunk_layers: one of {numbers}, not {learning.trunk_layers}", file=path)
+    if not 0 <= learning.head_units <= _MAX_HEAD_UNITS:
+        reason = f"[learning] head_units: 0 to {_MAX_HEAD_UNITS}, not {learning.head_units}"
+        raise LabeltoolError(reason, file=path)
     return settings
 
 

@@ -24,10 +24,8 @@ from labeltool.pretrained.card import PretrainedCard, read_card
 from labeltool.pretrained.runtimes.base import read_file
 from labeltool.pretrained.runtimes.tflite_file import TFLiteFile, TFLiteOperator
 from labeltool.project import Project
+from labeltool.settings import TRUNK_LAYERS
 from labeltool.type_aliases import Int8, Int32
-
-DEPTHS = (5, 7, 9, 11, 13, 15, 27)
-"""Numbers of layers that a trunk may have; each ends with a pointwise convolution."""
 
 DEFAULT_DEPTH = 11
 """The layers of ST's yamnet_256, output 12 x 8 x 256."""
@@ -116,15 +114,16 @@ def read_trunk(path: Path, card: PretrainedCard, layers: int = DEFAULT_DEPTH) ->
     path
         The network's file.
     layers
-        One of `DEPTHS`.
+        One of `settings.TRUNK_LAYERS`.
 
     Raises
     ------
     LabeltoolError
         When the file is not the one on the card, or no int8 YAMNet.
     """
-    if layers not in DEPTHS:
-        raise LabeltoolError(f"a trunk cannot have {layers} layers", remedy=f"one of {', '.join(map(str, DEPTHS))}")
+    if layers not in TRUNK_LAYERS:
+        numbers = ", ".join(map(str, TRUNK_LAYERS))
+        raise LabeltoolError(f"a trunk cannot have {layers} layers", remedy=f"one of {numbers}")
     content = read_file(path)
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != card.files[card.network]:
@@ -155,9 +154,12 @@ def trunk_of(
     if name is not None:
         path = registry.find(project, name)
         return read_trunk(path, read_card(path.parent), layers)
-    for known in sorted(registry.names(project), key=lambda one: one != preferred):
+    known = sorted(registry.names(project), key=lambda one: one != preferred)
+    if len(known) == 1:
+        return trunk_of(project, known[0], layers)  # its error says what is wrong with the only one
+    for one in known:
         with suppress(LabeltoolError):
-            return trunk_of(project, known, layers)
+            return trunk_of(project, one, layers)
     raise LabeltoolError(
         "the project has no pretrained YAMNet", remedy="`labeltool model fetch yamnet`, or `model add yamnet.tflite`"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -61,20 +60,21 @@ def trunk_frontend(trunk: Trunk) -> TrunkFrontend:
 
 def trunk_frames(trunk: Trunk, directory: Path) -> TrunkFrames:
     """Return what computes a trunk's frames; its network is kept in a folder that may be deleted at will."""
-    return _written(lambda: trunk, trunk_frontend(trunk), directory)
+    return _written(trunk, trunk_frontend(trunk), directory)
 
 
 def trunk_frames_of_model(network: Path, frontend: TrunkFrontend, directory: Path) -> TrunkFrames:
     """Return what computes the frames of the trunk in a model's int8 file; see `trunk_frames`."""
-    return _written(lambda: read_own_trunk(network), frontend, directory)
+    return _written(read_own_trunk(network), frontend, directory)
 
 
-def _written(trunk: Callable[[], Trunk], frontend: TrunkFrontend, directory: Path) -> TrunkFrames:
-    path = directory / f"{frontend.trunk}.tflite"
-    if not path.is_file():
+def _written(trunk: Trunk, frontend: TrunkFrontend, directory: Path) -> TrunkFrames:
+    path, network = directory / f"{frontend.trunk}.tflite", feature_network(trunk)
+    # It takes milliseconds to make: a damaged file is replaced.
+    if not path.is_file() or path.read_bytes() != network:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open_atomic(path) as file:
-            file.write(feature_network(trunk()))
+            file.write(network)
     return TrunkFrames(path, frontend)
 
 

@@ -19,9 +19,10 @@ from labeltool.errors import LabeltoolError
 from labeltool.networks.dense_head import DenseHead, quantise
 from labeltool.networks.quantization import Int8Model, optimised_interpreter
 from labeltool.pretrained.card import PretrainedCard
-from labeltool.pretrained.trunk import DEPTHS, Trunk, read_trunk
+from labeltool.pretrained.trunk import Trunk, read_trunk
 from labeltool.pretrained.trunk_frames import trunk_frames, trunk_frames_of_model, trunk_frontend
 from labeltool.pretrained.trunk_network import feature_network, network_with_head
+from labeltool.settings import TRUNK_LAYERS
 
 YAMNET = REAL_DATA / "models" / "yamnet" / "yamnet.tflite"
 # Output tensors of YAMNet's layers in its file.
@@ -63,7 +64,7 @@ def head_on(trunk: Trunk, codes: np.ndarray, labels: int = 4, units: int = 12, a
 
 
 @needs_yamnet
-@pytest.mark.parametrize("layers", DEPTHS)
+@pytest.mark.parametrize("layers", TRUNK_LAYERS)
 def test_features_are_those_of_yamnets_own_layers(layers: int, tmp_path: Path) -> None:
     pcm, frames = noise(2.0), trunk_frames(yamnet(layers), tmp_path)
     found = frames.frontend.codes(frames(pcm))
@@ -154,6 +155,14 @@ def test_frames_are_cached_as_int8(tmp_path: Path) -> None:
     other = trunk_frames(random_trunk(1), tmp_path).frontend
     assert other.fingerprint != frames.frontend.fingerprint
     assert frames.frontend.overlapping(4).fingerprint == frames.frontend.fingerprint  # the frames are the same
+
+
+@pytest.mark.parametrize("left", [0, 5000])
+def test_a_damaged_network_in_the_cache_is_written_again(left: int, tmp_path: Path) -> None:
+    path = trunk_frames(random_trunk(), tmp_path).path
+    whole = path.read_bytes()
+    path.write_bytes(whole[:left])
+    assert trunk_frames(random_trunk(), tmp_path).path.read_bytes() == whole
 
 
 @needs_yamnet
