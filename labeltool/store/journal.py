@@ -286,19 +286,22 @@ def redo(store: Store, *, annotator: str) -> JournalRow | None:
             elif row["kind"] != "revoke":
                 return None
             elif row["id"] not in redone:
-                return _redo_rows(connection, _batch_ids(connection, row["id"], row["batch_id"]))
+                return _redo_rows(connection, _batch_ids(connection, row["id"], row["batch_id"]), annotator)
         return None
 
 
-def _redo_rows(connection: sqlite3.Connection, undo_ids: Sequence[str]) -> JournalRow:
-    """Append copies of the rows that some undo rows revoked; return the last."""
+def _redo_rows(connection: sqlite3.Connection, undo_ids: Sequence[str], annotator: str) -> JournalRow:
+    """Append copies of the rows that some undo rows revoked, as the annotator's; return the last."""
     not_copied = ("id", "created_at", "import_key", "batch_id")
     copies: list[dict[str, object]] = []
     for undo_id in undo_ids:
         row = connection.execute(
             "SELECT j.* FROM journal u JOIN journal j ON j.id = u.revokes WHERE u.id = ?", (undo_id,)
         ).fetchone()
-        copies.append({**{name: row[name] for name in row.keys() if name not in not_copied}, "redoes": undo_id})  # noqa: SIM118
+        copied = {name: row[name] for name in row.keys() if name not in not_copied}  # noqa: SIM118
+        # A recording that another checked, or an import, may have been marked as unchecked.
+        origin = "human" if row["origin"] == "import" else row["origin"]
+        copies.append({**copied, "annotator": annotator, "origin": origin, "redoes": undo_id})
     row_ids = append_batch(connection, copies)
     if copies[-1]["kind"] == "rename":
         labels.resolve(connection)

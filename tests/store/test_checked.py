@@ -54,8 +54,15 @@ def test_a_checked_recording_is_undone_and_redone_and_changes_no_clip(store: Sto
         checked.mark_unchecked(store, recording, annotator="bob")
     with pytest.raises(LabeltoolError, match="end after"):
         checked.mark_checked(store, recording, Region(0.5, 0.5), annotator="ann")
+    with pytest.raises(LabeltoolError, match="numbers of seconds"):
+        checked.mark_checked(store, recording, Region(float("nan"), 0.5), annotator="ann")
     journal.redo(store, annotator="bob")
     assert len(parts(store)) == 2
+    # Once, and as bob's: he can undo it.
+    assert journal.redo(store, annotator="bob") is None
+    assert journal.undo(store, annotator="bob") is not None
+    assert parts(store) == []
+    journal.redo(store, annotator="bob")
 
 
 def test_a_check_is_of_the_labels_of_its_time_by_their_names_of_today(store: Store, recording: StoredRecording) -> None:
