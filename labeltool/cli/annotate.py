@@ -55,7 +55,7 @@ def mark(
     from labeltool.store import clips, journal, recordings, spans
 
     if checked or unchecked:
-        if (checked and unchecked) or absent or unsure or label is not None:
+        if (checked and unchecked) or absent or unsure or {label, start, end} != {None}:
             raise click.UsageError("--checked and --unchecked stand alone: they are about a whole recording")
         _mark_recording(clip, checked, annotator, as_json)
         return

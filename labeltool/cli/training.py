@@ -42,6 +42,7 @@ def _strategies() -> str:
 model_option = click.option("--model", "model_id", type=int, metavar="ID", help="Model.  [default: the newest]")
 arch_option = lazy_help_option("--arch", metavar="NAME", help="Architecture.", more_help=_architectures)
 _SECONDS = click.FloatRange(min=0, min_open=True)
+_SEED = click.IntRange(0, 2**32 - 1)
 
 
 @click.command()
@@ -49,7 +50,7 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--from-scratch", is_flag=True, help="Do not start from the newest model.")
 @click.option("--test-fold", type=int, metavar="K", help="Keep this fold unseen, for `evaluate --fold K`.")
 @click.option(
-    "--seed", type=int, metavar="N", default=0, show_default=True, help="Same seed, same machine, same model."
+    "--seed", type=_SEED, metavar="N", default=0, show_default=True, help="Same seed, same machine, same model."
 )
 @click.option("--budget", type=_SECONDS, metavar="SECONDS", help="Shorten training to finish within SECONDS.")
 @click.option(
@@ -242,7 +243,7 @@ def suggest(model_id: int | None, pretrained: str | None, as_json: bool) -> None
     help="Test on fold K, which the model must not have seen.  [default: the validation clips]",
 )
 @click.option("--cross-validate", is_flag=True, help="For each fold, train from scratch without it and test on it.")
-@click.option("--seed", type=int, metavar="N", default=0, show_default=True, help="With --cross-validate.")
+@click.option("--seed", type=_SEED, metavar="N", default=0, show_default=True, help="With --cross-validate.")
 @project_option
 @json_option
 def evaluate(model_id: int | None, fold: int | None, cross_validate: bool, seed: int, as_json: bool) -> None:
@@ -311,7 +312,7 @@ def _known_strategies(context: click.Context, parameter: click.Parameter, names:
 @click.option(
     "--seed",
     "seeds",
-    type=int,
+    type=_SEED,
     metavar="N",
     multiple=True,
     default=(0,),

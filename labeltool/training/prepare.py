@@ -130,6 +130,8 @@ def make_request(
         if finetune:
             raise LabeltoolError(f"{arch} has no pretrained layers to fine-tune", remedy="`--arch yamnet256` has")
         return TrainingRequest(arch, pretrained=pretrained_for(project, arch, pretrained), **common)
+    if common.get("backbone") is not None:
+        raise LabeltoolError(f"{arch} begins with a pretrained YAMNet, not with a backbone", remedy="no --backbone")
     trunk = trunk_of(project, pretrained, learning.trunk_layers, preferred=learning.pretrained)
     # The whole model labels the pool: its embeddings are there anyway.
     if common.get("teacher") is None and read_card(trunk.path.parent).embedding is not None:

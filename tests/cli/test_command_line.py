@@ -253,6 +253,7 @@ def test_a_recording_is_marked_as_checked_by_its_file_or_a_clip(
     assert json.loads(labeltool(*at, "mark", "1", "--unchecked", "--json").stdout)["checked"] is False
     assert "not marked as checked" in labeltool(*at, "mark", "1", "--unchecked", check=1).stderr
     assert "--checked and --unchecked" in labeltool(*at, "mark", "1", "dog", "--checked", check=2).stderr
+    assert "--checked and --unchecked" in labeltool(*at, "mark", "1", "--start", "3", "--checked", check=2).stderr
 
 
 def test_a_complete_label_track_is_imported_as_checked(project: Project, write_tone: Callable[..., Path]) -> None:

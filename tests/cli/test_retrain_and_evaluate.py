@@ -103,6 +103,10 @@ def test_a_trunk_needs_a_pretrained_model(copy: Project) -> None:
     assert "the project has no pretrained YAMNet (`labeltool model fetch yamnet`" in done.stderr
     done = labeltool("--project", copy.directory, "retrain", "--finetune", check=1)
     assert "miniresnet has no pretrained layers to fine-tune" in done.stderr
+    done = labeltool("--project", copy.directory, "retrain", "--arch", "yamnet256", "--backbone", __file__, check=1)
+    assert "yamnet256 begins with a pretrained YAMNet, not with a backbone" in done.stderr
+    done = labeltool("--project", copy.directory, "retrain", "--seed", "-5", check=2)
+    assert "--seed" in done.stderr
 
 
 def test_a_fold_the_model_has_seen_is_refused(trained: tuple[Project, dict[str, Any]]) -> None:
