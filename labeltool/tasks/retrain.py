@@ -325,7 +325,7 @@ def _suggest(project: Project, store: Store, trained: TrainedModel, report: Prog
 def _known_head(
     project: Project, store: Store, training_set: TrainingSet, request: TrainingRequest
 ) -> KnownHead | None:
-    """Return the kind of head that the last one on the same trunk had, where it need not be compared anew.
+    """Return the kind and the rules of the last head on the same trunk, where they need not be chosen anew.
 
     A model with another test fold may have chosen it by clips of this one.
     """
@@ -338,10 +338,20 @@ def _known_head(
         return None
     if card.trunk is None or card.compared is None or scratch_run_due(card.compared, training_set):
         return None
+    trunk = card.trunk
+    # A head on halves has no hidden layer, whatever the settings.
+    last_one = (
+        card.test_fold,
+        card.labels,
+        card.clip_rule.head,
+        trunk.fingerprint,
+        trunk.pools == "halves" or trunk.units,
+    )
     own = request.trunk.fingerprint if request.trunk else None
-    if card.test_fold != request.test_fold or card.trunk.fingerprint != own:
+    this = request.test_fold, training_set.labels, training_set.head, own, trunk.pools == "halves" or request.units
+    if last_one != this or project.settings.learning.pooling not in (None, card.clip_rule.pooling):
         return None
-    return KnownHead(card.trunk.pools, card.trunk.without_unlabelled, card.compared)
+    return KnownHead(trunk.pools, trunk.without_unlabelled, card.clip_rule, card.stream_rule, card.compared)
 
 
 def _still_worse(project: Project, store: Store, training_set: TrainingSet, arch: str) -> PretrainedComparison | None:

@@ -16,6 +16,8 @@ from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.inference.clip_features import compute_features
 from labeltool.networks.architectures import architecture, frontend_of
 from labeltool.networks.model_card import Comparison, ModelCard
+from labeltool.networks.postprocessing import ClipRule
+from labeltool.networks.stream_rule import StreamRule
 from labeltool.pretrained.card import read_card
 from labeltool.pretrained.embedding_frames import pretrained_for
 from labeltool.pretrained.trunk import Trunk, trunk_of
@@ -38,10 +40,12 @@ _TEACHER_RATE_HZ = 16_000
 
 @dataclass(frozen=True, slots=True)
 class KnownHead:
-    """A kind of head, whether without unlabelled clips, and the clips and labels that it was chosen with."""
+    """A kind of head and its rules, whether without unlabelled clips, and what they were chosen with."""
 
     pools: Pools
     without_unlabelled: bool
+    rule: ClipRule
+    stream_rule: StreamRule
     compared: Comparison
 
 

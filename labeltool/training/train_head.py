@@ -189,14 +189,16 @@ def _best_head(prepared: Prepared, request: TrainingRequest, pooling: Pooling) -
     have few clips each. It is taken where its log loss is lower by more than the standard error.
     """
     units: Mapping[Pools, int] = {"whole": request.units, "halves": 0}
+    known = request.known_head
+    if known is not None:
+        prepared = _without_unlabelled(prepared) if known.without_unlabelled else prepared
+        data = head_data(prepared, known.pools)
+        head = fit_head(data, _head_settings(units[known.pools]), seed=request.seed)
+        return _FittedHead(data, head, known.pools, known.without_unlabelled, known.rule, known.stream_rule)
     without_unlabelled = _leave_out_unlabelled(prepared, request, pooling)
     if without_unlabelled:
         prepared = _without_unlabelled(prepared)
-    kinds: list[Pools] = ["whole", "halves"]
-    if request.known_head is not None:
-        kinds = [request.known_head.pools]
-    elif len(prepared.train) < _MIN_CLIPS_TO_COMPARE_HEADS:
-        kinds = ["whole"]
+    kinds: list[Pools] = ["whole", "halves"] if len(prepared.train) >= _MIN_CLIPS_TO_COMPARE_HEADS else ["whole"]
     candidates = [_candidate(prepared, request, pooling, pools, units[pools]) for pools in kinds]
     chosen = candidates[0]
     if len(candidates) > 1:
@@ -218,8 +220,6 @@ def _leave_out_unlabelled(prepared: Prepared, request: TrainingRequest, pooling:
     predict the labelled clips without their groups.
     """
     left_out = prepared.unlabelled.pool.left_out
-    if request.known_head is not None:
-        return request.known_head.without_unlabelled
     if left_out is None or not len(prepared.unlabelled.pool):
         return False
     known = ~np.isnan(left_out).any(axis=1)
