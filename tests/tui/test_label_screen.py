@@ -27,6 +27,7 @@ from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
 from labeltool.tui.screens.clusters import ClustersScreen
+from labeltool.tui.screens.find import FindScreen
 from labeltool.tui.screens.label import LabelScreen
 from labeltool.tui.screens.palette import Choices, Palette
 from labeltool.tui.screens.regions import RegionsScreen
@@ -37,7 +38,7 @@ from labeltool.tui.widgets.waveform import Waveform
 
 SCREENS = {
     **{"label": LabelScreen, "batch_review": BatchReviewScreen, "clusters": ClustersScreen, "review": ReviewScreen},
-    **{"browse": BrowseScreen, "regions": RegionsScreen, "class_mapping": ClassMappingScreen},
+    **{"browse": BrowseScreen, "regions": RegionsScreen, "find": FindScreen, "class_mapping": ClassMappingScreen},
 }
 
 # -- labelling
