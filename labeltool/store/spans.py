@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from math import isfinite
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Event, Suggestion, Value
@@ -83,8 +82,6 @@ def on_grid(recording: StoredRecording, region: Region) -> Region:
     LabeltoolError
         When it has no duration, or an empty frequency range.
     """
-    if not (isfinite(region.start_s) and isfinite(region.end_s)):
-        raise LabeltoolError("start and end of a region must be numbers of seconds")
     start_us, end_us = span_us(region.start_s, region.end_s, recording.frames, recording.sample_rate_hz)
     low_hz, high_hz = (None if hertz is None else round(hertz, 6) for hertz in (region.low_hz, region.high_hz))
     if start_us >= end_us:
