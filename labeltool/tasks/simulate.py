@@ -25,9 +25,11 @@ from labeltool.annotation import speed
 from labeltool.annotation.next_clips import next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
+from labeltool.networks.architectures import architecture
 from labeltool.pretrained import registry
 from labeltool.pretrained.card import read_card
 from labeltool.pretrained.embedding_frames import pretrained_for
+from labeltool.pretrained.trunk import trunk_of
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, LabelledClip, Recording
 from labeltool.store import Store, clips, journal, models
@@ -146,7 +148,7 @@ class _Player:
 
     def play(self, replay: Replay) -> list[Point]:
         """Return the points of a replay: those in its file, and the others by playing it."""
-        pretrained = pretrained_for(self._project, replay.arch)
+        pretrained = _pretrained_of(self._project, replay.arch)
         mark = [*self._mark, *([read_card(pretrained.parent).fingerprint] if pretrained else [])]
         described = json.dumps([mark, asdict(replay)], ensure_ascii=True, sort_keys=True)
         key = hashlib.sha256(described.encode()).hexdigest()[:16]
@@ -180,7 +182,7 @@ class _Player:
         features = self._project.cache / "features"
         features.mkdir(parents=True, exist_ok=True)
         (scratch.cache / "features").symlink_to(features, target_is_directory=True)
-        pretrained = pretrained_for(self._project, replay.arch)
+        pretrained = _pretrained_of(self._project, replay.arch)
         if pretrained is not None:
             target = registry.registry_folder(scratch.models) / pretrained.parent.name
             target.parent.mkdir()
@@ -250,6 +252,13 @@ class _Player:
         suggestions = [(clip, models.suggestion(store, clip.id)) for clip in clips.unlabelled(store)]
         right = [next(iter(one.probabilities)) in self._truth[clip.key].present for clip, one in suggestions if one]
         return float(np.mean(right)) if right else None
+
+
+def _pretrained_of(project: Project, arch: str) -> Path | None:
+    """Return the file of the pretrained model whose layers or embeddings an architecture takes; None: it takes none."""
+    if architecture(arch).has_trunk:
+        return trunk_of(project, preferred=project.settings.learning.pretrained).path
+    return pretrained_for(project, arch)
 
 
 def _split(labelled: Sequence[LabelledClip], test_fold: int | None) -> tuple[list[LabelledClip], list[LabelledClip]]:
