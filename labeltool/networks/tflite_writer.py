@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from labeltool.networks.quantization import CodeScale
 
 # Alignment of constants in the file: what reads it in place, on a device too, may read 16 bytes at once.
 _ALIGNMENT = 16
@@ -23,18 +25,6 @@ _OPERATORS = {
     "SOFTMAX": ("SoftmaxOptions", 2),
     "LOGISTIC": (None, 2),
 }
-
-
-class CodeScale(Protocol):
-    """What int8 codes stand for: `scale * (code - zero_point)`."""
-
-    @property
-    def scale(self) -> float:
-        """Size of one step."""
-
-    @property
-    def zero_point(self) -> int:
-        """Code of 0."""
 
 
 class TFLiteWriter:

@@ -26,14 +26,13 @@ from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.st_model.frontend import logarithm_of
 from labeltool.exporters.stm32.tflite.graph import Graph, read_graph
+from labeltool.networks.tflite_writer import aligned_builder
 from labeltool.type_aliases import Int8, Int32
 
 ST_MODEL = "model_st.tflite"
 """Name of the file in a package."""
 
 _LOW, _HIGH = -128, 127
-# Alignment of constants in the file: what reads it in place, on a device too, may read 16 bytes at once.
-_ALIGNMENT = 16
 
 # Operators that pass codes on: their output has the unit of their input.
 _PASSING = ("PAD", "TRANSPOSE", "RESHAPE")
@@ -196,7 +195,7 @@ class _Edit:
 
     def packed(self) -> bytes:
         """Return the model as a TFLite file."""
-        builder = _aligned_builder()
+        builder = aligned_builder()
         builder.Finish(self._model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
 
@@ -242,15 +241,3 @@ def _range(frontend: LogMelFrontend, loudest_power: float) -> Range:
     floor_db = 10.0 * math.log10(frontend.floor)
     # A step of at least 1/1000 dB, and 0 dB within, whatever the frontend.
     return Range(min(floor_db, -1.0), max(10.0 * math.log10(loudest_power), 1.0))
-
-
-def _aligned_builder() -> Any:
-    import flatbuffers
-
-    class Builder(flatbuffers.Builder):  # type: ignore[misc]
-        """Aligns the bytes of buffers as TensorFlow does, which the schema demands and its Python code leaves out."""
-
-        def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:
-            return super().StartVector(elemSize, numElems, _ALIGNMENT if elemSize == 1 else alignment)
-
-    return Builder(1 << 20)
