@@ -152,6 +152,7 @@ async def whole(
             screen = app.screen
             assert isinstance(screen, RegionsScreen)
             await until(pilot, lambda: screen.overview.playhead is not None, "the playhead")
+            await until(pilot, lambda: screen._spans_read, "the labels of the recording")
             yield app, screen, pilot
     finally:
         app.close()

@@ -67,7 +67,7 @@ async def test_each_class_is_listed_under_its_label_with_its_agreement_and_names
     app_project: Project, file: Path
 ) -> None:
     async with mapped(app_project, figures=False) as (app, screen, pilot):
-        assert "predicting" in text_of(screen._title)
+        await until(pilot, lambda: "predicting" in text_of(screen._title), "the agreement being measured")
         lines = [" ".join(line.strip("▸ ").split()) for line in text_of(screen.lines).splitlines() if line.strip()]
         assert lines == ["low by name", "Low hum", "high no class suggests it"]
         high = LabelAgreement(1, [0, 1, 0, 1, 0], LabelMapping("high", (1, 2), "by answers"))

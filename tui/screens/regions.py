@@ -44,6 +44,7 @@ class RegionsScreen(RecordingScreen):
         super().__init__(services, view, repeat_s=repeat_s)
         self.selection = Selection()
         self._spans: Sequence[Span] = ()
+        self._spans_read = False
         self._export_hint_shown = False
 
     # -- selection and labels
@@ -56,6 +57,7 @@ class RegionsScreen(RecordingScreen):
     def clear(self) -> None:
         """Forget the region and the labels of the recording that was open before."""
         self.selection, self._spans = Selection(), ()
+        self._spans_read = False
         self.transcript.show(())
         self.bar.show_checked("")
         self._update_current()
@@ -86,6 +88,9 @@ class RegionsScreen(RecordingScreen):
     def action_jump(self, steps: int) -> None:
         """Select the next label or suggestion, or the previous one."""
         if self.opened is None:
+            return
+        if not self._spans_read:
+            self.notice.show("the labels of this recording are still being read")
             return
         targets = [span for span in self._spans if span.value in (None, Value.PRESENT, Value.UNSURE)]
         position_s = self.services.player.position_s
@@ -335,6 +340,7 @@ class RegionsScreen(RecordingScreen):
         found = await self._read(read)
         if found is None or recording_id != self.opened.recording.id:
             return
+        self._spans_read = True
         self._spans, counts, segments, parts = found
         self.transcript.show(segments)
         self.bar.show_checked(_checked_text(parts, self.opened.recording.duration_s))
