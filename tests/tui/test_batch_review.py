@@ -177,7 +177,7 @@ async def test_undo_in_the_label_view_reverts_a_whole_page(app_project: Project,
             "the last clip",
         )
         assert "6 × ✓ high" in label_screen.notice.text
-        assert app.services.state.labelled == 0
+        await until(pilot, lambda: app.services.state.labelled == 0, "the count")
         assert verdicts(reading) == []
 
 
