@@ -172,6 +172,10 @@ class Prefetcher:
             self._wake.notify()
             return self._request
 
+    def recount(self) -> None:
+        """Count the clips again with the next request for the queue."""
+        self._counted_at = None
+
     def request_clip(self, clip_id: int, *, next_ids: Sequence[int] = ()) -> None:
         """Request one clip, before the queue; the clips `next_ids` are likely to be requested next."""
         with self._wake:

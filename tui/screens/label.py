@@ -104,6 +104,7 @@ class LabelScreen(AnnotateScreen):
         if undone is not None and delivery.requested is not None and delivery.requested.clip.id == undone.clip_id:
             self._undone = None
             state.labelled -= undone.kind == "verdict" and not delivery.requested.has_verdict
+            self.services.prefetcher.recount()  # what was on its way here may be counted twice
             self.header.refresh()
             self._return_to(delivery.requested)
             self.reload()
