@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,11 @@ def report(stage: str, done: int, total: int, text: str = "", /) -> None:
 
 
 def new_project(folder: Path, recording: Path, pretrained: Path, cache: Path) -> Project:
-    """Make a project of a recording; its embeddings are kept in a folder beside it."""
+    """Make a project of a recording, with the embeddings that are kept in a folder beside it."""
     project = projects.create(folder)
     registry.add(project, report=report, file=str(pretrained), name=NAME)
-    cache.mkdir(parents=True, exist_ok=True)
-    (project.cache / "find").symlink_to(cache.resolve())
+    if cache.exists():
+        shutil.copytree(cache, project.cache / "find")
     with project.open_store() as store:
         import_records(store, audio_files.read([recording], None, None), kind="audio", source="benchmark")
     return project
@@ -130,9 +131,11 @@ def main() -> None:
     for seed in options.seeds:
         for answers in options.answers:
             place = options.folder / f"project-{options.fold}-{options.seconds:g}-{seed}-{answers}-{time.time_ns()}"
-            project = new_project(place, recording, options.pretrained, options.folder / "embeddings")
+            embeddings = options.folder / "embeddings"
+            project = new_project(place, recording, options.pretrained, embeddings)
             with project.open_store() as store:
                 index = segment_index(project, store, NAME, report)
+                shutil.copytree(project.cache / "find", embeddings, dirs_exist_ok=True)
                 print(json.dumps({"fold": options.fold, **run(store, index, truth, answers, seed)}), flush=True)
 
 

@@ -1,21 +1,17 @@
-"""Directories that appear whole or not at all.
-
-A product is written into a hidden sibling of its target, gets its manifest, is flushed to disk and then renamed. The
-two sibling names are fixed and used under a lock on the parent folder, so that the next export finds and cleans up what
-a killed one left behind.
-"""
+"""Exports: directories with a manifest that appear whole or not at all, one export at a time in a folder."""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
+from labeltool.util.atomic_write import new_folder
+from labeltool.util.no_links import make_folder
 
 MANIFEST = "MANIFEST.sha256"
 """`sha256sum -c MANIFEST.sha256` inside the directory checks it; a directory that has one is an export of labeltool."""
@@ -33,9 +29,8 @@ def locked_folder(output: Path) -> Iterator[None]:
         When it cannot be written, or another export is running in it.
     """
     with _disk_errors(output):
-        created = [folder for folder in (output, *output.parents) if not folder.exists()]
-        output.mkdir(parents=True, exist_ok=True)
-        lock = os.open(output, os.O_RDONLY | os.O_DIRECTORY)
+        created = make_folder(output)
+        lock = os.open(output, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -69,31 +64,14 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     LabeltoolError
         When something other than an export has that name, or the disk cannot be written.
     """
-    new, old = (target.with_name(f".{target.name}.labeltool-{state}") for state in ("new", "old"))
     with _disk_errors(target):
-        _clean_up(target, new, old)
         _refuse_foreign(target)
-        new.mkdir()
-        try:
-            yield new
-            _write_manifest(new)
-            _flush_to_disk(new)
+        with new_folder(target.parent) as new:
+            yield new.path
+            _write_manifest(new.path)
             # Another program may have created the target in the meantime.
             _refuse_foreign(target)
-            _swap(target, new, old)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-
-
-def _clean_up(target: Path, new: Path, old: Path) -> None:
-    """Remove or restore what a killed export left behind."""
-    if new.exists():
-        shutil.rmtree(new)
-    if old.exists():
-        if target.exists():
-            shutil.rmtree(old)
-        else:
-            old.rename(target)
+            new.publish(target.name)
 
 
 def _refuse_foreign(target: Path) -> None:
@@ -112,35 +90,6 @@ def _write_manifest(directory: Path) -> None:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         lines.append(f"{digest}  {path.relative_to(directory).as_posix()}\n")
     (directory / MANIFEST).write_text("".join(lines), encoding="utf-8")
-
-
-def _flush_to_disk(directory: Path) -> None:
-    """Flush files and folders to disk: after a power failure the final name must not refer to empty files."""
-    for path in (*directory.rglob("*"), directory):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _swap(target: Path, new: Path, old: Path) -> None:
-    replaced = target.exists()
-    if replaced:
-        target.rename(old)
-    try:
-        new.rename(target)
-    except OSError:
-        if replaced:
-            old.rename(target)
-        raise
-    parent = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(parent)
-    finally:
-        os.close(parent)
-    if replaced:
-        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

@@ -7,13 +7,14 @@ import os
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 from labeltool.errors import LabeltoolError
 from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, read_settings
 from labeltool.store import Store
 from labeltool.store.database import labeltool_errors
-from labeltool.util.atomic_write import write_bytes
+from labeltool.util.atomic_write import open_anew, write_bytes, write_text
+from labeltool.util.no_links import make_folder, refuse_links
 
 DATABASE_FILE = "labels.db"
 
@@ -23,10 +24,17 @@ _CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n"
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project's directory and settings."""
+    """A project's directory, which is no link nor reached by one, and settings.
+
+    Attributes
+    ----------
+    shared_features
+        Where its features are kept; None: in its own cache.
+    """
 
     directory: Path
     settings: Settings
+    shared_features: Path | None = None
 
     @property
     def database(self) -> Path:
@@ -44,6 +52,11 @@ class Project:
         return self.directory / "cache"
 
     @property
+    def features(self) -> Path:
+        """The feature cache."""
+        return self.shared_features or self.cache / "features"
+
+    @property
     def reports(self) -> Path:
         """Where evaluations are written down, one folder each."""
         return self.directory / "reports"
@@ -52,6 +65,29 @@ class Project:
     def exports(self) -> Path:
         """Where exports go by default."""
         return self.directory / "exports"
+
+    def refuse_links(self) -> None:
+        """Raise a `LabeltoolError` where one of the project's folders is a link: it might lead anywhere."""
+        for folder in (self.models, self.cache, self.reports, self.exports):
+            refuse_links(folder)
+
+    def log_file(self, name: str) -> Path:
+        """Return the path of a log."""
+        return self.cache / "logs" / f"{name}.log"
+
+    def open_log(self, name: str) -> BinaryIO:
+        """Open a log, empty, in place of the one that was there.
+
+        Raises
+        ------
+        LabeltoolError
+            When it cannot be written.
+        """
+        path = self.log_file(name)
+        try:
+            return open_anew(path)
+        except OSError as error:
+            raise LabeltoolError(f"{error.strerror}", file=path) from error
 
     def open_store(self) -> Store:
         """Open the store; close it when done, or use it as a context manager."""
@@ -83,12 +119,10 @@ def create(directory: Path) -> Project:
     try:
         with labeltool_errors(directory):
             for folder in (*reversed(directory.parents), directory, directory / "models", directory / "cache"):
-                if not folder.exists():
-                    folder.mkdir()
-                    made.append(folder)
+                made += make_folder(folder)
             for name, text in ((Path("cache", "CACHEDIR.TAG"), _CACHE_TAG), (Path(SETTINGS_FILE), TEMPLATE)):
+                write_text(directory / name, text)
                 made.append(directory / name)
-                (directory / name).write_text(text, encoding="utf-8")
             # Last: where there is a database there is a project.
             Store.create(directory / DATABASE_FILE).close()
     except BaseException:
@@ -136,7 +170,7 @@ def choose_pretrained(project: Project, name: str) -> bool:
         document["learning"] = tomlkit.table()
     cast(MutableMapping[str, object], document["learning"])["pretrained"] = name
     try:
-        write_bytes(path, tomlkit.dumps(document).encode())
+        write_bytes(path, tomlkit.dumps(document).encode(), durable=True)
     except OSError as error:
         raise LabeltoolError(f"cannot be written: {error.strerror}", file=path) from error
     return True

@@ -9,11 +9,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.store import clips, recordings
+
+_LOG = "app"
 
 
 def run(project: Project, *, annotator: str, recording: str | None = None) -> None:
@@ -33,6 +34,7 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     in_browser = "TEXTUAL_DRIVER" in os.environ
     if not in_browser and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise LabeltoolError("the labelling app needs a terminal", remedy="`labeltool mark` labels from a script")
+    project.refuse_links()
     _need_clips(project)
     opened = None
     if recording is not None:
@@ -41,16 +43,15 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     from labeltool.tui.app import LabelApp  # Textual takes a third of a second: only where the app can open
 
     app = LabelApp(project, annotator=annotator, recording=opened)
-    log = project.cache / "logs" / "app.log"
     if in_browser:
         threading.Thread(target=_quit_with_the_server, name="labeltool-server", daemon=True).start()
-    with _messages_to(log):
+    with _messages_in_log(project):
         try:
             app.run()
         finally:
             app.close()
     if app.return_code:
-        raise LabeltoolError("the labelling app crashed; every label is stored", remedy=f"see {log}")
+        raise LabeltoolError("the labelling app crashed; every label is stored", remedy=f"see {project.log_file(_LOG)}")
 
 
 def serve(project: Project, *, annotator: str, port: int | None, narrate: Callable[[str], None]) -> None:
@@ -98,24 +99,20 @@ def _quit_with_the_server() -> None:
 
 
 @contextmanager
-def _messages_to(log: Path) -> Iterator[None]:
-    """Write what libraries print on file descriptor 2 to a file.
+def _messages_in_log(project: Project) -> Iterator[None]:
+    """Write what libraries print on file descriptor 2 to a log.
 
     Textual draws on `sys.__stderr__`, where the messages of ALSA and JACK would spoil the screen: it gets a copy of the
     terminal's descriptor, and descriptor 2 becomes the file.
     """
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-    except OSError as error:
-        raise LabeltoolError(f"{error.strerror}", file=log) from error
+    log = project.open_log(_LOG)
     sys.stderr.flush()
     terminal = os.dup(2)
     stderr = sys.__stderr__
     with os.fdopen(terminal, "w", encoding="utf-8", closefd=False) as screen:
         sys.__stderr__ = screen  # type: ignore[misc]
-        os.dup2(file, 2)
-        os.close(file)
+        os.dup2(log.fileno(), 2)
+        log.close()
         try:
             yield
         finally:

@@ -46,7 +46,7 @@ class _AppServer(Server):
     """
 
     def __init__(self, project: Project, annotator: str, port: int) -> None:
-        program = [sys.executable, "-m", "labeltool", "--project", str(project.directory)]
+        program = [sys.executable, "-P", "-m", "labeltool", "--project", str(project.directory)]
         command = shlex.join([*program, "label", f"--annotator={annotator}"])
         super().__init__(
             f"exec {command}",

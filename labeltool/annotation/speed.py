@@ -98,9 +98,7 @@ def labels_saved(cache: Path) -> LabelsSaved | None:
 
 def write_labels_saved(cache: Path, saved: LabelsSaved) -> None:
     """Write a simulation's result for `labels_saved`."""
-    path = cache / _LABELS_SAVED
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(asdict(saved)))
+    write_text(cache / _LABELS_SAVED, json.dumps(asdict(saved)))
 
 
 _LABELS_SAVED = Path("simulations", "labels_saved.json")

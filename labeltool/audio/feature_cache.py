@@ -26,6 +26,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16
 from labeltool.util.atomic_write import open_atomic, write_text
+from labeltool.util.no_links import make_folder
 from labeltool.util.process_pool import map_in_processes
 
 FrameFunction = Callable[[Int16], npt.NDArray[Any]]
@@ -174,7 +175,7 @@ class FeatureCache:
 
     def _make_directory(self) -> None:
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            make_folder(self.directory)
         except OSError as error:
             raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=self.directory) from error
 

@@ -12,6 +12,7 @@ import click
 from labeltool.cli import export, import_, training
 from labeltool.cli import project as cli_project
 from labeltool.cli.common import narrate, use_project
+from labeltool.util.no_links import refuse_links
 
 
 @click.command()
@@ -34,9 +35,11 @@ def demo(context: click.Context, directory: Path) -> None:
         narrate("", f"$ labeltool {shlex.join(arguments)}")
         context.invoke(command, **parameters)
 
+    directory = directory.resolve()
+    project = directory / "project"
+    refuse_links(project)
     narrate("Synthesising a bearing, a bird, knocking, a phone, rain and a siren ...")
     world = make_world(directory / "sounds")
-    project = directory / "project"
     if not (project / DATABASE_FILE).exists():
         step(cli_project.init, ["init", str(project)], directory=project)
     use_project(context, project)

@@ -6,6 +6,7 @@ Every sound is mono float, peak 1, at `SAMPLE_RATE_HZ`, and depends on the rando
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from labeltool.type_aliases import Float64
+from labeltool.util.atomic_write import open_atomic, write_text
 
 SAMPLE_RATE_HZ = 32_000
 CLIP_S = 2.0
@@ -122,8 +124,6 @@ def make_world(directory: Path, *, seed: int = 7) -> World:
     An ESC-style set of five folds, a recording of 40 s with a label track, and a dozen clips without labels.
     """
     world = World(directory / "esc-style", directory / "yard.wav", directory / "yard.txt", directory / "unlabelled")
-    for folder in (world.esc_style / "audio", world.esc_style / "meta", world.pool):
-        folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     _esc_style(world.esc_style, rng)
     _yard(world, rng)
@@ -146,10 +146,11 @@ def _esc_style(directory: Path, rng: np.random.Generator) -> None:
                     file = f"{fold}-{src_file}-{letter}-{target}.wav"
                     _write(directory / "audio" / file, _scene(sound(np.random.default_rng(instance), CLIP_S), rng))
                     rows.append((file, fold, target, name, True, src_file, letter))
-    with (directory / "meta" / "esc50.csv").open("w", newline="") as table:
-        writer = csv.writer(table)
-        writer.writerow(("filename", "fold", "target", "category", "esc10", "src_file", "take"))
-        writer.writerows(rows)
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(("filename", "fold", "target", "category", "esc10", "src_file", "take"))
+    writer.writerows(rows)
+    write_text(directory / "meta" / "esc50.csv", table.getvalue())
 
 
 def _yard(world: World, rng: np.random.Generator) -> None:
@@ -164,7 +165,7 @@ def _yard(world: World, rng: np.random.Generator) -> None:
         lines.append(f"{at:.6f}\t{at + length:.6f}\t{name}\n")
         at += length + float(rng.uniform(0.4, 1.2))
     _write(world.recording, _scene(events, rng))
-    world.track.write_text("".join(lines), encoding="utf-8")
+    write_text(world.track, "".join(lines))
 
 
 def _scene(sound: Float64, rng: np.random.Generator) -> Float64:
@@ -185,4 +186,5 @@ def _write(path: Path, samples: Float64) -> None:
     import soundfile
 
     if not path.exists():
-        soundfile.write(path, samples, SAMPLE_RATE_HZ, subtype="PCM_16")
+        with open_atomic(path) as file:
+            soundfile.write(file, samples, SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")

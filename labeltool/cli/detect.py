@@ -20,6 +20,7 @@ from labeltool.cli.common import (
 )
 from labeltool.cli.pretrained import any_model_option
 from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.util.no_links import refuse_links, write_new
 
 if TYPE_CHECKING:
     from labeltool.inference.detect import DetectedFile
@@ -106,12 +107,14 @@ def detect(
         )
     own = model is None or (model.isascii() and model.isdigit())
     project = current_project() if own else nearby_project()
-    folder = output or (project.exports / "detect" if project else Path())
+    # What a person names may be reached by links; the project's own folder may not.
+    folder = project.exports / "detect" if project and output is None else (output or Path()).resolve()
+    refuse_links(folder)
     options = {
         "threshold": thresholds.pop(None, None),
         "thresholds": thresholds,
         "rules": rules,
-        "cache": None if project else str(folder.resolve() / _CACHE),
+        "cache": None if project else str(folder / _CACHE),
         "processes": processes,
         "as_device": as_device,
     }
@@ -142,7 +145,6 @@ def _write_tracks(files: Sequence[DetectedFile], folder: Path) -> list[str]:
     from labeltool.exporters.audacity import Region, one_field
     from labeltool.exporters.file_names import safe_stems
 
-    folder.mkdir(parents=True, exist_ok=True)
     tracks = []
     for stem, detected in zip(safe_stems([Path(one.file).stem for one in files]), files, strict=True):
         regions = (Region(event.start_s, event.end_s, one_field(event.label)) for event in detected.spans)
@@ -156,10 +158,9 @@ def _write_new(folder: Path, stem: str, content: bytes) -> Path:
     for number in range(1, 10_000):
         path = folder / (f"{stem}.txt" if number == 1 else f"{stem}-{number}.txt")
         try:
-            with path.open("xb") as file:
-                file.write(content)
+            write_new(path, content)
         except FileExistsError:
-            if path.is_file() and path.read_bytes() != content:
+            if path.is_symlink() or not path.is_file() or path.read_bytes() != content:
                 continue
         return path
     raise LabeltoolError("too many label tracks of one recording", file=folder, remedy="-o DIR")

@@ -83,7 +83,8 @@ def export(
         products=products,
         model_id=model_id,
         arch=arch,
-        output=str((output or project.exports).resolve()),
+        # What a person names may be reached by links; the project's own folder may not.
+        output=str(output.resolve() if output else project.exports),
         force=force,
         st_applications=list(st_applications),
     )

@@ -57,7 +57,8 @@ def similar(clip: str | None, limit: int, clusters: int | None, map_path: Path |
     narrate(_COMPARED_BY[source.kind].format(source.name))
     done = None
     if not current:
-        where = str(map_path.resolve()) if map_path else None
+        # A link in the place of the map is replaced, not followed.
+        where = str(map_path.parent.resolve() / map_path.name) if map_path else None
         done = run_task(project, SIMILAR, clusters=clusters, map_path=where)
     found = _nearest(project, target.id, limit) if target is not None else []
     groups = done.clusters if done is not None else None

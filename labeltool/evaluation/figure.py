@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltool.errors import in_one_line
+from labeltool.util.atomic_write import open_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,4 +66,5 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, without a trace of the software, so that equal figures are equal files."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a script that the font lacks is drawn as boxes
-        figure.savefig(path, metadata={"Software": None})
+        with open_atomic(path) as file:
+            figure.savefig(file, format="png", metadata={"Software": None})

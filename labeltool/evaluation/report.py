@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from labeltool.evaluation.unseen_labels import MeasuredOnAll
 from labeltool.networks.model_card import LabelMetrics
 from labeltool.project import Project
 from labeltool.store.models import ModelAccuracy
+from labeltool.util.atomic_write import new_folder
 
 REPORT = "report.json"
 _LEFT_TO_CALLER = ("report", "pictures")
@@ -45,32 +45,37 @@ def write(
     """
     import msgspec
 
-    folder = project.reports / name
-    partial = project.reports / f".{name}"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     # Not what only the caller knows yet, and not what does not apply.
     values = {key: value for key, value in msgspec.to_builtins(result).items() if key not in _LEFT_TO_CALLER}
     if values.get("folds", ()) is None:
         del values["folds"]
     text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
-    (partial / REPORT).write_text(text, encoding="utf-8", errors="backslashreplace")
-    _write_confusion(partial / "confusion.csv", result.labels, result.confusion)
-    _write_confusion(partial / "confusion_int8.csv", result.labels, result.int8_confusion)
-    _write_labels(partial / "labels.csv", result.by_label)
+    with new_folder(project.reports) as new:
+        _write_files(new.path, text, result, losses, models)
+        pictures = sorted(path.name for path in new.path.glob("*.png"))
+        return new.publish(name), tuple(pictures)
+
+
+def _write_files(
+    folder: Path,
+    text: str,
+    result: MeasuredOnAll,
+    losses: Sequence[tuple[int, float]],
+    models: Sequence[ModelAccuracy],
+) -> None:
+    (folder / REPORT).write_text(text, encoding="utf-8", errors="backslashreplace")
+    _write_confusion(folder / "confusion.csv", result.labels, result.confusion)
+    _write_confusion(folder / "confusion_int8.csv", result.labels, result.int8_confusion)
+    _write_labels(folder / "labels.csv", result.by_label)
     if figure.available():
         unseen = {one.label for one in result.unseen_labels}
-        plots.confusion(partial / "confusion.png", result.labels, result.confusion, result.int8_confusion, unseen)
-        plots.recall(partial / "recall.png", result.by_label, unseen)
+        plots.confusion(folder / "confusion.png", result.labels, result.confusion, result.int8_confusion, unseen)
+        plots.recall(folder / "recall.png", result.by_label, unseen)
         plots.reliability(
-            partial / "reliability.png",
+            folder / "reliability.png",
             {"float": (result.reliability, result.ece), "int8": (result.int8_reliability, result.int8_ece)},
         )
-        plots.learning_curves(partial / "learning.png", losses, models)
-    pictures = sorted(path.name for path in partial.glob("*.png"))
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-    return folder, tuple(pictures)
+        plots.learning_curves(folder / "learning.png", losses, models)
 
 
 def _write_confusion(path: Path, labels: Sequence[str], counts: Sequence[Sequence[int]]) -> None:

@@ -48,9 +48,7 @@ def feature_cache_of(project: Project, frontend: Frontend, pretrained_name: str 
     LabeltoolError
         When the frontend needs a pretrained model that the project does not have.
     """
-    return FeatureCache(
-        project.cache / "features", frontend, frame_function(frontend, [project.models], pretrained_name)
-    )
+    return FeatureCache(project.features, frontend, frame_function(frontend, [project.models], pretrained_name))
 
 
 def feature_cache_of_model(project: Project, files: ModelFiles) -> FeatureCache:
@@ -65,7 +63,7 @@ def feature_cache_of_model(project: Project, files: ModelFiles) -> FeatureCache:
     if not isinstance(frontend, TrunkFrontend):
         return feature_cache_of(project, frontend, files.pretrained)
     frames = trunk_frames_of_model(files.directory / INT8, frontend, project.cache / "trunks")
-    return FeatureCache(project.cache / "features", frontend, frames)
+    return FeatureCache(project.features, frontend, frames)
 
 
 def compute_features(

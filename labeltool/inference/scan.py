@@ -11,7 +11,6 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -22,7 +21,8 @@ from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError
 from labeltool.inference.window_scorers import ModelChoice, WindowScorer, window_scorer
 from labeltool.type_aliases import Float32
-from labeltool.util.atomic_write import open_atomic
+from labeltool.util.atomic_write import open_atomic, remove_tree
+from labeltool.util.no_links import make_folder
 from labeltool.util.process_pool import map_in_processes
 
 Block = tuple[int, int]
@@ -126,11 +126,11 @@ class Scan:
     def _make_folder(self) -> None:
         """Make the folder, mark it as used now, and delete those that were not used for long."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            os.utime(self.folder)
+            make_folder(self.folder)
+            os.utime(self.folder, follow_symlinks=False)
             for other in self.folder.parent.iterdir():
-                if other.is_dir() and time.time() - other.stat().st_mtime > _MAX_AGE_S:
-                    _delete(other)
+                if other.is_dir() and time.time() - other.lstat().st_mtime > _MAX_AGE_S:
+                    remove_tree(other)
         except OSError as error:
             raise LabeltoolError(f"scores cannot be written: {error.strerror}", file=self.folder) from error
 
@@ -154,10 +154,3 @@ def _loaded(choice: ModelChoice) -> WindowScorer:
 def _score_block(scan: Scan, block: Block) -> None:
     """Score a block and write it; runs in a worker process, which loads the network once."""
     scan.write(block, _loaded(scan.choice).scores(scan.windows, *block))
-
-
-def _delete(folder: Path) -> None:
-    with suppress(OSError):  # another process may be deleting it too
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()

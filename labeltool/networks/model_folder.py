@@ -180,7 +180,7 @@ def write(
 
 def write_card(directory: Path, card: ModelCard) -> None:
     """Write a model's card."""
-    write_text(directory / CARD, card.to_json())
+    write_text(directory / CARD, card.to_json(), durable=True)
 
 
 def one_line(name: str) -> str:

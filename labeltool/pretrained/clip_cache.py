@@ -117,7 +117,6 @@ def cached(
         report()
     files.require_content(clip.path, clip.sha256)
     computed = compute(files.read_pcm(clip.path, *span, pretrained.card.rate_hz))
-    path.parent.mkdir(parents=True, exist_ok=True)
     with open_atomic(path) as file:
         np.save(file, computed)
     return np.asarray(computed, np.float32)

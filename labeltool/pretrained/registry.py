@@ -15,6 +15,8 @@ from labeltool.pretrained.card import CARD, OLD_CARD, Activation, PretrainedCard
 from labeltool.pretrained.runtimes import RUNTIMES, base
 from labeltool.project import Project
 from labeltool.type_aliases import Progress
+from labeltool.util import no_links
+from labeltool.util.atomic_write import new_folder, remove_tree
 from labeltool.util.locks import wait_for_lock
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
@@ -31,13 +33,13 @@ def registry_folder(models: Path) -> Path:
     folder, old = models / _FOLDER, models / _OLD_FOLDER
     if not old.is_dir():
         return folder
-    with suppress(OSError):
+    with suppress(OSError, LabeltoolError):
         if not folder.exists():
-            old.rename(folder)
+            no_links.rename(old, folder)
         else:
             for model in old.glob("[!.]*"):
                 if not (folder / model.name).exists():
-                    model.rename(folder / model.name)
+                    no_links.rename(model, folder / model.name)
     return folder if folder.exists() else old
 
 
@@ -179,21 +181,10 @@ def remove(project: Project, name: str) -> None:
     target = folder(project, name)
     known = ", ".join(names(project))
     if not target.is_dir():
-        raise _no_model(name, known)
+        remedy = f"there are: {known}" if known else "none was added yet"
+        raise LabeltoolError(f"there is no pretrained model {name!r}", remedy=remedy)
     with wait_for_lock(_lock_of(target)):
-        # Renamed first, so that a half deleted folder is no model.
-        removed = target.with_name(f".{name}.removed")
-        shutil.rmtree(removed, ignore_errors=True)
-        try:
-            target.rename(removed)
-        except FileNotFoundError:
-            raise _no_model(name, known) from None
-        shutil.rmtree(removed)
-
-
-def _no_model(name: str, known: str) -> LabeltoolError:
-    remedy = f"there are: {known}" if known else "none was added yet"
-    return LabeltoolError(f"there is no pretrained model {name!r}", remedy=remedy)
+        remove_tree(target)
 
 
 def _name_from(path: Path) -> str:
@@ -227,16 +218,10 @@ def _has_model(folder: Path, card: PretrainedCard) -> bool:
 
 def _copy(card: PretrainedCard, source: Path, target: Path) -> None:
     """Copy a model's files and card into a folder that appears when it is whole."""
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with new_folder(target.parent) as new:
         for name, sha256 in card.files.items():
-            shutil.copyfile(source / name, partial / name)
-            if base.sha256_of(partial / name) != sha256:
+            shutil.copyfile(source / name, new.path / name)
+            if base.sha256_of(new.path / name) != sha256:
                 raise LabeltoolError("changed while it was copied", file=source / name, remedy="try again")
-        write_card(partial, card)
-        partial.rename(target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        write_card(new.path, card)
+        new.publish(target.name)

@@ -18,7 +18,7 @@ from labeltool.pretrained.runtimes.base import read_file
 from labeltool.pretrained.trunk import Trunk, read_own_trunk
 from labeltool.pretrained.trunk_network import feature_network
 from labeltool.type_aliases import Int8, Int16
-from labeltool.util.atomic_write import open_atomic
+from labeltool.util.atomic_write import write_bytes
 
 _FRAME_HOP = 24
 """Frames between windows: 0.24 s."""
@@ -74,9 +74,7 @@ def _written(trunk: Trunk, frontend: TrunkFrontend, directory: Path) -> TrunkFra
     path, network = directory / f"{frontend.fingerprint}.tflite", feature_network(trunk)
     # It takes milliseconds to make: a damaged file is replaced.
     if not path.is_file() or path.read_bytes() != network:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open_atomic(path) as file:
-            file.write(network)
+        write_bytes(path, network)
     return TrunkFrames(path, frontend)
 
 

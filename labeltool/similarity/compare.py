@@ -7,7 +7,6 @@ Sculley 2010 (mini-batch k-means); van der Maaten and Hinton 2008 (t-SNE).
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +32,7 @@ from labeltool.similarity.index import NeighbourIndex, PrincipalSpace
 from labeltool.similarity.search import FeatureSource
 from labeltool.store import Store, clips
 from labeltool.type_aliases import Float32, Int64, Progress
+from labeltool.util.atomic_write import remove_tree
 from labeltool.util.locks import try_lock
 
 _STAGE = "comparing"
@@ -207,7 +207,7 @@ def _new_index(project: Project, source: FeatureSource, embedded: Sequence[_Embe
     features = np.concatenate([batch.features for batch in embedded])
     space = PrincipalSpace.fit(features, standardise=source.kind != "pretrained")
     # An index by another source is not needed any more.
-    shutil.rmtree(source.folder(project).parent, ignore_errors=True)
+    remove_tree(source.folder(project).parent)
     index = NeighbourIndex.make(source.folder(project), space)
     index.append([clip for batch in embedded for clip in batch.clips], features)
     return index

@@ -19,6 +19,7 @@ import numpy as np
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16, Int64
 from labeltool.util.atomic_write import open_atomic
+from labeltool.util.no_links import open_to_append
 from labeltool.util.npz import UNREADABLE
 
 MAX_AXES = 128
@@ -90,7 +91,6 @@ class NeighbourIndex:
     @classmethod
     def make(cls, directory: Path, space: PrincipalSpace) -> NeighbourIndex:
         """Make an empty index in a folder that does not exist yet."""
-        directory.mkdir(parents=True)
         with open_atomic(directory / _SPACE) as file:
             np.savez(file, mean=space.mean, axes=space.axes, settled_by=np.array(space.fitted_on))
         return cls(directory, space)
@@ -134,7 +134,7 @@ class NeighbourIndex:
             (_ROWS, len(self) * self._axis_count * 2, rows),
             (_ENTRIES, len(self) * _ENTRY.itemsize, entries),
         ):
-            with (self.directory / name).open("ab") as file:
+            with open_to_append(self.directory / name) as file:
                 file.truncate(size)  # a partial row that an interrupted run left
                 file.write(added.tobytes())
         self._read()

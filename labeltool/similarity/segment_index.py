@@ -26,7 +26,7 @@ from labeltool.project import Project
 from labeltool.similarity.index import PrincipalSpace
 from labeltool.store import Store, recordings
 from labeltool.type_aliases import Float32, Float64, Int64, Progress
-from labeltool.util.atomic_write import open_atomic
+from labeltool.util.atomic_write import open_atomic, remove_tree
 from labeltool.util.npz import UNREADABLE
 
 # Raised whenever segments are cut in another way.
@@ -163,7 +163,7 @@ def _space(cache: Path, scans: Sequence[str], features: Float32) -> PrincipalSpa
         chosen = np.random.default_rng(0).permutation(len(features))[:_MAX_FITTED]
         space = PrincipalSpace.fit(hellinger_embeddings(features[np.sort(chosen)]).astype(np.float32))
     for old in cache.glob("space-*.npz"):
-        old.unlink(missing_ok=True)
+        remove_tree(old)
     with open_atomic(path) as file:
         np.savez(file, mean=space.mean, axes=space.axes, fitted_on=space.fitted_on)
     return space

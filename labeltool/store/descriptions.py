@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from labeltool.util.atomic_write import SUFFIX
+from labeltool.util.atomic_write import write_text
 
 METADATA_FILE = "metadata.json"
 
@@ -36,11 +35,6 @@ def write_metadata(connection: sqlite3.Connection, database: Path) -> None:
     with suppress(OSError, sqlite3.Error):
         tables = {name: {"description": description} for name, description in of_tables(connection).items()}
         metadata = {"title": "A labeltool project", "databases": {database.stem: {"tables": tables}}}
-        # Whole or not at all, and never through a link or in place of another file.
-        partial = database.with_name(f".{uuid.uuid4().hex}{SUFFIX}")
-        try:
-            with partial.open("x", encoding="utf-8") as file:
-                file.write(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n")
-            os.link(partial, database.with_name(METADATA_FILE))
-        finally:
-            partial.unlink(missing_ok=True)
+        path = database.with_name(METADATA_FILE)
+        if not os.path.lexists(path):
+            write_text(path, json.dumps(metadata, indent=2, ensure_ascii=False) + "\n")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +32,7 @@ from labeltool.training.train_model import train_model
 from labeltool.training.unlabelled.semi_supervised import without_fold
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
 from labeltool.type_aliases import Progress
+from labeltool.util.atomic_write import new_folder
 
 _MEANS = (
     "clip_accuracy",
@@ -297,17 +296,17 @@ def _test_fold(
 ) -> tuple[FoldResult, str | None, tuple[SkippedFile, ...]]:
     """Train without a fold and test on it; return the metrics, the model's background and the unreadable files."""
     request = make_request(project, project.settings.learning.architecture, seed=seed, test_fold=fold)
-    with tempfile.TemporaryDirectory(dir=project.cache) as folder:
+    with new_folder(project.cache) as new:
         train_model(
             project,
             build_training_set(labelled, test_fold=fold),
             request,
             None,
-            Path(folder),
+            new.path,
             report=report,
             unlabelled=without_fold(unlabelled, labelled, fold),
         )
-        files = model_folder.read(Path(folder))
+        files = model_folder.read(new.path)
         test = [one for one in labelled if one.clip.fold == fold]
         measured, skipped = measure_on(project, files, files.labels, test, report)
     return FoldResult(**_values(measured), fold=fold), files.background, skipped

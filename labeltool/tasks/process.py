@@ -31,16 +31,19 @@ class LocalProcesses:
 
     def start(self, project: Project | None, task: Task[R], *, niceness: int = 0, **options: Any) -> ProcessJob[R]:
         """Start a task; see `Executor.start`."""
-        log = _log_file(project, task.name)
+        if project is not None:
+            project.refuse_links()
+        log = project.log_file(task.name) if project else None
         job = {
             "project": str(project.directory) if project else None,
             "task": task.name,
             "niceness": niceness,
             "options": options,
         }
-        with (log or Path(os.devnull)).open("wb") as errors:
+        with project.open_log(task.name) if project else Path(os.devnull).open("wb") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", "labeltool.tasks.worker", json.dumps(job)],
+                # -P: the directory it starts in may be a stranger's, and no module is imported from there.
+                [sys.executable, "-P", "-m", "labeltool.tasks.worker", json.dumps(job)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -116,14 +119,3 @@ class ProcessJob(Generic[R]):
                 return
             else:
                 return
-
-
-def _log_file(project: Project | None, task: str) -> Path | None:
-    if project is None:
-        return None
-    directory = project.cache / "logs"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LabeltoolError(f"{error.strerror}", file=directory) from error
-    return directory / f"{task}.log"

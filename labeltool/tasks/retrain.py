@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,14 @@ from labeltool.audio.frontend import frontend_from_dict
 from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
 from labeltool.networks.architectures import TRUNK_ARCHITECTURE
-from labeltool.networks.model_card import Beside, Comparison, ModelCard, PretrainedComparison, card_from_json
+from labeltool.networks.model_card import Beside, Comparison, PretrainedComparison, card_from_json
 from labeltool.pretrained import registry
 from labeltool.pretrained.card import read_card
 from labeltool.pretrained.trunk import has_trunk
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips, journal, models
+from labeltool.tasks.publish_model import publish_model
 from labeltool.tasks.retrain_result import RenewResult, RetrainResult, retrain_result
 from labeltool.training.labelled_spans import read_training_clips
 from labeltool.training.prepare import KnownHead, TrainedModel, TrainingRequest, make_request
@@ -32,6 +33,7 @@ from labeltool.training.train_model import train_model
 from labeltool.training.unlabelled.semi_supervised import without_fold
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE, Parent, newest_parent, scratch_run_due, scratch_state
 from labeltool.type_aliases import Progress
+from labeltool.util.atomic_write import NewFolder, new_folder
 from labeltool.util.locks import try_lock
 from labeltool.util.stage_clock import StageClock
 
@@ -181,28 +183,26 @@ class _Run:
             )
         other_patch_s = None if from_scratch or self.parent else _other_patch_s(self.store, self.request)
         unlabelled = without_fold(clips.unlabelled(self.store), labelled, test_fold)
-        folder = self.project.models / ".training"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        try:
-            trained = self._train_in(folder, training_set, unlabelled)
+        with ExitStack() as folders:
+            new, trained = self._train_in(folders, training_set, unlabelled)
             if not light:
-                trained = self._with_model_beside(folder, trained, training_set, unlabelled, mark)
+                trained = self._with_model_beside(new.path, trained, training_set, unlabelled, mark)
             worse = _still_worse(self.project, self.store, training_set, self.request.arch)
             if worse is not None:
                 trained = replace(trained, card=replace(trained.card, worse_pretrained=worse))
-                model_folder.write_card(folder, trained.card)
-            return _publish(self.project, self.store, folder, trained.card, mark), trained, other_patch_s
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+                model_folder.write_card(new.path, trained.card)
+            return publish_model(self.store, new, trained.card, mark, self.report), trained, other_patch_s
 
-    def _train_in(self, folder: Path, training_set: TrainingSet, unlabelled: Sequence[StoredClip]) -> TrainedModel:
+    def _train_in(
+        self, folders: ExitStack, training_set: TrainingSet, unlabelled: Sequence[StoredClip]
+    ) -> tuple[NewFolder, TrainedModel]:
         train = partial(train_model, self.project, training_set, unlabelled=unlabelled)
-        trained = train(self._remaining(), self.parent, folder, report=self.report)
+        new = folders.enter_context(new_folder(self.project.models))
+        trained = train(self._remaining(), self.parent, new.path, report=self.report)
         left_s, spent_s = self._remaining().budget_s, time.monotonic() - self.began_s
         if self.parent is None or (left_s is not None and left_s <= _SCRATCH_IS_LONGER_BY * spent_s):
-            return trained
-        return self._better_from_scratch(train, training_set, trained, folder)
+            return new, trained
+        return self._better_from_scratch(folders, train, training_set, trained, new)
 
     def _with_model_beside(
         self,
@@ -224,19 +224,15 @@ class _Run:
             return trained  # no pretrained model that can be one
         groups = model_folder.read(folder).groups_validated_on()
         request = replace(request, test_fold=self.request.test_fold, validation_groups=groups)
-        other = folder.with_name(f"{folder.name}-beside")
-        shutil.rmtree(other, ignore_errors=True)
-        other.mkdir()
         try:
-            with_trunk = train_model(
-                self.project, training_set, request, None, other, unlabelled=unlabelled, report=self.report
-            ).card
-            model_id = _publish(self.project, self.store, other, with_trunk, mark)
+            with new_folder(self.project.models) as other:
+                with_trunk = train_model(
+                    self.project, training_set, request, None, other.path, unlabelled=unlabelled, report=self.report
+                ).card
+                model_id = publish_model(self.store, other, with_trunk, mark, self.report)
         except LabeltoolError as error:
             self.report("training", 0, 0, f"no {TRUNK_ARCHITECTURE} beside it: {error}")
             return trained
-        finally:
-            shutil.rmtree(other, ignore_errors=True)
         beside = Beside(model_id, with_trunk.architecture, with_trunk.log_loss, trained.card.log_loss)
         card = replace(trained.card, beside=beside)
         model_folder.write_card(folder, card)
@@ -250,38 +246,34 @@ class _Run:
         return replace(self.request, budget_s=budget_s - (time.monotonic() - self.began_s))
 
     def _better_from_scratch(
-        self, train: partial[TrainedModel], training_set: TrainingSet, warm: TrainedModel, folder: Path
-    ) -> TrainedModel:
-        """Train from scratch too where that is due, and keep the model that is better on the same validation clips.
+        self,
+        folders: ExitStack,
+        train: partial[TrainedModel],
+        training_set: TrainingSet,
+        warm: TrainedModel,
+        new: NewFolder,
+    ) -> tuple[NewFolder, TrainedModel]:
+        """Train from scratch too where that is due, and return the model that is better on the same validation clips.
 
-        `folder` holds the warm start's files and ends with those of the better model.
+        `new` is the warm start's folder.
         """
         if warm.card.validation_clips < MIN_CLIPS_TO_COMPARE or not scratch_run_due(warm.card.compared, training_set):
-            return warm
-        other = folder.with_name(folder.name + "-from-scratch")
-        shutil.rmtree(other, ignore_errors=True)
-        other.mkdir()
+            return new, warm
 
         def report(stage: str, done: int, total: int, text: str = "", /) -> None:
             self.report(f"from scratch, to compare: {stage}", done, total, text)
 
-        better = warm
-        try:
-            validation_groups = model_folder.read(folder).groups_validated_on()
-            request = replace(self._remaining(), validation_groups=validation_groups)
-            scratch = train(request, None, other, report=report)
-            losses = warm.card.log_loss, scratch.card.log_loss
-            assert losses[0] is not None and losses[1] is not None  # both have validation clips
-            if losses[1] < losses[0]:
-                shutil.rmtree(folder)
-                other.rename(folder)
-                better = scratch
-        finally:
-            shutil.rmtree(other, ignore_errors=True)
+        validation_groups = model_folder.read(new.path).groups_validated_on()
+        request = replace(self._remaining(), validation_groups=validation_groups)
+        other = folders.enter_context(new_folder(self.project.models))
+        scratch = train(request, None, other.path, report=report)
+        losses = warm.card.log_loss, scratch.card.log_loss
+        assert losses[0] is not None and losses[1] is not None  # both have validation clips
+        better, trained = (other, scratch) if losses[1] < losses[0] else (new, warm)
         compared = replace(scratch_state(training_set), warm_log_loss=losses[0], from_scratch_log_loss=losses[1])
-        card = replace(better.card, compared=compared)
-        model_folder.write_card(folder, card)
-        return replace(better, card=card)
+        card = replace(trained.card, compared=compared)
+        model_folder.write_card(better.path, card)
+        return better, replace(trained, card=card)
 
 
 def _teacher_of_settings(project: Project) -> Path | None:
@@ -380,16 +372,3 @@ def _other_patch_s(store: Store, request: TrainingRequest) -> float | None:
         return None  # of a damaged card, or one of a newer version: training starts from scratch
     same = before == own.with_patches(before.patch_frames, before.patch_hop)
     return before.patch_hops_s if same and before.patch_frames != own.patch_frames else None
-
-
-def _publish(project: Project, store: Store, folder: Path, card: ModelCard, mark: str) -> int:
-    def publish(model_id: int) -> None:
-        target = project.models / str(model_id)
-        # Left by a process that died between renaming and committing: nothing refers to it.
-        shutil.rmtree(target, ignore_errors=True)
-        folder.rename(target)
-
-    model = models.NewModel(
-        card.architecture, card.to_json(), card.labels_seen, card.clip_accuracy, card.int8_clip_accuracy
-    )
-    return models.add(store, model, parent_id=card.parent, journal_mark=mark, publish=publish)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -18,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from labeltool import project as projects
-from labeltool import settings
 from labeltool.active_learning import strategies
 from labeltool.active_learning.suggest import suggest
 from labeltool.annotation import speed
@@ -40,6 +38,8 @@ from labeltool.tasks.simulation_results import Point, SimulateResult, StrategyRe
 from labeltool.training.splits import groups_of_fold, train_validation_test
 from labeltool.training.targets import no_such_fold, with_labels
 from labeltool.type_aliases import Progress
+from labeltool.util import no_links
+from labeltool.util.atomic_write import remove_tree, write_text
 from labeltool.util.locks import try_lock
 
 _ANNOTATOR = "simulation"
@@ -159,29 +159,25 @@ class _Player:
             return points
         scratch = self._scratch(scratch_at, replay)
         if scratch is None:
-            shutil.rmtree(scratch_at, ignore_errors=True)
-            file.unlink(missing_ok=True)
+            remove_tree(scratch_at)
+            remove_tree(file)
             points, scratch = [], self._begin(scratch_at, replay)
         for stop in replay.stops[len(points) :]:
             points.append(self._continue(scratch, replay, stop, first=not points))
-            with file.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(asdict(points[-1])) + "\n")
-        shutil.rmtree(scratch_at)
+            write_text(file, "".join(f"{json.dumps(asdict(point))}\n" for point in points))
+        remove_tree(scratch_at)
         return points
 
     def _scratch(self, at: Path, replay: Replay) -> Project | None:
+        no_links.refuse_links(at)
         # A link to the pretrained model may point to the folder of a former version.
         links = [link for name in ("pretrained", "ears") for link in (at / "models" / name).glob("*")]  # former name
         if not (at / "begun").exists() or not all(link.exists() for link in links):
             return None
-        return replace(projects.load(at), settings=self._settings(replay))
+        return self._of_replay(projects.load(at), replay)
 
     def _begin(self, at: Path, replay: Replay) -> Project:
-        at.parent.mkdir(parents=True, exist_ok=True)
-        scratch = replace(projects.create(at), settings=self._settings(replay))
-        features = self._project.cache / "features"
-        features.mkdir(parents=True, exist_ok=True)
-        (scratch.cache / "features").symlink_to(features, target_is_directory=True)
+        scratch = self._of_replay(projects.create(at), replay)
         pretrained = _pretrained_of(self._project, replay.arch)
         if pretrained is not None:
             target = registry.registry_folder(scratch.models) / pretrained.parent.name
@@ -189,10 +185,10 @@ class _Player:
             target.symlink_to(pretrained.parent, target_is_directory=True)
         with scratch.open_store() as store:
             import_records(store, self._records, kind="simulation", source=str(self._project.directory))
-        (at / "begun").touch()
+        write_text(at / "begun", "")
         return scratch
 
-    def _settings(self, replay: Replay) -> settings.Settings:
+    def _of_replay(self, scratch: Project, replay: Replay) -> Project:
         learning = replace(
             self._project.settings.learning,
             query_strategy=replay.strategy,
@@ -200,7 +196,8 @@ class _Player:
             retrain_after=replay.batch,
             pretrained=None,  # a model whose embeddings the network takes neither suggests nor is the teacher
         )
-        return replace(self._project.settings, learning=learning)
+        settings = replace(self._project.settings, learning=learning)
+        return replace(scratch, settings=settings, shared_features=self._project.features)
 
     def _continue(self, scratch: Project, replay: Replay, stop: int, first: bool) -> Point:
         """Label up to a number of clips, retrain and measure."""

@@ -143,7 +143,7 @@ def _prepared(
 ) -> Prepared:
     """Compute features and gather what there is to train on."""
     frames = trunk_frames(trunk, project.cache / "trunks")
-    cache = FeatureCache(project.cache / "features", frames.frontend, frames)
+    cache = FeatureCache(project.features, frames.frontend, frames)
     prepared = prepare(project, cache, training_set, request, None, settings, unlabelled, report)
     report("training", 0, 0)
     return prepared

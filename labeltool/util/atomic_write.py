@@ -1,16 +1,36 @@
-"""Files that are written whole or not at all: a new one is written beside the old one, then takes its place."""
+"""Files and folders that are written whole or not at all: under a hidden random name, which becomes theirs at the end.
+
+No link is followed (see `no_links`), and none can be planted in the place of a random name. Whoever writes holds an
+advisory lock on what it writes, which ends with its process: so the next writer in a folder tells what a killed one
+left from what is still being written, and removes it.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
+import stat
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from labeltool.util import no_links
+
 SUFFIX = ".partial"
-"""Ending of files that are being written, or that a killed process left."""
+"""Ending of what is being written, or what a killed process left."""
+
+_REPLACED = ".replaced"
+"""Ending of a folder while another takes its name."""
+
+_LEFTOVER = re.compile(
+    rf"\.(?:[0-9a-f]{{32}}{re.escape(SUFFIX)}|(?P<name>.+)\.[0-9a-f]{{32}}{re.escape(_REPLACED)})", re.DOTALL
+)
+
+_cleaned: set[tuple[int, int]] = set()
+"""Device and inode of the folders that this process has cleaned."""
 
 
 @contextmanager
@@ -20,27 +40,36 @@ def open_atomic(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     Parameters
     ----------
     path
-        In a folder that exists.
+        Its folder is made where it is missing.
     durable
         Whether the bytes are on the disk (fsync) before the file takes its place: for what cannot be made again.
 
     Raises
     ------
+    LabeltoolError
+        When a folder on the way is a link.
     OSError
         When the folder cannot be written; nothing is left behind then.
     """
-    # Hidden, and of a random name: no link can be planted in its place, and two writers do not meet.
-    partial = path.with_name(f".{uuid.uuid4().hex}{SUFFIX}")
-    try:
-        with partial.open("xb") as file:
-            yield file
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with no_links.errors_of(path), no_links.open_folder(path.parent, make=True) as folder:
+        _clean_once(folder)
+        name, descriptor = _create(lambda name: _new_file(folder, name))
+        # The lock is the descriptor's, which stays open until the file has its name.
+        lock = os.dup(descriptor)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            os.replace(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            no_links.remove(folder, name)
+            raise
+        finally:
+            os.close(lock)
+        if durable:
+            _sync_folder(folder)
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
@@ -52,3 +81,209 @@ def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
 def write_text(path: Path, text: str, *, durable: bool = False) -> None:
     """Write a file of UTF-8 text, as `open_atomic`; line ends stay as they are."""
     write_bytes(path, text.encode(), durable=durable)
+
+
+def open_anew(path: Path) -> BinaryIO:
+    """Open an empty file in place of what had its name, a link or a pipe too: for a log, read while it is written."""
+    with no_links.errors_of(path), no_links.open_folder(path.parent, make=True) as folder:
+        _clean_once(folder)
+        name, descriptor = _create(lambda name: _new_file(folder, name))
+        try:
+            os.replace(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except OSError:
+            os.close(descriptor)
+            no_links.remove(folder, name)
+            raise
+    return os.fdopen(descriptor, "wb")
+
+
+class NewFolder:
+    """A folder that is being written; made by `new_folder`.
+
+    Attributes
+    ----------
+    path
+        Where it is until it is published. Nobody else may write into it.
+    """
+
+    def __init__(self, parent: Path, name: str, descriptor: int) -> None:
+        self.path = parent / name
+        self._descriptor = descriptor
+        self._mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        os.fchmod(descriptor, self._mode & ~(stat.S_IRWXG | stat.S_IRWXO))
+
+    def sync(self) -> None:
+        """Bring all of it to the disk: after a power failure no name must refer to empty files."""
+        for path in (*self.path.rglob("*"), self.path):
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def publish(self, name: str) -> Path:
+        """Sync it, then give it its name, in place of what has that; return the path.
+
+        Where that fails, what had the name has it again.
+        """
+        target = self.path.with_name(name)
+        self.sync()
+        os.fchmod(self._descriptor, self._mode)
+        aside = f".{name}.{uuid.uuid4().hex}{_REPLACED}"
+        with no_links.errors_of(target), no_links.open_folder(target.parent) as folder, _lock_on(folder, name):
+            is_replaced = _rename(folder, name, aside)
+            try:
+                os.rename(self.path.name, name, src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                if is_replaced:
+                    _rename(folder, aside, name)
+                raise
+            _sync_folder(folder)
+            with suppress(OSError):
+                no_links.remove(folder, aside)
+        return target
+
+    def withdraw(self, name: str) -> None:
+        """Take the name from it again; it is removed as one that was not published."""
+        no_links.rename(self.path.with_name(name), self.path)
+
+
+@contextmanager
+def new_folder(parent: Path) -> Iterator[NewFolder]:
+    """Make an empty folder in another, which is made where it is missing; removed at the end unless it was published.
+
+    Raises
+    ------
+    LabeltoolError
+        When a folder on the way is a link.
+    OSError
+        When the folder cannot be written.
+    """
+    with no_links.open_folder(parent, make=True) as folder:
+        _clean(folder)
+        with no_links.errors_of(parent):
+            name, descriptor = _create(lambda name: _new_folder(folder, name))
+        try:
+            yield NewFolder(parent, name, descriptor)
+        finally:
+            with suppress(OSError):
+                no_links.remove(folder, name)
+            os.close(descriptor)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder with everything in it, or a link itself; one that is missing is fine.
+
+    It is renamed first: one that is half removed has its name no more.
+    """
+    with suppress(FileNotFoundError), no_links.errors_of(path), no_links.open_folder(path.parent) as folder:
+        name = f".{uuid.uuid4().hex}{SUFFIX}"
+        os.rename(path.name, name, src_dir_fd=folder, dst_dir_fd=folder)
+        no_links.remove(folder, name)
+
+
+def _new_file(folder: int, name: str) -> int:
+    return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
+
+
+def _new_folder(folder: int, name: str) -> int | None:
+    os.mkdir(name, dir_fd=folder)
+    try:
+        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+    except FileNotFoundError:  # another process took it for a leftover
+        return None
+
+
+def _create(make: Callable[[str], int | None]) -> tuple[str, int]:
+    """Make something under a random name, and lock it; return the name and the descriptor."""
+    while True:
+        name = f".{uuid.uuid4().hex}{SUFFIX}"
+        descriptor = make(name)
+        if descriptor is None:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # another process took it for a leftover
+            os.close(descriptor)
+            continue
+        except OSError:
+            pass  # where there are no locks, nothing is taken for a leftover
+        if os.fstat(descriptor).st_nlink:  # not removed before it was locked
+            return name, descriptor
+        os.close(descriptor)
+
+
+@contextmanager
+def _lock_on(folder: int, name: str) -> Iterator[None]:
+    """Keep others from taking a folder for a leftover; it may be missing."""
+    descriptor = None
+    with suppress(OSError):
+        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _rename(folder: int, old: str, new: str) -> bool:
+    """Rename an entry of an open folder; False where there is none."""
+    try:
+        os.rename(old, new, src_dir_fd=folder, dst_dir_fd=folder)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _clean_once(folder: int) -> None:
+    """Clean an open folder, the first time in this process: it may be a cache with many files."""
+    status = os.fstat(folder)
+    if (status.st_dev, status.st_ino) not in _cleaned:
+        _cleaned.add((status.st_dev, status.st_ino))
+        _clean(folder)
+
+
+def _clean(folder: int) -> None:
+    """Remove what killed processes left in an open folder, or give it its name back where nothing has taken that."""
+    with suppress(OSError), _readable(folder) as listed:
+        for name in os.listdir(listed):  # noqa: PTH208 (a descriptor is no path)
+            leftover = _LEFTOVER.fullmatch(name)
+            if leftover:
+                with suppress(OSError):
+                    _clean_up(folder, name, leftover["name"])
+
+
+def _clean_up(folder: int, name: str, replaced: str | None) -> None:
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if replaced is not None and not _exists(folder, replaced):
+            _rename(folder, name, replaced)
+        else:
+            no_links.remove(folder, name)
+    finally:
+        os.close(descriptor)
+
+
+def _exists(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _sync_folder(folder: int) -> None:
+    with _readable(folder) as descriptor:
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _readable(folder: int) -> Iterator[int]:
+    """Open an open folder again, so that it can be listed and synced."""
+    descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

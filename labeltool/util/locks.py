@@ -1,7 +1,7 @@
 """Locks between processes: one of them at a time does a piece of work.
 
 A lock is an advisory `flock` on a file, through `filelock`: the system releases it with its process, however that ends.
-The file stays behind. A link in its place is not followed.
+The file stays behind. A link in its place, or on the way to it, is not followed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labeltool.errors import LabeltoolError
+from labeltool.util.no_links import make_folder, refuse_links
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -34,7 +35,7 @@ def try_lock(path: Path, task: str) -> Iterator[None]:
     Raises
     ------
     LabeltoolError
-        When another process holds the lock.
+        When another process holds the lock, or a link is in the way.
     """
     lock = _lock(path)
     if not _acquired(lock):
@@ -55,6 +56,11 @@ def wait_for_lock(path: Path, while_waiting: Callable[[], None] | None = None) -
         The lock's file; its folder is made.
     while_waiting
         Called a few times a second while waiting, to report progress.
+
+    Raises
+    ------
+    LabeltoolError
+        When a link is in the way.
     """
     lock = _lock(path)
     while not _acquired(lock):
@@ -70,7 +76,8 @@ def wait_for_lock(path: Path, while_waiting: Callable[[], None] | None = None) -
 def _lock(path: Path) -> FileLock:
     from filelock import FileLock  # 20 ms that light commands need not pay
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    refuse_links(path)  # the lock would fail, without saying why
     # Without the fallback to a file that only stands for a lock: it would outlive a killed process.
     return FileLock(path, fallback_to_soft=False)
 

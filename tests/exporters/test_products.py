@@ -152,7 +152,7 @@ def test_an_export_killed_between_its_two_renames_is_restored(tmp_path: Path) ->
     target = tmp_path / "splits"
     with locked_folder(tmp_path), atomic_folder(target) as directory:
         (directory / "old.bin").write_bytes(b"old")
-    target.rename(tmp_path / ".splits.labeltool-old")
+    target.rename(tmp_path / f".splits.{'0f' * 16}.replaced")
     with pytest.raises(ZeroDivisionError), locked_folder(tmp_path), atomic_folder(target):
         raise ZeroDivisionError
     assert (target / "old.bin").read_bytes() == b"old"

@@ -377,10 +377,10 @@ def test_models_of_an_older_version_are_read_where_nothing_can_be_written(
     registry.add(project, report=quiet, file=str(linear), rate_hz=8000)
     _as_older_version(project)
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(Path, "rename", refuse)
+    monkeypatch.setattr(os, "rename", refuse)
     assert registry.names(project) == ["net"] and open_model(registry.find(project, "net")).card.rate_hz == 8000
     assert registry.folder(project, "net") == project.models / "ears" / "net"  # former name
 

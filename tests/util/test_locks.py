@@ -59,6 +59,8 @@ def test_waiting_reports_and_ends_when_the_lock_is_free(tmp_path: Path) -> None:
 def test_a_lock_follows_no_link(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     (tmp_path / "lock").symlink_to(outside)
-    with pytest.raises(OSError), try_lock(tmp_path / "lock", "retraining"):
-        pass
-    assert not outside.exists()
+    (tmp_path / "cache").symlink_to(tmp_path)
+    for path, link in ((tmp_path / "lock", "lock"), (tmp_path / "cache" / "other", "cache")):
+        with pytest.raises(LabeltoolError, match=f"{link}: is a link"), try_lock(path, "retraining"):
+            pass
+    assert not outside.exists() and not (tmp_path / "other").exists()

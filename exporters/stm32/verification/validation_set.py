@@ -69,7 +69,7 @@ def validation_set(source: Source) -> ValidationSet:
     network = Int8Model(model.int8)
     part, candidates = held_out(source)
     chosen = interleave_labels(candidates)[:MAX_PATCHES]
-    cache = FeatureCache(source.project.cache / "features", model.frontend)
+    cache = FeatureCache(source.project.features, model.frontend)
     failed = cache.compute(
         [labelled.clip for labelled in chosen],
         progress=lambda done, total: source.report("features", done, total),
