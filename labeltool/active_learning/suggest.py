@@ -62,7 +62,7 @@ def suggestion_lock(project: Project, report: Progress) -> Iterator[None]:
 
     Else what one process wrote between another's reading and writing would be lost.
     """
-    with locks.wait_for_lock(project.cache / "suggest.lock", lambda: report("waiting for another suggester", 0, 0)):
+    with locks.wait_for_lock(project.cache / "suggest.lock", "suggester", lambda what: report(what, 0, 0)):
         yield
 
 

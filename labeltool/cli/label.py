@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
-
 import click
 
 from labeltool.cli.annotate import annotator_option
 from labeltool.cli.common import current_project, narrate, project_option
-from labeltool.errors import LabeltoolError
-
-if TYPE_CHECKING:
-    from labeltool.project import Project
-    from labeltool.tasks.executor import Job
-
-_NICENESS = 10  # the person in front of the screen goes first
 
 
 @click.command()
@@ -45,41 +33,4 @@ def label(serve: bool, port: int | None, recording: str | None, annotator: str |
     if serve:
         tui.serve(project, annotator=project.annotator(annotator), port=port, narrate=narrate)
     else:
-        with _first_suggestions(project):
-            tui.run(project, annotator=project.annotator(annotator), recording=recording)
-
-
-@contextmanager
-def _first_suggestions(project: Project) -> Iterator[None]:
-    """Order the queue of a new project in the background, and let a pretrained model suggest labels.
-
-    The app does not wait for it; until then clips come in random order.
-    """
-    from labeltool.store import models, queue
-    from labeltool.tasks.executor import default_executor
-    from labeltool.tasks.registry import SUGGEST
-
-    with project.open_store() as store:
-        # A pretrained model may have been added after the queue was ordered.
-        wanted = queue.is_empty(store) or (
-            project.settings.learning.pretrained is not None and models.suggester(store) is None
-        )
-    if not wanted:
-        yield
-        return
-    job = default_executor().start(project, SUGGEST, niceness=_NICENESS)
-    waiter = threading.Thread(target=_wait_for, args=(job,), name="labeltool-first-suggestions", daemon=True)
-    waiter.start()
-    try:
-        yield
-    finally:
-        job.stop()
-        waiter.join()
-
-
-def _wait_for(job: Job[object]) -> None:
-    from labeltool.tasks.executor import JobStopped
-
-    # Random order will do: what went wrong is in the job's log, and is reported when a model is trained.
-    with suppress(LabeltoolError, JobStopped):
-        job.wait(lambda *_: None)
+        tui.run(project, annotator=project.annotator(annotator), recording=recording)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from contextlib import suppress
 
 import click
 
@@ -94,7 +95,9 @@ def main() -> None:
     except LabeltoolError as error:
         code = _failed(str(error))
     except (click.Abort, KeyboardInterrupt):
-        click.echo("labeltool: interrupted", err=True)
+        with suppress(OSError):  # after a hang-up there is no terminal
+            click.echo("labeltool: interrupted", err=True)
+        _drop_stdout()
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
         # `labeltool log | head`: the reader has what it wanted.

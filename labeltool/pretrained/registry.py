@@ -159,7 +159,7 @@ def add(
     )
     card = probe.make_card(path, properties)
     target = folder(project, name)
-    with wait_for_lock(_lock_of(target)):
+    with wait_for_lock(_lock_of(target), "change of this model", lambda what: report(what, 0, 0)):
         added = not _has_model(target, card)
         if added:
             _copy(card, path.parent, target)
@@ -180,7 +180,7 @@ def remove(project: Project, name: str) -> None:
     known = ", ".join(names(project))
     if not target.is_dir():
         raise _no_model(name, known)
-    with wait_for_lock(_lock_of(target)):
+    with wait_for_lock(_lock_of(target), "change of this model"):
         # Renamed first, so that a half deleted folder is no model.
         removed = target.with_name(f".{name}.removed")
         shutil.rmtree(removed, ignore_errors=True)

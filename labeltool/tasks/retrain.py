@@ -11,6 +11,7 @@ from pathlib import Path
 
 from labeltool.active_learning import pretrained_suggester
 from labeltool.active_learning.candidates import suggesting_model
+from labeltool.active_learning.pretrained_suggester import teacher_of_settings
 from labeltool.active_learning.result import SuggestResult
 from labeltool.active_learning.suggest import suggest, suggest_by_model, suggestion_lock
 from labeltool.audio.frontend import frontend_from_dict
@@ -18,12 +19,11 @@ from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
 from labeltool.networks.architectures import TRUNK_ARCHITECTURE
 from labeltool.networks.model_card import Beside, Comparison, ModelCard, PretrainedComparison, card_from_json
-from labeltool.pretrained import registry
-from labeltool.pretrained.card import read_card
 from labeltool.pretrained.trunk import has_trunk
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips, journal, models
+from labeltool.tasks.other_run import newest_id, result_of_other, retraining_lock
 from labeltool.tasks.retrain_result import RenewResult, RetrainResult, retrain_result
 from labeltool.training.labelled_spans import read_training_clips
 from labeltool.training.prepare import KnownHead, TrainedModel, TrainingRequest, make_request
@@ -32,7 +32,6 @@ from labeltool.training.train_model import train_model
 from labeltool.training.unlabelled.semi_supervised import without_fold
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE, Parent, newest_parent, scratch_run_due, scratch_state
 from labeltool.type_aliases import Progress
-from labeltool.util.locks import try_lock
 from labeltool.util.stage_clock import StageClock
 
 # Training from scratch takes longer than a warm start: with less time left than this many times the warm start's, it
@@ -55,6 +54,7 @@ def retrain(
     patch_s: float | None = None,
     pretrained: str | None = None,
     finetune: bool = False,
+    wait: bool = True,
 ) -> RetrainResult:
     """Train a model on the labels of now, publish it and write its suggestions; a task of the worker.
 
@@ -71,14 +71,17 @@ def retrain(
         Name of the pretrained model whose embeddings or layers the architecture takes; None: as `make_request` chooses.
     finetune
         Train those layers too.
+    wait
+        Where another process retrains the project, wait for it; without further options take its result, if it is
+        what this one would train.
 
     Raises
     ------
     LabeltoolError
-        When there are too few labels to train on, or another retraining is running.
+        When there are too few labels to train on, or another retraining is running and is not waited for.
     """
     began_s = time.monotonic()
-    default_teacher = _teacher_of_settings(project) if teacher is None and budget_s is None else None
+    default_teacher = teacher_of_settings(project) if teacher is None and budget_s is None else None
     request = make_request(
         project,
         arch,
@@ -95,8 +98,14 @@ def retrain(
     if teacher == "":
         request = replace(request, teacher=None)
     clock = StageClock(report, "reading")
-    with try_lock(project.cache / "retrain.lock", "retraining"), project.open_store() as store:
-        return _Run(project, store, request, began_s, clock).result(from_scratch=from_scratch)
+    # What a retraining of another process gives too.
+    plain = not (from_scratch or finetune) and {teacher, teacher_tensor, backbone, patch_s, pretrained} == {None}
+    with project.open_store() as store:
+        before = newest_id(store, arch)
+        with retraining_lock(project, clock, wait=wait) as waited_s:
+            began_s += waited_s  # no part of the budget
+            other = result_of_other(project, store, request, before) if waited_s and plain else None
+            return other or _Run(project, store, request, began_s, clock).result(from_scratch=from_scratch)
 
 
 def renew(project: Project, *, report: Progress) -> RenewResult:
@@ -108,7 +117,7 @@ def renew(project: Project, *, report: Progress) -> RenewResult:
     """
     if has_trunk(project) and not _other_architecture_is_better(project):
         try:
-            return RenewResult(retrain(project, report=report, arch=TRUNK_ARCHITECTURE).suggester)
+            return RenewResult(retrain(project, report=report, arch=TRUNK_ARCHITECTURE, wait=False).suggester)
         except LabeltoolError as error:
             report("suggesting", 0, 0, str(error))  # too few labels so far, or a training is running
     return RenewResult(suggest(project, report=report).model)
@@ -282,18 +291,6 @@ class _Run:
         card = replace(better.card, compared=compared)
         model_folder.write_card(folder, card)
         return replace(better, card=card)
-
-
-def _teacher_of_settings(project: Project) -> Path | None:
-    """Return the file of the settings' pretrained model where it has embeddings."""
-    name = pretrained_suggester.select_pretrained(project)
-    if name is None:
-        return None
-    try:
-        path = registry.find(project, name)
-        return path if read_card(path.parent).embedding is not None else None
-    except LabeltoolError:
-        return None  # nobody named this teacher: its damage stops nothing
 
 
 def _suggest(project: Project, store: Store, trained: TrainedModel, report: Progress) -> SuggestResult:
