@@ -76,14 +76,16 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
         raise LabeltoolError("the labelling app crashed; every label is stored", remedy=f"see {log}")
 
 
-def serve(project: Project, *, annotator: str, port: int | None, narrate: Callable[[str], None]) -> None:
+def serve(project: Project, *, annotator: str, port: int | None, sessions: int, narrate: Callable[[str], None]) -> None:
     """Show the app in browsers on this machine until a signal ends it.
 
     Parameters
     ----------
     port
         The port on 127.0.0.1; None for a free one.
-    tell
+    sessions
+        The number of pages that may be open at once; each runs an app.
+    narrate
         Prints a line for the user.
 
     Raises
@@ -99,7 +101,7 @@ def serve(project: Project, *, annotator: str, port: int | None, narrate: Callab
             f"the app in a browser needs textual-serve ({error.name} is not installed)",
             remedy="`pip install textual-serve` installs it",
         ) from error
-    serve_app(project, annotator=annotator, port=port, narrate=narrate)
+    serve_app(project, annotator=annotator, port=port, sessions=sessions, narrate=narrate)
 
 
 def _need_clips(project: Project) -> None:

@@ -7,14 +7,22 @@ import click
 from labeltool.cli.annotate import annotator_option
 from labeltool.cli.common import current_project, narrate, project_option
 
+_SESSIONS = 8
+
 
 @click.command()
 @click.option("--serve", is_flag=True, help="Show the app in a browser on this machine; sound is played here.")
 @click.option("--port", metavar="N", type=click.IntRange(1, 65535), help="With --serve.  [default: a free port]")
+@click.option(
+    "--sessions",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help=f"With --serve: pages open at once.  [default: {_SESSIONS}]",
+)
 @click.option("--recording", metavar="FILE", help="Open a whole recording of the project and mark regions in it.")
 @annotator_option
 @project_option
-def label(serve: bool, port: int | None, recording: str | None, annotator: str | None) -> None:
+def label(serve: bool, port: int | None, sessions: int | None, recording: str | None, annotator: str | None) -> None:
     """Label clips in the terminal app.
 
     It plays a clip, suggests labels, and retrains the model while you label. `?` shows the keys.
@@ -25,12 +33,19 @@ def label(serve: bool, port: int | None, recording: str | None, annotator: str |
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool import tui
 
-    if port is not None and not serve:
-        raise click.UsageError("--port goes with --serve")
+    for option, value in (("--port", port), ("--sessions", sessions)):
+        if value is not None and not serve:
+            raise click.UsageError(f"{option} goes with --serve")
     if recording is not None and serve:
         raise click.UsageError("--recording opens in the terminal; in the browser, w opens a clip's whole recording")
     project = current_project()
     if serve:
-        tui.serve(project, annotator=project.annotator(annotator), port=port, narrate=narrate)
+        tui.serve(
+            project,
+            annotator=project.annotator(annotator),
+            port=port,
+            sessions=sessions or _SESSIONS,
+            narrate=narrate,
+        )
     else:
         tui.run(project, annotator=project.annotator(annotator), recording=recording)

@@ -30,6 +30,7 @@ from labeltool.cli import (
     transcribe,
 )
 from labeltool.errors import ExitCode, LabeltoolError
+from labeltool.util.lifetime import is_hung_up
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -105,7 +106,10 @@ def main() -> None:
         code = ExitCode.FINE
     except OSError as error:
         _drop_stdout()
-        code = _failed(f"{error.filename or 'cannot write'}: {error.strerror or error}")
+        if is_hung_up(2):  # the terminal was closed: writing fails before the signal arrives
+            code = ExitCode.INTERRUPTED
+        else:
+            code = _failed(f"{error.filename or 'cannot write'}: {error.strerror or error}")
     except sqlite3.Error as error:
         code = _failed(f"the project's database refused: {error} (is it damaged? copies end in .bak)")
     sys.exit(code)

@@ -20,12 +20,12 @@ from typing import NoReturn
 
 from labeltool.errors import ExitCode
 
-ASK_S = 1.0
+ASK_S = 0.9
 """Seconds that a process which computes has to clean up before it is killed."""
 
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Python runs a signal's handler only between two instructions: a command that is inside a long call of C ends after it.
-_LEAVE_S = 1.5
+_LEAVE_S = 0.9
 
 # The pipe from the parent, in a process that ends with it; and whether this process was asked to end.
 _parent: int | None = None
@@ -59,7 +59,7 @@ def leave_within(seconds: float, code: int) -> None:
 
 
 def is_hung_up(descriptor: int) -> bool:
-    """Return whether nobody holds the other end of a pipe."""
+    """Return whether nobody holds the other end of a pipe or a terminal."""
     return bool(_hung_up((descriptor,), timeout_s=0.0))
 
 
@@ -133,4 +133,5 @@ def _hung_up(descriptors: tuple[int, ...], timeout_s: float | None = None) -> li
     hang_ups = select.poll()
     for descriptor in descriptors:
         hang_ups.register(descriptor, 0)  # a hang-up is reported without being asked for
-    return [descriptor for descriptor, _ in hang_ups.poll(None if timeout_s is None else timeout_s * 1000)]
+    events = hang_ups.poll(None if timeout_s is None else timeout_s * 1000)
+    return [descriptor for descriptor, event in events if event & select.POLLHUP]
