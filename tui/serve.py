@@ -215,7 +215,7 @@ class _AppServer(Server):
                 if message.type != WSMsgType.TEXT:
                     raise TypeError("not text")
                 await self._pass_on(json.loads(message.data), websocket, app_service)
-            except (ValueError, TypeError, LookupError, RecursionError):
+            except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError):
                 await websocket.close(code=WSCloseCode.POLICY_VIOLATION)
 
     async def _pass_on(self, message: Any, websocket: web.WebSocketResponse, app: AppService) -> None:
