@@ -58,8 +58,7 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     app = LabelApp(project, annotator=annotator, recording=opened)
     log = project.cache / "logs" / "app.log"
     _quit_on_signals(app)
-    if in_browser:
-        threading.Thread(target=_quit_with_the_server, name="labeltool-server", daemon=True).start()
+    threading.Thread(target=_quit_when_hung_up, name="labeltool-hang-up", daemon=True).start()
     ordering = _order_queue_in_background(project)
     with _messages_to(log):
         try:
@@ -145,8 +144,11 @@ def _quit_on_signals(app: App[None]) -> None:
     lifetime.handle_interrupts(leave)
 
 
-def _quit_with_the_server() -> None:
-    """Wait until the server at the other end of standard input has ended, however it did, and quit the app."""
+def _quit_when_hung_up() -> None:
+    """Wait until the terminal or the server at the other end of standard input is gone, and quit the app.
+
+    HUP comes only from a terminal that the app's session is of.
+    """
     lifetime.wait_for_hang_up(sys.stdin.fileno())
     lifetime.leave_within(_LEAVE_S, ExitCode.INTERRUPTED)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -9,16 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
 from helpers.app import fill, verdicts
+from helpers.processes import alive, children, until
 from helpers.waits import DEADLINE_S
 from labeltool import project as projects
 from labeltool.project import Project
@@ -43,9 +42,8 @@ class Server:
         self.address, self.url = found.group(), found[1]
 
     def apps(self) -> list[int]:
-        """The process ids of its rooms."""
-        pid = self.process.pid
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        """The process ids of its apps."""
+        return children(self.process.pid)
 
     def end(self, ending: signal.Signals) -> tuple[int, str, str]:
         """Send a signal; return the exit code and what was written to stdout and stderr since the start."""
@@ -105,20 +103,6 @@ async def page_of(server: Server, *, width: int = 120, height: int = 30) -> Asyn
         client.ws_connect(f"{server.url}/ws?width={width}&height={height}", headers={"Origin": server.url}) as socket,
     ):
         yield Page(socket)
-
-
-def until(condition: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"timed out waiting for {what}"
-        time.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture
