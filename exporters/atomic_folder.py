@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.util.lifetime import stop_if_asked
+from labeltool.util.lifetime import exit_if_stopped
 
 MANIFEST = "MANIFEST.sha256"
 """`sha256sum -c MANIFEST.sha256` inside the directory checks it; a directory that has one is an export of labeltool."""
@@ -81,7 +81,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             _flush_to_disk(new)
             # Another program may have created the target in the meantime.
             _refuse_foreign(target)
-            stop_if_asked()
+            exit_if_stopped()
             _swap(target, new, old)
         finally:
             shutil.rmtree(new, ignore_errors=True)

@@ -14,7 +14,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Suggestion
 from labeltool.store.clips import LARGEST_ID, UNLABELLED_REGION, current_names
 from labeltool.store.database import Store, now
-from labeltool.util.lifetime import stop_if_asked
+from labeltool.util.lifetime import exit_if_stopped
 
 PRETRAINED = "pretrained"
 """The architecture of a row for a pretrained model that made suggestions; its card has the model's name."""
@@ -237,7 +237,7 @@ def add(
     Raises
     ------
     SystemExit
-        When this process was asked to end (`lifetime.stop_if_asked`).
+        When this process was stopped (`lifetime.exit_if_stopped`).
     """
     with store.transaction() as connection:
         cursor = connection.execute(
@@ -256,7 +256,7 @@ def add(
             ),
         )
         model_id = cursor.lastrowid or 0
-        stop_if_asked()
+        exit_if_stopped()
         publish(model_id)
         return model_id
 

@@ -37,6 +37,8 @@ from labeltool.util.stage_clock import StageClock
 # Training from scratch takes longer than a warm start: with less time left than this many times the warm start's, it
 # is not begun.
 _SCRATCH_IS_LONGER_BY = 2
+# Seconds, and the share of a budget, that suggestions may take after a training within it.
+_SUGGEST_S, _SUGGEST_SHARE = 3.0, 0.1
 
 
 def retrain(
@@ -152,7 +154,7 @@ class _Run:
         model_id, trained, other_patch_s = self.train(from_scratch=from_scratch)
         trained_s = time.monotonic() - self.began_s
         with suggestion_lock(self.project, self.report):
-            suggested = _suggest(self.project, self.store, trained, self.report)
+            suggested = _suggest(self.project, self.store, trained, self.report, in_budget=self.request.budget_s)
         result = retrain_result(model_id, self.request.frontend.patch_hops_s, trained.card, suggested)
         return replace(
             result,
@@ -293,13 +295,18 @@ class _Run:
         return replace(better, card=card)
 
 
-def _suggest(project: Project, store: Store, trained: TrainedModel, report: Progress) -> SuggestResult:
-    """Write suggestions by the better new model, or by the settings' pretrained one where that is still better."""
+def _suggest(
+    project: Project, store: Store, trained: TrainedModel, report: Progress, *, in_budget: float | None
+) -> SuggestResult:
+    """Write suggestions by the better new model, or by the settings' pretrained one where that is still better.
+
+    After a training within a budget neither that comparison nor a large project may take long.
+    """
     chosen = suggesting_model(store)
     assert chosen is not None  # one was just published
     worse, why = trained.card.worse_pretrained, ""
     name = pretrained_suggester.select_pretrained(project)
-    if name is not None and (worse is None or worse.pretrained != name):
+    if name is not None and in_budget is None and (worse is None or worse.pretrained != name):
         try:
             suggested = pretrained_suggester.suggest_by_pretrained(
                 project, store, name, report=report, seed=trained.card.seed
@@ -316,7 +323,8 @@ def _suggest(project: Project, store: Store, trained: TrainedModel, report: Prog
         why = f"{worse.why}, with {worse.clips} labelled clips"
     beside = trained.card.beside
     network = None if beside is not None and beside.is_better else trained.network
-    return replace(suggest_by_model(project, store, chosen.id, report=report, network=network), why=why)
+    ends_s = None if in_budget is None else time.monotonic() + _SUGGEST_S + _SUGGEST_SHARE * in_budget
+    return replace(suggest_by_model(project, store, chosen.id, report=report, network=network, ends_s=ends_s), why=why)
 
 
 def _known_head(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from labeltool.util.lifetime import stop_if_asked
+from labeltool.util.lifetime import exit_if_stopped
 
 SUFFIX = ".partial"
 """Ending of files that are being written, or that a killed process left."""
@@ -31,7 +31,7 @@ def open_atomic(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     OSError
         When the folder cannot be written; nothing is left behind then.
     SystemExit
-        When this process was asked to end meanwhile (`lifetime.stop_if_asked`); neither.
+        When this process was stopped meanwhile (`lifetime.exit_if_stopped`); neither.
     """
     # Hidden, and of a random name: no link can be planted in its place, and two writers do not meet.
     partial = path.with_name(f".{uuid.uuid4().hex}{SUFFIX}")
@@ -41,7 +41,7 @@ def open_atomic(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        stop_if_asked()
+        exit_if_stopped()
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)

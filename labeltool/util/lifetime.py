@@ -1,4 +1,4 @@
-"""How a process ends: with the one that started it, and in good order when a signal asks for it.
+"""How a process ends: with the one that started it, and in good order when a signal stops it.
 
 A command ends within two seconds of Ctrl-C, TERM or HUP. A process that computes holds the end of a pipe, whose other
 end its parent holds: the kernel closes that one however the parent ends. PR_SET_PDEATHSIG would not do: it signals the
@@ -20,16 +20,16 @@ from typing import NoReturn
 
 from labeltool.errors import ExitCode
 
-ASK_S = 0.9
+GRACE_S = 0.9
 """Seconds that a process which computes has to clean up before it is killed."""
 
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Python runs a signal's handler only between two instructions: a command that is inside a long call of C ends after it.
 _LEAVE_S = 0.9
 
-# The pipe from the parent, in a process that ends with it; and whether this process was asked to end.
+# The pipe from the parent, in a process that ends with it; and whether this process was stopped.
 _parent: int | None = None
-_asked = False
+_stopped = False
 
 
 def interrupt_on_signals() -> None:
@@ -49,7 +49,7 @@ def handle_interrupts(handler: Callable[[int, FrameType | None], None]) -> None:
 
 
 def leave_within(seconds: float, code: int) -> None:
-    """End this process in so many seconds, whatever its other threads wait for then."""
+    """End this process after some seconds, whatever its other threads wait for then."""
 
     def leave() -> None:
         time.sleep(seconds)
@@ -72,7 +72,7 @@ def end_with_parent() -> None:
     """End this process and all it has started when the other end of its standard input is closed, however.
 
     To be called before there are threads. A forked child watches, as a thread cannot while C code holds the
-    interpreter's lock: it sends TERM to the process group, and KILL after `ASK_S`, or when this process has ended.
+    interpreter's lock: it sends TERM to the process group, and KILL after `GRACE_S`, or when this process has ended.
     TERM raises SystemExit in the main thread.
     """
     global _parent
@@ -93,9 +93,9 @@ def end_with_parent() -> None:
     signal.signal(signal.SIGTERM, _end)
 
 
-def stop_if_asked() -> None:
-    """Raise SystemExit where this process was asked to end or its parent is gone: nothing is to be published then."""
-    if _asked or (_parent is not None and is_hung_up(_parent)):
+def exit_if_stopped() -> None:
+    """Raise SystemExit where this process was stopped or its parent is gone: nothing is to be published then."""
+    if _stopped or (_parent is not None and is_hung_up(_parent)):
         sys.exit(ExitCode.INTERRUPTED)
 
 
@@ -110,8 +110,8 @@ def _leave_after_signal(arrived: int) -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
-    global _asked
-    _asked = True
+    global _stopped
+    _stopped = True
     signal.signal(number, signal.SIG_IGN)  # a second one must not break off the cleaning up
     sys.exit(ExitCode.INTERRUPTED)
 
@@ -124,7 +124,7 @@ def _watch(parent: int, ended: int) -> None:
     os.closerange(ended + 1, ended + 64)
     if ended not in _hung_up((parent, ended)):
         os.killpg(0, signal.SIGTERM)
-        _hung_up((ended,), timeout_s=ASK_S)
+        _hung_up((ended,), timeout_s=GRACE_S)
     os.killpg(0, signal.SIGKILL)
 
 

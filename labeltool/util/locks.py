@@ -61,13 +61,13 @@ def wait_for_lock(path: Path, task: str, while_waiting: Callable[[str], None] | 
     Raises
     ------
     SystemExit
-        When this process is to end (`lifetime.stop_if_asked`).
+        When this process is to end (`lifetime.exit_if_stopped`).
     """
     with _opened(path) as lock:
         while not _acquired(lock):
             if while_waiting is not None:
                 while_waiting(f"{WAITING} another {task}{_holder(lock)}")
-            lifetime.stop_if_asked()
+            lifetime.exit_if_stopped()
             time.sleep(_RETRY_S)
         yield
 
