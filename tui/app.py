@@ -163,14 +163,7 @@ class LabelApp(App[None]):
 
     def close(self) -> None:
         """End the threads and the background work, after the screen is gone."""
-        self.services.prefetcher.stop()
-        self.services.session.close()
-        self.services.reader.close()
-        self.services.player.close()
-        self.services.trainer.stop()
-        self.services.suggester.stop()
-        self.services.comparer.stop()
-        self.services.class_agreement.stop()
+        self.services.close()
 
     def action_theme(self) -> None:
         """Change between dark and light."""
@@ -365,8 +358,10 @@ class LabelApp(App[None]):
 
     def on_training_changed(self, message: TrainingChanged) -> None:
         """Show the progress of the training; at its end load the new suggestions."""
-        training = message.training
+        training, before = message.training, self.services.state.training
         self._show_training(training)
+        if training.elsewhere and not (before and before.elsewhere):
+            self._notify(f"{training.stage}; go on labelling")
         if training.failure:
             # The next try comes after as many further labels.
             model = self.services.state.model

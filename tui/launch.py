@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import select
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
 
-from labeltool.errors import LabeltoolError
+from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.project import Project
-from labeltool.store import clips, recordings
+from labeltool.store import clips, models, queue, recordings
+from labeltool.tasks.registry import SUGGEST
+from labeltool.tui.background.task import BackgroundTask
+from labeltool.util import lifetime
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from labeltool.active_learning.result import SuggestResult
+
+# How long the app has to end its threads and processes once every label is written.
+_LEAVE_S = 1.0
 
 _LOG = "app"
 
@@ -29,6 +42,8 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     ------
     LabeltoolError
         When there is no terminal, no clip or no such recording, or the app crashed.
+    KeyboardInterrupt
+        When a signal ended it.
     """
     # textual-serve sets the driver that draws into a browser; there is no terminal then.
     in_browser = "TEXTUAL_DRIVER" in os.environ
@@ -43,25 +58,34 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     from labeltool.tui.app import LabelApp  # Textual takes a third of a second: only where the app can open
 
     app = LabelApp(project, annotator=annotator, recording=opened)
-    if in_browser:
-        threading.Thread(target=_quit_with_the_server, name="labeltool-server", daemon=True).start()
+    _quit_on_signals(app)
+    threading.Thread(target=_quit_when_hung_up, name="labeltool-hang-up", daemon=True).start()
+    ordering = _order_queue_in_background(project)
     with _messages_in_log(project):
         try:
             app.run()
         finally:
+            app.services.session.close()  # every label is on the disk before anything else
+            lifetime.handle_interrupts(lambda *_: None)  # it ends already
+            lifetime.leave_within(_LEAVE_S, app.return_code or ExitCode.FINE)
+            threading.Thread(target=ordering.stop, daemon=True).start()
             app.close()
+    if app.return_code == ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
     if app.return_code:
         raise LabeltoolError("the labelling app crashed; every label is stored", remedy=f"see {project.log_file(_LOG)}")
 
 
-def serve(project: Project, *, annotator: str, port: int | None, narrate: Callable[[str], None]) -> None:
+def serve(project: Project, *, annotator: str, port: int | None, sessions: int, narrate: Callable[[str], None]) -> None:
     """Show the app in browsers on this machine until a signal ends it.
 
     Parameters
     ----------
     port
         The port on 127.0.0.1; None for a free one.
-    tell
+    sessions
+        The number of pages that may be open at once; each runs an app.
+    narrate
         Prints a line for the user.
 
     Raises
@@ -77,7 +101,7 @@ def serve(project: Project, *, annotator: str, port: int | None, narrate: Callab
             f"the app in a browser needs textual-serve ({error.name} is not installed)",
             remedy="`pip install textual-serve` installs it",
         ) from error
-    serve_app(project, annotator=annotator, port=port, narrate=narrate)
+    serve_app(project, annotator=annotator, port=port, sessions=sessions, narrate=narrate)
 
 
 def _need_clips(project: Project) -> None:
@@ -90,11 +114,44 @@ def _need_clips(project: Project) -> None:
             )
 
 
-def _quit_with_the_server() -> None:
-    """Wait until the server at the other end of standard input has ended, however it did, and quit the app."""
-    hang_up = select.poll()
-    hang_up.register(sys.stdin.fileno(), 0)  # a hang-up is reported without being asked for
-    hang_up.poll()
+def _order_queue_in_background(project: Project) -> BackgroundTask[SuggestResult]:
+    """Order the queue of a new project, and let a pretrained model suggest labels; until then the order is random."""
+    ordering = BackgroundTask(
+        project,
+        SUGGEST,
+        on_progress=lambda *_: None,
+        on_result=lambda _: None,
+        # Random order will do: what went wrong is in the log, and is reported when a model is trained.
+        on_failure=lambda _: None,
+    )
+    with project.open_store() as store:
+        # A pretrained model may have been added after the queue was ordered.
+        if queue.is_empty(store) or (
+            project.settings.learning.pretrained is not None and models.suggester(store) is None
+        ):
+            ordering.start()
+    return ordering
+
+
+def _quit_on_signals(app: App[None]) -> None:
+    """Let Ctrl-C from outside, TERM and HUP quit the app as its own key does, with the exit code of an interruption."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        try:
+            asyncio.get_running_loop().call_soon_threadsafe(app.exit, None, ExitCode.INTERRUPTED)
+        except RuntimeError:  # it does not run yet
+            raise KeyboardInterrupt from None
+
+    lifetime.handle_interrupts(leave)
+
+
+def _quit_when_hung_up() -> None:
+    """Wait until the terminal or the server at the other end of standard input is gone, and quit the app.
+
+    HUP comes only from a terminal that the app's session is of.
+    """
+    lifetime.wait_for_hang_up(sys.stdin.fileno())
+    lifetime.leave_within(_LEAVE_S, ExitCode.INTERRUPTED)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

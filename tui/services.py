@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -35,3 +36,14 @@ class Services:
     keymap: Keymap
     state: State = field(default_factory=State)
     silence: Int16 = field(default_factory=lambda: np.zeros(0, np.int16))
+
+    def close(self) -> None:
+        """End the threads and the background work; what was labelled is written first."""
+        with ThreadPoolExecutor() as stopping:  # together: each waits for its process to clean up
+            for task in (self.trainer, self.suggester, self.comparer, self.class_agreement):
+                stopping.submit(task.stop)
+            self.session.close()
+            self.prefetcher.stop()
+            self.reader.interrupt()
+            self.reader.close()
+            self.player.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from labeltool.inference.clip_features import draw_clips
 from labeltool.inference.embed import random_projection
 from labeltool.networks.heads import Head
 from labeltool.pretrained import class_mapping, registry
+from labeltool.pretrained.card import read_card
 from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.pretrained.project_classes import ClassScorer, ScoredClips, label_mapping
 from labeltool.project import Project
@@ -47,6 +49,18 @@ def select_pretrained(project: Project, name: str | None = None) -> str | None:
         return name
     configured = project.settings.learning.pretrained
     return configured if configured in registry.names(project) else None
+
+
+def teacher_of_settings(project: Project) -> Path | None:
+    """Return the file of the settings' pretrained model where it has embeddings."""
+    name = select_pretrained(project)
+    if name is None:
+        return None
+    try:
+        path = registry.find(project, name)
+        return path if read_card(path.parent).embedding is not None else None
+    except LabeltoolError:
+        return None  # nobody named this teacher: its damage stops nothing
 
 
 def suggest_by_pretrained(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     import keras
 
 # Clips whose features are in memory at once; an interrupted run keeps the features of the batches before.
-_BATCH = 512
+_BATCH, _BATCH_IN_A_BUDGET = 512, 64
 
 
 def suggest(
@@ -62,7 +64,7 @@ def suggestion_lock(project: Project, report: Progress) -> Iterator[None]:
 
     Else what one process wrote between another's reading and writing would be lost.
     """
-    with locks.wait_for_lock(project.cache / "suggest.lock", lambda: report("waiting for another suggester", 0, 0)):
+    with locks.wait_for_lock(project.cache / "suggest.lock", "suggester", lambda what: report(what, 0, 0)):
         yield
 
 
@@ -73,6 +75,7 @@ def suggest_by_model(
     *,
     report: Progress,
     network: keras.Model | None = None,
+    ends_s: float | None = None,
 ) -> SuggestResult:
     """Write a model's suggestions for every clip, and the queue.
 
@@ -80,17 +83,26 @@ def suggest_by_model(
     ----------
     network
         The model's float network, where it is loaded already.
+    ends_s
+        On the monotonic clock: no clip is begun after it. The unlabelled ones come first, in an order of chance.
     """
     files = model_folder.read(project.models / str(model_id))
     cache = feature_cache_of_model(project, files)
     with_int8 = project.settings.learning.query_strategy == strategies.BY_INT8
     extractor = FeatureExtractor(files, network, with_int8=with_int8)
-    all_clips = clips.all_clips(store)
+    all_clips, batch = clips.all_clips(store), _BATCH
+    if ends_s is not None:
+        batch = _BATCH_IN_A_BUDGET
+        unlabelled_ids = {clip.id for clip in clips.unlabelled(store)}
+        random.Random(files.card.seed).shuffle(all_clips)
+        all_clips.sort(key=lambda clip: clip.id not in unlabelled_ids)
     embeddings: list[ClipEmbedding] = []
     skipped: list[SkippedFile] = []
-    for first in range(0, len(all_clips), _BATCH):
+    for first in range(0, len(all_clips), batch):
         report("suggesting", first, len(all_clips))
-        features = compute_features(cache, all_clips[first : first + _BATCH], report=_ignore, require_any=False)
+        if embeddings and ends_s is not None and time.monotonic() >= ends_s:
+            break
+        features = compute_features(cache, all_clips[first : first + batch], report=_ignore, require_any=False)
         skipped += (one for one in features.skipped if one not in skipped)
         embeddings += extractor.extract(features)
     outputs = models.Outputs(files.labels, files.background, files.rule.head == "sigmoid")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.util.locks import WAITING
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -169,11 +170,15 @@ def quoted(label: str, width: int = 40) -> str:
 
 
 class ProgressDisplay:
-    """Progress on stderr: bars on a terminal, a line now and then elsewhere. A `labeltool.type_aliases.Progress`."""
+    """Progress on stderr: bars on a terminal, elsewhere a line now and then, and one when it waits for a process.
+
+    A `labeltool.type_aliases.Progress`.
+    """
 
     def __init__(self) -> None:
         self._on_terminal = sys.stderr.isatty()
         self._shown_at_s = time.monotonic()
+        self._stage = ""
         self._bars: Bars | None = None
         self._by_stage: dict[str, TaskID] = {}
 
@@ -183,9 +188,12 @@ class ProgressDisplay:
             self._draw(in_one_line(stage), done, total, in_one_line(text))
             return
         now_s = time.monotonic()
-        if now_s - self._shown_at_s >= _LINE_EVERY_S:
+        waiting = stage.startswith(WAITING) and stage != self._stage
+        self._stage = stage
+        if waiting or now_s - self._shown_at_s >= _LINE_EVERY_S:
             self._shown_at_s = now_s
-            click.echo(in_one_line(f"{stage}: {done}{f' of {total}' if total else ''}  {text}".rstrip()), err=True)
+            count = f"{done} of {total}" if total else str(done or "")
+            click.echo(in_one_line(f"{stage}{': ' if count or text else ''}{count}  {text}".rstrip()), err=True)
 
     def _draw(self, stage: str, done: int, total: int, text: str) -> None:
         self._bars = bars = self._bars or _progress_bars()

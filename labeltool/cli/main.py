@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from contextlib import suppress
 
 import click
 
@@ -29,6 +30,7 @@ from labeltool.cli import (
     transcribe,
 )
 from labeltool.errors import ExitCode, LabeltoolError
+from labeltool.util.lifetime import is_hung_up
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -94,7 +96,9 @@ def main() -> None:
     except LabeltoolError as error:
         code = _failed(str(error))
     except (click.Abort, KeyboardInterrupt):
-        click.echo("labeltool: interrupted", err=True)
+        with suppress(OSError):  # after a hang-up there is no terminal
+            click.echo("labeltool: interrupted", err=True)
+        _drop_stdout()
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:
         # `labeltool log | head`: the reader has what it wanted.
@@ -102,7 +106,10 @@ def main() -> None:
         code = ExitCode.FINE
     except OSError as error:
         _drop_stdout()
-        code = _failed(f"{error.filename or 'cannot write'}: {error.strerror or error}")
+        if is_hung_up(2):  # the terminal was closed: writing fails before the signal arrives
+            code = ExitCode.INTERRUPTED
+        else:
+            code = _failed(f"{error.filename or 'cannot write'}: {error.strerror or error}")
     except sqlite3.Error as error:
         code = _failed(f"the project's database refused: {error} (is it damaged? copies end in .bak)")
     sys.exit(code)

@@ -74,7 +74,7 @@ def fetch(model: PublishedModel, *, report: Progress, cache: Path | None = None)
 
     try:
         # A second process finds what the first has downloaded.
-        with wait_for_lock(folder / ".lock"):
+        with wait_for_lock(folder / ".lock", "download", lambda what: report(what, 0, 0)):
             found = pooch.retrieve(
                 model.url, f"sha256:{model.sha256}", fname=model.file, path=folder, downloader=download
             )

@@ -161,7 +161,7 @@ def add(
     )
     card = probe.make_card(path, properties)
     target = folder(project, name)
-    with wait_for_lock(_lock_of(target)):
+    with wait_for_lock(_lock_of(target), "change of this model", lambda what: report(what, 0, 0)):
         added = not _has_model(target, card)
         if added:
             _copy(card, path.parent, target)
@@ -181,10 +181,14 @@ def remove(project: Project, name: str) -> None:
     target = folder(project, name)
     known = ", ".join(names(project))
     if not target.is_dir():
-        remedy = f"there are: {known}" if known else "none was added yet"
-        raise LabeltoolError(f"there is no pretrained model {name!r}", remedy=remedy)
-    with wait_for_lock(_lock_of(target)):
+        raise _no_model(name, known)
+    with wait_for_lock(_lock_of(target), "change of this model"):
         remove_tree(target)
+
+
+def _no_model(name: str, known: str) -> LabeltoolError:
+    remedy = f"there are: {known}" if known else "none was added yet"
+    return LabeltoolError(f"there is no pretrained model {name!r}", remedy=remedy)
 
 
 def _name_from(path: Path) -> str:

@@ -33,7 +33,7 @@ from labeltool.similarity.search import FeatureSource
 from labeltool.store import Store, clips
 from labeltool.type_aliases import Float32, Int64, Progress
 from labeltool.util.atomic_write import remove_tree
-from labeltool.util.locks import try_lock
+from labeltool.util.locks import wait_for_lock
 
 _STAGE = "comparing"
 _BATCH = 512
@@ -160,7 +160,10 @@ def compare(
     if map_path is not None and not figure.available():
         raise LabeltoolError("pictures need matplotlib", remedy='`pip install "labeltool[plots]"`')
     found, drawn = None, None
-    with project.open_store() as store, try_lock(project.cache / "similar.lock", "comparison"):
+    with (
+        wait_for_lock(project.cache / "similar.lock", "comparison", lambda what: report(what, 0, 0)),
+        project.open_store() as store,
+    ):
         source = search.feature_source(project, store)
         batches = _Batches(project, store, source, report)
         index = _updated_index(project, store, source, batches, max_clips=max_clips, seed=seed)

@@ -20,7 +20,7 @@ from labeltool.similarity.segment_index import SegmentIndex, embedding_model, se
 from labeltool.store import Store, models, recordings, spans
 from labeltool.store.spans import Span
 from labeltool.type_aliases import Bools, Float64, Int64, Progress
-from labeltool.util.locks import try_lock
+from labeltool.util.locks import wait_for_lock
 
 LISTED_FROM = 0.5
 """Probability from which a candidate counts as found."""
@@ -109,7 +109,10 @@ def find(
     LabeltoolError
         When the label has no example, there is no pretrained model, or no recording can be read.
     """
-    with project.open_store() as store, try_lock(project.cache / "find.lock", "search"):
+    with (
+        wait_for_lock(project.cache / "find.lock", "search", lambda what: report(what, 0, 0)),
+        project.open_store() as store,
+    ):
         _require_example(spans.verdicts(store), label)
         name = embedding_model(project, pretrained)
         index = segment_index(project, store, name, report, processes=processes)

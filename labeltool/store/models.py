@@ -14,6 +14,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Suggestion
 from labeltool.store.clips import LARGEST_ID, UNLABELLED_REGION, current_names
 from labeltool.store.database import Store, now
+from labeltool.util.lifetime import exit_if_stopped
 
 PRETRAINED = "pretrained"
 """The architecture of a row for a pretrained model that made suggestions; its card has the model's name."""
@@ -232,6 +233,11 @@ def add(
     ----------
     publish
         Puts the model's files in their place, given the id; when it fails, nothing is stored.
+
+    Raises
+    ------
+    SystemExit
+        When this process was stopped (`lifetime.exit_if_stopped`).
     """
     with store.transaction() as connection:
         cursor = connection.execute(
@@ -250,6 +256,7 @@ def add(
             ),
         )
         model_id = cursor.lastrowid or 0
+        exit_if_stopped()
         publish(model_id)
         return model_id
 

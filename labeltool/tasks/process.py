@@ -2,7 +2,8 @@
 
 TensorFlow imported in the screen's own process stalls its event loop for more than a second; in a child, 21 ms. So the
 command line and the app start `labeltool.tasks.worker`, read its messages and never load what it loads. What the
-child's libraries write on stderr goes to a log file.
+child's libraries write on stderr goes to a log file. A child ends with its parent (`labeltool.util.lifetime`): its
+standard input is a pipe that the parent holds.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -23,7 +25,8 @@ from labeltool.type_aliases import Progress
 
 R = TypeVar("R")
 
-_STOP_TIMEOUT_S = 5.0
+# How long `stop` waits for the child to clean up; one that takes longer is killed soon after.
+_STOP_TIMEOUT_S = 0.7
 
 
 class LocalProcesses:
@@ -44,7 +47,7 @@ class LocalProcesses:
             process = subprocess.Popen(
                 # -P: the directory it starts in may be a stranger's, and no module is imported from there.
                 [sys.executable, "-P", "-m", "labeltool.tasks.worker", json.dumps(job)],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # nothing is written: it tells the child when this process is gone
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
@@ -86,12 +89,14 @@ class ProcessJob(Generic[R]):
                     continue  # cut short: the process died while it wrote
                 if message["event"] == "error":
                     self._process.wait()
+                    self._hang_up()
                     raise LabeltoolError(message["reason"])
                 if message["event"] == "done":
                     result = [message["result"]]
                 else:
                     report(message["stage"], message["done"], message["total"], message["text"])
         code = self._process.wait()
+        self._hang_up()
         if result:
             try:
                 return self._task.result_from(result[0])
@@ -105,17 +110,19 @@ class ProcessJob(Generic[R]):
         )
 
     def stop(self) -> None:
-        """End the child and its own processes; what the task had not finished leaves no trace."""
+        """End the child and its own processes; what the task had not finished leaves no trace.
+
+        It has ended when this returns, or is killed within a second and a half of the call.
+        """
         self._stopped = True
         if self._process.poll() is not None:
             return
-        for ending in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(self._process.pid, ending)
-                self._process.wait(_STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                continue
-            except ProcessLookupError:
-                return
-            else:
-                return
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+        self._hang_up()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_STOP_TIMEOUT_S)
+
+    def _hang_up(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()

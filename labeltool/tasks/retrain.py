@@ -11,6 +11,7 @@ from pathlib import Path
 
 from labeltool.active_learning import pretrained_suggester
 from labeltool.active_learning.candidates import suggesting_model
+from labeltool.active_learning.pretrained_suggester import teacher_of_settings
 from labeltool.active_learning.result import SuggestResult
 from labeltool.active_learning.suggest import suggest, suggest_by_model, suggestion_lock
 from labeltool.audio.frontend import frontend_from_dict
@@ -18,12 +19,11 @@ from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
 from labeltool.networks.architectures import TRUNK_ARCHITECTURE
 from labeltool.networks.model_card import Beside, Comparison, PretrainedComparison, card_from_json
-from labeltool.pretrained import registry
-from labeltool.pretrained.card import read_card
 from labeltool.pretrained.trunk import has_trunk
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips, journal, models
+from labeltool.tasks.other_run import newest_id, result_of_other, retraining_lock
 from labeltool.tasks.publish_model import publish_model
 from labeltool.tasks.retrain_result import RenewResult, RetrainResult, retrain_result
 from labeltool.training.labelled_spans import read_training_clips
@@ -34,12 +34,13 @@ from labeltool.training.unlabelled.semi_supervised import without_fold
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE, Parent, newest_parent, scratch_run_due, scratch_state
 from labeltool.type_aliases import Progress
 from labeltool.util.atomic_write import NewFolder, new_folder
-from labeltool.util.locks import try_lock
 from labeltool.util.stage_clock import StageClock
 
 # Training from scratch takes longer than a warm start: with less time left than this many times the warm start's, it
 # is not begun.
 _SCRATCH_IS_LONGER_BY = 2
+# Seconds, and the share of a budget, that suggestions may take after a training within it.
+_SUGGEST_S, _SUGGEST_SHARE = 3.0, 0.1
 
 
 def retrain(
@@ -57,6 +58,7 @@ def retrain(
     patch_s: float | None = None,
     pretrained: str | None = None,
     finetune: bool = False,
+    wait: bool = True,
 ) -> RetrainResult:
     """Train a model on the labels of now, publish it and write its suggestions; a task of the worker.
 
@@ -73,14 +75,17 @@ def retrain(
         Name of the pretrained model whose embeddings or layers the architecture takes; None: as `make_request` chooses.
     finetune
         Train those layers too.
+    wait
+        Where another process retrains the project, wait for it; without further options take its result, if it is
+        what this one would train.
 
     Raises
     ------
     LabeltoolError
-        When there are too few labels to train on, or another retraining is running.
+        When there are too few labels to train on, or another retraining is running and is not waited for.
     """
     began_s = time.monotonic()
-    default_teacher = _teacher_of_settings(project) if teacher is None and budget_s is None else None
+    default_teacher = teacher_of_settings(project) if teacher is None and budget_s is None else None
     request = make_request(
         project,
         arch,
@@ -97,8 +102,14 @@ def retrain(
     if teacher == "":
         request = replace(request, teacher=None)
     clock = StageClock(report, "reading")
-    with try_lock(project.cache / "retrain.lock", "retraining"), project.open_store() as store:
-        return _Run(project, store, request, began_s, clock).result(from_scratch=from_scratch)
+    # What a retraining of another process gives too.
+    plain = not (from_scratch or finetune) and {teacher, teacher_tensor, backbone, patch_s, pretrained} == {None}
+    with project.open_store() as store:
+        before = newest_id(store, arch)
+        with retraining_lock(project, clock, wait=wait) as waited_s:
+            began_s += waited_s  # no part of the budget
+            other = result_of_other(project, store, request, before) if waited_s and plain else None
+            return other or _Run(project, store, request, began_s, clock).result(from_scratch=from_scratch)
 
 
 def renew(project: Project, *, report: Progress) -> RenewResult:
@@ -110,7 +121,7 @@ def renew(project: Project, *, report: Progress) -> RenewResult:
     """
     if has_trunk(project) and not _other_architecture_is_better(project):
         try:
-            return RenewResult(retrain(project, report=report, arch=TRUNK_ARCHITECTURE).suggester)
+            return RenewResult(retrain(project, report=report, arch=TRUNK_ARCHITECTURE, wait=False).suggester)
         except LabeltoolError as error:
             report("suggesting", 0, 0, str(error))  # too few labels so far, or a training is running
     return RenewResult(suggest(project, report=report).model)
@@ -145,7 +156,7 @@ class _Run:
         model_id, trained, other_patch_s = self.train(from_scratch=from_scratch)
         trained_s = time.monotonic() - self.began_s
         with suggestion_lock(self.project, self.report):
-            suggested = _suggest(self.project, self.store, trained, self.report)
+            suggested = _suggest(self.project, self.store, trained, self.report, in_budget=self.request.budget_s)
         result = retrain_result(model_id, self.request.frontend.patch_hops_s, trained.card, suggested)
         return replace(
             result,
@@ -276,25 +287,18 @@ class _Run:
         return better, replace(trained, card=card)
 
 
-def _teacher_of_settings(project: Project) -> Path | None:
-    """Return the file of the settings' pretrained model where it has embeddings."""
-    name = pretrained_suggester.select_pretrained(project)
-    if name is None:
-        return None
-    try:
-        path = registry.find(project, name)
-        return path if read_card(path.parent).embedding is not None else None
-    except LabeltoolError:
-        return None  # nobody named this teacher: its damage stops nothing
+def _suggest(
+    project: Project, store: Store, trained: TrainedModel, report: Progress, *, in_budget: float | None
+) -> SuggestResult:
+    """Write suggestions by the better new model, or by the settings' pretrained one where that is still better.
 
-
-def _suggest(project: Project, store: Store, trained: TrainedModel, report: Progress) -> SuggestResult:
-    """Write suggestions by the better new model, or by the settings' pretrained one where that is still better."""
+    After a training within a budget neither that comparison nor a large project may take long.
+    """
     chosen = suggesting_model(store)
     assert chosen is not None  # one was just published
     worse, why = trained.card.worse_pretrained, ""
     name = pretrained_suggester.select_pretrained(project)
-    if name is not None and (worse is None or worse.pretrained != name):
+    if name is not None and in_budget is None and (worse is None or worse.pretrained != name):
         try:
             suggested = pretrained_suggester.suggest_by_pretrained(
                 project, store, name, report=report, seed=trained.card.seed
@@ -311,7 +315,8 @@ def _suggest(project: Project, store: Store, trained: TrainedModel, report: Prog
         why = f"{worse.why}, with {worse.clips} labelled clips"
     beside = trained.card.beside
     network = None if beside is not None and beside.is_better else trained.network
-    return replace(suggest_by_model(project, store, chosen.id, report=report, network=network), why=why)
+    ends_s = None if in_budget is None else time.monotonic() + _SUGGEST_S + _SUGGEST_SHARE * in_budget
+    return replace(suggest_by_model(project, store, chosen.id, report=report, network=network, ends_s=ends_s), why=why)
 
 
 def _known_head(

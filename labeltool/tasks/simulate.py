@@ -40,7 +40,7 @@ from labeltool.training.targets import no_such_fold, with_labels
 from labeltool.type_aliases import Progress
 from labeltool.util import no_links
 from labeltool.util.atomic_write import remove_tree, write_text
-from labeltool.util.locks import try_lock
+from labeltool.util.locks import wait_for_lock
 
 _ANNOTATOR = "simulation"
 # Raised when what a replay does changes: what older versions wrote is then not read.
@@ -107,7 +107,7 @@ def simulate(
     batch = batch or project.settings.learning.retrain_after
     replay = Replay("", 0, _stops(wanted, batch), batch, arch or project.settings.learning.architecture, budget_s)
     results = []
-    with try_lock(project.cache / "simulations" / "lock", "simulation"):
+    with wait_for_lock(project.cache / "simulations" / "lock", "simulation", lambda what: report(what, 0, 0)):
         for name in strategy_names:
             replays = [replace(replay, strategy=name, seed=seed) for seed in seeds]
             runs = [player.play(one) for one in replays]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.abc
 import json
 import os
-import signal
 import sqlite3
 import sys
 import traceback
@@ -19,9 +18,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from labeltool import project as projects
 from labeltool.errors import ExitCode, LabeltoolError, in_one_line
 from labeltool.tasks.registry import TASKS
+from labeltool.util import lifetime
 
 
 class _OptionalImportsOfKeras(importlib.abc.MetaPathFinder):
@@ -48,7 +47,8 @@ def main(job_text: str) -> int:
     """Do one job and return the exit code."""
     import msgspec
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.INTERRUPTED))
+    from labeltool import project as projects
+
     job: dict[str, Any] = json.loads(job_text)
     _lower_priority(job["niceness"])
     sys.meta_path.insert(0, _OptionalImportsOfKeras())
@@ -89,11 +89,11 @@ def _send(message: dict[str, Any]) -> None:
     try:
         print(json.dumps(message, ensure_ascii=False), file=_MESSAGES, flush=True)
     except BrokenPipeError:
-        # The screen is gone; the model it started is still wanted.
-        sys.stderr.write(f"no parent reads: {message}\n")
+        sys.exit(ExitCode.INTERRUPTED)  # nobody waits for the result
 
 
 if __name__ == "__main__":
+    lifetime.end_with_parent()
     # Messages keep the real stdout; whatever a library prints goes where its errors go.
     _MESSAGES = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -69,15 +69,16 @@ def train_model(
     _require_buildable(request, training_set)
     cache = feature_cache_of(project, request.frontend)
     prepared = prepare(project, cache, training_set, request, parent, settings, unlabelled, report)
-    ends_s = None
-    if request.budget_s is not None:
-        ends_s = began_s + request.budget_s - _seconds_after_training(request, prepared, report)
+    ends_s = None if request.budget_s is None else began_s + request.budget_s
+    if ends_s is not None and time.monotonic() < ends_s:
+        ends_s -= _seconds_after_training(request, prepared, report)
 
     def with_time_left() -> fit.TrainingSettings:
         return replace(settings, budget_s=None if ends_s is None else max(0.0, ends_s - time.monotonic()))
 
     start = _initial_network(project, request, parent, prepared, unlabelled, report)
-    pool = _pool_with_targets(start, prepared, with_time_left(), report)
+    in_time = ends_s is None or time.monotonic() < ends_s
+    pool = _pool_with_targets(start, prepared, with_time_left(), report) if in_time else Pool()
     report("training", 0, 0)
     result = fit.fit(
         start,

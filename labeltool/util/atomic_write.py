@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from labeltool.util import no_links
+from labeltool.util.lifetime import exit_if_stopped
 
 SUFFIX = ".partial"
 """Ending of what is being written, or what a killed process left."""
@@ -50,6 +51,8 @@ def open_atomic(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
         When a folder on the way is a link.
     OSError
         When the folder cannot be written; nothing is left behind then.
+    SystemExit
+        When this process was stopped meanwhile (`lifetime.exit_if_stopped`); neither.
     """
     with no_links.errors_of(path), no_links.open_folder(path.parent, make=True) as folder:
         _clean_once(folder)
@@ -62,6 +65,7 @@ def open_atomic(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
                 if durable:
                     file.flush()
                     os.fsync(file.fileno())
+            exit_if_stopped()
             os.replace(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             no_links.remove(folder, name)
@@ -125,9 +129,15 @@ class NewFolder:
         """Sync it, then give it its name, in place of what has that; return the path.
 
         Where that fails, what had the name has it again.
+
+        Raises
+        ------
+        SystemExit
+            When this process was stopped meanwhile (`lifetime.exit_if_stopped`).
         """
         target = self.path.with_name(name)
         self.sync()
+        exit_if_stopped()
         os.fchmod(self._descriptor, self._mode)
         aside = f".{name}.{uuid.uuid4().hex}{_REPLACED}"
         with no_links.errors_of(target), no_links.open_folder(target.parent) as folder, _lock_on(folder, name):

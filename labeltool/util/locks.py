@@ -1,24 +1,28 @@
 """Locks between processes: one of them at a time does a piece of work.
 
-A lock is an advisory `flock` on a file, through `filelock`: the system releases it with its process, however that ends.
-The file stays behind. A link in its place, or on the way to it, is not followed.
+A lock is an advisory `flock` on a file: the system releases it with its process, however that ends.
+The file stays behind; it has the id of the process that holds the lock. A link in its place, or on the way to it, is
+not followed.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from labeltool.errors import LabeltoolError
+from labeltool.util import lifetime
 from labeltool.util.no_links import make_folder, refuse_links
 
-if TYPE_CHECKING:
-    from filelock import FileLock
+WAITING = "waiting for"
+"""The beginning of what is reported while a process waits for another one."""
 
 _RETRY_S = 0.25
+_MAX_ID_BYTES = 16
 
 
 @contextmanager
@@ -37,56 +41,68 @@ def try_lock(path: Path, task: str) -> Iterator[None]:
     LabeltoolError
         When another process holds the lock, or a link is in the way.
     """
-    lock = _lock(path)
-    if not _acquired(lock):
-        raise LabeltoolError(f"another {task} of this project is under way", remedy="wait for it")
-    try:
+    with _opened(path) as lock:
+        if not _acquired(lock):
+            raise LabeltoolError(f"another {task} of this project is under way{_holder(lock)}", remedy="wait for it")
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
-def wait_for_lock(path: Path, while_waiting: Callable[[], None] | None = None) -> Iterator[None]:
+def wait_for_lock(path: Path, task: str, while_waiting: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold a lock, after waiting for the process that holds it.
 
     Parameters
     ----------
     path
         The lock's file; its folder is made.
+    task
+        What is locked, for the message.
     while_waiting
-        Called a few times a second while waiting, to report progress.
+        Called a few times a second while waiting, with what is waited for.
 
     Raises
     ------
     LabeltoolError
         When a link is in the way.
+    SystemExit
+        When this process is to end (`lifetime.exit_if_stopped`).
     """
-    lock = _lock(path)
-    while not _acquired(lock):
-        if while_waiting is not None:
-            while_waiting()
-        time.sleep(_RETRY_S)
-    try:
+    with _opened(path) as lock:
+        while not _acquired(lock):
+            if while_waiting is not None:
+                while_waiting(f"{WAITING} another {task}{_holder(lock)}")
+            lifetime.exit_if_stopped()
+            time.sleep(_RETRY_S)
         yield
-    finally:
-        lock.release()
 
 
-def _lock(path: Path) -> FileLock:
-    from filelock import FileLock  # 20 ms that light commands need not pay
-
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """Open a lock's file; closing it releases the lock."""
     make_folder(path.parent)
     refuse_links(path)  # the lock would fail, without saying why
-    # Without the fallback to a file that only stands for a lock: it would outlive a killed process.
-    return FileLock(path, fallback_to_soft=False)
-
-
-def _acquired(lock: FileLock) -> bool:
-    from filelock import Timeout
-
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _acquired(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
+    status = os.fstat(lock)
+    # Not what else stands in the lock's place.
+    if status.st_nlink == 1 and status.st_size <= _MAX_ID_BYTES:
+        with suppress(OSError):  # the disk may be full
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, b"%d" % os.getpid(), 0)
     return True
+
+
+def _holder(lock: int) -> str:
+    """Return the id of the process that holds a lock, as the end of a sentence; "" where the file does not tell."""
+    text = os.pread(lock, _MAX_ID_BYTES, 0)
+    return f" (process {int(text)})" if text.isdigit() else ""

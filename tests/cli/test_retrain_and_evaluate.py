@@ -8,6 +8,7 @@ import shutil
 import signal
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,11 @@ from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
 from labeltool.pretrained.probe import open_model
 from labeltool.project import Project
+from labeltool.store import clips, journal, models
+from labeltool.tasks.other_run import result_of_other
 from labeltool.tasks.process import LocalProcesses
 from labeltool.tasks.registry import RETRAIN
+from labeltool.training.prepare import make_request
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +58,21 @@ def test_retraining_prints_the_promised_json(trained: tuple[Project, dict[str, A
     assert promised <= result.keys()
     assert result["labels_seen"] == 12
     assert result["suggestions"] == result["pool_clips"] == 3
+
+
+def test_a_model_that_another_process_has_trained_meanwhile_is_taken_where_it_is_what_was_wanted(copy: Project) -> None:
+    request = make_request(copy, "miniresnet", test_fold=3)
+    with copy.open_store() as store:
+        model = models.latest(store)
+        assert model is not None
+        taken = result_of_other(copy, store, request, model.id - 1)
+        assert taken is not None
+        assert (taken.model, taken.labels_seen, taken.suggestions) == (model.id, 12, 3)
+        assert result_of_other(copy, store, request, model.id) is None
+        for other in (replace(request, test_fold=None), replace(request, seed=1), replace(request, budget_s=5.0)):
+            assert result_of_other(copy, store, other, model.id - 1) is None
+        journal.annotate(store, clips.unlabelled(store)[0].id, "low", annotator="ann")
+        assert result_of_other(copy, store, request, model.id - 1) is None
 
 
 def test_the_model_has_not_seen_the_test_fold_and_is_right_on_it(trained: tuple[Project, dict[str, Any]]) -> None:

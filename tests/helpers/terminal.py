@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import termios
 import threading
 from types import TracebackType
 
+from helpers.processes import children
 from helpers.waits import DEADLINE_S
 from labeltool.project import Project
 
@@ -45,6 +47,7 @@ class TerminalApp:
         self._painted = bytearray()
         self._from = 0
         self._more = threading.Condition()
+        self._closing = threading.Event()
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
 
@@ -55,18 +58,32 @@ class TerminalApp:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(10)
-        self._reading.join(10)
-        os.close(self._terminal)
+        self.close_terminal()
 
     def _read(self) -> None:
-        while True:
+        # Not in a read that waits: a terminal that is closed meanwhile would stay open.
+        while not self._closing.is_set():
             try:
+                if not select.select([self._terminal], [], [], 0.05)[0]:
+                    continue
                 got = os.read(self._terminal, 1 << 16)
             except OSError:  # the program has ended
                 return
             with self._more:
                 self._painted += got
                 self._more.notify_all()
+
+    def workers(self) -> list[int]:
+        """The processes that the program has started."""
+        return children(self.process.pid)
+
+    def close_terminal(self) -> None:
+        """Close the terminal under the program."""
+        self._closing.set()
+        self._reading.join()
+        if self._terminal >= 0:
+            os.close(self._terminal)
+            self._terminal = -1
 
     def painted(self, since: int = 0) -> str:
         """What was painted since some byte, without what moves the cursor and colours it."""

@@ -33,6 +33,8 @@ class Finished:
 class FakeJob:
     """A training that ends when and how the test wants."""
 
+    first_report: tuple[str, int, int] = ("training", 1, 4)
+
     def __init__(self, log: Path) -> None:
         self.log = log
         self.result: Finished | None = None
@@ -41,7 +43,7 @@ class FakeJob:
         self.stopped = False
 
     def wait(self, report: Progress) -> Finished:
-        report("training", 1, 4)
+        report(*self.first_report)
         assert self.may_end.wait(DEADLINE_S)
         if self.failure is not None:
             raise self.failure
@@ -159,6 +161,19 @@ async def test_a_killed_training_names_its_log_and_labelling_goes_on(
         assert "\n" not in screen.notice.text
         await answer(screen, pilot, "n")
     assert len(verdicts(reading)) == 1
+
+
+async def test_a_training_under_way_elsewhere_is_shown_and_is_no_error(
+    app_project: Project, jobs: list[FakeJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeJob, "first_report", ("waiting for another retraining (process 7)", 0, 0))
+    async with opened(app_project) as (_, screen, pilot):
+        await pilot.press("t")
+        await until(pilot, lambda: "training elsewhere" in text_of(screen.header), "the header")
+        assert "waiting for another retraining (process 7)" in screen.notice.text
+        jobs[0].result = Finished(3)
+        jobs[0].may_end.set()
+        await until(pilot, lambda: "model 3 is trained" in screen.notice.text, "the other's model")
 
 
 async def test_quitting_stops_a_running_training(app_project: Project, jobs: list[FakeJob]) -> None:

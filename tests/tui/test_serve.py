@@ -9,16 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
 from helpers.app import fill, verdicts
+from helpers.processes import alive, children, until
 from helpers.waits import DEADLINE_S
 from labeltool import project as projects
 from labeltool.project import Project
@@ -26,7 +25,7 @@ from labeltool.store import Store
 
 
 class Server:
-    """`labeltool label --serve` of a project; `url` is what it printed."""
+    """`labeltool label --serve` of a project; `address` is what it printed, `url` that without the secret."""
 
     def __init__(self, project: Project, *arguments: str) -> None:
         self.process = subprocess.Popen(
@@ -38,14 +37,13 @@ class Server:
         )
         assert self.process.stderr is not None
         self.output = self.process.stderr.readline() + self.process.stderr.readline()
-        found = re.search(r"http://127\.0\.0\.1:\d+", self.output)
+        found = re.search(r"(http://127\.0\.0\.1:\d+)/\?token=[\w-]{40,}", self.output)
         assert found, self.output
-        self.url = found.group()
+        self.address, self.url = found.group(), found[1]
 
     def apps(self) -> list[int]:
-        """The process ids of its rooms."""
-        pid = self.process.pid
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        """The process ids of its apps."""
+        return children(self.process.pid)
 
     def end(self, ending: signal.Signals) -> tuple[int, str, str]:
         """Send a signal; return the exit code and what was written to stdout and stderr since the start."""
@@ -78,35 +76,33 @@ class Page:
         self._painted = b""
         await self._socket.send_json(["stdin", keys])
 
-    async def closed(self) -> bool:
-        """Wait until the server closes the page's line."""
+    async def send(self, message: str) -> None:
+        await self._socket.send_str(message)
+
+    async def closed(self) -> int | None:
+        """Wait until the server closes the page's line, and return its code."""
         async with asyncio.timeout(DEADLINE_S):
             async for _ in self._socket:
                 pass
-        return self._socket.closed
+        return self._socket.close_code
 
 
 @asynccontextmanager
-async def page_of(url: str) -> AsyncIterator[Page]:
+async def browser(server: Server) -> AsyncIterator[aiohttp.ClientSession]:
+    """A browser that has opened the printed address."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
+        async with client.get(server.address) as page:
+            assert (page.status, str(page.url)) == (200, f"{server.url}/")
+        yield client
+
+
+@asynccontextmanager
+async def page_of(server: Server, *, width: int = 120, height: int = 30) -> AsyncIterator[Page]:
     async with (
-        aiohttp.ClientSession() as client,
-        client.ws_connect(f"{url}/ws?width=120&height=30", headers={"Origin": url}) as socket,
+        browser(server) as client,
+        client.ws_connect(f"{server.url}/ws?width={width}&height={height}", headers={"Origin": server.url}) as socket,
     ):
         yield Page(socket)
-
-
-def until(condition: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"timed out waiting for {what}"
-        time.sleep(0.02)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture
@@ -133,7 +129,7 @@ async def test_a_key_in_the_page_writes_the_verdict_and_quitting_ends_the_page_n
     server: Server, reading: Store
 ) -> None:
     assert "sound is played by this machine, not by the browser" in server.output
-    async with page_of(server.url) as page:
+    async with page_of(server) as page:
         await page.until("▀")  # the picture
         await page.press("n")
         await page.until("1 of 4")
@@ -141,9 +137,9 @@ async def test_a_key_in_the_page_writes_the_verdict_and_quitting_ends_the_page_n
         (app_pid,) = server.apps()
         assert Path(f"/proc/{app_pid}/fd/2").readlink().name == "app.log"  # what libraries print is not drawn
         await page.press("q")
-        assert await page.closed()
+        assert await page.closed() is not None
     until(lambda: not alive(app_pid), "the app's end")
-    async with page_of(server.url) as page:
+    async with page_of(server) as page:
         await page.until("1 of 4")
         await page.press("x")
         await page.until("2 of 4")
@@ -155,20 +151,20 @@ async def test_a_key_in_the_page_writes_the_verdict_and_quitting_ends_the_page_n
 
 
 async def test_ctrl_c_at_the_server_ends_the_open_apps(server: Server, reading: Store) -> None:
-    async with page_of(server.url) as page:
+    async with page_of(server) as page:
         await page.until("▀")
         await page.press("n")
         await page.until("1 of 4")
         (app_pid,) = server.apps()
         ended, closed = await asyncio.gather(asyncio.to_thread(server.end, signal.SIGINT), page.closed())
         assert ended == (0, "", "")
-        assert closed
+        assert closed is not None
         assert not alive(app_pid)
     assert len(verdicts(reading)) == 1
 
 
 async def test_a_killed_server_leaves_no_app_behind(server: Server, reading: Store) -> None:
-    async with page_of(server.url) as page:
+    async with page_of(server) as page:
         await page.until("▀")
         await page.press("n")
         await page.until("1 of 4")
@@ -178,21 +174,96 @@ async def test_a_killed_server_leaves_no_app_behind(server: Server, reading: Sto
     assert len(verdicts(reading)) == 1
 
 
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+async def test_term_and_hup_end_the_server_and_its_apps(server: Server, ending: signal.Signals) -> None:
+    async with page_of(server) as page:
+        await page.until("▀")
+        (app_pid,) = server.apps()
+        ended = await asyncio.to_thread(server.end, ending)
+        assert ended == (0, "", "")
+        assert not alive(app_pid)
+
+
 async def test_the_page_loads_nothing_from_elsewhere_and_pages_from_elsewhere_get_nothing(server: Server) -> None:
     port = server.url.rpartition(":")[2]
-    async with aiohttp.ClientSession() as client:
+    async with browser(server) as client:
         async with client.get(server.url) as page:
             assert page.status == 200
             # The template asks a font of the net; the browser must not fetch it.
-            sources = page.headers["Content-Security-Policy"].split()
+            sources = page.headers["Content-Security-Policy"].replace(";", "").split()
             assert {word for word in sources if "//" in word} == {server.url, f"ws://127.0.0.1:{port}"}
-            assert "sound is played by the machine that runs labeltool" in await page.text()
+            text = await page.text()
+            assert "sound is played by the machine that runs labeltool" in text
+            assert "<title>labeltool: it&#x27;s $(touch here); a b</title>" in text
         async with client.get(f"{server.url}/static/js/textual.js") as script:
             assert script.status == 200
         for strange in ({"Origin": "http://evil.example"}, {"Host": f"evil.example:{port}"}, {"Origin": "null"}):
             with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
                 await client.ws_connect(f"{server.url}/ws", headers=strange)
     assert server.apps() == []
+
+
+async def test_without_the_secret_there_is_nothing(server: Server) -> None:
+    wrong = server.address[:-1] + ("a" if server.address[-1] != "a" else "b")
+    cookie = {"Cookie": f"labeltool-{server.url.rpartition(':')[2]}=\xe9"}
+    async with aiohttp.ClientSession() as client:
+        for path in (
+            "/",
+            "/static/js/textual.js",
+            "/static/",
+            "/download/x",
+            "/ws",
+            "/nowhere",
+            "/?token=",
+            "/?token=é",
+        ):
+            for headers in ({}, cookie):
+                async with client.get(f"{server.url}{path}", headers=headers) as answer:
+                    assert (answer.status, answer.cookies) == (403, {}), path
+        async with client.get(wrong) as answer:
+            assert answer.status == 403
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+            await client.ws_connect(f"{server.url}/ws", headers={"Origin": server.url})
+        async with client.get(server.address, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, "/")
+            (morsel,) = answer.cookies.values()
+            assert morsel["httponly"] and morsel["samesite"] == "Strict"
+    assert server.apps() == []
+
+
+async def test_more_pages_than_allowed_are_told_so_and_no_size_is_larger_than_a_screen(served: Project) -> None:
+    server = Server(served, "--sessions", "1")
+    try:
+        async with browser(server) as client, page_of(server, width=10**9, height=10**9):
+            await asyncio.to_thread(until, server.apps, "the app")
+            (app_pid,) = server.apps()
+            environment = Path(f"/proc/{app_pid}/environ")
+            await asyncio.to_thread(until, lambda: b"ROWS=" in environment.read_bytes(), "its environment")
+            assert {b"COLUMNS=600", b"ROWS=240"} <= set(environment.read_bytes().split(b"\0"))
+            async with client.get(server.url) as full:
+                assert full.status == 503
+                assert "1 pages are open already" in await full.text()
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
+                await client.ws_connect(f"{server.url}/ws", headers={"Origin": server.url})
+            assert server.apps() == [app_pid]
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("[" * 60_000, aiohttp.WSCloseCode.POLICY_VIOLATION),
+        ('["stdin", 1]', aiohttp.WSCloseCode.POLICY_VIOLATION),
+        ('["resize", {"width": 1e999, "height": 5}]', aiohttp.WSCloseCode.POLICY_VIOLATION),
+        ('["stdin", "' + "x" * (1 << 17) + '"]', aiohttp.WSCloseCode.MESSAGE_TOO_BIG),
+    ],
+)
+async def test_what_the_pages_script_does_not_send_closes_the_page(server: Server, message: str, code: int) -> None:
+    async with page_of(server) as page:
+        await page.send(message)
+        assert await page.closed() == code
+    await asyncio.to_thread(until, lambda: not server.apps(), "the app's end")
 
 
 def label_serve(project: Project, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -225,16 +296,17 @@ def test_a_port_in_use_an_empty_project_and_a_missing_extra_are_refused_in_one_l
     done = label_serve(served, "--serve", PYTHONPATH=str(tmp_path))
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "pip install textual-serve" in done.stderr
-    done = label_serve(served, "--port", "8000")
-    assert done.returncode == 2
-    assert "--serve" in done.stderr
+    for option in ("--port", "--sessions"):
+        done = label_serve(served, option, "8000")
+        assert done.returncode == 2
+        assert "--serve" in done.stderr
 
 
 async def test_an_annotators_name_may_contain_anything(served: Project, reading: Store) -> None:
     name = "--o'neil $(touch here)"
     server = Server(served, f"--annotator={name}", "--port", str(free_port()))
     try:
-        async with page_of(server.url) as page:
+        async with page_of(server) as page:
             await page.until("▀")
             await page.press("n")
             await page.until("1 of 4")

@@ -50,7 +50,7 @@ def test_a_held_lock_is_refused_and_a_killed_process_releases_it(tmp_path: Path)
 
 def test_waiting_reports_and_ends_when_the_lock_is_free(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    with held_by_another_process(path) as process, wait_for_lock(path, process.kill):
+    with held_by_another_process(path) as process, wait_for_lock(path, "retraining", lambda _: process.kill()):
         assert process.wait() != 0
     with try_lock(path, "retraining"):
         pass

@@ -26,6 +26,7 @@ class StoreThread:
         self._project = project
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._store: Store | None = None
+        self._closed = False
 
     async def do(self, function: Callable[[Store], _T]) -> _T:
         """Run a function and return its result.
@@ -39,8 +40,16 @@ class StoreThread:
 
     def close(self) -> None:
         """Finish what was started and close the store."""
-        self._executor.submit(self._close_store).result()
-        self._executor.shutdown()
+        if not self._closed:
+            self._closed = True
+            self._executor.submit(self._close_store).result()
+            self._executor.shutdown()
+
+    def interrupt(self) -> None:
+        """Break off the query that runs; nobody waits for it any more."""
+        store = self._store
+        if store is not None:
+            store.connection.interrupt()
 
     def _with_store(self, function: Callable[[Store], _T]) -> _T:
         self._store = self._store or self._project.open_store()

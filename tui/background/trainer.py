@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from labeltool.project import Project
 from labeltool.tasks.registry import Task
 from labeltool.tui.background.task import BackgroundTask
+from labeltool.util.locks import WAITING
 
 if TYPE_CHECKING:
     from labeltool.tasks.retrain_result import RenewResult, RetrainResult
@@ -39,6 +40,11 @@ class TrainingProgress:
     total: int = 0
     model: int | None = None
     failure: str = ""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another process trains, and this training waits for it."""
+        return self.stage.startswith(WAITING)
 
     @property
     def over(self) -> bool:

@@ -49,7 +49,7 @@ class Header(Widget):
         if training is not None and training.failure:
             return [("training failed", "bold $error")]
         if training is not None and not training.over:
-            stage = truncate(training.stage or "starting", 12)
+            stage = "training elsewhere" if training.elsewhere else truncate(training.stage or "starting", 12)
             if not training.total:
                 return [(f"{stage} …", "$accent")]
             return [(f"{stage} ", "$accent"), *_progress_bar(training.done, training.total, 8, "$accent")]

@@ -1,0 +1,137 @@
+"""How a process ends: with the one that started it, and in good order when a signal stops it.
+
+A command ends within two seconds of Ctrl-C, TERM or HUP. A process that computes holds the end of a pipe, whose other
+end its parent holds: the kernel closes that one however the parent ends. PR_SET_PDEATHSIG would not do: it signals the
+end of the *thread* that started the process, and the app starts them from threads that end before it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+from labeltool.errors import ExitCode
+
+GRACE_S = 0.9
+"""Seconds that a process which computes has to clean up before it is killed."""
+
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Python runs a signal's handler only between two instructions: a command that is inside a long call of C ends after it.
+_LEAVE_S = 0.9
+
+# The pipe from the parent, in a process that ends with it; and whether this process was stopped.
+_parent: int | None = None
+_stopped = False
+
+
+def interrupt_on_signals() -> None:
+    """Let TERM and HUP do what Ctrl-C does in this command, and end it soon after."""
+    handle_interrupts(signal.default_int_handler)
+    arrived, arrives = os.pipe()
+    os.set_blocking(arrives, False)
+    signal.set_wakeup_fd(arrives, warn_on_full_buffer=False)
+    threading.Thread(target=_leave_after_signal, args=(arrived,), name="labeltool-signals", daemon=True).start()
+
+
+def handle_interrupts(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Handle the signals that ask a command to end; what nohup or a shell ignores stays ignored."""
+    for number in _INTERRUPTS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def leave_within(seconds: float, code: int) -> None:
+    """End this process after some seconds, whatever its other threads wait for then."""
+
+    def leave() -> None:
+        time.sleep(seconds)
+        os._exit(code)
+
+    threading.Thread(target=leave, name="labeltool-leave", daemon=True).start()
+
+
+def is_hung_up(descriptor: int) -> bool:
+    """Return whether nobody holds the other end of a pipe or a terminal."""
+    return bool(_hung_up((descriptor,), timeout_s=0.0))
+
+
+def wait_for_hang_up(descriptor: int) -> None:
+    """Return when nobody holds the other end of a pipe."""
+    _hung_up((descriptor,))
+
+
+def end_with_parent() -> None:
+    """End this process and all it has started when the other end of its standard input is closed, however.
+
+    To be called before there are threads. A forked child watches, as a thread cannot while C code holds the
+    interpreter's lock: it sends TERM to the process group, and KILL after `GRACE_S`, or when this process has ended.
+    TERM raises SystemExit in the main thread.
+    """
+    global _parent
+    _parent = os.dup(0)  # those that this process starts do not inherit it
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # of the child
+    ended, _held_until_the_end = os.pipe()
+    if os.fork() == 0:
+        try:
+            _watch(_parent, ended)
+        finally:
+            os._exit(ExitCode.FAILED)
+    os.close(ended)
+    signal.signal(signal.SIGTERM, _end)
+
+
+def exit_if_stopped() -> None:
+    """Raise SystemExit where this process was stopped or its parent is gone: nothing is to be published then."""
+    if _stopped or (_parent is not None and is_hung_up(_parent)):
+        sys.exit(ExitCode.INTERRUPTED)
+
+
+def _leave_after_signal(arrived: int) -> None:
+    while os.read(arrived, 1)[0] not in _INTERRUPTS:
+        pass
+    time.sleep(_LEAVE_S)
+    if sys.__stderr__ is not None:
+        with suppress(OSError):
+            os.write(sys.__stderr__.fileno(), b"labeltool: interrupted\n")
+    os._exit(ExitCode.INTERRUPTED)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    global _stopped
+    _stopped = True
+    signal.signal(number, signal.SIG_IGN)  # a second one must not break off the cleaning up
+    sys.exit(ExitCode.INTERRUPTED)
+
+
+def _watch(parent: int, ended: int) -> None:
+    """Wait until the parent's or this process's end of a pipe is closed, and end the process group."""
+    # What this one would hold open: the worker's end of its own pipe, and what its parent reads.
+    os.closerange(0, parent)
+    os.closerange(parent + 1, ended)
+    os.closerange(ended + 1, ended + 64)
+    if ended not in _hung_up((parent, ended)):
+        os.killpg(0, signal.SIGTERM)
+        _hung_up((ended,), timeout_s=GRACE_S)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _hung_up(descriptors: tuple[int, ...], timeout_s: float | None = None) -> list[int]:
+    """Wait until the other end of a pipe is closed, and return those of which it is."""
+    hang_ups = select.poll()
+    for descriptor in descriptors:
+        hang_ups.register(descriptor, 0)  # a hang-up is reported without being asked for
+    events = hang_ups.poll(None if timeout_s is None else timeout_s * 1000)
+    return [descriptor for descriptor, event in events if event & select.POLLHUP]

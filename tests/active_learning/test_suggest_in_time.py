@@ -1,0 +1,49 @@
+"""Suggestions within a time: the unlabelled clips first, and no clip after it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from helpers.app import fill
+from helpers.exports import add_model
+from helpers.progress import quiet
+from labeltool.active_learning import suggest
+from labeltool.inference.clip_features import ClipFeatures
+from labeltool.inference.embed import ClipEmbedding
+from labeltool.project import Project
+from labeltool.store import clips, journal, models
+
+
+class Extractor:
+    """Predicts the first label for every clip."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def extract(self, features: ClipFeatures) -> Sequence[ClipEmbedding]:
+        some = np.ones(3, np.float32)
+        return [ClipEmbedding(clip, np.float32([0.75, 0.25]), None, some, some) for clip in features.clips]
+
+
+@pytest.mark.parametrize(("ends_s", "expected"), [(None, 5), (math.inf, 5), (-math.inf, 2)])
+def test_the_unlabelled_clips_come_first_and_none_is_begun_after_the_end(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends_s: float | None, expected: int
+) -> None:
+    fill(project, tmp_path / "sounds", 5)
+    model = add_model(project)
+    monkeypatch.setattr(suggest, "FeatureExtractor", Extractor)
+    monkeypatch.setattr(suggest, "_BATCH_IN_A_BUDGET", 2)
+    with project.open_store() as store:
+        labelled = [clip.id for clip in clips.all_clips(store)[:3]]
+        for clip_id in labelled:
+            journal.annotate(store, clip_id, "dog", annotator="ann")
+        result = suggest.suggest_by_model(project, store, model, report=quiet, ends_s=ends_s)
+        suggested = [clip.id for clip in clips.all_clips(store) if models.suggestion(store, clip.id)]
+    assert (len(suggested), result.suggestions) == (expected, 2)
+    assert expected == 5 or not set(suggested) & set(labelled)

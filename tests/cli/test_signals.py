@@ -1,0 +1,111 @@
+"""Ctrl-C, TERM, HUP and KILL: a command that waits for another one ends, and its worker with it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from helpers.processes import alive, children, until
+from helpers.terminal import TerminalApp
+from helpers.tones import tone_writer
+from helpers.waits import DEADLINE_S
+from labeltool.importers import audio_files
+from labeltool.project import Project
+from labeltool.store.importing import import_records
+from labeltool.util.locks import try_lock
+
+Started = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def retrain(project: Project) -> Iterator[Started]:
+    """Start `labeltool retrain`, while another process retrains, and wait until it says so."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(**options: bool) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "labeltool", "--project", str(project.directory), "retrain"]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
+        started.append(process)
+        assert process.stderr is not None
+        assert process.stderr.readline() == f"waiting for another retraining (process {os.getpid()})\n"
+        return process
+
+    with try_lock(project.cache / "retrain.lock", "retraining"):
+        yield start
+    for process in started:
+        process.kill()
+        process.communicate(timeout=DEADLINE_S)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_and_its_worker(retrain: Started, ending: signal.Signals) -> None:
+    process = retrain()
+    (worker,) = children(process.pid)
+    process.send_signal(ending)
+    _, stderr = process.communicate(timeout=DEADLINE_S)
+    assert (process.returncode, stderr) == (130, "labeltool: interrupted\n")
+    until(lambda: not alive(worker), "the worker's end")
+
+
+def test_a_killed_command_takes_its_worker_along(retrain: Started) -> None:
+    process = retrain()
+    (worker,) = children(process.pid)
+    process.kill()
+    until(lambda: not alive(worker), "the worker's end")
+
+
+def test_what_nohup_ignores_stays_ignored(project: Project) -> None:
+    program = (
+        "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from labeltool.util import lifetime; lifetime.interrupt_on_signals()\n"
+        "signal.raise_signal(signal.SIGHUP); print('goes on')\n"
+        "signal.raise_signal(signal.SIGTERM)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S)
+    assert (done.stdout, "KeyboardInterrupt" in done.stderr) == ("goes on\n", True)
+
+
+def test_a_waiting_retraining_goes_on_when_the_other_has_ended(project: Project) -> None:
+    command = [sys.executable, "-m", "labeltool", "--project", str(project.directory), "retrain"]
+    with try_lock(project.cache / "retrain.lock", "retraining"):
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        assert re.match("waiting for another retraining", process.stderr.readline())
+    _, stderr = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 1
+    assert re.fullmatch("labeltool: .*label.*\n", stderr)  # there is nothing to train on
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL, None])
+def test_the_app_ends_with_its_worker_and_keeps_every_label(
+    project: Project, tmp_path: Path, ending: signal.Signals | None
+) -> None:
+    tone_writer(tmp_path / "sounds")("tone.wav", frequency_hz=440.0, seconds=0.5)
+    with project.open_store() as store:
+        folder = tmp_path / "sounds"
+        import_records(store, audio_files.read([folder], None, None), kind="audio", source=str(folder))
+    # The first suggestions of a new project wait for it.
+    with try_lock(project.cache / "suggest.lock", "suggester"), TerminalApp(project) as app:
+        app.until("▀")
+        until(lambda: app.workers(), "the worker of the first suggestions")
+        (worker,) = app.workers()
+        app.press("n")
+        app.until("1 of 1")
+        if ending is None:
+            app.close_terminal()
+        else:
+            app.process.send_signal(ending)
+        code = app.process.wait(DEADLINE_S)
+        assert code == (-signal.SIGKILL if ending == signal.SIGKILL else 130)
+        until(lambda: not alive(worker), "the worker's end")
+        if ending not in (None, signal.SIGKILL):
+            assert "labeltool: interrupted" in app.painted()
+    with project.open_store() as store:
+        assert len(store.connection.execute("SELECT 1 FROM active_events").fetchall()) == 1

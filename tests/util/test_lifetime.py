@@ -1,0 +1,112 @@
+"""The end of a process that computes: with its parent, with all it has started, and without publishing anything."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from helpers.processes import group, until
+from labeltool.project import Project
+from labeltool.store import models
+from labeltool.util import lifetime
+from labeltool.util.atomic_write import write_text
+
+# It starts a process of its own, works until it is asked to end, and then writes a file.
+WORKER = """
+import subprocess, sys, time
+from pathlib import Path
+from labeltool.util import lifetime
+lifetime.end_with_parent()
+subprocess.Popen(["sleep", "600"])
+print("works", flush=True)
+try:
+    {work}
+finally:
+    Path(sys.argv[1]).write_text("cleaned up")
+"""
+WAITS = "time.sleep(600)"
+HOLDS_THE_INTERPRETER = "sum(range(10**12))"  # in C: neither a signal's handler nor a thread runs meanwhile
+IGNORES = "exec('while True:\\n try: time.sleep(600)\\n except SystemExit: pass')"
+
+
+def worker(work: str, file: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKER.format(work=work), str(file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None and process.stdout.readline() == "works\n"
+    assert len(group(process.pid)) == 3  # itself, the one that watches, and the one it has started
+    return process
+
+
+def gone(process: subprocess.Popen[str]) -> int:
+    """Wait until a process and all of its group have ended; return its exit code."""
+    until(lambda: process.poll() is not None and not group(process.pid), "the end of the group")
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.close()
+    process.stdout.close()
+    return process.returncode
+
+
+def test_a_worker_whose_parent_is_gone_cleans_up_and_ends_with_all_it_has_started(tmp_path: Path) -> None:
+    process = worker(WAITS, tmp_path / "file")
+    assert process.stdin is not None
+    process.stdin.close()
+    assert gone(process) == 130
+    assert (tmp_path / "file").read_text() == "cleaned up"
+
+
+@pytest.mark.parametrize("work", [HOLDS_THE_INTERPRETER, IGNORES])
+def test_a_worker_that_cannot_be_asked_is_killed(tmp_path: Path, work: str) -> None:
+    process = worker(work, tmp_path / "file")
+    assert process.stdin is not None
+    process.stdin.close()
+    assert gone(process) == -signal.SIGKILL
+    assert not (tmp_path / "file").exists()
+
+
+def test_a_killed_worker_leaves_nothing_behind(tmp_path: Path) -> None:
+    process = worker(WAITS, tmp_path / "file")
+    process.kill()
+    assert gone(process) == -signal.SIGKILL
+
+
+def test_a_worker_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
+    started: list[subprocess.Popen[str]] = []
+    thread = threading.Thread(target=lambda: started.append(worker(WAITS, tmp_path / "file")))
+    thread.start()
+    thread.join()
+    (process,) = started
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)  # the kernel's own signal for a dead parent would have come with the thread's end
+    process.send_signal(signal.SIGTERM)
+    assert gone(process) == 130
+
+
+def test_one_that_was_asked_to_end_publishes_nothing(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[int] = []
+    # The parent's end of the pipe is closed, and the signal has not arrived yet.
+    reading, writing = os.pipe()
+    os.close(writing)
+    monkeypatch.setattr(lifetime, "_parent", reading)
+    with project.open_store() as store:
+        with pytest.raises(SystemExit) as ending:
+            model = models.NewModel("none", "{}", 2, None, None)
+            models.add(store, model, parent_id=None, journal_mark="", publish=published.append)
+        assert ending.value.code == 130
+        assert models.latest(store) is None
+    with pytest.raises(SystemExit):
+        write_text(tmp_path / "file", "text")
+    assert (published, [path.name for path in tmp_path.iterdir() if path.is_file()]) == ([], [])
+    os.close(reading)
