@@ -83,18 +83,18 @@ def write_text(path: Path, text: str, *, durable: bool = False) -> None:
     write_bytes(path, text.encode(), durable=durable)
 
 
-def open_anew(path: Path) -> BinaryIO:
+def open_empty(path: Path) -> BinaryIO:
     """Open an empty file in place of what had its name, a link or a pipe too: for a log, read while it is written."""
+    name = f".{uuid.uuid4().hex}{SUFFIX}"
     with no_links.errors_of(path), no_links.open_folder(path.parent, make=True) as folder:
-        _clean_once(folder)
-        name, descriptor = _create(lambda name: _new_file(folder, name))
+        file = os.fdopen(_new_file(folder, name), "wb")
         try:
             os.replace(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
         except OSError:
-            os.close(descriptor)
+            file.close()
             no_links.remove(folder, name)
             raise
-    return os.fdopen(descriptor, "wb")
+    return file
 
 
 class NewFolder:
@@ -258,20 +258,12 @@ def _clean_up(folder: int, name: str, replaced: str | None) -> None:
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if replaced is not None and not _exists(folder, replaced):
-            _rename(folder, name, replaced)
-        else:
-            no_links.remove(folder, name)
+        if replaced is not None:
+            with suppress(OSError):  # something in it has taken the name
+                _rename(folder, name, replaced)
+        no_links.remove(folder, name)
     finally:
         os.close(descriptor)
-
-
-def _exists(folder: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _sync_folder(folder: int) -> None:
