@@ -110,7 +110,7 @@ class NewFolder:
         self.path = parent / name
         self._descriptor = descriptor
         self._mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        os.fchmod(descriptor, self._mode & ~(stat.S_IRWXG | stat.S_IRWXO))
+        self._set_mode(self._mode & ~(stat.S_IRWXG | stat.S_IRWXO))
 
     def sync(self) -> None:
         """Bring all of it to the disk: after a power failure no name must refer to empty files."""
@@ -128,7 +128,7 @@ class NewFolder:
         """
         target = self.path.with_name(name)
         self.sync()
-        os.fchmod(self._descriptor, self._mode)
+        self._set_mode(self._mode)
         aside = f".{name}.{uuid.uuid4().hex}{_REPLACED}"
         with no_links.errors_of(target), no_links.open_folder(target.parent) as folder, _lock_on(folder, name):
             is_replaced = _rename(folder, name, aside)
@@ -142,6 +142,10 @@ class NewFolder:
             with suppress(OSError):
                 no_links.remove(folder, aside)
         return target
+
+    def _set_mode(self, mode: int) -> None:
+        with suppress(OSError):  # a file system that has no modes
+            os.fchmod(self._descriptor, mode)
 
     def withdraw(self, name: str) -> None:
         """Take the name from it again; it is removed as one that was not published."""
