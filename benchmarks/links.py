@@ -7,7 +7,7 @@ makes, renames and removes, below the project and below a home of its own; what 
 the command runs again for each of those paths: from the same state, with a link in the path's place, to a file or a
 folder elsewhere that holds what was there. What it leads to must stay as it was. One line a command: how many paths,
 and what became of the links: replaced by the command's own files, refused (in a message that names the path, or the
-folder it is in), or left as they were (what is behind is read and suffices). Left out are random names, which nobody
+folder it is in), or left as they were (what is behind is read and suffices). Excluded are random names, which nobody
 can plant, and the database, whose links other tests try.
 """
 
@@ -251,7 +251,9 @@ class World:
         became = "left"
         if not (self.work / path).is_symlink():
             became = "replaced"
-        elif code and str(self.work / path.parent) in output:
+        elif code and any(
+            str(self.work / one) in output for one in (path, *path.parents) if len(one.parts) > 1 or one == path.parent
+        ):
             became = "refused"
         elif code:
             became = "failed"

@@ -13,7 +13,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, read_settings
 from labeltool.store import Store
 from labeltool.store.database import labeltool_errors
-from labeltool.util.atomic_write import open_anew, write_bytes, write_text
+from labeltool.util.atomic_write import open_empty, write_bytes, write_text
 from labeltool.util.no_links import make_folder, refuse_links
 
 DATABASE_FILE = "labels.db"
@@ -85,7 +85,7 @@ class Project:
         """
         path = self.log_file(name)
         try:
-            return open_anew(path)
+            return open_empty(path)
         except OSError as error:
             raise LabeltoolError(f"{error.strerror}", file=path) from error
 

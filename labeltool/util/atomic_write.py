@@ -87,18 +87,18 @@ def write_text(path: Path, text: str, *, durable: bool = False) -> None:
     write_bytes(path, text.encode(), durable=durable)
 
 
-def open_anew(path: Path) -> BinaryIO:
+def open_empty(path: Path) -> BinaryIO:
     """Open an empty file in place of what had its name, a link or a pipe too: for a log, read while it is written."""
+    name = f".{uuid.uuid4().hex}{SUFFIX}"
     with no_links.errors_of(path), no_links.open_folder(path.parent, make=True) as folder:
-        _clean_once(folder)
-        name, descriptor = _create(lambda name: _new_file(folder, name))
+        file = os.fdopen(_new_file(folder, name), "wb")
         try:
             os.replace(name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
         except OSError:
-            os.close(descriptor)
+            file.close()
             no_links.remove(folder, name)
             raise
-    return os.fdopen(descriptor, "wb")
+    return file
 
 
 class NewFolder:
@@ -114,7 +114,7 @@ class NewFolder:
         self.path = parent / name
         self._descriptor = descriptor
         self._mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        os.fchmod(descriptor, self._mode & ~(stat.S_IRWXG | stat.S_IRWXO))
+        self._set_mode(self._mode & ~(stat.S_IRWXG | stat.S_IRWXO))
 
     def sync(self) -> None:
         """Bring all of it to the disk: after a power failure no name must refer to empty files."""
@@ -138,7 +138,7 @@ class NewFolder:
         target = self.path.with_name(name)
         self.sync()
         exit_if_stopped()
-        os.fchmod(self._descriptor, self._mode)
+        self._set_mode(self._mode)
         aside = f".{name}.{uuid.uuid4().hex}{_REPLACED}"
         with no_links.errors_of(target), no_links.open_folder(target.parent) as folder, _lock_on(folder, name):
             is_replaced = _rename(folder, name, aside)
@@ -152,6 +152,10 @@ class NewFolder:
             with suppress(OSError):
                 no_links.remove(folder, aside)
         return target
+
+    def _set_mode(self, mode: int) -> None:
+        with suppress(OSError):  # a file system that has no modes
+            os.fchmod(self._descriptor, mode)
 
     def withdraw(self, name: str) -> None:
         """Take the name from it again; it is removed as one that was not published."""
@@ -268,20 +272,12 @@ def _clean_up(folder: int, name: str, replaced: str | None) -> None:
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if replaced is not None and not _exists(folder, replaced):
-            _rename(folder, name, replaced)
-        else:
-            no_links.remove(folder, name)
+        if replaced is not None:
+            with suppress(OSError):  # something in it has taken the name
+                _rename(folder, name, replaced)
+        no_links.remove(folder, name)
     finally:
         os.close(descriptor)
-
-
-def _exists(folder: int, name: str) -> bool:
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _sync_folder(folder: int) -> None:

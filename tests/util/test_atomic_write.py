@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from labeltool.errors import LabeltoolError
-from labeltool.util.atomic_write import new_folder, open_anew, open_atomic, remove_tree, write_bytes, write_text
+from labeltool.util.atomic_write import new_folder, open_atomic, open_empty, remove_tree, write_bytes, write_text
 
 WRITE_SLOWLY = """
 import sys, time
@@ -211,9 +211,10 @@ def test_a_process_killed_between_two_renames_leaves_the_old_folder_or_the_new_o
     (aside / "old").touch()
     if is_taken:
         (tmp_path / "splits").mkdir()
+        (tmp_path / "splits" / "new").touch()
     with new_folder(tmp_path):
         pass
-    assert names(tmp_path) == ["splits"] and names(tmp_path / "splits") == ([] if is_taken else ["old"])
+    assert names(tmp_path) == ["splits"] and names(tmp_path / "splits") == (["new"] if is_taken else ["old"])
 
 
 def test_links_in_place_of_a_file_a_log_or_a_folder_are_replaced(tmp_path: Path) -> None:
@@ -226,7 +227,7 @@ def test_links_in_place_of_a_file_a_log_or_a_folder_are_replaced(tmp_path: Path)
     (inside / "folder").symlink_to(outside / "folder")
     before = files(outside)
     write_text(inside / "file", "inside")
-    open_anew(inside / "log").close()
+    open_empty(inside / "log").close()
     with new_folder(inside) as new:
         (new.path / "new").write_text("inside")
         new.publish("folder")
@@ -239,7 +240,7 @@ def test_pipes_and_hard_links_in_place_of_a_log_are_replaced(tmp_path: Path) -> 
     os.link(tmp_path / "outside", tmp_path / "hard")
     os.mkfifo(tmp_path / "pipe")
     for name in ("hard", "pipe"):
-        with open_anew(tmp_path / name) as log:
+        with open_empty(tmp_path / name) as log:
             log.write(b"line\n")
         assert (tmp_path / name).read_text() == "line\n"
     assert (tmp_path / "outside").read_text() == "untouched"
@@ -252,7 +253,7 @@ def test_a_link_on_the_way_is_refused(tmp_path: Path) -> None:
         with pytest.raises(LabeltoolError, match=f"^{tmp_path}/cache: is a link"):
             write_text(folder / "a.txt", "text")
         with pytest.raises(LabeltoolError, match=f"^{tmp_path}/cache: is a link"):
-            open_anew(folder / "a.log")
+            open_empty(folder / "a.log")
         with pytest.raises(LabeltoolError, match=f"^{tmp_path}/cache: is a link"), new_folder(folder):
             pass
         with pytest.raises(LabeltoolError, match=f"^{tmp_path}/cache: is a link"):
