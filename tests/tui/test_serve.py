@@ -231,7 +231,7 @@ async def test_without_the_secret_there_is_nothing(server: Server) -> None:
     assert server.apps() == []
 
 
-async def test_more_pages_than_allowed_are_told_so_and_no_size_is_larger_than_a_screen(served: Project) -> None:
+async def test_no_more_pages_than_allowed_are_open_and_no_size_is_larger_than_a_screen(served: Project) -> None:
     server = Server(served, "--sessions", "1")
     try:
         async with browser(server) as client, page_of(server, width=10**9, height=10**9):

@@ -17,7 +17,7 @@ from labeltool.store import models
 from labeltool.util import lifetime
 from labeltool.util.atomic_write import write_text
 
-# It starts a process of its own, works until it is asked to end, and then writes a file.
+# It starts a process of its own, works until it is stopped, and then writes a file.
 WORKER = """
 import subprocess, sys, time
 from pathlib import Path
@@ -66,7 +66,7 @@ def test_a_worker_whose_parent_is_gone_cleans_up_and_ends_with_all_it_has_starte
 
 
 @pytest.mark.parametrize("work", [HOLDS_THE_INTERPRETER, IGNORES])
-def test_a_worker_that_cannot_be_asked_is_killed(tmp_path: Path, work: str) -> None:
+def test_a_worker_that_does_not_end_is_killed(tmp_path: Path, work: str) -> None:
     process = worker(work, tmp_path / "file")
     assert process.stdin is not None
     process.stdin.close()
@@ -92,7 +92,7 @@ def test_a_worker_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
     assert gone(process) == 130
 
 
-def test_one_that_was_asked_to_end_publishes_nothing(
+def test_one_that_was_stopped_publishes_nothing(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     published: list[int] = []
