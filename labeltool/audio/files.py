@@ -6,7 +6,7 @@ import errno
 import hashlib
 import shlex
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from labeltool.audio.sound_reader import SoundReader, unreadable
-from labeltool.errors import LabeltoolError
+from labeltool.errors import LabeltoolError, SkippedFile, in_one_line
 from labeltool.type_aliases import Float32, Int16
 
 AUDIO_SUFFIXES = frozenset(
@@ -155,6 +155,26 @@ def describe(path: Path) -> AudioFile:
     return AudioFile(str(resolved), sha256, properties.rate_hz, properties.channels, properties.frames)
 
 
+def describe_each(files: Sequence[str]) -> tuple[dict[str, AudioFile], list[SkippedFile]]:
+    """Return the properties of the sound files that can be read, by their names as given, and the others with reasons.
+
+    Raises
+    ------
+    LabeltoolError
+        When the only file cannot be read.
+    """
+    sounds: dict[str, AudioFile] = {}
+    failed: list[SkippedFile] = []
+    for file in dict.fromkeys(files):
+        try:
+            sounds[file] = describe(Path(file))
+        except LabeltoolError as error:
+            if len(files) == 1:
+                raise
+            failed.append(SkippedFile(in_one_line(file), str(error)))
+    return sounds, failed
+
+
 def _require_regular(path: Path, mode: int, names: str) -> None:
     if stat.S_ISDIR(mode):
         raise LabeltoolError("is a directory, not a sound file", file=path)
@@ -270,7 +290,7 @@ def read_pcm(path: str | Path, start_s: float, end_s: float | None, sample_rate_
     Raises
     ------
     LabeltoolError
-        When the file cannot be read.
+        When the file cannot be read, or ends before the span.
     """
     lead = min(start_s, _RESAMPLER_MARGIN_S)
     with SoundReader(path) as reader:
@@ -283,7 +303,10 @@ def read_pcm(path: str | Path, start_s: float, end_s: float | None, sample_rate_
     # The lead that was decoded, rounded as it was there, in samples of the new rate.
     skipped = round((round(start_s * rate) - first) * sample_rate_hz / rate)
     wanted = None if end_s is None else skipped + round((end_s - start_s) * sample_rate_hz)
-    return np.concatenate(pieces)[skipped:wanted]
+    pcm: Int16 = np.concatenate(pieces)[skipped:wanted]
+    if not len(pcm) and wanted != skipped:
+        raise LabeltoolError(f"ends before {start_s:g} s", file=path, remedy="was the file changed?")
+    return pcm
 
 
 def _resampled(blocks: Iterator[Float32], rate_hz: int, new_rate_hz: int) -> Iterator[Float32]:
