@@ -9,7 +9,7 @@ from pathlib import Path
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, AudioFile, describe, walk
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.importers.base import clip_of, reason_of, recording_of
-from labeltool.records import Clip, Imported, Recording, Skipped
+from labeltool.records import Clip, Failed, Imported, Recording, Skipped
 from labeltool.util.time_grid import MICROSECONDS, length_us
 
 
@@ -35,7 +35,7 @@ def read(
     Yields
     ------
     Recording, Clip or Skipped
-        Skipped is a file that is missing or cannot be read, or has the same content as an earlier one.
+        Skipped is a file with the same content as an earlier one; Failed, one that is missing or cannot be read.
 
     Raises
     ------
@@ -52,9 +52,9 @@ def read(
         for sound in _sounds_of(path):
             found = True
             if isinstance(sound, LabeltoolError):
-                if paths == [path] and sound.file == str(path):
+                if len(paths) == 1 and sound.file == str(path):
                     raise sound
-                yield Skipped(in_one_line(sound.file or ""), None, reason_of(sound))
+                yield Failed(in_one_line(sound.file or ""), None, reason_of(sound))
             elif sound.sha256 in first_paths:
                 yield Skipped(sound.path, None, f"has the same content as {first_paths[sound.sha256]}")
             else:

@@ -382,4 +382,4 @@ def _cause(error: Exception) -> str:
     if (known := _MISLEADING.get(getattr(error, "code", 0))) is not None:
         return known
     text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
-    return str(text).rstrip(".")
+    return str(text).removeprefix("Error : ").rstrip(".")
