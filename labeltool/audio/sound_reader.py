@@ -153,21 +153,22 @@ class SoundReader:
         self._position = 0
 
     def _with_honest_header(self) -> _Patched | None:
-        """Return the file without the length its header gives, where libsndfile would not read beyond that."""
+        """Return the file without the length in its header, where libsndfile would not read beyond that.
+
+        `_claimed` becomes that length, None where the header has none.
+        """
         path = Path(self._path)
+        patched = None
         try:
             if self.format == "FLAC":
-                claimed, patched = _flac_of_any_length(path)
-            elif self.format == "MP3":
-                claimed, patched = self._claimed, _mp3_of_any_length(path)
+                self._claimed, patched = _flac_of_any_length(path)
+            elif self.format == "MP3" and (patched := _mp3_of_any_length(path)) is not None:
+                self._claimed = None
             elif self.format in ("WAV", "WAVEX") and not self._claimed:
-                claimed, patched = None, _wav_to_its_end(path)
-            else:
-                return None
+                patched = _wav_to_its_end(path)
+                self._claimed = None if patched is not None else 0
         except OSError as error:
             raise unreadable(path, error) from error
-        if patched is not None:
-            self._claimed = claimed if self.format == "FLAC" else None
         return patched
 
     def _ends_at(self, frames: int) -> bool:
@@ -255,10 +256,6 @@ class _Patched(io.RawIOBase):
         self._at = offset + (0, self._at, self._end)[whence]
         return self._at
 
-    def tell(self) -> int:
-        """Return the position."""
-        return self._at
-
     def readinto(self, buffer: Any) -> int:
         """Read as a file does."""
         if self._times_longer > 1 and self._at >= self._end - self._TAG_BYTES:
@@ -306,7 +303,7 @@ def _flac_of_any_length(path: Path) -> tuple[int | None, _Patched | None]:
     return frames or None, _Patched(path, {start + 18: (fields - frames).to_bytes(8)})
 
 
-# libmpg123 guesses the length by the first frame: of 320 kbit/s, where the others may have 8.
+# libmpg123 estimates the length by the first frame: of 320 kbit/s, where the others may have 8.
 _MP3_TIMES_LONGER = 64
 _XING_FRAMES, _XING_BYTES = 1, 2
 

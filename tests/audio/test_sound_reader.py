@@ -1,4 +1,4 @@
-"""Sound files as strangers bring them: the length is the stream's, and what cannot be read says so in one line."""
+"""Sound files as strangers bring them: the length is the stream's, and what cannot be read is named in one line."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _ogg(path: Path, size: int) -> Path:
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_is_no_sound_says_what_it_is(tmp_path: Path, kind: str) -> None:
+def test_the_error_names_what_a_file_is(tmp_path: Path, kind: str) -> None:
     make, reason = REFUSED[kind]
     path = make(tmp_path)
     with pytest.raises(LabeltoolError) as caught:
