@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from labeltool.audio.files import AudioFile, describe, walk
-from labeltool.errors import LabeltoolError
+from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, AudioFile, describe, walk
+from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.importers.base import clip_of, reason_of, recording_of
-from labeltool.records import Clip, Imported, Recording, Skipped
+from labeltool.records import Clip, Failed, Imported, Recording, Skipped
 from labeltool.util.time_grid import MICROSECONDS, length_us
 
 
@@ -18,8 +18,8 @@ def read(
 ) -> Iterator[Imported]:
     """Read sound files, and directories with everything below them.
 
-    Directories are read in the order of their names; hidden files, and files whose suffix is not in
-    `labeltool.audio.files.AUDIO_SUFFIXES`, are ignored. The group of a recording is its content.
+    Directories are read in the order of their names; hidden files, and files whose suffix is not one of a sound file,
+    are ignored. The group of a recording is its content.
 
     Parameters
     ----------
@@ -35,22 +35,26 @@ def read(
     Yields
     ------
     Recording, Clip or Skipped
-        Skipped is a broken file in a directory, or a file with the same content as an earlier one.
+        Skipped is a file with the same content as an earlier one; Failed, one that is missing or cannot be read.
 
     Raises
     ------
     LabeltoolError
-        When a length is not positive, a file in `paths` is missing or broken, or there is no sound file at all.
+        When a length is not positive, the only file cannot be read, or there is no sound file at all.
     """
     if hop_seconds is not None and clip_seconds is None:
         raise LabeltoolError("a hop needs a clip length", remedy="give --clip-seconds too")
     clip_us = _positive_us("clip length", clip_seconds)
     hop_us = _positive_us("hop", hop_seconds) or clip_us
     first_paths: dict[str, str] = {}
+    found = False
     for path in paths:
-        for sound in _sounds_under(path) if path.is_dir() else (describe(path),):
-            if isinstance(sound, Skipped):
-                yield sound
+        for sound in _sounds_of(path):
+            found = True
+            if isinstance(sound, LabeltoolError):
+                if len(paths) == 1 and sound.file == str(path):
+                    raise sound
+                yield Failed(in_one_line(sound.file or ""), None, reason_of(sound))
             elif sound.sha256 in first_paths:
                 yield Skipped(sound.path, None, f"has the same content as {first_paths[sound.sha256]}")
             else:
@@ -58,7 +62,7 @@ def read(
                 recording = recording_of(sound)
                 yield recording
                 yield from _clips(recording, clip_us, hop_us)
-    if not first_paths:
+    if not found:
         raise LabeltoolError(
             "no sound file found" if paths else "no file or directory was given",
             file=", ".join(map(str, paths)) or None,
@@ -88,9 +92,12 @@ def _clips(recording: Recording, clip_us: int | None, hop_us: int | None) -> Ite
         yield clip_of(recording, length - clip_us, length)
 
 
-def _sounds_under(directory: Path) -> Iterator[AudioFile | Skipped]:
-    for path in walk(directory):
+def _sounds_of(path: Path) -> Iterator[AudioFile | LabeltoolError]:
+    """Yield the sound files at or below a path, and the errors of those that cannot be read."""
+    unlisted: list[LabeltoolError] = []
+    for file in walk(path, AUDIO_SUFFIXES | SUFFIXES_NOT_READ, unlisted) if path.is_dir() else (path,):
         try:
-            yield describe(path)
+            yield describe(file)
         except LabeltoolError as error:
-            yield Skipped(str(path), None, reason_of(error))
+            yield error
+    yield from unlisted

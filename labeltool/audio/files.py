@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
-from collections.abc import Iterator
+import shlex
+import stat
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from labeltool.errors import LabeltoolError
+from labeltool.audio.sound_reader import SoundReader, unreadable
+from labeltool.errors import LabeltoolError, SkippedFile, in_one_line
 from labeltool.type_aliases import Float32, Int16
 
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64"}
 )
 """Endings of sound files when a folder is searched; a file that is named itself is tried whatever its ending."""
+
+SUFFIXES_NOT_READ = frozenset(
+    {".aac", ".amr", ".3gp", ".m4a", ".m4b", ".mp4", ".mka", ".webm", ".wma", ".wv", ".ape", ".tta", ".spx", ".dsf"}
+)
+"""Endings of sound files that libsndfile does not read: a search names them, rather than pass them over in silence."""
 
 # Context decoded on each side of a span, so that the resampler's filter sees the sound that is there, not an edge.
 _RESAMPLER_MARGIN_S = 0.05
@@ -38,11 +47,18 @@ class AudioFile:
         return self.frames / self.sample_rate_hz
 
 
-def walk(directory: Path) -> Iterator[Path]:
+def walk(
+    directory: Path, suffixes: Collection[str] = AUDIO_SUFFIXES, failed: list[LabeltoolError] | None = None
+) -> Iterator[Path]:
     """Yield the sound files in a folder and below it, in the order of their names.
 
-    Hidden files are skipped; of the others, those that end in one of `AUDIO_SUFFIXES` are sound. Links are followed,
-    each folder once.
+    Hidden files are skipped; of the others, those that end in one of `suffixes` are sound. Links are followed, each
+    folder once.
+
+    Parameters
+    ----------
+    failed
+        Gets the error of each folder that cannot be listed, and the others are searched; None raises it.
 
     Raises
     ------
@@ -53,21 +69,33 @@ def walk(directory: Path) -> Iterator[Path]:
     pending = [directory]
     while pending:
         path = pending.pop()
-        if path.is_dir():
+        try:
+            if not path.is_dir():
+                if path.suffix.lower() in suffixes:
+                    yield path
+                continue
             real = path.resolve()
             if real not in walked:
                 walked.add(real)
-                try:
-                    visible = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-                except OSError as error:
-                    raise LabeltoolError(f"cannot be listed: {error.strerror}", file=path) from error
+                visible = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
                 pending.extend(reversed(visible))
-        elif path.suffix.lower() in AUDIO_SUFFIXES:
-            yield path
+        except OSError as error:
+            cannot = LabeltoolError(f"cannot be listed: {error.strerror}", file=path)
+            if failed is None:
+                raise cannot from error
+            failed.append(cannot)
 
 
 def content_hash(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
+    """Return the SHA-256 of a file's bytes, in hex.
+
+    Raises
+    ------
+    OSError
+        When it cannot be read, or is a pipe or a device, which might never end.
+    """
+    if not path.is_file() and path.exists():
+        raise OSError(errno.EINVAL, "is not a regular file", str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -89,7 +117,7 @@ def require_content(path: str | Path, sha256: str) -> None:
         stat = Path(path).stat()
         found = _cached_hash(str(path), stat.st_size, stat.st_mtime_ns)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if found != sha256:
         raise LabeltoolError(
             "is not the sound that was imported: it was replaced",
@@ -99,63 +127,142 @@ def require_content(path: str | Path, sha256: str) -> None:
 
 
 def describe(path: Path) -> AudioFile:
-    """Return the properties of a sound file.
+    """Return the properties of a sound file; its length is that of its stream, whatever its header claims.
 
     Raises
     ------
     LabeltoolError
-        When it is missing, a directory, empty, or not a format that libsndfile reads.
+        When it is missing, no regular file, empty, not a format that libsndfile reads, or breaks off.
     """
-    import soundfile  # 60 ms that `labeltool --help` need not pay
-
-    if not path.exists():
+    try:
+        before = path.stat()
+        resolved = path.resolve()
+        _require_regular(path, before.st_mode, f"{path}{resolved}")
+        _require_sound(path, before.st_size)
+        properties = _properties(str(path), before.st_size, before.st_mtime_ns)
+        sha256 = _cached_hash(str(path), before.st_size, before.st_mtime_ns)
+        after = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise LabeltoolError(
             "no such file", file=path, remedy="check the name, `labeltool relocate` finds what has moved"
-        )
-    if path.is_dir():
+        ) from error
+    except OSError as error:
+        raise LabeltoolError(f"cannot be read: {error.strerror}", file=path) from error
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise LabeltoolError("changed while it was read", file=path, remedy="is it still recorded or copied?")
+    if not properties.frames:
+        raise LabeltoolError("has no samples", file=path)
+    return AudioFile(str(resolved), sha256, properties.rate_hz, properties.channels, properties.frames)
+
+
+def describe_each(files: Sequence[str]) -> tuple[dict[str, AudioFile], list[SkippedFile]]:
+    """Return the properties of the sound files that can be read, by their names as given, and the others with reasons.
+
+    Raises
+    ------
+    LabeltoolError
+        When the only file cannot be read.
+    """
+    sounds: dict[str, AudioFile] = {}
+    failed: list[SkippedFile] = []
+    for file in dict.fromkeys(files):
+        try:
+            sounds[file] = describe(Path(file))
+        except LabeltoolError as error:
+            if len(files) == 1:
+                raise
+            failed.append(SkippedFile(in_one_line(file), str(error)))
+    return sounds, failed
+
+
+def _require_regular(path: Path, mode: int, names: str) -> None:
+    if stat.S_ISDIR(mode):
         raise LabeltoolError("is a directory, not a sound file", file=path)
-    if not path.is_file():
+    if not stat.S_ISREG(mode):
         # Reading a pipe could block for ever.
         raise LabeltoolError("is not a regular file", file=path)
     try:
-        str(path).encode()
+        names.encode()
     except UnicodeEncodeError:
         raise LabeltoolError("its name is not UTF-8 and cannot be stored", file=path, remedy="rename it") from None
-    try:
-        info = soundfile.info(str(path))
-        sha256 = content_hash(path)
-    except (soundfile.SoundFileError, OSError) as error:
-        raise LabeltoolError(
-            "is not a sound file that can be read", file=path, remedy=f"WAV, FLAC, Ogg and MP3 can; {_cause(error)}"
-        ) from error
-    if info.frames <= 0:
-        raise LabeltoolError("has no samples", file=path)
-    return AudioFile(str(path.resolve()), sha256, info.samplerate, info.channels, info.frames)
+
+
+_CONVERT = "`ffmpeg -i {} {}.flac` converts it"
+# Files named like sound, and sound that libsndfile does not read: where some bytes stand, and what that says.
+_OTHER_FILES = (
+    (0, b"version https://git-lfs", "is a git-lfs pointer, not the sound itself", "`git lfs pull` fetches that"),
+    (4, b"ftyp", "is MPEG-4 sound (AAC or ALAC), which is not read", _CONVERT),
+    (0, b"\xff\xf1", "is AAC sound, which is not read", _CONVERT),
+    (0, b"\xff\xf9", "is AAC sound, which is not read", _CONVERT),
+    (0, b"#!AMR", "is AMR sound, which is not read", _CONVERT),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "is Windows Media sound, which is not read", _CONVERT),
+    (0, b"\x1a\x45\xdf\xa3", "is Matroska or WebM, which is not read", _CONVERT),
+    (0, b"wvpk", "is WavPack sound, which is not read", _CONVERT),
+    (0, b"MAC ", "is Monkey's Audio, which is not read", _CONVERT),
+    (0, b"TTA1", "is True Audio, which is not read", _CONVERT),
+    (0, b"DSD ", "is DSD sound, which is not read", _CONVERT),
+    (28, b"Speex   ", "is Speex sound, which is not read", _CONVERT),
+    (0, b"PK\x03\x04", "is a ZIP archive", "unpack it"),
+    (0, b"\x1f\x8b", "is compressed with gzip", "unpack it"),
+    (0, b"<", "is a text such as a web page", "was it downloaded whole?"),
+)
+_MAX_OGG_PAGE = 65307
+
+
+def _require_sound(path: Path, size: int) -> None:
+    """Raise for a file that is known to be something else."""
+    with path.open("rb") as file:
+        head = file.read(64)
+        file.seek(max(0, size - _MAX_OGG_PAGE))
+        tail = file.read(_MAX_OGG_PAGE) if head.startswith(b"OggS") else b""
+    if not head:
+        raise LabeltoolError("is empty", file=path)
+    last_page = tail.rfind(b"OggS")
+    reason, remedy = next(
+        ((why, then) for at, magic, why, then in _OTHER_FILES if head.startswith(magic, at)), ("", "")
+    )
+    # The bytes that number a stream; libsndfile reads the first one.
+    if last_page >= 0 and len(tail) >= last_page + 18 and tail[last_page + 14 : last_page + 18] != head[14:18]:
+        reason, remedy = "has several Ogg streams, of which one could be read", _CONVERT
+    if reason:
+        raise LabeltoolError(reason, file=path, remedy=remedy.format(shlex.quote(path.name), shlex.quote(path.stem)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Properties:
+    rate_hz: int
+    channels: int
+    frames: int
+
+
+@lru_cache(maxsize=4096)
+def _properties(path: str, size: int, modified_ns: int) -> _Properties:
+    with SoundReader(path) as reader:
+        return _Properties(reader.rate_hz, reader.channels, reader.frames)
 
 
 def duration_s(path: str | Path) -> float:
-    """Return a sound file's length in seconds, by its header.
+    """Return a sound file's length in seconds, by its stream.
 
     Raises
     ------
     LabeltoolError
         When the file cannot be read.
     """
-    import soundfile
-
     try:
-        info = soundfile.info(str(path))
-    except (soundfile.SoundFileError, OSError) as error:
-        raise _unreadable(path, error) from error
-    return float(info.frames / info.samplerate)
+        known = Path(path).stat()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    properties = _properties(str(path), known.st_size, known.st_mtime_ns)
+    return properties.frames / properties.rate_hz
 
 
-def read_span(path: str | Path, start_s: float = 0.0, end_s: float | None = None) -> tuple[Float32, int]:
-    """Decode a span of a file as it is.
+def read_mono(path: str | Path, start_s: float = 0.0, end_s: float | None = None) -> tuple[Float32, int]:
+    """Decode a span of a file at its own rate, its channels averaged.
 
     Returns
     -------
-    samples : (frames, channels) float32, full scale 1.0
+    samples : (frames,) float32, full scale 1.0
         Cut to the file; frames before 0 or past the end are dropped.
     sample_rate_hz : int
 
@@ -164,19 +271,10 @@ def read_span(path: str | Path, start_s: float = 0.0, end_s: float | None = None
     LabeltoolError
         When the file cannot be read.
     """
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(str(path)) as file:
-            rate = file.samplerate
-            first = min(max(0, round(start_s * rate)), file.frames)
-            last = file.frames if end_s is None else min(max(first, round(end_s * rate)), file.frames)
-            if first:
-                file.seek(first)
-            samples: Float32 = file.read(last - first, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
-        raise _unreadable(path, error) from error
-    return samples, rate
+    with SoundReader(path) as reader:
+        rate = reader.rate_hz
+        blocks = list(reader.blocks(round(start_s * rate), None if end_s is None else round(end_s * rate)))
+    return (np.concatenate(blocks) if blocks else np.zeros(0, np.float32)), rate
 
 
 def read_pcm(path: str | Path, start_s: float, end_s: float | None, sample_rate_hz: int) -> Int16:
@@ -192,91 +290,32 @@ def read_pcm(path: str | Path, start_s: float, end_s: float | None, sample_rate_
     Raises
     ------
     LabeltoolError
-        When the file cannot be read.
+        When the file cannot be read, or ends before the span.
     """
     lead = min(start_s, _RESAMPLER_MARGIN_S)
-    samples, rate = read_span(path, start_s - lead, None if end_s is None else end_s + _RESAMPLER_MARGIN_S)
-    # Float files may have values that are no numbers; the device's converter never does.
-    mono = np.nan_to_num(samples.mean(axis=1, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
-    if rate != sample_rate_hz:
-        import soxr
-
-        mono = soxr.resample(mono, rate, sample_rate_hz, quality="HQ")
-    # `round` where `read_span` rounds too: the lead that it decoded, in samples of the new rate.
-    skipped = round((round(start_s * rate) - round((start_s - lead) * rate)) * sample_rate_hz / rate)
+    with SoundReader(path) as reader:
+        rate = reader.rate_hz
+        first = round((start_s - lead) * rate)
+        last = None if end_s is None else round((end_s + _RESAMPLER_MARGIN_S) * rate)
+        pieces = [np.zeros(0, np.int16)]
+        for mono in _resampled(reader.blocks(first, last), rate, sample_rate_hz):
+            pieces.append(np.clip(np.rint(mono * 32768.0), -32768, 32767).astype(np.int16))
+    # The lead that was decoded, rounded as it was there, in samples of the new rate.
+    skipped = round((round(start_s * rate) - first) * sample_rate_hz / rate)
     wanted = None if end_s is None else skipped + round((end_s - start_s) * sample_rate_hz)
-    pcm: Int16 = np.clip(np.rint(mono[skipped:wanted] * 32768.0), -32768, 32767).astype(np.int16)
+    pcm: Int16 = np.concatenate(pieces)[skipped:wanted]
+    if not len(pcm) and wanted != skipped:
+        raise LabeltoolError(f"ends before {start_s:g} s", file=path, remedy="was the file changed?")
     return pcm
 
 
-class SoundReader:
-    """An open sound file, read span by span: an hour of it costs no more than a second does.
+def _resampled(blocks: Iterator[Float32], rate_hz: int, new_rate_hz: int) -> Iterator[Float32]:
+    if rate_hz == new_rate_hz:
+        yield from blocks
+        return
+    import soxr
 
-    Attributes
-    ----------
-    rate_hz, frames
-        Of the file; `frames` counts sample frames.
-
-    Raises
-    ------
-    LabeltoolError
-        When the file cannot be opened.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        import soundfile
-
-        self._path = path
-        self._read_errors = (soundfile.SoundFileError, OSError)
-        try:
-            self._file = soundfile.SoundFile(str(path))
-        except self._read_errors as error:
-            raise _unreadable(path, error) from error
-        self.rate_hz: int = self._file.samplerate
-        self.frames: int = self._file.frames
-
-    def mono(self, first: int, count: int) -> Float32:
-        """Decode a span, its channels averaged.
-
-        Parameters
-        ----------
-        first, count
-            In sample frames; outside the file there is silence, and so there is for values that are no numbers.
-
-        Returns
-        -------
-        (count,) float32, full scale 1.0
-
-        Raises
-        ------
-        LabeltoolError
-            When the file cannot be read there.
-        """
-        samples = np.zeros(count, np.float32)
-        begin, end = max(0, first), min(first + count, self.frames)
-        if begin >= end:
-            return samples
-        try:
-            self._file.seek(begin)
-            decoded = self._file.read(end - begin, dtype="float32", always_2d=True)
-        except self._read_errors as error:
-            raise _unreadable(self._path, error) from error
-        mono = np.nan_to_num(decoded.mean(axis=1, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
-        samples[begin - first : begin - first + len(mono)] = mono
-        return samples
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-def _unreadable(path: str | Path, error: Exception) -> LabeltoolError:
-    if not Path(path).exists():
-        return LabeltoolError(
-            "does not exist any more", file=path, remedy="`labeltool relocate FOLDER` finds what moved"
-        )
-    return LabeltoolError("cannot be read as sound", file=path, remedy=_cause(error))
-
-
-def _cause(error: Exception) -> str:
-    return str(getattr(error, "error_string", None) or error).rstrip(".")
+    resampler = soxr.ResampleStream(rate_hz, new_rate_hz, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        yield resampler.resample_chunk(block)
+    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)

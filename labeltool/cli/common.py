@@ -6,13 +6,13 @@ import copy
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.errors import ExitCode, LabeltoolError, in_one_line
 from labeltool.util.locks import WAITING
 
 if TYPE_CHECKING:
@@ -247,6 +247,16 @@ def _progress_bars() -> Bars:
     )
     bars.start()
     return bars
+
+
+def exit_for_failed(failed: Sequence[SkippedFile], total: int) -> None:
+    """Name what failed, after the rest is done, and end the command as failed; return where nothing did."""
+    if not failed:
+        return
+    narrate(*(f"failed: {one.reason}" for one in failed))
+    if total > 1:
+        narrate(f"{len(failed)} of {total} files failed")
+    raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 def run_task(project: Project | None, task: Task[_R], **options: Any) -> _R:

@@ -12,6 +12,7 @@ import click
 from labeltool.cli.common import (
     current_project,
     emit,
+    exit_for_failed,
     json_option,
     narrate,
     nearby_project,
@@ -125,9 +126,10 @@ def detect(
     if as_json:
         detected = [{**asdict(one), "track": track} for one, track in zip(result.files, tracks, strict=True)]
         emit({**asdict(result), "files": detected})
-        return
-    for one, track in zip(result.files, tracks, strict=True):
-        _print_events(one, track)
+    else:
+        for one, track in zip(result.files, tracks, strict=True):
+            _print_events(one, track)
+    exit_for_failed(result.failed, len(files))
 
 
 def _print_events(detected: DetectedFile, track: str) -> None:

@@ -11,6 +11,7 @@ from labeltool.cli.common import (
     ProgressDisplay,
     current_project,
     emit,
+    exit_for_failed,
     json_option,
     narrate,
     nearby_project,
@@ -66,12 +67,13 @@ def classify(files: tuple[Path, ...], model: str | None, top: int, as_json: bool
     project = current_project() if own else nearby_project()
     result = run_task(project, CLASSIFY, files=[str(file) for file in files], model=model, top=top)
     if as_json:
-        emit(result.files[0] if len(files) == 1 else result)
-        return
-    for one in result.files:
-        click.echo(in_one_line(one.file) + ("  (no label reaches the threshold)" if one.predicted == () else ""))
-        for score in one.scores:
-            click.echo(in_one_line(f"Category: {score.label}, index: {score.index}, score: {score.score:.2f}"))
+        emit(result.files[0] if len(files) == 1 and result.files else result)
+    else:
+        for one in result.files:
+            click.echo(in_one_line(one.file) + ("  (no label reaches the threshold)" if one.predicted == () else ""))
+            for score in one.scores:
+                click.echo(in_one_line(f"Category: {score.label}, index: {score.index}, score: {score.score:.2f}"))
+    exit_for_failed(result.failed, len(files))
 
 
 @click.group()

@@ -17,9 +17,10 @@ from labeltool.cli.common import (
     run_task,
     with_names,
 )
-from labeltool.errors import in_one_line
+from labeltool.errors import ExitCode, in_one_line
 
 if TYPE_CHECKING:
+    from labeltool.inference.transcribe import TranscribeResult
     from labeltool.store.transcripts import TranscriptMatch
 
 
@@ -91,7 +92,13 @@ def transcribe(
         raise
     if as_json:
         emit(with_names(result, audio_s="heard_s", skipped="left_out"))
-        return
+    else:
+        _print_summary(result)
+    if result.skipped:
+        raise click.exceptions.Exit(ExitCode.FAILED)
+
+
+def _print_summary(result: TranscribeResult) -> None:
     kept = f", {result.kept} had a transcript" if result.kept else ""
     silent = f", {result.silent} without speech" if result.silent else ""
     speed = f", {result.audio_s / result.seconds:.1f} x real time" if result.transcribed else ""

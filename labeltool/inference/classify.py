@@ -14,6 +14,7 @@ import numpy.typing as npt
 from labeltool.audio import files as audio_files
 from labeltool.audio.feature_cache import FrameFunction
 from labeltool.audio.windows import Windows
+from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.inference import scoring, window_scorers
 from labeltool.networks import heads, model_folder, postprocessing
 from labeltool.pretrained.embedding_frames import frame_function
@@ -64,10 +65,11 @@ class ClassifiedFile:
 
 @dataclass(frozen=True, slots=True)
 class ClassifyResult:
-    """What `classify` returns; `model` is the model's id or name."""
+    """What `classify` returns; `model` is the model's id or name, `failed` what could not be classified and why."""
 
     model: str
     files: tuple[ClassifiedFile, ...]
+    failed: tuple[SkippedFile, ...] = ()
 
 
 def classify(
@@ -90,17 +92,20 @@ def classify(
     Raises
     ------
     LabeltoolError
-        When a file cannot be read, or there is no such model.
+        When the only file cannot be read, or there is no such model.
     """
-    for file in files:
-        audio_files.describe(Path(file))  # a wrong name is reported before the model is loaded
+    sounds, failed = audio_files.describe_each(files)  # a wrong name is reported before the model is loaded
     choice = window_scorers.choose_model(project, model)
-    classify_file = _file_classifier(choice)
+    classify_file = _file_classifier(choice) if sounds else None
     classified = []
-    for done, file in enumerate(files):
-        report("classifying", done, len(files), Path(file).name)
-        classified.append(classify_file(file, top))
-    return ClassifyResult(choice.name, tuple(classified))
+    for done, file in enumerate(sounds):
+        assert classify_file is not None
+        report("classifying", done, len(sounds), Path(file).name)
+        try:
+            classified.append(classify_file(file, top))
+        except LabeltoolError as error:
+            failed.append(SkippedFile(file, str(error)))
+    return ClassifyResult(choice.name, tuple(classified), tuple(failed))
 
 
 def _file_classifier(choice: window_scorers.ModelChoice) -> Callable[[str, int], ClassifiedFile]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from labeltool.audio import files as audio_files
 from labeltool.audio.files import AudioFile
-from labeltool.errors import LabeltoolError
+from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.inference import window_scorers
 from labeltool.inference.device_detector import DeviceDetector
 from labeltool.inference.events import EventRules, find_events
@@ -95,12 +95,15 @@ class DetectResult:
     mapped
         Number of the project's labels that classes of a pretrained model are mapped to; with 0 all its classes are
         detected under their own names. None for a model of one's own, and in a project without labels.
+    failed
+        The files that could not be scored, and why.
     """
 
     model: str
     labels: dict[str, float]
     mapped: int | None
     files: tuple[DetectedFile, ...]
+    failed: tuple[SkippedFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +144,24 @@ def detect(
     Raises
     ------
     LabeltoolError
-        When a file cannot be read, there is no such model or label, or scores cannot be written.
+        When the only file cannot be read, or there is no such model or label.
     """
-    sounds = [audio_files.describe(Path(file)) for file in files]  # a wrong name is reported before the model is loaded
+    sounds, failed = audio_files.describe_each(files)  # a wrong name is reported before the model is loaded
     choice = window_scorers.choose_model(project, model)
     find, targets = (_as_device if options.as_device else _by_windows)(project, choice, options)
     detected = []
-    for file, sound in zip(files, sounds, strict=True):
+    for file, sound in sounds.items():
         began = time.monotonic()
-        events = find(sound, partial(_report_seconds, report, Path(file).name))
+        try:
+            events = find(sound, partial(_report_seconds, report, Path(file).name))
+        except LabeltoolError as error:
+            failed.append(SkippedFile(file, str(error)))
+            continue
         scoring_s = round(time.monotonic() - began, 3)
         suggestions = _replace_suggestions(project, choice, sound.sha256, events)
         detected.append(DetectedFile(file, round(sound.duration_s, 3), scoring_s, suggestions, tuple(events)))
     thresholds = dict(zip(targets.labels, targets.thresholds, strict=True))
-    return DetectResult(choice.name, thresholds, targets.mapped, tuple(detected))
+    return DetectResult(choice.name, thresholds, targets.mapped, tuple(detected), tuple(failed))
 
 
 def _by_windows(project: Project | None, choice: ModelChoice, options: DetectOptions) -> tuple[_Finder, _Targets]:

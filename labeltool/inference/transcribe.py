@@ -115,7 +115,7 @@ def transcribe(
     Raises
     ------
     LabeltoolError
-        When there is no model, nothing to transcribe, or nothing that can be read.
+        When there is no model, nothing to transcribe, or the only clip cannot be read.
     """
     began = time.monotonic()
     settings = project.settings.speech
@@ -130,17 +130,17 @@ def transcribe(
         for done, clip in enumerate(pending):
             report("transcribing", done, len(pending), Path(clip.path).name)
             try:
-                transcription = _transcribe_clip(speech_model, clip, decoding)
+                transcription, seconds = _transcribe_clip(speech_model, clip, decoding)
             except SpeechModelError:
                 raise
             except LabeltoolError as error:
                 failed[clip.id] = error
                 continue
             transcripts.save(store, _transcript(clip, speech_model, decoding, transcription))
-            durations_s.append(clip.end_s - clip.start_s)
+            durations_s.append(seconds)
             silent += not transcription.segments
         report("transcribing", len(pending), len(pending))
-    if failed and len(failed) == len(pending):
+    if failed and len(pending) == 1:
         raise next(iter(failed.values()))
     return TranscribeResult(
         model=speech_model.name,
@@ -238,12 +238,18 @@ def _transcript(
     )
 
 
-def _transcribe_clip(model: SpeechModel, clip: StoredClip, decoding: DecodingOptions) -> Transcription:
-    """Transcribe a clip, seconds of its recording; of several languages, that of the longest text is reported."""
-    parts = [(start_s, model.transcribe(samples, decoding)) for start_s, samples in _stretches(clip)]
+def _transcribe_clip(model: SpeechModel, clip: StoredClip, decoding: DecodingOptions) -> tuple[Transcription, float]:
+    """Transcribe a clip, seconds of its recording, and return its length too, of what there is of it.
+
+    Of several languages, that of the longest text is reported.
+    """
+    parts, seconds = [], 0.0
+    for start_s, samples in _stretches(clip):
+        parts.append((start_s, model.transcribe(samples, decoding)))
+        seconds = start_s - clip.start_s + len(samples) / RATE_HZ
     longest = max((part for _, part in parts), key=lambda part: sum(len(one.text) for one in part.segments))
     segments = tuple(_shifted(one, start_s, clip) for start_s, part in parts for one in part.segments)
-    return replace(longest, segments=segments)
+    return replace(longest, segments=segments), seconds
 
 
 def _stretches(clip: StoredClip) -> Iterator[tuple[float, Float32]]:

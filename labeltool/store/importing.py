@@ -31,8 +31,8 @@ from labeltool.store.labels import ensure_label
 class ImportResult:
     """Numbers of rows that an import added, that were there already, and what it skipped.
 
-    `amended` counts recordings found in another place, folds added to clips, groups that were joined, and recordings
-    whose detections were replaced by none.
+    `amended` counts recordings found in another place or of another length than was stored, folds added to clips,
+    groups that were joined, and recordings whose detections were replaced by none.
     """
 
     recordings: int = 0
@@ -171,6 +171,12 @@ class _Import:
         self.recording_ids[recording.sha256] = row["id"]
         if row["group_name"] != group:
             self._join_groups(row["group_name"], group)
+        # An older version believed the header.
+        changed = self.connection.execute(
+            "UPDATE recordings SET frames = ?, duration_s = ? WHERE id = ? AND frames <> ?",
+            (recording.frames, recording.duration_s, row["id"], recording.frames),
+        )
+        self.result.amended += changed.rowcount
         stored = self.store.stored_path(recording.path)
         if row["path"] != stored and not Path(self.store.absolute_path(row["path"])).is_file():
             # A recording is identified by its content: this is its new place.

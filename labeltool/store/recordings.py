@@ -9,6 +9,9 @@ from pathlib import Path
 from labeltool.errors import LabeltoolError
 from labeltool.store.database import Store
 
+# Versions up to 0.1 believed headers, which may claim ages where the length is not known.
+_MAX_S = 30 * 24 * 3600.0
+
 _COLUMNS = "id, path, sample_rate_hz, frames"
 
 
@@ -23,8 +26,8 @@ class StoredRecording:
 
     @property
     def duration_s(self) -> float:
-        """Length in seconds."""
-        return self.frames / self.sample_rate_hz
+        """Length in seconds, as far as it can be believed."""
+        return min(self.frames / self.sample_rate_hz, _MAX_S)
 
 
 def recording(store: Store, recording_id: int) -> StoredRecording:

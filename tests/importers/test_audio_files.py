@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers import odd_sounds
 from helpers.records import of_kind
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audio_files
-from labeltool.records import Clip, Imported, Recording, Skipped
+from labeltool.records import Clip, Failed, Imported, Recording, Skipped
 
 WriteTone = Callable[..., Path]
 
@@ -87,24 +88,40 @@ def test_directories_are_read_in_order_without_hidden_files_and_link_cycles(
     assert of_kind(records, Skipped) == []
 
 
-def test_a_broken_file_is_reported_in_a_directory_and_an_error_as_an_argument(
-    tmp_path: Path, write_tone: WriteTone
-) -> None:
-    write_tone("pool/good.wav")
+def test_a_broken_file_never_stops_the_others_and_alone_is_an_error(tmp_path: Path, write_tone: WriteTone) -> None:
+    good = write_tone("pool/good.wav")
     broken = tmp_path / "pool" / "broken.wav"
     broken.write_text("text, named .wav")
     empty = write_tone("pool/empty.wav", seconds=0.0)
     os.mkfifo(tmp_path / "pool" / "pipe.wav")
     (tmp_path / "pool" / "dangling.wav").symlink_to("nowhere.wav")
+    (tmp_path / "pool" / "loop.wav").symlink_to("loop.wav")
+    (tmp_path / "pool" / "phone.M4A").write_bytes(b"\0\0\0\x20ftypM4A ")
+    odd_sounds.flac(tmp_path / "pool" / "cut.flac", kept=0.5)
+    not_utf8 = os.fsencode(tmp_path / "pool") + b"/caf\xe9.wav"
+    Path(os.fsdecode(not_utf8)).write_bytes(good.read_bytes())
     records = list(audio_files.read([tmp_path / "pool"]))
     assert len(of_kind(records, Recording)) == 1
-    notes = {Path(note.file).name: note.reason for note in of_kind(records, Skipped)}
-    assert sorted(notes) == ["broken.wav", "dangling.wav", "empty.wav", "pipe.wav"]
-    assert "not a sound file" in notes["broken.wav"]
-    for path in (broken, empty, tmp_path / "none.wav"):
+    notes = {Path(note.file).name: note.reason for note in of_kind(records, Failed)}
+    names = [
+        "broken.wav",
+        "caf\\udce9.wav",
+        "cut.flac",
+        "dangling.wav",
+        "empty.wav",
+        "loop.wav",
+        "phone.M4A",
+        "pipe.wav",
+    ]
+    assert sorted(notes) == names
+    assert "not a sound file" in notes["broken.wav"] and "cut short" in notes["cut.flac"]
+    assert "MPEG-4" in notes["phone.M4A"] and "not UTF-8" in notes["caf\\udce9.wav"]
+    for path in (broken, empty, tmp_path / "none.wav", Path(os.fsdecode(not_utf8))):
         with pytest.raises(LabeltoolError) as caught:
             list(audio_files.read([path]))
         assert caught.value.file == str(path)
+        kinds = [type(record) for record in audio_files.read([path, good])]
+        assert kinds == [Failed, Recording, Clip]
 
 
 def test_equal_content_is_one_recording_and_reported(tmp_path: Path, write_tone: WriteTone) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from helpers import odd_sounds
 from helpers.command_line import labeltool
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
 from labeltool.audio import windows
 from labeltool.audio.windows import Windows
-from labeltool.errors import LabeltoolError
+from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.inference import classify
 from labeltool.pretrained import registry
 from labeltool.project import Project
@@ -134,3 +136,21 @@ def test_a_pretrained_model_is_named_by_name_folder_or_file_also_without_a_proje
     registry.add(with_pretrained, report=quiet, file=str(tmp_path / "net.onnx"), rate_hz=RATE, name="mute")
     with pytest.raises(LabeltoolError, match=r"has no class list .*--labels FILE"):
         classified(with_pretrained, file, "mute")
+
+
+def test_one_bad_file_never_stops_the_others(with_pretrained: Project, tmp_path: Path) -> None:
+    good = sound(tmp_path / "good.wav", np.full(800, 0.5))
+    cut = odd_sounds.flac(tmp_path / "cut.flac", kept=0.5)
+    not_utf8 = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
+    not_utf8.write_bytes(good.read_bytes())
+    bad = [cut, tmp_path / "none.wav", not_utf8]
+    where = ("--project", with_pretrained.directory, "--model", "pretrained")
+    for command, rest in (("classify", ()), ("detect", ("-o", tmp_path / "tracks"))):
+        done = labeltool(command, cut, good, *bad[1:], *where, *rest, "--json", check=1)
+        result = json.loads(done.stdout)
+        assert [one["file"] for one in result["files"]] == [str(good)]
+        assert [one["file"] for one in result["failed"]] == list(map(in_one_line, map(str, bad)))
+        assert all(one["reason"].startswith(one["file"]) for one in result["failed"])
+        assert "3 of 4 files failed" in done.stderr and "Traceback" not in done.stderr
+    done = labeltool("classify", cut, *where, "--json", check=1)
+    assert done.stdout == "" and len(done.stderr.splitlines()) == 1

@@ -15,10 +15,15 @@ from unittest.mock import patch
 import pytest
 from textual.widgets import Static
 
-from helpers.app import DEADLINE_S, STRANGE_LABELS, answer, opened, picture, suggest, text_of, until, verdicts
+from helpers import odd_sounds
+from helpers.app import DEADLINE_S, STRANGE_LABELS, answer, opened, picture, suggest, text_of, until, verdicts, whole
+from labeltool.audio.files import content_hash
 from labeltool.errors import LabeltoolError
+from labeltool.importers import audio_files
 from labeltool.project import Project
-from labeltool.store import Store, clips, journal
+from labeltool.records import Clip, Recording
+from labeltool.store import Store, clips, journal, recordings
+from labeltool.store.importing import import_records
 from labeltool.tui import run, session
 from labeltool.tui.app import LabelApp
 from labeltool.tui.background.prefetch import Delivery
@@ -319,6 +324,34 @@ async def test_a_missing_file_is_reported_in_a_line_and_labelling_goes_on(app_pr
         await answer(screen, pilot, "s")
         assert screen.current is not None
     assert [kind for *_, kind in verdicts(reading)] == ["bad audio", "skip"]
+
+
+async def test_a_clip_whose_length_an_older_version_believed_is_shown_and_labelling_goes_on(
+    project: Project, store: Store, tmp_path: Path
+) -> None:
+    """Of a FLAC that says "not known", and of a broken one: the one is shown, the other named."""
+    sounds = (odd_sounds.flac(tmp_path / "unknown.flac", total=0), odd_sounds.flac(tmp_path / "cut.flac", kept=0.4))
+    records: list[Recording | Clip] = []
+    for path, frames in zip(sounds, (2**63 - 1, odd_sounds.FRAMES), strict=True):
+        sha256 = content_hash(path)
+        recording = Recording(str(path), sha256, odd_sounds.RATE, 1, frames, sha256)
+        records += [recording, Clip(sha256, 0.0, recording.duration_s)]
+    import_records(store, records, kind="audio", source="of old")
+    async with opened(project) as (_, screen, pilot):
+        shown: set[str] = set()
+        for _ in sounds:
+            assert screen.current is not None
+            name = Path(screen.current.clip.path).name
+            shown.add(name)
+            assert ("cannot be played" in picture(screen)) == (name == "cut.flac")
+            await answer(screen, pilot, "b")
+        assert shown == {"unknown.flac", "cut.flac"}
+    async with whole(project, recordings.find_recording(store, "unknown.flac")) as (_, regions, pilot):
+        await until(pilot, lambda: regions.opened is not None, "the recording")
+        assert "replaced" not in regions.notice.text
+    imported = import_records(store, audio_files.read([sounds[0]]), kind="audio", source="again")
+    assert (imported.recordings, imported.clips, imported.amended) == (0, 1, 1)
+    assert recordings.find_recording(store, "unknown.flac").frames == odd_sounds.FRAMES
 
 
 def test_without_a_terminal_it_names_the_command_for_scripts(app_project: Project) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from helpers.long_recording import CHIRP_HZ, CHIRP_LONG_S, CHIRP_S, HOURS_S, HUM_HZ, HUM_LONG_S, HUM_S, RATE
 from helpers.waits import DEADLINE_S
 from labeltool.audio import files
-from labeltool.audio.files import SoundReader
+from labeltool.audio.sound_reader import SoundReader
 from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, to_playback_pcm
 from labeltool.tui.media.player import Player
 from labeltool.tui.media.stream import Stream
@@ -140,8 +140,8 @@ def test_a_stream_plays_the_same_as_the_whole_file_without_seams(
     tmp_path: Path, rate: int, write_tone: Callable[..., Path]
 ) -> None:
     path = write_tone("noise.wav", seconds=3.5, rate=rate, subtype="FLOAT")
-    mono, _ = files.read_span(path)
-    whole = to_playback_pcm(mono[:, 0], rate) / 32768.0
+    mono, _ = files.read_mono(path)
+    whole = to_playback_pcm(mono, rate) / 32768.0
     stream, player = Stream(str(path), 3.5), Player()
     try:
         player.put(stream, play=True)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from labeltool.audio.files import read_span
+from labeltool.audio import files
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
@@ -86,10 +86,7 @@ def read_mono(clip: StoredClip) -> tuple[Float32, int]:
     LabeltoolError
         If the file cannot be read.
     """
-    decoded, rate = read_span(clip.path, clip.start_s, min(clip.end_s, clip.start_s + MAX_CLIP_S))
-    mono = np.ascontiguousarray(decoded.mean(axis=1, dtype=np.float32))
-    # A float file may have NaN and infinite samples; they are played and drawn as silence and full scale.
-    return np.nan_to_num(mono, copy=False, nan=0.0, posinf=1.0, neginf=-1.0), rate
+    return files.read_mono(clip.path, clip.start_s, min(clip.end_s, clip.start_s + MAX_CLIP_S))
 
 
 def load_clip(clip: StoredClip) -> ClipPicture:

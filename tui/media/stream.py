@@ -9,7 +9,7 @@ from math import ceil, gcd
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.files import SoundReader
+from labeltool.audio.sound_reader import SoundReader
 from labeltool.errors import LabeltoolError
 from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, to_playback_pcm
 from labeltool.type_aliases import Int16

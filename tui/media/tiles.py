@@ -17,7 +17,7 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
-from labeltool.audio.files import SoundReader
+from labeltool.audio.sound_reader import SoundReader
 from labeltool.errors import LabeltoolError
 from labeltool.tui.media.clip_picture import BANDS, MelAnalyzer, Picture, brightness_range
 from labeltool.type_aliases import Float32
@@ -109,8 +109,10 @@ class Tiles:
         return self._bytes
 
     def match(self, reader: SoundReader) -> bool:
-        """Return whether a file has the rate and the length of the recording."""
-        return reader.rate_hz == self._rate_hz and abs(reader.frames / reader.rate_hz - self._duration_s) < 1e-6
+        """Return whether a file has the rate and the length of the recording; only decoding tells some lengths."""
+        if reader.rate_hz != self._rate_hz or not reader.claims_length:
+            return reader.rate_hz == self._rate_hz
+        return abs(reader.frames / reader.rate_hz - self._duration_s) < 1e-6
 
     def picture(self, shown: VisibleRange, whole: Picture | None = None) -> Picture:
         """Return what there is of a range, without waiting: missing tiles are dark, or taken from a farther zoom.

@@ -1,0 +1,382 @@
+"""Sound files decoded in blocks of bounded size; what their headers claim is checked against the stream."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labeltool.errors import LabeltoolError
+from labeltool.type_aliases import Float32
+
+MIN_RATE_HZ, MAX_RATE_HZ = 1_000, 1_000_000
+"""Sample rates that are believed: of infrasound decimated to 1 kHz, of bats and porpoises at 500 kHz and more."""
+
+# Samples of all channels that are decoded at once: 4 MB.
+_BLOCK_SAMPLES = 1 << 20
+_SMALLEST_BLOCK = 1 << 12
+# Frames before the end at which a header is checked: more than a block of any codec.
+_TAIL_FRAMES = 1 << 16
+# 40 dB over full scale: beyond it, a float file has no sound, but what the resampler would spread.
+_MAX_AMPLITUDE = 100.0
+
+
+class SoundReader:
+    """An open sound file, read span by span: an hour of it costs no more than a second does.
+
+    Attributes
+    ----------
+    rate_hz, channels
+        Of the file.
+    format
+        Its container, as libsndfile names it: `WAV`, `OGG`.
+    claims_length
+        Whether its header gives a length; else `frames` decodes the file.
+
+    Raises
+    ------
+    LabeltoolError
+        When the file cannot be opened, or has a rate that no recorder has.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        import soundfile  # 60 ms that `labeltool --help` need not pay
+
+        self._path = path
+        self._read_errors = (soundfile.SoundFileError, OSError)
+        self._source: str | _Patched = str(path)
+        self._file = self._opened(self._source)
+        self._position = 0
+        self._end: int | None = None  # where the stream was seen to end
+        self.rate_hz: int = self._file.samplerate
+        self.channels: int = self._file.channels
+        self.format: str = self._file.format
+        self._claimed: int | None = self._file.frames
+        if not MIN_RATE_HZ <= self.rate_hz <= MAX_RATE_HZ:
+            self.close()
+            raise LabeltoolError(
+                f"claims a sample rate of {self.rate_hz} Hz",
+                file=path,
+                remedy=f"rates from {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz are read: is its header damaged?",
+            )
+        if (patched := self._with_honest_header()) is not None:
+            self._file.close()
+            self._source = patched
+            self._file = self._opened(patched)
+        self.claims_length = self._claimed is not None
+
+    @cached_property
+    def frames(self) -> int:
+        """Number of frames that the file decodes to: its header's, where the stream ends there, else counted.
+
+        Raises
+        ------
+        LabeltoolError
+            When it cannot be decoded to its end.
+        """
+        if self._claimed is not None and self._ends_at(self._claimed):
+            return self._claimed
+        self._reopen()
+        return sum(len(block) for block in self._blocks(0, None))
+
+    def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Float32]:
+        """Decode a span, its channels averaged, a bounded number of frames at a time.
+
+        Parameters
+        ----------
+        first, last
+            In frames; None is the end of the file, where every span ends.
+
+        Yields
+        ------
+        (n,) float32, full scale 1.0
+            Values that are no numbers are silence.
+
+        Raises
+        ------
+        LabeltoolError
+            When the file cannot be read there.
+        """
+        for decoded in self._blocks(max(0, first), last):
+            mono = np.nan_to_num(decoded.mean(axis=1, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
+            yield np.clip(mono, -_MAX_AMPLITUDE, _MAX_AMPLITUDE)
+
+    def mono(self, first: int, count: int) -> Float32:
+        """Decode a span, its channels averaged: `(count,) float32`, silence outside the file.
+
+        Raises
+        ------
+        LabeltoolError
+            When the file cannot be read there.
+        """
+        samples = np.zeros(count, np.float32)
+        place = max(0, -first)
+        for block in self.blocks(first + place, first + count):
+            samples[place : place + len(block)] = block
+            place += len(block)
+        return samples
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        if isinstance(self._source, _Patched):
+            self._source.close()
+
+    def __enter__(self) -> SoundReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _opened(self, source: str | _Patched) -> Any:
+        import soundfile
+
+        if isinstance(source, _Patched):
+            source.seek(0)
+        try:
+            file = soundfile.SoundFile(source)
+        except self._read_errors as error:
+            raise unreadable(self._path, error) from error
+        # Else `read` stops at the header's length, and seeks after each block, which fails at a false one.
+        file.seekable = lambda: False
+        return file
+
+    def _reopen(self) -> None:
+        self._file.close()
+        self._file = self._opened(self._source)
+        self._position = 0
+
+    def _with_honest_header(self) -> _Patched | None:
+        """Return the file without the length in its header, where libsndfile would not read beyond that.
+
+        `_claimed` becomes that length, None where the header has none.
+        """
+        path = Path(self._path)
+        patched = None
+        try:
+            if self.format == "FLAC":
+                self._claimed, patched = _flac_of_any_length(path)
+            elif self.format == "MP3" and (patched := _mp3_of_any_length(path)) is not None:
+                self._claimed = None
+            elif self.format in ("WAV", "WAVEX") and not self._claimed:
+                patched = _wav_to_its_end(path)
+                self._claimed = None if patched is not None else 0
+        except OSError as error:
+            raise unreadable(path, error) from error
+        return patched
+
+    def _ends_at(self, frames: int) -> bool:
+        """Whether the stream ends after this number of frames."""
+        first = max(0, frames - _TAIL_FRAMES)
+        try:
+            self._file.seek(first)
+            self._position = first
+            left = 0
+            for block in self._blocks(first, frames + 1):
+                left += len(block)
+        except (*self._read_errors, LabeltoolError):
+            return False
+        return first + left == frames
+
+    def _blocks(self, first: int, last: int | None) -> Iterator[Float32]:
+        """Decode a span: `(n, channels) float32` each."""
+        if (last is not None and last <= first) or (self._end is not None and self._end <= first):
+            return
+        self._move_to(first)
+        at_once = max(1, _BLOCK_SAMPLES // self.channels)
+        while self._position >= first and (last is None or self._position < last):
+            count = at_once if last is None else min(at_once, last - self._position)
+            block = self._read(count)
+            if not len(block):
+                return
+            yield block
+
+    def _move_to(self, frame: int) -> None:
+        if frame == self._position:
+            return
+        for _ in range(2):
+            try:
+                self._file.seek(frame)
+                self._position = frame
+            except self._read_errors:
+                self._reopen()  # a decoder that came to the end of the stream may stay there
+            else:
+                return
+        if self._claimed is not None and self._claimed <= frame:
+            self._end = frame
+            return
+        # Past an end that is not known yet, or of a codec that only goes forward.
+        at_once = max(1, _BLOCK_SAMPLES // self.channels)
+        while self._position < frame and len(self._read(min(at_once, frame - self._position))):
+            pass
+
+    def _read(self, count: int) -> Float32:
+        place = self._position
+        try:
+            block: Float32 = self._file.read(count, dtype="float32", always_2d=True)
+        except self._read_errors as error:
+            with suppress(LabeltoolError):  # a decoder that lost its place stays lost
+                self._reopen()
+                if count > _SMALLEST_BLOCK:
+                    self._move_to(place)
+            if count > _SMALLEST_BLOCK and self._position == place:
+                return self._read(count // 2)  # what is before the damage can be read
+            raise LabeltoolError(
+                f"cannot be decoded after {place / self.rate_hz:.6g} s: it is damaged or cut short",
+                file=self._path,
+                remedy=_cause(error),
+            ) from error
+        self._position += len(block)
+        if len(block) < count:
+            self._end = self._position
+        return block
+
+
+class _Patched(io.RawIOBase):
+    """A file with some bytes replaced, for libsndfile to read, and perhaps a greater length than it has."""
+
+    # Tags are looked for in the last bytes: there are zeros.
+    _TAG_BYTES = 4096
+
+    def __init__(self, path: Path, patches: dict[int, bytes], times_longer: int = 1) -> None:
+        self._file = path.open("rb")
+        self._patches = patches
+        self._end = os.fstat(self._file.fileno()).st_size * times_longer
+        self._times_longer = times_longer
+        self._at = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move as a file does."""
+        self._at = offset + (0, self._at, self._end)[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Read as a file does."""
+        if self._times_longer > 1 and self._at >= self._end - self._TAG_BYTES:
+            content = bytearray(max(0, min(len(buffer), self._end - self._at)))
+        else:
+            try:
+                self._file.seek(self._at)
+                content = bytearray(self._file.read(len(buffer)))
+            except OSError:  # libsndfile could not raise it: the stream ends here
+                content = bytearray()
+        for offset, patch in self._patches.items():
+            for place, byte in enumerate(patch, offset - self._at):
+                if 0 <= place < len(content):
+                    content[place] = byte
+        buffer[: len(content)] = content
+        self._at += len(content)
+        return len(content)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
+
+
+def _after_id3(head: bytes) -> int:
+    """Return where an ID3v2 tag ends, 0 without one."""
+    if not head.startswith(b"ID3") or len(head) < 10:
+        return 0
+    size = 0
+    for byte in head[6:10]:
+        size = size << 7 | byte & 0x7F
+    return 10 + size
+
+
+def _flac_of_any_length(path: Path) -> tuple[int | None, _Patched | None]:
+    """Return the number of frames in STREAMINFO, None where it is not known, and the file with "not known" there."""
+    with path.open("rb") as file:
+        start = _after_id3(file.read(10))
+        file.seek(start)
+        head = file.read(26)
+    if len(head) < 26 or not head.startswith(b"fLaC"):
+        return None, None
+    fields = int.from_bytes(head[18:26])
+    frames = fields & (1 << 36) - 1
+    return frames or None, _Patched(path, {start + 18: (fields - frames).to_bytes(8)})
+
+
+# libmpg123 estimates the length by the first frame: of 320 kbit/s, where the others may have 8.
+_MP3_TIMES_LONGER = 64
+_XING_FRAMES, _XING_BYTES = 1, 2
+
+
+def _mp3_of_any_length(path: Path) -> _Patched | None:
+    """Return an MP3 so that it is read to its end; None where a header tells its length."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = _after_id3(file.read(10))
+        file.seek(start)
+        head = file.read(8192)
+    places = [place for tag in (b"Xing", b"Info", b"VBRI") if (place := head.find(tag, 0, 512)) >= 0]
+    if not places:
+        return _Patched(path, {}, _MP3_TIMES_LONGER)
+    place = min(places)
+    flags = int.from_bytes(head[place + 4 : place + 8])
+    if head[place : place + 4] == b"VBRI":
+        claimed = int.from_bytes(head[place + 10 : place + 14])
+    elif flags & _XING_BYTES and flags & _XING_FRAMES:
+        claimed = int.from_bytes(head[place + 12 : place + 16])
+    else:
+        return _Patched(path, {}, _MP3_TIMES_LONGER)
+    # Files that were joined have the header of the first; tags at the end, pictures too, are no second file.
+    if size - start > 1.05 * claimed and _goes_on_with_mp3(path, start + claimed):
+        return _Patched(path, {start + place: b"\0\0\0\0"}, _MP3_TIMES_LONGER)
+    return None
+
+
+def _goes_on_with_mp3(path: Path, offset: int) -> bool:
+    with path.open("rb") as file:
+        file.seek(max(0, offset - 4096))
+        rest = file.read(16384)
+    return b"ID3" in rest or any(rest.find(tag) >= 0 for tag in (b"Xing", b"Info", b"LAME"))
+
+
+def _wav_to_its_end(path: Path) -> _Patched | None:
+    """Return a WAV file whose recorder never wrote the length of its data as one that goes on to its end."""
+    with path.open("rb") as file:
+        if file.read(12)[:4] != b"RIFF":
+            return None
+        place = 12
+        while len(head := file.read(8)) == 8:
+            size = int.from_bytes(head[4:], "little")
+            if head[:4] == b"data":
+                following = file.read(8)
+                empty = len(following) < 8 or following[:4] in (b"LIST", b"id3 ", b"bext", b"JUNK", b"PAD ", b"cue ")
+                return None if size or empty else _Patched(path, {4: b"\xff" * 4, place + 4: b"\xff" * 4})
+            place += 8 + size + size % 2
+            file.seek(place)
+    return None
+
+
+def unreadable(path: str | Path, error: Exception) -> LabeltoolError:
+    """Return the error for a file that cannot be opened or decoded."""
+    why = _cause(error)
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return LabeltoolError(
+            "does not exist any more", file=path, remedy="`labeltool relocate FOLDER` finds what moved"
+        )
+    except OSError as no_access:
+        why = _cause(no_access)
+    return LabeltoolError("is not a sound file that can be read", file=path, remedy=why)
+
+
+# What libsndfile says of an MP3 without a frame, and of an impossible rate, is about files and its own structures.
+_MISLEADING = {7: "no sound in it is recognised", 24: "its header has an impossible sample rate"}
+
+
+def _cause(error: Exception) -> str:
+    """Return what a library says of an error, without its full stop."""
+    if (known := _MISLEADING.get(getattr(error, "code", 0))) is not None:
+        return known
+    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
+    return str(text).removeprefix("Error : ").rstrip(".")
