@@ -27,7 +27,7 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     Raises
     ------
     LabeltoolError
-        When there is no terminal, no clip or no such recording, or the app crashed.
+        When there is no terminal, no clip or no such recording, the app crashed, or the database was exchanged.
     """
     # textual-serve sets the driver that draws into a browser; there is no terminal then.
     in_browser = "TEXTUAL_DRIVER" in os.environ
@@ -49,6 +49,8 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
             app.run()
         finally:
             app.close()
+    if app.failure is not None:
+        raise app.failure
     if app.return_code:
         raise LabeltoolError("the labelling app crashed; every label is stored", remedy=f"see {log}")
 

@@ -9,17 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
 from helpers.app import fill, verdicts
-from helpers.waits import DEADLINE_S
+from helpers.waits import DEADLINE_S, until
 from labeltool import project as projects
 from labeltool.project import Project
 from labeltool.store import Store
@@ -93,13 +91,6 @@ async def page_of(url: str) -> AsyncIterator[Page]:
         client.ws_connect(f"{url}/ws?width=120&height=30", headers={"Origin": url}) as socket,
     ):
         yield Page(socket)
-
-
-def until(condition: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"timed out waiting for {what}"
-        time.sleep(0.02)
 
 
 def alive(pid: int) -> bool:

@@ -23,8 +23,9 @@ def say(store: Store, clip_id: int, *segments: tuple[float, str]) -> None:
 async def test_the_transcript_is_shown_under_the_spectrogram_as_text(app_project: Project, reading: Store) -> None:
     for clip in clips.all_clips(reading):
         say(reading, clip.id, (0.0, "[red]a[/]b \\[x] @click"), (0.2, "ende."))
-    async with opened(app_project) as (_, screen, _):
-        assert "[red]a[/]b \\[x] @click ende." in text_of(screen.query_one(TranscriptText))
+    async with opened(app_project) as (_, screen, pilot):
+        shown = screen.query_one(TranscriptText)
+        await until(pilot, lambda: "[red]a[/]b \\[x] @click ende." in text_of(shown), "the transcript")
 
 
 async def test_a_project_without_transcripts_has_the_whole_spectrogram(app_project: Project, reading: Store) -> None:
