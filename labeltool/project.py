@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import MutableMapping
+import shlex
+import sys
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from labeltool.errors import LabeltoolError
 from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, read_settings
-from labeltool.store import Store
+from labeltool.store import Store, backup
 from labeltool.store.database import labeltool_errors
+from labeltool.store.database_files import COMPANIONS, companion
 from labeltool.util.atomic_write import open_empty, write_bytes, write_text
 from labeltool.util.no_links import make_folder, refuse_links
 
 DATABASE_FILE = "labels.db"
+
+# Databases of which this process tried to write today's backup.
+_backup_tried: set[tuple[Path, date]] = set()
 
 # Backup programs leave out what carries this tag (bford.info/cachedir).
 _CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -90,8 +97,36 @@ class Project:
             raise LabeltoolError(f"{error.strerror}", file=path) from error
 
     def open_store(self) -> Store:
-        """Open the store; close it when done, or use it as a context manager."""
-        return Store.open(self.database)
+        """Open the store; close it when done, or use it as a context manager.
+
+        Before the first change of a day a backup is written.
+        """
+        store = Store.open(self.database)
+        store.before_writing = self._back_up_before_writing
+        return store
+
+    def back_up_daily(self, is_stopped: Callable[[], bool] = lambda: False) -> str:
+        """Write today's backup where one is due and this process has not tried; return why it failed, or "".
+
+        Parameters
+        ----------
+        is_stopped
+            Ends the work when it returns True.
+        """
+        today = (self.database, date.today())
+        if today in _backup_tried:
+            return ""
+        _backup_tried.add(today)
+        try:
+            backup.back_up_daily(self.database, self.settings.backup.daily, is_stopped)
+        except LabeltoolError as error:
+            return f"no backup was written today: {error}"
+        return ""
+
+    def _back_up_before_writing(self) -> None:
+        # A full disk, say, stops no labelling.
+        if problem := self.back_up_daily():
+            print(f"labeltool: {problem}", file=sys.stderr)
 
     def annotator(self, given: str | None = None) -> str:
         """Return who labels: as given, by LABELTOOL_ANNOTATOR, by the settings, or the user's login name."""
@@ -104,8 +139,13 @@ class Project:
             return "someone"
 
 
-def create(directory: Path) -> Project:
+def create(directory: Path, *, empty_database: bool = False) -> Project:
     """Make a project of a directory, which may hold other things but no project.
+
+    Parameters
+    ----------
+    empty_database
+        Whether to make a new database where a project has lost its own; settings, models and backups stay.
 
     Raises
     ------
@@ -113,16 +153,19 @@ def create(directory: Path) -> Project:
         When there is a project already or it cannot be written.
     """
     directory = directory.resolve()
-    if (directory / DATABASE_FILE).exists() or (directory / SETTINGS_FILE).exists():
+    if os.path.lexists(directory / DATABASE_FILE):
         raise LabeltoolError("is a labeltool project already", file=directory)
+    if not empty_database:
+        _require_none_lost(directory)
     made: list[Path] = []
     try:
         with labeltool_errors(directory):
             for folder in (*reversed(directory.parents), directory, directory / "models", directory / "cache"):
                 made += make_folder(folder)
             for name, text in ((Path("cache", "CACHEDIR.TAG"), _CACHE_TAG), (Path(SETTINGS_FILE), TEMPLATE)):
-                write_text(directory / name, text)
-                made.append(directory / name)
+                if not os.path.lexists(directory / name):
+                    write_text(directory / name, text)
+                    made.append(directory / name)
             # Last: where there is a database there is a project.
             Store.create(directory / DATABASE_FILE).close()
     except BaseException:
@@ -132,27 +175,57 @@ def create(directory: Path) -> Project:
     return load(directory)
 
 
-def find(directory: Path | None = None) -> Project:
+def find(directory: Path | None = None, *, may_be_lost: bool = False) -> Project:
     """Return the project of a directory; by default of the current one or its nearest parent that is one.
+
+    Parameters
+    ----------
+    may_be_lost
+        Whether a project that has lost its database will do.
 
     Raises
     ------
     LabeltoolError
-        When there is none, or its settings cannot be read.
+        When there is none, it has lost its database, or its settings cannot be read.
     """
-    if directory is not None:
-        if not (directory / DATABASE_FILE).exists():
-            raise LabeltoolError(
-                "is no labeltool project", file=directory, remedy=f"`labeltool init {directory}` makes one"
-            )
-        return load(directory.resolve())
     here = Path.cwd()
-    for candidate in (here, *here.parents):
-        if (candidate / DATABASE_FILE).exists():
+    for candidate in (here, *here.parents) if directory is None else (directory.resolve(),):
+        if os.path.lexists(candidate / DATABASE_FILE) or (may_be_lost and _remains(candidate)):
             return load(candidate)
+        _require_none_lost(candidate)
+    if directory is not None:
+        raise LabeltoolError(
+            "is no labeltool project", file=directory, remedy=f"`labeltool init {directory}` makes one"
+        )
     raise LabeltoolError(
         "no labeltool project here or above", file=here, remedy="`labeltool init` makes one, --project DIR names one"
     )
+
+
+def _require_none_lost(directory: Path) -> None:
+    """Raise a `LabeltoolError` where there is what remains of a project that has lost its database."""
+    remains, copies = _remains(directory), backup.copies(directory / DATABASE_FILE)
+    if not remains:
+        return
+    new = "`labeltool init --empty-database` begins without labels"
+    if copies:
+        newest = f"copies of it: {len(copies)}, the newest {copies[0].relative_to(directory)}"
+        remedy = f"`labeltool restore {shlex.quote(str(copies[0]))}` puts that in its place; {new}"
+    else:
+        newest, remedy = "copies of it: none", f"`labeltool restore FILE` takes a backup from elsewhere; {new}"
+    reason = f"the project's database is missing; still there: {', '.join(remains)}; {newest}"
+    raise LabeltoolError(reason, file=directory / DATABASE_FILE, remedy=remedy)
+
+
+def _remains(directory: Path) -> list[str]:
+    """Return what remains of a project that has lost its database; nothing where there is no sign of a project."""
+    database = directory / DATABASE_FILE
+    signs = [directory / SETTINGS_FILE, *(companion(database, suffix) for suffix in COMPANIONS)]
+    found = [sign.name for sign in signs if os.path.lexists(sign)]
+    if not found and not backup.copies(database):
+        return []
+    models = len([model for model in (directory / "models").glob("*/card.json")])
+    return [*found, f"{models} models"]
 
 
 def choose_pretrained(project: Project, name: str) -> bool:

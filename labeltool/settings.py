@@ -30,6 +30,9 @@ query_strategy = "default"        # the order of the queue; `labeltool simulate 
 [export]
 max_int8_loss = 0.02              # a model that loses more clip accuracy in int8 needs --force
 
+[backup]
+daily = 7                         # days of which a backup is kept in backups/, written before the first change; 0: none
+
 [speech]
 # labels = ["speech", "talking"]  # labels that `labeltool transcribe` takes for speech; default: common names
 # model = "/models/whisper"       # folder of the speech model, unless --model is given
@@ -100,6 +103,13 @@ class ExportSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupSettings:
+    """Table `[backup]`; `daily` is the number of daily backups that are kept, 0 for none."""
+
+    daily: int = 7
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechSettings:
     """Table `[speech]`: labels that mean speech, the speech model's folder, the spoken language."""
 
@@ -115,6 +125,7 @@ class Settings:
     annotator: str | None = None
     learning: LearningSettings = field(default_factory=LearningSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -141,6 +152,8 @@ def read_settings(path: Path) -> Settings:
         raise LabeltoolError(_reason(str(error)), file=path) from error
     if not settings.speech.labels:
         raise LabeltoolError("[speech] labels must be a list of labels, not empty", file=path)
+    if settings.backup.daily < 0:
+        raise LabeltoolError(f"[backup] daily: 0 or more, not {settings.backup.daily}", file=path)
     learning = settings.learning
     if learning.trunk_layers not in TRUNK_LAYERS:
         numbers = ", ".join(map(str, TRUNK_LAYERS))

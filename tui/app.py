@@ -12,7 +12,7 @@ from textual.message import Message
 
 from labeltool.annotation import speed
 from labeltool.annotation.speed import AnnotationStatistics
-from labeltool.errors import LabeltoolError
+from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.project import Project
 from labeltool.similarity import search
 from labeltool.store import Store, recordings
@@ -20,13 +20,22 @@ from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
 from labeltool.tasks.registry import RENEW, RETRAIN
 from labeltool.tui import keymap
-from labeltool.tui.background.class_agreement import Agreement, ClassAgreementTask
-from labeltool.tui.background.comparer import Comparer, Comparison
-from labeltool.tui.background.prefetch import Delivery, Prefetcher
+from labeltool.tui.background.class_agreement import ClassAgreementTask
+from labeltool.tui.background.comparer import Comparer
+from labeltool.tui.background.daily_backup import DailyBackup
+from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.trainer import SUGGEST_AFTER, Trainer, TrainingProgress
 from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
 from labeltool.tui.media.player import Player
+from labeltool.tui.messages import (
+    AgreementMeasured,
+    BackupFailed,
+    Prefetched,
+    SimilarityChanged,
+    SuggestionsChanged,
+    TrainingChanged,
+)
 from labeltool.tui.screens.annotate_base import AnnotateScreen
 from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
@@ -42,47 +51,8 @@ from labeltool.tui.session import Session
 from labeltool.tui.theme import DARK, LIGHT, theme_by_terminal
 
 _RETRY_S = 0.5
+_CHECK_DATABASE_S = 5.0
 _MAX_SIMILAR = 200
-
-
-class Prefetched(Message):
-    """Clips, counts or the model's state were read."""
-
-    def __init__(self, delivery: Delivery) -> None:
-        super().__init__()
-        self.delivery = delivery
-
-
-class TrainingChanged(Message):
-    """A training made progress or ended."""
-
-    def __init__(self, training: TrainingProgress) -> None:
-        super().__init__()
-        self.training = training
-
-
-class SimilarityChanged(Message):
-    """Indexing or clustering clips made progress or ended."""
-
-    def __init__(self, comparison: Comparison) -> None:
-        super().__init__()
-        self.comparison = comparison
-
-
-class AgreementMeasured(Message):
-    """The agreement of a pretrained model's classes with the labels was measured."""
-
-    def __init__(self, agreement: Agreement) -> None:
-        super().__init__()
-        self.agreement = agreement
-
-
-class SuggestionsChanged(Message):
-    """A pretrained model made new suggestions."""
-
-    def __init__(self, training: TrainingProgress) -> None:
-        super().__init__()
-        self.training = training
 
 
 class LabelApp(App[None]):
@@ -96,6 +66,11 @@ class LabelApp(App[None]):
         The recording to open in the Regions view; None opens the Label view.
     repeat_s
         See `AnnotateScreen`.
+
+    Attributes
+    ----------
+    failure
+        Why the app ended by itself; None where the user quit.
     """
 
     CSS_PATH = "style.tcss"
@@ -115,10 +90,12 @@ class LabelApp(App[None]):
         self.theme = theme_by_terminal()
         self.services = Services(
             project=project,
-            session=Session(project, annotator),
+            session=Session(project, annotator, self.stop_for),
             player=Player(),
-            prefetcher=Prefetcher(project, annotator, lambda delivery: self._post_from_thread(Prefetched(delivery))),
-            reader=StoreThread(project, "labeltool-reader"),
+            prefetcher=Prefetcher(
+                project, annotator, lambda delivery: self._post_from_thread(Prefetched(delivery)), self.stop_for
+            ),
+            reader=StoreThread(project, "labeltool-reader", self.stop_for),
             trainer=Trainer(
                 project,
                 lambda training: self._post_from_thread(TrainingChanged(training)),
@@ -146,6 +123,8 @@ class LabelApp(App[None]):
         self.add_mode(REGIONS.name, lambda: RegionsScreen(self.services, repeat_s=repeat_s))
         self._recording = recording
         self._previous_view = LABEL.name
+        self._daily_backup = DailyBackup(project, lambda problem: self._post_from_thread(BackupFailed(problem)))
+        self.failure: LabeltoolError | None = None
 
     @property
     def current_view(self) -> AnnotateScreen | None:
@@ -155,14 +134,28 @@ class LabelApp(App[None]):
 
     async def on_mount(self) -> None:
         """Start the threads."""
+        self._daily_backup.start()
         self.services.prefetcher.start()
         # Looking for sound cards can take a second; the first clip starts to play after it.
         threading.Thread(target=self.services.player.open, name="labeltool-player", daemon=True).start()
+        # Who does nothing meanwhile learns of an exchanged database all the same; the thread ends the app.
+        self.set_interval(_CHECK_DATABASE_S, self.services.reader.check)
         if self._recording is not None:
             await self._open_regions(self._recording)
 
+    def stop_for(self, failure: LabeltoolError) -> None:
+        """End the app because it cannot go on; called in any thread."""
+        self.failure = failure
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.exit, None, ExitCode.FAILED)
+
+    def on_backup_failed(self, message: BackupFailed) -> None:
+        """Show why today has no backup."""
+        self._warn(message.problem)
+
     def close(self) -> None:
         """End the threads and the background work, after the screen is gone."""
+        self._daily_backup.stop()
         self.services.close()
 
     def action_theme(self) -> None:

@@ -41,7 +41,7 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     Raises
     ------
     LabeltoolError
-        When there is no terminal, no clip or no such recording, or the app crashed.
+        When there is no terminal, no clip or no such recording, the app crashed, or the database was exchanged.
     KeyboardInterrupt
         When a signal ended it.
     """
@@ -72,6 +72,8 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
             app.close()
     if app.return_code == ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
+    if app.failure is not None:
+        raise app.failure
     if app.return_code:
         raise LabeltoolError("the labelling app crashed; every label is stored", remedy=f"see {project.log_file(_LOG)}")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, checked, journal, spans
+from labeltool.store.database import DatabaseExchanged
 from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.store.journal_rows import new_row_id
 from labeltool.store.recordings import StoredRecording
@@ -30,6 +31,11 @@ class Annotation:
 class Session:
     """Writes to the journal; each method returns when the rows are on the disk.
 
+    Parameters
+    ----------
+    on_exchange
+        See `StoreThread`.
+
     Attributes
     ----------
     annotator
@@ -40,9 +46,9 @@ class Session:
         A journal row id that sorts before all rows of this session.
     """
 
-    def __init__(self, project: Project, annotator: str) -> None:
+    def __init__(self, project: Project, annotator: str, on_exchange: Callable[[DatabaseExchanged], None]) -> None:
         self.annotator = annotator
-        self._writer = StoreThread(project, "labeltool-journal")
+        self._writer = StoreThread(project, "labeltool-journal", on_exchange)
         self.clips_done = 0
         self._worked_s = 0.0
         self.start_row_id = new_row_id()

@@ -108,11 +108,11 @@ def use_project(context: click.Context, directory: Path) -> None:
     context.meta[_PROJECT] = directory
 
 
-def current_project() -> Project:
-    """Return the project the command works on."""
+def current_project(*, may_be_lost: bool = False) -> Project:
+    """Return the project the command works on; `may_be_lost`: also where its database is missing."""
     from labeltool.project import find
 
-    return find(click.get_current_context().meta.get(_PROJECT))
+    return find(click.get_current_context().meta.get(_PROJECT), may_be_lost=may_be_lost)
 
 
 def nearby_project() -> Project | None:

@@ -15,6 +15,7 @@ import click
 from labeltool import __version__
 from labeltool.cli import (
     annotate,
+    backup,
     common,
     demo,
     detect,
@@ -75,6 +76,8 @@ for _command in (
     export.export,
     export.verify,
     project.relocate,
+    backup.backup,
+    backup.restore,
     demo.demo,
 ):
     cli.add_command(_command)
@@ -111,7 +114,9 @@ def main() -> None:
         else:
             code = _failed(f"{error.filename or 'cannot write'}: {error.strerror or error}")
     except sqlite3.Error as error:
-        code = _failed(f"the project's database refused: {error} (is it damaged? copies end in .bak)")
+        code = _failed(
+            f"the project's database refused: {error} (is it damaged? `labeltool restore FILE` brings back a backup)"
+        )
     sys.exit(code)
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("directory", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
-def init(directory: Path) -> None:
+@click.option("--empty-database", is_flag=True, help="Of a project whose labels.db is lost: begin without labels.")
+def init(directory: Path, empty_database: bool = False) -> None:
     """Make DIR a project (default: the current directory).
 
     \b
@@ -24,7 +25,7 @@ def init(directory: Path) -> None:
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool import project as projects
 
-    made = projects.create(directory)
+    made = projects.create(directory, empty_database=empty_database)
     narrate(f"made the project {made.directory}; next: labeltool import --help")
 
 

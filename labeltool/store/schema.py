@@ -3,13 +3,22 @@
 `PRAGMA user_version` counts the migrations of a database, so that opening an up-to-date one needs only the standard
 library; sqlite-utils, which loads pandas, is imported when there is something to migrate. A released migration is never
 edited: the next change is a new module in `migrations`.
+
+A database that others may have made is used only with the schema that the migrations make (`require_own_schema`).
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple, NoReturn
 
+from labeltool.errors import LabeltoolError
 from labeltool.store.migrations import (
     m001_initial,
     m002_regions,
@@ -66,3 +75,129 @@ def migrate(connection: sqlite3.Connection) -> None:
 
         numbered(name=name)(apply)
     numbered.apply(Database(connection, execute_plugins=False, recursive_triggers=False))
+
+
+# -- databases that others may have made
+
+_LOG = "_sqlite_migrations"  # sqlite-utils' own table, whose form its version decides
+_TOKENS = re.compile(
+    r"""
+    (--[^\n]* | /\*.*?(?:\*/|\Z) | [ \t\n\f\r]+)                        # comments and blanks
+    | ' (?:[^']|'')* ' | " (?:[^"]|"")* " | ` (?:[^`]|``)* ` | \[ [^\]]* \]
+    | [\w$]+ | .
+    """,
+    re.VERBOSE | re.DOTALL | re.ASCII,
+)
+_PLAIN_NAME = re.compile(r'"([a-z_0-9]+)"')
+_INDEX = re.compile(
+    r'CREATE (UNIQUE )?INDEX (?:\w+|"[^"]*") ON (?:\w+|"[^"]*") \( (?:(?:\w+|"[^"]*"|,) )+\)', re.IGNORECASE
+)
+_COMPUTING = frozenset({"REFERENCES", "CHECK", "GENERATED", "AS"})
+# Names that would stand for something else in labeltool's own SQL.
+_RESERVED = re.compile(r"(?!sqlite_stat|sqlite_sequence|sqlite_autoindex_)sqlite_.*|pragma_.*|json_each|json_tree")
+
+CURRENT_SCHEMA = "83f0a7fd104cc1e7fb390d9b08a1c5d1bea56cf5a18f54beda3ad8bd47c32514"
+"""Fingerprint of the schema that the migrations make: most databases have it, which saves comparing."""
+
+
+class _Object(NamedTuple):
+    """A row of `sqlite_master`; `sql` is empty for the index of a constraint."""
+
+    type: str
+    name: str
+    table: str
+    sql: str
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.name!r}"
+
+
+def require_own_schema(connection: sqlite3.Connection, version: int, path: Path) -> None:
+    """Refuse a database whose schema can do or show other than what the migrations made.
+
+    A database may come from a stranger: a trigger, a changed view or a computed column would take part in everything
+    that labeltool does. A user's own views, tables and indexes stay where they only show or store.
+
+    Parameters
+    ----------
+    connection
+        With `trusted_schema` off; nothing of the database but its list of objects is read.
+    version
+        The schema that the database is to have.
+    path
+        Where it is, for messages.
+
+    Raises
+    ------
+    LabeltoolError
+        Naming the object.
+    """
+
+    def refuse(reason: str) -> NoReturn:
+        remedy = "nothing was changed; drop it if it is yours, or `labeltool restore FILE` brings back a backup"
+        raise LabeltoolError(reason, file=path, remedy=remedy)
+
+    rows = connection.execute("SELECT type, name, tbl_name, sql, rootpage FROM sqlite_master").fetchall()
+    if not all(isinstance(value, str) for row in rows for value in row[:3]):
+        refuse("is damaged: its schema has an object without a name")
+    objects = [_Object(kind, name, table, _normalised(sql)) for kind, name, table, sql, _ in rows]
+    pages = [row[4] for row in rows if row[4]]
+    if len({one.name.lower() for one in objects}) < len(objects) or len(set(pages)) < len(pages):
+        refuse("is damaged: two objects of its schema have one name or one place")
+    others = [one for one in objects if one.table == _LOG]
+    if version != SCHEMA_VERSION or fingerprint(one for one in objects if one.table != _LOG) != CURRENT_SCHEMA:
+        own = made_by(MIGRATIONS[:version])
+        others = [one for one in objects if one not in own]
+        names = {one.name for one in own}
+        # A missing object that is there in another form is named as such.
+        for one in (*others, *sorted(own.difference(objects))):
+            if one.name in names:
+                refuse(f"its {one} is {'not as labeltool makes it' if one in others else 'missing'}")
+    tables = {one.name for one in others if one.type == "table"}
+    for one in others:
+        if not _only_shows_or_stores(one, tables):
+            refuse(f"its {one} is not labeltool's, and could change what is stored or shown")
+
+
+def fingerprint(objects: Iterable[_Object]) -> str:
+    """Return a fingerprint of a schema, the same whichever SQLite wrote it."""
+    return hashlib.sha256(repr(sorted(tuple(one) for one in objects)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@cache
+def made_by(steps: tuple[tuple[str, Step], ...]) -> frozenset[_Object]:
+    """Return the objects that migrations make, without sqlite-utils' own table."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        for _, step in steps:
+            step(connection)
+        rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+    return frozenset(_Object(kind, name, table, _normalised(sql)) for kind, name, table, sql in rows)
+
+
+def _normalised(sql: object) -> str:
+    """Return SQL with single blanks, without comments, and without quotes that SQLite puts round names it changes.
+
+    Our keywords are in capitals: a quoted one, which would be a name to SQLite, stays another word.
+    """
+    tokens = (token[0] for token in _TOKENS.finditer(sql if isinstance(sql, str) else "") if token[1] is None)
+    return " ".join(_PLAIN_NAME.sub(r"\1", token) if token[0] == '"' else token for token in tokens)
+
+
+def _only_shows_or_stores(one: _Object, tables: Collection[str]) -> bool:
+    """Whether an object that is not labeltool's has no part in what labeltool does.
+
+    Parameters
+    ----------
+    tables
+        The tables that are not labeltool's: what is on them concerns nobody else.
+    """
+    if _RESERVED.fullmatch(one.name.lower()):
+        return False
+    if one.type == "index":
+        index = _INDEX.fullmatch(one.sql)
+        return one.table in tables if not one.sql else index is not None and (one.table in tables or not index[1])
+    words = one.sql.split(" ")
+    if one.type == "table":
+        return words[:2] == ["CREATE", "TABLE"] and not _COMPUTING & {word.upper() for word in words}
+    return one.type == "view" and words[:2] == ["CREATE", "VIEW"]

@@ -52,7 +52,7 @@ def save(store: Store, transcript: Transcript) -> None:
         )
         for position, segment in enumerate(transcript.segments)
     ]
-    with store.transaction() as connection:
+    with store.text_transaction() as connection:
         connection.execute("DELETE FROM transcripts WHERE clip_id = ?", (transcript.clip_id,))
         connection.execute(
             "INSERT INTO transcripts (clip_id, model, model_sha256, language, language_probability, text, "

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers.processes import alive, children, until
+from helpers.processes import alive, children
 from helpers.terminal import TerminalApp
 from helpers.tones import tone_writer
-from helpers.waits import DEADLINE_S
+from helpers.waits import DEADLINE_S, until
 from labeltool.importers import audio_files
 from labeltool.project import Project
 from labeltool.store.importing import import_records

@@ -48,6 +48,7 @@ def test_the_target_is_read_and_must_be_a_name(tmp_path: Path) -> None:
         b"[learning]\ntrunk_layers = 12",
         b"[learning]\nhead_units = -1",
         b"[learning]\nhead_units = 100000",
+        b"[backup]\ndaily = -1",
         b"[keys]\nundo = 3",
     ],
     ids=lambda content: repr(content[:20]),

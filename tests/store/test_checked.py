@@ -115,7 +115,7 @@ def test_a_check_makes_a_model_out_of_date(store: Store, recording: StoredRecord
 
 @pytest.fixture
 def schema_7(tmp_path: Path) -> Iterator[Path]:
-    """A database of schema 7 with rows of every kind, and a view, an index and a trigger of the user."""
+    """A database of schema 7 with rows of every kind, and a view and an index of the user."""
     path = tmp_path / "labels.db"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:7])
@@ -134,7 +134,6 @@ def schema_7(tmp_path: Path) -> Iterator[Path]:
             for statement in (
                 "CREATE VIEW mine AS SELECT clip_id, label FROM active_events",
                 "CREATE INDEX my_index ON journal (created_at)",
-                "CREATE TRIGGER my_trigger AFTER INSERT ON journal BEGIN SELECT 1; END",
             ):
                 store.connection.execute(statement)
     yield path

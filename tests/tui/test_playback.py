@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 import soundfile
 
 from helpers.terminal import TerminalApp
-from helpers.waits import DEADLINE_S
+from helpers.waits import until
 from labeltool.importers import audio_files
 from labeltool.project import Project
 from labeltool.records import StoredClip
@@ -104,13 +103,6 @@ class Speaker:
     def since(self, frame: int) -> Float:
         """The samples recorded from a frame on, -1 to 1."""
         return np.frombuffer(bytes(self._recorded[2 * frame : 2 * self.now]), np.int16) / 32768.0
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"timed out waiting for {what}"
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

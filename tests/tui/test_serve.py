@@ -17,8 +17,8 @@ import aiohttp
 import pytest
 
 from helpers.app import fill, verdicts
-from helpers.processes import alive, children, until
-from helpers.waits import DEADLINE_S
+from helpers.processes import alive, children
+from helpers.waits import DEADLINE_S, until
 from labeltool import project as projects
 from labeltool.project import Project
 from labeltool.store import Store

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.processes import group, until
+from helpers.processes import group
+from helpers.waits import until
 from labeltool.project import Project
 from labeltool.store import models
 from labeltool.util import lifetime

@@ -19,6 +19,7 @@ from labeltool.project import Project
 from labeltool.records import StoredClip, Suggestion, Transcript
 from labeltool.store import Store, clips, journal, models, transcripts
 from labeltool.store.clips import Counts
+from labeltool.store.database import DatabaseExchanged
 from labeltool.store.journal import JournalRow
 from labeltool.tui.media.clip_picture import ClipPicture, load_clip
 
@@ -141,12 +142,21 @@ class Prefetcher:
         Who labels; the clips of the queue are claimed for this annotator.
     deliver
         Gets what was read; called in the thread.
+    on_exchange
+        See `StoreThread`.
     """
 
-    def __init__(self, project: Project, annotator: str, deliver: Callable[[Delivery], None]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        annotator: str,
+        deliver: Callable[[Delivery], None],
+        on_exchange: Callable[[DatabaseExchanged], None],
+    ) -> None:
         self._project = project
         self._annotator = annotator
         self._deliver = deliver
+        self._on_exchange = on_exchange
         self._wake = threading.Condition()
         self._exclude: tuple[int, ...] | None = None
         self._request = 0
@@ -201,6 +211,8 @@ class Prefetcher:
                         self._deliver_clip(store, request.clip_id, request.next_ids)
                     else:
                         self._deliver_queue(store, request)
+                except DatabaseExchanged as error:
+                    self._on_exchange(error)
                 except LabeltoolError as error:
                     self._deliver(Delivery(request=request.number, failure=str(error)))
         finally:

@@ -9,24 +9,30 @@ from typing import TypeVar
 
 from labeltool.project import Project
 from labeltool.store import Store
+from labeltool.store.database import DatabaseExchanged
 
 _T = TypeVar("_T")
 
 
 class StoreThread:
-    """Runs one function after the other on the project's store, which the first one opens.
+    """Runs one function after the other on the project's store.
 
     Parameters
     ----------
     name
         The thread's name.
+    on_exchange
+        Called, in the thread, when the database is not the one any more that was opened.
     """
 
-    def __init__(self, project: Project, name: str) -> None:
+    def __init__(self, project: Project, name: str, on_exchange: Callable[[DatabaseExchanged], None]) -> None:
         self._project = project
+        self._on_exchange = on_exchange
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._store: Store | None = None
         self._closed = False
+        # Before anything is shown: what is written later belongs to the database of which the clips on the screen are.
+        self._check = self._executor.submit(self._with_store, Store.require_same_files)
 
     async def do(self, function: Callable[[Store], _T]) -> _T:
         """Run a function and return its result.
@@ -37,6 +43,11 @@ class StoreThread:
             As raised by the function, and if the store cannot be opened.
         """
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._with_store, function)
+
+    def check(self) -> None:
+        """Let the thread look, when it has time, whether the database is still the one that was opened."""
+        if self._check.done():
+            self._check = self._executor.submit(self._with_store, Store.require_same_files)
 
     def close(self) -> None:
         """Finish what was started and close the store."""
@@ -52,8 +63,12 @@ class StoreThread:
             store.connection.interrupt()
 
     def _with_store(self, function: Callable[[Store], _T]) -> _T:
-        self._store = self._store or self._project.open_store()
-        return function(self._store)
+        try:
+            self._store = self._store or self._project.open_store()
+            return function(self._store)
+        except DatabaseExchanged as error:
+            self._on_exchange(error)
+            raise
 
     def _close_store(self) -> None:
         if self._store is not None:

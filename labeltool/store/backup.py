@@ -1,0 +1,239 @@
+"""Backups of `labels.db`, by hand and daily, and going back to one."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from labeltool.errors import LabeltoolError
+from labeltool.store.database import (
+    Store,
+    checked_version,
+    connect_read_only,
+    connect_to_file,
+    labeltool_errors,
+    write_copy,
+)
+from labeltool.store.database_files import COMPANIONS, companion, move_away, require_plain_files, written_whole
+
+BACKUP_FOLDER = "backups"
+"""Beside the database: daily backups, and those by hand that were given no name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup that was written.
+
+    Attributes
+    ----------
+    journal_rows
+        The number of rows in its journal.
+    """
+
+    path: Path
+    size_bytes: int
+    journal_rows: int
+
+
+def default_path(database: Path) -> Path:
+    """Return the name of a backup that was given none."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    return database.with_name(BACKUP_FOLDER) / f"{database.stem}-{stamp}.db"
+
+
+def back_up(
+    store: Store,
+    path: Path,
+    *,
+    overwrite: bool = False,
+    quick: bool = False,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Backup:
+    """Write a backup, as the database is at one moment; it is whole, checked and on the disk, or there is none.
+
+    Others may write to the database meanwhile. For `quick` and `is_stopped` see `write_copy`.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is a file already, it cannot be written, or the database is damaged.
+    """
+    own = {companion(store.path, suffix) for suffix in ("", *COMPANIONS)}
+    with labeltool_errors(path):
+        if path.parent.resolve() / path.name in {file.parent.resolve() / file.name for file in own}:
+            raise LabeltoolError("is the database itself", file=path, remedy="choose another name")
+        if path.is_dir() and not path.is_symlink():
+            raise LabeltoolError("is a folder", file=path, remedy="name a file in it")
+        if os.path.lexists(path) and not overwrite:
+            raise LabeltoolError("there is a file already", file=path, remedy="--overwrite replaces it")
+        if path.parent == store.path.with_name(BACKUP_FOLDER):
+            _make_folder(path.parent)
+        store.require_same_files()
+        with written_whole(path, stat.S_IMODE(store.path.stat().st_mode)) as partial:
+            write_copy(store.connection, partial, store.path, quick=quick, is_stopped=is_stopped)
+            with closing(connect_read_only(partial)) as copy:
+                (rows,) = copy.execute("SELECT COUNT(*) FROM journal").fetchone()
+    return Backup(path, path.stat().st_size, rows)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder of the backups.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is a link: what is written, and what is removed later, would be elsewhere.
+    """
+    if folder.is_symlink():
+        raise LabeltoolError("is a link; backups are not written through it", file=folder, remedy="remove it")
+    folder.mkdir(exist_ok=True)
+
+
+def back_up_daily(database: Path, keep: int, is_stopped: Callable[[], bool]) -> Path | None:
+    """Write the backup of today, where there is none and something was added since the newest, and remove old ones.
+
+    Parameters
+    ----------
+    keep
+        The number of daily backups to keep; 0 writes none.
+    is_stopped
+        Ends the work when it returns True.
+
+    Returns
+    -------
+    Path | None
+        The backup; None if none was due.
+
+    Raises
+    ------
+    LabeltoolError
+        As `back_up`, which leaves all backups as they are.
+    """
+    folder = database.with_name(BACKUP_FOLDER)
+    path = folder / f"daily-{date.today().isoformat()}.db"
+    if keep < 1 or os.path.lexists(path):
+        return None
+    with labeltool_errors(folder), Store.open(database) as store:
+        newest = max(_daily_backups(folder), default=None)
+        contents = _newest_rows(store.connection)
+        if contents == (None, None) or (newest is not None and contents == _newest_rows_of(newest)):
+            return None
+        back_up(store, path, quick=True, is_stopped=is_stopped)
+        for old in sorted(_daily_backups(folder))[:-keep]:
+            old.unlink(missing_ok=True)
+    return path
+
+
+def _daily_backups(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("daily-????-??-??.db") if path.is_file() and not path.is_symlink()]
+
+
+def _newest_rows_of(backup: Path) -> tuple[object, ...] | None:
+    with suppress(LabeltoolError), labeltool_errors(backup):
+        require_plain_files(backup)
+        with closing(connect_read_only(backup, alone=True)) as connection:
+            checked_version(connection, backup)
+            return _newest_rows(connection)
+    return None
+
+
+def _newest_rows(connection: sqlite3.Connection) -> tuple[object, ...]:
+    """Return the newest rows of the journal and of the clips: only by those does anything enter that is not derived."""
+    return tuple(connection.execute("SELECT (SELECT MAX(id) FROM journal), (SELECT MAX(id) FROM clips)").fetchone())
+
+
+def copies(database: Path) -> list[Path]:
+    """Return the backups and the copies that labeltool kept of a database, the newest first; no links."""
+    found = [*database.with_name(BACKUP_FOLDER).glob("*.db"), *database.parent.glob(f"{database.name}.*.bak")]
+    files = [(path.lstat(), path) for path in found]
+    newest_first = sorted(files, key=lambda file: file[0].st_mtime, reverse=True)
+    return [path for status, path in newest_first if stat.S_ISREG(status.st_mode)]
+
+
+def restore(database: Path, backup: Path) -> Path | None:
+    """Put a backup in the place of a database, which may be damaged or missing, and keep what was there.
+
+    The database is exchanged as a file: a program that has it open finds that out before it writes, for what it knows
+    about the old one may be wrong. Whoever is writing at this moment finishes first.
+
+    Parameters
+    ----------
+    backup
+        A labeltool database of this version or an older one; it stays as it is.
+
+    Returns
+    -------
+    Path | None
+        Where the database that was replaced is now, with its `-wal` of the same name; None if there was none.
+
+    Raises
+    ------
+    LabeltoolError
+        When the backup cannot be used or the database cannot be replaced; nothing has changed then.
+    """
+    with labeltool_errors(backup):
+        in_project = backup.parent.resolve().is_relative_to(database.parent.resolve())
+        source = backup if in_project else backup.resolve()
+        if not os.path.lexists(source):
+            raise LabeltoolError("no such file", file=backup)
+        require_plain_files(source)
+        if database.exists() and source.samefile(database):
+            raise LabeltoolError("is the database itself", file=backup, remedy="name a backup")
+    if database.is_symlink() or (database.exists() and not database.is_file()):
+        raise LabeltoolError("is a link or no file; it is not replaced", file=database, remedy="remove it")
+    with labeltool_errors(database), written_whole(database, _mode(database, source)) as partial:
+        # Without a -wal nobody has it open; it may be on a disk that cannot be written.
+        alone = not any(companion(source, suffix).exists() for suffix in COMPANIONS)
+        with labeltool_errors(backup), closing(connect_read_only(source, alone=alone)) as connection:
+            write_copy(connection, partial, backup)
+        with closing(connect_read_only(partial)) as copy:
+            checked_version(copy, backup)
+        with _no_writer(database):
+            kept = move_away(database)
+    if kept is not None:
+        _merge_wal(kept)
+    return kept
+
+
+def _mode(database: Path, source: Path) -> int:
+    """Return the permissions that the database has, or else those of the backup."""
+    return stat.S_IMODE((database if database.exists() else source).stat().st_mode)
+
+
+@contextmanager
+def _no_writer(database: Path) -> Iterator[None]:
+    """Keep others from writing to a database meanwhile; one that cannot be read has no writers.
+
+    Raises
+    ------
+    LabeltoolError
+        When another process goes on writing.
+    """
+    try:
+        # Not through links, and not an empty file, whose -wal SQLite would delete.
+        require_plain_files(database)
+        connection = connect_to_file(database)
+    except (LabeltoolError, sqlite3.Error):
+        yield
+        return
+    with closing(connection):
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.DatabaseError as error:
+            if "locked" in str(error):
+                raise
+        yield
+
+
+def _merge_wal(kept: Path) -> None:
+    """Make one file of a database and its `-wal`, unless it is open elsewhere or cannot be read."""
+    with suppress(LabeltoolError, sqlite3.Error):
+        require_plain_files(kept)
+        with closing(connect_to_file(kept)) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()

@@ -1,0 +1,161 @@
+"""The files of a database: which may be opened, whether they are still the opened ones, and how they are replaced.
+
+Nothing here opens the database's own file: closing it would release the locks that SQLite has on it in this process.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from labeltool.errors import LabeltoolError
+from labeltool.util.atomic_write import SUFFIX
+
+COMPANIONS = ("-wal", "-shm", "-journal")
+"""What SQLite appends to a database's name: committed pages, their index, and pages to be rolled back."""
+
+# A rollback journal that ends in this names a second journal, which SQLite deletes when it has rolled back.
+_NAMES_ANOTHER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
+
+# No copy takes longer than a day to write.
+_LEFTOVER_S = 86_400.0
+
+FileId = tuple[int, int]
+"""Device and inode of a file."""
+
+
+def companion(path: Path, suffix: str) -> Path:
+    """Return the path of one of a database's `COMPANIONS`, or with "" its own."""
+    return path.with_name(path.name + suffix)
+
+
+def require_plain_files(path: Path) -> None:
+    """Refuse a database that SQLite must not open: it follows links, and deletes what a journal names.
+
+    Raises
+    ------
+    LabeltoolError
+        Naming the file: a link, no regular file, an empty database, or a journal that names another file.
+    """
+    for suffix in ("", *COMPANIONS):
+        file = companion(path, suffix)
+        try:
+            found = file.lstat()
+        except FileNotFoundError:
+            continue
+        if stat.S_ISLNK(found.st_mode):
+            raise LabeltoolError("is a link; a project's database is a file", file=file, remedy="nothing was opened")
+        if not stat.S_ISREG(found.st_mode):
+            raise LabeltoolError("is no file", file=file, remedy="nothing was opened")
+        if not suffix and not found.st_size:
+            # SQLite would delete the -wal of an empty file, with what was committed to it.
+            raise LabeltoolError("is empty", file=file, remedy="`labeltool restore FILE` brings back a backup")
+        if suffix == "-journal" and _end(file, found.st_size) == _NAMES_ANOTHER_JOURNAL:
+            reason = "names another file, which SQLite would delete"
+            raise LabeltoolError(reason, file=file, remedy="nothing was opened; labeltool never writes such a file")
+
+
+def _end(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, size - len(_NAMES_ANOTHER_JOURNAL)))
+        return file.read(len(_NAMES_ANOTHER_JOURNAL))
+
+
+def file_ids(path: Path) -> tuple[FileId | None, ...]:
+    """Return which files a database's name and those of its `-wal` and `-shm` stand for; None: there is none."""
+    return tuple(_file_id(companion(path, suffix)) for suffix in ("", "-wal", "-shm"))
+
+
+def _file_id(path: Path) -> FileId | None:
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+@contextmanager
+def written_whole(path: Path, mode: int | None = None) -> Iterator[Path]:
+    """Yield a new empty file for SQLite to write; it takes the place of `path` when the block ends without an error.
+
+    Parameters
+    ----------
+    path
+        In a folder that exists.
+    mode
+        The permissions of the file; None: as the process makes files.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be written; nothing is left behind then.
+    """
+    # Of a random name: nobody can have put a link there. Not one of `open_atomic`: it is SQLite that locks this file.
+    partial = path.with_name(f".{uuid.uuid4().hex}.db{SUFFIX}")
+    _remove_leftovers(path.parent)
+    try:
+        file = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        try:
+            if mode is not None:
+                os.fchmod(file, mode)
+        finally:
+            os.close(file)
+        yield partial
+        _sync(partial)
+        partial.replace(path)
+        _sync(path.parent)
+    except BaseException:
+        for suffix in ("", *COMPANIONS):
+            companion(partial, suffix).unlink(missing_ok=True)
+        raise
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left in a folder long ago."""
+    for left in folder.glob(f".{'[0-9a-f]' * 32}.db{SUFFIX}*"):
+        with suppress(OSError):
+            if time.time() - left.lstat().st_mtime > _LEFTOVER_S:
+                left.unlink()
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def copy_name(path: Path, why: str) -> Path:
+    """Return the name of a copy beside a database that labeltool keeps before it changes or replaces it."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    return path.with_name(f"{path.name}.{why}.{stamp}.bak")
+
+
+def move_away(path: Path) -> Path | None:
+    """Give a database and its companions another name, the same for all, so that SQLite finds them together.
+
+    A new database under the old name would otherwise take up the `-wal` of the one before. Who has the files open goes
+    on with them, and finds by `file_ids` that they were exchanged.
+
+    Returns
+    -------
+    Path | None
+        The new name of the database; None if there was nothing.
+    """
+    kept, moved = copy_name(path, "replaced"), False
+    # The database first: without it there is no project, but with it and without its -wal there would be an older one.
+    for suffix in ("", *COMPANIONS):
+        if os.path.lexists(companion(path, suffix)):
+            companion(path, suffix).rename(companion(kept, suffix))
+            moved = True
+    if moved:
+        _sync(path.parent)
+    return kept if moved else None
