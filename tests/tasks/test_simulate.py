@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 from helpers.command_line import contents, labeltool
 from helpers.records import records_of
 from helpers.tones import write_esc_set
-from helpers.waits import DEADLINE_S
+from helpers.waits import until
 from labeltool.annotation import next_clips, speed
-from labeltool.cli.main import cli
 from labeltool.project import Project
 from labeltool.store import Store, journal, queue
 from labeltool.store.importing import import_records
 from labeltool.tasks import simulate
+from labeltool.tui import launch
 
 
 def files_of(project: Project) -> list[str]:
@@ -142,25 +140,19 @@ def test_before_the_first_model_the_first_clips_are_unlike_each_other(
         assert sorted(first) == ["beep", "hum", "whistle"]
 
 
-def test_the_app_opens_at_once_and_the_first_order_is_computed_in_the_background(
-    project: Project, write_tone: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_first_order_is_computed_in_the_background_when_the_app_opens(
+    project: Project, write_tone: Callable[..., Path], tmp_path: Path
 ) -> None:
     for number in range(4):
         write_tone(f"pool/{number}.wav", frequency_hz=300 * (number + 1))
     labeltool("--project", project.directory, "import", "audio", tmp_path / "pool")
-    seen: list[bool] = []
-
-    def app(opened: Project, **_: object) -> None:
-        deadline = time.monotonic() + DEADLINE_S
-        with opened.open_store() as store:
-            seen.append(queue.is_empty(store))
-            while queue.is_empty(store) and time.monotonic() < deadline:
-                time.sleep(0.05)
-            seen.append(queue.is_empty(store))
-
-    monkeypatch.setattr("labeltool.tui.run", app)
-    assert CliRunner().invoke(cli, ["--project", str(project.directory), "label"]).exit_code == 0
-    assert seen == [True, False]
+    with project.open_store() as store:
+        assert queue.is_empty(store)
+        ordering = launch._order_queue_in_background(project)
+        try:
+            until(lambda: not queue.is_empty(store), "the order")
+        finally:
+            ordering.stop()
 
 
 def test_clips_that_came_after_the_order_are_last_in_it(store: Store) -> None:
