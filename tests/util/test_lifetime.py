@@ -20,21 +20,23 @@ from labeltool.util.atomic_write import write_text
 
 # It starts a process of its own, works until it is stopped, and then writes a file.
 WORKER = """
-import subprocess, sys, time
+import itertools, os, subprocess, sys, time
+from functools import partial
 from pathlib import Path
 from labeltool.util import lifetime
 lifetime.GRACE_S = {grace_s}
 lifetime.end_with_parent()
 subprocess.Popen(["sleep", "600"])
-print("works", flush=True)
 try:
     {work}
 finally:
     Path(sys.argv[1]).write_text("cleaned up")
 """
-WAITS = "time.sleep(600)"
-HOLDS_THE_INTERPRETER = "sum(range(10**12))"  # in C: neither a signal's handler nor a thread runs meanwhile
-IGNORES = "exec('while True:\\n try: time.sleep(600)\\n except SystemExit: pass')"
+# "works" is written inside the work: nothing else must happen in between.
+WAITS = "print('works', flush=True); time.sleep(600)"
+# In C from the writing on: neither a signal's handler nor a thread runs meanwhile.
+HOLDS_THE_INTERPRETER = r"sum(itertools.chain(map(partial(os.write, 1), [b'works\n']), range(10**12)))"
+IGNORES = r"exec('while True:\n try: print(\'works\', flush=True); time.sleep(600)\n except SystemExit: pass')"
 
 
 def worker(work: str, file: Path, grace_s: float = lifetime.GRACE_S) -> subprocess.Popen[str]:
