@@ -341,3 +341,15 @@ print("LOADED", *sorted({{"tensorflow", "onnxruntime", "openvino", "pooch", "skl
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S, check=True
     )
     assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+def test_onnxruntime_keeps_no_record_and_sends_none(project: Project, tmp_path: Path) -> None:
+    path = written(tmp_path / "net.onnx", onnx(onnx_weights(rising(400, 4)), shape=(1, 1, 1, 400), classes=4))
+    imports = "import sys; from pathlib import Path; from labeltool.pretrained.runtimes import onnx"
+    program = f"{imports}; onnx.ONNXNetwork(Path(sys.argv[1]))"
+    home = tmp_path / "home"
+    home.mkdir()
+    # Not the variables by which it knows that it is tested.
+    environment = {"HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True, timeout=DEADLINE_S, env=environment)
+    assert list(home.rglob("*")) == []

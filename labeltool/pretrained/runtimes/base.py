@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,6 +172,8 @@ def import_runtime(module: str, extra: str, path: Path) -> Any:
     LabeltoolError
         When it is not installed.
     """
+    # onnxruntime reports what it runs to its maker, from Linux too, unless the one or the other is set.
+    os.environ |= dict.fromkeys(("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED"), "1")
     try:
         return importlib.import_module(module)
     except ImportError as error:
