@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labeltool.cli.annotate import annotator_option
-from labeltool.cli.common import current_project, narrate, project_option
+from labeltool.cli.common import annotator_option, current_project, narrate, project_option
 from labeltool.errors import LabeltoolError
 
 if TYPE_CHECKING:

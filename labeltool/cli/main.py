@@ -73,6 +73,7 @@ for _command in (
     export.export,
     export.verify,
     project.relocate,
+    project.remove,
     demo.demo,
 ):
     cli.add_command(_command)

@@ -19,6 +19,7 @@ from labeltool.store.migrations import (
     m006_transcripts,
     m007_vocabulary,
     m008_checked,
+    m009_removal,
 )
 
 Step = Callable[[sqlite3.Connection], None]
@@ -47,6 +48,7 @@ MIGRATIONS: tuple[tuple[str, Step], ...] = (
     ("m006_transcripts", _executing(m006_transcripts.STATEMENTS)),
     ("m007_vocabulary", m007_vocabulary.apply),
     ("m008_checked", m008_checked.apply),
+    ("m009_removal", m009_removal.apply),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
