@@ -135,7 +135,7 @@ def restored_group_page(
 def still_unlabelled(store: Store, clip_ids: Collection[int]) -> set[int]:
     """Return those of some clips that nobody has labelled yet."""
     rows = store.connection.execute(
-        f"SELECT c.id FROM clips c WHERE c.id IN (SELECT value FROM json_each(?)) AND {UNLABELLED}",
+        f"SELECT c.id FROM active_clips c WHERE c.id IN (SELECT value FROM json_each(?)) AND {UNLABELLED}",
         (json.dumps(list(clip_ids)),),
     )
     return {clip_id for (clip_id,) in rows}

@@ -61,7 +61,7 @@ def matching(store: Store, wanted: Filter = Filter()) -> array[int]:
     conditions, values = [f"NOT {UNLABELLED_REGION}"], []
     if wanted.text:
         escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        conditions.append("c.recording_id IN (SELECT id FROM recordings WHERE path LIKE ? ESCAPE '\\')")
+        conditions.append("c.recording_id IN (SELECT id FROM active_recordings WHERE path LIKE ? ESCAPE '\\')")
         values.append(f"%{escaped}%")
     if wanted.label is not None:
         statement, names = select_present(store, wanted.label)
@@ -73,7 +73,9 @@ def matching(store: Store, wanted: Filter = Filter()) -> array[int]:
         values += words
     if wanted.labelled is not None:
         conditions.append("c.is_labelled" if wanted.labelled else "NOT c.is_labelled")
-    rows = store.connection.execute(f"SELECT c.id FROM clips c WHERE {' AND '.join(conditions)} ORDER BY c.id", values)
+    rows = store.connection.execute(
+        f"SELECT c.id FROM active_clips c WHERE {' AND '.join(conditions)} ORDER BY c.id", values
+    )
     return array("q", (row[0] for row in rows))
 
 
@@ -131,7 +133,7 @@ def page(store: Store, ids: Sequence[int]) -> list[ListedClip]:
         for row in store.connection.execute(
             f"""
             SELECT {CLIP_COLUMNS}, c.is_labelled, g.top_label, g.top_probability
-            FROM clips c JOIN recordings r ON r.id = c.recording_id
+            FROM active_clips c JOIN recordings r ON r.id = c.recording_id
             LEFT JOIN suggestions g ON g.clip_id = c.id AND g.model_id =
                 (SELECT MAX(n.model_id) FROM suggestions n WHERE n.clip_id = c.id)
             WHERE c.id IN (SELECT value FROM json_each(?))

@@ -35,27 +35,27 @@ _NOT_IN_QUEUE = "NOT EXISTS (SELECT 1 FROM queue p WHERE p.clip_id = c.id)"
 
 _BY_RANK = f"""
     SELECT {CLIP_COLUMNS} FROM queue q
-    JOIN clips c ON c.id = q.clip_id JOIN recordings r ON r.id = c.recording_id
+    JOIN active_clips c ON c.id = q.clip_id JOIN recordings r ON r.id = c.recording_id
     WHERE q.is_unlabelled AND NOT {_SKIPPED} AND {_FREE}
     ORDER BY q.rank LIMIT :limit
 """
 
 _BY_MARGIN = f"""
     SELECT {CLIP_COLUMNS} FROM suggestions g
-    JOIN clips c ON c.id = g.clip_id JOIN recordings r ON r.id = c.recording_id
+    JOIN active_clips c ON c.id = g.clip_id JOIN recordings r ON r.id = c.recording_id
     WHERE g.is_unlabelled AND {_NOT_IN_QUEUE} AND NOT {_SKIPPED} AND {_FREE}
     ORDER BY g.margin LIMIT :limit
 """
 
 _SHUFFLED = f"""
-    SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
+    SELECT {CLIP_COLUMNS} FROM active_clips c JOIN recordings r ON r.id = c.recording_id
     WHERE {UNLABELLED} AND NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = c.id)
       AND {_NOT_IN_QUEUE} AND NOT {_SKIPPED} AND {_FREE}
     ORDER BY c.id * 2654435761 % 4294967296 LIMIT :limit
 """
 
 _SKIPPED_LAST = f"""
-    SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
+    SELECT {CLIP_COLUMNS} FROM active_clips c JOIN recordings r ON r.id = c.recording_id
     WHERE {UNLABELLED} AND {_SKIPPED} AND {_FREE}
     ORDER BY (
         SELECT MAX(k.id) FROM active_events k WHERE k.clip_id = c.id AND k.kind = 'skip' AND k.annotator = :annotator
@@ -101,7 +101,7 @@ def free_among(store: Store, clip_ids: Iterable[int], *, annotator: str) -> set[
     """Return those of some clips that are unlabelled, not claimed by others, and not skipped by the annotator."""
     rows = store.connection.execute(
         f"""
-        SELECT c.id FROM clips c
+        SELECT c.id FROM active_clips c
         WHERE c.id IN (SELECT value FROM json_each(:ids)) AND {UNLABELLED} AND NOT {_SKIPPED} AND {_FREE}
         """,
         {"ids": json.dumps(list(clip_ids)), "annotator": annotator, "now_s": time.time()},

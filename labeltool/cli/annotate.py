@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from labeltool.cli.common import current_project, emit, json_option, limit_option, narrate, project_option
+from labeltool.cli.common import (
+    annotator_option,
+    current_project,
+    emit,
+    json_option,
+    limit_option,
+    narrate,
+    project_option,
+)
 
 if TYPE_CHECKING:
     from labeltool.store.journal import JournalRow
-
-annotator_option = click.option(
-    "--annotator", metavar="NAME", help="Who labels.  [default: as in labeltool.toml, or your login name]"
-)
 
 
 @click.command()
@@ -85,11 +89,11 @@ def mark(
 
 def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json: bool) -> None:
     """Mark a recording as checked, or revoke that."""
-    from labeltool.store import checked
+    from labeltool.store import checked, recordings
 
     project = current_project()
     with project.open_store() as store:
-        recording = checked.recording_of(store, name)
+        recording = recordings.recording_of(store, name)
         mark_recording = checked.mark_checked if is_checked else checked.mark_unchecked
         mark_recording(store, recording, annotator=project.annotator(annotator))
     if as_json:
@@ -103,7 +107,7 @@ def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json:
 @project_option
 @json_option
 def undo(annotator: str | None, as_json: bool) -> None:
-    """Undo the last label, skip or renaming.
+    """Undo the last label, skip, renaming or removal.
 
     A page of the batch review is undone as a whole. Repeat the command to go further back; `labeltool redo` reverts it.
     """
@@ -233,7 +237,8 @@ def rename(old: str, new: str, annotator: str | None) -> None:
 
 
 def _describe_batch(row: JournalRow) -> str:
-    many = f" {row.batch_size} labels, the last" if row.batch_size > 1 else ""
+    rows = "labels" if row.kind == "verdict" else "rows"
+    many = f" {row.batch_size} {rows}, the last" if row.batch_size > 1 else ""
     return f"{many}: {_describe(row)}"
 
 
@@ -243,6 +248,8 @@ def _describe(row: JournalRow) -> str:
         return f"rename {row.label!r} to {row.new_label!r}"
     if row.kind == "revoke":
         return "undo"
+    if row.kind == "remove":
+        return f"remove {row.recording!r}"
     if row.kind == "verdict":
         return f"clip {row.clip_id}: {'the whole clip' if row.label is None else repr(row.label)} {row.value}"
     return f"clip {row.clip_id}: {row.kind}{f' {row.note!r}' if row.note else ''}"

@@ -55,6 +55,11 @@ def json_option(command: _F) -> _F:
     )
 
 
+annotator_option = click.option(
+    "--annotator", metavar="NAME", help="Who labels.  [default: as in labeltool.toml, or your login name]"
+)
+
+
 def limit_option(default: int | None, what: str) -> Callable[[_F], _F]:
     """Give a command `--limit N` for the list it prints; a default of None is all."""
     everything = "  [default: all]" if default is None else ""

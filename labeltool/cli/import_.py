@@ -113,7 +113,7 @@ def _show_rows(files: Iterable[Path], as_json: bool) -> None:
         return
     for row in rows:
         click.echo(f"{row['start_s']:.6f}\t{row['end_s']:.6f}\t{row['label']}")
-    _print_skipped(skipped)
+    print_skipped(skipped)
     narrate(f"{len(rows)} labels read, {len(skipped)} lines skipped; nothing stored")
 
 
@@ -137,15 +137,16 @@ def _import(kind: str, sources: Iterable[Path], records: Iterator[Imported], as_
             }
         )
         return
-    _print_skipped(skipped)
+    print_skipped(skipped)
     counts = {name: getattr(imported, name) for name in imported.already_there} | {"checked parts": imported.checked}
-    new = ", ".join(_counted_noun(count, name) for name, count in counts.items() if count) or "nothing new"
+    new = ", ".join(counted_noun(count, name) for name, count in counts.items() if count) or "nothing new"
     known = sum(imported.already_there.values())
-    already = f"; {_counted_noun(known, 'rows')} already there" if known else ""
+    already = f"; {counted_noun(known, 'rows')} already there" if known else ""
     narrate(f"{new} imported{already}" + (f"; {len(skipped)} skipped" if skipped else ""))
 
 
-def _counted_noun(count: int, plural: str) -> str:
+def counted_noun(count: int, plural: str) -> str:
+    """Return a number and its noun in the singular or the plural; verdicts are called labels."""
     noun = _NOUNS.get(plural, plural)
     return f"{count} {noun.removesuffix('s') if count == 1 else noun}"
 
@@ -161,7 +162,8 @@ def _counted(records: Iterator[Imported], progress: ProgressDisplay) -> Iterator
         yield record
 
 
-def _print_skipped(skipped: list[dict[str, Any]]) -> None:
+def print_skipped(skipped: list[dict[str, Any]]) -> None:
+    """Name on stderr what was skipped, and count what is beyond the first ten."""
     for one in skipped[:_REASONS_SHOWN]:
         place = f"{one['file']}:{one['line']}" if one["line"] is not None else one["file"]
         narrate(f"skipped: {place}: {one['reason']}")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from labeltool.cli.annotate import annotator_option
-from labeltool.cli.common import current_project, narrate, project_option
+from labeltool.cli.common import annotator_option, current_project, narrate, project_option
 
 _SESSIONS = 8
 

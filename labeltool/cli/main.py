@@ -22,6 +22,7 @@ from labeltool.cli import (
     export,
     find,
     import_,
+    journal,
     label,
     lists,
     pretrained,
@@ -57,6 +58,7 @@ for _command in (
     annotate.redo,
     annotate.note,
     annotate.log,
+    journal.journal,
     lists.list_clips,
     lists.review,
     similar.similar,
@@ -78,6 +80,7 @@ for _command in (
     project.relocate,
     backup.backup,
     backup.restore,
+    project.remove,
     demo.demo,
 ):
     cli.add_command(_command)

@@ -1,4 +1,4 @@
-"""Projects: create one, show its status, find moved recordings."""
+"""Projects: create one, show its status, find moved recordings, remove recordings."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labeltool.cli.common import ProgressDisplay, current_project, emit, json_option, narrate, project_option, quoted
-from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.cli.common import (
+    ProgressDisplay,
+    annotator_option,
+    current_project,
+    emit,
+    json_option,
+    narrate,
+    project_option,
+    quoted,
+)
+from labeltool.errors import ExitCode, LabeltoolError, SkippedFile, in_one_line
 
 if TYPE_CHECKING:
     from labeltool.store.models import ModelRow
+    from labeltool.store.recordings import StoredRecording
 
 
 @click.command()
@@ -135,3 +145,43 @@ def _replaced(path: str, sha256: str) -> bool:
     except LabeltoolError:
         return True
     return False
+
+
+@click.command()
+@click.argument("names", metavar="RECORDING...", nargs=-1, required=True)
+@click.option("--undo", is_flag=True, help="Bring back recordings that were removed, with all their labels.")
+@annotator_option
+@project_option
+@json_option
+def remove(names: tuple[str, ...], undo: bool, annotator: str | None, as_json: bool) -> None:
+    """Take recordings out of the project; sound files stay.
+
+    RECORDING is a file, or the id of one of its clips. Its clips and labels no longer count, nothing is deleted:
+    `labeltool undo` brings them back. Imported again, a removed recording stays removed.
+
+    \b
+    labeltool remove windy.wav night.flac
+    labeltool remove --undo night.flac
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.store import recordings
+
+    project = current_project()
+    found: dict[int, StoredRecording] = {}
+    skipped = []
+    with project.open_store() as store:
+        for name in names:
+            try:
+                recording = recordings.recording_of(store, name, is_removed=undo)
+                found[recording.id] = recording
+            except LabeltoolError as error:
+                skipped.append(SkippedFile(name, str(error)))
+        change = recordings.bring_back if undo else recordings.remove
+        change(store, list(found.values()), annotator=project.annotator(annotator))
+    paths = [recording.path for recording in found.values()]
+    if as_json:
+        emit({"brought_back" if undo else "removed": paths, "skipped": skipped})
+    else:
+        lines = [f"{path}: {'brought back' if undo else 'removed'}" for path in paths]
+        narrate(*lines, *(f"skipped: {one.reason}" for one in skipped))
+    if skipped:
+        raise click.exceptions.Exit(ExitCode.FAILED)

@@ -200,7 +200,7 @@ def speech_clips(store: Store, labels: Sequence[str]) -> list[int]:
             found.update(clip_id for (clip_id,) in store.connection.execute(statement, values))
     for clip_id, probabilities, is_region in store.connection.execute(
         """
-        SELECT g.clip_id, g.probabilities, c.is_region FROM suggestions g JOIN clips c ON c.id = g.clip_id
+        SELECT g.clip_id, g.probabilities, c.is_region FROM suggestions g JOIN active_clips c ON c.id = g.clip_id
         WHERE NOT c.is_labelled
           AND NOT EXISTS (SELECT 1 FROM suggestions n WHERE n.clip_id = g.clip_id AND n.model_id > g.model_id)
         """

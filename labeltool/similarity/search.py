@@ -121,7 +121,7 @@ def similar_clips(
     ids = index.clips[numbers].tolist()
     records = store.connection.execute(
         f"""
-        SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
+        SELECT {CLIP_COLUMNS} FROM active_clips c JOIN recordings r ON r.id = c.recording_id
         WHERE c.id IN (SELECT value FROM json_each(?)) AND NOT {UNLABELLED_REGION}
         """,
         (json.dumps(ids),),

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
-from labeltool.store import recordings
-from labeltool.store.clips import CLIP_COLUMNS, clip, stored_clip
+from labeltool.store.clips import CLIP_COLUMNS, stored_clip
 from labeltool.store.database import Store
 from labeltool.store.journal_rows import append, append_batch
-from labeltool.store.recordings import StoredRecording, find_recording
+from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region, clip_of_region, on_grid
 
 
@@ -31,19 +30,6 @@ class CheckedPart:
     clip: StoredClip
     labels: frozenset[str]
     newer_labels: frozenset[str] = frozenset()
-
-
-def recording_of(store: Store, name: str) -> StoredRecording:
-    """Return the recording of a file, or of a clip's id.
-
-    Raises
-    ------
-    LabeltoolError
-        When there is no such recording or clip.
-    """
-    if name.isascii() and name.isdigit():
-        return recordings.recording(store, clip(store, int(name)).recording_id)
-    return find_recording(store, name)
 
 
 def mark_checked(store: Store, recording: StoredRecording, region: Region | None = None, *, annotator: str) -> str:

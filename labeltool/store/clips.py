@@ -10,6 +10,7 @@ from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import LabelledClip, StoredClip, Value
+from labeltool.store import recordings
 from labeltool.store.database import Store
 
 CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, c.start_s, c.end_s, c.fold, r.group_name"
@@ -60,10 +61,11 @@ def counts(store: Store) -> Counts:
     with store.snapshot() as connection:
         one = connection.execute(
             f"""
-            SELECT (SELECT COUNT(*) FROM recordings) AS recordings,
-                   (SELECT COUNT(*) FROM clips) - (SELECT COUNT(*) FROM clips c WHERE {UNLABELLED_REGION}) AS clips,
+            SELECT (SELECT COUNT(*) FROM active_recordings) AS recordings,
+                   (SELECT COUNT(*) FROM clips) - (SELECT COUNT(*) FROM clips WHERE is_removed)
+                   - (SELECT COUNT(*) FROM active_clips c WHERE {UNLABELLED_REGION}) AS clips,
                    (SELECT COUNT(*) FROM (SELECT DISTINCT clip_id FROM latest_events)) AS labelled,
-                   (SELECT COUNT(*) FROM clips c WHERE {UNLABELLED}) AS unlabelled
+                   (SELECT COUNT(*) FROM active_clips c WHERE {UNLABELLED}) AS unlabelled
             """
         ).fetchone()
         present = dict(
@@ -87,7 +89,7 @@ def counts(store: Store) -> Counts:
 def has_no_clips(store: Store) -> bool:
     """Return whether the project has no clips, without counting them."""
     (exists,) = store.connection.execute(
-        f"SELECT EXISTS (SELECT 1 FROM clips c WHERE NOT {UNLABELLED_REGION})"
+        f"SELECT EXISTS (SELECT 1 FROM active_clips c WHERE NOT {UNLABELLED_REGION})"
     ).fetchone()
     return not exists
 
@@ -141,13 +143,17 @@ def clip(store: Store, clip_id: int) -> StoredClip:
     Raises
     ------
     LabeltoolError
-        When there is no clip of that id.
+        When there is no clip of that id, or its recording was removed.
     """
     row = None
     if clip_id <= LARGEST_ID:
         row = store.connection.execute(
-            f"SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id WHERE c.id = ?", (clip_id,)
+            f"SELECT {CLIP_COLUMNS}, c.is_removed FROM clips c JOIN recordings r ON r.id = c.recording_id "
+            "WHERE c.id = ?",
+            (clip_id,),
         ).fetchone()
+    if row is not None and row["is_removed"]:
+        raise recordings.removed(row["path"])
     if row is None:
         raise LabeltoolError(f"no clip {clip_id}", remedy="`labeltool status` shows how many there are")
     return stored_clip(store, row)
@@ -172,7 +178,7 @@ def find_clip(store: Store, name: str) -> StoredClip:
     try:
         found = store.connection.execute(
             f"""
-            SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id
+            SELECT {CLIP_COLUMNS} FROM active_clips c JOIN recordings r ON r.id = c.recording_id
             WHERE r.path IN (:stored, :name) OR substr(r.path, -length(:ending)) = :ending
             ORDER BY r.path <> :stored, c.id LIMIT 4
             """,
@@ -258,11 +264,11 @@ def recording_paths(store: Store) -> dict[str, str]:
     """Return the last known absolute path of every recording, by its SHA-256."""
     return {
         sha256: store.absolute_path(path)
-        for sha256, path in store.connection.execute("SELECT sha256, path FROM recordings")
+        for sha256, path in store.connection.execute("SELECT sha256, path FROM active_recordings")
     }
 
 
 def _clips(store: Store, condition: str, *values: object) -> Iterator[StoredClip]:
-    statement = f"SELECT {CLIP_COLUMNS} FROM clips c JOIN recordings r ON r.id = c.recording_id WHERE {condition}"
-    for row in store.connection.execute(f"{statement} ORDER BY c.id", values):
+    statement = f"SELECT {CLIP_COLUMNS} FROM active_clips c JOIN recordings r ON r.id = c.recording_id"
+    for row in store.connection.execute(f"{statement} WHERE {condition} ORDER BY c.id", values):
         yield stored_clip(store, row)

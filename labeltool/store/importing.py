@@ -60,7 +60,8 @@ def import_records(store: Store, records: Iterable[Imported], *, kind: str, sour
     """Store an importer's records, or nothing at all when anything fails.
 
     Importing the same thing again changes nothing: a recording is identified by its hash, a clip by its span, a verdict
-    by all its content. A verdict that was undone stays so when its file is imported again.
+    by all its content. A verdict that was undone stays so when its file is imported again, and a recording that was
+    removed stays removed: what is imported for it is stored and counts once it is brought back.
 
     Parameters
     ----------
@@ -139,9 +140,9 @@ class _Import:
                     recording.path, None, f"is the same sound as {self.recording_paths[recording.sha256]}: stored once"
                 )
             )
-        group = self._group(recording.group)
+        group = recordings.group_of(self.connection, recording.group)
         row = self.connection.execute(
-            "SELECT id, path, group_name FROM recordings WHERE sha256 = ?", (recording.sha256,)
+            "SELECT id, path, group_name, is_removed FROM recordings WHERE sha256 = ?", (recording.sha256,)
         ).fetchone()
         if row is None:
             cursor = self.connection.execute(
@@ -168,9 +169,13 @@ class _Import:
     def _update_recording(self, recording: Recording, row: sqlite3.Row, group: str) -> None:
         if recording.sha256 not in self.recording_ids:
             self.result.already_there["recordings"] += 1
+            if row["is_removed"]:
+                removed = recordings.removed(recording.path)
+                self.result.skipped.append(Skipped(recording.path, None, f"{removed.reason} ({removed.remedy})"))
         self.recording_ids[recording.sha256] = row["id"]
         if row["group_name"] != group:
-            self._join_groups(row["group_name"], group)
+            recordings.join_groups(self.connection, row["group_name"], group)
+            self.result.amended += 1
         # An older version believed the header.
         changed = self.connection.execute(
             "UPDATE recordings SET frames = ?, duration_s = ? WHERE id = ? AND frames <> ?",
@@ -182,16 +187,6 @@ class _Import:
             # A recording is identified by its content: this is its new place.
             self.connection.execute("UPDATE recordings SET path = ? WHERE id = ?", (stored, row["id"]))
             self.result.amended += 1
-
-    def _group(self, name: str) -> str:
-        row = self.connection.execute("SELECT group_name FROM group_aliases WHERE alias = ?", (name,)).fetchone()
-        return row["group_name"] if row else name
-
-    def _join_groups(self, kept: str, joined: str) -> None:
-        for table in ("recordings", "group_aliases"):
-            self.connection.execute(f"UPDATE {table} SET group_name = ? WHERE group_name = ?", (kept, joined))
-        self.connection.execute("INSERT INTO group_aliases (alias, group_name) VALUES (?, ?)", (joined, kept))
-        self.result.amended += 1
 
     def _clip(self, clip: Clip) -> None:
         key = (clip.recording_sha256, clip.start_s, clip.end_s)

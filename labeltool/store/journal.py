@@ -24,7 +24,7 @@ class JournalRow:
     """A row of the journal, as `labeltool log` shows it.
 
     `batch_id` is the id of the first row of its batch and `batch_size` the number of rows in it; None and 1 for a
-    single row.
+    single row. `recording` is the path of a removed recording.
     """
 
     id: str
@@ -42,10 +42,14 @@ class JournalRow:
     batch_id: str | None
     batch_size: int
     revoked: bool
+    recording: str | None
 
     def to_json(self) -> dict[str, object]:
-        """Return the row with the keys that the JSON of `log`, `undo` and `redo` promises."""
-        return {_JSON_KEYS.get(name, name): value for name, value in asdict(self).items()}
+        """Return the row with the keys that the JSON of `log`, `undo` and `redo` promises; `recording` where it is."""
+        columns = asdict(self)
+        if self.recording is None:
+            del columns["recording"]
+        return {_JSON_KEYS.get(name, name): value for name, value in columns.items()}
 
 
 # Scripts read these keys: they stay as they were before the columns got their present names.
@@ -56,7 +60,8 @@ _ROW_COLUMNS = """
     j.created_at, j.batch_id,
     CASE WHEN j.batch_id IS NULL THEN 1
          ELSE (SELECT COUNT(*) FROM journal b WHERE b.batch_id = j.batch_id) END AS batch_size,
-    EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id) AS revoked
+    EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id) AS revoked,
+    (SELECT r.path FROM recordings r WHERE r.id = j.recording_id) AS recording
 """
 
 
@@ -245,8 +250,8 @@ def check_note(text: str) -> None:
 def undo(store: Store, *, annotator: str) -> JournalRow | None:
     """Revoke the annotator's last batch that is not revoked, and return its last row; None when there is none.
 
-    Verdicts, skips, notes and renamings by hand can be undone; imports are not undone row by row. `batch_rows` returns
-    the other rows of the batch.
+    Verdicts, skips, notes, renamings and removals by hand can be undone; imports are not undone row by row.
+    `batch_rows` returns the other rows of the batch.
     """
     with store.transaction() as connection:
         row = connection.execute(

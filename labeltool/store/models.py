@@ -162,7 +162,7 @@ def detection_model_id(store: Store, pretrained: str, label: str | None = None) 
 def detections_of(store: Store, model_id: int) -> dict[tuple[int, float], int]:
     """Return the newest region's clip of a model's suggestions, by the recording's id and the start, seconds."""
     rows = store.connection.execute(
-        "SELECT c.recording_id, c.start_s, c.id FROM suggestions g JOIN clips c ON c.id = g.clip_id "
+        "SELECT c.recording_id, c.start_s, c.id FROM suggestions g JOIN active_clips c ON c.id = g.clip_id "
         "WHERE g.model_id = ? AND c.is_region ORDER BY c.id",
         (model_id,),
     )

@@ -1,13 +1,16 @@
-"""Finding recordings."""
+"""Finding recordings, removing them from the project and bringing them back; groups of recordings."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.store.database import Store
+from labeltool.store.journal_rows import append_batch
 
 # Versions up to 0.1 believed headers, which may claim ages where the length is not known.
 _MAX_S = 30 * 24 * 3600.0
@@ -36,45 +39,130 @@ def recording(store: Store, recording_id: int) -> StoredRecording:
     return _recording(store, row)
 
 
-def find_recording(store: Store, name: str) -> StoredRecording:
+def find_recording(store: Store, name: str, *, is_removed: bool = False) -> StoredRecording:
     """Return the recording of a path, or of a file name if no other recording has it.
+
+    Parameters
+    ----------
+    is_removed
+        Find a recording that was removed instead.
 
     Raises
     ------
     LabeltoolError
         When no recording or more than one has the name.
     """
+    found = _named(store, name, is_removed)
+    if len(found) > 1:
+        raise LabeltoolError("more than one recording has that name", file=name, remedy="give its whole path")
+    if found:
+        return _recording(store, found[0])
+    if is_removed:
+        raise LabeltoolError("is no recording that was removed", file=name)
+    if _named(store, name, is_removed=True):
+        raise removed(name)
+    raise LabeltoolError("is no recording of this project", file=name, remedy="`labeltool import audio FILE` adds it")
+
+
+def _named(store: Store, name: str, is_removed: bool) -> list[sqlite3.Row]:
+    """Return up to two recordings that go by a name; the one of exactly that path alone, where there is one."""
     stored = store.stored_path(str(Path(name).resolve()))
     try:
         found = store.connection.execute(
             f"""
             SELECT {_COLUMNS} FROM recordings
-            WHERE path IN (:stored, :name) OR substr(path, -length(:ending)) = :ending
+            WHERE is_removed = :is_removed
+              AND (path IN (:stored, :name) OR substr(path, -length(:ending)) = :ending)
             ORDER BY path <> :stored LIMIT 2
             """,
-            {"stored": stored, "name": name, "ending": f"/{name}"},
+            {"stored": stored, "name": name, "ending": f"/{name}", "is_removed": is_removed},
         ).fetchall()
     except UnicodeEncodeError:
-        found = []  # bytes that are not UTF-8: the store holds no such path
-    found = [row for row in found if row["path"] == stored] or found
-    if not found:
-        raise LabeltoolError(
-            "is no recording of this project", file=name, remedy="`labeltool import audio FILE` adds it"
-        )
-    if len(found) > 1:
-        raise LabeltoolError("more than one recording has that name", file=name, remedy="give its whole path")
-    return _recording(store, found[0])
+        return []  # bytes that are not UTF-8: the store holds no such path
+    return [row for row in found if row["path"] == stored] or found
+
+
+def recording_of(store: Store, name: str, *, is_removed: bool = False) -> StoredRecording:
+    """Return the recording of a file, or of a clip's id.
+
+    Parameters
+    ----------
+    is_removed
+        As in `find_recording`.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no such recording or clip.
+    """
+    if not (name.isascii() and name.isdigit()):
+        return find_recording(store, name, is_removed=is_removed)
+    row = store.connection.execute(
+        # A number too large for an id becomes the largest, which no clip has.
+        f"SELECT {_COLUMNS} FROM recordings WHERE id = (SELECT recording_id FROM clips WHERE id = CAST(? AS INTEGER)) "
+        "AND is_removed = ?",
+        (name, is_removed),
+    ).fetchone()
+    if row is None:
+        raise LabeltoolError(f"no clip {name}" + (" of a recording that was removed" if is_removed else ""))
+    return _recording(store, row)
+
+
+def removed(path: str) -> LabeltoolError:
+    """Return the error for whoever names a recording that was removed."""
+    return LabeltoolError(
+        "was removed from the project", file=path, remedy="`labeltool remove --undo FILE` brings it back"
+    )
+
+
+def remove(store: Store, recordings: Sequence[StoredRecording], *, annotator: str) -> None:
+    """Append that recordings are removed, as one batch: their clips, labels and suggestions no longer count.
+
+    Nothing is deleted, and no sound file changes.
+    """
+    row = {"kind": "remove", "annotator": annotator, "origin": "human"}
+    with store.transaction() as connection:
+        append_batch(connection, [{**row, "recording_id": recording.id} for recording in recordings])
+
+
+def bring_back(store: Store, recordings: Sequence[StoredRecording], *, annotator: str) -> None:
+    """Revoke everything by which recordings are removed: they are in the project again, with all they had."""
+    row = {"kind": "revoke", "annotator": annotator, "origin": "human"}
+    with store.transaction() as connection:
+        found = connection.execute(
+            """
+            SELECT j.id FROM journal j WHERE j.kind = 'remove' AND j.recording_id IN (SELECT value FROM json_each(?))
+              AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
+            """,
+            (json.dumps([recording.id for recording in recordings]),),
+        ).fetchall()
+        append_batch(connection, [{**row, "revokes": row_id} for (row_id,) in found])
+
+
+def group_of(connection: sqlite3.Connection, name: str) -> str:
+    """Return the name by which a group goes now: that of the group it was joined to, or its own."""
+    row = connection.execute("SELECT group_name FROM group_aliases WHERE alias = ?", (name,)).fetchone()
+    return row["group_name"] if row else name
+
+
+def join_groups(connection: sqlite3.Connection, kept: str, joined: str) -> None:
+    """Join a group to another, inside a transaction; both names are of `group_of`."""
+    for table in ("recordings", "group_aliases"):
+        connection.execute(f"UPDATE {table} SET group_name = ? WHERE group_name = ?", (kept, joined))
+    connection.execute("INSERT INTO group_aliases (alias, group_name) VALUES (?, ?)", (joined, kept))
 
 
 def by_content(store: Store, sha256: str) -> StoredRecording | None:
-    """Return the recording whose file has this SHA-256; None where the project has none."""
-    row = store.connection.execute(f"SELECT {_COLUMNS} FROM recordings WHERE sha256 = ?", (sha256,)).fetchone()
+    """Return the recording whose file has this SHA-256; None where the project has none, or it was removed."""
+    row = store.connection.execute(f"SELECT {_COLUMNS} FROM active_recordings WHERE sha256 = ?", (sha256,)).fetchone()
     return None if row is None else _recording(store, row)
 
 
 def all_recordings(store: Store) -> list[tuple[StoredRecording, str]]:
     """Return every recording with the SHA-256 of its file, in the order of the ids."""
-    rows = store.connection.execute("SELECT id, path, sample_rate_hz, frames, sha256 FROM recordings ORDER BY id")
+    rows = store.connection.execute(
+        "SELECT id, path, sample_rate_hz, frames, sha256 FROM active_recordings ORDER BY id"
+    )
     return [(StoredRecording(number, store.absolute_path(path), *rest), sha256) for number, path, *rest, sha256 in rows]
 
 

@@ -28,6 +28,7 @@ from labeltool.store.migrations import (
     m006_transcripts,
     m007_vocabulary,
     m008_checked,
+    m009_removal,
 )
 
 Step = Callable[[sqlite3.Connection], None]
@@ -56,6 +57,7 @@ MIGRATIONS: tuple[tuple[str, Step], ...] = (
     ("m006_transcripts", _executing(m006_transcripts.STATEMENTS)),
     ("m007_vocabulary", m007_vocabulary.apply),
     ("m008_checked", m008_checked.apply),
+    ("m009_removal", m009_removal.apply),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
@@ -96,7 +98,7 @@ _COMPUTING = frozenset({"REFERENCES", "CHECK", "GENERATED", "AS"})
 # Names that would stand for something else in labeltool's own SQL.
 _RESERVED = re.compile(r"(?!sqlite_stat|sqlite_sequence|sqlite_autoindex_)sqlite_.*|pragma_.*|json_each|json_tree")
 
-CURRENT_SCHEMA = "83f0a7fd104cc1e7fb390d9b08a1c5d1bea56cf5a18f54beda3ad8bd47c32514"
+CURRENT_SCHEMA = "68edbbe712617554e1c3db2bcfbbc6c1a6b96e173090ce290d72a98256fa93c8"
 """Fingerprint of the schema that the migrations make: most databases have it, which saves comparing."""
 
 

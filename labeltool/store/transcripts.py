@@ -97,7 +97,8 @@ def of_recordings(store: Store, recording_id: int | None = None) -> dict[int, li
     for row in store.connection.execute(
         f"""
         SELECT c.recording_id, s.start_s, s.end_s, s.text, s.words
-        FROM transcript_segments s JOIN clips c ON c.id = s.clip_id {of_one} ORDER BY s.start_s, s.end_s, s.clip_id
+        FROM transcript_segments s JOIN active_clips c ON c.id = s.clip_id {of_one}
+        ORDER BY s.start_s, s.end_s, s.clip_id
         """,
         () if recording_id is None else (recording_id,),
     ):
@@ -158,7 +159,7 @@ class _Query:
         index = "JOIN transcripts_fts f ON f.rowid = t.clip_id" if self.match else ""
         return f"""
             FROM transcripts t {index}
-            JOIN clips c ON c.id = t.clip_id JOIN recordings r ON r.id = c.recording_id
+            JOIN active_clips c ON c.id = t.clip_id JOIN recordings r ON r.id = c.recording_id
             WHERE {" AND ".join(conditions) or int(not self.matches_nothing)}
         """
 

@@ -16,6 +16,7 @@ from helpers.whisper import write_whisper
 from labeltool.project import Project
 from labeltool.records import Segment, Suggestion, Transcript, Value, Word
 from labeltool.store import Store, journal, models, transcripts
+from labeltool.store.journal_text import export_lines
 
 ROW = {
     *("id", "kind", "clip_id", "label", "value", "new_label", "note", "revokes", "annotator", "origin", "took_ms"),
@@ -114,6 +115,16 @@ def test_imports(run: Callable[..., Any], write_tone: Callable[..., Path], tmp_p
     assert (imported.keys(), imported["verdicts"]) == (IMPORTED, 1)
     assert [set(one) for one in imported["skipped"]] == [{"file", "line", "reason"}]
     assert run("import", "audio", tmp_path / "a.wav").keys() == IMPORTED
+
+
+def test_remove_and_journal_import(labelled: Store, run: Callable[..., Any], tmp_path: Path) -> None:
+    removed, brought_back = run("remove", "a.wav"), run("remove", "--undo", "a.wav")
+    assert removed == {"removed": ["/sounds/a.wav"], "skipped": []}
+    assert brought_back == {"brought_back": ["/sounds/a.wav"], "skipped": []}
+    (tmp_path / "labels.jsonl").write_bytes(next(export_lines(labelled)))
+    assert run("journal", "import", tmp_path / "labels.jsonl").keys() == {
+        *("recordings", "clips", "rows", "verdicts", "missing", "already_there", "skipped"),
+    }
 
 
 def test_similar(run: Callable[..., Any], write_tone: Callable[..., Path], tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import old_schemas
 from helpers.command_line import labeltool
 from helpers.store import add_model_row, current, fill
 from helpers.waits import DEADLINE_S
@@ -231,12 +232,9 @@ def test_a_link_in_a_project_is_no_backup_but_a_link_of_the_user_is(
 
 def test_a_backup_of_an_older_schema_is_migrated_when_it_is_opened(filled: Project, tmp_path: Path) -> None:
     old = tmp_path / "old.db"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:7])
-        patch.setattr("labeltool.store.database.SCHEMA_VERSION", 7)
-        with Store.create(old) as store:
-            fill(store, "a")
-            journal.annotate(store, 1, "owl", annotator="ann")
+    with closing(old_schemas.released(old, 7)) as connection:
+        old_schemas.add_recordings(connection, 1)
+        old_schemas.add_rows(connection, [old_schemas.verdict(1, "owl")])
     backup.restore(filled.database, old)
     assert labelled(filled.database) == {"owl"}
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from helpers.records import records_of
@@ -13,7 +9,7 @@ from helpers.store import current, fill
 from labeltool.annotation import next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.records import Checked, Value
-from labeltool.store import Store, checked, clips, journal, labels, models, recordings, schema, spans
+from labeltool.store import Store, checked, clips, journal, labels, models, recordings, spans
 from labeltool.store.importing import import_records
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
@@ -111,55 +107,3 @@ def test_a_check_makes_a_model_out_of_date(store: Store, recording: StoredRecord
     mark = journal.newest_id(store)
     checked.mark_checked(store, recording, annotator="ann")
     assert models.pending(store, mark) == 1
-
-
-@pytest.fixture
-def schema_7(tmp_path: Path) -> Iterator[Path]:
-    """A database of schema 7 with rows of every kind, and a view and an index of the user."""
-    path = tmp_path / "labels.db"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:7])
-        patch.setattr("labeltool.store.database.SCHEMA_VERSION", 7)
-        with Store.create(path) as store:
-            fill(store, "a", "b", "c")
-            journal.annotate(store, 1, "dog", annotator="ann")
-            journal.annotate(store, 2, "cat", annotator="ann", context=journal.AnnotationContext(instead_of=["dog"]))
-            journal.annotate_batch(store, "owl", {3: Value.PRESENT}, annotator="bob", response_ms=3)
-            journal.undo(store, annotator="ann")
-            journal.redo(store, annotator="ann")
-            journal.exclude(store, 3, "skip", annotator="bob")
-            journal.note(store, 1, "two dogs?", annotator="bob")
-            labels.rename(store, "dog", "hound", annotator="ann")
-            import_records(store, records_of("b", "cat"), kind="test", source="test")
-            for statement in (
-                "CREATE VIEW mine AS SELECT clip_id, label FROM active_events",
-                "CREATE INDEX my_index ON journal (created_at)",
-            ):
-                store.connection.execute(statement)
-    yield path
-
-
-def test_a_project_of_schema_7_keeps_every_row_and_takes_checks(schema_7: Path) -> None:
-    tables = ("journal", "latest_events", "active_events", "current_annotations", "mine", "clips")
-    with sqlite3.connect(schema_7) as old:
-        before = {name: sorted(map(repr, old.execute(f"SELECT * FROM {name}"))) for name in tables}
-        names = old.execute("SELECT type, name FROM sqlite_schema WHERE type <> 'table' AND sql NOT NULL").fetchall()
-    old.close()
-    with Store.open(schema_7) as store:
-        read = store.connection.execute
-        assert {name: sorted(repr(tuple(row)) for row in read(f"SELECT * FROM {name}")) for name in tables} == before
-        assert {tuple(row) for row in read("SELECT type, name FROM sqlite_schema")} >= {tuple(one) for one in names}
-        assert read("PRAGMA integrity_check").fetchone()[0] == "ok"
-        assert read("PRAGMA foreign_key_check").fetchall() == []
-        for statement in ("UPDATE journal SET label = 'x'", "DELETE FROM journal"):
-            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                read(statement)
-        with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
-            read(
-                "INSERT INTO journal (id, kind, annotator, origin, created_at) VALUES ('x', 'checked', '', 'human', '')"
-            )
-        checked.mark_checked(store, recordings.find_recording(store, "a.wav"), annotator="ann")
-        assert parts(store) == [(1, 0.0, 1.0, frozenset({"hound", "cat", "owl"}))]
-        # The triggers are there again.
-        journal.annotate(store, 1, "cat", annotator="ann")
-        assert current(store)[1, "cat"] == "present"

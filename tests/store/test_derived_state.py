@@ -14,7 +14,7 @@ from helpers.store import add_model_row, current, fill
 from labeltool.annotation import listing, next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.records import Suggestion, Value
-from labeltool.store import Store, clips, journal, labels, models, queue
+from labeltool.store import Store, clips, journal, labels, models, queue, recordings
 from labeltool.store.importing import import_records
 
 WHO = st.sampled_from(["ann", "bob"])
@@ -35,6 +35,7 @@ EVENTS = st.one_of(
     st.tuples(st.just("suggest"), CLIP, st.integers(1, 2)),
     st.tuples(st.just("order"), st.permutations([1, 2, 3])),
     st.tuples(st.just("region"), WHO),
+    st.tuples(st.sampled_from(["remove", "bring_back"]), WHO, CLIP),
 )
 
 
@@ -58,7 +59,9 @@ def test_derived_columns_and_tables_agree_with_the_journal(
             )
         }
         has_verdict = {clip for clip, _ in current(store)}
-        unlabelled = {clip for clip in (1, 2, 3) if clip not in labelled}
+        removed = {row[0] for row in store.connection.execute("SELECT id FROM recordings WHERE is_removed")}
+        assert removed == removed_by_journal(store)
+        unlabelled = {clip for clip in (1, 2, 3) if clip not in labelled | removed}
         counts = clips.counts(store)
         assert counts.clips == len(unlabelled | labelled) and counts.unlabelled == len(unlabelled)
         assert counts.labelled == len(has_verdict) and counts.excluded == len(labelled - has_verdict)
@@ -107,6 +110,9 @@ def apply_event(store: Store, kind: str, *values: Any) -> None:
     elif kind == "suggest":
         with store.transaction() as connection:
             models.add_suggestion(connection, Suggestion(values[0], values[1], {"dog": 0.7, "cat": 0.3}))
+    elif kind in ("remove", "bring_back"):
+        named = recordings.recording_of(store, str(values[1]), is_removed=kind == "bring_back")
+        getattr(recordings, kind)(store, [named], annotator=values[0])
     elif kind == "order":
         queue.replace(store, values[0])
     else:
@@ -128,3 +134,13 @@ def annotations_from_journal(store: Store) -> dict[tuple[int, str | None], str]:
             del on_clip[gone]
         on_clip[row["label"]] = row["value"]
     return {(clip, label): value for clip, on_clip in verdicts.items() for label, value in on_clip.items()}
+
+
+def removed_by_journal(store: Store) -> set[int]:
+    """The recordings that are removed, computed from the journal's rows alone."""
+    removals: dict[str, int] = {}
+    for row in store.connection.execute("SELECT id, recording_id, revokes FROM journal ORDER BY id"):
+        removals.pop(row["revokes"], None)
+        if row["recording_id"] is not None:
+            removals[row["id"]] = row["recording_id"]
+    return set(removals.values())

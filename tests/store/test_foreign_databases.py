@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import old_schemas
 from helpers.store import current, fill
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
@@ -90,12 +91,9 @@ def test_what_only_shows_or_stores_stays(database: Path, sql: str) -> None:
 
 def test_a_trigger_of_an_old_database_does_not_run_in_the_migration(tmp_path: Path) -> None:
     path = tmp_path / "labels.db"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:7])
-        patch.setattr("labeltool.store.database.SCHEMA_VERSION", 7)
-        with Store.create(path) as store:
-            fill(store, "a")
-            journal.annotate(store, 1, "dog", annotator="ann")
+    with closing(old_schemas.released(path, 7)) as connection:
+        old_schemas.add_recordings(connection, 1)
+        old_schemas.add_rows(connection, [old_schemas.verdict(1, "dog")])
     run(path, "CREATE TABLE seen (x); CREATE TRIGGER t AFTER INSERT ON journal BEGIN INSERT INTO seen VALUES (1); END")
     with pytest.raises(LabeltoolError, match="its trigger 't' is not labeltool's"):
         Store.open(path)

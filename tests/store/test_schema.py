@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from helpers.old_schemas import add_recordings, add_rows, released, row_id, verdict
 from helpers.store import add_model_row, current, fill
 from labeltool.annotation import listing, next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Suggestion, Value
-from labeltool.store import Store, clips, descriptions, journal, models, recordings, schema, spans, transcripts
+from labeltool.store import Store, checked, clips, descriptions, journal, models, recordings, schema, spans, transcripts
 
 
 def test_a_newer_database_is_refused_and_not_changed(project: Project) -> None:
@@ -47,56 +47,6 @@ def test_an_older_database_is_backed_up_before_it_is_migrated(
         assert copy.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
         assert copy.execute("SELECT label FROM journal").fetchall() == [("dog",)]
     copy.close()
-
-
-def released(path: Path, version: int) -> sqlite3.Connection:
-    """Create a database of a released schema from that release's SQL, and return a connection to fill it."""
-    connection = sqlite3.connect(path, isolation_level=None)
-    for _, step in schema.MIGRATIONS[:version]:
-        step(connection)
-    # What sqlite-utils recorded.
-    connection.execute(
-        "CREATE TABLE _sqlite_migrations (id INTEGER PRIMARY KEY, migration_set TEXT, name TEXT, applied_at TEXT)"
-    )
-    connection.execute("CREATE UNIQUE INDEX idx_migrations ON _sqlite_migrations (migration_set, name)")
-    connection.executemany(
-        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('labeltool', ?, '2026-01-01')",
-        [(name,) for name, _ in schema.MIGRATIONS[:version]],
-    )
-    connection.execute(f"PRAGMA user_version = {version}")
-    return connection
-
-
-def add_recordings(connection: sqlite3.Connection, count: int) -> None:
-    """Add recordings of ten seconds with a clip each; both have the ids 1, 2, ..."""
-    for number in range(1, count + 1):
-        connection.execute(
-            "INSERT INTO recordings VALUES (?, ?, ?, 16000, 1, 160000, 10.0, ?, NULL, '2026-01-01')",
-            (number, f"{number:064x}", f"/sounds/{number}.wav", f"g{number}"),
-        )
-        connection.execute("INSERT INTO clips (id, recording_id, start_s, end_s) VALUES (?, ?, 0, 10)", [number] * 2)
-
-
-def add_rows(connection: sqlite3.Connection, rows: Sequence[Mapping[str, object]]) -> None:
-    """Append rows to the journal of an old schema; their ids are made of their numbers."""
-    for number, row in enumerate(rows, start=1):
-        given = {
-            "id": row_id(number),
-            "annotator": "ann",
-            "origin": "human",
-            "said_at": f"2026-01-01T00:00:{number:02}Z",
-        }
-        columns = {**given, **row}
-        names = ", ".join(columns)
-        connection.execute(f"INSERT INTO journal ({names}) VALUES (:{', :'.join(columns)})", columns)
-
-
-def row_id(number: int) -> str:
-    return f"01900000-0000-7000-8000-{number:012}"
-
-
-def verdict(clip_id: int, label: str | None, value: str = "present", **columns: object) -> dict[str, object]:
-    return {"kind": "verdict", "clip_id": clip_id, "label": label, "value": value, **columns}
 
 
 def test_a_project_of_the_first_schema_is_backed_up_and_keeps_everything(tmp_path: Path) -> None:
@@ -207,7 +157,7 @@ def test_a_project_of_schema_6_has_the_same_annotations_and_rows(schema_6: Path)
     with sqlite3.connect(schema_6) as old:
         truth = old.execute("SELECT * FROM truth ORDER BY clip_id, label").fetchall()
         standing = old.execute("SELECT * FROM standing ORDER BY id").fetchall()
-        rows = old.execute("SELECT * FROM journal ORDER BY id").fetchall()
+        rows = [(*row, None) for row in old.execute("SELECT * FROM journal ORDER BY id")]  # a column was added
     old.close()
     with Store.open(schema_6) as store:
         read = store.connection.execute
@@ -324,6 +274,82 @@ def test_a_metadata_file_of_the_user_stays(schema_6: Path) -> None:
     mine.write_text("{}")
     Store.open(schema_6).close()
     assert mine.read_text() == "{}"
+
+
+@pytest.fixture(params=[7, 8])
+def later_schema(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A database of a later schema with rows of every kind, and a view, an index and a trigger of the user."""
+    path = tmp_path / "labels.db"
+    old = released(path, request.param)
+    add_recordings(old, 3)
+    old.executemany(
+        "INSERT INTO labels (name, created_at) VALUES (?, '2026')", [("hound",), ("cat",), ("owl",), ("dog",)]
+    )
+    old.execute("UPDATE labels SET merged_into = 1 WHERE name = 'dog'")
+    old.execute("INSERT INTO imports VALUES (1, 'esc50', '/esc', 'ab', '2026', 8, 8, 1, '[]')")
+    rows = [
+        verdict(1, "dog"),
+        verdict(2, "dog", "absent", batch_id=row_id(2)),
+        verdict(2, "cat", batch_id=row_id(2), response_ms=5),
+        verdict(3, "owl", annotator="bob", start_s=1.0, low_hz=5.0, confidence=0.5),
+        {"kind": "revoke", "revokes": row_id(2), "batch_id": row_id(5)},
+        {"kind": "revoke", "revokes": row_id(3), "batch_id": row_id(5)},
+        verdict(2, "cat", redoes=row_id(6)),
+        {"kind": "skip", "clip_id": 3, "annotator": "bob"},
+        {"kind": "note", "clip_id": 1, "note": "two dogs?", "annotator": "bob"},
+        {"kind": "rename", "label": "dog", "new_label": "hound"},
+        verdict(2, "cat", annotator="esc50", origin="import", import_id=1, import_key="k"),
+    ]
+    checks = [{"kind": "checked", "clip_id": 1}] if request.param == 8 else []
+    add_rows(old, [*rows, *checks])
+    for statement in (
+        "CREATE VIEW mine AS SELECT clip_id, label FROM active_events",
+        "CREATE INDEX my_index ON journal (created_at)",
+    ):
+        old.execute(statement)
+    old.close()
+    return path
+
+
+def test_a_project_of_a_later_schema_keeps_every_row_and_takes_checks_and_removals(later_schema: Path) -> None:
+    tables = ("journal", "latest_events", "active_events", "current_annotations", "mine", "clips", "recordings")
+    with sqlite3.connect(later_schema) as old:
+        before = {
+            name: list(old.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3")) for name in tables if name != "mine"
+        }
+        before["mine"] = list(old.execute("SELECT * FROM mine ORDER BY 1, 2"))
+        names = old.execute("SELECT type, name FROM sqlite_schema WHERE type <> 'table' AND sql NOT NULL").fetchall()
+        version = old.execute("PRAGMA user_version").fetchone()[0]
+    old.close()
+    with Store.open(later_schema) as store:
+        read = store.connection.execute
+        for name, rows in before.items():
+            after = [tuple(row) for row in read(f"SELECT * FROM {name} ORDER BY 1, 2{', 3' * (name != 'mine')}")]
+            # Columns that were added come last.
+            assert [row[: len(rows[0])] for row in after] == rows, name
+            assert not any(any(row[len(rows[0]) :]) for row in after)
+        assert {tuple(row) for row in read("SELECT type, name FROM sqlite_schema")} >= {tuple(one) for one in names}
+        assert read("PRAGMA integrity_check").fetchone()[0] == "ok"
+        assert read("PRAGMA foreign_key_check").fetchall() == []
+        for statement in ("UPDATE journal SET label = 'x'", "DELETE FROM journal"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                read(statement)
+        for kind in ("checked", "remove"):
+            with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+                read(
+                    "INSERT INTO journal (id, kind, annotator, origin, created_at) VALUES ('x', ?, '', 'human', '')",
+                    (kind,),
+                )
+        first = recordings.find_recording(store, "1.wav")
+        checked.mark_checked(store, first, annotator="ann")
+        parts = [(part.clip.id, part.labels) for part in checked.checked_parts(store)]
+        assert parts == [(1, frozenset({"hound", "cat", "owl"}))] * (2 if version == 8 else 1)
+        # The triggers are there again.
+        journal.annotate(store, 1, "cat", annotator="ann")
+        assert current(store)[1, "cat"] == "present"
+        recordings.remove(store, [first], annotator="ann")
+        assert checked.checked_parts(store) == [] and {clip_id for clip_id, _ in current(store)} == {2, 3}
+    assert list(later_schema.parent.glob(f"*.schema-{version}.*.bak"))
 
 
 def test_a_failed_migration_changes_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

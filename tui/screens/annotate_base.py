@@ -250,7 +250,7 @@ class AnnotateScreen(AudioScreen):
             return
         if rows[-1].clip_id is None or rows[-1].kind == "checked":
             # No clip to return to: what is checked may be hours long.
-            self.notice.show("undone: a renaming" if rows[-1].clip_id is None else f"undone: {describe_rows(rows)}")
+            self.notice.show("undone: a renaming" if rows[-1].kind == "rename" else f"undone: {describe_rows(rows)}")
             self.reload()
             return
         self.notice.show(f"undone: {describe_rows(rows)}")

@@ -126,7 +126,8 @@ def describe_row(row: JournalRow) -> str:
     if row.kind == "rename":
         return f"{row.label} → {row.new_label}"
     if row.kind != "verdict":
-        return {"skip": "» skipped", "checked": "☑ checked"}.get(row.kind, "» bad audio")
+        texts = {"skip": "» skipped", "checked": "☑ checked", "remove": f"− {row.recording}"}
+        return texts.get(row.kind, "» bad audio")
     assert row.value is not None
     return describe_verdict(row.label, Value(row.value))
 

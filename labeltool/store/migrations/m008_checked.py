@@ -60,22 +60,27 @@ _DESCRIPTIONS = {
 
 def apply(connection: sqlite3.Connection) -> None:
     """Make the journal anew with the new kind, and describe; one transaction, which the caller opens."""
+    replace_journal(connection, _TABLE)
+    for statement in _ADDITIONS:
+        connection.execute(statement)
+    connection.executemany("INSERT OR REPLACE INTO descriptions VALUES (?, ?)", _DESCRIPTIONS.items())
+
+
+def replace_journal(connection: sqlite3.Connection, table: str) -> None:
+    """Make the journal anew by the SQL of its table; rows, indexes and triggers stay as they are."""
     columns = ", ".join(name for _, name, *_ in connection.execute("PRAGMA table_info(journal)"))
     own = connection.execute(
         "SELECT sql FROM sqlite_schema WHERE tbl_name = 'journal' AND type IN ('index', 'trigger') AND sql NOT NULL"
     ).fetchall()
     # The rows of latest_events refer to the journal, which cannot be dropped while they are there.
-    for table in ("journal", "latest_events"):
-        connection.execute(f"CREATE TEMP TABLE copy_of_{table} AS SELECT * FROM {table}")
+    for name in ("journal", "latest_events"):
+        connection.execute(f"CREATE TEMP TABLE copy_of_{name} AS SELECT * FROM {name}")
     connection.execute("DELETE FROM latest_events")
     connection.execute("DROP TABLE journal")
-    connection.execute(_TABLE)
+    connection.execute(table)
     connection.execute(f"INSERT INTO journal ({columns}) SELECT {columns} FROM copy_of_journal ORDER BY id")
     connection.execute("INSERT INTO latest_events SELECT * FROM copy_of_latest_events")
-    for table in ("journal", "latest_events"):
-        connection.execute(f"DROP TABLE copy_of_{table}")
+    for name in ("journal", "latest_events"):
+        connection.execute(f"DROP TABLE copy_of_{name}")
     for (statement,) in own:
         connection.execute(statement)
-    for statement in _ADDITIONS:
-        connection.execute(statement)
-    connection.executemany("INSERT OR REPLACE INTO descriptions VALUES (?, ?)", _DESCRIPTIONS.items())
