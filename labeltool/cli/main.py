@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import traceback
 
 import click
 
@@ -29,6 +30,7 @@ from labeltool.cli import (
     transcribe,
 )
 from labeltool.errors import ExitCode, LabeltoolError
+from labeltool.util.crash import crash_line, is_debugging
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -80,6 +82,7 @@ for _command in (
 
 def main() -> None:
     """Run the command line and leave with an exit code; an error is one line on stderr."""
+    context: click.Context | None = None
     try:
         # Not `cli.main`: it would end a broken pipe by itself, as a failure.
         with cli.make_context("labeltool", sys.argv[1:]) as context:
@@ -105,10 +108,14 @@ def main() -> None:
         code = _failed(f"{error.filename or 'cannot write'}: {error.strerror or error}")
     except sqlite3.Error as error:
         code = _failed(f"the project's database refused: {error} (is it damaged? copies end in .bak)")
+    except Exception as error:
+        code = _failed(crash_line(error, (context and context.invoked_subcommand) or "the command line"))
     sys.exit(code)
 
 
 def _failed(reason: str) -> ExitCode:
+    if is_debugging():
+        traceback.print_exc()
     click.echo(f"labeltool: {reason}", err=True)
     return ExitCode.FAILED
 

@@ -37,6 +37,7 @@ class LocalProcesses:
             "task": task.name,
             "niceness": niceness,
             "options": options,
+            "log": str(log) if log else None,
         }
         with (log or Path(os.devnull)).open("wb") as errors:
             process = subprocess.Popen(
@@ -83,7 +84,9 @@ class ProcessJob(Generic[R]):
                     continue  # cut short: the process died while it wrote
                 if message["event"] == "error":
                     self._process.wait()
-                    raise LabeltoolError(message["reason"])
+                    error = LabeltoolError(message["reason"])
+                    error.add_note(message["traceback"])
+                    raise error
                 if message["event"] == "done":
                     result = [message["result"]]
                 else:

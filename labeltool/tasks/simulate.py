@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from labeltool import project as projects
@@ -40,6 +41,7 @@ from labeltool.tasks.simulation_results import Point, SimulateResult, StrategyRe
 from labeltool.training.splits import groups_of_fold, train_validation_test
 from labeltool.training.targets import no_such_fold, with_labels
 from labeltool.type_aliases import Progress
+from labeltool.util.bounded_read import parse_json, read_text
 from labeltool.util.locks import try_lock
 
 _ANNOTATOR = "simulation"
@@ -302,8 +304,8 @@ def _read_points(file: Path) -> list[Point]:
     """Read the points of a replay; a last line that was cut short is left."""
     points: list[Point] = []
     try:
-        for line in file.read_text(encoding="utf-8").splitlines():
-            points.append(Point(**json.loads(line)))
-    except (OSError, ValueError, TypeError):
+        for line in read_text(file).splitlines():
+            points.append(msgspec.convert(parse_json(line), Point))
+    except (OSError, ValueError):
         pass
     return points
