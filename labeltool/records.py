@@ -84,6 +84,11 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed(Skipped):
+    """A file that could not be imported, while others were: a part of the work failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class DevicePrediction:
     """Scores of a clip by a model that ran elsewhere, on an MCU say.
 

@@ -99,7 +99,7 @@ class _Import:
         cursor = connection.execute(
             "INSERT INTO imports (kind, source, sha256, imported_at, recordings, clips, verdicts, skipped) "
             "VALUES (?, ?, '', ?, 0, 0, 0, '[]')",
-            (kind, source, now()),
+            (kind, _as_utf8(source), now()),
         )
         self.import_id = cursor.lastrowid
 
@@ -127,7 +127,7 @@ class _Import:
                 self.result.recordings,
                 self.result.clips,
                 self.result.verdicts,
-                json.dumps(skipped, ensure_ascii=False),
+                _as_utf8(json.dumps(skipped, ensure_ascii=False)),
                 self.import_id,
             ),
         )
@@ -304,6 +304,11 @@ class _Import:
             self.result.suggestions += added
         else:
             self.result.amended += 1
+
+
+def _as_utf8(text: str) -> str:
+    r"""Return text that SQLite takes: bytes of a file name that are no UTF-8 are escaped, as JSON escapes them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _import_key(*content: str | float | None) -> str:
