@@ -17,7 +17,7 @@ from labeltool.importers.base import clip_of, quoted, read_each, recording_besid
 from labeltool.importers.file_kinds import describe_kind, file_kind
 from labeltool.importers.label_track import REMEDY, LabelRow, ParsedTracks, parse_label_track, sorted_frequencies
 from labeltool.importers.subtitles import parse_subtitles
-from labeltool.records import Checked, Clip, Imported, Recording, Skipped, Verdict
+from labeltool.records import Checked, Clip, Imported, Recording, Skipped, Verdict, label_name
 from labeltool.util.time_grid import span_us
 
 POINT_CLIP_S = 1.0
@@ -151,7 +151,7 @@ def _records(rows: Sequence[LabelRow], recording: Recording) -> Iterator[Importe
             yield Skipped(row.file, row.line, _outside(row, recording))
             continue
         yield clip
-        if not row.label.strip():
+        if not label_name(row.label):
             yield Skipped(row.file, row.line, f"{_described(row)} has no title: imported as an unlabelled clip")
             continue
         yield Verdict(

@@ -13,7 +13,7 @@ from pathlib import Path
 from labeltool.audio.files import describe, walk
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted, read_text, reason_of, recording_of, whole_clip
-from labeltool.records import Failed, Imported, Skipped, Verdict
+from labeltool.records import Failed, Imported, Skipped, Verdict, label_name
 
 # Data sets are often converted to another lossless or compressed format.
 _INTERCHANGEABLE_SUFFIXES = (".wav", ".flac", ".ogg")
@@ -302,7 +302,7 @@ class _Entries:
         """Return why an entry cannot be used; empty when it can."""
         if _name_of(entry) in ("", ".", "..") or ".." in _parts(entry) or "\0" in entry.name:
             return f"{quoted(entry.name)} is not the name of a file in {entry.folder.name}/"
-        if not entry.label.strip():
+        if not label_name(entry.label):
             return f"has no label for {quoted(entry.name)}"
         first_line = self._first_lines.setdefault((entry.folder, entry.name, entry.fold, entry.label), entry.line)
         return "" if first_line == entry.line else f"is a duplicate of line {first_line}"

@@ -15,6 +15,7 @@ import numpy as np
 
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained.class_names import classes_by_name, closest
+from labeltool.records import label_name
 from labeltool.type_aliases import Bools, Float32, Int64
 from labeltool.util.atomic_write import write_text
 from labeltool.util.bounded_read import MAX_TOML_BYTES, parse_toml, read_text
@@ -192,7 +193,7 @@ def read_mapping(folder: Path, classes: Sequence[str]) -> dict[str, tuple[int, .
                 raise LabeltoolError(f"there is no class {name[:80]!r}", file=path, remedy=remedy)
             found.append(index)
         mapping[label] = tuple(dict.fromkeys(found))
-    return mapping
+    return {**{label_name(label): indices for label, indices in mapping.items()}, **mapping}
 
 
 def add_to_mapping(folder: Path, classes: Sequence[str], mapping: Sequence[LabelMapping]) -> bool:

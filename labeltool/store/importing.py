@@ -20,6 +20,7 @@ from labeltool.records import (
     Recording,
     Skipped,
     Verdict,
+    label_name,
 )
 from labeltool.store import models, recordings, spans
 from labeltool.store.database import Store, now
@@ -241,13 +242,15 @@ class _Import:
         if self.connection.execute("SELECT 1 FROM journal WHERE import_key = ?", (key,)).fetchone():
             self.result.already_there["verdicts"] += 1
             return
-        if verdict.label is not None:
-            ensure_label(self.connection, verdict.label)
+        # The key has the label as the source has it: a file that an older version imported stays known.
+        label = None if verdict.label is None else label_name(verdict.label)
+        if label is not None:
+            ensure_label(self.connection, label)
         append(
             self.connection,
             kind="verdict",
             clip_id=clip_id,
-            label=verdict.label,
+            label=label,
             value=verdict.value.value,
             annotator=self.kind,
             origin="import",
