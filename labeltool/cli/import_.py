@@ -109,7 +109,9 @@ def _option(one: Option) -> click.Option:
 
 def _checked_encoding(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
     try:
-        b"".decode(name or "utf-8")
+        b"x".decode(name or "utf-8")
+    except UnicodeError:
+        pass  # one with two bytes a character
     except LookupError:
         raise click.BadParameter(f"{name!r} is no text encoding") from None
     return name
@@ -168,9 +170,10 @@ def _print_result(imported: ImportResult) -> None:
     new = ", ".join(_counted_noun(count, name) for name, count in counts.items() if count) or "nothing new"
     known = sum(imported.already_there.values())
     already = f"; {_counted_noun(known, 'rows')} already there" if known else ""
-    skipped = f"; {len(imported.skipped)} skipped" if imported.skipped else ""
-    failed = f", {_counted_noun(number, 'files')} failed" if (number := len(_failed(imported.skipped))) else ""
-    narrate(f"{new} imported{already}{skipped}{failed}")
+    failed = len(_failed(imported.skipped))
+    left = [f"{number} skipped"] if (number := len(imported.skipped) - failed) else []
+    left += [f"{_counted_noun(failed, 'files')} failed"] if failed else []
+    narrate(f"{new} imported{already}" + "".join(f"; {one}" for one in left))
 
 
 def _counted_noun(count: int, plural: str) -> str:
