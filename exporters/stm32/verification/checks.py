@@ -131,10 +131,11 @@ def check_manifest(directory: Path) -> Check:
         entry = re.fullmatch(r"([0-9a-f]{64})  (\S.*)", line)
         if entry is None or ".." in PurePosixPath(entry[2]).parts or entry[2].startswith("/"):
             return Check(name, "failed", f"{MANIFEST}, line {number} is damaged")
-        path = directory / entry[2]
-        if not path.is_file():
+        try:
+            is_same = content_hash(directory / entry[2]) == entry[1]
+        except (OSError, ValueError):
             return Check(name, "failed", f"{entry[2]} is missing")
-        if content_hash(path) != entry[1]:
+        if not is_same:
             return Check(name, "failed", f"{entry[2]} was changed")
         listed.add(entry[2])
     present = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
