@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from labeltool.errors import LabeltoolError
-from labeltool.importers.aup3 import Project, ProjectLabel, label_of
+from labeltool.importers.aup3 import Project, ProjectLabel, label_of, require_bounded
 from labeltool.importers.base import MAX_TEXT_BYTES
 from labeltool.util.bounded_read import read_bytes
 
@@ -44,4 +44,4 @@ def read_project(path: Path) -> Project:
         raise LabeltoolError(f"cannot be read: {error.strerror}", file=path) from error
     except (expat.ExpatError, KeyError, ValueError, LookupError) as error:
         raise LabeltoolError(f"is a damaged Audacity project: {error}", file=path, remedy=_REMEDY) from error
-    return Project(tuple(labels), unsaved_changes=False)
+    return require_bounded(path, Project(tuple(labels), unsaved_changes=False))

@@ -11,11 +11,13 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 
-SQLITE_MAGIC = b"SQLite format 3\0"
+MAX_LABELS = 300_000
+"""Of a project."""
 
 _APPLICATION_ID = 1096107097  # "AUDY"
 _ENCODINGS = {1: "utf-8", 2: "utf-16-le", 4: "utf-32-le"}
@@ -64,14 +66,21 @@ def read_project(path: Path) -> Project:
     """
     dictionary, document, unsaved_changes = _blobs(path)
     try:
-        labels = tuple(_labels(_elements(dictionary + document)))
+        labels = tuple(islice(_labels(_elements(dictionary + document)), MAX_LABELS + 1))
     except (struct.error, KeyError, ValueError, IndexError, OverflowError) as error:
         raise LabeltoolError(
             "is a damaged Audacity project: its content cannot be decoded",
             file=path,
             remedy="open it in Audacity and save it, or export its labels",
         ) from error
-    return Project(labels, unsaved_changes)
+    return require_bounded(path, Project(labels, unsaved_changes))
+
+
+def require_bounded(path: Path, project: Project) -> Project:
+    """Return the project; raises a `LabeltoolError` where it has more labels than a person makes."""
+    if len(project.labels) > MAX_LABELS:
+        raise LabeltoolError(f"has more than {MAX_LABELS} labels", file=path)
+    return project
 
 
 def _blobs(path: Path) -> tuple[bytes, bytes, bool]:

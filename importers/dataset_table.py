@@ -20,7 +20,7 @@ _INTERCHANGEABLE_SUFFIXES = (".wav", ".flac", ".ogg")
 _DELIMITERS = ",;\t|"
 # A table is searched this many folders down: archives are often unpacked into a folder of their own.
 _MAX_DEPTH = 3
-_MAX_ROWS = 200_000
+_MAX_ROWS, _MAX_COLUMNS = 200_000, 1000
 _REMEDY = "use the data set as published"
 _FOLD = re.compile(r"\s*(?:fold[ _-]?)?([0-9]{1,4})(?:[.,]0*)?\s*", re.IGNORECASE)
 _FOLD_FOLDER = re.compile(r"fold[ _-]?0*([0-9]{1,4})", re.IGNORECASE)
@@ -225,6 +225,8 @@ def _read_table(table: DatasetTable) -> Iterator[TableRow | Skipped]:
             if not any(field.strip() for field in row):
                 continue
             if not header:
+                if len(row) > _MAX_COLUMNS:
+                    raise LabeltoolError(f"has more than {_MAX_COLUMNS} columns", file=path, remedy=_REMEDY)
                 header = [table.column(name) for name in row]
                 _require_columns(table, header)
                 continue
@@ -246,7 +248,7 @@ def _read_table(table: DatasetTable) -> Iterator[TableRow | Skipped]:
 
 def _delimiter(table: DatasetTable, text: str) -> str:
     """Return what separates the columns: that by which the header has most of those that are wanted."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
+    header = next((line for line in text.splitlines() if line.strip()), "")[:10_000]
 
     def found(delimiter: str) -> int:
         return sum(table.column(name.strip(" \"'")) in table.columns for name in header.split(delimiter))

@@ -35,7 +35,7 @@ VERSIONS = (1, 2)
 
 # What no device exceeds: a longer time, or more labels, is a damaged line.
 _LONGEST_LOG_S, _LONGEST_PATCH_S, _MOST_LABELS = 1e9, 3600.0, 10_000
-_MOST_PATCHES, _MOST_UNREAD = 1_000_000, 100_000
+_MOST_PATCHES, _MOST_UNREAD = 500_000, 50_000
 _SHORTEST_CLIP_S = 1e-6
 _MODEL = re.compile("[0-9a-f]{8,64}")
 _HEADER = re.compile(r"# aed_run (\d{1,9})((?: \w+=\S+)*)\s*$")

@@ -23,7 +23,7 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 """Unlike `str.splitlines`, which also splits titles at U+2028 and others."""
 
 # Lines that are reported one by one; a file with more labels, or more lines that are none, is something else.
-_MAX_SKIPPED, _MAX_UNREAD, _MAX_LABELS = 1000, 100_000, 1_000_000
+_MAX_SKIPPED, _MAX_UNREAD, _MAX_LABELS = 1000, 50_000, 500_000
 # Longer than any number that a program writes: without a bound, digits take time with the square of their length.
 _MAX_NUMBER = 100
 _NUMBER = re.compile(r"[ \v\f]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -81,12 +81,9 @@ class ParsedTracks:
 
 def require_bounded(path: Path, rows: Sequence[LabelRow], skipped: Sequence[Skipped]) -> None:
     """Raise a `LabeltoolError` where a file has more labels, or more lines that are none, than any label track."""
-    for number, most, what in (
-        (len(rows), _MAX_LABELS, "labels"),
-        (len(skipped), _MAX_UNREAD, "lines without a label"),
-    ):
-        if number > most:
-            raise LabeltoolError(f"has more than {most} {what}", file=path, remedy=REMEDY)
+    if len(rows) > _MAX_LABELS or len(skipped) > _MAX_UNREAD:
+        reason = f"has more than {_MAX_LABELS} labels, or {_MAX_UNREAD} lines without one"
+        raise LabeltoolError(reason, file=path, remedy=REMEDY)
 
 
 def sorted_frequencies(low_hz: float | None, high_hz: float | None) -> tuple[float | None, float | None]:

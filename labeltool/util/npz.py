@@ -13,7 +13,7 @@ from numpy.lib.npyio import NpzFile
 
 UNREADABLE = (
     *(OSError, EOFError, zipfile.BadZipFile, zlib.error),
-    *(ValueError, TypeError, LookupError, OverflowError),  # other arrays than the reader expects
+    *(ValueError, TypeError, AttributeError, LookupError, OverflowError),  # other arrays than the reader expects
     *(RuntimeError, MemoryError),  # a header that claims encryption, another compression, or arrays of any size
 )
 
