@@ -27,7 +27,7 @@ from labeltool.networks.model_card import ModelCard, card_from_json
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.records import StoredClip
 from labeltool.util.atomic_write import write_text
-from labeltool.util.bounded_read import MAX_TABLE_BYTES, read_text
+from labeltool.util.bounded_read import MAX_TABLE_BYTES, read_bytes, read_text
 
 CARD = "card.json"
 KERAS = "model.keras"
@@ -35,6 +35,8 @@ HEAD = "head.npz"
 INT8 = "model_int8.tflite"
 LABELS = "labels.txt"
 SEEN = "seen.csv"
+
+_MAX_MODEL_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,6 @@ def one_line(name: str) -> str:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
+        return read_bytes(path, _MAX_MODEL_BYTES)
+    except (OSError, ValueError) as error:
         raise LabeltoolError("cannot be read", file=path, remedy="the model's folder is incomplete") from error

@@ -159,7 +159,7 @@ def test_the_dialects_audacity_accepts_are_accepted(
         ("shift_jis", "ウグイス", "Shift-JIS"),
     ],
 )
-def test_an_encoding_without_a_mark_is_assumed_and_said(
+def test_an_encoding_without_a_mark_is_assumed_and_reported(
     tmp_path: Path, encoding: str, title: str, assumed: str
 ) -> None:
     got = parsed(tmp_path, f"1\t2\t{title}\n".encode(encoding))

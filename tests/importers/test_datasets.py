@@ -201,7 +201,9 @@ def test_urbansound8k_is_found_in_kaggles_layout_and_never_in_another_fold(
     ]
 
 
-def test_a_table_without_a_header_and_one_in_another_encoding_are_said(tmp_path: Path, write_tone: WriteTone) -> None:
+def test_a_table_without_a_header_and_one_in_another_encoding_are_reported(
+    tmp_path: Path, write_tone: WriteTone
+) -> None:
     write_tone("audio/1-1-A-0.wav")
     path = table(tmp_path, "meta/esc50.csv", *ESC_ROWS)
     with pytest.raises(LabeltoolError, match=r"esc50\.csv:1: has no header: its first line is '1-1-A-0\.wav, "):

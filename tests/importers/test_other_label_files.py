@@ -102,7 +102,7 @@ def test_a_damaged_audacity_2_project_is_one_line(tmp_path: Path, content: str) 
         (b"start,end,label\n0.5,1.5,dog\n", r":1: is not a label track: this line must begin with a time in seconds"),
     ],
 )
-def test_a_file_that_is_something_else_is_one_line_that_says_what(tmp_path: Path, content: bytes, words: str) -> None:
+def test_a_file_that_is_something_else_is_one_line_that_names_it(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "x.txt"
     path.write_bytes(content)
     with pytest.raises(LabeltoolError, match=re.escape(words).replace(r"\\:", ":")) as caught:
