@@ -93,6 +93,8 @@ class DenseHead:
         try:
             with open_npz(path) as arrays:
                 names = [i for i in range(_MAX_LAYERS) if f"kernel{i}" in arrays]
+                if names != list(range(len(names))):
+                    raise ValueError("a layer is missing")
                 head = cls(
                     str(arrays["activation"]),  # type: ignore[arg-type]
                     float(arrays["scale"]),

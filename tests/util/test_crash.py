@@ -20,7 +20,7 @@ BROKEN_IMPORT = """
 import sys
 from labeltool.cli import main
 from labeltool.importers import audacity
-def broken(path): raise ZeroDivisionError("of two numbers\\nand a line break")
+def broken(path, encoding): raise ZeroDivisionError("of two numbers\\nand a line break")
 audacity.parse = broken
 sys.argv = ["labeltool", "--project", sys.argv[1], "import", "audacity", sys.argv[2]]
 main.main()
