@@ -118,7 +118,7 @@ _ENCODING = Option("encoding", "name", "Encoding of the text, such as cp1252 or 
 FORMATS = _by_name(
     Format(
         "audacity",
-        "Labels of Audacity: text, .srt, .vtt, or .aup3 and .aup projects. It is known by its content which one it is.",
+        "Labels of Audacity: exported tracks and projects. Text, .srt, .vtt, .aup3 and .aup, known by the content.",
         "audacity",
         "files",
         "FILE",
