@@ -1,10 +1,12 @@
-# `make demo` and `make test`; each makes its own virtual environment if there is none.
+# `make demo`, `make test` and `make fuzz`; each makes its own virtual environment if there is none.
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 DEMO ?= demo
+FUZZ_SECONDS ?= 600
+FUZZ_READERS ?=
 
-.PHONY: demo test install clean
+.PHONY: demo test fuzz install clean
 
 demo: $(STAMP)
 	$(VENV)/bin/labeltool demo $(DEMO)
@@ -16,6 +18,11 @@ test: $(STAMP)
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
+# FUZZ_SECONDS for each reader, one after the other; FUZZ_READERS="aup3 'ESC-50'" for some of them.
+fuzz: $(STAMP)
+	$(VENV)/bin/python -m pip install --quiet --group fuzz
+	PYTHONPATH=tests $(VENV)/bin/python -m fuzz.run --seconds $(FUZZ_SECONDS) $(if $(FUZZ_READERS),--only $(FUZZ_READERS))
+
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -26,4 +33,4 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build *.egg-info
+	rm -rf $(VENV) demo build fuzz-findings *.egg-info

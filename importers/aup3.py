@@ -9,15 +9,24 @@ from __future__ import annotations
 import sqlite3
 import struct
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 
-SQLITE_MAGIC = b"SQLite format 3\0"
+MAX_LABELS = 300_000
+"""Of a project."""
 
 _APPLICATION_ID = 1096107097  # "AUDY"
 _ENCODINGS = {1: "utf-8", 2: "utf-16-le", 4: "utf-32-le"}
+
+# A project of ten hours and a thousand labels takes 1 MB.
+_MAX_BLOB_BYTES = 16 << 20
+_MAX_SQLITE_STEPS = 10_000_000
+# Names are nested by no program.
+_MAX_DEPTH = 100
 
 _CHAR_SIZE, _START_TAG, _END_TAG, _STRING = 0, 1, 2, 3
 _DATA, _RAW, _PUSH, _POP, _NAME = 11, 12, 13, 14, 15
@@ -57,14 +66,21 @@ def read_project(path: Path) -> Project:
     """
     dictionary, document, unsaved_changes = _blobs(path)
     try:
-        labels = tuple(_labels(_elements(dictionary + document)))
-    except (struct.error, KeyError, ValueError, IndexError) as error:
+        labels = tuple(islice(_labels(_elements(dictionary + document)), MAX_LABELS + 1))
+    except (struct.error, KeyError, ValueError, IndexError, OverflowError) as error:
         raise LabeltoolError(
             "is a damaged Audacity project: its content cannot be decoded",
             file=path,
             remedy="open it in Audacity and save it, or export its labels",
         ) from error
-    return Project(labels, unsaved_changes)
+    return require_bounded(path, Project(labels, unsaved_changes))
+
+
+def require_bounded(path: Path, project: Project) -> Project:
+    """Return the project; raises a `LabeltoolError` where it has more labels than a person makes."""
+    if len(project.labels) > MAX_LABELS:
+        raise LabeltoolError(f"has more than {MAX_LABELS} labels", file=path)
+    return project
 
 
 def _blobs(path: Path) -> tuple[bytes, bytes, bool]:
@@ -74,22 +90,24 @@ def _blobs(path: Path) -> tuple[bytes, bytes, bool]:
     has_log = path.with_name(path.name + "-wal").exists()
     uri = path.resolve().as_uri() + ("?mode=ro" if has_log else "?mode=ro&immutable=1")
     try:
-        connection = sqlite3.connect(uri, uri=True)
-        try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            connection.text_factory = bytes  # names and messages of a damaged file need not be UTF-8
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_BLOB_BYTES)
+            # What a schema from outside makes SQLite do is bounded too: a view may be a query without end.
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.set_progress_handler(lambda: 1, _MAX_SQLITE_STEPS)
             (application_id,) = connection.execute("PRAGMA application_id").fetchone()
             if application_id != _APPLICATION_ID:
                 raise LabeltoolError("is another SQLite database, not an Audacity project", file=path, remedy=remedy)
             saved = connection.execute(
                 "SELECT CAST(dict AS BLOB), CAST(doc AS BLOB) FROM project ORDER BY id LIMIT 1"
             ).fetchone()
-            (autosaved,) = connection.execute("SELECT count(*) FROM autosave").fetchone()
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
+            autosaved = connection.execute("SELECT 1 FROM autosave LIMIT 1").fetchone()
+    except (sqlite3.Error, UnicodeError, OSError, OverflowError, MemoryError) as error:
         raise LabeltoolError(f"cannot be read as an Audacity project: {error}", file=path, remedy=remedy) from error
     if saved is None:
         raise LabeltoolError("was never saved as a project", file=path, remedy="save it in Audacity first")
-    return saved[0] or b"", saved[1] or b"", autosaved > 0
+    return saved[0] or b"", saved[1] or b"", autosaved is not None
 
 
 @dataclass(slots=True)
@@ -130,6 +148,8 @@ def _elements(code: bytes) -> Iterator[_Element]:
             name_id = count("<H")
             names[name_id] = text(count("<H"))
         elif opcode == _PUSH:
+            if len(outer_names) == _MAX_DEPTH:
+                raise ValueError("names are nested too deeply")
             outer_names.append(names)
             names = {}
         elif opcode == _POP:
@@ -159,15 +179,20 @@ def _labels(elements: Iterator[_Element]) -> Iterator[ProjectLabel]:
         if element.name == "labeltrack":
             track = str(attributes.get("name", ""))
         elif element.name == "label":
-            start_s = float(attributes["t"])
-            yield ProjectLabel(
-                track=track,
-                start_s=start_s,
-                end_s=float(attributes.get("t1", start_s)),
-                low_hz=_frequency(attributes, "selLow"),
-                high_hz=_frequency(attributes, "selHigh"),
-                title=str(attributes.get("title", "")),
-            )
+            yield label_of(track, attributes)
+
+
+def label_of(track: str, attributes: Mapping[str, Value]) -> ProjectLabel:
+    """Return a label by its attributes in a project; raises a `KeyError` or `ValueError` where it has no times."""
+    start_s = float(attributes["t"])
+    return ProjectLabel(
+        track=track,
+        start_s=start_s,
+        end_s=float(attributes.get("t1", start_s)),
+        low_hz=_frequency(attributes, "selLow"),
+        high_hz=_frequency(attributes, "selHigh"),
+        title=str(attributes.get("title", "")),
+    )
 
 
 def _frequency(attributes: Mapping[str, Value], name: str) -> float | None:

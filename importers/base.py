@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from labeltool.audio.files import AUDIO_SUFFIXES, AudioFile
 from labeltool.errors import LabeltoolError
-from labeltool.records import Clip, Recording
+from labeltool.records import Clip, Failed, Recording, Skipped
+from labeltool.util.bounded_read import read_bytes
 from labeltool.util.time_grid import MICROSECONDS, length_us
+
+MAX_TEXT_BYTES = 16 << 20
+"""Of a label track, a table or a log: 300,000 labels take half of it."""
 
 # The longest mark first: UTF-32's little-endian one begins with UTF-16's.
 _BYTE_ORDER_MARKS = (
@@ -19,11 +26,12 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_NEVER_IN_TEXT = re.compile(r"[\x00-\x08\x0e-\x19\x1c-\x1f]")
-_HEAD_BYTES = 65536
+_NEVER_IN_TEXT = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 # Common additions to the name of a recording in the name of its label file.
 _LABEL_FILE_SUFFIX = re.compile(r"[._ -](?:audacity|labels?|label[ _-]?track|birdnet(?:\.results)?)$", re.IGNORECASE)
 _MAX_QUOTED = 40
+
+_R = TypeVar("_R")
 
 
 def quoted(text: str) -> str:
@@ -37,10 +45,11 @@ def reason_of(error: LabeltoolError) -> str:
     return error.reason + (f" ({error.remedy})" if error.remedy else "")
 
 
-def read_text(path: Path, kind: str, remedy: str) -> str:
+def read_text(path: Path, kind: str, remedy: str, encoding: str | None = None) -> tuple[str, list[Skipped]]:
     """Read a text file in any encoding that Audacity and spreadsheets use.
 
-    A byte order mark (UTF-8, UTF-16, UTF-32) decides; without one it is UTF-8, or Latin-1 where it is not valid UTF-8.
+    A byte order mark (UTF-8, UTF-16, UTF-32) decides, then `encoding`. Without either it is UTF-8; where it is not, it
+    is Shift-JIS where it reads as Japanese, else Windows-1252, and a note says so.
 
     Parameters
     ----------
@@ -48,39 +57,85 @@ def read_text(path: Path, kind: str, remedy: str) -> str:
         The file.
     kind, remedy
         For the error when it is not text: "is not `kind`", and what to do.
+    encoding
+        Name of a codec of Python; None to find out.
+
+    Returns
+    -------
+    str
+        The text.
+    list[Skipped]
+        The note on what was assumed; empty where nothing was.
 
     Raises
     ------
     LabeltoolError
-        When it is missing, a directory, unreadable or binary.
+        When it is missing, a directory, unreadable, too large or binary, or the encoding is unknown or does not fit.
     """
-    binary = LabeltoolError(f"is not {kind}: it contains binary data", file=path, remedy=remedy)
+    content = _read_bytes(path, kind, remedy)
+    mark = next((name for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark)), None)
+    text, assumed = _decoded(content, mark or encoding, path, kind)
+    if text is None or "\0" in text:
+        raise LabeltoolError(f"is not {kind}: it contains binary data", file=path, remedy=remedy)
+    note = f"is not in UTF-8: read as {assumed} (--encoding NAME names another)"
+    return text, [Skipped(str(path), None, note)] if assumed else []
+
+
+def _read_bytes(path: Path, kind: str, remedy: str) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(_HEAD_BYTES)
-            encoding = next((name for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark)), "utf-8")
-            # The first bytes are enough to recognise a large sound file given by mistake.
-            if encoding.startswith("utf-8") and b"\0" in content:
-                raise binary
-            content += file.read()
+        return read_bytes(path, MAX_TEXT_BYTES)
     except FileNotFoundError as error:
         raise LabeltoolError("no such file", file=path, remedy="check the name") from error
     except IsADirectoryError as error:
         raise LabeltoolError(f"is a directory, not {kind}", file=path, remedy=remedy) from error
     except OSError as error:
         raise LabeltoolError(f"cannot be read: {error.strerror}", file=path) from error
+    except ValueError as error:
+        raise LabeltoolError(f"is not {kind}: it {error}", file=path, remedy=remedy) from error
+
+
+def _decoded(content: bytes, encoding: str | None, path: Path, kind: str) -> tuple[str | None, str]:
+    """Return a text and the name of the encoding that was assumed; None for binary data."""
+    if encoding is not None:
+        try:
+            return content.decode(encoding), ""
+        except UnicodeError as error:
+            raise LabeltoolError(f"is not {kind} in {encoding}", file=path, remedy="name another --encoding") from error
+        except LookupError as error:
+            remedy = "such as cp1252, cp1251, shift_jis, gbk, utf-16-le"
+            raise LabeltoolError(f"{quoted(encoding)} is no text encoding", remedy=remedy) from error
+    with suppress(UnicodeDecodeError):
+        return content.decode("utf-8"), ""
+    if b"\0" in content or _NEVER_IN_TEXT.search(content):
+        return None, ""
+    with suppress(UnicodeDecodeError):
+        text = content.decode("cp932")
+        foreign = [letter for letter in text if not letter.isascii()]
+        if 2 * sum("\u3040" <= letter <= "\u30ff" for letter in foreign) >= len(foreign):  # half of it kana
+            return text, "Shift-JIS"
     try:
-        text = content.decode(encoding)
+        return content.decode("cp1252"), "Windows-1252"
     except UnicodeDecodeError as error:
-        if encoding != "utf-8":
-            raise binary from error
-        text = content.decode("latin-1")
-        # Any bytes are valid Latin-1, so one control character is enough to reject the file.
-        if _NEVER_IN_TEXT.search(text):
-            raise binary from error
-    if "\0" in text:
-        raise binary
-    return text
+        raise LabeltoolError(
+            f"is not {kind} in UTF-8 or Windows-1252", file=path, remedy="--encoding NAME reads it in another encoding"
+        ) from error
+
+
+def read_each(files: Sequence[Path], read_one: Callable[[Path], Iterable[_R]]) -> Iterator[_R | Failed]:
+    """Read files one by one; of several, one that cannot be read is a `Failed` and the others are read.
+
+    Raises
+    ------
+    LabeltoolError
+        Of the only file.
+    """
+    for file in files:
+        try:
+            yield from read_one(file)
+        except LabeltoolError as error:
+            if len(files) == 1:
+                raise
+            yield Failed(error.file or str(file), error.line, reason_of(error))
 
 
 def recording_of(sound: AudioFile, group: str | None = None, licence: str | None = None) -> Recording:

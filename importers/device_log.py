@@ -26,7 +26,8 @@ from pathlib import Path
 
 from labeltool.audio.files import describe
 from labeltool.errors import LabeltoolError
-from labeltool.importers.base import clip_of, quoted, read_text, recording_beside, recording_of
+from labeltool.importers.base import clip_of, quoted, read_each, read_text, recording_beside, recording_of
+from labeltool.importers.file_kinds import describe_kind
 from labeltool.records import DeviceDetections, DeviceEvent, DevicePrediction, Imported, Recording, Skipped
 from labeltool.util.time_grid import MICROSECONDS, length_us
 
@@ -34,6 +35,8 @@ VERSIONS = (1, 2)
 
 # What no device exceeds: a longer time, or more labels, is a damaged line.
 _LONGEST_LOG_S, _LONGEST_PATCH_S, _MOST_LABELS = 1e9, 3600.0, 10_000
+_MOST_PATCHES, _MOST_UNREAD = 500_000, 50_000
+_SHORTEST_CLIP_S = 1e-6
 _MODEL = re.compile("[0-9a-f]{8,64}")
 _HEADER = re.compile(r"# aed_run (\d{1,9})((?: \w+=\S+)*)\s*$")
 _LATE = re.compile(r"# late \d+ (\d+\.\d+) (\d+\.\d+)\s*$")
@@ -109,26 +112,31 @@ def read(files: Sequence[Path], audio: Path | None = None, clip_seconds: float =
     Raises
     ------
     LabeltoolError
-        When a file is not such a log, has another version, or has no recording beside it.
+        When the only file is not such a log, has another version, or has no recording beside it; of several, it is
+        `Failed` and the others are read.
     """
-    if not (math.isfinite(clip_seconds) and clip_seconds > 0):
+    if not _SHORTEST_CLIP_S <= clip_seconds <= _LONGEST_LOG_S:
         raise LabeltoolError(f"a clip length of {clip_seconds:g} s is not possible", remedy="give seconds above 0")
-    for file in files:
-        log = parse(file)
-        recording = recording_of(describe(audio if audio is not None else recording_beside(file)))
-        yield from log.skipped
-        yield recording
-        intervals: dict[int, list[DevicePatch]] = {}
-        for patch in log.patches:
-            intervals.setdefault(int(patch.start_s // clip_seconds), []).append(patch)
-        for patches in intervals.values():
-            yield from _predictions(file, log, recording, patches)
-        if log.version > 1:
-            yield from _detections(file, log, recording)
-        if log.late:
-            lost_s = sum(end_s - start_s for start_s, end_s in log.late)
-            reason = f"the device was late {len(log.late)} times and did not process {lost_s:.3f} s of the sound"
-            yield Skipped(str(file), None, reason)
+    yield from read_each(files, lambda file: _records(file, audio, clip_seconds))
+
+
+def _records(file: Path, audio: Path | None, clip_seconds: float) -> Iterator[Imported]:
+    """Yield the records of one log."""
+    log = parse(file)
+    recording = recording_of(describe(audio if audio is not None else recording_beside(file)))
+    yield from log.skipped
+    yield recording
+    intervals: dict[int, list[DevicePatch]] = {}
+    for patch in log.patches:
+        intervals.setdefault(int(patch.start_s // clip_seconds), []).append(patch)
+    for patches in intervals.values():
+        yield from _predictions(file, log, recording, patches)
+    if log.version > 1:
+        yield from _detections(file, log, recording)
+    if log.late:
+        lost_s = sum(end_s - start_s for start_s, end_s in log.late)
+        reason = f"the device was late {len(log.late)} times and did not process {lost_s:.3f} s of the sound"
+        yield Skipped(str(file), None, reason)
 
 
 def _predictions(
@@ -170,8 +178,8 @@ def parse(path: Path) -> DeviceLog:
     patches: list[DevicePatch] = []
     events: list[DeviceEvent] = []
     late: list[tuple[float, float]] = []
-    skipped: list[Skipped] = []
-    for number, line in enumerate(read_text(path, "a log of a device", _REMEDY).splitlines(), start=1):
+    text, skipped = read_text(path, "a log of a device", _REMEDY)
+    for number, line in enumerate(text.splitlines(), start=1):
         if match := _HEADER.match(line):
             found, fields = int(match[1]), dict(pair.split("=", 1) for pair in match[2].split())
             if found not in VERSIONS:
@@ -195,8 +203,11 @@ def parse(path: Path) -> DeviceLog:
                     patches.append(_patch(line, labels))
             except ValueError as error:
                 skipped.append(Skipped(str(path), number, str(error)))
+        if len(skipped) > _MOST_UNREAD or len(patches) > _MOST_PATCHES:
+            raise LabeltoolError(f"has more lines than a log of {_MOST_PATCHES} patches", file=path, remedy=_REMEDY)
     if not header:
-        raise LabeltoolError("is not a log of a device: it has no line `# aed_run ...`", file=path, remedy=_REMEDY)
+        reason = f"{describe_kind(path, 'a log of a device')}: it has no line `# aed_run ...`"
+        raise LabeltoolError(reason, file=path, remedy=_REMEDY)
     return DeviceLog(
         version=version,
         model=header["model"],

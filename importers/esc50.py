@@ -13,29 +13,40 @@ from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted
-from labeltool.importers.dataset_table import DatasetTable, TableEntry, TableRow, find_table, fold_of, read_dataset
+from labeltool.importers.dataset_table import (
+    DatasetTable,
+    TableEntry,
+    TableRow,
+    find_table,
+    fold_of,
+    read_dataset,
+    source_of,
+)
 from labeltool.records import Imported
 
 FOLDS = 5
 SUBSETS = ("esc10",)
 
 _COLUMNS = ("filename", "fold", "category", "esc10", "src_file")
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_BOOLEANS = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
 
 
-def read(directory: Path, subset: str | None = None) -> Iterator[Imported]:
+def read(directory: Path, subset: str | None = None, encoding: str | None = None) -> Iterator[Imported]:
     """Read the data set: one recording, one clip of its whole length and one verdict for each existing file.
 
     Parameters
     ----------
     directory
-        The directory with `meta/` and `audio/`. `.flac` and `.ogg` stand in for `.wav`.
+        The directory with `meta/` and `audio/`, or with the layout of another copy, Kaggle's for one. `.flac` and
+        `.ogg` stand in for `.wav`.
     subset
         "esc10" for the 400 clips of ESC-10; None for all.
+    encoding
+        Of the table; None to find out.
 
     Yields
     ------
-    Recording, Clip, Verdict or Skipped
+    Recording, Clip, Verdict, Skipped or Failed
         A listed file that is missing or broken, and a row that cannot be right, is skipped with the reason.
 
     Raises
@@ -45,23 +56,23 @@ def read(directory: Path, subset: str | None = None) -> Iterator[Imported]:
     """
     if subset is not None and subset not in SUBSETS:
         raise LabeltoolError(f"ESC-50 has no subset {quoted(subset)}", remedy=f"use {', '.join(SUBSETS)}")
-    table = DatasetTable(find_table(directory, "meta", "esc50.csv"), _COLUMNS, {})
+    table = DatasetTable(find_table(directory, "meta", "esc50.csv"), _COLUMNS, {}, encoding)
 
     def entry_of(row: TableRow) -> TableEntry | None:
         is_esc10 = _boolean(row.fields["esc10"])
         return _entry(directory, row, is_esc10=is_esc10) if is_esc10 or subset is None else None
 
-    yield from read_dataset(table, entry_of)
+    yield from read_dataset(directory, table, entry_of)
 
 
 def _entry(directory: Path, row: TableRow, *, is_esc10: bool) -> TableEntry:
-    name = row.fields["filename"]
+    name = row.fields["filename"].strip()
     fold = fold_of(row.fields["fold"], FOLDS)
-    named = re.match(r"([0-9]{1,4})-", name)
+    named = re.match(r"([0-9]{1,4})-", re.split(r"[\\/]", name)[-1])
     if named and int(named[1]) != fold:
         # Official folds are never reshuffled: a table that moves a file to another fold could split a group.
         raise ValueError(f"fold {fold} contradicts the file name {quoted(name)}")
-    source = row.fields["src_file"].strip()
+    source = source_of(row.fields["src_file"])
     if not source:
         raise ValueError(f"has no src_file for {quoted(name)}")
     return TableEntry(

@@ -44,7 +44,7 @@ class Option:
     name
         Keyword of the format's `read`; on the command line with a hyphen for each underscore.
     kind
-        What the value is: a path, a number (seconds), one of `choices`, or a flag, which has no value.
+        What the value is: a path, a number (seconds), one of `choices`, a name, or a flag, which has no value.
     help
         One line for the help page.
     default
@@ -56,7 +56,7 @@ class Option:
     """
 
     name: str
-    kind: Literal["path", "seconds", "choice", "flag"]
+    kind: Literal["path", "seconds", "choice", "flag", "name"]
     help: str
     default: float | None = None
     choices: tuple[str, ...] = ()
@@ -113,10 +113,12 @@ def _audio_option(metavar: str) -> Option:
     return Option("audio", "path", f"The recording; without it, the one beside each {metavar} with the same name.")
 
 
+_ENCODING = Option("encoding", "name", "Encoding of the text, such as cp1252 or shift_jis.  [default: found out]")
+
 FORMATS = _by_name(
     Format(
         "audacity",
-        "Label tracks of Audacity: .txt files or .aup3 projects.",
+        "Labels of Audacity: exported tracks and projects. Text, .srt, .vtt, .aup3 and .aup, known by the content.",
         "audacity",
         "files",
         "FILE",
@@ -125,6 +127,7 @@ FORMATS = _by_name(
             Option(
                 "checked", "flag", "The tracks have every sound: outside their labels is background.", default=False
             ),
+            _ENCODING,
         ),
     ),
     Format(
@@ -133,7 +136,7 @@ FORMATS = _by_name(
         "esc50",
         "directory",
         "DIR",
-        (Option("subset", "choice", "Only the ten classes of ESC-10.", choices=("esc10",)),),
+        (Option("subset", "choice", "Only the ten classes of ESC-10.", choices=("esc10",)), _ENCODING),
     ),
     Format(
         "urbansound8k",
@@ -141,6 +144,7 @@ FORMATS = _by_name(
         "urbansound8k",
         "directory",
         "DIR",
+        (_ENCODING,),
     ),
     Format(
         "device",

@@ -7,9 +7,21 @@ project. This module imports nothing of labeltool.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+# Characters without a width that no name needs: zero-width space, word joiner, byte order mark, soft hyphen.
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u00ad"))
+
+
+def label_name(text: str) -> str:
+    """Return the name of a label: composed (NFC), without blanks at its ends, one plain blank for any others.
+
+    Names that look alike are one label, whoever typed or exported them.
+    """
+    return " ".join(unicodedata.normalize("NFC", text.translate(_INVISIBLE)).split())
 
 
 class Value(StrEnum):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta, ValidationError, convert
 
 from labeltool.errors import LabeltoolError
+from labeltool.util.bounded_read import MAX_TOML_BYTES, parse_toml, read_text
 
 SETTINGS_FILE = "labeltool.toml"
 
@@ -46,7 +48,10 @@ daily = 7                         # days of which a backup is kept in backups/, 
 TRUNK_LAYERS = (5, 7, 9, 11, 13, 15, 27)
 """Numbers of layers that the trunk of a network may have; each ends with a pointwise convolution."""
 
-_MAX_HEAD_UNITS = 1024
+_Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+_PatchSeconds = Annotated[float, Meta(gt=0, le=3600)]
+_HeadUnits = Annotated[int, Meta(ge=0, le=1024)]
+_Share = Annotated[float, Meta(ge=0, le=1)]
 
 _SPEECH_LABELS = (
     *("speech", "talking", "talk", "conversation", "voice", "voices", "human voice", "human speech", "people talking"),
@@ -85,13 +90,13 @@ class LearningSettings:
     """
 
     architecture: str = "miniresnet"
-    retrain_after: int = 20
+    retrain_after: _Count = 20
     query_strategy: str = "default"
     pretrained: str | None = None
-    patch_s: float | None = None
+    patch_s: _PatchSeconds | None = None
     target: str | None = None
     trunk_layers: int = 11
-    head_units: int = 56
+    head_units: _HeadUnits = 56
     pooling: str | None = None
 
 
@@ -99,7 +104,7 @@ class LearningSettings:
 class ExportSettings:
     """Table `[export]`; `max_int8_loss` is a share of clips, 0 to 1."""
 
-    max_int8_loss: float = 0.02
+    max_int8_loss: _Share = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +145,13 @@ def read_settings(path: Path) -> Settings:
     """
     if not path.exists():
         return Settings()
-    import msgspec
-
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError, RecursionError) as error:
+        tables = parse_toml(read_text(path, MAX_TOML_BYTES))
+    except (ValueError, OSError) as error:
         raise LabeltoolError(f"cannot be read as settings: {error}", file=path) from error
     try:
-        settings = msgspec.convert(_normalised(tables, path), Settings)
-    except msgspec.ValidationError as error:
+        settings = convert(_normalised(tables, path), Settings)
+    except ValidationError as error:
         raise LabeltoolError(_reason(str(error)), file=path) from error
     if not settings.speech.labels:
         raise LabeltoolError("[speech] labels must be a list of labels, not empty", file=path)
@@ -158,9 +161,6 @@ def read_settings(path: Path) -> Settings:
     if learning.trunk_layers not in TRUNK_LAYERS:
         numbers = ", ".join(map(str, TRUNK_LAYERS))
         raise LabeltoolError(f"[learning] trunk_layers: one of {numbers}, not {learning.trunk_layers}", file=path)
-    if not 0 <= learning.head_units <= _MAX_HEAD_UNITS:
-        reason = f"[learning] head_units: 0 to {_MAX_HEAD_UNITS}, not {learning.head_units}"
-        raise LabeltoolError(reason, file=path)
     return settings
 
 
@@ -176,7 +176,7 @@ def _normalised(tables: dict[str, Any], path: Path) -> dict[str, Any]:
     for action, value in keys.items():
         lists[action] = value if isinstance(value, list) else [value]
         if not lists[action] or not all(isinstance(key, str) and key for key in lists[action]):
-            raise LabeltoolError(f"[keys] {action} must be a key or a list of keys, not {value!r}", file=path)
+            raise LabeltoolError(f"[keys] {action} must be a key or a list of keys", file=path)
     return {**tables, "keys": lists}
 
 

@@ -7,8 +7,11 @@ import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from msgspec import convert
+
 from labeltool.store import Store
 from labeltool.util.atomic_write import write_text
+from labeltool.util.bounded_read import parse_json, read_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,8 @@ def labels_saved(cache: Path) -> LabelsSaved | None:
         The project's folder for caches.
     """
     try:
-        return LabelsSaved(**json.loads((cache / _LABELS_SAVED).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return convert(parse_json(read_bytes(cache / _LABELS_SAVED)), LabelsSaved)
+    except (OSError, ValueError):
         return None
 
 

@@ -26,7 +26,9 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16
 from labeltool.util.atomic_write import open_atomic, write_text
+from labeltool.util.bounded_read import MAX_TABLE_BYTES, parse_json, read_bytes
 from labeltool.util.no_links import make_folder
+from labeltool.util.npz import UNREADABLE
 from labeltool.util.process_pool import map_in_processes
 
 FrameFunction = Callable[[Int16], npt.NDArray[Any]]
@@ -185,7 +187,7 @@ class FeatureCache:
                 continue
             self._seen_shards.add(shard)
             try:
-                content = json.loads(index.read_text(encoding="utf-8"))
+                content = parse_json(read_bytes(index, MAX_TABLE_BYTES))
                 places = {str(key): _Place(shard, int(first), int(n)) for key, first, n in content["clips"]}
                 frames = np.load(shard, mmap_mode="r", allow_pickle=False)
                 whole = (
@@ -193,7 +195,7 @@ class FeatureCache:
                     and frames.shape == (sum(place.frames for place in places.values()), self.frontend.columns)
                     and zlib.crc32(frames.data) == content["crc32"]
                 )
-            except (OSError, ValueError, KeyError, TypeError, EOFError):
+            except UNREADABLE:
                 continue
             if whole:
                 self._places.update(places)

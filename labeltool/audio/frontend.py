@@ -2,15 +2,16 @@
 
 There are three: log-mels, plain samples, and embeddings of a pretrained model. The first two look no further than one
 patch, so a microcontroller computes them in a stream. One definition is used on the laptop and on the device: its
-fingerprint is in every cache, model card and C table. Only NumPy is imported.
+fingerprint is in every cache, model card and C table. Only NumPy and msgspec are imported.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, TypedDict
+
+from msgspec import Meta, ValidationError, convert
 
 from labeltool.audio.embedding_frontend import EmbeddingFrontend
 from labeltool.audio.frontend_base import Frontend, mean_powers
@@ -27,7 +28,35 @@ __all__ = [
     "mean_powers",
 ]
 
-_KEYS = frozenset({*(one.name for one in fields(LogMelFrontend)), "kind", "ear"})  # former name
+_Rate = Annotated[int, Meta(ge=1, le=1_000_000)]
+_Width = Annotated[int, Meta(ge=0, le=1 << 16)]
+_Samples = Annotated[int, Meta(ge=1, le=100_000_000)]
+_Number = Annotated[float, Meta(ge=-1e6, le=1e6)]
+
+
+class _Description(TypedDict, total=False):
+    """What a description may have, of every kind: it may come from anybody, and what is computed must stay bounded."""
+
+    sample_rate_hz: _Rate
+    n_fft: _Samples
+    hop: _Samples
+    n_mels: _Width
+    low_hz: _Number
+    high_hz: _Number
+    floor: _Number
+    offset_db: _Number
+    scale_db: _Number
+    patch_frames: _Samples
+    patch_hop: _Samples
+    centred: bool
+    win_length: _Width
+    spectrum: str
+    mel_scale: str
+    kind: str
+    ear: str  # former name
+
+
+_KEYS = frozenset(_Description.__annotations__)
 _FROM_DICT: Mapping[str, Callable[[Mapping[str, Any]], Frontend]] = MappingProxyType(
     {
         "log-mel": lambda values: LogMelFrontend(**values),
@@ -48,7 +77,11 @@ def frontend_from_dict(values: Mapping[str, Any]) -> Frontend:
     """
     if unknown := sorted(set(values) - _KEYS):
         raise LabeltoolError(f"frontend: unknown field {unknown[0]!r}", remedy=_UPDATE)
-    kind = str(values.get("kind", "log-mel"))
+    try:
+        convert(values, _Description)
+    except ValidationError as error:
+        raise LabeltoolError(f"frontend: {str(error).replace('`', '')}") from error
+    kind = values.get("kind", "log-mel")
     if kind not in _FROM_DICT:
         raise LabeltoolError(f"frontend: unknown kind {kind!r}", remedy=_UPDATE)
     try:

@@ -20,6 +20,9 @@ _BATCH_FRAMES = 16
 # Fields that are absent from the dictionary where they have their default, so that older fingerprints stay.
 _LATER = ("win_length", "spectrum", "mel_scale")
 
+# Of the mel filters' matrix, FFT times bands: 128 MiB.
+_MAX_FILTER_VALUES = 1 << 26
+
 Spectrum = Literal["power", "magnitude"]
 """What mels are sums of: squared magnitudes, or magnitudes."""
 
@@ -80,6 +83,8 @@ class LogMelFrontend(Frontend):
                 f"frontend: the mel range {self.low_hz:g} to {self.high_hz:g} Hz does not fit "
                 f"a rate of {self.sample_rate_hz} Hz"
             )
+        if self.n_fft * self.n_mels > _MAX_FILTER_VALUES:
+            raise LabeltoolError(f"frontend: {self.n_mels} bands of an FFT of {self.n_fft} samples are too many")
         if not 0 <= self.win_length <= self.n_fft:
             raise LabeltoolError(f"frontend: a window of {self.win_length} samples is longer than its FFT")
         for name, known in (("spectrum", get_args(Spectrum)), ("mel_scale", get_args(MelScale))):

@@ -55,7 +55,7 @@ def mark(
     labeltool mark night.flac --checked
     labeltool mark 17 robin --start 62.5 --end 64
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    from labeltool.records import Value
+    from labeltool.records import Value, label_name
     from labeltool.store import clips, journal, recordings, spans
 
     if checked or unchecked:
@@ -81,6 +81,7 @@ def mark(
                 store, recording, region, label, value, annotator=project.annotator(annotator)
             )
             found = clips.clip(store, journal.row(store, row_id).clip_id or found.id)
+    label = None if label is None else label_name(label)
     if as_json:
         emit({"row": row_id, "clip": found.id, "label": label, "value": value.value})
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labeltool.cli.common import ProgressDisplay, current_project, emit, json_option, narrate, project_option
+from labeltool.errors import ExitCode, in_one_line
 
 if TYPE_CHECKING:
     from labeltool.importers.registry import Format, Option
-    from labeltool.records import Imported
+    from labeltool.records import Imported, Skipped
+    from labeltool.store.importing import ImportResult
 
 # Reasons shown before the rest is counted; --json has them all.
 _REASONS_SHOWN = 10
@@ -57,7 +59,7 @@ def format_command(one: Format) -> click.Command:
             if option.needs is not None and options[option.name] is not None and options[option.needs] is None:
                 raise click.UsageError(f"{_flag(option.name)} needs {_flag(option.needs)}")
         if dry_run:
-            _show_rows(sources, as_json)
+            _show_rows(sources, as_json, options["encoding"])
         else:
             _import(one.name, sources, one.read(sources, **options), as_json)
 
@@ -89,41 +91,62 @@ def _option(one: Option) -> click.Option:
         "path": ("FILE", click.Path(path_type=Path)),
         "seconds": ("SECONDS", click.FLOAT),
         "choice": (None, click.Choice(one.choices)),
+        "name": ("NAME", click.STRING),
     }
     if one.kind == "flag":
         return click.Option([_flag(one.name)], is_flag=True, help=one.help)
     metavar, kind = kinds[one.kind]
     return click.Option(
-        [_flag(one.name)], type=kind, metavar=metavar, default=one.default, show_default=True, help=one.help
+        [_flag(one.name)],
+        type=kind,
+        metavar=metavar,
+        default=one.default,
+        show_default=True,
+        help=one.help,
+        callback=_checked_encoding if one.name == "encoding" else None,
     )
 
 
-def _show_rows(files: Iterable[Path], as_json: bool) -> None:
+def _checked_encoding(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    try:
+        b"x".decode(name or "utf-8")
+    except UnicodeError:
+        pass  # one with two bytes a character
+    except LookupError:
+        raise click.BadParameter(f"{name!r} is no text encoding") from None
+    return name
+
+
+def _show_rows(files: Sequence[Path], as_json: bool, encoding: str | None) -> None:
     """Show the rows of label tracks; nothing is stored."""
     from labeltool.importers import audacity
+    from labeltool.importers.base import read_each
+    from labeltool.importers.label_track import LabelRow
 
-    rows: list[dict[str, Any]] = []
-    skipped: list[dict[str, Any]] = []
-    for file in files:
-        parsed = audacity.parse(file)
-        rows += [asdict(row) for row in parsed.rows]
-        skipped += [asdict(one) for one in parsed.skipped]
+    def read_one(file: Path) -> Iterator[LabelRow | Skipped]:
+        parsed = audacity.parse(file, encoding)
+        yield from parsed.skipped
+        yield from parsed.rows
+
+    read = list(read_each(files, read_one))
+    rows = [asdict(one) for one in read if isinstance(one, LabelRow)]
+    skipped = [one for one in read if not isinstance(one, LabelRow)]
     if as_json:
-        emit({"recordings": 0, "clips": 0, "verdicts": 0, "skipped": skipped, "rows": rows})
-        return
-    for row in rows:
-        click.echo(f"{row['start_s']:.6f}\t{row['end_s']:.6f}\t{row['label']}")
-    print_skipped(skipped)
-    narrate(f"{len(rows)} labels read, {len(skipped)} lines skipped; nothing stored")
+        emit({"recordings": 0, "clips": 0, "verdicts": 0, **_skipped_json(skipped), "rows": rows})
+    else:
+        for row in rows:
+            click.echo(f"{row['start_s']:.6f}\t{row['end_s']:.6f}\t{in_one_line(row['label'])}")
+        print_skipped(skipped)
+        narrate(f"{len(rows)} labels read, {len(skipped)} lines or files skipped; nothing stored")
+    _fail_where_a_file_did(skipped)
 
 
-def _import(kind: str, sources: Iterable[Path], records: Iterator[Imported], as_json: bool) -> None:
+def _import(kind: str, sources: Sequence[Path], records: Iterator[Imported], as_json: bool) -> None:
     from labeltool.store.importing import import_records
 
     with current_project().open_store() as store, ProgressDisplay() as progress:
         source = ", ".join(str(path) for path in sources)
         imported = import_records(store, _counted(records, progress), kind=kind, source=source)
-    skipped = [asdict(one) for one in imported.skipped]
     if as_json:
         emit(
             {
@@ -133,16 +156,24 @@ def _import(kind: str, sources: Iterable[Path], records: Iterator[Imported], as_
                 "checked": imported.checked,
                 "suggestions": imported.suggestions,
                 "already_there": imported.already_there,
-                "skipped": skipped,
+                **_skipped_json(imported.skipped),
             }
         )
-        return
-    print_skipped(skipped)
+    else:
+        _print_result(imported)
+    _fail_where_a_file_did(imported.skipped)
+
+
+def _print_result(imported: ImportResult) -> None:
+    print_skipped(imported.skipped)
     counts = {name: getattr(imported, name) for name in imported.already_there} | {"checked parts": imported.checked}
     new = ", ".join(counted_noun(count, name) for name, count in counts.items() if count) or "nothing new"
     known = sum(imported.already_there.values())
     already = f"; {counted_noun(known, 'rows')} already there" if known else ""
-    narrate(f"{new} imported{already}" + (f"; {len(skipped)} skipped" if skipped else ""))
+    failed = len(_failed(imported.skipped))
+    left = [f"{number} skipped"] if (number := len(imported.skipped) - failed) else []
+    left += [f"{counted_noun(failed, 'files')} failed"] if failed else []
+    narrate(f"{new} imported{already}" + "".join(f"; {one}" for one in left))
 
 
 def counted_noun(count: int, plural: str) -> str:
@@ -162,10 +193,31 @@ def _counted(records: Iterator[Imported], progress: ProgressDisplay) -> Iterator
         yield record
 
 
-def print_skipped(skipped: list[dict[str, Any]]) -> None:
-    """Name on stderr what was skipped, and count what is beyond the first ten."""
-    for one in skipped[:_REASONS_SHOWN]:
-        place = f"{one['file']}:{one['line']}" if one["line"] is not None else one["file"]
-        narrate(f"skipped: {place}: {one['reason']}")
-    if len(skipped) > _REASONS_SHOWN:
-        narrate(f"... and {len(skipped) - _REASONS_SHOWN} more: --json lists them all")
+def _failed(skipped: Sequence[Skipped]) -> list[Skipped]:
+    from labeltool.records import Failed
+
+    return [one for one in skipped if isinstance(one, Failed)]
+
+
+def _skipped_json(skipped: Sequence[Skipped]) -> dict[str, Any]:
+    failed = [{"file": one.file, "reason": one.reason} for one in _failed(skipped)]
+    return {"skipped": [asdict(one) for one in skipped], "failed": failed}
+
+
+def _fail_where_a_file_did(skipped: Sequence[Skipped]) -> None:
+    """End the command with exit code 1 where a file could not be read: a part of the work failed."""
+    if _failed(skipped):
+        raise click.exceptions.Exit(ExitCode.FAILED)
+
+
+def print_skipped(skipped: Sequence[Skipped]) -> None:
+    """Name on stderr every file that failed, and of the rest the first."""
+    from labeltool.records import Failed
+
+    rest = [one for one in skipped if not isinstance(one, Failed)]
+    for word, group in (("failed", _failed(skipped)), ("skipped", rest[:_REASONS_SHOWN])):
+        for one in group:
+            place = f"{one.file}:{one.line}" if one.line is not None else one.file
+            narrate(f"{word}: {place}: {one.reason}")
+    if len(rest) > _REASONS_SHOWN:
+        narrate(f"... and {len(rest) - _REASONS_SHOWN} more: --json lists them all")

@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -101,7 +100,7 @@ def _opened(source: Path) -> Iterator[IO[bytes]]:
 
 
 def _narrate(imported: JournalImport) -> None:
-    print_skipped([asdict(one) for one in imported.skipped])
+    print_skipped(imported.skipped)
     counts = {name: getattr(imported, name) for name in imported.already_there}
     new = ", ".join(counted_noun(count, name) for name, count in counts.items() if count) or "nothing new"
     known = sum(imported.already_there.values())

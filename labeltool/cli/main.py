@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import traceback
 from contextlib import suppress
 
 import click
@@ -32,6 +33,7 @@ from labeltool.cli import (
     transcribe,
 )
 from labeltool.errors import ExitCode, LabeltoolError
+from labeltool.util.crash import crash_line, is_debugging
 from labeltool.util.lifetime import is_hung_up
 
 
@@ -88,6 +90,7 @@ for _command in (
 
 def main() -> None:
     """Run the command line and leave with an exit code; an error is one line on stderr."""
+    context: click.Context | None = None
     try:
         # Not `cli.main`: it would end a broken pipe by itself, as a failure.
         with cli.make_context("labeltool", sys.argv[1:]) as context:
@@ -120,10 +123,14 @@ def main() -> None:
         code = _failed(
             f"the project's database refused: {error} (is it damaged? `labeltool restore FILE` brings back a backup)"
         )
+    except Exception as error:
+        code = _failed(crash_line(error, (context and context.invoked_subcommand) or "the command line"))
     sys.exit(code)
 
 
 def _failed(reason: str) -> ExitCode:
+    if is_debugging():
+        traceback.print_exc()
     click.echo(f"labeltool: {reason}", err=True)
     return ExitCode.FAILED
 

@@ -20,7 +20,7 @@ from labeltool.networks.fixed_point import fixed_point
 from labeltool.networks.postprocessing import to_probabilities
 from labeltool.type_aliases import Float32, Float64, Int8, Int32
 from labeltool.util.atomic_write import open_atomic
-from labeltool.util.npz import UNREADABLE
+from labeltool.util.npz import UNREADABLE, open_npz
 
 _MAX_LAYERS = 8
 # Beyond these log-odds an int8 probability is 0 or 1: it has steps of 1/256.
@@ -91,8 +91,10 @@ class DenseHead:
             When the file is missing, damaged or something else.
         """
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            with open_npz(path) as arrays:
                 names = [i for i in range(_MAX_LAYERS) if f"kernel{i}" in arrays]
+                if names != list(range(len(names))):
+                    raise ValueError("a layer is missing")
                 head = cls(
                     str(arrays["activation"]),  # type: ignore[arg-type]
                     float(arrays["scale"]),

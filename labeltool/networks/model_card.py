@@ -17,6 +17,7 @@ from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.networks.heads import DEFAULT_THRESHOLD, Head
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule
+from labeltool.util.bounded_read import parse_json
 
 CARD_VERSION = 1
 
@@ -314,8 +315,8 @@ def card_from_json(text: str, *, file: Path | None = None) -> ModelCard:
     import msgspec
 
     try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        values = parse_json(text)
+    except ValueError as error:
         raise LabeltoolError(f"is damaged: {error}", file=file) from error
     try:
         if values["card_version"] > CARD_VERSION:

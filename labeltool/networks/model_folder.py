@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from labeltool.networks.model_card import ModelCard, card_from_json
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.records import StoredClip
 from labeltool.util.atomic_write import write_text
+from labeltool.util.bounded_read import MAX_TABLE_BYTES, read_bytes, read_text
 
 CARD = "card.json"
 KERAS = "model.keras"
@@ -33,6 +35,8 @@ HEAD = "head.npz"
 INT8 = "model_int8.tflite"
 LABELS = "labels.txt"
 SEEN = "seen.csv"
+
+_MAX_MODEL_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,8 @@ class ModelFiles:
     def _seen(self) -> list[dict[str, str]]:
         path = self.directory / SEEN
         try:
-            with path.open(encoding="utf-8", newline="") as file:
-                return [{"group": row["group"], "part": row["part"]} for row in csv.DictReader(file)]
+            rows = csv.DictReader(io.StringIO(read_text(path, MAX_TABLE_BYTES), newline=""))
+            return [{"group": row["group"], "part": row["part"]} for row in rows]
         except (OSError, ValueError, KeyError, csv.Error) as error:
             raise LabeltoolError("cannot be read", file=path, remedy="the model's folder is incomplete") from error
 
@@ -122,8 +126,8 @@ def read(directory: Path) -> ModelFiles:
     """
     path = directory / CARD
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
+        text = read_text(path)
+    except ValueError as error:
         raise LabeltoolError(f"is damaged: {error}", file=path) from error
     except OSError as error:
         raise LabeltoolError("no model card", file=path, remedy="is this a model's folder?") from error
@@ -193,6 +197,6 @@ def one_line(name: str) -> str:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
+        return read_bytes(path, _MAX_MODEL_BYTES)
+    except (OSError, ValueError) as error:
         raise LabeltoolError("cannot be read", file=path, remedy="the model's folder is incomplete") from error

@@ -14,6 +14,7 @@ from labeltool.audio.frontend import EmbeddingFrontend, Frontend, frontend_from_
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained.runtimes.base import require_bounded_shape
 from labeltool.util.atomic_write import write_text
+from labeltool.util.bounded_read import parse_json, read_bytes
 
 CARD = "pretrained.json"
 OLD_CARD = "ear.json"  # former name
@@ -174,7 +175,7 @@ def read_card(folder: Path) -> PretrainedCard:
     """
     path = card_path(folder)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(read_bytes(path))
         if values["ear_version"] > CARD_VERSION:
             raise LabeltoolError("was written by a newer labeltool", file=path, remedy="update labeltool")
         return PretrainedCard.from_dict(values)

@@ -8,11 +8,9 @@ import re
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
+from labeltool.util.bounded_read import read_text
 
-MAX_BYTES = 4 << 20
-"""Of a list: BirdNET's 6,522 names take 270 kB."""
-
-_NUMBERED = re.compile(r"\s*(\d{1,9})(?:\s*[:,;\t]\s*|\s+)(\S.*)")
+_NUMBERED = re.compile(r"\s*(\d{1,9})(?=[\s:,;])\s*+(?:[:,;]\s*+)?(\S.*)")
 _INDEX = re.compile(r"\s*\d{1,9}\s*")
 _NAME_COLUMNS = ("display_name", "name", "label")
 
@@ -26,13 +24,12 @@ def read(path: Path) -> tuple[str, ...]:
         When it cannot be read, or is empty.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise LabeltoolError("is too large for a list of classes", file=path)
-        names = parse(path.read_bytes().decode("utf-8-sig"))
+        names = parse(read_text(path))
     except OSError as error:
         raise LabeltoolError("cannot be read", file=path, remedy=error.strerror or "") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LabeltoolError("is not a list of classes", file=path, remedy="one name a line, in UTF-8") from error
+    except (ValueError, csv.Error) as error:
+        reason = f"is not a list of classes: {error}"
+        raise LabeltoolError(reason, file=path, remedy="one name a line, in UTF-8") from error
     if not names:
         raise LabeltoolError("has no class", file=path, remedy="one name a line, in the order of the scores")
     return names

@@ -6,18 +6,19 @@ anew each time: by name, compared word by word without a dictionary, and by the 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained.class_names import classes_by_name, closest
+from labeltool.records import label_name
 from labeltool.type_aliases import Bools, Float32, Int64
 from labeltool.util.atomic_write import write_text
+from labeltool.util.bounded_read import MAX_TOML_BYTES, parse_toml, read_text
 
 if TYPE_CHECKING:
     from tomlkit import TOMLDocument
@@ -166,29 +167,33 @@ def read_mapping(folder: Path, classes: Sequence[str]) -> dict[str, tuple[int, .
     LabeltoolError
         When it cannot be read, or names a class that the model does not have.
     """
+    import msgspec
+
     path = folder / MAPPING_FILE
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        entries = parse_toml(read_text(path, MAX_TOML_BYTES))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise LabeltoolError(f"cannot be read as a mapping: {error}", file=path) from error
     indices = {name: index for index, name in reversed(list(enumerate(classes)))}
     folded = {name.casefold(): index for name, index in indices.items()}
     mapping: dict[str, tuple[int, ...]] = {}
     for label, value in entries.items():
-        names: list[Any] = value if isinstance(value, list) else [value]
-        if not all(isinstance(name, str) for name in names):
-            raise LabeltoolError(f"{label!r} needs a list of classes", file=path, remedy=f'{label!r} = ["Class"]')
+        try:
+            names = msgspec.convert([value] if isinstance(value, str) else value, list[str])
+        except msgspec.ValidationError as error:
+            reason = f"{label[:80]!r} needs a list of classes"
+            raise LabeltoolError(reason, file=path, remedy='label = ["Class"]') from error
         found = []
         for name in names:
             index = indices.get(name, folded.get(name.casefold()))
             if index is None:
-                remedy = f"did you mean {closest(name, classes)!r}?"
-                raise LabeltoolError(f"there is no class {name!r}", file=path, remedy=remedy)
+                remedy = f"did you mean {closest(name[:80], classes)!r}?"
+                raise LabeltoolError(f"there is no class {name[:80]!r}", file=path, remedy=remedy)
             found.append(index)
         mapping[label] = tuple(dict.fromkeys(found))
-    return mapping
+    return {**{label_name(label): indices for label, indices in mapping.items()}, **mapping}
 
 
 def add_to_mapping(folder: Path, classes: Sequence[str], mapping: Sequence[LabelMapping]) -> bool:
@@ -241,7 +246,7 @@ def _edit(folder: Path, change: Callable[[TOMLDocument], None]) -> None:
     import tomlkit  # light commands need not pay for it
 
     path = folder / MAPPING_FILE
-    text = path.read_text(encoding="utf-8-sig") if path.exists() else _PREAMBLE
+    text = read_text(path, MAX_TOML_BYTES) if path.exists() else _PREAMBLE
     document = tomlkit.parse(text if text.endswith("\n") or not text else f"{text}\n")
     change(document)
     write_text(path, tomlkit.dumps(document))

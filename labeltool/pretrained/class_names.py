@@ -17,6 +17,8 @@ _PREPOSITIONS = frozenset({"at", "by", "for", "from", "in", "of", "on", "to", "w
 _FILLERS = frozenset({"a", "an", "and", "or", "the"})
 _ENDINGS = ("ing", "ed", "es", "er", "s", "e")
 _MIN_STEM = 3
+# Comparing takes time with the square of the length: what a name has beyond these characters is not compared.
+_MAX_COMPARED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,12 @@ def classes_by_name(classes: Sequence[str], label: str) -> tuple[int, ...]:
 
 def closest(name: str, classes: Sequence[str]) -> str:
     """Return the class whose name is most similar; empty where there are none."""
-    return max(classes, key=lambda one: _similarity(one.casefold(), name.casefold()), default="")
+    return max(classes, key=lambda one: _similarity(one, name), default="")
 
 
 def _parse_class(text: str) -> list[_Name]:
     """Return the names of a class: those between commas, and those in brackets, of which it is a kind."""
+    text = text[:_MAX_COMPARED]
     outside = re.sub(r"\(.*?\)", " ", text)
     inside = re.findall(r"\((.*?)\)", text)
     names = [*map(_parse_name, outside.split(",")), *(_parse_name(name, in_brackets=True) for name in inside)]
@@ -73,7 +76,7 @@ def _parse_class(text: str) -> list[_Name]:
 
 
 def _parse_name(text: str, *, in_brackets: bool = False) -> _Name | None:
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", text))
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", text[:_MAX_COMPARED]))
     words = [word for word in re.findall(r"[^\W_]+", spaced.casefold()) if word not in _FILLERS]
     end = next((place for place, word in enumerate(words) if place and word in _PREPOSITIONS), len(words))
     stems = [_stem(word) for word in words if word not in _PREPOSITIONS]
@@ -99,4 +102,5 @@ def _is_similar(one: str, other: str) -> bool:
 
 
 def _similarity(one: str, other: str) -> float:
-    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+    first, second = one[:_MAX_COMPARED].casefold(), other[:_MAX_COMPARED].casefold()
+    return SequenceMatcher(None, first, second, autojunk=False).ratio()

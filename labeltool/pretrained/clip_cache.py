@@ -16,6 +16,7 @@ from labeltool.pretrained.model import PretrainedModel
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16, Progress
 from labeltool.util.atomic_write import open_atomic
+from labeltool.util.npz import UNREADABLE
 
 STAGE = "embedding clips"
 _SCORES = ".scores"
@@ -113,7 +114,7 @@ def cached(
     path = directory / pretrained.fingerprint / f"{hashlib.sha256(key.encode()).hexdigest()}{kind}.npy"
     try:
         return np.asarray(np.load(path, allow_pickle=False), np.float32)
-    except (OSError, ValueError, EOFError):
+    except UNREADABLE:
         report()
     files.require_content(clip.path, clip.sha256)
     computed = compute(files.read_pcm(clip.path, *span, pretrained.card.rate_hz))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from labeltool.pretrained.model import PretrainedModel
 from labeltool.pretrained.runtimes import base, tflite_metadata
 from labeltool.pretrained.runtimes.base import NetworkLayout, Tensor
 from labeltool.type_aliases import Float32, Int16
+from labeltool.util.bounded_read import MAX_TOML_BYTES, parse_json, parse_toml, read_text
 
 # Three sounds unlike each other: scores between 0 and 1 for all of them are probabilities.
 _AMPLITUDE = 0.1
@@ -125,8 +124,8 @@ def read_frontend(path: Path) -> Frontend:
         When it cannot be read or describes none.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        values = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+        text = read_text(path, MAX_TOML_BYTES)
+        values = parse_json(text) if path.suffix.lower() == ".json" else parse_toml(text)
         if not isinstance(values, dict):
             raise ValueError("not a table")
     except OSError as error:

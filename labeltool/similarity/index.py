@@ -20,7 +20,7 @@ from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16, Int64
 from labeltool.util.atomic_write import open_atomic
 from labeltool.util.no_links import open_to_append
-from labeltool.util.npz import UNREADABLE
+from labeltool.util.npz import UNREADABLE, open_npz
 
 MAX_AXES = 128
 """Axes of a space, at most."""
@@ -99,7 +99,7 @@ class NeighbourIndex:
     def open(cls, directory: Path) -> NeighbourIndex | None:
         """Open an index; None where there is none, or it cannot be read."""
         try:
-            with (directory / _SPACE).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            with open_npz(directory / _SPACE) as arrays:
                 space = PrincipalSpace(arrays["mean"], arrays["axes"], int(arrays["settled_by"]))
             return cls(directory, space)
         except UNREADABLE:

@@ -20,6 +20,7 @@ from labeltool.records import (
     Recording,
     Skipped,
     Verdict,
+    label_name,
 )
 from labeltool.store import models, recordings, spans
 from labeltool.store.database import Store, now
@@ -100,7 +101,7 @@ class _Import:
         cursor = connection.execute(
             "INSERT INTO imports (kind, source, sha256, imported_at, recordings, clips, verdicts, skipped) "
             "VALUES (?, ?, '', ?, 0, 0, 0, '[]')",
-            (kind, source, now()),
+            (kind, _as_utf8(source), now()),
         )
         self.import_id = cursor.lastrowid
 
@@ -128,7 +129,7 @@ class _Import:
                 self.result.recordings,
                 self.result.clips,
                 self.result.verdicts,
-                json.dumps(skipped, ensure_ascii=False),
+                _as_utf8(json.dumps(skipped, ensure_ascii=False)),
                 self.import_id,
             ),
         )
@@ -242,13 +243,15 @@ class _Import:
         if self.connection.execute("SELECT 1 FROM journal WHERE import_key = ?", (key,)).fetchone():
             self.result.already_there["verdicts"] += 1
             return
-        if verdict.label is not None:
-            ensure_label(self.connection, verdict.label)
+        # The key has the label as the source has it: a file that an older version imported stays known.
+        label = None if verdict.label is None else label_name(verdict.label)
+        if label is not None:
+            ensure_label(self.connection, label)
         append(
             self.connection,
             kind="verdict",
             clip_id=clip_id,
-            label=verdict.label,
+            label=label,
             value=verdict.value.value,
             annotator=self.kind,
             origin="import",
@@ -305,6 +308,11 @@ class _Import:
             self.result.suggestions += added
         else:
             self.result.amended += 1
+
+
+def _as_utf8(text: str) -> str:
+    r"""Return text that SQLite takes: bytes of a file name that are no UTF-8 are escaped, as JSON escapes them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _import_key(*content: str | float | None) -> str:

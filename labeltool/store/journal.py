@@ -130,7 +130,7 @@ def append_verdict(
         `start_s`, `end_s`, `low_hz`, `high_hz`, where the verdict has bounds of its own.
     """
     if label is not None:
-        labels.check_name(label)
+        label = labels.checked_name(label)
         labels.ensure_label(connection, label)
     common = {
         "kind": "verdict",
@@ -178,7 +178,7 @@ def annotate_batch(
         The rows, in the order of `values`.
     """
     if label is not None:
-        labels.check_name(label)
+        label = labels.checked_name(label)
     with store.transaction() as connection:
         if label is not None:
             labels.ensure_label(connection, label)

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 
+from labeltool.errors import LabeltoolError
 from labeltool.store.database import now
 
 _ID_LOCK = threading.Lock()
@@ -30,12 +31,23 @@ def new_row_id(after: str = "") -> str:
     with _ID_LOCK:
         stamped = time.time_ns() // 1_000_000 << 80 | 7 << 76 | int.from_bytes(os.urandom(2)) >> 4 << 64
         fresh = stamped | 0b10 << 62 | int.from_bytes(os.urandom(8)) >> 2
-        newest = max(_last_id, uuid.UUID(after).int if after else 0)
+        newest = max(_last_id, _number(after) if after else 0)
         if fresh <= newest:
             # Same millisecond, or behind the newest id: count on from it. Only random bits change.
             fresh = newest + 1
         _last_id = fresh
         return str(uuid.UUID(int=fresh))
+
+
+def _number(row_id: str) -> int:
+    try:
+        return uuid.UUID(row_id).int
+    except ValueError:
+        # A row of somebody else's hand: a later id would not sort behind it.
+        raise LabeltoolError(
+            f"the newest row of the journal has the id {row_id[:40]!r}, which is none: nothing was stored",
+            remedy="is the database damaged? `labeltool log` shows its rows",
+        ) from None
 
 
 def newest(connection: sqlite3.Connection) -> str:

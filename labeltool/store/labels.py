@@ -5,25 +5,28 @@ from __future__ import annotations
 import sqlite3
 
 from labeltool.errors import LabeltoolError
+from labeltool.records import label_name
 from labeltool.store.database import Store, now
 from labeltool.store.journal_rows import append
 
 
-def check_name(label: str) -> None:
-    """Refuse text that cannot be a label's name.
+def checked_name(label: str) -> str:
+    """Return text as the name of a label, see `label_name`.
 
     Raises
     ------
     LabeltoolError
         When it is empty or not valid text.
     """
-    if not label.strip():
+    name = label_name(label)
+    if not name:
         raise LabeltoolError("a label needs a name")
     try:
-        label.encode()
+        name.encode()
     except UnicodeEncodeError:
         # Bytes of the command line that are not UTF-8 come as lone surrogates.
         raise LabeltoolError(f"the label {label!a} is not text", remedy="is the terminal set to UTF-8?") from None
+    return name
 
 
 def ensure_label(connection: sqlite3.Connection, name: str) -> None:
@@ -41,9 +44,10 @@ def rename(store: Store, old: str, new: str, *, annotator: str) -> None:
     LabeltoolError
         When there is no label `old`, or the two are the same label already.
     """
-    check_name(new)
+    new = checked_name(new)
     with store.transaction() as connection:
         current = _current_names(connection)
+        old = old if old in current else label_name(old)
         if old not in current:
             raise LabeltoolError(f"no label {old!r}", remedy="`labeltool status` lists them")
         if current[old] != old:

@@ -14,6 +14,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Suggestion
 from labeltool.store.clips import LARGEST_ID, UNLABELLED_REGION, current_names
 from labeltool.store.database import Store, now
+from labeltool.store.stored_card import StoredCard, stored_card
 from labeltool.util.lifetime import exit_if_stopped
 
 PRETRAINED = "pretrained"
@@ -82,26 +83,27 @@ class ModelRow:
     @property
     def pretrained(self) -> str | None:
         """Name of the pretrained model; None for a model trained in the project."""
-        return str(json.loads(self.card)["pretrained"]) if self.architecture == PRETRAINED else None
+        return self._card.pretrained if self.architecture == PRETRAINED else None
 
     @property
     def why(self) -> str | None:
         """Why a pretrained model makes the suggestions, in words; None for a model trained in the project."""
-        return json.loads(self.card).get("why") if self.architecture == PRETRAINED else None
+        return self._card.why if self.architecture == PRETRAINED else None
 
     @property
     def test_fold(self) -> int | None:
         """The fold the model was not trained on, whatever else its card says; None without one."""
-        fold = json.loads(self.card).get("test_fold")
-        return None if fold is None else int(fold)
+        return self._card.test_fold
 
     @property
     def outputs(self) -> Outputs:
         """The model's outputs."""
-        card = json.loads(self.card)
-        return Outputs(
-            tuple(card["labels"]), card.get("background"), card.get("clip_rule", {}).get("head") == "sigmoid"
-        )
+        card = self._card
+        return Outputs(card.labels, card.background, card.clip_rule.head == "sigmoid")
+
+    @property
+    def _card(self) -> StoredCard:
+        return stored_card(self.card, self.id)
 
 
 _ROWS_PER_TRANSACTION = 1000

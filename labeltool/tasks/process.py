@@ -42,6 +42,7 @@ class LocalProcesses:
             "task": task.name,
             "niceness": niceness,
             "options": options,
+            "log": str(log) if log else None,
         }
         with project.open_log(task.name) if project else Path(os.devnull).open("wb") as errors:
             process = subprocess.Popen(
@@ -90,7 +91,9 @@ class ProcessJob(Generic[R]):
                 if message["event"] == "error":
                     self._process.wait()
                     self._hang_up()
-                    raise LabeltoolError(message["reason"])
+                    error = LabeltoolError(message["reason"])
+                    error.add_note(message["traceback"])
+                    raise error
                 if message["event"] == "done":
                     result = [message["result"]]
                 else:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from labeltool import project as projects
@@ -40,6 +41,7 @@ from labeltool.training.targets import no_such_fold, with_labels
 from labeltool.type_aliases import Progress
 from labeltool.util import no_links
 from labeltool.util.atomic_write import remove_tree, write_text
+from labeltool.util.bounded_read import parse_json, read_text
 from labeltool.util.locks import wait_for_lock
 
 _ANNOTATOR = "simulation"
@@ -299,8 +301,8 @@ def _read_points(file: Path) -> list[Point]:
     """Read the points of a replay; a last line that was cut short is left."""
     points: list[Point] = []
     try:
-        for line in file.read_text(encoding="utf-8").splitlines():
-            points.append(Point(**json.loads(line)))
-    except (OSError, ValueError, TypeError):
+        for line in read_text(file).splitlines():
+            points.append(msgspec.convert(parse_json(line), Point))
+    except (OSError, ValueError):
         pass
     return points

@@ -1,7 +1,7 @@
 """The process that computes: `python -m labeltool.tasks.worker JOB`, started by `labeltool.tasks.process`.
 
 It prints one JSON object a line: `{"event": "progress", "stage", "done", "total", "text"}` any number of times, then
-`{"event": "done", "result"}` or `{"event": "error", "reason"}`.
+`{"event": "done", "result"}` or `{"event": "error", "reason", "traceback"}`; without LABELTOOL_DEBUG the last is "".
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 from labeltool.errors import ExitCode, LabeltoolError, in_one_line
 from labeltool.tasks.registry import TASKS
 from labeltool.util import lifetime
+from labeltool.util.crash import crash_line, is_debugging
 
 
 class _OptionalImportsOfKeras(importlib.abc.MetaPathFinder):
@@ -55,10 +56,11 @@ def main(job_text: str) -> int:
     try:
         project = projects.find(Path(job["project"])) if job["project"] else None
         result = TASKS[job["task"]].run(project, report=report, **job["options"])
-    except (LabeltoolError, OSError, sqlite3.Error, MemoryError) as error:
-        _send({"event": "error", "reason": _reason(error)})
+    except Exception as error:
         with suppress(OSError):  # the disk may be full
             traceback.print_exc()
+        shown = traceback.format_exc() if is_debugging() else ""
+        _send({"event": "error", "reason": _reason(error, job["task"], job["log"]), "traceback": shown})
         return ExitCode.FAILED
     _send({"event": "done", "result": msgspec.to_builtins(result, enc_hook=_plain)})
     return ExitCode.FINE
@@ -77,12 +79,16 @@ def _lower_priority(niceness: int) -> None:
             Path("/proc/self/autogroup").write_text(str(niceness))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, task: str, log: str | None) -> str:
+    if isinstance(error, LabeltoolError):
+        return str(error)
     if isinstance(error, OSError):
         return in_one_line(f"{error.filename or 'the disk'}: {error.strerror or error}")
     if isinstance(error, sqlite3.Error):
         return f"the project's database refused: {error}"
-    return str(error) or "there is not enough memory"
+    if isinstance(error, MemoryError):
+        return str(error) or "there is not enough memory"
+    return crash_line(error, task, Path(log) if log else None)
 
 
 def _send(message: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -168,6 +169,29 @@ def test_nonsense_is_answered_in_one_line(project: Project, arguments: list[str]
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("labeltool: "), done.stderr
+
+
+def test_one_bad_file_among_several_is_named_and_the_others_are_imported(
+    project: Project, tmp_path: Path, write_tone: Callable[..., Path]
+) -> None:
+    sound = write_tone("dawn.wav", seconds=3.0)
+    (tmp_path / "dawn.txt").write_bytes("1\t2\tGrünfink\n".encode("cp1252"))
+    (tmp_path / "notes.txt").write_text("call the ranger\n")
+    broken = tmp_path / os.fsdecode(b"broken\xff\n.txt")
+    broken.write_text("no label\n")
+    files = ["dawn.txt", "notes.txt", broken.name, "none.txt"]
+    command = ("--project", project.directory, "import", "audacity", *(tmp_path / name for name in files))
+    shown = labeltool(*command, "--dry-run", check=1)
+    assert shown.stdout == "1.000000\t2.000000\tGrünfink\n"
+    done = labeltool(*command, "--audio", sound, check=1)
+    failed = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
+    assert len(failed) == 3 and "notes.txt:1: is not a label track" in failed[0] and "broken\\udcff\\n.txt" in failed[1]
+    assert "is not in UTF-8: read as Windows-1252" in done.stderr
+    assert "1 label imported; 1 skipped; 3 files failed" in done.stderr
+    again = json.loads(labeltool(*command, "--audio", sound, "--encoding", "latin-1", "--json", check=1).stdout)
+    assert (again["verdicts"], len(again["failed"]), len(again["skipped"])) == (0, 3, 3)
+    labeltool(*command, "--encoding", "rot13", check=2)
+    labeltool(*command[:5], "--audio", sound)
 
 
 def test_a_reader_that_leaves_early_and_a_full_output_are_no_tracebacks(

@@ -22,7 +22,7 @@ from labeltool.exporters import registry, splits
 from labeltool.exporters.atomic_folder import atomic_folder, locked_folder
 from labeltool.exporters.source import Source
 from labeltool.project import Project
-from labeltool.records import Value
+from labeltool.records import Value, label_name
 from labeltool.store import Store
 from labeltool.store.importing import import_records
 from labeltool.store.journal import annotate
@@ -204,7 +204,7 @@ def test_labels_stay_text_in_csv_whatever_they_contain(project: Project, store: 
     add_clips(store, *((f"n{place}", label, None, None) for place, label in enumerate(HOSTILE)))
     directory = Path(export(project, "splits").written[0])
     read = {row["label"] for part in ("train", "validation", "test") for row in rows(directory, part)}
-    assert read == set(HOSTILE)
+    assert read == set(map(label_name, HOSTILE))
     for line in (directory / "train.csv").read_text(encoding="utf-8").splitlines()[:1]:
         assert all(field.startswith('"') and field.endswith('"') for field in line.split(","))
 

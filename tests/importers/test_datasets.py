@@ -14,7 +14,7 @@ import pytest
 from helpers.records import of_kind
 from labeltool.errors import LabeltoolError
 from labeltool.importers import esc50, urbansound8k
-from labeltool.records import Clip, Imported, Recording, Skipped, Verdict
+from labeltool.records import Clip, Failed, Imported, Recording, Skipped, Verdict
 
 WriteTone = Callable[..., Path]
 ESC_HEADER = "filename,fold,target,category,esc10,src_file,take"
@@ -128,6 +128,100 @@ def test_other_formats_stand_in_for_wav(tmp_path: Path, write_tone: WriteTone, s
     assert recording.path == str(sound)
 
 
+ESC_ROWS = ("1-1-A-0.wav,1,0,dog,True,1,A", "2-2-A-3.wav,2,3,cow,False,2,A")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace(",", "\t"),
+        lambda text: text.replace(",1,0", ",1.0,0").replace(",2,3", ",fold2,3").replace(",1,A", ",1.0,A"),
+        lambda text: text.replace("\n1-", "\naudio/1-").replace("\n2-", "\nC:\\data\\2-"),
+        lambda text: text.replace(".wav", ".WAV").replace("True", "yes"),
+        lambda text: text.replace("filename", " FileName ").replace("src_file", "SRC FILE"),
+        lambda text: text.replace("\n", ",,\n").replace("take,,", "take"),
+        lambda text: '"' + text.replace(",", '","').replace("\n", '"\n"').removesuffix('"'),
+    ],
+)
+def test_tables_are_read_as_people_have_them(
+    tmp_path: Path, write_tone: WriteTone, change: Callable[[str], str]
+) -> None:
+    for row in ESC_ROWS:
+        write_tone(f"audio/{row.partition(',')[0]}")
+    path = esc_table(tmp_path, *ESC_ROWS)
+    path.write_text(change(path.read_text()))
+    records = list(esc50.read(tmp_path))
+    assert of_kind(records, Skipped) == []
+    assert [(one.label, one.clip.fold) for one in of_kind(records, Verdict)] == [("dog", 1), ("cow", 2)]
+    assert [one.group for one in of_kind(records, Recording)] == ["freesound:1", "freesound:2"]
+
+
+@pytest.mark.parametrize(
+    ("table_name", "folder"),
+    [
+        ("esc50.csv", "audio/audio"),
+        ("ESC50.csv", "audio/audio/44100"),
+        ("ESC-50-master/meta/esc50.csv", "ESC-50-master/audio"),
+        ("meta/esc50.csv", "Audio/fold1"),
+        ("esc50.csv", "."),
+    ],
+)
+def test_esc50_is_found_in_the_layouts_of_its_copies(
+    tmp_path: Path, write_tone: WriteTone, table_name: str, folder: str
+) -> None:
+    write_tone(f"{folder}/1-1-A-0.wav")
+    table(tmp_path, table_name, ESC_HEADER, ESC_ROWS[0])
+    assert [one.label for one in of_kind(list(esc50.read(tmp_path)), Verdict)] == ["dog"]
+
+
+def test_of_several_copies_of_a_file_the_published_or_the_original_is_read(
+    tmp_path: Path, write_tone: WriteTone
+) -> None:
+    write_tone("audio/16000/1-1-A-0.wav", rate=16_000)
+    original = write_tone("audio/44100/1-1-A-0.wav", rate=44_100)
+    esc_table(tmp_path, ESC_ROWS[0])
+    assert [one.path for one in of_kind(list(esc50.read(tmp_path)), Recording)] == [str(original)]
+    published = write_tone("audio/1-1-A-0.wav", rate=8_000)
+    assert [one.path for one in of_kind(list(esc50.read(tmp_path)), Recording)] == [str(published)]
+
+
+@pytest.mark.parametrize("folder", ["fold3", "audio/fold3", "UrbanSound8K/audio/Fold3", "all"])
+def test_urbansound8k_is_found_in_kaggles_layout_and_never_in_another_fold(
+    tmp_path: Path, write_tone: WriteTone, folder: str
+) -> None:
+    write_tone(f"{folder}/9-3-0-0.wav")
+    write_tone("fold4/8-3-0-0.wav")
+    rows = ("9-3-0-0.wav,9,0,1,1,3,3,dog_bark", "8-3-0-0.wav,8,0,1,1,3,3,dog_bark")
+    table(tmp_path, "UrbanSound8K.csv", URBAN_HEADER, *rows)
+    records = list(urbansound8k.read(tmp_path))
+    assert [one.clip.fold for one in of_kind(records, Verdict)] == [3]
+    assert [(note.line, note.reason) for note in of_kind(records, Skipped)] == [
+        (3, "is listed in the table, but missing")
+    ]
+
+
+def test_a_table_without_a_header_and_one_in_another_encoding_are_reported(
+    tmp_path: Path, write_tone: WriteTone
+) -> None:
+    write_tone("audio/1-1-A-0.wav")
+    path = table(tmp_path, "meta/esc50.csv", *ESC_ROWS)
+    with pytest.raises(LabeltoolError, match=r"esc50\.csv:1: has no header: its first line is '1-1-A-0\.wav, "):
+        list(esc50.read(tmp_path))
+    esc_table(tmp_path, ESC_ROWS[0].replace("dog", "grünfink"), encoding="cp1252")
+    records = list(esc50.read(tmp_path))
+    assert [one.label for one in of_kind(records, Verdict)] == ["grünfink"]
+    assert [note.file for note in of_kind(records, Skipped)] == [str(path)]
+
+
+def test_a_broken_sound_file_has_failed_and_a_missing_one_was_skipped(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("audio/1-1-A-0.wav")
+    (tmp_path / "audio" / "2-2-A-3.wav").write_bytes(b"no sound")
+    esc_table(tmp_path, *ESC_ROWS, "3-3-A-3.wav,3,3,cow,False,3,A")
+    kinds = {note.line: type(note) for note in of_kind(list(esc50.read(tmp_path)), Skipped)}
+    assert kinds == {3: Failed, 4: Skipped}
+
+
 def test_the_subset_excludes_the_others_and_the_licence_follows_the_flag(tmp_path: Path, write_tone: WriteTone) -> None:
     for name in ("1-1-A-0.wav", "1-2-A-3.wav"):
         write_tone(f"audio/{name}")
@@ -152,7 +246,7 @@ GOOD = "1-1-A-0.wav,1,0,dog,True,1,A"
         ("x.wav,1,0,dog", "4 fields, but the header has 7"),
         ("x.wav,1,0,a,dog,True,5,A", "8 fields, but the header has 7"),
         ("../outside.wav,1,0,dog,True,5,A", "'../outside.wav' is not the name of a file"),
-        ("/etc/passwd,1,0,dog,True,5,A", "'/etc/passwd' is not the name of a file"),
+        ("/etc/passwd,1,0,dog,True,5,A", "is listed in the table, but missing"),
         (r"..\outside.wav,1,0,dog,True,5,A", "is not the name of a file"),
         ("..,1,0,dog,True,5,A", "is not the name of a file"),
         ("x" * 10_000 + ".wav,1,0,dog,True,5,A", "is listed in the table, but missing"),

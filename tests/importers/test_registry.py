@@ -38,7 +38,7 @@ def test_an_entry_has_the_options_and_defaults_of_its_reader(name: str) -> None:
 
 
 def test_the_choices_of_esc50_are_its_subsets() -> None:
-    (subset,) = FORMATS["esc50"].options
+    subset, _ = FORMATS["esc50"].options
     assert subset.choices == esc50.SUBSETS
 
 

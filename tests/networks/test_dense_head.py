@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,10 @@ def test_damaged_heads_are_refused(tmp_path: Path) -> None:
         whole[: directory + at] + bytes([value]) + whole[directory + at + 1 :] for at, value in ((8, 1), (10, 99))
     ]
     np.savez(path, activation="softmax", scale=1.0, zero_point=0, kernel0=np.float32(1), bias0=np.float32(1))
+    damaged += [path.read_bytes(), whole.replace(b"kernel0.npy", b"kernel0.npx")]  # the first layer is missing
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("activation", "scale", "zero_point", "kernel0", "bias0"):
+            archive.writestr(f"{name}.npy", b"no array")
     damaged.append(path.read_bytes())
     unfit = DenseHead("softmax", SCALE, ZERO, (head.kernels[0], head.kernels[1][:3]), head.biases)
     infinite = DenseHead("softmax", SCALE, ZERO, (head.kernels[0] * np.inf, head.kernels[1]), head.biases)

@@ -17,6 +17,7 @@ from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, clips, journal, journal_rows, labels
 from labeltool.store.importing import import_records
+from labeltool.store.stored_card import stored_card
 
 
 def test_a_verdict_is_committed_with_full_synchronisation(store: Store, project: Project) -> None:
@@ -190,3 +191,22 @@ def test_a_verdict_needs_its_clip(store: Store) -> None:
     with pytest.raises(LabeltoolError, match="FOREIGN KEY"):
         journal.annotate(store, 7, "dog", annotator="ann")
     assert current(store) == {}
+
+
+def test_a_journal_whose_newest_id_is_none_is_one_line_and_nothing_is_stored(store: Store) -> None:
+    fill(store, "a")
+    journal.annotate(store, 1, "dog", annotator="ann")
+    with store.transaction() as connection:
+        connection.execute(
+            "INSERT INTO journal (id, kind, clip_id, annotator, origin, note, created_at) "
+            "VALUES ('zzz', 'note', 1, 'x', 'human', 'n', '2026-01-01T00:00:00.000Z')"
+        )
+    with pytest.raises(LabeltoolError, match="has the id 'zzz', which is none"):
+        journal.annotate(store, 1, "cat", annotator="ann")
+    assert clips.counts(store).labels == {"dog": 1}
+
+
+@pytest.mark.parametrize("card", ["", "[" * 3000, "[]", '{"labels": 3}', '{"test_fold": ' + "1" * 5000 + "}"])
+def test_a_damaged_card_in_the_database_names_its_model(card: str) -> None:
+    with pytest.raises(LabeltoolError, match=r"the card of model 7 in labels\.db is damaged"):
+        stored_card(card, 7)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from helpers.records import records_of
 from helpers.store import current, fill
 from labeltool.errors import LabeltoolError
+from labeltool.records import Value
 from labeltool.store import Store, clips, journal, labels
+from labeltool.store.importing import import_records
 
 
 def test_redo_repeats_a_renaming(store: Store) -> None:
@@ -75,3 +78,27 @@ def test_a_label_that_is_not_text_is_refused(store: Store) -> None:
         clips.find_clip(store, "b\udcff.wav")
     with pytest.raises(LabeltoolError, match="no clip"):
         clips.find_clip(store, "9" * 30)
+
+
+@pytest.mark.parametrize(
+    "text", [" grey heron", "grey heron ", "grey\xa0heron", "grey  heron", "grey\u2003heron\u200b"]
+)
+def test_names_that_look_alike_are_one_label_on_every_way_in(store: Store, text: str) -> None:
+    fill(store, "a", "b", "c")
+    records = records_of("d", text)
+    import_records(store, records, kind="test", source="x")
+    assert import_records(store, records, kind="test", source="x").changes == 0
+    journal.annotate(store, 1, text, annotator="ann")
+    journal.annotate_batch(store, text, {2: Value.PRESENT}, annotator="ann", response_ms=10)
+    journal.annotate(store, 3, "other", annotator="ann")
+    labels.rename(store, "other", text, annotator="ann")
+    assert clips.counts(store).labels == {"grey heron": 4}
+    labels.rename(store, text, "heron", annotator="ann")
+    assert clips.label_names(store) == ["heron"]
+
+
+def test_a_composed_and_a_decomposed_name_are_one_and_letter_case_is_kept(store: Store) -> None:
+    fill(store, "a", "b", "c")
+    for clip, name in enumerate(["e\u0301toile", "\u00e9toile", "\u00c9toile"], start=1):
+        journal.annotate(store, clip, name, annotator="ann")
+    assert clips.counts(store).labels == {"\u00e9toile": 2, "\u00c9toile": 1}

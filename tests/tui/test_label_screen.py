@@ -292,7 +292,7 @@ async def test_strange_labels_are_text_everywhere(app_project: Project, reading:
             beside = text_of(screen.query_one(Suggestions))
             for label in ("a[/]b", "[red]x[/red]", "[@click=app.quit]x"):
                 assert label in beside
-            assert "two⏎lines" in beside
+            assert "two lines" in beside  # a blank in a name is a plain one
             assert "\x1b" not in beside
         await pilot.press("slash")
         await until(pilot, lambda: isinstance(app.screen, Palette), "the palette")

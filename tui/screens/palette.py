@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input
 
+from labeltool.records import label_name
 from labeltool.tui.label_choices import search
 from labeltool.tui.text import fit, truncate
 
@@ -31,7 +32,7 @@ class Choices(Widget):
     def find(self, query: str) -> None:
         """Show the names that match the letters."""
         self._matches = search(query, self._labels)
-        name = query.strip()
+        name = label_name(query)
         self._new = name if self._allows_new and name not in self._labels else ""
         self._selected = 0
         self.refresh()

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 
 from labeltool.audio import device_frontend
+from labeltool.audio.files import content_hash
 from labeltool.audio.frontend import LogMelFrontend, frontend_from_dict
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.atomic_folder import MANIFEST
@@ -28,6 +27,8 @@ from labeltool.networks.model_folder import INT8, LABELS, one_line
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule
 from labeltool.type_aliases import Int16
+from labeltool.util.bounded_read import parse_json, read_bytes, read_text
+from labeltool.util.npz import UNREADABLE, open_npz
 
 Outcome = Literal["passed", "failed", "not run"]
 
@@ -94,7 +95,7 @@ def read_package(directory: Path) -> Package:
     """
     path = directory / "model" / "model_config.json"
     try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        config: dict[str, Any] = parse_json(read_bytes(path))
         if config["config_version"] < CONFIG_VERSION:
             raise LabeltoolError("was made by an older labeltool", file=path, remedy="export the package again")
         input_values, labels = dict(config["input"]), tuple(map(str, config["labels"]))
@@ -114,7 +115,7 @@ def read_package(directory: Path) -> Package:
         )
     except OSError as error:
         raise LabeltoolError("cannot be read", file=path, remedy="give the folder of an STM32 package") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise LabeltoolError(f"is damaged: {error!r}", file=path, remedy="export the package again") from error
 
 
@@ -122,18 +123,19 @@ def check_manifest(directory: Path) -> Check:
     """Check every file against the manifest, and that no other file is there."""
     name = "all files match the manifest"
     try:
-        lines = (directory / MANIFEST).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = read_text(directory / MANIFEST).splitlines()
+    except (OSError, ValueError):
         return Check(name, "failed", f"{MANIFEST} cannot be read")
     listed: set[str] = set()
     for number, line in enumerate(lines, start=1):
         entry = re.fullmatch(r"([0-9a-f]{64})  (\S.*)", line)
         if entry is None or ".." in PurePosixPath(entry[2]).parts or entry[2].startswith("/"):
             return Check(name, "failed", f"{MANIFEST}, line {number} is damaged")
-        path = directory / entry[2]
-        if not path.is_file():
+        try:
+            is_same = content_hash(directory / entry[2]) == entry[1]
+        except (OSError, ValueError):
             return Check(name, "failed", f"{entry[2]} is missing")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != entry[1]:
+        if not is_same:
             return Check(name, "failed", f"{entry[2]} was changed")
         listed.add(entry[2])
     present = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
@@ -246,10 +248,9 @@ def _check_network(package: Package, toolchain: Toolchain) -> Check:
 
     name = "host: scores of the network, reference kernels and C, bit-exact"
     try:
-        with (package.directory / "validation" / "val.npz").open("rb") as file:
-            arrays = np.load(file, allow_pickle=False)
+        with open_npz(package.directory / "validation" / "val.npz") as arrays:
             inputs, outputs = arrays["m_inputs"], arrays["m_outputs"]
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except UNREADABLE as error:
         return Check(name, "failed", f"validation/val.npz cannot be read: {error}")
     kernels = Int8Model((package.directory / "model" / INT8).read_bytes()).predict_int8(inputs)
     for path, scores in (("the reference kernels", kernels), ("the C", toolchain.scores(inputs, len(package.labels)))):

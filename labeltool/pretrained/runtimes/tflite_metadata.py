@@ -17,6 +17,7 @@ from typing import Any
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained import class_list
 from labeltool.pretrained.runtimes.tflite_file import TFLiteFile
+from labeltool.util.bounded_read import MAX_BYTES
 
 _NAME = b"TFLITE_METADATA"
 _MODEL_SUBGRAPHS = 3
@@ -66,7 +67,7 @@ def _appended_classes(content: bytes, list_names: list[str]) -> tuple[str, ...]:
     """Return the class list in the appended archive: one that the tables name, else the only text file."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            files = [file for file in archive.infolist() if file.file_size <= class_list.MAX_BYTES]
+            files = [file for file in archive.infolist() if file.file_size <= MAX_BYTES]
             named = [file for file in files if file.filename in list_names]
             chosen = named or [file for file in files if file.filename.lower().endswith((".txt", ".csv"))]
             return class_list.parse(archive.read(chosen[0]).decode("utf-8-sig")) if len(chosen) == 1 or named else ()

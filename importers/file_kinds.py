@@ -1,0 +1,86 @@
+"""What a file is, by its first bytes: for readers that are given another kind than they read."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_HEAD_BYTES = 4096
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """A kind of file.
+
+    Attributes
+    ----------
+    name
+        Of the kind, for the program.
+    words
+        What it is, for a person: "a PDF".
+    importer
+        The format of the registry that reads it; None where none does.
+    pattern
+        How such a file begins: a regular expression of its first bytes as Latin-1, or of its text after a byte order
+        mark.
+    """
+
+    name: str
+    words: str
+    importer: str | None
+    pattern: re.Pattern[str]
+
+
+def _kind(name: str, words: str, pattern: str, importer: str | None = None) -> FileKind:
+    return FileKind(name, words, importer, re.compile(pattern, re.DOTALL))
+
+
+_CLOCK = r"(?:\d{1,4}:)?\d\d?:\d\d[.,]\d{1,9}"
+
+FILE_KINDS = (
+    _kind("aup3", "a project of Audacity 3", "SQLite format 3\0", "audacity"),
+    _kind("aup", "a project of Audacity 2", r"\s*<\?xml.*<(?:audacity)?project\b[^>]*audacityversion", "audacity"),
+    _kind("webvtt", "a WebVTT file", r"\s*WEBVTT(?:\s|$)", "audacity"),
+    _kind("subrip", "a SubRip file", rf"\s*(?:\d{{1,9}}[ \t]*[\r\n]\s*)?{_CLOCK}[ \t]*-->", "audacity"),
+    _kind("device log", "a log of a device", r"(?:#[^\n]*\n)*# aed_run ", "device"),
+    _kind("esc50", "the table of ESC-50", r"(?=[^\n]*\bfilename\b)(?=[^\n]*\bcategory\b)[^\n]*\bfold\b", "esc50"),
+    _kind("urbansound8k", "the table of UrbanSound8K", r"[^\n]*\bslice_file_name\b", "urbansound8k"),
+    _kind("textgrid", "a TextGrid of Praat", r'\s*(?:File type = )?"ooTextFile'),
+    _kind("raven", "a selection table of Raven", r"[^\n]*\bBegin Time \(s\)"),
+    _kind("elan", "an annotation file of ELAN", r".*<ANNOTATION_DOCUMENT"),
+    _kind("git-lfs", "a git-lfs pointer, not the file itself (`git lfs pull` fetches it)", "version https://git-lfs"),
+    _kind("sound", "a sound file", r"RIFF....WAVE|RF64|fLaC|OggS|ID3|FORM....AIF|caff|\.snd|\xff[\xe2-\xff]", "audio"),
+    _kind("mp4", "an MP4 file (m4a, m4b)", r"....ftyp"),
+    _kind("spreadsheet", "a ZIP archive or a spreadsheet", r"PK\x03\x04"),
+    _kind("gzip", "a file packed with gzip", r"\x1f\x8b"),
+    _kind("pdf", "a PDF", "%PDF-"),
+    _kind("picture", "a picture", r"\x89PNG|\xff\xd8\xff|GIF8|BM..\0\0"),
+    _kind("rtf", "a text of a word processor (RTF)", r"\{\\rtf"),
+    _kind("html", "a web page", r"\s*(?i:<!doctype html|<html)"),
+    _kind("xml", "an XML file", r"\s*<\?xml"),
+    _kind("json", "a JSON file", r'\s*(?:\{\s*["}]|\[\s*[\[{"\d\]-])'),
+)
+"""The first one whose pattern fits is what a file is."""
+
+
+def file_kind(path: Path) -> FileKind | None:
+    """Return what a file is by its first bytes; None where it is nothing known, or cannot be read."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except (OSError, ValueError):
+        return None
+    encoding = next((name for mark, name in _MARKS if head.startswith(mark)), "latin-1")
+    text = head.decode(encoding, "ignore")
+    return next((kind for kind in FILE_KINDS if kind.pattern.match(text)), None)
+
+
+def describe_kind(path: Path, wanted: str) -> str:
+    """Return why a file is not what is wanted: "is a PDF, not a label track", or "is not a label track"."""
+    kind = file_kind(path)
+    return f"is {kind.words}, not {wanted}" if kind is not None else f"is not {wanted}"

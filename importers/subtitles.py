@@ -1,0 +1,86 @@
+"""SubRip (`.srt`) and WebVTT (`.vtt`), as Audacity 3.5 and later exports labels and as other programs write them.
+
+Of a cue its times and its text are read; lines of one text are joined by a blank, as Audacity does. Formatting tags,
+WebVTT's character references and settings are not part of a label. WebVTT: https://www.w3.org/TR/webvtt1/.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from labeltool.importers.base import quoted, read_text
+from labeltool.importers.label_track import LINE_END, LabelRow, ParsedTracks, clock_time_s, require_bounded
+from labeltool.records import Skipped
+
+_ARROW = "-->"
+_TAG = re.compile(r"</?(?:[bius]|font|c|i|lang|ruby|rt|v)(?:[\s.][^<>]{0,200})?>", re.IGNORECASE)
+_NOT_A_CUE = ("WEBVTT", "NOTE", "STYLE", "REGION")
+_REMEDY = "give the SubRip or WebVTT file that the program exported"
+
+
+@dataclass(frozen=True, slots=True)
+class _Cue:
+    """The line of a cue's times, start and end in seconds, and the lines of its text."""
+
+    line: int
+    times: tuple[float, float]
+    text: list[str]
+
+
+def parse_subtitles(path: Path, encoding: str | None = None, *, is_webvtt: bool) -> ParsedTracks:
+    """Read a SubRip or WebVTT file.
+
+    Raises
+    ------
+    LabeltoolError
+        When it cannot be read as text, or is too large.
+    """
+    text, skipped = read_text(path, "a subtitle file", _REMEDY, encoding)
+    rows: list[LabelRow] = []
+    for one in _cues(path, LINE_END.split(text), is_webvtt):
+        if isinstance(one, Skipped):
+            skipped.append(one)
+        else:
+            start_s, end_s = sorted(one.times)
+            label = _TAG.sub("", " ".join(one.text))
+            label = html.unescape(label) if is_webvtt else label
+            rows.append(LabelRow(str(path), one.line, None, start_s, end_s, label, None, None, None))
+        require_bounded(path, rows, skipped)
+    return ParsedTracks(sorted(rows, key=lambda row: row.start_s), skipped)
+
+
+def _cues(path: Path, lines: list[str], is_webvtt: bool) -> Iterator[_Cue | Skipped]:
+    """Yield the cues, and the lines that belong to none."""
+    cue: _Cue | None = None
+    before: Skipped | None = None  # a counter or an identifier, where times follow
+    in_note = False
+    for number, line in enumerate([*lines, ""], start=1):
+        times = _times(line)
+        if times is not None:
+            if cue is not None:
+                if cue.text and cue.text[-1].strip().isdigit():
+                    cue.text.pop()  # the counter of the next one, without a blank line before it
+                yield cue
+            cue, before = _Cue(number, times, []), None
+        elif cue is not None and line.strip():
+            cue.text.append(line)
+        elif line.strip() and not in_note:
+            if before is not None:
+                yield before
+            in_note = is_webvtt and line.lstrip("\ufeff").split(maxsplit=1)[0] in _NOT_A_CUE
+            is_counter = in_note or line.strip().isdigit()
+            before = None if is_counter else Skipped(str(path), number, f"belongs to no times: {quoted(line)}")
+        elif not line.strip():
+            yield from (one for one in (before, cue) if one is not None)
+            cue, before, in_note = None, None, False
+
+
+def _times(line: str) -> tuple[float, float] | None:
+    start, arrow, rest = line.partition(_ARROW)
+    end, *_ = rest.split(maxsplit=1) or [""]  # WebVTT's settings follow
+    start_s, end_s = (clock_time_s(start), clock_time_s(end)) if arrow else (None, None)
+    return None if start_s is None or end_s is None else (start_s, end_s)
