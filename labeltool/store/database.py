@@ -12,8 +12,7 @@ from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.store.database_files import copy_name, file_ids, move_away, require_plain_files, written_whole
-from labeltool.store.descriptions import write_metadata
-from labeltool.store.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, require_own_schema
+from labeltool.store.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, require_own_schema, write_metadata
 
 BUSY_TIMEOUT_S = 15.0
 """The time to wait for another who writes."""

@@ -123,7 +123,7 @@ def latest(store: Store, architecture: str | None = None) -> ModelRow | None:
     """Return the newest model trained in the project, of an architecture where one is given; None before the first."""
     wanted = f"{_TRAINED_HERE} AND architecture = COALESCE(?, architecture) ORDER BY id DESC LIMIT 1"
     row = store.connection.execute(f"SELECT {_COLUMNS} FROM models WHERE {wanted}", (architecture,)).fetchone()
-    return None if row is None else _model_row(row)
+    return None if row is None else ModelRow(**row)
 
 
 def suggester(store: Store) -> ModelRow | None:
@@ -138,7 +138,7 @@ def suggester(store: Store) -> ModelRow | None:
         )
         """
     ).fetchone()
-    return None if row is None else _model_row(row)
+    return None if row is None else ModelRow(**row)
 
 
 def detection_model_id(store: Store, pretrained: str, label: str | None = None) -> int:
@@ -187,10 +187,6 @@ def uid(store: Store, model_id: int) -> str:
     return str(model_uid)
 
 
-def _model_row(row: sqlite3.Row) -> ModelRow:
-    return ModelRow(**row)
-
-
 def accuracies(store: Store) -> list[ModelAccuracy]:
     """Return the accuracy of every model trained here, oldest first."""
     rows = store.connection.execute(
@@ -218,7 +214,7 @@ def model(store: Store, model_id: int | None = None) -> ModelRow:
         row = store.connection.execute(statement, (model_id,)).fetchone()
     if row is None:
         raise LabeltoolError(f"no model {model_id}", remedy="`labeltool status` names the newest")
-    return _model_row(row)
+    return ModelRow(**row)
 
 
 def add(
@@ -246,15 +242,8 @@ def add(
             "INSERT INTO models (uid, parent_id, architecture, labels_seen, journal_mark, clip_accuracy, "
             "int8_clip_accuracy, created_at, card) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                str(uuid.uuid4()),
-                parent_id,
-                model.architecture,
-                model.labels_seen,
-                journal_mark,
-                model.clip_accuracy,
-                model.int8_clip_accuracy,
-                now(),
-                model.card,
+                *(str(uuid.uuid4()), parent_id, model.architecture, model.labels_seen, journal_mark),
+                *(model.clip_accuracy, model.int8_clip_accuracy, now(), model.card),
             ),
         )
         model_id = cursor.lastrowid or 0

@@ -10,10 +10,12 @@ A database that others may have made is used only with the schema that the migra
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -30,6 +32,7 @@ from labeltool.store.migrations import (
     m008_checked,
     m009_removal,
 )
+from labeltool.util.atomic_write import write_text
 
 Step = Callable[[sqlite3.Connection], None]
 
@@ -203,3 +206,28 @@ def _only_shows_or_stores(one: _Object, tables: Collection[str]) -> bool:
     if one.type == "table":
         return words[:2] == ["CREATE", "TABLE"] and not _COMPUTING & {word.upper() for word in words}
     return one.type == "view" and words[:2] == ["CREATE", "VIEW"]
+
+
+def table_descriptions(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the description of each table and view, by its name."""
+    return dict(connection.execute("SELECT name, description FROM descriptions ORDER BY name").fetchall())
+
+
+def write_metadata(connection: sqlite3.Connection, database: Path) -> None:
+    """Write `metadata.json` beside a database; a file that is there already stays, and a failure does not matter.
+
+    Datasette, which does not read the database's own table `descriptions`, takes this file up by itself.
+
+    Parameters
+    ----------
+    connection
+        Of the database, up to date.
+    database
+        Its file, whose stem is the name that Datasette gives it.
+    """
+    with suppress(OSError, sqlite3.Error):
+        tables = {name: {"description": description} for name, description in table_descriptions(connection).items()}
+        metadata = {"title": "A labeltool project", "databases": {database.stem: {"tables": tables}}}
+        path = database.with_name("metadata.json")
+        if not os.path.lexists(path):
+            write_text(path, json.dumps(metadata, indent=2, ensure_ascii=False) + "\n")

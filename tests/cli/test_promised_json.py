@@ -16,7 +16,7 @@ from helpers.whisper import write_whisper
 from labeltool.project import Project
 from labeltool.records import Segment, Suggestion, Transcript, Value, Word
 from labeltool.store import Store, journal, models, transcripts
-from labeltool.store.journal_text import export_lines
+from labeltool.store.text_journal.lines import export_lines
 
 ROW = {
     *("id", "kind", "clip_id", "label", "value", "new_label", "note", "revokes", "annotator", "origin", "took_ms"),

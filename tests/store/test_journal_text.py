@@ -24,11 +24,11 @@ from labeltool.annotation.review import label_issues
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Checked
-from labeltool.store import Store, checked, clips, journal, journal_text, labels, recordings, spans
+from labeltool.store import Store, checked, clips, journal, labels, recordings, spans
 from labeltool.store.importing import import_records
-from labeltool.store.journal_import import MAX_SKIPPED, JournalImport, import_journal
-from labeltool.store.journal_text import MAX_LINE_BYTES, export_lines
 from labeltool.store.spans import Region
+from labeltool.store.text_journal.lines import MAX_LINE_BYTES, export_lines, read_lines
+from labeltool.store.text_journal.reading import MAX_SKIPPED, JournalImport, import_journal
 
 
 @pytest.fixture(scope="module")
@@ -379,7 +379,7 @@ def test_lines_are_written_as_they_are_read(store: Store) -> None:
         def readline(self, size: int | None = -1, /) -> bytes:
             return next(self.source)
 
-    taken = zip(journal_text.read_lines(Stream(), "x"), range(1000), strict=False)  # type: ignore[arg-type]
+    taken = zip(read_lines(Stream(), "x"), range(1000), strict=False)  # type: ignore[arg-type]
     assert sum(1 for _ in taken) == 1000
 
 

@@ -14,7 +14,7 @@ from labeltool.annotation import listing, next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Suggestion, Value
-from labeltool.store import Store, checked, clips, descriptions, journal, models, recordings, schema, spans, transcripts
+from labeltool.store import Store, checked, clips, journal, models, recordings, schema, spans, transcripts
 
 
 def test_a_newer_database_is_refused_and_not_changed(project: Project) -> None:
@@ -261,7 +261,7 @@ def test_every_table_and_view_has_a_description_that_datasette_reads(project: Pr
                 )
                 if not name.startswith("transcripts_fts_")
             }
-            described = descriptions.of_tables(store.connection)
+            described = schema.table_descriptions(store.connection)
         assert described.keys() == names
         assert all(text.endswith(".") and len(text) > 20 for text in described.values())
         metadata = json.loads(path.with_name("metadata.json").read_text(encoding="utf-8"))

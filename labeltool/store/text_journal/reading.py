@@ -13,7 +13,7 @@ from labeltool.records import Skipped
 from labeltool.store import labels, recordings
 from labeltool.store.clips import recording_paths
 from labeltool.store.database import Store
-from labeltool.store.journal_text import (
+from labeltool.store.text_journal.lines import (
     COLUMNS,
     LONGEST_S,
     ClipLine,
