@@ -13,7 +13,7 @@ def main() -> None:
 
         run_command()
     except KeyboardInterrupt:
-        sys.stderr.write("labeltool: interrupted\n")
+        lifetime.write_ending(lifetime.INTERRUPTED)
         sys.exit(130)
 
 

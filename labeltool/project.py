@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -23,7 +22,7 @@ from labeltool.util.no_links import make_folder, refuse_links
 DATABASE_FILE = "labels.db"
 
 # Databases of which this process tried to write today's backup.
-_backup_tried: set[tuple[Path, date]] = set()
+_backup_tried: set[Path] = set()
 
 # Backup programs leave out what carries this tag (bford.info/cachedir).
 _CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -106,17 +105,14 @@ class Project:
         return store
 
     def back_up_daily(self, is_stopped: Callable[[], bool] = lambda: False) -> str:
-        """Write today's backup where one is due and this process has not tried; return why it failed, or "".
+        """Write today's backup where one is due; return why it failed, or "".
 
         Parameters
         ----------
         is_stopped
             Ends the work when it returns True.
         """
-        today = (self.database, date.today())
-        if today in _backup_tried:
-            return ""
-        _backup_tried.add(today)
+        _backup_tried.add(self.database)
         try:
             backup.back_up_daily(self.database, self.settings.backup.daily, is_stopped)
         except LabeltoolError as error:
@@ -124,8 +120,8 @@ class Project:
         return ""
 
     def _back_up_before_writing(self) -> None:
-        # A full disk, say, stops no labelling.
-        if problem := self.back_up_daily():
+        # Once: a process that runs for days backs up by a thread. A full disk, say, stops no labelling.
+        if self.database not in _backup_tried and (problem := self.back_up_daily()):
             print(f"labeltool: {problem}", file=sys.stderr)
 
     def annotator(self, given: str | None = None) -> str:

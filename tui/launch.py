@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from labeltool.active_learning.result import SuggestResult
+    from labeltool.tui.app import LabelApp
 
 # How long the app has to end its threads and processes once every label is written.
 _LEAVE_S = 1.0
@@ -41,9 +42,9 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     Raises
     ------
     LabeltoolError
-        When there is no terminal, no clip or no such recording, the app crashed, or the database was exchanged.
-    KeyboardInterrupt
-        When a signal ended it.
+        When there is no terminal, no clip or no such recording.
+    SystemExit
+        When a signal ended it, it crashed, or the database was exchanged; the line about it is written then.
     """
     # textual-serve sets the driver that draws into a browser; there is no terminal then.
     in_browser = "TEXTUAL_DRIVER" in os.environ
@@ -67,15 +68,12 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
         finally:
             app.services.session.close()  # every label is on the disk before anything else
             lifetime.handle_interrupts(lambda *_: None)  # it ends already
-            lifetime.leave_within(_LEAVE_S, app.return_code or ExitCode.FINE)
+            lifetime.leave_within(_LEAVE_S, app.return_code or ExitCode.FINE, _last_line(app))
             threading.Thread(target=ordering.stop, daemon=True).start()
             app.close()
-    if app.return_code == ExitCode.INTERRUPTED:
-        raise KeyboardInterrupt
-    if app.failure is not None:
-        raise app.failure
     if app.return_code:
-        raise LabeltoolError("the labelling app crashed; every label is stored", remedy=f"see {project.log_file(_LOG)}")
+        lifetime.write_ending(_last_line(app))
+        sys.exit(app.return_code)
 
 
 def serve(project: Project, *, annotator: str, port: int | None, sessions: int, narrate: Callable[[str], None]) -> None:
@@ -133,6 +131,17 @@ def _order_queue_in_background(project: Project) -> BackgroundTask[SuggestResult
         ):
             ordering.start()
     return ordering
+
+
+def _last_line(app: LabelApp) -> str:
+    """Return what is written when the app has ended; "" where the user quit."""
+    if app.failure is not None:
+        return str(app.failure)
+    if app.return_code == ExitCode.INTERRUPTED:
+        return lifetime.INTERRUPTED
+    crash = "the labelling app crashed; every label is stored"
+    log = app.services.project.log_file(_LOG)
+    return str(LabeltoolError(crash, remedy=f"see {log}")) if app.return_code else ""
 
 
 def _quit_on_signals(app: App[None]) -> None:

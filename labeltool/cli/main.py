@@ -9,7 +9,6 @@ import os
 import sqlite3
 import sys
 import traceback
-from contextlib import suppress
 
 import click
 
@@ -32,7 +31,7 @@ from labeltool.cli import (
 )
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.util.crash import crash_line, is_debugging
-from labeltool.util.lifetime import is_hung_up
+from labeltool.util.lifetime import INTERRUPTED, is_hung_up, write_ending
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -103,8 +102,7 @@ def main() -> None:
     except LabeltoolError as error:
         code = _failed(str(error))
     except (click.Abort, KeyboardInterrupt):
-        with suppress(OSError):  # after a hang-up there is no terminal
-            click.echo("labeltool: interrupted", err=True)
+        write_ending(INTERRUPTED)
         _drop_stdout()
         code = ExitCode.INTERRUPTED
     except BrokenPipeError:

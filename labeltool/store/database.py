@@ -13,6 +13,7 @@ from pathlib import Path
 from labeltool.errors import LabeltoolError
 from labeltool.store.database_files import copy_name, file_ids, move_away, require_plain_files, written_whole
 from labeltool.store.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, require_own_schema, write_metadata
+from labeltool.util.lifetime import exit_if_stopped
 
 BUSY_TIMEOUT_S = 15.0
 """The time to wait for another who writes."""
@@ -133,7 +134,13 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Write all of the block or nothing; it is on the disk when the block ends (`synchronous=FULL`)."""
+        """Write all of the block or nothing; it is on the disk when the block ends (`synchronous=FULL`).
+
+        Raises
+        ------
+        SystemExit
+            When this process was stopped meanwhile (`lifetime.exit_if_stopped`); nothing is written then.
+        """
         self.before_writing()
         with labeltool_errors(self.path):
             self.connection.execute("BEGIN IMMEDIATE")
@@ -141,6 +148,7 @@ class Store:
                 # Who exchanges the database by `restore` has this lock meanwhile; others may do it at any time.
                 self.require_same_files()
                 yield self.connection
+                exit_if_stopped()
                 self.connection.execute("COMMIT")
                 self.require_same_files()
             except BaseException:

@@ -231,11 +231,6 @@ def add(
     ----------
     publish
         Puts the model's files in their place, given the id; when it fails, nothing is stored.
-
-    Raises
-    ------
-    SystemExit
-        When this process was stopped (`lifetime.exit_if_stopped`).
     """
     with store.transaction() as connection:
         cursor = connection.execute(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from labeltool.active_learning.result import SuggestResult
+from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
 from labeltool.project import Project
 from labeltool.store import Store, clips, journal, models
@@ -45,7 +46,10 @@ def result_of_other(project: Project, store: Store, request: TrainingRequest, ne
     suggester = models.suggester(store)
     if newest is None or suggester is None or newest.id <= newer_than:
         return None
-    card = model_folder.read(project.models / str(newest.id)).card
+    try:
+        card = model_folder.read(project.models / str(newest.id)).card
+    except LabeltoolError:
+        return None  # damaged: this process trains one
     same = (card.seed, card.budget_s, card.test_fold) == (request.seed, request.budget_s, request.test_fold)
     if not same or newest.journal_mark != journal.newest_id(store):
         return None

@@ -31,6 +31,7 @@ from labeltool.pretrained.embedding_frames import pretrained_for
 from labeltool.pretrained.trunk import trunk_of
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, LabelledClip, Recording
+from labeltool.settings import BackupSettings
 from labeltool.store import Store, clips, journal, models
 from labeltool.store.importing import import_records
 from labeltool.tasks.evaluate import measure_on
@@ -198,7 +199,7 @@ class _Player:
             retrain_after=replay.batch,
             pretrained=None,  # a model whose embeddings the network takes neither suggests nor is the teacher
         )
-        settings = replace(self._project.settings, learning=learning)
+        settings = replace(self._project.settings, learning=learning, backup=BackupSettings(daily=0))
         return replace(scratch, settings=settings, shared_features=self._project.features)
 
     def _continue(self, scratch: Project, replay: Replay, stop: int, first: bool) -> Point:

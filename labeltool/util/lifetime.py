@@ -23,6 +23,9 @@ from labeltool.errors import ExitCode
 GRACE_S = 0.9
 """Seconds that a process which computes has to clean up before it is killed."""
 
+INTERRUPTED = "interrupted"
+"""The last line of a command that a signal ended."""
+
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Python runs a signal's handler only between two instructions: a command that is inside a long call of C ends after it.
 _LEAVE_S = 0.9
@@ -30,6 +33,7 @@ _LEAVE_S = 0.9
 # The pipe from the parent, in a process that ends with it; and whether this process was stopped.
 _parent: int | None = None
 _stopped = False
+_ending = threading.Lock()  # held once the last line is written
 
 
 def interrupt_on_signals() -> None:
@@ -48,14 +52,23 @@ def handle_interrupts(handler: Callable[[int, FrameType | None], None]) -> None:
             signal.signal(number, handler)
 
 
-def leave_within(seconds: float, code: int) -> None:
-    """End this process after some seconds, whatever its other threads wait for then."""
+def leave_within(seconds: float, code: int, line: str = "") -> None:
+    """End this process after some seconds, with a line on stderr, whatever its other threads wait for then."""
 
     def leave() -> None:
         time.sleep(seconds)
+        if line:
+            write_ending(line)
         os._exit(code)
 
     threading.Thread(target=leave, name="labeltool-leave", daemon=True).start()
+
+
+def write_ending(line: str) -> None:
+    """Write on stderr how this process ends, unless another thread has done so; after a hang-up nobody reads it."""
+    if _ending.acquire(blocking=False) and sys.__stderr__ is not None:
+        with suppress(OSError):
+            os.write(sys.__stderr__.fileno(), f"labeltool: {line}\n".encode())
 
 
 def is_hung_up(descriptor: int) -> bool:
@@ -103,9 +116,7 @@ def _leave_after_signal(arrived: int) -> None:
     while os.read(arrived, 1)[0] not in _INTERRUPTS:
         pass
     time.sleep(_LEAVE_S)
-    if sys.__stderr__ is not None:
-        with suppress(OSError):
-            os.write(sys.__stderr__.fileno(), b"labeltool: interrupted\n")
+    write_ending(INTERRUPTED)
     os._exit(ExitCode.INTERRUPTED)
 
 

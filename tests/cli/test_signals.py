@@ -65,11 +65,12 @@ def test_what_nohup_ignores_stays_ignored(project: Project) -> None:
     program = (
         "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
         "from labeltool.util import lifetime; lifetime.interrupt_on_signals()\n"
-        "signal.raise_signal(signal.SIGHUP); print('goes on')\n"
+        "signal.raise_signal(signal.SIGHUP); print('goes on', flush=True)\n"
         "signal.raise_signal(signal.SIGTERM)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S)
-    assert (done.stdout, "KeyboardInterrupt" in done.stderr) == ("goes on\n", True)
+    # On a busy machine the thread that ends it may be first; then there is no traceback.
+    assert done.stdout == "goes on\n" and done.returncode in (1, 130, -signal.SIGINT)
 
 
 def test_a_waiting_retraining_goes_on_when_the_other_has_ended(project: Project) -> None:

@@ -159,7 +159,7 @@ async def test_ctrl_c_at_the_server_ends_the_open_apps(server: Server, reading: 
         ended, closed = await asyncio.gather(asyncio.to_thread(server.end, signal.SIGINT), page.closed())
         assert ended == (0, "", "")
         assert closed is not None
-        assert not alive(app_pid)
+        await asyncio.to_thread(until, lambda: not alive(app_pid), "the app's end")
     assert len(verdicts(reading)) == 1
 
 

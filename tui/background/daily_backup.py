@@ -1,11 +1,14 @@
-"""The backup of today: written by a thread when the app starts, so that no label waits for it."""
+"""The backup of the day: written by a thread when the app starts and every day after, so that no label waits for it."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import date
 
 from labeltool.project import Project
+
+_LOOK_EVERY_S = 600.0
 
 
 class DailyBackup:
@@ -34,6 +37,10 @@ class DailyBackup:
             self._thread.join()
 
     def _run(self) -> None:
-        problem = self._project.back_up_daily(self._stopped.is_set)
-        if problem and not self._stopped.is_set():
-            self._warn(problem)
+        done_on: date | None = None
+        while not self._stopped.is_set():
+            today = date.today()
+            if today != done_on and (problem := self._project.back_up_daily(self._stopped.is_set)):
+                self._warn(problem)
+            done_on = today
+            self._stopped.wait(_LOOK_EVERY_S)
