@@ -120,7 +120,7 @@ def _show_rows(files: Iterable[Path], as_json: bool) -> None:
 def _import(kind: str, sources: Iterable[Path], records: Iterator[Imported], as_json: bool) -> None:
     from labeltool.store.importing import import_records
 
-    with current_project().open_store() as store, ProgressDisplay() as progress:
+    with current_project().open_store(to_write=True) as store, ProgressDisplay() as progress:
         source = ", ".join(str(path) for path in sources)
         imported = import_records(store, _counted(records, progress), kind=kind, source=source)
     skipped = [asdict(one) for one in imported.skipped]

@@ -21,6 +21,7 @@ from typing import Any
 from labeltool.errors import ExitCode, LabeltoolError, in_one_line
 from labeltool.tasks.registry import TASKS
 from labeltool.util import lifetime
+from labeltool.util.writable import write_instead
 
 
 class _OptionalImportsOfKeras(importlib.abc.MetaPathFinder):
@@ -54,6 +55,8 @@ def main(job_text: str) -> int:
     sys.meta_path.insert(0, _OptionalImportsOfKeras())
     try:
         project = projects.find(Path(job["project"])) if job["project"] else None
+        if project is not None:
+            write_instead(project.own_cache, Path(job["cache"]))
         result = TASKS[job["task"]].run(project, report=report, **job["options"])
     except (LabeltoolError, OSError, sqlite3.Error, MemoryError) as error:
         _send({"event": "error", "reason": _reason(error)})

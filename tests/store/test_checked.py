@@ -119,7 +119,7 @@ def schema_7(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "labels.db"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:7])
-        patch.setattr("labeltool.store.database.SCHEMA_VERSION", 7)
+        patch.setattr("labeltool.store.opening.SCHEMA_VERSION", 7)
         with Store.create(path) as store:
             fill(store, "a", "b", "c")
             journal.annotate(store, 1, "dog", annotator="ann")

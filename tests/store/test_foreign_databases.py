@@ -92,7 +92,7 @@ def test_a_trigger_of_an_old_database_does_not_run_in_the_migration(tmp_path: Pa
     path = tmp_path / "labels.db"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:7])
-        patch.setattr("labeltool.store.database.SCHEMA_VERSION", 7)
+        patch.setattr("labeltool.store.opening.SCHEMA_VERSION", 7)
         with Store.create(path) as store:
             fill(store, "a")
             journal.annotate(store, 1, "dog", annotator="ann")
