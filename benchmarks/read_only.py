@@ -1,10 +1,10 @@
 """What each command does in a project that cannot be written: its exit code and its first line.
 
-    python benchmarks/read_only.py [--only killed full ...] [--table FILE]
+    python benchmarks/read_only.py [--only killed full ...] [--commands status mark ...]
 
-A project with a model is made, then put on a read-only mount (as it was closed, and as a killed process left it), on a
-read-only mount with the rights of another user, on a full disk, beside a process that writes, and beside one that has
-the database for itself. Needs root, for the mounts. The command line's own time is given, in seconds.
+A project with a model is made, then tried on a read-only mount (as it was closed, and as a killed process left it), in
+another user's folder, on a full disk (both ways), beside a process that writes, and beside one that has the database
+for itself. Needs root, for the mounts. The seconds are those of the whole command.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def run(project: Path, command: str, places: dict[str, Path], as_user: bool) -> 
     words = [word.format(**places) for word in command.split()]
     program = [sys.executable, "-m", "labeltool", "--project", str(project), *words]
     if as_user:
-        program = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *program]
+        # Without the rights of root over other people's files.
+        program = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override", *program]
     if command == "label":
         # In a terminal of its own, which is hung up after a while: the app must come up, and leave as ever.
         program = ["script", "-qec", f"timeout -s TERM 8 {' '.join(program)}", "/dev/null"]
@@ -123,6 +124,15 @@ def read_only_mount(project: Path, at: Path) -> Iterator[None]:
     with mounted("--bind", project, at):
         subprocess.run(["mount", "-o", "remount,bind,ro", str(at)], check=True)
         yield
+
+
+@contextlib.contextmanager
+def of_another(project: Path, at: Path) -> Iterator[None]:
+    """Copy a project and give it to another user."""
+    shutil.copytree(project, at, dirs_exist_ok=True)
+    for path in (at, *at.rglob("*")):
+        os.chown(path, 65534, 65534)
+    yield
 
 
 @contextlib.contextmanager
@@ -174,8 +184,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        root.chmod(0o755)
-        (root / "home").mkdir(mode=0o777)
+        (root / "home").mkdir()
         project, killed = root / "made", root / "killed"
         other = make_project(project, root / "sounds")
         shutil.copytree(project, killed)
@@ -184,7 +193,7 @@ def main() -> None:
         places: dict[str, Callable[[Path], contextlib.AbstractContextManager[None]]] = {
             "read-only": lambda at: read_only_mount(project, at),
             "killed": lambda at: read_only_mount(killed, at),
-            "no-permission": lambda at: mounted("--bind", project, at),
+            "no-permission": lambda at: of_another(project, at),
             "full": lambda at: full_disk(project, at),
             "full-killed": lambda at: full_disk(killed, at),
             "writer": lambda at: beside(project, at, "SELECT 1"),
@@ -193,10 +202,9 @@ def main() -> None:
         for name, place in places.items():
             if options.only and name not in options.only:
                 continue
-            at, out = root / name, root / f"out-{name}"
+            at, out = root / f"at-{name}", root / f"out-{name}"
             at.mkdir()
             out.mkdir()
-            out.chmod(0o777)
             words = {"out": out, "sound": root / "sounds" / "yard.wav", "other": other, "project": at}
             with place(at):
                 before = listing(at)
