@@ -35,6 +35,7 @@ _OPEN_TIMEOUT_S = 5.0
 _PAGES_A_STEP, _INSTRUCTIONS_A_STEP = 4096, 100_000  # of copying and of checking: a few hundredths of a second
 
 _DAMAGED = "`labeltool restore FILE` brings back a backup"
+_NO_WRITING = frozenset(f"SQLITE_IOERR_{what}" for what in ("WRITE", "TRUNCATE", "SHMOPEN", "SHMSIZE", "SHMMAP"))
 # SQLite needs space for its log and its shared memory: a disk with less than this counts as full.
 _MIN_FREE_BYTES = 1 << 20
 
@@ -262,6 +263,8 @@ def _why_not_written(error: sqlite3.Error | OSError, path: Path) -> str:
     message = str(error)
     if "full" in message or ("disk I/O" in message and free_bytes(path.parent) < _MIN_FREE_BYTES):
         return FULL
+    if getattr(error, "sqlite_errorname", "") in _NO_WRITING:
+        return "its disk takes nothing more"  # a quota, say
     if "readonly" in message or "unable to open" in message:
         return why_not_writable(path, path.parent) or "read-only: no permission"
     return ""
