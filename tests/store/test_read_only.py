@@ -215,7 +215,7 @@ def test_one_who_has_the_database_alone_is_named(labelled: Project, monkeypatch:
     with closing(sqlite3.connect(labelled.database, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("DELETE FROM queue")
-        other.execute("UPDATE labels SET key = 'd'")
+        other.execute("INSERT INTO queue (rank, clip_id) VALUES (0, 2)")
         for why in ("", "read-only: no permission"):
             monkeypatch.setattr(opening, "why_not_writable", lambda *_, why=why: why)
             with pytest.raises(LabeltoolError, match=r"labels\.db: another program is writing.* \(try again"):
