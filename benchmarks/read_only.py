@@ -62,8 +62,9 @@ _WRITER = """
 import sqlite3, sys, time
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 connection.execute(sys.argv[2])
+connection.execute("DELETE FROM queue")
 connection.execute("BEGIN EXCLUSIVE")
-connection.execute("INSERT INTO labels (name) VALUES ('never seen')")
+connection.execute("INSERT INTO queue (rank, clip_id) VALUES (-1, 1)")
 print("ready", flush=True)
 time.sleep(3600)
 """
@@ -155,7 +156,7 @@ def beside(project: Path, at: Path, pragma: str) -> Iterator[None]:
     )
     try:
         assert writer.stdout is not None
-        writer.stdout.readline()
+        assert writer.stdout.readline() == "ready\n"
         yield
     finally:
         writer.send_signal(signal.SIGKILL)

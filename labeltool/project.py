@@ -26,8 +26,8 @@ DATABASE_FILE = "labels.db"
 # Databases of which this process tried to write today's backup.
 _backup_tried: set[tuple[Path, date]] = set()
 
-# Databases of which it was told that they are read from a copy.
-_copy_told: set[Path] = set()
+# Databases of which it was reported that they are read from a copy.
+_copy_reported: set[Path] = set()
 
 # Backup programs leave out what carries this tag (bford.info/cachedir).
 _CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -110,8 +110,8 @@ class Project:
         """
         store = Store.open(self.database, to_write=to_write)
         store.before_writing = self._back_up_before_writing
-        if store.of_older_labeltool and self.database not in _copy_told:
-            _copy_told.add(self.database)
+        if store.of_older_labeltool and self.database not in _copy_reported:
+            _copy_reported.add(self.database)
             reason = f"is of an older labeltool ({store.read_only}): what is shown is of a copy of this version"
             print(f"labeltool: {self.database}: {reason}", file=sys.stderr)
         return store

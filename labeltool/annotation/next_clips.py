@@ -24,6 +24,9 @@ _CANDIDATES_PER_CLIP = 4
 # A claim that is not renewed expires: the terminal was closed, or the person went home.
 _CLAIM_S = 900.0
 
+# Beside one who writes for long, clips are shown without a claim.
+_WAIT_S = 1.0
+
 _FREE = (
     "NOT EXISTS (SELECT 1 FROM claims m WHERE m.clip_id = c.id AND m.annotator <> :annotator AND m.until_s > :now_s)"
 )
@@ -91,11 +94,11 @@ def next_clips(store: Store, count: int, *, annotator: str, exclude: Collection[
 def claim_clips(store: Store, count: int, *, annotator: str, exclude: Collection[int] = ()) -> list[StoredClip]:
     """Return clips as `next_clips` does and claim them for a quarter of an hour, or until `release`.
 
-    So two people who label the same project at once never get the same clip. Where the project cannot be written,
-    nobody labels: nothing is claimed.
+    So two people who label the same project at once never get the same clip. Where the project cannot be written now,
+    nothing is claimed.
     """
     try:
-        with store.transaction() as connection:
+        with store.transaction(wait_s=_WAIT_S) as connection:
             chosen = next_clips(store, count, annotator=annotator, exclude=exclude)
             _claim(connection, {*exclude, *(clip.id for clip in chosen)}, annotator)
         return chosen
@@ -119,7 +122,7 @@ def claim(store: Store, clip_ids: Iterable[int], *, annotator: str) -> list[int]
     """Claim some clips, as `claim_clips` does, and return those that nobody else has claimed."""
     ids = list(clip_ids)
     try:
-        with store.transaction() as connection:
+        with store.transaction(wait_s=_WAIT_S) as connection:
             return _claim(connection, ids, annotator)
     except CannotBeWritten:
         others = store.connection.execute(
@@ -131,7 +134,7 @@ def claim(store: Store, clip_ids: Iterable[int], *, annotator: str) -> list[int]
 
 def release(store: Store, *, annotator: str, clip_ids: Collection[int] | None = None) -> None:
     """Release an annotator's claims, on some clips or on all; where the project cannot be written they expire."""
-    with suppress(CannotBeWritten), store.transaction() as connection:
+    with suppress(CannotBeWritten), store.transaction(wait_s=_WAIT_S) as connection:
         if clip_ids is None:
             connection.execute("DELETE FROM claims WHERE annotator = ?", (annotator,))
         else:

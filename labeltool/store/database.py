@@ -12,7 +12,7 @@ from pathlib import Path
 from labeltool.errors import LabeltoolError
 from labeltool.store.database_files import file_ids, move_away, require_plain_files, stamps, written_whole
 from labeltool.store.descriptions import write_metadata
-from labeltool.store.opening import CannotBeWritten, Opened, labeltool_errors, open_database
+from labeltool.store.opening import BUSY_TIMEOUT_S, CannotBeWritten, Opened, labeltool_errors, open_database
 from labeltool.store.schema import migrate
 
 
@@ -136,19 +136,30 @@ class Store:
                 self.connection.execute("COMMIT")
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, wait_s: float = BUSY_TIMEOUT_S) -> Iterator[sqlite3.Connection]:
         """Write all of the block or nothing; it is on the disk when the block ends (`synchronous=FULL`).
+
+        Parameters
+        ----------
+        wait_s
+            How long to wait for another who writes.
 
         Raises
         ------
         CannotBeWritten
-            When the disk is full, or the database can only be read.
+            When the disk is full, another goes on writing, or the database can only be read.
         """
         if self.read_only:
             raise CannotBeWritten(self.path, self.read_only)
         self.before_writing()
         with labeltool_errors(self.path):
-            self.connection.execute("BEGIN IMMEDIATE")
+            if wait_s != BUSY_TIMEOUT_S:
+                self.connection.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
+            try:
+                self.connection.execute("BEGIN IMMEDIATE")
+            finally:
+                if wait_s != BUSY_TIMEOUT_S:
+                    self.connection.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
             try:
                 # Who exchanges the database by `restore` has this lock meanwhile; others may do it at any time.
                 self.require_same_files()

@@ -40,11 +40,17 @@ _NO_WRITING = frozenset(f"SQLITE_IOERR_{what}" for what in ("WRITE", "TRUNCATE",
 _MIN_FREE_BYTES = 1 << 20
 
 
+LOCKED = "another program is writing"
+"""Why nothing can be written while somebody else does."""
+
+
 class CannotBeWritten(LabeltoolError):
-    """The database can only be read: its disk is full or read-only, or there is no permission."""
+    """The database can only be read now: its disk is full or read-only, it is locked, or there is no permission."""
 
     def __init__(self, path: Path, why: str) -> None:
-        if why == FULL:
+        if why == LOCKED:
+            super().__init__(f"{LOCKED}; nothing was stored", file=path, remedy="try again in a moment")
+        elif why == FULL:
             super().__init__(f"{FULL}; nothing was stored", file=path, remedy="free some space and try again")
         else:
             super().__init__("cannot be written", file=path, remedy=why)
@@ -286,7 +292,7 @@ def labeltool_errors(path: Path) -> Iterator[None]:
         elif "malformed" in message:
             reason, remedy = f"is damaged: {message}", _DAMAGED
         elif "locked" in message:
-            reason, remedy = "another program is writing; nothing was stored", "try again in a moment"
+            raise CannotBeWritten(path, LOCKED) from error
         else:
             reason, remedy = f"the database refused: {message}", ""
         raise LabeltoolError(reason, file=path, remedy=remedy) from error

@@ -69,7 +69,7 @@ def temporary_parent(size: int = 0) -> Path:
     Raises
     ------
     OSError
-        When no disk for temporary files, nor the memory, has so many bytes.
+        When no disk for temporary files, nor the memory, has that many bytes.
     """
     with suppress(OSError):
         usual = Path(tempfile.gettempdir()).resolve()

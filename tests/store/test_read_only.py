@@ -1,4 +1,4 @@
-"""Databases that cannot be written: all that was committed is read, nothing is written, and why is said."""
+"""Databases that cannot be written: all that was committed is read, nothing is written, and the reason is given."""
 
 from __future__ import annotations
 
@@ -194,20 +194,26 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 sys.argv = ["labeltool", "--project", *sys.argv[1:]]
 main()
 """
-    for arguments, status, said in ((["status"], 0, "clips       2"), (["mark", "2", "cat"], 1, "cannot be written")):
+    for arguments, status, expected in (
+        (["status"], 0, "clips       2"),
+        (["mark", "2", "cat"], 1, "cannot be written"),
+    ):
         command = [sys.executable, "-c", code, str(labelled.directory), *arguments]
         done = subprocess.run(command, capture_output=True, text=True)
-        assert (done.returncode, said in done.stdout + done.stderr) == (status, True), done.stderr
+        assert (done.returncode, expected in done.stdout + done.stderr) == (status, True), done.stderr
         assert len(done.stderr.splitlines()) == status, done.stderr
 
 
-def test_reading_goes_on_beside_one_who_writes(labelled: Project) -> None:
+def test_reading_goes_on_beside_one_who_writes(labelled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(sqlite3.connect(labelled.database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         other.execute("DELETE FROM queue")
         assert "clips       2" in labeltool("--project", labelled.directory, "status").stdout
         with labelled.open_store() as store:
             assert current(store) == {(1, "dog"): "present"}
+            monkeypatch.setattr(next_clips, "_WAIT_S", 0.05)
+            assert [clip.id for clip in next_clips.claim_clips(store, 5, annotator="ann")] == [2]
+            assert store.connection.execute("PRAGMA busy_timeout").fetchone()[0] == 1000 * opening.BUSY_TIMEOUT_S
 
 
 def test_one_who_has_the_database_alone_is_named(labelled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
