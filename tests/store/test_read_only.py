@@ -143,11 +143,7 @@ def write(process: subprocess.Popen[str], label: str) -> None:
 
 def test_what_another_process_writes_meanwhile_is_seen(labelled: Project, writer: subprocess.Popen[str]) -> None:
     write(writer, "bat")
-    # In this process everything is as for one who may only read.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(opening, "why_not_writable", lambda *_: "read-only: no permission")
-        store = labelled.open_store()
-    with store:
+    with read_only(labelled.directory), labelled.open_store() as store:  # the other has its files open already
         assert current(store) == {(1, "dog"): "present", (2, "bat"): "present"}
         with store.snapshot():
             write(writer, "cat")
