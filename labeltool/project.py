@@ -14,15 +14,19 @@ from typing import BinaryIO, cast
 from labeltool.errors import LabeltoolError
 from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, read_settings
 from labeltool.store import Store, backup
-from labeltool.store.database import labeltool_errors
 from labeltool.store.database_files import COMPANIONS, companion
+from labeltool.store.opening import labeltool_errors
 from labeltool.util.atomic_write import open_empty, write_bytes, write_text
 from labeltool.util.no_links import make_folder, refuse_links
+from labeltool.util.writable import writable_folder
 
 DATABASE_FILE = "labels.db"
 
 # Databases of which this process tried to write today's backup.
 _backup_tried: set[Path] = set()
+
+# Databases of which it was reported that they are read from a copy.
+_copy_reported: set[Path] = set()
 
 # Backup programs leave out what carries this tag (bford.info/cachedir).
 _CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -54,7 +58,12 @@ class Project:
 
     @property
     def cache(self) -> Path:
-        """What can be made again."""
+        """What can be made again; a temporary folder where the project's cannot be written."""
+        return writable_folder(self.own_cache)
+
+    @property
+    def own_cache(self) -> Path:
+        """The project's folder of what can be made again; others than `cache` write to it."""
         return self.directory / "cache"
 
     @property
@@ -74,7 +83,7 @@ class Project:
 
     def refuse_links(self) -> None:
         """Raise a `LabeltoolError` where one of the project's folders is a link: it might lead anywhere."""
-        for folder in (self.models, self.cache, self.reports, self.exports):
+        for folder in (self.models, self.own_cache, self.reports, self.exports):
             refuse_links(folder)
 
     def log_file(self, name: str) -> Path:
@@ -82,26 +91,28 @@ class Project:
         return self.cache / "logs" / f"{name}.log"
 
     def open_log(self, name: str) -> BinaryIO:
-        """Open a log, empty, in place of the one that was there.
-
-        Raises
-        ------
-        LabeltoolError
-            When it cannot be written.
-        """
-        path = self.log_file(name)
+        """Open a log, empty, in place of the one that was there; where it cannot be written, it goes nowhere."""
         try:
-            return open_empty(path)
-        except OSError as error:
-            raise LabeltoolError(f"{error.strerror}", file=path) from error
+            return open_empty(self.log_file(name))
+        except OSError:
+            return Path(os.devnull).open("wb")
 
-    def open_store(self) -> Store:
+    def open_store(self, *, to_write: bool = False) -> Store:
         """Open the store; close it when done, or use it as a context manager.
 
         Before the first change of a day a backup is written.
+
+        Parameters
+        ----------
+        to_write
+            See `Store.open`.
         """
-        store = Store.open(self.database)
+        store = Store.open(self.database, to_write=to_write)
         store.before_writing = self._back_up_before_writing
+        if store.of_older_labeltool and self.database not in _copy_reported:
+            _copy_reported.add(self.database)
+            reason = f"is of an older labeltool ({store.read_only}): what is shown is of a copy of this version"
+            print(f"labeltool: {self.database}: {reason}", file=sys.stderr)
         return store
 
     def back_up_daily(self, is_stopped: Callable[[], bool] = lambda: False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from textual import work
 from textual.app import App
@@ -140,8 +141,17 @@ class LabelApp(App[None]):
         threading.Thread(target=self.services.player.open, name="labeltool-player", daemon=True).start()
         # Who does nothing meanwhile learns of an exchanged database all the same; the thread ends the app.
         self.set_interval(_CHECK_DATABASE_S, self.services.reader.check)
+        self._look_whether_read_only()
         if self._recording is not None:
             await self._open_regions(self._recording)
+
+    @work
+    async def _look_whether_read_only(self) -> None:
+        with suppress(LabeltoolError):  # shown with the first clip
+            why = self.services.state.read_only = await self.services.reader.do(lambda store: store.read_only)
+            if why and self.current_view is not None:
+                self.current_view.header.refresh()
+                self._warn(f"nothing can be labelled here, only looked at and played ({why})")
 
     def stop_for(self, failure: LabeltoolError) -> None:
         """End the app because it cannot go on; called in any thread."""
@@ -296,7 +306,7 @@ class LabelApp(App[None]):
         except LabeltoolError as error:
             self._warn(str(error))
             return
-        self.push_screen(StatisticsScreen(of_session, total, speed.labels_saved(project.cache)))
+        self.push_screen(StatisticsScreen(of_session, total, speed.labels_saved(project.own_cache)))
 
     # -- prefetched clips
 
@@ -323,7 +333,10 @@ class LabelApp(App[None]):
 
     def action_train(self) -> None:
         """Train now."""
-        self._notify("training started; go on labelling" if self._train() else "a training is running already")
+        if why := self.services.state.read_only:
+            self._warn(f"nothing can be trained here ({why})")
+        else:
+            self._notify("training started; go on labelling" if self._train() else "a training is running already")
 
     def _train_if_due(self, pending: int) -> None:
         after = self.services.project.settings.learning.retrain_after

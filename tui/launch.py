@@ -126,8 +126,9 @@ def _order_queue_in_background(project: Project) -> BackgroundTask[SuggestResult
     )
     with project.open_store() as store:
         # A pretrained model may have been added after the queue was ordered.
-        if queue.is_empty(store) or (
-            project.settings.learning.pretrained is not None and models.suggester(store) is None
+        if not store.read_only and (
+            queue.is_empty(store)
+            or (project.settings.learning.pretrained is not None and models.suggester(store) is None)
         ):
             ordering.start()
     return ordering

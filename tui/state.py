@@ -28,6 +28,8 @@ class State:
         The newest clusters of unlabelled clips; None before the first time.
     autoplay
         Whether a clip plays when it appears.
+    read_only
+        Why nothing can be labelled, as the project cannot be written; "" where it can.
     """
 
     labelled: int = 0
@@ -37,6 +39,7 @@ class State:
     training: TrainingProgress | None = None
     groups: Groups | None = None
     autoplay: bool = True
+    read_only: str = ""
 
     @property
     def has_two_classes(self) -> bool:

@@ -41,7 +41,7 @@ def suggest(
     network yet or it does better than the newest one (`pretrained_suggester`); else by the newest network. Before all
     of them only the queue is written, by descriptors of the sound.
     """
-    with suggestion_lock(project, report), project.open_store() as store:
+    with suggestion_lock(project, report), project.open_store(to_write=True) as store:
         why = ""
         name = pretrained_suggester.select_pretrained(project, pretrained) if model_id is None else None
         if name is not None:

@@ -11,16 +11,21 @@ import json
 import sqlite3
 import time
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from labeltool.records import StoredClip
 from labeltool.store import Store
 from labeltool.store.clips import CLIP_COLUMNS, UNLABELLED, stored_clip
+from labeltool.store.opening import CannotBeWritten
 
 # Candidates read for each clip that is wanted, so that a page can be spread over groups.
 _CANDIDATES_PER_CLIP = 4
 
 # A claim that is not renewed expires: the terminal was closed, or the person went home.
 _CLAIM_S = 900.0
+
+# Beside one who writes for long, clips are shown without a claim.
+_WAIT_S = 1.0
 
 _FREE = (
     "NOT EXISTS (SELECT 1 FROM claims m WHERE m.clip_id = c.id AND m.annotator <> :annotator AND m.until_s > :now_s)"
@@ -89,12 +94,16 @@ def next_clips(store: Store, count: int, *, annotator: str, exclude: Collection[
 def claim_clips(store: Store, count: int, *, annotator: str, exclude: Collection[int] = ()) -> list[StoredClip]:
     """Return clips as `next_clips` does and claim them for a quarter of an hour, or until `release`.
 
-    So two people who label the same project at once never get the same clip.
+    So two people who label the same project at once never get the same clip. Where the project cannot be written now,
+    nothing is claimed.
     """
-    with store.transaction() as connection:
-        chosen = next_clips(store, count, annotator=annotator, exclude=exclude)
-        _claim(connection, {*exclude, *(clip.id for clip in chosen)}, annotator)
-    return chosen
+    try:
+        with store.transaction(wait_s=_WAIT_S) as connection:
+            chosen = next_clips(store, count, annotator=annotator, exclude=exclude)
+            _claim(connection, {*exclude, *(clip.id for clip in chosen)}, annotator)
+        return chosen
+    except CannotBeWritten:
+        return next_clips(store, count, annotator=annotator, exclude=exclude)
 
 
 def free_among(store: Store, clip_ids: Iterable[int], *, annotator: str) -> set[int]:
@@ -111,13 +120,21 @@ def free_among(store: Store, clip_ids: Iterable[int], *, annotator: str) -> set[
 
 def claim(store: Store, clip_ids: Iterable[int], *, annotator: str) -> list[int]:
     """Claim some clips, as `claim_clips` does, and return those that nobody else has claimed."""
-    with store.transaction() as connection:
-        return _claim(connection, clip_ids, annotator)
+    ids = list(clip_ids)
+    try:
+        with store.transaction(wait_s=_WAIT_S) as connection:
+            return _claim(connection, ids, annotator)
+    except CannotBeWritten:
+        others = store.connection.execute(
+            "SELECT clip_id FROM claims WHERE annotator <> ? AND until_s > ?", (annotator, time.time())
+        )
+        taken = {clip_id for (clip_id,) in others}
+        return [clip_id for clip_id in ids if clip_id not in taken]
 
 
 def release(store: Store, *, annotator: str, clip_ids: Collection[int] | None = None) -> None:
-    """Release an annotator's claims, on some clips or on all."""
-    with store.transaction() as connection:
+    """Release an annotator's claims, on some clips or on all; where the project cannot be written they expire."""
+    with suppress(CannotBeWritten), store.transaction(wait_s=_WAIT_S) as connection:
         if clip_ids is None:
             connection.execute("DELETE FROM claims WHERE annotator = ?", (annotator,))
         else:

@@ -30,6 +30,7 @@ from labeltool.util.bounded_read import MAX_TABLE_BYTES, parse_json, read_bytes
 from labeltool.util.no_links import make_folder
 from labeltool.util.npz import UNREADABLE
 from labeltool.util.process_pool import map_in_processes
+from labeltool.util.writable import both
 
 FrameFunction = Callable[[Int16], npt.NDArray[Any]]
 """Computes a frontend's frames, (frames, columns) of its `dtype`, of samples at its rate, (samples,) int16."""
@@ -179,9 +180,7 @@ class FeatureCache:
 
     def _read_indexes(self) -> None:
         """Read the indexes of new shards; a damaged one is checked once."""
-        if not self.directory.is_dir():
-            return
-        for index in sorted(self.directory.glob("*.json")):
+        for index in sorted(index for folder in both(self.directory) for index in folder.glob("*.json")):
             shard = index.with_suffix(".npy")
             if shard in self._seen_shards:
                 continue

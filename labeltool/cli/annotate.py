@@ -200,7 +200,7 @@ def stats(annotator: str | None, as_json: bool) -> None:
     project = current_project()
     with project.open_store() as store:
         found = speed.annotation_statistics(store, annotator=annotator)
-    saved = speed.labels_saved(project.cache)
+    saved = speed.labels_saved(project.own_cache)
     if as_json:
         emit({**asdict(found), "labels_saved": saved and asdict(saved)})
         return

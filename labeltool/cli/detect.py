@@ -22,6 +22,7 @@ from labeltool.cli.common import (
 from labeltool.cli.pretrained import any_model_option
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.util.no_links import refuse_links, write_new
+from labeltool.util.writable import why_not_writable
 
 if TYPE_CHECKING:
     from labeltool.inference.detect import DetectedFile
@@ -111,6 +112,8 @@ def detect(
     # What a person names may be reached by links; the project's own folder may not.
     folder = project.exports / "detect" if project and output is None else (output or Path()).resolve()
     refuse_links(folder)
+    if project and output is None and (why := why_not_writable(project.directory, project.exports, folder)):
+        raise LabeltoolError("cannot be written", file=folder, remedy=f"{why}; -o names another folder")
     options = {
         "threshold": thresholds.pop(None, None),
         "thresholds": thresholds,

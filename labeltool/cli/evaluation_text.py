@@ -33,7 +33,10 @@ def print_evaluation(result: EvaluateResult) -> None:
     _print_unseen(result)
     _print_confusions(result)
     narrate(f"expected calibration error {result.ece:.3f}; int8 {result.int8_ece:.3f}")
-    narrate(f"written to {result.report}" + ("" if result.pictures else _NO_PLOTS))
+    if result.report:
+        narrate(f"written to {result.report}" + ("" if result.pictures else _NO_PLOTS))
+    else:
+        narrate("no report was written: the project cannot be written")
 
 
 def print_accuracy(result: RetrainResult | EvaluateResult, of_what: str) -> None:

@@ -144,7 +144,7 @@ def _show_rows(files: Sequence[Path], as_json: bool, encoding: str | None) -> No
 def _import(kind: str, sources: Sequence[Path], records: Iterator[Imported], as_json: bool) -> None:
     from labeltool.store.importing import import_records
 
-    with current_project().open_store() as store, ProgressDisplay() as progress:
+    with current_project().open_store(to_write=True) as store, ProgressDisplay() as progress:
         source = ", ".join(str(path) for path in sources)
         imported = import_records(store, _counted(records, progress), kind=kind, source=source)
     if as_json:

@@ -50,7 +50,7 @@ def status(as_json: bool) -> None:
         counts = clips.counts(store)
         model = models.latest(store)
         pending = models.pending(store, model.journal_mark if model else "")
-        suggester = models.suggester(store)
+        suggester, read_only = models.suggester(store), store.read_only
     if as_json:
         emit(
             {
@@ -63,6 +63,7 @@ def status(as_json: bool) -> None:
                 "model": model.id if model else None,
                 "pending_retrain": pending,
                 "suggests": _suggests(suggester),
+                "read_only": read_only or None,
             }
         )
         return
@@ -79,6 +80,8 @@ def status(as_json: bool) -> None:
         click.echo(f"model       {model.id} ({model.architecture}), {accuracy}; {pending} labels since")
     if suggester is not None:
         click.echo(f"suggests    {_describe(suggester)}")
+    if read_only:
+        click.echo(f"read only   {read_only.removeprefix('read-only: ')}: nothing can be labelled")
 
 
 def _suggests(suggester: ModelRow | None) -> dict[str, Any] | None:
@@ -116,7 +119,7 @@ def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
     from labeltool.audio.files import content_hash, walk
     from labeltool.store import clips
 
-    with current_project().open_store() as store, ProgressDisplay() as progress:
+    with current_project().open_store(to_write=True) as store, ProgressDisplay() as progress:
         known = clips.recording_paths(store)
         missing = {sha256 for sha256, path in known.items() if not Path(path).is_file()}
         found: dict[str, str] = {}

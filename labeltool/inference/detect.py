@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.project import Project
 from labeltool.records import Event
 from labeltool.store import clips, models, recordings, spans
+from labeltool.store.opening import CannotBeWritten
 from labeltool.type_aliases import Float32, Progress
 
 _Finder = Callable[[AudioFile, Callable[[int, int], None]], list[Event]]
@@ -262,10 +264,13 @@ def _own_classes(scorer: WindowScorer | DeviceDetector, current_names: Mapping[s
 def _replace_suggestions(
     project: Project | None, choice: ModelChoice, sha256: str, events: Sequence[Event]
 ) -> int | None:
-    """Store events as suggestions of regions; None where the recording or the model is not the project's."""
+    """Store events as suggestions of regions.
+
+    None where the recording or the model is not the project's, or the project cannot be written.
+    """
     if project is None:
         return None
-    with project.open_store() as store:
+    with suppress(CannotBeWritten), project.open_store() as store:
         recording = recordings.by_content(store, sha256)
         model_id = choice.model_id
         if recording is not None and model_id is None and choice.name in registry.names(project):
@@ -273,3 +278,4 @@ def _replace_suggestions(
         if recording is None or model_id is None:
             return None
         return spans.replace_detections(store, recording, model_id, events)
+    return None

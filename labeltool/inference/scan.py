@@ -24,6 +24,7 @@ from labeltool.type_aliases import Float32
 from labeltool.util.atomic_write import open_atomic, remove_tree
 from labeltool.util.no_links import make_folder
 from labeltool.util.process_pool import map_in_processes
+from labeltool.util.writable import kept
 
 Block = tuple[int, int]
 """The number of the first window, and the number of windows."""
@@ -140,7 +141,7 @@ class Scan:
     def _read(self, block: Block) -> Float32 | None:
         """Return a block's scores, float16 as stored; None where the file is missing or not whole."""
         try:
-            scores: Float32 = np.load(self._file(block), mmap_mode="r", allow_pickle=False)
+            scores: Float32 = np.load(kept(self._file(block)), mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None
         return scores if scores.dtype == np.float16 and scores.ndim == 2 and len(scores) == block[1] else None

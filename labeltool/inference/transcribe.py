@@ -124,7 +124,7 @@ def transcribe(
     durations_s: list[float] = []
     silent = 0
     failed: dict[int, LabeltoolError] = {}
-    with project.open_store() as store:
+    with project.open_store(to_write=True) as store:
         selected = _select_clips(store, options, options.labels or settings.labels)
         pending = _without_transcript(store, selected, speech_model, decoding, overwrite=options.overwrite)
         for done, clip in enumerate(pending):

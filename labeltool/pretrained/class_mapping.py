@@ -249,7 +249,10 @@ def _edit(folder: Path, change: Callable[[TOMLDocument], None]) -> None:
     text = read_text(path, MAX_TOML_BYTES) if path.exists() else _PREAMBLE
     document = tomlkit.parse(text if text.endswith("\n") or not text else f"{text}\n")
     change(document)
-    write_text(path, tomlkit.dumps(document))
+    try:
+        write_text(path, tomlkit.dumps(document))
+    except OSError as error:
+        raise LabeltoolError(f"cannot be written: {error.strerror}", file=path) from error
 
 
 def _rarely_detected(scores: Float32 | None, present: Bools | None, label: int, classes: Sequence[int]) -> bool:

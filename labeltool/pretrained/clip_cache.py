@@ -17,6 +17,7 @@ from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16, Progress
 from labeltool.util.atomic_write import open_atomic
 from labeltool.util.npz import UNREADABLE
+from labeltool.util.writable import kept
 
 STAGE = "embedding clips"
 _SCORES = ".scores"
@@ -113,7 +114,7 @@ def cached(
     key = clip.key if span == (clip.start_s, clip.end_s) else f"{clip.key} {span[0]:.6f} {span[1]:.6f}"
     path = directory / pretrained.fingerprint / f"{hashlib.sha256(key.encode()).hexdigest()}{kind}.npy"
     try:
-        return np.asarray(np.load(path, allow_pickle=False), np.float32)
+        return np.asarray(np.load(kept(path), allow_pickle=False), np.float32)
     except UNREADABLE:
         report()
     files.require_content(clip.path, clip.sha256)

@@ -34,6 +34,7 @@ from labeltool.store import Store, clips
 from labeltool.type_aliases import Float32, Int64, Progress
 from labeltool.util.atomic_write import remove_tree
 from labeltool.util.locks import wait_for_lock
+from labeltool.util.writable import fetch
 
 _STAGE = "comparing"
 _BATCH = 512
@@ -184,7 +185,7 @@ def _updated_index(
     None where no clip can be read.
     """
     ids = np.asarray(listing.matching(store), np.int64)
-    index = NeighbourIndex.open(source.folder(project))
+    index = NeighbourIndex.open(fetch(source.folder(project)))
     # Some of the clips chosen for fitting may not be readable: that alone is no reason to fit again.
     if index is not None and index.space.fitted_on * _REFIT_GROWTH <= min(len(ids), _MAX_FITTED * (_REFIT_GROWTH - 1)):
         index = None

@@ -111,7 +111,7 @@ def find(
     """
     with (
         wait_for_lock(project.cache / "find.lock", "search", lambda what: report(what, 0, 0)),
-        project.open_store() as store,
+        project.open_store(to_write=True) as store,
     ):
         _require_example(spans.verdicts(store), label)
         name = embedding_model(project, pretrained)

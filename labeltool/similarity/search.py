@@ -21,6 +21,7 @@ from labeltool.records import StoredClip
 from labeltool.similarity.index import NeighbourIndex
 from labeltool.store import Store, models
 from labeltool.store.clips import CLIP_COLUMNS, UNLABELLED_REGION, label_names, stored_clip
+from labeltool.util.writable import kept
 
 # Neighbours looked up beyond those wanted: some may be gone from the project.
 _SPARE = 32
@@ -90,7 +91,7 @@ def feature_source(project: Project, store: Store) -> FeatureSource:
 
 def count_unindexed(project: Project, store: Store, source: FeatureSource) -> int:
     """Return the number of clips that are not in the index yet."""
-    index = NeighbourIndex.open(source.folder(project))
+    index = NeighbourIndex.open(kept(source.folder(project)))
     ids = np.asarray(matching(store), np.int64)
     return len(ids) if index is None else int((~np.isin(ids, index.clips)).sum())
 
@@ -113,7 +114,7 @@ def similar_clips(
     count
         Number of clips at most, the clip itself among them.
     """
-    index = NeighbourIndex.open(source.folder(project))
+    index = NeighbourIndex.open(kept(source.folder(project)))
     row = index.row_of(clip) if index is not None else None
     if index is None or row is None:
         return None

@@ -28,6 +28,7 @@ from labeltool.store import Store, recordings
 from labeltool.type_aliases import Float32, Float64, Int64, Progress
 from labeltool.util.atomic_write import open_atomic, remove_tree
 from labeltool.util.npz import UNREADABLE, open_npz
+from labeltool.util.writable import kept
 
 # Raised whenever segments are cut in another way.
 _VERSION = 1
@@ -143,7 +144,7 @@ def _segments_of(scan: Scan) -> Segments:
     """Return the segments of a scanned recording, from the cache where they are."""
     path = scan.folder / f"segments-{_VERSION}.npz"
     try:
-        with open_npz(path) as arrays:
+        with open_npz(kept(path)) as arrays:
             return Segments(arrays["starts"], arrays["ends"], arrays["active"], arrays["features"].astype(np.float32))
     except UNREADABLE:
         segments = cut_segments(scan)
@@ -157,7 +158,7 @@ def _space(cache: Path, scans: Sequence[str], features: Float32) -> PrincipalSpa
     """Return the space that these recordings' segments are compared in, from the cache where it is."""
     path = cache / f"space-{hashlib.sha256(repr([_VERSION, *scans]).encode()).hexdigest()[:24]}.npz"
     try:
-        with open_npz(path) as arrays:
+        with open_npz(kept(path)) as arrays:
             return PrincipalSpace(arrays["mean"], arrays["axes"], int(arrays["fitted_on"]))
     except UNREADABLE:
         chosen = np.random.default_rng(0).permutation(len(features))[:_MAX_FITTED]

@@ -12,15 +12,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.store.database import (
-    Store,
+from labeltool.store.database import Store
+from labeltool.store.database_files import COMPANIONS, companion, move_away, require_plain_files, written_whole
+from labeltool.store.opening import (
     checked_version,
     connect_read_only,
     connect_to_file,
     labeltool_errors,
     write_copy,
 )
-from labeltool.store.database_files import COMPANIONS, companion, move_away, require_plain_files, written_whole
 
 BACKUP_FOLDER = "backups"
 """Beside the database: daily backups, and those by hand that were given no name."""
@@ -122,7 +122,7 @@ def back_up_daily(database: Path, keep: int, is_stopped: Callable[[], bool]) -> 
     with labeltool_errors(folder), Store.open(database) as store:
         newest = max(_daily_backups(folder), default=None)
         contents = _newest_rows(store.connection)
-        if contents == (None, None) or (newest is not None and contents == _newest_rows_of(newest)):
+        if store.read_only or contents == (None, None) or (newest is not None and contents == _newest_rows_of(newest)):
             return None
         back_up(store, path, quick=True, is_stopped=is_stopped)
         for old in sorted(_daily_backups(folder))[:-keep]:

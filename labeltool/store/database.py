@@ -1,9 +1,8 @@
-"""Opening `labels.db`: checks, migration, durability, transactions."""
+"""An open `labels.db`: durability, transactions, and whether it still is the one that was opened."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -11,18 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.store.database_files import copy_name, file_ids, move_away, require_plain_files, written_whole
-from labeltool.store.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, require_own_schema, write_metadata
+from labeltool.store.database_files import file_ids, move_away, require_plain_files, stamps, written_whole
+from labeltool.store.opening import BUSY_TIMEOUT_S, CannotBeWritten, Opened, labeltool_errors, open_database
+from labeltool.store.schema import migrate, write_metadata
 from labeltool.util.lifetime import exit_if_stopped
-
-BUSY_TIMEOUT_S = 15.0
-"""The time to wait for another who writes."""
-
-_PAGES_A_STEP, _INSTRUCTIONS_A_STEP = 4096, 100_000  # of copying and of checking: a few hundredths of a second
-
-_DAMAGED = "`labeltool restore FILE` brings back a backup"
-# SQLite needs space for its log and its shared memory: a disk with less than this counts as full.
-_MIN_FREE_BYTES = 1 << 20
 
 
 def now() -> str:
@@ -33,10 +24,8 @@ def now() -> str:
 class DatabaseExchanged(LabeltoolError):
     """The database was exchanged, moved or removed while it was open."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            "was exchanged or removed while it was open; nothing more was stored", file=path, remedy="start again"
-        )
+    def __init__(self, path: Path, how: str = "exchanged or removed") -> None:
+        super().__init__(f"was {how} while it was open; nothing more was stored", file=path, remedy="start again")
 
 
 class Store:
@@ -50,14 +39,20 @@ class Store:
         The project's directory. Paths inside it are stored relative to it, so that a project can be moved as a whole.
     before_writing
         Called before every transaction.
+    read_only
+        Why nothing can be written, in a few words; "" where it can. Then everything is read as ever.
+    of_older_labeltool
+        Whether it is read from a temporary copy of this version, as the database itself cannot be migrated.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self.connection = connection
+    def __init__(self, opened: Opened, path: Path) -> None:
+        self.connection = opened.connection
         self.path = path
         self.directory = path.parent
         self.before_writing: Callable[[], None] = lambda: None
-        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()  # from here on there is a -wal
+        self.read_only = opened.read_only
+        self.of_older_labeltool = opened.of_older_labeltool
+        self._stamps = opened.stamps
         self._files = file_ids(path)
 
     @classmethod
@@ -77,16 +72,22 @@ class Store:
                 connection.execute("PRAGMA synchronous = FULL")
                 migrate(connection)
             move_away(path)  # the -wal of a database that was lost would become part of this one
-        store = cls.open(path)
+        store = cls.open(path, to_write=True)
         write_metadata(store.connection, path)
         return store
 
     @classmethod
-    def open(cls, path: Path) -> Store:
+    def open(cls, path: Path, *, to_write: bool = False) -> Store:
         """Open a database; an older one is backed up beside itself and migrated, a newer one refused.
 
         Nothing of a database is run or followed before it has been checked: see `require_plain_files` and
-        `require_own_schema`.
+        `require_own_schema`. One that cannot be written is opened all the same, with what was committed to its -wal,
+        see `read_only`.
+
+        Parameters
+        ----------
+        to_write
+            Whether to refuse one that cannot be written, before there is work for nothing.
 
         Raises
         ------
@@ -94,22 +95,20 @@ class Store:
             When it is missing, a link, no labeltool database, from a newer labeltool, or has what others put into it.
         """
         with labeltool_errors(path):
-            opened = file_ids(path)[0]
-            if opened is None:
+            first = file_ids(path)[0]
+            if first is None:
                 raise LabeltoolError("no such database", file=path, remedy="`labeltool init` creates one")
             require_plain_files(path)
-            with closing(connect_read_only(path)) as connection:
-                version = checked_version(connection, path)
-            connection = _connect(path)
+            opened = open_database(path)
             try:
-                if version < SCHEMA_VERSION:
-                    _migrate(connection, path, version)
-                if file_ids(path)[0] != opened:
+                if file_ids(path)[0] != first:
                     raise DatabaseExchanged(path)
+                if to_write and opened.read_only:
+                    raise CannotBeWritten(path, opened.read_only)
+                return cls(opened, path)
             except BaseException:
-                connection.close()
+                opened.connection.close()
                 raise
-        return cls(connection, path)
 
     def close(self) -> None:
         """Close the connection."""
@@ -118,8 +117,12 @@ class Store:
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if self._stamps and (kind is None or issubclass(kind, sqlite3.Error)):
+                self.require_same_files()
+        finally:
+            self.close()
 
     @contextmanager
     def snapshot(self) -> Iterator[sqlite3.Connection]:
@@ -133,17 +136,32 @@ class Store:
                 self.connection.execute("COMMIT")
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self, *, wait_s: float = BUSY_TIMEOUT_S) -> Iterator[sqlite3.Connection]:
         """Write all of the block or nothing; it is on the disk when the block ends (`synchronous=FULL`).
+
+        Parameters
+        ----------
+        wait_s
+            How long to wait for another who writes.
 
         Raises
         ------
+        CannotBeWritten
+            When the disk is full, another goes on writing, or the database can only be read.
         SystemExit
             When this process was stopped meanwhile (`lifetime.exit_if_stopped`); nothing is written then.
         """
+        if self.read_only:
+            raise CannotBeWritten(self.path, self.read_only)
         self.before_writing()
         with labeltool_errors(self.path):
-            self.connection.execute("BEGIN IMMEDIATE")
+            if wait_s != BUSY_TIMEOUT_S:
+                self.connection.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
+            try:
+                self.connection.execute("BEGIN IMMEDIATE")
+            finally:
+                if wait_s != BUSY_TIMEOUT_S:
+                    self.connection.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1000)}")
             try:
                 # Who exchanges the database by `restore` has this lock meanwhile; others may do it at any time.
                 self.require_same_files()
@@ -174,7 +192,8 @@ class Store:
     def require_same_files(self) -> None:
         """Refuse to go on when the database's name, or its -wal's, stands for other files than were opened.
 
-        What is written then would be lost: the files that are open have no name any more, or another one.
+        What is written then would be lost: the files that are open have no name any more, or another one. One that is
+        read without locks must also not have been changed.
 
         Raises
         ------
@@ -183,6 +202,8 @@ class Store:
         """
         if any(now != opened for now, opened in zip(file_ids(self.path), self._files, strict=True) if opened):
             raise DatabaseExchanged(self.path)
+        if self._stamps and stamps(self.path) != self._stamps:
+            raise DatabaseExchanged(self.path, "changed by somebody else")
 
     def stored_path(self, path: str) -> str:
         """Return a path as the store keeps it: relative where the file is inside the project."""
@@ -194,158 +215,3 @@ class Store:
     def absolute_path(self, path: str) -> str:
         """Return a stored path as an absolute one."""
         return str(self.directory / path)
-
-
-def connect_to_file(path: Path, mode: str = "rw") -> sqlite3.Connection:
-    """Return a connection that makes no file: with an empty one, SQLite deletes the -wal of one that was lost."""
-    # Autocommit mode: transactions begin and end where the code says so.
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}", timeout=BUSY_TIMEOUT_S, isolation_level=None, uri=True
-    )
-
-
-def connect_read_only(path: Path, *, alone: bool = False) -> sqlite3.Connection:
-    """Return a connection that changes no byte of a file that may be another program's, and runs nothing of it.
-
-    `alone`: nobody writes to it; not even a -wal is made beside it, nor read.
-    """
-    connection = connect_to_file(path, "ro&immutable=1" if alone else "ro")
-    _distrust(connection)
-    return connection
-
-
-def checked_version(connection: sqlite3.Connection, path: Path) -> int:
-    """Return a database's schema version.
-
-    Raises
-    ------
-    LabeltoolError
-        When it is not a labeltool database, from a newer labeltool, or its schema is not labeltool's.
-    """
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application_id != APPLICATION_ID or version < 1:
-        raise LabeltoolError("is not a labeltool database", file=path, remedy="nothing was changed")
-    if version > SCHEMA_VERSION:
-        raise LabeltoolError(
-            f"was made by a newer labeltool (schema {version}, this one reads up to {SCHEMA_VERSION})",
-            file=path,
-            remedy="update labeltool; nothing was changed",
-        )
-    require_own_schema(connection, version, path)
-    return int(version)
-
-
-def write_copy(
-    connection: sqlite3.Connection,
-    copy: Path,
-    database: Path,
-    *,
-    quick: bool = False,
-    is_stopped: Callable[[], bool] = lambda: False,
-) -> None:
-    """Copy a database, as it is at one moment, into an empty file, and check the copy.
-
-    Others may read and write the database meanwhile. The copy is one file, without a -wal.
-
-    Parameters
-    ----------
-    database
-        Where the connection's database is, for messages.
-    quick
-        Whether to leave out the check of the indexes, which takes most of the time in a project of a million clips.
-    is_stopped
-        Ends the work within a moment when it returns True.
-
-    Raises
-    ------
-    LabeltoolError
-        When the database is damaged, or the work was stopped.
-    """
-
-    def go_on(*_: object) -> None:
-        if is_stopped():
-            raise LabeltoolError("stopped", file=copy)
-
-    with closing(sqlite3.connect(copy, isolation_level=None)) as target:
-        _distrust(target)
-        target.execute("PRAGMA synchronous = OFF")  # `written_whole` waits for the disk once
-        try:
-            # One state for all steps: a writer between two of them would make the copy begin again.
-            connection.execute("BEGIN")
-            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-            connection.backup(target, pages=_PAGES_A_STEP, progress=go_on)
-            target.execute("PRAGMA journal_mode = DELETE")
-            target.set_progress_handler(is_stopped, _INSTRUCTIONS_A_STEP)
-            (problem,) = target.execute(f"PRAGMA {'quick' if quick else 'integrity'}_check(1)").fetchone()
-        except sqlite3.DatabaseError as error:
-            if "malformed" not in str(error):
-                raise
-            problem = str(error)
-        finally:
-            if connection.in_transaction:
-                connection.execute("COMMIT")
-    if problem != "ok":
-        raise LabeltoolError(f"is damaged: {problem}", file=database, remedy=_DAMAGED)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = connect_to_file(path)
-    connection.row_factory = sqlite3.Row
-    _distrust(connection)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
-
-
-def _distrust(connection: sqlite3.Connection) -> None:
-    """Let nothing that is written in a database's schema call functions with effects; look closer at its pages."""
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-
-
-def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
-    """Copy the database to a new file beside it, then bring it up to date; when that fails, it is as it was."""
-    copy = copy_name(path, f"schema-{version}")
-    with written_whole(copy) as partial:
-        write_copy(connection, partial, path)
-    try:
-        migrate(connection)
-        checked_version(connection, path)
-    except BaseException:
-        if connection.execute("PRAGMA user_version").fetchone()[0] == version:
-            copy.unlink(missing_ok=True)
-        raise
-    write_metadata(connection, path)
-
-
-def _disk_is_full(path: Path) -> bool:
-    try:
-        return shutil.disk_usage(path.parent).free < _MIN_FREE_BYTES
-    except OSError:
-        return False
-
-
-@contextmanager
-def labeltool_errors(path: Path) -> Iterator[None]:
-    """Turn errors of SQLite and of the disk into a `LabeltoolError` that names the file and a remedy."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        message = str(error)
-        if "full" in message or ("disk I/O" in message and _disk_is_full(path)):
-            reason, remedy = "the disk is full; nothing was stored", "free some space and try again"
-        elif "not a database" in message:
-            reason, remedy = "is not a labeltool database", _DAMAGED
-        elif "malformed" in message:
-            reason, remedy = f"is damaged: {message}", _DAMAGED
-        elif "locked" in message:
-            reason, remedy = "another labeltool is writing; nothing was stored", "try again in a moment"
-        elif "readonly" in message or "unable to open" in message:
-            reason, remedy = "cannot be written", "check its permissions"
-        else:
-            reason, remedy = f"the database refused: {message}", ""
-        raise LabeltoolError(reason, file=path, remedy=remedy) from error
-    except OSError as error:
-        raise LabeltoolError(f"{error.strerror or error}; nothing was stored", file=path) from error

@@ -6,6 +6,7 @@ Nothing here opens the database's own file: closing it would release the locks t
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import time
 import uuid
@@ -78,6 +79,48 @@ def _file_id(path: Path) -> FileId | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino
+
+
+Stamps = tuple[tuple[str, int, int], ...]
+"""Name, time of the last change and size of files."""
+
+
+def stamps(path: Path) -> Stamps:
+    """Return by what one sees whether a database, its -wal or its -journal was changed; none of those are there."""
+    found = []
+    for suffix in ("", "-wal", "-journal"):
+        with suppress(FileNotFoundError):
+            file = companion(path, suffix)
+            status = file.lstat()
+            if status.st_size:
+                found.append((file.name, status.st_mtime_ns, status.st_size))
+    return tuple(found)
+
+
+def is_in_use(path: Path) -> bool:
+    """Return whether a database is open elsewhere, or has a -wal or -journal that must be read with it.
+
+    Empty ones are what is left where a disk was full.
+    """
+    return any(os.path.lexists(one) and one.lstat().st_size for one in (companion(path, end) for end in COMPANIONS))
+
+
+def copy_files(path: Path, copy: Path) -> None:
+    """Copy a database with its -wal and its -journal.
+
+    Raises
+    ------
+    LabeltoolError
+        When they were changed meanwhile.
+    OSError
+        When there is no space.
+    """
+    before = stamps(path)
+    for name, _, _ in before:
+        source = path.with_name(name)
+        shutil.copyfile(source, companion(copy, name.removeprefix(path.name)), follow_symlinks=False)
+    if stamps(path) != before:
+        raise LabeltoolError("was changed while it was read", file=path, remedy="try again in a moment")
 
 
 @contextmanager

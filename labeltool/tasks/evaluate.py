@@ -33,6 +33,7 @@ from labeltool.training.unlabelled.semi_supervised import without_fold
 from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
 from labeltool.type_aliases import Progress
 from labeltool.util.atomic_write import new_folder
+from labeltool.util.writable import why_not
 
 _MEANS = (
     "clip_accuracy",
@@ -74,7 +75,8 @@ class EvaluateResult(MeasuredOnAll):
     skipped
         Files that could not be read.
     report, pictures
-        The folder of the written report, and the file names of its plots; none without matplotlib.
+        The folder of the written report, and the file names of its plots; none without matplotlib. "" where the project
+        cannot be written.
     """
 
     model: int | None
@@ -136,7 +138,12 @@ def _with_report(
     losses: Sequence[tuple[int, float]],
     accuracies: Sequence[models.ModelAccuracy],
 ) -> EvaluateResult:
-    folder, pictures = evaluation_report.write(project, name, result, losses=losses, models=accuracies)
+    try:
+        folder, pictures = evaluation_report.write(project, name, result, losses=losses, models=accuracies)
+    except OSError as error:
+        if not why_not(error):
+            raise
+        return result
     return replace(result, report=str(folder), pictures=pictures)
 
 

@@ -39,6 +39,7 @@ class LocalProcesses:
         log = project.log_file(task.name) if project else None
         job = {
             "project": str(project.directory) if project else None,
+            "cache": str(project.cache) if project else None,
             "task": task.name,
             "niceness": niceness,
             "options": options,

@@ -104,7 +104,7 @@ def retrain(
     clock = StageClock(report, "reading")
     # What a retraining of another process gives too.
     plain = not (from_scratch or finetune) and {teacher, teacher_tensor, backbone, patch_s, pretrained} == {None}
-    with project.open_store() as store:
+    with project.open_store(to_write=True) as store:
         before = newest_id(store, arch)
         with retraining_lock(project, clock, wait=wait) as waited_s:
             began_s += waited_s  # no part of the budget

@@ -22,6 +22,7 @@ from labeltool.errors import ExitCode, LabeltoolError, in_one_line
 from labeltool.tasks.registry import TASKS
 from labeltool.util import lifetime
 from labeltool.util.crash import crash_line, is_debugging
+from labeltool.util.writable import write_instead
 
 
 class _OptionalImportsOfKeras(importlib.abc.MetaPathFinder):
@@ -55,6 +56,8 @@ def main(job_text: str) -> int:
     sys.meta_path.insert(0, _OptionalImportsOfKeras())
     try:
         project = projects.find(Path(job["project"])) if job["project"] else None
+        if project is not None:
+            write_instead(project.own_cache, Path(job["cache"]))
         result = TASKS[job["task"]].run(project, report=report, **job["options"])
     except Exception as error:
         with suppress(OSError):  # the disk may be full

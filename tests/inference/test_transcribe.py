@@ -328,7 +328,7 @@ def test_a_store_of_an_older_version_takes_transcripts_once_it_is_opened(
     path = tmp_path / "labels.db"
     with monkeypatch.context() as patched:
         patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:5])
-        patched.setattr("labeltool.store.database.SCHEMA_VERSION", 5)
+        patched.setattr("labeltool.store.opening.SCHEMA_VERSION", 5)
         Store.create(path).close()
     with Store.open(path) as store:
         assert transcripts.search(store, "fire") == (0, [])

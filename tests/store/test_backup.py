@@ -262,8 +262,8 @@ def test_who_has_the_database_open_writes_nothing_more_and_leaves_the_new_one_al
 def test_a_writer_finishes_before_the_database_is_exchanged(
     filled: Project, saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labeltool.store.database.BUSY_TIMEOUT_S", 0.05)
-    refused = pytest.raises(LabeltoolError, match="another labeltool is writing")
+    monkeypatch.setattr("labeltool.store.opening.BUSY_TIMEOUT_S", 0.05)
+    refused = pytest.raises(LabeltoolError, match="another program is writing")
     with filled.open_store() as store, store.transaction(), refused:
         backup.restore(filled.database, saved)
     assert labelled(filled.database) == {"dog"}

@@ -38,7 +38,7 @@ def test_an_older_database_is_backed_up_before_it_is_migrated(
         connection.execute("ALTER TABLE recordings ADD COLUMN place TEXT")
 
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("m_next", add_column)))
-    monkeypatch.setattr("labeltool.store.database.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
+    monkeypatch.setattr("labeltool.store.opening.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
     with project.open_store() as migrated:
         assert migrated.connection.execute("SELECT place FROM recordings").fetchone()[0] is None
         assert current(migrated) == {(1, "dog"): "present"}
@@ -358,7 +358,7 @@ def test_a_failed_migration_changes_nothing(project: Project, monkeypatch: pytes
         connection.execute("SELECT no_such_column FROM recordings")
 
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("m_next", fail)))
-    monkeypatch.setattr("labeltool.store.database.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
+    monkeypatch.setattr("labeltool.store.opening.SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
     with pytest.raises(LabeltoolError, match="no_such_column"):
         project.open_store()
     with sqlite3.connect(project.database) as connection:

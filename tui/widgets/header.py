@@ -31,6 +31,8 @@ class Header(Widget):
         speed = self._session.clips_per_minute
         if speed is not None:
             left += [("   ", ""), (f"{speed:.0f} a minute" if wide else f"{speed:.0f}/min", "$foreground")]
+        if self._state.read_only:
+            left += [("   ", ""), ("read-only", "bold $warning")]
         right = self._model(wide)
         free = width - sum(cell_len(text) for text, _ in (*left, *right))
         return Content.assemble(*left, (" " * max(1, free), ""), *right)

@@ -1,0 +1,103 @@
+"""Commands in a project that cannot be written: those that read work, the others say why in one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers.command_line import labeltool
+from helpers.read_only import fill_disk, listing, read_only, small_disk
+from helpers.tones import tone_writer
+from labeltool.project import Project
+from labeltool.util import writable
+
+READING = ("status", "clips", "log", "stats", "review", "transcripts")
+WRITING = (
+    "mark 1 dog",
+    "undo",
+    "note 1 text",
+    "rename dog hound",
+    "import audio {sound}",
+    "relocate {sound}",
+    "backup",
+)
+
+
+@pytest.fixture
+def labelled(project: Project, tmp_path: Path) -> Project:
+    """A project with three sounds outside it, one of them labelled."""
+    write = tone_writer(tmp_path / "sounds")
+    for number in range(3):
+        write(f"{number}.wav", frequency_hz=300.0 * (number + 1))
+    at = ("--project", project.directory)
+    labeltool(*at, "import", "audio", tmp_path / "sounds")
+    labeltool(*at, "mark", "1", "dog")
+    return project
+
+
+def test_a_read_only_project(labelled: Project, tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    at, sound = ("--project", labelled.directory), write_tone("new.wav")
+    before = listing(labelled.directory)
+    with read_only(labelled.directory):
+        for command in READING:
+            labeltool(*at, command)
+        assert json.loads(labeltool(*at, "status", "--json").stdout)["read_only"].startswith("read-only")
+        for command in WRITING:
+            done = labeltool(*at, *(word.format(sound=sound) for word in command.split()), check=1)
+            assert (done.stdout, len(done.stderr.splitlines())) == ("", 1), command
+            assert "cannot be written (read-only" in done.stderr or command == "backup"
+        for product in ("--splits", "--audacity"):
+            labeltool(*at, "export", product, "-o", tmp_path / "out")
+            assert "nothing was exported" in labeltool(*at, "export", product, check=1).stderr
+        labeltool(*at, "backup", tmp_path / "saved.db")
+        # What is computed for it is computed in a temporary folder, which goes with the command.
+        temporary = tmp_path / "temporary"
+        temporary.mkdir()
+        assert len(labeltool(*at, "similar", "1", TMPDIR=str(temporary)).stdout.splitlines()) == 2
+        assert list(temporary.iterdir()) == []
+        assert listing(labelled.directory) == before
+    assert (tmp_path / "out" / "splits").is_dir() and (tmp_path / "saved.db").is_file()
+
+
+def test_work_that_could_not_be_kept_is_not_begun(labelled: Project) -> None:
+    with read_only(labelled.directory):
+        for command in ("retrain", "suggest"):
+            done = labeltool("--project", labelled.directory, command, check=1)
+            assert "labels.db: cannot be written (read-only" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_full_disk(labelled: Project, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with small_disk(disk, "4m"):
+        shutil.copytree(labelled.directory, disk / "p")
+        fill_disk(disk)
+        at = ("--project", disk / "p")
+        for command in READING:
+            labeltool(*at, command)
+        labeltool(*at, "export", "--splits", "-o", tmp_path / "out")
+        done = labeltool(*at, "mark", "1", "cat", check=1)
+        assert "the disk is full; nothing was stored" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_what_the_project_has_computed_before_is_used(
+    labelled: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert labelled.cache == labelled.own_cache
+    (labelled.own_cache / "similar" / "by-sound").mkdir(parents=True)
+    (labelled.own_cache / "similar" / "by-sound" / "rows").write_text("old")
+    monkeypatch.setattr(writable, "_instead", {})
+    with read_only(labelled.directory):
+        other = labelled.cache
+        assert other != labelled.own_cache and labelled.cache == other
+        path = other / "similar" / "by-sound"
+        assert writable.kept(path / "rows") == labelled.own_cache / "similar" / "by-sound" / "rows"
+        assert writable.fetch(path) == path
+        (path / "rows").write_text("new")
+        assert writable.kept(path / "rows").read_text() == "new"
+        assert (labelled.own_cache / "similar" / "by-sound" / "rows").read_text() == "old"
+        assert writable.fetch(path) == path and (path / "rows").read_text() == "new"
