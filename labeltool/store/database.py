@@ -6,12 +6,12 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.store.database_files import copy_name, file_ids, move_away, require_plain_files, written_whole
+from labeltool.store.database_files import copy_name, file_ids, moved_away, require_plain_files, written_whole
 from labeltool.store.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, require_own_schema, write_metadata
 
 BUSY_TIMEOUT_S = 15.0
@@ -70,12 +70,12 @@ class Store:
         """
         if os.path.lexists(path):
             raise LabeltoolError("there is a project already", file=path)
-        with labeltool_errors(path), written_whole(path) as fresh:
+        with labeltool_errors(path), ExitStack() as undo, written_whole(path) as fresh:
             # Without a write-ahead log, the statement that meets a full disk raises, not the closing.
             with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 migrate(connection)
-            move_away(path)  # the -wal of a database that was lost would become part of this one
+            undo.enter_context(moved_away(path))  # the -wal of a database that was lost would become part of this one
         store = cls.open(path)
         write_metadata(store.connection, path)
         return store
@@ -105,10 +105,10 @@ class Store:
                     _migrate(connection, path, version)
                 if file_ids(path)[0] != opened:
                     raise DatabaseExchanged(path)
+                return cls(connection, path)
             except BaseException:
                 connection.close()
                 raise
-        return cls(connection, path)
 
     def close(self) -> None:
         """Close the connection."""
@@ -271,6 +271,9 @@ def write_copy(
             target.set_progress_handler(is_stopped, _INSTRUCTIONS_A_STEP)
             (problem,) = target.execute(f"PRAGMA {'quick' if quick else 'integrity'}_check(1)").fetchone()
         except sqlite3.DatabaseError as error:
+            if "interrupted" in str(error):  # what is raised during the check, by Ctrl-C say, becomes this
+                go_on()
+                raise KeyboardInterrupt from error
             if "malformed" not in str(error):
                 raise
             problem = str(error)
