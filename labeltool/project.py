@@ -211,9 +211,10 @@ def find(directory: Path | None = None, *, may_be_lost: bool = False) -> Project
 
 def _require_none_lost(directory: Path) -> None:
     """Raise a `LabeltoolError` where there is what remains of a project that has lost its database."""
-    remains, copies = _remains(directory), backup.copies(directory / DATABASE_FILE)
+    remains = _remains(directory)
     if not remains:
         return
+    copies = backup.copies(directory / DATABASE_FILE)
     new = "`labeltool init --empty-database` begins without labels"
     if copies:
         newest = f"copies of it: {len(copies)}, the newest {copies[0].relative_to(directory)}"
@@ -225,11 +226,14 @@ def _require_none_lost(directory: Path) -> None:
 
 
 def _remains(directory: Path) -> list[str]:
-    """Return what remains of a project that has lost its database; nothing where there is no sign of a project."""
+    """Return what remains of a project that has lost its database; nothing where there is no sign of a project.
+
+    A folder `backups` is none: others make one too.
+    """
     database = directory / DATABASE_FILE
     signs = [directory / SETTINGS_FILE, *(companion(database, suffix) for suffix in COMPANIONS)]
-    found = [sign.name for sign in signs if os.path.lexists(sign)]
-    if not found and not backup.copies(database):
+    found = [sign.name for sign in (*signs, *directory.glob(f"{DATABASE_FILE}.*.bak")) if os.path.lexists(sign)]
+    if not found:
         return []
     models = len([model for model in (directory / "models").glob("*/card.json")])
     return [*found, f"{models} models"]

@@ -111,7 +111,7 @@ class ExportSettings:
 class BackupSettings:
     """Table `[backup]`; `daily` is the number of daily backups that are kept, 0 for none."""
 
-    daily: int = 7
+    daily: _Count = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +155,6 @@ def read_settings(path: Path) -> Settings:
         raise LabeltoolError(_reason(str(error)), file=path) from error
     if not settings.speech.labels:
         raise LabeltoolError("[speech] labels must be a list of labels, not empty", file=path)
-    if settings.backup.daily < 0:
-        raise LabeltoolError(f"[backup] daily: 0 or more, not {settings.backup.daily}", file=path)
     learning = settings.learning
     if learning.trunk_layers not in TRUNK_LAYERS:
         numbers = ", ".join(map(str, TRUNK_LAYERS))

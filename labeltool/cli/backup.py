@@ -13,9 +13,17 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from labeltool.cli.common import ProgressDisplay, current_project, emit, json_option, narrate, project_option
+from labeltool.cli.common import (
+    ProgressDisplay,
+    current_project,
+    emit,
+    exit_for_failed,
+    json_option,
+    narrate,
+    project_option,
+)
 from labeltool.cli.import_ import counted_noun, print_skipped
-from labeltool.errors import ExitCode, LabeltoolError
+from labeltool.errors import LabeltoolError
 
 if TYPE_CHECKING:
     from labeltool.store.text_journal.reading import JournalImport
@@ -106,7 +114,8 @@ def export(output: Path | None) -> None:
             return
         if output.is_dir():
             raise LabeltoolError("is a folder", file=output, remedy="-o names a file")
-        with open_atomic(output, durable=True) as file:
+        # Its folder may be a link: it is the person's own.
+        with open_atomic(output.parent.resolve() / output.name, durable=True) as file:
             file.writelines(export_lines(store))
     narrate(f"wrote {output}")
 
@@ -136,8 +145,7 @@ def import_(source: Path, as_json: bool) -> None:
         emit(imported)
     else:
         _narrate(imported)
-    if imported.skipped:
-        raise click.exceptions.Exit(ExitCode.FAILED)
+    exit_for_failed(imported.skipped)
 
 
 @contextmanager

@@ -254,14 +254,18 @@ def _progress_bars() -> Bars:
     return bars
 
 
-def exit_for_failed(failed: Sequence[SkippedFile], total: int) -> None:
-    """Name what failed, after the rest is done, and end the command as failed; return where nothing did."""
-    if not failed:
-        return
-    narrate(*(f"failed: {one.reason}" for one in failed))
-    if total > 1:
+def print_failed(failed: Sequence[SkippedFile], total: int) -> None:
+    """Name on stderr which of the files given failed."""
+    for one in failed:
+        narrate(f"failed: {one.reason}")
+    if failed and total > 1:
         narrate(f"{len(failed)} of {total} files failed")
-    raise click.exceptions.Exit(ExitCode.FAILED)
+
+
+def exit_for_failed(failed: Sequence[object]) -> None:
+    """End the command with exit code 1 where a part of its work failed, after the rest is done and shown."""
+    if failed:
+        raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 def run_task(project: Project | None, task: Task[_R], **options: Any) -> _R:

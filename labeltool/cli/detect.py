@@ -16,6 +16,7 @@ from labeltool.cli.common import (
     json_option,
     narrate,
     nearby_project,
+    print_failed,
     project_option,
     run_task,
 )
@@ -132,7 +133,8 @@ def detect(
     else:
         for one, track in zip(result.files, tracks, strict=True):
             _print_events(one, track)
-    exit_for_failed(result.failed, len(files))
+    print_failed(result.failed, len(files))
+    exit_for_failed(result.failed)
 
 
 def _print_events(detected: DetectedFile, track: str) -> None:

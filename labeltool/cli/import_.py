@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labeltool.cli.common import ProgressDisplay, current_project, emit, json_option, narrate, project_option
-from labeltool.errors import ExitCode, in_one_line
+from labeltool.cli.common import (
+    ProgressDisplay,
+    current_project,
+    emit,
+    exit_for_failed,
+    json_option,
+    narrate,
+    project_option,
+)
+from labeltool.errors import in_one_line
 
 if TYPE_CHECKING:
     from labeltool.importers.registry import Format, Option
@@ -138,7 +146,7 @@ def _show_rows(files: Sequence[Path], as_json: bool, encoding: str | None) -> No
             click.echo(f"{row['start_s']:.6f}\t{row['end_s']:.6f}\t{in_one_line(row['label'])}")
         print_skipped(skipped)
         narrate(f"{len(rows)} labels read, {len(skipped)} lines or files skipped; nothing stored")
-    _fail_where_a_file_did(skipped)
+    exit_for_failed(_failed(skipped))
 
 
 def _import(kind: str, sources: Sequence[Path], records: Iterator[Imported], as_json: bool) -> None:
@@ -161,7 +169,7 @@ def _import(kind: str, sources: Sequence[Path], records: Iterator[Imported], as_
         )
     else:
         _print_result(imported)
-    _fail_where_a_file_did(imported.skipped)
+    exit_for_failed(_failed(imported.skipped))
 
 
 def _print_result(imported: ImportResult) -> None:
@@ -202,12 +210,6 @@ def _failed(skipped: Sequence[Skipped]) -> list[Skipped]:
 def _skipped_json(skipped: Sequence[Skipped]) -> dict[str, Any]:
     failed = [{"file": one.file, "reason": one.reason} for one in _failed(skipped)]
     return {"skipped": [asdict(one) for one in skipped], "failed": failed}
-
-
-def _fail_where_a_file_did(skipped: Sequence[Skipped]) -> None:
-    """End the command with exit code 1 where a file could not be read: a part of the work failed."""
-    if _failed(skipped):
-        raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 def print_skipped(skipped: Sequence[Skipped]) -> None:

@@ -15,6 +15,7 @@ from labeltool.cli.common import (
     json_option,
     narrate,
     nearby_project,
+    print_failed,
     project_option,
     quoted,
     run_task,
@@ -73,7 +74,8 @@ def classify(files: tuple[Path, ...], model: str | None, top: int, as_json: bool
             click.echo(in_one_line(one.file) + ("  (no label reaches the threshold)" if one.predicted == () else ""))
             for score in one.scores:
                 click.echo(in_one_line(f"Category: {score.label}, index: {score.index}, score: {score.score:.2f}"))
-    exit_for_failed(result.failed, len(files))
+    print_failed(result.failed, len(files))
+    exit_for_failed(result.failed)
 
 
 @click.group()

@@ -12,12 +12,14 @@ from labeltool.cli.common import (
     annotator_option,
     current_project,
     emit,
+    exit_for_failed,
     json_option,
     narrate,
+    print_failed,
     project_option,
     quoted,
 )
-from labeltool.errors import ExitCode, LabeltoolError, SkippedFile, in_one_line
+from labeltool.errors import LabeltoolError, SkippedFile, in_one_line
 
 if TYPE_CHECKING:
     from labeltool.store.models import ModelRow
@@ -170,21 +172,22 @@ def remove(names: tuple[str, ...], undo: bool, annotator: str | None, as_json: b
 
     project = current_project()
     found: dict[int, StoredRecording] = {}
-    skipped = []
+    failed = []
     with project.open_store() as store:
         for name in names:
             try:
                 recording = recordings.recording_of(store, name, is_removed=undo)
                 found[recording.id] = recording
             except LabeltoolError as error:
-                skipped.append(SkippedFile(name, str(error)))
-        change = recordings.bring_back if undo else recordings.remove
-        change(store, list(found.values()), annotator=project.annotator(annotator))
+                failed.append(SkippedFile(name, str(error)))
+        if found:
+            change = recordings.bring_back if undo else recordings.remove
+            change(store, list(found.values()), annotator=project.annotator(annotator))
     paths = [recording.path for recording in found.values()]
     if as_json:
-        emit({"brought_back" if undo else "removed": paths, "skipped": skipped})
+        emit({"brought_back" if undo else "removed": paths, "failed": failed})
     else:
-        lines = [f"{path}: {'brought back' if undo else 'removed'}" for path in paths]
-        narrate(*lines, *(f"skipped: {one.reason}" for one in skipped))
-    if skipped:
-        raise click.exceptions.Exit(ExitCode.FAILED)
+        for path in paths:
+            narrate(f"{path}: {'brought back' if undo else 'removed'}")
+        print_failed(failed, len(names))
+    exit_for_failed(failed)

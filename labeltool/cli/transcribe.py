@@ -10,6 +10,7 @@ import click
 from labeltool.cli.common import (
     current_project,
     emit,
+    exit_for_failed,
     json_option,
     limit_option,
     narrate,
@@ -17,7 +18,7 @@ from labeltool.cli.common import (
     run_task,
     with_names,
 )
-from labeltool.errors import ExitCode, in_one_line
+from labeltool.errors import in_one_line
 
 if TYPE_CHECKING:
     from labeltool.inference.transcribe import TranscribeResult
@@ -94,8 +95,7 @@ def transcribe(
         emit(with_names(result, audio_s="heard_s", skipped="left_out"))
     else:
         _print_summary(result)
-    if result.skipped:
-        raise click.exceptions.Exit(ExitCode.FAILED)
+    exit_for_failed(result.skipped)
 
 
 def _print_summary(result: TranscribeResult) -> None:

@@ -6,14 +6,14 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.store.database import Store
-from labeltool.store.database_files import COMPANIONS, companion, move_away, require_plain_files, written_whole
+from labeltool.store.database_files import COMPANIONS, companion, moved_away, require_plain_files, written_whole
 from labeltool.store.opening import (
     checked_version,
     connect_read_only,
@@ -21,6 +21,7 @@ from labeltool.store.opening import (
     labeltool_errors,
     write_copy,
 )
+from labeltool.util.no_links import make_folder
 
 BACKUP_FOLDER = "backups"
 """Beside the database: daily backups, and those by hand that were given no name."""
@@ -64,35 +65,25 @@ def back_up(
     LabeltoolError
         When there is a file already, it cannot be written, or the database is damaged.
     """
-    own = {companion(store.path, suffix) for suffix in ("", *COMPANIONS)}
+    directory, folder = store.directory.resolve(), path.parent.absolute()
     with labeltool_errors(path):
-        if path.parent.resolve() / path.name in {file.parent.resolve() / file.name for file in own}:
+        if folder.parent.resolve() / folder.name == directory / BACKUP_FOLDER:
+            make_folder(directory / BACKUP_FOLDER)  # refused where it is a link
+        target = folder.resolve(strict=True) / path.name
+        if target in {companion(directory / store.path.name, suffix) for suffix in ("", *COMPANIONS)}:
             raise LabeltoolError("is the database itself", file=path, remedy="choose another name")
         if path.is_dir() and not path.is_symlink():
             raise LabeltoolError("is a folder", file=path, remedy="name a file in it")
         if os.path.lexists(path) and not overwrite:
             raise LabeltoolError("there is a file already", file=path, remedy="--overwrite replaces it")
-        if path.parent == store.path.with_name(BACKUP_FOLDER):
-            _make_folder(path.parent)
+        if path.exists() and not _is_database(path):
+            raise LabeltoolError("is no backup, and is not overwritten", file=path, remedy="choose another name")
         store.require_same_files()
-        with written_whole(path, stat.S_IMODE(store.path.stat().st_mode)) as partial:
+        with written_whole(target, stat.S_IMODE(store.path.stat().st_mode)) as partial:
             write_copy(store.connection, partial, store.path, quick=quick, is_stopped=is_stopped)
             with closing(connect_read_only(partial)) as copy:
                 (rows,) = copy.execute("SELECT COUNT(*) FROM journal").fetchone()
     return Backup(path, path.stat().st_size, rows)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the folder of the backups.
-
-    Raises
-    ------
-    LabeltoolError
-        When it is a link: what is written, and what is removed later, would be elsewhere.
-    """
-    if folder.is_symlink():
-        raise LabeltoolError("is a link; backups are not written through it", file=folder, remedy="remove it")
-    folder.mkdir(exist_ok=True)
 
 
 def back_up_daily(database: Path, keep: int, is_stopped: Callable[[], bool]) -> Path | None:
@@ -120,18 +111,26 @@ def back_up_daily(database: Path, keep: int, is_stopped: Callable[[], bool]) -> 
     if keep < 1 or os.path.lexists(path):
         return None
     with labeltool_errors(folder), Store.open(database) as store:
-        newest = max(_daily_backups(folder), default=None)
+        # One of a day to come, written by a clock that was wrong, neither counts nor is removed.
+        newest = max((one for one in _daily_backups(folder) if one.name < path.name), default=None)
         contents = _newest_rows(store.connection)
         if store.read_only or contents == (None, None) or (newest is not None and contents == _newest_rows_of(newest)):
             return None
         back_up(store, path, quick=True, is_stopped=is_stopped)
-        for old in sorted(_daily_backups(folder))[:-keep]:
+        for old in sorted(one for one in _daily_backups(folder) if one.name <= path.name)[:-keep]:
             old.unlink(missing_ok=True)
     return path
 
 
 def _daily_backups(folder: Path) -> list[Path]:
-    return [path for path in folder.glob("daily-????-??-??.db") if path.is_file() and not path.is_symlink()]
+    return [path for path in folder.glob("daily-????-??-??.db") if _is_file(path)]
+
+
+def _is_database(path: Path) -> bool:
+    with suppress(LabeltoolError), labeltool_errors(path), closing(connect_read_only(path, alone=True)) as connection:
+        checked_version(connection, path)
+        return True
+    return False
 
 
 def _newest_rows_of(backup: Path) -> tuple[object, ...] | None:
@@ -150,10 +149,20 @@ def _newest_rows(connection: sqlite3.Connection) -> tuple[object, ...]:
 
 def copies(database: Path) -> list[Path]:
     """Return the backups and the copies that labeltool kept of a database, the newest first; no links."""
-    found = [*database.with_name(BACKUP_FOLDER).glob("*.db"), *database.parent.glob(f"{database.name}.*.bak")]
-    files = [(path.lstat(), path) for path in found]
-    newest_first = sorted(files, key=lambda file: file[0].st_mtime, reverse=True)
-    return [path for status, path in newest_first if stat.S_ISREG(status.st_mode)]
+    folder = database.with_name(BACKUP_FOLDER)
+    by_hand = [path for path in folder.glob(f"{database.stem}-*.db") if _is_file(path)]
+    kept = [path for path in database.parent.glob(f"{database.name}.*.bak") if _is_file(path)]
+    return sorted([*_daily_backups(folder), *by_hand, *kept], key=_written_at, reverse=True)
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _written_at(database: Path) -> float:
+    """Return when something was last written to a database: what is new is in its `-wal`, while it has one."""
+    written = [file.lstat() for file in (database, companion(database, "-wal")) if file.exists()]
+    return max((status.st_mtime for status in written if status.st_size), default=0.0)
 
 
 def restore(database: Path, backup: Path) -> Path | None:
@@ -187,7 +196,11 @@ def restore(database: Path, backup: Path) -> Path | None:
             raise LabeltoolError("is the database itself", file=backup, remedy="name a backup")
     if database.is_symlink() or (database.exists() and not database.is_file()):
         raise LabeltoolError("is a link or no file; it is not replaced", file=database, remedy="remove it")
-    with labeltool_errors(database), written_whole(database, _mode(database, source)) as partial:
+    with (
+        labeltool_errors(database),
+        ExitStack() as undo,
+        written_whole(database, _mode(database, source)) as partial,
+    ):
         # Without a -wal nobody has it open; it may be on a disk that cannot be written.
         alone = not any(companion(source, suffix).exists() for suffix in COMPANIONS)
         with labeltool_errors(backup), closing(connect_read_only(source, alone=alone)) as connection:
@@ -195,7 +208,7 @@ def restore(database: Path, backup: Path) -> Path | None:
         with closing(connect_read_only(partial)) as copy:
             checked_version(copy, backup)
         with _no_writer(database):
-            kept = move_away(database)
+            kept = undo.enter_context(moved_away(database))
     if kept is not None:
         _merge_wal(kept)
     return kept

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.store.database_files import file_ids, move_away, require_plain_files, stamps, written_whole
+from labeltool.store.database_files import file_ids, moved_away, require_plain_files, stamps, written_whole
 from labeltool.store.opening import BUSY_TIMEOUT_S, CannotBeWritten, Opened, labeltool_errors, open_database
 from labeltool.store.schema import migrate, write_metadata
 from labeltool.util.lifetime import exit_if_stopped
@@ -66,12 +66,12 @@ class Store:
         """
         if os.path.lexists(path):
             raise LabeltoolError("there is a project already", file=path)
-        with labeltool_errors(path), written_whole(path) as fresh:
+        with labeltool_errors(path), ExitStack() as undo, written_whole(path) as fresh:
             # Without a write-ahead log, the statement that meets a full disk raises, not the closing.
             with closing(sqlite3.connect(fresh, isolation_level=None)) as connection:
                 connection.execute("PRAGMA synchronous = FULL")
                 migrate(connection)
-            move_away(path)  # the -wal of a database that was lost would become part of this one
+            undo.enter_context(moved_away(path))  # the -wal of a database that was lost would become part of this one
         store = cls.open(path, to_write=True)
         write_metadata(store.connection, path)
         return store

@@ -8,24 +8,19 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.util.atomic_write import SUFFIX
+from labeltool.util.atomic_write import new_folder, sync
 
 COMPANIONS = ("-wal", "-shm", "-journal")
 """What SQLite appends to a database's name: committed pages, their index, and pages to be rolled back."""
 
 # A rollback journal that ends in this names a second journal, which SQLite deletes when it has rolled back.
 _NAMES_ANOTHER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
-
-# No copy takes longer than a day to write.
-_LEFTOVER_S = 86_400.0
 
 FileId = tuple[int, int]
 """Device and inode of a file."""
@@ -139,10 +134,9 @@ def written_whole(path: Path, mode: int | None = None) -> Iterator[Path]:
     OSError
         When the folder cannot be written; nothing is left behind then.
     """
-    # Of a random name: nobody can have put a link there. Not one of `open_atomic`: it is SQLite that locks this file.
-    partial = path.with_name(f".{uuid.uuid4().hex}.db{SUFFIX}")
-    _remove_leftovers(path.parent)
-    try:
+    # In a folder, which `atomic_write` locks: this file SQLite locks.
+    with new_folder(path.parent) as folder:
+        partial = folder.path / path.name
         file = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         try:
             if mode is not None:
@@ -150,30 +144,9 @@ def written_whole(path: Path, mode: int | None = None) -> Iterator[Path]:
         finally:
             os.close(file)
         yield partial
-        _sync(partial)
+        sync(partial)
         partial.replace(path)
-        _sync(path.parent)
-    except BaseException:
-        for suffix in ("", *COMPANIONS):
-            companion(partial, suffix).unlink(missing_ok=True)
-        raise
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left in a folder long ago."""
-    for left in folder.glob(f".{'[0-9a-f]' * 32}.db{SUFFIX}*"):
-        with suppress(OSError):
-            if time.time() - left.lstat().st_mtime > _LEFTOVER_S:
-                left.unlink()
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file or folder is on the disk."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+        sync(path.parent)
 
 
 def copy_name(path: Path, why: str) -> Path:
@@ -182,23 +155,30 @@ def copy_name(path: Path, why: str) -> Path:
     return path.with_name(f"{path.name}.{why}.{stamp}.bak")
 
 
-def move_away(path: Path) -> Path | None:
+@contextmanager
+def moved_away(path: Path) -> Iterator[Path | None]:
     """Give a database and its companions another name, the same for all, so that SQLite finds them together.
 
     A new database under the old name would otherwise take up the `-wal` of the one before. Who has the files open goes
-    on with them, and finds by `file_ids` that they were exchanged.
+    on with them, and finds by `file_ids` that they were exchanged. When the block fails before there is a new one, they
+    get their names back.
 
-    Returns
-    -------
+    Yields
+    ------
     Path | None
         The new name of the database; None if there was nothing.
     """
-    kept, moved = copy_name(path, "replaced"), False
+    kept = copy_name(path, "replaced")
     # The database first: without it there is no project, but with it and without its -wal there would be an older one.
-    for suffix in ("", *COMPANIONS):
-        if os.path.lexists(companion(path, suffix)):
-            companion(path, suffix).rename(companion(kept, suffix))
-            moved = True
-    if moved:
-        _sync(path.parent)
-    return kept if moved else None
+    names = [(companion(path, suffix), companion(kept, suffix)) for suffix in ("", *COMPANIONS)]
+    try:
+        moved = [old.rename(new) for old, new in names if os.path.lexists(old)]
+        if moved:
+            sync(path.parent)
+        yield kept if moved else None
+    except BaseException:
+        if not os.path.lexists(path):  # into a new one others may have written already
+            for old, new in reversed(names):
+                if os.path.lexists(new):
+                    new.rename(old)
+        raise

@@ -140,6 +140,9 @@ def write_copy(
             target.set_progress_handler(is_stopped, _INSTRUCTIONS_A_STEP)
             (problem,) = target.execute(f"PRAGMA {'quick' if quick else 'integrity'}_check(1)").fetchone()
         except sqlite3.DatabaseError as error:
+            if "interrupted" in str(error):  # what is raised during the check, by Ctrl-C say, becomes this
+                go_on()
+                raise KeyboardInterrupt from error
             if "malformed" not in str(error):
                 raise
             problem = str(error)

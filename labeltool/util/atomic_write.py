@@ -119,11 +119,7 @@ class NewFolder:
     def sync(self) -> None:
         """Bring all of it to the disk: after a power failure no name must refer to empty files."""
         for path in (*self.path.rglob("*"), self.path):
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync(path)
 
     def publish(self, name: str) -> Path:
         """Sync it, then give it its name, in place of what has that; return the path.
@@ -144,11 +140,15 @@ class NewFolder:
             is_replaced = _rename(folder, name, aside)
             try:
                 os.rename(self.path.name, name, src_dir_fd=folder, dst_dir_fd=folder)
+                try:
+                    _sync_folder(folder)
+                except BaseException:
+                    _rename(folder, name, self.path.name)
+                    raise
             except BaseException:
                 if is_replaced:
                     _rename(folder, aside, name)
                 raise
-            _sync_folder(folder)
             with suppress(OSError):
                 no_links.remove(folder, aside)
         return target
@@ -160,6 +160,15 @@ class NewFolder:
     def withdraw(self, name: str) -> None:
         """Take the name from it again; it is removed as one that was not published."""
         no_links.rename(self.path.with_name(name), self.path)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or a folder, which is no link, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

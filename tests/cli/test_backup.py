@@ -84,7 +84,10 @@ def test_an_empty_database_is_made_beside_what_remains_of_a_project(filled: Proj
     assert "is a labeltool project already" in run(filled, "init", filled.directory, "--empty-database", check=1)
 
 
-def test_a_project_with_strange_triggers_is_refused_by_every_kind_of_command(filled: Project) -> None:
+def test_a_project_with_strange_triggers_is_refused_by_every_kind_of_command(
+    filled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEXTUAL_DRIVER", "of a browser")  # the app is refused before that without a terminal
     with filled.open_store() as store:
         store.connection.execute("CREATE TRIGGER t BEFORE INSERT ON journal BEGIN SELECT RAISE(IGNORE); END")
     for command in (["status", "--json"], ["mark", "2", "cat"], ["log"], ["backup"], ["label"]):

@@ -97,12 +97,13 @@ def test_bad_input_is_one_line_that_names_the_file_and_nothing_is_stored(
     assert contents(project) == before
 
 
-def test_one_bad_file_named_outright_keeps_the_good_one_out_too(
+def test_one_bad_file_is_named_and_keeps_no_good_one_out(
     project: Project, bad_inputs: Path, write_tone: Callable[..., Path]
 ) -> None:
-    before = contents(project)
-    labeltool("--project", project.directory, "import", "audio", write_tone("a.wav"), bad_inputs / "text.wav", check=1)
-    assert contents(project) == before
+    files = (write_tone("a.wav"), bad_inputs / "text.wav")
+    done = labeltool("--project", project.directory, "import", "audio", *files, "--json", check=1)
+    imported = json.loads(done.stdout)
+    assert imported["recordings"] == 1 and [one["file"] for one in imported["failed"]] == [str(files[1])]
 
 
 def test_a_project_of_a_newer_version_is_refused(project: Project) -> None:

@@ -120,8 +120,8 @@ def test_imports(run: Callable[..., Any], write_tone: Callable[..., Path], tmp_p
 
 def test_remove_and_journal_import(labelled: Store, run: Callable[..., Any], tmp_path: Path) -> None:
     removed, brought_back = run("remove", "a.wav"), run("remove", "--undo", "a.wav")
-    assert removed == {"removed": ["/sounds/a.wav"], "skipped": []}
-    assert brought_back == {"brought_back": ["/sounds/a.wav"], "skipped": []}
+    assert removed == {"removed": ["/sounds/a.wav"], "failed": []}
+    assert brought_back == {"brought_back": ["/sounds/a.wav"], "failed": []}
     (tmp_path / "labels.jsonl").write_bytes(next(export_lines(labelled)))
     assert run("journal", "import", tmp_path / "labels.jsonl").keys() == {
         *("recordings", "clips", "rows", "verdicts", "missing", "already_there", "skipped"),

@@ -68,7 +68,9 @@ def act(store: Store, rng: random.Random) -> None:
         region = Region(start_s, start_s + rng.random(), *rng.choice(((None, None), (100.0, 1e4 / 3))))
         dice = rng.random()
         if dice < 0.35:
-            context = AnnotationContext("a model", label, rng.randrange(9999), rng.sample(NAMES, rng.choice((0, 0, 2))))
+            shown = [name for (name,) in store.connection.execute("SELECT name FROM labels ORDER BY name")]
+            instead_of = rng.sample(shown, min(len(shown), rng.choice((0, 0, 2))))
+            context = AnnotationContext("a model", label, rng.randrange(9999), instead_of)
             journal.annotate(store, clip_id, rng.choice((label, None)), value, annotator=who, context=context)
         elif dice < 0.45:
             page = {one: rng.choice(list(Value)) for one in range(clip_id, min(last, clip_id + 5))}

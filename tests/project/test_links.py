@@ -15,6 +15,7 @@ from helpers.command_line import labeltool
 from helpers.exports import add_model, export
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet, silent
+from helpers.waits import DEADLINE_S
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
@@ -184,5 +185,5 @@ def test_no_module_of_the_directory_it_starts_in_is_imported(project: Project) -
         (project.directory / f"{name}.py").write_text("open('ran', 'w').close()\nraise SystemExit(7)\n")
     # As the installed command starts it: its own directory, not the current one, is on the path.
     command = [sys.executable, "-P", "-m", "labeltool", "suggest"]
-    done = subprocess.run(command, cwd=project.directory, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=project.directory, capture_output=True, text=True, timeout=DEADLINE_S)
     assert not (project.directory / "ran").exists() and "ended with code 7" not in done.stderr

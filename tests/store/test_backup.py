@@ -22,7 +22,7 @@ from helpers.waits import DEADLINE_S
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.store import Store, backup, journal, models, schema
+from labeltool.store import Store, backup, database_files, journal, models, schema
 from labeltool.store.database import DatabaseExchanged
 
 
@@ -115,14 +115,60 @@ def test_a_damaged_database_makes_no_backup(filled: Project, tmp_path: Path) -> 
     assert not [path for path in tmp_path.iterdir() if "copy" in path.name or path.name.startswith(".")]
 
 
-def test_what_a_killed_backup_left_is_removed_a_day_later(filled: Project, tmp_path: Path) -> None:
-    old, new = (tmp_path / f".{letter * 32}.db.partial" for letter in "ab")
-    for path in (old, new):
-        path.touch()
-    os.utime(old, (0, 0))
+def test_what_a_killed_backup_left_is_removed_by_the_next_one(filled: Project, tmp_path: Path) -> None:
+    program = f"""
+import os
+from pathlib import Path
+from labeltool.store.database_files import written_whole
+with written_whole(Path({str(tmp_path / "copy.db")!r})) as partial:
+    partial.write_bytes(b"half")
+    os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=DEADLINE_S)
+    assert list(tmp_path.glob(".*/copy.db"))
     with filled.open_store() as store:
         backup.back_up(store, tmp_path / "copy.db")
-    assert new.exists() and not old.exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_backup_in_the_projects_folder_is_written_there_and_through_no_link(
+    filled: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(filled.directory)
+    with filled.open_store() as store:
+        backup.back_up(store, Path("backups/mine.db"))
+        assert labelled(filled.directory / "backups" / "mine.db") == {"dog"}
+        shutil.rmtree("backups")
+        (tmp_path / "elsewhere").mkdir()
+        Path("backups").symlink_to(tmp_path / "elsewhere")
+        for name in ("backups/mine.db", "models/../backups/mine.db", filled.directory / "backups" / "mine.db"):
+            with pytest.raises(LabeltoolError, match="is a link"):
+                backup.back_up(store, Path(name))
+        assert not list((tmp_path / "elsewhere").iterdir())
+        # A link of the person's own may be used, a missing folder is not made: a disk may be missing there.
+        (tmp_path / "stick").symlink_to(tmp_path / "elsewhere")
+        backup.back_up(store, tmp_path / "stick" / "mine.db")
+        with pytest.raises(LabeltoolError, match=r"mine\.db: No such file or directory"):
+            backup.back_up(store, tmp_path / "missing" / "mine.db")
+    assert labelled(tmp_path / "elsewhere" / "mine.db") == {"dog"}
+
+
+@pytest.mark.parametrize("leave", [KeyboardInterrupt, LabeltoolError])
+def test_a_backup_that_is_stopped_in_its_check_ends_as_one_that_was_stopped(
+    filled: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave: type[BaseException]
+) -> None:
+    monkeypatch.setattr("labeltool.store.database._INSTRUCTIONS_A_STEP", 1)
+    calls: list[bool] = []
+
+    def is_stopped() -> bool:
+        calls.append(True)
+        if len(calls) == 2 and leave is KeyboardInterrupt:  # the first time is that of copying
+            raise KeyboardInterrupt
+        return len(calls) > 1 and leave is LabeltoolError
+
+    with filled.open_store() as store, pytest.raises(leave, match=r": stopped$" if leave is LabeltoolError else None):
+        backup.back_up(store, tmp_path / "copy.db", is_stopped=is_stopped)
+    assert len(calls) > 1 and not [path for path in tmp_path.iterdir() if path != filled.directory]
 
 
 def test_a_stopped_backup_leaves_nothing(filled: Project, tmp_path: Path) -> None:
@@ -143,6 +189,81 @@ def test_a_restored_database_takes_no_wal_of_the_one_before_and_that_is_kept(fil
     assert labelled(filled.database) == {"dog", "cat"}
     with closing(sqlite3.connect(filled.database)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), KeyboardInterrupt()])
+@pytest.mark.parametrize("step", ["labels.db", "labels.db-wal", "sync", "replace"])
+def test_a_restore_that_fails_when_the_database_is_moved_gives_it_its_names_back(
+    filled: Project, saved: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
+) -> None:
+    killed_with_a_label(filled, "cat")
+    rename = Path.rename
+
+    def fail(path: Path, *_: object) -> Path:
+        if step in ("replace", path.name) or (step == "sync" and path == filled.directory):
+            raise error
+        return rename(path, *_) if _ else path  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        target: tuple[object, str] = (Path, "replace") if step == "replace" else (Path, "rename")
+        patch.setattr(*((database_files, "sync") if step == "sync" else target), fail)
+        with pytest.raises((LabeltoolError, KeyboardInterrupt)):
+            backup.restore(filled.database, saved)
+    assert not list(filled.directory.glob("*replaced*")) and not list(filled.directory.glob(".*"))
+    assert labelled(filled.database) == {"dog", "cat"}
+
+
+def test_a_new_database_that_cannot_be_made_leaves_the_wal_of_a_lost_one(
+    filled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_with_a_label(filled, "cat")
+    wal = filled.database.with_name("labels.db-wal")
+    content = wal.read_bytes()
+    lose(filled)
+
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(LabeltoolError, match="Input/output error"):
+        projects.create(filled.directory, empty_database=True)
+    assert wal.read_bytes() == content and not filled.database.exists()
+
+
+def test_the_newest_copy_is_the_one_that_was_written_last_its_wal_included(filled: Project) -> None:
+    with filled.open_store() as store:
+        made = backup.back_up(store, backup.default_path(filled.database)).path
+    killed_with_a_label(filled, "cat")
+    os.utime(filled.database, (1000, 1000))
+    os.utime(made, (2000, 2000))
+    with database_files.moved_away(filled.database) as kept:  # what a restore leaves that is killed here
+        assert backup.copies(filled.database) == [kept, made]
+
+
+def test_a_database_that_cannot_be_read_is_closed(filled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    connections: list[sqlite3.Connection] = []
+
+    def fail(_: Store, connection: sqlite3.Connection, path: Path) -> None:
+        connections.append(connection)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(Store, "__init__", fail)
+    with pytest.raises(LabeltoolError, match=r"labels\.db: "):
+        filled.open_store()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connections[0].execute("SELECT 1")
+
+
+def test_backups_of_other_programs_are_no_sign_of_a_project(tmp_path: Path) -> None:
+    (tmp_path / "backups").mkdir()
+    (tmp_path / "backups" / "photos.db").write_bytes(b"of another program")
+    with pytest.raises(LabeltoolError, match="is no labeltool project"):
+        projects.find(tmp_path)
+    lost = projects.create(tmp_path)
+    lost.database.rename(tmp_path / "labels.db.replaced.1.bak")
+    (tmp_path / "labeltool.toml").unlink()
+    with pytest.raises(LabeltoolError, match=r"database is missing.*copies of it: 1, the newest labels\.db\.replaced"):
+        projects.find(tmp_path)
 
 
 def empty(project: Project) -> None:
@@ -342,3 +463,21 @@ def test_suggestions_and_models_are_in_a_backup(filled: Project, tmp_path: Path)
         backup.back_up(store, tmp_path / "copy.db")
     with Store.open(tmp_path / "copy.db") as copy:
         assert models.model(copy).id == model
+
+
+def test_what_is_no_backup_is_not_overwritten(filled: Project) -> None:
+    settings = filled.directory / "labeltool.toml"
+    before = settings.read_bytes()
+    with filled.open_store() as store, pytest.raises(LabeltoolError, match="is no backup, and is not overwritten"):
+        backup.back_up(store, settings, overwrite=True)
+    assert settings.read_bytes() == before
+
+
+def test_backups_of_days_to_come_keep_none_of_today_out(filled: Project) -> None:
+    folder = filled.directory / "backups"
+    folder.mkdir(exist_ok=True)
+    later = [folder / f"daily-2999-01-0{day}.db" for day in range(1, 9)]
+    for file in later:
+        file.write_bytes(b"no database")
+    made = backup.back_up_daily(filled.database, 7, lambda: False)
+    assert made is not None and labelled(made) == {"dog"} and all(file.exists() for file in later)

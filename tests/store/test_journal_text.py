@@ -27,7 +27,7 @@ from labeltool.records import Checked
 from labeltool.store import Store, checked, clips, journal, labels, recordings, spans
 from labeltool.store.importing import import_records
 from labeltool.store.spans import Region
-from labeltool.store.text_journal.lines import MAX_LINE_BYTES, export_lines, read_lines
+from labeltool.store.text_journal.lines import MAX_LINE_BYTES, RowLine, export_lines, read_lines
 from labeltool.store.text_journal.reading import MAX_SKIPPED, JournalImport, import_journal
 
 
@@ -245,6 +245,8 @@ DAMAGED: list[object] = [
     *({**ROW, "id": bad} for bad in ("x", "", 5, None, f"{ID}G", f"{ID}1\n", "f" + f"{ID}1"[1:], "0" * 32)),
     *({**ROW, "kind": bad} for bad in ("revoke", "rename", "note", "remove", "skip", "erase", None)),
     {**without(ROW, "value", "label", "recording", "clip"), "kind": "skip"},
+    {**without(ROW, "value", "label"), "kind": "remove"},
+    {**without(ROW, "value", "label", "recording", "clip"), "kind": "rename", "new_label": "cat"},
     *({**ROW, "confidence": bad} for bad in ("1", True, float("nan"), float("inf"), 10**400)),
     lines({**ROW, "confidence": 7}).replace(b"7}", b"1" * 100_000 + b"}"),
     *({**ROW, "response_ms": bad} for bad in (-1, 1.5, 2**63, 10**30)),
@@ -268,6 +270,8 @@ DAMAGED: list[object] = [
     )),
     {**CLIP, "recording": "cd" * 32},
     {"type": "label", "name": "", "created_at": ROW["created_at"]},
+    {"type": "label", "name": "x", "created_at": ROW["created_at"], "retired_at": "2026-13-99T00:00:00Z"},
+    {"type": "label", "name": "x", "created_at": ROW["created_at"], "retired_at": "٢٠٢٦-01-01T00:00:00Z"},
     {"type": "group", "alias": "x"},
     {"type": "import", "kind": "x"},
 ]  # fmt: skip
@@ -285,6 +289,16 @@ def test_a_damaged_line_is_named_and_stops_no_other(store: Store, number: int) -
     journal.annotate(store, 1, "owl", annotator="ann")
     assert journal.undo(store, annotator="ann") is not None
     assert store.connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_a_line_that_the_database_refuses_is_named_and_stops_no_other(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RowLine, "check", lambda _: None)
+    refused = {**without(ROW, "value", "label"), "kind": "remove"}
+    result = imported(store, lines(HEADER, RECORDING, CLIP, refused, GOOD))
+    assert [(one.line, one.reason.startswith("the database refused: ")) for one in result.skipped] == [(4, True)]
+    assert current(store) == {(1, "cat"): "present"}
 
 
 def test_many_damaged_lines_are_counted(store: Store) -> None:
@@ -393,7 +407,8 @@ def test_the_commands(project: Project, store: Store, tmp_path: Path, write_tone
     labels.rename(store, "dog", "hound", annotator="ann")
     labeltool(*at, "remove", "400.wav")
     file, copy = tmp_path / "labels.jsonl", tmp_path / "copy"
-    labeltool(*at, "journal", "export", "-o", file)
+    (tmp_path / "link").symlink_to(tmp_path)
+    labeltool(*at, "journal", "export", "-o", tmp_path / "link" / file.name)
     text = file.read_text(encoding="utf-8")
     sounds[0].unlink()
     labeltool("init", copy)

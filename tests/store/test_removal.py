@@ -182,11 +182,13 @@ def test_the_command_names_what_it_removes_and_what_it_cannot(
     files = [write_tone(f"{name}.wav", frequency_hz=hz) for name, hz in (("a", 300), ("b", 400), ("c", 500))]
     at = ("--project", project.directory)
     labeltool(*at, "import", "audio", *files)
+    labeltool(*at, "remove", "no.wav", check=1)
+    assert not (project.directory / "backups").exists()  # nothing was changed
     labeltool(*at, "mark", "b.wav", "dog")
     done = labeltool(*at, "remove", "b.wav", "3", "no.wav", "--json", check=1)
     found = json.loads(done.stdout)
     assert found["removed"] == [str(files[1]), str(files[2])]
-    assert [one["file"] for one in found["skipped"]] == ["no.wav"] and "no recording of this project" in done.stdout
+    assert [one["file"] for one in found["failed"]] == ["no.wav"] and "no recording of this project" in done.stdout
     assert all(file.is_file() for file in files)
     status = json.loads(labeltool(*at, "status", "--json").stdout)
     assert (status["recordings"], status["clips"], status["labels"]) == (1, 1, {"dog": 0})
@@ -202,4 +204,4 @@ def test_the_command_names_what_it_removes_and_what_it_cannot(
     labeltool(*at, "undo")
     assert json.loads(labeltool(*at, "status", "--json").stdout)["recordings"] == 3
     assert "no recording that was removed" in labeltool(*at, "remove", "--undo", "a.wav", check=1).stderr
-    assert labeltool(*at, "remove", "--undo", "9" * 30, check=1).stderr.startswith("skipped: no clip 999")
+    assert labeltool(*at, "remove", "--undo", "9" * 30, check=1).stderr.startswith("failed: no clip 999")

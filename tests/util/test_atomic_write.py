@@ -160,19 +160,21 @@ def test_a_folder_that_is_not_published_or_withdrawn_is_removed(tmp_path: Path) 
     assert names(tmp_path / "parent") == []
 
 
-def test_what_cannot_take_a_name_leaves_what_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("step", ["rename", "fsync"])
+def test_what_cannot_take_a_name_leaves_what_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     with new_folder(tmp_path) as new:
         (new.path / "old").touch()
         new.publish("folder")
-    rename = os.rename
+    of_step = getattr(os, step)
 
-    def fail(old: str, new: str, **folders: int) -> None:
-        if old.endswith(".partial"):
+    def fail(one: str | int, *more: str, **folders: int) -> None:
+        if str(one).endswith(".partial") or (step == "fsync" and (tmp_path / "folder" / "new").exists()):
             raise OSError(5, "Input/output error")
-        rename(old, new, **folders)
+        of_step(one, *more, **folders)
 
-    monkeypatch.setattr(os, "rename", fail)
+    monkeypatch.setattr(os, step, fail)
     with pytest.raises(OSError, match="Input/output error"), new_folder(tmp_path) as new:
+        (new.path / "new").touch()
         new.publish("folder")
     assert names(tmp_path) == ["folder"] and names(tmp_path / "folder") == ["old"]
 

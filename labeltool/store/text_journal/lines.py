@@ -34,7 +34,7 @@ _Text = Annotated[str, Meta(min_length=1)]
 _Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 # The first digit keeps an id below the half of all, so that there is always a later one for the next row.
 _RowId = Annotated[str, Meta(pattern=r"\A[0-7][0-9a-f]{7}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")]
-_Time = Annotated[str, Meta(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z\Z")]
+_Time = Annotated[str, Meta(pattern=r"\A[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,6})?Z\Z")]
 
 
 class _Line(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="type"):
@@ -66,9 +66,11 @@ class LabelLine(_Line, frozen=True, tag="label"):
     retired_at: _Time | None = None
 
     def check(self) -> None:
-        """Check the name and the time."""
+        """Check the name and the times."""
         _check_label(self.name)
-        _check_time(self.created_at)
+        for time in (self.created_at, self.retired_at):
+            if time is not None:
+                _check_time(time)
 
 
 class ImportLine(_Line, frozen=True, tag="import"):
@@ -184,6 +186,10 @@ class RowLine(_Line, frozen=True, tag="row"):
                 raise ValueError(f"what a row of the kind {kind!r} needs is missing, or is in another")
         if self.clip is None and self.kind not in ("revoke", "rename", "remove"):
             raise ValueError(f"a row of the kind {self.kind!r} needs a clip")
+        if self.clip is not None and self.kind == "remove":
+            raise ValueError("a row of the kind 'remove' is of a recording, not of a clip")
+        if self.label is None and self.kind == "rename":
+            raise ValueError("a row of the kind 'rename' needs a label")
         if (self.recording is None) is not (self.clip is None and self.kind != "remove"):
             raise ValueError("a clip needs its recording")
         if any(other is not None and other > self.id for other in (self.revokes, self.redoes, self.batch_id)):

@@ -86,9 +86,10 @@ def import_journal(
                 if isinstance(line, LabeltoolError):
                     raise line
                 union.add(line)
-            except LabeltoolError as error:
+            except (LabeltoolError, sqlite3.IntegrityError) as error:
                 if len(result.skipped) < MAX_SKIPPED:
-                    result.skipped.append(Skipped(name, number, error.reason))
+                    reason = error.reason if isinstance(error, LabeltoolError) else f"the database refused: {error}"
+                    result.skipped.append(Skipped(name, number, reason))
                 else:
                     unlisted += 1
         union.finish()
