@@ -73,6 +73,7 @@ from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import build_training_set, no_such_fold
 from labeltool.training.train_model import train_model
 from labeltool.util.locks import try_lock
+from labeltool.util.writable import write_instead
 
 _RATE_HZ = 16_000
 """Sample rate of pretrained models whose file does not give one."""
@@ -134,9 +135,8 @@ def given(pairs: Sequence[str], prefix: str) -> dict[str, Any]:
 def open_bench(options: argparse.Namespace, folder: Path) -> Bench:
     """Make the scratch project in an empty folder; its cache is the one that is kept."""
     project = projects.create(folder)
-    shutil.rmtree(project.cache)
     options.cache.mkdir(parents=True, exist_ok=True)
-    project.cache.symlink_to(options.cache.resolve(), target_is_directory=True)
+    write_instead(project.own_cache, options.cache.resolve())
     learning = replace(project.settings.learning, **given(options.pairs, "learning"))
     project = replace(project, settings=replace(project.settings, learning=learning))
     if options.pretrained:

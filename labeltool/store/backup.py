@@ -76,7 +76,7 @@ def back_up(
             raise LabeltoolError("is a folder", file=path, remedy="name a file in it")
         if os.path.lexists(path) and not overwrite:
             raise LabeltoolError("there is a file already", file=path, remedy="--overwrite replaces it")
-        if path.exists() and not _is_database(path):
+        if path.exists() and not path.is_symlink() and not _is_database(path):
             raise LabeltoolError("is no backup, and is not overwritten", file=path, remedy="choose another name")
         store.require_same_files()
         with written_whole(target, stat.S_IMODE(store.path.stat().st_mode)) as partial:

@@ -16,6 +16,7 @@ from helpers.exports import metrics, model_card
 from helpers.level_network import LEVELS, label_clips, right, true_label
 from helpers.pretrained import converted, written
 from helpers.progress import quiet
+from helpers.waits import DEADLINE_S
 from labeltool import project as projects
 from labeltool.active_learning import pretrained_suggester
 from labeltool.active_learning.result import SuggestResult
@@ -199,7 +200,7 @@ def test_suggesters_take_turns_and_a_waiting_one_reports_it(level_project: Proje
     waits, done = threading.Event(), threading.Event()
 
     def report(stage: str, *_: object) -> None:
-        if stage == "waiting for another suggester":
+        if stage.startswith("waiting for another suggester"):
             waits.set()
 
     def second() -> None:
@@ -209,10 +210,10 @@ def test_suggesters_take_turns_and_a_waiting_one_reports_it(level_project: Proje
     with suggestion_lock(level_project, quiet):
         thread = threading.Thread(target=second)
         thread.start()
-        assert waits.wait(60) and not done.is_set()
+        assert waits.wait(DEADLINE_S) and not done.is_set()
         with level_project.open_store() as store:
             assert queue.is_empty(store)
-    assert done.wait(60)
+    assert done.wait(DEADLINE_S)
     thread.join()
     with level_project.open_store() as store:
         assert not queue.is_empty(store)

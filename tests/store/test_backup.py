@@ -24,6 +24,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.store import Store, backup, database_files, journal, models, schema
 from labeltool.store.database import DatabaseExchanged
+from labeltool.store.opening import Opened
 
 
 def labelled(database: Path) -> set[str]:
@@ -157,7 +158,7 @@ def test_a_backup_in_the_projects_folder_is_written_there_and_through_no_link(
 def test_a_backup_that_is_stopped_in_its_check_ends_as_one_that_was_stopped(
     filled: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, leave: type[BaseException]
 ) -> None:
-    monkeypatch.setattr("labeltool.store.database._INSTRUCTIONS_A_STEP", 1)
+    monkeypatch.setattr("labeltool.store.opening._INSTRUCTIONS_A_STEP", 1)
     calls: list[bool] = []
 
     def is_stopped() -> bool:
@@ -243,8 +244,8 @@ def test_the_newest_copy_is_the_one_that_was_written_last_its_wal_included(fille
 def test_a_database_that_cannot_be_read_is_closed(filled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     connections: list[sqlite3.Connection] = []
 
-    def fail(_: Store, connection: sqlite3.Connection, path: Path) -> None:
-        connections.append(connection)
+    def fail(_: Store, opened: Opened, path: Path) -> None:
+        connections.append(opened.connection)
         raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(Store, "__init__", fail)
@@ -419,8 +420,8 @@ def test_a_backup_is_written_before_the_first_change_of_a_day(filled: Project, m
             def today(cls) -> date:
                 return date(2026, 5, day)
 
-        for module in (projects, backup):
-            monkeypatch.setattr(module, "date", Day)
+        monkeypatch.setattr(backup, "date", Day)
+        projects._backup_tried.clear()  # as in a process of this day
         with filled.open_store() as store:
             store.connection.execute("SELECT COUNT(*) FROM clips")
             assert not list(folder.glob(f"*{day:02}.db")), "reading writes none"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import old_schemas
 from helpers.command_line import labeltool
 from helpers.read_only import fill_disk, listing, read_only, small_disk
 from helpers.store import current, fill
@@ -99,12 +100,9 @@ def test_an_older_database_is_read_from_a_migrated_copy(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], project: Project
 ) -> None:
     project.database.unlink()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:7])
-        patch.setattr("labeltool.store.opening.SCHEMA_VERSION", 7)
-        with Store.create(project.database) as store:
-            fill(store, "a")
-            journal.annotate(store, 1, "owl", annotator="ann")
+    with closing(old_schemas.released(project.database, 7)) as connection:
+        old_schemas.add_recordings(connection, 1)
+        old_schemas.add_rows(connection, [old_schemas.verdict(1, "owl")])
     before = listing(project.directory)
     with read_only(project.directory):
         for _ in range(2):
