@@ -67,21 +67,23 @@ def resolve(connection: sqlite3.Connection) -> None:
     for old, new in connection.execute(
         """
         SELECT j.label, j.new_label FROM journal j
-        WHERE j.kind = 'rename' AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
+        WHERE j.kind = 'rename' AND j.label <> j.new_label  -- a stranger's row may rename a label to itself
+          AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
         ORDER BY j.id
         """
     ):
         # The new name is in use again: renaming back and forth must not make a cycle.
         renamed.pop(new, None)
+        renamed.pop(old, None)
         renamed[old] = new
+    # The new name of a renaming was renamed only later: backwards each is known, with no walk along the others.
+    for old in reversed(renamed):
+        renamed[old] = renamed.get(renamed[old], renamed[old])
     connection.execute("UPDATE labels SET merged_into = NULL")
-    for old in renamed:
-        root = renamed[old]
-        while root in renamed:
-            root = renamed[root]
-        connection.execute(
-            "UPDATE labels SET merged_into = (SELECT id FROM labels WHERE name = ?) WHERE name = ?", (root, old)
-        )
+    connection.executemany(
+        "UPDATE labels SET merged_into = (SELECT id FROM labels WHERE name = ?) WHERE name = ?",
+        ((root, old) for old, root in renamed.items()),
+    )
 
 
 def _current_names(connection: sqlite3.Connection) -> dict[str, str]:

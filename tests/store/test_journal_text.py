@@ -259,6 +259,9 @@ DAMAGED: list[object] = [
     {**ROW, "batch_id": f"{ID}2"},
     {**without(ROW, "value", "clip", "recording"), "kind": "revoke", "revokes": f"{ID}0"},
     {**GOOD, "label": "another"},
+    *({**without(ROW, "value", "clip", "recording", "label"), "kind": "rename", "new_label": "cat", **bad} for bad in (
+        {"label": "cat"}, {}, {"label": "dog", "new_label": " "},
+    )),
     *({**RECORDING, "sha256": "cd" * 32, **bad} for bad in (
         {"frames": -1}, {"frames": 2**70}, {"sample_rate_hz": 0}, {"channels": 0},
         {"path": ""}, {"path": "\0"}, {"path": "/" + "x" * 300}, {"path": "x/" * 3000}, {"added_at": "now"},

@@ -182,6 +182,8 @@ class RowLine(_Line, frozen=True, tag="row"):
         ):
             if (self.kind == kind) is not (value is not None):
                 raise ValueError(f"what a row of the kind {kind!r} needs is missing, or is in another")
+        if self.kind == "rename" and self.label in (None, self.new_label):
+            raise ValueError("a renaming needs two names")
         if self.clip is None and self.kind not in ("revoke", "rename", "remove"):
             raise ValueError(f"a row of the kind {self.kind!r} needs a clip")
         if (self.recording is None) is not (self.clip is None and self.kind != "remove"):
