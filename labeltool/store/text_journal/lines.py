@@ -160,10 +160,10 @@ class RowLine(_Line, frozen=True, tag="row"):
     revokes: _RowId | None = None
     redoes: _RowId | None = None
     batch_id: _RowId | None = None
-    start_s: _Seconds | None = None
-    end_s: _Seconds | None = None
-    low_hz: _Seconds | None = None
-    high_hz: _Seconds | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    low_hz: float | None = None
+    high_hz: float | None = None
     confidence: float | None = None
     track: str | None = None
     response_ms: _Count | None = None
