@@ -129,10 +129,9 @@ def append_verdict(
     bounds
         `start_s`, `end_s`, `low_hz`, `high_hz`, where the verdict has bounds of its own.
     """
-    label = None if label is None else labels.checked_name(label)
-    instead_of = list(map(labels.checked_name, context.instead_of))
-    for name in (*instead_of, *([] if label is None else [label])):
-        labels.ensure_label(connection, name)
+    if label is not None:
+        label = labels.checked_name(label)
+        labels.ensure_label(connection, label)
     common = {
         "kind": "verdict",
         "clip_id": clip_id,
@@ -140,7 +139,7 @@ def append_verdict(
         "origin": "human",
         "response_ms": context.response_ms,
     }
-    replaced = [{**common, "label": name, "value": Value.ABSENT.value} for name in instead_of]
+    replaced = [{**common, "label": name, "value": Value.ABSENT.value} for name in context.instead_of]
     verdict = {**common, **bounds, "label": label, "value": value.value, **_suggestion_columns(context)}
     return append_batch(connection, [*replaced, verdict])[-1]
 
