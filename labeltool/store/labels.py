@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import label_name
+from labeltool.records import MAX_LABEL_CHARACTERS, label_name
 from labeltool.store.database import Store, now
 from labeltool.store.journal_rows import append
 
@@ -16,11 +16,13 @@ def checked_name(label: str) -> str:
     Raises
     ------
     LabeltoolError
-        When it is empty or not valid text.
+        When it is empty, too long or not valid text.
     """
     name = label_name(label)
     if not name:
         raise LabeltoolError("a label needs a name")
+    if len(name) > MAX_LABEL_CHARACTERS:
+        raise LabeltoolError(f"a label has at most {MAX_LABEL_CHARACTERS} characters, this one {len(name)}")
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -23,7 +23,7 @@ from helpers.store import current, dump
 from labeltool.annotation.review import label_issues
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.records import Checked
+from labeltool.records import MAX_LABEL_CHARACTERS, Checked
 from labeltool.store import Store, checked, clips, journal, labels, recordings, spans
 from labeltool.store.importing import import_records
 from labeltool.store.spans import Region
@@ -249,7 +249,7 @@ DAMAGED: list[object] = [
     lines({**ROW, "confidence": 7}).replace(b"7}", b"1" * 100_000 + b"}"),
     *({**ROW, "response_ms": bad} for bad in (-1, 1.5, 2**63, 10**30)),
     *({**ROW, "created_at": bad} for bad in ("yesterday", "2026-13-01T00:00:00Z", "9" * 999, "2026-01-01T00:00:00Z\n")),
-    *({**ROW, "label": bad} for bad in ("", " \u00a0", "\ud800", 5)),
+    *({**ROW, "label": bad} for bad in ("", " \u00a0", "\ud800", 5, "x" * (MAX_LABEL_CHARACTERS + 1))),
     *({**ROW, "clip": bad} for bad in ([0.0], [0.0, 1.0, 2.0], [5.0, 5.0], [5.0, 1.0], [-1.0, 1.0], [0.0, 1e300], 3)),
     *({**ROW, "recording": bad} for bad in (SHA.upper(), "cd" * 32, SHA + "\n", None)),
     {**ROW, "import": "ab" * 16},

@@ -9,7 +9,7 @@ import pytest
 from helpers.records import records_of
 from helpers.store import current, fill
 from labeltool.errors import LabeltoolError
-from labeltool.records import Value
+from labeltool.records import MAX_LABEL_CHARACTERS, Value
 from labeltool.store import Store, clips, journal, labels
 from labeltool.store.importing import import_records
 from labeltool.store.journal_rows import append
@@ -51,6 +51,26 @@ def test_renaming_there_and_back_ends_where_it_began(store: Store) -> None:
     labels.rename(store, "hound", "dog", annotator="ann")
     assert current(store) == {(1, "dog"): "present"}
     assert clips.label_names(store) == ["dog"]
+
+
+def test_a_name_longer_than_any_is_refused_and_an_old_one_can_be_shortened(store: Store) -> None:
+    fill(store, "a")
+    too_long = "x" * (MAX_LABEL_CHARACTERS + 1)
+    journal.annotate(store, 1, f" {too_long[1:]} ", annotator="ann")
+    for act in (
+        lambda: journal.annotate(store, 1, too_long, annotator="ann"),
+        lambda: journal.annotate_batch(store, too_long, {1: Value.PRESENT}, annotator="ann", response_ms=0),
+        lambda: labels.rename(store, too_long[1:], too_long, annotator="ann"),
+    ):
+        with pytest.raises(LabeltoolError, match="at most 1000 characters, this one 1001"):
+            act()
+    assert clips.label_names(store) == [too_long[1:]]
+    with store.transaction() as connection:
+        labels.ensure_label(connection, too_long)  # of an older version
+    context = journal.AnnotationContext(instead_of=[too_long])
+    journal.annotate(store, 1, "dog", annotator="ann", context=context)
+    labels.rename(store, too_long, "dog", annotator="ann")
+    assert "dog" in clips.label_names(store)
 
 
 @pytest.mark.parametrize(

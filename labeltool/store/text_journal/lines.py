@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from labeltool.errors import LabeltoolError
+from labeltool.records import MAX_LABEL_CHARACTERS
 from labeltool.store.database import Store
 
 VERSION = 1
@@ -209,6 +210,8 @@ def _check_time(text: str) -> None:
 def _check_label(name: str) -> None:
     if not name.strip():
         raise ValueError("a label needs a name")
+    if len(name) > MAX_LABEL_CHARACTERS:
+        raise ValueError(f"a label has at most {MAX_LABEL_CHARACTERS} characters")
 
 
 class _AnyHeader(Struct):
