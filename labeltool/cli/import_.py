@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labeltool.cli.common import ProgressDisplay, current_project, emit, json_option, narrate, project_option
+from labeltool.cli.common import (
+    Number,
+    ProgressDisplay,
+    current_project,
+    emit,
+    json_option,
+    narrate,
+    project_option,
+)
 from labeltool.errors import ExitCode, in_one_line
 
 if TYPE_CHECKING:
@@ -89,7 +97,7 @@ def _flag(name: str) -> str:
 def _option(one: Option) -> click.Option:
     kinds: dict[str, tuple[str | None, click.ParamType[Any]]] = {
         "path": ("FILE", click.Path(path_type=Path)),
-        "seconds": ("SECONDS", click.FLOAT),
+        "seconds": ("SECONDS", Number()),
         "choice": (None, click.Choice(one.choices)),
         "name": ("NAME", click.STRING),
     }
