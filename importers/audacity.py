@@ -22,6 +22,7 @@ from labeltool.records import (
     Checked,
     Clip,
     Imported,
+    Note,
     Recording,
     Skipped,
     Verdict,
@@ -213,7 +214,7 @@ def _parse_project(path: Path, project: aup3.Project) -> ParsedTracks:
         start_s, end_s = sorted((label.start_s, label.end_s))
         low_hz, high_hz = sorted_frequencies(label.low_hz, label.high_hz)
         rows.append(LabelRow(str(path), None, label.track or None, start_s, end_s, label.title, low_hz, high_hz, None))
-    skipped = []
+    skipped: list[Skipped] = []
     if project.unsaved_changes:
-        skipped.append(Skipped(str(path), None, "contains unsaved changes: read as last saved in Audacity"))
+        skipped.append(Note(str(path), None, "contains unsaved changes: read as last saved in Audacity"))
     return ParsedTracks(rows, skipped)

@@ -99,6 +99,11 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Note(Skipped):
+    """What an importer assumed of a file of which it skipped nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed(Skipped):
     """A file that could not be imported, while others were: a part of the work failed."""
 

@@ -251,8 +251,11 @@ def test_one_bad_file_among_several_is_named_and_the_others_are_imported(
     done = labeltool(*command, "--audio", sound, check=1)
     failed = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
     assert len(failed) == 3 and "notes.txt:1: is not a label track" in failed[0] and "broken\\udcff\\n.txt" in failed[1]
-    assert "is not in UTF-8: read as Windows-1252" in done.stderr
-    assert "1 label imported; 1 skipped; 3 files failed" in done.stderr
+    assert f"note: {tmp_path / 'dawn.txt'}: is not in UTF-8: read as Windows-1252" in done.stderr
+    assert "1 label imported; 3 files failed" in done.stderr and "skipped" not in done.stderr
+    assert "1 labels read, 3 lines or files skipped" in shown.stderr
+    noted = json.loads(labeltool(*command, "--audio", sound, "--json", check=1).stdout)
+    assert [len(noted[key]) for key in ("notes", "failed", "skipped")] == [1, 3, 3]
     again = json.loads(labeltool(*command, "--audio", sound, "--encoding", "latin-1", "--json", check=1).stdout)
     assert (again["verdicts"], len(again["failed"]), len(again["skipped"])) == (0, 3, 3)
     labeltool(*command, "--encoding", "rot13", check=2)

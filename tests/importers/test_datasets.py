@@ -290,6 +290,12 @@ def test_a_label_longer_than_any_name_is_skipped_with_its_line(tmp_path: Path, w
     assert skipped.line == 2 and "more than 1000 characters" in skipped.reason
 
 
+def test_an_assumed_encoding_is_not_the_first_problem_of_a_table(tmp_path: Path) -> None:
+    esc_table(tmp_path, "grün.wav,1,0,dog,True,1,A", encoding="cp1252")
+    with pytest.raises(LabeltoolError, match="is listed in the table, but missing"):
+        list(esc50.read(tmp_path))
+
+
 def test_a_quote_that_is_never_closed_does_not_swallow_the_rest(tmp_path: Path, write_tone: WriteTone) -> None:
     write_tone("audio/1-1-A-0.wav")
     esc_table(tmp_path, GOOD, '1-2-A-3.wav,1,3,"cow,False,2,A', "1-3-A-3.wav,1,3,cow,False,3,A")

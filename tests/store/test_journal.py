@@ -152,9 +152,7 @@ def test_row_ids_are_unique_and_ordered() -> None:
     assert ids == sorted(set(ids))
 
 
-def test_after_the_last_of_all_ids_nothing_is_stored_and_a_line_says_so(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_the_last_of_all_ids_nothing_is_stored(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_rows, "_last_id", 0)  # nor in this process later
     fill(store, "a")
     journal.annotate(store, 1, "dog", annotator="ann")
