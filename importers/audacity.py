@@ -17,7 +17,17 @@ from labeltool.importers.base import clip_of, quoted, read_each, recording_besid
 from labeltool.importers.file_kinds import describe_kind, file_kind
 from labeltool.importers.label_track import REMEDY, LabelRow, ParsedTracks, parse_label_track, sorted_frequencies
 from labeltool.importers.subtitles import parse_subtitles
-from labeltool.records import Checked, Clip, Imported, Recording, Skipped, Verdict, label_name
+from labeltool.records import (
+    MAX_LABEL_CHARACTERS,
+    Checked,
+    Clip,
+    Imported,
+    Note,
+    Recording,
+    Skipped,
+    Verdict,
+    label_name,
+)
 from labeltool.util.time_grid import span_us
 
 POINT_CLIP_S = 1.0
@@ -150,8 +160,12 @@ def _records(rows: Sequence[LabelRow], recording: Recording) -> Iterator[Importe
         if clip is None:
             yield Skipped(row.file, row.line, _outside(row, recording))
             continue
+        label = label_name(row.label)
+        if len(label) > MAX_LABEL_CHARACTERS:
+            yield Skipped(row.file, row.line, f"{_described(row)} has more than {MAX_LABEL_CHARACTERS} characters")
+            continue
         yield clip
-        if not label_name(row.label):
+        if not label:
             yield Skipped(row.file, row.line, f"{_described(row)} has no title: imported as an unlabelled clip")
             continue
         yield Verdict(
@@ -200,7 +214,7 @@ def _parse_project(path: Path, project: aup3.Project) -> ParsedTracks:
         start_s, end_s = sorted((label.start_s, label.end_s))
         low_hz, high_hz = sorted_frequencies(label.low_hz, label.high_hz)
         rows.append(LabelRow(str(path), None, label.track or None, start_s, end_s, label.title, low_hz, high_hz, None))
-    skipped = []
+    skipped: list[Skipped] = []
     if project.unsaved_changes:
-        skipped.append(Skipped(str(path), None, "contains unsaved changes: read as last saved in Audacity"))
+        skipped.append(Note(str(path), None, "contains unsaved changes: read as last saved in Audacity"))
     return ParsedTracks(rows, skipped)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from labeltool.audio.files import AUDIO_SUFFIXES, AudioFile
 from labeltool.errors import LabeltoolError
-from labeltool.records import Clip, Failed, Recording, Skipped
+from labeltool.records import Clip, Failed, Note, Recording, Skipped
 from labeltool.util.bounded_read import read_bytes
 from labeltool.util.time_grid import MICROSECONDS, length_us
 
@@ -78,7 +78,7 @@ def read_text(path: Path, kind: str, remedy: str, encoding: str | None = None) -
     if text is None or "\0" in text:
         raise LabeltoolError(f"is not {kind}: it contains binary data", file=path, remedy=remedy)
     note = f"is not in UTF-8: read as {assumed} (--encoding NAME names another)"
-    return text, [Skipped(str(path), None, note)] if assumed else []
+    return text, [Note(str(path), None, note)] if assumed else []
 
 
 def _read_bytes(path: Path, kind: str, remedy: str) -> bytes:

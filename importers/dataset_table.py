@@ -13,7 +13,7 @@ from pathlib import Path
 from labeltool.audio.files import describe, walk
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted, read_text, reason_of, recording_of, whole_clip
-from labeltool.records import Failed, Imported, Skipped, Verdict, label_name
+from labeltool.records import MAX_LABEL_CHARACTERS, Failed, Imported, Note, Skipped, Verdict, label_name
 
 # Data sets are often converted to another lossless or compressed format.
 _INTERCHANGEABLE_SUFFIXES = (".wav", ".flac", ".ogg")
@@ -185,10 +185,10 @@ def read_dataset(
         if entry is None:
             continue
         for record in (entry,) if isinstance(entry, Skipped) else entries.records(entry):
-            if isinstance(record, Skipped):
-                first_skipped = first_skipped or record
-            else:
+            if not isinstance(record, Skipped):
                 imported = True
+            elif not isinstance(record, Note):
+                first_skipped = first_skipped or record
             yield record
     if imported:
         return
@@ -306,6 +306,8 @@ class _Entries:
             return f"{quoted(entry.name)} is not the name of a file in {entry.folder.name}/"
         if not label_name(entry.label):
             return f"has no label for {quoted(entry.name)}"
+        if len(label_name(entry.label)) > MAX_LABEL_CHARACTERS:
+            return f"has a label of more than {MAX_LABEL_CHARACTERS} characters for {quoted(entry.name)}"
         first_line = self._first_lines.setdefault((entry.folder, entry.name, entry.fold, entry.label), entry.line)
         return "" if first_line == entry.line else f"is a duplicate of line {first_line}"
 

@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_HEAD_BYTES = 4096
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -26,25 +25,32 @@ class FileKind:
     pattern
         How such a file begins: a regular expression of its first bytes as Latin-1, or of its text after a byte order
         mark.
+    head_bytes
+        How many bytes are looked at.
     """
 
     name: str
     words: str
     importer: str | None
     pattern: re.Pattern[str]
+    head_bytes: int
 
 
-def _kind(name: str, words: str, pattern: str, importer: str | None = None) -> FileKind:
-    return FileKind(name, words, importer, re.compile(pattern, re.DOTALL))
+def _kind(name: str, words: str, pattern: str, importer: str | None = None, head_bytes: int = 4096) -> FileKind:
+    return FileKind(name, words, importer, re.compile(pattern, re.DOTALL), head_bytes)
 
 
-_CLOCK = r"(?:\d{1,4}:)?\d\d?:\d\d[.,]\d{1,9}"
+ARROW = r"(?:[-=\x96\x97‐-―−]|\xe2\x80[\x90-\x95]|\xe2\x88\x92){1,3}[ \t]?(?:>|&gt;)|[→➔⇒]|\xe2(?:\x86|\x87)\x92"
+"""Between the times of a subtitle, as programs and people write it: also with dashes, in UTF-8 read as Latin-1."""
+
+# Any cue of the beginning, for the first may be damaged: a counter and a line with an arrow, or times and an arrow. A
+# label track has a tab before a title, and so before any arrow.
+_SUBTITLE = rf".*?(?<![^\r\n])(?:[ \t]*\d{{1,9}}[ \t]*(?:\r\n|\r|\n)[^\t\r\n]*?|[ \t]*[\d:.,]{{3,}}[ \t]*)(?:{ARROW})"
 
 FILE_KINDS = (
     _kind("aup3", "a project of Audacity 3", "SQLite format 3\0", "audacity"),
     _kind("aup", "a project of Audacity 2", r"\s*<\?xml.*<(?:audacity)?project\b[^>]*audacityversion", "audacity"),
     _kind("webvtt", "a WebVTT file", r"\s*WEBVTT(?:\s|$)", "audacity"),
-    _kind("subrip", "a SubRip file", rf"\s*(?:\d{{1,9}}[ \t]*[\r\n]\s*)?{_CLOCK}[ \t]*-->", "audacity"),
     _kind("device log", "a log of a device", r"(?:#[^\n]*\n)*# aed_run ", "device"),
     _kind("esc50", "the table of ESC-50", r"(?=[^\n]*\bfilename\b)(?=[^\n]*\bcategory\b)[^\n]*\bfold\b", "esc50"),
     _kind("urbansound8k", "the table of UrbanSound8K", r"[^\n]*\bslice_file_name\b", "urbansound8k"),
@@ -62,6 +68,7 @@ FILE_KINDS = (
     _kind("html", "a web page", r"\s*(?i:<!doctype html|<html)"),
     _kind("xml", "an XML file", r"\s*<\?xml"),
     _kind("json", "a JSON file", r'\s*(?:\{\s*["}]|\[\s*[\[{"\d\]-])'),
+    _kind("subrip", "a SubRip file", _SUBTITLE, "audacity", head_bytes=1 << 18),
 )
 """The first one whose pattern fits is what a file is."""
 
@@ -72,12 +79,15 @@ def file_kind(path: Path) -> FileKind | None:
         if not path.is_file():
             return None
         with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
+            head = file.read(max(kind.head_bytes for kind in FILE_KINDS))
     except (OSError, ValueError):
         return None
     encoding = next((name for mark, name in _MARKS if head.startswith(mark)), "latin-1")
-    text = head.decode(encoding, "ignore")
-    return next((kind for kind in FILE_KINDS if kind.pattern.match(text)), None)
+
+    def fits(kind: FileKind) -> bool:
+        return kind.pattern.match(head[: kind.head_bytes].decode(encoding, "ignore")) is not None
+
+    return next(filter(fits, FILE_KINDS), None)
 
 
 def describe_kind(path: Path, wanted: str) -> str:

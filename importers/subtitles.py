@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labeltool.importers.base import quoted, read_text
+from labeltool.importers.file_kinds import ARROW
 from labeltool.importers.label_track import LINE_END, LabelRow, ParsedTracks, clock_time_s, require_bounded
 from labeltool.records import Skipped
 
-_ARROW = "-->"
+_ARROW = re.compile("-->")
+_ANY_ARROW = re.compile(ARROW)
 _TAG = re.compile(r"</?(?:[bius]|font|c|i|lang|ruby|rt|v)(?:[\s.][^<>]{0,200})?>", re.IGNORECASE)
 _NOT_A_CUE = ("WEBVTT", "NOTE", "STYLE", "REGION")
 _REMEDY = "give the SubRip or WebVTT file that the program exported"
@@ -57,15 +59,25 @@ def _cues(path: Path, lines: list[str], is_webvtt: bool) -> Iterator[_Cue | Skip
     """Yield the cues, and the lines that belong to none."""
     cue: _Cue | None = None
     before: Skipped | None = None  # a counter or an identifier, where times follow
-    in_note = False
+    previous = ""
+    in_note = False  # or in the text of a cue whose times cannot be read
     for number, line in enumerate([*lines, ""], start=1):
-        times = _times(line)
-        if times is not None:
+        # In a cue any arrow but the standard's is text, except after a counter without a blank line before it.
+        is_outside, follows_counter = cue is None and not in_note, previous.strip().isdigit()
+        arrow = (_ANY_ARROW if is_outside or follows_counter else _ARROW).search(line)
+        times = _times(line, arrow) if arrow else None
+        is_damaged = (
+            arrow is not None and times is None and (is_outside or (follows_counter and line.lstrip()[:1].isdigit()))
+        )
+        if times is not None or is_damaged:
             if cue is not None:
-                if cue.text and cue.text[-1].strip().isdigit():
-                    cue.text.pop()  # the counter of the next one, without a blank line before it
+                if cue.text and follows_counter:
+                    cue.text.pop()
                 yield cue
-            cue, before = _Cue(number, times, []), None
+            cue = None if times is None else _Cue(number, times, [])
+            if is_damaged:
+                yield Skipped(str(path), number, f"has times that cannot be read, with its text: {quoted(line)}")
+            before, in_note = None, is_damaged
         elif cue is not None and line.strip():
             cue.text.append(line)
         elif line.strip() and not in_note:
@@ -77,10 +89,10 @@ def _cues(path: Path, lines: list[str], is_webvtt: bool) -> Iterator[_Cue | Skip
         elif not line.strip():
             yield from (one for one in (before, cue) if one is not None)
             cue, before, in_note = None, None, False
+        previous = line
 
 
-def _times(line: str) -> tuple[float, float] | None:
-    start, arrow, rest = line.partition(_ARROW)
-    end, *_ = rest.split(maxsplit=1) or [""]  # WebVTT's settings follow
-    start_s, end_s = (clock_time_s(start), clock_time_s(end)) if arrow else (None, None)
+def _times(line: str, arrow: re.Match[str]) -> tuple[float, float] | None:
+    end, *_ = line[arrow.end() :].split(maxsplit=1) or [""]  # WebVTT's settings follow
+    start_s, end_s = clock_time_s(line[: arrow.start()]), clock_time_s(end)
     return None if start_s is None or end_s is None else (start_s, end_s)

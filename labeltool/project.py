@@ -136,9 +136,16 @@ class Project:
             print(f"labeltool: {problem}", file=sys.stderr)
 
     def annotator(self, given: str | None = None) -> str:
-        """Return who labels: as given, by LABELTOOL_ANNOTATOR, by the settings, or the user's login name."""
+        """Return who labels: as given, by LABELTOOL_ANNOTATOR, by the settings, or the user's login name.
+
+        Raises
+        ------
+        UnicodeEncodeError
+            When it is not text.
+        """
         named = given or os.environ.get("LABELTOOL_ANNOTATOR") or self.settings.annotator
         if named:
+            named.encode()  # now, not when the app writes the first label
             return named
         try:
             return getpass.getuser()

@@ -15,6 +15,9 @@ from enum import StrEnum
 # Characters without a width that no name needs: zero-width space, word joiner, byte order mark, soft hyphen.
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u00ad"))
 
+MAX_LABEL_CHARACTERS = 1000
+"""A label is a name: every model's card has all of them, and a card has its bounds too."""
+
 
 def label_name(text: str) -> str:
     """Return the name of a label: composed (NFC), without blanks at its ends, one plain blank for any others.
@@ -93,6 +96,11 @@ class Skipped:
     file: str
     line: int | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note(Skipped):
+    """What an importer assumed of a file of which it skipped nothing."""
 
 
 @dataclass(frozen=True, slots=True)

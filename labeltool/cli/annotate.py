@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from labeltool.cli.common import (
+    Number,
     annotator_option,
     current_project,
     emit,
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 @click.option("--unchecked", is_flag=True, help="Revoke --checked.")
 @click.option("--absent", is_flag=True, help="LABEL is absent; without LABEL: none of the project's labels is present.")
 @click.option("--unsure", is_flag=True, help="LABEL may be present; without LABEL: the sound cannot be recognised.")
-@click.option("--start", type=float, metavar="SECONDS", help="Label from here in its recording, not the whole clip.")
-@click.option("--end", type=float, metavar="SECONDS", help="Label up to here in its recording.")
+@click.option("--start", type=Number(), metavar="SECONDS", help="Label from here in its recording, not the whole clip.")
+@click.option("--end", type=Number(), metavar="SECONDS", help="Label up to here in its recording.")
 @annotator_option
 @project_option
 @json_option

@@ -29,6 +29,38 @@ _R = TypeVar("_R")
 
 _PROJECT = "labeltool.project"
 _LINE_EVERY_S = 15.0
+_MAX_SHOWN = 40
+_LARGEST = 2**63 - 1
+_MAX_NUMBER = 1e9  # seconds of thirty years
+
+
+class Whole(click.IntRange):
+    """A whole number, as SQLite can have it; without bounds an id or a fold, where one too large is one that is not."""
+
+    def _describe_range(self) -> str:
+        return "" if self.min is self.max is None else super()._describe_range()
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> int:
+        """Return the number; a usage error for what is none or out of the range."""
+        number: int = super().convert(value, param, context)
+        nearest = max(-_LARGEST, min(number, _LARGEST))
+        if nearest != number and not (self.min is self.max is None):
+            self.fail(f"{shortened(str(value))} is too large.", param, context)
+        return nearest
+
+
+class Number(click.FloatRange):
+    """A number, as of seconds: finite, and no larger than makes sense."""
+
+    def _describe_range(self) -> str:
+        return "" if self.min is self.max is None else super()._describe_range()
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        """Return the number; a usage error for what is none, out of the range, or beyond `_MAX_NUMBER`."""
+        number: float = super().convert(value, param, context)
+        if not abs(number) <= _MAX_NUMBER:  # nor `nan`
+            self.fail(f"{shortened(str(value))} is not possible.", param, context)
+        return number
 
 
 def project_option(command: _F) -> _F:
@@ -65,7 +97,7 @@ def limit_option(default: int | None, what: str) -> Callable[[_F], _F]:
     everything = "  [default: all]" if default is None else ""
     return click.option(
         "--limit",
-        type=click.IntRange(min=1),
+        type=Whole(min=1),
         metavar="N",
         default=default,
         show_default=True,
@@ -167,6 +199,11 @@ def _is_utf8(text: str) -> bool:
 def narrate(*lines: str) -> None:
     """Print lines on stderr; what is not printable is escaped, line breaks in file names too."""
     click.echo("\n".join(map(in_one_line, lines)), err=True)
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a text for a message."""
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 def quoted(label: str, width: int = 40) -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from labeltool.cli.common import (
+    Number,
+    Whole,
     current_project,
     emit,
     exit_for_failed,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from labeltool.inference.detect import DetectedFile
 
 _CACHE = ".labeltool-detect"
-_SECONDS = click.FloatRange(min=0, max=3600)
+_SECONDS = Number(min=0, max=3600)
 
 
 def _thresholds(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str | None, float]:
@@ -66,9 +68,7 @@ def _thresholds(context: click.Context, parameter: click.Parameter, texts: tuple
     is_flag=True,
     help="Detect as the exported package does, bit for bit. It has its own rule for events; thresholds apply.",
 )
-@click.option(
-    "--processes", type=click.IntRange(1, 64), metavar="N", help="Processes.  [default: one a core for long files]"
-)
+@click.option("--processes", type=Whole(1, 64), metavar="N", help="Processes.  [default: one a core for long files]")
 @click.option(
     "-o",
     "--output",

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from labeltool.cli.common import (
+    Whole,
     current_project,
     emit,
     json_option,
@@ -29,7 +30,7 @@ class _ExportCommand(click.Command):
 
 
 @click.command(cls=_ExportCommand)
-@click.option("--model", "model_id", type=int, metavar="ID", help="Model.  [default: the newest of --arch]")
+@click.option("--model", "model_id", type=Whole(), metavar="ID", help="Model.  [default: the newest of --arch]")
 @click.option("--arch", metavar="NAME", help="Architecture.  [default: as in labeltool.toml, or the newest model's]")
 @click.option(
     "-o",

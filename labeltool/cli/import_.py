@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labeltool.cli.common import (
+    Number,
     ProgressDisplay,
     current_project,
     emit,
@@ -97,7 +98,7 @@ def _flag(name: str) -> str:
 def _option(one: Option) -> click.Option:
     kinds: dict[str, tuple[str | None, click.ParamType[Any]]] = {
         "path": ("FILE", click.Path(path_type=Path)),
-        "seconds": ("SECONDS", click.FLOAT),
+        "seconds": ("SECONDS", Number()),
         "choice": (None, click.Choice(one.choices)),
         "name": ("NAME", click.STRING),
     }
@@ -145,8 +146,9 @@ def _show_rows(files: Sequence[Path], as_json: bool, encoding: str | None) -> No
         for row in rows:
             click.echo(f"{row['start_s']:.6f}\t{row['end_s']:.6f}\t{in_one_line(row['label'])}")
         print_skipped(skipped)
-        narrate(f"{len(rows)} labels read, {len(skipped)} lines or files skipped; nothing stored")
-    exit_for_failed(_failed(skipped))
+        left_out = len(skipped) - len(_by_kind(skipped)["note"])
+        narrate(f"{len(rows)} labels read, {left_out} lines or files skipped; nothing stored")
+    exit_for_failed(_by_kind(skipped)["failed"])
 
 
 def _import(kind: str, sources: Sequence[Path], records: Iterator[Imported], as_json: bool) -> None:
@@ -169,7 +171,7 @@ def _import(kind: str, sources: Sequence[Path], records: Iterator[Imported], as_
         )
     else:
         _print_result(imported)
-    exit_for_failed(_failed(imported.skipped))
+    exit_for_failed(_by_kind(imported.skipped)["failed"])
 
 
 def _print_result(imported: ImportResult) -> None:
@@ -178,8 +180,9 @@ def _print_result(imported: ImportResult) -> None:
     new = ", ".join(counted_noun(count, name) for name, count in counts.items() if count) or "nothing new"
     known = sum(imported.already_there.values())
     already = f"; {counted_noun(known, 'rows')} already there" if known else ""
-    failed = len(_failed(imported.skipped))
-    left = [f"{number} skipped"] if (number := len(imported.skipped) - failed) else []
+    kinds = _by_kind(imported.skipped)
+    failed = len(kinds["failed"])
+    left = [f"{number} skipped"] if (number := len(kinds["skipped"])) else []
     left += [f"{counted_noun(failed, 'files')} failed"] if failed else []
     narrate(f"{new} imported{already}" + "".join(f"; {one}" for one in left))
 
@@ -201,25 +204,31 @@ def _counted(records: Iterator[Imported], progress: ProgressDisplay) -> Iterator
         yield record
 
 
-def _failed(skipped: Sequence[Skipped]) -> list[Skipped]:
-    from labeltool.records import Failed
+def _by_kind(skipped: Sequence[Skipped]) -> dict[str, list[Skipped]]:
+    """Return what failed, what was only assumed ("note"), and what was skipped, in the order of its lines."""
+    from labeltool.records import Failed, Note
 
-    return [one for one in skipped if isinstance(one, Failed)]
+    kinds: dict[str, list[Skipped]] = {"failed": [], "note": [], "skipped": []}
+    for one in skipped:
+        kinds["failed" if isinstance(one, Failed) else "note" if isinstance(one, Note) else "skipped"].append(one)
+    return kinds
 
 
 def _skipped_json(skipped: Sequence[Skipped]) -> dict[str, Any]:
-    failed = [{"file": one.file, "reason": one.reason} for one in _failed(skipped)]
-    return {"skipped": [asdict(one) for one in skipped], "failed": failed}
+    kinds = _by_kind(skipped)
+    return {
+        "skipped": [asdict(one) for one in skipped if one not in kinds["note"]],
+        "failed": [{"file": one.file, "reason": one.reason} for one in kinds["failed"]],
+        "notes": [asdict(one) for one in kinds["note"]],
+    }
 
 
 def print_skipped(skipped: Sequence[Skipped]) -> None:
-    """Name on stderr every file that failed, and of the rest the first."""
-    from labeltool.records import Failed
-
-    rest = [one for one in skipped if not isinstance(one, Failed)]
-    for word, group in (("failed", _failed(skipped)), ("skipped", rest[:_REASONS_SHOWN])):
-        for one in group:
+    """Name on stderr every file that failed, and of what was assumed or skipped the first."""
+    for word, group in _by_kind(skipped).items():
+        shown = len(group) if word == "failed" else _REASONS_SHOWN
+        for one in group[:shown]:
             place = f"{one.file}:{one.line}" if one.line is not None else one.file
             narrate(f"{word}: {place}: {one.reason}")
-    if len(rest) > _REASONS_SHOWN:
-        narrate(f"... and {len(rest) - _REASONS_SHOWN} more: --json lists them all")
+        if len(group) > shown:
+            narrate(f"... and {len(group) - shown} more: --json lists them all")

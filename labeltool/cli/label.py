@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import click
 
-from labeltool.cli.common import annotator_option, current_project, narrate, project_option
+from labeltool.cli.common import (
+    Whole,
+    annotator_option,
+    current_project,
+    narrate,
+    project_option,
+)
 
 _SESSIONS = 8
 
 
 @click.command()
 @click.option("--serve", is_flag=True, help="Show the app in a browser on this machine; sound is played here.")
-@click.option("--port", metavar="N", type=click.IntRange(1, 65535), help="With --serve.  [default: a free port]")
+@click.option("--port", metavar="N", type=Whole(1, 65535), help="With --serve.  [default: a free port]")
 @click.option(
     "--sessions",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     help=f"With --serve: pages open at once.  [default: {_SESSIONS}]",
 )
 @click.option("--recording", metavar="FILE", help="Open a whole recording of the project and mark regions in it.")

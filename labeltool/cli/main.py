@@ -115,6 +115,10 @@ def main() -> None:
             code = ExitCode.INTERRUPTED
         else:
             code = _failed(f"{error.filename or 'cannot write'}: {error.strerror or error}")
+    except UnicodeEncodeError as error:
+        # Bytes of the command line or of the environment that are not UTF-8, or a terminal that is not.
+        text = common.shortened(ascii(error.object))
+        code = _failed(f"{text} is not text in {error.encoding.upper()} (is the terminal set to UTF-8?)")
     except sqlite3.Error as error:
         code = _failed(
             f"the project's database refused: {error} (is it damaged? `labeltool restore FILE` brings back a backup)"

@@ -9,6 +9,7 @@ import click
 
 from labeltool.cli.common import (
     ProgressDisplay,
+    Whole,
     current_project,
     emit,
     exit_for_failed,
@@ -49,7 +50,7 @@ class _FetchCommand(click.Command):
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @any_model_option
-@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Classes shown.")
+@click.option("--top", type=Whole(min=1), default=3, show_default=True, metavar="N", help="Classes shown.")
 @project_option
 @json_option
 def classify(files: tuple[Path, ...], model: str | None, top: int, as_json: bool) -> None:
@@ -100,12 +101,8 @@ def model() -> None:
     metavar="FILE",
     help="Its classes, one a line or a table like YAMNet's.  [default: the list inside the file]",
 )
-@click.option(
-    "--rate", type=click.IntRange(1000, 400_000), metavar="HZ", help="Sample rate of its input, where FILE has none."
-)
-@click.option(
-    "--window", type=click.IntRange(min=2), metavar="SAMPLES", help="Input length, for a model that takes any length."
-)
+@click.option("--rate", type=Whole(1000, 400_000), metavar="HZ", help="Sample rate of its input, where FILE has none.")
+@click.option("--window", type=Whole(min=2), metavar="SAMPLES", help="Input length, for a model that takes any length.")
 @click.option(
     "--embedding", metavar="TENSOR", help="Its embedding, by name or Netron's number.  [default: found by trying]"
 )

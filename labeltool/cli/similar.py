@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from labeltool.cli.common import current_project, emit, json_option, limit_option, narrate, project_option, run_task
+from labeltool.cli.common import (
+    Number,
+    Whole,
+    current_project,
+    emit,
+    json_option,
+    limit_option,
+    narrate,
+    project_option,
+    run_task,
+)
 from labeltool.cli.lists import clip_json, clip_line
 from labeltool.errors import LabeltoolError, in_one_line
 
@@ -27,7 +37,7 @@ _COMPARED_BY = {
 @click.command()
 @click.argument("clip", required=False)
 @limit_option(10, "clips")
-@click.option("--clusters", type=click.IntRange(1, 1000), metavar="K", help="Group the unlabelled clips.")
+@click.option("--clusters", type=Whole(1, 1000), metavar="K", help="Group the unlabelled clips.")
 @click.option(
     "--map", "map_path", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Draw all clips (PNG)."
 )
@@ -109,7 +119,7 @@ def _as_json(row: ListedClip, distance: float) -> dict[str, Any]:
 @limit_option(10, "events to check")
 @click.option(
     "--recall",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     metavar="R",
     default=0.9,
     show_default=True,
@@ -120,7 +130,7 @@ def _as_json(row: ListedClip, distance: float) -> dict[str, Any]:
     metavar="NAME",
     help="Pretrained model whose embeddings are compared.  [default: as in labeltool.toml, or the only one]",
 )
-@click.option("--processes", type=click.IntRange(1, 64), metavar="N", help="Processes.  [default: one a core]")
+@click.option("--processes", type=Whole(1, 64), metavar="N", help="Processes.  [default: one a core]")
 @project_option
 @json_option
 def find(label: str, limit: int, recall: float, pretrained: str | None, processes: int | None, as_json: bool) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from labeltool.cli.common import (
+    Number,
+    Whole,
     current_project,
     emit,
     json_option,
@@ -39,16 +41,16 @@ def _strategies() -> str:
     return one_of(STRATEGIES)
 
 
-model_option = click.option("--model", "model_id", type=int, metavar="ID", help="Model.  [default: the newest]")
+model_option = click.option("--model", "model_id", type=Whole(), metavar="ID", help="Model.  [default: the newest]")
 arch_option = lazy_help_option("--arch", metavar="NAME", help="Architecture.", more_help=_architectures)
-_SECONDS = click.FloatRange(min=0, min_open=True)
-_SEED = click.IntRange(0, 2**32 - 1)
+_SECONDS = Number(min=0, min_open=True)
+_SEED = Whole(0, 2**32 - 1)
 
 
 @click.command()
 @arch_option
 @click.option("--from-scratch", is_flag=True, help="Do not start from the newest model.")
-@click.option("--test-fold", type=int, metavar="K", help="Keep this fold unseen, for `evaluate --fold K`.")
+@click.option("--test-fold", type=Whole(), metavar="K", help="Keep this fold unseen, for `evaluate --fold K`.")
 @click.option(
     "--seed", type=_SEED, metavar="N", default=0, show_default=True, help="Same seed, same machine, same model."
 )
@@ -238,7 +240,7 @@ def suggest(model_id: int | None, pretrained: str | None, as_json: bool) -> None
 @model_option
 @click.option(
     "--fold",
-    type=int,
+    type=Whole(),
     metavar="K",
     help="Test on fold K, which the model must not have seen.  [default: the validation clips]",
 )
@@ -308,7 +310,7 @@ def _known_strategies(context: click.Context, parameter: click.Parameter, names:
     metavar="N,N,...",
     help="Labels to measure at.",
 )
-@click.option("--test-fold", type=int, metavar="K", help="Measure on fold K, which is never queried.")
+@click.option("--test-fold", type=Whole(), metavar="K", help="Measure on fold K, which is never queried.")
 @click.option(
     "--seed",
     "seeds",
@@ -321,7 +323,7 @@ def _known_strategies(context: click.Context, parameter: click.Parameter, names:
 )
 @lazy_help_option(
     "--batch",
-    type=click.IntRange(min=1),
+    type=Whole(min=1),
     metavar="N",
     help="Retrain every N labels.",
     more_help=lambda: setting_in_force(lambda learning: learning.retrain_after),

@@ -179,8 +179,9 @@ def _select_clips(store: Store, options: TranscribeOptions, labels: Sequence[str
 
 
 def _named_clips(store: Store, name: str) -> list[StoredClip]:
-    if name.isascii() and name.isdigit():
-        return [clips.clip(store, int(name))]
+    clip_id = clips.id_of(name)
+    if clip_id is not None:
+        return [clips.clip(store, clip_id)]
     return clips.of_recording(store, recordings.find_recording(store, name).id)
 
 

@@ -23,7 +23,7 @@ from labeltool.pretrained.embedding_frames import frame_function
 from labeltool.pretrained.model import PretrainedModel
 from labeltool.pretrained.probe import open_model
 from labeltool.project import Project
-from labeltool.store import models
+from labeltool.store import clips, models
 from labeltool.type_aliases import Float32
 
 # Windows that cover one moment: this overlap places the edges of events to a fraction of a window.
@@ -77,11 +77,12 @@ def choose_model(project: Project | None, model: str | None) -> ModelChoice:
     LabeltoolError
         When there is no such model.
     """
-    if model is None or (model.isascii() and model.isdigit()):
+    own_id = None if model is None else clips.id_of(model)
+    if model is None or own_id is not None:
         if project is None:
             raise LabeltoolError("outside a project there is no newest model", remedy="`--model` names one")
         with project.open_store() as store:
-            model_id = models.model(store, int(model) if model else None).id
+            model_id = models.model(store, own_id).id
         return ModelChoice(str(model_id), project.models / str(model_id), True, model_id, (project.models,))
     if (Path(model) / model_folder.CARD).is_file():
         folder = Path(model).resolve()

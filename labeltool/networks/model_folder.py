@@ -27,7 +27,7 @@ from labeltool.networks.model_card import ModelCard, card_from_json
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.records import StoredClip
 from labeltool.util.atomic_write import write_text
-from labeltool.util.bounded_read import MAX_TABLE_BYTES, read_bytes, read_text
+from labeltool.util.bounded_read import MAX_BYTES, MAX_TABLE_BYTES, read_bytes, read_text
 
 CARD = "card.json"
 KERAS = "model.keras"
@@ -183,8 +183,14 @@ def write(
 
 
 def write_card(directory: Path, card: ModelCard) -> None:
-    """Write a model's card."""
-    write_text(directory / CARD, card.to_json(), durable=True)
+    """Write a model's card; a `LabeltoolError` where it is larger than `read` takes, and nothing is written."""
+    text = card.to_json()
+    if len(text.encode()) > MAX_BYTES:
+        raise LabeltoolError(
+            f"the model has {len(card.labels)} labels whose names are too long for its card",
+            remedy="`labeltool rename` shortens them",
+        )
+    write_text(directory / CARD, text, durable=True)
 
 
 def one_line(name: str) -> str:

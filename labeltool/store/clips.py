@@ -159,6 +159,13 @@ def clip(store: Store, clip_id: int) -> StoredClip:
     return stored_clip(store, row)
 
 
+def id_of(name: str) -> int | None:
+    """Return the id that a person gave, None where it is none; one with too many digits is one that nothing has."""
+    if not (name.isascii() and name.isdigit()):
+        return None
+    return int(name) if len(name) <= len(str(LARGEST_ID)) else LARGEST_ID + 1
+
+
 def find_clip(store: Store, name: str) -> StoredClip:
     """Return the clip of an id, or of a file that holds one clip.
 
@@ -172,8 +179,9 @@ def find_clip(store: Store, name: str) -> StoredClip:
     LabeltoolError
         When no clip or more than one clip has the name.
     """
-    if name.isascii() and name.isdigit():
-        return clip(store, int(name))
+    clip_id = id_of(name)
+    if clip_id is not None:
+        return clip(store, clip_id)
     stored = store.stored_path(str(Path(name).resolve()))
     try:
         found = store.connection.execute(

@@ -14,6 +14,7 @@ from labeltool.store.database import now
 
 _ID_LOCK = threading.Lock()
 _last_id = 0
+_LAST_ID = 2**128 - 1
 
 
 def new_row_id(after: str = "") -> str:
@@ -26,6 +27,11 @@ def new_row_id(after: str = "") -> str:
     after
         The newest id of the journal: where the clock was set back, or another machine's is ahead, the newest row must
         still sort last.
+
+    Raises
+    ------
+    LabeltoolError
+        When `after` is no id, or the last there is.
     """
     global _last_id
     with _ID_LOCK:
@@ -35,6 +41,11 @@ def new_row_id(after: str = "") -> str:
         if fresh <= newest:
             # Same millisecond, or behind the newest id: count on from it. Only random bits change.
             fresh = newest + 1
+        if fresh > _LAST_ID:
+            raise LabeltoolError(
+                "the newest row of the journal has the last of all ids, so that none can follow: nothing was stored",
+                remedy="a stranger's row? `labeltool restore` brings back a backup without it",
+            )
         _last_id = fresh
         return str(uuid.UUID(int=fresh))
 

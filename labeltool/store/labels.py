@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import label_name
+from labeltool.records import MAX_LABEL_CHARACTERS, label_name
 from labeltool.store.database import Store, now
 from labeltool.store.journal_rows import append
 
@@ -16,11 +16,13 @@ def checked_name(label: str) -> str:
     Raises
     ------
     LabeltoolError
-        When it is empty or not valid text.
+        When it is empty, too long or not valid text.
     """
     name = label_name(label)
     if not name:
         raise LabeltoolError("a label needs a name")
+    if len(name) > MAX_LABEL_CHARACTERS:
+        raise LabeltoolError(f"a label has at most {MAX_LABEL_CHARACTERS} characters, this one {len(name)}")
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -67,21 +69,23 @@ def resolve(connection: sqlite3.Connection) -> None:
     for old, new in connection.execute(
         """
         SELECT j.label, j.new_label FROM journal j
-        WHERE j.kind = 'rename' AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
+        WHERE j.kind = 'rename' AND j.label <> j.new_label  -- a stranger's row may rename a label to itself
+          AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
         ORDER BY j.id
         """
     ):
         # The new name is in use again: renaming back and forth must not make a cycle.
         renamed.pop(new, None)
+        renamed.pop(old, None)
         renamed[old] = new
+    # The new name of a renaming was renamed only later: backwards each is known, with no walk along the others.
+    for old in reversed(renamed):
+        renamed[old] = renamed.get(renamed[old], renamed[old])
     connection.execute("UPDATE labels SET merged_into = NULL")
-    for old in renamed:
-        root = renamed[old]
-        while root in renamed:
-            root = renamed[root]
-        connection.execute(
-            "UPDATE labels SET merged_into = (SELECT id FROM labels WHERE name = ?) WHERE name = ?", (root, old)
-        )
+    connection.executemany(
+        "UPDATE labels SET merged_into = (SELECT id FROM labels WHERE name = ?) WHERE name = ?",
+        ((root, old) for old, root in renamed.items()),
+    )
 
 
 def _current_names(connection: sqlite3.Connection) -> dict[str, str]:

@@ -104,7 +104,7 @@ def recording_of(store: Store, name: str, *, is_removed: bool = False) -> Stored
         (name, is_removed),
     ).fetchone()
     if row is None:
-        raise LabeltoolError(f"no clip {name}" + (" of a recording that was removed" if is_removed else ""))
+        raise LabeltoolError(f"no clip {name[:40]}" + (" of a recording that was removed" if is_removed else ""))
     return _recording(store, row)
 
 

@@ -10,11 +10,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
-from helpers.command_line import HEAVY, contents, labeltool
+from helpers.command_line import HEAVY, commands, contents, labeltool
 from helpers.waits import DEADLINE_S
-from labeltool.cli.common import narrate
+from labeltool.cli.common import Whole, narrate
+from labeltool.cli.main import cli
 from labeltool.project import Project
 from labeltool.store import schema
 
@@ -106,6 +109,66 @@ def test_one_bad_file_is_named_and_keeps_no_good_one_out(
     assert imported["recordings"] == 1 and [one["file"] for one in imported["failed"]] == [str(files[1])]
 
 
+def fails_in_one_line(project: Project, *arguments: str, code: int = 1, **environment: str) -> str:
+    before = contents(project)
+    done = labeltool("--project", project.directory, *arguments, check=code, **environment)
+    line = done.stderr.splitlines()[-1]
+    assert done.stdout == "" and (len(done.stderr.splitlines()) == 1 or code == 2), done.stderr
+    assert "a bug?" not in line and len(line) < 300, line
+    assert contents(project) == before
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "annotator"),
+    [
+        (("note", "1", "n\udcff"), "ann"),
+        (("mark", "--annotator", "a\udcff", "1", "y"), "ann"),
+        (("mark", "1", "y"), "\udcff"),
+        (("mark", "1", "y\udcff"), "ann"),
+        (("rename", "y\udcff", "x"), "ann"),
+        (("undo",), "\udcff"),
+        (("label",), "\udcff"),
+    ],
+)
+def test_bytes_that_are_no_text_are_refused_in_one_line(
+    project: Project, write_tone: Callable[..., Path], arguments: tuple[str, ...], annotator: str
+) -> None:
+    labeltool("--project", project.directory, "import", "audio", write_tone("a.wav"))
+    line = fails_in_one_line(project, *arguments, LABELTOOL_ANNOTATOR=annotator)
+    assert "is not text" in line or "no label" in line or "terminal" in line
+
+
+@pytest.mark.parametrize("number", ["9" * 20, "9" * 5000, "0" * 5000])
+@pytest.mark.parametrize(
+    "arguments",
+    [("note", "{}", "x"), ("mark", "{}", "x"), ("mark", "{}", "--checked"), ("classify", "a.wav", "--model", "{}")],
+)
+def test_an_id_with_too_many_digits_is_one_that_nothing_has(
+    project: Project, arguments: tuple[str, ...], number: str
+) -> None:
+    fails_in_one_line(project, *(one.format(number) for one in arguments))
+
+
+def number_options() -> list[tuple[tuple[str, ...], str, bool]]:
+    """Return every option of a number, with the path of its command, and whether it is an id or a fold."""
+    return [
+        (path, option.opts[0], isinstance(option.type, Whole) and option.type.min is None)
+        for path, command in commands()
+        for option in command.params
+        if isinstance(option.type, (click.types.IntParamType, click.types.FloatParamType))
+    ]
+
+
+@pytest.mark.parametrize(("path", "option", "is_id"), number_options())
+def test_a_number_that_is_none_or_has_no_end_is_a_wrong_call(path: tuple[str, ...], option: str, is_id: bool) -> None:
+    too_large = [] if is_id else ["9" * 20, "-" + "9" * 20]
+    for number in ("nan", "inf", "-inf", "1e305", "9" * 5000, *too_large):
+        done = CliRunner().invoke(cli, [*path, option, number])
+        assert done.exit_code == 2 and f"'{option}'" in done.stderr, (number, done.output)
+        assert "Traceback" not in done.stderr
+
+
 def test_a_project_of_a_newer_version_is_refused(project: Project) -> None:
     with sqlite3.connect(project.database) as connection:
         connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
@@ -153,6 +216,8 @@ def test_a_full_disk_while_importing_stores_nothing(tmp_path: Path) -> None:
         ["import", "audio", "b\udcff.wav"],
         ["import", "audacity", "b\udcff.txt"],
         ["suggest", "--model", "9" * 30],
+        ["suggest", "--model", "-" + "9" * 30],
+        ["evaluate", "--fold", "-" + "9" * 30],
         ["classify", "nowhere.wav"],
         ["classify", "nowhere.wav", "--model", "²"],
         ["export", "--int8"],
@@ -187,8 +252,11 @@ def test_one_bad_file_among_several_is_named_and_the_others_are_imported(
     done = labeltool(*command, "--audio", sound, check=1)
     failed = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
     assert len(failed) == 3 and "notes.txt:1: is not a label track" in failed[0] and "broken\\udcff\\n.txt" in failed[1]
-    assert "is not in UTF-8: read as Windows-1252" in done.stderr
-    assert "1 label imported; 1 skipped; 3 files failed" in done.stderr
+    assert f"note: {tmp_path / 'dawn.txt'}: is not in UTF-8: read as Windows-1252" in done.stderr
+    assert "1 label imported; 3 files failed" in done.stderr and "skipped" not in done.stderr
+    assert "1 labels read, 3 lines or files skipped" in shown.stderr
+    noted = json.loads(labeltool(*command, "--audio", sound, "--json", check=1).stdout)
+    assert [len(noted[key]) for key in ("notes", "failed", "skipped")] == [1, 3, 3]
     again = json.loads(labeltool(*command, "--audio", sound, "--encoding", "latin-1", "--json", check=1).stdout)
     assert (again["verdicts"], len(again["failed"]), len(again["skipped"])) == (0, 3, 3)
     labeltool(*command, "--encoding", "rot13", check=2)
@@ -204,7 +272,7 @@ def test_a_reader_that_leaves_early_and_a_full_output_are_no_tracebacks(
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     labeltool(*at[3:], "import", "audio", write_tone("a.wav", seconds=40), "--clip-seconds", "0.01")
     for number in range(3):
-        labeltool(*at[3:], "mark", str(number + 1), "x" * 60_000)
+        labeltool(*at[3:], "note", str(number + 1), "x" * 60_000)
     piped = subprocess.run(
         ["bash", "-o", "pipefail", "-c", '"$@" log | head -c 10 >/dev/null', "-", *at],
         capture_output=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -12,6 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from helpers.command_line import commands
 from helpers.waits import DEADLINE_S
 from labeltool.active_learning.strategies import STRATEGIES
 from labeltool.cli.main import cli
@@ -22,19 +22,6 @@ from labeltool.networks.architectures import ARCHITECTURES
 from labeltool.pretrained.card import Activation
 from labeltool.pretrained.download import published_models
 from labeltool.project import Project
-
-
-def commands(group: click.Group = cli, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Yield every command with its path: `("import", "esc50")`."""
-    yield path, group
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
-        if isinstance(command, click.Group):
-            yield from commands(command, *path, name)
-        else:
-            yield (*path, name), command
 
 
 def page(*arguments: str) -> str:

@@ -23,7 +23,7 @@ ROW = {
     *("said_at", "act", "together", "revoked"),
 }
 CLIP = {"clip", "file", "start_s", "end_s", "present", "absent", "unsure", "answered"}
-IMPORTED = {"recordings", "clips", "verdicts", "checked", "suggestions", "already_there", "skipped", "failed"}
+IMPORTED = {"recordings", "clips", "verdicts", "checked", "suggestions", "already_there", "skipped", "failed", "notes"}
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_imports(run: Callable[..., Any], write_tone: Callable[..., Path], tmp_p
     track = tmp_path / "a.txt"
     track.write_text("0.0\t1.0\tdog\nno label\n")
     read = run("import", "audacity", track, "--dry-run")
-    assert read.keys() == {"recordings", "clips", "verdicts", "skipped", "failed", "rows"}
+    assert read.keys() == {"recordings", "clips", "verdicts", "skipped", "failed", "notes", "rows"}
     assert set(read["rows"][0]) == {
         *("file", "line", "track", "start_s", "end_s", "label", "low_hz", "high_hz", "confidence"),
     }

@@ -6,8 +6,12 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
+
+from labeltool.cli.main import cli
 from labeltool.project import Project
 
 HEAVY = {"tensorflow", "keras", "librosa", "pandas", "textual", "rich", "sqlite_utils", "sklearn", "numba"}
@@ -32,3 +36,16 @@ def contents(project: Project) -> list[str]:
         return list(connection.iterdump())
     finally:
         connection.close()
+
+
+def commands(group: click.Group = cli, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield every command with its path: `("import", "esc50")`."""
+    yield path, group
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, *path, name)
+        else:
+            yield (*path, name), command

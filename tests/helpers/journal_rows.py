@@ -7,7 +7,7 @@ import random
 from contextlib import suppress
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import Checked, Clip, Imported, Recording, Value, Verdict
+from labeltool.records import MAX_LABEL_CHARACTERS, Checked, Clip, Imported, Recording, Value, Verdict
 from labeltool.store import Store, checked, clips, journal, labels, recordings, spans
 from labeltool.store.importing import import_records
 from labeltool.store.journal import AnnotationContext
@@ -26,7 +26,7 @@ NAMES = (
     "\x1b[31m",
     "鳥\u2028",
     "\0",
-    "x" * 3000,
+    "x" * MAX_LABEL_CHARACTERS,
 )
 """Names of labels that text formats stumble over, among others."""
 
@@ -68,9 +68,9 @@ def act(store: Store, rng: random.Random) -> None:
         region = Region(start_s, start_s + rng.random(), *rng.choice(((None, None), (100.0, 1e4 / 3))))
         dice = rng.random()
         if dice < 0.35:
-            shown = [name for (name,) in store.connection.execute("SELECT name FROM labels ORDER BY name")]
-            instead_of = rng.sample(shown, min(len(shown), rng.choice((0, 0, 2))))
-            context = AnnotationContext("a model", label, rng.randrange(9999), instead_of)
+            names = clips.label_names(store)  # those on a clip, as they are in the project
+            replaced = rng.sample(names, min(len(names), rng.choice((0, 0, 2))))
+            context = AnnotationContext("a model", label, rng.randrange(9999), replaced)
             journal.annotate(store, clip_id, rng.choice((label, None)), value, annotator=who, context=context)
         elif dice < 0.45:
             page = {one: rng.choice(list(Value)) for one in range(clip_id, min(last, clip_id + 5))}

@@ -10,7 +10,7 @@ import pytest
 from helpers.records import of_kind
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity
-from labeltool.records import Checked, Clip, Recording, Skipped, Verdict
+from labeltool.records import MAX_LABEL_CHARACTERS, Checked, Clip, Recording, Skipped, Verdict
 
 WriteTone = Callable[..., Path]
 
@@ -67,6 +67,18 @@ def test_a_row_without_a_title_is_an_unlabelled_clip_and_reported(tmp_path: Path
     assert len(of_kind(records, Clip)) == 2
     assert of_kind(records, Verdict) == []
     assert ["imported as an unlabelled clip" in note.reason for note in of_kind(records, Skipped)] == [True, True]
+
+
+def test_a_title_longer_than_any_name_is_skipped_with_its_line(tmp_path: Path, write_tone: WriteTone) -> None:
+    sound = write_tone("dawn.wav", seconds=3.0)
+    longest = "x" * MAX_LABEL_CHARACTERS
+    rows = (f"0\t1\t{longest}x", f"1\t2\t{longest} ", f"2\t3\t{'x' * 5_000_000}")
+    records = list(audacity.read([label_file(tmp_path / "x.txt", *rows)], sound))
+    assert [verdict.label.strip() for verdict in of_kind(records, Verdict) if verdict.label] == [longest]
+    assert len(of_kind(records, Clip)) == 1
+    skipped = of_kind(records, Skipped)
+    assert [one.line for one in skipped] == [1, 3] and all("more than 1000" in one.reason for one in skipped)
+    assert all(len(one.reason) < 200 for one in skipped)
 
 
 def test_two_labels_on_one_region_share_its_clip_also_across_files(tmp_path: Path, write_tone: WriteTone) -> None:

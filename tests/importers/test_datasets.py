@@ -14,7 +14,7 @@ import pytest
 from helpers.records import of_kind
 from labeltool.errors import LabeltoolError
 from labeltool.importers import esc50, urbansound8k
-from labeltool.records import Clip, Failed, Imported, Recording, Skipped, Verdict
+from labeltool.records import MAX_LABEL_CHARACTERS, Clip, Failed, Imported, Recording, Skipped, Verdict
 
 WriteTone = Callable[..., Path]
 ESC_HEADER = "filename,fold,target,category,esc10,src_file,take"
@@ -273,11 +273,27 @@ def test_a_row_that_cannot_be_right_is_reported_and_the_others_are_imported(
     assert reason in note.reason
 
 
-@pytest.mark.parametrize("label", ["a[/]b", "=SUM(A1)", "../../x", "NA", "007", "كلب", "y" * 10_000])
+@pytest.mark.parametrize("label", ["a[/]b", "=SUM(A1)", "../../x", "NA", "007", "كلب", "y" * MAX_LABEL_CHARACTERS])
 def test_a_label_stays_unchanged(tmp_path: Path, write_tone: WriteTone, label: str) -> None:
     write_tone("audio/fold1/1-3-0-0.wav")
     urban_table(tmp_path, f"1-3-0-0.wav,1,0,1,1,1,3,{label}", encoding="utf-8-sig", end="\r\n")
     assert [verdict.label for verdict in of_kind(list(urbansound8k.read(tmp_path)), Verdict)] == [label]
+
+
+def test_a_label_longer_than_any_name_is_skipped_with_its_line(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("audio/1-1-A-0.wav")
+    rows = [f"1-1-A-0.wav,1,0,{label},True,1,A" for label in ("x" * (MAX_LABEL_CHARACTERS + 1), "dog")]
+    esc_table(tmp_path, *rows)
+    records = list(esc50.read(tmp_path))
+    assert [verdict.label for verdict in of_kind(records, Verdict)] == ["dog"]
+    (skipped,) = of_kind(records, Skipped)
+    assert skipped.line == 2 and "more than 1000 characters" in skipped.reason
+
+
+def test_an_assumed_encoding_is_not_the_first_problem_of_a_table(tmp_path: Path) -> None:
+    esc_table(tmp_path, "grün.wav,1,0,dog,True,1,A", encoding="cp1252")
+    with pytest.raises(LabeltoolError, match="is listed in the table, but missing"):
+        list(esc50.read(tmp_path))
 
 
 def test_a_quote_that_is_never_closed_does_not_swallow_the_rest(tmp_path: Path, write_tone: WriteTone) -> None:

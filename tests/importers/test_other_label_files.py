@@ -52,7 +52,71 @@ def test_cues_are_labels(tmp_path: Path, content: str, expected: list[tuple[floa
 def test_text_that_belongs_to_no_cue_is_reported_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "x.srt"
     path.write_text(SUBRIP + "lost\nwords\n\n3\n00:00:05,000 -> 00:00:06,000\nbroken\n")
-    assert {note.line for note in audacity.parse(path).skipped} == {9, 10, 13, 14}
+    assert {note.line for note in audacity.parse(path).skipped} == {9, 10}
+
+
+ONE = "1\n00:00:01,000 --> 00:00:02,500\nwren\n\n"
+TWO = "2\n00:00:03,000 --> 00:00:04,000\nrobin\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("00:00:01,000 --> 00:00:02,500", "00:00:01 --> 00:00:02.5"),
+        *(("-->", arrow) for arrow in ("–>", "—>", "->", "→", "==>", "-- >", "--&gt;", "−−>")),
+        ("1\n", "\n\n  1  \n"),
+        ("1\n", ""),
+        ("1\n00", "0"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_times_are_read_with_whatever_arrow_and_digits(tmp_path: Path, old: str, new: str, encoding: str) -> None:
+    path = tmp_path / "x.srt"
+    path.write_text(ONE.replace(old, new) + TWO.replace(old, new), encoding=encoding)
+    parsed = audacity.parse(path)
+    assert [row.label for row in parsed.rows] == ["wren", "robin"] and parsed.skipped == []
+    assert (parsed.rows[0].start_s, parsed.rows[0].end_s) == (1.0, 2.5)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        "00:00:00,x00 --> 00:00:01,000",
+        "9" * 60_000 + ":00:00,000 --> 00:00:01,000",
+        "00:00:00,100 --> ",
+        "-0:00:01,000 --> 00:00:01,000",
+        "--> 00:00:01,000",
+        "garbage – > nonsense",
+    ],
+)
+@pytest.mark.parametrize("blank", ["\n", ""])
+def test_a_damaged_cue_is_named_by_its_line_and_the_good_ones_are_read(tmp_path: Path, times: str, blank: str) -> None:
+    path = tmp_path / "x.txt"
+    damaged = f"1\n{times}\nlost -> words\nand more\n{blank}"
+    path.write_text(damaged + TWO + "\n" + damaged)
+    parsed = audacity.parse(path)
+    assert [(row.start_s, row.end_s, row.label) for row in parsed.rows] == [(3.0, 4.0, "robin")]
+    second = 5 + len(blank) + 4
+    assert [one.line for one in parsed.skipped] == [2, second + 1]
+    assert all(len(one.reason) < 200 for one in parsed.skipped)
+    path.write_text(damaged)
+    with pytest.raises(LabeltoolError) as raised:
+        audacity.parse(path)
+    assert raised.value.line == 2
+
+
+@pytest.mark.parametrize(
+    "content", ["1\n2.0\t3.0\ta --> b\n", "1\n2\n3\n", "0:01\t0:02\t0:01 --> 0:02\n", "1\tx\n->\n"]
+)
+def test_a_label_track_with_arrows_in_its_titles_is_no_subtitle(tmp_path: Path, content: str) -> None:
+    (tmp_path / "x.txt").write_text(content)
+    kind = file_kind(tmp_path / "x.txt")
+    assert kind is None and audacity.parse(tmp_path / "x.txt").rows
+
+
+def test_an_arrow_in_a_cue_is_text(tmp_path: Path) -> None:
+    text = ONE.replace("wren", "12\na -> b\n0:10 -> 0:20")
+    assert labels(tmp_path / "x.srt", text) == [(1.0, 2.5, "12 a -> b 0:10 -> 0:20")]
 
 
 AUP = '<?xml version="1.0"?>\n<project audacityversion="2.4.2">\n<labeltrack name="Birds">{}</labeltrack></project>'

@@ -76,6 +76,14 @@ def test_a_folder_whose_card_is_no_text_or_has_an_endless_frontend_is_refused_in
         assert "card.json" in str(refused.value) and "\n" not in str(refused.value)
 
 
+def test_a_card_that_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    card = card_with(ClipRule())
+    model_folder.write_card(tmp_path, card)
+    with pytest.raises(LabeltoolError, match="too long for its card"):
+        model_folder.write_card(tmp_path, replace(card, labels=("x" * (5 << 20), "dog")))
+    assert model_folder.read(tmp_path).card == card
+
+
 @pytest.mark.parametrize(
     "rule", [{"head": "softplus"}, {"pooling": "loudest"}, {"power": 2}, {"temperature": "hot"}, 3], ids=str
 )

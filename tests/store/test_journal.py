@@ -152,6 +152,23 @@ def test_row_ids_are_unique_and_ordered() -> None:
     assert ids == sorted(set(ids))
 
 
+def test_after_the_last_of_all_ids_nothing_is_stored(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_rows, "_last_id", 0)  # nor in this process later
+    fill(store, "a")
+    journal.annotate(store, 1, "dog", annotator="ann")
+    with store.transaction() as connection:
+        row = {"kind": "note", "clip_id": 1, "note": "x", "annotator": "", "origin": "human", "created_at": ""}
+        connection.execute(
+            f"INSERT INTO journal (id, {', '.join(row)}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            ("ffffffff-ffff-ffff-ffff-fffffffffffe", *row.values()),
+        )
+    journal.annotate(store, 1, "cat", annotator="ann")
+    before = current(store)
+    with pytest.raises(LabeltoolError, match="the last of all ids"):
+        journal.annotate(store, 1, "owl", annotator="ann")
+    assert current(store) == before
+
+
 LABELS = ["dog", "cat", "hound", "a[/]b", "=SUM(A1)", "سلام"]
 
 

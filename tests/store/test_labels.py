@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from helpers.records import records_of
 from helpers.store import current, fill
 from labeltool.errors import LabeltoolError
-from labeltool.records import Value
+from labeltool.records import MAX_LABEL_CHARACTERS, Value
 from labeltool.store import Store, clips, journal, labels
 from labeltool.store.importing import import_records
+from labeltool.store.journal_rows import append
 
 
 def test_redo_repeats_a_renaming(store: Store) -> None:
@@ -48,6 +51,59 @@ def test_renaming_there_and_back_ends_where_it_began(store: Store) -> None:
     labels.rename(store, "hound", "dog", annotator="ann")
     assert current(store) == {(1, "dog"): "present"}
     assert clips.label_names(store) == ["dog"]
+
+
+def test_a_name_longer_than_any_is_refused_and_an_old_one_can_be_shortened(store: Store) -> None:
+    fill(store, "a")
+    too_long = "x" * (MAX_LABEL_CHARACTERS + 1)
+    journal.annotate(store, 1, f" {too_long[1:]} ", annotator="ann")
+    for act in (
+        lambda: journal.annotate(store, 1, too_long, annotator="ann"),
+        lambda: journal.annotate_batch(store, too_long, {1: Value.PRESENT}, annotator="ann", response_ms=0),
+        lambda: labels.rename(store, too_long[1:], too_long, annotator="ann"),
+    ):
+        with pytest.raises(LabeltoolError, match="at most 1000 characters, this one 1001"):
+            act()
+    assert clips.label_names(store) == [too_long[1:]]
+    with store.transaction() as connection:
+        labels.ensure_label(connection, too_long)  # of an older version
+    context = journal.AnnotationContext(instead_of=[too_long])
+    journal.annotate(store, 1, "dog", annotator="ann", context=context)
+    labels.rename(store, too_long, "dog", annotator="ann")
+    assert "dog" in clips.label_names(store)
+
+
+@pytest.mark.parametrize(
+    "pairs, current_names",
+    [
+        ("aa", {}),
+        ("ab bb", {"a": "b"}),
+        ("ab bc ca", {"b": "a", "c": "a"}),
+        ("ab bc cd ba", {"b": "a", "c": "d"}),
+        ("ab ba ab ba", {"b": "a"}),
+        ("ab cd ac", {"a": "c"}),
+    ],
+)
+def test_renamings_of_any_journal_come_to_an_end(store: Store, pairs: str, current_names: dict[str, str]) -> None:
+    """Of a stranger's database, or of the merged journals of two people: no label is renamed for ever."""
+    rename_rows(store, [(old, new) for old, new in pairs.split()])
+    assert clips.current_names(store) == current_names
+
+
+def test_a_long_chain_of_names_takes_no_walk_for_each(store: Store) -> None:
+    names = list(map(str, range(5000)))
+    rename_rows(store, list(pairwise(names)))
+    assert clips.label_names(store) == [names[-1]]
+
+
+def rename_rows(store: Store, pairs: list[tuple[str, str]]) -> None:
+    """Rename as rows of the journal alone, with nothing checked."""
+    with store.transaction() as connection:
+        for old, new in pairs:
+            for name in (old, new):
+                labels.ensure_label(connection, name)
+            append(connection, kind="rename", label=old, new_label=new, annotator="", origin="human")
+        labels.resolve(connection)
 
 
 def test_a_chain_of_names_ends_at_the_last(store: Store) -> None:

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from labeltool.errors import LabeltoolError
+from labeltool.records import MAX_LABEL_CHARACTERS
 from labeltool.store.database import Store
 
 VERSION = 1
@@ -162,10 +163,10 @@ class RowLine(_Line, frozen=True, tag="row"):
     revokes: _RowId | None = None
     redoes: _RowId | None = None
     batch_id: _RowId | None = None
-    start_s: _Seconds | None = None
-    end_s: _Seconds | None = None
-    low_hz: _Seconds | None = None
-    high_hz: _Seconds | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    low_hz: float | None = None
+    high_hz: float | None = None
     confidence: float | None = None
     track: str | None = None
     response_ms: _Count | None = None
@@ -184,6 +185,8 @@ class RowLine(_Line, frozen=True, tag="row"):
         ):
             if (self.kind == kind) is not (value is not None):
                 raise ValueError(f"what a row of the kind {kind!r} needs is missing, or is in another")
+        if self.kind == "rename" and self.label in (None, self.new_label):
+            raise ValueError("a renaming needs two names")
         if self.clip is None and self.kind not in ("revoke", "rename", "remove"):
             raise ValueError(f"a row of the kind {self.kind!r} needs a clip")
         if self.clip is not None and self.kind == "remove":
@@ -213,6 +216,8 @@ def _check_time(text: str) -> None:
 def _check_label(name: str) -> None:
     if not name.strip():
         raise ValueError("a label needs a name")
+    if len(name) > MAX_LABEL_CHARACTERS:
+        raise ValueError(f"a label has at most {MAX_LABEL_CHARACTERS} characters")
 
 
 class _AnyHeader(Struct):
