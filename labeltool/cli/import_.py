@@ -131,6 +131,7 @@ def _show_rows(files: Sequence[Path], as_json: bool, encoding: str | None) -> No
     from labeltool.importers import audacity
     from labeltool.importers.base import read_each
     from labeltool.importers.label_track import LabelRow
+    from labeltool.records import label_name
 
     def read_one(file: Path) -> Iterator[LabelRow | Skipped]:
         parsed = audacity.parse(file, encoding)
@@ -138,7 +139,7 @@ def _show_rows(files: Sequence[Path], as_json: bool, encoding: str | None) -> No
         yield from parsed.rows
 
     read = list(read_each(files, read_one))
-    rows = [asdict(one) for one in read if isinstance(one, LabelRow)]
+    rows = [{**asdict(one), "label": label_name(one.label)} for one in read if isinstance(one, LabelRow)]
     skipped = [one for one in read if not isinstance(one, LabelRow)]
     if as_json:
         emit({"recordings": 0, "clips": 0, "verdicts": 0, **_skipped_json(skipped), "rows": rows})
