@@ -47,7 +47,8 @@ def why_not_writable(*paths: Path) -> str:
     """
     for path in paths:
         try:
-            if not os.access(path, os.W_OK) and os.path.lexists(path):
+            # More than once: another process makes and removes a -wal meanwhile.
+            if all(not os.access(path, os.W_OK) and os.path.lexists(path) for _ in range(3)):
                 read_only = os.statvfs(path).f_flag & os.ST_RDONLY
                 return _WHY[errno.EROFS if read_only else errno.EACCES]
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -22,6 +23,7 @@ from labeltool.project import Project
 from labeltool.store import Store, backup, clips, journal, opening, schema
 from labeltool.store.database import DatabaseExchanged
 from labeltool.store.opening import CannotBeWritten
+from labeltool.util.writable import why_not_writable
 
 
 @pytest.fixture
@@ -222,3 +224,17 @@ def test_one_who_has_the_database_alone_is_named(labelled: Project, monkeypatch:
                 labelled.open_store()
     with labelled.open_store() as store:
         assert len(current(store)) == 1
+
+
+def test_a_file_that_another_process_makes_meanwhile_is_no_sign_of_a_read_only_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wal = tmp_path / "labels.db-wal"
+    exists = os.path.lexists
+
+    def made_meanwhile(path: Path) -> bool:
+        wal.touch()
+        return exists(path)
+
+    monkeypatch.setattr(os.path, "lexists", made_meanwhile)
+    assert why_not_writable(wal) == ""
