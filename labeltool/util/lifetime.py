@@ -29,6 +29,7 @@ INTERRUPTED = "interrupted"
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Python runs a signal's handler only between two instructions: a command that is inside a long call of C ends after it.
 _LEAVE_S = 0.9
+_TERM_EVERY_S = 0.1
 
 # The pipe from the parent, in a process that ends with it; and whether this process was stopped.
 _parent: int | None = None
@@ -85,8 +86,8 @@ def end_with_parent() -> None:
     """End this process and all it has started when the other end of its standard input is closed, however.
 
     To be called before there are threads. A forked child watches, as a thread cannot while C code holds the
-    interpreter's lock: it sends TERM to the process group, and KILL after `GRACE_S`, or when this process has ended.
-    TERM raises SystemExit in the main thread.
+    interpreter's lock: it sends TERM to the process group until this process has ended, and KILL then or after
+    `GRACE_S`. The first TERM raises SystemExit in the main thread.
     """
     global _parent
     _parent = os.dup(0)  # those that this process starts do not inherit it
@@ -134,8 +135,11 @@ def _watch(parent: int, ended: int) -> None:
     os.closerange(parent + 1, ended)
     os.closerange(ended + 1, ended + 64)
     if ended not in _hung_up((parent, ended)):
-        os.killpg(0, signal.SIGTERM)
-        _hung_up((ended,), timeout_s=GRACE_S)
+        deadline = time.monotonic() + GRACE_S
+        # One TERM may come between Python's look for signals and a call that waits, which then waits on.
+        while time.monotonic() < deadline and not is_hung_up(ended):
+            os.killpg(0, signal.SIGTERM)
+            _hung_up((ended,), timeout_s=_TERM_EVERY_S)
     os.killpg(0, signal.SIGKILL)
 
 
