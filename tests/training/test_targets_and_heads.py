@@ -342,7 +342,7 @@ def test_what_a_budget_leaves_no_time_for_is_left_for_the_next_run_and_counted(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labelled: list[tuple[Sequence[str], Mapping[str, Value] | None]] = [(["low"], {"low": P}), (["high"], {"high": P})]
-    add_tones(project, tmp_path / "wav", *labelled * 15, *[(["low"], None)] * 40)
+    add_tones(project, tmp_path / "wav", *labelled * 15, *[(["low"], {})] * 40)
     clock = ClockOfDraws(monkeypatch, 0.5)
     compute = LogMelFrontend.compute_frames
 
