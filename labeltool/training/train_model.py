@@ -89,8 +89,7 @@ def train_model(
     )
     report("converting to int8", 0, 0)
     int8 = _to_int8(result.model, prepared, pool, request.budget.model)
-    card = make_card(request, parent, prepared, _fitted(result))
-    save = partial(_save, result.model)
+    card, save = make_card(request, parent, prepared, _fitted(result)), partial(_save, result.model)
     half = request.budget.end.after(0.5)  # the other half is for the suggestions
     return write_model(directory, card, int8, save, prepared, parent, report, network=result.model, limit=half)
 
