@@ -174,9 +174,9 @@ def _probabilities(
     at_once = len(clips) if limit == NO_LIMIT else _CLIPS_IN_A_BUDGET
     scores: list[scoring.ClipScore] = []
     for score in scoring.score_clips(files.feature_frontend, files.rule, predict, clips, at_once=at_once):
-        if scores and limit.has_passed:
-            break
         scores.append(score)
+        if len(scores) % at_once == 0 and limit.has_passed:
+            break
     return Probabilities(
         _merged(names, np.stack([score.probabilities for score in scores]), files.rule.head),
         _merged(names, np.concatenate([score.patches for score in scores]), files.rule.head),

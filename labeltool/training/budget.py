@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class Budget:
 
     model: TimeLimit = NO_LIMIT
     end: TimeLimit = NO_LIMIT
-    rest_s: float = 0.0
+    rest_s: float = field(default=0.0, compare=False)
 
     @property
     def features(self) -> TimeLimit:
