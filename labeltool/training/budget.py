@@ -14,7 +14,7 @@ from labeltool.util.time_limit import NO_LIMIT, Clock, TimeLimit
 _TIMED_PATCHES = 16
 # The machine may become busier than it was during the estimate.
 _MARGIN = 1.5
-# What a retraining may take: so many times its budget, and seconds; two of those are for the process to start and end.
+# What a retraining may take: a multiple of its budget, and seconds; two of those are for the process to start and end.
 _ALL_SHARE, _ALL_S = 1.2, 10.0 - 2.0
 
 
