@@ -23,6 +23,8 @@ class SuggestResult:
         Number of unlabelled clips with a suggestion.
     skipped
         Files that could not be read.
+    left_out
+        Number of unlabelled clips without one because the time was up.
     """
 
     model: int | None
@@ -30,3 +32,4 @@ class SuggestResult:
     why: str
     suggestions: int
     skipped: tuple[SkippedFile, ...]
+    left_out: int = 0

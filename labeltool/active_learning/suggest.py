@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,12 +18,13 @@ from labeltool.project import Project
 from labeltool.store import Store, clips, models
 from labeltool.type_aliases import Progress
 from labeltool.util import locks
+from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 if TYPE_CHECKING:
     import keras
 
 # Clips whose features are in memory at once; an interrupted run keeps the features of the batches before.
-_BATCH, _BATCH_IN_A_BUDGET = 512, 64
+_BATCH, _BATCH_IN_A_BUDGET = 512, 32
 
 
 def suggest(
@@ -75,7 +75,7 @@ def suggest_by_model(
     *,
     report: Progress,
     network: keras.Model | None = None,
-    ends_s: float | None = None,
+    limit: TimeLimit = NO_LIMIT,
 ) -> SuggestResult:
     """Write a model's suggestions for every clip, and the queue.
 
@@ -83,26 +83,37 @@ def suggest_by_model(
     ----------
     network
         The model's float network, where it is loaded already.
-    ends_s
-        On the monotonic clock: no clip is begun after it. The unlabelled ones come first, in an order of chance.
+    limit
+        No clips are begun that would not be ready by then, but for the first few. The unlabelled ones come first, in
+        an order of chance.
     """
     files = model_folder.read(project.models / str(model_id))
     cache = feature_cache_of_model(project, files)
     with_int8 = project.settings.learning.query_strategy == strategies.BY_INT8
     extractor = FeatureExtractor(files, network, with_int8=with_int8)
     all_clips, batch = clips.all_clips(store), _BATCH
-    if ends_s is not None:
+    unlabelled_ids, left_out = {clip.id for clip in clips.unlabelled(store)}, 0
+    if limit != NO_LIMIT:
         batch = _BATCH_IN_A_BUDGET
-        unlabelled_ids = {clip.id for clip in clips.unlabelled(store)}
         random.Random(files.card.seed).shuffle(all_clips)
         all_clips.sort(key=lambda clip: clip.id not in unlabelled_ids)
     embeddings: list[ClipEmbedding] = []
     skipped: list[SkippedFile] = []
+    longest_s, left_s = 0.0, limit.left_s
     for first in range(0, len(all_clips), batch):
         report("suggesting", first, len(all_clips))
-        if embeddings and ends_s is not None and time.monotonic() >= ends_s:
+        before_s, left_s = left_s, limit.left_s
+        longest_s = max(longest_s, before_s - left_s) if limit != NO_LIMIT else 0.0
+        if embeddings and left_s <= longest_s:
+            left_out = sum(clip.id in unlabelled_ids for clip in all_clips[first:])
             break
-        features = compute_features(cache, all_clips[first : first + batch], report=_ignore, require_any=False)
+        features = compute_features(
+            cache,
+            all_clips[first : first + batch],
+            report=_ignore,
+            require_any=False,
+            limit=limit if embeddings else NO_LIMIT,
+        )
         skipped += (one for one in features.skipped if one not in skipped)
         embeddings += extractor.extract(features)
     outputs = models.Outputs(files.labels, files.background, files.rule.head == "sigmoid")
@@ -114,7 +125,7 @@ def suggest_by_model(
         ],
     )
     unlabelled = queue_order.order_by_model(project, store, embeddings, head=files.rule.head, seed=files.card.seed)
-    return SuggestResult(model_id, None, "", unlabelled, tuple(skipped))
+    return SuggestResult(model_id, None, "", unlabelled, tuple(skipped), left_out)
 
 
 def _ignore(*_: object) -> None:

@@ -30,6 +30,7 @@ from labeltool.util.bounded_read import MAX_TABLE_BYTES, parse_json, read_bytes
 from labeltool.util.no_links import make_folder
 from labeltool.util.npz import UNREADABLE
 from labeltool.util.process_pool import map_in_processes
+from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 from labeltool.util.writable import both
 
 FrameFunction = Callable[[Int16], npt.NDArray[Any]]
@@ -120,6 +121,7 @@ class FeatureCache:
         clips: Sequence[StoredClip],
         workers: int | None = None,
         progress: Callable[[int, int], None] | None = None,
+        limit: TimeLimit = NO_LIMIT,
     ) -> dict[str, LabeltoolError]:
         """Compute what is missing.
 
@@ -131,6 +133,8 @@ class FeatureCache:
             Processes; default one a core, none for a few clips.
         progress
             Called with `(clips done, clips to do)` as shards are finished.
+        limit
+            No clip is begun after it: the others stay missing, those that were given last.
 
         Returns
         -------
@@ -138,9 +142,10 @@ class FeatureCache:
             The clips that could not be read; the others are computed all the same.
         """
         self._read_indexes()
-        # Neighbours on disk go together; one computation per key.
-        missing = sorted({clip.key: clip for clip in clips if clip not in self}.values(), key=lambda c: (c.path, c.key))
-        if not missing:
+        missing = list({clip.key: clip for clip in clips if clip not in self}.values())  # one computation per key
+        if limit == NO_LIMIT:
+            missing.sort(key=lambda clip: (clip.path, clip.key))  # neighbours on disk go together
+        if not missing or limit.has_passed:
             return {}
         self._make_directory()
         wanted_workers = workers if workers is not None else (os.cpu_count() or 1)
@@ -150,7 +155,7 @@ class FeatureCache:
         shards = [missing[first : first + size] for first in range(0, len(missing), size)]
         failed: dict[str, LabeltoolError] = {}
         done = 0
-        write = partial(_write_shard, self.directory, self.frontend, self._frames)
+        write = partial(_write_shard, self.directory, self.frontend, self._frames, limit)
         for clips_done, errors in map_in_processes(write, shards, wanted_workers):
             failed.update(errors)
             done += clips_done
@@ -202,7 +207,7 @@ class FeatureCache:
 
 
 def _write_shard(
-    directory: Path, frontend: Frontend, frames_of: FrameFunction, clips: Sequence[StoredClip]
+    directory: Path, frontend: Frontend, frames_of: FrameFunction, limit: TimeLimit, clips: Sequence[StoredClip]
 ) -> tuple[int, dict[str, LabeltoolError]]:
     """Compute some clips and write them as one shard; runs in a worker."""
     failed: dict[str, LabeltoolError] = {}
@@ -210,6 +215,8 @@ def _write_shard(
     blocks: list[Float32] = []
     first = 0
     for clip in clips:
+        if limit.has_passed:
+            break
         try:
             block = frames_of(clip_pcm(clip, frontend))
         except LabeltoolError as error:
@@ -228,4 +235,4 @@ def _write_shard(
             write_text(directory / f"{name}.json", json.dumps(index))
         except OSError as error:
             raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=directory) from error
-    return len(clips), failed
+    return len(entries) + len(failed), failed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +15,13 @@ from labeltool.networks.heads import Head, log_loss
 from labeltool.networks.model_card import LabelMetrics, Measured, ReliabilityBin
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.type_aliases import Bools, Float32, Float64, Int64, Progress
+from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 if TYPE_CHECKING:
     import keras
+
+# Clips that are scored between two looks at the clock.
+_CLIPS_IN_A_BUDGET = 4
 
 
 def measure(
@@ -29,9 +33,20 @@ def measure(
     names: Sequence[str],
     report: Progress,
     network: keras.Model | None = None,
+    limit: TimeLimit = NO_LIMIT,
 ) -> Measured:
-    """Measure a model's float and int8 network on the same clips: `metrics_of` what `predict_clips` returns."""
-    return metrics_of(predict_clips(files, clips, names=names, report=report, network=network), present, absent)
+    """Measure a model's float and int8 network on the same clips: `metrics_of` what `predict_clips` returns.
+
+    Where the time is up before, on some of the clips, drawn by chance; the log loss is that of all.
+    """
+    order = np.arange(len(clips)) if limit == NO_LIMIT else np.random.default_rng(0).permutation(len(clips))
+    predictions = predict_clips(
+        files, [clips[i] for i in order], names=names, report=report, network=network, limit=limit
+    )
+    loss = log_loss(predictions.rule.head, predictions.as_float.clips, present[order], absent[order]).mean()
+    done = order[: len(predictions.as_int8.clips)]
+    measured = metrics_of(predictions.only(np.arange(len(clips)) < len(done)), present[done], absent[done])
+    return replace(measured, log_loss=float(loss))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +86,8 @@ class Predictions:
 
     def only(self, clips: Bools) -> Predictions:
         """Return those for some of the clips, (clips,), at least one."""
-        return Predictions(self.labels, self.rule, self.as_float.only(clips), self.as_int8.only(clips))
+        done = clips[: len(self.as_int8.clips)]
+        return Predictions(self.labels, self.rule, self.as_float.only(clips), self.as_int8.only(done))
 
     def with_unseen(self, labels: Sequence[str]) -> Predictions:
         """Return them with labels for which the model has no output: their probability is zero."""
@@ -88,6 +104,7 @@ def predict_clips(
     names: Sequence[str],
     report: Progress,
     network: keras.Model | None = None,
+    limit: TimeLimit = NO_LIMIT,
 ) -> Predictions:
     """Predict at least one clip by a model's float and int8 network.
 
@@ -99,11 +116,14 @@ def predict_clips(
         Current name of each of the model's outputs; outputs of one name, labels that were merged since, count as one.
     network
         The float network, where it is loaded already.
+    limit
+        After it the int8 network is given no further clips: it has predictions for the first ones, and the float
+        network for all.
     """
     report("measuring, float", 0, len(clips))
     as_float = _probabilities(files, scoring.float_predictor(files, network), clips, names)
     report("measuring, int8", 0, len(clips))
-    as_int8 = _probabilities(files, scoring.int8_feature_predictor(files), clips, names)
+    as_int8 = _probabilities(files, scoring.int8_feature_predictor(files), clips, names, limit)
     return Predictions(tuple(dict.fromkeys(names)), files.rule, as_float, as_int8)
 
 
@@ -145,9 +165,18 @@ def metrics_of(predictions: Predictions, present: Float32, absent: Float32) -> M
 
 
 def _probabilities(
-    files: model_folder.ModelFiles, predict: scoring.Predictor, clips: Sequence[Float32], names: Sequence[str]
+    files: model_folder.ModelFiles,
+    predict: scoring.Predictor,
+    clips: Sequence[Float32],
+    names: Sequence[str],
+    limit: TimeLimit = NO_LIMIT,
 ) -> Probabilities:
-    scores = list(scoring.score_clips(files.feature_frontend, files.rule, predict, clips))
+    at_once = len(clips) if limit == NO_LIMIT else _CLIPS_IN_A_BUDGET
+    scores: list[scoring.ClipScore] = []
+    for score in scoring.score_clips(files.feature_frontend, files.rule, predict, clips, at_once=at_once):
+        scores.append(score)
+        if len(scores) % at_once == 0 and limit.has_passed:
+            break
     return Probabilities(
         _merged(names, np.stack([score.probabilities for score in scores]), files.rule.head),
         _merged(names, np.concatenate([score.patches for score in scores]), files.rule.head),

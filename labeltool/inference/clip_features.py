@@ -16,6 +16,7 @@ from labeltool.pretrained.trunk_frames import trunk_frames_of_model
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Progress
+from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +29,14 @@ class ClipFeatures:
         Of the cache's frontend, one array a clip.
     skipped
         `{"file", "reason"}` of each file that could not be read; its clips are not among `clips`.
+    left_out
+        Number of clips that are not among them because the time was up.
     """
 
     clips: list[StoredClip]
     frames: list[Float32]
     skipped: tuple[SkippedFile, ...]
+    left_out: int = 0
 
 
 def feature_cache_of(project: Project, frontend: Frontend, pretrained_name: str = "") -> FeatureCache:
@@ -67,7 +71,12 @@ def feature_cache_of_model(project: Project, files: ModelFiles) -> FeatureCache:
 
 
 def compute_features(
-    cache: FeatureCache, clips: Sequence[StoredClip], *, report: Progress, require_any: bool = True
+    cache: FeatureCache,
+    clips: Sequence[StoredClip],
+    *,
+    report: Progress,
+    require_any: bool = True,
+    limit: TimeLimit = NO_LIMIT,
 ) -> ClipFeatures:
     """Compute what the cache lacks and return the features of all clips that can be read.
 
@@ -75,17 +84,21 @@ def compute_features(
     ----------
     require_any
         Whether to fail when clips were given and none can be read.
+    limit
+        No clip is begun after it.
 
     Raises
     ------
     LabeltoolError
         The first file's error, with `require_any`.
     """
-    failed = cache.compute(clips, progress=lambda done, total: report("computing features", done, total))
-    readable = [clip for clip in clips if clip.key not in failed]
+    failed = cache.compute(clips, progress=lambda done, total: report("computing features", done, total), limit=limit)
+    readable = [clip for clip in clips if clip in cache]
     if require_any and failed and not readable:
         raise next(iter(failed.values()))
-    return ClipFeatures(readable, [cache.log_mel(clip) for clip in readable], skipped_files(failed.values()))
+    frames = [cache.log_mel(clip) for clip in readable]
+    left_out = sum(clip not in cache and clip.key not in failed for clip in clips)
+    return ClipFeatures(readable, frames, skipped_files(failed.values()), left_out)
 
 
 def draw_clips(clips: Sequence[StoredClip], max_clips: int, *, seed: int) -> list[StoredClip]:

@@ -99,7 +99,7 @@ def head_codes(files: ModelFiles) -> Callable[[Float32], Int8]:
 
 
 def score_clips(
-    frontend: Frontend, rule: ClipRule, predict: Predictor, clips: Sequence[Float32]
+    frontend: Frontend, rule: ClipRule, predict: Predictor, clips: Sequence[Float32], *, at_once: int = _CLIPS_AT_ONCE
 ) -> Iterator[ClipScore]:
     """Yield the score of each clip.
 
@@ -111,8 +111,10 @@ def score_clips(
         Pools them.
     clips : (frames, columns) each
         One array a clip, of at least one patch.
+    at_once
+        Clips that are scored before the first of them is yielded.
     """
-    for first in range(0, len(clips), _CLIPS_AT_ONCE):
-        batch = clips[first : first + _CLIPS_AT_ONCE]
+    for first in range(0, len(clips), at_once):
+        batch = clips[first : first + at_once]
         scores, patches = networks_predict.clip_probabilities(predict, frontend, batch, rule)
         yield from map(ClipScore, scores, patches)

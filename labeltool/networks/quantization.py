@@ -9,7 +9,7 @@ round differently.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from labeltool.errors import LabeltoolError
 from labeltool.networks.int8_head import int8_head
 from labeltool.type_aliases import Float32, Int8
+from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 if TYPE_CHECKING:
     import keras
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 REPRESENTATIVE_PATCHES = 512
 """Patches that set the ranges of the activations, at most: more only takes longer."""
 
+_LEAST_REPRESENTATIVE_PATCHES = 64
 
-def to_int8(model: keras.Model, representative_patches: Float32) -> bytes:
+
+def to_int8(model: keras.Model, representative_patches: Float32, limit: TimeLimit = NO_LIMIT) -> bytes:
     """Convert a network to int8.
 
     Parameters
@@ -39,6 +42,8 @@ def to_int8(model: keras.Model, representative_patches: Float32) -> bytes:
     representative_patches : (n, mels, frames) float32
         Normalised patches of training clips (never of test clips): they set the ranges of the activations. At most
         512 are used, spread evenly.
+    limit
+        After it, no more patches than 64 are used.
 
     Returns
     -------
@@ -55,13 +60,22 @@ def to_int8(model: keras.Model, representative_patches: Float32) -> bytes:
     import tensorflow as tf
 
     chosen = np.unique(np.linspace(0, len(representative_patches) - 1, REPRESENTATIVE_PATCHES).round().astype(np.int64))
+    # Ranges do not depend on the order; where the time is up, those that were used are spread evenly.
+    chosen = np.random.default_rng(0).permutation(chosen)
+
+    def representative() -> Iterator[list[Float32]]:
+        for used, index in enumerate(chosen):
+            if used >= _LEAST_REPRESENTATIVE_PATCHES and limit.has_passed:
+                return
+            yield [representative_patches[index][None, :, :, None]]
+
     # A concrete function, not `from_keras_model`: that prints to stdout and writes counters into the file that differ
     # from run to run.
     fixed = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="patch")
     function = tf.function(lambda patch: model(patch, training=False)).get_concrete_function(fixed)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([representative_patches[i][None, :, :, None]] for i in chosen)
+    converter.representative_dataset = representative
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8

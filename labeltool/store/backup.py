@@ -13,7 +13,14 @@ from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.store.database import Store
-from labeltool.store.database_files import COMPANIONS, companion, moved_away, require_plain_files, written_whole
+from labeltool.store.database_files import (
+    COMPANIONS,
+    companion,
+    moved_away,
+    require_own_files,
+    require_plain_files,
+    written_whole,
+)
 from labeltool.store.opening import (
     checked_version,
     connect_read_only,
@@ -230,7 +237,7 @@ def _no_writer(database: Path) -> Iterator[None]:
     """
     try:
         # Not through links, and not an empty file, whose -wal SQLite would delete.
-        require_plain_files(database)
+        require_own_files(database)
         connection = connect_to_file(database)
     except (LabeltoolError, sqlite3.Error):
         yield
@@ -247,6 +254,6 @@ def _no_writer(database: Path) -> Iterator[None]:
 def _merge_wal(kept: Path) -> None:
     """Make one file of a database and its `-wal`, unless it is open elsewhere or cannot be read."""
     with suppress(LabeltoolError, sqlite3.Error):
-        require_plain_files(kept)
+        require_own_files(kept)
         with closing(connect_to_file(kept)) as connection:
             connection.execute("SELECT 1 FROM sqlite_master").fetchone()

@@ -92,7 +92,8 @@ class Store:
         Raises
         ------
         LabeltoolError
-            When it is missing, a link, no labeltool database, from a newer labeltool, or has what others put into it.
+            When it is missing, a link, no labeltool database, from a newer labeltool, or has what others put into it;
+            or when it would be written to and has another name elsewhere.
         """
         with labeltool_errors(path):
             first = file_ids(path)[0]

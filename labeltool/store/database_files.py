@@ -57,6 +57,25 @@ def require_plain_files(path: Path) -> None:
             raise LabeltoolError(reason, file=file, remedy="nothing was opened; labeltool never writes such a file")
 
 
+def require_own_files(path: Path) -> None:
+    """Refuse a database that SQLite must not write to, besides those of `require_plain_files`.
+
+    Raises
+    ------
+    LabeltoolError
+        Naming a file that has another name elsewhere: a copy by hard links, say, which would change too.
+    """
+    require_plain_files(path)
+    for file in (companion(path, suffix) for suffix in ("", *COMPANIONS)):
+        with suppress(FileNotFoundError):
+            if file.lstat().st_nlink > 1:
+                raise LabeltoolError(
+                    "is a hard link: a file elsewhere would get what is written here",
+                    file=file,
+                    remedy=f"make it a file of its own: `cp {file.name} copy && mv copy {file.name}`",
+                )
+
+
 def _end(path: Path, size: int) -> bytes:
     with path.open("rb") as file:
         file.seek(max(0, size - len(_NAMES_ANOTHER_JOURNAL)))

@@ -17,6 +17,7 @@ from labeltool.store.database_files import (
     copy_files,
     copy_name,
     is_in_use,
+    require_own_files,
     require_plain_files,
     stamps,
     written_whole,
@@ -178,6 +179,7 @@ def open_database(path: Path) -> Opened:
 
 
 def _open_to_write(path: Path) -> sqlite3.Connection:
+    require_own_files(path)
     with closing(connect_read_only(path)) as connection:
         version = checked_version(connection, path)
     connection = _connect(path)

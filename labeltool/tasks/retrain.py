@@ -8,26 +8,28 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from labeltool.active_learning import pretrained_suggester
 from labeltool.active_learning.candidates import suggesting_model
 from labeltool.active_learning.pretrained_suggester import teacher_of_settings
 from labeltool.active_learning.result import SuggestResult
 from labeltool.active_learning.suggest import suggest, suggest_by_model, suggestion_lock
-from labeltool.audio.frontend import frontend_from_dict
 from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
 from labeltool.networks.architectures import TRUNK_ARCHITECTURE
-from labeltool.networks.model_card import Beside, Comparison, PretrainedComparison, card_from_json
+from labeltool.networks.model_card import Beside, PretrainedComparison
 from labeltool.pretrained.trunk import has_trunk
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips, journal, models
+from labeltool.tasks import earlier_models
 from labeltool.tasks.other_run import newest_id, result_of_other, retraining_lock
 from labeltool.tasks.publish_model import publish_model
 from labeltool.tasks.retrain_result import RenewResult, RetrainResult, retrain_result
+from labeltool.training.budget import NO_BUDGET, Budget, budget_of
 from labeltool.training.labelled_spans import read_training_clips
-from labeltool.training.prepare import KnownHead, TrainedModel, TrainingRequest, make_request
+from labeltool.training.prepare import TrainedModel, TrainingRequest, make_request
 from labeltool.training.targets import TrainingSet, build_training_set
 from labeltool.training.train_model import train_model
 from labeltool.training.unlabelled.semi_supervised import without_fold
@@ -35,36 +37,18 @@ from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE, Parent, newest_p
 from labeltool.type_aliases import Progress
 from labeltool.util.atomic_write import NewFolder, new_folder
 from labeltool.util.stage_clock import StageClock
+from labeltool.util.time_limit import Clock
 
 # Training from scratch takes longer than a warm start: with less time left than this many times the warm start's, it
 # is not begun.
 _SCRATCH_IS_LONGER_BY = 2
-# Seconds, and the share of a budget, that suggestions may take after a training within it.
-_SUGGEST_S, _SUGGEST_SHARE = 3.0, 0.1
 
 
-def retrain(
-    project: Project,
-    *,
-    report: Progress,
-    arch: str,
-    from_scratch: bool = False,
-    test_fold: int | None = None,
-    seed: int = 0,
-    budget_s: float | None = None,
-    teacher: str | None = None,
-    teacher_tensor: str | None = None,
-    backbone: str | None = None,
-    patch_s: float | None = None,
-    pretrained: str | None = None,
-    finetune: bool = False,
-    wait: bool = True,
-) -> RetrainResult:
-    """Train a model on the labels of now, publish it and write its suggestions; a task of the worker.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainOptions:
+    """The options of `labeltool retrain`, as JSON values.
 
-    Its parameters are the options of `labeltool retrain`, as JSON values, which is why there are more than seven.
-
-    Parameters
+    Attributes
     ----------
     teacher
         A file; None: the pretrained model of the project's settings, if it has embeddings and there is no budget, which
@@ -78,38 +62,74 @@ def retrain(
     wait
         Where another process retrains the project, wait for it; without further options take its result, if it is
         what this one would train.
+    """
+
+    arch: str
+    from_scratch: bool = False
+    test_fold: int | None = None
+    seed: int = 0
+    budget_s: float | None = None
+    teacher: str | None = None
+    teacher_tensor: str | None = None
+    backbone: str | None = None
+    patch_s: float | None = None
+    pretrained: str | None = None
+    finetune: bool = False
+    wait: bool = True
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether a retraining of another process gives the same."""
+        given = {self.teacher, self.teacher_tensor, self.backbone, self.patch_s, self.pretrained}
+        return not (self.from_scratch or self.finetune) and given == {None}
+
+    def request(self, project: Project) -> TrainingRequest:
+        """Return what they ask of a training."""
+        default = teacher_of_settings(project) if self.teacher is None and self.budget_s is None else None
+        request = make_request(
+            project,
+            self.arch,
+            seed=self.seed,
+            budget_s=self.budget_s,
+            test_fold=self.test_fold,
+            teacher=Path(self.teacher) if self.teacher else default,
+            teacher_tensor=self.teacher_tensor,
+            backbone=Path(self.backbone) if self.backbone else None,
+            patch_s=self.patch_s,
+            pretrained=self.pretrained,
+            finetune=self.finetune,
+        )
+        return replace(request, teacher=None) if self.teacher == "" else request
+
+
+def retrain(project: Project, *, report: Progress, clock: Clock = time.monotonic, **given: Any) -> RetrainResult:
+    """Train a model on the labels of now, publish it and write its suggestions; a task of the worker.
+
+    Parameters
+    ----------
+    clock
+        By which a budget is counted.
+    given
+        The fields of `RetrainOptions`.
 
     Raises
     ------
     LabeltoolError
         When there are too few labels to train on, or another retraining is running and is not waited for.
     """
-    began_s = time.monotonic()
-    default_teacher = teacher_of_settings(project) if teacher is None and budget_s is None else None
-    request = make_request(
-        project,
-        arch,
-        seed=seed,
-        budget_s=budget_s,
-        test_fold=test_fold,
-        teacher=Path(teacher) if teacher else default_teacher,
-        teacher_tensor=teacher_tensor,
-        backbone=Path(backbone) if backbone else None,
-        patch_s=patch_s,
-        pretrained=pretrained,
-        finetune=finetune,
-    )
-    if teacher == "":
-        request = replace(request, teacher=None)
-    clock = StageClock(report, "reading")
-    # What a retraining of another process gives too.
-    plain = not (from_scratch or finetune) and {teacher, teacher_tensor, backbone, patch_s, pretrained} == {None}
+    began_s, stages = clock(), StageClock(report, "reading")
+    options = RetrainOptions(**given)
+    request = options.request(project)
     with project.open_store(to_write=True) as store:
-        before = newest_id(store, arch)
-        with retraining_lock(project, clock, wait=wait) as waited_s:
+        before = newest_id(store, options.arch)
+        with retraining_lock(project, stages, wait=options.wait) as waited_s:
+            other = result_of_other(project, store, request, before) if waited_s and options.are_plain else None
+            if other is not None:
+                return other
             began_s += waited_s  # no part of the budget
-            other = result_of_other(project, store, request, before) if waited_s and plain else None
-            return other or _Run(project, store, request, began_s, clock).result(from_scratch=from_scratch)
+            request = replace(request, budget=budget_of(options.budget_s, began_s, clock))
+            run = _Run(project, store, request, began_s, clock, stages)
+            return run.result(from_scratch=options.from_scratch)
 
 
 def renew(project: Project, *, report: Progress) -> RenewResult:
@@ -119,25 +139,12 @@ def renew(project: Project, *, report: Progress) -> RenewResult:
     labels enough, unless it did worse than the architecture of the settings when both were trained. Else the
     pretrained model of the settings suggests, or the newest model.
     """
-    if has_trunk(project) and not _other_architecture_is_better(project):
+    if has_trunk(project) and not earlier_models.other_architecture_is_better(project):
         try:
             return RenewResult(retrain(project, report=report, arch=TRUNK_ARCHITECTURE, wait=False).suggester)
         except LabeltoolError as error:
             report("suggesting", 0, 0, str(error))  # too few labels so far, or a training is running
     return RenewResult(suggest(project, report=report).model)
-
-
-def _other_architecture_is_better(project: Project) -> bool:
-    """Return whether the last model of the settings' architecture did better than that with a trunk beside it."""
-    with project.open_store() as store:
-        newest = models.latest(store, project.settings.learning.architecture)
-    if newest is None:
-        return False
-    try:
-        beside = card_from_json(newest.card).beside
-    except LabeltoolError:
-        return False
-    return beside is not None and None not in (beside.log_loss, beside.own_log_loss) and not beside.is_better
 
 
 @dataclass(slots=True)
@@ -148,23 +155,25 @@ class _Run:
     store: Store
     request: TrainingRequest
     began_s: float
+    clock: Clock
     report: StageClock
     parent: Parent | None = None
 
     def result(self, *, from_scratch: bool) -> RetrainResult:
         """Train, publish and suggest."""
         model_id, trained, other_patch_s = self.train(from_scratch=from_scratch)
-        trained_s = time.monotonic() - self.began_s
+        trained_s = self.clock() - self.began_s
         with suggestion_lock(self.project, self.report):
-            suggested = _suggest(self.project, self.store, trained, self.report, in_budget=self.request.budget_s)
+            suggested = _suggest(self.project, self.store, trained, self.report, self.request.budget)
         result = retrain_result(model_id, self.request.frontend.patch_hops_s, trained.card, suggested)
         return replace(
             result,
             other_patch_s=other_patch_s,
+            left_out=trained.left_out,
             compared=trained.card.compared if self.parent else None,
             stages=self.report.spent(),
             seconds_until_trained=round(trained_s, 1),
-            seconds=round(time.monotonic() - self.began_s, 1),
+            seconds=round(self.clock() - self.began_s, 1),
         )
 
     def train(self, *, from_scratch: bool) -> tuple[int, TrainedModel, float | None]:
@@ -177,9 +186,13 @@ class _Run:
         light = self.request.trunk is not None and not self.request.finetune
         if not light:
             self.report("starting TensorFlow", 0, 0)
+            before_s = self.clock()
             import tensorflow  # noqa: F401  (timed apart from what follows)
+
+            budget = replace(self.request.budget, rest_s=self.clock() - before_s)
+            self.request = replace(self.request, budget=budget)
         if light and not from_scratch:
-            known_head = _known_head(self.project, self.store, training_set, self.request)
+            known_head = earlier_models.known_head(self.project, self.store, training_set, self.request)
             self.request = replace(self.request, known_head=known_head)
         if not from_scratch and not light:
             self.report("loading the last model", 0, 0)
@@ -192,13 +205,13 @@ class _Run:
                 frontend=frontend,
                 test_fold=test_fold,
             )
-        other_patch_s = None if from_scratch or self.parent else _other_patch_s(self.store, self.request)
+        other_patch_s = None if from_scratch or self.parent else earlier_models.other_patch_s(self.store, self.request)
         unlabelled = without_fold(clips.unlabelled(self.store), labelled, test_fold)
         with ExitStack() as folders:
             new, trained = self._train_in(folders, training_set, unlabelled)
             if not light:
                 trained = self._with_model_beside(new.path, trained, training_set, unlabelled, mark)
-            worse = _still_worse(self.project, self.store, training_set, self.request.arch)
+            worse = earlier_models.still_worse(self.project, self.store, training_set, self.request.arch)
             if worse is not None:
                 trained = replace(trained, card=replace(trained.card, worse_pretrained=worse))
                 model_folder.write_card(new.path, trained.card)
@@ -209,9 +222,9 @@ class _Run:
     ) -> tuple[NewFolder, TrainedModel]:
         train = partial(train_model, self.project, training_set, unlabelled=unlabelled)
         new = folders.enter_context(new_folder(self.project.models))
-        trained = train(self._remaining(), self.parent, new.path, report=self.report)
-        left_s, spent_s = self._remaining().budget_s, time.monotonic() - self.began_s
-        if self.parent is None or (left_s is not None and left_s <= _SCRATCH_IS_LONGER_BY * spent_s):
+        trained = train(self.request, self.parent, new.path, report=self.report)
+        spent_s = self.clock() - self.began_s
+        if self.parent is None or self.request.budget.model.left_s <= _SCRATCH_IS_LONGER_BY * spent_s:
             return new, trained
         return self._better_from_scratch(folders, train, training_set, trained, new)
 
@@ -249,13 +262,6 @@ class _Run:
         model_folder.write_card(folder, card)
         return replace(trained, card=card)
 
-    def _remaining(self) -> TrainingRequest:
-        """Return the request with what is left of its budget."""
-        budget_s = self.request.budget_s
-        if budget_s is None:
-            return self.request
-        return replace(self.request, budget_s=budget_s - (time.monotonic() - self.began_s))
-
     def _better_from_scratch(
         self,
         folders: ExitStack,
@@ -275,7 +281,7 @@ class _Run:
             self.report(f"from scratch, to compare: {stage}", done, total, text)
 
         validation_groups = model_folder.read(new.path).groups_validated_on()
-        request = replace(self._remaining(), validation_groups=validation_groups)
+        request = replace(self.request, validation_groups=validation_groups)
         other = folders.enter_context(new_folder(self.project.models))
         scratch = train(request, None, other.path, report=report)
         losses = warm.card.log_loss, scratch.card.log_loss
@@ -287,9 +293,7 @@ class _Run:
         return better, replace(trained, card=card)
 
 
-def _suggest(
-    project: Project, store: Store, trained: TrainedModel, report: Progress, *, in_budget: float | None
-) -> SuggestResult:
+def _suggest(project: Project, store: Store, trained: TrainedModel, report: Progress, budget: Budget) -> SuggestResult:
     """Write suggestions by the better new model, or by the settings' pretrained one where that is still better.
 
     After a training within a budget neither that comparison nor a large project may take long.
@@ -298,7 +302,7 @@ def _suggest(
     assert chosen is not None  # one was just published
     worse, why = trained.card.worse_pretrained, ""
     name = pretrained_suggester.select_pretrained(project)
-    if name is not None and in_budget is None and (worse is None or worse.pretrained != name):
+    if name is not None and budget == NO_BUDGET and (worse is None or worse.pretrained != name):
         try:
             suggested = pretrained_suggester.suggest_by_pretrained(
                 project, store, name, report=report, seed=trained.card.seed
@@ -315,65 +319,5 @@ def _suggest(
         why = f"{worse.why}, with {worse.clips} labelled clips"
     beside = trained.card.beside
     network = None if beside is not None and beside.is_better else trained.network
-    ends_s = None if in_budget is None else time.monotonic() + _SUGGEST_S + _SUGGEST_SHARE * in_budget
-    return replace(suggest_by_model(project, store, chosen.id, report=report, network=network, ends_s=ends_s), why=why)
-
-
-def _known_head(
-    project: Project, store: Store, training_set: TrainingSet, request: TrainingRequest
-) -> KnownHead | None:
-    """Return the kind and the rules of the last head on the same trunk, where they need not be chosen anew.
-
-    A model with another test fold may have chosen it by clips of this one.
-    """
-    last = models.latest(store, TRUNK_ARCHITECTURE)
-    if last is None:
-        return None
-    try:
-        card = model_folder.read(project.models / str(last.id)).card
-    except LabeltoolError:
-        return None
-    if card.trunk is None or card.compared is None or scratch_run_due(card.compared, training_set):
-        return None
-    trunk = card.trunk
-    # A head on halves has no hidden layer, whatever the settings.
-    last_one = (
-        card.test_fold,
-        card.labels,
-        card.clip_rule.head,
-        trunk.fingerprint,
-        trunk.pools == "halves" or trunk.units,
-    )
-    own = request.trunk.fingerprint if request.trunk else None
-    this = request.test_fold, training_set.labels, training_set.head, own, trunk.pools == "halves" or request.units
-    if last_one != this or project.settings.learning.pooling not in (None, card.clip_rule.pooling):
-        return None
-    return KnownHead(trunk.pools, trunk.without_unlabelled, card.clip_rule, card.stream_rule, card.compared)
-
-
-def _still_worse(project: Project, store: Store, training_set: TrainingSet, arch: str) -> PretrainedComparison | None:
-    """Return the pretrained model that did worse before, where it need not be compared anew.
-
-    As a training from scratch is: when the clips have doubled since, or half the labels are others.
-    """
-    last = models.latest(store, arch)
-    if last is None:
-        return None
-    try:
-        worse = model_folder.read(project.models / str(last.id)).card.worse_pretrained
-    except LabeltoolError:
-        return None
-    return None if worse is None or scratch_run_due(Comparison(worse.clips, worse.labels), training_set) else worse
-
-
-def _other_patch_s(store: Store, request: TrainingRequest) -> float | None:
-    """Return the patch length of the newest model where that alone keeps training from continuing it."""
-    newest = models.latest(store, request.arch)
-    if newest is None:
-        return None
-    try:
-        before, own = frontend_from_dict(card_from_json(newest.card).frontend), request.frontend
-    except LabeltoolError:
-        return None  # of a damaged card, or one of a newer version: training starts from scratch
-    same = before == own.with_patches(before.patch_frames, before.patch_hop)
-    return before.patch_hops_s if same and before.patch_frames != own.patch_frames else None
+    suggested = suggest_by_model(project, store, chosen.id, report=report, network=network, limit=budget.end)
+    return replace(suggested, why=why)

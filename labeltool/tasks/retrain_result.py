@@ -22,6 +22,9 @@ class RetrainResult:
         Clips with labels it was trained or validated on.
     pool_clips
         Unlabelled clips it was trained on.
+    left_out, without_suggestion, measured_clips
+        What a budget left no time for: labelled clips that it was not trained on, unlabelled clips without a
+        suggestion, and validation clips but these, on which it was measured.
     background_windows
         Windows without any label, of checked recordings, that it was trained or validated on.
     embedding_model
@@ -81,6 +84,9 @@ class RetrainResult:
     why: str
     suggestions: int
     skipped: tuple[SkippedFile, ...]
+    left_out: int = 0
+    without_suggestion: int = 0
+    measured_clips: int = 0
     stages: dict[str, float] = field(default_factory=dict)
     seconds_until_trained: float = 0.0
     seconds: float = 0.0
@@ -123,5 +129,7 @@ def retrain_result(model_id: int, patch_s: float, card: ModelCard, suggested: Su
         pretrained=suggested.pretrained,
         why=suggested.why,
         suggestions=suggested.suggestions,
+        without_suggestion=suggested.left_out,
+        measured_clips=measured.clips if measured else 0,
         skipped=tuple(dict.fromkeys((*card.skipped, *suggested.skipped))),
     )

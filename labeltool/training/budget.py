@@ -1,17 +1,55 @@
-"""How long int8 conversion and validation of a network take on this machine: what a time budget must leave room for."""
+"""A time budget: until when each part of a retraining may go on, and what a training must leave room for."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from labeltool.audio.frontend import Frontend
 from labeltool.networks.heads import Head
+from labeltool.util.time_limit import NO_LIMIT, Clock, TimeLimit
 
 _TIMED_PATCHES = 16
 # The machine may become busier than it was during the estimate.
 _MARGIN = 1.5
+# What a retraining may take: a multiple of its budget, and seconds; two of those are for the process to start and end.
+_ALL_SHARE, _ALL_S = 1.2, 10.0 - 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Until when the parts of a retraining may go on.
+
+    Attributes
+    ----------
+    model
+        The training is as long as the model can be finished by then, and as short as it can be where it cannot.
+    end
+        By then all of it has ended.
+    rest_s
+        What the shortest training takes, about: as long as TensorFlow took to start. Both are Python building graphs.
+    """
+
+    model: TimeLimit = NO_LIMIT
+    end: TimeLimit = NO_LIMIT
+    rest_s: float = field(default=0.0, compare=False)
+
+    @property
+    def features(self) -> TimeLimit:
+        """Until when features of labelled clips may be computed: half of the time from now, or what the rest leaves."""
+        return max(self.model.after(0.5), replace(self.end, at_s=self.end.at_s - self.rest_s), key=lambda one: one.at_s)
+
+
+NO_BUDGET = Budget()
+
+
+def budget_of(seconds: float | None, began_s: float, clock: Clock = time.monotonic) -> Budget:
+    """Return the budget of a retraining that began at some time of a clock; None: no limit."""
+    if seconds is None:
+        return NO_BUDGET
+    return Budget(TimeLimit(began_s + seconds, clock), TimeLimit(began_s + _ALL_SHARE * seconds + _ALL_S, clock))
 
 
 def estimate_seconds_after_training(

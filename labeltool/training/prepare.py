@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import Frontend
 from labeltool.audio.trunk_frontend import Pools
 from labeltool.errors import LabeltoolError, SkippedFile
-from labeltool.inference.clip_features import compute_features
+from labeltool.inference.clip_features import ClipFeatures, compute_features
 from labeltool.networks.architectures import architecture, frontend_of
 from labeltool.networks.model_card import Comparison, ModelCard
 from labeltool.networks.postprocessing import ClipRule
@@ -24,6 +25,7 @@ from labeltool.pretrained.trunk import Trunk, trunk_of
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.settings import LearningSettings
+from labeltool.training.budget import NO_BUDGET, Budget
 from labeltool.training.fit import TrainingSettings
 from labeltool.training.targets import TrainingSet
 from labeltool.training.training_data import TrainingData
@@ -57,8 +59,8 @@ class TrainingRequest:
     ----------
     arch
         A name in `architectures.ARCHITECTURES`.
-    budget_s
-        Seconds at most; None: no limit.
+    budget_s, budget
+        Seconds at most, None: no limit; and what they mean now that it has begun.
     test_fold
         The fold kept for testing.
     trunk
@@ -86,6 +88,7 @@ class TrainingRequest:
     arch: str
     seed: int = 0
     budget_s: float | None = None
+    budget: Budget = NO_BUDGET
     test_fold: int | None = None
     teacher: Path | None = None
     teacher_tensor: str | None = None
@@ -160,10 +163,19 @@ def make_request(
 
 @dataclass(frozen=True, slots=True)
 class TrainedModel:
-    """A model that was trained: its card, and the float network of its folder where that is one of Keras."""
+    """A model that was trained.
+
+    Attributes
+    ----------
+    network
+        The float network of its folder where that is one of Keras.
+    left_out
+        Number of labelled clips for which the time was up.
+    """
 
     card: ModelCard
     network: keras.Model | None
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +194,8 @@ class Prepared:
         None without one.
     skipped
         Files that could not be read, and why.
+    left_out
+        Number of labelled clips without features, for which the time was up.
     """
 
     training_set: TrainingSet
@@ -191,6 +205,7 @@ class Prepared:
     unlabelled: UnlabelledData
     teacher: Teacher | None
     skipped: tuple[SkippedFile, ...]
+    left_out: int
 
 
 def prepare(
@@ -211,7 +226,7 @@ def prepare(
         Of what the network is trained on.
     """
     report("computing features", 0, 0)
-    features = compute_features(cache, training_set.clips, report=report)
+    features = _labelled_features(cache, training_set, request, report)
     training_set = training_set.only(features.clips)
     if request.validation_groups is None:
         held_out = choose_validation(training_set, parent, share=settings.validation_share, seed=settings.seed)
@@ -219,8 +234,11 @@ def prepare(
         held_out = np.array(
             [i for i, group in enumerate(training_set.groups) if group in request.validation_groups], np.int64
         )
-    teacher = _open_teacher(project, request)
-    beside = gather_unlabelled(cache, training_set, held_out, unlabelled, settings, teacher=teacher, report=report)
+    limit = request.budget.model
+    teacher = None if limit.has_passed else _open_teacher(project, request)
+    beside = gather_unlabelled(
+        cache, training_set, held_out, unlabelled, settings, teacher=teacher, report=report, limit=limit
+    )
     data = TrainingData(
         cache.frontend,
         features.frames,
@@ -233,7 +251,32 @@ def prepare(
     )
     skipped = tuple(dict.fromkeys((*features.skipped, *beside.features.skipped)))
     train = np.setdiff1d(np.arange(len(data)), held_out)
-    return Prepared(training_set, data, held_out, train, beside, teacher, skipped)
+    return Prepared(training_set, data, held_out, train, beside, teacher, skipped, features.left_out)
+
+
+def _labelled_features(
+    cache: FeatureCache, training_set: TrainingSet, request: TrainingRequest, report: Progress
+) -> ClipFeatures:
+    """Compute the features of labelled clips: of one for each label, and of as many more as the time allows."""
+    if request.budget == NO_BUDGET:
+        return compute_features(cache, training_set.clips, report=report)
+    first, others = _in_turns(training_set, request.seed)
+    cache.compute(first)
+    found = compute_features(cache, [*first, *others], report=report, limit=request.budget.features)
+    place = {clip.id: index for index, clip in enumerate(training_set.clips)}
+    order = sorted(range(len(found.clips)), key=lambda index: place[found.clips[index].id])
+    return replace(found, clips=[found.clips[i] for i in order], frames=[found.frames[i] for i in order])
+
+
+def _in_turns(training_set: TrainingSet, seed: int) -> tuple[list[StoredClip], list[StoredClip]]:
+    """Return a clip for each label, and the others so that the labels take turns; by chance among those of a label."""
+    present = training_set.present
+    label = np.where(present.any(axis=1), present.argmax(axis=1), -1)
+    turns: dict[int, list[StoredClip]] = {}
+    for index in np.random.default_rng(seed).permutation(len(present)):
+        turns.setdefault(int(label[index]), []).append(training_set.clips[index])
+    first, *others = zip_longest(*turns.values())
+    return list(first), [clip for turn in others for clip in turn if clip is not None]
 
 
 def _open_teacher(project: Project, request: TrainingRequest) -> Teacher | None:

@@ -89,7 +89,7 @@ def train_head(
         head.save(folder / model_folder.HEAD)
 
     int8 = trunk_network.network_with_head(trunk, quantised, fitted.pools)
-    return write_model(directory, card, int8, save, prepared, None, report)
+    return write_model(directory, card, int8, save, prepared, None, report, limit=request.budget.end.after(0.5))
 
 
 def finetune_start(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,7 +17,7 @@ from labeltool.networks.calibration import pooling_named
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.training import fit
-from labeltool.training.budget import estimate_seconds_after_training
+from labeltool.training.budget import NO_BUDGET, estimate_seconds_after_training
 from labeltool.training.loop import TrainingProgress
 from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest, prepare
 from labeltool.training.targets import TrainingSet
@@ -28,6 +27,7 @@ from labeltool.training.unlabelled.pool import Pool
 from labeltool.training.warm_start import Parent
 from labeltool.training.write_model import Fitted, make_card, write_model
 from labeltool.type_aliases import Progress
+from labeltool.util.time_limit import TimeLimit
 
 if TYPE_CHECKING:
     import keras
@@ -62,23 +62,21 @@ def train_model(
         return train_head(
             project, training_set, request, request.trunk, directory, report=report, unlabelled=unlabelled
         )
-    began_s = time.monotonic()
     if settings is None:
         pooling = pooling_named(project.settings.learning.pooling) if project.settings.learning.pooling else None
         settings = fit.settings_for(request.arch, seed=request.seed, pooling=pooling)
     _require_buildable(request, training_set)
     cache = feature_cache_of(project, request.frontend)
     prepared = prepare(project, cache, training_set, request, parent, settings, unlabelled, report)
-    ends_s = None if request.budget_s is None else began_s + request.budget_s
-    if ends_s is not None and time.monotonic() < ends_s:
-        ends_s -= _seconds_after_training(request, prepared, report)
+    limit = request.budget.model
+    if request.budget != NO_BUDGET and not limit.has_passed:
+        limit = replace(limit, at_s=limit.at_s - _seconds_after_training(request, prepared, report))
 
     def with_time_left() -> fit.TrainingSettings:
-        return replace(settings, budget_s=None if ends_s is None else max(0.0, ends_s - time.monotonic()))
+        return settings if request.budget == NO_BUDGET else replace(settings, budget_s=max(0.0, limit.left_s))
 
     start = _initial_network(project, request, parent, prepared, unlabelled, report)
-    in_time = ends_s is None or time.monotonic() < ends_s
-    pool = _pool_with_targets(start, prepared, with_time_left(), report) if in_time else Pool()
+    pool = Pool() if limit.has_passed else _pool_with_targets(start, prepared, with_time_left(), report)
     report("training", 0, 0)
     result = fit.fit(
         start,
@@ -87,12 +85,13 @@ def train_model(
         pool=pool,
         validation=prepared.held_out,
         on_progress=lambda progress: report("training", progress.step, progress.steps, f"{progress.left_s:.0f} s left"),
+        clock=limit.clock,
     )
     report("converting to int8", 0, 0)
-    int8 = _to_int8(result.model, prepared, pool)
-    card = make_card(request, parent, prepared, _fitted(result))
-    save = partial(_save, result.model)
-    return write_model(directory, card, int8, save, prepared, parent, report, network=result.model)
+    int8 = _to_int8(result.model, prepared, pool, request.budget.model)
+    card, save = make_card(request, parent, prepared, _fitted(result)), partial(_save, result.model)
+    half = request.budget.end.after(0.5)  # the other half is for the suggestions
+    return write_model(directory, card, int8, save, prepared, parent, report, network=result.model, limit=half)
 
 
 def _require_buildable(request: TrainingRequest, training_set: TrainingSet) -> None:
@@ -101,10 +100,10 @@ def _require_buildable(request: TrainingRequest, training_set: TrainingSet) -> N
         networks.build(request.arch, len(training_set.labels), request.frontend, training_set.head)
 
 
-def _to_int8(network: keras.Model, prepared: Prepared, pool: Pool) -> bytes:
+def _to_int8(network: keras.Model, prepared: Prepared, pool: Pool, limit: TimeLimit) -> bytes:
     """Convert a network; the int8 scales come from clips that were trained on, as the weights do."""
     frames = [*(prepared.data.frames[i] for i in prepared.train), *pool.frames]
-    return quantization.to_int8(network, np.concatenate([prepared.data.frontend.patches(one) for one in frames]))
+    return quantization.to_int8(network, np.concatenate([prepared.data.frontend.patches(one) for one in frames]), limit)
 
 
 def _save(network: keras.Model, folder: Path) -> None:

@@ -18,6 +18,7 @@ from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest
 from labeltool.training.targets import TrainingSet
 from labeltool.training.warm_start import Parent, scratch_state
 from labeltool.type_aliases import Progress
+from labeltool.util.time_limit import NO_LIMIT, TimeLimit
 
 if TYPE_CHECKING:
     import keras
@@ -106,6 +107,7 @@ def write_model(
     report: Progress,
     *,
     network: keras.Model | None = None,
+    limit: TimeLimit = NO_LIMIT,
 ) -> TrainedModel:
     """Write the model's folder, and into its card what the validation clips measure.
 
@@ -115,6 +117,8 @@ def write_model(
         Writes the float network into the folder.
     network
         It, where it is one of Keras.
+    limit
+        Where it passes, the int8 network is measured on some of the clips.
     """
     training_set, held_out = prepared.training_set, sorted(prepared.held_out.tolist())
     save(directory)
@@ -123,7 +127,7 @@ def write_model(
     parts += [(clip, "pool") for clip in prepared.unlabelled.features.clips]
     card = model_folder.write(directory, card=card, int8=int8, seen=parts, parent=parent.files if parent else None)
     if not held_out:
-        return TrainedModel(card, network)
+        return TrainedModel(card, network, prepared.left_out)
     measured = measure(
         model_folder.read(directory),
         [prepared.data.frames[i] for i in held_out],
@@ -132,10 +136,11 @@ def write_model(
         names=training_set.labels,
         report=report,
         network=network,
+        limit=limit,
     )
     card = replace(card, measured=measured)
     model_folder.write_card(directory, card)
-    return TrainedModel(card, network)
+    return TrainedModel(card, network, prepared.left_out)
 
 
 def _describe_file(path: Path | None, *, name: str | None = None, fingerprint: str | None = None) -> SourceFile | None:

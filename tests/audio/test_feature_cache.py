@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from helpers.progress import quiet
 from labeltool.audio import files
 from labeltool.audio.feature_cache import FeatureCache, clip_pcm
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.inference.clip_features import compute_features
 from labeltool.records import StoredClip
+from labeltool.util.time_limit import TimeLimit
 
 FRONTEND = LogMelFrontend()
 
@@ -70,6 +74,17 @@ def test_one_bad_file_does_not_lose_the_others(tmp_path: Path, write_tone: Calla
     assert set(failed) == {bad.key, gone.key, past.key}
     assert "bad.wav" in str(failed[bad.key]) and "ends before" in str(failed[past.key])
     assert good in cache and bad not in cache
+
+
+def test_after_a_limit_no_clip_is_begun_and_those_given_first_are_there(
+    tmp_path: Path, write_tone: Callable[..., Path]
+) -> None:
+    clips = [clip(write_tone(f"{name}.wav", seconds=2.0)) for name in "cab"]
+    cache, ticks = FeatureCache(tmp_path / "cache", FRONTEND), count()
+    assert cache.compute(clips, limit=TimeLimit(3.0, lambda: next(ticks))) == {}  # one tick before, one for each clip
+    assert [one in cache for one in clips] == [True, True, False]
+    found = compute_features(cache, clips, report=quiet, limit=TimeLimit(0.0, lambda: 1.0))
+    assert (found.clips, found.left_out, found.skipped) == (clips[:2], 1, ())
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "index", "empty"])

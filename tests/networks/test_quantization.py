@@ -10,6 +10,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
 from labeltool.networks import quantization
 from labeltool.networks.predict import predict
+from labeltool.util.time_limit import TimeLimit
 
 FRONTEND = LogMelFrontend()
 OPERATORS = ["PAD", "CONV_2D", "PAD", "MAX_POOL_2D", "CONV_2D", "CONV_2D", "CONV_2D", "ADD"]
@@ -108,6 +109,7 @@ def test_quantising_saturates_and_rounds_half_to_even(tflite: bytes) -> None:
 
 def test_the_same_network_and_patches_give_the_same_bytes(network, tflite: bytes) -> None:
     assert quantization.to_int8(network, patches(64)) == tflite
+    assert quantization.to_int8(network, patches(64), TimeLimit(0.0, lambda: 1.0)) == tflite
 
 
 def test_no_patches_and_no_network_are_refused_in_a_line(network) -> None:

@@ -15,7 +15,7 @@ from helpers import old_schemas
 from helpers.store import current, fill
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.store import Store, journal, schema
+from labeltool.store import Store, backup, journal, schema
 
 PLANTED = (
     "CREATE TRIGGER planted BEFORE INSERT ON journal BEGIN SELECT RAISE(IGNORE); END",
@@ -135,6 +135,34 @@ def test_a_link_is_named_before_sqlite_follows_it(database: Path, tmp_path: Path
         Store.open(database)
     assert str(error.value).startswith(f"{link}: ")
     assert target.read_bytes() == before and link.is_symlink()
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_a_file_that_has_another_name_elsewhere_is_named_and_not_written(
+    database: Path, tmp_path: Path, suffix: str
+) -> None:
+    file, elsewhere = database.with_name(database.name + suffix), tmp_path / "elsewhere"
+    with Store.open(database) as store:
+        fill(store, "more")  # there is a -wal
+        elsewhere.hardlink_to(file)
+        with pytest.raises(LabeltoolError, match=rf"{file.name}: is a hard link.*`cp {file.name} copy && mv copy"):
+            Store.open(database)
+    elsewhere.unlink()
+    Store.open(database).close()
+
+
+def test_a_database_with_two_names_is_replaced_by_a_backup_and_the_other_name_keeps_its_bytes(
+    database: Path, tmp_path: Path
+) -> None:
+    copy, elsewhere = tmp_path / "copy.db", tmp_path / "elsewhere.db"
+    with Store.open(database) as store:
+        backup.back_up(store, copy)
+    (tmp_path / "other.db").hardlink_to(copy)  # a backup may have other names: it is only read
+    elsewhere.hardlink_to(database)
+    before = elsewhere.read_bytes()
+    kept = backup.restore(database, copy)
+    assert kept is not None and kept.samefile(elsewhere) and elsewhere.read_bytes() == before
+    Store.open(database).close()
 
 
 def test_a_pipe_is_no_database(database: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from helpers.progress import quiet
 from helpers.tones import A, P, U, add_tones, suggestions
 from helpers.training import ClockOfDraws
 from labeltool.active_learning import queue_order
+from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation import metrics
 from labeltool.inference import classify
@@ -328,12 +328,37 @@ def test_a_budget_ends_the_model_not_the_training(
     add_tones(project, tmp_path / "wav", *sounds * 10)
     # Every draw takes a quarter of a second: however fast the machine, 12 seconds hold 48 of the schedule's 400 steps.
     clock = ClockOfDraws(monkeypatch, 0.25)
-    monkeypatch.setattr(fit, "fit", partial(fit.fit, clock=clock))
-    result = retrain(project, budget_s=12.0)
+    result = retrain(project, budget_s=12.0, clock=clock)
     assert result.validation_clips and result.int8_clip_accuracy is not None
     card = model_folder.read(project.models / "1").card
     settings = fit.TrainingSettings()
     assert 0 < card.patches <= 48 * settings.batch < settings.least_patches
+    assert card.budget_s == 12.0 and (result.left_out, result.without_suggestion) == (0, 0)
+    assert result.measured_clips == result.validation_clips
+
+
+@pytest.mark.slow
+def test_what_a_budget_leaves_no_time_for_is_left_for_the_next_run_and_counted(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled: list[tuple[Sequence[str], Mapping[str, Value] | None]] = [(["low"], {"low": P}), (["high"], {"high": P})]
+    add_tones(project, tmp_path / "wav", *labelled * 15, *[(["low"], {})] * 40)
+    clock = ClockOfDraws(monkeypatch, 0.5)
+    compute = LogMelFrontend.compute_frames
+
+    def compute_slowly(frontend: LogMelFrontend, pcm: np.ndarray) -> np.ndarray:
+        clock.now_s += 0.5
+        return compute(frontend, pcm)
+
+    monkeypatch.setattr(LogMelFrontend, "compute_frames", compute_slowly)
+    # Of 9.2 seconds in all, a clip's features take half of one: a clip of each label, and others until they are over.
+    result = retrain(project, budget_s=1.0, clock=clock)
+    assert (result.labels_seen, result.left_out) == (19, 11)
+    # The shortest training there is, which ends when it is late: a few clips for each thing that must be.
+    assert result.measured_clips == min(4, result.validation_clips) and result.pool_clips == 0
+    assert (result.suggestions, result.without_suggestion) == (32, 8)
+    again = retrain(project, budget_s=40.0, clock=clock)
+    assert (again.labels_seen, again.left_out, again.without_suggestion) == (30, 0, 0)
 
 
 @pytest.mark.parametrize("head", ["softmax", "sigmoid"])

@@ -17,7 +17,7 @@ from labeltool.networks import model_folder
 from labeltool.networks.quantization import Int8Model
 from labeltool.pretrained import registry
 from labeltool.project import Project
-from labeltool.tasks import evaluate, retrain
+from labeltool.tasks import earlier_models, evaluate, retrain
 from labeltool.training.labelled_spans import read_training_clips
 from labeltool.training.prepare import make_request
 from labeltool.training.targets import build_training_set
@@ -46,8 +46,8 @@ def test_a_head_on_a_trunk_suggests_is_measured_and_exported_as_one_network(proj
     request = make_request(project, "yamnet256")
     with project.open_store() as store:
         training_set = build_training_set(read_training_clips(store, min_window_s=1.0).labelled)
-        known = retrain._known_head(project, store, training_set, request)
+        known = earlier_models.known_head(project, store, training_set, request)
         assert known is not None and known.pools == files.card.trunk.pools
-        assert retrain._known_head(project, store, training_set, replace(request, test_fold=1)) is None
+        assert earlier_models.known_head(project, store, training_set, replace(request, test_fold=1)) is None
     renewed = retrain.renew(project, report=quiet)
     assert renewed.model is not None and renewed.model > result.model

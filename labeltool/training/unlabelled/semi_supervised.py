@@ -23,6 +23,7 @@ from labeltool.training.splits import groups_of_fold, kept_from_pools
 from labeltool.training.targets import TrainingSet
 from labeltool.training.unlabelled.pool import Pool
 from labeltool.type_aliases import Float32, Int64, Progress
+from labeltool.util.time_limit import NO_LIMIT, TimeIsUp, TimeLimit
 
 if TYPE_CHECKING:
     from labeltool.pretrained.model import PretrainedModel
@@ -90,6 +91,7 @@ def gather_unlabelled(
     *,
     teacher: Teacher | None,
     report: Progress,
+    limit: TimeLimit = NO_LIMIT,
 ) -> UnlabelledData:
     """Compute the features of unlabelled clips, of a part of them where there are many, and the teacher's targets.
 
@@ -103,6 +105,8 @@ def gather_unlabelled(
         Their seed draws the clips, and their validation share is the share of groups kept from pools.
     teacher
         Without one nothing is known of the pool's labels.
+    limit
+        Features get half of the time until then. Where a teacher needs more than there is, there is no pool.
 
     Raises
     ------
@@ -117,11 +121,14 @@ def gather_unlabelled(
     candidates = pool_candidates(unlabelled, validation_groups, settings.validation_share)
     of_labelled = _MAX_CLIPS_A_LABELLED_ONE * len(training_set.clips)
     drawn = draw_clips(candidates, _MAX_CLIPS if teacher else min(_MAX_CLIPS, of_labelled), seed=settings.seed)
-    features = compute_features(cache, drawn, report=report, require_any=False)
+    features = compute_features(cache, drawn, report=report, require_any=False, limit=limit.after(0.5))
     if teacher is None or (over_embeddings and not features.clips):
         return UnlabelledData(Pool(features.frames, [clip.group for clip in features.clips]), features, None)
     train = np.setdiff1d(np.arange(len(training_set.clips)), held_out)
-    return _with_teacher(teacher, cache, training_set, train, features, report)
+    try:
+        return _with_teacher(teacher, cache, training_set, train, features, limit.stopping(report))
+    except TimeIsUp:
+        return UnlabelledData(Pool(), ClipFeatures([], [], ()), None)
 
 
 def _with_teacher(
