@@ -25,8 +25,14 @@ class _ExportCommand(click.Command):
     def get_params(self, context: click.Context) -> list[click.Parameter]:
         from labeltool.exporters.registry import EXPORTERS
 
-        products = [click.Option([f"--{one.name}"], is_flag=True, help=one.help) for one in EXPORTERS.values()]
-        return [*products, *super().get_params(context)]
+        others = super().get_params(context)
+        taken = {name for parameter in others for name in parameter.opts}  # an exporter of a plug-in may have any name
+        products = [
+            click.Option([f"--{one.name}"], is_flag=True, help=one.help)
+            for one in EXPORTERS.values()
+            if f"--{one.name}" not in taken
+        ]
+        return [*products, *others]
 
 
 @click.command(cls=_ExportCommand)
