@@ -2,8 +2,8 @@
 
 To add one: write a module with a function `write(source, directory)` that fills an empty directory, and add a line to
 `EXPORTERS`. `labeltool export --NAME` is made from that line. This module imports none of the products until one is
-written, so that `labeltool export --help` stays light. Another distribution adds an `Exporter` through an entry point of
-the group `labeltool.exporters` (`util/plugins.py`).
+written, so that `labeltool export --help` stays light. Another distribution adds an `Exporter` through an entry point
+of the group `labeltool.exporters` (`util/plugins.py`).
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from typing import Any, Literal, Protocol, get_args
 from labeltool.records import Carried, Imported
 from labeltool.util.plugins import Registry, instance_named
 
-
 Kind = Literal["path", "seconds", "choice", "flag", "name"]
 
 

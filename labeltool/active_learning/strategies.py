@@ -2,8 +2,8 @@
 
 A strategy is a function of the form `QueryStrategy`: it gets a `Pool`, all that is known of the unlabelled clips, and
 returns which of them to label, the most informative first. To add one, write its function here and give it a name in
-`STRATEGIES`; `--strategy` and the setting `query_strategy` accept it from then on. Another distribution adds one through
-an entry point of the group `labeltool.strategies` (`util/plugins.py`): its name, and the function.
+`STRATEGIES`; `--strategy` and the setting `query_strategy` accept it from then on. Another distribution adds one
+through an entry point of the group `labeltool.strategies` (`util/plugins.py`): its name, and the function.
 
 `rank` makes a whole queue of a strategy: its choice, one clip of each group before a second of any, then the rest.
 Everything is deterministic under the seed.

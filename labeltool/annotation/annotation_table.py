@@ -1,8 +1,8 @@
 """The annotations of a project as one table, now or as they were at any event of the journal.
 
-It is computed from the rows of the journal alone. What the journal has no rows of is of now: the place, the group and the
-licence of a recording, the fold of a clip. Rows that came later from another person's journal have the times at which
-that person wrote them.
+It is computed from the rows of the journal alone. What the journal has no rows of is of now: the place, the group and
+the licence of a recording, the fold of a clip. Rows that came later from another person's journal have the times at
+which that person wrote them.
 """
 
 from __future__ import annotations
@@ -127,10 +127,7 @@ def annotation_table(store: Store, as_of: str | datetime | None = None) -> pd.Da
         table = events.merge(_read(connection, _CLIPS, until), on="clip_id").merge(recordings, on="recording_id")
     table["label"] = table["label"].replace(renamed)
     table["path"] = table["path"].map(store.absolute_path)
-    table = table[list(DTYPES)].astype(dict(DTYPES))
-    text = [name for name, dtype in DTYPES.items() if dtype == "object"]
-    table[text] = table[text].where(table[text].notna(), None)
-    table = _latest(table)
+    table = _latest(typed(table, DTYPES))
     has_bounds = table["region_start_s"].notna() | table["region_end_s"].notna()
     for side in ("start_s", "end_s"):
         table[f"region_{side}"] = table[f"region_{side}"].fillna(table[side].where(has_bounds))
@@ -182,6 +179,14 @@ def _read(connection: sqlite3.Connection, statement: str, until: Until) -> pd.Da
     cursor = connection.execute(statement, {"at": until.at} if until.at and ":at" in statement else {})
     # As they are: pandas would make a type of its own of text.
     return pd.DataFrame(map(tuple, cursor), columns=[column[0] for column in cursor.description], dtype=object)
+
+
+def typed(table: pd.DataFrame, dtypes: Mapping[str, Any]) -> pd.DataFrame:
+    """Return some columns of a table with their types; text that is missing is None."""
+    table = table[list(dtypes)].astype(dict(dtypes))
+    text = [name for name, dtype in dtypes.items() if dtype == "object"]
+    table[text] = table[text].where(table[text].notna(), None)
+    return table
 
 
 def _latest(table: pd.DataFrame) -> pd.DataFrame:

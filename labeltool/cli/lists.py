@@ -73,8 +73,8 @@ def review(limit: int, as_json: bool) -> None:
 def list_formats(as_json: bool) -> None:
     """List formats and plug-ins, and what each format can carry.
 
-    "in" is what `labeltool import` reads, "out" what `labeltool export` writes. The endings of files of pretrained models
-    and the query strategies follow. Each is of the distribution that is named.
+    "in" is what `labeltool import` reads, "out" what `labeltool export` writes; then come the endings of files of
+    pretrained models and the query strategies. The last column names the distribution.
     """
     from labeltool.active_learning.strategies import STRATEGIES
     from labeltool.exporters.registry import EXPORTERS

@@ -131,7 +131,7 @@ def instance_named(kind: type[T]) -> Callable[[str, object], T]:
 
 @cache
 def _entry_points(group: str) -> tuple[EntryPoint, ...]:
-    """Return the entry points of a group, by their names; those of one distribution once, as `sys.path` has it first."""
+    """Return the entry points of a group, by their names; a distribution counts once, as `sys.path` has it first."""
     from importlib.metadata import distributions  # its import takes longer than many a command
 
     here = Path.cwd()
