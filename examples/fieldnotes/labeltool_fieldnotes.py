@@ -38,11 +38,11 @@ def _read_one(path: Path, audio: Path | None) -> Iterator[Imported]:
         if not line.strip():
             continue
         found = _LINE.fullmatch(line.strip())
-        times = found and (_seconds(found["start"]), _seconds(found["end"]))
-        if not found or not times or None in times:
+        start_s, end_s = (_seconds(found[side]) if found else None for side in ("start", "end"))
+        if found is None or start_s is None or end_s is None:
             yield Skipped(str(path), number, "is no line such as 0:12.5-0:14 robin")
             continue
-        start_us, end_us = span_us(*times, recording.frames, recording.sample_rate_hz)
+        start_us, end_us = span_us(start_s, end_s, recording.frames, recording.sample_rate_hz)
         if start_us >= end_us:
             yield Skipped(str(path), number, f"is not within the {recording.duration_s:g} s of the recording")
             continue

@@ -124,9 +124,9 @@ def annotation_table(store: Store, as_of: str | datetime | None = None) -> pd.Da
             for statement in (_VERDICTS, _RECORDINGS)
         )
         renamed = labels.renamings(connection, until)
+        recordings["path"] = recordings["path"].map(store.absolute_path).astype(object)
         table = events.merge(_read(connection, _CLIPS, until), on="clip_id").merge(recordings, on="recording_id")
     table["label"] = table["label"].replace(renamed)
-    table["path"] = table["path"].map(store.absolute_path)
     table = _latest(typed(table, DTYPES))
     has_bounds = table["region_start_s"].notna() | table["region_end_s"].notna()
     for side in ("start_s", "end_s"):
@@ -205,11 +205,11 @@ def _latest(table: pd.DataFrame) -> pd.DataFrame:
     )
     replaced = number < last_of_whole.where(~of_whole, last_of_label)
     table, number, of_whole = table[~replaced], number[~replaced], of_whole[~replaced]
-    by_label = [table["clip_id"], table["label"].where(~of_whole, "")]
+    by_label = table.groupby(["clip_id", "label"], dropna=False, sort=False).ngroup()
     is_present = (table["value"] == "present") & ~of_whole
     last = number.groupby(by_label).transform("max")
     last_other = number.where(~is_present).groupby(by_label).transform("max")
-    table = table[(number == last) | (is_present & ~(number < last_other))]
-    exact = table["region_start_s"].notna() | table["region_end_s"].notna()
-    any_exact = exact.groupby([table["clip_id"], table["label"].fillna("")]).transform("any")
-    return table[exact | ~any_exact]
+    stays = (number == last) | (is_present & ~(number < last_other))
+    exact = stays & (table["region_start_s"].notna() | table["region_end_s"].notna())
+    any_exact = exact.groupby(by_label).transform("any")
+    return table[stays & (exact | ~any_exact)]

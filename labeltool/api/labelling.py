@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from labeltool.annotation.marking import mark
 from labeltool.api.base import OfProject
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
-from labeltool.store import clips, journal, labels, recordings, spans
+from labeltool.store import clips, journal, labels
 
 
 class Labelling(OfProject):
@@ -69,13 +70,8 @@ class Labelling(OfProject):
             raise LabeltoolError("name a label, or give the value absent (none of them) or unsure")
         who = self._project.annotator(annotator)
         with self._open_store() as store:
-            found = clips.find_clip(store, str(clip))
-            if {start_s, end_s, low_hz, high_hz} == {None}:
-                return journal.annotate(store, found.id, label, wanted, annotator=who)
-            start_s = found.start_s if start_s is None else start_s
-            region = spans.Region(start_s, found.end_s if end_s is None else end_s, low_hz, high_hz)
-            recording = recordings.recording(store, found.recording_id)
-            return spans.annotate_region(store, recording, region, label, wanted, annotator=who)
+            bounds = {"start_s": start_s, "end_s": end_s, "low_hz": low_hz, "high_hz": high_hz}
+            return mark(store, clips.find_clip(store, str(clip)), label, wanted, **bounds, annotator=who)
 
     def undo(self, *, annotator: str | None = None) -> str | None:
         """Undo the annotator's last label, renaming or removal.

@@ -14,6 +14,8 @@ from helpers.tones import tone_writer
 from labeltool.api import features, opening, work
 from labeltool.cli.demo_sounds import make_world
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "python.md"
+
 TRAINING = ("Work.retrain", "Work.evaluate", "Evaluation")
 """The names whose examples train a network or run it, in the order in which they need each other."""
 
@@ -57,7 +59,13 @@ def test_a_docstring_has_its_sections(name: str, found: object) -> None:
 def test_examples_are_true(name: str, found: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     small_project(tmp_path)
-    run_example(name, found)
+    run_example(name, inspect.getdoc(found) or "")
+
+
+def test_the_examples_of_the_page_are_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_project(tmp_path)
+    run_example("python.md", PAGE.read_text(encoding="utf-8"))
 
 
 @pytest.mark.slow
@@ -65,11 +73,11 @@ def test_examples_of_training_are_true(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     labeltool.init("trained").import_("esc50", make_world(tmp_path / "sounds").esc_style)
     for name in TRAINING:
-        run_example(name, dict(PUBLIC)[name])
+        run_example(name, inspect.getdoc(dict(PUBLIC)[name]) or "")
 
 
-def run_example(name: str, found: object) -> None:
-    example = doctest.DocTestParser().get_doctest(inspect.getdoc(found) or "", {}, name, None, None)
+def run_example(name: str, text: str) -> None:
+    example = doctest.DocTestParser().get_doctest(text, {}, name, None, None)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     shown: list[str] = []
     assert runner.run(example, out=shown.append).failed == 0, "".join(shown)
