@@ -72,8 +72,8 @@ def written(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False).encode()
 
 
-@settings(max_examples=30)
-@given(acts=st.lists(ACTS, max_size=20))
+@settings(max_examples=12)
+@given(acts=st.lists(ACTS, max_size=15))
 def test_the_table_as_of_each_event_is_the_one_of_that_moment(
     acts: list[tuple[Any, ...]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
