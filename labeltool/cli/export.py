@@ -26,12 +26,11 @@ class _ExportCommand(click.Command):
         from labeltool.exporters.registry import EXPORTERS
 
         others = super().get_params(context)
-        taken = {name for parameter in others for name in parameter.opts}  # an exporter of a plug-in may have any name
-        products = [
-            click.Option([f"--{one.name}"], is_flag=True, help=one.help)
-            for one in EXPORTERS.values()
-            if f"--{one.name}" not in taken
-        ]
+        options = {name for parameter in others for name in parameter.opts}
+        for name in EXPORTERS:
+            if f"--{name}" in options:
+                EXPORTERS.refuse(name, f"--{name} is an option of `labeltool export` already")
+        products = [click.Option([f"--{one.name}"], is_flag=True, help=one.help) for one in EXPORTERS.values()]
         return [*products, *others]
 
 

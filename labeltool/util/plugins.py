@@ -84,6 +84,11 @@ class Registry(Mapping[str, T]):
             return OWN
         return next(_distribution(point) for point in _entry_points(self._group) if point.name == name)
 
+    def refuse(self, name: str, reason: str) -> None:
+        """Remove the entry of a plug-in, for a reason that shows only where it is used."""
+        self._fail((name, self.distribution(name)), reason)
+        del self._loaded[name]
+
     @property
     def failures(self) -> tuple[PluginFailure, ...]:
         """The plug-ins that are not used, in the order of their names; loads all."""

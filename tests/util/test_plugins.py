@@ -136,6 +136,23 @@ def test_a_strategy_of_a_plug_in_orders_the_queue(tmp_path: Path, monkeypatch: p
         plugins._entry_points.cache_clear()
 
 
+def test_an_exporter_of_a_plug_in_writes_its_folder(tmp_path: Path) -> None:
+    code = """
+from labeltool.exporters.registry import Exporter
+def write(source, directory):
+    (directory / "labels.txt").write_text(" ".join(source.store.path.parts[-2:]))
+COUNTS, JSON = (Exporter(name, "Something.", module=__name__, folder=name) for name in ("counts", "json"))
+"""
+    points = ("[labeltool.exporters]", "counts = counts_out:COUNTS", "json = counts_out:JSON")
+    add_plugin(tmp_path / "t", "counts_out", code, *points)
+    assert labeltool(tmp_path / "t", "init", tmp_path / "p").returncode == 0
+    done = labeltool(tmp_path / "t", "--project", tmp_path / "p", "export", "--counts", "--json")
+    assert json.loads(done.stdout)["written"] == [str(tmp_path / "p" / "exports" / "counts")]
+    assert (tmp_path / "p" / "exports" / "counts" / "labels.txt").read_text() == "p labels.db"
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("plug-in 'json' of counts_out 0.1: --json is an option of `labeltool export` already")
+
+
 def test_a_runtime_of_a_plug_in_reads_its_ending(tmp_path: Path, target: Path) -> None:
     code = "def network_files(path): return (path,)\ndef read_layout(path): ...\ndef open_network(*_): ...\n"
     add_plugin(
