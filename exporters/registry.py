@@ -2,21 +2,23 @@
 
 To add one: write a module with a function `write(source, directory)` that fills an empty directory, and add a line to
 `EXPORTERS`. `labeltool export --NAME` is made from that line. This module imports none of the products until one is
-written, so that `labeltool export --help` stays light.
+written, so that `labeltool export --help` stays light. Another distribution adds an `Exporter` through an entry point
+of the group `labeltool.exporters` (`util/plugins.py`).
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.atomic_folder import atomic_folder, locked_folder
+from labeltool.records import Carried
+from labeltool.util.plugins import Registry, instance_named
 
 if TYPE_CHECKING:
     from labeltool.exporters.source import Source
@@ -48,11 +50,13 @@ class Exporter:
     help
         One line about it for the help page.
     module
-        The module below `labeltool.exporters` that has its `write` function.
+        Name of the module that has its `write` function; in this file without `labeltool.exporters.`.
     folder
         Name of its folder; `{model}` stands for the model's id.
     needs_model
         Whether it is made from a model, and refused when the model loses too much accuracy in int8.
+    carries
+        What of the annotations it can say beside the label of a recording.
     """
 
     name: str
@@ -60,19 +64,27 @@ class Exporter:
     module: str
     folder: str
     needs_model: bool = False
+    carries: tuple[Carried, ...] = ()
 
     def write(self, source: Source, directory: Path) -> None:
         """Import the product's module and let it fill an empty directory."""
-        writer: Writer = importlib.import_module(f"labeltool.exporters.{self.module}").write
+        writer: Writer = importlib.import_module(self.module).write
         writer(source, directory)
 
 
-def _by_name(*exporters: Exporter) -> Mapping[str, Exporter]:
-    return MappingProxyType({exporter.name: exporter for exporter in exporters})
+def _by_name(*exporters: Exporter) -> Registry[Exporter]:
+    own = {one.name: replace(one, module=f"labeltool.exporters.{one.module}") for one in exporters}
+    return Registry("labeltool.exporters", own, instance_named(Exporter))
 
 
 EXPORTERS = _by_name(
-    Exporter("splits", "Training, validation and test manifests (CSV); groups stay together.", "splits", "splits"),
+    Exporter(
+        "splits",
+        "Training, validation and test manifests (CSV); groups stay together.",
+        "splits",
+        "splits",
+        carries=("regions", "groups", "folds", "licence"),
+    ),
     Exporter("int8", "The int8 model (TFLite) with its labels and card.", "int8", "int8", needs_model=True),
     Exporter(
         "stm32",
@@ -81,8 +93,16 @@ EXPORTERS = _by_name(
         "stm32-{model}",
         needs_model=True,
     ),
-    Exporter("audacity", "A label track (.txt) for each recording.", "audacity", "audacity"),
-    Exporter("transcripts", "Transcripts, a label track (.txt) for each recording.", "transcripts", "transcripts"),
+    Exporter(
+        "audacity", "A label track (.txt) for each recording.", "audacity", "audacity", carries=("regions", "bands")
+    ),
+    Exporter(
+        "transcripts",
+        "Transcripts, a label track (.txt) for each recording.",
+        "transcripts",
+        "transcripts",
+        carries=("regions",),
+    ),
 )
 """Products by the name that `labeltool export --NAME` takes, in the order of the help page."""
 

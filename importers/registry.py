@@ -2,19 +2,22 @@
 
 To add one: write a module with a generator `read(sources, ...)` that yields records, and add an entry to `FORMATS`.
 `labeltool import NAME`, with its argument and its options, is made from that entry. This module imports no reader
-until one is used, so that `labeltool import --help` stays light.
+until one is used, so that `labeltool import --help` stays light. Another distribution adds a `Format` through an entry
+point of the group `labeltool.importers` (`util/plugins.py`).
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
-from labeltool.records import Imported
+from labeltool.records import Carried, Imported
+from labeltool.util.plugins import Registry, instance_named
+
+Kind = Literal["path", "seconds", "choice", "flag", "name"]
 
 
 class Reader(Protocol):
@@ -56,11 +59,15 @@ class Option:
     """
 
     name: str
-    kind: Literal["path", "seconds", "choice", "flag", "name"]
+    kind: Kind
     help: str
     default: float | None = None
     choices: tuple[str, ...] = ()
     needs: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"an option's kind is one of {', '.join(get_args(Kind))}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +81,15 @@ class Format:
     help
         For the help page; its first sentence is the line in the list of formats.
     module
-        The module below `labeltool.importers` that has its `read` function.
+        Name of the module that has its `read` function; in this file without `labeltool.importers.`.
     takes
         `files`: one or several; `directory`: exactly one; `paths`: one or several files or directories.
     metavar
         Name of that argument on the help page.
     options
         The options of its reader.
+    carries
+        What files of the format can say beside the label of a recording.
     """
 
     name: str
@@ -89,6 +98,7 @@ class Format:
     takes: Literal["files", "directory", "paths"]
     metavar: str
     options: tuple[Option, ...] = ()
+    carries: tuple[Carried, ...] = ()
 
     def read(self, sources: Sequence[Path], **options: Any) -> Iterator[Imported]:
         """Import the format's module and read the sources with it; options as in `options`.
@@ -98,15 +108,16 @@ class Format:
         LabeltoolError
             When a source cannot be read at all.
         """
-        reader: Reader = importlib.import_module(f"labeltool.importers.{self.module}").read
+        reader: Reader = importlib.import_module(self.module).read
         if self.takes == "directory":
             (directory,) = sources
             return reader(directory, **options)
         return reader(sources, **options)
 
 
-def _by_name(*formats: Format) -> Mapping[str, Format]:
-    return MappingProxyType({one.name: one for one in formats})
+def _by_name(*formats: Format) -> Registry[Format]:
+    own = {one.name: replace(one, module=f"labeltool.importers.{one.module}") for one in formats}
+    return Registry("labeltool.importers", own, instance_named(Format))
 
 
 def _audio_option(metavar: str) -> Option:
@@ -129,6 +140,7 @@ FORMATS = _by_name(
             ),
             _ENCODING,
         ),
+        carries=("regions", "bands", "confidence"),
     ),
     Format(
         "esc50",
@@ -137,6 +149,7 @@ FORMATS = _by_name(
         "directory",
         "DIR",
         (Option("subset", "choice", "Only the ten classes of ESC-10.", choices=("esc10",)), _ENCODING),
+        carries=("groups", "folds", "licence"),
     ),
     Format(
         "urbansound8k",
@@ -145,6 +158,7 @@ FORMATS = _by_name(
         "directory",
         "DIR",
         (_ENCODING,),
+        carries=("groups", "folds", "licence"),
     ),
     Format(
         "device",
@@ -153,6 +167,7 @@ FORMATS = _by_name(
         "files",
         "LOG",
         (_audio_option("LOG"), Option("clip_seconds", "seconds", "Length of the clips.", default=2.0)),
+        carries=("regions", "confidence"),
     ),
     Format(
         "audio",

@@ -11,12 +11,17 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 # Characters without a width that no name needs: zero-width space, word joiner, byte order mark, soft hyphen.
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u00ad"))
 
 MAX_LABEL_CHARACTERS = 1000
 """A label is a name: every model's card has all of them, and a card has its bounds too."""
+
+
+Carried = Literal["regions", "bands", "absent", "unsure", "confidence", "groups", "folds", "licence"]
+"""What a format can say of a label or a recording, beside which label it is: bands are frequency ranges."""
 
 
 def label_name(text: str) -> str:

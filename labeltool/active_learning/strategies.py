@@ -2,7 +2,8 @@
 
 A strategy is a function of the form `QueryStrategy`: it gets a `Pool`, all that is known of the unlabelled clips, and
 returns which of them to label, the most informative first. To add one, write its function here and give it a name in
-`STRATEGIES`; `--strategy` and the setting `query_strategy` accept it from then on.
+`STRATEGIES`; `--strategy` and the setting `query_strategy` accept it from then on. Another distribution adds one
+through an entry point of the group `labeltool.strategies` (`util/plugins.py`): its name, and the function.
 
 `rank` makes a whole queue of a strategy: its choice, one clip of each group before a second of any, then the rest.
 Everything is deterministic under the seed.
@@ -17,13 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Float32, Float64, Int64
+from labeltool.util.plugins import Registry
 
 DEFAULT = "default"
 BY_INT8 = "int8"
@@ -95,7 +97,7 @@ def rank(name: str, pool: Pool, *, seed: int, count: int) -> Int64:
     Raises
     ------
     LabeltoolError
-        When there is no such strategy.
+        When there is no such strategy, or that of a plug-in does not return indices of the pool.
     """
     strategy = find_strategy(name)
     if len(pool) == 0:
@@ -105,7 +107,9 @@ def rank(name: str, pool: Pool, *, seed: int, count: int) -> Int64:
     if len(pool.labelled) > _MAX_COMPARED:
         sample = rng.permutation(len(pool.labelled))[:_MAX_COMPARED]
         pool = replace(pool, labelled=pool.labelled[sample])
-    chosen = strategy(pool, count, rng)
+    chosen = np.asarray(strategy(pool, count, rng))
+    if chosen.dtype.kind not in "iu" or len(np.intersect1d(chosen, np.arange(len(pool)))) != chosen.size:
+        raise LabeltoolError(f"strategy {name!r} does not return indices of the pool, none twice")
     rest = margin(pool, len(pool), rng) if pool.probabilities is not None else rng.permutation(len(pool))
     order = np.concatenate([chosen, rest[~np.isin(rest, chosen)]])
     return _spread_groups(order, pool.groups, count)
@@ -210,16 +214,26 @@ def int8_disagreement(pool: Pool, count: int, rng: np.random.Generator) -> Int64
     return _largest_first(difference + 2.0 * disagrees, rng)
 
 
-STRATEGIES: dict[str, QueryStrategy] = {
-    DEFAULT: uncertain_medoids,
-    "random": random,
-    "entropy": entropy,
-    "margin": margin,
-    "k-centre": k_centre,
-    "medoid": medoid,
-    "badge": badge,
-    BY_INT8: int8_disagreement,
-}
+def _accept(name: str, loaded: object) -> QueryStrategy:
+    if not callable(loaded):
+        raise TypeError("is no function")
+    return cast(QueryStrategy, loaded)
+
+
+STRATEGIES: Registry[QueryStrategy] = Registry(
+    "labeltool.strategies",
+    {
+        DEFAULT: uncertain_medoids,
+        "random": random,
+        "entropy": entropy,
+        "margin": margin,
+        "k-centre": k_centre,
+        "medoid": medoid,
+        "badge": badge,
+        BY_INT8: int8_disagreement,
+    },
+    _accept,
+)
 """The registry: every strategy by the name that `--strategy` and the setting `query_strategy` accept."""
 
 

@@ -56,8 +56,9 @@ def mark(
     labeltool mark night.flac --checked
     labeltool mark 17 robin --start 62.5 --end 64
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.annotation import marking
     from labeltool.records import Value, label_name
-    from labeltool.store import clips, journal, recordings, spans
+    from labeltool.store import clips, journal
 
     if checked or unchecked:
         others = (checked and unchecked, absent, unsure, label is not None, start is not None, end is not None)
@@ -73,20 +74,15 @@ def mark(
     project = current_project()
     with project.open_store() as store:
         found = clips.find_clip(store, clip)
-        if start is None and end is None:
-            row_id = journal.annotate(store, found.id, label, value, annotator=project.annotator(annotator))
-        else:
-            region = spans.Region(found.start_s if start is None else start, found.end_s if end is None else end)
-            recording = recordings.recording(store, found.recording_id)
-            row_id = spans.annotate_region(
-                store, recording, region, label, value, annotator=project.annotator(annotator)
-            )
-            found = clips.clip(store, journal.row(store, row_id).clip_id or found.id)
+        row_id = marking.mark(
+            store, found, label, value, start_s=start, end_s=end, annotator=project.annotator(annotator)
+        )
+        clip_id = journal.row(store, row_id).clip_id
     label = None if label is None else label_name(label)
     if as_json:
-        emit({"row": row_id, "clip": found.id, "label": label, "value": value.value})
+        emit({"row": row_id, "clip": clip_id, "label": label, "value": value.value})
     else:
-        narrate(f"clip {found.id}: {'the whole clip' if label is None else repr(label)} {value.value}")
+        narrate(f"clip {clip_id}: {'the whole clip' if label is None else repr(label)} {value.value}")
 
 
 def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json: bool) -> None:

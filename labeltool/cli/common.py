@@ -313,15 +313,10 @@ def run_task(project: Project | None, task: Task[_R], **options: Any) -> _R:
     LabeltoolError
         When it failed.
     """
-    from labeltool.tasks.executor import default_executor
+    from labeltool.tasks.executor import run
 
-    job = default_executor().start(project, task, **options)
-    try:
-        with ProgressDisplay() as progress:
-            result = job.wait(progress)
-    finally:
-        # On Ctrl-C, or when the reading fails; a job that is done has ended already.
-        job.stop()
+    with ProgressDisplay() as progress:
+        result = run(project, task, progress, **options)
     skipped: Iterable[SkippedFile] = getattr(result, "skipped", ())
     for one in skipped:
         narrate(f"skipped: {one.reason}")

@@ -25,8 +25,13 @@ class _ExportCommand(click.Command):
     def get_params(self, context: click.Context) -> list[click.Parameter]:
         from labeltool.exporters.registry import EXPORTERS
 
+        others = super().get_params(context)
+        options = {name for parameter in others for name in parameter.opts}
+        for name in EXPORTERS:
+            if f"--{name}" in options:
+                EXPORTERS.refuse(name, f"--{name} is an option of `labeltool export` already")
         products = [click.Option([f"--{one.name}"], is_flag=True, help=one.help) for one in EXPORTERS.values()]
-        return [*products, *super().get_params(context)]
+        return [*products, *others]
 
 
 @click.command(cls=_ExportCommand)

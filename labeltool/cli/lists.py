@@ -11,6 +11,7 @@ from labeltool.errors import in_one_line
 
 if TYPE_CHECKING:
     from labeltool.annotation.listing import ListedClip
+    from labeltool.util.plugins import Registry
 
 
 @click.command("clips")
@@ -65,6 +66,37 @@ def review(limit: int, as_json: bool) -> None:
         return
     for one in found[:limit]:
         click.echo(f"clip {one.clip_id}: {quoted(one.label)} {one.value}, but {in_one_line(one.reason)}")
+
+
+@click.command("formats")
+@json_option
+def list_formats(as_json: bool) -> None:
+    """List formats and plug-ins, and what each format can carry.
+
+    "in" is what `labeltool import` reads, "out" what `labeltool export` writes; then come the endings of files of
+    pretrained models and the query strategies. The last column names the distribution.
+    """
+    from labeltool.active_learning.strategies import STRATEGIES
+    from labeltool.exporters.registry import EXPORTERS
+    from labeltool.importers.registry import FORMATS
+    from labeltool.pretrained.runtimes import RUNTIMES
+
+    registries: dict[str, Registry[Any]]
+    registries = {"in": FORMATS, "out": EXPORTERS, "model": RUNTIMES, "strategy": STRATEGIES}
+    rows = [
+        (direction, name, getattr(registry[name], "carries", ()), registry.distribution(name))
+        for direction, registry in registries.items()
+        for name in registry
+    ]
+    if as_json:
+        keys = ("direction", "name", "carries", "distribution")
+        failed = [one for registry in registries.values() for one in registry.failures]
+        emit({"formats": [dict(zip(keys, row, strict=True)) for row in rows], "failed": failed})
+        return
+    lines = [(direction, name, ", ".join(carries) or "-", of) for direction, name, carries, of in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        click.echo(in_one_line("  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip()))
 
 
 def clip_line(row: ListedClip) -> str:

@@ -51,6 +51,7 @@ def cli() -> None:
 for _command in (
     project.init,
     import_.import_,
+    lists.list_formats,
     project.status,
     annotate.mark,
     annotate.undo,

@@ -8,6 +8,8 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from labeltool.errors import LabeltoolError
 from labeltool.store.database import now
@@ -15,6 +17,27 @@ from labeltool.store.database import now
 _ID_LOCK = threading.Lock()
 _last_id = 0
 _LAST_ID = 2**128 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """The rows of the journal that count: all, or those up to a row, by their ids, or up to a time.
+
+    Attributes
+    ----------
+    at
+        The value of the column for the last row that counts, the parameter `:at` of the SQL; None: all count.
+    """
+
+    at: str | None = None
+    column: Literal["id", "created_at"] = "id"
+
+    def counts(self, rows: str) -> str:
+        """Return SQL that is true for those of the rows of a name that count."""
+        return "TRUE" if self.at is None else f"{rows}.{self.column} <= :at"
+
+
+ALL_ROWS = Until()
 
 
 def new_row_id(after: str = "") -> str:

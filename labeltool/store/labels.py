@@ -7,7 +7,7 @@ import sqlite3
 from labeltool.errors import LabeltoolError
 from labeltool.records import MAX_LABEL_CHARACTERS, label_name
 from labeltool.store.database import Store, now
-from labeltool.store.journal_rows import append
+from labeltool.store.journal_rows import ALL_ROWS, Until, append
 
 
 def checked_name(label: str) -> str:
@@ -65,14 +65,25 @@ def rename(store: Store, old: str, new: str, *, annotator: str) -> None:
 
 def resolve(connection: sqlite3.Connection) -> None:
     """Compute `labels.merged_into` from the renamings in the journal that are not revoked."""
+    connection.execute("UPDATE labels SET merged_into = NULL")
+    connection.executemany(
+        "UPDATE labels SET merged_into = (SELECT id FROM labels WHERE name = ?) WHERE name = ?",
+        ((root, old) for old, root in renamings(connection).items()),
+    )
+
+
+def renamings(connection: sqlite3.Connection, until: Until = ALL_ROWS) -> dict[str, str]:
+    """Return the name of each name that a label was renamed from, by the renamings that count and are not revoked."""
     renamed: dict[str, str] = {}
     for old, new in connection.execute(
-        """
+        f"""
         SELECT j.label, j.new_label FROM journal j
         WHERE j.kind = 'rename' AND j.label <> j.new_label  -- a stranger's row may rename a label to itself
-          AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
+          AND {until.counts("j")}
+          AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id AND {until.counts("r")})
         ORDER BY j.id
-        """
+        """,
+        {"at": until.at},
     ):
         # The new name is in use again: renaming back and forth must not make a cycle.
         renamed.pop(new, None)
@@ -81,11 +92,7 @@ def resolve(connection: sqlite3.Connection) -> None:
     # The new name of a renaming was renamed only later: backwards each is known, with no walk along the others.
     for old in reversed(renamed):
         renamed[old] = renamed.get(renamed[old], renamed[old])
-    connection.execute("UPDATE labels SET merged_into = NULL")
-    connection.executemany(
-        "UPDATE labels SET merged_into = (SELECT id FROM labels WHERE name = ?) WHERE name = ?",
-        ((root, old) for old, root in renamed.items()),
-    )
+    return renamed
 
 
 def _current_names(connection: sqlite3.Connection) -> dict[str, str]:

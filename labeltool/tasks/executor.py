@@ -67,6 +67,21 @@ class Executor(Protocol):
         """
 
 
+def run(project: Project | None, task: Task[R], report: Progress, **options: Any) -> R:
+    """Run a task by the default executor, and end it when this is interrupted, by Ctrl-C say.
+
+    Raises
+    ------
+    LabeltoolError
+        When it failed.
+    """
+    job = default_executor().start(project, task, **options)
+    try:
+        return job.wait(report)
+    finally:
+        job.stop()  # one that is done has ended already
+
+
 def default_executor() -> Executor:
     """Return the executor of this installation: processes of this machine."""
     from labeltool.tasks.process import LocalProcesses

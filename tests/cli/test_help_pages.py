@@ -84,7 +84,8 @@ from labeltool.cli.main import main
 try:
     main()
 finally:
-    unwanted = {"numpy", "msgspec", "labeltool.project", "labeltool.importers", "labeltool.exporters"}
+    heavy = {"numpy", "msgspec", "importlib.metadata"}
+    unwanted = heavy | {"labeltool.project", "labeltool.importers", "labeltool.exporters"}
     print("LOADED", *sorted(unwanted & set(sys.modules)))
 """
     done = subprocess.run(

@@ -30,7 +30,7 @@ def test_both_registries_import_nothing_heavy() -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_an_entry_has_the_options_and_defaults_of_its_reader(name: str) -> None:
     entry = FORMATS[name]
-    reader = importlib.import_module(f"labeltool.importers.{entry.module}").read
+    reader = importlib.import_module(entry.module).read
     _, *parameters = inspect.signature(reader).parameters.values()
     assert {option.name: option.default for option in entry.options} == {
         parameter.name: parameter.default for parameter in parameters

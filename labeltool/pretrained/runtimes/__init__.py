@@ -1,7 +1,8 @@
 """The runtimes of pretrained models, and the bounds within which a file from outside is tried.
 
 A new runtime is one module that follows `base.Runtime`, and one line in `RUNTIMES`. Its files must be readable without
-running anything: formats that may hold code (pickles, TorchScript) are not opened.
+running anything: formats that may hold code (pickles, TorchScript) are not opened. Another distribution adds a runtime
+through an entry point of the group `labeltool.runtimes` (`util/plugins.py`): the file ending, and the module.
 """
 
 from __future__ import annotations
@@ -11,13 +12,29 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
+from types import ModuleType
 
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained.runtimes.base import Network, NetworkLayout, Runtime
+from labeltool.util.plugins import Registry
 
-RUNTIMES = MappingProxyType({".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino"})
-"""File ending to the module in this folder."""
+_FUNCTIONS = ("network_files", "read_layout", "open_network")
+
+
+def _accept(name: str, loaded: object) -> str:
+    if not isinstance(loaded, ModuleType) or not all(callable(getattr(loaded, one, None)) for one in _FUNCTIONS):
+        raise TypeError(f"is no module with {', '.join(_FUNCTIONS)}")
+    if not name.startswith(".") or name != name.lower():
+        raise ValueError("is no file ending such as .onnx")
+    return loaded.__name__
+
+
+_OWN = {".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino"}
+
+RUNTIMES: Registry[str] = Registry(
+    "labeltool.runtimes", {ending: f"{__name__}.{module}" for ending, module in _OWN.items()}, _accept
+)
+"""File ending to the name of the module that follows `base.Runtime`."""
 
 # What a file may ask for while it is read, loaded or run, above what the process has: shapes that only come out while
 # it runs are in no table. OpenVINO's compiler reserves more than it uses.
@@ -99,5 +116,5 @@ def _runtime(path: Path) -> Runtime:
         )
     if not path.is_file():
         raise LabeltoolError("no such file", file=path)
-    runtime: Runtime = importlib.import_module(f"{__name__}.{module}")
+    runtime: Runtime = importlib.import_module(module)
     return runtime

@@ -1,0 +1,129 @@
+"""The table of annotations: what counts now, and what counted as of any event or time, by the journal alone."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.records import records_of
+from helpers.store import current, fill
+from labeltool.annotation.annotation_table import DTYPES, annotation_table
+from labeltool.errors import LabeltoolError
+from labeltool.records import Value
+from labeltool.store import Store, journal, labels, recordings, spans
+from labeltool.store.importing import import_records
+
+WHO = st.sampled_from(["ann", "bob"])
+CLIP = st.integers(1, 3)
+LABEL = st.sampled_from(["dog", "cat", "hound"])
+VALUE = st.sampled_from(list(Value))
+
+ACTS = st.one_of(
+    st.tuples(st.just("annotate"), WHO, CLIP, LABEL | st.none(), VALUE),
+    st.tuples(st.just("batch"), WHO, LABEL, VALUE),
+    st.tuples(st.just("region"), WHO, CLIP, st.sampled_from([0.0, 0.25]), LABEL, VALUE),
+    st.tuples(st.just("exact"), WHO, CLIP, LABEL, VALUE),
+    st.tuples(st.just("exclude"), WHO, CLIP, st.sampled_from(["skip", "bad audio"])),
+    st.tuples(st.sampled_from(["undo", "redo"]), WHO),
+    st.tuples(st.just("rename"), WHO, LABEL, LABEL),
+    st.tuples(st.just("import"), st.sampled_from("abcd"), LABEL),
+    st.tuples(st.sampled_from(["remove", "bring_back"]), WHO, CLIP),
+)
+
+
+def act(store: Store, kind: str, *values: Any) -> None:
+    if kind == "annotate":
+        who, clip_id, label, value = values
+        journal.annotate(store, clip_id, label, value, annotator=who)
+    elif kind == "batch":
+        who, label, value = values
+        journal.annotate_batch(store, label, dict.fromkeys((1, 2, 3), value), annotator=who, response_ms=3)
+    elif kind == "region":
+        who, clip_id, start_s, label, value = values
+        recording = recordings.recording_of(store, str(clip_id))
+        region = spans.Region(start_s, 0.75, low_hz=100.0)
+        spans.annotate_region(store, recording, region, label, value, annotator=who)
+    elif kind == "exact":
+        who, clip_id, label, value = values  # bounds inside a clip, as other people's journals may have them
+        with store.transaction() as connection:
+            bounds = {"start_s": 0.1, "end_s": 0.2}
+            context = journal.NO_CONTEXT
+            journal.append_verdict(connection, clip_id, label, value, annotator=who, context=context, bounds=bounds)
+    elif kind == "exclude":
+        journal.exclude(store, values[1], values[2], annotator=values[0])
+    elif kind in ("undo", "redo"):
+        getattr(journal, kind)(store, annotator=values[0])
+    elif kind == "rename":
+        labels.rename(store, values[1], values[2], annotator=values[0])
+    elif kind == "import":
+        import_records(store, records_of(*values), kind="test", source="test")
+    else:
+        named = recordings.recording_of(store, str(values[1]), is_removed=kind == "bring_back")
+        getattr(recordings, kind)(store, [named], annotator=values[0])
+
+
+def written(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False).encode()
+
+
+@settings(max_examples=12)
+@given(acts=st.lists(ACTS, max_size=15))
+def test_the_table_as_of_each_event_is_the_one_of_that_moment(
+    acts: list[tuple[Any, ...]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with Store.create(tmp_path_factory.mktemp("p") / "labels.db") as store:
+        fill(store, "a", "b", "c")
+        by_event: dict[str, bytes] = {}
+        by_time: dict[str, bytes] = {}
+        for kind, *values in acts:
+            with suppress(LabeltoolError):  # a renaming that makes no sense
+                act(store, kind, *values)
+            newest = journal.newest_id(store)
+            if newest:
+                by_event[newest] = by_time[journal.row(store, newest).created_at] = written(annotation_table(store))
+        for event, table in by_event.items():
+            assert written(annotation_table(store, event)) == table
+        for time, table in by_time.items():
+            assert written(annotation_table(store, time)) == table
+        assert written(annotation_table(store, "1999-12-31")) == written(annotation_table(store).iloc[:0])
+        same_rule(store)
+
+
+def same_rule(store: Store) -> None:
+    """Assert that the table has what the screens show of whole recordings, and the last verdict of each label."""
+    table = annotation_table(store)
+    assert dict(table.dtypes.astype(str)) == dict(DTYPES)
+    rows = table[["recording_id", "clip_id", "start_s", "end_s", "label", "value", "region_start_s", "region_end_s"]]
+    shown = []
+    for recording_id, of_recording in spans.verdicts(store).items():
+        for one in of_recording:
+            exact = (one.start_s, one.end_s) if one.exact else (float("nan"),) * 2
+            shown.append((recording_id, one.clip_id, one.text, str(one.value), *exact))
+    mine = [(row[0], row[1], row[4], row[5], row[6], row[7]) for row in rows.itertuples(index=False)]
+    assert sorted(map(repr, mine)) == sorted(map(repr, shown))
+    newest = table.sort_values("journal_id").groupby(["clip_id", table["label"].fillna("")])["value"].last()
+    values = {(clip, label or None): value for (clip, label), value in newest.items()}
+    assert values == {key: value for key, value in current(store).items()}
+
+
+def test_a_time_has_any_offset_and_what_is_none_is_refused(store: Store) -> None:
+    fill(store, "a")
+    row_id = journal.annotate(store, 1, "dog", annotator="ann")
+    moment = datetime.fromisoformat(journal.row(store, row_id).created_at)
+    journal.annotate(store, 1, "dog", Value.ABSENT, annotator="ann")
+    for time in (moment, moment.astimezone(timezone(timedelta(hours=-7))), moment.replace(tzinfo=None)):
+        for given_time in (time, time.isoformat()):
+            found = annotation_table(store, given_time)
+            assert list(found["journal_id"]) in ([row_id], list(annotation_table(store)["journal_id"]))
+    assert annotation_table(store, moment - timedelta(milliseconds=1)).empty
+    assert list(annotation_table(store, row_id)["value"]) == ["present"]
+    with pytest.raises(LabeltoolError, match="neither an event nor a time"):
+        annotation_table(store, "yesterday")
+    with pytest.raises(LabeltoolError, match="no event"):
+        annotation_table(store, "01890000-0000-7000-8000-000000000000")

@@ -1,0 +1,159 @@
+"""The Python interface: light, true to the commands, errors in words, interrupted like them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner
+
+import labeltool
+from helpers.store import add_model_row, fill
+from helpers.tones import tone_writer
+from labeltool.annotation import annotation_table, tables
+from labeltool.audio import files
+from labeltool.cli.main import cli
+from labeltool.project import Project
+from labeltool.records import Suggestion
+from labeltool.store import models
+
+HEAVY = "{'pandas', 'tensorflow', 'keras', 'librosa', 'sklearn', 'soundfile', 'sqlite_utils'} & set(sys.modules)"
+
+
+def test_importing_loads_nothing_and_opening_nothing_heavy(project: Project) -> None:
+    program = f"""
+import sys
+import labeltool
+assert not {{"numpy", "msgspec", "labeltool.api", "importlib.metadata"}} & set(sys.modules)
+p = labeltool.open({str(project.directory)!r})
+print(*sorted({HEAVY}))
+p.recordings()
+print(*sorted({HEAVY} - {{'pandas'}}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def opened(project: Project) -> labeltool.Project:
+    return labeltool.open(project.directory)
+
+
+def test_tables_have_their_documented_columns_and_types_also_when_empty(project: Project) -> None:
+    p = opened(project)
+    documented = (
+        (p.recordings, tables.RECORDINGS),
+        (p.clips, tables.CLIPS),
+        (p.suggestions, tables.SUGGESTIONS),
+        (p.annotations, annotation_table.DTYPES),
+    )
+    for is_filled in (False, True):
+        if is_filled:
+            with project.open_store() as store:
+                fill(store, "a", "b")
+                model = add_model_row(store)
+                models.replace_suggestions(store, [Suggestion(2, model, {"dog": 0.7, "cat": 0.25})])
+            p.annotate(1, "dog")
+        for method, dtypes in documented:
+            table = method()
+            assert dict(table.dtypes.astype(str)) == dict(dtypes) and table.empty != is_filled
+            assert all(column in (method.__doc__ or "") for column in dtypes)
+    assert p.suggestions()[["clip_id", "label", "probability"]].to_numpy().tolist() == [
+        [2, "dog", 0.7],
+        [2, "cat", 0.25],
+    ]
+    assert p.clips(labelled=False)[["present", "suggestion"]].to_numpy().tolist() == [[(), "dog"]]
+
+
+def test_what_is_wrong_is_a_labeltool_error(project: Project, tmp_path: Path) -> None:
+    p = opened(project)
+    with project.open_store() as store:
+        fill(store, "a")
+    for call in (
+        lambda: p.annotate(7, "dog"),
+        lambda: p.annotate(1, "dog", "maybe"),
+        lambda: p.annotate(1),
+        lambda: p.annotate(1, "dog", low_hz=900.0, high_hz=100.0),
+        lambda: p.annotations(as_of="then"),
+        lambda: p.import_("esc51", tmp_path),
+        lambda: p.import_("audio", tmp_path, clip_s=1.0),
+        lambda: p.import_("esc50", tmp_path, tmp_path),
+        lambda: p.import_("audio", tmp_path / "none"),
+        lambda: p.export(),
+        lambda: p.export("splits", in_process=True),
+        lambda: p.rename("cat", "dog"),
+        lambda: labeltool.open(tmp_path),
+        lambda: labeltool.init(project.directory),
+        lambda: labeltool.log_mel([[[0.0]]], 16_000),
+        lambda: labeltool.log_mel([float("nan")] * 2000, 16_000),
+        lambda: labeltool.log_mel("wave", 16_000),
+        lambda: labeltool.log_mel([0.0] * 2000, 0),
+    ):
+        with pytest.raises(labeltool.LabeltoolError):
+            call()
+    assert p.undo() is None and p.redo() is None
+    project.database.write_bytes(b"no database")
+    with pytest.raises(labeltool.LabeltoolError, match="not a labeltool database"):
+        p.recordings()
+
+
+def test_a_failed_task_is_an_error_in_either_process(project: Project) -> None:
+    for in_process in (True, False):
+        with pytest.raises(labeltool.LabeltoolError, match="no clip has a label yet"):
+            opened(project).export("splits", in_process=in_process)
+
+
+def test_an_interrupted_task_ends_with_its_process(project: Project) -> None:
+    with project.open_store() as store:
+        fill(store, "a")
+    p = opened(project)
+    p.annotate(1, "dog")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        p.export("splits", progress=interrupt)
+    assert not list(p.directory.glob("exports/*"))
+    # The process has been waited for: there is no child left to wait for.
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    assert not [child for child in children if b"labeltool.tasks.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def test_python_and_the_commands_do_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tone_writer(tmp_path)("night.wav", seconds=3.0)
+    reports: list[tuple[object, ...]] = []
+    p = labeltool.init(tmp_path / "project")
+    imported = p.import_("audio", tmp_path / "night.wav", clip_seconds=1.0, progress=lambda *all_: reports.append(all_))
+    assert (imported.recordings, imported.clips) == (1, 3) and reports == [("reading", 1, 0, "night.wav")]
+    assert p.import_("audio", tmp_path / "night.wav", clip_seconds=1.0).changes == 0
+    p.annotate(1, "dog")
+    p.annotate("2", "cat", "unsure")
+    monkeypatch.chdir(p.directory)
+    listed = json.loads(CliRunner().invoke(cli, ["clips", "--json"]).output)["clips"]
+    ours = p.clips()
+    assert [one["clip"] for one in listed] == ours["clip_id"].to_list()
+    assert [tuple(one["present"]) for one in listed] == ours["present"].to_list()
+    logged = json.loads(CliRunner().invoke(cli, ["log", "--json"]).output)["rows"]
+    assert {row["id"] for row in logged} == set(p.annotations()["journal_id"])
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_log_mel_is_librosas_and_that_of_the_file(rate: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    wave = 0.2 * np.sin(2 * np.pi * 700 * np.arange(2 * rate) / rate) + rng.normal(0, 0.02, 2 * rate)
+    stereo = np.stack([wave, np.roll(wave, 5)]).astype(np.float32)
+    ours = labeltool.log_mel(stereo, rate)
+    mono = librosa.resample(stereo.mean(axis=0), orig_sr=rate, target_sr=16_000, res_type="soxr_hq")
+    bands = {"n_mels": 64, "fmin": 20, "fmax": 7500}
+    power = librosa.feature.melspectrogram(y=mono, sr=16_000, n_fft=1024, hop_length=320, center=False, **bands)
+    np.testing.assert_allclose(ours, ((10 * np.log10(power + 1e-5) + 50) / 15).T, atol=0.01)
+    soundfile.write(tmp_path / "stereo.wav", stereo.T, rate, subtype="FLOAT")
+    pcm = files.read_pcm(tmp_path / "stereo.wav", 0.0, None, 16_000)
+    np.testing.assert_allclose(ours, labeltool.log_mel(pcm, 16_000), atol=0.01)
