@@ -10,15 +10,17 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from labeltool.errors import LabeltoolError
+from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
 from labeltool.exporters.atomic_folder import atomic_folder, locked_folder
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from labeltool.exporters.source import Source
     from labeltool.project import Project
     from labeltool.type_aliases import Progress
@@ -27,8 +29,14 @@ if TYPE_CHECKING:
 class Writer(Protocol):
     """The function of a product's module."""
 
-    def __call__(self, source: Source, directory: Path) -> None:
+    def __call__(self, source: Source, directory: Path) -> pd.DataFrame | None:
         """Write the product into an empty directory.
+
+        Returns
+        -------
+        pandas.DataFrame or None
+            The annotations that the format cannot express, as `annotations.not_exported` does; None where the product
+            is not made of annotations.
 
         Raises
         ------
@@ -61,10 +69,16 @@ class Exporter:
     folder: str
     needs_model: bool = False
 
-    def write(self, source: Source, directory: Path) -> None:
-        """Import the product's module and let it fill an empty directory."""
+    def write(self, source: Source, directory: Path) -> int | None:
+        """Import the product's module and let it fill an empty directory; return how many annotations it could not."""
         writer: Writer = importlib.import_module(f"labeltool.exporters.{self.module}").write
-        writer(source, directory)
+        lost = writer(source, directory)
+        if lost is None:
+            return None
+        from labeltool.exporters.annotations import NOT_EXPORTED, write_csv
+
+        write_csv(lost, directory / NOT_EXPORTED)
+        return len(lost)
 
 
 def _by_name(*exporters: Exporter) -> Mapping[str, Exporter]:
@@ -81,7 +95,21 @@ EXPORTERS = _by_name(
         "stm32-{model}",
         needs_model=True,
     ),
+    Exporter("table", "All annotations as a table (CSV, Parquet).", "table", "table"),
+    Exporter("clips", "Labelled sound cut to files, a folder for each label.", "data_sets.clips", "clips"),
+    Exporter("audiofolder", "A data set for Hugging Face (AudioFolder).", "data_sets.audiofolder", "audiofolder"),
     Exporter("audacity", "A label track (.txt) for each recording.", "audacity", "audacity"),
+    Exporter(
+        "audacity-by-label",
+        "A label track (.txt) for each label of a recording.",
+        "audacity_by_label",
+        "audacity-by-label",
+    ),
+    Exporter("raven", "A Raven selection table for each recording.", "raven", "raven"),
+    Exporter("dcase", "Strong and weak labels as DCASE and sed_eval read them (TSV).", "dcase", "dcase"),
+    Exporter(
+        "label-studio", "Tasks for Label Studio, with suggestions as predictions.", "label_studio", "label-studio"
+    ),
     Exporter("transcripts", "Transcripts, a label track (.txt) for each recording.", "transcripts", "transcripts"),
 )
 """Products by the name that `labeltool export --NAME` takes, in the order of the help page."""
@@ -101,12 +129,18 @@ class ExportResult:
         Its accuracy on validation clips; None where it was not measured.
     better_model
         The model that did better, in words; "" where none is known.
+    lost
+        By product, the number of annotations that it lacks, wholly or in part: `not_exported.csv` names each.
+    skipped
+        Sound files that could not be read.
     """
 
     written: tuple[str, ...]
     model: int | None
     int8_clip_accuracy: float | None
     better_model: str = ""
+    lost: Mapping[str, int] = field(default_factory=dict)
+    skipped: tuple[SkippedFile, ...] = ()
 
 
 def export(
@@ -148,7 +182,7 @@ def export(
 
     exporters = _exporters(products)
     needs_model = any(exporter.needs_model for exporter in exporters)
-    folder, written = Path(output), list[str]()
+    folder, written, lost = Path(output), list[str](), dict[str, int]()
     with project.open_store() as store:
         source = Source(project, store, model_id, report, st_applications, arch)
         for exporter in (one for one in exporters if one.needs_model):
@@ -160,7 +194,9 @@ def export(
                 report("export", done, len(exporters), exporter.name)
                 with _errors_of(exporter):
                     target = folder / exporter.folder.format(model=source.model_id if exporter.needs_model else "")
-                    exporter.write(source, ready.enter_context(atomic_folder(target)))
+                    lacking = exporter.write(source, ready.enter_context(atomic_folder(target)))
+                if lacking is not None:
+                    lost[exporter.name] = lacking
                 written.append(str(target))
         report("export", len(exporters), len(exporters), "")
         return ExportResult(
@@ -168,6 +204,8 @@ def export(
             source.model_id if needs_model else None,
             source.model.card.int8_clip_accuracy if needs_model else None,
             source.better_model() if needs_model and model_id is None else "",
+            lost,
+            skipped_files(source.failed),
         )
 
 
