@@ -69,16 +69,15 @@ class Exporter:
     folder: str
     needs_model: bool = False
 
-    def write(self, source: Source, directory: Path) -> int | None:
-        """Import the product's module and let it fill an empty directory; return how many annotations it could not."""
+    def write(self, source: Source, directory: Path) -> None:
+        """Import the product's module and let it fill an empty directory, then list there what it could not express."""
         writer: Writer = importlib.import_module(f"labeltool.exporters.{self.module}").write
         lost = writer(source, directory)
-        if lost is None:
-            return None
-        from labeltool.exporters.annotations import NOT_EXPORTED, write_csv
+        if lost is not None:
+            from labeltool.exporters.annotations import NOT_EXPORTED, write_csv
 
-        write_csv(lost, directory / NOT_EXPORTED)
-        return len(lost)
+            write_csv(lost, directory / NOT_EXPORTED)
+            source.lost[self.name] = len(lost)
 
 
 def _by_name(*exporters: Exporter) -> Mapping[str, Exporter]:
@@ -182,7 +181,7 @@ def export(
 
     exporters = _exporters(products)
     needs_model = any(exporter.needs_model for exporter in exporters)
-    folder, written, lost = Path(output), list[str](), dict[str, int]()
+    folder, written = Path(output), list[str]()
     with project.open_store() as store:
         source = Source(project, store, model_id, report, st_applications, arch)
         for exporter in (one for one in exporters if one.needs_model):
@@ -194,9 +193,7 @@ def export(
                 report("export", done, len(exporters), exporter.name)
                 with _errors_of(exporter):
                     target = folder / exporter.folder.format(model=source.model_id if exporter.needs_model else "")
-                    lacking = exporter.write(source, ready.enter_context(atomic_folder(target)))
-                if lacking is not None:
-                    lost[exporter.name] = lacking
+                    exporter.write(source, ready.enter_context(atomic_folder(target)))
                 written.append(str(target))
         report("export", len(exporters), len(exporters), "")
         return ExportResult(
@@ -204,7 +201,7 @@ def export(
             source.model_id if needs_model else None,
             source.model.card.int8_clip_accuracy if needs_model else None,
             source.better_model() if needs_model and model_id is None else "",
-            lost,
+            source.lost,
             skipped_files(source.failed),
         )
 

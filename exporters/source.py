@@ -32,6 +32,8 @@ class Source:
     ----------
     failed
         Errors of single sound files, which a product adds to; it is made of the others.
+    lost
+        By product, the number of annotations that it could not express, wholly or in part.
 
     Parameters
     ----------
@@ -59,6 +61,7 @@ class Source:
         self.report = report
         self.st_applications = tuple(st_applications)
         self.failed: list[LabeltoolError] = []
+        self.lost: dict[str, int] = {}
         self._requested_id = model_id
         self._arch = arch
 

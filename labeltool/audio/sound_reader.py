@@ -201,6 +201,8 @@ class SoundReader:
     def _move_to(self, frame: int) -> None:
         if frame == self._position:
             return
+        if self.format == "OGG":
+            self._reopen()  # libsndfile 1.2.2 finds another sample, unless it has read none before
         for _ in range(2):
             try:
                 self._file.seek(frame)
