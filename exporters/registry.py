@@ -179,9 +179,8 @@ def export(
     """
     from labeltool.exporters.source import Source
 
-    exporters = _exporters(products)
+    exporters, folder, written = _exporters(products), Path(output), list[str]()
     needs_model = any(exporter.needs_model for exporter in exporters)
-    folder, written = Path(output), list[str]()
     with project.open_store() as store:
         source = Source(project, store, model_id, report, st_applications, arch)
         for exporter in (one for one in exporters if one.needs_model):
@@ -201,8 +200,7 @@ def export(
             source.model_id if needs_model else None,
             source.model.card.int8_clip_accuracy if needs_model else None,
             source.better_model() if needs_model and model_id is None else "",
-            source.lost,
-            skipped_files(source.failed),
+            *(source.lost, skipped_files(source.failed)),
         )
 
 
