@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labeltool.errors import LabeltoolError
-from labeltool.exporters.file_names import safe_stems
+import pandas as pd
+
+from labeltool.exporters.annotations import Carries, by_recording, exportable, not_exported, one_field
+from labeltool.exporters.file_names import write_recording_files
 from labeltool.exporters.source import Source
-from labeltool.records import Value
-from labeltool.store import Store, spans
+from labeltool.store import Store
 
 INDEX = "tracks.csv"
+
+CARRIES = Carries(frequencies=True, decimals=6, text=one_field)
 
 _README = """\
 # Label tracks for Audacity
@@ -24,7 +25,9 @@ gives start, end (seconds) and label. A second line that begins with a backslash
 (Hz; -1 where a bound is not known). `tracks.csv` lists the recording of each track. Only present labels are written: a
 label track cannot express "absent" or "unsure".
 
-Labels in this format cannot contain tabs or line breaks: a space replaces each of them.
+Labels in this format cannot contain tabs or line breaks: a space replaces each of them. Times have six decimals, enough
+for every sample of a recording. Confidences, annotators, folds, groups and licences have no place in it.
+`not_exported.csv` lists the annotations that are not in the tracks, or in part, and why.
 """
 
 
@@ -47,7 +50,7 @@ class Region:
         return f"{track}\\\t{self.low_hz:.6f}\t{self.high_hz:.6f}\n"
 
 
-def write(source: Source, directory: Path) -> None:
+def write(source: Source, directory: Path) -> pd.DataFrame:
     """Write a label track for each recording with a present label, an index, and a README.
 
     Raises
@@ -55,50 +58,24 @@ def write(source: Source, directory: Path) -> None:
     LabeltoolError
         When no recording has a present label.
     """
-    tracks = regions_by_recording(source.store)
-    if not tracks:
-        raise LabeltoolError(
-            "no clip has a label yet", remedy="add labels with `labeltool import` or `labeltool label`"
-        )
+    rows = exportable(source.annotations, CARRIES)
+    tracks = {id_: regions(of_recording) for id_, of_recording in by_recording(rows)}
     write_tracks(source.store, directory, tracks)
     (directory / "README.md").write_text(_README, encoding="utf-8")
+    return not_exported(source.annotations, CARRIES)
 
 
 def write_tracks(store: Store, directory: Path, tracks: Mapping[int, Sequence[Region]]) -> None:
     """Write a label track for each recording, by its id, and the index of tracks and recordings."""
-    rows = store.connection.execute("SELECT id, path, sha256 FROM recordings")
-    recordings = sorted((row["path"], row["sha256"], row["id"]) for row in rows if row["id"] in tracks)
-    names = [f"{stem}.txt" for stem in safe_stems([Path(path).stem for path, _, _ in recordings])]
-    with (directory / INDEX).open("w", encoding="utf-8", newline="") as file:
-        index = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        index.writerow(("track", "path", "recording_sha256", "regions"))
-        for name, (path, sha256, recording_id) in zip(names, recordings, strict=True):
-            regions = tracks[recording_id]
-            text = "".join(region.lines for region in regions)
-            (directory / name).write_text(text, encoding="utf-8", newline="\n")
-            index.writerow((name, store.absolute_path(path), sha256, len(regions)))
+    texts = {
+        recording_id: ("".join(region.lines for region in track), len(track)) for recording_id, track in tracks.items()
+    }
+    write_recording_files(store, directory, texts, ".txt", INDEX)
 
 
-def regions_by_recording(store: Store) -> dict[int, list[Region]]:
-    """Return the present labels of each recording, by its id: sorted regions, without duplicates."""
-    tracks = {}
-    for recording_id, verdicts in spans.verdicts(store).items():
-        regions = {
-            Region(
-                verdict.start_s,
-                verdict.end_s,
-                one_field(verdict.text),
-                -1.0 if verdict.low_hz is None else verdict.low_hz,
-                -1.0 if verdict.high_hz is None else verdict.high_hz,
-            )
-            for verdict in verdicts
-            if verdict.text is not None and verdict.value is Value.PRESENT
-        }
-        if regions:
-            tracks[recording_id] = sorted(regions)
-    return tracks
-
-
-def one_field(label: str) -> str:
-    """Return a label with a space for each tab, line break and control character, which the format cannot contain."""
-    return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in label)
+def regions(rows: pd.DataFrame) -> list[Region]:
+    """Return rows of `exportable` as regions, sorted."""
+    columns = ["start_s", "end_s", "label", "low_hz", "high_hz"]
+    return sorted(
+        Region(*row) for row in rows[columns].fillna({"low_hz": -1.0, "high_hz": -1.0}).itertuples(index=False)
+    )

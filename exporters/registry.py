@@ -9,18 +9,20 @@ of the group `labeltool.exporters` (`util/plugins.py`).
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from labeltool.errors import LabeltoolError
+from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
 from labeltool.exporters.atomic_folder import atomic_folder, locked_folder
 from labeltool.records import Carried
 from labeltool.util.plugins import Registry, instance_named
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from labeltool.exporters.source import Source
     from labeltool.project import Project
     from labeltool.type_aliases import Progress
@@ -29,8 +31,14 @@ if TYPE_CHECKING:
 class Writer(Protocol):
     """The function of a product's module."""
 
-    def __call__(self, source: Source, directory: Path) -> None:
+    def __call__(self, source: Source, directory: Path) -> pd.DataFrame | None:
         """Write the product into an empty directory.
+
+        Returns
+        -------
+        pandas.DataFrame or None
+            The annotations that the format cannot express, as `annotations.not_exported` does; None where the product
+            is not made of annotations.
 
         Raises
         ------
@@ -67,9 +75,14 @@ class Exporter:
     carries: tuple[Carried, ...] = ()
 
     def write(self, source: Source, directory: Path) -> None:
-        """Import the product's module and let it fill an empty directory."""
+        """Import the product's module and let it fill an empty directory, then list there what it could not express."""
         writer: Writer = importlib.import_module(self.module).write
-        writer(source, directory)
+        lost = writer(source, directory)
+        if lost is not None:
+            from labeltool.exporters.annotations import NOT_EXPORTED, write_csv
+
+            write_csv(lost, directory / NOT_EXPORTED)
+            source.lost[self.name] = len(lost)
 
 
 def _by_name(*exporters: Exporter) -> Registry[Exporter]:
@@ -94,7 +107,38 @@ EXPORTERS = _by_name(
         needs_model=True,
     ),
     Exporter(
+        "table",
+        "All annotations as a table (CSV, Parquet).",
+        "table",
+        "table",
+        carries=("regions", "bands", "absent", "confidence", "groups"),
+    ),
+    Exporter("clips", "Labelled sound cut to files, a folder for each label.", "data_sets.clips", "clips"),
+    Exporter("audiofolder", "A data set for Hugging Face (AudioFolder).", "data_sets.audiofolder", "audiofolder"),
+    Exporter(
         "audacity", "A label track (.txt) for each recording.", "audacity", "audacity", carries=("regions", "bands")
+    ),
+    Exporter(
+        "audacity-by-label",
+        "A label track (.txt) for each label of a recording.",
+        "audacity_by_label",
+        "audacity-by-label",
+        carries=("regions", "bands"),
+    ),
+    Exporter("raven", "A Raven selection table for each recording.", "raven", "raven", carries=("regions", "bands")),
+    Exporter(
+        "dcase",
+        "Strong and weak labels as DCASE and sed_eval read them (TSV).",
+        "dcase",
+        "dcase",
+        carries=("regions",),
+    ),
+    Exporter(
+        "label-studio",
+        "Tasks for Label Studio, with suggestions as predictions.",
+        "label_studio",
+        "label-studio",
+        carries=("regions",),
     ),
     Exporter(
         "transcripts",
@@ -121,12 +165,18 @@ class ExportResult:
         Its accuracy on validation clips; None where it was not measured.
     better_model
         The model that did better, in words; "" where none is known.
+    lost
+        By product, the number of annotations that it lacks, wholly or in part: `not_exported.csv` names each.
+    skipped
+        Sound files that could not be read.
     """
 
     written: tuple[str, ...]
     model: int | None
     int8_clip_accuracy: float | None
     better_model: str = ""
+    lost: Mapping[str, int] = field(default_factory=dict)
+    skipped: tuple[SkippedFile, ...] = ()
 
 
 def export(
@@ -166,9 +216,8 @@ def export(
     """
     from labeltool.exporters.source import Source
 
-    exporters = _exporters(products)
+    exporters, folder, written = _exporters(products), Path(output), list[str]()
     needs_model = any(exporter.needs_model for exporter in exporters)
-    folder, written = Path(output), list[str]()
     with project.open_store() as store:
         source = Source(project, store, model_id, report, st_applications, arch)
         for exporter in (one for one in exporters if one.needs_model):
@@ -188,6 +237,7 @@ def export(
             source.model_id if needs_model else None,
             source.model.card.int8_clip_accuracy if needs_model else None,
             source.better_model() if needs_model and model_id is None else "",
+            *(source.lost, skipped_files(source.failed)),
         )
 
 

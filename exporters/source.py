@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
@@ -15,12 +16,24 @@ from labeltool.records import LabelledClip
 from labeltool.store import Store, clips, models
 from labeltool.type_aliases import Progress
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labeltool.training.splits import Part
+
 # Accuracies are ratios of clips: 0.90 - 0.88 is slightly more than 0.02 in binary.
 _ROUNDING = 1e-9
 
 
 class Source:
     """A project to export from; each of its parts is read once, when it is first used.
+
+    Attributes
+    ----------
+    failed
+        Errors of single sound files, which a product adds to; it is made of the others.
+    lost
+        By product, the number of annotations that it could not express, wholly or in part.
 
     Parameters
     ----------
@@ -47,6 +60,8 @@ class Source:
         self.store = store
         self.report = report
         self.st_applications = tuple(st_applications)
+        self.failed: list[LabeltoolError] = []
+        self.lost: dict[str, int] = {}
         self._requested_id = model_id
         self._arch = arch
 
@@ -78,6 +93,23 @@ class Source:
     def labelled_clips(self) -> list[LabelledClip]:
         """The clips with at least one present label."""
         return [labelled for labelled in clips.labelled(self.store) if labelled.present]
+
+    @cached_property
+    def annotations(self) -> pd.DataFrame:
+        """The table of annotations, see `annotation_table.annotation_table`."""
+        from labeltool.annotation.annotation_table import annotation_table
+
+        return annotation_table(self.store)
+
+    @cached_property
+    def part_of(self) -> dict[int, Part]:
+        """The part of the data set, by the clip's id, of the clips with at least one present label.
+
+        The test set is the model's test fold where it has one, else an official fold, else groups drawn at random.
+        """
+        from labeltool.training.splits import train_validation_test
+
+        return train_validation_test(self.labelled_clips, test_fold=self.test_fold)
 
     @property
     def test_fold(self) -> int | None:

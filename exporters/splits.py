@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
-from labeltool.errors import LabeltoolError
-from labeltool.exporters.source import Source
-from labeltool.records import LabelledClip
-from labeltool.training.splits import Part, train_validation_test
+import pandas as pd
 
-COLUMNS = ("path", "recording_sha256", "start_s", "end_s", "label", "fold", "group", "licence")
+from labeltool.exporters.annotations import Carries, exportable, not_exported, write_csv
+from labeltool.exporters.source import Source
+from labeltool.training.splits import Part
+
+COLUMNS = ["path", "recording_sha256", "start_s", "end_s", "label", "fold", "group", "licence"]
+
+CARRIES = Carries(regions=False, confidence=False)
 
 PARTS: tuple[Part, ...] = get_args(Part)
 
@@ -35,9 +35,10 @@ whatever characters it contains. Where a clip must have one row, group by record
 | group | all clips of a group are in the same file |
 | licence | licence of the recording, empty where it is not known |
 
-Clips without a present label (only absent or unsure, or unlabelled) are not included. `summary.json` counts clips and
-labels. The files are for training a new model: a model of this project that was trained without `--test-fold` may have
-been trained on clips of `test.csv` (`seen.csv` in its folder lists them).
+Clips without a present label (only absent or unsure, or unlabelled) are not included, nor the bounds and frequencies of
+a label inside its clip: `not_exported.csv` lists what is lacking. `summary.json` counts clips and labels. The files are
+for training a new model: a model of this project that was trained without `--test-fold` may have been trained on clips
+of `test.csv` (`seen.csv` in its folder lists them).
 
     import pandas
     train = pandas.read_csv("train.csv", keep_default_na=False)
@@ -48,58 +49,36 @@ text.
 """
 
 
-def write(source: Source, directory: Path) -> None:
+def write(source: Source, directory: Path) -> pd.DataFrame:
     """Write the three manifests, a summary with counts, and a README that explains the columns.
-
-    The test set is the model's test fold where it has one, else an official fold, else groups drawn at random.
 
     Raises
     ------
     LabeltoolError
         When no clip has a label.
     """
-    labelled_clips = source.labelled_clips
-    if not labelled_clips:
-        raise LabeltoolError(
-            "no clip has a label yet", remedy="add labels with `labeltool import` or `labeltool label`"
-        )
-    test_fold = source.test_fold
-    part_of = train_validation_test(labelled_clips, test_fold=test_fold)
-    licences = dict(source.store.connection.execute("SELECT id, licence FROM recordings"))
+    rows = exportable(source.annotations, CARRIES)
+    part_of = rows["clip_id"].map(source.part_of)
     parts: dict[str, Any] = {}
     for part in PARTS:
-        clips = [labelled for labelled in labelled_clips if part_of[labelled.clip.id] == part]
-        _write_csv(directory / f"{part}.csv", clips, licences)
-        parts[part] = _counts(clips)
-    summary = {"test_fold": test_fold, "parts": parts}
+        in_part = rows[part_of == part]
+        write_csv(in_part[COLUMNS], directory / f"{part}.csv")
+        parts[part] = _counts(in_part)
+    summary = {"test_fold": source.test_fold, "parts": parts}
     text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
     (directory / "summary.json").write_text(text, encoding="utf-8")
     (directory / "README.md").write_text(_README, encoding="utf-8")
+    return not_exported(source.annotations, CARRIES)
 
 
-def _write_csv(path: Path, clips: Iterable[LabelledClip], licences: dict[int, str | None]) -> None:
-    rows = sorted(
-        (
-            (labelled.clip.path, labelled.clip.sha256, labelled.clip.start_s, labelled.clip.end_s, label),
-            (labelled.clip.fold, labelled.clip.group, licences[labelled.clip.recording_id]),
-        )
-        for labelled in clips
-        for label in labelled.present
-    )
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for clip_columns, recording_columns in rows:
-            writer.writerow((*clip_columns, *recording_columns))
-
-
-def _counts(clips: list[LabelledClip]) -> dict[str, Any]:
-    labels = Counter(label for labelled in clips for label in labelled.present)
+def _counts(rows: pd.DataFrame) -> dict[str, Any]:
+    clips = rows.drop_duplicates("clip_id")
+    labels = rows["label"].value_counts().sort_index()
     return {
         "clips": len(clips),
-        "rows": labels.total(),
-        "folds": sorted({labelled.clip.fold for labelled in clips if labelled.clip.fold is not None}),
-        "groups": len({labelled.clip.group for labelled in clips}),
-        "seconds": round(sum(labelled.clip.end_s - labelled.clip.start_s for labelled in clips), 3),
-        "labels": dict(sorted(labels.items())),
+        "rows": len(rows),
+        "folds": sorted(clips["fold"].dropna().astype(int).unique().tolist()),
+        "groups": clips["group"].nunique(),
+        "seconds": round(float((clips["end_s"] - clips["start_s"]).sum()), 3),
+        "labels": {str(label): int(count) for label, count in labels.items()},
     }

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.audacity import Region, one_field, write_tracks
+from labeltool.exporters.annotations import one_field
+from labeltool.exporters.audacity import Region, write_tracks
 from labeltool.exporters.source import Source
 from labeltool.records import Segment, Word
 from labeltool.store import transcripts

@@ -76,6 +76,9 @@ DTYPES: Mapping[str, Any] = MappingProxyType(
     The event: what `as_of` takes, and `labeltool log` shows.
 """
 
+OF_PROJECT = ("clip_id", "recording_id", "sample_rate_hz", "frames", "journal_id")
+"""The columns without a meaning outside the project, or that the sound file has itself."""
+
 _VERDICTS = """
     SELECT j.clip_id, j.label, j.value, j.start_s AS region_start_s, j.end_s AS region_end_s, j.low_hz, j.high_hz,
            j.confidence, j.track, j.annotator, j.origin, j.created_at, j.id AS journal_id

@@ -34,8 +34,8 @@ class SoundReader:
     ----------
     rate_hz, channels
         Of the file.
-    format
-        Its container, as libsndfile names it: `WAV`, `OGG`.
+    format, subtype
+        Its container and the coding of its samples, as libsndfile names them: `WAV` and `PCM_16`, `OGG` and `VORBIS`.
     claims_length
         Whether its header gives a length; else `frames` decodes the file.
 
@@ -57,6 +57,7 @@ class SoundReader:
         self.rate_hz: int = self._file.samplerate
         self.channels: int = self._file.channels
         self.format: str = self._file.format
+        self.subtype: str = self._file.subtype
         self._claimed: int | None = self._file.frames
         if not MIN_RATE_HZ <= self.rate_hz <= MAX_RATE_HZ:
             self.close()
@@ -83,7 +84,7 @@ class SoundReader:
         if self._claimed is not None and self._ends_at(self._claimed):
             return self._claimed
         self._reopen()
-        return sum(len(block) for block in self._blocks(0, None))
+        return sum(len(block) for block in self.all_channels(0, None))
 
     def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Float32]:
         """Decode a span, its channels averaged, a bounded number of frames at a time.
@@ -103,7 +104,7 @@ class SoundReader:
         LabeltoolError
             When the file cannot be read there.
         """
-        for decoded in self._blocks(max(0, first), last):
+        for decoded in self.all_channels(max(0, first), last):
             mono = np.nan_to_num(decoded.mean(axis=1, dtype=np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
             yield np.clip(mono, -_MAX_AMPLITUDE, _MAX_AMPLITUDE)
 
@@ -178,21 +179,21 @@ class SoundReader:
             self._file.seek(first)
             self._position = first
             left = 0
-            for block in self._blocks(first, frames + 1):
+            for block in self.all_channels(first, frames + 1):
                 left += len(block)
         except (*self._read_errors, LabeltoolError):
             return False
         return first + left == frames
 
-    def _blocks(self, first: int, last: int | None) -> Iterator[Float32]:
-        """Decode a span: `(n, channels) float32` each."""
+    def all_channels(self, first: int, last: int | None, dtype: str = "float32") -> Iterator[Any]:
+        """Decode a span as `blocks` does, as it is in the file: `(n, channels)` of a type of `soundfile` each."""
         if (last is not None and last <= first) or (self._end is not None and self._end <= first):
             return
         self._move_to(first)
         at_once = max(1, _BLOCK_SAMPLES // self.channels)
         while self._position >= first and (last is None or self._position < last):
             count = at_once if last is None else min(at_once, last - self._position)
-            block = self._read(count)
+            block = self._read(count, dtype)
             if not len(block):
                 return
             yield block
@@ -200,6 +201,8 @@ class SoundReader:
     def _move_to(self, frame: int) -> None:
         if frame == self._position:
             return
+        if self.format == "OGG":
+            self._reopen()  # libsndfile 1.2.2 finds another sample, unless it has read none before
         for _ in range(2):
             try:
                 self._file.seek(frame)
@@ -216,17 +219,17 @@ class SoundReader:
         while self._position < frame and len(self._read(min(at_once, frame - self._position))):
             pass
 
-    def _read(self, count: int) -> Float32:
+    def _read(self, count: int, dtype: str = "float32") -> Any:
         place = self._position
         try:
-            block: Float32 = self._file.read(count, dtype="float32", always_2d=True)
+            block = self._file.read(count, dtype=dtype, always_2d=True)
         except self._read_errors as error:
             with suppress(LabeltoolError):  # a decoder that lost its place stays lost
                 self._reopen()
                 if count > _SMALLEST_BLOCK:
                     self._move_to(place)
             if count > _SMALLEST_BLOCK and self._position == place:
-                return self._read(count // 2)  # what is before the damage can be read
+                return self._read(count // 2, dtype)  # what is before the damage can be read
             raise LabeltoolError(
                 f"cannot be decoded after {place / self.rate_hz:.6g} s: it is damaged or cut short",
                 file=self._path,

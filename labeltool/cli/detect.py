@@ -149,7 +149,8 @@ def _print_events(detected: DetectedFile, track: str) -> None:
 
 def _write_tracks(files: Sequence[DetectedFile], folder: Path) -> list[str]:
     """Write a label track of each file and return their paths; an existing file stays, a person may have edited it."""
-    from labeltool.exporters.audacity import Region, one_field
+    from labeltool.exporters.annotations import one_field
+    from labeltool.exporters.audacity import Region
     from labeltool.exporters.file_names import safe_stems
 
     tracks = []

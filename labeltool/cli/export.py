@@ -10,6 +10,7 @@ from labeltool.cli.common import (
     Whole,
     current_project,
     emit,
+    exit_for_failed,
     json_option,
     narrate,
     nearby_project,
@@ -75,9 +76,9 @@ def export(
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.tasks.registry import EXPORT
 
-    products = [name for name, wanted in chosen.items() if wanted]
+    products = [name.replace("_", "-") for name, wanted in chosen.items() if wanted]
     if not products:
-        raise click.UsageError("name at least one of " + ", ".join(f"--{name}" for name in chosen))
+        raise click.UsageError("name at least one of " + ", ".join(f"--{name}".replace("_", "-") for name in chosen))
     if st_applications and "stm32" not in products:
         raise click.UsageError("--for goes with --stm32")
     if model_id is not None and arch is not None:
@@ -96,11 +97,16 @@ def export(
     )
     if as_json:
         emit(result)
-        return
-    for directory in result.written:
-        narrate(f"wrote {directory}")
-    if result.better_model:
-        narrate(result.better_model)
+    else:
+        for directory in result.written:
+            narrate(f"wrote {directory}")
+        if lost := [f"{product} {count}" for product, count in result.lost.items() if count]:
+            narrate(
+                f"annotations not exported, or in part: {', '.join(lost)}; not_exported.csv in each folder says why"
+            )
+        if result.better_model:
+            narrate(result.better_model)
+    exit_for_failed(result.skipped)
 
 
 @click.command()

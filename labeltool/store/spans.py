@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
 from labeltool.errors import LabeltoolError
@@ -49,6 +49,8 @@ class Span:
         Of a suggestion: the label's probability, and the model's unique id.
     exact
         Whether the bounds are the verdict's own, not only its clip's.
+    journal_id
+        The row of the journal of a verdict.
     """
 
     kind: Kind
@@ -62,6 +64,7 @@ class Span:
     probability: float | None = None
     model_uid: str | None = None
     exact: bool = False
+    journal_id: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +227,7 @@ def verdicts(store: Store, recording_id: int | None = None) -> dict[int, list[Sp
     of_recording = "" if recording_id is None else "AND c.recording_id = :recording_id"
     for row in store.connection.execute(
         f"""
-        SELECT s.clip_id, c.recording_id, s.label, s.value, c.start_s AS clip_start_s, c.end_s AS clip_end_s,
+        SELECT s.id, s.clip_id, c.recording_id, s.label, s.value, c.start_s AS clip_start_s, c.end_s AS clip_end_s,
                s.start_s, s.end_s, s.low_hz, s.high_hz
         FROM active_events s JOIN clips c ON c.id = s.clip_id
         WHERE s.kind = 'verdict' {of_recording} ORDER BY s.id
@@ -256,6 +259,7 @@ def _verdict_span(row: sqlite3.Row) -> Span:
         row["high_hz"],
         Value(row["value"]),
         exact=row["start_s"] is not None or row["end_s"] is not None,
+        journal_id=row["id"],
     )
 
 
@@ -313,11 +317,7 @@ def _predictions(store: Store, recording_id: int) -> list[Span]:
     # SQLite: a bare column beside MAX is from the row of the maximum.
     return [
         Span(
-            Kind.SUGGESTION,
-            clip_id,
-            start_s,
-            end_s,
-            renamed.get(label, label),
+            *(Kind.SUGGESTION, clip_id, start_s, end_s, renamed.get(label, label)),
             probability=probability,
             model_uid=uid,
         )

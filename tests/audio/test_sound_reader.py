@@ -54,6 +54,17 @@ def test_the_length_is_the_streams_and_every_place_in_it_is_read(tmp_path: Path,
             np.testing.assert_allclose(reader.mono(first, 500)[: len(known)], known, atol=1e-4)
 
 
+@pytest.mark.parametrize(("name", "subtype"), [("a.ogg", "VORBIS"), ("a.mp3", "MPEG_LAYER_III"), ("a.flac", "PCM_24")])
+def test_every_place_is_found_to_the_sample_after_another_was_read(tmp_path: Path, name: str, subtype: str) -> None:
+    """libsndfile's seek in Ogg Vorbis ended at another sample, as often as not."""
+    path = tmp_path / name
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.2, 48_000), 48_000, subtype=subtype)
+    with SoundReader(path) as reader:
+        whole = reader.mono(0, 48_000)
+        for first in np.random.default_rng(1).integers(0, 47_500, 40).tolist():
+            np.testing.assert_allclose(reader.mono(first, 500), whole[first : first + 500], rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("loud_first", [True, False])
 def test_an_mp3_without_a_length_is_read_to_its_end(tmp_path: Path, loud_first: bool) -> None:
     """Its length was guessed by its first frame, 48 s for 30, or cut what a loud beginning made look long."""

@@ -171,4 +171,6 @@ def test_export(project: Project, run: Callable[..., Any], write_tone: Callable[
         "model": None,
         "int8_clip_accuracy": None,
         "better_model": "",
+        "lost": {"audacity": 0},
+        "skipped": [],
     }

@@ -13,7 +13,7 @@ from helpers.exports import export
 from helpers.records import records_of
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.audacity import one_field
+from labeltool.exporters.annotations import one_field
 from labeltool.exporters.file_names import safe_stems
 from labeltool.importers import audacity
 from labeltool.project import Project

@@ -1,0 +1,356 @@
+"""Products of labels: what others read back is what was labelled, and each loss is named in a report."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from helpers.exports import bytes_of, export
+from labeltool import project as projects
+from labeltool.errors import LabeltoolError
+from labeltool.exporters.annotations import DTYPES
+from labeltool.project import Project
+from labeltool.records import Clip, Imported, Recording, Suggestion, Value, Verdict, label_name
+from labeltool.store import Store, models
+from labeltool.store.importing import import_records
+from labeltool.store.journal import annotate
+
+RATE_HZ = 44_100
+SOUND = Recording("/sounds/marsh.wav", "ab" * 32, RATE_HZ, 2, RATE_HZ * 600, "marsh", "CC BY 4.0")
+LABEL_PRODUCTS = ("table", "audacity", "audacity-by-label", "raven", "dcase", "label-studio")
+
+
+class Labelled(NamedTuple):
+    start_s: float
+    end_s: float
+    label: str
+    low_hz: float | None = None
+    high_hz: float | None = None
+    confidence: float | None = None
+
+
+frames = st.integers(0, SOUND.frames - 1)
+spans_s = st.tuples(frames, frames).map(lambda two: tuple(round(frame / RATE_HZ, 6) for frame in sorted(two)))
+titles = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30),
+    st.sampled_from(
+        ['say "ah"', '"', "a\tb\nc", "🐦 песня", "صوت الطائر", "NA", "null", "1", "=1+1", "a,b;c", "-", " x "]
+    ),
+).filter(lambda text: bool(label_name(text)))
+bands = st.one_of(
+    st.just((None, None)),
+    st.tuples(st.floats(1, 9_000), st.floats(9_001, 22_000)).map(lambda two: tuple(round(hertz, 6) for hertz in two)),
+)
+labelled = st.builds(
+    lambda span, label, band, confidence: Labelled(*span, label_name(label), *band, confidence),
+    spans_s,
+    titles,
+    bands,
+    st.one_of(st.none(), st.floats(0, 1)),
+)
+unique_regions = st.lists(labelled, min_size=1, max_size=8, unique_by=lambda one: one[:3])
+by_hypothesis = settings(
+    max_examples=12,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def lost(directory: Path) -> pd.DataFrame:
+    frame = pd.read_csv(directory / "not_exported.csv", keep_default_na=False, dtype={"label": str})
+    assert list(frame) == [*DTYPES, "exported", "reason"]
+    return frame
+
+
+def known(value: float) -> float | None:
+    return None if pd.isna(value) else value
+
+
+def reasons(directory: Path) -> dict[tuple[float, float, str], str]:
+    """Return why a region is not exported, or in part, by its start, end and label."""
+    report = lost(directory)
+    places = zip(report["region_start_s"], report["region_end_s"], report["label"], strict=True)
+    return dict(zip(places, report["reason"], strict=True))
+
+
+@by_hypothesis
+@given(unique_regions)
+def test_labels_read_back_identical_or_the_loss_is_named(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Labelled]
+) -> None:
+    project = projects.create(tmp_path_factory.mktemp("hypothesis") / "p")
+    records: list[Imported] = [SOUND, Clip(SOUND.sha256, 0.0, 600.0), Verdict(Clip(SOUND.sha256, 0.0, 600.0), "some")]
+    for row in rows:
+        clip = Clip(SOUND.sha256, row.start_s, max(row.end_s, row.start_s + 0.5))
+        records += [clip, Verdict(clip, row.label, Value.PRESENT, *row[:2], *row[3:])]
+    with project.open_store() as store:
+        import_records(store, records, kind="test", source="test")
+    written = [Path(directory) for directory in export(project, *LABEL_PRODUCTS).written]
+    # In each product: the first fields of a region, None where a field is not carried, by start, end and label.
+    for directory, read in zip(written, (table, audacity, by_label, raven, dcase, label_studio), strict=True):
+        found, losses = read(directory), reasons(directory)
+        for row in rows:
+            reason = losses.pop(row[:3], "")
+            is_there = row[:3] in {region[:3] for region in found} or "characters" in reason
+            assert is_there != ("a point" in reason)
+            if row.low_hz is not None and is_there and "characters" not in reason:
+                assert (row[:5] in {region[:5] for region in found}) != ("frequency range" in reason)
+            if row.confidence is not None and is_there and "characters" not in reason:
+                assert (row in found) != ("confidence" in reason or "frequency range" in reason)
+            assert ("characters" in reason) <= (not row.label.isprintable() or '"' in row.label)
+        assert not losses
+        assert len(found) <= len(rows) + 1
+
+
+def table(directory: Path) -> set[Labelled]:
+    numbers = dict.fromkeys((name for name, dtype in DTYPES.items() if dtype != "object"), "")
+    frame = pd.read_csv(directory / "annotations.csv", keep_default_na=False, na_values=numbers, dtype={"label": str})
+    columns = ["region_start_s", "region_end_s", "label", "low_hz", "high_hz", "confidence"]
+    return {Labelled(*row[:3], *map(known, row[3:])) for row in frame[columns].itertuples(index=False)}
+
+
+def audacity(directory: Path) -> set[Labelled]:
+    return {region for path in directory.glob("*.txt") for region in track(path)}
+
+
+def track(path: Path) -> list[Labelled]:
+    regions: list[Labelled] = []
+    for line in path.read_text(encoding="utf-8").removesuffix("\n").split("\n"):
+        fields = line.split("\t")
+        if fields[0] == "\\":
+            regions[-1] = regions[-1]._replace(low_hz=float(fields[1]), high_hz=float(fields[2]))
+        else:
+            regions.append(Labelled(float(fields[0]), float(fields[1]), fields[2]))
+    return regions
+
+
+def by_label(directory: Path) -> set[Labelled]:
+    index = pd.read_csv(directory / "tracks.csv", keep_default_na=False, dtype={"label": str})
+    regions: set[Labelled] = set()
+    for name, label, count in index[["track", "label", "regions"]].itertuples(index=False):
+        of_label = track(directory / name)
+        assert {region.label for region in of_label} == {str(label)} and len(of_label) == count
+        regions |= set(of_label)
+    return regions
+
+
+def raven(directory: Path) -> set[Labelled]:
+    frame = pd.read_csv(
+        directory / "marsh.selections.txt",
+        sep="\t",
+        keep_default_na=False,
+        na_values={"Confidence": ""},
+        dtype={"Annotation": str},
+    )
+    columns = ["Begin Time (s)", "End Time (s)", "Annotation", "Low Freq (Hz)", "High Freq (Hz)", "Confidence"]
+    whole = (0.0, RATE_HZ / 2)  # what a table has where nothing is known
+    return {
+        Labelled(*row[:3], *((None, None) if row[3:5] == whole else row[3:5]), known(row[5]))
+        for row in frame[columns].itertuples(index=False)
+    }
+
+
+def dcase(directory: Path) -> set[Labelled]:
+    with (directory / "strong.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert {row["filename"] for row in rows} == {"marsh.wav"}
+    weak = pd.read_csv(directory / "weak.tsv", sep="\t", keep_default_na=False, dtype=str)
+    assert set(weak["event_labels"][0].split(",")) == {row["event_label"].replace(",", ";") for row in rows}
+    return {Labelled(float(row["onset"]), float(row["offset"]), row["event_label"]) for row in rows}
+
+
+def label_studio(directory: Path) -> set[Labelled]:
+    (task,) = json.loads((directory / "tasks.json").read_text(encoding="utf-8"))
+    assert task["data"]["audio"] == "/data/local-files/?d=marsh.wav" and task["predictions"] == []
+    results = task["annotations"][0]["result"]
+    assert len({result["id"] for result in results}) == len(results)
+    regions = {Labelled(one["value"]["start"], one["value"]["end"], *one["value"]["labels"]) for one in results}
+    choices = {str(one.get("value")) for one in ET.parse(directory / "config.xml").iter("Label")}
+    assert choices == {region.label for region in regions}
+    return regions
+
+
+@pytest.fixture
+def labelled_store(store: Store) -> Store:
+    """A recording with labels present, absent and unsure, one of each kind of bounds, and a suggestion."""
+    clips = [Clip(SOUND.sha256, start_s, start_s + 1.0, fold=2) for start_s in (0.0, 1.0, 2.0, 3.0)]
+    records: list[Imported] = [
+        SOUND,
+        *clips,
+        Verdict(clips[0], "call", start_s=0.25, end_s=0.5, low_hz=500.0, confidence=0.75, track="birds"),
+        Verdict(clips[0], "rain", Value.ABSENT),
+        Verdict(clips[1], "song, loud"),
+        Verdict(clips[1], "point", start_s=1.5, end_s=1.5),
+    ]
+    import_records(store, records, kind="test", source="test")
+    annotate(store, 2, "rain", Value.UNSURE, annotator="ann")
+    annotate(store, 3, None, Value.ABSENT, annotator="ann")
+    model_id = models.add(
+        store, models.NewModel("miniresnet", "{}"), parent_id=None, journal_mark="", publish=lambda _: None
+    )
+    models.replace_suggestions(store, [Suggestion(4, model_id, {"call": 0.9, "rain": 0.1})])
+    return store
+
+
+def test_the_table_has_every_verdict_with_who_and_when(project: Project, labelled_store: Store) -> None:
+    directory = Path(export(project, "table").written[0])
+    table = pd.read_csv(directory / "annotations.csv", keep_default_na=False, dtype=str)
+    assert (table["path"] == SOUND.path).all() and (table["group"] == "marsh").all() and (table["fold"] == "2").all()
+    shown = table[["start_s", "label", "value", "region_start_s", "low_hz", "high_hz", "confidence", "track"]]
+    assert sorted(shown.itertuples(index=False, name=None)) == [
+        ("0.0", "call", "present", "0.25", "500.0", "", "0.75", "birds"),
+        ("0.0", "rain", "absent", "", "", "", "", ""),
+        ("1.0", "point", "present", "1.5", "", "", "", ""),
+        ("1.0", "rain", "unsure", "", "", "", "", ""),
+        ("1.0", "song, loud", "present", "", "", "", "", ""),
+        ("2.0", "", "absent", "", "", "", "", ""),
+    ]
+    people = table[table["annotator"] == "ann"]
+    assert list(people["origin"]) == ["human", "human"] and people["created_at"].str.endswith("Z").all()
+    suggested = pd.read_csv(directory / "suggestions.csv")
+    assert suggested[["start_s", "end_s", "label", "probability"]].values.tolist() == [[3.0, 4.0, "call", 0.9]]
+
+
+def test_parquet_has_the_same_table_with_types(project: Project, labelled_store: Store) -> None:
+    pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+    directory = Path(export(project, "table").written[0])
+    numbers = dict.fromkeys((name for name, dtype in DTYPES.items() if dtype != "object"), "")
+    text = {name: str for name, dtype in DTYPES.items() if dtype == "object"}
+    table = pd.read_csv(directory / "annotations.csv", keep_default_na=False, na_values=numbers, dtype=text)
+    typed = pd.read_parquet(directory / "annotations.parquet")
+    assert typed["fold"].dtype == "Int64" and typed["start_s"].dtype == "float64"
+    pd.testing.assert_frame_equal(typed.fillna({name: "" for name in text}), table, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("product", "expected"),
+    [
+        ("audacity", {"call": "without its confidence"}),
+        ("audacity-by-label", {"call": "without its confidence"}),
+        ("raven", {"call": "the other bound of its frequencies is made up", "point": "a point has no duration"}),
+        (
+            "dcase",
+            {
+                "call": "without its frequency range; without its confidence",
+                "song, loud": "in weak.tsv, a comma in its label is written as ;",
+            },
+        ),
+        ("label-studio", {"call": "without its frequency range; without its confidence"}),
+        (
+            "splits",
+            {
+                "call": "without its bounds inside the clip; without its frequency range; without its confidence",
+                "point": "without its bounds inside the clip",
+            },
+        ),
+    ],
+)
+def test_what_a_product_lacks_is_named_row_by_row(
+    project: Project, labelled_store: Store, product: str, expected: dict[str, str]
+) -> None:
+    result = export(project, product)
+    report = lost(Path(result.written[0]))
+    assert result.lost == {product: len(report)}
+    not_present = {
+        "rain": "only present labels can be expressed",
+        "": "a verdict on the clip as a whole cannot be expressed",
+    }
+    assert dict(zip(report["label"], report["reason"], strict=True)) == expected | not_present
+    whole = {"rain", ""} | ({"point"} if product == "raven" else set())
+    assert set(report.loc[report["exported"] == "no", "label"]) == whole
+    assert set(report.loc[report["exported"] == "in part", "label"]) == expected.keys() - whole
+
+
+def test_suggestions_are_predictions_of_label_studio(project: Project, labelled_store: Store) -> None:
+    directory = Path(export(project, "label-studio").written[0])
+    (task,) = json.loads((directory / "tasks.json").read_text(encoding="utf-8"))
+    (prediction,) = task["predictions"]
+    assert prediction["score"] == 0.9 and prediction["model_version"] == models.uid(labelled_store, 1)
+    (region,) = prediction["result"]
+    assert region["score"] == 0.9 and region["value"] == {"start": 3.0, "end": 4.0, "channel": 0, "labels": ["call"]}
+    assert "/sounds" in (directory / "README.md").read_text(encoding="utf-8")
+
+
+def test_equal_file_names_become_paths_below_their_folder(project: Project, store: Store) -> None:
+    for number, path in enumerate(["/data/a/rec.wav", "/data/b/rec.wav"]):
+        sound = Recording(path, f"{number}" * 64, 16_000, 1, 16_000, path)
+        clip = Clip(sound.sha256, 0.0, 1.0)
+        import_records(store, [sound, clip, Verdict(clip, "dog")], kind="test", source="test")
+    directory = Path(export(project, "dcase").written[0])
+    assert list(pd.read_csv(directory / "weak.tsv", sep="\t")["filename"]) == ["a/rec.wav", "b/rec.wav"]
+
+
+def test_the_same_labels_give_the_same_bytes(project: Project, labelled_store: Store) -> None:
+    first = [bytes_of(Path(directory)) for directory in export(project, *LABEL_PRODUCTS).written]
+    assert [bytes_of(Path(directory)) for directory in export(project, *LABEL_PRODUCTS).written] == first
+
+
+@pytest.mark.parametrize(
+    "product", ["table", "audacity-by-label", "raven", "dcase", "label-studio", "clips", "audiofolder"]
+)
+def test_a_project_without_labels_has_no_product(project: Project, store: Store, product: str) -> None:
+    with pytest.raises(LabeltoolError, match=f"{product}: (no clip has a label yet|nothing is labelled yet)"):
+        export(project, product)
+    assert not project.exports.exists()
+
+
+def test_removed_recordings_are_in_no_product(project: Project, labelled_store: Store) -> None:
+    from labeltool.store import recordings
+
+    recordings.remove(labelled_store, [recordings.recording(labelled_store, 1)], annotator="ann")
+    for product in LABEL_PRODUCTS:
+        with pytest.raises(LabeltoolError, match="label"):
+            export(project, product)
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # crowsetta 5.1 with pandas 3.1
+def test_raven_tables_are_read_by_crowsetta(project: Project, labelled_store: Store) -> None:
+    crowsetta = pytest.importorskip("crowsetta", reason="crowsetta is not installed")
+    directory = Path(export(project, "raven").written[0])
+    read = crowsetta.formats.bbox.Raven.from_file(directory / "marsh.selections.txt", annot_col="Annotation")
+    boxes = [(box.onset, box.offset, box.low_freq, box.high_freq, box.label) for box in read.to_bbox()]
+    assert boxes == [(0.25, 0.5, 500.0, 22_050.0, "call"), (1.0, 2.0, 0.0, 22_050.0, "song, loud")]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # label-studio-sdk 2.0 with pydantic 2.14
+def test_tasks_are_valid_for_label_studio_and_its_converter(
+    project: Project, labelled_store: Store, tmp_path: Path
+) -> None:
+    pytest.importorskip("label_studio_sdk", reason="label-studio-sdk is not installed")
+    from label_studio_sdk.converter import Converter
+    from label_studio_sdk.label_interface import LabelInterface
+
+    directory = Path(export(project, "label-studio").written[0])
+    config = (directory / "config.xml").read_text(encoding="utf-8")
+    interface = LabelInterface(config)
+    interface.validate()
+    (task,) = json.loads((directory / "tasks.json").read_text(encoding="utf-8"))
+    assert interface.validate_task({"data": task["data"]})
+    assert all(map(interface.validate_annotation, task["annotations"]))
+    assert all(map(interface.validate_prediction, task["predictions"]))
+    Converter(config, str(directory)).convert(str(directory / "tasks.json"), str(tmp_path), "CSV", is_dir=False)
+    (converted,) = pd.read_csv(tmp_path / "result.csv")["label"]
+    assert [region["labels"] for region in json.loads(converted)] == [["call"], ["song, loud"], ["point"]]
+
+
+def test_help_lists_every_product_without_loading_pandas() -> None:
+    import subprocess
+
+    code = (
+        "import sys; from labeltool.cli.main import cli\n"
+        "try: cli(['export', '--help'])\n"
+        "except SystemExit: pass\n"
+        "assert 'pandas' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert all(f"--{product}" in shown for product in (*LABEL_PRODUCTS, "clips", "audiofolder"))
