@@ -19,6 +19,7 @@ from labeltool.importers.folders import SPLITS
 from labeltool.importers.registry import FORMATS, Format
 from labeltool.importers.tables.text import looks_like_labels
 from labeltool.records import Failed, Imported, Note, Recording, Skipped
+from labeltool.settings import SETTINGS_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +95,7 @@ def read(paths: Sequence[Path], encoding: str | None = None) -> Iterator[Importe
         if group[0].format.name == "audio" and group[0].root is not None:
             group = [one for one in group if str(one.path.resolve()) not in taken]
             if group:
-                yield Note(str(group[0].root), None, f"taken for: {len(group)} recordings without labels")
+                yield Note(str(group[0].root), None, f"taken for: {_without_labels(len(group))}")
         try:
             for record in _records(group, encoding):
                 if isinstance(record, Recording | Failed):
@@ -149,14 +150,21 @@ def _in_folder(folder: Path) -> Iterator[KnownSource | Skipped]:
     if sounds and not labels and _are_labels(folder, sounds):
         yield KnownSource(folder, FORMATS["folders"], "a folder of sounds for each label")
     elif sounds and not labels:
-        yield KnownSource(folder, FORMATS["audio"], f"{len(sounds)} recordings without labels")
+        yield KnownSource(folder, FORMATS["audio"], _without_labels(len(sounds)))
     else:
         # Those that no label file names; they are not named one by one.
         yield from (KnownSource(path, FORMATS["audio"], "", folder) for path in sounds)
 
 
+def _without_labels(sounds: int) -> str:
+    return f"{sounds} recording{'' if sounds == 1 else 's'} without labels"
+
+
 def _files(folder: Path) -> Iterator[Path]:
     for here, folders, names in os.walk(folder):
+        if SETTINGS_FILE in names:
+            folders.clear()  # a project of this program, not something to import
+            continue
         folders[:] = sorted(one for one in folders if not one.startswith("."))
         yield from (Path(here, name) for name in sorted(names) if not name.startswith("."))
 

@@ -188,7 +188,7 @@ class Columns:
 def _names(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]) -> dict[str, list[str]]:
     by_name = {folded(str(name)): str(name) for name in reversed(list(table.frame.columns))}
     known = profile.columns if profile is not None else {}
-    names = {}
+    names: dict[str, list[str]] = {}
     for meaning in dict.fromkeys([*chosen, *known, *ALIASES]):
         if meaning in chosen:
             if folded(chosen[meaning]) not in by_name:
@@ -199,7 +199,9 @@ def _names(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]
         elif meaning in known:
             names[meaning] = [by_name[folded(name)] for name in known[meaning] if folded(name) in by_name]
         else:
-            names[meaning] = [by_name[name] for name in ALIASES[meaning] if name in by_name][:1]
+            taken = {name for others in names.values() for name in others}
+            free = [by_name[name] for name in ALIASES[meaning] if name in by_name]
+            names[meaning] = [name for name in free if name not in taken][:1]
     if "label" in chosen or "labels" in chosen:
         names["label"] = [*names.get("labels", ()), *(names["label"] if "label" in chosen else ())]
     return {meaning: columns for meaning, columns in names.items() if columns}
