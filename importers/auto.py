@@ -109,7 +109,7 @@ def batches(paths: Sequence[Path], encoding: str | None = None) -> Iterator[Batc
         first = next((one for one in found if isinstance(one, Skipped)), None)
         reason = "no file or directory was given" if first is None else f"nothing was taken: {first.reason}"
         raise LabeltoolError(reason, file=None if first is None else first.file)
-    yield Batch("auto", tuple(paths), _told(found))
+    yield Batch("auto", tuple(paths), _as_notes(found))
     taken: set[str] = set()
     for group in _groups(known):
         records = _records(group, taken, encoding, is_only=len(known) == 1)
@@ -137,7 +137,7 @@ def _records(group: list[KnownSource], taken: set[str], encoding: str | None, *,
 def parse_each(paths: Sequence[Path], encoding: str | None = None) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:
     """Yield the label files at or below paths with their rows, as `read` takes them, and what is not taken."""
     found = list(sources(paths))
-    yield from _told(found)
+    yield from _as_notes(found)
     by_path = {one.path: one for one in found if isinstance(one, KnownSource) and one.format.is_labels}
 
     def parse(path: Path) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:
@@ -146,7 +146,7 @@ def parse_each(paths: Sequence[Path], encoding: str | None = None) -> Iterator[t
     yield from read_each(list(by_path), parse)
 
 
-def _told(found: Sequence[KnownSource | Skipped]) -> Iterator[Note | Skipped]:
+def _as_notes(found: Sequence[KnownSource | Skipped]) -> Iterator[Note | Skipped]:
     for one in found:
         if isinstance(one, Skipped):
             yield one

@@ -8,7 +8,7 @@ project. This module imports nothing of labeltool.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -204,6 +204,12 @@ Imported = Recording | Clip | Verdict | VerdictTable | Checked | DevicePredictio
 A clip comes after its recording; its verdicts and predictions come after the clip, detections after the recording. What
 is checked comes after the verdicts, whose labels it knows.
 """
+
+
+def one_by_one(records: Iterable[Imported]) -> Iterator[Imported]:
+    """Yield records, each clip and verdict of a table by itself."""
+    for record in records:
+        yield from record.records() if isinstance(record, VerdictTable) else (record,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -20,8 +20,8 @@ from labeltool.records import (
     Recording,
     Skipped,
     Verdict,
-    VerdictTable,
     label_name,
+    one_by_one,
 )
 from labeltool.store import models, recordings, spans
 from labeltool.store.database import Store, now
@@ -80,7 +80,7 @@ def import_records(store: Store, records: Iterable[Imported], *, kind: str, sour
     kind, source
         The importer ("audacity", "esc50") and the source, for the `imports` table.
     """
-    read = list(_expanded(records))
+    read = list(one_by_one(records))
     result = ImportResult(skipped=[record for record in read if isinstance(record, Skipped)])
     try:
         with store.transaction() as connection:
@@ -90,11 +90,6 @@ def import_records(store: Store, records: Iterable[Imported], *, kind: str, sour
     except _NothingNew:
         pass
     return result
-
-
-def _expanded(records: Iterable[Imported]) -> Iterator[Imported]:
-    for record in records:
-        yield from record.records() if isinstance(record, VerdictTable) else (record,)
 
 
 class _Import:
