@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 _SOUND_SUFFIXES = AUDIO_SUFFIXES | SUFFIXES_NOT_READ
 _MAX_FILES = 1_000_000
 _HEAD_BYTES = 1 << 16
-_LABEL_LINE = re.compile(r"(?:\s|#[^\n]*\n)*[+-]?[\d.,:]{1,30}\t", re.ASCII)
+_LABEL_LINE = re.compile(
+    r"(?:\s|#[^\n]*\n)*[+-]?(?:[\d.,:]{1,30}(?:e[+-]?\d{1,3})?|nan|inf)(?:\t|[\r\n]|$)", re.ASCII | re.IGNORECASE
+)
 # Folders of sounds that are called after a place, a time or a part of a data set, not after what sounds in them.
 _NO_LABEL = re.compile(
     r"(?:audio|sounds?|wavs?|recordings?|clips?|data|files?|raw|fold|site|station|plot|loc\w*|rec\w*|card|sd|day|night"
@@ -222,7 +224,8 @@ def _known(path: Path, root: Path | None) -> KnownSource | Skipped:
         return KnownSource(path, FORMATS["audacity"], "a label track", root)
     if looks_like_labels(head):
         return KnownSource(path, FORMATS["table"], "a table of labels", root)
-    return Skipped(str(path), None, "not taken: no format reads it" if path.exists() else "no such file")
+    reason = "no format reads it" if head.strip() else "is empty" if path.exists() else "no such file"
+    return Skipped(str(path), None, f"not taken: {reason}")
 
 
 def _head(path: Path) -> str:

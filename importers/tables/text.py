@@ -248,6 +248,8 @@ def _require_bounded(path: Path, rows: int, columns: int) -> None:
 
 
 def _parquet(path: Path) -> Table:
+    from pandas.api.types import is_numeric_dtype
+
     try:
         from pyarrow import ArrowException, parquet  # type: ignore[import-not-found, unused-ignore]
     except ImportError as error:
@@ -260,7 +262,10 @@ def _parquet(path: Path) -> Table:
             _require_bounded(path, file.metadata.num_rows, file.metadata.num_columns)
             # Columns of sound or of nested values are no labels.
             names = [one.name for one in file.schema_arrow if not one.type.num_fields and "binary" not in str(one.type)]
-            frame = file.read(columns=names).to_pandas()
-    except (ArrowException, OSError, ValueError) as error:
-        raise LabeltoolError(f"cannot be read as Parquet: {error}", file=path, remedy="was it copied whole?") from error
-    return Table(path, frame.reset_index(drop=True), None, [])
+            frame = file.read(columns=names).to_pandas(ignore_metadata=True)
+        # Numbers stay, anything else becomes what Python has for it: here, where a damaged text is found.
+        frame = frame.astype({name: object for name in frame if not is_numeric_dtype(frame[name].dtype)})
+    except (ArrowException, OSError, ValueError, OverflowError) as error:
+        reason = f"cannot be read as Parquet: {quoted(str(error))}"
+        raise LabeltoolError(reason, file=path, remedy="was it copied whole?") from error
+    return Table(path, frame, None, [])

@@ -33,7 +33,7 @@ def field_season(folder: Path, write_tone: WriteTone) -> None:
     (folder / "map.pdf").write_bytes(b"%PDF-1.4")
 
 
-def test_each_file_is_told_what_it_was_taken_for_and_finds_its_sound(tmp_path: Path, write_tone: WriteTone) -> None:
+def test_what_each_file_was_taken_for_is_named_and_its_sound_found(tmp_path: Path, write_tone: WriteTone) -> None:
     field_season(tmp_path, write_tone)
     records = list(auto.read([tmp_path]))
     labels = {one.label for one in of_kind(records, Verdict)}
