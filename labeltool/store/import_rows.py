@@ -63,25 +63,27 @@ _ADD_VERDICTS = f"""
     FROM {_WITH_CLIPS} WHERE i.key IS NOT NULL ORDER BY i.rowid
 """
 
-_CLIPS_OF_NEW_ROWS = "(SELECT clip_id FROM journal WHERE id >= :first)"
-
 # What the trigger `journal_updates_latest_events` does for each row. No new row is revoked: its clip is labelled.
+# A verdict on a whole clip (label NULL) replaces all verdicts before it, and a later verdict on a label replaces it.
 _DERIVE = (
-    f"DELETE FROM latest_events WHERE clip_id IN {_CLIPS_OF_NEW_ROWS}",
-    f"""
+    """
+    DELETE FROM latest_events WHERE journal_id IN (
+        SELECT e.journal_id FROM journal j JOIN latest_events e ON e.clip_id = j.clip_id
+        WHERE j.rowid > :last AND (e.label IS j.label OR (e.label IS NULL) <> (j.label IS NULL))
+    )
+    """,
+    # The + keeps SQLite from walking all of the journal in the order of its clips.
+    """
     INSERT INTO latest_events (journal_id, clip_id, label, value)
     SELECT MAX(j.id), j.clip_id, j.label, j.value FROM journal j JOIN active_clips c ON c.id = j.clip_id
-    WHERE j.clip_id IN {_CLIPS_OF_NEW_ROWS} AND j.kind = 'verdict'
-      AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
-      AND NOT EXISTS (
-          SELECT 1 FROM journal w
-          WHERE w.clip_id = j.clip_id AND w.kind = 'verdict' AND w.id > j.id
-            AND ((j.label IS NULL) <> (w.label IS NULL))
-            AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = w.id)
-      )
-    GROUP BY j.clip_id, j.label
+    WHERE j.rowid > :last AND (:has_whole_clips = 0 OR NOT EXISTS (
+        SELECT 1 FROM journal w
+        WHERE w.clip_id = j.clip_id AND w.kind = 'verdict' AND w.id > j.id AND (j.label IS NULL) <> (w.label IS NULL)
+    ))
+    GROUP BY +j.clip_id, j.label
     """,
-    f"UPDATE clips SET is_labelled = 1 WHERE NOT is_labelled AND id IN {_CLIPS_OF_NEW_ROWS}",
+    "UPDATE clips SET is_labelled = 1 "
+    "WHERE NOT is_labelled AND id IN (SELECT clip_id FROM journal WHERE rowid > :last)",
 )
 
 
@@ -110,20 +112,14 @@ class ClipRows:
         self._recordings = recordings
         self._paths = dict(recordings.values())
         self._keys: set[bytes] = set()
-        self._known: set[int] = set()
         self._names: dict[str | None, str | None] = {}
         self._json = _Json()
         (self._newest_clip,) = connection.execute("SELECT COALESCE(MAX(id), 0) FROM clips").fetchone()
         self._hash = hashlib.sha256()
-        self.new_clips = self.amended_clips = self.new_verdicts = self.known_verdicts = 0
+        self.new_clips = self.known_clips = self.amended_clips = self.new_verdicts = self.known_verdicts = 0
         self.skipped: list[Skipped] = []
-        connection.execute("DROP TABLE IF EXISTS temp.imported")
         connection.execute(_TABLE)
-
-    @property
-    def known_clips(self) -> int:
-        """Number of clips that were there already."""
-        return len(self._known)
+        connection.execute("CREATE TEMP TABLE known_clips (id INTEGER PRIMARY KEY)")
 
     def write(self, records: Iterable[Clip | Verdict | VerdictTable]) -> bytes:
         """Store all records and return a hash of their content.
@@ -144,7 +140,8 @@ class ClipRows:
                 self._write_columns(_of_table(record))
         if pending:
             self._write_columns(_of_records(pending))
-        self._connection.execute("DROP TABLE temp.imported")
+        for table in ("imported", "known_clips"):
+            self._connection.execute(f"DROP TABLE temp.{table}")
         return self._hash.digest()
 
     def _write_columns(self, rows: _Columns) -> None:
@@ -205,14 +202,12 @@ class ClipRows:
 
     def _write_clips(self) -> None:
         connection = self._connection
-        for clip_id, is_region in connection.execute(
-            f"SELECT DISTINCT c.id, c.is_region FROM {_WITH_CLIPS} WHERE c.id <= ?", (self._newest_clip,)
-        ).fetchall():
-            self._known.add(clip_id)
-            if is_region:
-                # A region so far, now a clip of a source: it goes into the queue like any other.
-                connection.execute("UPDATE clips SET is_region = 0 WHERE id = ?", (clip_id,))
-                self.amended_clips += 1
+        known = f"FROM {_WITH_CLIPS} WHERE c.id <= {self._newest_clip}"
+        self.known_clips += connection.execute(f"INSERT OR IGNORE INTO temp.known_clips SELECT c.id {known}").rowcount
+        # A region so far, now a clip of a source: it goes into the queue like any other.
+        self.amended_clips += connection.execute(
+            f"UPDATE clips SET is_region = 0 WHERE id IN (SELECT c.id {known} AND c.is_region)"
+        ).rowcount
         self.new_clips += connection.execute(_ADD_CLIPS).rowcount
         folds: dict[int, int] = {}
         for clip_id, recording_id, stored, fold in connection.execute(
@@ -229,23 +224,25 @@ class ClipRows:
 
     def _write_verdicts(self, rows: int) -> None:
         connection = self._connection
-        if connection.execute("SELECT 1 FROM temp.imported WHERE key IS NOT NULL LIMIT 1").fetchone() is None:
+        new, has_whole_clips = connection.execute(
+            "SELECT COUNT(*), COUNT(*) > COUNT(label) FROM temp.imported WHERE key IS NOT NULL"
+        ).fetchone()
+        if not new:
             return
+        for (label,) in connection.execute(
+            "SELECT label FROM temp.imported WHERE key IS NOT NULL AND label NOT IN (SELECT name FROM labels) "
+            "GROUP BY label ORDER BY MIN(rowid)"
+        ).fetchall():
+            ensure_label(connection, label)
         beginning, number = new_row_ids(rows, after=newest(connection))
+        (last,) = connection.execute("SELECT COALESCE(MAX(rowid), 0) FROM journal").fetchone()
         values = {"kind": self._kind, "import_id": self._import_id, "now": now()}
         with _constraints_left_out(connection):
             # The first rowid is 1.
             added = connection.execute(_ADD_VERDICTS, {**values, "beginning": beginning, "number": number - 1})
         self.new_verdicts += added.rowcount
-        first = {"first": f"{beginning}{number:012x}"}
-        for (label,) in connection.execute(
-            "SELECT label FROM journal WHERE id >= :first AND label NOT IN (SELECT name FROM labels) "
-            "GROUP BY label ORDER BY MIN(id)",
-            first,
-        ).fetchall():
-            ensure_label(connection, label)
         for statement in _DERIVE:
-            connection.execute(statement, first)
+            connection.execute(statement, {"last": last, "has_whole_clips": has_whole_clips})
 
 
 class _Json(dict[object, str]):

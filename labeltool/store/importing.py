@@ -27,6 +27,9 @@ from labeltool.store.database import Store, now
 from labeltool.store.import_rows import ClipRows, import_key
 from labeltool.store.journal_rows import append
 
+# The index of import keys is written in no order: with SQLite's own 2 MB its pages go to the disk over and over.
+_CACHE_KB = 200_000
+
 
 @dataclass(slots=True)
 class ImportResult:
@@ -73,6 +76,8 @@ def import_records(store: Store, records: Iterable[Imported], *, kind: str, sour
     """
     read = list(records)
     result = ImportResult(skipped=[record for record in read if isinstance(record, Skipped)])
+    (cache,) = store.connection.execute("PRAGMA cache_size").fetchone()
+    store.connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
     try:
         with store.transaction() as connection:
             _Import(store, connection, result, kind, source).write(read)
@@ -80,6 +85,8 @@ def import_records(store: Store, records: Iterable[Imported], *, kind: str, sour
                 raise _NothingNew
     except _NothingNew:
         pass
+    finally:
+        store.connection.execute(f"PRAGMA cache_size = {cache}")
     return result
 
 
