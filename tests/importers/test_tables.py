@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -197,8 +198,6 @@ TIMES = st.integers(0, 10**9).map(lambda microseconds: microseconds / 1e6)
 def test_what_pandas_writes_is_read_back(
     rows: list[tuple[float, float, str]], mark: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    import pandas as pd
-
     path = tmp_path_factory.getbasetemp() / "pandas.csv"
     wanted = [("a.wav", min(row[:2]), max(row[:2]), row[2].strip()) for row in rows]
     pd.DataFrame(wanted, columns=["file", "start", "end", "label"]).to_csv(path, sep=mark, index=False)
@@ -289,3 +288,11 @@ def test_known_tables_are_known_by_their_header(real_data: Path) -> None:
     files = sorted((real_data / "raven").glob("*.txt"))
     assert {kind.name for path in files if (kind := file_kind(path))} == {"raven"}
     assert sum(len(table.parse(path).rows) for path in files) > 1000
+
+
+def test_parquet_is_read_with_its_types(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+    path = tmp_path / "labels.parquet"
+    columns = {"file": ["a.wav", "b.wav"], "start": [0.5, None], "end": [1.25, None], "label": ["wren", "robin"]}
+    pd.DataFrame({**columns, "value": [True, False]}).to_parquet(path)
+    assert parsed(path) == [*ONE, ("b.wav", None, None, "robin", "absent")]
