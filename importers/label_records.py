@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from labeltool.audio.files import describe
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted, read_each, reason_of, recording_of, whole_clip
-from labeltool.importers.label_rows import ParsedLabels
+from labeltool.importers.label_rows import LABEL_COLUMNS, ParsedLabels
 from labeltool.importers.sound_files import SoundFiles
 from labeltool.records import (
     MAX_LABEL_CHARACTERS,
@@ -183,22 +183,21 @@ class _LabelReader:
         of_row = rows.groupby(keys, dropna=False, sort=False).ngroup().to_numpy().astype(np.int64)
         first = rows[["line", *keys]].assign(of=of_row, count=1).drop_duplicates("of").astype(object)
         counts = rows.groupby(of_row, sort=False).size()
+        own = _own_columns(rows, of_row)
         recordings: list[Recording | None] = []
         problems: list[_Problem] = []
         for row, one in first.where(first.notna(), None).iterrows():
             try:
                 sound = self._sound(file, one["recording"], one["fold"])
-                recordings.append(self._grouped(sound, one["group"], one["licence"]))
+                described = self._recording(sound)
+                group = described.group if one["group"] is None else one["group"]
+                licence, columns = one["licence"], own[len(recordings)]
+                recordings.append(replace(described, group=group, licence=licence, columns=columns))
             except _NotFoundError as problem:
                 recordings.append(None)
                 more = f" ({counts[one['of']]} rows)" if counts[one["of"]] > 1 else ""
                 problems.append(_Problem(int(str(row)), problem.report(one["line"], more)))
         return _Sounds(of_row, recordings, problems)
-
-    def _grouped(self, sound: Path, group: str | None, licence: str | None) -> Recording:
-        # Own columns of a file (`ParsedLabels.rows`) are not part of a recording yet: here is their place.
-        described = self._recording(sound)
-        return replace(described, group=described.group if group is None else group, licence=licence)
 
     def _sound(self, file: Path, name: str | None, fold: int | None) -> Path:
         if name is None:
@@ -216,6 +215,21 @@ class _LabelReader:
         except LabeltoolError as error:
             raise _NotFoundError(Failed, str(sound), reason_of(error)) from error
         return sound
+
+
+def _own_columns(rows: pd.DataFrame, of_row: Int64) -> list[tuple[tuple[str, str], ...]]:
+    """Return the file's own columns of each recording, where they have one value for all of its rows."""
+    import numpy as np
+
+    first = np.unique(of_row, return_index=True)[1]
+    pairs: list[list[tuple[str, str]]] = [[] for _ in first]
+    for name in rows.columns.difference(list(LABEL_COLUMNS), sort=False):
+        values = rows[name].fillna("").to_numpy(object)
+        several = set(of_row[values != values[first][of_row]].tolist())
+        for number, value in enumerate(values[first]):
+            if value != "" and number not in several:
+                pairs[number].append((str(name), str(value)))
+    return [tuple(one) for one in pairs]
 
 
 class _NotFoundError(Exception):

@@ -44,7 +44,8 @@ class Recording:
     """A sound file.
 
     `path` is absolute. `group` names recordings that must stay on one side of a split (a source recording, a session);
-    recordings with equal content share all their groups. `frames` counts sample frames at `sample_rate_hz`.
+    recordings with equal content share all their groups. `frames` counts sample frames at `sample_rate_hz`. `columns`
+    are the source's own about the recording (site, device), as pairs of name and value.
     """
 
     path: str
@@ -54,6 +55,7 @@ class Recording:
     frames: int
     group: str
     licence: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
 
     @property
     def duration_s(self) -> float:

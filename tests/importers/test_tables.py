@@ -260,12 +260,13 @@ def test_rows_become_clips_with_their_values_and_missing_sounds_are_named_once(
     (tmp_path / "bad.wav").write_text("no sound")
     path = written(
         tmp_path,
-        "file,start,end,label,value,group,low_freq,fold\na.wav,0.25,1,wren,1,g,100,1\na.wav,,,robin,0,g,,\n"
-        "a.wav,9,10,x,1,g,,\nb.wav,0,1,x,1,,,\nb.wav,1,2,x,1,,,\nbad.wav,0,1,x,1,,,\na.wav,2,2,owl,?,g,,\n",
+        "file,start,end,label,value,group,low_freq,fold,site,note\na.wav,0.25,1,wren,1,g,100,1,marsh,loud\n"
+        "a.wav,,,robin,0,g,,,marsh,\na.wav,9,10,x,1,g,,,marsh,\nb.wav,0,1,x,1,,,,,\nb.wav,1,2,x,1,,,,,\n"
+        "bad.wav,0,1,x,1,,,,,\na.wav,2,2,owl,?,g,,,marsh,far\n",
     )
     records = read(path)
     (recording,) = of_kind(records, Recording)
-    assert recording.group == "g"
+    assert (recording.group, recording.columns) == ("g", (("site", "marsh"),))
     assert [(one.label, one.value, one.start_s, one.low_hz, one.line) for one in of_kind(records, Verdict)] == [
         ("wren", Value.PRESENT, 0.25, 100.0, 2),
         ("robin", Value.ABSENT, None, None, 3),
