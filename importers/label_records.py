@@ -176,6 +176,7 @@ class _LabelReader:
             Where rows that name no sound have none beside the file.
         """
         import numpy as np
+        import pandas as pd
 
         keys = ["recording", "fold", "group", "licence"]
         if self._sounds.only is not None and rows["recording"].nunique() <= 1:
@@ -183,7 +184,8 @@ class _LabelReader:
         of_row = rows.groupby(keys, dropna=False, sort=False).ngroup().to_numpy().astype(np.int64)
         first = rows[["line", *keys]].assign(of=of_row, count=1).drop_duplicates("of").astype(object)
         counts = rows.groupby(of_row, sort=False).size()
-        own = _own_columns(rows, of_row)
+        named = pd.factorize(rows["recording"], use_na_sentinel=False)[0].astype(np.int64)
+        own = _own_columns(rows, named)
         recordings: list[Recording | None] = []
         problems: list[_Problem] = []
         for row, one in first.where(first.notna(), None).iterrows():
@@ -191,7 +193,7 @@ class _LabelReader:
                 sound = self._sound(file, one["recording"], one["fold"])
                 described = self._recording(sound)
                 group = described.group if one["group"] is None else one["group"]
-                licence, columns = one["licence"], own[len(recordings)]
+                licence, columns = one["licence"], own[named[int(str(row))]]
                 recordings.append(replace(described, group=group, licence=licence, columns=columns))
             except _NotFoundError as problem:
                 recordings.append(None)
