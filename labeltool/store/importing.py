@@ -28,7 +28,7 @@ from labeltool.store.import_rows import ClipRows, import_key
 from labeltool.store.journal_rows import append
 
 # The index of import keys is written in no order: with SQLite's own 2 MB its pages go to the disk over and over.
-_CACHE_KB = 200_000
+_CACHE_KB = 128_000
 
 
 @dataclass(slots=True)

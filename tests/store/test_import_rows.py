@@ -170,7 +170,7 @@ def contents(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     return {name: [tuple(row) for row in store.connection.execute(query)] for name, query in queries.items()}
 
 
-def said(result: ImportResult) -> tuple[object, ...]:
+def reported(result: ImportResult) -> tuple[object, ...]:
     return result.clips, result.verdicts, result.amended, result.already_there, set(result.skipped)
 
 
@@ -246,7 +246,7 @@ def test_rows_are_stored_as_if_one_by_one(
                 got = import_records(store, [*known, *records], kind="test", source="")
                 got.already_there["recordings"] = 0
                 got.skipped = [one for one in got.skipped if "was removed" not in one.reason]
-                assert said(got) == said(result)
+                assert reported(got) == reported(result)
                 assert contents(store) == contents(expected)
             for store in stores:
                 for _ in range(undone):
