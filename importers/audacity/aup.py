@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labeltool.importers.aup3 import Project, ProjectLabel, label_of, require_bounded
+from labeltool.importers.audacity.aup3 import Project, ProjectLabel, label_of, require_bounded
 from labeltool.importers.xml_file import read_xml
 
 
