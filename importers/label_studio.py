@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -30,7 +31,8 @@ _NOT_METADATA = {*LABEL_COLUMNS, "", "id"}
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://|/(?:data|storage-data)/", re.IGNORECASE)
 _UPLOAD = re.compile(r"(?:^|/)upload/\d+/(?:[0-9a-f]{8}-)?([^/]+)$")
 _AFTER_RESULTS = "annotator"  # in JSON-MIN, what follows the labels, which follow `id`
-_MAX_URL, _MAX_CHOICE, _MAX_COLUMNS = 4096, 200, 50
+_USUAL_FIELD = "audio"
+_MAX_URL, _MAX_CHOICE, _MAX_COLUMNS, _MAX_NAMED = 4096, 200, 50, 3
 
 
 def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
@@ -53,7 +55,8 @@ def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
     for number, task in enumerate(items_of(document) or [document], start=1):
         reader.add(f"task {number}", _as_task(fields_of(task)))
     if not reader.sounds:
-        raise LabeltoolError(f"is not {_KIND}: none of its tasks names a sound file", file=path, remedy=_REMEDY)
+        reason = f"is not {_KIND}, or of another medium: {skipped[-1].reason}"
+        raise LabeltoolError(reason, file=path, remedy=_REMEDY)
     return ParsedLabels(label_rows(reader.rows), [*skipped, *reader.notes()])
 
 
@@ -164,11 +167,13 @@ def _as_task(record: Mapping[str, object]) -> Mapping[str, object]:
 def _sound_of(data: Mapping[str, object]) -> tuple[str, str]:
     """Return the field of the sound, and its name or path; a ValueError where there is none, or several."""
     sounds = {key: sound for key, value in data.items() if (sound := _sound_name(value)) is not None}
-    urls = {key: sound for key, sound in sounds.items() if _URL.match(str(data[key]))} or sounds
-    if len({PurePosixPath(sound).name for sound in urls.values()}) > 1:
-        raise ValueError(f"names several sound files: {', '.join(map(quoted, urls.values()))}")
-    for found in urls.items():
-        return found
+    urls = {key: sound for key, sound in sounds.items() if _URL.match(str(data[key]))}
+    usual = {key: sound for key, sound in sounds.items() if key == _USUAL_FIELD}
+    for some in (urls, usual, sounds):
+        if len({PurePosixPath(sound).name for sound in some.values()}) == 1:
+            return next(iter(some.items()))
+    if sounds:
+        raise ValueError(f"names several sound files: {', '.join(map(quoted, islice(sounds.values(), _MAX_NAMED)))}")
     raise ValueError("names no sound file")
 
 

@@ -153,8 +153,9 @@ class _Grid:
 
     def _close_tier(self) -> None:
         tier = self._tier
-        if tier is not None and tier.declared is not None and tier.entries < tier.declared:
-            self._skip(tier.line, f"{self._described(tier)} has {tier.entries} of its {tier.declared:g} entries")
+        if tier is not None and (tier.declared is None or tier.entries < tier.declared):
+            declared = "entries" if tier.declared is None else f"{tier.declared:g} entries"
+            self._skip(tier.line, f"{self._described(tier)} has {tier.entries} of its {declared}: the file is cut")
 
     def _skip(self, line: int | None, reason: str) -> None:
         self.skipped.append(Skipped(self.file, line, reason))
