@@ -15,8 +15,8 @@ from labeltool.records import Clip, Failed, Note, Recording, Skipped
 from labeltool.util.bounded_read import read_bytes
 from labeltool.util.time_grid import MICROSECONDS, length_us
 
-MAX_TEXT_BYTES = 16 << 20
-"""Of a label track, a table or a log: 300,000 labels take half of it."""
+MAX_TEXT_BYTES = 128 << 20
+"""Of a label track, a table or a log: a million labels take half of it."""
 
 # The longest mark first: UTF-32's little-endian one begins with UTF-16's.
 _BYTE_ORDER_MARKS = (

@@ -132,6 +132,7 @@ class _LabelReader:
 
     def _read(self, file: Path) -> Iterator[Imported]:
         parsed = self._parse(file)
+        file = parsed.file or file
         yield from parsed.skipped
         if parsed.rows.empty and not self._checked:
             yield Skipped(str(file), None, "contains no labels")
@@ -205,7 +206,9 @@ class _LabelReader:
         except LabeltoolError as error:
             raise _NotFoundError(Skipped, str(file), reason_of(error)) from error
         if sound is None:
-            raise _NotFoundError(Skipped, str(file.parent / name), "is listed in the table, but missing")
+            raise _NotFoundError(
+                Skipped, str(self._sounds.folder_of(file) / name), "is listed in the table, but missing"
+            )
         try:
             self._recording(sound)
         except LabeltoolError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -68,10 +69,13 @@ class ParsedLabels:
         The columns of `LABEL_COLUMNS` and the file's own, one row a label, in file order.
     skipped
         Lines that are not taken, each with its reason, and notes.
+    file
+        The file of the rows, where that is not the one that was given: the table in a folder.
     """
 
     rows: pd.DataFrame
     skipped: list[Skipped]
+    file: Path | None = None
 
 
 def label_rows(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:

@@ -38,6 +38,10 @@ class SoundFiles:
         """The recording of all label files, where one was given."""
         return None if self._audio is None or self._audio.is_dir() else self._audio
 
+    def folder_of(self, file: Path) -> Path:
+        """Return the folder in which the sounds of a label file are wanted first."""
+        return self._audio if self._audio is not None and self._audio.is_dir() else file.parent
+
     def beside(self, file: Path) -> Path:
         """Return the recording of a label file: the given one, else one of its name beside it or in the given folder.
 

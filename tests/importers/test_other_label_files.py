@@ -75,7 +75,7 @@ def test_times_are_read_with_whatever_arrow_and_digits(tmp_path: Path, old: str,
     path.write_text(ONE.replace(old, new) + TWO.replace(old, new), encoding=encoding)
     parsed = audacity.parse(path)
     assert [row.label for row in rows_of(parsed)] == ["wren", "robin"] and parsed.skipped == []
-    assert (parsed.rows[0].start_s, parsed.rows[0].end_s) == (1.0, 2.5)
+    assert (rows_of(parsed)[0].start_s, rows_of(parsed)[0].end_s) == (1.0, 2.5)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_damaged_cue_is_named_by_its_line_and_the_good_ones_are_read(tmp_path:
 def test_a_label_track_with_arrows_in_its_titles_is_no_subtitle(tmp_path: Path, content: str) -> None:
     (tmp_path / "x.txt").write_text(content)
     kind = file_kind(tmp_path / "x.txt")
-    assert kind is None and audacity.parse(tmp_path / "x.txt").rows
+    assert kind is None and rows_of(audacity.parse(tmp_path / "x.txt"))
 
 
 def test_an_arrow_in_a_cue_is_text(tmp_path: Path) -> None:
