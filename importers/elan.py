@@ -15,6 +15,8 @@ from labeltool.importers.label_rows import ParsedLabels, label_rows
 from labeltool.importers.xml_file import read_xml
 from labeltool.records import Skipped
 
+_MAX_ANNOTATIONS = 500_000
+
 
 def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
     """Read the annotations of a file; a tier is a track, an empty annotation a label without a name.
@@ -74,6 +76,8 @@ class _Document:
             self._slots[attributes["TIME_SLOT_ID"]] = int(attributes["TIME_VALUE"]) / 1000
         elif name in ("ALIGNABLE_ANNOTATION", "REF_ANNOTATION"):
             self.annotations[attributes["ANNOTATION_ID"]] = _Annotation(self._tier, attributes)
+            if len(self.annotations) > _MAX_ANNOTATIONS:
+                raise ValueError(f"it has more than {_MAX_ANNOTATIONS} annotations")
         elif name == "ANNOTATION_VALUE" and self.annotations:
             self._text = next(reversed(self.annotations.values())).text
         elif name == "MEDIA_DESCRIPTOR":

@@ -44,7 +44,9 @@ def _kind(name: str, words: str, pattern: str, importer: str | None = None, head
 
 def _table(profile: TableProfile) -> FileKind:
     """Return the kind of a table that is known by the columns in its header, which may follow comments."""
-    columns = (rf"(?=(?:[^\n]*[,;\t|])?[\"'# ]*(?i:{re.escape(name)})[\"' ]*(?:[,;\t|\r\n]|$))" for name in profile.header)
+    columns = (
+        rf"(?=(?:[^\n]*[,;\t|])?[\"'# ]*(?i:{re.escape(name)})[\"' ]*(?:[,;\t|\r\n]|$))" for name in profile.header
+    )
     return _kind(profile.name, profile.words, rf"(?:#[^\n]*\n)*?{''.join(columns)}", profile.importer)
 
 
@@ -58,6 +60,8 @@ _SUBTITLE = rf".*?(?<![^\r\n])(?:[ \t]*\d{{1,9}}[ \t]*(?:\r\n|\r|\n)[^\t\r\n]*?|
 _JSON = r"\s*+[\[{].*"
 # A task of Label Studio without labels: [{"data": {...  or [{"audio": "...
 _TASK = r'\s*+(?:\[\s*+)?\{\s*+(?:"id"\s*:\s*\d{1,18}\s*,\s*)?"(?:data"\s*:\s*\{|audio"\s*:\s*")'
+# An object in the first line, and another one in the next or a name of a file in it.
+_JSON_LINES = r'\s*+\{[ \t]*"[^\n]*(?:"file_name"[ \t]*:|\}[ \t\r]*\n\s*+\{)'
 
 FILE_KINDS = (
     _kind("aup3", "a project of Audacity 3 or 4", "SQLite format 3\0", "audacity"),
@@ -87,6 +91,7 @@ FILE_KINDS = (
         "label-studio",
         1 << 16,
     ),
+    _kind("json lines", "a table as JSON Lines", _JSON_LINES, "table", 1 << 16),
     _kind("json", "a JSON file", r'\s*(?:\{\s*["}]|\[\s*[\[{"\d\]-])'),
     _kind("subrip", "a SubRip file", _SUBTITLE, "audacity", head_bytes=1 << 18),
 )

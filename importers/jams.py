@@ -12,9 +12,8 @@ from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted
-from labeltool.importers.json_file import fields_of, items_of, number_of, read_json, text_of
-from labeltool.importers.label_rows import ParsedLabels, label_rows
-from labeltool.records import Skipped
+from labeltool.importers.json_file import LabelList, fields_of, items_of, number_of, read_json, text_of
+from labeltool.importers.label_rows import ParsedLabels
 
 _KIND, _REMEDY = "a JAMS file", "give a JAMS file with annotations"
 _METADATA = ("title", "artist", "release")
@@ -36,33 +35,33 @@ def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
     LabeltoolError
         When it is missing, or another kind of file.
     """
-    document, skipped = read_json(path, _KIND, _REMEDY, encoding)
+    document, notes = read_json(path, _KIND, _REMEDY, encoding)
     fields = fields_of(document)
     if not isinstance(fields.get("annotations"), list):
         raise LabeltoolError(f"is not {_KIND}: it has no list of annotations", file=path, remedy=_REMEDY)
     metadata = fields_of(fields.get("file_metadata"))
     own = {name: value for name in _METADATA if (value := text_of(metadata.get(name)))}
-    rows: list[dict[str, object]] = []
+    labels = LabelList(str(path), notes)
     for number, annotation in enumerate(map(fields_of, items_of(fields["annotations"])), start=1):
-        namespace = text_of(annotation.get("namespace")) or ""
+        namespace, data = text_of(annotation.get("namespace")) or "", annotation.get("data")
         place = f"annotation {number} ({quoted(namespace)})"
-        observations = list(_observations(annotation.get("data")))
-        if observations and not any(_label(one) for one in observations):
-            skipped.append(Skipped(str(path), None, f"{place} has no labels: {len(observations)} values are not taken"))
+        if not any(_label(one) for one in _observations(data)):
+            count = sum(1 for _ in _observations(data))
+            labels.skip(f"{place} has no labels: {count} values are not taken")
             continue
-        for index, observation in enumerate(observations, start=1):
+        for index, observation in enumerate(_observations(data), start=1):
             try:
-                rows.append({**_row(observation, namespace), "track": namespace or None, **own})
+                labels.add([{**_row(observation, namespace), "track": namespace or None, **own}])
             except ValueError as error:
-                skipped.append(Skipped(str(path), None, f"{place}, observation {index} {error}"))
-    return ParsedLabels(label_rows(rows), skipped)
+                labels.skip(f"{place}, observation {index} {error}")
+    return labels.parsed()
 
 
 def _observations(data: object) -> Iterator[Mapping[str, object]]:
     """Yield the observations, of which a dense namespace has one list a field."""
     if isinstance(data, dict):
-        columns = [items_of(data.get(name)) for name in _FIELDS]
-        yield from (dict(zip(_FIELDS, values, strict=True)) for values in zip(*columns, strict=False))
+        columns = {name: items_of(data[name]) for name in _FIELDS if name in data}
+        yield from (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=False))
     else:
         yield from map(fields_of, items_of(data))
 

@@ -7,14 +7,50 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import read_text
 from labeltool.importers.file_kinds import describe_kind
+from labeltool.importers.label_rows import ParsedLabels, label_rows
 from labeltool.records import Skipped
 from labeltool.util.bounded_read import parse_json
+
+# The values of a JSON file take 20 times its length; a region of Label Studio has 300 characters.
+_MAX_CHARACTERS = 64 << 20
+_MAX_FIELDS, _MAX_SKIPPED = 10_000_000, 50_000
+
+
+@dataclass(slots=True)
+class LabelList:
+    """The labels of a file so far, and what was not taken, of a bounded number: a short text may name many."""
+
+    file: str
+    skipped: list[Skipped] = field(default_factory=list)
+    rows: list[dict[str, object]] = field(default_factory=list)
+
+    def add(self, rows: Iterable[dict[str, object]]) -> None:
+        """Take labels, by the names of `label_rows.LABEL_COLUMNS`."""
+        for row in rows:
+            self.rows.append(row)
+            if len(self.rows) * len(row) > _MAX_FIELDS:
+                raise LabeltoolError(
+                    f"has more than {len(self.rows)} labels", file=self.file, remedy="export it in parts"
+                )
+
+    def skip(self, reason: str, kind: type[Skipped] = Skipped) -> None:
+        """Report what is not taken, or a note."""
+        self.skipped.append(kind(self.file, None, reason))
+        if len(self.skipped) > _MAX_SKIPPED:
+            raise LabeltoolError(
+                f"has more than {_MAX_SKIPPED} values that are no labels: one {reason}", file=self.file
+            )
+
+    def parsed(self) -> ParsedLabels:
+        """Return them as every reader does."""
+        return ParsedLabels(label_rows(self.rows), self.skipped)
 
 
 def read_json(path: Path, kind: str, remedy: str, encoding: str | None = None) -> tuple[object, list[Skipped]]:
@@ -26,6 +62,8 @@ def read_json(path: Path, kind: str, remedy: str, encoding: str | None = None) -
         As `base.read_text`; when it is no JSON, with the line.
     """
     text, notes = read_text(path, kind, remedy, encoding)
+    if len(text) > _MAX_CHARACTERS:
+        raise LabeltoolError(f"is larger than {_MAX_CHARACTERS >> 20} MB", file=path, remedy="export it in parts")
     try:
         return parse_json(text), notes
     except json.JSONDecodeError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -18,9 +18,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted
-from labeltool.importers.json_file import fields_of, items_of, number_of, read_json, text_of
-from labeltool.importers.label_rows import LABEL_COLUMNS, ParsedLabels, label_rows
-from labeltool.records import Note, Skipped
+from labeltool.importers.json_file import LabelList, fields_of, items_of, number_of, read_json, text_of
+from labeltool.importers.label_rows import LABEL_COLUMNS, ParsedLabels
+from labeltool.records import Note
 
 _KIND, _REMEDY = "a JSON file of Label Studio", "export the project in Label Studio as JSON"
 _WITH_LABELS = ("labels", "choices", "audiopluslabels", "taxonomy")
@@ -50,23 +50,22 @@ def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
     LabeltoolError
         When it is missing or another kind of file: no task has a sound.
     """
-    document, skipped = read_json(path, _KIND, _REMEDY, encoding)
-    reader = _Tasks(str(path), skipped)
+    document, notes = read_json(path, _KIND, _REMEDY, encoding)
+    reader = _Tasks(LabelList(str(path), notes))
     for number, task in enumerate(items_of(document) or [document], start=1):
         reader.add(f"task {number}", _as_task(fields_of(task)))
     if not reader.sounds:
-        reason = f"is not {_KIND}, or of another medium: {skipped[-1].reason}"
+        reason = f"is not {_KIND}, or of another medium: {reader.labels.skipped[-1].reason}"
         raise LabeltoolError(reason, file=path, remedy=_REMEDY)
-    return ParsedLabels(label_rows(reader.rows), [*skipped, *reader.notes()])
+    reader.report()
+    return reader.labels.parsed()
 
 
 @dataclass(slots=True)
 class _Tasks:
-    """The labels of the tasks so far, and what was not taken."""
+    """The labels of the tasks so far."""
 
-    file: str
-    skipped: list[Skipped]
-    rows: list[dict[str, object]] = field(default_factory=list)
+    labels: LabelList
     sounds: int = 0
     _predictions: int = 0
     _other_types: Counter[str] = field(default_factory=Counter)
@@ -79,22 +78,22 @@ class _Tasks:
         try:
             sound_field, sound = _sound_of(data)
         except ValueError as error:
-            self._skip(f"{place} {error}")
+            self.labels.skip(f"{place} {error}")
             return
         self.sounds += 1
         common = {**self._metadata(data, sound_field), "recording": sound}
         self._predictions += sum(
             len(items_of(fields_of(one).get("result"))) for one in items_of(task.get("predictions"))
         )
-        count = len(self.rows)
+        count = len(self.labels.rows)
         for annotation in map(fields_of, items_of(task.get("annotations") or task.get("completions"))):
             if annotation.get("was_cancelled") or annotation.get("skipped"):
-                self._skip(f"{place} was skipped by an annotator")
+                self.labels.skip(f"{place} was skipped by an annotator")
                 continue
             for result in map(fields_of, items_of(annotation.get("result"))):
                 self._add_region(place, result, common)
-        if len(self.rows) == count:
-            self.rows.append(common)
+        if len(self.labels.rows) == count:
+            self.labels.add([common])
 
     def _add_region(self, place: str, result: Mapping[str, object], common: Mapping[str, object]) -> None:
         kind, value = text_of(result.get("type")) or "", fields_of(result.get("value"))
@@ -105,12 +104,12 @@ class _Tasks:
         times = [number_of(value.get(name)) for name in ("start", "end")]
         known = sorted(time_s for time_s in times if time_s is not None)
         if "text" in value or len(known) == 1 or (not known and kind not in _OF_THE_WHOLE):
-            self._skip(f"{place}: a region of the type {quoted(kind)} has no times in the sound")
+            self.labels.skip(f"{place}: a region of the type {quoted(kind)} has no times in the sound")
             return
         span = dict(zip(("start_s", "end_s"), known, strict=False))
         track = text_of(result.get("from_name"))
         self._plain |= {track or "": None} if kind == _PLAIN else {}
-        self.rows.extend({**common, **span, "label": label, "track": track} for label in labels)
+        self.labels.add({**common, **span, "label": label, "track": track} for label in labels)
 
     def _metadata(self, data: Mapping[str, object], sound_field: str) -> dict[str, object]:
         """Return the values of a task besides its sound; of a file with hundreds of names, those of the first."""
@@ -124,18 +123,15 @@ class _Tasks:
                 own[name] = text_of(value) if isinstance(value, str) else str(value)
         return own
 
-    def notes(self) -> Iterator[Skipped]:
-        """Yield what was not taken of the whole file."""
+    def report(self) -> None:
+        """Report what was not taken of the whole file."""
         for kind, count in self._other_types.items():
-            yield Skipped(self.file, None, f"regions of the type {quoted(kind)} have no labels: {count} not taken")
+            self.labels.skip(f"regions of the type {quoted(kind)} have no labels: {count} not taken")
         for track in self._plain:
             reason = f"{quoted(track)} is taken as labels: where it is a text, export as JSON, not JSON-MIN"
-            yield Note(self.file, None, reason)
+            self.labels.skip(reason, Note)
         if self._predictions:
-            yield Note(self.file, None, f"{self._predictions} predictions of a model are not taken")
-
-    def _skip(self, reason: str) -> None:
-        self.skipped.append(Skipped(self.file, None, reason))
+            self.labels.skip(f"{self._predictions} predictions of a model are not taken", Note)
 
 
 def _labels(kind: str, value: Mapping[str, object]) -> list[str] | None:

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.importers.json_file import fields_of, items_of, number_of, read_json, text_of
-from labeltool.importers.label_rows import ParsedLabels, label_rows
-from labeltool.records import Note, Skipped
+from labeltool.importers.json_file import LabelList, fields_of, items_of, number_of, read_json, text_of
+from labeltool.importers.label_rows import ParsedLabels
+from labeltool.records import Note
 
 _KIND, _REMEDY = "an AOEF file of soundevent", "export annotations as AOEF"
 _PREDICTIONS = ("clip_predictions", "sound_event_predictions")
@@ -36,26 +36,28 @@ def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
     LabeltoolError
         When it is missing, or another kind of file.
     """
-    document, skipped = read_json(path, _KIND, _REMEDY, encoding)
+    document, notes = read_json(path, _KIND, _REMEDY, encoding)
     data = fields_of(fields_of(document).get("data"))
     recordings = {key: _recording(one) for key, one in _by_id(data, "recordings").items() if text_of(one.get("path"))}
     if not recordings:
         raise LabeltoolError(f"is not {_KIND}: it has no recordings", file=path, remedy=_REMEDY)
     tags = _by_id(data, "tags", "id")
-    rows: list[dict[str, object]] = []
+    labels = LabelList(str(path), notes)
     for number, (part, annotation, bounds) in enumerate(_annotations(data), start=1):
         recording = recordings.get(_key(part.get("recording")))
         if recording is None or bounds is None:
-            skipped.append(Skipped(str(path), None, f"annotation {number} has no recording, or no times"))
+            labels.skip(f"annotation {number} has no recording, or no times")
             continue
-        found = [tags.get(_key(one), {}) for one in items_of(annotation.get("tags"))]
-        labels = [(text_of(tag.get("value")) or "", text_of(tag.get("key"))) for tag in found] or [("", None)]
-        rows.extend({**recording, **bounds, "label": label, "track": track} for label, track in labels)
-    with_rows = {row["recording"] for row in rows}
-    rows += [row for row in recordings.values() if row["recording"] not in with_rows]
+        found = [tags.get(_key(one), {}) for one in items_of(annotation.get("tags"))] or [{}]
+        labels.add(
+            {**recording, **bounds, "label": text_of(tag.get("value")), "track": text_of(tag.get("key"))}
+            for tag in found
+        )
+    with_rows = {row["recording"] for row in labels.rows}
+    labels.add(row for row in recordings.values() if row["recording"] not in with_rows)
     if predictions := sum(len(items_of(data.get(name))) for name in _PREDICTIONS):
-        skipped.append(Note(str(path), None, f"{predictions} predictions of a model are not taken"))
-    return ParsedLabels(label_rows(rows), skipped)
+        labels.skip(f"{predictions} predictions of a model are not taken", Note)
+    return labels.parsed()
 
 
 def _annotations(data: Fields) -> Iterator[tuple[Fields, Fields, dict[str, float] | None]]:

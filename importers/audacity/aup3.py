@@ -74,14 +74,9 @@ def read_project(path: Path) -> Project:
             file=path,
             remedy="open it in Audacity and save it, or export its labels",
         ) from error
-    return require_bounded(path, Project(labels, unsaved_changes))
-
-
-def require_bounded(path: Path, project: Project) -> Project:
-    """Return the project; raises a `LabeltoolError` where it has more labels than a person makes."""
-    if len(project.labels) > MAX_LABELS:
+    if len(labels) > MAX_LABELS:
         raise LabeltoolError(f"has more than {MAX_LABELS} labels", file=path)
-    return project
+    return Project(labels, unsaved_changes)
 
 
 def _blobs(path: Path) -> tuple[bytes, bytes, bool]:

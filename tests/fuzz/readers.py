@@ -35,6 +35,7 @@ from labeltool.importers import (
     textgrid,
     urbansound8k,
 )
+from labeltool.importers.tables import table
 from labeltool.networks import dense_head, model_card, model_folder
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule
@@ -270,6 +271,7 @@ def readers(scratch: Path) -> dict[str, FuzzedReader]:
         "Label Studio": FuzzedReader(
             "{}.json", lambda: _texts(label_files.LABEL_STUDIO, label_files.JSON_MIN), label_studio.parse
         ),
+        "JSON Lines": FuzzedReader("{}.jsonl", lambda: _texts(label_files.JSON_LINES), table.parse),
         "AOEF": FuzzedReader("{}.json", lambda: _texts(label_files.AOEF), soundevent.parse),
         "ELAN": FuzzedReader("{}.eaf", lambda: _texts(label_files.EAF), elan.parse),
         "ESC-50": FuzzedReader(

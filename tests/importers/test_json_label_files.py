@@ -11,7 +11,7 @@ import pytest
 
 from helpers.records import rows_of
 from labeltool.errors import LabeltoolError
-from labeltool.importers import jams, label_studio, soundevent
+from labeltool.importers import jams, json_file, label_studio, soundevent
 from labeltool.importers.file_kinds import file_kind
 from labeltool.records import Note
 
@@ -293,3 +293,19 @@ def test_labels_that_no_other_program_takes_are_mended(tmp_path: Path) -> None:
         '{"annotations": [{"namespace": "tag_open", "data": [{"time": 0, "duration": 1, "value": "a\\ud800\\u0000"}]}]}'
     )
     assert [row.label for row in rows_of(jams.parse(path))] == ["a??"]
+
+
+def test_a_short_text_that_names_many_labels_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_file, "_MAX_FIELDS", 1000)
+    monkeypatch.setattr(json_file, "_MAX_SKIPPED", 100)
+    many: list[tuple[ModuleType, object]] = [
+        (jams, jams_file(("tag_open", [observation(0, 1, "a")] * 1000))),
+        (jams, jams_file(("tag_open", [observation(0, 1, "a"), *[{}] * 1000]))),
+        (label_studio, [task("a.wav", region("labels", ["a"] * 1000))]),
+        (label_studio, [task("a.wav"), *[{}] * 1000]),
+        (soundevent, aoef(clip_annotations=[{"clip": "c", "tags": [0] * 1000}])),
+        (soundevent, aoef(clip_annotations=[{"clip": "x", "tags": [0]}] * 1000)),
+    ]
+    for reader, document in many:
+        with pytest.raises(LabeltoolError, match="has more than"):
+            parsed(reader, tmp_path / "x", document)
