@@ -44,10 +44,9 @@ def _kind(name: str, words: str, pattern: str, importer: str | None = None, head
 
 def _table(profile: TableProfile) -> FileKind:
     """Return the kind of a table that is known by the columns in its header, which may follow comments."""
-    columns = (
-        rf"(?=(?:[^\n]*[,;\t|])?[\"'# ]*(?i:{re.escape(name)})[\"' ]*(?:[,;\t|\r\n]|$))" for name in profile.header
-    )
-    return _kind(profile.name, profile.words, rf"(?:#[^\n]*\n)*?{''.join(columns)}", profile.importer)
+    before, after = r"(?:[^\n]*[,;\t|])?[\"'# ]*", r"[\"' ]*(?:[,;\t|\r\n]|$)"
+    columns = "".join(f"(?={before}(?i:{re.escape(name)}){after})" for name in profile.header)
+    return _kind(profile.name, profile.words, rf"(?:#[^\n]*\n)*?{columns}", profile.importer)
 
 
 ARROW = r"(?:[-=\x96\x97‐-―−]|\xe2\x80[\x90-\x95]|\xe2\x88\x92){1,3}[ \t]?(?:>|&gt;)|[→➔⇒]|\xe2(?:\x86|\x87)\x92"

@@ -175,10 +175,12 @@ class _LabelReader:
         LabeltoolError
             Where rows that name no sound have none beside the file.
         """
+        import numpy as np
+
         keys = ["recording", "fold", "group", "licence"]
         if self._sounds.only is not None and rows["recording"].nunique() <= 1:
             rows = rows.assign(recording=None)
-        of_row = rows.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
+        of_row = rows.groupby(keys, dropna=False, sort=False).ngroup().to_numpy().astype(np.int64)
         first = rows[["line", *keys]].assign(of=of_row, count=1).drop_duplicates("of").astype(object)
         counts = rows.groupby(of_row, sort=False).size()
         recordings: list[Recording | None] = []
@@ -298,7 +300,8 @@ def _problems(
 ) -> Iterator[_Problem]:
     import pandas as pd
 
-    for row in rows.head(_MAX_REPORTED).itertuples():
+    first: Iterator[Any] = rows.head(_MAX_REPORTED).itertuples()
+    for row in first:
         line = None if pd.isna(row.line) else int(row.line)
         yield _Problem(row.Index, Skipped(str(file), line, reason(row)), is_outside)
     if (more := len(rows) - _MAX_REPORTED) > 0:

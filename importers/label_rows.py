@@ -108,5 +108,5 @@ def label_frame(table: pd.DataFrame) -> pd.DataFrame:
         if dtype == "object":
             column = column.astype(object)
             column = column.where(column.notna(), _DEFAULTS.get(name))
-        columns[name] = column.astype(dtype)
+        columns[name] = column.astype(pd.api.types.pandas_dtype(dtype))
     return pd.DataFrame(columns).reset_index(drop=True)

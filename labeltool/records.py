@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,7 +120,8 @@ class VerdictTable:
     def records(self) -> Iterator[Clip | Verdict]:
         """Yield the rows one by one: each clip before its first verdict, once."""
         clips: dict[Clip, Clip] = {}
-        for row in self.rows.astype(object).where(self.rows.notna(), None).itertuples(index=False):
+        rows: Iterator[Any] = self.rows.astype(object).where(self.rows.notna(), None).itertuples(index=False)
+        for row in rows:
             made = Clip(row.recording_sha256, row.start_us / 1_000_000, row.end_us / 1_000_000, row.fold)
             clip = clips.setdefault(made, made)
             if clip is made:

@@ -123,7 +123,7 @@ class Columns:
         import numpy as np
 
         start_s = self.numbers("start_s", "seconds")
-        if start_s is None or (self.profile is not None and self.profile.is_whole):
+        if start_s is None:
             return None, None
         end_s = self.numbers("end_s", "seconds")
         length_s = self.numbers("duration_s", "seconds") if end_s is None else end_s - start_s
@@ -193,6 +193,8 @@ def _names(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]
             if folded(chosen[meaning]) not in by_name:
                 raise no_column(table, f"no column {quoted(chosen[meaning])}")
             names[meaning] = [by_name[folded(chosen[meaning])]]
+        elif profile is not None and profile.is_whole and meaning in ("start_s", "end_s", "duration_s"):
+            continue  # times of the source, kept as the file's own
         elif meaning in known:
             names[meaning] = [by_name[folded(name)] for name in known[meaning] if folded(name) in by_name]
         else:

@@ -133,6 +133,11 @@ class TableProfile:
         """Whether it is the table of a data set with official folds, which lists each sound once."""
         return self.folds is not None
 
+    @property
+    def licence_columns(self) -> tuple[str, ...]:
+        """The column that tells the licence of each sound, where there is one."""
+        return () if self.licence_of is None else (self.licence_of[0],)
+
 
 ESC50 = TableProfile(
     "esc50",

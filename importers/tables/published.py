@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labeltool.importers.base import quoted
-from labeltool.importers.tables.profiles import folded
+from labeltool.importers.tables.profiles import TableProfile, folded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,38 +16,58 @@ _IS_TRUE = dict.fromkeys(("true", "1", "1.0", "yes"), True) | dict.fromkeys(("fa
 
 def checked(columns: Columns, frame: pd.DataFrame) -> pd.DataFrame:
     """Return the label rows of a data set with its groups and licences; what cannot be right is skipped."""
-    import numpy as np
-
     profile = columns.profile
     if profile is None:
         return frame
     name = frame["recording"].fillna("")
-    if profile.licence_of is not None:
-        column, licences = profile.licence_of
-        own = next(one for one in frame if folded(str(one)) == folded(column))
-        text = frame[own].fillna("")
-        known = text.str.lower().map(_IS_TRUE)
-        columns.reject(known.isna().to_numpy(), lambda row: f"{own} is {quoted(text[row])}, not True or False")
-        frame = frame.assign(licence=known.map(licences))
-    elif profile.licence is not None:
-        frame = frame.assign(licence=profile.licence)
+    frame = frame.assign(licence=_licences(columns, profile, frame))
     if profile.fold_in_name is not None:
-        # Official folds are never reshuffled: a table that moves a file to another fold could split a group.
-        last = name.str.rsplit(r"/", n=1).str[-1].str.rsplit("\\", n=1).str[-1]
-        named = last.str.extract(f"^{profile.fold_in_name}", expand=False)
-        fold = frame["fold"]
-        moved = named.notna().to_numpy() & (named.fillna("0").astype(np.int64) != fold.fillna(0)).to_numpy(bool)
-        columns.reject(moved, lambda row: f"fold {fold[row]} contradicts the file name {quoted(name[row])}")
-    for meaning in ("group", "label"):
-        column = columns.first_name(meaning) if meaning != "label" else meaning
-        missing = frame[meaning].fillna("").str.strip() == ""
-        columns.reject(missing.to_numpy(bool), lambda row, of=column: f"has no {of} for {quoted(name[row])}")
+        _reject_moved(columns, profile.fold_in_name, frame["fold"], name)
+    for meaning, column in (("group", columns.first_name("group")), ("label", "label")):
+        _reject_empty(columns, frame[meaning], str(column), name)
     is_no_name = name.str.contains(r"(?:^|[\\/])\.{1,2}(?:[\\/]|$)|\0|^\s*$|[\\/]$", regex=True)
     columns.reject(is_no_name.to_numpy(bool), lambda row: f"{quoted(name[row])} is not the name of a file")
-    keys = frame[["recording", "fold", "label"]]
-    first = keys.assign(row=np.arange(len(keys)), taken=columns.taken)
-    first = first[columns.taken].groupby(["recording", "fold", "label"], dropna=False)["row"].transform("first")
-    repeated = np.zeros(len(keys), np.bool_)
-    repeated[first.index] = (first != first.index).to_numpy()
-    columns.reject(repeated, lambda row: f"is a duplicate of line {columns.line(int(first[row]))}")
+    _reject_repeated(columns, frame)
     return frame.assign(group=profile.group_prefix + frame["group"].fillna(""))
+
+
+def _licences(columns: Columns, profile: TableProfile, frame: pd.DataFrame) -> pd.Series[str] | str | None:
+    if profile.licence_of is None:
+        return profile.licence
+    column, licences = profile.licence_of
+    own = next(str(one) for one in frame if folded(str(one)) == folded(column))
+    text = frame[own].fillna("")
+    is_free = text.str.lower().map(_IS_TRUE)
+    columns.reject(is_free.isna().to_numpy(), lambda row: f"{own} is {quoted(text[row])}, not True or False")
+    return is_free.map(dict(licences))
+
+
+def _reject_moved(columns: Columns, pattern: str, fold: pd.Series[int], name: pd.Series[str]) -> None:
+    """Skip rows whose fold is not that in their names.
+
+    Official folds are never reshuffled: a table that moves a file to another fold could split a group.
+    """
+    import numpy as np
+
+    named = name.str.extract(rf"^(?:.*[\\/])?{pattern}", expand=False)
+    in_name, in_table = named.fillna("0").astype(np.int64).to_numpy(), fold.fillna(0).to_numpy(np.int64)
+    columns.reject(
+        named.notna().to_numpy() & (in_name != in_table),
+        lambda row: f"fold {fold[row]} contradicts the file name {quoted(name[row])}",
+    )
+
+
+def _reject_empty(columns: Columns, text: pd.Series[str], column: str, name: pd.Series[str]) -> None:
+    missing = (text.fillna("").str.strip() == "").to_numpy(bool)
+    columns.reject(missing, lambda row: f"has no {column} for {quoted(name[row])}")
+
+
+def _reject_repeated(columns: Columns, frame: pd.DataFrame) -> None:
+    import numpy as np
+
+    keys = ["recording", "fold", "label"]
+    numbers = np.arange(len(frame))
+    first = numbers.copy()
+    rows = frame[keys].assign(row=numbers)[columns.taken]
+    first[columns.taken] = rows.groupby(keys, dropna=False)["row"].transform("first").to_numpy(np.int64)
+    columns.reject(first != numbers, lambda row: f"is a duplicate of line {columns.line(int(first[row]))}")

@@ -167,7 +167,8 @@ def _keep_one_view(columns: Columns) -> None:
     if selection is None or view is None:
         return
     is_spectrogram = view.str.contains("spectrogram", case=False, regex=False)
-    keys = selection.where(selection != "", selection.index.astype(str) + "?").to_frame("selection")
+    alone = selection.index.astype(str).to_series(selection.index)  # without a number
+    keys = selection.where(selection != "", "row " + alone).to_frame("selection")
     best = keys.assign(other=~is_spectrogram).sort_values("other", kind="stable").drop_duplicates("selection").index
     columns.taken &= columns.table.frame.index.isin(best)
 

@@ -34,7 +34,7 @@ _MAX_REPORTED = 1000
 _REMEDY = "give a table with a header: a column of file names, of labels, and of starts and ends in seconds"
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _KNOWN = frozenset(name for names in ALIASES.values() for name in names) | {
-    folded(name) for one in PROFILES for name in one.header
+    folded(name) for one in PROFILES for name in (*one.header, *sum(one.columns.values(), ()), *one.licence_columns)
 }
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+(?:[.,][0-9]+)?\s*", re.ASCII)
 
@@ -94,6 +94,13 @@ def header_of(text: str) -> list[str]:
     return []
 
 
+def looks_like_labels(text: str) -> bool:
+    """Return whether the beginning of a text is the header of a table with labels and the names or times of sounds."""
+    names = {folded(name) for name in header_of(text)}
+    has_place = any(names & {*ALIASES[meaning]} for meaning in ("recording", "start_s"))
+    return has_place and len(names) > 1 and bool(names & {*ALIASES["label"]} or names & {*ALIASES["recording"]})
+
+
 def _text(path: Path, encoding: str | None) -> Table:
     import numpy as np
     import pandas as pd
@@ -112,11 +119,14 @@ def _text(path: Path, encoding: str | None) -> Table:
                 if row[0].startswith("#") and not _is_header(delimiter.join(row)):
                     continue
                 header = _checked_header(path, line, row)
+                needed = max((at for at, name in enumerate(header, 1) if folded(name) in _KNOWN), default=len(header))
                 columns = [[] for _ in header]
                 chunk: list[list[str]] = []
                 continue
             while len(row) > len(header) and not row[-1].strip():
                 row.pop()  # separators at the end, as spreadsheets write them
+            if len(row) < len(header) and len(row) >= needed:
+                row += [""] * (len(header) - len(row))  # separators at the end, as text editors remove them
             if len(row) != len(header):
                 reason = f"has {len(row)} fields, but the header has {len(header)}"
                 skipped.append(Skipped(str(path), line, reason))
@@ -195,7 +205,7 @@ def require_bounded(path: Path, rows: int, columns: int) -> None:
 
 def _parquet(path: Path) -> Table:
     try:
-        from pyarrow import ArrowException, parquet
+        from pyarrow import ArrowException, parquet  # type: ignore[import-not-found, unused-ignore]
     except ImportError as error:
         remedy = "install `labeltool[parquet]`, or give a CSV"
         raise LabeltoolError("is Parquet, which needs pyarrow", file=path, remedy=remedy) from error

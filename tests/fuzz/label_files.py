@@ -27,5 +27,5 @@ EAF = """<?xml version="1.0"?><ANNOTATION_DOCUMENT><HEADER><MEDIA_DESCRIPTOR MED
 <TIER TIER_ID="a"><ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a1" TIME_SLOT_REF1="t1" TIME_SLOT_REF2="t2">
 <ANNOTATION_VALUE>x &amp; y</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION><ANNOTATION><REF_ANNOTATION
 ANNOTATION_ID="a2" ANNOTATION_REF="a1"/></ANNOTATION></TIER></ANNOTATION_DOCUMENT>"""
-JSON_LINES = """{"file_name": "train/a.wav", "label": "dog", "site": "marsh", "n": 3, "ok": true, "start": 1, "end": 2.5}
+JSON_LINES = """{"file_name": "train/a.wav", "label": "dog", "site": "marsh", "n": 3, "ok": true, "start":1, "end": 2.5}
 {"file_name": "b.wav", "label": ["a, b", "rain"], "start": [0.5, 1], "end": [1, 2], "x": {"y": null}}"""

@@ -24,18 +24,8 @@ from labeltool.audio import files
 from labeltool.audio.frontend import EmbeddingFrontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.verification import checks
-from labeltool.importers import (
-    audacity,
-    device_log,
-    elan,
-    esc50,
-    jams,
-    label_studio,
-    soundevent,
-    textgrid,
-    urbansound8k,
-)
-from labeltool.importers.tables import table
+from labeltool.importers import audacity, device_log, elan, jams, label_studio, soundevent, textgrid
+from labeltool.importers.tables import esc50, table, urbansound8k
 from labeltool.networks import dense_head, model_card, model_folder
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule

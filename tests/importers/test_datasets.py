@@ -13,7 +13,7 @@ import pytest
 
 from helpers.records import of_kind, one_by_one
 from labeltool.errors import LabeltoolError
-from labeltool.importers import esc50, urbansound8k
+from labeltool.importers.tables import esc50, urbansound8k
 from labeltool.records import MAX_LABEL_CHARACTERS, Clip, Failed, Imported, Recording, Skipped, Verdict
 
 WriteTone = Callable[..., Path]
@@ -335,7 +335,8 @@ def test_a_data_set_without_any_of_its_sound_files_is_an_error(tmp_path: Path) -
 
 def test_the_readers_load_nothing_heavy() -> None:
     program = (
-        "import sys; from labeltool.importers import audacity, audio_files, device_log, esc50, registry, urbansound8k;"
+        "import sys; from labeltool.importers import audacity, audio_files, auto, device_log, registry;"
+        "from labeltool.importers.tables import esc50, table, urbansound8k;"
         "print(*{'pandas', 'tensorflow', 'librosa', 'textual', 'sqlite_utils', 'labeltool.store'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
