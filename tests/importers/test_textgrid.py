@@ -127,7 +127,7 @@ def test_a_damaged_time_costs_one_label(tmp_path: Path, number: str) -> None:
     assert [line for line, _ in skipped] == [18] and "must have a start and an end" in str(skipped)
 
 
-def test_a_file_that_is_cut_says_so_wherever_it_is_cut(tmp_path: Path) -> None:
+def test_a_file_that_is_cut_is_named_wherever_it_ends(tmp_path: Path) -> None:
     for end in range(LONG.index("item []"), LONG.rindex('mark = ""'), 7):
         labels, skipped = parsed(tmp_path / "x", LONG[:end])
         assert labels == LABELS[: len(labels)] and skipped
