@@ -60,7 +60,7 @@ _JSON = r"\s*+[\[{].*"
 # A task of Label Studio without labels: [{"data": {...  or [{"audio": "...
 _TASK = r'\s*+(?:\[\s*+)?\{\s*+(?:"id"\s*:\s*\d{1,18}\s*,\s*)?"(?:data"\s*:\s*\{|audio"\s*:\s*")'
 # An object in the first line, and another one in the next or a name of a file in it.
-_JSON_LINES = r'\s*+\{[ \t]*"[^\n]*(?:"file_name"[ \t]*:|\}[ \t\r]*\n\s*+\{)'
+_JSON_LINES = r'\s*+\{[ \t]*(?=")[^\n]*(?:"file_name"[ \t]*:|\}[ \t\r]*\n\s*+\{)'
 
 FILE_KINDS = (
     _kind("aup3", "a project of Audacity 3 or 4", "SQLite format 3\0", "audacity"),

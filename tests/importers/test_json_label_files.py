@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from helpers.records import rows_of
+from helpers.records import of_kind, rows_of
 from labeltool.errors import LabeltoolError
 from labeltool.importers import jams, json_file, label_studio, soundevent
 from labeltool.importers.file_kinds import file_kind
-from labeltool.records import Note
+from labeltool.importers.registry import FORMATS
+from labeltool.records import Note, Verdict
 
 Row = tuple[str | None, float | None, float | None, str, str | None]
 
@@ -309,3 +311,11 @@ def test_a_short_text_that_names_many_labels_takes_no_memory(tmp_path: Path, mon
     for reader, document in many:
         with pytest.raises(LabeltoolError, match="has more than"):
             parsed(reader, tmp_path / "x", document)
+
+
+def test_a_sound_that_was_uploaded_is_found_beside_its_export(tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    write_tone("sounds/dawn 1.wav", seconds=3.0)
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps([task("/data/upload/3/0d93a737-dawn%201.wav", region("labels", ["wren"]))]))
+    (verdict,) = of_kind(FORMATS["label-studio"].read([export]), Verdict)
+    assert (verdict.label, verdict.start_s, verdict.end_s, verdict.track) == ("wren", 1.0, 2.0, "sounds")

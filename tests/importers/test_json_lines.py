@@ -37,6 +37,11 @@ def test_the_metadata_of_an_audio_folder_are_read(tmp_path: Path) -> None:
     assert kind is not None and kind.importer == "table"
 
 
+def test_one_record_is_a_table_too(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"file_name": "a.wav", "label": "owl"}')
+    assert [(row.recording, row.label) for row in rows_of(table.parse(tmp_path / "x.jsonl"))] == [("a.wav", "owl")]
+
+
 def test_columns_are_named_as_in_any_table(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text('{"sound": "a.wav", "bird": "wren"}\n{"sound": "b.wav", "bird": "owl"}\n')
