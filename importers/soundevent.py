@@ -48,16 +48,17 @@ def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
         if recording is None or bounds is None:
             labels.skip(f"annotation {number} has no recording, or no times")
             continue
-        found = [tags.get(_key(one), {}) for one in items_of(annotation.get("tags"))] or [{}]
-        labels.add(
-            {**recording, **bounds, "label": text_of(tag.get("value")), "track": text_of(tag.get("key"))}
-            for tag in found
-        )
+        names = (_name(tags.get(_key(one), {})) for one in items_of(annotation.get("tags")) or [None])
+        labels.add({**recording, **bounds, **name} for name in names)
     with_rows = {row["recording"] for row in labels.rows}
     labels.add(row for row in recordings.values() if row["recording"] not in with_rows)
     if predictions := sum(len(items_of(data.get(name))) for name in _PREDICTIONS):
         labels.skip(f"{predictions} predictions of a model are not taken", Note)
     return labels.parsed()
+
+
+def _name(tag: Fields) -> dict[str, str | None]:
+    return {"label": text_of(tag.get("value")), "track": text_of(tag.get("key"))}
 
 
 def _annotations(data: Fields) -> Iterator[tuple[Fields, Fields, dict[str, float] | None]]:
