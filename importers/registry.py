@@ -197,6 +197,11 @@ _LABEL_FILES = (
     _ENCODING,
 )
 
+
+def _label_files(name: str, help: str, module: str, *carries: Carried) -> Format:
+    return Format(name, help, module, "files", "FILE", _LABEL_FILES, is_labels=True, carries=carries)
+
+
 FORMATS = _by_name(
     Format(
         "auto",
@@ -208,8 +213,8 @@ FORMATS = _by_name(
     ),
     Format(
         "table",
-        "A table of labels: CSV, TSV, Parquet, of Raven or BirdNET. It has a header; DCASE's, FSD50K's, AudioSet's and "
-        "hoplite's are known, --column names other columns.",
+        "A table of labels: CSV, TSV, JSON Lines, Parquet, of Raven or BirdNET. It has a header; DCASE's, FSD50K's, "
+        "AudioSet's and hoplite's are known, --column names other columns.",
         "tables.table",
         "files",
         "FILE",
@@ -225,16 +230,32 @@ FORMATS = _by_name(
         "DIR",
         is_labels=True,
     ),
-    Format(
+    _label_files(
         "audacity",
-        "Labels of Audacity: exported tracks and projects. Text, .srt, .vtt, .aup3 and .aup, known by the content.",
+        "Labels of Audacity: exported tracks and projects. Text, .srt, .vtt, .aup, .aup3, .aup4, known by the content.",
         "audacity",
-        "files",
-        "FILE",
-        _LABEL_FILES,
-        is_labels=True,
-        carries=("regions", "bands", "confidence"),
+        *("regions", "bands", "confidence"),
     ),
+    _label_files("textgrid", "TextGrids of Praat. Long or short text; a tier becomes a track.", "textgrid", "regions"),
+    _label_files(
+        "label-studio",
+        "Label Studio's JSON. An export (JSON, JSON-MIN) or tasks; predictions are not taken.",
+        "label_studio",
+        "regions",
+    ),
+    _label_files(
+        "jams",
+        "JAMS, such as scaper's soundscapes. Annotations of every namespace that has labels.",
+        "jams",
+        *("regions", "confidence"),
+    ),
+    _label_files(
+        "soundevent",
+        "AOEF of soundevent and Whombat. Tags of clips and sound events.",
+        "soundevent",
+        *("regions", "bands"),
+    ),
+    _label_files("elan", "Annotations of ELAN. .eaf files; a tier becomes a track.", "elan", "regions"),
     Format(
         "esc50",
         "ESC-50 as published, with its folds and sources. It is in DIR/meta/esc50.csv and DIR/audio.",

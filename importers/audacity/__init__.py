@@ -1,4 +1,4 @@
-"""Audacity's labels: exported as text, SubRip or WebVTT, and its projects (`.aup3`, `.aup`).
+"""Audacity's labels: exported as text, SubRip or WebVTT, and its projects (`.aup3`, `.aup4`, `.aup`).
 
 What a file is, is known by its content, whatever it is called.
 """

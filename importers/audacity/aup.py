@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from xml.parsers import expat
 
-from labeltool.errors import LabeltoolError
-from labeltool.importers.audacity.aup3 import Project, ProjectLabel, label_of, require_bounded
-from labeltool.importers.base import MAX_TEXT_BYTES
-from labeltool.util.bounded_read import read_bytes
-
-_REMEDY = "open it in Audacity and export its labels"
+from labeltool.importers.audacity.aup3 import MAX_LABELS, Project, ProjectLabel, label_of
+from labeltool.importers.xml_file import read_xml
 
 
 def read_project(path: Path) -> Project:
@@ -30,18 +25,8 @@ def read_project(path: Path) -> Project:
             track = attributes.get("name", "")
         elif name == "label":
             labels.append(label_of(track, attributes))
+            if len(labels) > MAX_LABELS:
+                raise ValueError(f"it has more than {MAX_LABELS} labels")
 
-    def refuse(*_: object) -> None:
-        # An entity may stand for gigabytes of text; no project has any.
-        raise ValueError("it declares entities")
-
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = begin
-    parser.EntityDeclHandler = refuse
-    try:
-        parser.Parse(read_bytes(path, MAX_TEXT_BYTES), True)
-    except OSError as error:
-        raise LabeltoolError(f"cannot be read: {error.strerror}", file=path) from error
-    except (expat.ExpatError, KeyError, ValueError, LookupError) as error:
-        raise LabeltoolError(f"is a damaged Audacity project: {error}", file=path, remedy=_REMEDY) from error
-    return require_bounded(path, Project(tuple(labels), unsaved_changes=False))
+    read_xml(path, "Audacity project", "open it in Audacity and export its labels", begin)
+    return Project(tuple(labels), unsaved_changes=False)

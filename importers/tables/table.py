@@ -1,4 +1,4 @@
-"""A table of labels: CSV, TSV, semicolons or Parquet, with whatever names of its columns.
+"""A table of labels: CSV, TSV, semicolons, JSON Lines or Parquet, with whatever names of its columns.
 
 Known are a column of labels with one a row, or with lists; a column that says present, absent or unsure; and one column
 a class. Tables of programs and data sets are known by their header (`profiles`).
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted
+from labeltool.importers.file_kinds import file_kind
 from labeltool.importers.label_rows import LABEL_COLUMNS, ParsedLabels, label_frame
-from labeltool.importers.tables import published
+from labeltool.importers.tables import json_lines, published
 from labeltool.importers.tables.columns import Columns, no_column, source_names
 from labeltool.importers.tables.profiles import LIST_COLUMNS, ROLES, VALUES, TableProfile, profile_of
 from labeltool.importers.tables.profiles import folded as folded_name
@@ -62,7 +63,9 @@ def parse(path: Path, *, column: Sequence[str] = (), encoding: str | None = None
     LabeltoolError
         When it is no table, has no header or no column of labels, or none of its rows can be used.
     """
-    table = read_table(path, encoding)
+    kind = file_kind(path)
+    is_json = kind is not None and kind.name == "json lines"
+    table = json_lines.read(path, encoding) if is_json else read_table(path, encoding)
     return parse_as(table, profile_of([str(name) for name in table.frame.columns]), chosen_columns(column))
 
 
@@ -91,6 +94,8 @@ def parse_as(table: Table, profile: TableProfile | None, chosen: Mapping[str, st
     frame = frame[columns.taken]
     if classes:
         frame = _one_row_a_class(columns, frame, classes)
+    elif columns.first_name("label") in table.lists:
+        pass
     elif "labels" in chosen or ("label" not in chosen and _is_list(columns)):
         frame = _one_row_a_label(frame)
     skipped = columns.all_skipped

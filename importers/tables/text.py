@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from labeltool.type_aliases import Int64, Objects
 
 _DELIMITERS = ",;\t|"
-_MAX_ROWS, _MAX_COLUMNS, _MAX_FIELDS = 2_000_000, 2000, 40_000_000
+MAX_COLUMNS = 2000
+"""Of a table."""
+
+_MAX_ROWS, _MAX_FIELDS = 2_000_000, 40_000_000
 # Rows that are brought into columns at once.
 _CHUNK = 50_000
 _MAX_REPORTED = 1000
@@ -54,12 +57,15 @@ class Table:
         (rows,) the line that each row ends on; None for Parquet, which has no lines.
     skipped
         Rows whose number of fields differs from the header's, and notes.
+    lists
+        Columns of lists of which each row has one item.
     """
 
     path: Path
     frame: pd.DataFrame
     lines: Int64 | None
     skipped: list[Skipped]
+    lists: frozenset[str] = frozenset()
 
 
 def read_table(path: Path, encoding: str | None = None) -> Table:
@@ -117,7 +123,7 @@ def _text(path: Path, encoding: str | None) -> Table:
         reason = f"cannot be read as a CSV table: {error}"
         raise LabeltoolError(reason, file=path, line=reader.line_num, remedy=_REMEDY) from error
     columns, numbers = rows
-    _require_bounded(path, len(numbers), len(header))
+    require_bounded(path, len(numbers), len(header))
     return Table(path, pd.DataFrame(dict(zip(header, columns, strict=True))), numbers, _first(skipped))
 
 
@@ -193,7 +199,7 @@ def _any_rows(
         numbers.append(reader.line_num)
         chunk.append(row)
         if len(chunk) == _CHUNK:
-            _require_bounded(path, len(numbers), len(header))
+            require_bounded(path, len(numbers), len(header))
             _extend(columns, chunk)
     _extend(columns, chunk)
     return [np.array(column, object) for column in columns], np.array(numbers, np.int64)
@@ -227,8 +233,8 @@ def _delimiter(line: str) -> str:
 
 
 def _checked_header(path: Path, line: int, row: Sequence[str]) -> list[str]:
-    if len(row) > _MAX_COLUMNS:
-        raise LabeltoolError(f"has more than {_MAX_COLUMNS} columns", file=path, remedy=_REMEDY)
+    if len(row) > MAX_COLUMNS:
+        raise LabeltoolError(f"has more than {MAX_COLUMNS} columns", file=path, remedy=_REMEDY)
     names = [name.strip() for name in row]
     has_data = any(Path(name[-300:]).suffix.lower() in AUDIO_SUFFIXES or _NUMBER.fullmatch(name) for name in names)
     if has_data and not any(folded(name) in _KNOWN for name in names):
@@ -242,7 +248,8 @@ def _checked_header(path: Path, line: int, row: Sequence[str]) -> list[str]:
     return unique
 
 
-def _require_bounded(path: Path, rows: int, columns: int) -> None:
+def require_bounded(path: Path, rows: int, columns: int) -> None:
+    """Raise a `LabeltoolError` where a table is larger than any that a person has."""
     if rows > _MAX_ROWS or rows * columns > _MAX_FIELDS:
         raise LabeltoolError(f"has more than {_MAX_ROWS} rows, or {_MAX_FIELDS} fields", file=path, remedy=_REMEDY)
 
@@ -259,7 +266,7 @@ def _parquet(path: Path) -> Table:
         if path.stat().st_size > MAX_TEXT_BYTES:
             raise LabeltoolError(f"is larger than {MAX_TEXT_BYTES >> 20} MB", file=path, remedy="cut it into parts")
         with parquet.ParquetFile(path) as file:
-            _require_bounded(path, file.metadata.num_rows, file.metadata.num_columns)
+            require_bounded(path, file.metadata.num_rows, file.metadata.num_columns)
             # Columns of sound or of nested values are no labels.
             names = [one.name for one in file.schema_arrow if not one.type.num_fields and "binary" not in str(one.type)]
             frame = file.read(columns=names).to_pandas(ignore_metadata=True)

@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from fuzz import label_files
 from helpers.audacity_project import document_of, project_file
 from labeltool.audio import files
 from labeltool.audio.frontend import EmbeddingFrontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.verification import checks
-from labeltool.importers import audacity, device_log
+from labeltool.importers import audacity, device_log, elan, jams, label_studio, soundevent, textgrid
 from labeltool.importers.tables import esc50, table, urbansound8k
 from labeltool.networks import dense_head, model_card, model_folder
 from labeltool.networks.postprocessing import ClipRule
@@ -100,6 +101,10 @@ def mutated(seeds: list[bytes], source: random.Random) -> bytes:
     return bytes(content)
 
 
+def _texts(*texts: str) -> list[bytes]:
+    return [text.encode() for text in texts]
+
+
 def _sound(name: str, **options: str) -> list[bytes]:
     target = io.BytesIO()
     tone = 0.3 * np.sin(np.arange(4000) / 5)
@@ -121,6 +126,11 @@ def _project(folder: Path) -> list[bytes]:
     content = path.read_bytes()
     path.unlink()
     return [content]
+
+
+def _documents() -> list[bytes]:
+    document = document_of(_LABELS)[1]
+    return [document, document + b"\x10\0\0\2\0\0\0\xff\xd8"]  # with the blob of Audacity 4
 
 
 def _read_document(path: Path) -> None:
@@ -250,7 +260,19 @@ def readers(scratch: Path) -> dict[str, FuzzedReader]:
         "WebVTT": FuzzedReader("{}.vtt", lambda: [webvtt], audacity.parse),
         "aup": FuzzedReader("{}.aup", lambda: [aup], audacity.parse),
         "aup3": FuzzedReader("{}.aup3", lambda: _project(scratch), audacity.parse),
-        "aup3 document": FuzzedReader("{}.doc", lambda: [document_of(_LABELS)[1]], _read_document),
+        "aup3 document": FuzzedReader("{}.doc", _documents, _read_document),
+        "TextGrid": FuzzedReader(
+            "{}.TextGrid",
+            lambda: [*_texts(label_files.TEXTGRID, label_files.SHORT), label_files.SHORT.encode("utf-16")],
+            textgrid.parse,
+        ),
+        "JAMS": FuzzedReader("{}.jams", lambda: _texts(label_files.JAMS), jams.parse),
+        "Label Studio": FuzzedReader(
+            "{}.json", lambda: _texts(label_files.LABEL_STUDIO, label_files.JSON_MIN), label_studio.parse
+        ),
+        "JSON Lines": FuzzedReader("{}.jsonl", lambda: _texts(label_files.JSON_LINES), table.parse),
+        "AOEF": FuzzedReader("{}.json", lambda: _texts(label_files.AOEF), soundevent.parse),
+        "ELAN": FuzzedReader("{}.eaf", lambda: _texts(label_files.EAF), elan.parse),
         "ESC-50": FuzzedReader(
             "esc/meta/esc50.csv",
             lambda: [_ESC50.encode(), _ESC50.replace(",", ";").encode()],

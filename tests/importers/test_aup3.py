@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.audacity_project import project_file
+from helpers.audacity_project import document_of, project_file
 from helpers.records import of_kind, rows_of
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity
@@ -51,6 +51,27 @@ def test_unsaved_changes_are_reported(tmp_path: Path) -> None:
     got = audacity.parse(path)
     assert [row.label for row in rows_of(got)] == ["saved"]
     assert ["unsaved changes" in note.reason for note in got.skipped] == [True]
+
+
+@pytest.mark.parametrize("name", ["project", "title"])
+def test_a_project_of_audacity_4_has_blobs_in_its_document(tmp_path: Path, name: str) -> None:
+    _, document = document_of([{"t": 1.0, "t1": 2.5, "title": "wren"}])
+    names = {"project": 0, "title": 9}
+    thumbnail = b"\x10" + struct.pack("<Hi", names[name], 5) + b"\xff\x01\x00\xd8\x02"  # no text in any encoding
+    at = document.index(b"\x01" + struct.pack("<H", 1))  # before the label track begins
+    with_blob = document[:at] + thumbnail + document[at:]
+    project = project_file(tmp_path / "birds.aup4", [], document=with_blob + thumbnail)
+    database = sqlite3.connect(project)
+    with database:
+        database.execute("CREATE TABLE project_history (id INTEGER PRIMARY KEY, doc BLOB)")
+    database.close()
+    assert [(row.track, row.start_s, row.end_s, row.label) for row in rows_of(audacity.parse(project))] == [
+        ("Birds", 1.0, 2.5, "wren")
+    ]
+    project.unlink()
+    project_file(project, [], document=with_blob + thumbnail[:-1])
+    with pytest.raises(LabeltoolError, match="damaged"):
+        audacity.parse(project)
 
 
 @pytest.mark.parametrize("byte", [0x00, 0x0D, 0x7F, 0xFF])

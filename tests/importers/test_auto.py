@@ -44,7 +44,7 @@ def test_what_each_file_was_taken_for_is_named_and_its_sound_found(tmp_path: Pat
         "dawn.txt": "taken for: a label track",
         "noon.Table.1.selections.txt": "taken for: a selection table of Raven",
         "all.csv": "taken for: a table of labels",
-        "rain.aup3": "taken for: a project of Audacity 3",
+        "rain.aup3": "taken for: a project of Audacity 3 or 4",
         tmp_path.name: "taken for: 1 recording without labels",
     }
     assert {Path(one.file).name for one in of_kind(records, Skipped) if "not taken" in one.reason} == {
