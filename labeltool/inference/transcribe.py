@@ -255,7 +255,7 @@ def _transcribe_clip(model: SpeechModel, clip: StoredClip, decoding: DecodingOpt
 
 def _stretches(clip: StoredClip) -> Iterator[tuple[float, Float32]]:
     """Yield a clip's sound in stretches, each with its start in the recording, seconds; at least one."""
-    files.require_content(clip.path, clip.sha256)
+    files.require_content(clip.path, clip.sha256, clip.samples_sha256)
     start_s = clip.start_s
     while True:
         last = clip.end_s - start_s <= _STRETCH_S

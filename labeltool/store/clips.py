@@ -13,7 +13,7 @@ from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.store import recordings
 from labeltool.store.database import Store
 
-CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, c.start_s, c.end_s, c.fold, r.group_name"
+CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, r.samples_sha256, c.start_s, c.end_s, c.fold, r.group_name"
 """The columns that `stored_clip` needs, of clips c and recordings r."""
 
 LARGEST_ID = 2**63 - 1
@@ -53,6 +53,7 @@ def stored_clip(store: Store, row: sqlite3.Row) -> StoredClip:
         end_s=row["end_s"],
         fold=row["fold"],
         group=row["group_name"],
+        samples_sha256=row["samples_sha256"],
     )
 
 

@@ -7,7 +7,6 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import (
@@ -22,18 +21,18 @@ from labeltool.records import (
     Verdict,
     label_name,
 )
-from labeltool.store import models, recordings, spans
+from labeltool.store import labels, models, recordings, spans
 from labeltool.store.database import Store, now
+from labeltool.store.imported_recordings import ImportedRecordings
 from labeltool.store.journal_rows import append
-from labeltool.store.labels import ensure_label
 
 
 @dataclass(slots=True)
 class ImportResult:
     """Numbers of rows that an import added, that were there already, and what it skipped.
 
-    `amended` counts recordings found in another place or of another length than was stored, folds added to clips,
-    groups that were joined, and recordings whose detections were replaced by none.
+    `amended` counts recordings found in another place or of another length than was stored, their hashes and columns,
+    folds added to clips, groups that were joined, and recordings whose detections were replaced by none.
     """
 
     recordings: int = 0
@@ -60,8 +59,8 @@ class _NothingNew(Exception):
 def import_records(store: Store, records: Iterable[Imported], *, kind: str, source: str) -> ImportResult:
     """Store an importer's records, or nothing at all when anything fails.
 
-    Importing the same thing again changes nothing: a recording is identified by its hash, a clip by its span, a verdict
-    by all its content. A verdict that was undone stays so when its file is imported again, and a recording that was
+    Importing the same thing again changes nothing: a recording is identified by the hash of its bytes or of its
+    samples, a clip by its span, a verdict by all its content. A verdict that was undone stays so when its file is imported again, and a recording that was
     removed stays removed: what is imported for it is stored and counts once it is brought back.
 
     Parameters
@@ -93,8 +92,8 @@ class _Import:
         self.connection = connection
         self.result = result
         self.kind = kind
-        self.recording_ids: dict[str, int] = {}
-        self.recording_paths: dict[str, str] = {}
+        self.recordings = ImportedRecordings(store, connection, result)
+        self.recording_ids = self.recordings.ids
         self.clip_ids: dict[tuple[str, float, float], int] = {}
         self.keys: set[str] = set()
         self.hash = hashlib.sha256()
@@ -104,13 +103,14 @@ class _Import:
             (kind, _as_utf8(source), now()),
         )
         self.import_id = cursor.lastrowid
+        self.newest_label = labels.newest_id(connection)
 
     def write(self, records: Iterable[Imported]) -> None:
         """Write all records and complete the import's own row."""
         for record in records:
             self.hash.update(repr(record).encode("utf-8", "surrogatepass"))
             if isinstance(record, Recording):
-                self._recording(record)
+                self.recordings.write(record)
             elif isinstance(record, Clip):
                 self._clip(record)
             elif isinstance(record, Verdict):
@@ -121,6 +121,8 @@ class _Import:
                 self._device_prediction(record)
             elif isinstance(record, DeviceDetections):
                 self._device_detections(record)
+        self.recordings.finish()
+        self.result.skipped += labels.notes_on_case(self.connection, self.newest_label)
         skipped = [asdict(record) for record in self.result.skipped]
         self.connection.execute(
             "UPDATE imports SET sha256 = ?, recordings = ?, clips = ?, verdicts = ?, skipped = ? WHERE id = ?",
@@ -133,61 +135,6 @@ class _Import:
                 self.import_id,
             ),
         )
-
-    def _recording(self, recording: Recording) -> None:
-        if recording.sha256 in self.recording_ids and self.recording_paths[recording.sha256] != recording.path:
-            self.result.skipped.append(
-                Skipped(
-                    recording.path, None, f"is the same sound as {self.recording_paths[recording.sha256]}: stored once"
-                )
-            )
-        group = recordings.group_of(self.connection, recording.group)
-        row = self.connection.execute(
-            "SELECT id, path, group_name, is_removed FROM recordings WHERE sha256 = ?", (recording.sha256,)
-        ).fetchone()
-        if row is None:
-            cursor = self.connection.execute(
-                "INSERT INTO recordings (sha256, path, sample_rate_hz, channels, frames, duration_s, group_name, "
-                "licence, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    recording.sha256,
-                    self.store.stored_path(recording.path),
-                    recording.sample_rate_hz,
-                    recording.channels,
-                    recording.frames,
-                    recording.duration_s,
-                    group,
-                    recording.licence,
-                    now(),
-                ),
-            )
-            self.result.recordings += 1
-            self.recording_ids[recording.sha256] = cursor.lastrowid or 0
-        else:
-            self._update_recording(recording, row, group)
-        self.recording_paths.setdefault(recording.sha256, recording.path)
-
-    def _update_recording(self, recording: Recording, row: sqlite3.Row, group: str) -> None:
-        if recording.sha256 not in self.recording_ids:
-            self.result.already_there["recordings"] += 1
-            if row["is_removed"]:
-                removed = recordings.removed(recording.path)
-                self.result.skipped.append(Skipped(recording.path, None, f"{removed.reason} ({removed.remedy})"))
-        self.recording_ids[recording.sha256] = row["id"]
-        if row["group_name"] != group:
-            recordings.join_groups(self.connection, row["group_name"], group)
-            self.result.amended += 1
-        # An older version believed the header.
-        changed = self.connection.execute(
-            "UPDATE recordings SET frames = ?, duration_s = ? WHERE id = ? AND frames <> ?",
-            (recording.frames, recording.duration_s, row["id"], recording.frames),
-        )
-        self.result.amended += changed.rowcount
-        stored = self.store.stored_path(recording.path)
-        if row["path"] != stored and not Path(self.store.absolute_path(row["path"])).is_file():
-            # A recording is identified by its content: this is its new place.
-            self.connection.execute("UPDATE recordings SET path = ? WHERE id = ?", (stored, row["id"]))
-            self.result.amended += 1
 
     def _clip(self, clip: Clip) -> None:
         key = (clip.recording_sha256, clip.start_s, clip.end_s)
@@ -214,7 +161,7 @@ class _Import:
             self.connection.execute("UPDATE clips SET fold = ? WHERE id = ?", (clip.fold, row["id"]))
             self.result.amended += 1
         elif clip.fold is not None and row["fold"] != clip.fold:
-            path = self.recording_paths[clip.recording_sha256]
+            path = self.recordings.paths[clip.recording_sha256]
             self.result.skipped.append(
                 Skipped(path, None, f"its sound is in fold {row['fold']} already: fold {clip.fold} was ignored")
             )
@@ -224,7 +171,7 @@ class _Import:
         clip_id = self.clip_ids[clip.recording_sha256, clip.start_s, clip.end_s]
         key = _import_key(
             self.kind,
-            clip.recording_sha256,
+            self.recordings.identities[clip.recording_sha256],
             clip.start_s,
             clip.end_s,
             verdict.label,
@@ -246,7 +193,7 @@ class _Import:
         # The key has the label as the source has it: a file that an older version imported stays known.
         label = None if verdict.label is None else label_name(verdict.label)
         if label is not None:
-            ensure_label(self.connection, label)
+            labels.ensure_label(self.connection, label)
         append(
             self.connection,
             kind="verdict",
@@ -267,7 +214,8 @@ class _Import:
         self.result.verdicts += 1
 
     def _checked(self, part: Checked) -> None:
-        key = _import_key(self.kind, "checked", part.recording_sha256, part.start_s, part.end_s)
+        identity = self.recordings.identities[part.recording_sha256]
+        key = _import_key(self.kind, "checked", identity, part.start_s, part.end_s)
         if self.connection.execute("SELECT 1 FROM journal WHERE import_key = ?", (key,)).fetchone():
             return
         recording = recordings.recording(self.store, self.recording_ids[part.recording_sha256])

@@ -1,4 +1,4 @@
-"""Finding recordings, removing them from the project and bringing them back; groups of recordings."""
+"""Finding recordings, removing them from the project and bringing them back."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from labeltool.store.journal_rows import append_batch
 # Versions up to 0.1 believed headers, which may claim ages where the length is not known.
 _MAX_S = 30 * 24 * 3600.0
 
-_COLUMNS = "id, path, sample_rate_hz, frames"
+_COLUMNS = "id, path, sample_rate_hz, frames, samples_sha256"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRecording:
-    """A recording in the store; `path` is absolute, its last known place."""
+    """A recording in the store; `path` is absolute, its last known place, `samples_sha256` as in `records.Recording`."""
 
     id: int
     path: str
     sample_rate_hz: int
     frames: int
+    samples_sha256: str | None
 
     @property
     def duration_s(self) -> float:
@@ -139,19 +140,6 @@ def bring_back(store: Store, recordings: Sequence[StoredRecording], *, annotator
         append_batch(connection, [{**row, "revokes": row_id} for (row_id,) in found])
 
 
-def group_of(connection: sqlite3.Connection, name: str) -> str:
-    """Return the name by which a group goes now: that of the group it was joined to, or its own."""
-    row = connection.execute("SELECT group_name FROM group_aliases WHERE alias = ?", (name,)).fetchone()
-    return row["group_name"] if row else name
-
-
-def join_groups(connection: sqlite3.Connection, kept: str, joined: str) -> None:
-    """Join a group to another, inside a transaction; both names are of `group_of`."""
-    for table in ("recordings", "group_aliases"):
-        connection.execute(f"UPDATE {table} SET group_name = ? WHERE group_name = ?", (kept, joined))
-    connection.execute("INSERT INTO group_aliases (alias, group_name) VALUES (?, ?)", (joined, kept))
-
-
 def by_content(store: Store, sha256: str) -> StoredRecording | None:
     """Return the recording whose file has this SHA-256; None where the project has none, or it was removed."""
     row = store.connection.execute(f"SELECT {_COLUMNS} FROM active_recordings WHERE sha256 = ?", (sha256,)).fetchone()
@@ -161,7 +149,7 @@ def by_content(store: Store, sha256: str) -> StoredRecording | None:
 def all_recordings(store: Store) -> list[tuple[StoredRecording, str]]:
     """Return every recording with the SHA-256 of its file, in the order of the ids."""
     rows = store.connection.execute(
-        "SELECT id, path, sample_rate_hz, frames, sha256 FROM active_recordings ORDER BY id"
+        f"SELECT {_COLUMNS}, sha256 FROM active_recordings ORDER BY id"
     )
     return [(StoredRecording(number, store.absolute_path(path), *rest), sha256) for number, path, *rest, sha256 in rows]
 

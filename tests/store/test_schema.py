@@ -157,7 +157,7 @@ def test_a_project_of_schema_6_has_the_same_annotations_and_rows(schema_6: Path)
     with sqlite3.connect(schema_6) as old:
         truth = old.execute("SELECT * FROM truth ORDER BY clip_id, label").fetchall()
         standing = old.execute("SELECT * FROM standing ORDER BY id").fetchall()
-        rows = [(*row, None) for row in old.execute("SELECT * FROM journal ORDER BY id")]  # a column was added
+        rows = [(*row, None, None) for row in old.execute("SELECT * FROM journal ORDER BY id")]  # columns were added
     old.close()
     with Store.open(schema_6) as store:
         read = store.connection.execute
