@@ -16,6 +16,7 @@ import numpy as np
 from labeltool.audio.sound_reader import SoundReader, unreadable
 from labeltool.errors import LabeltoolError, SkippedFile, in_one_line
 from labeltool.type_aliases import Float32, Int16
+from labeltool.util.unicode_names import as_on_disk
 
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64"}
@@ -172,6 +173,7 @@ def describe(path: Path, *, samples: bool = True) -> AudioFile:
     LabeltoolError
         When it is missing, no regular file, empty, not a format that libsndfile reads, or breaks off.
     """
+    path = as_on_disk(path)
     try:
         before = path.stat()
         resolved = path.resolve()

@@ -109,7 +109,7 @@ def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json:
 @project_option
 @json_option
 def undo(annotator: str | None, as_json: bool) -> None:
-    """Undo the last label, skip, renaming or removal.
+    """Undo the last label, skip, renaming, removal or grouping.
 
     A page of the batch review is undone as a whole. Repeat the command to go further back; `labeltool redo` reverts it.
     """
@@ -252,6 +252,8 @@ def _describe(row: JournalRow) -> str:
         return "undo"
     if row.kind == "remove":
         return f"remove {row.recording!r}"
+    if row.kind == "group":
+        return f"group {row.recording!r} as {row.group_name!r}"
     if row.kind == "verdict":
         return f"clip {row.clip_id}: {'the whole clip' if row.label is None else repr(row.label)} {row.value}"
     return f"clip {row.clip_id}: {row.kind}{f' {row.note!r}' if row.note else ''}"

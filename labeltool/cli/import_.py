@@ -11,6 +11,7 @@ import click
 
 from labeltool.cli.common import (
     Number,
+    PathOnDisk,
     ProgressDisplay,
     current_project,
     emit,
@@ -62,7 +63,13 @@ def import_() -> None:
 def format_command(one: Format) -> click.Command:
     """Return the command that imports a format, with the argument and the options of its entry in the registry."""
 
-    def run(sources: tuple[Path, ...] | Path, as_json: bool, dry_run: bool = False, **options: Any) -> None:
+    def run(
+        sources: tuple[Path, ...] | Path,
+        as_json: bool,
+        group_by: str | None,
+        dry_run: bool = False,
+        **options: Any,
+    ) -> None:
         sources = sources if isinstance(sources, tuple) else (sources,)
         for option in one.options:
             if option.needs is not None and options[option.name] is not None and options[option.needs] is None:
@@ -70,7 +77,9 @@ def format_command(one: Format) -> click.Command:
         if dry_run:
             _show_rows(sources, as_json, options["encoding"])
         else:
-            _import(one.name, sources, one.read(sources, **options), as_json)
+            from labeltool.importers.grouping import grouped
+
+            _import(one.name, sources, grouped(one.read(sources, **options), group_by), as_json)
 
     several = one.takes != "directory"
     sources = click.Argument(
@@ -78,14 +87,20 @@ def format_command(one: Format) -> click.Command:
         metavar=f"{one.metavar}..." if several else one.metavar,
         nargs=-1 if several else 1,
         required=True,
-        type=click.Path(path_type=Path),
+        type=PathOnDisk(),
     )
-    parameters: list[click.Parameter] = [sources, *map(_option, one.options)]
+    parameters: list[click.Parameter] = [sources, *map(_option, one.options), _GROUP_BY]
     if one.name == "audacity":
         parameters.append(_DRY_RUN)
     return json_option(project_option(click.Command(one.name, help=one.help, params=parameters, callback=run)))
 
 
+_GROUP_BY = click.Option(
+    ["--group-by"],
+    metavar="RULE",
+    help="What stays together in splits: folder, column:NAME, a pattern of names such as '{site}_{date}_*' (its fields "
+    "become columns), name, none.  [default: the source's groups, else guessed from names]",
+)
 _DRY_RUN = click.Option(
     ["--dry-run"], is_flag=True, help="Read and report, store nothing; the recording may be missing."
 )
@@ -97,7 +112,7 @@ def _flag(name: str) -> str:
 
 def _option(one: Option) -> click.Option:
     kinds: dict[str, tuple[str | None, click.ParamType[Any]]] = {
-        "path": ("FILE", click.Path(path_type=Path)),
+        "path": ("FILE", PathOnDisk()),
         "seconds": ("SECONDS", Number()),
         "choice": (None, click.Choice(one.choices)),
         "name": ("NAME", click.STRING),

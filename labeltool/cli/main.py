@@ -20,6 +20,7 @@ from labeltool.cli import (
     demo,
     detect,
     export,
+    groups,
     import_,
     label,
     lists,
@@ -80,6 +81,7 @@ for _command in (
     backup.backup,
     backup.restore,
     project.remove,
+    groups.group,
     demo.demo,
 ):
     cli.add_command(_command)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labeltool.cli.common import (
+    PathOnDisk,
     ProgressDisplay,
     annotator_option,
     current_project,
@@ -107,49 +108,44 @@ def _describe(suggester: ModelRow) -> str:
 
 
 @click.command()
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=PathOnDisk())
 @project_option
 @json_option
 def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
     """Find moved or renamed recordings by their content.
 
-    Each PATH is a file, or a folder with everything below it.
+    Each PATH is a file, or a folder with everything below it. Files with other tags, or in another lossless encoding,
+    are found too.
 
     \b
     labeltool relocate ~/field /media/card
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    from labeltool.audio.files import content_hash, walk
-    from labeltool.store import clips
+    from labeltool.audio.files import walk
+    from labeltool.tasks.relocate import Relocation
 
+    for path in paths:
+        if not path.exists():
+            raise LabeltoolError("no such file or folder", file=path)
+    failed: list[SkippedFile] = []
+    done = 0
     with current_project().open_store(to_write=True) as store, ProgressDisplay() as progress:
-        known = clips.recording_paths(store)
-        missing = {sha256 for sha256, path in known.items() if not Path(path).is_file()}
-        found: dict[str, str] = {}
-        for path in paths:
-            if not path.exists():
-                raise LabeltoolError("no such file or folder", file=path)
+        relocation = Relocation(store)
         files = (file for path in paths for file in (walk(path) if path.is_dir() else (path,)))
         # Reading a pipe would never end.
         for done, path in enumerate(filter(Path.is_file, files), start=1):
             progress("hashing", done, 0, path.name)
-            sha256 = content_hash(path)
-            if sha256 in missing or (sha256 in known and _replaced(known[sha256], sha256)):
-                found[sha256] = str(path.resolve())
-        moved = clips.relocate(store, list(found.items())) if found else 0
+            try:
+                relocation.look_at(path)
+            except OSError as error:
+                failed.append(SkippedFile(in_one_line(str(path)), f"cannot be read: {error.strerror}"))
+        moved = relocation.store_found()
+    missing = len(relocation.missing)
     if as_json:
-        emit({"relocated": moved, "missing": len(missing - set(found))})
+        emit({"relocated": moved, "missing": missing, "failed": failed})
     else:
-        narrate(f"found {moved} recordings; {len(missing - set(found))} are still missing")
-
-
-def _replaced(path: str, sha256: str) -> bool:
-    from labeltool.audio.files import require_content
-
-    try:
-        require_content(path, sha256)
-    except LabeltoolError:
-        return True
-    return False
+        narrate(f"found {moved} recordings; {missing} are still missing")
+        print_failed(failed, done)
+    exit_for_failed(failed)
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -164,6 +165,18 @@ class ImportedRecordings:
             ).rowcount
             for name, value in recording.columns
         )
+
+
+def store_samples_hashes(store: Store, hashes: Mapping[str, str]) -> None:
+    """Store hashes of samples that were not known, by the hashes of the bytes."""
+    with store.transaction() as connection:
+        for sha256, samples in hashes.items():
+            row = connection.execute(
+                "UPDATE recordings SET samples_sha256 = ? WHERE sha256 = ? AND samples_sha256 IS NULL RETURNING id",
+                (samples, sha256),
+            ).fetchone()
+            if row is not None:
+                join_twins(connection, row["id"])
 
 
 def join_twins(connection: sqlite3.Connection, recording_id: int) -> None:
