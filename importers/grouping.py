@@ -24,13 +24,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted
-from labeltool.records import GroupsNote, Imported, Recording, Verdict
+from labeltool.records import MAX_LABEL_CHARACTERS, GroupsNote, Imported, Recording, Verdict, label_name
 from labeltool.util.unicode_names import nfc
 
-HOW = "--group-by folder, column:NAME, a pattern such as '{site}_{date}_*', or none"
+_RULE_NAMES = "folder, column:NAME, a pattern such as '{site}_{date}_*', name, none"
+HOW = f"one of: {_RULE_NAMES}"
 """What a person can say, for messages."""
 
 _MAX_PATTERN, _MAX_FIELDS = 200, 8
@@ -73,7 +75,7 @@ def rule_of(text: str) -> Rule:
         return _RULES[text]
     kind, _, name = text.partition(":")
     if kind == "column" and name.strip():
-        return partial(_by_column, nfc(name.strip()))
+        return partial(_by_column, label_name(name))
     if _WILD.search(text):
         return partial(_by_pattern, _compiled(text), text.count("/") + 1)
     raise LabeltoolError(f"{quoted(text)} is no rule for groups", remedy=HOW)
@@ -101,7 +103,7 @@ def grouped(records: Iterable[Imported], by: str | None = None) -> Iterator[Impo
     rule = None if by is None else rule_of(by)
     read = list(records)
     places = {
-        one.sha256: Place(Path(one.path), dict(one.columns), one.sha256)
+        one.sha256: Place(Path(one.path), _tidy(one.columns), one.sha256)
         for one in read
         if isinstance(one, Recording) and one.group == one.sha256
     }
@@ -109,18 +111,25 @@ def grouped(records: Iterable[Imported], by: str | None = None) -> Iterator[Impo
         named = _guessed(places, _labels(read))
     else:
         named = {sha256: found for sha256, place in places.items() if (found := rule(place)) is not None}
-        if by is not None and by.startswith("column:") and places and not named:
-            raise LabeltoolError(f"no recording has a column {quoted(by[7:])}", remedy=HOW)
+        if places and not named:
+            raise LabeltoolError(f"{quoted(str(by))} gives no recording a group", remedy=HOW)
     if named and by != "none":
         yield _note(named, places, is_guess=rule is None)
     for one in read:
-        found = named.get(one.sha256) if isinstance(one, Recording) else None
-        if found is None or not isinstance(one, Recording):
+        if not isinstance(one, Recording):
             yield one
+        elif (found := named.get(one.sha256)) is None:
+            yield replace(one, columns=tuple(_tidy(one.columns).items()))
         else:
-            columns = tuple({**dict(one.columns), **found.columns}.items())
-            asked = "guess" if rule is None else "person"
-            yield replace(one, group=found.group, columns=columns, grouped_by=asked)
+            columns = tuple({**_tidy(one.columns), **found.columns}.items())
+            by_whom: Literal["guess", "person"] = "guess" if rule is None else "person"
+            yield replace(one, group=found.group, columns=columns, grouped_by=by_whom)
+
+
+def _tidy(columns: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return columns with their names and values as those of labels are written, without empty ones."""
+    tidy = {label_name(name): label_name(value)[:MAX_LABEL_CHARACTERS] for name, value in columns}
+    return {name[:MAX_LABEL_CHARACTERS]: value for name, value in tidy.items() if name and value}
 
 
 def _note(named: Mapping[str, Named], places: Mapping[str, Place], *, is_guess: bool) -> GroupsNote:
@@ -128,13 +137,16 @@ def _note(named: Mapping[str, Named], places: Mapping[str, Place], *, is_guess: 
     groups = Counter(one.group for one in named.values())
     largest, _ = groups.most_common(1)[0]
     members = [places[sha256].path.name for sha256, one in named.items() if one.group == largest]
-    such = f", such as {largest} ({', '.join(members[:2])}{', ...' if len(members) > 2 else ''})"
-    how = f"guessed from names that share a stem{such}; {HOW} changes it" if is_guess else such.removeprefix(", ")
-    rest = len(places) - len(named)
-    others = f"; {rest} recordings without one are by themselves" if rest else ""
-    noun = "group" if len(groups) == 1 else "groups"
-    folder = str(places[next(iter(named))].path.parent)
-    return GroupsNote(folder, None, f"{len(groups)} {noun} that splits keep together: {how}{others}")
+    how = (
+        f"guessed from names that share a stem; --group-by RULE gives others ({_RULE_NAMES})"
+        if is_guess
+        else "as asked"
+    )
+    such = f"{largest!r} has {', '.join(members[:2])}{', ...' if len(members) > 2 else ''}"
+    alone = len(places) - len(named)
+    others = f"; {alone} more recordings are by themselves" if alone else ""
+    reason = f"groups that stay together in splits: {len(groups)} ({such}){others}; {how}"
+    return GroupsNote(str(places[next(iter(named))].path.parent), None, reason)
 
 
 def _labels(records: Sequence[Imported]) -> Mapping[str, frozenset[str]]:

@@ -2,7 +2,8 @@
 
 Times are seconds from the start of the recording, frequencies hertz. A recording is identified by the SHA-256 of its
 file's bytes (of those that were seen first, where tags or the encoding were changed since), a clip by its recording's
-hash and its span, a label by its name: so a record means the same in another project. This module imports nothing of labeltool.
+hash and its span, a label by its name: so a record means the same in another project. This module imports nothing of
+labeltool.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import Literal
 
 # Characters without a width that no name needs: zero-width space, word joiner, byte order mark, soft hyphen, marks of
 # the direction of writing (text has one by its letters). Joiners stay: Persian and emoji need them.
-_INVISIBLE = dict.fromkeys([0x200B, 0x2060, 0xFEFF, 0xAD, 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+_INVISIBLE = dict.fromkeys(
+    [0x200B, 0x2060, 0xFEFF, 0xAD, 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+)
 
 MAX_LABEL_CHARACTERS = 1000
 """A label is a name: every model's card has all of them, and a card has its bounds too."""

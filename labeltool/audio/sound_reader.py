@@ -102,7 +102,7 @@ class SoundReader:
             self._reopen()
         content, frames = hashlib.sha256(f"{self.rate_hz} {self.channels}\n".encode()), 0
         for block in self._blocks(0, None):
-            content.update(block.astype("<f4", copy=False))
+            content.update(block.astype("<f4", copy=False).data)
             frames += len(block)
         return content.hexdigest(), frames
 

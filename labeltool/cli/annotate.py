@@ -19,6 +19,7 @@ from labeltool.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from labeltool.store import Store
     from labeltool.store.journal import JournalRow
 
 
@@ -57,7 +58,7 @@ def mark(
     labeltool mark 17 robin --start 62.5 --end 64
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.records import Value, label_name
-    from labeltool.store import clips, journal, recordings, spans
+    from labeltool.store import clips, journal, labels, recordings, spans
 
     if checked or unchecked:
         others = (checked and unchecked, absent, unsure, label is not None, start is not None, end is not None)
@@ -72,6 +73,7 @@ def mark(
     value = Value.ABSENT if absent else Value.UNSURE if unsure else Value.PRESENT
     project = current_project()
     with project.open_store() as store:
+        newest = labels.newest_id(store.connection)
         found = clips.find_clip(store, clip)
         if start is None and end is None:
             row_id = journal.annotate(store, found.id, label, value, annotator=project.annotator(annotator))
@@ -82,11 +84,20 @@ def mark(
                 store, recording, region, label, value, annotator=project.annotator(annotator)
             )
             found = clips.clip(store, journal.row(store, row_id).clip_id or found.id)
+        _narrate_case(store, newest)
     label = None if label is None else label_name(label)
     if as_json:
         emit({"row": row_id, "clip": found.id, "label": label, "value": value.value})
     else:
         narrate(f"clip {found.id}: {'the whole clip' if label is None else repr(label)} {value.value}")
+
+
+def _narrate_case(store: Store, newest: int) -> None:
+    """Say which labels later than an id differ from another in letter case only."""
+    from labeltool.store import labels
+
+    for note in labels.notes_on_case(store.connection, newest):
+        narrate(f"note: {note.file}: {note.reason}")
 
 
 def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json: bool) -> None:
@@ -234,7 +245,9 @@ def rename(old: str, new: str, annotator: str | None) -> None:
 
     project = current_project()
     with project.open_store() as store:
+        newest = labels.newest_id(store.connection)
         labels.rename(store, old, new, annotator=project.annotator(annotator))
+        _narrate_case(store, newest)
     narrate(f"renamed {old!r} to {new!r}")
 
 

@@ -70,9 +70,10 @@ class PathOnDisk(click.Path):
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Path:
         """Return the path."""
-        return as_on_disk(super().convert(value, param, context))
+        path: Any = super().convert(value, param, context)
+        return as_on_disk(path)
 
 
 def project_option(command: _F) -> _F:

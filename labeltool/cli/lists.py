@@ -39,8 +39,11 @@ def list_clips(
     labeltool clips --where site=A --where date=20240501
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.annotation import listing
+    from labeltool.records import label_name
 
-    pairs = tuple((name.strip(), value.strip()) for name, _, value in (one.partition("=") for one in where))
+    if any("=" not in one for one in where):
+        raise click.UsageError("--where takes NAME=VALUE, such as site=A")
+    pairs = tuple((label_name(name), label_name(value)) for name, _, value in (one.partition("=") for one in where))
     with current_project().open_store() as store:
         found = listing.matching(store, listing.Filter(text, label, labelled, transcript, pairs))
         rows = listing.page(store, found[:limit])

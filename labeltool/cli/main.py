@@ -20,7 +20,6 @@ from labeltool.cli import (
     demo,
     detect,
     export,
-    groups,
     import_,
     label,
     lists,
@@ -81,7 +80,7 @@ for _command in (
     backup.backup,
     backup.restore,
     project.remove,
-    groups.group,
+    project.group,
     demo.demo,
 ):
     cli.add_command(_command)

@@ -21,7 +21,7 @@ from labeltool.inference.whisper import (
     Transcription,
 )
 from labeltool.project import Project
-from labeltool.records import Segment, StoredClip, Transcript, Word
+from labeltool.records import Segment, StoredClip, Transcript, Word, label_name
 from labeltool.store import Store, clips, recordings, transcripts
 from labeltool.store.models import by_current_names
 from labeltool.store.spans import MIN_SUGGESTED_PROBABILITY
@@ -192,7 +192,7 @@ def speech_clips(store: Store, labels: Sequence[str]) -> list[int]:
     which the newest model that scored them predicts one with at least `MIN_SUGGESTED_PROBABILITY`, and the regions
     that were detected as one in whole recordings.
     """
-    speech_labels = {label.casefold() for label in labels}
+    speech_labels = {label_name(label).casefold() for label in labels}
     current_names = clips.current_names(store)
     found: set[int] = set()
     for name in clips.label_names(store):

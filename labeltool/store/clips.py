@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import LabelledClip, StoredClip, Value
+from labeltool.records import LabelledClip, StoredClip, Value, label_name
 from labeltool.store import recordings
 from labeltool.store.database import Store
 
@@ -116,6 +116,8 @@ def stored_names(store: Store, label: str) -> list[str]:
 
     There is none for a name that was renamed itself.
     """
+    is_known = store.connection.execute("SELECT 1 FROM labels WHERE name = ?", (label,)).fetchone()
+    label = label if is_known else label_name(label)
     renamed = current_names(store)
     return [name for name in [label, *renamed] if renamed.get(name, name) == label]
 

@@ -39,7 +39,9 @@ def set_groups(store: Store, names: Mapping[int, str], *, annotator: str) -> int
     with store.transaction() as connection:
         before = dict(connection.execute("SELECT id, group_name FROM recordings").fetchall())
         changed = {number: name for number, name in names.items() if before[number] != group_of(connection, name)}
-        append_batch(connection, [{**row, "recording_id": number, "group_name": name} for number, name in changed.items()])
+        append_batch(
+            connection, [{**row, "recording_id": number, "group_name": name} for number, name in changed.items()]
+        )
     return len(changed)
 
 

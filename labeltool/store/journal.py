@@ -46,7 +46,7 @@ class JournalRow:
     group_name: str | None
 
     def to_json(self) -> dict[str, object]:
-        """Return the row with the keys that the JSON of `log`, `undo` and `redo` promises; the last two where they are."""
+        """Return the row with the keys that the JSON of `log`, `undo` and `redo` promises, the last two where set."""
         columns = asdict(self)
         for name in ("recording", "group_name"):
             if columns[name] is None:

@@ -50,7 +50,7 @@ def notes_on_case(connection: sqlite3.Connection, after: int) -> list[Note]:
     for number, name in names:
         other = by_case.setdefault(name.casefold(), name)
         if other != name and number > after:
-            reason = f"and {other!r} are two labels, which differ in letter case only (`labeltool rename` makes one)"
+            reason = f"differs from the label {other!r} in letter case only (`labeltool rename` makes them one)"
             notes.append(Note(repr(name), None, reason))
     return notes
 

@@ -21,7 +21,7 @@ _COLUMNS = "id, path, sample_rate_hz, frames, samples_sha256"
 
 @dataclass(frozen=True, slots=True)
 class StoredRecording:
-    """A recording in the store; `path` is absolute, its last known place, `samples_sha256` as in `records.Recording`."""
+    """A recording in the store; `path` is absolute, its last known place, `samples_sha256` of its decoded samples."""
 
     id: int
     path: str
@@ -173,9 +173,7 @@ def of_length(store: Store, sample_rate_hz: int, frames: int) -> bool:
 
 def all_recordings(store: Store) -> list[tuple[StoredRecording, str]]:
     """Return every recording with the SHA-256 of its file, in the order of the ids."""
-    rows = store.connection.execute(
-        f"SELECT {_COLUMNS}, sha256 FROM active_recordings ORDER BY id"
-    )
+    rows = store.connection.execute(f"SELECT {_COLUMNS}, sha256 FROM active_recordings ORDER BY id")
     return [(StoredRecording(number, store.absolute_path(path), *rest), sha256) for number, path, *rest, sha256 in rows]
 
 

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import MAX_LABEL_CHARACTERS
+from labeltool.records import MAX_LABEL_CHARACTERS, label_name
 from labeltool.store.database import Store
 from labeltool.store.groups import MAX_NAME_CHARACTERS
 
@@ -221,7 +221,7 @@ def _check_time(text: str) -> None:
 
 
 def _check_label(name: str) -> None:
-    if not name.strip():
+    if not label_name(name):
         raise ValueError("a label needs a name")
     if len(name) > MAX_LABEL_CHARACTERS:
         raise ValueError(f"a label has at most {MAX_LABEL_CHARACTERS} characters")
@@ -274,7 +274,8 @@ def _lines(connection: sqlite3.Connection) -> Iterator[Line]:
         columns = connection.execute(
             "SELECT name, value FROM recording_columns WHERE recording_id = ? ORDER BY name", (number,)
         )
-        yield RecordingLine(*fields, dict(columns.fetchall()))
+        fields.append(dict(columns.fetchall()))
+        yield RecordingLine(*fields)
         yield from _clip_lines(connection, number, fields[0])
     yield from _row_lines(connection, imports)
 

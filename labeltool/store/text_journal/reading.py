@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import Skipped
+from labeltool.records import Skipped, label_name
 from labeltool.store import groups, labels
 from labeltool.store.clips import recording_paths
 from labeltool.store.database import Store
@@ -162,7 +162,7 @@ class _Union:
             ON CONFLICT (name) DO UPDATE SET created_at = MAX(created_at, :created_at),
                 hotkey = COALESCE(hotkey, :hotkey), colour = COALESCE(colour, :colour)
             """,
-            _fields(line),
+            {**_fields(line), "name": label_name(line.name)},
         )
 
     def _import(self, line: ImportLine) -> None:
@@ -264,6 +264,8 @@ class _Union:
         row = {name: getattr(line, name) for name in COLUMNS}
         for name in ("revokes", "redoes", "batch_id"):
             row[name] = self._row_id(line, row[name])
+        for name in _NAMES:
+            row[name] = _label(row[name])
         row["recording_id"] = row["clip_id"] = row["import_id"] = None
         if line.import_ is not None:
             row["import_id"] = self.imports.get(line.import_)
@@ -277,7 +279,7 @@ class _Union:
                 # The line of the clip is damaged or missing: a region is never in the queue.
                 row["clip_id"] = self._new_clip(None, recording_id, *line.clip, None, True)
         if not self._is_there(line, row):
-            for label in (line.label, line.new_label):
+            for label in (row["label"], row["new_label"]):
                 if label is not None and label not in self.labels:
                     labels.ensure_label(self.connection, label)
                     self.labels.add(label)
@@ -308,7 +310,8 @@ class _Union:
         """
         stored = self.connection.execute("SELECT * FROM journal WHERE id = ?", (line.id,)).fetchone()
         if stored is not None:
-            if any(stored[name] != value for name, value in row.items()):
+            # An older version stored the names of labels as they came.
+            if any((_label(stored[name]) if name in _NAMES else stored[name]) != value for name, value in row.items()):
                 raise LabeltoolError(f"the project has another row {line.id}")
         elif line.import_key is not None:
             twin = self.connection.execute("SELECT id FROM journal WHERE import_key = ?", (line.import_key,)).fetchone()
@@ -319,6 +322,13 @@ class _Union:
             return False
         self.result.already_there["rows"] += 1
         return True
+
+
+_NAMES = ("label", "new_label", "suggested_label")
+
+
+def _label(name: str | None) -> str | None:
+    return None if name is None else label_name(name)
 
 
 def _fields(line: Line) -> dict[str, object]:

@@ -55,9 +55,9 @@ class ImportedRecordings:
             self._result.skipped = [one for one in self._result.skipped if not isinstance(one, GroupsNote)]
         if self._kept_groups:
             first, more = self._kept_groups[0], len(self._kept_groups) - 1
-            others = f", and {more} more," if more else ""
+            others = f", as have {more} others" if more else ""
             self._report(
-                Note(first, None, f"has a group already{others} and keeps it (`labeltool group --by ...` changes it)")
+                Note(first, None, f"keeps the group that it has{others} (`labeltool group --by RULE` changes it)")
             )
 
     def _report(self, one: Skipped) -> None:

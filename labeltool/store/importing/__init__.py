@@ -23,7 +23,7 @@ from labeltool.records import (
 )
 from labeltool.store import labels, models, recordings, spans
 from labeltool.store.database import Store, now
-from labeltool.store.imported_recordings import ImportedRecordings
+from labeltool.store.importing.recordings import ImportedRecordings
 from labeltool.store.journal_rows import append
 
 
@@ -60,8 +60,9 @@ def import_records(store: Store, records: Iterable[Imported], *, kind: str, sour
     """Store an importer's records, or nothing at all when anything fails.
 
     Importing the same thing again changes nothing: a recording is identified by the hash of its bytes or of its
-    samples, a clip by its span, a verdict by all its content. A verdict that was undone stays so when its file is imported again, and a recording that was
-    removed stays removed: what is imported for it is stored and counts once it is brought back.
+    samples, a clip by its span, a verdict by all its content. A verdict that was undone stays so when its file is
+    imported again, and a recording that was removed stays removed: what is imported for it is stored and counts once it
+    is brought back.
 
     Parameters
     ----------
