@@ -324,7 +324,7 @@ class _Union:
         return True
 
 
-_NAMES = ("label", "new_label", "suggested_label")
+_NAMES = ("label", "new_label")
 
 
 def _label(name: str | None) -> str | None:
