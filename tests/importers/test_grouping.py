@@ -134,7 +134,7 @@ def test_groups_are_changed_undone_and_travel_with_the_journal(store: Store, tmp
     assert groups.set_groups(store, {1: "north"}, annotator="ann") == 0
     groups.set_groups(store, {1: "south"}, annotator="ann")
     journal.undo(store, annotator="ann")
-    assert [clip.group for clip in clips.all_clips(store)][0] == "north"
+    assert next(clip.group for clip in clips.all_clips(store)) == "north"
     # An import has no say in what a person named; what it joins is joined behind it.
     imported(store, records("siteA-01.wav", group="survey"))
     assert groups.group_sizes(store)["north"] == 2

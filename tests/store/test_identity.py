@@ -82,7 +82,7 @@ def test_a_retagged_or_losslessly_encoded_file_is_the_same_recording(
     import_track(store, first)
     result = import_audio(store, twin)
     assert (result.recordings, result.clips) == (0, 0)
-    assert "same sound" in [one.reason for one in result.skipped if isinstance(one, Note)][0]
+    assert "same sound" in next(one.reason for one in result.skipped if isinstance(one, Note))
     # The same label on the twin is there already, another one lands on the clip that is there.
     again, other = import_track(store, twin), import_track(store, twin, "owl")
     assert (again.verdicts, again.clips, other.verdicts, other.clips) == (0, 0, 1, 0)
