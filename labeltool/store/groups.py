@@ -67,6 +67,33 @@ def group_sizes(store: Store) -> dict[str, int]:
     )
 
 
+def groups_now(store: Store) -> dict[str, set[str]]:
+    """Return the groups of today that have recordings of a group of before, for each that was joined or changed.
+
+    A model that was trained on a group then has seen these.
+    """
+    later: dict[str, set[str]] = {}
+    for before, now in store.connection.execute(
+        """
+        SELECT alias, group_name FROM group_aliases
+        UNION SELECT imported_group, group_name FROM recordings WHERE imported_group <> group_name
+        UNION SELECT j.group_name, r.group_name FROM journal j JOIN recordings r ON r.id = j.recording_id
+        WHERE j.kind = 'group' AND j.group_name <> r.group_name
+        """
+    ):
+        later.setdefault(before, set()).add(now)
+    return {before: _reached(later, before) for before in later}
+
+
+def _reached(later: Mapping[str, set[str]], group: str) -> set[str]:
+    found, pending = {group}, [group]
+    while pending:
+        new = later.get(pending.pop(), set()) - found
+        found |= new
+        pending += new
+    return found
+
+
 def own_columns(store: Store) -> dict[int, dict[str, str]]:
     """Return the own columns of each recording that has some, by its id."""
     found: dict[int, dict[str, str]] = {}

@@ -103,7 +103,7 @@ _COMPUTING = frozenset({"REFERENCES", "CHECK", "GENERATED", "AS"})
 # Names that would stand for something else in labeltool's own SQL.
 _RESERVED = re.compile(r"(?!sqlite_stat|sqlite_sequence|sqlite_autoindex_)sqlite_.*|pragma_.*|json_each|json_tree")
 
-CURRENT_SCHEMA = "b367c6574c8b96938b984217849b8121c16d6b3a543083dffb96c0ee9646d372"
+CURRENT_SCHEMA = "c54ba2c599db1771b438dd0cdc6d77da8b8754ce1b8b26b9829b31b30e402ddd"
 """Fingerprint of the schema that the migrations make: most databases have it, which saves comparing."""
 
 

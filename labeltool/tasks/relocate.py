@@ -9,7 +9,7 @@ from pathlib import Path
 from labeltool.audio import files
 from labeltool.errors import LabeltoolError
 from labeltool.store import Store, clips, recordings
-from labeltool.store.importing.recordings import store_samples_hashes
+from labeltool.store.importing.imported_recordings import store_samples_hashes
 
 
 class Relocation:

@@ -105,7 +105,7 @@ def test_what_was_guessed_is_in_one_line_and_a_pattern_gives_columns(store: Stor
     assert ["keeps the group" in one.reason for one in result.skipped] == [True]
     found = listing.matching(store, listing.Filter(where=(("place", "siteA"), ("visit", "02"))))
     assert [clip.path for clip in (clips.clip(store, number) for number in found)] == ["/field/siteA-02.wav"]
-    with pytest.raises(LabeltoolError, match="no recording has a column 'plaze' .*'place', 'site', 'visit'"):
+    with pytest.raises(LabeltoolError, match=r"no recording has a column 'plaze' .*'place', 'site', 'visit'"):
         listing.matching(store, listing.Filter(where=(("plaze", "siteA"),)))
 
 

@@ -23,7 +23,7 @@ from labeltool.records import (
 )
 from labeltool.store import labels, models, recordings, spans
 from labeltool.store.database import Store, now
-from labeltool.store.importing.recordings import ImportedRecordings
+from labeltool.store.importing.imported_recordings import ImportedRecordings
 from labeltool.store.journal_rows import append
 
 

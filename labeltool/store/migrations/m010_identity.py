@@ -64,12 +64,9 @@ _ADDITIONS = (
         PRIMARY KEY (recording_id, name)
     ) STRICT, WITHOUT ROWID
     """,
-    "CREATE INDEX recording_columns_values ON recording_columns (name, value)",
-    "CREATE INDEX recordings_samples ON recordings (samples_sha256) WHERE samples_sha256 IS NOT NULL",
-    # Joining two groups finds their recordings and names.
-    "CREATE INDEX recordings_groups ON recordings (group_name)",
-    "CREATE INDEX recordings_imported_groups ON recordings (imported_group) WHERE imported_group IS NOT NULL",
-    "CREATE INDEX group_aliases_groups ON group_aliases (group_name)",
+    "CREATE INDEX recording_columns_by_value ON recording_columns (name, value)",
+    "CREATE INDEX recordings_by_samples ON recordings (samples_sha256) WHERE samples_sha256 IS NOT NULL",
+    "CREATE INDEX recordings_by_imported_group ON recordings (imported_group) WHERE imported_group IS NOT NULL",
     "CREATE INDEX journal_groups ON journal (recording_id) WHERE kind = 'group'",
     "DROP VIEW active_recordings",
     """
