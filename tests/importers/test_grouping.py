@@ -6,14 +6,18 @@ import hashlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from helpers.records import of_kind
 from helpers.store import dump
 from labeltool.annotation import listing
+from labeltool.audio.frontend import Frontend
 from labeltool.errors import LabeltoolError
 from labeltool.importers.grouping import grouped
+from labeltool.networks.model_card import ModelCard
+from labeltool.networks.model_folder import ModelFiles
 from labeltool.records import Clip, GroupsNote, Imported, Recording, Verdict
 from labeltool.store import Store, clips, groups, journal
 from labeltool.store.importing import ImportResult, import_records
@@ -155,3 +159,23 @@ def test_groups_are_changed_undone_and_travel_with_the_journal(store: Store, tmp
     assert groups.group_sizes(store) == before
     journal.redo(store, annotator="ann")
     assert groups.group_sizes(store)["north"] == 2
+
+
+def test_a_model_has_seen_a_recording_under_every_name_of_its_group(store: Store, tmp_path: Path) -> None:
+    imported(store, records(*SITES))
+    siteA, siteB = (clip.group for clip in clips.all_clips(store)[::2])
+    groups.set_groups(store, {1: "north"}, annotator="ann")
+    (tmp_path / "seen.csv").write_text(f"group,part\n{siteA},train\nnorth,inherited\nsouth,pool\n{siteB},validation\n")
+
+    def files() -> ModelFiles:
+        return ModelFiles(tmp_path, cast(ModelCard, None), cast(Frontend, None), groups.groups_now(store))
+
+    assert files().groups_trained_on() == {siteA, "north"} and files().groups_in_pools() == {"south"}
+    groups.set_groups(store, {2: "east", 3: "north"}, annotator="ann")
+    imported(store, records("siteB-02.wav", group="survey"))
+    groups.set_groups(store, {1: "west"}, annotator="ann")
+    now = [clip.group for clip in clips.all_clips(store)]
+    assert now == ["west", "east", "north", siteB]
+    assert set(now[:3]) <= files().groups_trained_on()
+    # What it was trained on validates nothing any more.
+    assert files().groups_validated_on() == {siteB}
