@@ -10,8 +10,8 @@ import numpy as np
 from labeltool.active_learning import strategies
 from labeltool.audio.files import describe
 from labeltool.errors import LabeltoolError
-from labeltool.importers import esc50, urbansound8k
 from labeltool.importers.base import recording_of, whole_clip
+from labeltool.importers.tables import esc50, urbansound8k
 from labeltool.records import Imported, Recording, StoredClip, Verdict
 from labeltool.training.unlabelled import linear_probe
 from labeltool.type_aliases import Float32, Int64

@@ -26,7 +26,8 @@ import numpy as np
 
 from labeltool import project as projects
 from labeltool.annotation.next_clips import next_clips
-from labeltool.importers import audio_files, esc50
+from labeltool.importers import audio_files
+from labeltool.importers.tables import esc50
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Verdict
 from labeltool.store.importing import import_records

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from labeltool.importers.tables.profiles import PROFILES, TableProfile
+
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -40,6 +42,13 @@ def _kind(name: str, words: str, pattern: str, importer: str | None = None, head
     return FileKind(name, words, importer, re.compile(pattern, re.DOTALL), head_bytes)
 
 
+def _table(profile: TableProfile) -> FileKind:
+    """Return the kind of a table that is known by the columns in its header, which may follow comments."""
+    before, after = r"(?:[^\n]*[,;\t|])?[\"'# ]*", r"[\"' ]*(?:[,;\t|\r\n]|$)"
+    columns = "".join(f"(?={before}(?i:{re.escape(name)}){after})" for name in profile.header)
+    return _kind(profile.name, profile.words, rf"(?:#[^\n]*\n)*?{columns}", profile.importer)
+
+
 ARROW = r"(?:[-=\x96\x97‐-―−]|\xe2\x80[\x90-\x95]|\xe2\x88\x92){1,3}[ \t]?(?:>|&gt;)|[→➔⇒]|\xe2(?:\x86|\x87)\x92"
 """Between the times of a subtitle, as programs and people write it: also with dashes, in UTF-8 read as Latin-1."""
 
@@ -52,10 +61,9 @@ FILE_KINDS = (
     _kind("aup", "a project of Audacity 2", r"\s*<\?xml.*<(?:audacity)?project\b[^>]*audacityversion", "audacity"),
     _kind("webvtt", "a WebVTT file", r"\s*WEBVTT(?:\s|$)", "audacity"),
     _kind("device log", "a log of a device", r"(?:#[^\n]*\n)*# aed_run ", "device"),
-    _kind("esc50", "the table of ESC-50", r"(?=[^\n]*\bfilename\b)(?=[^\n]*\bcategory\b)[^\n]*\bfold\b", "esc50"),
-    _kind("urbansound8k", "the table of UrbanSound8K", r"[^\n]*\bslice_file_name\b", "urbansound8k"),
+    *map(_table, PROFILES),
+    _kind("parquet", "a Parquet file", "PAR1", "table"),
     _kind("textgrid", "a TextGrid of Praat", r'\s*(?:File type = )?"ooTextFile'),
-    _kind("raven", "a selection table of Raven", r"[^\n]*\bBegin Time \(s\)"),
     _kind("elan", "an annotation file of ELAN", r".*<ANNOTATION_DOCUMENT"),
     _kind("git-lfs", "a git-lfs pointer, not the file itself (`git lfs pull` fetches it)", "version https://git-lfs"),
     _kind("sound", "a sound file", r"RIFF....WAVE|RF64|fLaC|OggS|ID3|FORM....AIF|caff|\.snd|\xff[\xe2-\xff]", "audio"),

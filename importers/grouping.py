@@ -28,7 +28,7 @@ from typing import Literal
 
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted
-from labeltool.records import MAX_LABEL_CHARACTERS, GroupsNote, Imported, Recording, Verdict, label_name
+from labeltool.records import MAX_LABEL_CHARACTERS, GroupsNote, Imported, Recording, Verdict, VerdictTable, label_name
 from labeltool.util.unicode_names import nfc
 
 _RULE_NAMES = "folder, column:NAME, a pattern such as '{site}_{date}_*', name, none"
@@ -155,6 +155,10 @@ def _labels(records: Sequence[Imported]) -> Mapping[str, frozenset[str]]:
     for one in records:
         if isinstance(one, Verdict) and one.label is not None:
             found[one.clip.recording_sha256].add(one.label)
+        elif isinstance(one, VerdictTable):
+            pairs = one.rows[["recording_sha256", "label"]].dropna().drop_duplicates()
+            for sha256, label in pairs.itertuples(index=False):
+                found[sha256].add(label)
     return {sha256: frozenset(labels) for sha256, labels in found.items()}
 
 

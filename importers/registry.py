@@ -1,6 +1,8 @@
 """The foreign formats that `labeltool import` reads.
 
-To add one: write a module with a generator `read(sources, ...)` that yields records, and add an entry to `FORMATS`.
+To add one: write a module with a function, and add an entry to `FORMATS`. For labels that is `parse(path, *,
+encoding=None, ...)`, which returns the rows of a file (`label_rows.ParsedLabels`); finding the recordings is common to
+all. For anything else it is a generator `read(sources, ...)` that yields records.
 `labeltool import NAME`, with its argument and its options, is made from that entry. This module imports no reader
 until one is used, so that `labeltool import --help` stays light.
 """
@@ -8,13 +10,19 @@ until one is used, so that `labeltool import --help` stays light.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from labeltool.records import Imported
+from labeltool.records import Imported, Skipped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labeltool.importers.label_rows import ParsedLabels
 
 
 class Reader(Protocol):
@@ -44,7 +52,8 @@ class Option:
     name
         Keyword of the format's `read`; on the command line with a hyphen for each underscore.
     kind
-        What the value is: a path, a number (seconds), one of `choices`, a name, or a flag, which has no value.
+        What the value is: a path, a number (seconds), one of `choices`, a name, a flag, which has no value, or several
+        `MEANING=NAME`.
     help
         One line for the help page.
     default
@@ -56,7 +65,7 @@ class Option:
     """
 
     name: str
-    kind: Literal["path", "seconds", "choice", "flag", "name"]
+    kind: Literal["path", "seconds", "choice", "flag", "name", "pairs"]
     help: str
     default: float | None = None
     choices: tuple[str, ...] = ()
@@ -74,13 +83,15 @@ class Format:
     help
         For the help page; its first sentence is the line in the list of formats.
     module
-        The module below `labeltool.importers` that has its `read` function.
+        The module below `labeltool.importers` that has its `parse` or `read` function.
     takes
         `files`: one or several; `directory`: exactly one; `paths`: one or several files or directories.
     metavar
         Name of that argument on the help page.
     options
-        The options of its reader.
+        The options of its reader; `parse` takes those of a format of labels but `audio` and `checked`.
+    is_labels
+        Whether its module has `parse`.
     """
 
     name: str
@@ -89,6 +100,34 @@ class Format:
     takes: Literal["files", "directory", "paths"]
     metavar: str
     options: tuple[Option, ...] = ()
+    is_labels: bool = False
+
+    def parser(self, **options: Any) -> Callable[[Path], ParsedLabels]:
+        """Return the function that reads the labels of one source; options as in `options`."""
+        own = {name: value for name, value in options.items() if name not in ("audio", "checked")}
+        return partial(importlib.import_module(f"labeltool.importers.{self.module}").parse, **own)
+
+    def parse_each(self, sources: Sequence[Path], **options: Any) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:
+        """Yield the label files and their rows (`label_rows.LABEL_COLUMNS`), and what is skipped; nothing is described.
+
+        Raises
+        ------
+        LabeltoolError
+            When the only source cannot be read.
+        """
+        from labeltool.importers.base import read_each
+
+        def read_one(source: Path) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:
+            parsed = parse(source)
+            yield from parsed.skipped
+            yield parsed.file or source, parsed.rows
+
+        if not self.is_labels:
+            each: Callable[..., Iterator[tuple[Path, pd.DataFrame] | Skipped]]
+            each = importlib.import_module(f"labeltool.importers.{self.module}").parse_each
+            return each(sources, **options)
+        parse = self.parser(**options)
+        return read_each(sources, read_one)
 
     def read(self, sources: Sequence[Path], **options: Any) -> Iterator[Imported]:
         """Import the format's module and read the sources with it; options as in `options`.
@@ -98,6 +137,11 @@ class Format:
         LabeltoolError
             When a source cannot be read at all.
         """
+        if self.is_labels:
+            from labeltool.importers.label_records import read_labels
+
+            audio = options.get("audio", sources[0] if self.takes == "directory" else None)
+            return read_labels(sources, self.parser(**options), audio, options.get("checked", False))
         reader: Reader = importlib.import_module(f"labeltool.importers.{self.module}").read
         if self.takes == "directory":
             (directory,) = sources
@@ -109,42 +153,69 @@ def _by_name(*formats: Format) -> Mapping[str, Format]:
     return MappingProxyType({one.name: one for one in formats})
 
 
-def _audio_option(metavar: str) -> Option:
-    return Option("audio", "path", f"The recording; without it, the one beside each {metavar} with the same name.")
-
-
 _ENCODING = Option("encoding", "name", "Encoding of the text, such as cp1252 or shift_jis.  [default: found out]")
+_COLUMN = Option("column", "pairs", "What a column means: label=species, start=onset...  [default: by its name]")
+_LABEL_FILES = (
+    Option(
+        "audio", "path", "The recording, or a folder with them; without it, as named in FILE, or of its name beside it."
+    ),
+    Option("checked", "flag", "The labels are of every sound: outside them is background.", default=False),
+    _ENCODING,
+)
 
 FORMATS = _by_name(
+    Format(
+        "auto",
+        "Anything that is known by its content. Files, and folders with everything in them.",
+        "auto",
+        "paths",
+        "PATH",
+        (_ENCODING,),
+    ),
+    Format(
+        "table",
+        "A table of labels: CSV, TSV, Parquet, of Raven or BirdNET. It has a header; DCASE's, FSD50K's, AudioSet's and "
+        "hoplite's are known, --column names other columns.",
+        "tables.table",
+        "files",
+        "FILE",
+        (*_LABEL_FILES, _COLUMN),
+        is_labels=True,
+    ),
+    Format(
+        "folders",
+        "A folder of sounds for each label. In DIR/LABEL or DIR/train/LABEL.",
+        "folders",
+        "directory",
+        "DIR",
+        is_labels=True,
+    ),
     Format(
         "audacity",
         "Labels of Audacity: exported tracks and projects. Text, .srt, .vtt, .aup3 and .aup, known by the content.",
         "audacity",
         "files",
         "FILE",
-        (
-            _audio_option("FILE"),
-            Option(
-                "checked", "flag", "The tracks have every sound: outside their labels is background.", default=False
-            ),
-            _ENCODING,
-        ),
+        _LABEL_FILES,
+        is_labels=True,
     ),
     Format(
         "esc50",
         "ESC-50 as published, with its folds and sources. It is in DIR/meta/esc50.csv and DIR/audio.",
-        "esc50",
+        "tables.esc50",
         "directory",
         "DIR",
         (Option("subset", "choice", "Only the ten classes of ESC-10.", choices=("esc10",)), _ENCODING),
+        is_labels=True,
     ),
     Format(
         "urbansound8k",
         "UrbanSound8K as published, with its folds and sources. It is in DIR/metadata and DIR/audio/foldN.",
-        "urbansound8k",
+        "tables.urbansound8k",
         "directory",
         "DIR",
         (_ENCODING,),
+        is_labels=True,
     ),
     Format(
         "device",
@@ -152,7 +223,10 @@ FORMATS = _by_name(
         "device_log",
         "files",
         "LOG",
-        (_audio_option("LOG"), Option("clip_seconds", "seconds", "Length of the clips.", default=2.0)),
+        (
+            Option("audio", "path", "The recording; without it, the one beside each LOG with the same name."),
+            Option("clip_seconds", "seconds", "Length of the clips.", default=2.0),
+        ),
     ),
     Format(
         "audio",

@@ -9,10 +9,13 @@ labeltool.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Characters without a width that no name needs: zero-width space, word joiner, byte order mark, soft hyphen, marks of
 # the direction of writing (text has one by its letters). Joiners stay: Persian and emoji need them.
@@ -101,6 +104,44 @@ class Verdict:
     line: int | None = None
 
 
+MAX_TABLE_ROWS = 100_000
+"""Of one `VerdictTable`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerdictTable:
+    """Many clips and verdicts at once, one row each; it comes after its recordings.
+
+    Attributes
+    ----------
+    rows
+        At most `MAX_TABLE_ROWS` rows, in the order of their file, with these columns:
+
+        - `recording_sha256` (object, str);
+        - `start_us`, `end_us` (int64): the clip, whole microseconds of its recording;
+        - `fold` (Int64): of the clip, <NA> without one;
+        - `label` (object, str): as the source has it; None: the clip alone, without a verdict;
+        - `value` (object, str): a `Value`;
+        - `start_s`, `end_s`, `low_hz`, `high_hz`, `confidence` (float64), NaN where not known, and `track`, `file`
+          (object, str or None), `line` (Int64): as in a `Verdict`.
+    """
+
+    rows: pd.DataFrame
+
+    def records(self) -> Iterator[Clip | Verdict]:
+        """Yield the rows one by one: each clip before its first verdict, once."""
+        clips: dict[Clip, Clip] = {}
+        rows: Iterator[Any] = self.rows.astype(object).where(self.rows.notna(), None).itertuples(index=False)
+        for row in rows:
+            made = Clip(row.recording_sha256, row.start_us / 1_000_000, row.end_us / 1_000_000, row.fold)
+            clip = clips.setdefault(made, made)
+            if clip is made:
+                yield clip
+            if row.label is not None:
+                bounds = (row.start_s, row.end_s, row.low_hz, row.high_hz, row.confidence)
+                yield Verdict(clip, row.label, Value(row.value), *bounds, row.track, row.file, row.line)
+
+
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """Something that an importer skipped, or changed before it was stored, and the reason."""
@@ -173,7 +214,7 @@ class Checked:
     end_s: float
 
 
-Imported = Recording | Clip | Verdict | Checked | DevicePrediction | DeviceDetections | Skipped
+Imported = Recording | Clip | Verdict | VerdictTable | Checked | DevicePrediction | DeviceDetections | Skipped
 """What an importer yields.
 
 A clip comes after its recording; its verdicts and predictions come after the clip, detections after the recording. What

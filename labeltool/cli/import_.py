@@ -23,6 +23,8 @@ from labeltool.cli.common import (
 from labeltool.errors import in_one_line
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from labeltool.importers.registry import Format, Option
     from labeltool.records import Imported, Skipped
     from labeltool.store.importing import ImportResult
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 # Reasons shown before the rest is counted; --json has them all.
 _REASONS_SHOWN = 10
 _NOUNS = {"verdicts": "labels"}
+# Keys of each row that a dry run shows.
+_PROMISED = ("file", "line", "track", "start_s", "end_s", "label", "low_hz", "high_hz", "confidence")
 
 
 class _Formats(click.Group):
@@ -54,6 +58,8 @@ def import_() -> None:
     Importing the same thing again changes nothing.
 
     \b
+    labeltool import auto ~/field
+    labeltool import table labels.csv --column label=species --audio ~/sounds
     labeltool import audacity ~/field/labels.txt
     labeltool import audio ~/night --clip-seconds 5
     labeltool import esc50 ~/ESC-50 --subset esc10
@@ -75,11 +81,9 @@ def format_command(one: Format) -> click.Command:
             if option.needs is not None and options[option.name] is not None and options[option.needs] is None:
                 raise click.UsageError(f"{_flag(option.name)} needs {_flag(option.needs)}")
         if dry_run:
-            _show_rows(sources, as_json, options["encoding"])
+            _show_rows(one, sources, as_json, options)
         else:
-            from labeltool.importers.grouping import grouped
-
-            _import(one.name, sources, grouped(one.read(sources, **options), group_by), as_json)
+            _import(one.name, sources, one.read(sources, **options), group_by, as_json)
 
     several = one.takes != "directory"
     sources = click.Argument(
@@ -90,7 +94,7 @@ def format_command(one: Format) -> click.Command:
         type=PathOnDisk(),
     )
     parameters: list[click.Parameter] = [sources, *map(_option, one.options), _GROUP_BY]
-    if one.name == "audacity":
+    if one.is_labels or one.name == "auto":
         parameters.append(_DRY_RUN)
     return json_option(project_option(click.Command(one.name, help=one.help, params=parameters, callback=run)))
 
@@ -102,7 +106,7 @@ _GROUP_BY = click.Option(
     "become columns), name, none.  [default: the source's groups, else guessed from names]",
 )
 _DRY_RUN = click.Option(
-    ["--dry-run"], is_flag=True, help="Read and report, store nothing; the recording may be missing."
+    ["--dry-run"], is_flag=True, help="Read and report, store nothing; the recordings may be missing."
 )
 
 
@@ -119,6 +123,8 @@ def _option(one: Option) -> click.Option:
     }
     if one.kind == "flag":
         return click.Option([_flag(one.name)], is_flag=True, help=one.help)
+    if one.kind == "pairs":
+        return click.Option([_flag(one.name)], multiple=True, metavar="MEANING=NAME", help=one.help)
     metavar, kind = kinds[one.kind]
     return click.Option(
         [_flag(one.name)],
@@ -141,38 +147,46 @@ def _checked_encoding(_: click.Context, __: click.Parameter, name: str | None) -
     return name
 
 
-def _show_rows(files: Sequence[Path], as_json: bool, encoding: str | None) -> None:
-    """Show the rows of label tracks; nothing is stored."""
-    from labeltool.importers import audacity
-    from labeltool.importers.base import read_each
-    from labeltool.importers.label_track import LabelRow
-    from labeltool.records import label_name
+def _show_rows(one: Format, sources: Sequence[Path], as_json: bool, options: dict[str, Any]) -> None:
+    """Show the rows of label files; nothing is stored."""
+    from labeltool.records import Skipped
 
-    def read_one(file: Path) -> Iterator[LabelRow | Skipped]:
-        parsed = audacity.parse(file, encoding)
-        yield from parsed.skipped
-        yield from parsed.rows
-
-    read = list(read_each(files, read_one))
-    rows = [{**asdict(one), "label": label_name(one.label)} for one in read if isinstance(one, LabelRow)]
-    skipped = [one for one in read if not isinstance(one, LabelRow)]
+    read = list(one.parse_each(sources, **options))
+    parsed = [(file, rows) for item in read if not isinstance(item, Skipped) for file, rows in (item,)]
+    skipped = [item for item in read if isinstance(item, Skipped)]
+    rows = [row for file, table in parsed for row in _rows_as_json(file, table)]
     if as_json:
         emit({"recordings": 0, "clips": 0, "verdicts": 0, **_skipped_json(skipped), "rows": rows})
     else:
         for row in rows:
-            click.echo(f"{row['start_s']:.6f}\t{row['end_s']:.6f}\t{in_one_line(row['label'])}")
+            times = "\t".join("" if row[name] is None else f"{row[name]:.6f}" for name in ("start_s", "end_s"))
+            click.echo(f"{times}\t{in_one_line(row['label'])}")
         print_skipped(skipped)
         left_out = len(skipped) - len(_by_kind(skipped)["note"])
         narrate(f"{len(rows)} labels read, {left_out} lines or files skipped; nothing stored")
-    exit_for_failed(_by_kind(skipped)["failed"])
+    exit_for_failed(_by_kind(skipped)["failed"] or (() if rows else skipped))
 
 
-def _import(kind: str, sources: Sequence[Path], records: Iterator[Imported], as_json: bool) -> None:
+def _rows_as_json(file: Path, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a label file with the keys that are promised first; what is not known is None."""
+    from labeltool.records import label_name
+
+    names = {label: label_name(label) for label in table["label"].unique()}
+    table = table.assign(file=str(file), label=table["label"].map(names))
+    table = table[[*_PROMISED, *(name for name in table if name not in _PROMISED)]].astype(object)
+    rows = table.where(table.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+def _import(
+    kind: str, sources: Sequence[Path], records: Iterator[Imported], group_by: str | None, as_json: bool
+) -> None:
+    from labeltool.importers.grouping import grouped
     from labeltool.store.importing import import_records
 
     with current_project().open_store(to_write=True) as store, ProgressDisplay() as progress:
         source = ", ".join(str(path) for path in sources)
-        imported = import_records(store, _counted(records, progress), kind=kind, source=source)
+        imported = import_records(store, grouped(_counted(records, progress), group_by), kind=kind, source=source)
     if as_json:
         emit(
             {
@@ -187,7 +201,8 @@ def _import(kind: str, sources: Sequence[Path], records: Iterator[Imported], as_
         )
     else:
         _print_result(imported)
-    exit_for_failed(_by_kind(imported.skipped)["failed"])
+    is_nothing = not imported.changes and not any(imported.already_there.values())
+    exit_for_failed(imported.skipped if is_nothing else _by_kind(imported.skipped)["failed"])
 
 
 def _print_result(imported: ImportResult) -> None:

@@ -23,7 +23,8 @@ from labeltool.audio import files
 from labeltool.audio.frontend import EmbeddingFrontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.verification import checks
-from labeltool.importers import audacity, device_log, esc50, urbansound8k
+from labeltool.importers import audacity, device_log
+from labeltool.importers.tables import esc50, urbansound8k
 from labeltool.networks import dense_head, model_card, model_folder
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule

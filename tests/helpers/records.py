@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from labeltool.records import Clip, Imported, Recording, Verdict
+from labeltool.importers.label_rows import ParsedLabels
+from labeltool.records import Clip, Imported, Recording, Verdict, VerdictTable
 
 
 def records_of(name: str, *labels: str, group: str | None = None, fold: int | None = None) -> list[Imported]:
@@ -15,5 +16,19 @@ def records_of(name: str, *labels: str, group: str | None = None, fold: int | No
     return [recording, clip, *(Verdict(clip, label) for label in labels)]
 
 
-def of_kind(records: Sequence[object], kind: type) -> list[Any]:
-    return [record for record in records if isinstance(record, kind)]
+def one_by_one(records: Iterable[Imported]) -> list[Imported]:
+    """Return records with each clip and verdict of a table of its own; a clip of several tables once."""
+    single: dict[int | Clip, Imported] = {}
+    for record in records:
+        for one in record.records() if isinstance(record, VerdictTable) else (record,):
+            single.setdefault(one if isinstance(one, Clip) else len(single) + 1_000_000, one)
+    return list(single.values())
+
+
+def of_kind(records: Iterable[Imported], kind: type) -> list[Any]:
+    return [record for record in one_by_one(records) if isinstance(record, kind)]
+
+
+def rows_of(parsed: ParsedLabels) -> list[Any]:
+    """Return the rows of a label file, None where a value is not known."""
+    return list(parsed.rows.astype(object).where(parsed.rows.notna(), None).itertuples(index=False))

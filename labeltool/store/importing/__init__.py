@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 
 from labeltool.errors import LabeltoolError
@@ -19,6 +19,7 @@ from labeltool.records import (
     Recording,
     Skipped,
     Verdict,
+    VerdictTable,
     label_name,
 )
 from labeltool.store import labels, models, recordings, spans
@@ -71,7 +72,7 @@ def import_records(store: Store, records: Iterable[Imported], *, kind: str, sour
     kind, source
         The importer ("audacity", "esc50") and the source, for the `imports` table.
     """
-    read = list(records)
+    read = list(_expanded(records))
     result = ImportResult(skipped=[record for record in read if isinstance(record, Skipped)])
     try:
         with store.transaction() as connection:
@@ -81,6 +82,11 @@ def import_records(store: Store, records: Iterable[Imported], *, kind: str, sour
     except _NothingNew:
         pass
     return result
+
+
+def _expanded(records: Iterable[Imported]) -> Iterator[Imported]:
+    for record in records:
+        yield from record.records() if isinstance(record, VerdictTable) else (record,)
 
 
 class _Import:

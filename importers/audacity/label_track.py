@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted, read_text
+from labeltool.importers.label_rows import ParsedLabels, label_frame
 from labeltool.records import Skipped
 
 REMEDY = "give a label track exported by Audacity (File > Export > Export Labels) or its project"
@@ -23,60 +24,56 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 """Unlike `str.splitlines`, which also splits titles at U+2028 and others."""
 
 # Lines that are reported one by one; a file with more labels, or more lines that are none, is something else.
-_MAX_SKIPPED, _MAX_UNREAD, _MAX_LABELS = 1000, 50_000, 500_000
+_MAX_SKIPPED, _MAX_UNREAD, _MAX_LABELS = 1000, 50_000, 2_000_000
 # Longer than any number that a program writes: without a bound, digits take time with the square of their length.
 _MAX_NUMBER = 100
 _NUMBER = re.compile(r"[ \v\f]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# What nearly every line of nearly every track is; the others are read token by token.
+_PLAIN = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\t([0-9]{1,15}(?:\.[0-9]{1,15})?)\t([^\t]+)")
 _NOT_FINITE = re.compile(r"[ \v\f]*[+-]?(?:nan(?:\(\w*\))?|inf(?:inity)?)", re.IGNORECASE)
 _CLOCK = re.compile(r"\s*(?:(\d{1,4}):(?=[0-5]?\d:))?(\d{1,4}):([0-5]?\d(?:[.,]\d{1,9})?)\s*", re.ASCII)
 _CONTINUATION = "\\"
 _COMMENT = "is a comment"
 
 
-@dataclass(frozen=True, slots=True)
-class LabelRow:
-    """One label of a label track.
+class LabelRow(NamedTuple):
+    """One label of a label track, by names of `LABEL_COLUMNS`.
 
     Times may be outside the recording (a start may be negative), but `start_s <= end_s`; both are equal for a point
     label. `label` is the unchanged title, "" without one. `line` is None for a project, which has no lines; `track` is
     None for a text file, which has no track names.
     """
 
-    file: str
     line: int | None
-    track: str | None
     start_s: float
     end_s: float
     label: str
-    low_hz: float | None
-    high_hz: float | None
-    confidence: float | None
+    low_hz: float | None = None
+    high_hz: float | None = None
+    confidence: float | None = None
+    track: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedTracks:
-    """The rows of a label file in Audacity's order (by start, track after track), and what was skipped."""
+def parsed_labels(rows: Sequence[LabelRow], skipped: Sequence[Skipped]) -> ParsedLabels:
+    """Return the rows in Audacity's order (by start), with the first skipped lines and the number of the others.
 
-    rows: list[LabelRow]
-    skipped: list[Skipped]
+    Raises
+    ------
+    LabeltoolError
+        Where there are lines, and none of them is a label.
+    """
+    import pandas as pd
 
-    def with_labels(self) -> ParsedTracks:
-        """Return the tracks with their first skipped lines and the number of the others.
-
-        Raises
-        ------
-        LabeltoolError
-            Where there are lines, and none of them is a label.
-        """
-        unread = [one for one in self.skipped if one.line is not None and one.reason != _COMMENT]
-        if unread and not self.rows:
-            first = unread[0]
-            reason = f"is not a label track: this line {first.reason}"
-            raise LabeltoolError(reason, file=first.file, line=first.line, remedy=REMEDY)
-        if (more := len(self.skipped) - _MAX_SKIPPED) <= 0:
-            return self
-        rest = Skipped(self.skipped[0].file, None, f"and {more} more of its lines")
-        return ParsedTracks(self.rows, [*self.skipped[:_MAX_SKIPPED], rest])
+    unread = [one for one in skipped if one.line is not None and one.reason != _COMMENT]
+    if unread and not rows:
+        first = unread[0]
+        reason = f"is not a label track: this line {first.reason}"
+        raise LabeltoolError(reason, file=first.file, line=first.line, remedy=REMEDY)
+    reported = list(skipped[:_MAX_SKIPPED])
+    if (more := len(skipped) - _MAX_SKIPPED) > 0:
+        reported.append(Skipped(skipped[0].file, None, f"and {more} more of its lines"))
+    table = pd.DataFrame.from_records(list(rows), columns=LabelRow._fields)
+    return ParsedLabels(label_frame(table.sort_values("start_s", kind="stable")), reported)
 
 
 def require_bounded(path: Path, rows: Sequence[LabelRow], skipped: Sequence[Skipped]) -> None:
@@ -94,7 +91,7 @@ def sorted_frequencies(low_hz: float | None, high_hz: float | None) -> tuple[flo
     return low_hz, high_hz
 
 
-def parse_label_track(path: Path, encoding: str | None = None) -> ParsedTracks:
+def parse_label_track(path: Path, encoding: str | None = None) -> ParsedLabels:
     """Read a label track as text.
 
     Raises
@@ -104,11 +101,16 @@ def parse_label_track(path: Path, encoding: str | None = None) -> ParsedTracks:
     """
     text, skipped = read_text(path, "a label track", REMEDY, encoding)
     lines = LINE_END.split(text)
+    del text
     rows: list[LabelRow] = []
     index = 0
     while index < len(lines):
         line, text = index + 1, lines[index]
         index += 1
+        if (plain := _PLAIN.fullmatch(text)) and not (index < len(lines) and lines[index].startswith(_CONTINUATION)):
+            start_s, end_s = float(plain[1]), float(plain[2])
+            rows.append(LabelRow(line, min(start_s, end_s), max(start_s, end_s), plain[3]))
+            continue
         if not text.strip():
             continue
         require_bounded(path, rows, skipped)
@@ -135,9 +137,9 @@ def parse_label_track(path: Path, encoding: str | None = None) -> ParsedTracks:
             # Audacity ignores the label with that line, so both are reported.
             skipped.append(Skipped(str(path), line, f"is not imported because of the frequencies in line {numbers[0]}"))
             skipped.append(Skipped(str(path), numbers[0], str(error)))
+    require_bounded(path, rows, skipped)
     skipped.sort(key=lambda one: one.line or 0)
-    rows.sort(key=lambda row: row.start_s)  # stable, as in Audacity
-    return ParsedTracks(rows, skipped)
+    return parsed_labels(rows, skipped)
 
 
 def _tokens(text: str) -> list[str]:
@@ -164,7 +166,7 @@ def _row(path: Path, line: int, text: str) -> tuple[LabelRow, list[str]]:
     confidence = _number(rest[1]) if len(rest) > 1 else None
     ignored = rest[1:] if confidence is None else rest[2:]
     label = rest[0] if rest else ""
-    return LabelRow(str(path), line, None, start_s, end_s, label, None, None, confidence), ignored
+    return LabelRow(line, start_s, end_s, label, confidence=confidence), ignored
 
 
 def _reason_not_a_label(token: str) -> str:
@@ -185,7 +187,7 @@ def _with_frequencies(row: LabelRow, text: str) -> LabelRow:
     if tokens[0] != _CONTINUATION or len(bounds) < 2 or None in bounds:
         raise ValueError(f"does not give two frequencies: {quoted(text)}")
     low_hz, high_hz = sorted_frequencies(*bounds)
-    return replace(row, low_hz=low_hz, high_hz=high_hz)
+    return row._replace(low_hz=low_hz, high_hz=high_hz)
 
 
 def _number(token: str) -> float | None:

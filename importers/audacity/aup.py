@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from labeltool.errors import LabeltoolError
-from labeltool.importers.aup3 import Project, ProjectLabel, label_of, require_bounded
+from labeltool.importers.audacity.aup3 import Project, ProjectLabel, label_of, require_bounded
 from labeltool.importers.base import MAX_TEXT_BYTES
 from labeltool.util.bounded_read import read_bytes
 

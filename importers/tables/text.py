@@ -1,0 +1,215 @@
+"""Tables as files: separated text in any encoding, and Parquet.
+
+Text is read with `csv` in its strict mode: pandas fills a row that is too short without a word, and gives no lines.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labeltool.audio.files import AUDIO_SUFFIXES
+from labeltool.errors import LabeltoolError
+from labeltool.importers.base import MAX_TEXT_BYTES, quoted, read_text
+from labeltool.importers.tables.profiles import ALIASES, PROFILES, folded
+from labeltool.records import Skipped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labeltool.type_aliases import Int64
+
+_DELIMITERS = ",;\t|"
+_MAX_ROWS, _MAX_COLUMNS, _MAX_FIELDS = 2_000_000, 2000, 40_000_000
+# Rows that are brought into columns at once.
+_CHUNK = 50_000
+_MAX_REPORTED = 1000
+_REMEDY = "give a table with a header: a column of file names, of labels, and of starts and ends in seconds"
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_KNOWN = frozenset(name for names in ALIASES.values() for name in names) | {
+    folded(name) for one in PROFILES for name in (*one.header, *sum(one.columns.values(), ()), *one.licence_columns)
+}
+_NUMBER = re.compile(r"\s*[+-]?[0-9]+(?:[.,][0-9]+)?\s*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """A table as its file has it.
+
+    Attributes
+    ----------
+    path
+        Its file.
+    frame
+        Its columns by the names in the header; of a text every field is a `str`, without blanks around it.
+    lines
+        (rows,) the line that each row ends on; None for Parquet, which has no lines.
+    skipped
+        Rows whose number of fields differs from the header's, and notes.
+    """
+
+    path: Path
+    frame: pd.DataFrame
+    lines: Int64 | None
+    skipped: list[Skipped]
+
+
+def read_table(path: Path, encoding: str | None = None) -> Table:
+    """Read a table with a header, whatever separates its columns; rows without a text are ignored.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is no table, has no header, or a quotation mark is never closed.
+    """
+    try:
+        with path.open("rb") as file:
+            is_parquet = file.read(4) == b"PAR1"
+    except OSError:
+        is_parquet = False  # `read_text` names the reason
+    return _parquet(path) if is_parquet else _text(path, encoding)
+
+
+def header_of(text: str) -> list[str]:
+    """Return the names of the columns in the beginning of a text; empty where it has none.
+
+    Lines that begin with # are comments, but for a last one that names known columns (AudioSet's).
+    """
+    for line in _LINE.findall(text[:100_000]):
+        if not line.strip():
+            continue
+        names = next(csv.reader([line], delimiter=_delimiter(line), skipinitialspace=True), [])
+        if not line.lstrip().startswith("#") or sum(folded(name) in _KNOWN for name in names) > 1:
+            return [name.strip() for name in names]
+    return []
+
+
+def looks_like_labels(text: str) -> bool:
+    """Return whether the beginning of a text is the header of a table with labels and the names or times of sounds."""
+    names = {folded(name) for name in header_of(text)}
+    has_place = any(names & {*ALIASES[meaning]} for meaning in ("recording", "start_s"))
+    return has_place and len(names) > 1 and bool(names & {*ALIASES["label"]} or names & {*ALIASES["recording"]})
+
+
+def _text(path: Path, encoding: str | None) -> Table:
+    import numpy as np
+    import pandas as pd
+
+    text, skipped = read_text(path, "a CSV table", _REMEDY, encoding)
+    delimiter = _delimiter(next((line for line in _LINE.findall(text[:100_000]) if _is_header(line)), ""))
+    # Lines are those of a text editor; `str.splitlines` splits labels at U+2028.
+    lines = (match[0] for match in _LINE.finditer(text))
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+    columns: list[list[str]] = []
+    numbers: list[int] = []
+    header: list[str] = []
+    try:
+        for line, row in _rows(reader):
+            if not header:
+                if row[0].startswith("#") and not _is_header(delimiter.join(row)):
+                    continue
+                header = _checked_header(path, line, row)
+                needed = max((at for at, name in enumerate(header, 1) if folded(name) in _KNOWN), default=len(header))
+                columns = [[] for _ in header]
+                chunk: list[list[str]] = []
+                continue
+            while len(row) > len(header) and not row[-1].strip():
+                row.pop()  # separators at the end, as spreadsheets write them
+            if len(row) < len(header) and len(row) >= needed:
+                row += [""] * (len(header) - len(row))  # separators at the end, as text editors remove them
+            if len(row) != len(header):
+                reason = f"has {len(row)} fields, but the header has {len(header)}"
+                skipped.append(Skipped(str(path), line, reason))
+                continue
+            numbers.append(line)
+            chunk.append(row)
+            if len(chunk) == _CHUNK:
+                _require_bounded(path, len(numbers), len(header))
+                _extend(columns, chunk)
+    except csv.Error as error:
+        reason = f"cannot be read as a CSV table: {error}"
+        raise LabeltoolError(reason, file=path, line=reader.line_num, remedy=_REMEDY) from error
+    if not header:
+        raise LabeltoolError("is empty: it has no header", file=path, remedy=_REMEDY)
+    _require_bounded(path, len(numbers), len(header))
+    _extend(columns, chunk)
+    frame = pd.DataFrame(dict(zip(header, (np.array(column, object) for column in columns), strict=True)))
+    return Table(path, frame, np.array(numbers, np.int64), _first(skipped))
+
+
+def _rows(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows with a text, each with the line that it ends on."""
+    for row in reader:
+        if row and (row[0] or any(row)) and any(field.strip() for field in row):
+            yield reader.line_num, row  # type: ignore[attr-defined]
+
+
+def _extend(columns: Sequence[list[str]], chunk: list[list[str]]) -> None:
+    for column, fields in zip(columns, zip(*chunk, strict=True), strict=False):
+        known = {field: field.strip() for field in set(fields)}  # one text for all fields that are alike
+        column.extend(known[field] for field in fields)
+    chunk.clear()
+
+
+def _first(skipped: list[Skipped]) -> list[Skipped]:
+    if (more := len(skipped) - _MAX_REPORTED) <= 0:
+        return skipped
+    return [*skipped[:_MAX_REPORTED], Skipped(skipped[0].file, None, f"and {more} more of its lines")]
+
+
+def _is_header(line: str) -> bool:
+    return bool(line.strip()) and (not line.lstrip().startswith("#") or bool(header_of(line)))
+
+
+def _delimiter(line: str) -> str:
+    """Return what separates the columns of a header: that which parts most of the known names, else most names."""
+
+    def found(delimiter: str) -> tuple[int, int]:
+        names = line[:10_000].split(delimiter)
+        return sum(folded(name.strip("\r\n \"'")) in _KNOWN for name in names), len(names)
+
+    return max(_DELIMITERS, key=found)
+
+
+def _checked_header(path: Path, line: int, row: Sequence[str]) -> list[str]:
+    if len(row) > _MAX_COLUMNS:
+        raise LabeltoolError(f"has more than {_MAX_COLUMNS} columns", file=path, remedy=_REMEDY)
+    names = [name.strip() for name in row]
+    has_data = any(Path(name[-300:]).suffix.lower() in AUDIO_SUFFIXES or _NUMBER.fullmatch(name) for name in names)
+    if has_data and not any(folded(name) in _KNOWN for name in names):
+        reason = f"has no header: its first line is {quoted(', '.join(names))}"
+        raise LabeltoolError(reason, file=path, line=line, remedy="write the names of its columns above")
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return unique
+
+
+def _require_bounded(path: Path, rows: int, columns: int) -> None:
+    if rows > _MAX_ROWS or rows * columns > _MAX_FIELDS:
+        raise LabeltoolError(f"has more than {_MAX_ROWS} rows, or {_MAX_FIELDS} fields", file=path, remedy=_REMEDY)
+
+
+def _parquet(path: Path) -> Table:
+    try:
+        from pyarrow import ArrowException, parquet  # type: ignore[import-not-found, unused-ignore]
+    except ImportError as error:
+        remedy = "install `labeltool[parquet]`, or give a CSV"
+        raise LabeltoolError("is Parquet, which needs pyarrow", file=path, remedy=remedy) from error
+    try:
+        if path.stat().st_size > MAX_TEXT_BYTES:
+            raise LabeltoolError(f"is larger than {MAX_TEXT_BYTES >> 20} MB", file=path, remedy="cut it into parts")
+        with parquet.ParquetFile(path) as file:
+            _require_bounded(path, file.metadata.num_rows, file.metadata.num_columns)
+            # Columns of sound or of nested values are no labels.
+            names = [one.name for one in file.schema_arrow if not one.type.num_fields and "binary" not in str(one.type)]
+            frame = file.read(columns=names).to_pandas()
+    except (ArrowException, OSError, ValueError) as error:
+        raise LabeltoolError(f"cannot be read as Parquet: {error}", file=path, remedy="was it copied whole?") from error
+    return Table(path, frame.reset_index(drop=True), None, [])
