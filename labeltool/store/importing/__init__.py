@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 
 from labeltool.errors import LabeltoolError
@@ -20,12 +20,15 @@ from labeltool.records import (
     Skipped,
     Verdict,
     VerdictTable,
-    label_name,
 )
 from labeltool.store import labels, models, recordings, spans
 from labeltool.store.database import Store, now
+from labeltool.store.importing.import_rows import ClipRows, import_key
 from labeltool.store.importing.imported_recordings import ImportedRecordings
 from labeltool.store.journal_rows import append
+
+# The index of import keys is written in no order: with SQLite's own 2 MB its pages go to the disk over and over.
+_CACHE_KB = 200_000
 
 
 @dataclass(slots=True)
@@ -72,8 +75,10 @@ def import_records(store: Store, records: Iterable[Imported], *, kind: str, sour
     kind, source
         The importer ("audacity", "esc50") and the source, for the `imports` table.
     """
-    read = list(_expanded(records))
+    read = list(records)
     result = ImportResult(skipped=[record for record in read if isinstance(record, Skipped)])
+    (cache,) = store.connection.execute("PRAGMA cache_size").fetchone()
+    store.connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
     try:
         with store.transaction() as connection:
             _Import(store, connection, result, kind, source).write(read)
@@ -81,12 +86,9 @@ def import_records(store: Store, records: Iterable[Imported], *, kind: str, sour
                 raise _NothingNew
     except _NothingNew:
         pass
+    finally:
+        store.connection.execute(f"PRAGMA cache_size = {cache}")
     return result
-
-
-def _expanded(records: Iterable[Imported]) -> Iterator[Imported]:
-    for record in records:
-        yield from record.records() if isinstance(record, VerdictTable) else (record,)
 
 
 class _Import:
@@ -100,29 +102,24 @@ class _Import:
         self.result = result
         self.kind = kind
         self.recordings = ImportedRecordings(store, connection, result)
-        self.recording_ids = self.recordings.ids
-        self.clip_ids: dict[tuple[str, float, float], int] = {}
-        self.keys: set[str] = set()
-        self.hash = hashlib.sha256()
         cursor = connection.execute(
             "INSERT INTO imports (kind, source, sha256, imported_at, recordings, clips, verdicts, skipped) "
             "VALUES (?, ?, '', ?, 0, 0, 0, '[]')",
             (kind, _as_utf8(source), now()),
         )
-        self.import_id = cursor.lastrowid
+        self.import_id = cursor.lastrowid or 0
         self.newest_label = labels.newest_id(connection)
 
-    def write(self, records: Iterable[Imported]) -> None:
+    def write(self, records: Sequence[Imported]) -> None:
         """Write all records and complete the import's own row."""
         for record in records:
-            self.hash.update(repr(record).encode("utf-8", "surrogatepass"))
             if isinstance(record, Recording):
                 self.recordings.write(record)
-            elif isinstance(record, Clip):
-                self._clip(record)
-            elif isinstance(record, Verdict):
-                self._verdict(record)
-            elif isinstance(record, Checked):
+        content = hashlib.sha256(self._write_clips(records))
+        for record in records:
+            if not isinstance(record, Clip | Verdict | VerdictTable):
+                content.update(repr(record).encode("utf-8", "surrogatepass"))
+            if isinstance(record, Checked):
                 self._checked(record)
             elif isinstance(record, DevicePrediction):
                 self._device_prediction(record)
@@ -134,7 +131,7 @@ class _Import:
         self.connection.execute(
             "UPDATE imports SET sha256 = ?, recordings = ?, clips = ?, verdicts = ?, skipped = ? WHERE id = ?",
             (
-                self.hash.hexdigest(),
+                content.hexdigest(),
                 self.result.recordings,
                 self.result.clips,
                 self.result.verdicts,
@@ -143,89 +140,24 @@ class _Import:
             ),
         )
 
-    def _clip(self, clip: Clip) -> None:
-        key = (clip.recording_sha256, clip.start_s, clip.end_s)
-        recording_id = self.recording_ids[clip.recording_sha256]
-        row = self.connection.execute(
-            "SELECT id, fold FROM clips WHERE recording_id = ? AND start_s = ? AND end_s = ?",
-            (recording_id, clip.start_s, clip.end_s),
-        ).fetchone()
-        if row is None:
-            cursor = self.connection.execute(
-                "INSERT INTO clips (recording_id, start_s, end_s, fold) VALUES (?, ?, ?, ?)",
-                (recording_id, clip.start_s, clip.end_s, clip.fold),
-            )
-            self.result.clips += 1
-            self.clip_ids[key] = cursor.lastrowid or 0
-            return
-        if key not in self.clip_ids:
-            self.result.already_there["clips"] += 1
-        self.clip_ids[key] = row["id"]
-        # A region so far, now a clip of a source: it goes into the queue like any other.
-        changed = self.connection.execute("UPDATE clips SET is_region = 0 WHERE id = ? AND is_region", (row["id"],))
-        self.result.amended += changed.rowcount
-        if row["fold"] is None and clip.fold is not None:
-            self.connection.execute("UPDATE clips SET fold = ? WHERE id = ?", (clip.fold, row["id"]))
-            self.result.amended += 1
-        elif clip.fold is not None and row["fold"] != clip.fold:
-            path = self.recordings.paths[clip.recording_sha256]
-            self.result.skipped.append(
-                Skipped(path, None, f"its sound is in fold {row['fold']} already: fold {clip.fold} was ignored")
-            )
-
-    def _verdict(self, verdict: Verdict) -> None:
-        clip = verdict.clip
-        clip_id = self.clip_ids[clip.recording_sha256, clip.start_s, clip.end_s]
-        key = _import_key(
-            self.kind,
-            self.recordings.identities[clip.recording_sha256],
-            clip.start_s,
-            clip.end_s,
-            verdict.label,
-            verdict.value.value,
-            verdict.start_s,
-            verdict.end_s,
-            verdict.low_hz,
-            verdict.high_hz,
-            verdict.confidence,
-            verdict.track,
-        )
-        if key in self.keys:
-            self.result.skipped.append(Skipped(verdict.file or "", verdict.line, "repeats a verdict of this import"))
-            return
-        self.keys.add(key)
-        if self.connection.execute("SELECT 1 FROM journal WHERE import_key = ?", (key,)).fetchone():
-            self.result.already_there["verdicts"] += 1
-            return
-        # The key has the label as the source has it: a file that an older version imported stays known.
-        label = None if verdict.label is None else label_name(verdict.label)
-        if label is not None:
-            labels.ensure_label(self.connection, label)
-        append(
-            self.connection,
-            kind="verdict",
-            clip_id=clip_id,
-            label=label,
-            value=verdict.value.value,
-            annotator=self.kind,
-            origin="import",
-            import_id=self.import_id,
-            import_key=key,
-            start_s=verdict.start_s,
-            end_s=verdict.end_s,
-            low_hz=verdict.low_hz,
-            high_hz=verdict.high_hz,
-            confidence=verdict.confidence,
-            track=verdict.track,
-        )
-        self.result.verdicts += 1
+    def _write_clips(self, records: Sequence[Imported]) -> bytes:
+        """Write all clips and verdicts and return a hash of them."""
+        rows = ClipRows(self.connection, self.kind, self.import_id, self.recordings.stored)
+        content = rows.write(one for one in records if isinstance(one, Clip | Verdict | VerdictTable))
+        self.result.clips += rows.new_clips
+        self.result.verdicts += rows.new_verdicts
+        self.result.amended += rows.amended_clips
+        self.result.already_there["clips"] += rows.known_clips
+        self.result.already_there["verdicts"] += rows.known_verdicts
+        self.result.skipped += rows.skipped
+        return content
 
     def _checked(self, part: Checked) -> None:
-        identity = self.recordings.identities[part.recording_sha256]
-        key = _import_key(self.kind, "checked", identity, part.start_s, part.end_s)
+        sound = self.recordings.stored[part.recording_sha256]
+        key = import_key(self.kind, "checked", sound.identity, part.start_s, part.end_s)
         if self.connection.execute("SELECT 1 FROM journal WHERE import_key = ?", (key,)).fetchone():
             return
-        recording = recordings.recording(self.store, self.recording_ids[part.recording_sha256])
+        recording = recordings.recording(self.store, sound.id)
         append(
             self.connection,
             kind="checked",
@@ -239,7 +171,10 @@ class _Import:
 
     def _device_prediction(self, prediction: DevicePrediction) -> None:
         clip = prediction.clip
-        clip_id = self.clip_ids[clip.recording_sha256, clip.start_s, clip.end_s]
+        (clip_id,) = self.connection.execute(
+            "SELECT id FROM clips WHERE recording_id = ? AND start_s = ? AND end_s = ?",
+            (self.recordings.stored[clip.recording_sha256].id, clip.start_s, clip.end_s),
+        ).fetchone()
         model = models.by_int8_hash(self.store, prediction.model)
         suggestion = models.suggestion_from_scores(clip_id, model.id, model.outputs, prediction.scores)
         if models.add_suggestion(self.connection, suggestion):
@@ -255,7 +190,7 @@ class _Import:
         events = [
             Event(outputs.labels[event.label], event.start_s, event.end_s, event.peak) for event in detections.events
         ]
-        recording = recordings.recording(self.store, self.recording_ids[detections.recording_sha256])
+        recording = recordings.recording(self.store, self.recordings.stored[detections.recording_sha256].id)
         added = spans.import_detections(self.store, recording, model.id, events)
         if added is None:
             self.result.already_there["suggestions"] += len(events)
@@ -268,8 +203,3 @@ class _Import:
 def _as_utf8(text: str) -> str:
     r"""Return text that SQLite takes: bytes of a file name that are no UTF-8 are escaped, as JSON escapes them."""
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _import_key(*content: str | float | None) -> str:
-    """Return a hash of the content of a row, wherever it was read: equal content is the same row."""
-    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()

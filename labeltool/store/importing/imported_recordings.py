@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from labeltool.records import GroupsNote, Note, Recording, Skipped
 from labeltool.store import recordings
@@ -16,21 +16,25 @@ if TYPE_CHECKING:
     from labeltool.store.importing import ImportResult
 
 
+class StoredSound(NamedTuple):
+    """The recording that a file of an import is: its id, the hash by which the project knows it, the file."""
+
+    id: int
+    identity: str
+    path: str
+
+
 class ImportedRecordings:
     """Writes the recordings of one import, inside its transaction.
 
     Attributes
     ----------
-    ids, paths
-        Of each recording, by the hash of the bytes that the import read.
-    identities
-        The hash by which the project knows the recording: of the bytes that it saw first.
+    stored
+        What was stored, by the hash of the bytes that the import read.
     """
 
     def __init__(self, store: Store, connection: sqlite3.Connection, result: ImportResult) -> None:
-        self.ids: dict[str, int] = {}
-        self.paths: dict[str, str] = {}
-        self.identities: dict[str, str] = {}
+        self.stored: dict[str, StoredSound] = {}
         self._store = store
         self._connection = connection
         self._result = result
@@ -39,15 +43,17 @@ class ImportedRecordings:
 
     def write(self, recording: Recording) -> None:
         """Store a recording, or complete the one that has its sound."""
-        first = self.paths.get(recording.sha256)
-        if first not in (None, recording.path):
-            self._report(Skipped(recording.path, None, f"is the same sound as {first}: stored once"))
+        first = self.stored.get(recording.sha256)
+        if first is not None and first.path != recording.path:
+            self._report(Skipped(recording.path, None, f"is the same sound as {first.path}: stored once"))
         row = self._known(recording)
         if row is None:
-            self._add(recording)
+            number, identity = self._add(recording), recording.sha256
         else:
+            number, identity = row["id"], row["sha256"]
             self._complete(recording, row)
-        self.paths.setdefault(recording.sha256, recording.path)
+        self._result.amended += self._set_columns(number, recording)
+        self.stored.setdefault(recording.sha256, StoredSound(number, identity, recording.path))
 
     def finish(self) -> None:
         """Complete the report: a note on groups is about those that were taken."""
@@ -75,7 +81,7 @@ class ImportedRecordings:
                 return row
         return None
 
-    def _add(self, recording: Recording) -> None:
+    def _add(self, recording: Recording) -> int:
         cursor = self._connection.execute(
             "INSERT INTO recordings (sha256, path, sample_rate_hz, channels, frames, duration_s, group_name, licence, "
             "added_at, samples_sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -94,21 +100,16 @@ class ImportedRecordings:
         )
         self._result.recordings += 1
         self._took_groups |= recording.grouped_by != "source"
-        self.ids[recording.sha256] = cursor.lastrowid or 0
-        self.identities[recording.sha256] = recording.sha256
-        self._set_columns(recording)
+        return cursor.lastrowid or 0
 
     def _complete(self, recording: Recording, row: sqlite3.Row) -> None:
-        if recording.sha256 not in self.ids:
+        if recording.sha256 not in self.stored:
             self._result.already_there["recordings"] += 1
             if row["is_removed"]:
                 removed = recordings.removed(recording.path)
                 self._report(Skipped(recording.path, None, f"{removed.reason} ({removed.remedy})"))
-        self.ids[recording.sha256] = row["id"]
-        self.identities[recording.sha256] = row["sha256"]
         self._take_group(recording, row)
         self._take_hash(recording, row)
-        self._result.amended += self._set_columns(recording)
         # An older version believed the header.
         changed = self._connection.execute(
             "UPDATE recordings SET frames = ?, duration_s = ? WHERE id = ? AND frames <> ?",
@@ -122,7 +123,7 @@ class ImportedRecordings:
             # A recording is identified by its content: this is its new place.
             self._connection.execute("UPDATE recordings SET path = ? WHERE id = ?", (stored, row["id"]))
             self._result.amended += 1
-        elif recording.sha256 not in self.paths and row["sha256"] != recording.sha256:
+        elif recording.sha256 not in self.stored and row["sha256"] != recording.sha256:
             known = self._store.absolute_path(row["path"])
             self._report(
                 Note(recording.path, None, f"is the same sound as {known}, in another encoding or with other tags")
@@ -154,9 +155,8 @@ class ImportedRecordings:
             self._result.amended += 1
             join_twins(self._connection, row["id"])
 
-    def _set_columns(self, recording: Recording) -> int:
+    def _set_columns(self, number: int, recording: Recording) -> int:
         """Store the own columns, and return how many are new or changed."""
-        number = self.ids[recording.sha256]
         return sum(
             self._connection.execute(
                 "INSERT INTO recording_columns VALUES (?, ?, ?) "
