@@ -87,7 +87,7 @@ def grouped(records: Iterable[Imported], by: str | None = None) -> Iterator[Impo
     Parameters
     ----------
     by
-        A rule. None guesses by the names of the files, where that says something: not where it would make one group of
+        A rule. None: by the names of the files, where that says something: not where it would make one group of
         everything, nor where the names are those of the labels.
 
     Yields
@@ -108,13 +108,13 @@ def grouped(records: Iterable[Imported], by: str | None = None) -> Iterator[Impo
         if isinstance(one, Recording) and one.group == one.sha256
     }
     if rule is None:
-        named = _guessed(places, _labels(read))
+        named = _by_shared_stems(places, _labels(read))
     else:
         named = {sha256: found for sha256, place in places.items() if (found := rule(place)) is not None}
         if places and not named:
             raise LabeltoolError(f"{quoted(str(by))} gives no recording a group", remedy=HOW)
     if named and by != "none":
-        yield _note(named, places, is_guess=rule is None)
+        yield _note(named, places, is_default=rule is None)
     for one in read:
         if not isinstance(one, Recording):
             yield one
@@ -122,7 +122,7 @@ def grouped(records: Iterable[Imported], by: str | None = None) -> Iterator[Impo
             yield replace(one, columns=tuple(_tidy(one.columns).items()))
         else:
             columns = tuple({**_tidy(one.columns), **found.columns}.items())
-            by_whom: Literal["guess", "person"] = "guess" if rule is None else "person"
+            by_whom: Literal["names", "person"] = "names" if rule is None else "person"
             yield replace(one, group=found.group, columns=columns, grouped_by=by_whom)
 
 
@@ -132,14 +132,14 @@ def _tidy(columns: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name[:MAX_LABEL_CHARACTERS]: value for name, value in tidy.items() if name and value}
 
 
-def _note(named: Mapping[str, Named], places: Mapping[str, Place], *, is_guess: bool) -> GroupsNote:
+def _note(named: Mapping[str, Named], places: Mapping[str, Place], *, is_default: bool) -> GroupsNote:
     """Return the line that says which groups there are, and how to have others."""
     groups = Counter(one.group for one in named.values())
     largest, _ = groups.most_common(1)[0]
     members = [places[sha256].path.name for sha256, one in named.items() if one.group == largest]
     how = (
         f"guessed from names that share a stem; --group-by RULE gives others ({_RULE_NAMES})"
-        if is_guess
+        if is_default
         else "as asked"
     )
     such = f"{largest!r} has {', '.join(members[:2])}{', ...' if len(members) > 2 else ''}"
@@ -162,7 +162,7 @@ def _labels(records: Sequence[Imported]) -> Mapping[str, frozenset[str]]:
     return {sha256: frozenset(labels) for sha256, labels in found.items()}
 
 
-def _guessed(places: Mapping[str, Place], labels: Mapping[str, frozenset[str]]) -> dict[str, Named]:
+def _by_shared_stems(places: Mapping[str, Place], labels: Mapping[str, frozenset[str]]) -> dict[str, Named]:
     """Return the groups of recordings whose names share a stem; none where that says nothing."""
     for numbers in (_ALL_NUMBERS, _LAST_NUMBER):
         found = {sha256: _by_stem(numbers, place) for sha256, place in places.items()}

@@ -49,7 +49,7 @@ class Recording:
 
     `path` is absolute. `group` names recordings that must stay on one side of a split (a source recording, a session);
     recordings with equal content share all their groups. It is `sha256` where nothing else is known, and `grouped_by`
-    is who named it: the source, a person who asked for it (`--group-by`), or a guess by the names of the files; a
+    is who named it: the source, a person who asked for it (`--group-by`), or the names of the files; a
     recording that has a group in the project keeps it against the last two. `frames` counts sample frames at
     `sample_rate_hz`. `samples_sha256` is of the decoded samples (`audio.sound_reader`), None where it is not known;
     `columns` are the source's own about the recording (site, device), as pairs of name and value.
@@ -64,7 +64,7 @@ class Recording:
     licence: str | None = None
     samples_sha256: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
-    grouped_by: Literal["source", "person", "guess"] = "source"
+    grouped_by: Literal["source", "person", "names"] = "source"
 
     @property
     def duration_s(self) -> float:

@@ -142,7 +142,7 @@ def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
         moved = relocation.store_found()
     missing = len(relocation.missing)
     if as_json:
-        emit({"relocated": moved, "missing": missing, "failed": failed})
+        emit({"relocated": moved, "missing": missing, **({"failed": failed} if failed else {})})
     else:
         narrate(f"found {moved} recordings; {missing} are still missing")
         print_failed(failed, done)

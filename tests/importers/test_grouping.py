@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
 import pytest
+from click.testing import CliRunner, Result
 
 from helpers.records import of_kind
 from helpers.store import dump
 from labeltool.annotation import listing
 from labeltool.audio.frontend import Frontend
+from labeltool.cli.main import cli
 from labeltool.errors import LabeltoolError
 from labeltool.importers.grouping import grouped
 from labeltool.networks.model_card import ModelCard
 from labeltool.networks.model_folder import ModelFiles
+from labeltool.project import Project
 from labeltool.records import Clip, GroupsNote, Imported, Recording, Verdict
 from labeltool.store import Store, clips, groups, journal
 from labeltool.store.importing import ImportResult, import_records
@@ -98,7 +102,7 @@ def test_the_groups_of_a_data_set_stay() -> None:
     assert groups_of(records(*SITES, group="freesound:1"), "name") == list("aaaa")
 
 
-def test_what_was_guessed_is_in_one_line_and_a_pattern_gives_columns(store: Store) -> None:
+def test_groups_by_names_are_in_one_line_and_a_pattern_gives_columns(store: Store) -> None:
     (note,) = of_kind(imported(store, records(*SITES, "x.wav")).skipped, GroupsNote)
     for text in ("2 ('siteA#", "siteA-01.wav, siteA-02.wav", "1 more", "guessed", "--group-by"):
         assert text in note.reason
@@ -179,3 +183,29 @@ def test_a_model_has_seen_a_recording_under_every_name_of_its_group(store: Store
     assert set(now[:3]) <= files().groups_trained_on()
     # What it was trained on validates nothing any more.
     assert files().groups_validated_on() == {siteB}
+
+
+def test_the_command_line_groups_filters_lists_and_undoes(project: Project, write_tone: Callable[..., Path]) -> None:
+    def run(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(cli, ["--project", str(project.directory), *arguments])
+        assert result.exit_code == code, result.output
+        return result
+
+    sounds = [str(write_tone(name, seconds=0.2)) for name in SITES]
+    folder = str(Path(sounds[0]).parent)
+    assert "guessed" in run("import", "audio", *sounds).stderr
+    assert (
+        json.loads(run("import", "audio", folder, "--group-by", "{site}-{visit}", "--json").stdout)["recordings"] == 0
+    )
+    assert run("clips", "--where", "visit=01", "--json").stdout.count("wav") == 2
+    run("clips", "--where", "visit", code=2)
+    assert "2 recordings" in run("group", "siteA-01.wav", "siteB-01.wav", "--as", "first").stderr
+    assert "2\t'first'" in run("group").stdout
+    assert json.loads(run("group", "--by", "column:site", "--json").stdout)["changed"] == 4
+    assert run("group", "no.wav", "--as", "x", "--json", code=1).stdout.count("no.wav") == 2
+    assert "as 'site=siteB'" in run("log", "--limit", "1").stdout
+    assert "undone 4 rows" in run("undo").stderr
+    assert "2\t'first'" in run("group").stdout
+    for wrong in (["group", "x.wav"], ["group", "--as", "x"], ["group", "--as", "x", "--by", "folder"]):
+        run(*wrong, code=2)
+    assert "note: 'Dog'" in [run("mark", "1", label) for label in ("dog", "Dog")][1].stderr

@@ -112,7 +112,7 @@ def test_a_damaged_file_is_known_by_its_bytes_alone(tmp_path: Path) -> None:
     assert sound.sha256 == files.content_hash(path)
 
 
-def test_a_recording_that_was_retagged_or_encoded_anew_is_found(store: Store, tmp_path: Path) -> None:
+def test_a_recording_with_other_tags_or_in_another_encoding_is_found(store: Store, tmp_path: Path) -> None:
     one, two = (write(tmp_path / f"{n}.wav", samples(n)) for n in (1, 2))
     import_audio(store, one, two)
     write(one, samples(1), title="edited in place")

@@ -104,7 +104,7 @@ _DESCRIPTIONS = {
     "recordings": "Sound files of the project, each known by the SHA-256 of its file and of its decoded samples; path "
     "is relative to the project where the file lies inside it, is_removed marks one that a person took out of the "
     "project, imported_group is the group that the import gave where a person gave another.",
-    "recording_columns": "What a table said about a recording in columns of its own, such as its site or its device; "
+    "recording_columns": "What a table has about a recording in columns of its own, such as its site or its device; "
     "`labeltool clips --where NAME=VALUE` filters by them.",
 }
 
