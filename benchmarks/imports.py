@@ -1,10 +1,10 @@
 """What an import of a million rows takes, beside what pandas and SQLite take for the same rows, in one run.
 
-    python benchmarks/imports.py [--rows 1000000] [--folder F] [--only csv audacity tables]
+    python benchmarks/imports.py [--rows 1000000] [--folder F] [--only table audacity store]
 
 Of a table (file,start,end,label over ten recordings) and of a label track of one recording, each in processes of their
 own: `pandas.read_csv`; `executemany` of its rows into a plain table, and into one with the journal's columns, CHECKs
-and indexes, without its triggers; the import; the import again, which is to change nothing. `tables` stores the rows as
+and indexes, without its triggers; the import; the import again, which is to change nothing. `store` stores the rows as
 `VerdictTable`s without a reader: the store's part. It prints wall and CPU seconds, the most memory of each process, and
 the ratios of the issue: import to `read_csv` and plain `executemany`. CPU seconds are what compares on a busy machine.
 """
@@ -39,7 +39,7 @@ from labeltool.store.importing import import_records
 RATE_HZ = 8000
 RECORDINGS = 10
 LABELS = ("wren", "robin", "blackbird", "song thrush", "rain", "aeroplane", "dog", "voice", "wind", "tawny owl")
-SOURCES = {"csv": "table.csv", "audacity": "long.txt", "tables": "table.csv"}
+SOURCES = {"table": "table.csv", "audacity": "long.txt", "store": "table.csv"}
 
 
 def write_sources(folder: Path, rows: int) -> None:
@@ -125,7 +125,7 @@ def step_import(kind: str, folder: Path) -> Callable[[], object]:
     source = folder / SOURCES[kind]
 
     def run() -> dict[str, object]:
-        records = tables(source) if kind == "tables" else FORMATS[kind].read([source])
+        records = tables(source) if kind == "store" else FORMATS[kind].read([source])
         with project.open_store(to_write=True) as store:
             result = import_records(store, records, kind=kind, source=str(source))
         return {"verdicts": result.verdicts, "changes": result.changes, "skipped": len(result.skipped)}

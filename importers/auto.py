@@ -16,9 +16,10 @@ from labeltool.errors import LabeltoolError
 from labeltool.importers.base import read_each, reason_of
 from labeltool.importers.file_kinds import file_kind
 from labeltool.importers.folders import SPLITS
-from labeltool.importers.registry import FORMATS, Format
+from labeltool.importers.registry import FORMATS, Batch, Format
 from labeltool.importers.tables.text import looks_like_labels
 from labeltool.records import Failed, Imported, Note, Recording, Skipped
+from labeltool.settings import SETTINGS_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 _SOUND_SUFFIXES = AUDIO_SUFFIXES | SUFFIXES_NOT_READ
 _MAX_FILES = 1_000_000
 _HEAD_BYTES = 1 << 16
-_LABEL_LINE = re.compile(r"(?:\s|#[^\n]*\n)*[+-]?[\d.,:]{1,30}\t", re.ASCII)
+_LABEL_LINE = re.compile(
+    r"(?:\s|#[^\n]*\n)*[+-]?(?:[\d.,:]{1,30}(?:e[+-]?\d{1,3})?|nan|inf)(?:\t|[\r\n]|$)", re.ASCII | re.IGNORECASE
+)
 # Folders of sounds that are called after a place, a time or a part of a data set, not after what sounds in them.
 _NO_LABEL = re.compile(
     r"(?:audio|sounds?|wavs?|recordings?|clips?|data|files?|raw|fold|site|station|plot|loc\w*|rec\w*|card|sd|day|night"
@@ -37,12 +40,25 @@ _NO_LABEL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class KnownSource:
-    """A file or a folder, the format that reads it, what it is, for a person, and the folder with its sounds."""
+    """A file or a folder.
+
+    Attributes
+    ----------
+    path, format
+        It, and the format that reads it.
+    words
+        What it is, for a person; "" for a sound that is not named by itself.
+    root
+        The folder with its sounds.
+    kind
+        The format as which it is stored, where it has one of its own: an import of that name finds it there already.
+    """
 
     path: Path
     format: Format
     words: str
     root: Path | None = None
+    kind: str = ""
 
     def options(self, encoding: str | None) -> dict[str, object]:
         """Return the options with which its format reads it."""
@@ -61,7 +77,13 @@ def sources(paths: Sequence[Path]) -> Iterator[KnownSource | Skipped]:
 
 
 def read(paths: Sequence[Path], encoding: str | None = None) -> Iterator[Imported]:
-    """Read everything that is known at or below paths.
+    """Read everything that is known at or below paths: the records of all `batches`."""
+    for batch in batches(paths, encoding):
+        yield from batch.records
+
+
+def batches(paths: Sequence[Path], encoding: str | None = None) -> Iterator[Batch]:
+    """Yield what is known at or below paths, by the format that reads it.
 
     Parameters
     ----------
@@ -74,8 +96,9 @@ def read(paths: Sequence[Path], encoding: str | None = None) -> Iterator[Importe
 
     Yields
     ------
-    Imported
-        A note for each file or folder: what it was taken for; and a `Skipped` for what nobody reads.
+    Batch
+        First a note for each file or folder, what it was taken for, and a `Skipped` for what nobody reads. Each is to
+        be read to its end before the next.
 
     Raises
     ------
@@ -84,32 +107,39 @@ def read(paths: Sequence[Path], encoding: str | None = None) -> Iterator[Importe
     """
     found = list(sources(paths))
     known = [one for one in found if isinstance(one, KnownSource)]
-    yield from (_told(one) for one in found if not isinstance(one, KnownSource) or one.words)
     if not known:
         first = next((one for one in found if isinstance(one, Skipped)), None)
         reason = "no file or directory was given" if first is None else f"nothing was taken: {first.reason}"
         raise LabeltoolError(reason, file=None if first is None else first.file)
+    yield Batch("auto", tuple(paths), _as_notes(found))
     taken: set[str] = set()
     for group in _groups(known):
-        if group[0].format.name == "audio" and group[0].root is not None:
-            group = [one for one in group if str(one.path.resolve()) not in taken]
-            if group:
-                yield Note(str(group[0].root), None, f"taken for: {len(group)} recordings without labels")
-        try:
-            for record in _records(group, encoding):
-                if isinstance(record, Recording | Failed):
-                    taken.add(record.path if isinstance(record, Recording) else record.file)
-                yield record
-        except LabeltoolError as error:
-            if len(known) == 1:
-                raise
-            yield Failed(error.file or str(group[0].path), error.line, reason_of(error))
+        records = _records(group, taken, encoding, is_only=len(known) == 1)
+        yield Batch(group[0].kind or group[0].format.name, tuple(one.root or one.path for one in group[:1]), records)
+
+
+def _records(group: list[KnownSource], taken: set[str], encoding: str | None, *, is_only: bool) -> Iterator[Imported]:
+    """Read what one call of a format reads, and note its sounds; of sounds without a name, those not noted yet."""
+    if not group[0].words:
+        group = [one for one in group if str(one.path.resolve()) not in taken]
+        if not group:
+            return
+        yield Note(str(group[0].root), None, f"taken for: {_without_labels(len(group))}")
+    try:
+        for record in group[0].format.read([one.path for one in group], **group[0].options(encoding)):
+            if isinstance(record, Recording | Failed):
+                taken.add(record.path if isinstance(record, Recording) else record.file)
+            yield record
+    except LabeltoolError as error:
+        if is_only:
+            raise
+        yield Failed(error.file or str(group[0].path), error.line, reason_of(error))
 
 
 def parse_each(paths: Sequence[Path], encoding: str | None = None) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:
     """Yield the label files at or below paths with their rows, as `read` takes them, and what is not taken."""
     found = list(sources(paths))
-    yield from (_told(one) for one in found if not isinstance(one, KnownSource) or one.words)
+    yield from _as_notes(found)
     by_path = {one.path: one for one in found if isinstance(one, KnownSource) and one.format.is_labels}
 
     def parse(path: Path) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:
@@ -118,20 +148,20 @@ def parse_each(paths: Sequence[Path], encoding: str | None = None) -> Iterator[t
     yield from read_each(list(by_path), parse)
 
 
-def _records(group: Sequence[KnownSource], encoding: str | None) -> Iterator[Imported]:
-    return group[0].format.read([one.path for one in group], **group[0].options(encoding)) if group else iter(())
-
-
-def _told(one: KnownSource | Skipped) -> Note | Skipped:
-    return one if isinstance(one, Skipped) else Note(str(one.path), None, f"taken for: {one.words}")
+def _as_notes(found: Sequence[KnownSource | Skipped]) -> Iterator[Note | Skipped]:
+    for one in found:
+        if isinstance(one, Skipped):
+            yield one
+        elif one.words:
+            yield Note(str(one.path), None, f"taken for: {one.words}")
 
 
 def _groups(known: Sequence[KnownSource]) -> list[list[KnownSource]]:
     """Return what one call of a format reads: its files of one folder; sounds without labels at the end."""
-    groups: dict[tuple[bool, str, Path | None, int], list[KnownSource]] = {}
+    groups: dict[tuple[bool, str, str, Path | None, int], list[KnownSource]] = {}
     for number, one in enumerate(known):
         is_alone = one.format.takes == "directory"
-        key = (one.format.name == "audio", one.format.name, one.root, number if is_alone else -1)
+        key = (not one.words, one.format.name, one.kind, one.root, number if is_alone else -1)
         groups.setdefault(key, []).append(one)
     return [groups[key] for key in sorted(groups, key=lambda key: key[0])]
 
@@ -149,14 +179,21 @@ def _in_folder(folder: Path) -> Iterator[KnownSource | Skipped]:
     if sounds and not labels and _are_labels(folder, sounds):
         yield KnownSource(folder, FORMATS["folders"], "a folder of sounds for each label")
     elif sounds and not labels:
-        yield KnownSource(folder, FORMATS["audio"], f"{len(sounds)} recordings without labels")
+        yield KnownSource(folder, FORMATS["audio"], _without_labels(len(sounds)))
     else:
         # Those that no label file names; they are not named one by one.
         yield from (KnownSource(path, FORMATS["audio"], "", folder) for path in sounds)
 
 
+def _without_labels(sounds: int) -> str:
+    return f"{sounds} recording{'' if sounds == 1 else 's'} without labels"
+
+
 def _files(folder: Path) -> Iterator[Path]:
     for here, folders, names in os.walk(folder):
+        if SETTINGS_FILE in names:
+            folders.clear()  # a project of this program, not something to import
+            continue
         folders[:] = sorted(one for one in folders if not one.startswith("."))
         yield from (Path(here, name) for name in sorted(names) if not name.startswith("."))
 
@@ -177,7 +214,7 @@ def _known(path: Path, root: Path | None) -> KnownSource | Skipped:
     if kind is not None and kind.importer is not None:
         one = FORMATS[kind.importer]
         # The table of a data set may lie alone, or its sounds elsewhere.
-        return KnownSource(path, FORMATS["table"] if one.takes == "directory" else one, kind.words, root)
+        return KnownSource(path, FORMATS["table"] if one.takes == "directory" else one, kind.words, root, one.name)
     if kind is not None:
         return Skipped(str(path), None, f"not taken: is {kind.words}, which no format reads")
     head = _head(path)
@@ -187,7 +224,8 @@ def _known(path: Path, root: Path | None) -> KnownSource | Skipped:
         return KnownSource(path, FORMATS["audacity"], "a label track", root)
     if looks_like_labels(head):
         return KnownSource(path, FORMATS["table"], "a table of labels", root)
-    return Skipped(str(path), None, "not taken: no format reads it" if path.exists() else "no such file")
+    reason = "no format reads it" if head.strip() else "is empty" if path.exists() else "no such file"
+    return Skipped(str(path), None, f"not taken: {reason}")
 
 
 def _head(path: Path) -> str:

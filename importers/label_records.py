@@ -181,27 +181,23 @@ class _LabelReader:
         if self._sounds.only is not None and rows["recording"].nunique() <= 1:
             rows = rows.assign(recording=None)
         of_row = rows.groupby(keys, dropna=False, sort=False).ngroup().to_numpy().astype(np.int64)
-        own = _own_columns(rows, of_row)
-        first = rows[["line", *keys, *own]].assign(of=of_row, count=1).drop_duplicates("of").astype(object)
+        first = rows[["line", *keys]].assign(of=of_row, count=1).drop_duplicates("of").astype(object)
         counts = rows.groupby(of_row, sort=False).size()
+        own = _own_columns(rows, of_row)
         recordings: list[Recording | None] = []
         problems: list[_Problem] = []
         for row, one in first.where(first.notna(), None).iterrows():
             try:
                 sound = self._sound(file, one["recording"], one["fold"])
-                columns = tuple((name, str(one[name])) for name in own if one[name] is not None)
-                recordings.append(self._completed(sound, one["group"], one["licence"], columns))
+                described = self._recording(sound)
+                group = described.group if one["group"] is None else one["group"]
+                licence, columns = one["licence"], own[len(recordings)]
+                recordings.append(replace(described, group=group, licence=licence, columns=columns))
             except _NotFoundError as problem:
                 recordings.append(None)
                 more = f" ({counts[one['of']]} rows)" if counts[one["of"]] > 1 else ""
                 problems.append(_Problem(int(str(row)), problem.report(one["line"], more)))
         return _Sounds(of_row, recordings, problems)
-
-    def _completed(
-        self, sound: Path, group: str | None, licence: str | None, columns: tuple[tuple[str, str], ...]
-    ) -> Recording:
-        described = self._recording(sound)
-        return replace(described, group=group or described.group, licence=licence, columns=columns)
 
     def _sound(self, file: Path, name: str | None, fold: int | None) -> Path:
         if name is None:
@@ -221,18 +217,19 @@ class _LabelReader:
         return sound
 
 
-def _own_columns(rows: pd.DataFrame, of_row: Int64) -> list[str]:
-    """Return the file's own columns that say one thing of each recording; the others are about the labels."""
+def _own_columns(rows: pd.DataFrame, of_row: Int64) -> list[tuple[tuple[str, str], ...]]:
+    """Return the file's own columns of each recording, where they have one value for all of its rows."""
     import numpy as np
-    import pandas as pd
 
-    _, first = np.unique(of_row, return_index=True)
-    found = []
+    first = np.unique(of_row, return_index=True)[1]
+    pairs: list[list[tuple[str, str]]] = [[] for _ in first]
     for name in rows.columns.difference(list(LABEL_COLUMNS), sort=False):
-        codes, _ = pd.factorize(rows[name])
-        if (codes == codes[first][of_row]).all():
-            found.append(str(name))
-    return found
+        values = rows[name].fillna("").to_numpy(object)
+        several = set(of_row[values != values[first][of_row]].tolist())
+        for number, value in enumerate(values[first]):
+            if value != "" and number not in several:
+                pairs[number].append((str(name), str(value)))
+    return [tuple(one) for one in pairs]
 
 
 class _NotFoundError(Exception):

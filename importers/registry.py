@@ -129,6 +129,20 @@ class Format:
         parse = self.parser(**options)
         return read_each(sources, read_one)
 
+    def batches(self, sources: Sequence[Path], **options: Any) -> Iterator[Batch]:
+        """Yield what is to be stored, one after the other; of all formats but `auto` it is one.
+
+        Raises
+        ------
+        LabeltoolError
+            When nothing can be read.
+        """
+        module = importlib.import_module(f"labeltool.importers.{self.module}")
+        if hasattr(module, "batches"):
+            yield from module.batches(sources, **options)
+        else:
+            yield Batch(self.name, tuple(sources), self.read(sources, **options))
+
     def read(self, sources: Sequence[Path], **options: Any) -> Iterator[Imported]:
         """Import the format's module and read the sources with it; options as in `options`.
 
@@ -147,6 +161,15 @@ class Format:
             (directory,) = sources
             return reader(directory, **options)
         return reader(sources, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is stored at once: the format as which it is stored, what was read, and its records."""
+
+    kind: str
+    sources: tuple[Path, ...]
+    records: Iterator[Imported]
 
 
 def _by_name(*formats: Format) -> Mapping[str, Format]:

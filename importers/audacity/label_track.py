@@ -11,12 +11,15 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted, read_text
 from labeltool.importers.label_rows import ParsedLabels, label_frame
 from labeltool.records import Skipped
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REMEDY = "give a label track exported by Audacity (File > Export > Export Labels) or its project"
 
@@ -28,8 +31,10 @@ _MAX_SKIPPED, _MAX_UNREAD, _MAX_LABELS = 1000, 50_000, 2_000_000
 # Longer than any number that a program writes: without a bound, digits take time with the square of their length.
 _MAX_NUMBER = 100
 _NUMBER = re.compile(r"[ \v\f]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-# What nearly every line of nearly every track is; the others are read token by token.
-_PLAIN = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\t([0-9]{1,15}(?:\.[0-9]{1,15})?)\t([^\t]+)")
+# What nearly every line of nearly every track is; other tracks are read line by line.
+_PLAIN = re.compile(
+    r"^([0-9]{1,15}(?:\.[0-9]{1,15})?)\t([0-9]{1,15}(?:\.[0-9]{1,15})?)\t([^\t\r\n]+)\r?$", re.MULTILINE
+)
 _NOT_FINITE = re.compile(r"[ \v\f]*[+-]?(?:nan(?:\(\w*\))?|inf(?:inity)?)", re.IGNORECASE)
 _CLOCK = re.compile(r"\s*(?:(\d{1,4}):(?=[0-5]?\d:))?(\d{1,4}):([0-5]?\d(?:[.,]\d{1,9})?)\s*", re.ASCII)
 _CONTINUATION = "\\"
@@ -72,8 +77,11 @@ def parsed_labels(rows: Sequence[LabelRow], skipped: Sequence[Skipped]) -> Parse
     reported = list(skipped[:_MAX_SKIPPED])
     if (more := len(skipped) - _MAX_SKIPPED) > 0:
         reported.append(Skipped(skipped[0].file, None, f"and {more} more of its lines"))
-    table = pd.DataFrame.from_records(list(rows), columns=LabelRow._fields)
-    return ParsedLabels(label_frame(table.sort_values("start_s", kind="stable")), reported)
+    return ParsedLabels(_in_order(pd.DataFrame.from_records(list(rows), columns=LabelRow._fields)), reported)
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    return label_frame(table.sort_values("start_s", kind="stable"))
 
 
 def require_bounded(path: Path, rows: Sequence[LabelRow], skipped: Sequence[Skipped]) -> None:
@@ -100,17 +108,14 @@ def parse_label_track(path: Path, encoding: str | None = None) -> ParsedLabels:
         When it cannot be read as text, or a time is `nan` or `inf` (which makes Audacity hang).
     """
     text, skipped = read_text(path, "a label track", REMEDY, encoding)
+    if (table := _plain_labels(text)) is not None:
+        return ParsedLabels(table, skipped)
     lines = LINE_END.split(text)
-    del text
     rows: list[LabelRow] = []
     index = 0
     while index < len(lines):
         line, text = index + 1, lines[index]
         index += 1
-        if (plain := _PLAIN.fullmatch(text)) and not (index < len(lines) and lines[index].startswith(_CONTINUATION)):
-            start_s, end_s = float(plain[1]), float(plain[2])
-            rows.append(LabelRow(line, min(start_s, end_s), max(start_s, end_s), plain[3]))
-            continue
         if not text.strip():
             continue
         require_bounded(path, rows, skipped)
@@ -140,6 +145,23 @@ def parse_label_track(path: Path, encoding: str | None = None) -> ParsedLabels:
     require_bounded(path, rows, skipped)
     skipped.sort(key=lambda one: one.line or 0)
     return parsed_labels(rows, skipped)
+
+
+def _plain_labels(text: str) -> pd.DataFrame | None:
+    """Return the labels of a track in which every line is two plain numbers and a title; None for any other."""
+    import numpy as np
+    import pandas as pd
+
+    lines = text.count("\n") + (not text.endswith("\n"))
+    if lines > _MAX_LABELS or text.count("\r") != text.count("\r\n") or not _PLAIN.match(text):
+        return None
+    found = _PLAIN.findall(text)
+    if len(found) != lines:
+        return None
+    starts, ends, titles = (np.array(column, object) for column in zip(*found, strict=True))
+    start_s, end_s = starts.astype(np.float64), ends.astype(np.float64)
+    columns = {"line": np.arange(1, lines + 1), "start_s": np.minimum(start_s, end_s)}
+    return _in_order(pd.DataFrame({**columns, "end_s": np.maximum(start_s, end_s), "label": titles}))
 
 
 def _tokens(text: str) -> list[str]:

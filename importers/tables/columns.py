@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -16,13 +17,14 @@ from labeltool.records import Skipped
 if TYPE_CHECKING:
     import pandas as pd
 
-    from labeltool.type_aliases import Bools, Float64
+    from labeltool.type_aliases import Bools, Float64, Objects
 
 _MAX_REPORTED = 1000
 _UNKNOWN = frozenset({"", "na", "n/a", "nan", "none", "null"})
 _FOLD = re.compile(r"(?:fold[ _-]?)?([0-9]{1,4})(?:[.,]0*)?", re.IGNORECASE)
 _WHOLE_NUMBER = re.compile(r"^([0-9]{1,18})[.,]0+$")
 _MAX_NAMED = 20
+_MAX_NUMBER = 100
 
 
 class Columns:
@@ -88,12 +90,14 @@ class Columns:
         return columns[0] if columns else None
 
     def field_texts(self, name: str) -> pd.Series[str]:
-        """Return a column by its own name as texts; of a Parquet file it may be anything."""
-        column = self.table.frame[name]
-        if self.table.lines is not None:
-            return column
-        known = column.astype(object)
-        return known.where(known.notna(), "").map(_text)
+        """Return a column by its own name as texts without blanks around them; of a Parquet file it may be anything."""
+        import numpy as np
+        import pandas as pd
+
+        column = self.table.frame[name].astype(object)
+        codes, known = pd.factorize(column, use_na_sentinel=True)
+        texts = np.array([*map(_text, known), ""], object)  # the last one for code -1, no value
+        return pd.Series(texts[codes], index=column.index, dtype=object)
 
     def numbers(self, meaning: str, unit: str) -> Float64 | None:
         """Return a column as finite numbers, NaN where it has none; None without such a column.
@@ -110,10 +114,7 @@ class Columns:
         if pd.api.types.is_numeric_dtype(column.dtype):
             numbers = column.astype("float64").to_numpy()
         else:
-            text = self.field_texts(name)
-            numbers = pd.to_numeric(text, errors="coerce").to_numpy(np.float64).copy()
-            others = np.flatnonzero(np.isnan(numbers))
-            numbers[others] = [_number(one, is_time=unit == "seconds") for one in text.to_numpy()[others]]
+            numbers = _floats(column.astype(object).to_numpy(), is_time=unit == "seconds")
         bad = np.isinf(numbers)
         self.reject(bad, lambda row: f"{name} {quoted(str(column.iloc[row]))} is not a number of {unit}")
         return np.where(bad, np.nan, numbers)
@@ -187,7 +188,7 @@ class Columns:
 def _names(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]) -> dict[str, list[str]]:
     by_name = {folded(str(name)): str(name) for name in reversed(list(table.frame.columns))}
     known = profile.columns if profile is not None else {}
-    names = {}
+    names: dict[str, list[str]] = {}
     for meaning in dict.fromkeys([*chosen, *known, *ALIASES]):
         if meaning in chosen:
             if folded(chosen[meaning]) not in by_name:
@@ -198,7 +199,9 @@ def _names(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]
         elif meaning in known:
             names[meaning] = [by_name[folded(name)] for name in known[meaning] if folded(name) in by_name]
         else:
-            names[meaning] = [by_name[name] for name in ALIASES[meaning] if name in by_name][:1]
+            taken = {name for others in names.values() for name in others}
+            free = [by_name[name] for name in ALIASES[meaning] if name in by_name]
+            names[meaning] = [name for name in free if name not in taken][:1]
     if "label" in chosen or "labels" in chosen:
         names["label"] = [*names.get("labels", ()), *(names["label"] if "label" in chosen else ())]
     return {meaning: columns for meaning, columns in names.items() if columns}
@@ -218,18 +221,26 @@ def source_names(text: pd.Series[str]) -> pd.Series[str]:
 
 
 def _text(field: object) -> str:
-    if isinstance(field, str):
-        return field
-    return str(int(field)) if isinstance(field, float) and field.is_integer() else str(field).strip()
+    whole = isinstance(field, float) and field.is_integer()
+    return (field if isinstance(field, str) else str(int(field) if whole else field)).strip()  # type: ignore[call-overload]
 
 
-def _number(text: str, *, is_time: bool) -> float:
-    """Return the number of a field that pandas does not read; NaN where there is none, infinity where it is another."""
-    if text.casefold() in _UNKNOWN:
-        return float("nan")
-    if is_time and (time_s := clock_time_s(text)) is not None:
-        return time_s
+def _floats(fields: Objects, *, is_time: bool) -> Float64:
+    """Return the numbers of fields; NaN where there is none, infinity where there is another text."""
+    import numpy as np
+
     try:
-        return float("inf") if len(text) > 100 or "_" in text else float(text.replace(",", "."))
+        numbers = fields.astype(np.float64)  # exactly as Python reads them, unlike `pandas.to_numeric`
+    except (ValueError, TypeError):
+        return np.array([_number(_text("" if field is None else field), is_time) for field in fields], np.float64)
+    return numbers
+
+
+def _number(text: str, is_time: bool) -> float:
+    if text.casefold() in _UNKNOWN:
+        return math.nan
+    try:
+        return math.inf if len(text) > _MAX_NUMBER else float(text.replace(",", "."))
     except ValueError:
-        return float("inf")
+        time_s = clock_time_s(text) if is_time else None
+        return math.inf if time_s is None else time_s

@@ -1,13 +1,15 @@
 """Tables as files: separated text in any encoding, and Parquet.
 
-Text is read with `csv` in its strict mode: pandas fills a row that is too short without a word, and gives no lines.
+Plain rows are read by pandas. Those of other lengths than the header, and quoted ones, are read by `csv` in its strict
+mode, which gives their lines: pandas fills up a row that is too short without a word.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +21,11 @@ from labeltool.importers.tables.profiles import ALIASES, PROFILES, folded
 from labeltool.records import Skipped
 
 if TYPE_CHECKING:
+    from _csv import Reader as _Reader
+
     import pandas as pd
 
-    from labeltool.type_aliases import Int64
+    from labeltool.type_aliases import Int64, Objects
 
 _DELIMITERS = ",;\t|"
 _MAX_ROWS, _MAX_COLUMNS, _MAX_FIELDS = 2_000_000, 2000, 40_000_000
@@ -45,7 +49,7 @@ class Table:
     path
         Its file.
     frame
-        Its columns by the names in the header; of a text every field is a `str`, without blanks around it.
+        Its columns by the names in the header; of a text every field is a `str`.
     lines
         (rows,) the line that each row ends on; None for Parquet, which has no lines.
     skipped
@@ -96,62 +100,109 @@ def looks_like_labels(text: str) -> bool:
 
 
 def _text(path: Path, encoding: str | None) -> Table:
-    import numpy as np
     import pandas as pd
 
     text, skipped = read_text(path, "a CSV table", _REMEDY, encoding)
     delimiter = _delimiter(next((line for line in _LINE.findall(text[:100_000]) if _is_header(line)), ""))
-    # Lines are those of a text editor; `str.splitlines` splits labels at U+2028.
-    lines = (match[0] for match in _LINE.finditer(text))
+    content = text.encode()
+    del text
+    lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
     reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
-    columns: list[list[str]] = []
-    numbers: list[int] = []
-    header: list[str] = []
     try:
-        for line, row in _rows(reader):
-            if not header:
-                if row[0].startswith("#") and not _is_header(delimiter.join(row)):
-                    continue
-                header = _checked_header(path, line, row)
-                needed = max((at for at, name in enumerate(header, 1) if folded(name) in _KNOWN), default=len(header))
-                columns = [[] for _ in header]
-                chunk: list[list[str]] = []
-                continue
-            while len(row) > len(header) and not row[-1].strip():
-                row.pop()  # separators at the end, as spreadsheets write them
-            if len(row) < len(header) and len(row) >= needed:
-                row += [""] * (len(header) - len(row))  # separators at the end, as text editors remove them
-            if len(row) != len(header):
-                reason = f"has {len(row)} fields, but the header has {len(header)}"
-                skipped.append(Skipped(str(path), line, reason))
-                continue
-            numbers.append(line)
-            chunk.append(row)
-            if len(chunk) == _CHUNK:
-                _require_bounded(path, len(numbers), len(header))
-                _extend(columns, chunk)
+        header = _header(path, reader, delimiter)
+        rows = _plain_rows(content, reader.line_num, delimiter, len(header))
+        if rows is None:
+            rows = _any_rows(path, reader, header, skipped)
     except csv.Error as error:
         reason = f"cannot be read as a CSV table: {error}"
         raise LabeltoolError(reason, file=path, line=reader.line_num, remedy=_REMEDY) from error
-    if not header:
-        raise LabeltoolError("is empty: it has no header", file=path, remedy=_REMEDY)
+    columns, numbers = rows
     _require_bounded(path, len(numbers), len(header))
-    _extend(columns, chunk)
-    frame = pd.DataFrame(dict(zip(header, (np.array(column, object) for column in columns), strict=True)))
-    return Table(path, frame, np.array(numbers, np.int64), _first(skipped))
+    return Table(path, pd.DataFrame(dict(zip(header, columns, strict=True))), numbers, _first(skipped))
 
 
-def _rows(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows with a text, each with the line that it ends on."""
+def _header(path: Path, reader: _Reader, delimiter: str) -> list[str]:
     for row in reader:
-        if row and (row[0] or any(row)) and any(field.strip() for field in row):
-            yield reader.line_num, row  # type: ignore[attr-defined]
+        has_text = any(field.strip() for field in row)
+        if has_text and (not row[0].startswith("#") or _is_header(delimiter.join(row))):
+            return _checked_header(path, reader.line_num, row)
+    raise LabeltoolError("is empty: it has no header", file=path, remedy=_REMEDY)
+
+
+def _plain_rows(content: bytes, line: int, delimiter: str, width: int) -> tuple[list[Objects], Int64] | None:
+    """Read the rows after a line with pandas, many times as fast; None where they are not all of the header's width.
+
+    Rows with quotation marks are not plain either. pandas would fill up those that are too short.
+    """
+    import numpy as np
+    import pandas as pd
+
+    start = 0
+    for _ in range(line):
+        start = content.find(b"\n", start) + 1
+    body = content[start:].rstrip(b"\r\n") + b"\n"
+    if not start or b'"' in body or body.count(b"\r") != body.count(b"\r\n") or len(body) == 1:
+        return None
+    codes = np.frombuffer(body, np.uint8)
+    ends = np.flatnonzero(codes == ord("\n"))
+    separators = np.flatnonzero(codes == ord(delimiter))
+    per_row = np.diff(np.searchsorted(separators, ends), prepend=0)
+    if len(ends) > _MAX_ROWS or (per_row != width - 1).any():
+        return None
+    frame = pd.read_csv(
+        io.BytesIO(body),
+        sep=delimiter,
+        header=None,
+        names=list(range(width)),
+        index_col=False,
+        dtype=object,
+        na_filter=False,
+        skip_blank_lines=False,
+        quoting=csv.QUOTE_NONE,
+        encoding="utf-8",
+    )
+    columns = [frame[at].to_numpy() for at in range(width)]
+    numbers = np.arange(line + 1, line + 1 + len(ends), dtype=np.int64)
+    if not (columns[0] == "").any():
+        return columns, numbers
+    has_text = np.any([column != "" for column in columns], axis=0)
+    return [column[has_text] for column in columns], numbers[has_text]
+
+
+def _any_rows(
+    path: Path, reader: _Reader, header: Sequence[str], skipped: list[Skipped]
+) -> tuple[list[Objects], Int64]:
+    """Read the rows one by one; those whose number of fields differs from the header's are skipped."""
+    import numpy as np
+
+    needed = max((at for at, name in enumerate(header, 1) if folded(name) in _KNOWN), default=len(header))
+    columns: list[list[str]] = [[] for _ in header]
+    numbers: list[int] = []
+    chunk: list[list[str]] = []
+    for row in reader:
+        if not row or not (row[0] or any(row)):
+            continue
+        while len(row) > len(header) and not row[-1].strip():
+            row.pop()  # separators at the end, as spreadsheets write them
+        if needed <= len(row) < len(header):
+            row += [""] * (len(header) - len(row))  # separators at the end, as text editors remove them
+        if len(row) != len(header):
+            reason = f"has {len(row)} fields, but the header has {len(header)}"
+            skipped.append(Skipped(str(path), reader.line_num, reason))
+            continue
+        numbers.append(reader.line_num)
+        chunk.append(row)
+        if len(chunk) == _CHUNK:
+            _require_bounded(path, len(numbers), len(header))
+            _extend(columns, chunk)
+    _extend(columns, chunk)
+    return [np.array(column, object) for column in columns], np.array(numbers, np.int64)
 
 
 def _extend(columns: Sequence[list[str]], chunk: list[list[str]]) -> None:
     for column, fields in zip(columns, zip(*chunk, strict=True), strict=False):
-        known = {field: field.strip() for field in set(fields)}  # one text for all fields that are alike
-        column.extend(known[field] for field in fields)
+        known: dict[str, str] = {}  # one text for all fields that are alike
+        column.extend(map(known.setdefault, fields, fields))
     chunk.clear()
 
 
@@ -197,6 +248,8 @@ def _require_bounded(path: Path, rows: int, columns: int) -> None:
 
 
 def _parquet(path: Path) -> Table:
+    from pandas.api.types import is_numeric_dtype
+
     try:
         from pyarrow import ArrowException, parquet  # type: ignore[import-not-found, unused-ignore]
     except ImportError as error:
@@ -209,7 +262,10 @@ def _parquet(path: Path) -> Table:
             _require_bounded(path, file.metadata.num_rows, file.metadata.num_columns)
             # Columns of sound or of nested values are no labels.
             names = [one.name for one in file.schema_arrow if not one.type.num_fields and "binary" not in str(one.type)]
-            frame = file.read(columns=names).to_pandas()
-    except (ArrowException, OSError, ValueError) as error:
-        raise LabeltoolError(f"cannot be read as Parquet: {error}", file=path, remedy="was it copied whole?") from error
-    return Table(path, frame.reset_index(drop=True), None, [])
+            frame = file.read(columns=names).to_pandas(ignore_metadata=True)
+        # Numbers stay, anything else becomes what Python has for it: here, where a damaged text is found.
+        frame = frame.astype({name: object for name in frame if not is_numeric_dtype(frame[name].dtype)})
+    except (ArrowException, OSError, ValueError, OverflowError) as error:
+        reason = f"cannot be read as Parquet: {quoted(str(error))}"
+        raise LabeltoolError(reason, file=path, remedy="was it copied whole?") from error
+    return Table(path, frame, None, [])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from labeltool.errors import in_one_line
 if TYPE_CHECKING:
     import pandas as pd
 
-    from labeltool.importers.registry import Format, Option
+    from labeltool.importers.registry import Batch, Format, Option
     from labeltool.records import Imported, Skipped
     from labeltool.store.importing import ImportResult
 
@@ -83,7 +83,7 @@ def format_command(one: Format) -> click.Command:
         if dry_run:
             _show_rows(one, sources, as_json, options)
         else:
-            _import(one.name, sources, one.read(sources, **options), group_by, as_json)
+            _import(one.batches(sources, **options), group_by, as_json)
 
     several = one.takes != "directory"
     sources = click.Argument(
@@ -178,15 +178,16 @@ def _rows_as_json(file: Path, table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in rows]
 
 
-def _import(
-    kind: str, sources: Sequence[Path], records: Iterator[Imported], group_by: str | None, as_json: bool
-) -> None:
+def _import(batches: Iterable[Batch], group_by: str | None, as_json: bool) -> None:
     from labeltool.importers.grouping import grouped
-    from labeltool.store.importing import import_records
+    from labeltool.store.importing import ImportResult, import_records
 
+    imported = ImportResult()
     with current_project().open_store(to_write=True) as store, ProgressDisplay() as progress:
-        source = ", ".join(str(path) for path in sources)
-        imported = import_records(store, grouped(_counted(records, progress), group_by), kind=kind, source=source)
+        for batch in batches:
+            source = ", ".join(str(path) for path in batch.sources)
+            records = grouped(_counted(batch.records, progress), group_by)
+            imported.add(import_records(store, records, kind=batch.kind, source=source))
     if as_json:
         emit(
             {

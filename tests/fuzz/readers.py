@@ -24,7 +24,7 @@ from labeltool.audio.frontend import EmbeddingFrontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.verification import checks
 from labeltool.importers import audacity, device_log
-from labeltool.importers.tables import esc50, urbansound8k
+from labeltool.importers.tables import esc50, table, urbansound8k
 from labeltool.networks import dense_head, model_card, model_folder
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule
@@ -38,6 +38,15 @@ _ESC50 = (
     "filename,fold,target,category,esc10,src_file,take\n1-1-A-0.wav,1,0,dog,True,1,A\n2-2-A-3.wav,2,3,cow,False,2,A\n"
 )
 _URBANSOUND8K = "slice_file_name,fsID,start,end,salience,fold,classID,class\n1-3-0-0.wav,1,0.0,0.5,1,1,3,dog_bark\n"
+_TABLES = (
+    'file,start,end,label,value,fold\na.wav,0.5,1.25,wren,present,1\n"b,c.wav",0:01,0:02,robin,absent,2.0\n',
+    "file;onset;duration;class;low_freq;high_freq\na.wav;0,5;1,5;x;100;4000\n",
+    "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tBegin File\tFile Offset (s)\tSpecies\n"
+    "1\tWaveform 1\t1\t1.0\t2.0\ta.wav\t1.0\tEATO\n1\tSpectrogram 1\t1\t1.0\t2.0\ta.wav\t1.0\tEATO\n",
+    "INDIR,FOLDER,IN FILE,OFFSET,DURATION,MANUAL ID\nC:\\x,night,a.wav,2.5,1.5,Myotis\n",
+    '# YTID, start_seconds, end_seconds, positive_labels\nx, 30.000, 40.000, "/m/09x0r,/m/05zppz"\n',
+    "file,wren,robin\na.wav,1,0\nb.wav,,?\n",
+)
 _LOG = "# aed_run 2 model=0123456789abcdef labels=2 rate=16000 patch_s=1.044 patch_hop_s=0.5\n0.000 -128 97\n"
 
 
@@ -250,6 +259,7 @@ def readers(scratch: Path) -> dict[str, FuzzedReader]:
         "UrbanSound8K": FuzzedReader(
             "us8k/UrbanSound8K.csv", lambda: [_URBANSOUND8K.encode()], lambda path: list(urbansound8k.read(path.parent))
         ),
+        "table": FuzzedReader("{}.csv", lambda: [one.encode() for one in _TABLES], table.parse),
         "wav": _sound_reader("wav"),
         "flac": _sound_reader("flac"),
         "ogg": _sound_reader("ogg"),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from labeltool.importers.label_rows import ParsedLabels
-from labeltool.records import Clip, Imported, Recording, Verdict, VerdictTable
+from labeltool.records import Clip, Imported, Recording, Verdict, one_by_one
 
 
 def records_of(name: str, *labels: str, group: str | None = None, fold: int | None = None) -> list[Imported]:
@@ -16,17 +16,10 @@ def records_of(name: str, *labels: str, group: str | None = None, fold: int | No
     return [recording, clip, *(Verdict(clip, label) for label in labels)]
 
 
-def one_by_one(records: Iterable[Imported]) -> list[Imported]:
-    """Return records with each clip and verdict of a table of its own; a clip of several tables once."""
-    single: dict[int | Clip, Imported] = {}
-    for record in records:
-        for one in record.records() if isinstance(record, VerdictTable) else (record,):
-            single.setdefault(one if isinstance(one, Clip) else len(single) + 1_000_000, one)
-    return list(single.values())
-
-
-def of_kind(records: Iterable[Imported], kind: type) -> list[Any]:
-    return [record for record in one_by_one(records) if isinstance(record, kind)]
+def of_kind(records: Iterable[Any], kind: type) -> list[Any]:
+    """Return the records of a kind, also those in tables; a clip of several tables once."""
+    found = [record for record in one_by_one(records) if isinstance(record, kind)]
+    return list(dict.fromkeys(found)) if kind is Clip else found
 
 
 def rows_of(parsed: ParsedLabels) -> list[Any]:

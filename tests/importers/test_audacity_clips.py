@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers.records import of_kind, one_by_one
+from helpers.records import of_kind
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity
-from labeltool.records import MAX_LABEL_CHARACTERS, Checked, Clip, Recording, Skipped, Verdict
+from labeltool.records import MAX_LABEL_CHARACTERS, Checked, Clip, Recording, Skipped, Verdict, one_by_one
 
 WriteTone = Callable[..., Path]
 

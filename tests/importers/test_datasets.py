@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from helpers.records import of_kind, one_by_one
+from helpers.records import of_kind
 from labeltool.errors import LabeltoolError
 from labeltool.importers.tables import esc50, urbansound8k
-from labeltool.records import MAX_LABEL_CHARACTERS, Clip, Failed, Imported, Recording, Skipped, Verdict
+from labeltool.records import MAX_LABEL_CHARACTERS, Clip, Failed, Imported, Recording, Skipped, Verdict, one_by_one
 
 WriteTone = Callable[..., Path]
 ESC_HEADER = "filename,fold,target,category,esc10,src_file,take"
@@ -117,6 +117,13 @@ def test_urbansound_clips_of_one_source_are_one_group_in_their_official_fold(
         ("freesound:9", 1, "CC BY-NC 3.0"),
     ]
     assert [clip.fold for clip in of_kind(records, Clip)] == [10, 10]
+
+
+def test_salience_and_the_place_in_the_source_are_kept(tmp_path: Path) -> None:
+    urban_table(tmp_path, "9-3-0-0.wav,9,0.5,1,2,10,3,dog_bark")
+    rows = urbansound8k.parse(tmp_path).rows
+    assert rows[["salience", "start", "end"]].to_numpy().tolist() == [["2", "0.5", "1"]]
+    assert rows["start_s"].isna().all()
 
 
 @pytest.mark.parametrize("suffix", [".flac", ".ogg"])

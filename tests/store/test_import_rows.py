@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helpers.records import records_of
@@ -209,7 +209,19 @@ ROWS = st.builds(
 )
 
 
+def on_a(label: str | None, value: Value) -> Row:
+    return Row("a", (0, 1_000_000), None, label, value, None, None, None)
+
+
 @settings(max_examples=25)
+@example(
+    imports=[
+        [on_a("dog", Value.PRESENT), on_a(None, Value.ABSENT)],
+        [on_a(None, Value.UNSURE), on_a("cat", Value.PRESENT)],
+    ],
+    undone=0,
+    table_rows=100,
+)
 @given(
     imports=st.lists(st.lists(ROWS, max_size=12), min_size=1, max_size=3),
     undone=st.integers(0, 2),
@@ -247,7 +259,7 @@ def test_rows_are_stored_as_if_one_by_one(
 
 def test_a_table_again_changes_nothing_and_is_counted(store: Store) -> None:
     fill(store, *SOUNDS)
-    rows = [Row("a", (0, 1_000_000), None, label, Value.PRESENT, None, None, None) for label in ("dog", "cat", "dog ")]
+    rows = [on_a(label, Value.PRESENT) for label in ("dog", "cat", "dog ")]
     records = [*records_of("a")[:1], table(rows)]
     first = import_records(store, records, kind="test", source="")
     assert (first.clips, first.verdicts, first.already_there["clips"]) == (0, 3, 1)
@@ -258,7 +270,7 @@ def test_a_table_again_changes_nothing_and_is_counted(store: Store) -> None:
 
 def test_the_checks_are_back_after_an_import(store: Store) -> None:
     fill(store, "a")
-    wrong = table([Row("a", (0, 1_000_000), None, "dog", Value.PRESENT, None, None, None)])
+    wrong = table([on_a("dog", Value.PRESENT)])
     import_records(store, [*records_of("a")[:1], wrong], kind="test", source="")
     wrong.rows["value"] = "loud"
     before = contents(store)

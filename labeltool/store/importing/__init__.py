@@ -55,6 +55,14 @@ class ImportResult:
         """Number of changes to the store."""
         return self.recordings + self.clips + self.verdicts + self.checked + self.suggestions + self.amended
 
+    def add(self, other: ImportResult) -> None:
+        """Add the numbers of a later import, and what it skipped."""
+        for name in ("recordings", "clips", "verdicts", "checked", "suggestions", "amended"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name, count in other.already_there.items():
+            self.already_there[name] = self.already_there.get(name, 0) + count
+        self.skipped += other.skipped
+
 
 class _NothingNew(Exception):
     """Ends the transaction without a change."""
