@@ -152,6 +152,7 @@ def recording_of(sound: AudioFile, group: str | None = None, licence: str | None
         frames=sound.frames,
         group=group if group is not None else sound.sha256,
         licence=licence,
+        samples_sha256=sound.samples_sha256,
     )
 
 

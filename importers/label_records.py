@@ -220,17 +220,20 @@ class _LabelReader:
 
 
 def _own_columns(rows: pd.DataFrame, of_row: Int64) -> list[tuple[tuple[str, str], ...]]:
-    """Return the file's own columns of each recording, where they have one value for all of its rows."""
+    """Return the file's own columns of each recording, where they have one value for all rows of its sound."""
     import numpy as np
+    import pandas as pd
 
-    first = np.unique(of_row, return_index=True)[1]
-    pairs: list[list[tuple[str, str]]] = [[] for _ in first]
+    sound, _ = pd.factorize(rows["recording"], use_na_sentinel=False)
+    first = np.unique(sound, return_index=True)[1]
+    of_recording = sound[np.unique(of_row, return_index=True)[1]]
+    pairs: list[list[tuple[str, str]]] = [[] for _ in of_recording]
     for name in rows.columns.difference(list(LABEL_COLUMNS), sort=False):
         values = rows[name].fillna("").to_numpy(object)
-        several = set(of_row[values != values[first][of_row]].tolist())
-        for number, value in enumerate(values[first]):
-            if value != "" and number not in several:
-                pairs[number].append((str(name), str(value)))
+        several = set(sound[values != values[first][sound]].tolist())
+        for own, number in zip(pairs, of_recording, strict=True):
+            if (value := values[first[number]]) != "" and number not in several:
+                own.append((str(name), str(value)))
     return [tuple(one) for one in pairs]
 
 

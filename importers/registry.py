@@ -11,13 +11,15 @@ point of the group `labeltool.importers` (`util/plugins.py`).
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
-from labeltool.records import Carried, Imported, Skipped
+from labeltool.records import Carried, Imported, Recording, Skipped
+from labeltool.type_aliases import Progress
 from labeltool.util.plugins import Registry, instance_named
 
 if TYPE_CHECKING:
@@ -139,19 +141,31 @@ class Format:
         parse = self.parser(**options)
         return read_each(sources, read_one)
 
-    def batches(self, sources: Sequence[Path], **options: Any) -> Iterator[Batch]:
+    def batches(
+        self, sources: Sequence[Path], report: Progress, group_by: str | None = None, **options: Any
+    ) -> Iterator[Batch]:
         """Yield what is to be stored, one after the other; of all formats but `auto` it is one.
+
+        Parameters
+        ----------
+        report
+            Called after each recording that was read.
+        group_by
+            What stays together in splits (`grouping.HOW`); None: the source's groups, else guessed from names.
 
         Raises
         ------
         LabeltoolError
             When nothing can be read.
         """
+        from labeltool.importers.grouping import grouped
+
         module = importlib.import_module(self.module)
+        batches: Iterable[Batch] = [Batch(self.name, tuple(sources), self.read(sources, **options))]
         if hasattr(module, "batches"):
-            yield from module.batches(sources, **options)
-        else:
-            yield Batch(self.name, tuple(sources), self.read(sources, **options))
+            batches = module.batches(sources, **options)
+        for batch in batches:
+            yield replace(batch, records=grouped(_reported(batch.records, report), group_by))
 
     def read(self, sources: Sequence[Path], **options: Any) -> Iterator[Imported]:
         """Import the format's module and read the sources with it; options as in `options`.
@@ -180,6 +194,19 @@ class Batch:
     kind: str
     sources: tuple[Path, ...]
     records: Iterator[Imported]
+
+    @property
+    def source(self) -> str:
+        """The files and folders, on one line."""
+        return ", ".join(str(path) for path in self.sources)
+
+
+def _reported(records: Iterator[Imported], report: Progress) -> Iterator[Imported]:
+    numbers = count(1)
+    for record in records:
+        if isinstance(record, Recording):
+            report("reading", next(numbers), 0, Path(record.path).name)
+        yield record
 
 
 def _by_name(*formats: Format) -> Registry[Format]:

@@ -1,8 +1,9 @@
 """The data model: frozen dataclasses that importers yield and the store accepts and returns.
 
 Times are seconds from the start of the recording, frequencies hertz. A recording is identified by the SHA-256 of its
-file's bytes, a clip by its recording's hash and its span, a label by its name: so a record means the same in another
-project. This module imports nothing of labeltool.
+file's bytes (of those that were seen first, where tags or the encoding were changed since), a clip by its recording's
+hash and its span, a label by its name: so a record means the same in another project. This module imports nothing of
+labeltool.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-# Characters without a width that no name needs: zero-width space, word joiner, byte order mark, soft hyphen.
-_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u00ad"))
+# Characters without a width that no name needs: zero-width space, word joiner, byte order mark, soft hyphen, marks of
+# the direction of writing (text has one by its letters). Joiners stay: Persian and emoji need them.
+_INVISIBLE = dict.fromkeys(
+    [0x200B, 0x2060, 0xFEFF, 0xAD, 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+)
 
 MAX_LABEL_CHARACTERS = 1000
 """A label is a name: every model's card has all of them, and a card has its bounds too."""
@@ -48,8 +52,11 @@ class Recording:
     """A sound file.
 
     `path` is absolute. `group` names recordings that must stay on one side of a split (a source recording, a session);
-    recordings with equal content share all their groups. `frames` counts sample frames at `sample_rate_hz`. `columns`
-    are the source's own about the recording (site, device), as pairs of name and value.
+    recordings with equal content share all their groups. It is `sha256` where nothing else is known, and `grouped_by`
+    is who named it: the source, a person who asked for it (`--group-by`), or the names of the files; a
+    recording that has a group in the project keeps it against the last two. `frames` counts sample frames at
+    `sample_rate_hz`. `samples_sha256` is of the decoded samples (`audio.sound_reader`), None where it is not known;
+    `columns` are the source's own about the recording (site, device), as pairs of name and value.
     """
 
     path: str
@@ -59,7 +66,9 @@ class Recording:
     frames: int
     group: str
     licence: str | None = None
+    samples_sha256: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    grouped_by: Literal["source", "person", "names"] = "source"
 
     @property
     def duration_s(self) -> float:
@@ -152,6 +161,11 @@ class Note(Skipped):
 
 
 @dataclass(frozen=True, slots=True)
+class GroupsNote(Note):
+    """Which groups an import gave its recordings; it is about nothing where the project keeps those it has."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed(Skipped):
     """A file that could not be imported, while others were: a part of the work failed."""
 
@@ -223,7 +237,8 @@ class StoredClip:
     """A clip in the store.
 
     `path` is absolute, the last known place of its recording; `group` is the smallest set that a split keeps together:
-    groups that share a recording by content are already joined into one.
+    groups that share a recording by content are already joined into one. `samples_sha256` is of the decoded samples,
+    None where no import has seen them.
     """
 
     id: int
@@ -234,6 +249,7 @@ class StoredClip:
     end_s: float
     fold: int | None
     group: str
+    samples_sha256: str | None = None
 
     @property
     def key(self) -> str:

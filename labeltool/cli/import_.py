@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 
 from labeltool.cli.common import (
     Number,
+    PathOnDisk,
     ProgressDisplay,
     current_project,
     emit,
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from labeltool.importers.registry import Batch, Format, Option
-    from labeltool.records import Imported, Skipped
+    from labeltool.records import Skipped
     from labeltool.store.importing import ImportResult
+    from labeltool.type_aliases import Progress
 
 # Reasons shown before the rest is counted; --json has them all.
 _REASONS_SHOWN = 10
@@ -68,7 +71,13 @@ def import_() -> None:
 def format_command(one: Format) -> click.Command:
     """Return the command that imports a format, with the argument and the options of its entry in the registry."""
 
-    def run(sources: tuple[Path, ...] | Path, as_json: bool, dry_run: bool = False, **options: Any) -> None:
+    def run(
+        sources: tuple[Path, ...] | Path,
+        as_json: bool,
+        group_by: str | None,
+        dry_run: bool = False,
+        **options: Any,
+    ) -> None:
         sources = sources if isinstance(sources, tuple) else (sources,)
         for option in one.options:
             if option.needs is not None and options[option.name] is not None and options[option.needs] is None:
@@ -76,7 +85,7 @@ def format_command(one: Format) -> click.Command:
         if dry_run:
             _show_rows(one, sources, as_json, options)
         else:
-            _import(one.batches(sources, **options), as_json)
+            _import(partial(one.batches, sources, group_by=group_by, **options), as_json)
 
     several = one.takes != "directory"
     sources = click.Argument(
@@ -84,14 +93,20 @@ def format_command(one: Format) -> click.Command:
         metavar=f"{one.metavar}..." if several else one.metavar,
         nargs=-1 if several else 1,
         required=True,
-        type=click.Path(path_type=Path),
+        type=PathOnDisk(),
     )
-    parameters: list[click.Parameter] = [sources, *map(_option, one.options)]
+    parameters: list[click.Parameter] = [sources, *map(_option, one.options), _GROUP_BY]
     if one.is_labels or one.name == "auto":
         parameters.append(_DRY_RUN)
     return json_option(project_option(click.Command(one.name, help=one.help, params=parameters, callback=run)))
 
 
+_GROUP_BY = click.Option(
+    ["--group-by"],
+    metavar="RULE",
+    help="What stays together in splits: folder, column:NAME, a pattern of names such as '{site}_{date}_*' (its fields "
+    "become columns), name, none.  [default: the source's groups, else guessed from names]",
+)
 _DRY_RUN = click.Option(
     ["--dry-run"], is_flag=True, help="Read and report, store nothing; the recordings may be missing."
 )
@@ -103,7 +118,7 @@ def _flag(name: str) -> str:
 
 def _option(one: Option) -> click.Option:
     kinds: dict[str, tuple[str | None, click.ParamType[Any]]] = {
-        "path": ("FILE", click.Path(path_type=Path)),
+        "path": ("FILE", PathOnDisk()),
         "seconds": ("SECONDS", Number()),
         "choice": (None, click.Choice(one.choices)),
         "name": ("NAME", click.STRING),
@@ -165,14 +180,13 @@ def _rows_as_json(file: Path, table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in rows]
 
 
-def _import(batches: Iterable[Batch], as_json: bool) -> None:
+def _import(batches: Callable[[Progress], Iterable[Batch]], as_json: bool) -> None:
     from labeltool.store.importing import ImportResult, import_records
 
     imported = ImportResult()
     with current_project().open_store(to_write=True) as store, ProgressDisplay() as progress:
-        for batch in batches:
-            source = ", ".join(str(path) for path in batch.sources)
-            imported.add(import_records(store, _counted(batch.records, progress), kind=batch.kind, source=source))
+        for batch in batches(progress):
+            imported.add(import_records(store, batch.records, kind=batch.kind, source=batch.source))
     if as_json:
         emit(
             {
@@ -208,17 +222,6 @@ def counted_noun(count: int, plural: str) -> str:
     """Return a number and its noun in the singular or the plural; verdicts are called labels."""
     noun = _NOUNS.get(plural, plural)
     return f"{count} {noun.removesuffix('s') if count == 1 else noun}"
-
-
-def _counted(records: Iterator[Imported], progress: ProgressDisplay) -> Iterator[Imported]:
-    from labeltool.records import Recording
-
-    recordings = 0
-    for record in records:
-        if isinstance(record, Recording):
-            recordings += 1
-            progress("reading", recordings, 0, Path(record.path).name)
-        yield record
 
 
 def _by_kind(skipped: Sequence[Skipped]) -> dict[str, list[Skipped]]:

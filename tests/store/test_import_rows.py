@@ -18,9 +18,9 @@ from helpers.records import records_of
 from helpers.store import add_model_row, fill
 from labeltool.errors import LabeltoolError
 from labeltool.records import Clip, Imported, Skipped, Suggestion, Value, Verdict, VerdictTable, label_name
-from labeltool.store import Store, import_rows, journal, journal_rows, models, queue, recordings, spans
-from labeltool.store.import_rows import import_key
-from labeltool.store.importing import ImportResult, import_records
+from labeltool.store import Store, journal, journal_rows, models, queue, recordings, spans
+from labeltool.store.importing import ImportResult, import_records, import_rows
+from labeltool.store.importing.import_rows import import_key
 from labeltool.store.journal_rows import append
 from labeltool.store.labels import ensure_label
 

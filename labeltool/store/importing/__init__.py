@@ -7,7 +7,6 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import (
@@ -22,21 +21,22 @@ from labeltool.records import (
     Verdict,
     VerdictTable,
 )
-from labeltool.store import models, recordings, spans
+from labeltool.store import labels, models, recordings, spans
 from labeltool.store.database import Store, now
-from labeltool.store.import_rows import ClipRows, import_key
+from labeltool.store.importing.import_rows import ClipRows, import_key
+from labeltool.store.importing.imported_recordings import ImportedRecordings
 from labeltool.store.journal_rows import append
 
 # The index of import keys is written in no order: with SQLite's own 2 MB its pages go to the disk over and over.
-_CACHE_KB = 128_000
+_CACHE_KB = 200_000
 
 
 @dataclass(slots=True)
 class ImportResult:
     """Numbers of rows that an import added, that were there already, and what it skipped.
 
-    `amended` counts recordings found in another place or of another length than was stored, folds added to clips,
-    groups that were joined, and recordings whose detections were replaced by none.
+    `amended` counts recordings found in another place or of another length than was stored, their hashes and columns,
+    folds added to clips, groups that were joined, and recordings whose detections were replaced by none.
     """
 
     recordings: int = 0
@@ -71,9 +71,10 @@ class _NothingNew(Exception):
 def import_records(store: Store, records: Iterable[Imported], *, kind: str, source: str) -> ImportResult:
     """Store an importer's records, or nothing at all when anything fails.
 
-    Importing the same thing again changes nothing: a recording is identified by its hash, a clip by its span, a verdict
-    by all its content. A verdict that was undone stays so when its file is imported again, and a recording that was
-    removed stays removed: what is imported for it is stored and counts once it is brought back.
+    Importing the same thing again changes nothing: a recording is identified by the hash of its bytes or of its
+    samples, a clip by its span, a verdict by all its content. A verdict that was undone stays so when its file is
+    imported again, and a recording that was removed stays removed: what is imported for it is stored and counts once it
+    is brought back.
 
     Parameters
     ----------
@@ -108,20 +109,20 @@ class _Import:
         self.connection = connection
         self.result = result
         self.kind = kind
-        self.recording_ids: dict[str, int] = {}
-        self.recording_paths: dict[str, str] = {}
+        self.recordings = ImportedRecordings(store, connection, result)
         cursor = connection.execute(
             "INSERT INTO imports (kind, source, sha256, imported_at, recordings, clips, verdicts, skipped) "
             "VALUES (?, ?, '', ?, 0, 0, 0, '[]')",
             (kind, _as_utf8(source), now()),
         )
         self.import_id = cursor.lastrowid or 0
+        self.newest_label = labels.newest_id(connection)
 
     def write(self, records: Sequence[Imported]) -> None:
         """Write all records and complete the import's own row."""
         for record in records:
             if isinstance(record, Recording):
-                self._recording(record)
+                self.recordings.write(record)
         content = hashlib.sha256(self._write_clips(records))
         for record in records:
             if not isinstance(record, Clip | Verdict | VerdictTable):
@@ -132,6 +133,8 @@ class _Import:
                 self._device_prediction(record)
             elif isinstance(record, DeviceDetections):
                 self._device_detections(record)
+        self.recordings.finish()
+        self.result.skipped += labels.notes_on_case(self.connection, self.newest_label)
         skipped = [asdict(record) for record in self.result.skipped]
         self.connection.execute(
             "UPDATE imports SET sha256 = ?, recordings = ?, clips = ?, verdicts = ?, skipped = ? WHERE id = ?",
@@ -145,65 +148,9 @@ class _Import:
             ),
         )
 
-    def _recording(self, recording: Recording) -> None:
-        if recording.sha256 in self.recording_ids and self.recording_paths[recording.sha256] != recording.path:
-            self.result.skipped.append(
-                Skipped(
-                    recording.path, None, f"is the same sound as {self.recording_paths[recording.sha256]}: stored once"
-                )
-            )
-        group = recordings.group_of(self.connection, recording.group)
-        row = self.connection.execute(
-            "SELECT id, path, group_name, is_removed FROM recordings WHERE sha256 = ?", (recording.sha256,)
-        ).fetchone()
-        if row is None:
-            cursor = self.connection.execute(
-                "INSERT INTO recordings (sha256, path, sample_rate_hz, channels, frames, duration_s, group_name, "
-                "licence, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    recording.sha256,
-                    self.store.stored_path(recording.path),
-                    recording.sample_rate_hz,
-                    recording.channels,
-                    recording.frames,
-                    recording.duration_s,
-                    group,
-                    recording.licence,
-                    now(),
-                ),
-            )
-            self.result.recordings += 1
-            self.recording_ids[recording.sha256] = cursor.lastrowid or 0
-        else:
-            self._update_recording(recording, row, group)
-        self.recording_paths.setdefault(recording.sha256, recording.path)
-
-    def _update_recording(self, recording: Recording, row: sqlite3.Row, group: str) -> None:
-        if recording.sha256 not in self.recording_ids:
-            self.result.already_there["recordings"] += 1
-            if row["is_removed"]:
-                removed = recordings.removed(recording.path)
-                self.result.skipped.append(Skipped(recording.path, None, f"{removed.reason} ({removed.remedy})"))
-        self.recording_ids[recording.sha256] = row["id"]
-        if row["group_name"] != group:
-            recordings.join_groups(self.connection, row["group_name"], group)
-            self.result.amended += 1
-        # An older version believed the header.
-        changed = self.connection.execute(
-            "UPDATE recordings SET frames = ?, duration_s = ? WHERE id = ? AND frames <> ?",
-            (recording.frames, recording.duration_s, row["id"], recording.frames),
-        )
-        self.result.amended += changed.rowcount
-        stored = self.store.stored_path(recording.path)
-        if row["path"] != stored and not Path(self.store.absolute_path(row["path"])).is_file():
-            # A recording is identified by its content: this is its new place.
-            self.connection.execute("UPDATE recordings SET path = ? WHERE id = ?", (stored, row["id"]))
-            self.result.amended += 1
-
     def _write_clips(self, records: Sequence[Imported]) -> bytes:
         """Write all clips and verdicts and return a hash of them."""
-        known = {sha256: (number, self.recording_paths[sha256]) for sha256, number in self.recording_ids.items()}
-        rows = ClipRows(self.connection, self.kind, self.import_id, known)
+        rows = ClipRows(self.connection, self.kind, self.import_id, self.recordings.stored)
         content = rows.write(one for one in records if isinstance(one, Clip | Verdict | VerdictTable))
         self.result.clips += rows.new_clips
         self.result.verdicts += rows.new_verdicts
@@ -214,10 +161,11 @@ class _Import:
         return content
 
     def _checked(self, part: Checked) -> None:
-        key = import_key(self.kind, "checked", part.recording_sha256, part.start_s, part.end_s)
+        sound = self.recordings.stored[part.recording_sha256]
+        key = import_key(self.kind, "checked", sound.identity, part.start_s, part.end_s)
         if self.connection.execute("SELECT 1 FROM journal WHERE import_key = ?", (key,)).fetchone():
             return
-        recording = recordings.recording(self.store, self.recording_ids[part.recording_sha256])
+        recording = recordings.recording(self.store, sound.id)
         append(
             self.connection,
             kind="checked",
@@ -233,7 +181,7 @@ class _Import:
         clip = prediction.clip
         (clip_id,) = self.connection.execute(
             "SELECT id FROM clips WHERE recording_id = ? AND start_s = ? AND end_s = ?",
-            (self.recording_ids[clip.recording_sha256], clip.start_s, clip.end_s),
+            (self.recordings.stored[clip.recording_sha256].id, clip.start_s, clip.end_s),
         ).fetchone()
         model = models.by_int8_hash(self.store, prediction.model)
         suggestion = models.suggestion_from_scores(clip_id, model.id, model.outputs, prediction.scores)
@@ -250,7 +198,7 @@ class _Import:
         events = [
             Event(outputs.labels[event.label], event.start_s, event.end_s, event.peak) for event in detections.events
         ]
-        recording = recordings.recording(self.store, self.recording_ids[detections.recording_sha256])
+        recording = recordings.recording(self.store, self.recordings.stored[detections.recording_sha256].id)
         added = spans.import_detections(self.store, recording, model.id, events)
         if added is None:
             self.result.already_there["suggestions"] += len(events)

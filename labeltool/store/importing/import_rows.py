@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from labeltool.errors import LabeltoolError
 from labeltool.records import MAX_TABLE_ROWS, Clip, Skipped, Value, Verdict, VerdictTable, label_name
 from labeltool.store.database import now
+from labeltool.store.importing.imported_recordings import StoredSound
 from labeltool.store.journal_rows import new_row_ids, newest
 from labeltool.store.labels import ensure_label
 from labeltool.util.time_grid import MICROSECONDS
@@ -104,13 +105,13 @@ class ClipRows:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, kind: str, import_id: int, recordings: Mapping[str, tuple[int, str]]
+        self, connection: sqlite3.Connection, kind: str, import_id: int, recordings: Mapping[str, StoredSound]
     ) -> None:
         self._connection = connection
         self._kind = kind
         self._import_id = import_id
         self._recordings = recordings
-        self._paths = dict(recordings.values())
+        self._paths = {one.id: one.path for one in recordings.values()}
         self._keys: set[bytes] = set()
         self._names: dict[str | None, str | None] = {}
         self._json = _Json()
@@ -150,7 +151,7 @@ class ClipRows:
         self._connection.executemany(
             f"INSERT INTO temp.imported VALUES ({', '.join('?' * 13)})",
             zip(
-                *([self._recordings[one][0] for one in rows.sha256], rows.start_s, rows.end_s, rows.fold),
+                *([self._recordings[one].id for one in rows.sha256], rows.start_s, rows.end_s, rows.fold),
                 *(self._new_keys(rows), map(self._name, rows.label), rows.value),
                 *(*rows.bounds, rows.track),
                 strict=True,
@@ -182,7 +183,11 @@ class ClipRows:
         """Return the hash of each row's content: that of `import_key`, whose JSON is made column by column here."""
         quoted = self._json.__getitem__
         columns = zip(
-            *(map(quoted, rows.sha256), _numbers(rows.start_s), _numbers(rows.end_s)),
+            *(
+                (quoted(self._recordings[one].identity) for one in rows.sha256),
+                _numbers(rows.start_s),
+                _numbers(rows.end_s),
+            ),
             *(map(quoted, rows.label), map(quoted, rows.value)),
             *(*map(_numbers, rows.bounds), map(quoted, rows.track)),
             strict=True,
