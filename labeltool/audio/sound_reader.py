@@ -91,8 +91,8 @@ class SoundReader:
         """Decode the whole file: the SHA-256 of its samples, and their number of frames.
 
         It is of "RATE CHANNELS" and a line end, in ASCII, then of the samples as `all_channels` decodes them:
-        interleaved, 32-bit floats, little endian, full scale 1.0. Equal for every container and every lossless encoding of at most
-        24 bits, whatever the tags; a lossy file has the same one after a change of its tags alone.
+        interleaved, 32-bit floats, little endian, full scale 1.0. Equal for every container and every lossless encoding
+        of at most 24 bits, whatever the tags; a lossy file has the same one after a change of its tags alone.
 
         Raises
         ------
