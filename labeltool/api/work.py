@@ -158,8 +158,8 @@ class Work(OfProject):
         >>> p = labeltool.open("trained")
         >>> stages = set()
         >>> trained = p.retrain(budget_s=2, progress=lambda stage, *_: stages.add(stage))
-        >>> trained.labels_seen, "training" in stages
-        (60, True)
+        >>> trained.labels_seen > 0, "training" in stages
+        (True, True)
         """
         from labeltool.tasks.registry import RETRAIN
 
