@@ -120,9 +120,26 @@ def annotation_table(store: Store, as_of: str | datetime | None = None) -> pd.Da
     """
     import pandas as pd
 
+    table = _latest(all_verdicts(store, as_of))
+    has_bounds = table["region_start_s"].notna() | table["region_end_s"].notna()
+    for side in ("start_s", "end_s"):
+        table[f"region_{side}"] = table[f"region_{side}"].fillna(table[side].where(has_bounds))
+    order = ["path", "recording_sha256", "start_s", "end_s", "label", "region_start_s", "region_end_s", "journal_id"]
+    return pd.DataFrame(table).sort_values(order, ignore_index=True)
+
+
+def all_verdicts(store: Store, as_of: str | datetime | None = None) -> pd.DataFrame:
+    """Return a row for each verdict that was not undone, with the columns of `DTYPES`, also those that were replaced.
+
+    Raises
+    ------
+    LabeltoolError
+        As `annotation_table`.
+    """
     until = until_of(store, as_of)
     with store.snapshot() as connection:
         events, recordings = (
+            # Groups are of now: what the journal has of them would be read here, up to `until`.
             _read(connection, statement.format(j=until.counts("j"), r=until.counts("r")), until)
             for statement in (_VERDICTS, _RECORDINGS)
         )
@@ -130,12 +147,7 @@ def annotation_table(store: Store, as_of: str | datetime | None = None) -> pd.Da
         recordings["path"] = recordings["path"].map(store.absolute_path).astype(object)
         table = events.merge(_read(connection, _CLIPS, until), on="clip_id").merge(recordings, on="recording_id")
     table["label"] = table["label"].replace(renamed)
-    table = _latest(typed(table, DTYPES))
-    has_bounds = table["region_start_s"].notna() | table["region_end_s"].notna()
-    for side in ("start_s", "end_s"):
-        table[f"region_{side}"] = table[f"region_{side}"].fillna(table[side].where(has_bounds))
-    order = ["path", "recording_sha256", "start_s", "end_s", "label", "region_start_s", "region_end_s", "journal_id"]
-    return pd.DataFrame(table).sort_values(order, ignore_index=True)
+    return typed(table, DTYPES)
 
 
 def until_of(store: Store, as_of: str | datetime | None) -> Until:
