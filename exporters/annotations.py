@@ -99,7 +99,7 @@ def suggestions(store: Store, as_of: str | None = None) -> pd.DataFrame:
 
 
 def recordings(store: Store) -> pd.DataFrame:
-    """Return a row for each recording, also of those that were removed: its id, absolute path, SHA-256, group, licence, sample rate and frames."""
+    """Return a row for each recording, removed or not: id, absolute path, SHA-256, group, licence, rate and frames."""
     table = _read(store, _RECORDINGS)
     return table.assign(path=table["path"].map(store.absolute_path))
 

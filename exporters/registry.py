@@ -118,10 +118,23 @@ EXPORTERS = _by_name(
         carries=("regions", "bands", "absent", "confidence", "groups"),
         of_labels=True,
     ),
-    Exporter("clips", "Labelled sound cut to files, a folder for each label.", "data_sets.clips", "clips", of_labels=True),
-    Exporter("audiofolder", "A data set for Hugging Face (AudioFolder).", "data_sets.audiofolder", "audiofolder", of_labels=True),
     Exporter(
-        "audacity", "A label track (.txt) for each recording.", "audacity", "audacity", carries=("regions", "bands"), of_labels=True
+        "clips", "Labelled sound cut to files, a folder for each label.", "data_sets.clips", "clips", of_labels=True
+    ),
+    Exporter(
+        "audiofolder",
+        "A data set for Hugging Face (AudioFolder).",
+        "data_sets.audiofolder",
+        "audiofolder",
+        of_labels=True,
+    ),
+    Exporter(
+        "audacity",
+        "A label track (.txt) for each recording.",
+        "audacity",
+        "audacity",
+        carries=("regions", "bands"),
+        of_labels=True,
     ),
     Exporter(
         "audacity-by-label",
@@ -131,7 +144,14 @@ EXPORTERS = _by_name(
         carries=("regions", "bands"),
         of_labels=True,
     ),
-    Exporter("raven", "A Raven selection table for each recording.", "raven", "raven", carries=("regions", "bands"), of_labels=True),
+    Exporter(
+        "raven",
+        "A Raven selection table for each recording.",
+        "raven",
+        "raven",
+        carries=("regions", "bands"),
+        of_labels=True,
+    ),
     Exporter(
         "dcase",
         "Strong and weak labels as DCASE and sed_eval read them (TSV).",
@@ -177,6 +197,8 @@ class ExportResult:
         By product, the number of annotations that it lacks, wholly or in part: `not_exported.csv` names each.
     skipped
         Sound files that could not be read.
+    notes
+        What else a person should know, a line each.
     """
 
     written: tuple[str, ...]
@@ -185,6 +207,7 @@ class ExportResult:
     better_model: str = ""
     lost: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[SkippedFile, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def export(
@@ -250,7 +273,7 @@ def export(
             source.model_id if needs_model else None,
             source.model.card.int8_clip_accuracy if needs_model else None,
             source.better_model() if needs_model and model_id is None else "",
-            *(source.lost, skipped_files(source.failed)),
+            *(source.lost, skipped_files(source.failed), tuple(dict.fromkeys(source.notes))),
         )
 
 

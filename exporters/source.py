@@ -35,6 +35,8 @@ class Source:
         Errors of single sound files, which a product adds to; it is made of the others.
     lost
         By product, the number of annotations that it could not express, wholly or in part.
+    notes
+        What a person should know of a product, a line each.
 
     Parameters
     ----------
@@ -66,6 +68,7 @@ class Source:
         self.st_applications = tuple(st_applications)
         self.failed: list[LabeltoolError] = []
         self.lost: dict[str, int] = {}
+        self.notes: list[str] = []
         self.as_of = as_of
         self._until = until_of(store, as_of)
         self._requested_id = model_id

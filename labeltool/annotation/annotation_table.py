@@ -120,7 +120,7 @@ def annotation_table(store: Store, as_of: str | datetime | None = None) -> pd.Da
     """
     import pandas as pd
 
-    table = _latest(all_verdicts(store, as_of))
+    table = latest(all_verdicts(store, as_of))
     has_bounds = table["region_start_s"].notna() | table["region_end_s"].notna()
     for side in ("start_s", "end_s"):
         table[f"region_{side}"] = table[f"region_{side}"].fillna(table[side].where(has_bounds))
@@ -204,8 +204,8 @@ def typed(table: pd.DataFrame, dtypes: Mapping[str, Any]) -> pd.DataFrame:
     return table
 
 
-def _latest(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the annotations that are not replaced; the table is in the order of the journal's ids.
+def latest(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the annotations of a table that no other of it replaces.
 
     It is the rule of `spans.verdicts`, for many rows at once.
     """

@@ -53,7 +53,9 @@ class _ExportCommand(click.Command):
     help="With --stm32: ST's application, u5-freertos, u5-threadx, u3 or n6; may be repeated.  "
     "[default: all that can run the model]",
 )
-@click.option("--as-of", metavar="TIME|EVENT", help="The labels as they were then; UTC without an offset.  [default: now]")
+@click.option(
+    "--as-of", metavar="TIME|EVENT", help="The labels as they were then; UTC without an offset.  [default: now]"
+)
 @click.option("--force", is_flag=True, help="Also a model that loses more in int8 than labeltool.toml allows.")
 @project_option
 @json_option
@@ -115,8 +117,9 @@ def export(
             narrate(
                 f"annotations not exported, or in part: {', '.join(lost)}; not_exported.csv in each folder says why"
             )
-        if result.better_model:
-            narrate(result.better_model)
+        for note in (*result.notes, result.better_model):
+            if note:
+                narrate(note)
     exit_for_failed(result.skipped)
 
 

@@ -18,6 +18,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import Store, journal, spans
 
+
 def written(table: pd.DataFrame) -> bytes:
     return table.to_csv(index=False).encode()
 
