@@ -69,14 +69,14 @@ def write(data: DataSet, state: str, columns: Mapping[str, str], table: str, dir
         Name of the table in the folder of each part, which is written already.
     """
     tables = {part: f"{part}/{table}" for part in data.parts}
-    licences = sorted({address(one) for one in data.clips["licence"].dropna() if one})
+    licences = sorted({address(one) if one else "unknown" for one in data.clips["licence"].fillna("")})
     described = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "name": data.name,
         "description": data.describe(),
         "conformsTo": "http://mlcommons.org/croissant/1.1",
-        "license": licences or ["unknown"],
+        "license": licences,
         "dateModified": state,
         "distribution": [
             one for part in data.parts for one in _files(part, tables[part], (directory / tables[part]).read_bytes())
