@@ -10,9 +10,9 @@ import numpy as np
 from labeltool.active_learning import strategies
 from labeltool.audio.files import describe
 from labeltool.errors import LabeltoolError
-from labeltool.importers import esc50, urbansound8k
 from labeltool.importers.base import recording_of, whole_clip
-from labeltool.records import Imported, Recording, StoredClip, Verdict
+from labeltool.importers.tables import esc50, urbansound8k
+from labeltool.records import Imported, Recording, StoredClip, Verdict, one_by_one
 from labeltool.training.unlabelled import linear_probe
 from labeltool.type_aliases import Float32, Int64
 
@@ -68,7 +68,7 @@ def read_clips(data: Path) -> tuple[list[StoredClip], list[str]]:
     recordings: dict[str, Recording] = {}
     clips: list[StoredClip] = []
     labels: list[str] = []
-    for record in esc50.read(data, "esc10"):
+    for record in one_by_one(esc50.read(data, "esc10")):
         if isinstance(record, Recording):
             recordings[record.sha256] = record
         elif isinstance(record, Verdict) and record.label is not None:

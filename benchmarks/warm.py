@@ -26,9 +26,10 @@ import numpy as np
 
 from labeltool import project as projects
 from labeltool.annotation.next_clips import next_clips
-from labeltool.importers import audio_files, esc50
+from labeltool.importers import audio_files
+from labeltool.importers.tables import esc50
 from labeltool.project import Project
-from labeltool.records import Clip, Imported, Verdict
+from labeltool.records import Clip, Imported, Verdict, one_by_one
 from labeltool.store.importing import import_records
 
 CLIP_S, HOP_S = 5.0, 0.4
@@ -42,7 +43,7 @@ def make_project(
     folder: Path, data: Path, more: Sequence[Path], clips: int, labelled: int
 ) -> tuple[Project, TrueLabels]:
     """Make a project of a number of clips; return it and the true labels of its unlabelled clips, where known."""
-    records = list(esc50.read(data, "esc10"))
+    records = list(one_by_one(esc50.read(data, "esc10")))
     verdicts = [record for record in records if isinstance(record, Verdict)]
     kept = {verdicts[i].clip for i in np.random.default_rng(0).permutation(len(verdicts))[:labelled]}
     project = projects.create(folder)

@@ -14,7 +14,7 @@ from labeltool.networks.device_targets import device_target
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
-from labeltool.store import Store, clips, models
+from labeltool.store import Store, clips, groups, models
 from labeltool.type_aliases import Progress
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Source:
     @cached_property
     def model(self) -> ModelFiles:
         """The model's folder."""
-        return model_folder.read(self.project.models / str(self.model_id))
+        return model_folder.read(self.project.models / str(self.model_id), groups.groups_now(self.store))
 
     @cached_property
     def labelled_clips(self) -> list[LabelledClip]:

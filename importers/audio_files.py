@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, AudioFile, describe, walk
+from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, AudioFile, described, walk
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.importers.base import clip_of, reason_of, recording_of
 from labeltool.records import Clip, Failed, Imported, Recording, Skipped
@@ -95,9 +95,5 @@ def _clips(recording: Recording, clip_us: int | None, hop_us: int | None) -> Ite
 def _sounds_of(path: Path) -> Iterator[AudioFile | LabeltoolError]:
     """Yield the sound files at or below a path, and the errors of those that cannot be read."""
     unlisted: list[LabeltoolError] = []
-    for file in walk(path, AUDIO_SUFFIXES | SUFFIXES_NOT_READ, unlisted) if path.is_dir() else (path,):
-        try:
-            yield describe(file)
-        except LabeltoolError as error:
-            yield error
+    yield from described(walk(path, AUDIO_SUFFIXES | SUFFIXES_NOT_READ, unlisted) if path.is_dir() else (path,))
     yield from unlisted

@@ -15,8 +15,8 @@ from labeltool.records import Clip, Failed, Note, Recording, Skipped
 from labeltool.util.bounded_read import read_bytes
 from labeltool.util.time_grid import MICROSECONDS, length_us
 
-MAX_TEXT_BYTES = 16 << 20
-"""Of a label track, a table or a log: 300,000 labels take half of it."""
+MAX_TEXT_BYTES = 128 << 20
+"""Of a label track, a table or a log: a million labels take half of it."""
 
 # The longest mark first: UTF-32's little-endian one begins with UTF-16's.
 _BYTE_ORDER_MARKS = (
@@ -28,7 +28,11 @@ _BYTE_ORDER_MARKS = (
 )
 _NEVER_IN_TEXT = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f]")
 # Common additions to the name of a recording in the name of its label file.
-_LABEL_FILE_SUFFIX = re.compile(r"[._ -](?:audacity|labels?|label[ _-]?track|birdnet(?:\.results)?)$", re.IGNORECASE)
+_LABEL_FILE_SUFFIX = re.compile(
+    r"[._ -](?:audacity|labels?|label[ _-]?track|annotations?|birdnet(?:\.(?:results|selection\.table))?"
+    r"|(?:table\.\d{1,3}\.)?selections?)$",
+    re.IGNORECASE,
+)
 _MAX_QUOTED = 40
 
 _R = TypeVar("_R")
@@ -148,6 +152,7 @@ def recording_of(sound: AudioFile, group: str | None = None, licence: str | None
         frames=sound.frames,
         group=group if group is not None else sound.sha256,
         licence=licence,
+        samples_sha256=sound.samples_sha256,
     )
 
 
@@ -161,6 +166,11 @@ def whole_clip(recording: Recording, fold: int | None = None) -> Clip:
     return clip_of(recording, 0, length_us(recording.frames, recording.sample_rate_hz), fold)
 
 
+def stems_of(file: Path) -> list[str]:
+    """Return the stems that the recording of a label file may have, the likeliest first."""
+    return list(dict.fromkeys([file.stem, _LABEL_FILE_SUFFIX.sub("", file.stem)]))
+
+
 def recording_beside(file: Path) -> Path:
     """Find the recording of a file of labels or scores: in the same folder, with the same stem.
 
@@ -169,8 +179,8 @@ def recording_beside(file: Path) -> Path:
     LabeltoolError
         When there is none, or more than one.
     """
-    stems = [file.stem, _LABEL_FILE_SUFFIX.sub("", file.stem)]
-    for stem in dict.fromkeys(stems):
+    stems = stems_of(file)
+    for stem in stems:
         suffixes = sorted(AUDIO_SUFFIXES) + [suffix.upper() for suffix in sorted(AUDIO_SUFFIXES)]
         if Path(stem).suffix.lower() in AUDIO_SUFFIXES:
             suffixes.append("")  # dawn.wav.txt labels dawn.wav

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from labeltool.importers.tables.profiles import PROFILES, TableProfile
+
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -40,6 +42,13 @@ def _kind(name: str, words: str, pattern: str, importer: str | None = None, head
     return FileKind(name, words, importer, re.compile(pattern, re.DOTALL), head_bytes)
 
 
+def _table(profile: TableProfile) -> FileKind:
+    """Return the kind of a table that is known by the columns in its header, which may follow comments."""
+    before, after = r"(?:[^\n]*[,;\t|])?[\"'# ]*", r"[\"' ]*(?:[,;\t|\r\n]|$)"
+    columns = "".join(f"(?={before}(?i:{re.escape(name)}){after})" for name in profile.header)
+    return _kind(profile.name, profile.words, rf"(?:#[^\n]*\n)*?{columns}", profile.importer)
+
+
 ARROW = r"(?:[-=\x96\x97‐-―−]|\xe2\x80[\x90-\x95]|\xe2\x88\x92){1,3}[ \t]?(?:>|&gt;)|[→➔⇒]|\xe2(?:\x86|\x87)\x92"
 """Between the times of a subtitle, as programs and people write it: also with dashes, in UTF-8 read as Latin-1."""
 
@@ -47,16 +56,21 @@ ARROW = r"(?:[-=\x96\x97‐-―−]|\xe2\x80[\x90-\x95]|\xe2\x88\x92){1,3}[ \t]?
 # label track has a tab before a title, and so before any arrow.
 _SUBTITLE = rf".*?(?<![^\r\n])(?:[ \t]*\d{{1,9}}[ \t]*(?:\r\n|\r|\n)[^\t\r\n]*?|[ \t]*[\d:.,]{{3,}}[ \t]*)(?:{ARROW})"
 
+_JSON = r"\s*+[\[{].*"
+# A task of Label Studio without labels: [{"data": {...  or [{"audio": "...
+_TASK = r'\s*+(?:\[\s*+)?\{\s*+(?:"id"\s*:\s*\d{1,18}\s*,\s*)?"(?:data"\s*:\s*\{|audio"\s*:\s*")'
+# An object in the first line, and another one in the next or a name of a file in it.
+_JSON_LINES = r'\s*+\{[ \t]*(?=")[^\n]*(?:"file_name"[ \t]*:|\}[ \t\r]*\n\s*+\{)'
+
 FILE_KINDS = (
-    _kind("aup3", "a project of Audacity 3", "SQLite format 3\0", "audacity"),
+    _kind("aup3", "a project of Audacity 3 or 4", "SQLite format 3\0", "audacity"),
     _kind("aup", "a project of Audacity 2", r"\s*<\?xml.*<(?:audacity)?project\b[^>]*audacityversion", "audacity"),
     _kind("webvtt", "a WebVTT file", r"\s*WEBVTT(?:\s|$)", "audacity"),
     _kind("device log", "a log of a device", r"(?:#[^\n]*\n)*# aed_run ", "device"),
-    _kind("esc50", "the table of ESC-50", r"(?=[^\n]*\bfilename\b)(?=[^\n]*\bcategory\b)[^\n]*\bfold\b", "esc50"),
-    _kind("urbansound8k", "the table of UrbanSound8K", r"[^\n]*\bslice_file_name\b", "urbansound8k"),
-    _kind("textgrid", "a TextGrid of Praat", r'\s*(?:File type = )?"ooTextFile'),
-    _kind("raven", "a selection table of Raven", r"[^\n]*\bBegin Time \(s\)"),
-    _kind("elan", "an annotation file of ELAN", r".*<ANNOTATION_DOCUMENT"),
+    *map(_table, PROFILES),
+    _kind("parquet", "a Parquet file", "PAR1", "table"),
+    _kind("textgrid", "a TextGrid of Praat", r'\s*(?:File type = )?"ooTextFile|ooBinaryFile', "textgrid"),
+    _kind("elan", "an annotation file of ELAN", r".*<ANNOTATION_DOCUMENT", "elan"),
     _kind("git-lfs", "a git-lfs pointer, not the file itself (`git lfs pull` fetches it)", "version https://git-lfs"),
     _kind("sound", "a sound file", r"RIFF....WAVE|RF64|fLaC|OggS|ID3|FORM....AIF|caff|\.snd|\xff[\xe2-\xff]", "audio"),
     _kind("mp4", "an MP4 file (m4a, m4b)", r"....ftyp"),
@@ -67,6 +81,16 @@ FILE_KINDS = (
     _kind("rtf", "a text of a word processor (RTF)", r"\{\\rtf"),
     _kind("html", "a web page", r"\s*(?i:<!doctype html|<html)"),
     _kind("xml", "an XML file", r"\s*<\?xml"),
+    _kind("jams", "a JAMS file", rf'{_JSON}"(?:jams_version|file_metadata|annotation_metadata)"', "jams", 1 << 16),
+    _kind("soundevent", "an AOEF file of soundevent", rf'{_JSON}"collection_type"\s*:', "soundevent"),
+    _kind(
+        "label studio",
+        "a JSON file of Label Studio",
+        rf'{_JSON}"(?:completed_by|lead_time|annotation_id|from_name|file_upload)"\s*:|{_TASK}',
+        "label-studio",
+        1 << 16,
+    ),
+    _kind("json lines", "a table as JSON Lines", _JSON_LINES, "table", 1 << 16),
     _kind("json", "a JSON file", r'\s*(?:\{\s*["}]|\[\s*[\[{"\d\]-])'),
     _kind("subrip", "a SubRip file", _SUBTITLE, "audacity", head_bytes=1 << 18),
 )

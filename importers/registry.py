@@ -1,6 +1,8 @@
 """The foreign formats that `labeltool import` reads.
 
-To add one: write a module with a generator `read(sources, ...)` that yields records, and add an entry to `FORMATS`.
+To add one: write a module with a function, and add an entry to `FORMATS`. For labels that is `parse(path, *,
+encoding=None, ...)`, which returns the rows of a file (`label_rows.ParsedLabels`); finding the recordings is common to
+all. For anything else it is a generator `read(sources, ...)` that yields records.
 `labeltool import NAME`, with its argument and its options, is made from that entry. This module imports no reader
 until one is used, so that `labeltool import --help` stays light. Another distribution adds a `Format` through an entry
 point of the group `labeltool.importers` (`util/plugins.py`).
@@ -9,15 +11,23 @@ point of the group `labeltool.importers` (`util/plugins.py`).
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
-from labeltool.records import Carried, Imported
+from labeltool.records import Carried, Imported, Recording, Skipped
+from labeltool.type_aliases import Progress
 from labeltool.util.plugins import Registry, instance_named
 
-Kind = Literal["path", "seconds", "choice", "flag", "name"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labeltool.importers.label_rows import ParsedLabels
+
+Kind = Literal["path", "seconds", "choice", "flag", "name", "pairs"]
 
 
 class Reader(Protocol):
@@ -47,7 +57,8 @@ class Option:
     name
         Keyword of the format's `read`; on the command line with a hyphen for each underscore.
     kind
-        What the value is: a path, a number (seconds), one of `choices`, a name, or a flag, which has no value.
+        What the value is: a path, a number (seconds), one of `choices`, a name, a flag, which has no value, or several
+        `MEANING=NAME`.
     help
         One line for the help page.
     default
@@ -81,13 +92,15 @@ class Format:
     help
         For the help page; its first sentence is the line in the list of formats.
     module
-        Name of the module that has its `read` function; in this file without `labeltool.importers.`.
+        Name of the module that has its `parse` or `read` function; in this file without `labeltool.importers.`.
     takes
         `files`: one or several; `directory`: exactly one; `paths`: one or several files or directories.
     metavar
         Name of that argument on the help page.
     options
-        The options of its reader.
+        The options of its reader; `parse` takes those of a format of labels but `audio` and `checked`.
+    is_labels
+        Whether its module has `parse`.
     carries
         What files of the format can say beside the label of a recording.
     """
@@ -98,7 +111,61 @@ class Format:
     takes: Literal["files", "directory", "paths"]
     metavar: str
     options: tuple[Option, ...] = ()
+    is_labels: bool = False
     carries: tuple[Carried, ...] = ()
+
+    def parser(self, **options: Any) -> Callable[[Path], ParsedLabels]:
+        """Return the function that reads the labels of one source; options as in `options`."""
+        own = {name: value for name, value in options.items() if name not in ("audio", "checked")}
+        return partial(importlib.import_module(self.module).parse, **own)
+
+    def parse_each(self, sources: Sequence[Path], **options: Any) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:
+        """Yield the label files and their rows (`label_rows.LABEL_COLUMNS`), and what is skipped; nothing is described.
+
+        Raises
+        ------
+        LabeltoolError
+            When the only source cannot be read.
+        """
+        from labeltool.importers.base import read_each
+
+        def read_one(source: Path) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:
+            parsed = parse(source)
+            yield from parsed.skipped
+            yield parsed.file or source, parsed.rows
+
+        if not self.is_labels:
+            each: Callable[..., Iterator[tuple[Path, pd.DataFrame] | Skipped]]
+            each = importlib.import_module(self.module).parse_each
+            return each(sources, **options)
+        parse = self.parser(**options)
+        return read_each(sources, read_one)
+
+    def batches(
+        self, sources: Sequence[Path], report: Progress, group_by: str | None = None, **options: Any
+    ) -> Iterator[Batch]:
+        """Yield what is to be stored, one after the other; of all formats but `auto` it is one.
+
+        Parameters
+        ----------
+        report
+            Called after each recording that was read.
+        group_by
+            What stays together in splits (`grouping.HOW`); None: the source's groups, else guessed from names.
+
+        Raises
+        ------
+        LabeltoolError
+            When nothing can be read.
+        """
+        from labeltool.importers.grouping import grouped
+
+        module = importlib.import_module(self.module)
+        batches: Iterable[Batch] = [Batch(self.name, tuple(sources), self.read(sources, **options))]
+        if hasattr(module, "batches"):
+            batches = module.batches(sources, **options)
+        for batch in batches:
+            yield replace(batch, records=grouped(_reported(batch.records, report), group_by))
 
     def read(self, sources: Sequence[Path], **options: Any) -> Iterator[Imported]:
         """Import the format's module and read the sources with it; options as in `options`.
@@ -108,6 +175,11 @@ class Format:
         LabeltoolError
             When a source cannot be read at all.
         """
+        if self.is_labels:
+            from labeltool.importers.label_records import read_labels
+
+            audio = options.get("audio", sources[0] if self.takes == "directory" else None)
+            return read_labels(sources, self.parser(**options), audio, options.get("checked", False))
         reader: Reader = importlib.import_module(self.module).read
         if self.takes == "directory":
             (directory,) = sources
@@ -115,49 +187,120 @@ class Format:
         return reader(sources, **options)
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is stored at once: the format as which it is stored, what was read, and its records."""
+
+    kind: str
+    sources: tuple[Path, ...]
+    records: Iterator[Imported]
+
+    @property
+    def source(self) -> str:
+        """The files and folders, on one line."""
+        return ", ".join(str(path) for path in self.sources)
+
+
+def _reported(records: Iterator[Imported], report: Progress) -> Iterator[Imported]:
+    numbers = count(1)
+    for record in records:
+        if isinstance(record, Recording):
+            report("reading", next(numbers), 0, Path(record.path).name)
+        yield record
+
+
 def _by_name(*formats: Format) -> Registry[Format]:
     own = {one.name: replace(one, module=f"labeltool.importers.{one.module}") for one in formats}
     return Registry("labeltool.importers", own, instance_named(Format))
 
 
-def _audio_option(metavar: str) -> Option:
-    return Option("audio", "path", f"The recording; without it, the one beside each {metavar} with the same name.")
-
-
 _ENCODING = Option("encoding", "name", "Encoding of the text, such as cp1252 or shift_jis.  [default: found out]")
+_COLUMN = Option("column", "pairs", "What a column means: label=species, start=onset...  [default: by its name]")
+_LABEL_FILES = (
+    Option(
+        "audio", "path", "The recording, or a folder with them; without it, as named in FILE, or of its name beside it."
+    ),
+    Option("checked", "flag", "The labels are of every sound: outside them is background.", default=False),
+    _ENCODING,
+)
+
+
+def _label_files(name: str, help: str, module: str, *carries: Carried) -> Format:
+    return Format(name, help, module, "files", "FILE", _LABEL_FILES, is_labels=True, carries=carries)
+
 
 FORMATS = _by_name(
     Format(
-        "audacity",
-        "Labels of Audacity: exported tracks and projects. Text, .srt, .vtt, .aup3 and .aup, known by the content.",
-        "audacity",
+        "auto",
+        "Anything that is known by its content. Files, and folders with everything in them.",
+        "auto",
+        "paths",
+        "PATH",
+        (_ENCODING,),
+    ),
+    Format(
+        "table",
+        "A table of labels: CSV, TSV, JSON Lines, Parquet, of Raven or BirdNET. It has a header; DCASE's, FSD50K's, "
+        "AudioSet's and hoplite's are known, --column names other columns.",
+        "tables.table",
         "files",
         "FILE",
-        (
-            _audio_option("FILE"),
-            Option(
-                "checked", "flag", "The tracks have every sound: outside their labels is background.", default=False
-            ),
-            _ENCODING,
-        ),
-        carries=("regions", "bands", "confidence"),
+        (*_LABEL_FILES, _COLUMN),
+        is_labels=True,
+        carries=("regions", "bands", "absent", "unsure", "confidence", "groups", "folds", "licence"),
     ),
+    Format(
+        "folders",
+        "A folder of sounds for each label. In DIR/LABEL or DIR/train/LABEL.",
+        "folders",
+        "directory",
+        "DIR",
+        is_labels=True,
+    ),
+    _label_files(
+        "audacity",
+        "Labels of Audacity: exported tracks and projects. Text, .srt, .vtt, .aup, .aup3, .aup4, known by the content.",
+        "audacity",
+        *("regions", "bands", "confidence"),
+    ),
+    _label_files("textgrid", "TextGrids of Praat. Long or short text; a tier becomes a track.", "textgrid", "regions"),
+    _label_files(
+        "label-studio",
+        "Label Studio's JSON. An export (JSON, JSON-MIN) or tasks; predictions are not taken.",
+        "label_studio",
+        "regions",
+    ),
+    _label_files(
+        "jams",
+        "JAMS, such as scaper's soundscapes. Annotations of every namespace that has labels.",
+        "jams",
+        *("regions", "confidence"),
+    ),
+    _label_files(
+        "soundevent",
+        "AOEF of soundevent and Whombat. Tags of clips and sound events.",
+        "soundevent",
+        *("regions", "bands"),
+    ),
+    _label_files("elan", "Annotations of ELAN. .eaf files; a tier becomes a track.", "elan", "regions"),
     Format(
         "esc50",
         "ESC-50 as published, with its folds and sources. It is in DIR/meta/esc50.csv and DIR/audio.",
-        "esc50",
+        "tables.esc50",
         "directory",
         "DIR",
         (Option("subset", "choice", "Only the ten classes of ESC-10.", choices=("esc10",)), _ENCODING),
+        is_labels=True,
         carries=("groups", "folds", "licence"),
     ),
     Format(
         "urbansound8k",
         "UrbanSound8K as published, with its folds and sources. It is in DIR/metadata and DIR/audio/foldN.",
-        "urbansound8k",
+        "tables.urbansound8k",
         "directory",
         "DIR",
         (_ENCODING,),
+        is_labels=True,
         carries=("groups", "folds", "licence"),
     ),
     Format(
@@ -166,7 +309,10 @@ FORMATS = _by_name(
         "device_log",
         "files",
         "LOG",
-        (_audio_option("LOG"), Option("clip_seconds", "seconds", "Length of the clips.", default=2.0)),
+        (
+            Option("audio", "path", "The recording; without it, the one beside each LOG with the same name."),
+            Option("clip_seconds", "seconds", "Length of the clips.", default=2.0),
+        ),
         carries=("regions", "confidence"),
     ),
     Format(

@@ -1,20 +1,27 @@
 """The data model: frozen dataclasses that importers yield and the store accepts and returns.
 
 Times are seconds from the start of the recording, frequencies hertz. A recording is identified by the SHA-256 of its
-file's bytes, a clip by its recording's hash and its span, a label by its name: so a record means the same in another
-project. This module imports nothing of labeltool.
+file's bytes (of those that were seen first, where tags or the encoding were changed since), a clip by its recording's
+hash and its span, a label by its name: so a record means the same in another project. This module imports nothing of
+labeltool.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-# Characters without a width that no name needs: zero-width space, word joiner, byte order mark, soft hyphen.
-_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u2060\ufeff\u00ad"))
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Characters without a width that no name needs: zero-width space, word joiner, byte order mark, soft hyphen, marks of
+# the direction of writing (text has one by its letters). Joiners stay: Persian and emoji need them.
+_INVISIBLE = dict.fromkeys(
+    [0x200B, 0x2060, 0xFEFF, 0xAD, 0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+)
 
 MAX_LABEL_CHARACTERS = 1000
 """A label is a name: every model's card has all of them, and a card has its bounds too."""
@@ -45,7 +52,11 @@ class Recording:
     """A sound file.
 
     `path` is absolute. `group` names recordings that must stay on one side of a split (a source recording, a session);
-    recordings with equal content share all their groups. `frames` counts sample frames at `sample_rate_hz`.
+    recordings with equal content share all their groups. It is `sha256` where nothing else is known, and `grouped_by`
+    is who named it: the source, a person who asked for it (`--group-by`), or the names of the files; a
+    recording that has a group in the project keeps it against the last two. `frames` counts sample frames at
+    `sample_rate_hz`. `samples_sha256` is of the decoded samples (`audio.sound_reader`), None where it is not known;
+    `columns` are the source's own about the recording (site, device), as pairs of name and value.
     """
 
     path: str
@@ -55,6 +66,9 @@ class Recording:
     frames: int
     group: str
     licence: str | None = None
+    samples_sha256: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+    grouped_by: Literal["source", "person", "names"] = "source"
 
     @property
     def duration_s(self) -> float:
@@ -94,6 +108,44 @@ class Verdict:
     line: int | None = None
 
 
+MAX_TABLE_ROWS = 100_000
+"""Of one `VerdictTable`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VerdictTable:
+    """Many clips and verdicts at once, one row each; it comes after its recordings.
+
+    Attributes
+    ----------
+    rows
+        At most `MAX_TABLE_ROWS` rows, in the order of their file, with these columns:
+
+        - `recording_sha256` (object, str);
+        - `start_us`, `end_us` (int64): the clip, whole microseconds of its recording;
+        - `fold` (Int64): of the clip, <NA> without one;
+        - `label` (object, str): as the source has it; None: the clip alone, without a verdict;
+        - `value` (object, str): a `Value`;
+        - `start_s`, `end_s`, `low_hz`, `high_hz`, `confidence` (float64), NaN where not known, and `track`, `file`
+          (object, str or None), `line` (Int64): as in a `Verdict`.
+    """
+
+    rows: pd.DataFrame
+
+    def records(self) -> Iterator[Clip | Verdict]:
+        """Yield the rows one by one: each clip before its first verdict, once."""
+        clips: dict[Clip, Clip] = {}
+        rows: Iterator[Any] = self.rows.astype(object).where(self.rows.notna(), None).itertuples(index=False)
+        for row in rows:
+            made = Clip(row.recording_sha256, row.start_us / 1_000_000, row.end_us / 1_000_000, row.fold)
+            clip = clips.setdefault(made, made)
+            if clip is made:
+                yield clip
+            if row.label is not None:
+                bounds = (row.start_s, row.end_s, row.low_hz, row.high_hz, row.confidence)
+                yield Verdict(clip, row.label, Value(row.value), *bounds, row.track, row.file, row.line)
+
+
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """Something that an importer skipped, or changed before it was stored, and the reason."""
@@ -106,6 +158,11 @@ class Skipped:
 @dataclass(frozen=True, slots=True)
 class Note(Skipped):
     """What an importer assumed of a file of which it skipped nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupsNote(Note):
+    """Which groups an import gave its recordings; it is about nothing where the project keeps those it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +218,7 @@ class Checked:
     end_s: float
 
 
-Imported = Recording | Clip | Verdict | Checked | DevicePrediction | DeviceDetections | Skipped
+Imported = Recording | Clip | Verdict | VerdictTable | Checked | DevicePrediction | DeviceDetections | Skipped
 """What an importer yields.
 
 A clip comes after its recording; its verdicts and predictions come after the clip, detections after the recording. What
@@ -169,12 +226,19 @@ is checked comes after the verdicts, whose labels it knows.
 """
 
 
+def one_by_one(records: Iterable[Imported]) -> Iterator[Imported]:
+    """Yield records, each clip and verdict of a table by itself."""
+    for record in records:
+        yield from record.records() if isinstance(record, VerdictTable) else (record,)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredClip:
     """A clip in the store.
 
     `path` is absolute, the last known place of its recording; `group` is the smallest set that a split keeps together:
-    groups that share a recording by content are already joined into one.
+    groups that share a recording by content are already joined into one. `samples_sha256` is of the decoded samples,
+    None where no import has seen them.
     """
 
     id: int
@@ -185,6 +249,7 @@ class StoredClip:
     end_s: float
     fold: int | None
     group: str
+    samples_sha256: str | None = None
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ from labeltool.exporters.annotations import write_csv
 from labeltool.exporters.data_sets.licences import address
 from labeltool.exporters.data_sets.markdown import cell, table
 from labeltool.exporters.source import Source
-from labeltool.store import Store
+from labeltool.store import groups
 
 ATTRIBUTION, ATTRIBUTIONS = "ATTRIBUTION.md", "attributions.csv"
 
@@ -39,13 +39,14 @@ def write(source: Source, rows: pd.DataFrame, directory: Path) -> None:
         With `recording_id`, `path`, `recording_sha256`, `group` and `licence`: what was written.
     """
     recordings = rows.drop_duplicates("recording_sha256").sort_values(["path", "recording_sha256"])
-    own = _own_columns(source.store)
+    columns = groups.own_columns(source.store)
+    own = {number: {name.lower(): value for name, value in of_one.items()} for number, of_one in columns.items()}
     found = pd.DataFrame(
         {
             "recording": recordings["path"].map(lambda path: Path(path).name),
             "recording_sha256": recordings["recording_sha256"],
             "licence": recordings["licence"],
-            **{name: [own.get(name, {}).get(number) for number in recordings["recording_id"]] for name in OWN_COLUMNS},
+            **{name: [own.get(number, {}).get(name) for number in recordings["recording_id"]] for name in OWN_COLUMNS},
         },
         dtype=object,
     )
@@ -72,13 +73,3 @@ def _of_group(group: str) -> str | None:
     """Return the page of the Freesound recording that gave a group its name, as in ESC-50 and UrbanSound8K."""
     found = _FREESOUND.fullmatch(group)
     return f"https://freesound.org/s/{found[1]}/" if found else None
-
-
-def _own_columns(store: Store) -> dict[str, dict[int, str]]:
-    """Return the values of `OWN_COLUMNS`, by the column and the recording's id."""
-    found: dict[str, dict[int, str]] = {}
-    # Schema 9 has no such table.
-    if store.connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'recording_columns'").fetchone():
-        for number, name, value in store.connection.execute("SELECT recording_id, name, value FROM recording_columns"):
-            found.setdefault(name.lower(), {})[number] = value
-    return found

@@ -1,7 +1,7 @@
 """The annotations of a project as one table, now or as they were at any event of the journal.
 
-It is computed from the rows of the journal alone. What the journal has no rows of is of now: the place, the group and
-the licence of a recording, the fold of a clip. Rows that came later from another person's journal have the times at
+It is computed from the rows of the journal alone. What the journal has no rows of is of now: the place and the licence
+of a recording, the group that an import gave it, the fold of a clip. Rows that came later from another person's journal have the times at
 which that person wrote them.
 """
 
@@ -89,7 +89,17 @@ _VERDICTS = """
 """
 _CLIPS = "SELECT id AS clip_id, recording_id, start_s, end_s, fold FROM clips"
 _RECORDINGS = """
-    SELECT id AS recording_id, path, sha256 AS recording_sha256, group_name AS "group", licence, sample_rate_hz, frames
+    SELECT id AS recording_id, path, sha256 AS recording_sha256, licence, sample_rate_hz, frames, COALESCE(
+        (
+            SELECT COALESCE(a.group_name, j.group_name)
+            FROM journal j LEFT JOIN group_aliases a ON a.alias = j.group_name
+            WHERE j.kind = 'group' AND j.recording_id = recordings.id AND {j}
+              AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id AND {r})
+            ORDER BY j.id DESC LIMIT 1
+        ),
+        imported_group,
+        group_name
+    ) AS "group"
     FROM recordings WHERE id NOT IN (
         SELECT j.recording_id FROM journal j
         WHERE j.kind = 'remove' AND {j} AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id AND {r})
@@ -139,7 +149,6 @@ def all_verdicts(store: Store, as_of: str | datetime | None = None) -> pd.DataFr
     until = until_of(store, as_of)
     with store.snapshot() as connection:
         events, recordings = (
-            # Groups are of now: what the journal has of them would be read here, up to `until`.
             _read(connection, statement.format(j=until.counts("j"), r=until.counts("r")), until)
             for statement in (_VERDICTS, _RECORDINGS)
         )

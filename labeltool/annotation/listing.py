@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip, Value
 from labeltool.store import Store
 from labeltool.store.clips import (
@@ -23,7 +24,9 @@ from labeltool.store.clips import (
     stored_names,
     verdicts_on,
 )
+from labeltool.store.groups import column_names
 from labeltool.store.transcripts import select_matching
+from labeltool.util.unicode_names import nfc
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,15 @@ class Filter:
     """Which clips a list has; None and "" do not filter.
 
     `text` is a part of the recording's path, ignoring case; `label` is present in the clip; `labelled` selects labelled
-    or unlabelled clips; `transcript` is searched in the transcripts, see `transcripts.search`.
+    or unlabelled clips; `transcript` is searched in the transcripts, see `transcripts.search`; `where` are own columns
+    of the recording with their values.
     """
 
     text: str = ""
     label: str | None = None
     labelled: bool | None = None
     transcript: str = ""
+    where: tuple[tuple[str, str], ...] = ()
 
 
 def matching(store: Store, wanted: Filter = Filter()) -> array[int]:
@@ -61,8 +66,17 @@ def matching(store: Store, wanted: Filter = Filter()) -> array[int]:
     conditions, values = [f"NOT {UNLABELLED_REGION}"], []
     if wanted.text:
         escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        conditions.append("c.recording_id IN (SELECT id FROM active_recordings WHERE path LIKE ? ESCAPE '\\')")
-        values.append(f"%{escaped}%")
+        path = "path" if escaped.isascii() else "nfc(path)"
+        conditions.append(f"c.recording_id IN (SELECT id FROM active_recordings WHERE {path} LIKE ? ESCAPE '\\')")
+        values.append(f"%{nfc(escaped)}%")
+    if wanted.where:
+        known = column_names(store)
+    for name, value in wanted.where:
+        if name not in known:
+            remedy = f"there are {', '.join(map(repr, known))}" if known else "tables bring columns (docs/groups.md)"
+            raise LabeltoolError(f"no recording has a column {name!r}", remedy=remedy)
+        conditions.append("c.recording_id IN (SELECT recording_id FROM recording_columns WHERE name = ? AND value = ?)")
+        values += name, value
     if wanted.label is not None:
         statement, names = select_present(store, wanted.label)
         conditions.append(f"c.id IN ({statement})")

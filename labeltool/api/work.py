@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -63,7 +62,12 @@ class Work(OfProject):
     """The methods of a project that take long."""
 
     def import_(
-        self, format: str, *sources: str | Path, progress: Progress = _no_progress, **options: Any
+        self,
+        format: str,
+        *sources: str | Path,
+        group_by: str | None = None,
+        progress: Progress = _no_progress,
+        **options: Any,
     ) -> ImportResult:
         """Import recordings and labels; importing the same thing again changes nothing.
 
@@ -73,6 +77,9 @@ class Work(OfProject):
             A name that `labeltool formats` lists as "in", of plug-ins too.
         sources
             Files or folders, as the format takes them.
+        group_by
+            What stays together in splits: "folder", "column:NAME", a pattern of names such as "{site}_{date}_*",
+            "name", "none"; None: the source's groups, else guessed from names.
         progress
             Called with the stage, how much of it is done, its total (0: not known), and a text.
         options
@@ -97,7 +104,7 @@ class Work(OfProject):
         4
         """
         from labeltool.importers.registry import FORMATS
-        from labeltool.store.importing import import_records
+        from labeltool.store.importing import ImportResult, import_records
 
         if format not in FORMATS:
             raise LabeltoolError(f"no format {format!r}", remedy="there are " + ", ".join(FORMATS))
@@ -108,10 +115,11 @@ class Work(OfProject):
             raise LabeltoolError(f"{format} has no option {unknown[0]!r}", remedy=remedy)
         if reader.takes == "directory" and len(sources) != 1:
             raise LabeltoolError(f"{format} takes one directory")
-        records = reader.read([Path(source) for source in sources], **options)
+        imported = ImportResult()
         with self._open_store(to_write=True) as store:
-            source = ", ".join(map(str, sources))
-            return import_records(store, _reported(records, progress), kind=reader.name, source=source)
+            for batch in reader.batches([Path(source) for source in sources], progress, group_by, **options):
+                imported.add(import_records(store, batch.records, kind=batch.kind, source=batch.source))
+        return imported
 
     def retrain(
         self,
@@ -295,15 +303,3 @@ class Work(OfProject):
         from labeltool.tasks.executor import run
 
         return run(self._project, task, progress, **options)
-
-
-def _reported(records: Iterator[Any], progress: Progress) -> Iterator[Any]:
-    """Yield records and report each recording among them."""
-    from labeltool.records import Recording
-
-    number = 0
-    for record in records:
-        if isinstance(record, Recording):
-            number += 1
-            progress("reading", number, 0, Path(record.path).name)
-        yield record

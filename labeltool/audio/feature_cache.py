@@ -82,7 +82,7 @@ def clip_pcm(clip: StoredClip, frontend: Frontend) -> Int16:
     LabeltoolError
         When the file cannot be read, has another content now, or ends before the clip.
     """
-    files.require_content(clip.path, clip.sha256)
+    files.require_content(clip.path, clip.sha256, clip.samples_sha256)
     wanted = frontend.patch_samples
     pcm = files.read_pcm(clip.path, *padded_span(clip, frontend), frontend.sample_rate_hz)
     if len(pcm) < wanted:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 import shlex
 import stat
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +19,7 @@ import numpy as np
 from labeltool.audio.sound_reader import SoundReader, unreadable
 from labeltool.errors import LabeltoolError, SkippedFile, in_one_line
 from labeltool.type_aliases import Float32, Int16
+from labeltool.util.unicode_names import as_on_disk
 
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64"}
@@ -33,13 +37,17 @@ _RESAMPLER_MARGIN_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class AudioFile:
-    """Properties of a sound file, which is identified by `sha256` of its bytes; `frames` at `sample_rate_hz`."""
+    """Properties of a sound file, which is identified by `sha256` of its bytes; `frames` at `sample_rate_hz`.
+
+    `samples_sha256` is of its decoded samples, None where they were not decoded, or not to their end.
+    """
 
     path: str
     sha256: str
     sample_rate_hz: int
     channels: int
     frames: int
+    samples_sha256: str | None = None
 
     @property
     def duration_s(self) -> float:
@@ -105,8 +113,28 @@ def _cached_hash(path: str, size: int, modified_ns: int) -> str:
     return content_hash(Path(path))
 
 
-def require_content(path: str | Path, sha256: str) -> None:
+def samples_hash(path: str | Path) -> str | None:
+    """Return the SHA-256 of a sound file's decoded samples (`SoundReader.samples_sha256`), None where it is damaged.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is no sound file that can be read.
+    """
+    try:
+        known = Path(path).stat()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return _decoded(str(path), known.st_size, known.st_mtime_ns).samples_sha256
+
+
+def require_content(path: str | Path, sha256: str, samples_sha256: str | None = None) -> None:
     """Raise unless a file still is the sound that was imported; hashed once a process, and again when it changes.
+
+    Parameters
+    ----------
+    sha256, samples_sha256
+        Of its bytes and of its samples: where only tags or the encoding were changed, it is the same sound.
 
     Raises
     ------
@@ -118,7 +146,7 @@ def require_content(path: str | Path, sha256: str) -> None:
         found = _cached_hash(str(path), stat.st_size, stat.st_mtime_ns)
     except OSError as error:
         raise unreadable(path, error) from error
-    if found != sha256:
+    if found != sha256 and not _has_samples(path, samples_sha256):
         raise LabeltoolError(
             "is not the sound that was imported: it was replaced",
             file=path,
@@ -126,20 +154,36 @@ def require_content(path: str | Path, sha256: str) -> None:
         )
 
 
-def describe(path: Path) -> AudioFile:
+def _has_samples(path: str | Path, samples_sha256: str | None) -> bool:
+    if samples_sha256 is None:
+        return False
+    try:
+        return samples_hash(path) == samples_sha256
+    except LabeltoolError:
+        return False
+
+
+def describe(path: Path, *, samples: bool = True) -> AudioFile:
     """Return the properties of a sound file; its length is that of its stream, whatever its header claims.
+
+    Parameters
+    ----------
+    samples
+        Whether to decode it whole, for the hash of its samples.
 
     Raises
     ------
     LabeltoolError
         When it is missing, no regular file, empty, not a format that libsndfile reads, or breaks off.
     """
+    path = as_on_disk(path)
     try:
         before = path.stat()
         resolved = path.resolve()
         _require_regular(path, before.st_mode, f"{path}{resolved}")
         _require_sound(path, before.st_size)
-        properties = _properties(str(path), before.st_size, before.st_mtime_ns)
+        read = _decoded if samples else _properties
+        properties = read(str(path), before.st_size, before.st_mtime_ns)
         sha256 = _cached_hash(str(path), before.st_size, before.st_mtime_ns)
         after = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -152,7 +196,29 @@ def describe(path: Path) -> AudioFile:
         raise LabeltoolError("changed while it was read", file=path, remedy="is it still recorded or copied?")
     if not properties.frames:
         raise LabeltoolError("has no samples", file=path)
-    return AudioFile(str(resolved), sha256, properties.rate_hz, properties.channels, properties.frames)
+    return AudioFile(str(resolved), sha256, **asdict(properties))
+
+
+def described(paths: Iterable[Path]) -> Iterator[AudioFile | LabeltoolError]:
+    """Yield the properties of sound files in their order, read on all cores; of one that cannot be read, the error."""
+
+    def one(path: Path) -> AudioFile | LabeltoolError:
+        try:
+            return describe(path)
+        except LabeltoolError as error:
+            return error
+
+    cores = os.cpu_count() or 1
+    pool, pending = ThreadPoolExecutor(cores), deque[Future[AudioFile | LabeltoolError]]()
+    try:
+        for path in paths:
+            pending.append(pool.submit(one, path))
+            if len(pending) > 2 * cores:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def describe_each(files: Sequence[str]) -> tuple[dict[str, AudioFile], list[SkippedFile]]:
@@ -167,7 +233,7 @@ def describe_each(files: Sequence[str]) -> tuple[dict[str, AudioFile], list[Skip
     failed: list[SkippedFile] = []
     for file in dict.fromkeys(files):
         try:
-            sounds[file] = describe(Path(file))
+            sounds[file] = describe(Path(file), samples=False)
         except LabeltoolError as error:
             if len(files) == 1:
                 raise
@@ -230,15 +296,27 @@ def _require_sound(path: Path, size: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Properties:
-    rate_hz: int
+    sample_rate_hz: int
     channels: int
     frames: int
+    samples_sha256: str | None = None
 
 
 @lru_cache(maxsize=4096)
 def _properties(path: str, size: int, modified_ns: int) -> _Properties:
     with SoundReader(path) as reader:
         return _Properties(reader.rate_hz, reader.channels, reader.frames)
+
+
+@lru_cache(maxsize=4096)
+def _decoded(path: str, size: int, modified_ns: int) -> _Properties:
+    """Return the properties of a file that is decoded once, for its length and for the hash of its samples."""
+    with SoundReader(path) as reader:
+        try:
+            sha256, frames = reader.samples_sha256()
+        except LabeltoolError:  # damaged: it is known by its bytes alone
+            return _Properties(reader.rate_hz, reader.channels, reader.frames)
+        return _Properties(reader.rate_hz, reader.channels, frames, sha256)
 
 
 def duration_s(path: str | Path) -> float:
@@ -254,7 +332,7 @@ def duration_s(path: str | Path) -> float:
     except OSError as error:
         raise unreadable(path, error) from error
     properties = _properties(str(path), known.st_size, known.st_mtime_ns)
-    return properties.frames / properties.rate_hz
+    return properties.frames / properties.sample_rate_hz
 
 
 def read_mono(path: str | Path, start_s: float = 0.0, end_s: float | None = None) -> tuple[Float32, int]:

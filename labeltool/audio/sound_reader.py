@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Iterator
@@ -85,6 +86,26 @@ class SoundReader:
             return self._claimed
         self._reopen()
         return sum(len(block) for block in self.all_channels(0, None))
+
+    def samples_sha256(self) -> tuple[str, int]:
+        """Decode the whole file: the SHA-256 of its samples, and their number of frames.
+
+        It is of "RATE CHANNELS" and a line end, in ASCII, then of the samples as `all_channels` decodes them:
+        interleaved, 32-bit floats, little endian, full scale 1.0. Equal for every container and every lossless encoding
+        of at most 24 bits, whatever the tags; a lossy file has the same one after a change of its tags alone.
+
+        Raises
+        ------
+        LabeltoolError
+            When it cannot be decoded to its end.
+        """
+        if self._position:
+            self._reopen()
+        content, frames = hashlib.sha256(f"{self.rate_hz} {self.channels}\n".encode()), 0
+        for block in self.all_channels(0, None):
+            content.update(block.astype("<f4", copy=False).data)
+            frames += len(block)
+        return content.hexdigest(), frames
 
     def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Float32]:
         """Decode a span, its channels averaged, a bounded number of frames at a time.

@@ -19,6 +19,7 @@ from labeltool.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from labeltool.store import Store
     from labeltool.store.journal import JournalRow
 
 
@@ -58,7 +59,7 @@ def mark(
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.annotation import marking
     from labeltool.records import Value, label_name
-    from labeltool.store import clips, journal
+    from labeltool.store import clips, journal, labels
 
     if checked or unchecked:
         others = (checked and unchecked, absent, unsure, label is not None, start is not None, end is not None)
@@ -73,16 +74,26 @@ def mark(
     value = Value.ABSENT if absent else Value.UNSURE if unsure else Value.PRESENT
     project = current_project()
     with project.open_store() as store:
+        newest = labels.newest_id(store.connection)
         found = clips.find_clip(store, clip)
         row_id = marking.mark(
             store, found, label, value, start_s=start, end_s=end, annotator=project.annotator(annotator)
         )
         clip_id = journal.row(store, row_id).clip_id
+        _narrate_case(store, newest)
     label = None if label is None else label_name(label)
     if as_json:
         emit({"row": row_id, "clip": clip_id, "label": label, "value": value.value})
     else:
         narrate(f"clip {clip_id}: {'the whole clip' if label is None else repr(label)} {value.value}")
+
+
+def _narrate_case(store: Store, newest: int) -> None:
+    """Say which labels later than an id differ from another in letter case only."""
+    from labeltool.store import labels
+
+    for note in labels.notes_on_case(store.connection, newest):
+        narrate(f"note: {note.file}: {note.reason}")
 
 
 def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json: bool) -> None:
@@ -105,7 +116,7 @@ def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json:
 @project_option
 @json_option
 def undo(annotator: str | None, as_json: bool) -> None:
-    """Undo the last label, skip, renaming or removal.
+    """Undo the last label, skip, renaming, removal or grouping.
 
     A page of the batch review is undone as a whole. Repeat the command to go further back; `labeltool redo` reverts it.
     """
@@ -230,7 +241,9 @@ def rename(old: str, new: str, annotator: str | None) -> None:
 
     project = current_project()
     with project.open_store() as store:
+        newest = labels.newest_id(store.connection)
         labels.rename(store, old, new, annotator=project.annotator(annotator))
+        _narrate_case(store, newest)
     narrate(f"renamed {old!r} to {new!r}")
 
 
@@ -248,6 +261,8 @@ def _describe(row: JournalRow) -> str:
         return "undo"
     if row.kind == "remove":
         return f"remove {row.recording!r}"
+    if row.kind == "group":
+        return f"group {row.recording!r} as {row.group_name!r}"
     if row.kind == "verdict":
         return f"clip {row.clip_id}: {'the whole clip' if row.label is None else repr(row.label)} {row.value}"
     return f"clip {row.clip_id}: {row.kind}{f' {row.note!r}' if row.note else ''}"

@@ -14,6 +14,7 @@ import click
 
 from labeltool.errors import ExitCode, LabeltoolError, in_one_line
 from labeltool.util.locks import WAITING
+from labeltool.util.unicode_names import as_on_disk
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -61,6 +62,18 @@ class Number(click.FloatRange):
         if not abs(number) <= _MAX_NUMBER:  # nor `nan`
             self.fail(f"{shortened(str(value))} is not possible.", param, context)
         return number
+
+
+class PathOnDisk(click.Path):
+    """A path, as the disk spells it where its name is there in another Unicode form."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Path:
+        """Return the path."""
+        path: Any = super().convert(value, param, context)
+        return as_on_disk(path)
 
 
 def project_option(command: _F) -> _F:

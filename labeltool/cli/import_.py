@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 
 from labeltool.cli.common import (
     Number,
+    PathOnDisk,
     ProgressDisplay,
     current_project,
     emit,
@@ -22,13 +24,18 @@ from labeltool.cli.common import (
 from labeltool.errors import in_one_line
 
 if TYPE_CHECKING:
-    from labeltool.importers.registry import Format, Option
-    from labeltool.records import Imported, Skipped
+    import pandas as pd
+
+    from labeltool.importers.registry import Batch, Format, Option
+    from labeltool.records import Skipped
     from labeltool.store.importing import ImportResult
+    from labeltool.type_aliases import Progress
 
 # Reasons shown before the rest is counted; --json has them all.
 _REASONS_SHOWN = 10
 _NOUNS = {"verdicts": "labels"}
+# Keys of each row that a dry run shows.
+_PROMISED = ("file", "line", "track", "start_s", "end_s", "label", "low_hz", "high_hz", "confidence")
 
 
 class _Formats(click.Group):
@@ -53,6 +60,8 @@ def import_() -> None:
     Importing the same thing again changes nothing.
 
     \b
+    labeltool import auto ~/field
+    labeltool import table labels.csv --column label=species --audio ~/sounds
     labeltool import audacity ~/field/labels.txt
     labeltool import audio ~/night --clip-seconds 5
     labeltool import esc50 ~/ESC-50 --subset esc10
@@ -62,15 +71,21 @@ def import_() -> None:
 def format_command(one: Format) -> click.Command:
     """Return the command that imports a format, with the argument and the options of its entry in the registry."""
 
-    def run(sources: tuple[Path, ...] | Path, as_json: bool, dry_run: bool = False, **options: Any) -> None:
+    def run(
+        sources: tuple[Path, ...] | Path,
+        as_json: bool,
+        group_by: str | None,
+        dry_run: bool = False,
+        **options: Any,
+    ) -> None:
         sources = sources if isinstance(sources, tuple) else (sources,)
         for option in one.options:
             if option.needs is not None and options[option.name] is not None and options[option.needs] is None:
                 raise click.UsageError(f"{_flag(option.name)} needs {_flag(option.needs)}")
         if dry_run:
-            _show_rows(sources, as_json, options["encoding"])
+            _show_rows(one, sources, as_json, options)
         else:
-            _import(one.name, sources, one.read(sources, **options), as_json)
+            _import(partial(one.batches, sources, group_by=group_by, **options), as_json)
 
     several = one.takes != "directory"
     sources = click.Argument(
@@ -78,16 +93,22 @@ def format_command(one: Format) -> click.Command:
         metavar=f"{one.metavar}..." if several else one.metavar,
         nargs=-1 if several else 1,
         required=True,
-        type=click.Path(path_type=Path),
+        type=PathOnDisk(),
     )
-    parameters: list[click.Parameter] = [sources, *map(_option, one.options)]
-    if one.name == "audacity":
+    parameters: list[click.Parameter] = [sources, *map(_option, one.options), _GROUP_BY]
+    if one.is_labels or one.name == "auto":
         parameters.append(_DRY_RUN)
     return json_option(project_option(click.Command(one.name, help=one.help, params=parameters, callback=run)))
 
 
+_GROUP_BY = click.Option(
+    ["--group-by"],
+    metavar="RULE",
+    help="What stays together in splits: folder, column:NAME, a pattern of names such as '{site}_{date}_*' (its fields "
+    "become columns), name, none.  [default: the source's groups, else guessed from names]",
+)
 _DRY_RUN = click.Option(
-    ["--dry-run"], is_flag=True, help="Read and report, store nothing; the recording may be missing."
+    ["--dry-run"], is_flag=True, help="Read and report, store nothing; the recordings may be missing."
 )
 
 
@@ -97,13 +118,15 @@ def _flag(name: str) -> str:
 
 def _option(one: Option) -> click.Option:
     kinds: dict[str, tuple[str | None, click.ParamType[Any]]] = {
-        "path": ("FILE", click.Path(path_type=Path)),
+        "path": ("FILE", PathOnDisk()),
         "seconds": ("SECONDS", Number()),
         "choice": (None, click.Choice(one.choices)),
         "name": ("NAME", click.STRING),
     }
     if one.kind == "flag":
         return click.Option([_flag(one.name)], is_flag=True, help=one.help)
+    if one.kind == "pairs":
+        return click.Option([_flag(one.name)], multiple=True, metavar="MEANING=NAME", help=one.help)
     metavar, kind = kinds[one.kind]
     return click.Option(
         [_flag(one.name)],
@@ -126,38 +149,44 @@ def _checked_encoding(_: click.Context, __: click.Parameter, name: str | None) -
     return name
 
 
-def _show_rows(files: Sequence[Path], as_json: bool, encoding: str | None) -> None:
-    """Show the rows of label tracks; nothing is stored."""
-    from labeltool.importers import audacity
-    from labeltool.importers.base import read_each
-    from labeltool.importers.label_track import LabelRow
-    from labeltool.records import label_name
+def _show_rows(one: Format, sources: Sequence[Path], as_json: bool, options: dict[str, Any]) -> None:
+    """Show the rows of label files; nothing is stored."""
+    from labeltool.records import Skipped
 
-    def read_one(file: Path) -> Iterator[LabelRow | Skipped]:
-        parsed = audacity.parse(file, encoding)
-        yield from parsed.skipped
-        yield from parsed.rows
-
-    read = list(read_each(files, read_one))
-    rows = [{**asdict(one), "label": label_name(one.label)} for one in read if isinstance(one, LabelRow)]
-    skipped = [one for one in read if not isinstance(one, LabelRow)]
+    read = list(one.parse_each(sources, **options))
+    parsed = [(file, rows) for item in read if not isinstance(item, Skipped) for file, rows in (item,)]
+    skipped = [item for item in read if isinstance(item, Skipped)]
+    rows = [row for file, table in parsed for row in _rows_as_json(file, table)]
     if as_json:
         emit({"recordings": 0, "clips": 0, "verdicts": 0, **_skipped_json(skipped), "rows": rows})
     else:
         for row in rows:
-            click.echo(f"{row['start_s']:.6f}\t{row['end_s']:.6f}\t{in_one_line(row['label'])}")
+            times = "\t".join("" if row[name] is None else f"{row[name]:.6f}" for name in ("start_s", "end_s"))
+            click.echo(f"{times}\t{in_one_line(row['label'])}")
         print_skipped(skipped)
         left_out = len(skipped) - len(_by_kind(skipped)["note"])
         narrate(f"{len(rows)} labels read, {left_out} lines or files skipped; nothing stored")
-    exit_for_failed(_by_kind(skipped)["failed"])
+    exit_for_failed(_by_kind(skipped)["failed"] or (() if rows else skipped))
 
 
-def _import(kind: str, sources: Sequence[Path], records: Iterator[Imported], as_json: bool) -> None:
-    from labeltool.store.importing import import_records
+def _rows_as_json(file: Path, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a label file with the keys that are promised first; what is not known is None."""
+    from labeltool.records import label_name
 
+    names = {label: label_name(label) for label in table["label"].unique()}
+    table = table.assign(file=str(file), label=table["label"].map(names))
+    table = table[[*_PROMISED, *(name for name in table if name not in _PROMISED)]].astype(object)
+    rows = table.where(table.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+def _import(batches: Callable[[Progress], Iterable[Batch]], as_json: bool) -> None:
+    from labeltool.store.importing import ImportResult, import_records
+
+    imported = ImportResult()
     with current_project().open_store(to_write=True) as store, ProgressDisplay() as progress:
-        source = ", ".join(str(path) for path in sources)
-        imported = import_records(store, _counted(records, progress), kind=kind, source=source)
+        for batch in batches(progress):
+            imported.add(import_records(store, batch.records, kind=batch.kind, source=batch.source))
     if as_json:
         emit(
             {
@@ -172,7 +201,8 @@ def _import(kind: str, sources: Sequence[Path], records: Iterator[Imported], as_
         )
     else:
         _print_result(imported)
-    exit_for_failed(_by_kind(imported.skipped)["failed"])
+    is_nothing = not imported.changes and not any(imported.already_there.values())
+    exit_for_failed(imported.skipped if is_nothing else _by_kind(imported.skipped)["failed"])
 
 
 def _print_result(imported: ImportResult) -> None:
@@ -192,17 +222,6 @@ def counted_noun(count: int, plural: str) -> str:
     """Return a number and its noun in the singular or the plural; verdicts are called labels."""
     noun = _NOUNS.get(plural, plural)
     return f"{count} {noun.removesuffix('s') if count == 1 else noun}"
-
-
-def _counted(records: Iterator[Imported], progress: ProgressDisplay) -> Iterator[Imported]:
-    from labeltool.records import Recording
-
-    recordings = 0
-    for record in records:
-        if isinstance(record, Recording):
-            recordings += 1
-            progress("reading", recordings, 0, Path(record.path).name)
-        yield record
 
 
 def _by_kind(skipped: Sequence[Skipped]) -> dict[str, list[Skipped]]:

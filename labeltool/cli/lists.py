@@ -18,21 +18,35 @@ if TYPE_CHECKING:
 @click.option("--text", metavar="TEXT", default="", help="Only files whose path contains TEXT.")
 @click.option("--label", metavar="LABEL", help="Only clips with LABEL present.")
 @click.option("--transcript", metavar="WORDS", default="", help="Only clips whose transcript contains WORDS.")
+@click.option("--where", metavar="NAME=VALUE", multiple=True, help="Only recordings with VALUE in their column NAME.")
 @click.option("--labelled/--unlabelled", default=None, help="Only labelled clips, or only unlabelled ones.")
 @limit_option(100, "clips")
 @project_option
 @json_option
-def list_clips(text: str, label: str | None, transcript: str, labelled: bool | None, limit: int, as_json: bool) -> None:
+def list_clips(
+    text: str,
+    label: str | None,
+    transcript: str,
+    where: tuple[str, ...],
+    labelled: bool | None,
+    limit: int,
+    as_json: bool,
+) -> None:
     """List clips with their labels and the model's prediction.
 
     \b
     labeltool clips --label robin
     labeltool clips --unlabelled --text night --limit 20
+    labeltool clips --where site=A --where date=20240501
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.annotation import listing
+    from labeltool.records import label_name
 
+    if any("=" not in one for one in where):
+        raise click.UsageError("--where takes NAME=VALUE, such as site=A")
+    pairs = tuple((label_name(name), label_name(value)) for name, _, value in (one.partition("=") for one in where))
     with current_project().open_store() as store:
-        found = listing.matching(store, listing.Filter(text, label, labelled, transcript))
+        found = listing.matching(store, listing.Filter(text, label, labelled, transcript, pairs))
         rows = listing.page(store, found[:limit])
     if as_json:
         emit({"matching": len(found), "clips": [clip_json(row) for row in rows]})

@@ -81,6 +81,7 @@ for _command in (
     backup.backup,
     backup.restore,
     project.remove,
+    project.group,
     demo.demo,
 ):
     cli.add_command(_command)

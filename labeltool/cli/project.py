@@ -1,4 +1,4 @@
-"""Projects: create one, show its status, find moved recordings, remove recordings."""
+"""Projects: create one, show its status, find moved recordings, remove recordings, change their groups."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from labeltool.cli.common import (
+    PathOnDisk,
     ProgressDisplay,
     annotator_option,
     current_project,
@@ -22,6 +23,7 @@ from labeltool.cli.common import (
 from labeltool.errors import LabeltoolError, SkippedFile, in_one_line
 
 if TYPE_CHECKING:
+    from labeltool.store import Store
     from labeltool.store.models import ModelRow
     from labeltool.store.recordings import StoredRecording
 
@@ -107,49 +109,44 @@ def _describe(suggester: ModelRow) -> str:
 
 
 @click.command()
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=PathOnDisk())
 @project_option
 @json_option
 def relocate(paths: tuple[Path, ...], as_json: bool) -> None:
     """Find moved or renamed recordings by their content.
 
-    Each PATH is a file, or a folder with everything below it.
+    Each PATH is a file, or a folder with everything below it. Files with other tags, or in another lossless encoding,
+    are found too.
 
     \b
     labeltool relocate ~/field /media/card
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    from labeltool.audio.files import content_hash, walk
-    from labeltool.store import clips
+    from labeltool.audio.files import walk
+    from labeltool.tasks.relocate import Relocation
 
+    for path in paths:
+        if not path.exists():
+            raise LabeltoolError("no such file or folder", file=path)
+    failed: list[SkippedFile] = []
+    done = 0
     with current_project().open_store(to_write=True) as store, ProgressDisplay() as progress:
-        known = clips.recording_paths(store)
-        missing = {sha256 for sha256, path in known.items() if not Path(path).is_file()}
-        found: dict[str, str] = {}
-        for path in paths:
-            if not path.exists():
-                raise LabeltoolError("no such file or folder", file=path)
+        relocation = Relocation(store)
         files = (file for path in paths for file in (walk(path) if path.is_dir() else (path,)))
         # Reading a pipe would never end.
         for done, path in enumerate(filter(Path.is_file, files), start=1):
             progress("hashing", done, 0, path.name)
-            sha256 = content_hash(path)
-            if sha256 in missing or (sha256 in known and _replaced(known[sha256], sha256)):
-                found[sha256] = str(path.resolve())
-        moved = clips.relocate(store, list(found.items())) if found else 0
+            try:
+                relocation.look_at(path)
+            except OSError as error:
+                failed.append(SkippedFile(in_one_line(str(path)), f"cannot be read: {error.strerror}"))
+        moved = relocation.store_found()
+    missing = len(relocation.missing)
     if as_json:
-        emit({"relocated": moved, "missing": len(missing - set(found))})
+        emit({"relocated": moved, "missing": missing, **({"failed": failed} if failed else {})})
     else:
-        narrate(f"found {moved} recordings; {len(missing - set(found))} are still missing")
-
-
-def _replaced(path: str, sha256: str) -> bool:
-    from labeltool.audio.files import require_content
-
-    try:
-        require_content(path, sha256)
-    except LabeltoolError:
-        return True
-    return False
+        narrate(f"found {moved} recordings; {missing} are still missing")
+        print_failed(failed, done)
+    exit_for_failed(failed)
 
 
 @click.command()
@@ -191,3 +188,101 @@ def remove(names: tuple[str, ...], undo: bool, annotator: str | None, as_json: b
             narrate(f"{path}: {'brought back' if undo else 'removed'}")
         print_failed(failed, len(names))
     exit_for_failed(failed)
+
+
+@click.command()
+@click.argument("names", metavar="[RECORDING]...", nargs=-1)
+@click.option("--as", "group_name", metavar="NAME", help="The recordings are one group of this name.")
+@click.option(
+    "--by", metavar="RULE", help="As --group-by of import: folder, column:NAME, '{site}_{date}_*', name, none."
+)
+@annotator_option
+@project_option
+@json_option
+def group(names: tuple[str, ...], group_name: str | None, by: str | None, annotator: str | None, as_json: bool) -> None:
+    """Change what stays together in splits; alone: list the groups.
+
+    RECORDING is a file, or the id of one of its clips; with --by, all recordings where none is named. `labeltool undo`
+    brings the groups before back.
+
+    \b
+    labeltool group
+    labeltool group siteA-01.wav siteA-02.wav --as siteA
+    labeltool group --by '{site}_{date}_*'
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.store import groups
+
+    if group_name is not None and by is not None:
+        raise click.UsageError("--as and --by exclude each other")
+    if names and group_name is None and by is None:
+        raise click.UsageError("name the group with --as, or a rule with --by")
+    if group_name is not None and not names:
+        raise click.UsageError("--as needs a RECORDING")
+    project = current_project()
+    failed: list[SkippedFile] = []
+    with project.open_store() as store:
+        if group_name is None and by is None:
+            sizes = groups.group_sizes(store)
+        else:
+            chosen = _recordings(store, names, failed)
+            wanted = _names_by(store, chosen, by) if by is not None else _one_group(chosen, group_name or "")
+            changed = groups.set_groups(store, wanted, annotator=project.annotator(annotator))
+            sizes = groups.group_sizes(store)
+    if group_name is None and by is None:
+        _list_groups(sizes, as_json)
+    elif as_json:
+        emit({"changed": changed, "groups": len(sizes), "failed": failed})
+    else:
+        without = f"; {more} keep theirs: the rule says nothing of them" if (more := len(chosen) - len(wanted)) else ""
+        narrate(f"{changed} recordings have another group; {len(sizes)} groups in all{without}")
+        print_failed(failed, len(names))
+    exit_for_failed(failed)
+
+
+def _list_groups(sizes: dict[str, int], as_json: bool) -> None:
+    if as_json:
+        emit({"groups": [{"group": name, "recordings": count} for name, count in sizes.items()]})
+        return
+    alone = sum(count == 1 for count in sizes.values())
+    for name, count in sizes.items():
+        if count > 1:
+            click.echo(f"{count}\t{quoted(name, 60)}")
+    narrate(f"{len(sizes) - alone} groups of several recordings, {alone} recordings by themselves")
+
+
+def _recordings(
+    store: Store, names: tuple[str, ...], failed: list[SkippedFile]
+) -> dict[int, tuple[StoredRecording, str]]:
+    """Return the recordings of some names, or all, by their ids, each with its hash."""
+    from labeltool.store import recordings
+
+    every = {recording.id: (recording, sha256) for recording, sha256 in recordings.all_recordings(store)}
+    if not names:
+        return every
+    found = {}
+    for name in names:
+        try:
+            number = recordings.recording_of(store, name).id
+            found[number] = every[number]
+        except LabeltoolError as error:
+            failed.append(SkippedFile(name, str(error)))
+    return found
+
+
+def _one_group(chosen: dict[int, tuple[StoredRecording, str]], name: str) -> dict[int, str]:
+    from labeltool.store.groups import checked_group
+
+    return dict.fromkeys(chosen, checked_group(name))
+
+
+def _names_by(store: Store, chosen: dict[int, tuple[StoredRecording, str]], by: str) -> dict[int, str]:
+    """Return the group that a rule gives each recording, by its id; without those of which it says nothing."""
+    from labeltool.importers.grouping import Place, rule_of
+    from labeltool.store.groups import own_columns
+
+    rule, columns = rule_of(by), own_columns(store)
+    found = {
+        number: rule(Place(Path(recording.path), columns.get(number, {}), sha256))
+        for number, (recording, sha256) in chosen.items()
+    }
+    return {number: one.group for number, one in found.items() if one is not None}

@@ -160,7 +160,7 @@ def detect(
             failed.append(SkippedFile(file, str(error)))
             continue
         scoring_s = round(time.monotonic() - began, 3)
-        suggestions = _replace_suggestions(project, choice, sound.sha256, events)
+        suggestions = _replace_suggestions(project, choice, sound, events)
         detected.append(DetectedFile(file, round(sound.duration_s, 3), scoring_s, suggestions, tuple(events)))
     thresholds = dict(zip(targets.labels, targets.thresholds, strict=True))
     return DetectResult(choice.name, thresholds, targets.mapped, tuple(detected), tuple(failed))
@@ -262,7 +262,7 @@ def _own_classes(scorer: WindowScorer | DeviceDetector, current_names: Mapping[s
 
 
 def _replace_suggestions(
-    project: Project | None, choice: ModelChoice, sha256: str, events: Sequence[Event]
+    project: Project | None, choice: ModelChoice, sound: AudioFile, events: Sequence[Event]
 ) -> int | None:
     """Store events as suggestions of regions.
 
@@ -271,7 +271,9 @@ def _replace_suggestions(
     if project is None:
         return None
     with suppress(CannotBeWritten), project.open_store() as store:
-        recording = recordings.by_content(store, sha256)
+        recording = recordings.by_content(store, sound.sha256)
+        if recording is None and recordings.of_length(store, sound.sample_rate_hz, sound.frames):
+            recording = recordings.by_content(store, sound.sha256, audio_files.samples_hash(sound.path))
         model_id = choice.model_id
         if recording is not None and model_id is None and choice.name in registry.names(project):
             model_id = models.detection_model_id(store, choice.name)

@@ -21,7 +21,7 @@ from labeltool.inference.whisper import (
     Transcription,
 )
 from labeltool.project import Project
-from labeltool.records import Segment, StoredClip, Transcript, Word
+from labeltool.records import Segment, StoredClip, Transcript, Word, label_name
 from labeltool.store import Store, clips, recordings, transcripts
 from labeltool.store.models import by_current_names
 from labeltool.store.spans import MIN_SUGGESTED_PROBABILITY
@@ -192,7 +192,7 @@ def speech_clips(store: Store, labels: Sequence[str]) -> list[int]:
     which the newest model that scored them predicts one with at least `MIN_SUGGESTED_PROBABILITY`, and the regions
     that were detected as one in whole recordings.
     """
-    speech_labels = {label.casefold() for label in labels}
+    speech_labels = {label_name(label).casefold() for label in labels}
     current_names = clips.current_names(store)
     found: set[int] = set()
     for name in clips.label_names(store):
@@ -255,7 +255,7 @@ def _transcribe_clip(model: SpeechModel, clip: StoredClip, decoding: DecodingOpt
 
 def _stretches(clip: StoredClip) -> Iterator[tuple[float, Float32]]:
     """Yield a clip's sound in stretches, each with its start in the recording, seconds; at least one."""
-    files.require_content(clip.path, clip.sha256)
+    files.require_content(clip.path, clip.sha256, clip.samples_sha256)
     start_s = clip.start_s
     while True:
         last = clip.end_s - start_s <= _STRETCH_S

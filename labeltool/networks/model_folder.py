@@ -16,9 +16,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from labeltool.audio.frontend import Frontend, frontend_from_dict
 from labeltool.audio.trunk_frontend import TrunkFrontend
@@ -41,11 +42,15 @@ _MAX_MODEL_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model's folder, its card read and checked."""
+    """A model's folder, its card read and checked.
+
+    `groups_now` are the groups of today of a group that was changed since the model was trained.
+    """
 
     directory: Path
     card: ModelCard
     frontend: Frontend
+    groups_now: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def feature_frontend(self) -> Frontend:
@@ -93,19 +98,24 @@ class ModelFiles:
 
     def groups_trained_on(self) -> set[str]:
         """Return the groups whose labels it, or an ancestor of a warm start, was trained on."""
-        return {row["group"] for row in self._seen() if row["part"] in ("train", "inherited")}
+        return self._groups("train", "inherited")
 
     def groups_in_pools(self) -> set[str]:
         """Return the groups that it, or an ancestor, was trained on before they were labelled."""
-        return {row["group"] for row in self._seen() if row["part"] in ("pool", "inherited pool")}
+        return self._groups("pool", "inherited pool")
 
     def groups_validated_on(self) -> set[str]:
         """Return the groups it was validated on; no ancestor was trained on their labels."""
-        return {row["group"] for row in self._seen() if row["part"] == "validation"}
+        return self._groups("validation") - self.groups_trained_on()
 
     def groups_seen(self) -> set[str]:
         """Return the groups of every clip it, or an ancestor, was trained on, and of those it was validated on."""
-        return {row["group"] for row in self._seen()}
+        return self._groups("train", "inherited", "pool", "inherited pool", "validation")
+
+    def _groups(self, *parts: str) -> set[str]:
+        """Return the groups of some parts by their names of then and of now."""
+        named = {row["group"] for row in self._seen() if row["part"] in parts}
+        return named.union(*(self.groups_now.get(group, ()) for group in named))
 
     def _seen(self) -> list[dict[str, str]]:
         path = self.directory / SEEN
@@ -116,8 +126,13 @@ class ModelFiles:
             raise LabeltoolError("cannot be read", file=path, remedy="the model's folder is incomplete") from error
 
 
-def read(directory: Path) -> ModelFiles:
+def read(directory: Path, groups_now: Mapping[str, Collection[str]] = MappingProxyType({})) -> ModelFiles:
     """Read a model's folder.
+
+    Parameters
+    ----------
+    groups_now
+        See `ModelFiles`.
 
     Raises
     ------
@@ -145,7 +160,7 @@ def read(directory: Path) -> ModelFiles:
             file=path,
             remedy="retrain, or use the version it was made with",
         )
-    return ModelFiles(directory, card, frontend)
+    return ModelFiles(directory, card, frontend, groups_now)
 
 
 def write(

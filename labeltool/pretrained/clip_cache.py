@@ -117,7 +117,7 @@ def cached(
         return np.asarray(np.load(kept(path), allow_pickle=False), np.float32)
     except UNREADABLE:
         report()
-    files.require_content(clip.path, clip.sha256)
+    files.require_content(clip.path, clip.sha256, clip.samples_sha256)
     computed = compute(files.read_pcm(clip.path, *span, pretrained.card.rate_hz))
     with open_atomic(path) as file:
         np.save(file, computed)

@@ -113,7 +113,7 @@ def segment_index(
     for recording, sha256 in recordings.all_recordings(store):
         path = Path(recording.path)
         try:
-            files.require_content(path, sha256)
+            files.require_content(path, sha256, recording.samples_sha256)
             scan = Scan.of(choice, scorer, path, sha256, cache)
             scan.run(scorer, partial(_report_seconds, report, path.name), processes=processes)
             found[recording.id], scans[recording.id] = _segments_of(scan), scan

@@ -6,14 +6,13 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import LabelledClip, StoredClip, Value
+from labeltool.records import LabelledClip, StoredClip, Value, label_name
 from labeltool.store import recordings
 from labeltool.store.database import Store
 
-CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, c.start_s, c.end_s, c.fold, r.group_name"
+CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, r.samples_sha256, c.start_s, c.end_s, c.fold, r.group_name"
 """The columns that `stored_clip` needs, of clips c and recordings r."""
 
 LARGEST_ID = 2**63 - 1
@@ -53,6 +52,7 @@ def stored_clip(store: Store, row: sqlite3.Row) -> StoredClip:
         end_s=row["end_s"],
         fold=row["fold"],
         group=row["group_name"],
+        samples_sha256=row["samples_sha256"],
     )
 
 
@@ -116,6 +116,8 @@ def stored_names(store: Store, label: str) -> list[str]:
 
     There is none for a name that was renamed itself.
     """
+    is_known = store.connection.execute("SELECT 1 FROM labels WHERE name = ?", (label,)).fetchone()
+    label = label if is_known else label_name(label)
     renamed = current_names(store)
     return [name for name in [label, *renamed] if renamed.get(name, name) == label]
 
@@ -182,25 +184,19 @@ def find_clip(store: Store, name: str) -> StoredClip:
     clip_id = id_of(name)
     if clip_id is not None:
         return clip(store, clip_id)
-    stored = store.stored_path(str(Path(name).resolve()))
-    try:
-        found = store.connection.execute(
-            f"""
-            SELECT {CLIP_COLUMNS} FROM active_clips c JOIN recordings r ON r.id = c.recording_id
-            WHERE r.path IN (:stored, :name) OR substr(r.path, -length(:ending)) = :ending
-            ORDER BY r.path <> :stored, c.id LIMIT 4
-            """,
-            {"stored": stored, "name": name, "ending": f"/{name}"},
-        ).fetchall()
-    except UnicodeEncodeError:
-        found = []  # bytes that are not UTF-8: the store holds no such path
-    exact = [row for row in found if row["path"] == stored] or found
-    if not exact:
+    found = store.connection.execute(
+        f"""
+        SELECT {CLIP_COLUMNS} FROM active_clips c JOIN recordings r ON r.id = c.recording_id
+        WHERE r.id IN (SELECT value FROM json_each(?)) ORDER BY c.id LIMIT 4
+        """,
+        (json.dumps(recordings.ids_named(store, name)),),
+    ).fetchall()
+    if not found:
         raise LabeltoolError(f"no clip goes by {name!r}", remedy="give a clip's id or its file")
-    if len(exact) > 1:
-        ids = ", ".join(str(row["id"]) for row in exact[:3])
+    if len(found) > 1:
+        ids = ", ".join(str(row["id"]) for row in found[:3])
         raise LabeltoolError(f"more than one clip goes by {name!r}: {ids}...", remedy="give the clip's id")
-    return stored_clip(store, exact[0])
+    return stored_clip(store, found[0])
 
 
 def unlabelled(store: Store) -> list[StoredClip]:

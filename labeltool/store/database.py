@@ -14,6 +14,7 @@ from labeltool.store.database_files import file_ids, moved_away, require_plain_f
 from labeltool.store.opening import BUSY_TIMEOUT_S, CannotBeWritten, Opened, labeltool_errors, open_database
 from labeltool.store.schema import migrate, write_metadata
 from labeltool.util.lifetime import exit_if_stopped
+from labeltool.util.unicode_names import nfc
 
 
 def now() -> str:
@@ -54,6 +55,7 @@ class Store:
         self.of_older_labeltool = opened.of_older_labeltool
         self._stamps = opened.stamps
         self._files = file_ids(path)
+        self.connection.create_function("nfc", 1, nfc, deterministic=True)  # paths in any Unicode form
 
     @classmethod
     def create(cls, path: Path) -> Store:

@@ -24,7 +24,7 @@ class JournalRow:
     """A row of the journal, as `labeltool log` shows it.
 
     `batch_id` is the id of the first row of its batch and `batch_size` the number of rows in it; None and 1 for a
-    single row. `recording` is the path of a removed recording.
+    single row. `recording` is the path of a removed recording, or of one that got the group `group_name`.
     """
 
     id: str
@@ -43,12 +43,14 @@ class JournalRow:
     batch_size: int
     revoked: bool
     recording: str | None
+    group_name: str | None
 
     def to_json(self) -> dict[str, object]:
-        """Return the row with the keys that the JSON of `log`, `undo` and `redo` promises; `recording` where it is."""
+        """Return the row with the keys that the JSON of `log`, `undo` and `redo` promises, the last two where set."""
         columns = asdict(self)
-        if self.recording is None:
-            del columns["recording"]
+        for name in ("recording", "group_name"):
+            if columns[name] is None:
+                del columns[name]
         return {_JSON_KEYS.get(name, name): value for name, value in columns.items()}
 
 
@@ -61,7 +63,7 @@ _ROW_COLUMNS = """
     CASE WHEN j.batch_id IS NULL THEN 1
          ELSE (SELECT COUNT(*) FROM journal b WHERE b.batch_id = j.batch_id) END AS batch_size,
     EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id) AS revoked,
-    (SELECT r.path FROM recordings r WHERE r.id = j.recording_id) AS recording
+    (SELECT r.path FROM recordings r WHERE r.id = j.recording_id) AS recording, j.group_name
 """
 
 
@@ -250,7 +252,7 @@ def check_note(text: str) -> None:
 def undo(store: Store, *, annotator: str) -> JournalRow | None:
     """Revoke the annotator's last batch that is not revoked, and return its last row; None when there is none.
 
-    Verdicts, skips, notes, renamings and removals by hand can be undone; imports are not undone row by row.
+    Verdicts, skips, notes, renamings, removals and groups by hand can be undone; imports are not undone row by row.
     `batch_rows` returns the other rows of the batch.
     """
     with store.transaction() as connection:

@@ -17,6 +17,7 @@ from labeltool.store.database import now
 _ID_LOCK = threading.Lock()
 _last_id = 0
 _LAST_ID = 2**128 - 1
+_DIGITS = 12  # of the last part of an id
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,20 @@ def new_row_id(after: str = "") -> str:
     LabeltoolError
         When `after` is no id, or the last there is.
     """
+    return str(uuid.UUID(int=_reserved(1, after)))
+
+
+def new_row_ids(count: int, after: str = "") -> tuple[str, int]:
+    """Return what `count` ids that follow one another begin with, and the number of the first.
+
+    An id is the beginning and twelve hex digits of its number; otherwise it is as `new_row_id` makes it.
+    """
+    first = _reserved(count, after)
+    return str(uuid.UUID(int=first))[:-_DIGITS], first % 16**_DIGITS
+
+
+def _reserved(count: int, after: str) -> int:
+    """Return the first of `count` ids that follow one another, none of which any other gets."""
     global _last_id
     with _ID_LOCK:
         stamped = time.time_ns() // 1_000_000 << 80 | 7 << 76 | int.from_bytes(os.urandom(2)) >> 4 << 64
@@ -70,13 +85,15 @@ def new_row_id(after: str = "") -> str:
         if fresh <= newest:
             # Same millisecond, or behind the newest id: count on from it. Only random bits change.
             fresh = newest + 1
-        if fresh > _LAST_ID:
+        if fresh % 16**_DIGITS + count > 16**_DIGITS:
+            fresh = (fresh // 16**_DIGITS + 1) * 16**_DIGITS  # only the last digits may differ
+        if fresh + count - 1 > _LAST_ID:
             raise LabeltoolError(
                 "the newest row of the journal has the last of all ids, so that none can follow: nothing was stored",
                 remedy="a stranger's row? `labeltool restore` brings back a backup without it",
             )
-        _last_id = fresh
-        return str(uuid.UUID(int=fresh))
+        _last_id = fresh + count - 1
+        return fresh
 
 
 def _number(row_id: str) -> int:

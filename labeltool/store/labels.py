@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import MAX_LABEL_CHARACTERS, label_name
+from labeltool.records import MAX_LABEL_CHARACTERS, Note, label_name
 from labeltool.store.database import Store, now
 from labeltool.store.journal_rows import ALL_ROWS, Until, append
 
@@ -34,6 +34,25 @@ def checked_name(label: str) -> str:
 def ensure_label(connection: sqlite3.Connection, name: str) -> None:
     """Create a label of the name if there is none."""
     connection.execute("INSERT OR IGNORE INTO labels (name, created_at) VALUES (?, ?)", (name, now()))
+
+
+def newest_id(connection: sqlite3.Connection) -> int:
+    """Return the id of the label that was created last, 0 where there is none."""
+    (last,) = connection.execute("SELECT COALESCE(MAX(id), 0) FROM labels").fetchone()
+    return int(last)
+
+
+def notes_on_case(connection: sqlite3.Connection, after: int) -> list[Note]:
+    """Return a note on each label later than an id whose name differs from another's in its letter case only."""
+    names = connection.execute("SELECT id, name FROM labels WHERE merged_into IS NULL ORDER BY id").fetchall()
+    by_case: dict[str, str] = {}
+    notes = []
+    for number, name in names:
+        other = by_case.setdefault(name.casefold(), name)
+        if other != name and number > after:
+            reason = f"differs from the label {other!r} in letter case only (`labeltool rename` makes them one)"
+            notes.append(Note(repr(name), None, reason))
+    return notes
 
 
 def rename(store: Store, old: str, new: str, *, annotator: str) -> None:

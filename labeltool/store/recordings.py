@@ -1,4 +1,4 @@
-"""Finding recordings, removing them from the project and bringing them back; groups of recordings."""
+"""Finding recordings, removing them from the project and bringing them back."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from pathlib import Path
 from labeltool.errors import LabeltoolError
 from labeltool.store.database import Store
 from labeltool.store.journal_rows import append_batch
+from labeltool.util.unicode_names import nfc
 
 # Versions up to 0.1 believed headers, which may claim ages where the length is not known.
 _MAX_S = 30 * 24 * 3600.0
 
-_COLUMNS = "id, path, sample_rate_hz, frames"
+_COLUMNS = "id, path, sample_rate_hz, frames, samples_sha256"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRecording:
-    """A recording in the store; `path` is absolute, its last known place."""
+    """A recording in the store; `path` is absolute, its last known place, `samples_sha256` of its decoded samples."""
 
     id: int
     path: str
     sample_rate_hz: int
     frames: int
+    samples_sha256: str | None
 
     @property
     def duration_s(self) -> float:
@@ -65,21 +67,34 @@ def find_recording(store: Store, name: str, *, is_removed: bool = False) -> Stor
 
 
 def _named(store: Store, name: str, is_removed: bool) -> list[sqlite3.Row]:
-    """Return up to two recordings that go by a name; the one of exactly that path alone, where there is one."""
+    """Return up to two recordings that go by a name; the one of exactly that path alone, where there is one.
+
+    Where none does, a name in another Unicode form is taken.
+    """
     stored = store.stored_path(str(Path(name).resolve()))
+    given = {"stored": stored, "name": name, "ending": f"/{name}", "is_removed": is_removed}
+    in_any_form = {key: nfc(value) if isinstance(value, str) else value for key, value in given.items()}
     try:
-        found = store.connection.execute(
-            f"""
-            SELECT {_COLUMNS} FROM recordings
-            WHERE is_removed = :is_removed
-              AND (path IN (:stored, :name) OR substr(path, -length(:ending)) = :ending)
-            ORDER BY path <> :stored LIMIT 2
-            """,
-            {"stored": stored, "name": name, "ending": f"/{name}", "is_removed": is_removed},
-        ).fetchall()
+        for path, values in (("path", given), ("nfc(path)", in_any_form))[: 1 if name.isascii() else 2]:
+            found = store.connection.execute(
+                f"""
+                SELECT {_COLUMNS} FROM recordings
+                WHERE is_removed = :is_removed
+                  AND ({path} IN (:stored, :name) OR substr({path}, -length(:ending)) = :ending)
+                ORDER BY {path} <> :stored, id LIMIT 2
+                """,
+                values,
+            ).fetchall()
+            if found:
+                return [row for row in found if row["path"] == stored] or found
     except UnicodeEncodeError:
-        return []  # bytes that are not UTF-8: the store holds no such path
-    return [row for row in found if row["path"] == stored] or found
+        pass  # bytes that are not UTF-8: the store holds no such path
+    return []
+
+
+def ids_named(store: Store, name: str) -> list[int]:
+    """Return the ids of up to two recordings that go by a path or a file name, without those that are removed."""
+    return [row["id"] for row in _named(store, name, is_removed=False)]
 
 
 def recording_of(store: Store, name: str, *, is_removed: bool = False) -> StoredRecording:
@@ -139,30 +154,26 @@ def bring_back(store: Store, recordings: Sequence[StoredRecording], *, annotator
         append_batch(connection, [{**row, "revokes": row_id} for (row_id,) in found])
 
 
-def group_of(connection: sqlite3.Connection, name: str) -> str:
-    """Return the name by which a group goes now: that of the group it was joined to, or its own."""
-    row = connection.execute("SELECT group_name FROM group_aliases WHERE alias = ?", (name,)).fetchone()
-    return row["group_name"] if row else name
-
-
-def join_groups(connection: sqlite3.Connection, kept: str, joined: str) -> None:
-    """Join a group to another, inside a transaction; both names are of `group_of`."""
-    for table in ("recordings", "group_aliases"):
-        connection.execute(f"UPDATE {table} SET group_name = ? WHERE group_name = ?", (kept, joined))
-    connection.execute("INSERT INTO group_aliases (alias, group_name) VALUES (?, ?)", (joined, kept))
-
-
-def by_content(store: Store, sha256: str) -> StoredRecording | None:
-    """Return the recording whose file has this SHA-256; None where the project has none, or it was removed."""
-    row = store.connection.execute(f"SELECT {_COLUMNS} FROM active_recordings WHERE sha256 = ?", (sha256,)).fetchone()
+def by_content(store: Store, sha256: str, samples_sha256: str | None = None) -> StoredRecording | None:
+    """Return the recording of the bytes, else of the samples; None where the project has none, or it was removed."""
+    row = store.connection.execute(
+        f"SELECT {_COLUMNS} FROM active_recordings WHERE sha256 = ? OR samples_sha256 = ? ORDER BY sha256 <> ? LIMIT 1",
+        (sha256, samples_sha256, sha256),
+    ).fetchone()
     return None if row is None else _recording(store, row)
+
+
+def of_length(store: Store, sample_rate_hz: int, frames: int) -> bool:
+    """Return whether a recording has a rate and a length: only then can it have the samples of such a file."""
+    row = store.connection.execute(
+        "SELECT 1 FROM active_recordings WHERE sample_rate_hz = ? AND frames = ? LIMIT 1", (sample_rate_hz, frames)
+    ).fetchone()
+    return row is not None
 
 
 def all_recordings(store: Store) -> list[tuple[StoredRecording, str]]:
     """Return every recording with the SHA-256 of its file, in the order of the ids."""
-    rows = store.connection.execute(
-        "SELECT id, path, sample_rate_hz, frames, sha256 FROM active_recordings ORDER BY id"
-    )
+    rows = store.connection.execute(f"SELECT {_COLUMNS}, sha256 FROM active_recordings ORDER BY id")
     return [(StoredRecording(number, store.absolute_path(path), *rest), sha256) for number, path, *rest, sha256 in rows]
 
 

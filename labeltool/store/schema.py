@@ -31,6 +31,7 @@ from labeltool.store.migrations import (
     m007_vocabulary,
     m008_checked,
     m009_removal,
+    m010_identity,
 )
 from labeltool.util.atomic_write import write_text
 
@@ -61,6 +62,7 @@ MIGRATIONS: tuple[tuple[str, Step], ...] = (
     ("m007_vocabulary", m007_vocabulary.apply),
     ("m008_checked", m008_checked.apply),
     ("m009_removal", m009_removal.apply),
+    ("m010_identity", m010_identity.apply),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
@@ -101,7 +103,7 @@ _COMPUTING = frozenset({"REFERENCES", "CHECK", "GENERATED", "AS"})
 # Names that would stand for something else in labeltool's own SQL.
 _RESERVED = re.compile(r"(?!sqlite_stat|sqlite_sequence|sqlite_autoindex_)sqlite_.*|pragma_.*|json_each|json_tree")
 
-CURRENT_SCHEMA = "68edbbe712617554e1c3db2bcfbbc6c1a6b96e173090ce290d72a98256fa93c8"
+CURRENT_SCHEMA = "c54ba2c599db1771b438dd0cdc6d77da8b8754ce1b8b26b9829b31b30e402ddd"
 """Fingerprint of the schema that the migrations make: most databases have it, which saves comparing."""
 
 

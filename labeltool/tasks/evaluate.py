@@ -18,7 +18,7 @@ from labeltool.networks import model_folder
 from labeltool.networks.model_card import LabelMetrics, ReliabilityBin
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
-from labeltool.store import clips, models
+from labeltool.store import clips, groups, models
 from labeltool.training.prepare import make_request
 from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import (
@@ -112,12 +112,12 @@ def evaluate(
         labelled = usable_for_training(clips.labelled(store))
         unlabelled = clips.unlabelled(store) if cross_validate else []
         chosen = None if cross_validate else models.model(store, model_id)
-        renamed = clips.current_names(store)
+        renamed, groups_now = clips.current_names(store), groups.groups_now(store)
         accuracies = models.accuracies(store)
     if chosen is None:
         result = _cross_validate(project, labelled, unlabelled, seed, report)
         return _with_report(project, "cross-validation", result, (), accuracies)
-    files = model_folder.read(project.models / str(chosen.id))
+    files = model_folder.read(project.models / str(chosen.id), groups_now)
     # The clips have today's labels, the model's outputs those it was trained with.
     names = files.current_labels(renamed)
     wanted = _unseen(files, names, labelled, fold, chosen.id)

@@ -14,7 +14,7 @@ from labeltool.networks import model_folder
 from labeltool.networks.model_card import Comparison
 from labeltool.project import Project
 from labeltool.records import LabelledClip
-from labeltool.store import Store, clips, models
+from labeltool.store import Store, clips, groups, models
 from labeltool.training.splits import groups_of_fold, hold_out, kept_from_pools
 from labeltool.training.targets import TrainingSet
 from labeltool.type_aliases import Int64
@@ -57,7 +57,7 @@ def newest_parent(
     if newest is None:
         return None
     try:
-        files = model_folder.read(project.models / str(newest.id))
+        files = model_folder.read(project.models / str(newest.id), groups.groups_now(store))
         test_groups = groups_of_fold(labelled, test_fold) if test_fold is not None else set()
         # Behind a trunk there is nothing to continue: its head takes a second.
         if files.card.trunk or files.frontend != frontend or test_groups & files.groups_seen():

@@ -16,7 +16,7 @@ import pytest
 from helpers.real_data import REAL_DATA
 from helpers.tones import write_esc_set
 from labeltool.errors import LabeltoolError
-from labeltool.records import Recording, Verdict
+from labeltool.records import Recording, Verdict, one_by_one
 from labeltool.util.locks import try_lock
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
@@ -125,7 +125,7 @@ def test_what_is_left_is_estimated_from_runs_of_the_same_kind() -> None:
 def described(data: Path, subset: str | None = None) -> tuple[str, list[tuple[str, int | None, str]]]:
     name, records = esc10_clips.read_dataset(data, subset)
     found, groups = [], {}
-    for record in records:
+    for record in one_by_one(records):
         if isinstance(record, Recording):
             groups[record.sha256] = record.group
         elif isinstance(record, Verdict):

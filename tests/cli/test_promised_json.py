@@ -109,9 +109,9 @@ def test_imports(run: Callable[..., Any], write_tone: Callable[..., Path], tmp_p
     track.write_text("0.0\t1.0\tdog\nno label\n")
     read = run("import", "audacity", track, "--dry-run")
     assert read.keys() == {"recordings", "clips", "verdicts", "skipped", "failed", "notes", "rows"}
-    assert set(read["rows"][0]) == {
+    assert list(read["rows"][0])[:9] == [
         *("file", "line", "track", "start_s", "end_s", "label", "low_hz", "high_hz", "confidence"),
-    }
+    ]
     imported = run("import", "audacity", track)
     assert (imported.keys(), imported["verdicts"]) == (IMPORTED, 1)
     assert [set(one) for one in imported["skipped"]] == [{"file", "line", "reason"}]

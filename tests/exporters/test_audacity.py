@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers.exports import export
-from helpers.records import records_of
+from helpers.records import records_of, rows_of
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.annotations import one_field
@@ -146,5 +146,5 @@ def test_a_track_reads_back_unchanged(
         add(store, *records)
     parsed = audacity.parse(Path(export(project, "audacity").written[0]) / "marsh.txt")
     assert not parsed.skipped
-    read = {(row.start_s, row.end_s, row.label, row.low_hz, row.high_hz) for row in parsed.rows}
+    read = {(row.start_s, row.end_s, row.label, row.low_hz, row.high_hz) for row in rows_of(parsed)}
     assert read == expected

@@ -275,7 +275,7 @@ def test_a_loss_at_the_bound_or_not_measured_is_accepted(
 
 @pytest.mark.parametrize("exporter", registry.EXPORTERS.values(), ids=registry.EXPORTERS)
 def test_an_entry_of_the_registry_has_a_module_that_writes_it(exporter: registry.Exporter) -> None:
-    module = importlib.import_module(f"labeltool.exporters.{exporter.module}")
+    module = importlib.import_module(exporter.module)
     assert list(inspect.signature(module.write).parameters) == ["source", "directory"]
     assert exporter.help.endswith(".") and len(exporter.help) <= 80
     assert ("{model}" not in exporter.folder) or exporter.needs_model

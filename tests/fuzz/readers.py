@@ -18,12 +18,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from fuzz import label_files
 from helpers.audacity_project import document_of, project_file
 from labeltool.audio import files
 from labeltool.audio.frontend import EmbeddingFrontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.verification import checks
-from labeltool.importers import audacity, device_log, esc50, urbansound8k
+from labeltool.importers import audacity, device_log, elan, jams, label_studio, soundevent, textgrid
+from labeltool.importers.tables import esc50, table, urbansound8k
 from labeltool.networks import dense_head, model_card, model_folder
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule
@@ -37,6 +39,15 @@ _ESC50 = (
     "filename,fold,target,category,esc10,src_file,take\n1-1-A-0.wav,1,0,dog,True,1,A\n2-2-A-3.wav,2,3,cow,False,2,A\n"
 )
 _URBANSOUND8K = "slice_file_name,fsID,start,end,salience,fold,classID,class\n1-3-0-0.wav,1,0.0,0.5,1,1,3,dog_bark\n"
+_TABLES = (
+    'file,start,end,label,value,fold\na.wav,0.5,1.25,wren,present,1\n"b,c.wav",0:01,0:02,robin,absent,2.0\n',
+    "file;onset;duration;class;low_freq;high_freq\na.wav;0,5;1,5;x;100;4000\n",
+    "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tBegin File\tFile Offset (s)\tSpecies\n"
+    "1\tWaveform 1\t1\t1.0\t2.0\ta.wav\t1.0\tEATO\n1\tSpectrogram 1\t1\t1.0\t2.0\ta.wav\t1.0\tEATO\n",
+    "INDIR,FOLDER,IN FILE,OFFSET,DURATION,MANUAL ID\nC:\\x,night,a.wav,2.5,1.5,Myotis\n",
+    '# YTID, start_seconds, end_seconds, positive_labels\nx, 30.000, 40.000, "/m/09x0r,/m/05zppz"\n',
+    "file,wren,robin\na.wav,1,0\nb.wav,,?\n",
+)
 _LOG = "# aed_run 2 model=0123456789abcdef labels=2 rate=16000 patch_s=1.044 patch_hop_s=0.5\n0.000 -128 97\n"
 
 
@@ -90,6 +101,10 @@ def mutated(seeds: list[bytes], source: random.Random) -> bytes:
     return bytes(content)
 
 
+def _texts(*texts: str) -> list[bytes]:
+    return [text.encode() for text in texts]
+
+
 def _sound(name: str, **options: str) -> list[bytes]:
     target = io.BytesIO()
     tone = 0.3 * np.sin(np.arange(4000) / 5)
@@ -111,6 +126,11 @@ def _project(folder: Path) -> list[bytes]:
     content = path.read_bytes()
     path.unlink()
     return [content]
+
+
+def _documents() -> list[bytes]:
+    document = document_of(_LABELS)[1]
+    return [document, document + b"\x10\0\0\2\0\0\0\xff\xd8"]  # with the blob of Audacity 4
 
 
 def _read_document(path: Path) -> None:
@@ -240,7 +260,19 @@ def readers(scratch: Path) -> dict[str, FuzzedReader]:
         "WebVTT": FuzzedReader("{}.vtt", lambda: [webvtt], audacity.parse),
         "aup": FuzzedReader("{}.aup", lambda: [aup], audacity.parse),
         "aup3": FuzzedReader("{}.aup3", lambda: _project(scratch), audacity.parse),
-        "aup3 document": FuzzedReader("{}.doc", lambda: [document_of(_LABELS)[1]], _read_document),
+        "aup3 document": FuzzedReader("{}.doc", _documents, _read_document),
+        "TextGrid": FuzzedReader(
+            "{}.TextGrid",
+            lambda: [*_texts(label_files.TEXTGRID, label_files.SHORT), label_files.SHORT.encode("utf-16")],
+            textgrid.parse,
+        ),
+        "JAMS": FuzzedReader("{}.jams", lambda: _texts(label_files.JAMS), jams.parse),
+        "Label Studio": FuzzedReader(
+            "{}.json", lambda: _texts(label_files.LABEL_STUDIO, label_files.JSON_MIN), label_studio.parse
+        ),
+        "JSON Lines": FuzzedReader("{}.jsonl", lambda: _texts(label_files.JSON_LINES), table.parse),
+        "AOEF": FuzzedReader("{}.json", lambda: _texts(label_files.AOEF), soundevent.parse),
+        "ELAN": FuzzedReader("{}.eaf", lambda: _texts(label_files.EAF), elan.parse),
         "ESC-50": FuzzedReader(
             "esc/meta/esc50.csv",
             lambda: [_ESC50.encode(), _ESC50.replace(",", ";").encode()],
@@ -249,6 +281,7 @@ def readers(scratch: Path) -> dict[str, FuzzedReader]:
         "UrbanSound8K": FuzzedReader(
             "us8k/UrbanSound8K.csv", lambda: [_URBANSOUND8K.encode()], lambda path: list(urbansound8k.read(path.parent))
         ),
+        "table": FuzzedReader("{}.csv", lambda: [one.encode() for one in _TABLES], table.parse),
         "wav": _sound_reader("wav"),
         "flac": _sound_reader("flac"),
         "ogg": _sound_reader("ogg"),

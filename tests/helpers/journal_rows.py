@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import random
 from contextlib import suppress
+from dataclasses import replace
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import MAX_LABEL_CHARACTERS, Checked, Clip, Imported, Recording, Value, Verdict
-from labeltool.store import Store, checked, clips, journal, labels, recordings, spans
+from labeltool.store import Store, checked, clips, groups, journal, labels, recordings, spans
 from labeltool.store.importing import import_records
 from labeltool.store.journal import AnnotationContext
 from labeltool.store.spans import Region
@@ -40,6 +41,8 @@ def recording_records(number: int, rng: random.Random) -> list[Imported]:
     sound = Recording(
         f"/sounds/{number} é.wav", sha256, 16_000, 1, 16_000 * SECONDS, f"g{number // 2}", rng.choice((None, "CC0"))
     )
+    columns = tuple((name, "ä\t") for name in ("site", "\u202e") if rng.random() < 0.5)
+    sound = replace(sound, samples_sha256=rng.choice((None, sha256[::-1])), columns=columns)
     records: list[Imported] = [sound]
     for place in range(6):
         clip = Clip(
@@ -87,6 +90,8 @@ def act(store: Store, rng: random.Random) -> None:
             spans.note_region(store, recording, region, label, annotator=who)
         elif dice < 0.92:
             labels.rename(store, label, rng.choice(NAMES), annotator=who)
+        elif dice < 0.95:
+            groups.set_groups(store, {recording.id: rng.choice(("g0", "h0", label))}, annotator=who)
         elif dice < 0.99:
             rng.choice((checked.mark_checked, checked.mark_unchecked))(store, recording, annotator=who)
         else:

@@ -31,7 +31,9 @@ def add_recordings(connection: sqlite3.Connection, count: int) -> None:
     """Add recordings of ten seconds with a clip each; both have the ids 1, 2, ..."""
     for number in range(1, count + 1):
         connection.execute(
-            "INSERT INTO recordings VALUES (?, ?, ?, 16000, 1, 160000, 10.0, ?, NULL, '2026-01-01')",
+            "INSERT INTO recordings "
+            "(id, sha256, path, sample_rate_hz, channels, frames, duration_s, group_name, added_at) "
+            "VALUES (?, ?, ?, 16000, 1, 160000, 10.0, ?, '2026-01-01')",
             (number, f"{number:064x}", f"/sounds/{number}.wav", f"g{number}"),
         )
         connection.execute("INSERT INTO clips (id, recording_id, start_s, end_s) VALUES (?, ?, 0, 10)", [number] * 2)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from labeltool.records import Clip, Imported, Recording, Verdict
+from labeltool.importers.label_rows import ParsedLabels
+from labeltool.records import Clip, Imported, Recording, Verdict, one_by_one
 
 
 def records_of(name: str, *labels: str, group: str | None = None, fold: int | None = None) -> list[Imported]:
@@ -15,5 +16,12 @@ def records_of(name: str, *labels: str, group: str | None = None, fold: int | No
     return [recording, clip, *(Verdict(clip, label) for label in labels)]
 
 
-def of_kind(records: Sequence[object], kind: type) -> list[Any]:
-    return [record for record in records if isinstance(record, kind)]
+def of_kind(records: Iterable[Any], kind: type) -> list[Any]:
+    """Return the records of a kind, also those in tables; a clip of several tables once."""
+    found = [record for record in one_by_one(records) if isinstance(record, kind)]
+    return list(dict.fromkeys(found)) if kind is Clip else found
+
+
+def rows_of(parsed: ParsedLabels) -> list[Any]:
+    """Return the rows of a label file, None where a value is not known."""
+    return list(parsed.rows.astype(object).where(parsed.rows.notna(), None).itertuples(index=False))

@@ -13,20 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.real_data import REAL_DATA
+from helpers.records import of_kind, rows_of
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity
-from labeltool.importers.audacity import LabelRow
+from labeltool.importers.label_rows import ParsedLabels
 from labeltool.records import Verdict
 
 WriteTone = Callable[..., Path]
 SpanAndTitle = tuple[float, float, str]
 
 
-def spans(rows: Sequence[LabelRow]) -> list[SpanAndTitle]:
-    return [(row.start_s, row.end_s, row.label) for row in rows]
+def spans(got: ParsedLabels) -> list[SpanAndTitle]:
+    return [(row.start_s, row.end_s, row.label) for row in rows_of(got)]
 
 
-def parsed(tmp_path: Path, content: str | bytes) -> audacity.ParsedTracks:
+def parsed(tmp_path: Path, content: str | bytes) -> ParsedLabels:
     path = tmp_path / "labels.txt"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return audacity.parse(path)
@@ -49,12 +50,12 @@ def test_text_is_read_as_audacity_reads_it(real_data: Path, name: str) -> None:
     if name == "syn_hms.txt":  # times that Audacity does not read
         expected = [[1.5, 2.5, "hms"], [62.0, 63.0, "hms2"]]
     try:
-        rows = audacity.parse(path).rows
+        got = audacity.parse(path)
     except LabeltoolError as error:  # of a file without any label Audacity makes an empty track
         assert "is not a label track: this line" in str(error) and expected == []
         return
     # The oracle prints six significant digits.
-    assert [[float(f"{start:.6g}"), float(f"{end:.6g}"), title] for start, end, title in spans(rows)] == expected
+    assert [[float(f"{start:.6g}"), float(f"{end:.6g}"), title] for start, end, title in spans(got)] == expected
 
 
 def test_every_line_of_published_label_files_is_imported_or_reported(real_data: Path) -> None:
@@ -64,7 +65,7 @@ def test_every_line_of_published_label_files_is_imported_or_reported(real_data: 
         got = audacity.parse(file)
         lines = file.read_text("utf-8-sig").split("\n")
         continued = {number - 1 for number, line in enumerate(lines, start=1) if line.startswith("\\")}
-        imported = {row.line for row in got.rows} | {number + 1 for number in continued}
+        imported = {row.line for row in rows_of(got)} | {number + 1 for number in continued}
         reported = {note.line for note in got.skipped}
         full = {number for number, line in enumerate(lines, start=1) if line.strip()}
         assert imported | reported == full, file.name
@@ -73,8 +74,7 @@ def test_every_line_of_published_label_files_is_imported_or_reported(real_data: 
 
 def test_frequencies_of_the_bird_recording_are_imported_with_their_labels(real_data: Path) -> None:
     folder = real_data / "pairs" / "spinetail"
-    records = list(audacity.read([folder / "spinetail.txt"], None))
-    verdicts = [record for record in records if isinstance(record, Verdict)]
+    verdicts = of_kind(audacity.read([folder / "spinetail.txt"], None), Verdict)
     assert (verdicts[0].label, verdicts[0].low_hz, verdicts[0].high_hz) == ("SP", 6441.064453, 12296.577148)
     assert len(verdicts) == 18
 
@@ -110,8 +110,8 @@ def test_what_audacity_writes_is_read_back_exactly(
         return (high_hz, low_hz) if swap else (low_hz, high_hz)
 
     in_order = sorted(labels, key=lambda label: label[0][0])
-    assert spans(got.rows) == [(start, end, title) for (start, end), _, title in in_order]
-    assert [(row.low_hz, row.high_hz) for row in got.rows] == [ordered(*bounds) for _, bounds, _ in in_order]
+    assert spans(got) == [(start, end, title) for (start, end), _, title in in_order]
+    assert [(row.low_hz, row.high_hz) for row in rows_of(got)] == [ordered(*bounds) for _, bounds, _ in in_order]
     assert got.skipped == []
 
 
@@ -147,7 +147,7 @@ def test_the_dialects_audacity_accepts_are_accepted(
     tmp_path: Path, content: str | bytes, expected: list[SpanAndTitle]
 ) -> None:
     got = parsed(tmp_path, content)
-    assert spans(got.rows) == expected
+    assert spans(got) == expected
     assert got.skipped == []
 
 
@@ -163,28 +163,28 @@ def test_an_encoding_without_a_mark_is_assumed_and_reported(
     tmp_path: Path, encoding: str, title: str, assumed: str
 ) -> None:
     got = parsed(tmp_path, f"1\t2\t{title}\n".encode(encoding))
-    assert spans(got.rows) == [(1.0, 2.0, title)]
+    assert spans(got) == [(1.0, 2.0, title)]
     (note,) = got.skipped
     assert f"read as {assumed}" in note.reason and "--encoding" in note.reason
-    named = audacity.parse(tmp_path / "labels.txt", encoding)
-    assert (spans(named.rows), named.skipped) == ([(1.0, 2.0, title)], [])
+    named = audacity.parse(tmp_path / "labels.txt", encoding=encoding)
+    assert (spans(named), named.skipped) == ([(1.0, 2.0, title)], [])
 
 
 def test_an_encoding_that_does_not_fit_or_is_needed_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
     path.write_bytes("1\t2\tСоловей\n".encode("utf-16-le"))
-    assert spans(audacity.parse(path, "utf-16-le").rows) == [(1.0, 2.0, "Соловей")]
+    assert spans(audacity.parse(path, encoding="utf-16-le")) == [(1.0, 2.0, "Соловей")]
     with pytest.raises(LabeltoolError, match="binary data"):
         audacity.parse(path)
     path.write_bytes(b"1\t2\tx\x81\xff\n")
     for encoding in (None, "utf-8", "rot13", "no such"):
         with pytest.raises(LabeltoolError, match="encoding"):
-            audacity.parse(path, encoding)
+            audacity.parse(path, encoding=encoding)
 
 
 def test_only_the_first_line_of_frequencies_counts_and_the_others_are_reported(tmp_path: Path) -> None:
     got = parsed(tmp_path, "1\t2\ta\n\\\t500\t100\n\\\t1\t2\n\\\tx\ty\n3\t4\tb\n\\\t-1\t50\n")
-    assert [(row.label, row.low_hz, row.high_hz) for row in got.rows] == [("a", 100.0, 500.0), ("b", None, 50.0)]
+    assert [(row.label, row.low_hz, row.high_hz) for row in rows_of(got)] == [("a", 100.0, 500.0), ("b", None, 50.0)]
     assert [note.line for note in got.skipped] == [3, 4]
 
 
@@ -192,17 +192,17 @@ def test_only_the_first_line_of_frequencies_counts_and_the_others_are_reported(t
     "title", ["NA", "1e5", "007", "  spaced  ", '"quoted"', "a[/]b", "=SUM(A1)", "../../x", "x" * 10_000]
 )
 def test_a_title_stays_unchanged(tmp_path: Path, title: str) -> None:
-    assert spans(parsed(tmp_path, f"1\t2\t{title}\n").rows) == [(1.0, 2.0, title)]
+    assert spans(parsed(tmp_path, f"1\t2\t{title}\n")) == [(1.0, 2.0, title)]
 
 
 def test_a_number_after_the_title_is_the_confidence(tmp_path: Path) -> None:
-    (row,) = parsed(tmp_path, "0.0\t3.0\tTurdus merula_Common Blackbird\t0.8321\n").rows
+    (row,) = rows_of(parsed(tmp_path, "0.0\t3.0\tTurdus merula_Common Blackbird\t0.8321\n"))
     assert (row.label, row.confidence) == ("Turdus merula_Common Blackbird", 0.8321)
 
 
 def test_columns_without_a_meaning_are_reported(tmp_path: Path) -> None:
     got = parsed(tmp_path, "0\t3\tdog\tloud\tnear\n")
-    assert spans(got.rows) == [(0.0, 3.0, "dog")]
+    assert spans(got) == [(0.0, 3.0, "dog")]
     assert [note.line for note in got.skipped] == [1]
     assert "'loud', 'near'" in got.skipped[0].reason
 
@@ -222,7 +222,7 @@ def test_columns_without_a_meaning_are_reported(tmp_path: Path) -> None:
 )
 def test_a_line_that_is_not_a_label_is_reported_with_the_reason(tmp_path: Path, line: str, reason: str) -> None:
     got = parsed(tmp_path, f"1\t2\tfirst\n\n{line}\n3\t4\tlast\n")
-    assert [row.label for row in got.rows] == ["first", "last"]
+    assert [row.label for row in rows_of(got)] == ["first", "last"]
     (note,) = got.skipped
     assert note.line == 3
     assert reason in note.reason
@@ -230,7 +230,7 @@ def test_a_line_that_is_not_a_label_is_reported_with_the_reason(tmp_path: Path, 
 
 def test_a_label_with_unreadable_frequencies_is_not_imported_as_in_audacity(tmp_path: Path) -> None:
     got = parsed(tmp_path, "1\t2\tlost\n\\\tlow\thigh\n3\t4\tkept\n")
-    assert [row.label for row in got.rows] == ["kept"]
+    assert [row.label for row in rows_of(got)] == ["kept"]
     assert [note.line for note in got.skipped] == [1, 2]
 
 
@@ -243,7 +243,7 @@ def test_a_time_that_is_not_a_number_is_an_error_that_names_the_line(tmp_path: P
 
 def test_a_title_keeps_characters_that_other_readers_treat_as_line_ends(tmp_path: Path) -> None:
     title = "one\u2028two\x85three\x0bfour"
-    assert spans(parsed(tmp_path, f"1\t2\t{title}\n").rows) == [(1.0, 2.0, title)]
+    assert spans(parsed(tmp_path, f"1\t2\t{title}\n")) == [(1.0, 2.0, title)]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from helpers.records import of_kind
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity
-from labeltool.records import MAX_LABEL_CHARACTERS, Checked, Clip, Recording, Skipped, Verdict
+from labeltool.records import MAX_LABEL_CHARACTERS, Checked, Clip, Recording, Skipped, Verdict, one_by_one
 
 WriteTone = Callable[..., Path]
 
@@ -25,7 +25,7 @@ def test_a_row_becomes_a_clip_inside_the_recording_and_a_verdict_with_its_exact_
 ) -> None:
     sound = write_tone("dawn.wav", seconds=3.0)
     labels = label_file(tmp_path / "dawn.txt", "-0.5\t1.25\twren\t0.75", "\\\t2000\t4000", "2.5\t9.0\trobin")
-    recording, clip, verdict, later_clip, later = audacity.read([labels], None)
+    recording, clip, verdict, later_clip, later = one_by_one(audacity.read([labels], None))
     assert isinstance(recording, Recording)
     assert recording.path == str(sound)
     assert recording.group == recording.sha256
@@ -151,7 +151,7 @@ def test_a_recording_that_is_not_a_sound_file_is_an_error(tmp_path: Path) -> Non
 def test_a_complete_track_checks_all_of_its_recording_and_may_be_empty(tmp_path: Path, write_tone: WriteTone) -> None:
     sound = write_tone("dawn.wav", seconds=3.0)
     labels = label_file(tmp_path / "dawn.txt", "1.0\t2.0\twren")
-    *others, part = audacity.read([labels, labels], checked=True)
+    *others, part = one_by_one(audacity.read([labels, labels], checked=True))
     (recording,) = of_kind(others, Recording)
     assert part == Checked(recording.sha256, 0.0, 3.0)
     assert not of_kind(others, Checked)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers.audacity_project import project_file
+from helpers.audacity_project import document_of, project_file
+from helpers.records import of_kind, rows_of
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity
-from labeltool.importers.audacity import LabelRow
 from labeltool.records import Verdict
 
 WriteTone = Callable[..., Path]
@@ -23,10 +23,10 @@ def test_a_project_keeps_full_precision_frequencies_and_track_names(tmp_path: Pa
     label = {"t": 1 / 3, "t1": 2 / 3, "selLow": 100.5, "selHigh": 2000.0, "title": "ñ\tü"}
     bare = {"t": 2.0, "t1": 2.0, "title": "point"}
     got = audacity.parse(project_file(tmp_path / "birds.aup3", [label, bare], width))
-    file = str(tmp_path / "birds.aup3")
-    assert got.rows == [
-        LabelRow(file, None, "Birds", 1 / 3, 2 / 3, "ñ\tü", 100.5, 2000.0, None),
-        LabelRow(file, None, "Birds", 2.0, 2.0, "point", None, None, None),
+    rows = [(row.line, row.track, row.start_s, row.end_s, row.label, row.low_hz, row.high_hz) for row in rows_of(got)]
+    assert rows == [
+        (None, "Birds", 1 / 3, 2 / 3, "ñ\tü", 100.5, 2000.0),
+        (None, "Birds", 2.0, 2.0, "point", None, None),
     ]
     assert got.skipped == []
 
@@ -49,8 +49,29 @@ def test_unsaved_changes_are_reported(tmp_path: Path) -> None:
         database.execute("INSERT INTO autosave SELECT * FROM project")
     database.close()
     got = audacity.parse(path)
-    assert [row.label for row in got.rows] == ["saved"]
+    assert [row.label for row in rows_of(got)] == ["saved"]
     assert ["unsaved changes" in note.reason for note in got.skipped] == [True]
+
+
+@pytest.mark.parametrize("name", ["project", "title"])
+def test_a_project_of_audacity_4_has_blobs_in_its_document(tmp_path: Path, name: str) -> None:
+    _, document = document_of([{"t": 1.0, "t1": 2.5, "title": "wren"}])
+    names = {"project": 0, "title": 9}
+    thumbnail = b"\x10" + struct.pack("<Hi", names[name], 5) + b"\xff\x01\x00\xd8\x02"  # no text in any encoding
+    at = document.index(b"\x01" + struct.pack("<H", 1))  # before the label track begins
+    with_blob = document[:at] + thumbnail + document[at:]
+    project = project_file(tmp_path / "birds.aup4", [], document=with_blob + thumbnail)
+    database = sqlite3.connect(project)
+    with database:
+        database.execute("CREATE TABLE project_history (id INTEGER PRIMARY KEY, doc BLOB)")
+    database.close()
+    assert [(row.track, row.start_s, row.end_s, row.label) for row in rows_of(audacity.parse(project))] == [
+        ("Birds", 1.0, 2.5, "wren")
+    ]
+    project.unlink()
+    project_file(project, [], document=with_blob + thumbnail[:-1])
+    with pytest.raises(LabeltoolError, match="damaged"):
+        audacity.parse(project)
 
 
 @pytest.mark.parametrize("byte", [0x00, 0x0D, 0x7F, 0xFF])
@@ -80,7 +101,7 @@ def test_a_change_in_the_write_ahead_log_is_read(tmp_path: Path) -> None:
     with open_in_audacity:
         open_in_audacity.execute("UPDATE project SET doc = ?", (document,))
     try:
-        assert [row.label for row in audacity.parse(path).rows] == ["new"]
+        assert [row.label for row in rows_of(audacity.parse(path))] == ["new"]
     finally:
         open_in_audacity.close()
 
@@ -124,13 +145,13 @@ def test_a_project_has_the_labels_that_audacity_exported_from_it_and_their_track
     folder = real_data / "audacity_oracle"
     project = audacity.parse(folder / "real_label_project.aup3")
     exported = audacity.parse(folder / "exported_labels.txt")
-    labels = [(round(row.start_s, 6), round(row.end_s, 6), row.label) for row in project.rows]
-    assert labels == [(row.start_s, row.end_s, row.label) for row in exported.rows]
-    assert {row.track for row in project.rows} == {"Labels 1"}
+    labels = [(round(row.start_s, 6), round(row.end_s, 6), row.label) for row in rows_of(project)]
+    assert labels == [(row.start_s, row.end_s, row.label) for row in rows_of(exported)]
+    assert {row.track for row in rows_of(project)} == {"Labels 1"}
     assert any("unsaved" in note.reason for note in project.skipped)
 
 
 def test_a_project_finds_its_recording_too(tmp_path: Path, write_tone: WriteTone) -> None:
     write_tone("birds.wav")
-    records = list(audacity.read([project_file(tmp_path / "birds.aup3", [{"t": 0.0, "t1": 0.5, "title": "x"}])], None))
-    assert [record.track for record in records if isinstance(record, Verdict)] == ["Birds"]
+    records = audacity.read([project_file(tmp_path / "birds.aup3", [{"t": 0.0, "t1": 0.5, "title": "x"}])], None)
+    assert [record.track for record in of_kind(records, Verdict)] == ["Birds"]

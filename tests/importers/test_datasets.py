@@ -13,8 +13,8 @@ import pytest
 
 from helpers.records import of_kind
 from labeltool.errors import LabeltoolError
-from labeltool.importers import esc50, urbansound8k
-from labeltool.records import MAX_LABEL_CHARACTERS, Clip, Failed, Imported, Recording, Skipped, Verdict
+from labeltool.importers.tables import esc50, urbansound8k
+from labeltool.records import MAX_LABEL_CHARACTERS, Clip, Failed, Imported, Recording, Skipped, Verdict, one_by_one
 
 WriteTone = Callable[..., Path]
 ESC_HEADER = "filename,fold,target,category,esc10,src_file,take"
@@ -98,7 +98,7 @@ def test_modified_copies_of_the_tables_are_read_or_refused_in_one_line(
 def test_a_file_becomes_a_recording_a_whole_clip_and_a_verdict(tmp_path: Path, write_tone: WriteTone) -> None:
     sound = write_tone("audio/2-77-A-0.wav", seconds=0.5)
     listing = esc_table(tmp_path, "2-77-A-0.wav,2,0,dog,True,77,A")
-    recording, clip, verdict = esc50.read(tmp_path)
+    recording, clip, verdict = one_by_one(esc50.read(tmp_path))
     assert isinstance(recording, Recording)
     assert (recording.path, recording.group, recording.licence) == (str(sound), "freesound:77", "CC BY 3.0")
     assert clip == Clip(recording.sha256, 0.0, 0.5, 2)
@@ -117,6 +117,13 @@ def test_urbansound_clips_of_one_source_are_one_group_in_their_official_fold(
         ("freesound:9", 1, "CC BY-NC 3.0"),
     ]
     assert [clip.fold for clip in of_kind(records, Clip)] == [10, 10]
+
+
+def test_salience_and_the_place_in_the_source_are_kept(tmp_path: Path) -> None:
+    urban_table(tmp_path, "9-3-0-0.wav,9,0.5,1,2,10,3,dog_bark")
+    rows = urbansound8k.parse(tmp_path).rows
+    assert rows[["salience", "start", "end"]].to_numpy().tolist() == [["2", "0.5", "1"]]
+    assert rows["start_s"].isna().all()
 
 
 @pytest.mark.parametrize("suffix", [".flac", ".ogg"])
@@ -335,7 +342,8 @@ def test_a_data_set_without_any_of_its_sound_files_is_an_error(tmp_path: Path) -
 
 def test_the_readers_load_nothing_heavy() -> None:
     program = (
-        "import sys; from labeltool.importers import audacity, audio_files, device_log, esc50, registry, urbansound8k;"
+        "import sys; from labeltool.importers import audacity, audio_files, auto, device_log, registry;"
+        "from labeltool.importers.tables import esc50, table, urbansound8k;"
         "print(*{'pandas', 'tensorflow', 'librosa', 'textual', 'sqlite_utils', 'labeltool.store'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.records import of_kind
+from helpers.records import of_kind, rows_of
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity
 from labeltool.importers.file_kinds import FILE_KINDS, file_kind
@@ -23,7 +23,7 @@ WEBVTT = "WEBVTT - a title\n\nNOTE\nof mine\n\nSTYLE\n::cue {}\n\nintro\n00:01.0
 
 def labels(path: Path, content: str) -> list[tuple[float, float, str]]:
     path.write_bytes(content.encode())
-    return [(row.start_s, row.end_s, row.label) for row in audacity.parse(path).rows]
+    return [(row.start_s, row.end_s, row.label) for row in rows_of(audacity.parse(path))]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -74,8 +74,8 @@ def test_times_are_read_with_whatever_arrow_and_digits(tmp_path: Path, old: str,
     path = tmp_path / "x.srt"
     path.write_text(ONE.replace(old, new) + TWO.replace(old, new), encoding=encoding)
     parsed = audacity.parse(path)
-    assert [row.label for row in parsed.rows] == ["wren", "robin"] and parsed.skipped == []
-    assert (parsed.rows[0].start_s, parsed.rows[0].end_s) == (1.0, 2.5)
+    assert [row.label for row in rows_of(parsed)] == ["wren", "robin"] and parsed.skipped == []
+    assert (rows_of(parsed)[0].start_s, rows_of(parsed)[0].end_s) == (1.0, 2.5)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_damaged_cue_is_named_by_its_line_and_the_good_ones_are_read(tmp_path:
     damaged = f"1\n{times}\nlost -> words\nand more\n{blank}"
     path.write_text(damaged + TWO + "\n" + damaged)
     parsed = audacity.parse(path)
-    assert [(row.start_s, row.end_s, row.label) for row in parsed.rows] == [(3.0, 4.0, "robin")]
+    assert [(row.start_s, row.end_s, row.label) for row in rows_of(parsed)] == [(3.0, 4.0, "robin")]
     second = 5 + len(blank) + 4
     assert [one.line for one in parsed.skipped] == [2, second + 1]
     assert all(len(one.reason) < 200 for one in parsed.skipped)
@@ -111,7 +111,7 @@ def test_a_damaged_cue_is_named_by_its_line_and_the_good_ones_are_read(tmp_path:
 def test_a_label_track_with_arrows_in_its_titles_is_no_subtitle(tmp_path: Path, content: str) -> None:
     (tmp_path / "x.txt").write_text(content)
     kind = file_kind(tmp_path / "x.txt")
-    assert kind is None and audacity.parse(tmp_path / "x.txt").rows
+    assert kind is None and rows_of(audacity.parse(tmp_path / "x.txt"))
 
 
 def test_an_arrow_in_a_cue_is_text(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_labels_of_an_audacity_2_project_are_read(tmp_path: Path) -> None:
     path.write_text(
         AUP.format('<label t="1.0" t1="2.5" title="wren &amp; co" selLow="100"/><label t="4" title="robin"/>')
     )
-    assert [(row.track, row.start_s, row.end_s, row.label, row.low_hz) for row in audacity.parse(path).rows] == [
+    assert [(row.track, row.start_s, row.end_s, row.label, row.low_hz) for row in rows_of(audacity.parse(path))] == [
         ("Birds", 1.0, 2.5, "wren & co", 100.0),
         ("Birds", 4.0, 4.0, "robin", None),
     ]
@@ -159,7 +159,8 @@ def test_a_damaged_audacity_2_project_is_one_line(tmp_path: Path, content: str) 
         (b"filename,fold,target,category,esc10\n", "the table of ESC-50, not a label track (`labeltool import esc50`"),
         (b"\xef\xbb\xbfslice_file_name;fsID\n", "the table of UrbanSound8K"),
         (b"# aed_run 2 model=1\n", "`labeltool import device` reads it"),
-        (b'{"file_metadata": {}}', "a JSON file"),
+        (b'{"file_metadata": {}}', "a JAMS file, not a label track (`labeltool import jams` reads it"),
+        (b'{"a": 1}', "a JSON file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"....ftypM4A ", "an MP4 file"),
         (b"0.5 1.5 dog\n", r":1: is not a label track: this line must have its columns separated by tabs"),

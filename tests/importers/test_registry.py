@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from labeltool.importers import esc50
 from labeltool.importers.registry import FORMATS
+from labeltool.importers.tables import esc50
 from labeltool.records import Recording
 
 LIGHT = (
@@ -30,10 +30,11 @@ def test_both_registries_import_nothing_heavy() -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_an_entry_has_the_options_and_defaults_of_its_reader(name: str) -> None:
     entry = FORMATS[name]
-    reader = importlib.import_module(entry.module).read
-    _, *parameters = inspect.signature(reader).parameters.values()
-    assert {option.name: option.default for option in entry.options} == {
-        parameter.name: parameter.default for parameter in parameters
+    module = importlib.import_module(entry.module)
+    common = {"audio", "checked"} if entry.is_labels else set()
+    _, *parameters = inspect.signature(module.parse if entry.is_labels else module.read).parameters.values()
+    assert {option.name: option.default or None for option in entry.options if option.name not in common} == {
+        parameter.name: parameter.default or None for parameter in parameters
     }
 
 

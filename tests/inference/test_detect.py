@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from helpers.command_line import labeltool
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
+from helpers.records import of_kind
 from helpers.stm32 import LABELS
 from labeltool import project as projects
 from labeltool.annotation import next_clips
@@ -343,7 +344,7 @@ def test_a_label_track_reads_back_and_none_is_ever_overwritten(with_pretrained: 
     done = labeltool(*at)
     track = with_pretrained.exports / "detect" / "night.detected.txt"
     assert str(track) in done.stderr and "  1.00  high\n" in done.stdout
-    read = [one for one in audacity.read([track], audio=path) if isinstance(one, Verdict)]
+    read = of_kind(audacity.read([track], audio=path), Verdict)
     np.testing.assert_allclose([(one.clip.start_s, one.clip.end_s) for one in read], CALLS, atol=0.05)
     kept = track.read_bytes()
     assert json.loads(labeltool(*at, "--json").stdout)["files"][0]["track"] == str(track)

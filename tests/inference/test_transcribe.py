@@ -19,6 +19,7 @@ import soundfile
 from helpers.command_line import contents, labeltool
 from helpers.exports import export
 from helpers.progress import quiet
+from helpers.records import rows_of
 from helpers.whisper import SENTENCES, write_whisper
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
@@ -316,7 +317,7 @@ def test_transcripts_are_exported_as_label_tracks_that_read_back(talk: Project, 
     assert not (folder / "words").exists()
     transcribe(talk, whisper, overwrite=True, words=True)
     folder = Path(export(talk, "transcripts").written[0])
-    rows = audacity.parse(folder / "words" / "talk.txt").rows
+    rows = rows_of(audacity.parse(folder / "words" / "talk.txt"))
     assert {row.label for row in rows} <= set(" ".join(WORDS).split()) and rows
 
 

@@ -23,7 +23,7 @@ from helpers.store import current, dump
 from labeltool.annotation.review import label_issues
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.records import MAX_LABEL_CHARACTERS, Checked
+from labeltool.records import MAX_LABEL_CHARACTERS, Checked, label_name
 from labeltool.store import Store, checked, clips, journal, labels, recordings, spans
 from labeltool.store.importing import import_records
 from labeltool.store.spans import Region
@@ -112,7 +112,7 @@ NUMBER = st.floats(allow_nan=False, allow_infinity=False)
 
 @settings(derandomize=True, deadline=None, max_examples=40)
 @given(
-    label=TEXT.filter(str.strip),
+    label=TEXT.map(label_name).filter(bool),
     texts=st.tuples(TEXT, TEXT, TEXT).filter(lambda texts: texts[0].strip()),
     numbers=st.tuples(*[st.none() | NUMBER] * 4),
     span=st.tuples(st.floats(0, 59), st.floats(0, 1, exclude_min=True)).filter(lambda one: one[0] + one[1] > one[0]),

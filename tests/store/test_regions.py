@@ -9,6 +9,7 @@ import pytest
 
 from helpers.exports import export
 from helpers.long_recording import HOURS_S
+from helpers.records import rows_of
 from helpers.store import add_model_row
 from labeltool.annotation import next_clips
 from labeltool.errors import LabeltoolError
@@ -122,7 +123,7 @@ def test_an_exported_and_imported_region_is_the_same_clip_with_the_same_bounds(
     bounds = {(s.start_s, s.end_s, s.low_hz, s.high_hz, s.text) for s in spans.verdicts(store)[recording.id]}
     assert len(bounds) == len(regions)
     track = Path(export(project, "audacity").written[0]) / "two hours.txt"
-    assert {(r.start_s, r.end_s, r.low_hz, r.high_hz, r.label) for r in audacity.parse(track).rows} == bounds
+    assert {(r.start_s, r.end_s, r.low_hz, r.high_hz, r.label) for r in rows_of(audacity.parse(track))} == bounds
     before = clips.counts(store)
     intake = import_records(store, audacity.read([track], Path(recording.path)), kind="audacity", source="test")
     assert (intake.clips, intake.verdicts, intake.skipped) == (0, len(regions), [])

@@ -14,7 +14,7 @@ from labeltool.annotation import listing, next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Suggestion, Value
-from labeltool.store import Store, checked, clips, journal, models, recordings, schema, spans, transcripts
+from labeltool.store import Store, checked, clips, groups, journal, models, recordings, schema, spans, transcripts
 
 
 def test_a_newer_database_is_refused_and_not_changed(project: Project) -> None:
@@ -157,7 +157,7 @@ def test_a_project_of_schema_6_has_the_same_annotations_and_rows(schema_6: Path)
     with sqlite3.connect(schema_6) as old:
         truth = old.execute("SELECT * FROM truth ORDER BY clip_id, label").fetchall()
         standing = old.execute("SELECT * FROM standing ORDER BY id").fetchall()
-        rows = [(*row, None) for row in old.execute("SELECT * FROM journal ORDER BY id")]  # a column was added
+        rows = [(*row, None, None) for row in old.execute("SELECT * FROM journal ORDER BY id")]  # columns were added
     old.close()
     with Store.open(schema_6) as store:
         read = store.connection.execute
@@ -276,7 +276,7 @@ def test_a_metadata_file_of_the_user_stays(schema_6: Path) -> None:
     assert mine.read_text() == "{}"
 
 
-@pytest.fixture(params=[7, 8])
+@pytest.fixture(params=[7, 8, 9])
 def later_schema(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A database of a later schema with rows of every kind, and a view, an index and a trigger of the user."""
     path = tmp_path / "labels.db"
@@ -300,7 +300,7 @@ def later_schema(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         {"kind": "rename", "label": "dog", "new_label": "hound"},
         verdict(2, "cat", annotator="esc50", origin="import", import_id=1, import_key="k"),
     ]
-    checks = [{"kind": "checked", "clip_id": 1}] if request.param == 8 else []
+    checks = [{"kind": "checked", "clip_id": 1}] if request.param >= 8 else []
     add_rows(old, [*rows, *checks])
     for statement in (
         "CREATE VIEW mine AS SELECT clip_id, label FROM active_events",
@@ -311,7 +311,7 @@ def later_schema(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_project_of_a_later_schema_keeps_every_row_and_takes_checks_and_removals(later_schema: Path) -> None:
+def test_a_project_of_a_later_schema_keeps_every_row_and_takes_what_is_new(later_schema: Path) -> None:
     tables = ("journal", "latest_events", "active_events", "current_annotations", "mine", "clips", "recordings")
     with sqlite3.connect(later_schema) as old:
         before = {
@@ -334,7 +334,7 @@ def test_a_project_of_a_later_schema_keeps_every_row_and_takes_checks_and_remova
         for statement in ("UPDATE journal SET label = 'x'", "DELETE FROM journal"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 read(statement)
-        for kind in ("checked", "remove"):
+        for kind in ("checked", "remove", "group"):
             with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
                 read(
                     "INSERT INTO journal (id, kind, annotator, origin, created_at) VALUES ('x', ?, '', 'human', '')",
@@ -343,10 +343,12 @@ def test_a_project_of_a_later_schema_keeps_every_row_and_takes_checks_and_remova
         first = recordings.find_recording(store, "1.wav")
         checked.mark_checked(store, first, annotator="ann")
         parts = [(part.clip.id, part.labels) for part in checked.checked_parts(store)]
-        assert parts == [(1, frozenset({"hound", "cat", "owl"}))] * (2 if version == 8 else 1)
+        assert parts == [(1, frozenset({"hound", "cat", "owl"}))] * (2 if version >= 8 else 1)
         # The triggers are there again.
         journal.annotate(store, 1, "cat", annotator="ann")
         assert current(store)[1, "cat"] == "present"
+        groups.set_groups(store, {2: "g1"}, annotator="ann")
+        assert groups.group_sizes(store) == {"g1": 2, "g3": 1}
         recordings.remove(store, [first], annotator="ann")
         assert checked.checked_parts(store) == [] and {clip_id for clip_id, _ in current(store)} == {2, 3}
     assert list(later_schema.parent.glob(f"*.schema-{version}.*.bak"))

@@ -16,6 +16,7 @@ import soundfile
 from helpers.app import opened as app_opened
 from helpers.app import text_of, until, whole
 from helpers.exports import export
+from helpers.records import rows_of
 from helpers.terminal import TerminalApp
 from helpers.tmux import Terminal
 from labeltool.errors import LabeltoolError
@@ -104,7 +105,7 @@ async def test_a_region_set_by_keys_is_labelled_and_exported_exactly(
         await pilot.press("end", "i", "home", "end", "left", "i", "end", "o", "slash", *"wind", "enter")
         await until(pilot, lambda: len(present_regions(store)) == 3, "the second label")
     track = Path(export(night, "audacity").written[0]) / "night.txt"
-    rows = {(row.label, row.start_s, row.end_s, row.low_hz, row.high_hz) for row in audacity.parse(track).rows}
+    rows = {(row.label, row.start_s, row.end_s, row.low_hz, row.high_hz) for row in rows_of(audacity.parse(track))}
     assert rows == set(present_regions(store))
     assert ("wind", 597.0, 600.0, None, None) in rows
 

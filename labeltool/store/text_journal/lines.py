@@ -18,8 +18,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import MAX_LABEL_CHARACTERS
+from labeltool.records import MAX_LABEL_CHARACTERS, label_name
 from labeltool.store.database import Store
+from labeltool.store.groups import MAX_NAME_CHARACTERS
 
 VERSION = 1
 """The version of the format that is written; older ones are read, newer ones refused."""
@@ -32,6 +33,7 @@ _MAX_REASON = 200
 _Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 _Seconds = Annotated[float, Meta(ge=0)]
 _Text = Annotated[str, Meta(min_length=1)]
+_Name = Annotated[str, Meta(max_length=MAX_NAME_CHARACTERS)]
 _Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 # The first digit keeps an id below the half of all, so that there is always a later one for the next row.
 _RowId = Annotated[str, Meta(pattern=r"\A[0-7][0-9a-f]{7}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\Z")]
@@ -99,7 +101,7 @@ class GroupLine(_Line, frozen=True, tag="group"):
 
 
 class RecordingLine(_Line, frozen=True, tag="recording"):
-    """A sound file: by its content, with the place it had."""
+    """A sound file: by its content, with the place it had; `group` is the one that an import gave."""
 
     sha256: _Sha256
     path: Annotated[str, Meta(min_length=1, max_length=4096)]
@@ -109,6 +111,8 @@ class RecordingLine(_Line, frozen=True, tag="recording"):
     group: str
     added_at: _Time
     licence: str | None = None
+    samples_sha256: _Sha256 | None = None
+    columns: Annotated[dict[_Name, _Name], Meta(max_length=1000)] = {}
 
     def check(self) -> None:
         """Check the path, the duration and the time."""
@@ -150,7 +154,7 @@ class RowLine(_Line, frozen=True, tag="row"):
     """
 
     id: _RowId
-    kind: Literal["verdict", "skip", "bad audio", "note", "revoke", "rename", "checked", "remove"]
+    kind: Literal["verdict", "skip", "bad audio", "note", "revoke", "rename", "checked", "remove", "group"]
     annotator: str
     origin: Literal["human", "suggestion", "import"]
     created_at: _Time
@@ -174,6 +178,7 @@ class RowLine(_Line, frozen=True, tag="row"):
     suggested_label: str | None = None
     import_: str | None = msgspec.field(default=None, name="import")
     import_key: str | None = None
+    group_name: _Text | None = None
 
     def check(self) -> None:
         """Check what a row of the kind has, what it refers to, names of labels and the time."""
@@ -182,18 +187,20 @@ class RowLine(_Line, frozen=True, tag="row"):
             ("revoke", self.revokes),
             ("rename", self.new_label),
             ("note", self.note),
+            ("group", self.group_name),
         ):
             if (self.kind == kind) is not (value is not None):
                 raise ValueError(f"what a row of the kind {kind!r} needs is missing, or is in another")
         if self.kind == "rename" and self.label in (None, self.new_label):
             raise ValueError("a renaming needs two names")
-        if self.clip is None and self.kind not in ("revoke", "rename", "remove"):
+        of_recording = self.kind in ("remove", "group")
+        if self.clip is None and not of_recording and self.kind not in ("revoke", "rename"):
             raise ValueError(f"a row of the kind {self.kind!r} needs a clip")
-        if self.clip is not None and self.kind == "remove":
-            raise ValueError("a row of the kind 'remove' is of a recording, not of a clip")
+        if self.clip is not None and of_recording:
+            raise ValueError(f"a row of the kind {self.kind!r} is of a recording, not of a clip")
         if self.label is None and self.kind == "rename":
             raise ValueError("a row of the kind 'rename' needs a label")
-        if (self.recording is None) is not (self.clip is None and self.kind != "remove"):
+        if (self.recording is None) is not (self.clip is None and not of_recording):
             raise ValueError("a clip needs its recording")
         if any(other is not None and other > self.id for other in (self.revokes, self.redoes, self.batch_id)):
             raise ValueError("refers to a later row")
@@ -214,7 +221,7 @@ def _check_time(text: str) -> None:
 
 
 def _check_label(name: str) -> None:
-    if not name.strip():
+    if not label_name(name):
         raise ValueError("a label needs a name")
     if len(name) > MAX_LABEL_CHARACTERS:
         raise ValueError(f"a label has at most {MAX_LABEL_CHARACTERS} characters")
@@ -261,9 +268,13 @@ def _lines(connection: sqlite3.Connection) -> Iterator[Line]:
     for row in connection.execute("SELECT alias, group_name FROM group_aliases ORDER BY alias"):
         yield GroupLine(*row)
     for number, *fields in connection.execute(
-        "SELECT id, sha256, path, sample_rate_hz, channels, frames, group_name, added_at, licence FROM recordings "
-        "ORDER BY added_at, id"
+        "SELECT id, sha256, path, sample_rate_hz, channels, frames, COALESCE(imported_group, group_name), added_at, "
+        "licence, samples_sha256 FROM recordings ORDER BY added_at, id"
     ):
+        columns = connection.execute(
+            "SELECT name, value FROM recording_columns WHERE recording_id = ? ORDER BY name", (number,)
+        )
+        fields.append(dict(columns.fetchall()))
         yield RecordingLine(*fields)
         yield from _clip_lines(connection, number, fields[0])
     yield from _row_lines(connection, imports)
@@ -283,7 +294,7 @@ def _clip_lines(connection: sqlite3.Connection, recording_id: int, sha256: str) 
 COLUMNS = (
     *("id", "kind", "annotator", "origin", "created_at", "label", "value", "new_label", "note", "revokes", "redoes"),
     *("batch_id", "start_s", "end_s", "low_hz", "high_hz", "confidence", "track", "response_ms", "model_uid"),
-    *("suggested_label", "import_key"),
+    *("suggested_label", "import_key", "group_name"),
 )
 """Columns of the journal that a line has under their names."""
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import Skipped
-from labeltool.store import labels, recordings
+from labeltool.records import Skipped, label_name
+from labeltool.store import groups, labels
 from labeltool.store.clips import recording_paths
 from labeltool.store.database import Store
 from labeltool.store.text_journal.lines import (
@@ -108,6 +108,8 @@ class _Union:
         self.result = result
         self.imports: dict[str, int] = {}
         self.labels: set[str] = set()
+        # Recordings that are in this project with other tags or in another encoding: our hash of the bytes by theirs.
+        self.twins: dict[str, str] = {}
         # Rows that two people imported from the same file: theirs and ours have other ids.
         connection.execute("CREATE TEMP TABLE IF NOT EXISTS twins (id TEXT PRIMARY KEY, ours TEXT NOT NULL) STRICT")
         connection.execute("DELETE FROM twins")
@@ -134,9 +136,9 @@ class _Union:
         elif isinstance(line, ImportLine):
             self._import(line)
         elif isinstance(line, GroupLine):
-            kept, joined = (recordings.group_of(self.connection, name) for name in (line.name, line.alias))
+            kept, joined = (groups.group_of(self.connection, name) for name in (line.name, line.alias))
             if kept != joined:
-                recordings.join_groups(self.connection, kept, joined)
+                groups.join_groups(self.connection, kept, joined)
 
     def finish(self) -> None:
         """Compute what is derived from all rows."""
@@ -160,7 +162,7 @@ class _Union:
             ON CONFLICT (name) DO UPDATE SET created_at = MAX(created_at, :created_at),
                 hotkey = COALESCE(hotkey, :hotkey), colour = COALESCE(colour, :colour)
             """,
-            _fields(line),
+            {**_fields(line), "name": label_name(line.name)},
         )
 
     def _import(self, line: ImportLine) -> None:
@@ -175,28 +177,49 @@ class _Union:
         self.imports[line.key] = row["id"] if row else cursor.lastrowid or 0
 
     def _recording(self, line: RecordingLine) -> None:
-        group = recordings.group_of(self.connection, line.group)
-        row = self.connection.execute(
-            "SELECT id, group_name FROM recordings WHERE sha256 = ?", (line.sha256,)
-        ).fetchone()
+        group = groups.group_of(self.connection, line.group)
+        row = self._known(line)
         if row is None:
             fields = {**_fields(line), "path": self.store.stored_path(line.path), "duration_s": line.duration_s}
             fields["group"] = group
-            self.connection.execute(
+            cursor = self.connection.execute(
                 "INSERT INTO recordings (sha256, path, sample_rate_hz, channels, frames, duration_s, group_name, "
-                "licence, added_at, is_removed) VALUES (:sha256, :path, :sample_rate_hz, :channels, :frames, "
-                ":duration_s, :group, :licence, :added_at, 1)",
+                "licence, added_at, is_removed, samples_sha256) VALUES (:sha256, :path, :sample_rate_hz, :channels, "
+                ":frames, :duration_s, :group, :licence, :added_at, 1, :samples_sha256)",
                 fields,
             )
+            recording_id = cursor.lastrowid or 0
             self.result.recordings += 1
-            return
-        self.result.already_there["recordings"] += 1
-        if row["group_name"] != group:
-            recordings.join_groups(self.connection, row["group_name"], group)
-        self.connection.execute(
-            "UPDATE recordings SET licence = COALESCE(licence, ?), added_at = MIN(added_at, ?) WHERE id = ?",
-            (line.licence, line.added_at, row["id"]),
+        else:
+            recording_id = row["id"]
+            self.result.already_there["recordings"] += 1
+            if row["sha256"] != line.sha256:
+                self.twins[line.sha256] = row["sha256"]
+                if line.group == line.sha256:
+                    group = row["group_name"]  # no group but its content, which is ours
+            if row["group_name"] != group:
+                groups.join_groups(self.connection, row["group_name"], group)
+            self.connection.execute(
+                "UPDATE recordings SET licence = COALESCE(licence, ?), added_at = MIN(added_at, ?), "
+                "samples_sha256 = COALESCE(samples_sha256, ?) WHERE id = ?",
+                (line.licence, line.added_at, line.samples_sha256, recording_id),
+            )
+        self.connection.executemany(
+            "INSERT OR IGNORE INTO recording_columns VALUES (?, ?, ?)",
+            [(recording_id, name, value) for name, value in line.columns.items()],
         )
+
+    def _known(self, line: RecordingLine) -> sqlite3.Row | None:
+        """Return the row of a recording's bytes, else that of the samples, where it was there before the journal."""
+        row: sqlite3.Row | None = self.connection.execute(
+            """
+            SELECT id, sha256, COALESCE(imported_group, group_name) AS group_name FROM recordings
+            WHERE sha256 = :sha256 OR samples_sha256 = :samples_sha256 AND id <= :newest
+            ORDER BY sha256 <> :sha256, id LIMIT 1
+            """,
+            {"sha256": line.sha256, "samples_sha256": line.samples_sha256, "newest": self.newest},
+        ).fetchone()
+        return row
 
     def _clip(self, line: ClipLine) -> None:
         recording_id, clip_id = self._place(line.recording, (line.start_s, line.end_s))
@@ -221,7 +244,7 @@ class _Union:
         row = self.connection.execute(
             "SELECT r.id, c.id AS clip_id FROM recordings r "
             "LEFT JOIN clips c ON c.recording_id = r.id AND c.start_s = ? AND c.end_s = ? WHERE r.sha256 = ?",
-            (start_s, end_s, sha256),
+            (start_s, end_s, self.twins.get(sha256, sha256)),
         ).fetchone()
         if row is None:
             raise LabeltoolError("its recording is not in the journal before it, nor in the project")
@@ -241,6 +264,8 @@ class _Union:
         row = {name: getattr(line, name) for name in COLUMNS}
         for name in ("revokes", "redoes", "batch_id"):
             row[name] = self._row_id(line, row[name])
+        for name in _NAMES:
+            row[name] = _label(row[name])
         row["recording_id"] = row["clip_id"] = row["import_id"] = None
         if line.import_ is not None:
             row["import_id"] = self.imports.get(line.import_)
@@ -254,7 +279,7 @@ class _Union:
                 # The line of the clip is damaged or missing: a region is never in the queue.
                 row["clip_id"] = self._new_clip(None, recording_id, *line.clip, None, True)
         if not self._is_there(line, row):
-            for label in (line.label, line.new_label):
+            for label in (row["label"], row["new_label"]):
                 if label is not None and label not in self.labels:
                     labels.ensure_label(self.connection, label)
                     self.labels.add(label)
@@ -285,7 +310,8 @@ class _Union:
         """
         stored = self.connection.execute("SELECT * FROM journal WHERE id = ?", (line.id,)).fetchone()
         if stored is not None:
-            if any(stored[name] != value for name, value in row.items()):
+            # An older version stored the names of labels as they came.
+            if any((_label(stored[name]) if name in _NAMES else stored[name]) != value for name, value in row.items()):
                 raise LabeltoolError(f"the project has another row {line.id}")
         elif line.import_key is not None:
             twin = self.connection.execute("SELECT id FROM journal WHERE import_key = ?", (line.import_key,)).fetchone()
@@ -296,6 +322,13 @@ class _Union:
             return False
         self.result.already_there["rows"] += 1
         return True
+
+
+_NAMES = ("label", "new_label")
+
+
+def _label(name: str | None) -> str | None:
+    return None if name is None else label_name(name)
 
 
 def _fields(line: Line) -> dict[str, object]:

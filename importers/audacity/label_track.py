@@ -10,12 +10,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted, read_text
+from labeltool.importers.label_rows import ParsedLabels, label_frame
 from labeltool.records import Skipped
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REMEDY = "give a label track exported by Audacity (File > Export > Export Labels) or its project"
 
@@ -23,60 +27,61 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 """Unlike `str.splitlines`, which also splits titles at U+2028 and others."""
 
 # Lines that are reported one by one; a file with more labels, or more lines that are none, is something else.
-_MAX_SKIPPED, _MAX_UNREAD, _MAX_LABELS = 1000, 50_000, 500_000
+_MAX_SKIPPED, _MAX_UNREAD, _MAX_LABELS = 1000, 50_000, 2_000_000
 # Longer than any number that a program writes: without a bound, digits take time with the square of their length.
 _MAX_NUMBER = 100
 _NUMBER = re.compile(r"[ \v\f]*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# What nearly every line of nearly every track is; other tracks are read line by line.
+_PLAIN = re.compile(
+    r"^([0-9]{1,15}(?:\.[0-9]{1,15})?)\t([0-9]{1,15}(?:\.[0-9]{1,15})?)\t([^\t\r\n]+)\r?$", re.MULTILINE
+)
 _NOT_FINITE = re.compile(r"[ \v\f]*[+-]?(?:nan(?:\(\w*\))?|inf(?:inity)?)", re.IGNORECASE)
 _CLOCK = re.compile(r"\s*(?:(\d{1,4}):(?=[0-5]?\d:))?(\d{1,4}):([0-5]?\d(?:[.,]\d{1,9})?)\s*", re.ASCII)
 _CONTINUATION = "\\"
 _COMMENT = "is a comment"
 
 
-@dataclass(frozen=True, slots=True)
-class LabelRow:
-    """One label of a label track.
+class LabelRow(NamedTuple):
+    """One label of a label track, by names of `LABEL_COLUMNS`.
 
     Times may be outside the recording (a start may be negative), but `start_s <= end_s`; both are equal for a point
     label. `label` is the unchanged title, "" without one. `line` is None for a project, which has no lines; `track` is
     None for a text file, which has no track names.
     """
 
-    file: str
     line: int | None
-    track: str | None
     start_s: float
     end_s: float
     label: str
-    low_hz: float | None
-    high_hz: float | None
-    confidence: float | None
+    low_hz: float | None = None
+    high_hz: float | None = None
+    confidence: float | None = None
+    track: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedTracks:
-    """The rows of a label file in Audacity's order (by start, track after track), and what was skipped."""
+def parsed_labels(rows: Sequence[LabelRow], skipped: Sequence[Skipped]) -> ParsedLabels:
+    """Return the rows in Audacity's order (by start), with the first skipped lines and the number of the others.
 
-    rows: list[LabelRow]
-    skipped: list[Skipped]
+    Raises
+    ------
+    LabeltoolError
+        Where there are lines, and none of them is a label.
+    """
+    import pandas as pd
 
-    def with_labels(self) -> ParsedTracks:
-        """Return the tracks with their first skipped lines and the number of the others.
+    unread = [one for one in skipped if one.line is not None and one.reason != _COMMENT]
+    if unread and not rows:
+        first = unread[0]
+        reason = f"is not a label track: this line {first.reason}"
+        raise LabeltoolError(reason, file=first.file, line=first.line, remedy=REMEDY)
+    reported = list(skipped[:_MAX_SKIPPED])
+    if (more := len(skipped) - _MAX_SKIPPED) > 0:
+        reported.append(Skipped(skipped[0].file, None, f"and {more} more of its lines"))
+    return ParsedLabels(_in_order(pd.DataFrame.from_records(list(rows), columns=LabelRow._fields)), reported)
 
-        Raises
-        ------
-        LabeltoolError
-            Where there are lines, and none of them is a label.
-        """
-        unread = [one for one in self.skipped if one.line is not None and one.reason != _COMMENT]
-        if unread and not self.rows:
-            first = unread[0]
-            reason = f"is not a label track: this line {first.reason}"
-            raise LabeltoolError(reason, file=first.file, line=first.line, remedy=REMEDY)
-        if (more := len(self.skipped) - _MAX_SKIPPED) <= 0:
-            return self
-        rest = Skipped(self.skipped[0].file, None, f"and {more} more of its lines")
-        return ParsedTracks(self.rows, [*self.skipped[:_MAX_SKIPPED], rest])
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    return label_frame(table.sort_values("start_s", kind="stable"))
 
 
 def require_bounded(path: Path, rows: Sequence[LabelRow], skipped: Sequence[Skipped]) -> None:
@@ -94,7 +99,7 @@ def sorted_frequencies(low_hz: float | None, high_hz: float | None) -> tuple[flo
     return low_hz, high_hz
 
 
-def parse_label_track(path: Path, encoding: str | None = None) -> ParsedTracks:
+def parse_label_track(path: Path, encoding: str | None = None) -> ParsedLabels:
     """Read a label track as text.
 
     Raises
@@ -103,6 +108,8 @@ def parse_label_track(path: Path, encoding: str | None = None) -> ParsedTracks:
         When it cannot be read as text, or a time is `nan` or `inf` (which makes Audacity hang).
     """
     text, skipped = read_text(path, "a label track", REMEDY, encoding)
+    if (table := _plain_labels(text)) is not None:
+        return ParsedLabels(table, skipped)
     lines = LINE_END.split(text)
     rows: list[LabelRow] = []
     index = 0
@@ -135,9 +142,26 @@ def parse_label_track(path: Path, encoding: str | None = None) -> ParsedTracks:
             # Audacity ignores the label with that line, so both are reported.
             skipped.append(Skipped(str(path), line, f"is not imported because of the frequencies in line {numbers[0]}"))
             skipped.append(Skipped(str(path), numbers[0], str(error)))
+    require_bounded(path, rows, skipped)
     skipped.sort(key=lambda one: one.line or 0)
-    rows.sort(key=lambda row: row.start_s)  # stable, as in Audacity
-    return ParsedTracks(rows, skipped)
+    return parsed_labels(rows, skipped)
+
+
+def _plain_labels(text: str) -> pd.DataFrame | None:
+    """Return the labels of a track in which every line is two plain numbers and a title; None for any other."""
+    import numpy as np
+    import pandas as pd
+
+    lines = text.count("\n") + (not text.endswith("\n"))
+    if lines > _MAX_LABELS or text.count("\r") != text.count("\r\n") or not _PLAIN.match(text):
+        return None
+    found = _PLAIN.findall(text)
+    if len(found) != lines:
+        return None
+    starts, ends, titles = (np.array(column, object) for column in zip(*found, strict=True))
+    start_s, end_s = starts.astype(np.float64), ends.astype(np.float64)
+    columns = {"line": np.arange(1, lines + 1), "start_s": np.minimum(start_s, end_s)}
+    return _in_order(pd.DataFrame({**columns, "end_s": np.maximum(start_s, end_s), "label": titles}))
 
 
 def _tokens(text: str) -> list[str]:
@@ -164,7 +188,7 @@ def _row(path: Path, line: int, text: str) -> tuple[LabelRow, list[str]]:
     confidence = _number(rest[1]) if len(rest) > 1 else None
     ignored = rest[1:] if confidence is None else rest[2:]
     label = rest[0] if rest else ""
-    return LabelRow(str(path), line, None, start_s, end_s, label, None, None, confidence), ignored
+    return LabelRow(line, start_s, end_s, label, confidence=confidence), ignored
 
 
 def _reason_not_a_label(token: str) -> str:
@@ -185,7 +209,7 @@ def _with_frequencies(row: LabelRow, text: str) -> LabelRow:
     if tokens[0] != _CONTINUATION or len(bounds) < 2 or None in bounds:
         raise ValueError(f"does not give two frequencies: {quoted(text)}")
     low_hz, high_hz = sorted_frequencies(*bounds)
-    return replace(row, low_hz=low_hz, high_hz=high_hz)
+    return row._replace(low_hz=low_hz, high_hz=high_hz)
 
 
 def _number(token: str) -> float | None:

@@ -1,7 +1,8 @@
-"""The labels in an Audacity 3 project (`.aup3`): an SQLite file with the project as binary XML.
+"""The labels in a project of Audacity 3 or 4 (`.aup3`, `.aup4`): an SQLite file with the project as binary XML.
 
-Source: `ProjectSerializer.cpp` and `ProjectFileIO.cpp` of Audacity 3. The dictionary of names (`dict`) is decoded
-first, then the document (`doc`), both as one-byte opcodes with little-endian operands.
+Source: `ProjectSerializer.cpp` and `ProjectFileIO.cpp` of Audacity 3 and 4. The dictionary of names (`dict`) is decoded
+first, then the document (`doc`), both as one-byte opcodes with little-endian operands. Audacity 4 has a thumbnail in
+its document, as a blob.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _MAX_SQLITE_STEPS = 10_000_000
 _MAX_DEPTH = 100
 
 _CHAR_SIZE, _START_TAG, _END_TAG, _STRING = 0, 1, 2, 3
-_DATA, _RAW, _PUSH, _POP, _NAME = 11, 12, 13, 14, 15
+_DATA, _RAW, _PUSH, _POP, _NAME, _BLOB = 11, 12, 13, 14, 15, 16
 # Numeric attributes: Int, Bool, Long, LongLong, SizeT; Float and Double are followed by their number of digits.
 _NUMBERS = {4: "<i", 5: "<B", 6: "<i", 7: "<q", 8: "<I", 9: "<fi", 10: "<di"}
 
@@ -73,14 +74,9 @@ def read_project(path: Path) -> Project:
             file=path,
             remedy="open it in Audacity and save it, or export its labels",
         ) from error
-    return require_bounded(path, Project(labels, unsaved_changes))
-
-
-def require_bounded(path: Path, project: Project) -> Project:
-    """Return the project; raises a `LabeltoolError` where it has more labels than a person makes."""
-    if len(project.labels) > MAX_LABELS:
+    if len(labels) > MAX_LABELS:
         raise LabeltoolError(f"has more than {MAX_LABELS} labels", file=path)
-    return project
+    return Project(labels, unsaved_changes)
 
 
 def _blobs(path: Path) -> tuple[bytes, bytes, bool]:
@@ -133,12 +129,15 @@ def _elements(code: bytes) -> Iterator[_Element]:
     def count(layout: str) -> int:
         return int(numbers(layout)[0])
 
-    def text(length: int) -> str:
+    def content(length: int) -> bytes:
         nonlocal position
         if not 0 <= length <= len(code) - position:
             raise ValueError("text runs past the end")
         position += length
-        return code[position - length : position].decode(encoding)
+        return code[position - length : position]
+
+    def text(length: int) -> str:
+        return content(length).decode(encoding)
 
     while position < len(code):
         opcode = count("<B")
@@ -161,6 +160,9 @@ def _elements(code: bytes) -> Iterator[_Element]:
             element = _Element(name, {}) if opcode == _START_TAG else None
         elif opcode in (_DATA, _RAW):
             text(count("<i"))
+        elif opcode == _BLOB:
+            count("<H")  # its name
+            content(count("<i"))
         elif opcode == _STRING or opcode in _NUMBERS:
             name = names[count("<H")]
             value: Value = text(count("<i")) if opcode == _STRING else numbers(_NUMBERS[opcode])[0]

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from labeltool.importers.audacity.label_track import LINE_END, LabelRow, clock_time_s, parsed_labels, require_bounded
 from labeltool.importers.base import quoted, read_text
 from labeltool.importers.file_kinds import ARROW
-from labeltool.importers.label_track import LINE_END, LabelRow, ParsedTracks, clock_time_s, require_bounded
+from labeltool.importers.label_rows import ParsedLabels
 from labeltool.records import Skipped
 
 _ARROW = re.compile("-->")
@@ -33,7 +34,7 @@ class _Cue:
     text: list[str]
 
 
-def parse_subtitles(path: Path, encoding: str | None = None, *, is_webvtt: bool) -> ParsedTracks:
+def parse_subtitles(path: Path, encoding: str | None = None, *, is_webvtt: bool) -> ParsedLabels:
     """Read a SubRip or WebVTT file.
 
     Raises
@@ -50,9 +51,9 @@ def parse_subtitles(path: Path, encoding: str | None = None, *, is_webvtt: bool)
             start_s, end_s = sorted(one.times)
             label = _TAG.sub("", " ".join(one.text))
             label = html.unescape(label) if is_webvtt else label
-            rows.append(LabelRow(str(path), one.line, None, start_s, end_s, label, None, None, None))
+            rows.append(LabelRow(one.line, start_s, end_s, label))
         require_bounded(path, rows, skipped)
-    return ParsedTracks(sorted(rows, key=lambda row: row.start_s), skipped)
+    return parsed_labels(rows, skipped)
 
 
 def _cues(path: Path, lines: list[str], is_webvtt: bool) -> Iterator[_Cue | Skipped]:

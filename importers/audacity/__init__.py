@@ -1,0 +1,77 @@
+"""Audacity's labels: exported as text, SubRip or WebVTT, and its projects (`.aup3`, `.aup4`, `.aup`).
+
+What a file is, is known by its content, whatever it is called.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from labeltool.errors import LabeltoolError
+from labeltool.importers.audacity import aup, aup3
+from labeltool.importers.audacity.label_track import (
+    REMEDY,
+    LabelRow,
+    parse_label_track,
+    parsed_labels,
+    sorted_frequencies,
+)
+from labeltool.importers.audacity.subtitles import parse_subtitles
+from labeltool.importers.base import quoted
+from labeltool.importers.file_kinds import describe_kind, file_kind
+from labeltool.importers.label_records import read_labels
+from labeltool.importers.label_rows import ParsedLabels
+from labeltool.records import Imported, Note
+
+
+def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
+    """Read a label file without its recording.
+
+    Parameters
+    ----------
+    encoding
+        Of a text; None to find out (`base.read_text`).
+
+    Raises
+    ------
+    LabeltoolError
+        When it is missing, a directory or another kind of file, or none of its lines is a label.
+    """
+    kind = file_kind(path)
+    name = kind.name if kind is not None else ""
+    if name == "aup3":
+        return _parse_project(path, aup3.read_project(path))
+    if name == "aup":
+        return _parse_project(path, aup.read_project(path))
+    if name in ("subrip", "webvtt"):
+        return parse_subtitles(path, encoding, is_webvtt=name == "webvtt")
+    if kind is not None:
+        remedy = f"`labeltool import {kind.importer}` reads it" if kind.importer else REMEDY
+        raise LabeltoolError(describe_kind(path, "a label track"), file=path, remedy=remedy)
+    return parse_label_track(path, encoding)
+
+
+def read(
+    files: Sequence[Path], audio: Path | None = None, checked: bool = False, encoding: str | None = None
+) -> Iterator[Imported]:
+    """Read label files and their recordings: `label_records.read_labels` with `parse`, of text in `encoding`."""
+    return read_labels(files, partial(parse, encoding=encoding), audio, checked)
+
+
+def _parse_project(path: Path, project: aup3.Project) -> ParsedLabels:
+    rows = []
+    for label in project.labels:
+        if not (math.isfinite(label.start_s) and math.isfinite(label.end_s)):
+            raise LabeltoolError(
+                f"the label {quoted(label.title)} in the track {quoted(label.track)} has a time that is not a number",
+                file=path,
+                remedy="delete the label in Audacity",
+            )
+        start_s, end_s = sorted((label.start_s, label.end_s))
+        low_hz, high_hz = sorted_frequencies(label.low_hz, label.high_hz)
+        rows.append(LabelRow(None, start_s, end_s, label.title, low_hz, high_hz, track=label.track or None))
+    unsaved = Note(str(path), None, "contains unsaved changes: read as last saved in Audacity")
+    return parsed_labels(rows, [unsaved] if project.unsaved_changes else [])

@@ -1,0 +1,112 @@
+"""The rows of a label file: what every reader of labels gives, whatever the format.
+
+A reader knows its format and nothing of recordings: `parse(path)` returns a `ParsedLabels`. What finds the recordings,
+makes the clips and reports the rows outside them is common to all formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from labeltool.records import Skipped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LABEL_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "line": "Int64",
+        "recording": "object",
+        "start_s": "float64",
+        "end_s": "float64",
+        "label": "object",
+        "value": "object",
+        "low_hz": "float64",
+        "high_hz": "float64",
+        "confidence": "float64",
+        "track": "object",
+        "group": "object",
+        "licence": "object",
+        "fold": "Int64",
+    }
+)
+"""The columns of `ParsedLabels.rows` and their pandas dtypes.
+
+`line`
+    In the file, from 1; `<NA>` where the format has no lines.
+`recording`
+    Name or path of the sound as the file gives it; None: the sound beside the label file.
+`start_s`, `end_s`
+    Seconds; NaN, NaN: the whole recording; both equal: a point.
+`label`
+    The unchanged text; "": a clip without a verdict.
+`value`
+    "present", "absent" or "unsure".
+`low_hz`, `high_hz`, `confidence`
+    NaN where not known.
+`track`, `group`, `licence`
+    str or None.
+`fold`
+    From 1; `<NA>` where the source fixes none.
+
+Any further column is the file's own metadata of the recording (site, device, ...), str or None.
+"""
+
+_DEFAULTS = {"label": "", "value": "present"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ParsedLabels:
+    """What a label file contains.
+
+    Attributes
+    ----------
+    rows
+        The columns of `LABEL_COLUMNS` and the file's own, one row a label, in file order.
+    skipped
+        Lines that are not taken, each with its reason, and notes.
+    file
+        The file of the rows, where that is not the one that was given: the table in a folder.
+    """
+
+    rows: pd.DataFrame
+    skipped: list[Skipped]
+    file: Path | None = None
+
+
+def label_rows(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:
+    """Make the table of `ParsedLabels` from one mapping a row.
+
+    Parameters
+    ----------
+    rows
+        Values by the names of `LABEL_COLUMNS` or of own columns. What a row leaves out, or gives as None, is not known;
+        without a label it is a clip without a verdict, without a value it is present.
+
+    Returns
+    -------
+    pandas.DataFrame
+        All columns of `LABEL_COLUMNS` with their dtypes, then the own columns; also where there is no row.
+    """
+    import pandas as pd
+
+    return label_frame(pd.DataFrame.from_records(list(rows)))
+
+
+def label_frame(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with all columns of `LABEL_COLUMNS`, their dtypes and their values where not known; see there."""
+    import pandas as pd
+
+    columns = {}
+    for name in [*LABEL_COLUMNS, *(own for own in table.columns if own not in LABEL_COLUMNS)]:
+        column = table[name] if name in table else pd.Series(None, index=table.index, dtype=object)
+        dtype = LABEL_COLUMNS.get(name, "object")
+        if dtype == "object":
+            column = column.astype(object)
+            column = column.where(column.notna(), _DEFAULTS.get(name))
+        columns[name] = column.astype(pd.api.types.pandas_dtype(dtype))
+    return pd.DataFrame(columns).reset_index(drop=True)

@@ -1,0 +1,145 @@
+"""The sound files that label files belong to: named in their rows, or beside them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from contextlib import suppress
+from itertools import islice, takewhile
+from pathlib import Path
+
+from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, walk
+from labeltool.errors import LabeltoolError
+from labeltool.importers.base import quoted, recording_beside, stems_of
+
+_SOUND_SUFFIXES = AUDIO_SUFFIXES | SUFFIXES_NOT_READ
+# Sound files of one folder that are looked at.
+_MAX_FILES = 2_000_000
+_FOLD_FOLDER = re.compile(r"fold[ _-]?0*([0-9]{1,4})", re.IGNORECASE)
+_MAX_NAMED = 3
+
+
+class SoundFiles:
+    """Finds sound files; a folder is searched once, and only where a name is not simply the file's.
+
+    Parameters
+    ----------
+    audio
+        The recording of all label files, or the folder below which their sounds are; None: the folder of each label
+        file. Nothing is read outside those folders, whatever path a row names.
+    """
+
+    def __init__(self, audio: Path | None = None) -> None:
+        self._audio = audio
+        self._files: dict[Path, dict[str, list[Path]]] = {}
+
+    @property
+    def only(self) -> Path | None:
+        """The recording of all label files, where one was given."""
+        return None if self._audio is None or self._audio.is_dir() else self._audio
+
+    def folder_of(self, file: Path) -> Path:
+        """Return the folder in which the sounds of a label file are wanted first."""
+        return self._audio if self._audio is not None and self._audio.is_dir() else file.parent
+
+    def beside(self, file: Path) -> Path:
+        """Return the recording of a label file: the given one, else one of its name beside it or in the given folder.
+
+        Raises
+        ------
+        LabeltoolError
+            When there is none, or more than one.
+        """
+        if self.only is not None:
+            return self.only
+        try:
+            return recording_beside(file)
+        except LabeltoolError:
+            for stem in stems_of(file) if self._audio is not None else ():
+                found = self.named(file, stem)
+                if found is not None:
+                    return found
+            raise
+
+    def named(self, file: Path, name: str, fold: int | None = None) -> Path | None:
+        r"""Return the sound that a label file names; None where there is none.
+
+        Folders before the name decide between files of one name; it may be a path of another machine (`C:\x\a.WAV`), in
+        another letter case or Unicode form, without a suffix, or with that of another sound format.
+
+        Parameters
+        ----------
+        fold
+            The official fold of a published data set: a folder of another fold is not searched, and of copies the least
+            deep one, then the largest, is the original.
+
+        Raises
+        ------
+        LabeltoolError
+            When several files fit equally well.
+        """
+        parts = _parts(name)
+        if not parts:
+            return None
+        for root in dict.fromkeys(one for one in (self._audio, file.parent) if one is not None and one.is_dir()):
+            with suppress(OSError, ValueError):  # a name that is too long, or with a zero in it
+                direct = root.joinpath(*parts)
+                if direct.is_file() and (fold is None or _fold_of_folder(direct) in (None, fold)):
+                    return direct
+            found = self._best(root, parts, fold)
+            if found is not None:
+                return found
+        return None
+
+    def _best(self, root: Path, parts: list[str], fold: int | None) -> Path | None:
+        wanted = [_folded(part) for part in parts]
+
+        def rank(path: Path) -> tuple[int, bool, int]:
+            folders = zip(reversed(wanted[:-1]), map(_folded, reversed(path.parts[:-1])), strict=False)
+            agreed = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], folders))
+            return -agreed, _folded(path.name) != wanted[-1], len(path.parts)
+
+        if root not in self._files:
+            self._files[root] = _sounds_by_stem(root)
+        files = self._files[root].get(_stem(wanted[-1]), [])
+        if fold is not None:
+            files = [path for path in files if _fold_of_folder(path) in (None, fold)]
+        best = min(map(rank, files), default=None)
+        fitting = [path for path in files if rank(path) == best]
+        if len(fitting) > 1 and fold is not None:
+            return max(fitting, key=lambda path: path.stat().st_size)
+        if len(fitting) > 1:
+            names = ", ".join(str(path.relative_to(root)) for path in fitting[:_MAX_NAMED])
+            raise LabeltoolError(
+                f"{quoted('/'.join(parts))} may be any of {len(fitting)} files: {names}",
+                remedy="name the folder too, or give a folder with one of them as --audio",
+            )
+        return fitting[0] if fitting else None
+
+
+def _sounds_by_stem(root: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in islice(walk(root, _SOUND_SUFFIXES, []), _MAX_FILES):
+        found.setdefault(_stem(_folded(path.name)), []).append(path)
+    return found
+
+
+def _parts(name: str) -> list[str]:
+    """Return the folders and the name in a path of any system, without its root and what leads out of a folder."""
+    parts = re.split(r"[\\/]+", re.sub(r"^(?:file:)?(?:[A-Za-z]:)?", "", name.strip()))
+    return [part for part in parts if part not in ("", ".", "..")]
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _stem(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return stem if dot and stem and f".{suffix}" in _SOUND_SUFFIXES else name
+
+
+def _fold_of_folder(path: Path) -> int | None:
+    """Return the fold that a file's folder is called after; None where it is called otherwise."""
+    match = _FOLD_FOLDER.fullmatch(path.parent.name)
+    return int(match[1]) if match else None

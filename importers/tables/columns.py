@@ -1,0 +1,246 @@
+"""From the columns of a table to the rows of `label_rows.LABEL_COLUMNS`; a row that cannot be right is reported."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from labeltool.errors import LabeltoolError
+from labeltool.importers.audacity.label_track import clock_time_s
+from labeltool.importers.base import quoted
+from labeltool.importers.tables.profiles import ALIASES, VALUES, TableProfile, folded
+from labeltool.importers.tables.text import Table
+from labeltool.records import Skipped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labeltool.type_aliases import Bools, Float64, Objects
+
+_MAX_REPORTED = 1000
+_UNKNOWN = frozenset({"", "na", "n/a", "nan", "none", "null"})
+_FOLD = re.compile(r"(?:fold[ _-]?)?([0-9]{1,4})(?:[.,]0*)?", re.IGNORECASE)
+_WHOLE_NUMBER = re.compile(r"^([0-9]{1,18})[.,]0+$")
+_MAX_NAMED = 20
+_MAX_NUMBER = 100
+
+
+class Columns:
+    """The columns of a table by what they mean, and which of its rows are taken.
+
+    Parameters
+    ----------
+    table, profile
+        The table, and which known one it is.
+    chosen
+        Names of columns by what they mean, as a person gave them.
+
+    Attributes
+    ----------
+    names
+        Columns by what they mean; of several, the first with a text counts.
+    taken
+        (rows,) which rows have no problem so far.
+    skipped
+        The problems of the others.
+    """
+
+    def __init__(self, table: Table, profile: TableProfile | None, chosen: Mapping[str, str]) -> None:
+        import numpy as np
+
+        self.table = table
+        self.profile = profile
+        self.names = _names(table, profile, chosen)
+        self.taken: Bools = np.ones(len(table.frame), np.bool_)
+        self.skipped = list(table.skipped)
+        self._more = 0
+
+    @property
+    def all_skipped(self) -> list[Skipped]:
+        """The problems in the order of the lines, the first ones of each kind, and the number of the others."""
+        path = str(self.table.path)
+        rest = [Skipped(path, None, f"and {self._more} more of its rows")] if self._more else []
+        return sorted(self.skipped, key=lambda one: one.line or 0) + rest
+
+    def line(self, row: int) -> int | None:
+        """Return the line of a row; None where the table has no lines."""
+        return None if self.table.lines is None else int(self.table.lines[row])
+
+    def reject(self, rows: Bools, reason: Callable[[int], str]) -> None:
+        """Skip rows, with the reason of each by its number."""
+        import numpy as np
+
+        new = np.flatnonzero(rows & self.taken)
+        self.taken &= ~rows
+        path = str(self.table.path)
+        self.skipped += [Skipped(path, self.line(row), reason(row)) for row in map(int, new[:_MAX_REPORTED])]
+        self._more += max(0, len(new) - _MAX_REPORTED)
+
+    def first_name(self, meaning: str) -> str | None:
+        """Return the column of a meaning."""
+        return next(iter(self.names.get(meaning, ())), None)
+
+    def text(self, meaning: str) -> pd.Series[str] | None:
+        """Return a column as texts without blanks around them, "" where there is none; None without such a column."""
+        columns = [self.field_texts(name) for name in self.names.get(meaning, ())]
+        for other in columns[1:]:
+            columns[0] = columns[0].where(columns[0] != "", other)
+        return columns[0] if columns else None
+
+    def field_texts(self, name: str) -> pd.Series[str]:
+        """Return a column by its own name as texts without blanks around them; of a Parquet file it may be anything."""
+        import numpy as np
+        import pandas as pd
+
+        column = self.table.frame[name].astype(object)
+        codes, known = pd.factorize(column, use_na_sentinel=True)
+        texts = np.array([*map(_text, known), ""], object)  # the last one for code -1, no value
+        return pd.Series(texts[codes], index=column.index, dtype=object)
+
+    def numbers(self, meaning: str, unit: str) -> Float64 | None:
+        """Return a column as finite numbers, NaN where it has none; None without such a column.
+
+        Decimal commas are read, and clock times of seconds; a row with anything else is skipped.
+        """
+        import numpy as np
+        import pandas as pd
+
+        name = self.first_name(meaning)
+        if name is None:
+            return None
+        column = self.table.frame[name]
+        if pd.api.types.is_numeric_dtype(column.dtype):
+            numbers = column.astype("float64").to_numpy()
+        else:
+            numbers = _floats(column.astype(object).to_numpy(), is_time=unit == "seconds")
+        bad = np.isinf(numbers)
+        self.reject(bad, lambda row: f"{name} {quoted(str(column.iloc[row]))} is not a number of {unit}")
+        return np.where(bad, np.nan, numbers)
+
+    def times(self) -> tuple[Float64 | None, Float64 | None]:
+        """Return the starts and ends in the sound, seconds; None where the table has no times."""
+        import numpy as np
+
+        start_s = self.numbers("start_s", "seconds")
+        if start_s is None:
+            return None, None
+        end_s = self.numbers("end_s", "seconds")
+        length_s = self.numbers("duration_s", "seconds") if end_s is None else end_s - start_s
+        if length_s is None:
+            length_s = np.where(np.isnan(start_s), np.nan, 0.0)
+        offset_s = self.numbers("offset_s", "seconds")
+        if offset_s is not None:
+            start_s, end_s = offset_s, None
+        end_s = start_s + length_s if end_s is None else end_s
+        self.reject(np.isnan(start_s) != np.isnan(end_s), lambda _: "has only one of start and end")
+        self.reject(end_s < start_s, lambda row: f"ends at {end_s[row]:g} s, before it starts at {start_s[row]:g} s")
+        return start_s, end_s
+
+    def bounds_hz(self) -> tuple[Float64 | None, Float64 | None]:
+        """Return the lower and upper frequencies, hertz, sorted; a negative one is not set."""
+        import numpy as np
+
+        low_hz, high_hz = self.numbers("low_hz", "hertz"), self.numbers("high_hz", "hertz")
+        if low_hz is None or high_hz is None:
+            return low_hz, high_hz
+        low_hz, high_hz = (np.where(hz < 0, np.nan, hz) for hz in (low_hz, high_hz))
+        return np.where(low_hz > high_hz, high_hz, low_hz), np.where(low_hz > high_hz, low_hz, high_hz)
+
+    def folds(self) -> pd.Series[int] | None:
+        """Return the official folds; None without them. A column of other texts is the file's own."""
+        import numpy as np
+        import pandas as pd
+
+        text = self.text("fold")
+        if text is None:
+            return None
+        codes, known = pd.factorize(text)
+        matches = [_FOLD.fullmatch(str(one)) for one in known]
+        numbers = np.array([0 if match is None else int(match[1]) for match in matches], np.int64)[codes]
+        is_published = self.profile is not None and self.profile.is_published
+        if not is_published and not numbers.any():
+            del self.names["fold"]
+            return None
+        missing = (text == "").to_numpy() & (not is_published)
+        self.reject((numbers == 0) & ~missing, lambda row: f"fold {quoted(text.iloc[row])} is not a number")
+        if self.profile is not None and self.profile.folds is not None:
+            last = self.profile.folds
+            other = (numbers < 1) | (numbers > last)
+            self.reject(other, lambda row: f"fold {numbers[row]} is not one of the {last} official folds")
+        return pd.Series(numbers, dtype="Int64").mask(numbers == 0)
+
+    def values(self) -> pd.Series[str] | None:
+        """Return what is present, absent or unsure; None without such a column. A column of other texts is no such."""
+        text = self.text("value")
+        if text is None:
+            return None
+        values = text.str.lower().map(dict(VALUES))
+        if values.notna().sum() == 0 and len(values):
+            del self.names["value"]
+            return None
+        bad = values.isna().to_numpy()
+        self.reject(bad, lambda row: f"{quoted(text.iloc[row])} is none of present, absent, unsure")
+        return values.where(~bad, "present")
+
+
+def _names(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]) -> dict[str, list[str]]:
+    by_name = {folded(str(name)): str(name) for name in reversed(list(table.frame.columns))}
+    known = profile.columns if profile is not None else {}
+    names: dict[str, list[str]] = {}
+    for meaning in dict.fromkeys([*chosen, *known, *ALIASES]):
+        if meaning in chosen:
+            if folded(chosen[meaning]) not in by_name:
+                raise no_column(table, f"no column {quoted(chosen[meaning])}")
+            names[meaning] = [by_name[folded(chosen[meaning])]]
+        elif profile is not None and profile.is_whole and meaning in ("start_s", "end_s", "duration_s"):
+            continue  # times of the source, kept as the file's own
+        elif meaning in known:
+            names[meaning] = [by_name[folded(name)] for name in known[meaning] if folded(name) in by_name]
+        else:
+            taken = {name for others in names.values() for name in others}
+            free = [by_name[name] for name in ALIASES[meaning] if name in by_name]
+            names[meaning] = [name for name in free if name not in taken][:1]
+    if "label" in chosen or "labels" in chosen:
+        names["label"] = [*names.get("labels", ()), *(names["label"] if "label" in chosen else ())]
+    return {meaning: columns for meaning, columns in names.items() if columns}
+
+
+def no_column(table: Table, what: str) -> LabeltoolError:
+    """Return the error of a table that lacks a column, with those that it has."""
+    columns = [quoted(str(name)) for name in table.frame.columns[:_MAX_NAMED]]
+    more = f" and {more} more" if (more := len(table.frame.columns) - _MAX_NAMED) > 0 else ""
+    reason = f"has {what}: its columns are {', '.join(columns)}{more}"
+    return LabeltoolError(reason, file=table.path, remedy="`labeltool import table --column label=NAME` names one")
+
+
+def source_names(text: pd.Series[str]) -> pd.Series[str]:
+    """Return the names of source recordings; a number as spreadsheets write it, 100.0, is one without decimals."""
+    return text.str.replace(_WHOLE_NUMBER, r"\1", regex=True)
+
+
+def _text(field: object) -> str:
+    whole = isinstance(field, float) and field.is_integer()
+    return (field if isinstance(field, str) else str(int(field) if whole else field)).strip()  # type: ignore[call-overload]
+
+
+def _floats(fields: Objects, *, is_time: bool) -> Float64:
+    """Return the numbers of fields; NaN where there is none, infinity where there is another text."""
+    import numpy as np
+
+    try:
+        numbers = fields.astype(np.float64)  # exactly as Python reads them, unlike `pandas.to_numeric`
+    except (ValueError, TypeError):
+        return np.array([_number(_text("" if field is None else field), is_time) for field in fields], np.float64)
+    return numbers
+
+
+def _number(text: str, is_time: bool) -> float:
+    if text.casefold() in _UNKNOWN:
+        return math.nan
+    try:
+        return math.inf if len(text) > _MAX_NUMBER else float(text.replace(",", "."))
+    except ValueError:
+        time_s = clock_time_s(text) if is_time else None
+        return math.inf if time_s is None else time_s

@@ -1,0 +1,49 @@
+"""ESC-50 and its subset ESC-10 as published (Piczak 2015, https://github.com/karolpiczak/ESC-50).
+
+`meta/esc50.csv` lists 2,000 clips of 5 s in `audio/`, named `FOLD-SRCFILE-TAKE-TARGET.wav`, in five official folds.
+Clips from one Freesound recording share `src_file` and are one group; its name equals that of UrbanSound8K's clips of
+the same recording. The 400 clips marked `esc10` are CC BY, the others CC BY-NC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from labeltool.errors import LabeltoolError
+from labeltool.importers.base import quoted
+from labeltool.importers.label_records import read_labels
+from labeltool.importers.label_rows import ParsedLabels
+from labeltool.importers.tables.datasets import parse_dataset
+from labeltool.importers.tables.profiles import ESC50
+from labeltool.records import Imported
+
+SUBSETS = ("esc10",)
+
+
+def parse(directory: Path, *, subset: str | None = None, encoding: str | None = None) -> ParsedLabels:
+    """Read the table of the data set.
+
+    Parameters
+    ----------
+    directory
+        The directory with `meta/` and `audio/`, or with the layout of another copy, Kaggle's for one.
+    subset
+        "esc10" for the 400 clips of ESC-10; None for all.
+    encoding
+        Of the table; None to find out.
+
+    Raises
+    ------
+    LabeltoolError
+        When the table is missing or lacks columns, the subset is unknown, or nothing is left.
+    """
+    if subset is not None and subset not in SUBSETS:
+        raise LabeltoolError(f"ESC-50 has no subset {quoted(subset)}", remedy=f"use {', '.join(SUBSETS)}")
+    return parse_dataset(directory, "meta/esc50.csv", ESC50, encoding, licence="CC BY 3.0" if subset else None)
+
+
+def read(directory: Path, subset: str | None = None, encoding: str | None = None) -> Iterator[Imported]:
+    """Read the data set: `label_records.read_labels` with `parse`; `.flac` and `.ogg` stand in for `.wav`."""
+    return read_labels([directory], partial(parse, subset=subset, encoding=encoding), audio=directory)

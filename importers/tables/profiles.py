@@ -1,0 +1,214 @@
+"""What the columns of tables mean: the names that programs and people give them, and tables known by their header.
+
+Names are compared without letter case, blanks and punctuation (`folded`). Sources: the help of Raven Pro 1.6 and of
+Kaleidoscope Pro, BirdNET-Analyzer's output, perch-hoplite's annotations, FSD50K's `dev.csv`, AudioSet's segments, the
+task descriptions of DCASE and sed_eval, ESC-50 and UrbanSound8K as published.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+_PUNCTUATION = re.compile(r"[\s_\-./()#\[\]]+")
+
+
+def folded(name: str) -> str:
+    """Return the name of a column without letter case, blanks and punctuation."""
+    return _PUNCTUATION.sub("", name).casefold()
+
+
+ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "recording": (
+            *("recording", "filename", "file", "filepath", "path", "audiofile", "audiofilename", "audiofilepath"),
+            *("soundfile", "wavfile", "wav", "audio", "recordingname", "recordingfile", "recordingpath"),
+            *("fname", "beginpath", "beginfile", "slicefilename", "infile", "audiopath", "segmentid", "ytid"),
+        ),
+        "start_s": (
+            *("starts", "start", "starttime", "starttimes", "startseconds", "starttimeseconds", "startoffsets"),
+            *("onset", "onsets", "onsettime", "begin", "begins", "begintime", "begintimes", "tmin", "mintime"),
+            *("startoffset", "startsec", "startinseconds", "from"),
+        ),
+        "end_s": (
+            *("ends", "end", "endtime", "endtimes", "endseconds", "endtimeseconds", "endoffsets", "stop", "stoptime"),
+            *("offset", "offsets", "offsettime", "tmax", "maxtime", "endoffset", "endsec", "endinseconds", "to"),
+        ),
+        "duration_s": ("durations", "duration", "dur", "length", "lengths", "deltatimes", "durationseconds"),
+        "label": (
+            *("label", "labels", "eventlabel", "eventlabels", "class", "classname", "category", "annotation", "tag"),
+            *("tags", "commonname", "species", "scientificname", "speciescode", "primarylabel", "positivelabels"),
+            *("event", "soundclass", "call", "calltype", "code"),
+        ),
+        "value": ("value", "labeltype", "presence", "verdict"),
+        "low_hz": (
+            "lowhz",
+            "lowfreqhz",
+            "lowfreq",
+            "lowfrequency",
+            "minfreqhz",
+            "minfreq",
+            "freqlow",
+            "fmin",
+            "fminhz",
+        ),
+        "high_hz": (
+            *("highhz", "highfreqhz", "highfreq", "highfrequency", "maxfreqhz", "maxfreq", "freqhigh", "fmax"),
+            "fmaxhz",
+        ),
+        "confidence": ("confidence", "score", "probability", "prob", "conf"),
+        "track": ("track", "tier"),
+        "group": ("group", "groupid"),
+        "licence": ("licence", "license"),
+        "fold": ("fold", "foldid"),
+    }
+)
+"""Names of columns by what they mean; the first one that a table has counts."""
+
+ROLES = (*ALIASES, "labels")
+"""What `--column ROLE=NAME` may name; `labels` is a column with lists of labels."""
+
+LIST_COLUMNS = frozenset({"labels", "eventlabels", "tags", "positivelabels"})
+"""Columns whose fields are lists, separated by commas, semicolons or bars."""
+
+VALUES: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("present", "positive", "1", "1.0", "true", "yes", "y"), "present"),
+        **dict.fromkeys(("absent", "negative", "0", "0.0", "false", "no", "n"), "absent"),
+        **dict.fromkeys(("unsure", "uncertain", "unknown", "maybe", "?"), "unsure"),
+    }
+)
+"""What a field means that says whether a label is present."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableProfile:
+    """A table of a program or a data set.
+
+    Attributes
+    ----------
+    name, words
+        For the program, and what it is, for a person.
+    header
+        The columns by which it is known: all of them are there.
+    importer
+        The format of the registry that reads it.
+    columns
+        Its columns by what they mean, where `ALIASES` does not name them; of several, the first with a text counts.
+        Also `folder`, before the name of the sound; `offset_s`, the start in the sound, where `start_s` is in a list
+        of several; `selection` and `view`, where a selection has a row for each view.
+    required
+        What each row must have; the table has their columns.
+    folds
+        Number of official folds.
+    fold_in_name
+        How a sound is called that has its fold in its name.
+    group_prefix
+        Before the names of groups.
+    licence
+        Of all sounds.
+    licence_of
+        A column of true and false, and the licence of each.
+    is_whole
+        Whether its times are not those of the sound files: each label is of the whole file.
+    """
+
+    name: str
+    words: str
+    header: tuple[str, ...]
+    importer: str = "table"
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    folds: int | None = None
+    fold_in_name: str | None = None
+    group_prefix: str = ""
+    licence: str | None = None
+    licence_of: tuple[str, Mapping[bool, str]] | None = None
+    is_whole: bool = False
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it is the table of a data set with official folds, which lists each sound once."""
+        return self.folds is not None
+
+    @property
+    def licence_columns(self) -> tuple[str, ...]:
+        """The column that tells the licence of each sound, where there is one."""
+        return () if self.licence_of is None else (self.licence_of[0],)
+
+
+ESC50 = TableProfile(
+    "esc50",
+    "the table of ESC-50",
+    ("filename", "category", "fold"),
+    "esc50",
+    {"recording": ("filename",), "fold": ("fold",), "label": ("category",), "group": ("src_file",)},
+    ("fold", "group", "label"),
+    folds=5,
+    fold_in_name=r"([0-9]{1,4})-",
+    group_prefix="freesound:",
+    licence_of=("esc10", {True: "CC BY 3.0", False: "CC BY-NC 3.0"}),
+)
+URBANSOUND8K = TableProfile(
+    "urbansound8k",
+    "the table of UrbanSound8K",
+    ("slice_file_name",),
+    "urbansound8k",
+    # `class_name` in copies made for code where `class` is a reserved word.
+    {"recording": ("slice_file_name",), "group": ("fsID",), "fold": ("fold",), "label": ("class", "class_name")},
+    ("fold", "group", "label"),
+    folds=10,
+    group_prefix="freesound:",
+    licence="CC BY-NC 3.0",
+    is_whole=True,
+)
+_RAVEN = {
+    "offset_s": ("File Offset (s)",),
+    "recording": ("Begin Path", "Begin File"),
+    "selection": ("Selection",),
+    "view": ("View",),
+}
+
+PROFILES = (
+    ESC50,
+    URBANSOUND8K,
+    TableProfile(
+        "birdnet table", "a selection table of BirdNET", ("Selection", "Begin Time (s)", "Species Code"), columns=_RAVEN
+    ),
+    TableProfile("raven", "a selection table of Raven", ("Begin Time (s)",), columns=_RAVEN),
+    TableProfile("birdnet", "a result table of BirdNET", ("Start (s)", "End (s)", "Scientific name", "Common name")),
+    TableProfile(
+        "kaleidoscope",
+        "a table of Kaleidoscope",
+        ("FOLDER", "IN FILE", "OFFSET", "DURATION"),
+        columns={
+            "folder": ("FOLDER",),
+            "recording": ("IN FILE",),
+            "start_s": ("OFFSET",),
+            "label": ("MANUAL ID", "AUTO ID", "TOP1MATCH", "common_name", "scientific_name"),
+            # Hertz in some of its tables, kilohertz in others.
+            "low_hz": (),
+            "high_hz": (),
+        },
+    ),
+    TableProfile(
+        "audioset",
+        "a table of AudioSet's segments",
+        ("YTID", "start_seconds", "end_seconds", "positive_labels"),
+        columns={"recording": ("YTID",)},
+        is_whole=True,
+    ),
+    TableProfile("fsd50k", "the table of FSD50K", ("fname", "labels", "mids")),
+    TableProfile("hoplite", "a table of hoplite", ("recording", "start_offset_s", "label_type")),
+    TableProfile("dcase strong", "a table of DCASE or sed_eval", ("filename", "onset", "offset", "event_label")),
+    TableProfile("dcase weak", "a table of DCASE with weak labels", ("filename", "event_labels")),
+)
+"""The tables that are known, the most particular ones first."""
+
+
+def profile_of(header: list[str]) -> TableProfile | None:
+    """Return the first profile that fits the names of a table's columns."""
+    names = {folded(name) for name in header}
+    return next((one for one in PROFILES if names.issuperset(map(folded, one.header))), None)

@@ -1,0 +1,249 @@
+"""A table of labels: CSV, TSV, semicolons, JSON Lines or Parquet, with whatever names of its columns.
+
+Known are a column of labels with one a row, or with lists; a column that says present, absent or unsure; and one column
+a class. Tables of programs and data sets are known by their header (`profiles`).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labeltool.errors import LabeltoolError
+from labeltool.importers.base import quoted
+from labeltool.importers.file_kinds import file_kind
+from labeltool.importers.label_rows import LABEL_COLUMNS, ParsedLabels, label_frame
+from labeltool.importers.tables import json_lines, published
+from labeltool.importers.tables.columns import Columns, no_column, source_names
+from labeltool.importers.tables.profiles import LIST_COLUMNS, ROLES, VALUES, TableProfile, profile_of
+from labeltool.importers.tables.profiles import folded as folded_name
+from labeltool.importers.tables.text import Table, read_table
+from labeltool.records import Note
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHORT = {"file": "recording", "start": "start_s", "end": "end_s", "duration": "duration_s"} | {
+    "low": "low_hz",
+    "high": "high_hz",
+}
+# Columns of one value that are no classes.
+_NO_CLASSES = frozenset({"", "channel", "channels", "id", "index", "unnamed0", "split", "target", "take", "selection"})
+_RAVEN_COLUMNS = frozenset(
+    {"selection", "view", "channel", "beginfile", "endfile", "beginpath", "endpath", "begindate", "enddate"}
+    | {"begindatetime", "enddatetime", "beginclocktime", "endclocktime", ""}
+)
+_LIST_MARKS = " \t\"'[]()"
+_CLASS_MAPS = ("class_labels_indices.csv", "mid_to_display_name.tsv")
+_CLASS_ID = re.compile(r"/[a-z]/\w+")
+
+
+def parse(path: Path, *, column: Sequence[str] = (), encoding: str | None = None) -> ParsedLabels:
+    """Read a table of labels.
+
+    Parameters
+    ----------
+    column
+        Names of its columns as `MEANING=NAME`; the meanings are `profiles.ROLES`, also start, end, duration, file, low
+        and high. Without one, they are found by `profiles.ALIASES`.
+    encoding
+        Of a text; None to find out.
+
+    Returns
+    -------
+    ParsedLabels
+        One row for each label of a row; the columns without a meaning are the file's own.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is no table, has no header or no column of labels, or none of its rows can be used.
+    """
+    kind = file_kind(path)
+    is_json = kind is not None and kind.name == "json lines"
+    table = json_lines.read(path, encoding) if is_json else read_table(path, encoding)
+    return parse_as(table, profile_of([str(name) for name in table.frame.columns]), chosen_columns(column))
+
+
+def chosen_columns(pairs: Sequence[str]) -> dict[str, str]:
+    """Return the columns of `MEANING=NAME`s by their meanings; raises a `LabeltoolError` for any other text."""
+    chosen = {}
+    for pair in pairs:
+        meaning, equals, name = pair.partition("=")
+        meaning = _SHORT.get(meaning.strip(), meaning.strip())
+        if not equals or meaning not in ROLES:
+            known = ", ".join([*_SHORT, *(role for role in ROLES if role not in _SHORT.values())])
+            raise LabeltoolError(f"{quoted(pair)} names no column", remedy=f"--column MEANING=NAME, of {known}")
+        chosen[meaning] = name
+    return chosen
+
+
+def parse_as(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]) -> ParsedLabels:
+    """Make label rows of a table that is already read; as `parse`."""
+    columns = Columns(table, profile, chosen)
+    classes = _require_labels(columns)
+    if "selection" in columns.names:
+        _keep_one_view(columns)
+    frame = _frame(columns, classes)
+    if profile is not None and profile.is_published:
+        frame = published.checked(columns, frame)
+    frame = frame[columns.taken]
+    if classes:
+        frame = _one_row_a_class(columns, frame, classes)
+    elif columns.first_name("label") in table.lists:
+        pass
+    elif "labels" in chosen or ("label" not in chosen and _is_list(columns)):
+        frame = _one_row_a_label(frame)
+    skipped = columns.all_skipped
+    problem = next((one for one in skipped if not isinstance(one, Note)), None)
+    if frame.empty and problem is not None:
+        reason = f"none of its rows can be used; the first one {problem.reason}"
+        raise LabeltoolError(reason, file=table.path, line=problem.line)
+    return ParsedLabels(label_frame(_with_class_names(table.path, frame)), [*skipped, *_notes(columns, frame)])
+
+
+def _frame(columns: Columns, classes: Sequence[str]) -> pd.DataFrame:
+    """Return the columns of `LABEL_COLUMNS` that a table has, and its own, for all of its rows."""
+    import pandas as pd
+
+    table = columns.table
+    found: dict[str, object] = {"line": table.lines, "recording": _recordings(columns), "label": columns.text("label")}
+    found["start_s"], found["end_s"] = columns.times()
+    found["low_hz"], found["high_hz"] = columns.bounds_hz()
+    found["confidence"] = columns.numbers("confidence", "confidence")
+    found["fold"], found["value"] = columns.folds(), columns.values()
+    for meaning in ("track", "group", "licence"):
+        text = columns.text(meaning)
+        if text is not None:
+            found[meaning] = (source_names(text) if meaning == "group" else text).where(text != "", None)
+    used = {name for names in columns.names.values() for name in names} | set(classes)
+    for name in table.frame.columns:
+        if name not in used and name:
+            text = columns.field_texts(name)
+            found[f"{name} (own)" if name in LABEL_COLUMNS else str(name)] = text.where(text != "", None)
+    return pd.DataFrame({name: one for name, one in found.items() if one is not None}, index=table.frame.index)
+
+
+def _require_labels(columns: Columns) -> list[str]:
+    """Find the column of labels, or return those of one class each.
+
+    Raises
+    ------
+    LabeltoolError
+        Where there are neither.
+    """
+    if "label" in columns.names:
+        return []
+    used = {name for names in columns.names.values() for name in names}
+    others = [str(name) for name in columns.table.frame.columns if name not in used]
+    if columns.profile is not None and columns.profile.name == "raven":
+        # Measurements have their unit in parentheses; what else is there, a person added.
+        own = [name for name in others if "(" not in name and folded_name(name) not in _RAVEN_COLUMNS]
+        if len(own) > 1:
+            raise no_column(columns.table, "several columns that may be the label")
+        if own:
+            columns.names["label"] = own
+        return []
+    classes = [name for name in others if _is_class(columns, name)]
+    if not classes:
+        raise no_column(columns.table, "no column of labels")
+    return classes
+
+
+def _is_class(columns: Columns, name: str) -> bool:
+    if folded_name(name) in _NO_CLASSES:
+        return False
+    known = {text.lower() for text in islice(columns.field_texts(name).unique(), len(VALUES) + 2)}
+    return known <= {*VALUES, "", "nan"} and known != {""}
+
+
+def _keep_one_view(columns: Columns) -> None:
+    """Keep one row of each selection of Raven, that of a spectrogram, which has frequencies."""
+    selection, view = columns.text("selection"), columns.text("view")
+    if selection is None or view is None:
+        return
+    is_spectrogram = view.str.contains("spectrogram", case=False, regex=False)
+    alone = selection.index.astype(str).to_series(selection.index)  # without a number
+    keys = selection.where(selection != "", "row " + alone).to_frame("selection")
+    best = keys.assign(other=~is_spectrogram).sort_values("other", kind="stable").drop_duplicates("selection").index
+    columns.taken &= columns.table.frame.index.isin(best)
+
+
+def _recordings(columns: Columns) -> pd.Series[str] | None:
+    """Return the names of the sounds, with their folders; None where the table has no names.
+
+    Raises
+    ------
+    LabeltoolError
+        Where a table of Raven is of several sounds, and its times are not those in each.
+    """
+    import numpy as np
+
+    name, folder = columns.text("recording"), columns.text("folder")
+    if name is None:
+        return None
+    has_offsets = "offset_s" in columns.names
+    if columns.profile is not None and "offset_s" in columns.profile.columns and not has_offsets and name.nunique() > 1:
+        raise LabeltoolError(
+            "is of several sounds, but has no column 'File Offset (s)': its times are not those in each",
+            file=columns.table.path,
+            remedy="add that measurement in Raven (View > Configure Measurements)",
+        )
+    if not (columns.profile is not None and columns.profile.is_published):
+        columns.reject(np.asarray(name == "") & bool((name != "").any()), lambda _: "names no sound")
+    if folder is not None:
+        name = (folder + "/").where(folder != "", "") + name
+    return name.where(name != "", None)
+
+
+def _is_list(columns: Columns) -> bool:
+    name = columns.first_name("label")
+    return name is not None and folded_name(name) in LIST_COLUMNS
+
+
+def _one_row_a_label(frame: pd.DataFrame) -> pd.DataFrame:
+    text = frame["label"]
+    separator = next((mark for mark in ";|" if text.str.contains(mark, regex=False).any()), ",")
+    lists = text.str.strip(_LIST_MARKS).str.split(separator, regex=False)
+    frame = frame.assign(label=lists).explode("label")
+    frame["label"] = frame["label"].str.strip(_LIST_MARKS)
+    return frame
+
+
+def _one_row_a_class(columns: Columns, frame: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Return a row for each class that is present, absent or unsure in a row; a field without a text says nothing."""
+    import numpy as np
+
+    texts = [columns.field_texts(name)[columns.taken].str.lower().map(dict(VALUES)) for name in classes]
+    values = np.stack([text.to_numpy(object) for text in texts], axis=1)
+    row, of_class = np.nonzero(np.stack([text.notna().to_numpy() for text in texts], axis=1))
+    return frame.iloc[row].assign(label=np.array(classes, object)[of_class], value=values[row, of_class])
+
+
+def _with_class_names(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """Replace the class identifiers of AudioSet by the names in its class map, where that lies beside the table."""
+    if "label" not in frame or not any(_CLASS_ID.fullmatch(str(one)) for one in frame["label"].unique()[:1000]):
+        return frame
+    for name in _CLASS_MAPS:
+        try:
+            lines = path.with_name(name).read_text("utf-8")[: 1 << 20].splitlines()
+            rows = list(csv.reader(lines, delimiter="\t" if name.endswith("tsv") else ","))
+        except (OSError, ValueError, csv.Error):
+            continue
+        names = {field: row[-1] for row in rows for field in row[:2] if _CLASS_ID.fullmatch(field)}
+        return frame.assign(label=frame["label"].map(names).fillna(frame["label"]))
+    return frame
+
+
+def _notes(columns: Columns, frame: pd.DataFrame) -> list[Note]:
+    path, profile = str(columns.table.path), columns.profile
+    if profile is not None and profile.is_whole and not profile.is_published:
+        return [Note(path, None, "its times are those in the source: each label is of the whole sound file")]
+    if profile is None and "start_s" not in frame and not frame.empty:
+        reason = "has no times: each label is of the whole sound file (--column start=NAME names a column)"
+        return [Note(path, None, reason)]
+    return []

@@ -1,0 +1,278 @@
+"""Tables as files: separated text in any encoding, and Parquet.
+
+Plain rows are read by pandas. Those of other lengths than the header, and quoted ones, are read by `csv` in its strict
+mode, which gives their lines: pandas fills up a row that is too short without a word.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labeltool.audio.files import AUDIO_SUFFIXES
+from labeltool.errors import LabeltoolError
+from labeltool.importers.base import MAX_TEXT_BYTES, quoted, read_text
+from labeltool.importers.tables.profiles import ALIASES, PROFILES, folded
+from labeltool.records import Skipped
+
+if TYPE_CHECKING:
+    from _csv import Reader as _Reader
+
+    import pandas as pd
+
+    from labeltool.type_aliases import Int64, Objects
+
+_DELIMITERS = ",;\t|"
+MAX_COLUMNS = 2000
+"""Of a table."""
+
+_MAX_ROWS, _MAX_FIELDS = 2_000_000, 40_000_000
+# Rows that are brought into columns at once.
+_CHUNK = 50_000
+_MAX_REPORTED = 1000
+_REMEDY = "give a table with a header: a column of file names, of labels, and of starts and ends in seconds"
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_KNOWN = frozenset(name for names in ALIASES.values() for name in names) | {
+    folded(name) for one in PROFILES for name in (*one.header, *sum(one.columns.values(), ()), *one.licence_columns)
+}
+_NUMBER = re.compile(r"\s*[+-]?[0-9]+(?:[.,][0-9]+)?\s*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """A table as its file has it.
+
+    Attributes
+    ----------
+    path
+        Its file.
+    frame
+        Its columns by the names in the header; of a text every field is a `str`.
+    lines
+        (rows,) the line that each row ends on; None for Parquet, which has no lines.
+    skipped
+        Rows whose number of fields differs from the header's, and notes.
+    lists
+        Columns of lists of which each row has one item.
+    """
+
+    path: Path
+    frame: pd.DataFrame
+    lines: Int64 | None
+    skipped: list[Skipped]
+    lists: frozenset[str] = frozenset()
+
+
+def read_table(path: Path, encoding: str | None = None) -> Table:
+    """Read a table with a header, whatever separates its columns; rows without a text are ignored.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is no table, has no header, or a quotation mark is never closed.
+    """
+    try:
+        with path.open("rb") as file:
+            is_parquet = file.read(4) == b"PAR1"
+    except OSError:
+        is_parquet = False  # `read_text` names the reason
+    return _parquet(path) if is_parquet else _text(path, encoding)
+
+
+def header_of(text: str) -> list[str]:
+    """Return the names of the columns in the beginning of a text; empty where it has none.
+
+    Lines that begin with # are comments, but for a last one that names known columns (AudioSet's).
+    """
+    for line in _LINE.findall(text[:100_000]):
+        if not line.strip():
+            continue
+        names = next(csv.reader([line], delimiter=_delimiter(line), skipinitialspace=True), [])
+        if not line.lstrip().startswith("#") or sum(folded(name) in _KNOWN for name in names) > 1:
+            return [name.strip() for name in names]
+    return []
+
+
+def looks_like_labels(text: str) -> bool:
+    """Return whether the beginning of a text is the header of a table with labels and the names or times of sounds."""
+    names = {folded(name) for name in header_of(text)}
+    has_place = any(names & {*ALIASES[meaning]} for meaning in ("recording", "start_s"))
+    return has_place and len(names) > 1 and bool(names & {*ALIASES["label"]} or names & {*ALIASES["recording"]})
+
+
+def _text(path: Path, encoding: str | None) -> Table:
+    import pandas as pd
+
+    text, skipped = read_text(path, "a CSV table", _REMEDY, encoding)
+    delimiter = _delimiter(next((line for line in _LINE.findall(text[:100_000]) if _is_header(line)), ""))
+    content = text.encode()
+    del text
+    lines = io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="")
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+    try:
+        header = _header(path, reader, delimiter)
+        rows = _plain_rows(content, reader.line_num, delimiter, len(header))
+        if rows is None:
+            rows = _any_rows(path, reader, header, skipped)
+    except csv.Error as error:
+        reason = f"cannot be read as a CSV table: {error}"
+        raise LabeltoolError(reason, file=path, line=reader.line_num, remedy=_REMEDY) from error
+    columns, numbers = rows
+    require_bounded(path, len(numbers), len(header))
+    return Table(path, pd.DataFrame(dict(zip(header, columns, strict=True))), numbers, _first(skipped))
+
+
+def _header(path: Path, reader: _Reader, delimiter: str) -> list[str]:
+    for row in reader:
+        has_text = any(field.strip() for field in row)
+        if has_text and (not row[0].startswith("#") or _is_header(delimiter.join(row))):
+            return _checked_header(path, reader.line_num, row)
+    raise LabeltoolError("is empty: it has no header", file=path, remedy=_REMEDY)
+
+
+def _plain_rows(content: bytes, line: int, delimiter: str, width: int) -> tuple[list[Objects], Int64] | None:
+    """Read the rows after a line with pandas, many times as fast; None where they are not all of the header's width.
+
+    Rows with quotation marks are not plain either. pandas would fill up those that are too short.
+    """
+    import numpy as np
+    import pandas as pd
+
+    start = 0
+    for _ in range(line):
+        start = content.find(b"\n", start) + 1
+    body = content[start:].rstrip(b"\r\n") + b"\n"
+    if not start or b'"' in body or body.count(b"\r") != body.count(b"\r\n") or len(body) == 1:
+        return None
+    codes = np.frombuffer(body, np.uint8)
+    ends = np.flatnonzero(codes == ord("\n"))
+    separators = np.flatnonzero(codes == ord(delimiter))
+    per_row = np.diff(np.searchsorted(separators, ends), prepend=0)
+    if len(ends) > _MAX_ROWS or (per_row != width - 1).any():
+        return None
+    frame = pd.read_csv(
+        io.BytesIO(body),
+        sep=delimiter,
+        header=None,
+        names=list(range(width)),
+        index_col=False,
+        dtype=object,
+        na_filter=False,
+        skip_blank_lines=False,
+        quoting=csv.QUOTE_NONE,
+        encoding="utf-8",
+    )
+    columns = [frame[at].to_numpy() for at in range(width)]
+    numbers = np.arange(line + 1, line + 1 + len(ends), dtype=np.int64)
+    if not (columns[0] == "").any():
+        return columns, numbers
+    has_text = np.any([column != "" for column in columns], axis=0)
+    return [column[has_text] for column in columns], numbers[has_text]
+
+
+def _any_rows(
+    path: Path, reader: _Reader, header: Sequence[str], skipped: list[Skipped]
+) -> tuple[list[Objects], Int64]:
+    """Read the rows one by one; those whose number of fields differs from the header's are skipped."""
+    import numpy as np
+
+    needed = max((at for at, name in enumerate(header, 1) if folded(name) in _KNOWN), default=len(header))
+    columns: list[list[str]] = [[] for _ in header]
+    numbers: list[int] = []
+    chunk: list[list[str]] = []
+    for row in reader:
+        if not row or not (row[0] or any(row)):
+            continue
+        while len(row) > len(header) and not row[-1].strip():
+            row.pop()  # separators at the end, as spreadsheets write them
+        if needed <= len(row) < len(header):
+            row += [""] * (len(header) - len(row))  # separators at the end, as text editors remove them
+        if len(row) != len(header):
+            reason = f"has {len(row)} fields, but the header has {len(header)}"
+            skipped.append(Skipped(str(path), reader.line_num, reason))
+            continue
+        numbers.append(reader.line_num)
+        chunk.append(row)
+        if len(chunk) == _CHUNK:
+            require_bounded(path, len(numbers), len(header))
+            _extend(columns, chunk)
+    _extend(columns, chunk)
+    return [np.array(column, object) for column in columns], np.array(numbers, np.int64)
+
+
+def _extend(columns: Sequence[list[str]], chunk: list[list[str]]) -> None:
+    for column, fields in zip(columns, zip(*chunk, strict=True), strict=False):
+        known: dict[str, str] = {}  # one text for all fields that are alike
+        column.extend(map(known.setdefault, fields, fields))
+    chunk.clear()
+
+
+def _first(skipped: list[Skipped]) -> list[Skipped]:
+    if (more := len(skipped) - _MAX_REPORTED) <= 0:
+        return skipped
+    return [*skipped[:_MAX_REPORTED], Skipped(skipped[0].file, None, f"and {more} more of its lines")]
+
+
+def _is_header(line: str) -> bool:
+    return bool(line.strip()) and (not line.lstrip().startswith("#") or bool(header_of(line)))
+
+
+def _delimiter(line: str) -> str:
+    """Return what separates the columns of a header: that which parts most of the known names, else most names."""
+
+    def found(delimiter: str) -> tuple[int, int]:
+        names = line[:10_000].split(delimiter)
+        return sum(folded(name.strip("\r\n \"'")) in _KNOWN for name in names), len(names)
+
+    return max(_DELIMITERS, key=found)
+
+
+def _checked_header(path: Path, line: int, row: Sequence[str]) -> list[str]:
+    if len(row) > MAX_COLUMNS:
+        raise LabeltoolError(f"has more than {MAX_COLUMNS} columns", file=path, remedy=_REMEDY)
+    names = [name.strip() for name in row]
+    has_data = any(Path(name[-300:]).suffix.lower() in AUDIO_SUFFIXES or _NUMBER.fullmatch(name) for name in names)
+    if has_data and not any(folded(name) in _KNOWN for name in names):
+        reason = f"has no header: its first line is {quoted(', '.join(names))}"
+        raise LabeltoolError(reason, file=path, line=line, remedy="write the names of its columns above")
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return unique
+
+
+def require_bounded(path: Path, rows: int, columns: int) -> None:
+    """Raise a `LabeltoolError` where a table is larger than any that a person has."""
+    if rows > _MAX_ROWS or rows * columns > _MAX_FIELDS:
+        raise LabeltoolError(f"has more than {_MAX_ROWS} rows, or {_MAX_FIELDS} fields", file=path, remedy=_REMEDY)
+
+
+def _parquet(path: Path) -> Table:
+    from pandas.api.types import is_numeric_dtype
+
+    try:
+        from pyarrow import ArrowException, parquet  # type: ignore[import-not-found, unused-ignore]
+    except ImportError as error:
+        remedy = "install `labeltool[parquet]`, or give a CSV"
+        raise LabeltoolError("is Parquet, which needs pyarrow", file=path, remedy=remedy) from error
+    try:
+        if path.stat().st_size > MAX_TEXT_BYTES:
+            raise LabeltoolError(f"is larger than {MAX_TEXT_BYTES >> 20} MB", file=path, remedy="cut it into parts")
+        with parquet.ParquetFile(path) as file:
+            require_bounded(path, file.metadata.num_rows, file.metadata.num_columns)
+            # Columns of sound or of nested values are no labels.
+            names = [one.name for one in file.schema_arrow if not one.type.num_fields and "binary" not in str(one.type)]
+            frame = file.read(columns=names).to_pandas(ignore_metadata=True)
+        # Numbers stay, anything else becomes what Python has for it: here, where a damaged text is found.
+        frame = frame.astype({name: object for name in frame if not is_numeric_dtype(frame[name].dtype)})
+    except (ArrowException, OSError, ValueError, OverflowError) as error:
+        reason = f"cannot be read as Parquet: {quoted(str(error))}"
+        raise LabeltoolError(reason, file=path, remedy="was it copied whole?") from error
+    return Table(path, frame, None, [])

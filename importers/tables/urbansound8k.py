@@ -1,0 +1,41 @@
+"""UrbanSound8K as published (Salamon, Jacoby and Bello 2014, https://urbansounddataset.weebly.com).
+
+`metadata/UrbanSound8K.csv` lists 8,732 clips of up to 4 s in `audio/foldN/`, of any rate, mono and stereo, in ten
+official folds. Clips from one Freesound recording share `fsID` and are one group. CC BY-NC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from labeltool.importers.label_records import read_labels
+from labeltool.importers.label_rows import ParsedLabels
+from labeltool.importers.tables.datasets import parse_dataset
+from labeltool.importers.tables.profiles import URBANSOUND8K
+from labeltool.records import Imported
+
+
+def parse(directory: Path, *, encoding: str | None = None) -> ParsedLabels:
+    """Read the table of the data set; salience and the position in the source recording are kept as columns.
+
+    Parameters
+    ----------
+    directory
+        The directory with `metadata/` and `audio/`, or with the layout of another copy: Kaggle's has the table and the
+        folds side by side.
+    encoding
+        Of the table; None to find out.
+
+    Raises
+    ------
+    LabeltoolError
+        When the table is missing or lacks columns, or has no rows.
+    """
+    return parse_dataset(directory, "metadata/UrbanSound8K.csv", URBANSOUND8K, encoding)
+
+
+def read(directory: Path, encoding: str | None = None) -> Iterator[Imported]:
+    """Read the data set: `label_records.read_labels` with `parse`; `.flac` and `.ogg` stand in for `.wav`."""
+    return read_labels([directory], partial(parse, encoding=encoding), audio=directory)

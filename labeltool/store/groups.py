@@ -1,0 +1,109 @@
+"""Groups of recordings, which stay on one side of every split: those of imports, and those that a person gave since."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from labeltool.errors import LabeltoolError
+from labeltool.store.database import Store
+from labeltool.store.journal_rows import append_batch
+
+MAX_NAME_CHARACTERS = 1000
+"""Of a group, and of a column of a recording."""
+
+
+def group_of(connection: sqlite3.Connection, name: str) -> str:
+    """Return the name by which a group goes now: that of the group it was joined to, or its own."""
+    row = connection.execute("SELECT group_name FROM group_aliases WHERE alias = ?", (name,)).fetchone()
+    return row["group_name"] if row else name
+
+
+def join_groups(connection: sqlite3.Connection, kept: str, joined: str) -> None:
+    """Join a group to another, inside a transaction; both names are of `group_of`."""
+    for table, column in (
+        ("recordings", "group_name"),
+        ("recordings", "imported_group"),
+        ("group_aliases", "group_name"),
+    ):
+        connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (kept, joined))
+    connection.execute("INSERT INTO group_aliases (alias, group_name) VALUES (?, ?)", (joined, kept))
+
+
+def set_groups(store: Store, names: Mapping[int, str], *, annotator: str) -> int:
+    """Append that recordings belong to groups, by their ids, as one batch; return how many changed their group.
+
+    The group that an import gave stays in the project: `undo` brings it back.
+    """
+    row = {"kind": "group", "annotator": annotator, "origin": "human"}
+    with store.transaction() as connection:
+        before = dict(connection.execute("SELECT id, group_name FROM recordings").fetchall())
+        changed = {number: name for number, name in names.items() if before[number] != group_of(connection, name)}
+        append_batch(
+            connection, [{**row, "recording_id": number, "group_name": name} for number, name in changed.items()]
+        )
+    return len(changed)
+
+
+def checked_group(name: str) -> str:
+    """Return text as the name of a group, without blanks at its ends.
+
+    Raises
+    ------
+    LabeltoolError
+        When it is empty or too long.
+    """
+    if not 0 < len(name := " ".join(name.split())) <= MAX_NAME_CHARACTERS:
+        raise LabeltoolError(f"a group needs a name of at most {MAX_NAME_CHARACTERS} characters")
+    return name
+
+
+def group_sizes(store: Store) -> dict[str, int]:
+    """Return the number of recordings in each group, the largest first; without those that are removed."""
+    return dict(
+        store.connection.execute(
+            "SELECT group_name, COUNT(*) AS n FROM active_recordings GROUP BY group_name ORDER BY n DESC, group_name"
+        ).fetchall()
+    )
+
+
+def groups_now(store: Store) -> dict[str, set[str]]:
+    """Return the groups of today that have recordings of a group of before, for each that was joined or changed.
+
+    A model that was trained on a group then has seen these.
+    """
+    later: dict[str, set[str]] = {}
+    for before, now in store.connection.execute(
+        """
+        SELECT alias, group_name FROM group_aliases
+        UNION SELECT imported_group, group_name FROM recordings WHERE imported_group <> group_name
+        UNION SELECT j.group_name, r.group_name FROM journal j JOIN recordings r ON r.id = j.recording_id
+        WHERE j.kind = 'group' AND j.group_name <> r.group_name
+        """
+    ):
+        later.setdefault(before, set()).add(now)
+    return {before: _reached(later, before) for before in later}
+
+
+def _reached(later: Mapping[str, set[str]], group: str) -> set[str]:
+    found, pending = {group}, [group]
+    while pending:
+        new = later.get(pending.pop(), set()) - found
+        found |= new
+        pending += new
+    return found
+
+
+def own_columns(store: Store) -> dict[int, dict[str, str]]:
+    """Return the own columns of each recording that has some, by its id."""
+    found: dict[int, dict[str, str]] = {}
+    for number, name, value in store.connection.execute(
+        "SELECT recording_id, name, value FROM recording_columns ORDER BY recording_id, name"
+    ):
+        found.setdefault(number, {})[name] = value
+    return found
+
+
+def column_names(store: Store) -> list[str]:
+    """Return the names of all own columns, sorted."""
+    return [name for (name,) in store.connection.execute("SELECT DISTINCT name FROM recording_columns ORDER BY name")]

@@ -1,0 +1,87 @@
+"""Finding recordings that were moved, renamed, retagged or encoded anew, by their content."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import suppress
+from pathlib import Path
+
+from labeltool.audio import files
+from labeltool.errors import LabeltoolError
+from labeltool.store import Store, clips, recordings
+from labeltool.store.importing.imported_recordings import store_samples_hashes
+
+
+class Relocation:
+    """Compares files with the recordings of a project.
+
+    Attributes
+    ----------
+    missing
+        Recordings, by the hash of their bytes, whose file is not where it was, and was not found so far.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known = {sha256: recording for recording, sha256 in recordings.all_recordings(store)}
+        self.missing = {sha256 for sha256, one in self._known.items() if not Path(one.path).is_file()}
+        self._found: dict[str, str] = {}
+        self._samples: dict[str, str] = {}
+        # A file of another rate or length need not be decoded: it has other samples.
+        self._alike: dict[tuple[int, int], list[str]] = defaultdict(list)
+        for sha256, one in self._known.items():
+            if one.samples_sha256 is not None:
+                self._alike[one.sample_rate_hz, one.frames].append(sha256)
+
+    def look_at(self, path: Path) -> None:
+        """Note where a file's recording is, if it has one and that is missing or replaced.
+
+        Raises
+        ------
+        OSError
+            When the file cannot be read.
+        """
+        sha256 = files.content_hash(path)
+        if sha256 in self._known:
+            if self._is_lost(sha256):
+                self._found[sha256] = str(path.resolve())
+            self._complete(sha256, path)
+        else:
+            # The very bytes go before a copy in another encoding.
+            for twin in self._with_samples_of(path):
+                if twin not in self._found and self._is_lost(twin):
+                    self._found[twin] = str(path.resolve())
+        self.missing -= self._found.keys()
+
+    def store_found(self) -> int:
+        """Store the new places, and hashes of samples that were not known; return how many recordings were found."""
+        if self._samples:
+            store_samples_hashes(self._store, self._samples)
+        return clips.relocate(self._store, list(self._found.items())) if self._found else 0
+
+    def _is_lost(self, sha256: str) -> bool:
+        """Whether a recording is not where it was, or another sound is there now."""
+        if sha256 in self.missing or sha256 in self._found:
+            return True
+        one = self._known[sha256]
+        try:
+            files.require_content(one.path, sha256, one.samples_sha256)
+        except LabeltoolError:
+            return True
+        return False
+
+    def _complete(self, sha256: str, path: Path) -> None:
+        """Note the hash of the samples of a recording that an older version imported."""
+        if self._known[sha256].samples_sha256 is None and sha256 not in self._samples:
+            with suppress(LabeltoolError):
+                samples = files.samples_hash(path)
+                if samples is not None:
+                    self._samples[sha256] = samples
+
+    def _with_samples_of(self, path: Path) -> list[str]:
+        with suppress(LabeltoolError):
+            sound = files.describe(path, samples=False)
+            if shas := self._alike.get((sound.sample_rate_hz, sound.frames)):
+                samples = files.samples_hash(path)
+                return [sha256 for sha256 in shas if self._known[sha256].samples_sha256 == samples]
+        return []

@@ -1,0 +1,108 @@
+"""Files and folders are known by their content, and what nobody reads is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from helpers.audacity_project import project_file
+from helpers.records import of_kind
+from labeltool.cli.main import cli
+from labeltool.errors import LabeltoolError
+from labeltool.importers import auto, folders
+from labeltool.project import Project
+from labeltool.records import Clip, Failed, Note, Recording, Skipped, Verdict
+
+WriteTone = Callable[..., Path]
+
+
+def field_season(folder: Path, write_tone: WriteTone) -> None:
+    for name in ("dawn", "noon", "dusk", "rain", "night"):
+        write_tone(f"sounds/{name}.wav", seconds=3.0)
+    (folder / "labels").mkdir()
+    (folder / "labels/dawn.txt").write_text("0.0\t1.0\twren\n")
+    (folder / "labels/noon.Table.1.selections.txt").write_text(
+        "Selection\tView\tBegin Time (s)\tEnd Time (s)\tSpecies\n1\tSpectrogram 1\t1\t2\trobin\n"
+    )
+    (folder / "labels/all.csv").write_text("file;start;end;label\ndusk.WAV;0,5;1,5;owl\n")
+    project_file(folder / "labels/rain.aup3", [{"t": 1.0, "t1": 2.0, "title": "frog"}])
+    (folder / "notes.txt").write_text("call the ranger\n")
+    (folder / "map.pdf").write_bytes(b"%PDF-1.4")
+
+
+def test_what_each_file_was_taken_for_is_named_and_its_sound_found(tmp_path: Path, write_tone: WriteTone) -> None:
+    field_season(tmp_path, write_tone)
+    records = list(auto.read([tmp_path]))
+    labels = {one.label for one in of_kind(records, Verdict)}
+    assert labels == {"wren", "robin", "owl", "frog"}
+    assert {Path(one.path).stem for one in of_kind(records, Recording)} == {"dawn", "noon", "dusk", "rain", "night"}
+    notes = {Path(one.file).name: one.reason for one in of_kind(records, Note)}
+    assert notes == {
+        "dawn.txt": "taken for: a label track",
+        "noon.Table.1.selections.txt": "taken for: a selection table of Raven",
+        "all.csv": "taken for: a table of labels",
+        "rain.aup3": "taken for: a project of Audacity 3 or 4",
+        tmp_path.name: "taken for: 1 recording without labels",
+    }
+    assert {Path(one.file).name for one in of_kind(records, Skipped) if "not taken" in one.reason} == {
+        *("notes.txt", "map.pdf")
+    }
+
+
+def test_folders_called_after_what_sounds_in_them_are_labels(tmp_path: Path, write_tone: WriteTone) -> None:
+    for name in ("dog/a.wav", "cat/b.wav", "cat/deep/c.wav"):
+        write_tone(name, frequency_hz=300 + 10 * len(name) + ord(name[-5]))
+    records = list(auto.read([tmp_path]))
+    assert sorted(one.label for one in of_kind(records, Verdict)) == ["cat", "cat", "dog"]
+    assert [one.reason for one in of_kind(records, Note)] == ["taken for: a folder of sounds for each label"]
+    (tmp_path / "dog").rename(tmp_path / "site-01")
+    assert of_kind(auto.read([tmp_path]), Verdict) == [] and len(of_kind(auto.read([tmp_path]), Clip)) == 3
+
+
+def test_parts_of_a_split_are_no_labels(tmp_path: Path, write_tone: WriteTone) -> None:
+    for name in ("train/dog/a.wav", "test/cat/b.wav", "c.wav"):
+        write_tone(name)
+    parsed = folders.parse(tmp_path)
+    assert parsed.rows[["label", "split"]].to_numpy().tolist() == [["cat", "test"], ["dog", "train"]]
+    assert ["no folder of a label" in one.reason for one in parsed.skipped] == [True]
+    for wrong in (tmp_path / "c.wav", tmp_path / "none", tmp_path / "train/dog"):
+        with pytest.raises(LabeltoolError) as caught:
+            folders.parse(wrong)
+        assert caught.value.file == str(wrong)
+
+
+def test_one_bad_file_does_not_stop_the_others_and_nothing_taken_is_an_error(
+    tmp_path: Path, write_tone: WriteTone
+) -> None:
+    sound = write_tone("good.wav", seconds=3.0)
+    (tmp_path / "good.txt").write_text("1\t2\twren\n")
+    (tmp_path / "alone.txt").write_text("1\t2\twren\n")
+    records = list(auto.read([tmp_path / "good.txt", tmp_path / "alone.txt", tmp_path / "none.txt", sound]))
+    assert len(of_kind(records, Verdict)) == 1
+    assert {Path(one.file).name for one in of_kind(records, Failed)} == {"alone.txt"}
+    (tmp_path / "notes.txt").write_text("call the ranger\n")
+    for paths in ([tmp_path / "notes.txt"], [tmp_path / "none.txt"]):
+        with pytest.raises(LabeltoolError, match="nothing was taken"):
+            list(auto.read(paths))
+
+
+def test_the_command_line_shows_and_imports(project: Project, tmp_path: Path, write_tone: WriteTone) -> None:
+    field_season(tmp_path, write_tone)
+
+    def run(*arguments: object, code: int = 0) -> str:
+        done = CliRunner().invoke(cli, ["--project", str(project.directory), "import", *map(str, arguments)])
+        assert done.exit_code == code, done.output
+        return done.output
+
+    shown = run("auto", tmp_path / "labels", tmp_path / "map.pdf", "--dry-run")
+    assert "0.500000\t1.500000\towl" in shown and "not taken" in shown and "4 labels read" in shown
+    done = run("auto", tmp_path)
+    assert "4 labels" in done and "taken for: a selection table of Raven" in done
+    run("auto", tmp_path / "map.pdf", code=1)
+    (tmp_path / "empty.txt").write_text("")
+    run("audacity", tmp_path / "empty.txt", code=1)
+    table = tmp_path / "labels/all.csv"
+    assert "nothing new" in run("table", table, "--audio", tmp_path / "sounds", "--column", "label=label", code=0)

@@ -1,0 +1,67 @@
+"""JSON Lines, as Hugging Face's AudioFolder has its metadata, are a table like any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers.records import rows_of
+from labeltool.errors import LabeltoolError
+from labeltool.importers.file_kinds import file_kind
+from labeltool.importers.tables import json_lines, table, text
+
+
+def test_the_metadata_of_an_audio_folder_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "metadata.jsonl"
+    path.write_text(
+        '{"file_name": "train/a.wav", "label": "dog", "site": "marsh", "n": 3, "checked": true}\n'
+        '{"file_name": "b.wav", "label": ["Baby cry, infant cry", "rain"], "start": [0.5, 1], "end": [1, 2.5]}\n\n'
+        "[1]\n"
+        '{"file_name": "c.wav", "label": null, "other": {"a": 1}, "site": ["x"]}\n'
+        '{"file_name": "d.wa'
+    )
+    got = table.parse(path)
+    assert [(row.line, row.recording, row.start_s, row.end_s, row.label) for row in rows_of(got)] == [
+        (1, "train/a.wav", None, None, "dog"),
+        (2, "b.wav", 0.5, 1.0, "Baby cry, infant cry"),
+        (2, "b.wav", 1.0, 2.5, "rain"),
+        (5, "c.wav", None, None, ""),
+    ]
+    assert got.rows["site"].tolist() == ["marsh", None, None, "x"] and got.rows["n"].tolist()[0] == "3"
+    assert [(one.line, one.reason.split(":")[0]) for one in got.skipped] == [
+        (4, "is no JSON object"),
+        (6, "is no JSON object"),
+    ]
+    kind = file_kind(path)
+    assert kind is not None and kind.importer == "table"
+
+
+def test_one_record_is_a_table_too(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"file_name": "a.wav", "label": "owl"}')
+    assert [(row.recording, row.label) for row in rows_of(table.parse(tmp_path / "x.jsonl"))] == [("a.wav", "owl")]
+
+
+def test_columns_are_named_as_in_any_table(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text('{"sound": "a.wav", "bird": "wren"}\n{"sound": "b.wav", "bird": "owl"}\n')
+    rows = rows_of(table.parse(path, column=("file=sound", "label=bird")))
+    assert [(row.recording, row.label) for row in rows] == [("a.wav", "wren"), ("b.wav", "owl")]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"file_name": 3\n', r"x:1: is not a table as JSON Lines"),
+        ("\n".join(f'{{"file_name": "a.wav", "{number}": 1}}' for number in range(60)), "more than 50 columns"),
+        ('{"file_name": "a.wav", "label": [' + "1," * 200 + "1]}", "more than 100 rows"),
+    ],
+)
+def test_what_is_no_table_is_one_line(
+    tmp_path: Path, content: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text, "_MAX_ROWS", 100)
+    monkeypatch.setattr(json_lines, "MAX_COLUMNS", 50)
+    (tmp_path / "x").write_text(content)
+    with pytest.raises(LabeltoolError, match=reason):
+        json_lines.read(tmp_path / "x")

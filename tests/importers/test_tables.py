@@ -1,0 +1,299 @@
+"""Tables of labels: whatever their columns are called, and as programs and data sets of the field write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers.records import of_kind, rows_of
+from labeltool.errors import LabeltoolError
+from labeltool.importers.file_kinds import file_kind
+from labeltool.importers.label_records import read_labels
+from labeltool.importers.registry import FORMATS
+from labeltool.importers.tables import table
+from labeltool.records import Clip, Failed, Note, Recording, Skipped, Value, Verdict
+
+WriteTone = Callable[..., Path]
+Row = tuple[str | None, float | None, float | None, str, str]
+
+
+def written(folder: Path, content: str | bytes, name: str = "labels.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def parsed(path: Path, *column: str) -> list[Row]:
+    rows = rows_of(table.parse(path, column=column))
+    return [(row.recording, row.start_s, row.end_s, row.label, row.value) for row in rows]
+
+
+ONE: list[Row] = [("a.wav", 0.5, 1.25, "wren", "present")]
+TWO: list[Row] = [("a.wav", None, None, label, "present") for label in ("cat", "dog")]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("file,start,end,label\na.wav,0.5,1.25,wren\n", ONE),
+        ("File Name;Start (s);End (s);Species\r\na.wav;0,5;1,25;wren\r\n", ONE),
+        ("path\tonset\toffset\tevent_label\na.wav\t0.5\t1.25\twren\n", ONE),
+        ("begin|duration|class|audio_file\n0.5|0.75|wren|a.wav\n", ONE),
+        ("file,start,end,label\na.wav,0.5,1.25,wren\n".encode("utf-16"), ONE),
+        ('"file","start","end","label"\n"a.wav","0.5","1.25","wren"\n\n,,,\n', ONE),
+        ("# by Ann\nfile,start,end,label,,\na.wav,0:00.5,0:01.25,wren,,\n", ONE),
+        ("start,end,label\n0.5,1.25,wren\n", [(None, 0.5, 1.25, "wren", "present")]),
+        ("file,label\na.wav,wren\n", [("a.wav", None, None, "wren", "present")]),
+        ("file,time,label\na.wav,3,wren\n", [("a.wav", None, None, "wren", "present")]),
+        ("file,start,label\na.wav,3,wren\n", [("a.wav", 3.0, 3.0, "wren", "present")]),
+        ("file,start,end,label\na.wav,,,wren\n", [("a.wav", None, None, "wren", "present")]),
+        (
+            "recording,start_offset_s,end_offset_s,label,label_type\na,0,5,wren,positive\na,5,10,wren,negative\n"
+            "a,10,15,wren,uncertain\n",
+            [
+                ("a", 0.0, 5.0, "wren", "present"),
+                ("a", 5.0, 10.0, "wren", "absent"),
+                ("a", 10.0, 15.0, "wren", "unsure"),
+            ],
+        ),
+        (
+            "file,start,end,wren,robin,site\na.wav,0,5,1,0,marsh\na.wav,5,10,,1.0,marsh\n",
+            [
+                ("a.wav", 0.0, 5.0, "wren", "present"),
+                ("a.wav", 0.0, 5.0, "robin", "absent"),
+                ("a.wav", 5.0, 10.0, "robin", "present"),
+            ],
+        ),
+        (
+            'fname,labels,mids,split\n64760,"Electric_guitar,Guitar","/m/02sgy,/m/0342h",train\n',
+            [("64760", None, None, label, "present") for label in ("Electric_guitar", "Guitar")],
+        ),
+        (
+            "# Segments csv created Sun Mar  5\n# num_ytids=1\n# YTID, start_seconds, end_seconds, positive_labels\n"
+            '--PJHxphWEs, 30.000, 40.000, "/m/09x0r,/m/05zppz"\n',
+            [("--PJHxphWEs", None, None, label, "present") for label in ("/m/09x0r", "/m/05zppz")],
+        ),
+        ("filename\tevent_labels\na.wav\tcat,dog\n", [("a.wav", None, None, one, "present") for one in ("cat", "dog")]),
+        (
+            "filename,tags\na.wav,\"['cat', 'dog']\"\n",
+            [("a.wav", None, None, one, "present") for one in ("cat", "dog")],
+        ),
+        (
+            "Start (s),End (s),Scientific name,Common name,Confidence\n0.0,3.0,Turdus merula,Blackbird,0.71\n",
+            [(None, 0.0, 3.0, "Blackbird", "present")],
+        ),
+        (
+            "INDIR,FOLDER,IN FILE,OFFSET,DURATION,AUTO ID,MANUAL ID\nC:\\x,night,a.wav,2.5,1.5,Myotis,\n"
+            "C:\\x,,b.wav,0,1,Myotis,Plecotus\n",
+            [("night/a.wav", 2.5, 4.0, "Myotis", "present"), ("b.wav", 0.0, 1.0, "Plecotus", "present")],
+        ),
+    ],
+)
+def test_tables_are_read_whatever_their_columns_are_called(
+    tmp_path: Path, content: str | bytes, expected: list[Row]
+) -> None:
+    assert parsed(written(tmp_path, content)) == expected
+
+
+def test_columns_are_chosen_by_name_and_the_others_are_the_files_own(tmp_path: Path) -> None:
+    path = written(tmp_path, "wavs,t0,t1,sp,site,line\na.wav,1,2,wren,marsh,x\n")
+    columns = ("file=wavs", "start=t0", "end=T1", "label=sp")
+    assert parsed(path, *columns) == [("a.wav", 1.0, 2.0, "wren", "present")]
+    rows = table.parse(path, column=columns).rows
+    assert (rows["site"][0], rows["line (own)"][0], rows["line"][0]) == ("marsh", "x", 2)
+    path = written(tmp_path, 'file,labels\na.wav,"Bark, dog"\n')
+    assert parsed(path, "label=labels") == [("a.wav", None, None, "Bark, dog", "present")]
+    for wrong, reason in (("label=x", "no column 'x': its columns are 'file', 'labels'"), ("so", "names no column")):
+        with pytest.raises(LabeltoolError, match=reason):
+            table.parse(path, column=(wrong,))
+
+
+RAVEN = "Selection\tView\tChannel\tBegin Time (s)\tEnd Time (s)\tLow Freq (Hz)\tHigh Freq (Hz)"
+
+
+def test_a_selection_of_raven_is_one_label_in_its_own_file(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        f"{RAVEN}\tBegin Path\tBegin File\tFile Offset (s)\tBehaviour\n"
+        "1\tWaveform 1\t1\t100.0\t101.5\t0\t0\tC:\\night\\a.wav\ta.wav\t2.0\tsong\n"
+        "1\tSpectrogram 1\t1\t100.0\t101.5\t2000\t1000\tC:\\night\\a.wav\ta.wav\t2.0\tsong\n"
+        "2\tWaveform 1\t1\t200.0\t201.0\t\t\tC:\\night\\b.wav\tb.wav\t0.5\tcall\n",
+        "x.txt",
+    )
+    assert parsed(path) == [
+        ("C:\\night\\a.wav", 2.0, 3.5, "song", "present"),
+        ("C:\\night\\b.wav", 0.5, 1.5, "call", "present"),
+    ]
+    assert table.parse(path).rows[["low_hz", "high_hz"]].iloc[0].tolist() == [1000.0, 2000.0]
+    path.write_text(path.read_text().replace("File Offset (s)", "Offset"))
+    with pytest.raises(LabeltoolError, match=r"no column 'File Offset \(s\)'"):
+        table.parse(path, column=("label=Behaviour",))
+    path.write_text(f"{RAVEN}\tA\tB\n1\tSpectrogram 1\t1\t1\t2\t3\t4\tx\ty\n")
+    with pytest.raises(LabeltoolError, match="several columns that may be the label"):
+        table.parse(path)
+    assert [row[3] for row in parsed(path, "label=B")] == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("a.wav,soon,2,x", "start 'soon' is not a number of seconds"),
+        ("a.wav,inf,2,x", "is not a number"),
+        ("a.wav,1,,x", "has only one of start and end"),
+        ("a.wav,3,2,x", "ends at 2 s, before it starts at 3 s"),
+        (",1,2,x", "names no sound"),
+        ("a.wav,1", "has 2 fields, but the header has 4"),
+        ('a.wav,1,2,"x",y', "has 5 fields, but the header has 4"),
+    ],
+)
+def test_a_row_that_cannot_be_right_is_named_by_its_line(tmp_path: Path, row: str, reason: str) -> None:
+    path = written(tmp_path, f'file,start,end,label\na.wav,0,1,"two\nlines"\n{row}\nb.wav,0,1,last\n')
+    got = table.parse(path)
+    assert [(one.line, one.label) for one in rows_of(got)] == [(3, "two\nlines"), (5, "last")]
+    (skipped,) = got.skipped
+    assert skipped.line == 4 and reason in skipped.reason
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "is empty"),
+        ("a.wav\t0.0\t1.0\tspeech\n", ":1: has no header: its first line is 'a.wav, 0.0, 1.0, speech'"),
+        ("file,size\na.wav,12\n", "no column of labels: its columns are 'file', 'size'"),
+        ("file,start,end,label\na.wav,x,y,wren\n", ":2: none of its rows can be used; the first one start 'x'"),
+        ("file,label,value\na.wav,x,present\na.wav,y,perhaps\n", ""),
+        ('file,label\na.wav,"x\nb.wav,y\n', "cannot be read as a CSV table"),
+        (b"PAR1 and nothing else", "Parquet"),
+        (bytes(range(256)), "is not a CSV table"),
+    ],
+)
+def test_what_is_no_table_of_labels_is_one_line(tmp_path: Path, content: str | bytes, reason: str) -> None:
+    path = written(tmp_path, content)
+    if not reason:
+        assert "none of present, absent, unsure" in table.parse(path).skipped[0].reason
+        return
+    with pytest.raises(LabeltoolError) as caught:
+        table.parse(path)
+    assert reason in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_names_of_audiosets_classes_are_those_of_its_class_map(tmp_path: Path) -> None:
+    written(tmp_path, "index,mid,display_name\n0,/m/09x0r,Speech\n", "class_labels_indices.csv")
+    path = written(tmp_path, 'YTID,start_seconds,end_seconds,positive_labels\nx,1,2,"/m/09x0r,/m/1"\n')
+    assert [row[3] for row in parsed(path)] == ["Speech", "/m/1"]
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
+TIMES = st.integers(0, 10**9).map(lambda microseconds: microseconds / 1e6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(rows=st.lists(st.tuples(TIMES, TIMES, TEXTS), min_size=1, max_size=8), mark=st.sampled_from(",;\t|"))
+def test_what_pandas_writes_is_read_back(
+    rows: list[tuple[float, float, str]], mark: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "pandas.csv"
+    wanted = [("a.wav", min(row[:2]), max(row[:2]), row[2].strip()) for row in rows]
+    pd.DataFrame(wanted, columns=["file", "start", "end", "label"]).to_csv(path, sep=mark, index=False)
+    assert [row[:4] for row in parsed(path)] == wanted
+
+
+@settings(deadline=None, max_examples=100)
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_rows_or_one_clear_error(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "bytes.csv"
+    for start in (b"", b"file,start,end,label\n", b"PAR1"):
+        path.write_bytes(start + content)
+        try:
+            table.parse(path)
+        except LabeltoolError as error:
+            assert "\n" not in str(error)
+
+
+def read(path: Path, audio: Path | None = None) -> list[Any]:
+    return list(read_labels([path], table.parse, audio))
+
+
+@pytest.mark.parametrize(
+    ("name", "sound"),
+    [
+        ("a.wav", "a.WAV"),
+        ("A.wav", "deep/down/a.wav"),
+        ("C:\\data\\night\\a.wav", "night/a.wav"),
+        ("/mnt/x/night/a.wav", "night/a.wav"),
+        ("a", "a.flac"),
+        ("a.mp3", "a.ogg"),
+        ("cafe\u0301.wav", "caf\u00e9.wav"),
+        ("caf\u00e9.wav", "cafe\u0301.wav"),
+        ("rec.2024.01", "rec.2024.01.wav"),
+    ],
+)
+def test_sounds_are_found_however_they_are_named(tmp_path: Path, write_tone: WriteTone, name: str, sound: str) -> None:
+    (tmp_path / sound).parent.mkdir(parents=True, exist_ok=True)
+    write_tone("tone.wav").rename(tmp_path / sound)
+    path = written(tmp_path, f"file,label\n{name},wren\n")
+    assert [one.path for one in of_kind(read(path), Recording)] == [str(tmp_path / sound)]
+
+
+def test_folders_in_a_name_decide_and_two_that_fit_are_named(tmp_path: Path, write_tone: WriteTone) -> None:
+    for name in ("north/a.wav", "south/a.wav", "far/away/b.wav"):
+        write_tone(name)
+    path = written(tmp_path, "file,label\nx/south/a.wav,wren\na.wav,robin\nb.wav,owl\n../secret.wav,x\n")
+    records = read(path)
+    assert {Path(one.path).parent.name for one in of_kind(records, Recording)} == {"south", "away"}
+    reasons = {one.line: one.reason for one in of_kind(records, Skipped)}
+    assert "may be any of 2 files: north/a.wav, south/a.wav" in reasons[3] and "missing" in reasons[5]
+    records = read(path, audio=tmp_path / "north")
+    assert {one.line for one in of_kind(records, Skipped) if not isinstance(one, Note)} == {5}
+
+
+def test_rows_become_clips_with_their_values_and_missing_sounds_are_named_once(
+    tmp_path: Path, write_tone: WriteTone
+) -> None:
+    write_tone("a.wav", seconds=3.0)
+    (tmp_path / "bad.wav").write_text("no sound")
+    path = written(
+        tmp_path,
+        "file,start,end,label,value,group,low_freq,fold,site,note\na.wav,0.25,1,wren,1,g,100,1,marsh,loud\n"
+        "a.wav,,,robin,0,g,,,marsh,\na.wav,9,10,x,1,g,,,marsh,\nb.wav,0,1,x,1,,,,,\nb.wav,1,2,x,1,,,,,\n"
+        "bad.wav,0,1,x,1,,,,,\na.wav,2,2,owl,?,g,,,marsh,far\n",
+    )
+    records = read(path)
+    (recording,) = of_kind(records, Recording)
+    assert (recording.group, recording.columns) == ("g", (("site", "marsh"),))
+    assert [(one.label, one.value, one.start_s, one.low_hz, one.line) for one in of_kind(records, Verdict)] == [
+        ("wren", Value.PRESENT, 0.25, 100.0, 2),
+        ("robin", Value.ABSENT, None, None, 3),
+        ("owl", Value.UNSURE, 2.0, None, 8),
+    ]
+    clips = [(one.start_s, one.end_s, one.fold) for one in of_kind(records, Clip)]
+    assert clips == [(0.25, 1.0, 1), (0.0, 3.0, None), (1.5, 2.5, None)]
+    skipped = {(type(one), one.line) for one in of_kind(records, Skipped)}
+    assert skipped == {(Skipped, 4), (Skipped, 5), (Failed, 7)}
+    assert any("missing (2 rows)" in one.reason for one in of_kind(records, Skipped))
+
+
+def test_a_dry_run_reads_tables_without_their_sounds(tmp_path: Path) -> None:
+    path = written(tmp_path, "file,start,end,label\na.wav,0,1,wren\n")
+    ((file, rows),) = FORMATS["table"].parse_each([path], audio=None, checked=False, column=(), encoding=None)
+    assert (file, list(rows["label"])) == (path, ["wren"])
+
+
+def test_known_tables_are_known_by_their_header(real_data: Path) -> None:
+    files = sorted((real_data / "raven").glob("*.txt"))
+    assert {kind.name for path in files if (kind := file_kind(path))} == {"raven"}
+    assert sum(len(table.parse(path).rows) for path in files) > 1000
+
+
+def test_parquet_is_read_with_its_types(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+    path = tmp_path / "labels.parquet"
+    columns = {"file": ["a.wav", "b.wav"], "start": [0.5, None], "end": [1.25, None], "label": ["wren", "robin"]}
+    pd.DataFrame({**columns, "value": [True, False]}).to_parquet(path)
+    assert parsed(path) == [*ONE, ("b.wav", None, None, "robin", "absent")]
