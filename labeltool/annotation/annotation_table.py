@@ -1,8 +1,8 @@
 """The annotations of a project as one table, now or as they were at any event of the journal.
 
 It is computed from the rows of the journal alone. What the journal has no rows of is of now: the place and the licence
-of a recording, the group that an import gave it, the fold of a clip. Rows that came later from another person's journal have the times at
-which that person wrote them.
+of a recording, the group that an import gave it, the fold of a clip. Rows that came later from another person's journal
+have the times at which that person wrote them.
 """
 
 from __future__ import annotations

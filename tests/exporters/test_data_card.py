@@ -152,7 +152,6 @@ def test_mlcroissant_validates_and_reads_the_records(published: Project) -> None
 
 def test_each_recording_is_attributed(published: Project) -> None:
     with published.open_store() as store, store.transaction() as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS recording_columns (recording_id INTEGER, name TEXT, value TEXT)")
         rows = [(2, "Author", "J. <Doe> | & Co"), (2, "url", "https://example.org/a_b"), (2, "site", "marsh")]
         connection.executemany("INSERT INTO recording_columns VALUES (?, ?, ?)", rows)
     done = CliRunner().invoke(

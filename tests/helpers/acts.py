@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from helpers.records import records_of
 from labeltool.records import Imported, Value
-from labeltool.store import Store, journal, labels, recordings, spans
+from labeltool.store import Store, groups, journal, labels, recordings, spans
 from labeltool.store.importing import import_records
 
 WHO = st.sampled_from(["ann", "bob"])
@@ -27,6 +27,7 @@ ACTS = st.one_of(
     st.tuples(st.just("rename"), WHO, LABEL, LABEL),
     st.tuples(st.just("import"), st.sampled_from("abcd"), LABEL),
     st.tuples(st.sampled_from(["remove", "bring_back"]), WHO, CLIP),
+    st.tuples(st.just("group"), WHO, CLIP, st.sampled_from(["marsh", "a"])),
 )
 
 
@@ -57,6 +58,8 @@ def act(store: Store, kind: str, *values: Any, records: Callable[..., list[Impor
         labels.rename(store, values[1], values[2], annotator=values[0])
     elif kind == "import":
         import_records(store, records(*values), kind="test", source="test")
+    elif kind == "group":
+        groups.set_groups(store, {values[1]: values[2]}, annotator=values[0])
     else:
         named = recordings.recording_of(store, str(values[1]), is_removed=kind == "bring_back")
         getattr(recordings, kind)(store, [named], annotator=values[0])
