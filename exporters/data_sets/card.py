@@ -50,8 +50,8 @@ _BODY = """\
 
 ## Labels
 
-Of each label and part: clips / seconds / groups. `absent` and `unsure`: in so many of these clips a person or a file
-states that it is not there, or perhaps. In all `unchecked` ones nobody has said anything about it: it may be there.
+Of each label and part: clips / seconds / groups. `absent`, `unsure`: clips where a person or a file states that the
+label is not there, or perhaps. `unchecked`: clips without any statement about it, where it may be present.
 
 {label_table}
 ## Parts
