@@ -250,9 +250,7 @@ def export(
     """
     from labeltool.exporters.source import Source
 
-    exporters, folder, written = _exporters(products), Path(output), list[str]()
-    if as_of is not None:
-        require_of_labels(products)
+    exporters, folder, written = _exporters(products, as_of), Path(output), list[str]()
     needs_model = any(exporter.needs_model for exporter in exporters)
     with project.open_store() as store:
         source = Source(project, store, model_id, report, st_applications, arch, as_of)
@@ -283,10 +281,12 @@ def require_of_labels(products: Sequence[str]) -> None:
         raise LabeltoolError(f"--as-of is for products made of labels, not for {', '.join(others)}")
 
 
-def _exporters(products: Sequence[str]) -> list[Exporter]:
+def _exporters(products: Sequence[str], as_of: str | None) -> list[Exporter]:
     unknown = [name for name in products if name not in EXPORTERS]
     if unknown:
         raise LabeltoolError(f"no product is called {unknown[0]!r}", remedy="there are: " + ", ".join(EXPORTERS))
+    if as_of is not None:
+        require_of_labels(products)
     return [EXPORTERS[name] for name in dict.fromkeys(products)]
 
 

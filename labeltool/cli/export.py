@@ -89,12 +89,7 @@ def export(
     if model_id is not None and arch is not None:
         raise click.UsageError("--model and --arch exclude each other")
     if as_of is not None:
-        from labeltool.exporters.registry import require_of_labels
-
-        try:
-            require_of_labels(products)
-        except LabeltoolError as error:
-            raise click.UsageError(str(error)) from error
+        _require_of_labels(products)
     project = current_project()
     result = run_task(
         project,
@@ -121,6 +116,15 @@ def export(
             if note:
                 narrate(note)
     exit_for_failed(result.skipped)
+
+
+def _require_of_labels(products: list[str]) -> None:
+    from labeltool.exporters.registry import require_of_labels
+
+    try:
+        require_of_labels(products)
+    except LabeltoolError as error:
+        raise click.UsageError(str(error)) from error
 
 
 @click.command()
