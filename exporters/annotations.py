@@ -40,7 +40,7 @@ NOT_EXPORTED = "not_exported.csv"
 
 _RECORDINGS = (
     'SELECT id AS recording_id, path, sha256 AS recording_sha256, group_name AS "group", licence, sample_rate_hz, '
-    "frames FROM active_recordings"
+    "frames FROM recordings"
 )
 
 
@@ -70,8 +70,13 @@ class Carries:
     text: Callable[[str], str] = str
 
 
-def suggestions(store: Store) -> pd.DataFrame:
+def suggestions(store: Store, as_of: str | None = None) -> pd.DataFrame:
     """Return a row for each suggestion that the app shows in a whole recording: of clips and regions without a label.
+
+    Parameters
+    ----------
+    as_of
+        Anything but None: there are none, for suggestions of earlier models are not kept.
 
     Returns
     -------
@@ -82,7 +87,7 @@ def suggestions(store: Store) -> pd.DataFrame:
     with_any = "SELECT DISTINCT c.recording_id FROM suggestions g JOIN active_clips c ON c.id = g.clip_id ORDER BY 1"
     rows = [
         (recording_id, one.start_s, one.end_s, one.text, one.probability, one.model_uid)
-        for (recording_id,) in store.connection.execute(with_any).fetchall()
+        for (recording_id,) in (store.connection.execute(with_any).fetchall() if as_of is None else ())
         for one in spans.annotated_spans(store, recording_id)
         if one.kind is spans.Kind.SUGGESTION
     ]
@@ -94,7 +99,7 @@ def suggestions(store: Store) -> pd.DataFrame:
 
 
 def recordings(store: Store) -> pd.DataFrame:
-    """Return a row for each recording: its id, absolute path, SHA-256, group, licence, sample rate and frames."""
+    """Return a row for each recording, removed or not: id, absolute path, SHA-256, group, licence, rate and frames."""
     table = _read(store, _RECORDINGS)
     return table.assign(path=table["path"].map(store.absolute_path))
 

@@ -61,7 +61,7 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
         When no recording has a present label.
     """
     rows = exportable(source.annotations, CARRIES)
-    predicted = suggestions(source.store)
+    predicted = suggestions(source.store, source.as_of)
     predicted["label"] = predicted["label"].map(_text)
     known = recordings(source.store)
     known = known[known["recording_id"].isin([*rows["recording_id"], *predicted["recording_id"]])]

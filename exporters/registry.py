@@ -65,6 +65,8 @@ class Exporter:
         Whether it is made from a model, and refused when the model loses too much accuracy in int8.
     carries
         What of the annotations it can say beside the label of a recording.
+    of_labels
+        Whether it is made of `source.annotations`, so that it can be made of those of an earlier time.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Exporter:
     folder: str
     needs_model: bool = False
     carries: tuple[Carried, ...] = ()
+    of_labels: bool = False
 
     def write(self, source: Source, directory: Path) -> None:
         """Import the product's module and let it fill an empty directory, then list there what it could not express."""
@@ -97,6 +100,7 @@ EXPORTERS = _by_name(
         "splits",
         "splits",
         carries=("regions", "groups", "folds", "licence"),
+        of_labels=True,
     ),
     Exporter("int8", "The int8 model (TFLite) with its labels and card.", "int8", "int8", needs_model=True),
     Exporter(
@@ -112,11 +116,25 @@ EXPORTERS = _by_name(
         "table",
         "table",
         carries=("regions", "bands", "absent", "confidence", "groups"),
+        of_labels=True,
     ),
-    Exporter("clips", "Labelled sound cut to files, a folder for each label.", "data_sets.clips", "clips"),
-    Exporter("audiofolder", "A data set for Hugging Face (AudioFolder).", "data_sets.audiofolder", "audiofolder"),
     Exporter(
-        "audacity", "A label track (.txt) for each recording.", "audacity", "audacity", carries=("regions", "bands")
+        "clips", "Labelled sound cut to files, a folder for each label.", "data_sets.clips", "clips", of_labels=True
+    ),
+    Exporter(
+        "audiofolder",
+        "A data set for Hugging Face (AudioFolder).",
+        "data_sets.audiofolder",
+        "audiofolder",
+        of_labels=True,
+    ),
+    Exporter(
+        "audacity",
+        "A label track (.txt) for each recording.",
+        "audacity",
+        "audacity",
+        carries=("regions", "bands"),
+        of_labels=True,
     ),
     Exporter(
         "audacity-by-label",
@@ -124,14 +142,23 @@ EXPORTERS = _by_name(
         "audacity_by_label",
         "audacity-by-label",
         carries=("regions", "bands"),
+        of_labels=True,
     ),
-    Exporter("raven", "A Raven selection table for each recording.", "raven", "raven", carries=("regions", "bands")),
+    Exporter(
+        "raven",
+        "A Raven selection table for each recording.",
+        "raven",
+        "raven",
+        carries=("regions", "bands"),
+        of_labels=True,
+    ),
     Exporter(
         "dcase",
         "Strong and weak labels as DCASE and sed_eval read them (TSV).",
         "dcase",
         "dcase",
         carries=("regions",),
+        of_labels=True,
     ),
     Exporter(
         "label-studio",
@@ -139,6 +166,7 @@ EXPORTERS = _by_name(
         "label_studio",
         "label-studio",
         carries=("regions",),
+        of_labels=True,
     ),
     Exporter(
         "transcripts",
@@ -169,6 +197,8 @@ class ExportResult:
         By product, the number of annotations that it lacks, wholly or in part: `not_exported.csv` names each.
     skipped
         Sound files that could not be read.
+    notes
+        What else a person should know, a line each.
     """
 
     written: tuple[str, ...]
@@ -177,6 +207,7 @@ class ExportResult:
     better_model: str = ""
     lost: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[SkippedFile, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def export(
@@ -189,6 +220,7 @@ def export(
     force: bool,
     st_applications: Sequence[str] = (),
     arch: str | None = None,
+    as_of: str | None = None,
 ) -> ExportResult:
     """Write several products: either all of them or none; a task of the worker.
 
@@ -208,6 +240,8 @@ def export(
         Names of ST's applications that the STM32 package is for; none: all that can run the model.
     arch
         An architecture; None is that of the settings.
+    as_of
+        The id of an event, or a time as `annotation_table.until_of` takes it: the labels are those of then. None: now.
 
     Raises
     ------
@@ -216,10 +250,10 @@ def export(
     """
     from labeltool.exporters.source import Source
 
-    exporters, folder, written = _exporters(products), Path(output), list[str]()
+    exporters, folder, written = _exporters(products, as_of), Path(output), list[str]()
     needs_model = any(exporter.needs_model for exporter in exporters)
     with project.open_store() as store:
-        source = Source(project, store, model_id, report, st_applications, arch)
+        source = Source(project, store, model_id, report, st_applications, arch, as_of)
         for exporter in (one for one in exporters if one.needs_model):
             with _errors_of(exporter):
                 source.check_model(force=force)
@@ -237,14 +271,22 @@ def export(
             source.model_id if needs_model else None,
             source.model.card.int8_clip_accuracy if needs_model else None,
             source.better_model() if needs_model and model_id is None else "",
-            *(source.lost, skipped_files(source.failed)),
+            *(source.lost, skipped_files(source.failed), tuple(dict.fromkeys(source.notes))),
         )
 
 
-def _exporters(products: Sequence[str]) -> list[Exporter]:
+def require_of_labels(products: Sequence[str]) -> None:
+    """Raise a `LabeltoolError` for products that cannot be made of the labels of an earlier time."""
+    if others := [f"--{name}" for name in products if not EXPORTERS[name].of_labels]:
+        raise LabeltoolError(f"--as-of is for products made of labels, not for {', '.join(others)}")
+
+
+def _exporters(products: Sequence[str], as_of: str | None) -> list[Exporter]:
     unknown = [name for name in products if name not in EXPORTERS]
     if unknown:
         raise LabeltoolError(f"no product is called {unknown[0]!r}", remedy="there are: " + ", ".join(EXPORTERS))
+    if as_of is not None:
+        require_of_labels(products)
     return [EXPORTERS[name] for name in dict.fromkeys(products)]
 
 
