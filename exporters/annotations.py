@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from labeltool.annotation import annotation_table
+from labeltool.annotation.tables import recording_table
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import Store, spans
@@ -37,11 +38,6 @@ SUGGESTION_DTYPES = {
 
 NOT_EXPORTED = "not_exported.csv"
 """Name of the list of what a product could not carry."""
-
-_RECORDINGS = (
-    'SELECT id AS recording_id, path, sha256 AS recording_sha256, group_name AS "group", licence, sample_rate_hz, '
-    "frames FROM active_recordings"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +82,11 @@ def suggestions(store: Store) -> pd.DataFrame:
         for one in spans.annotated_spans(store, recording_id)
         if one.kind is spans.Kind.SUGGESTION
     ]
-    frame = _table(rows, ["recording_id", *list(SUGGESTION_DTYPES)[2:]])
-    frame = frame.merge(recordings(store), on="recording_id")[[*SUGGESTION_DTYPES, "recording_id"]]
+    frame = pd.DataFrame(rows, columns=["recording_id", *list(SUGGESTION_DTYPES)[2:]]).astype({"recording_id": "int64"})
+    frame = frame.merge(recording_table(store), on="recording_id")[[*SUGGESTION_DTYPES, "recording_id"]]
     return frame.astype(SUGGESTION_DTYPES).sort_values(
         ["path", "recording_sha256", "start_s", "end_s", "label"], ignore_index=True
     )
-
-
-def recordings(store: Store) -> pd.DataFrame:
-    """Return a row for each recording: its id, absolute path, SHA-256, group, licence, sample rate and frames."""
-    table = _read(store, _RECORDINGS)
-    return table.assign(path=table["path"].map(store.absolute_path))
 
 
 def exportable(table: pd.DataFrame, carries: Carries) -> pd.DataFrame:
@@ -208,17 +198,3 @@ def _bounds(table: pd.DataFrame, carries: Carries) -> tuple[pd.Series[float], pd
     if carries.decimals is not None:
         start_s, end_s = start_s.round(carries.decimals), end_s.round(carries.decimals)
     return start_s, end_s
-
-
-def _read(store: Store, statement: str) -> pd.DataFrame:
-    cursor = store.connection.execute(statement)
-    return _table(map(tuple, cursor), [name for name, *_ in cursor.description])
-
-
-def _table(rows: Iterable[tuple[object, ...]], columns: list[str]) -> pd.DataFrame:
-    """Return rows as a table in which also columns without a value have the type by which tables are joined."""
-    frame = pd.DataFrame.from_records(list(rows), columns=columns)
-    keys = {
-        "recording_id": "int64",
-    }
-    return frame.astype({name: dtype for name, dtype in keys.items() if name in columns})

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from labeltool.exporters.annotations import Carries, exportable, not_exported, one_field, recordings, suggestions
+from labeltool.annotation.tables import recording_table
+from labeltool.exporters.annotations import Carries, exportable, not_exported, one_field, suggestions
 from labeltool.exporters.file_names import common_folder
 from labeltool.exporters.source import Source
 
@@ -63,7 +64,7 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     rows = exportable(source.annotations, CARRIES)
     predicted = suggestions(source.store)
     predicted["label"] = predicted["label"].map(_text)
-    known = recordings(source.store)
+    known = recording_table(source.store)
     known = known[known["recording_id"].isin([*rows["recording_id"], *predicted["recording_id"]])]
     root = common_folder(known["path"])
     annotated, suggested = dict(list(rows.groupby("recording_id"))), dict(list(predicted.groupby("recording_id")))

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, get_args
 
 from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
 from labeltool.exporters.atomic_folder import atomic_folder, locked_folder
@@ -96,7 +96,7 @@ EXPORTERS = _by_name(
         "Training, validation and test manifests (CSV); groups stay together.",
         "splits",
         "splits",
-        carries=("regions", "groups", "folds", "licence"),
+        carries=("groups", "folds", "licence"),
     ),
     Exporter("int8", "The int8 model (TFLite) with its labels and card.", "int8", "int8", needs_model=True),
     Exporter(
@@ -111,10 +111,22 @@ EXPORTERS = _by_name(
         "All annotations as a table (CSV, Parquet).",
         "table",
         "table",
-        carries=("regions", "bands", "absent", "confidence", "groups"),
+        carries=get_args(Carried),
     ),
-    Exporter("clips", "Labelled sound cut to files, a folder for each label.", "data_sets.clips", "clips"),
-    Exporter("audiofolder", "A data set for Hugging Face (AudioFolder).", "data_sets.audiofolder", "audiofolder"),
+    Exporter(
+        "clips",
+        "Labelled sound cut to files, a folder for each label.",
+        "data_sets.clips",
+        "clips",
+        carries=("regions", "bands", "confidence", "groups", "folds", "licence"),
+    ),
+    Exporter(
+        "audiofolder",
+        "A data set for Hugging Face (AudioFolder).",
+        "data_sets.audiofolder",
+        "audiofolder",
+        carries=("absent", "unsure", "groups", "folds", "licence"),
+    ),
     Exporter(
         "audacity", "A label track (.txt) for each recording.", "audacity", "audacity", carries=("regions", "bands")
     ),
@@ -125,7 +137,13 @@ EXPORTERS = _by_name(
         "audacity-by-label",
         carries=("regions", "bands"),
     ),
-    Exporter("raven", "A Raven selection table for each recording.", "raven", "raven", carries=("regions", "bands")),
+    Exporter(
+        "raven",
+        "A Raven selection table for each recording.",
+        "raven",
+        "raven",
+        carries=("regions", "bands", "confidence"),
+    ),
     Exporter(
         "dcase",
         "Strong and weak labels as DCASE and sed_eval read them (TSV).",
