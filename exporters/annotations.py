@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import csv
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from labeltool.annotation import annotation_table
-from labeltool.annotation.tables import recording_table
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import Store, spans
@@ -38,6 +37,11 @@ SUGGESTION_DTYPES = {
 
 NOT_EXPORTED = "not_exported.csv"
 """Name of the list of what a product could not carry."""
+
+_RECORDINGS = (
+    'SELECT id AS recording_id, path, sha256 AS recording_sha256, group_name AS "group", licence, sample_rate_hz, '
+    "frames FROM recordings"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +70,13 @@ class Carries:
     text: Callable[[str], str] = str
 
 
-def suggestions(store: Store) -> pd.DataFrame:
+def suggestions(store: Store, as_of: str | None = None) -> pd.DataFrame:
     """Return a row for each suggestion that the app shows in a whole recording: of clips and regions without a label.
+
+    Parameters
+    ----------
+    as_of
+        Anything but None: there are none, for suggestions of earlier models are not kept.
 
     Returns
     -------
@@ -78,15 +87,21 @@ def suggestions(store: Store) -> pd.DataFrame:
     with_any = "SELECT DISTINCT c.recording_id FROM suggestions g JOIN active_clips c ON c.id = g.clip_id ORDER BY 1"
     rows = [
         (recording_id, one.start_s, one.end_s, one.text, one.probability, one.model_uid)
-        for (recording_id,) in store.connection.execute(with_any).fetchall()
+        for (recording_id,) in (store.connection.execute(with_any).fetchall() if as_of is None else ())
         for one in spans.annotated_spans(store, recording_id)
         if one.kind is spans.Kind.SUGGESTION
     ]
-    frame = pd.DataFrame(rows, columns=["recording_id", *list(SUGGESTION_DTYPES)[2:]]).astype({"recording_id": "int64"})
-    frame = frame.merge(recording_table(store), on="recording_id")[[*SUGGESTION_DTYPES, "recording_id"]]
+    frame = _table(rows, ["recording_id", *list(SUGGESTION_DTYPES)[2:]])
+    frame = frame.merge(recordings(store), on="recording_id")[[*SUGGESTION_DTYPES, "recording_id"]]
     return frame.astype(SUGGESTION_DTYPES).sort_values(
         ["path", "recording_sha256", "start_s", "end_s", "label"], ignore_index=True
     )
+
+
+def recordings(store: Store) -> pd.DataFrame:
+    """Return a row for each recording, removed or not: id, absolute path, SHA-256, group, licence, rate and frames."""
+    table = _read(store, _RECORDINGS)
+    return table.assign(path=table["path"].map(store.absolute_path))
 
 
 def exportable(table: pd.DataFrame, carries: Carries) -> pd.DataFrame:
@@ -198,3 +213,17 @@ def _bounds(table: pd.DataFrame, carries: Carries) -> tuple[pd.Series[float], pd
     if carries.decimals is not None:
         start_s, end_s = start_s.round(carries.decimals), end_s.round(carries.decimals)
     return start_s, end_s
+
+
+def _read(store: Store, statement: str) -> pd.DataFrame:
+    cursor = store.connection.execute(statement)
+    return _table(map(tuple, cursor), [name for name, *_ in cursor.description])
+
+
+def _table(rows: Iterable[tuple[object, ...]], columns: list[str]) -> pd.DataFrame:
+    """Return rows as a table in which also columns without a value have the type by which tables are joined."""
+    frame = pd.DataFrame.from_records(list(rows), columns=columns)
+    keys = {
+        "recording_id": "int64",
+    }
+    return frame.astype({name: dtype for name, dtype in keys.items() if name in columns})

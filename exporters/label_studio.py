@@ -13,8 +13,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from labeltool.annotation.tables import recording_table
-from labeltool.exporters.annotations import Carries, exportable, not_exported, one_field, suggestions
+from labeltool.exporters.annotations import Carries, exportable, not_exported, one_field, recordings, suggestions
 from labeltool.exporters.file_names import common_folder
 from labeltool.exporters.source import Source
 
@@ -62,9 +61,9 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
         When no recording has a present label.
     """
     rows = exportable(source.annotations, CARRIES)
-    predicted = suggestions(source.store)
+    predicted = suggestions(source.store, source.as_of)
     predicted["label"] = predicted["label"].map(_text)
-    known = recording_table(source.store)
+    known = recordings(source.store)
     known = known[known["recording_id"].isin([*rows["recording_id"], *predicted["recording_id"]])]
     root = common_folder(known["path"])
     annotated, suggested = dict(list(rows.groupby("recording_id"))), dict(list(predicted.groupby("recording_id")))

@@ -65,6 +65,8 @@ class Exporter:
         Whether it is made from a model, and refused when the model loses too much accuracy in int8.
     carries
         What of the annotations it can say beside the label of a recording.
+    of_labels
+        Whether it is made of `source.annotations`, so that it can be made of those of an earlier time.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Exporter:
     folder: str
     needs_model: bool = False
     carries: tuple[Carried, ...] = ()
+    of_labels: bool = False
 
     def write(self, source: Source, directory: Path) -> None:
         """Import the product's module and let it fill an empty directory, then list there what it could not express."""
@@ -97,6 +100,7 @@ EXPORTERS = _by_name(
         "splits",
         "splits",
         carries=("groups", "folds", "licence"),
+        of_labels=True,
     ),
     Exporter("int8", "The int8 model (TFLite) with its labels and card.", "int8", "int8", needs_model=True),
     Exporter(
@@ -112,6 +116,7 @@ EXPORTERS = _by_name(
         "table",
         "table",
         carries=get_args(Carried),
+        of_labels=True,
     ),
     Exporter(
         "clips",
@@ -119,6 +124,7 @@ EXPORTERS = _by_name(
         "data_sets.clips",
         "clips",
         carries=("regions", "bands", "confidence", "groups", "folds", "licence"),
+        of_labels=True,
     ),
     Exporter(
         "audiofolder",
@@ -126,9 +132,15 @@ EXPORTERS = _by_name(
         "data_sets.audiofolder",
         "audiofolder",
         carries=("absent", "unsure", "groups", "folds", "licence"),
+        of_labels=True,
     ),
     Exporter(
-        "audacity", "A label track (.txt) for each recording.", "audacity", "audacity", carries=("regions", "bands")
+        "audacity",
+        "A label track (.txt) for each recording.",
+        "audacity",
+        "audacity",
+        carries=("regions", "bands"),
+        of_labels=True,
     ),
     Exporter(
         "audacity-by-label",
@@ -136,6 +148,7 @@ EXPORTERS = _by_name(
         "audacity_by_label",
         "audacity-by-label",
         carries=("regions", "bands"),
+        of_labels=True,
     ),
     Exporter(
         "raven",
@@ -143,6 +156,7 @@ EXPORTERS = _by_name(
         "raven",
         "raven",
         carries=("regions", "bands", "confidence"),
+        of_labels=True,
     ),
     Exporter(
         "dcase",
@@ -150,6 +164,7 @@ EXPORTERS = _by_name(
         "dcase",
         "dcase",
         carries=("regions",),
+        of_labels=True,
     ),
     Exporter(
         "label-studio",
@@ -157,6 +172,7 @@ EXPORTERS = _by_name(
         "label_studio",
         "label-studio",
         carries=("regions",),
+        of_labels=True,
     ),
     Exporter(
         "transcripts",
@@ -187,6 +203,8 @@ class ExportResult:
         By product, the number of annotations that it lacks, wholly or in part: `not_exported.csv` names each.
     skipped
         Sound files that could not be read.
+    notes
+        What else a person should know, a line each.
     """
 
     written: tuple[str, ...]
@@ -195,6 +213,7 @@ class ExportResult:
     better_model: str = ""
     lost: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[SkippedFile, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def export(
@@ -207,6 +226,7 @@ def export(
     force: bool,
     st_applications: Sequence[str] = (),
     arch: str | None = None,
+    as_of: str | None = None,
 ) -> ExportResult:
     """Write several products: either all of them or none; a task of the worker.
 
@@ -226,6 +246,8 @@ def export(
         Names of ST's applications that the STM32 package is for; none: all that can run the model.
     arch
         An architecture; None is that of the settings.
+    as_of
+        The id of an event, or a time as `annotation_table.until_of` takes it: the labels are those of then. None: now.
 
     Raises
     ------
@@ -234,10 +256,10 @@ def export(
     """
     from labeltool.exporters.source import Source
 
-    exporters, folder, written = _exporters(products), Path(output), list[str]()
+    exporters, folder, written = _exporters(products, as_of), Path(output), list[str]()
     needs_model = any(exporter.needs_model for exporter in exporters)
     with project.open_store() as store:
-        source = Source(project, store, model_id, report, st_applications, arch)
+        source = Source(project, store, model_id, report, st_applications, arch, as_of)
         for exporter in (one for one in exporters if one.needs_model):
             with _errors_of(exporter):
                 source.check_model(force=force)
@@ -255,14 +277,22 @@ def export(
             source.model_id if needs_model else None,
             source.model.card.int8_clip_accuracy if needs_model else None,
             source.better_model() if needs_model and model_id is None else "",
-            *(source.lost, skipped_files(source.failed)),
+            *(source.lost, skipped_files(source.failed), tuple(dict.fromkeys(source.notes))),
         )
 
 
-def _exporters(products: Sequence[str]) -> list[Exporter]:
+def require_of_labels(products: Sequence[str]) -> None:
+    """Raise a `LabeltoolError` for products that cannot be made of the labels of an earlier time."""
+    if others := [f"--{name}" for name in products if not EXPORTERS[name].of_labels]:
+        raise LabeltoolError(f"--as-of is for products made of labels, not for {', '.join(others)}")
+
+
+def _exporters(products: Sequence[str], as_of: str | None) -> list[Exporter]:
     unknown = [name for name in products if name not in EXPORTERS]
     if unknown:
         raise LabeltoolError(f"no product is called {unknown[0]!r}", remedy="there are: " + ", ".join(EXPORTERS))
+    if as_of is not None:
+        require_of_labels(products)
     return [EXPORTERS[name] for name in dict.fromkeys(products)]
 
 

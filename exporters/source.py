@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from labeltool.annotation.annotation_table import annotation_table, until_of
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
 from labeltool.networks.device_targets import device_target
 from labeltool.networks.model_folder import ModelFiles
 from labeltool.project import Project
-from labeltool.records import LabelledClip
+from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.store import Store, clips, groups, models
 from labeltool.type_aliases import Progress
 
@@ -34,6 +35,8 @@ class Source:
         Errors of single sound files, which a product adds to; it is made of the others.
     lost
         By product, the number of annotations that it could not express, wholly or in part.
+    notes
+        What a person should know of a product, a line each.
 
     Parameters
     ----------
@@ -45,6 +48,8 @@ class Source:
         Names of ST's applications that the STM32 package is for; none: all that can run the model.
     arch
         The architecture; None is that of the settings, or where no model has that, of the newest model.
+    as_of
+        The event or time of the journal that the labels are of, as `annotation_table` takes it; None: now.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Source:
         report: Progress,
         st_applications: Sequence[str] = (),
         arch: str | None = None,
+        as_of: str | None = None,
     ) -> None:
         self.project = project
         self.store = store
@@ -62,6 +68,9 @@ class Source:
         self.st_applications = tuple(st_applications)
         self.failed: list[LabeltoolError] = []
         self.lost: dict[str, int] = {}
+        self.notes: list[str] = []
+        self.as_of = as_of
+        self._until = until_of(store, as_of)
         self._requested_id = model_id
         self._arch = arch
 
@@ -81,8 +90,9 @@ class Source:
         if self._requested_id is not None:
             return models.model(self.store, self._requested_id)
         if self._arch is not None:
-            return models.latest(self.store, self._arch)
-        return models.latest(self.store, self.project.settings.learning.architecture) or models.latest(self.store)
+            return models.latest(self.store, self._arch, self._until)
+        chosen = self.project.settings.learning.architecture
+        return models.latest(self.store, chosen, self._until) or models.latest(self.store, until=self._until)
 
     @cached_property
     def model(self) -> ModelFiles:
@@ -97,9 +107,7 @@ class Source:
     @cached_property
     def annotations(self) -> pd.DataFrame:
         """The table of annotations, see `annotation_table.annotation_table`."""
-        from labeltool.annotation.annotation_table import annotation_table
-
-        return annotation_table(self.store)
+        return annotation_table(self.store, self.as_of)
 
     @cached_property
     def part_of(self) -> dict[int, Part]:
@@ -109,7 +117,27 @@ class Source:
         """
         from labeltool.training.splits import train_validation_test
 
-        return train_validation_test(self.labelled_clips, test_fold=self.test_fold)
+        return train_validation_test(self.split_clips, test_fold=self.test_fold)
+
+    @cached_property
+    def split_clips(self) -> list[LabelledClip]:
+        """The clips with a present label in the table of annotations, as far as a split needs them."""
+        table = self.annotations
+        present = table[(table["value"] == Value.PRESENT) & table["label"].notna()].sort_values("clip_id")
+        columns = ["clip_id", "recording_id", "path", "recording_sha256", "start_s", "end_s", "fold", "group"]
+        of_clip = present.drop_duplicates("clip_id")[columns].astype(object)
+        labels = present.groupby("clip_id")["label"].agg(set)
+        return [
+            LabelledClip(StoredClip(*row), dict.fromkeys(labels[row[0]], Value.PRESENT))
+            for row in of_clip.where(of_clip.notna(), None).itertuples(index=False, name=None)
+        ]
+
+    @cached_property
+    def state_of(self) -> str:
+        """The time of the last event, or of the model by which the data are split: `as_of` gives the same again."""
+        newest = "SELECT COALESCE(MAX(created_at), '') FROM journal j WHERE "
+        (last,) = self.store.connection.execute(newest + self._until.counts("j"), {"at": self._until.at}).fetchone()
+        return max(str(last), "" if self._row is None else self._row.created_at)
 
     @property
     def test_fold(self) -> int | None:

@@ -65,7 +65,7 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     table = source.annotations[list(DTYPES)]
     if table.empty:
         raise LabeltoolError("nothing is labelled yet", remedy="use `labeltool import` or `labeltool label`")
-    tables = {"annotations": table, "suggestions": suggestions(source.store)[list(SUGGESTION_DTYPES)]}
+    tables = {"annotations": table, "suggestions": suggestions(source.store, source.as_of)[list(SUGGESTION_DTYPES)]}
     for name, frame in tables.items():
         write_csv(frame, directory / f"{name}.csv")
         if find_spec("pyarrow") is not None:

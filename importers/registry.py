@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from labeltool.records import Carried, Imported, Recording, Skipped
-from labeltool.type_aliases import Progress
 from labeltool.util.plugins import Registry, instance_named
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from labeltool.importers.label_rows import ParsedLabels
+    from labeltool.type_aliases import Progress
 
 Kind = Literal["path", "seconds", "choice", "flag", "name", "pairs"]
 
@@ -240,8 +240,8 @@ FORMATS = _by_name(
     ),
     Format(
         "table",
-        "A table of labels: CSV, TSV, JSON Lines, Parquet, of Raven or BirdNET. It has a header; DCASE's, FSD50K's, "
-        "AudioSet's and hoplite's are known, --column names other columns.",
+        "A table of labels: CSV, TSV, JSON Lines, Parquet. It has a header; those of Raven, BirdNET, DCASE, FSD50K, "
+        "AudioSet and hoplite are known, --column names other columns.",
         "tables.table",
         "files",
         "FILE",

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from labeltool.exporters.annotations import Carries, exportable, not_exported, write_csv
+from labeltool.exporters.data_sets import attribution, card, croissant
 from labeltool.exporters.data_sets.clips import METADATA
 from labeltool.exporters.data_sets.cut import HOW, cut, file_stems, with_failed
 from labeltool.exporters.file_names import safe_stems
@@ -22,13 +23,16 @@ from labeltool.training.splits import Part
 
 CARRIES = Carries(regions=False)
 
-_COLUMNS = [
-    *("file_name", "label", "labels", "absent", "unsure", "recording", "recording_sha256", "start_s", "end_s"),
-    *("fold", "group", "licence"),
-]
+_COLUMNS = {
+    **dict.fromkeys(("file_name", "label", "labels", "absent", "unsure", "recording", "recording_sha256"), "sc:Text"),
+    **dict.fromkeys(("start_s", "end_s"), "sc:Float"),
+    "fold": "sc:Integer",
+    **dict.fromkeys(("group", "licence"), "sc:Text"),
+}
+"""Columns of the table of a part, and their types in Croissant."""
 
-_README = """\
-# Sound and labels
+_LAYOUT = """\
+## Files
 
 {parts}, each with `metadata.csv`: a row for each clip with a label.
 
@@ -47,10 +51,9 @@ _README = """\
     from datasets import load_dataset
     clips = load_dataset("audiofolder", data_dir=".")
 
-{how}
+{how} A row is a clip.
 
-A row is a clip: the bounds of a label inside it, frequency ranges and confidences are not here, nor clips without a
-present label. `not_exported.csv` lists what is lacking.
+`croissant.json` describes the data set to machines (Croissant 1.1), `MANIFEST.sha256` has the SHA-256 of every file.
 """
 
 
@@ -77,35 +80,29 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     for part in parts:
         (directory / part).mkdir()
     reasons = cut(source, clips, directory)
+    written = clips[reasons == ""]
     for part in parts:
-        in_part = clips[(clips["part"] == part) & (reasons == "")]
+        in_part = written[written["part"] == part]
         in_part = in_part.assign(file_name=in_part["file_name"].str.removeprefix(f"{part}/"))
-        write_csv(in_part[_COLUMNS], directory / part / METADATA)
-    (directory / "README.md").write_text(_card(parts, int((reasons == "").sum())), encoding="utf-8")
+        write_csv(in_part[list(_COLUMNS)], directory / part / METADATA)
     lost = not_exported(source.annotations, CARRIES)
     # Absent and unsure labels of these clips are in their columns.
     is_there = (
         (lost["exported"] == "no") & lost["label"].notna() & source.annotations["clip_id"][lost.index].isin(clips.index)
     )
-    return with_failed(lost[~is_there], clips, reasons)
+    lost = lost[~is_there]
+    _describe(source, written, parts, lost["reason"], int((reasons != "").sum()), directory)
+    return with_failed(lost, clips, reasons)
 
 
-def _card(parts: list[Part], clips: int) -> str:
-    """Return the README with the front matter from which `datasets` knows the parts."""
-    size = next(
-        name
-        for limit, name in (
-            (1e3, "n<1K"),
-            (1e4, "1K<n<10K"),
-            (1e5, "10K<n<100K"),
-            (1e6, "100K<n<1M"),
-            (float("inf"), "n>1M"),
-        )
-        if clips < limit
-    )
-    lines = ["---", "task_categories:", "- audio-classification", "size_categories:", f"- {size}"]
-    lines += ["configs:", "- config_name: default", "  data_files:"]
-    for part in parts:
-        lines += [f"  - split: {part}", f"    path: {part}/**"]
-    names = ", ".join(f"`{part}/`" for part in parts)
-    return "\n".join([*lines, "---", "", _README.format(parts=names, how=HOW)])
+def _describe(
+    source: Source, clips: pd.DataFrame, parts: list[Part], lost: pd.Series[str], failed: int, directory: Path
+) -> None:
+    """Write what describes the data set: attributions, card and Croissant; `failed` clips could not be cut."""
+    reasons = pd.concat([lost, pd.Series(["its recording cannot be read"] * failed, dtype=object)])
+    name = "".join(letter if letter.isprintable() else " " for letter in source.project.directory.name)
+    data = card.DataSet(name, list(parts), clips, reasons)
+    attribution.write(source, clips, directory)
+    layout = _LAYOUT.format(parts=", ".join(f"`{part}/`" for part in parts), how=HOW)
+    card.write(source, data, layout, directory)
+    croissant.write(data, source.state_of, _COLUMNS, METADATA, directory)

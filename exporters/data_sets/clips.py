@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from labeltool.exporters.annotations import DTYPES, Carries, exportable, not_exported, write_csv
+from labeltool.exporters.data_sets import attribution
 from labeltool.exporters.data_sets.cut import HOW, cut, file_stems, with_failed
 from labeltool.exporters.file_names import safe_stems
 from labeltool.exporters.source import Source
@@ -32,7 +33,7 @@ with two labels is in both folders. `metadata.csv` has a row for each file:
 {HOW}
 
 A file cannot express that a label is absent or unsure. `not_exported.csv` lists the annotations without a file, and
-why.
+why. `ATTRIBUTION.md` and `attributions.csv` name each recording, its licence and what is known of its author.
 """
 
 
@@ -60,5 +61,6 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     write_csv(rows.loc[reasons == "", ["file_name", *columns]], directory / METADATA)
     for folder in set(folder_of.values()) - set(folders[reasons == ""]):
         (directory / folder).rmdir()
+    attribution.write(source, rows[reasons == ""], directory)
     (directory / "README.md").write_text(_README, encoding="utf-8")
     return with_failed(not_exported(source.annotations, CARRIES), rows, reasons)

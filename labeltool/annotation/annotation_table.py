@@ -1,8 +1,8 @@
 """The annotations of a project as one table, now or as they were at any event of the journal.
 
-It is computed from the rows of the journal alone. What the journal has no rows of is of now: the place, the group and
-the licence of a recording, the fold of a clip. Rows that came later from another person's journal have the times at
-which that person wrote them.
+It is computed from the rows of the journal alone. What the journal has no rows of is of now: the place and the licence
+of a recording, the group that an import gave it, the fold of a clip. Rows that came later from another person's journal
+have the times at which that person wrote them.
 """
 
 from __future__ import annotations
@@ -89,7 +89,17 @@ _VERDICTS = """
 """
 _CLIPS = "SELECT id AS clip_id, recording_id, start_s, end_s, fold FROM clips"
 _RECORDINGS = """
-    SELECT id AS recording_id, path, sha256 AS recording_sha256, group_name AS "group", licence, sample_rate_hz, frames
+    SELECT id AS recording_id, path, sha256 AS recording_sha256, licence, sample_rate_hz, frames, COALESCE(
+        (
+            SELECT COALESCE(a.group_name, j.group_name)
+            FROM journal j LEFT JOIN group_aliases a ON a.alias = j.group_name
+            WHERE j.kind = 'group' AND j.recording_id = recordings.id AND {j}
+              AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id AND {r})
+            ORDER BY j.id DESC LIMIT 1
+        ),
+        imported_group,
+        group_name
+    ) AS "group"
     FROM recordings WHERE id NOT IN (
         SELECT j.recording_id FROM journal j
         WHERE j.kind = 'remove' AND {j} AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id AND {r})
@@ -120,6 +130,22 @@ def annotation_table(store: Store, as_of: str | datetime | None = None) -> pd.Da
     """
     import pandas as pd
 
+    table = latest(all_verdicts(store, as_of))
+    has_bounds = table["region_start_s"].notna() | table["region_end_s"].notna()
+    for side in ("start_s", "end_s"):
+        table[f"region_{side}"] = table[f"region_{side}"].fillna(table[side].where(has_bounds))
+    order = ["path", "recording_sha256", "start_s", "end_s", "label", "region_start_s", "region_end_s", "journal_id"]
+    return pd.DataFrame(table).sort_values(order, ignore_index=True)
+
+
+def all_verdicts(store: Store, as_of: str | datetime | None = None) -> pd.DataFrame:
+    """Return a row for each verdict that was not undone, with the columns of `DTYPES`, also those that were replaced.
+
+    Raises
+    ------
+    LabeltoolError
+        As `annotation_table`.
+    """
     until = until_of(store, as_of)
     with store.snapshot() as connection:
         events, recordings = (
@@ -130,12 +156,7 @@ def annotation_table(store: Store, as_of: str | datetime | None = None) -> pd.Da
         recordings["path"] = recordings["path"].map(store.absolute_path).astype(object)
         table = events.merge(_read(connection, _CLIPS, until), on="clip_id").merge(recordings, on="recording_id")
     table["label"] = table["label"].replace(renamed)
-    table = _latest(typed(table, DTYPES))
-    has_bounds = table["region_start_s"].notna() | table["region_end_s"].notna()
-    for side in ("start_s", "end_s"):
-        table[f"region_{side}"] = table[f"region_{side}"].fillna(table[side].where(has_bounds))
-    order = ["path", "recording_sha256", "start_s", "end_s", "label", "region_start_s", "region_end_s", "journal_id"]
-    return pd.DataFrame(table).sort_values(order, ignore_index=True)
+    return typed(table, DTYPES)
 
 
 def until_of(store: Store, as_of: str | datetime | None) -> Until:
@@ -195,8 +216,8 @@ def typed(table: pd.DataFrame, dtypes: Mapping[str, Any]) -> pd.DataFrame:
     return table
 
 
-def _latest(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the annotations that are not replaced; the table is in the order of the journal's ids.
+def latest(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the annotations of a table that no other of it replaces.
 
     It is the rule of `spans.verdicts`, for many rows at once.
     """

@@ -53,6 +53,9 @@ class _ExportCommand(click.Command):
     help="With --stm32: ST's application, u5-freertos, u5-threadx, u3 or n6; may be repeated.  "
     "[default: all that can run the model]",
 )
+@click.option(
+    "--as-of", metavar="TIME|EVENT", help="The labels as they were then; UTC without an offset.  [default: now]"
+)
 @click.option("--force", is_flag=True, help="Also a model that loses more in int8 than labeltool.toml allows.")
 @project_option
 @json_option
@@ -61,6 +64,7 @@ def export(
     arch: str | None,
     output: Path | None,
     st_applications: tuple[str, ...],
+    as_of: str | None,
     force: bool,
     as_json: bool,
     **chosen: bool,
@@ -73,6 +77,7 @@ def export(
     labeltool export --stm32
     labeltool export --stm32 --for u5-freertos
     labeltool export --splits --audacity -o ~/products
+    labeltool export --audiofolder --as-of 2026-05-31T12:00
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.tasks.registry import EXPORT
 
@@ -83,6 +88,8 @@ def export(
         raise click.UsageError("--for goes with --stm32")
     if model_id is not None and arch is not None:
         raise click.UsageError("--model and --arch exclude each other")
+    if as_of is not None:
+        _require_of_labels(products)
     project = current_project()
     result = run_task(
         project,
@@ -94,6 +101,7 @@ def export(
         output=str(output.resolve() if output else project.exports),
         force=force,
         st_applications=list(st_applications),
+        as_of=as_of,
     )
     if as_json:
         emit(result)
@@ -104,9 +112,19 @@ def export(
             narrate(
                 f"annotations not exported, or in part: {', '.join(lost)}; not_exported.csv in each folder says why"
             )
-        if result.better_model:
-            narrate(result.better_model)
+        for note in (*result.notes, result.better_model):
+            if note:
+                narrate(note)
     exit_for_failed(result.skipped)
+
+
+def _require_of_labels(products: list[str]) -> None:
+    from labeltool.exporters.registry import require_of_labels
+
+    try:
+        require_of_labels(products)
+    except LabeltoolError as error:
+        raise click.UsageError(str(error)) from error
 
 
 @click.command()

@@ -37,6 +37,12 @@ class Until:
         """Return SQL that is true for those of the rows of a name that count."""
         return "TRUE" if self.at is None else f"{rows}.{self.column} <= :at"
 
+    @property
+    def made(self) -> str:
+        """SQL that is true for those rows of another table, with a `created_at`, that were made by the same time."""
+        time = ":at" if self.column == "created_at" else "(SELECT created_at FROM journal WHERE id = :at)"
+        return "TRUE" if self.at is None else f"created_at <= {time}"
+
 
 ALL_ROWS = Until()
 

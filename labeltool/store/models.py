@@ -14,6 +14,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Suggestion
 from labeltool.store.clips import LARGEST_ID, UNLABELLED_REGION, current_names
 from labeltool.store.database import Store, now
+from labeltool.store.journal_rows import ALL_ROWS, Until
 from labeltool.store.stored_card import StoredCard, stored_card
 from labeltool.util.lifetime import exit_if_stopped
 
@@ -119,10 +120,13 @@ def _from_card(field: str) -> str:
     return f"CASE WHEN json_valid(card) THEN json_extract(card, '$.{field}') END"
 
 
-def latest(store: Store, architecture: str | None = None) -> ModelRow | None:
+def latest(store: Store, architecture: str | None = None, until: Until = ALL_ROWS) -> ModelRow | None:
     """Return the newest model trained in the project, of an architecture where one is given; None before the first."""
-    wanted = f"{_TRAINED_HERE} AND architecture = COALESCE(?, architecture) ORDER BY id DESC LIMIT 1"
-    row = store.connection.execute(f"SELECT {_COLUMNS} FROM models WHERE {wanted}", (architecture,)).fetchone()
+    wanted = f"{_TRAINED_HERE} AND architecture = COALESCE(:architecture, architecture) AND {until.made}"
+    row = store.connection.execute(
+        f"SELECT {_COLUMNS} FROM models WHERE {wanted} ORDER BY id DESC LIMIT 1",
+        {"architecture": architecture, "at": until.at},
+    ).fetchone()
     return None if row is None else ModelRow(**row)
 
 

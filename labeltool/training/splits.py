@@ -129,6 +129,14 @@ def groups_of_fold(clips: Sequence[LabelledClip], fold: int) -> set[str]:
     return {labelled.clip.group for labelled in clips if labelled.clip.fold == fold}
 
 
+def official_test_fold(clips: Sequence[LabelledClip], test_fold: int | None = None) -> int | None:
+    """Return the official fold that tests, `test_fold` or the last; None where groups are drawn in its place."""
+    folds = {labelled.clip.fold for labelled in clips if labelled.clip.fold is not None}
+    if len(folds) < 3 or not (test_fold is None or test_fold in folds):
+        return None
+    return max(folds) if test_fold is None else test_fold
+
+
 def train_validation_test(
     clips: Sequence[LabelledClip], *, seed: int = 0, test_fold: int | None = None
 ) -> dict[int, Part]:
@@ -147,10 +155,9 @@ def train_validation_test(
     dict
         Clip id to part.
     """
-    folds = sorted({labelled.clip.fold for labelled in clips if labelled.clip.fold is not None})
-    if len(folds) >= 3 and (test_fold is None or test_fold in folds):
-        test = folds[-1] if test_fold is None else test_fold
-        others = [fold for fold in folds if fold != test]
+    test = official_test_fold(clips, test_fold)
+    if test is not None:
+        others = sorted({fold for one in clips if (fold := one.clip.fold) is not None} - {test})
         test_groups = groups_of_fold(clips, test)
         validation_groups = groups_of_fold(clips, others[-1])
     else:

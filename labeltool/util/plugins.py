@@ -136,7 +136,10 @@ def instance_named(kind: type[T]) -> Callable[[str, object], T]:
 
 @cache
 def _entry_points(group: str) -> tuple[EntryPoint, ...]:
-    """Return the entry points of a group, by their names; a distribution counts once, as `sys.path` has it first."""
+    """Return the entry points of a group, sorted by their names and distributions, whatever order a disk has them in.
+
+    A distribution counts once, as `sys.path` has it first.
+    """
     from importlib.metadata import distributions  # its import takes longer than many a command
 
     here = Path.cwd()
@@ -146,7 +149,8 @@ def _entry_points(group: str) -> tuple[EntryPoint, ...]:
             points = [point for point in one.entry_points if point.group == group]
             if points:  # the name is asked for last: it takes longest to read
                 found.setdefault(one.name, points)
-    return tuple(sorted((point for points in found.values() for point in points), key=lambda point: point.name))
+    of_group = (point for points in found.values() for point in points)
+    return tuple(sorted(of_group, key=lambda point: (point.name, _distribution(point))))
 
 
 def _distribution(point: EntryPoint) -> str:

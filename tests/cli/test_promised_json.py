@@ -173,4 +173,5 @@ def test_export(project: Project, run: Callable[..., Any], write_tone: Callable[
         "better_model": "",
         "lost": {"audacity": 0},
         "skipped": [],
+        "notes": [],
     }

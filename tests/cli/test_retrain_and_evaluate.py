@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from helpers.command_line import labeltool
+from helpers.progress import quiet
 from helpers.tones import tone_writer, write_esc_set
+from helpers.training import ClockOfDraws
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
@@ -25,6 +27,7 @@ from labeltool.store import clips, journal, models
 from labeltool.tasks.other_run import result_of_other
 from labeltool.tasks.process import LocalProcesses
 from labeltool.tasks.registry import RETRAIN
+from labeltool.tasks.retrain import retrain
 from labeltool.training.prepare import make_request
 
 pytestmark = pytest.mark.slow
@@ -191,18 +194,19 @@ def test_a_fold_to_be_kept_unseen_is_not_carried_over_by_a_warm_start(copy: Proj
 
 
 def test_a_teacher_labels_the_unlabelled_clips_and_training_starts_from_a_backbone(
-    copy: Project, pretrained_file: Path
+    copy: Project, pretrained_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = ("--project", copy.directory)
     backbone = copy.models / "1" / model_folder.KERAS
     labeltool(*at, "model", "add", pretrained_file, "--rate", "16000", "--name", "teacher")
-    arguments = ("--from-scratch", "--teacher", "teacher", "--backbone", backbone, "--budget", "5", "--json")
-    result = json.loads(labeltool(*at, "retrain", *arguments).stdout)
-    assert (result["pool_clips"], result["warm"]) == (3, False)
-    card = model_folder.read(copy.models / str(result["model"])).card
+    teacher = copy.models / "pretrained" / "teacher" / pretrained_file.name
+    options = {"teacher": str(teacher), "backbone": str(backbone), "from_scratch": True, "budget_s": 5.0}
+    clock = ClockOfDraws(monkeypatch, 0.25)  # a budget in draws: on a slow machine it would leave the teacher out
+    result = retrain(copy, report=quiet, arch="miniresnet", clock=clock, **options)
+    assert (result.pool_clips, result.warm) == (3, False)
+    card = model_folder.read(copy.models / str(result.model)).card
     assert card.teacher is not None and card.backbone is not None
     assert card.teacher.file == pretrained_file.name and len(card.backbone.sha256) == 64
-    teacher = copy.models / "pretrained" / "teacher" / pretrained_file.name
     assert card.teacher.fingerprint == open_model(teacher).fingerprint
     assert len(list((copy.cache / "teacher").rglob("*.npy"))) >= 3
     assert "--teacher" in labeltool(*at, "retrain", "--teacher-tensor", "3", check=2).stderr

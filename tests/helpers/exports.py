@@ -24,6 +24,7 @@ def export(
     force: bool = False,
     model_id: int | None = None,
     st_applications: Sequence[str] = (),
+    as_of: str | None = None,
 ) -> ExportResult:
     return registry.export(
         project,
@@ -33,6 +34,7 @@ def export(
         output=str(project.exports),
         force=force,
         st_applications=st_applications,
+        as_of=as_of,
     )
 
 

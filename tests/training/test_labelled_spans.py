@@ -12,6 +12,7 @@ import soundfile
 from helpers.progress import quiet
 from helpers.records import records_of
 from helpers.tones import PITCH_HZ, A, P, U, add_tones
+from helpers.training import ClockOfDraws
 from labeltool.importers import audacity
 from labeltool.inference.detect import detect
 from labeltool.networks import model_folder
@@ -156,7 +157,9 @@ def test_the_store_gives_background_of_checked_parts_only(store: Store) -> None:
 
 
 @pytest.mark.slow
-def test_a_network_predicts_the_background_of_a_checked_recording(project: Project, tmp_path: Path) -> None:
+def test_a_network_predicts_the_background_of_a_checked_recording(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sounds = [([pitch], {pitch: P}) for pitch in ("low", "high") for _ in range(8)]
     add_tones(project, tmp_path / "sounds", *sounds)
     rng = np.random.default_rng(0)
@@ -166,7 +169,8 @@ def test_a_network_predicts_the_background_of_a_checked_recording(project: Proje
     (tmp_path / "night.txt").write_text("5.0\t7.0\tlow\n")
     with project.open_store() as store:
         import_records(store, audacity.read([tmp_path / "night.txt"], checked=True), kind="audacity", source="test")
-    result = tasks_retrain.retrain(project, report=quiet, arch="miniresnet", budget_s=20.0)
+    clock = ClockOfDraws(monkeypatch, 0.1)
+    result = tasks_retrain.retrain(project, report=quiet, arch="miniresnet", budget_s=20.0, clock=clock)
     files = model_folder.read(project.models / str(result.model))
     assert files.labels == ("high", "low", "none") and files.background == "none"
     assert (files.card.labels_seen, files.card.background_windows) == (17, 8)
