@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import os
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from labeltool.store import Store
+from labeltool.util.unicode_names import nfc
 
 # Characters with a meaning for Windows, macOS or a shell.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u2028\u2029]')
@@ -78,7 +78,7 @@ def safe_stems(stems: Sequence[str], max_bytes: int = _MAX_BYTES) -> list[str]:
 
 def _safe(stem: str, max_bytes: int) -> str:
     # Composed (NFC): macOS and Linux would otherwise treat two spellings of one name as two files.
-    plain = _UNSAFE.sub("_", unicodedata.normalize("NFC", stem))
+    plain = _UNSAFE.sub("_", nfc(stem))
     plain = plain.encode("utf-8", "replace")[:max_bytes].decode("utf-8", "ignore")
     # A leading dot hides a file, a leading hyphen reads as an option, Windows drops dots and spaces at the end.
     plain = plain.lstrip(".- ").rstrip(". ")

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, get_args
 
 from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
 from labeltool.exporters.atomic_folder import atomic_folder, locked_folder
@@ -99,7 +99,7 @@ EXPORTERS = _by_name(
         "Training, validation and test manifests (CSV); groups stay together.",
         "splits",
         "splits",
-        carries=("regions", "groups", "folds", "licence"),
+        carries=("groups", "folds", "licence"),
         of_labels=True,
     ),
     Exporter("int8", "The int8 model (TFLite) with its labels and card.", "int8", "int8", needs_model=True),
@@ -115,17 +115,23 @@ EXPORTERS = _by_name(
         "All annotations as a table (CSV, Parquet).",
         "table",
         "table",
-        carries=("regions", "bands", "absent", "confidence", "groups"),
+        carries=get_args(Carried),
         of_labels=True,
     ),
     Exporter(
-        "clips", "Labelled sound cut to files, a folder for each label.", "data_sets.clips", "clips", of_labels=True
+        "clips",
+        "Labelled sound cut to files, a folder for each label.",
+        "data_sets.clips",
+        "clips",
+        carries=("regions", "bands", "confidence", "groups", "folds", "licence"),
+        of_labels=True,
     ),
     Exporter(
         "audiofolder",
         "A data set for Hugging Face (AudioFolder).",
         "data_sets.audiofolder",
         "audiofolder",
+        carries=("absent", "unsure", "groups", "folds", "licence"),
         of_labels=True,
     ),
     Exporter(
@@ -149,7 +155,7 @@ EXPORTERS = _by_name(
         "A Raven selection table for each recording.",
         "raven",
         "raven",
-        carries=("regions", "bands"),
+        carries=("regions", "bands", "confidence"),
         of_labels=True,
     ),
     Exporter(

@@ -16,6 +16,8 @@ from labeltool.importers.xml_file import read_xml
 from labeltool.records import Skipped
 
 _MAX_ANNOTATIONS = 500_000
+# Tiers are nested by hand: a chain as long as the file would be walked from each of its annotations.
+_MAX_DEPTH = 50
 
 
 def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
@@ -90,10 +92,10 @@ class _Document:
 
     def times_of(self, annotation: _Annotation) -> list[float]:
         """Return the start and the end, seconds, of an annotation or of the one that it refers to."""
-        seen: set[int] = set()
         one: _Annotation | None = annotation
-        while one is not None and "ANNOTATION_REF" in one.attributes and id(one) not in seen:
-            seen.add(id(one))
+        for _ in range(_MAX_DEPTH):
+            if one is None or "ANNOTATION_REF" not in one.attributes:
+                break
             one = self.annotations.get(one.attributes["ANNOTATION_REF"])
         slots = [] if one is None else [one.attributes.get(f"TIME_SLOT_REF{number}", "") for number in (1, 2)]
         return [self._slots[slot] for slot in slots if slot in self._slots]

@@ -219,20 +219,17 @@ class _LabelReader:
         return sound
 
 
-def _own_columns(rows: pd.DataFrame, of_row: Int64) -> list[tuple[tuple[str, str], ...]]:
-    """Return the file's own columns of each recording, where they have one value for all rows of its sound."""
+def _own_columns(rows: pd.DataFrame, sound: Int64) -> list[tuple[tuple[str, str], ...]]:
+    """Return the file's own columns of each sound, by its number of `sound` (rows,), that have one value there."""
     import numpy as np
-    import pandas as pd
 
-    sound, _ = pd.factorize(rows["recording"], use_na_sentinel=False)
     first = np.unique(sound, return_index=True)[1]
-    of_recording = sound[np.unique(of_row, return_index=True)[1]]
-    pairs: list[list[tuple[str, str]]] = [[] for _ in of_recording]
+    pairs: list[list[tuple[str, str]]] = [[] for _ in first]
     for name in rows.columns.difference(list(LABEL_COLUMNS), sort=False):
         values = rows[name].fillna("").to_numpy(object)
         several = set(sound[values != values[first][sound]].tolist())
-        for own, number in zip(pairs, of_recording, strict=True):
-            if (value := values[first[number]]) != "" and number not in several:
+        for number, (own, value) in enumerate(zip(pairs, values[first], strict=True)):
+            if value != "" and number not in several:
                 own.append((str(name), str(value)))
     return [tuple(one) for one in pairs]
 

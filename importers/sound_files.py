@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from contextlib import suppress
 from itertools import islice, takewhile
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, walk
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted, recording_beside, stems_of
+from labeltool.util.unicode_names import nfc
 
 _SOUND_SUFFIXES = AUDIO_SUFFIXES | SUFFIXES_NOT_READ
 # Sound files of one folder that are looked at.
@@ -131,7 +131,7 @@ def _parts(name: str) -> list[str]:
 
 
 def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+    return nfc(name).casefold()
 
 
 def _stem(name: str) -> str:

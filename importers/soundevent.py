@@ -96,7 +96,8 @@ def _numbers(value: object, depth: int) -> Iterator[float]:
 
 
 def _recording(recording: Fields) -> dict[str, object]:
-    own = {name: str(recording[name]) for name in _METADATA if isinstance(recording.get(name), str | float)}
+    values = [(name, recording.get(name)) for name in _METADATA]
+    own = {name: text_of(str(value)) for name, value in values if isinstance(value, str | int | float)}
     return {"recording": text_of(recording["path"]), "licence": text_of(recording.get("rights")), **own}
 
 

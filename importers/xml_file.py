@@ -23,7 +23,8 @@ def read_xml(
     Raises
     ------
     LabeltoolError
-        When it is missing, damaged or declares entities, or a callback raises a `KeyError` or a `ValueError`.
+        When it is missing, damaged or declares entities, or a callback raises a `KeyError`, a `ValueError` or an
+        `OverflowError`.
     """
 
     def refuse(*_: object) -> None:
@@ -39,5 +40,5 @@ def read_xml(
         parser.Parse(read_bytes(path, MAX_TEXT_BYTES), True)
     except OSError as error:
         raise LabeltoolError(f"cannot be read: {error.strerror}", file=path) from error
-    except (expat.ExpatError, KeyError, ValueError, LookupError) as error:
+    except (expat.ExpatError, LookupError, ValueError, OverflowError) as error:
         raise LabeltoolError(f"is a damaged {kind}: {error}", file=path, remedy=remedy) from error

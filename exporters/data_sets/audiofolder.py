@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import get_args
 
 import pandas as pd
 
@@ -18,10 +17,9 @@ from labeltool.exporters.data_sets.clips import METADATA
 from labeltool.exporters.data_sets.cut import HOW, cut, file_stems, with_failed
 from labeltool.exporters.file_names import safe_stems
 from labeltool.exporters.source import Source
+from labeltool.exporters.splits import PARTS
 from labeltool.records import Value
 from labeltool.training.splits import Part
-
-PARTS: tuple[Part, ...] = get_args(Part)
 
 CARRIES = Carries(regions=False)
 

@@ -13,6 +13,7 @@ from labeltool.audio.sound_reader import SoundReader
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.file_names import safe_stems
 from labeltool.exporters.source import Source
+from labeltool.store.recordings import all_recordings
 
 # As what samples are read and written, by libsndfile's name for their coding: exactly what the file has. What decodes
 # to no whole numbers, as MP3 and Ogg Vorbis do, is written in floating point.
@@ -70,6 +71,7 @@ def cut(source: Source, rows: pd.DataFrame, directory: Path) -> pd.Series[str]:
         The first of them, when there is no file at all.
     """
     reasons: list[str] = []
+    samples = {sha256: one.samples_sha256 for one, sha256 in all_recordings(source.store)}
     columns = (
         rows["path"],
         rows["recording_sha256"],
@@ -80,7 +82,7 @@ def cut(source: Source, rows: pd.DataFrame, directory: Path) -> pd.Series[str]:
     for (path, sha256), of_recording in groupby(zip(*columns, strict=True), key=lambda row: row[:2]):
         spans = list(of_recording)
         try:
-            require_content(path, sha256)
+            require_content(path, sha256, samples.get(sha256))
             with SoundReader(path) as reader:
                 for _, _, start_s, end_s, name in spans:
                     source.report("cut", len(reasons), len(rows), name)

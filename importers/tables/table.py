@@ -21,8 +21,9 @@ from labeltool.importers.tables import json_lines, published
 from labeltool.importers.tables.columns import Columns, no_column, source_names
 from labeltool.importers.tables.profiles import LIST_COLUMNS, ROLES, VALUES, TableProfile, profile_of
 from labeltool.importers.tables.profiles import folded as folded_name
-from labeltool.importers.tables.text import Table, read_table
+from labeltool.importers.tables.text import Table, read_table, require_bounded
 from labeltool.records import Note
+from labeltool.util.bounded_read import read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +98,7 @@ def parse_as(table: Table, profile: TableProfile | None, chosen: Mapping[str, st
     elif columns.first_name("label") in table.lists:
         pass
     elif "labels" in chosen or ("label" not in chosen and _is_list(columns)):
-        frame = _one_row_a_label(frame)
+        frame = _one_row_a_label(table.path, frame)
     skipped = columns.all_skipped
     problem = next((one for one in skipped if not isinstance(one, Note)), None)
     if frame.empty and problem is not None:
@@ -205,9 +206,11 @@ def _is_list(columns: Columns) -> bool:
     return name is not None and folded_name(name) in LIST_COLUMNS
 
 
-def _one_row_a_label(frame: pd.DataFrame) -> pd.DataFrame:
+def _one_row_a_label(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
     text = frame["label"]
     separator = next((mark for mark in ";|" if text.str.contains(mark, regex=False).any()), ",")
+    # One field of separators alone would be as many rows as it has characters.
+    require_bounded(path, len(text) + int(text.str.count(re.escape(separator)).sum()), frame.shape[1])
     lists = text.str.strip(_LIST_MARKS).str.split(separator, regex=False)
     frame = frame.assign(label=lists).explode("label")
     frame["label"] = frame["label"].str.strip(_LIST_MARKS)
@@ -230,7 +233,7 @@ def _with_class_names(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     for name in _CLASS_MAPS:
         try:
-            lines = path.with_name(name).read_text("utf-8")[: 1 << 20].splitlines()
+            lines = read_text(path.with_name(name)).splitlines()
             rows = list(csv.reader(lines, delimiter="\t" if name.endswith("tsv") else ","))
         except (OSError, ValueError, csv.Error):
             continue

@@ -147,7 +147,8 @@ def _plain_rows(content: bytes, line: int, delimiter: str, width: int) -> tuple[
     for _ in range(line):
         start = content.find(b"\n", start) + 1
     body = content[start:].rstrip(b"\r\n") + b"\n"
-    if not start or b'"' in body or body.count(b"\r") != body.count(b"\r\n") or len(body) == 1:
+    # A line that ends with \r alone, also before the header, is one for `csv` and none here.
+    if not start or b'"' in body or content.count(b"\r") != content.count(b"\r\n") or len(body) == 1:
         return None
     codes = np.frombuffer(body, np.uint8)
     ends = np.flatnonzero(codes == ord("\n"))

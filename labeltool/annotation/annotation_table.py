@@ -186,7 +186,10 @@ def until_of(store: Store, as_of: str | datetime | None) -> Until:
         except ValueError:
             remedy = "an id of `labeltool log --json`, or a time such as 2026-05-31T12:00"
             raise LabeltoolError(f"{text[:40]!r} is neither an event nor a time", remedy=remedy) from None
-    moment = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
+    try:
+        moment = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
+    except OverflowError:
+        raise LabeltoolError(f"{as_of} is not in the years 1 to 9999 of UTC") from None
     return Until(moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"), "created_at")
 
 

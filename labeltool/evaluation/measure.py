@@ -171,7 +171,7 @@ def _probabilities(
     names: Sequence[str],
     limit: TimeLimit = NO_LIMIT,
 ) -> Probabilities:
-    at_once = len(clips) if limit == NO_LIMIT else _CLIPS_IN_A_BUDGET
+    at_once = scoring.CLIPS_AT_ONCE if limit == NO_LIMIT else _CLIPS_IN_A_BUDGET
     scores: list[scoring.ClipScore] = []
     for score in scoring.score_clips(files.feature_frontend, files.rule, predict, clips, at_once=at_once):
         scores.append(score)

@@ -22,8 +22,8 @@ from labeltool.type_aliases import Float32, Int8
 if TYPE_CHECKING:
     import keras
 
-# Clips predicted together: enough to fill a batch, few enough that their patches fit the memory (8 MB each).
-_CLIPS_AT_ONCE = 64
+CLIPS_AT_ONCE = 64
+"""Clips predicted together: enough to fill a batch, few enough that their patches fit the memory (8 MB each)."""
 
 
 class Predictor(Protocol):
@@ -99,7 +99,7 @@ def head_codes(files: ModelFiles) -> Callable[[Float32], Int8]:
 
 
 def score_clips(
-    frontend: Frontend, rule: ClipRule, predict: Predictor, clips: Sequence[Float32], *, at_once: int = _CLIPS_AT_ONCE
+    frontend: Frontend, rule: ClipRule, predict: Predictor, clips: Sequence[Float32], *, at_once: int = CLIPS_AT_ONCE
 ) -> Iterator[ClipScore]:
     """Yield the score of each clip.
 

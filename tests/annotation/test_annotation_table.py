@@ -78,3 +78,8 @@ def test_a_time_has_any_offset_and_what_is_none_is_refused(store: Store) -> None
         annotation_table(store, "yesterday")
     with pytest.raises(LabeltoolError, match="no event"):
         annotation_table(store, "01890000-0000-7000-8000-000000000000")
+
+
+def test_a_time_outside_the_calendar_is_one_line(store: Store) -> None:
+    with pytest.raises(LabeltoolError, match="years 1 to 9999"):
+        annotation_table(store, "0001-01-01T00:00+14:00")

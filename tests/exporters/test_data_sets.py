@@ -43,8 +43,9 @@ def add_sound(store: Store, tmp_path: Path) -> Callable[..., Path]:
         noise = np.random.default_rng(list(name.encode())).normal(0, 0.2, (2 * RATE_HZ, channels)).clip(-1, 1)
         soundfile.write(path, noise, RATE_HZ, subtype=subtype)
         found = files.describe(path)
+        properties = found.sample_rate_hz, found.channels, found.frames
         records: list[Imported] = [
-            Recording(found.path, found.sha256, found.sample_rate_hz, found.channels, found.frames, name, licence)
+            Recording(found.path, found.sha256, *properties, name, licence, found.samples_sha256)
         ]
         for start_s, end_s, label in regions:
             clip = Clip(found.sha256, start_s, max(end_s, start_s + 0.001))
@@ -94,6 +95,16 @@ def test_a_file_has_the_samples_of_its_region_in_every_channel(
         assert rate_hz == RATE_HZ and soundfile.info(cut).subtype == stored
         # Decoders of MP3 and Ogg round in another order after a seek.
         np.testing.assert_allclose(samples, whole[first:last], rtol=0, atol=1e-6 if stored == "FLOAT" else 0)
+
+
+def test_a_recording_with_other_tags_is_cut_as_before(project: Project, add_sound: Callable[..., Path]) -> None:
+    path = add_sound("a.wav", "PCM_16", [(0.5, 1.0, "call")])
+    before = bytes_of(Path(export(project, "clips").written[0]))
+    samples, _ = soundfile.read(path, dtype="int16")
+    with soundfile.SoundFile(path, "w", RATE_HZ, 1, "PCM_16") as file:
+        file.title = "marsh"
+        file.write(samples)
+    assert bytes_of(Path(export(project, "clips").written[0])) == before
 
 
 def test_a_long_region_is_cut_in_bounded_blocks(

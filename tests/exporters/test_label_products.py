@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import sys
 import xml.etree.ElementTree as ET
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 from helpers.exports import bytes_of, export
 from labeltool import project as projects
 from labeltool.errors import LabeltoolError
-from labeltool.exporters.annotations import DTYPES
+from labeltool.exporters.annotations import DTYPES, Carries
+from labeltool.exporters.registry import EXPORTERS
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Suggestion, Value, Verdict, label_name
 from labeltool.store import Store, models
@@ -354,3 +356,15 @@ def test_help_lists_every_product_without_loading_pandas() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert all(f"--{product}" in shown for product in (*LABEL_PRODUCTS, "clips", "audiofolder"))
+
+
+@pytest.mark.parametrize("name", ["splits", "clips", "audiofolder", "audacity", "audacity-by-label", "raven", "dcase"])
+def test_what_a_product_is_listed_to_carry_is_what_it_does(name: str) -> None:
+    listed = EXPORTERS[name]
+    does: Carries = importlib.import_module(listed.module).CARRIES
+    for carried, is_carried in {
+        "regions": does.regions,
+        "bands": does.frequencies,
+        "confidence": does.confidence,
+    }.items():
+        assert (carried in listed.carries) is is_carried

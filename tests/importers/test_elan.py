@@ -47,6 +47,16 @@ def test_annotations_of_all_tiers_are_read(tmp_path: Path) -> None:
     assert kind is not None and kind.importer == "elan"
 
 
+def test_a_chain_of_references_is_followed_so_far_only(tmp_path: Path) -> None:
+    chain = "".join(
+        f'<REF_ANNOTATION ANNOTATION_ID="b{number}" ANNOTATION_REF="{f"b{number - 1}" if number else "a1"}"/>'
+        for number in range(100)
+    )
+    (tmp_path / "x.eaf").write_text(EAF.replace("</ANNOTATION_DOCUMENT>", f"{chain}</ANNOTATION_DOCUMENT>"))
+    got = elan.parse(tmp_path / "x.eaf")
+    assert len(got.rows) == 2 + 50 and len(got.skipped) == 2 + 50
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -54,6 +64,7 @@ def test_annotations_of_all_tiers_are_read(tmp_path: Path) -> None:
         ('TIER_ID="birds"', ""),
         ('TIME_VALUE="500"', 'TIME_VALUE="soon"'),
         ('TIME_VALUE="500"', f'TIME_VALUE="{"9" * 5000}"'),
+        ('TIME_VALUE="500"', f'TIME_VALUE="{"9" * 400}"'),
         ("<ANNOTATION_DOCUMENT", '<!DOCTYPE x [<!ENTITY a "aaa">]><ANNOTATION_DOCUMENT'),
         (EAF, ""),
     ],

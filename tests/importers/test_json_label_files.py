@@ -263,6 +263,9 @@ def test_a_data_set_of_soundevent_is_recordings_to_label(tmp_path: Path) -> None
     rows, skipped = parsed(soundevent, tmp_path / "x.json", document)
     assert rows == [("audio/a.wav", None, None, "", None)]
     assert skipped == ["note: 2 predictions of a model are not taken"]
+    parsed(soundevent, tmp_path / "x.json", aoef(recordings=[{**RECORDING, "date": "\ud800", "latitude": 5}]))
+    (row,) = rows_of(soundevent.parse(tmp_path / "x.json"))
+    assert (row.date, row.latitude) == ("?", "5")
 
 
 @pytest.mark.parametrize("reader", [jams, label_studio, soundevent])

@@ -16,7 +16,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.importers.file_kinds import file_kind
 from labeltool.importers.label_records import read_labels
 from labeltool.importers.registry import FORMATS
-from labeltool.importers.tables import table
+from labeltool.importers.tables import table, text
 from labeltool.records import Clip, Failed, Note, Recording, Skipped, Value, Verdict
 
 WriteTone = Callable[..., Path]
@@ -47,6 +47,7 @@ TWO: list[Row] = [("a.wav", None, None, label, "present") for label in ("cat", "
         ("begin|duration|class|audio_file\n0.5|0.75|wren|a.wav\n", ONE),
         ("file,start,end,label\na.wav,0.5,1.25,wren\n".encode("utf-16"), ONE),
         ('"file","start","end","label"\n"a.wav","0.5","1.25","wren"\n\n,,,\n', ONE),
+        ("# by Ann\rfile,start,end,label\na.wav,0.5,1.25,wren\n", ONE),
         ("# by Ann\nfile,start,end,label,,\na.wav,0:00.5,0:01.25,wren,,\n", ONE),
         ("start,end,label\n0.5,1.25,wren\n", [(None, 0.5, 1.25, "wren", "present")]),
         ("file,label\na.wav,wren\n", [("a.wav", None, None, "wren", "present")]),
@@ -297,3 +298,10 @@ def test_parquet_is_read_with_its_types(tmp_path: Path) -> None:
     columns = {"file": ["a.wav", "b.wav"], "start": [0.5, None], "end": [1.25, None], "label": ["wren", "robin"]}
     pd.DataFrame({**columns, "value": [True, False]}).to_parquet(path)
     assert parsed(path) == [*ONE, ("b.wav", None, None, "robin", "absent")]
+
+
+def test_a_list_of_labels_makes_a_bounded_number_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "_MAX_ROWS", 10)
+    path = written(tmp_path, f"file,labels\na.wav,wren{';' * 10}\n")
+    with pytest.raises(LabeltoolError, match="has more than 10 rows"):
+        table.parse(path)

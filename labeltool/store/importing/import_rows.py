@@ -311,9 +311,9 @@ def _constraints_left_out(connection: sqlite3.Connection) -> Iterator[None]:
     ).fetchall()
     for name, _ in triggers:
         connection.execute(f"DROP TRIGGER {name}")
-    # SQLite makes a table for each CHECK with IN, row after row.
-    connection.execute("PRAGMA ignore_check_constraints = ON")
     try:
+        # SQLite makes a table for each CHECK with IN, row after row.
+        connection.execute("PRAGMA ignore_check_constraints = ON")
         yield
     finally:
         connection.execute("PRAGMA ignore_check_constraints = OFF")
