@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,3 +107,29 @@ def test_the_command_line_shows_and_imports(project: Project, tmp_path: Path, wr
     run("audacity", tmp_path / "empty.txt", code=1)
     table = tmp_path / "labels/all.csv"
     assert "nothing new" in run("table", table, "--audio", tmp_path / "sounds", "--column", "label=label", code=0)
+
+
+def test_suggestions_and_what_an_export_lacks_are_no_labels(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("a.wav")
+    (tmp_path / "suggestions.csv").write_text(
+        "path,recording_sha256,start_s,end_s,label,probability,model\na.wav,0f,0,1,dog,0.9,7\n"
+    )
+    (tmp_path / "not_exported.csv").write_text(
+        "path,recording_sha256,start_s,end_s,label,value,exported,reason\na.wav,0f,0,1,dog,present,no,a point\n"
+    )
+    records = list(auto.read([tmp_path]))
+    assert not of_kind(records, Verdict)
+    skipped = {Path(one.file).name: one.reason for one in of_kind(records, Skipped) if "not taken" in one.reason}
+    assert "what a model suggests" in skipped["suggestions.csv"]
+    assert "what an export lacks" in skipped["not_exported.csv"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("a.wav")
+    for name in ("notes.txt", "b.wav"):
+        os.mkfifo(tmp_path / name)
+    skipped = {Path(one.file).name: one.reason for one in of_kind(list(auto.read([tmp_path])), Skipped)}
+    assert skipped == {"notes.txt": "not taken: is not a regular file", "b.wav": "is not a regular file"} | {
+        tmp_path.name: "taken for: 2 recordings without labels"
+    }
