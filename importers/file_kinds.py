@@ -68,6 +68,7 @@ FILE_KINDS = (
     _kind("webvtt", "a WebVTT file", r"\s*WEBVTT(?:\s|$)", "audacity"),
     _kind("device log", "a log of a device", r"(?:#[^\n]*\n)*# aed_run ", "device"),
     _columns("suggestions", "what a model suggests, no labels", ("recording_sha256", "probability", "model")),
+    _columns("index", "the list of an export's files", ("track", "path", "recording_sha256", "regions")),
     _columns("not exported", "what an export lacks", ("recording_sha256", "exported", "reason")),
     *(_columns(one.name, one.words, one.header, one.importer) for one in PROFILES),
     _kind("parquet", "a Parquet file", "PAR1", "table"),

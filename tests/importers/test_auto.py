@@ -133,3 +133,21 @@ def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path, write_tone: WriteT
     assert skipped == {"notes.txt": "not taken: is not a regular file", "b.wav": "is not a regular file"} | {
         tmp_path.name: "taken for: 2 recordings without labels"
     }
+
+
+def test_label_tracks_of_an_export_are_of_the_recordings_in_its_list(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("dawn.wav")
+    write_tone("a/dawn.wav", frequency_hz=500)
+    for folder, names in {"ex": ("dawn.txt", "dawn-2.txt"), "by": ("dawn/owl.txt", "dawn-2/wren.txt")}.items():
+        rows = "".join(
+            f'"{name}","/x/{of}","0f","1"\n' for name, of in zip(names, ("a/dawn.wav", "dawn.wav"), strict=True)
+        )
+        for name, label in zip(names, ("owl", "wren"), strict=True):
+            (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / name).write_text(f"0.1\t0.2\t{label}\n")
+        (tmp_path / folder / "tracks.csv").write_text(f'"track","path","recording_sha256","regions"\n{rows}')
+    records = list(auto.read([tmp_path]))
+    paths = {one.sha256: Path(one.path).relative_to(tmp_path).as_posix() for one in of_kind(records, Recording)}
+    found = [(one.label, paths[one.clip.recording_sha256]) for one in of_kind(records, Verdict)]
+    assert sorted(found) == [("owl", "a/dawn.wav")] * 2 + [("wren", "dawn.wav")] * 2
+    assert not of_kind(records, Failed)
