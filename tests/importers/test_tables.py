@@ -42,6 +42,7 @@ TWO: list[Row] = [("a.wav", None, None, label, "present") for label in ("cat", "
     ("content", "expected"),
     [
         ("file,start,end,label\na.wav,0.5,1.25,wren\n", ONE),
+        ("sep=;\nfile;start;end;label\na.wav;0,5;1,25;wren\n", ONE),
         ("file,offset,duration,label\na.wav,0.5,0.75,wren\n", ONE),
         ("file,start,end,label,confidence\na.wav,0.5,1.25,wren,high\n", ONE),
         ("File Name;Start (s);End (s);Species\r\na.wav;0,5;1,25;wren\r\n", ONE),
@@ -324,3 +325,12 @@ def test_a_table_of_cut_sound_is_of_its_files_not_of_their_recordings(tmp_path: 
     ]
     clips = 'file_name,label,path,recording_sha256,start_s,end_s\ndog/a_3.wav,"x,y",/s/a.wav,0f,3.0,4.0\n'
     assert parsed(written(tmp_path, clips)) == [("dog/a_3.wav", None, None, "x,y", "present")]
+
+
+def test_a_label_that_ends_long_after_its_recording_is_told_of(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("a.wav", seconds=1.0)
+    records = read(written(tmp_path, "file,start,end,label\na.wav,0,900,dog\na.wav,0,1.2,cat\n"))
+    (note,) = [one for one in of_kind(records, Note) if "long after" in one.reason]
+    assert note.line == 2
+    assert "(1 such rows)" in note.reason
+    assert len(of_kind(records, Verdict)) == 2
