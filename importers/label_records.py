@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 POINT_CLIP_S = 1.0
 """Length of the clip around a point label, seconds: a patch of the default frontend."""
 
-# A label that ends later than this after its recording is told of: programs round, but not by that much.
+# A label that ends later than this after its recording is reported: programs round, but not by that much.
 _LATE_S = 10.0
 
 # Rows of one file that are reported one by one, of each reason.

@@ -302,7 +302,7 @@ def test_parquet_is_read_with_its_types(tmp_path: Path) -> None:
     assert parsed(path) == [*ONE, ("b.wav", None, None, "robin", "absent")]
 
 
-def test_what_was_assumed_of_a_table_is_said(tmp_path: Path) -> None:
+def test_what_was_assumed_of_a_table_is_noted(tmp_path: Path) -> None:
     def notes(content: str) -> str:
         return "; ".join(one.reason for one in table.parse(written(tmp_path, content)).skipped if isinstance(one, Note))
 
@@ -327,7 +327,7 @@ def test_a_table_of_cut_sound_is_of_its_files_not_of_their_recordings(tmp_path: 
     assert parsed(written(tmp_path, clips)) == [("dog/a_3.wav", None, None, "x,y", "present")]
 
 
-def test_a_label_that_ends_long_after_its_recording_is_told_of(tmp_path: Path, write_tone: WriteTone) -> None:
+def test_a_label_that_ends_long_after_its_recording_is_reported(tmp_path: Path, write_tone: WriteTone) -> None:
     write_tone("a.wav", seconds=1.0)
     records = read(written(tmp_path, "file,start,end,label\na.wav,0,900,dog\na.wav,0,1.2,cat\n"))
     (note,) = [one for one in of_kind(records, Note) if "long after" in one.reason]
