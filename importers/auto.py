@@ -210,6 +210,8 @@ def _are_labels(folder: Path, sounds: Sequence[Path]) -> bool:
 
 
 def _known(path: Path, root: Path | None) -> KnownSource | Skipped:
+    if path.exists() and not path.is_file():  # a pipe, a socket or a device: reading it would never end
+        return Skipped(str(path), None, "not taken: is not a regular file")
     kind = file_kind(path)
     if kind is not None and kind.importer is not None:
         one = FORMATS[kind.importer]

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from labeltool.importers.tables.profiles import PROFILES, TableProfile
+from labeltool.importers.tables.profiles import PROFILES
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -42,11 +42,11 @@ def _kind(name: str, words: str, pattern: str, importer: str | None = None, head
     return FileKind(name, words, importer, re.compile(pattern, re.DOTALL), head_bytes)
 
 
-def _table(profile: TableProfile) -> FileKind:
+def _columns(name: str, words: str, header: tuple[str, ...], importer: str | None = None) -> FileKind:
     """Return the kind of a table that is known by the columns in its header, which may follow comments."""
     before, after = r"(?:[^\n]*[,;\t|])?[\"'# ]*", r"[\"' ]*(?:[,;\t|\r\n]|$)"
-    columns = "".join(f"(?={before}(?i:{re.escape(name)}){after})" for name in profile.header)
-    return _kind(profile.name, profile.words, rf"(?:#[^\n]*\n)*?{columns}", profile.importer)
+    columns = "".join(f"(?={before}(?i:{re.escape(one)}){after})" for one in header)
+    return _kind(name, words, rf"(?:#[^\n]*\n)*?{columns}", importer)
 
 
 ARROW = r"(?:[-=\x96\x97‐-―−]|\xe2\x80[\x90-\x95]|\xe2\x88\x92){1,3}[ \t]?(?:>|&gt;)|[→➔⇒]|\xe2(?:\x86|\x87)\x92"
@@ -67,7 +67,10 @@ FILE_KINDS = (
     _kind("aup", "a project of Audacity 2", r"\s*<\?xml.*<(?:audacity)?project\b[^>]*audacityversion", "audacity"),
     _kind("webvtt", "a WebVTT file", r"\s*WEBVTT(?:\s|$)", "audacity"),
     _kind("device log", "a log of a device", r"(?:#[^\n]*\n)*# aed_run ", "device"),
-    *map(_table, PROFILES),
+    _columns("suggestions", "what a model suggests, no labels", ("recording_sha256", "probability", "model")),
+    _columns("index", "the list of an export's files", ("track", "path", "recording_sha256", "regions")),
+    _columns("not exported", "what an export lacks", ("recording_sha256", "exported", "reason")),
+    *(_columns(one.name, one.words, one.header, one.importer) for one in PROFILES),
     _kind("parquet", "a Parquet file", "PAR1", "table"),
     _kind("textgrid", "a TextGrid of Praat", r'\s*(?:File type = )?"ooTextFile|ooBinaryFile', "textgrid"),
     _kind("elan", "an annotation file of ELAN", r".*<ANNOTATION_DOCUMENT", "elan"),

@@ -23,6 +23,7 @@ from labeltool.records import (
     Checked,
     Failed,
     Imported,
+    Note,
     Recording,
     Skipped,
     VerdictTable,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 POINT_CLIP_S = 1.0
 """Length of the clip around a point label, seconds: a patch of the default frontend."""
+
+# A label that ends later than this after its recording is reported: programs round, but not by that much.
+_LATE_S = 10.0
 
 # Rows of one file that are reported one by one, of each reason.
 _MAX_REPORTED = 10_000
@@ -294,6 +298,12 @@ def _tables(file: Path, rows: pd.DataFrame, sounds: _Sounds) -> tuple[list[Verdi
         *_problems(file, rows[is_inside & is_long], lambda row: f"{_described(row)} has more than {_LONGEST}"),
         *_problems(file, rows[is_inside & (lengths == 0)], lambda row: f"{_described(row)} has no title: {_AS_CLIP}"),
     ]
+    late = np.flatnonzero(is_inside & (rows["end_s"].to_numpy() > sounds.per_row(lambda one: one.duration_s) + _LATE_S))
+    if len(late):
+        first = next(iter(rows.iloc[late[:1]].itertuples()))
+        reason = f"{_described(first)} ends long after its recording, and is cut ({len(late)} such rows): in seconds?"
+        line = None if pd.isna(first.line) else int(first.line)  # type: ignore[arg-type]
+        problems.append(_Problem(int(late[0]), Note(str(file), line, reason)))
     hashes = np.array([None if one is None else one.sha256 for one in sounds.recordings], object)
     table = rows[[*_KEPT]].assign(
         recording_sha256=hashes[sounds.of_row],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from contextlib import suppress
 from itertools import islice, takewhile
@@ -17,6 +18,8 @@ _SOUND_SUFFIXES = AUDIO_SUFFIXES | SUFFIXES_NOT_READ
 _MAX_FILES = 2_000_000
 _FOLD_FOLDER = re.compile(r"fold[ _-]?0*([0-9]{1,4})", re.IGNORECASE)
 _MAX_NAMED = 3
+# The list of label tracks that `exporters.audacity` writes, for names do not always tell the recording.
+_INDEX, _MAX_INDEXED = "tracks.csv", 100_000
 
 
 class SoundFiles:
@@ -32,6 +35,7 @@ class SoundFiles:
     def __init__(self, audio: Path | None = None) -> None:
         self._audio = audio
         self._files: dict[Path, dict[str, list[Path]]] = {}
+        self._indexes: dict[Path, dict[str, str]] = {}
 
     @property
     def only(self) -> Path | None:
@@ -52,6 +56,9 @@ class SoundFiles:
         """
         if self.only is not None:
             return self.only
+        listed = self._listed(file)
+        if listed is not None and (found := self.named(file, listed)) is not None:
+            return found
         try:
             return recording_beside(file)
         except LabeltoolError:
@@ -91,6 +98,16 @@ class SoundFiles:
                 return found
         return None
 
+    def _listed(self, file: Path) -> str | None:
+        """Return the recording of a label file by the index of an export, in its folder or the one above."""
+        for folder in (file.parent, file.parent.parent):
+            index = folder / _INDEX
+            if index not in self._indexes:
+                self._indexes[index] = _index(index)
+            if (listed := self._indexes[index].get(file.relative_to(folder).as_posix())) is not None:
+                return listed
+        return None
+
     def _best(self, root: Path, parts: list[str], fold: int | None) -> Path | None:
         wanted = [_folded(part) for part in parts]
 
@@ -122,6 +139,16 @@ def _sounds_by_stem(root: Path) -> dict[str, list[Path]]:
     for path in islice(walk(root, _SOUND_SUFFIXES, []), _MAX_FILES):
         found.setdefault(_stem(_folded(path.name)), []).append(path)
     return found
+
+
+def _index(path: Path) -> dict[str, str]:
+    """Return the recordings of label tracks by their names, as `labeltool export` lists them; none without a list."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = islice(csv.DictReader(file), _MAX_INDEXED)
+            return {row["track"]: row["path"] for row in rows if row.get("track") and row.get("path")}
+    except (OSError, ValueError, csv.Error):
+        return {}
 
 
 def _parts(name: str) -> list[str]:

@@ -12,7 +12,7 @@ from labeltool.importers.audacity.label_track import clock_time_s
 from labeltool.importers.base import quoted
 from labeltool.importers.tables.profiles import ALIASES, VALUES, TableProfile, folded
 from labeltool.importers.tables.text import Table
-from labeltool.records import Skipped
+from labeltool.records import Note, Skipped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +102,8 @@ class Columns:
     def numbers(self, meaning: str, unit: str) -> Float64 | None:
         """Return a column as finite numbers, NaN where it has none; None without such a column.
 
-        Decimal commas are read, and clock times of seconds; a row with anything else is skipped.
+        Decimal commas are read, and clock times of seconds; a row with anything else is skipped. A column of texts
+        only, where no time is wanted, is the file's own.
         """
         import numpy as np
         import pandas as pd
@@ -116,6 +117,9 @@ class Columns:
         else:
             numbers = _floats(column.astype(object).to_numpy(), is_time=unit == "seconds")
         bad = np.isinf(numbers)
+        if unit != "seconds" and bad.any() and not np.isfinite(numbers).any():
+            del self.names[meaning]  # texts ("high", "low"): the file's own
+            return None
         self.reject(bad, lambda row: f"{name} {quoted(str(column.iloc[row]))} is not a number of {unit}")
         return np.where(bad, np.nan, numbers)
 
@@ -123,6 +127,11 @@ class Columns:
         """Return the starts and ends in the sound, seconds; None where the table has no times."""
         import numpy as np
 
+        if "start_s" not in self.names and "duration_s" in self.names:
+            # An offset and a duration, as NeMo's manifests have them: that offset is no end.
+            ends = self.names.get("end_s", [])
+            if ends and folded(ends[0]).startswith("offset"):
+                self.names["start_s"] = self.names.pop("end_s")
         start_s = self.numbers("start_s", "seconds")
         if start_s is None:
             return None, None
@@ -158,8 +167,13 @@ class Columns:
             return None
         codes, known = pd.factorize(text)
         matches = [_FOLD.fullmatch(str(one)) for one in known]
-        numbers = np.array([0 if match is None else int(match[1]) for match in matches], np.int64)[codes]
         is_published = self.profile is not None and self.profile.is_published
+        found = np.array([-1 if match is None else int(match[1]) for match in matches], np.int64)
+        if not is_published and (found == 0).any():
+            found[found >= 0] += 1
+            reason = f"its folds begin with 0: {self.first_name('fold')} 0 is fold 1 here, and so on"
+            self.skipped.append(Note(str(self.table.path), None, reason))
+        numbers = np.maximum(found, 0)[codes]
         if not is_published and not numbers.any():
             del self.names["fold"]
             return None
@@ -240,7 +254,7 @@ def _number(text: str, is_time: bool) -> float:
     if text.casefold() in _UNKNOWN:
         return math.nan
     try:
-        return math.inf if len(text) > _MAX_NUMBER else float(text.replace(",", "."))
+        return math.inf if len(text) > _MAX_NUMBER or "_" in text else float(text.replace(",", "."))
     except ValueError:
         time_s = clock_time_s(text) if is_time else None
         return math.inf if time_s is None else time_s

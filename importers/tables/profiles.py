@@ -174,6 +174,14 @@ _RAVEN = {
 PROFILES = (
     ESC50,
     URBANSOUND8K,
+    # What `exporters.data_sets` writes: the files are cut, the times are those of the recordings.
+    TableProfile(
+        "cut sound",
+        "the table of a data set of cut sound",
+        ("file_name", "label", "recording_sha256", "start_s", "end_s"),
+        columns={"recording": ("file_name",), "label": ("labels", "label")},
+        is_whole=True,
+    ),
     TableProfile(
         "birdnet table", "a selection table of BirdNET", ("Selection", "Begin Time (s)", "Species Code"), columns=_RAVEN
     ),

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted
 from labeltool.importers.file_kinds import file_kind
+from labeltool.importers.json_file import items_of, text_of
 from labeltool.importers.label_rows import LABEL_COLUMNS, ParsedLabels, label_frame
 from labeltool.importers.tables import json_lines, published
 from labeltool.importers.tables.columns import Columns, no_column, source_names
-from labeltool.importers.tables.profiles import LIST_COLUMNS, ROLES, VALUES, TableProfile, profile_of
+from labeltool.importers.tables.profiles import ALIASES, LIST_COLUMNS, ROLES, VALUES, TableProfile, profile_of
 from labeltool.importers.tables.profiles import folded as folded_name
 from labeltool.importers.tables.text import Table, read_table, require_bounded
 from labeltool.records import Note
-from labeltool.util.bounded_read import read_text
+from labeltool.util.bounded_read import parse_json, read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +41,8 @@ _RAVEN_COLUMNS = frozenset(
 )
 _LIST_MARKS = " \t\"'[]()"
 _CLASS_MAPS = ("class_labels_indices.csv", "mid_to_display_name.tsv")
+_TIME_NAME = re.compile(r"start|begin|onset|end(?!path|file)|offset|stop|tmin|tmax")
+_MAX_LISTED = 20
 _CLASS_ID = re.compile(r"/[a-z]/\w+")
 
 
@@ -104,7 +107,8 @@ def parse_as(table: Table, profile: TableProfile | None, chosen: Mapping[str, st
     if frame.empty and problem is not None:
         reason = f"none of its rows can be used; the first one {problem.reason}"
         raise LabeltoolError(reason, file=table.path, line=problem.line)
-    return ParsedLabels(label_frame(_with_class_names(table.path, frame)), [*skipped, *_notes(columns, frame)])
+    notes = _notes(columns, frame, classes)
+    return ParsedLabels(label_frame(_with_class_names(table.path, frame)), [*skipped, *notes])
 
 
 def _frame(columns: Columns, classes: Sequence[str]) -> pd.DataFrame:
@@ -206,8 +210,18 @@ def _is_list(columns: Columns) -> bool:
     return name is not None and folded_name(name) in LIST_COLUMNS
 
 
+def _json_of(text: str) -> object:
+    try:
+        return parse_json(text or "[]")
+    except ValueError:
+        return [text.strip(_LIST_MARKS)]
+
+
 def _one_row_a_label(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
     text = frame["label"]
+    if (text.str.startswith('["') | text.isin(["", "[]"])).all():
+        lists = text.map({one: items_of(_json_of(one)) or [""] for one in text.unique()})
+        return frame.assign(label=lists.map(lambda items: [text_of(one) or "" for one in items])).explode("label")
     separator = next((mark for mark in ";|" if text.str.contains(mark, regex=False).any()), ",")
     # One field of separators alone would be as many rows as it has characters.
     require_bounded(path, len(text) + int(text.str.count(re.escape(separator)).sum()), frame.shape[1])
@@ -242,11 +256,30 @@ def _with_class_names(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _notes(columns: Columns, frame: pd.DataFrame) -> list[Note]:
+def _notes(columns: Columns, frame: pd.DataFrame, classes: Sequence[str]) -> list[Note]:
+    """Return what was assumed of a table: of which columns its labels are, and that they have no times."""
     path, profile = str(columns.table.path), columns.profile
-    if profile is not None and profile.is_whole and not profile.is_published:
+    if profile is not None and profile.is_published:
+        return []
+    if profile is not None and profile.is_whole:
         return [Note(path, None, "its times are those in the source: each label is of the whole sound file")]
+    used = {name for names in columns.names.values() for name in names}
+    names = [str(name) for name in columns.table.frame.columns if name not in used]
+    notes = []
+    if classes:
+        notes.append(f"its labels are the columns of present and absent: {_listed(classes)}")
+    others = [name for name in names if folded_name(re.sub(r" \(\d+\)$", "", name)) in ALIASES["label"]]
+    if others and profile is None:
+        used_name = quoted(columns.first_name("label") or "")
+        notes.append(f"its labels are those of the column {used_name}, not of {_listed(others)} (--column label=NAME)")
     if profile is None and "start_s" not in frame and not frame.empty:
-        reason = "has no times: each label is of the whole sound file (--column start=NAME names a column)"
-        return [Note(path, None, reason)]
-    return []
+        times = [str(name) for name in columns.table.frame.columns if _TIME_NAME.match(folded_name(str(name)))]
+        but = f", though there is {_listed(times)}" if times else ""
+        reason = f"has no times in seconds{but}: each label is of the whole sound file"
+        notes.append(f"{reason} (--column start=NAME names a column)")
+    return [Note(path, None, reason) for reason in notes]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {more} more" if (more := len(names) - _MAX_LISTED) > 0 else ""
+    return ", ".join(quoted(name) for name in names[:_MAX_LISTED]) + more

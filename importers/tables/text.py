@@ -40,6 +40,7 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _KNOWN = frozenset(name for names in ALIASES.values() for name in names) | {
     folded(name) for one in PROFILES for name in (*one.header, *sum(one.columns.values(), ()), *one.licence_columns)
 }
+_SEPARATOR = re.compile(r"sep=.\s*", re.IGNORECASE)  # the first line of tables for Excel
 _NUMBER = re.compile(r"\s*[+-]?[0-9]+(?:[.,][0-9]+)?\s*", re.ASCII)
 
 
@@ -90,7 +91,7 @@ def header_of(text: str) -> list[str]:
     Lines that begin with # are comments, but for a last one that names known columns (AudioSet's).
     """
     for line in _LINE.findall(text[:100_000]):
-        if not line.strip():
+        if not line.strip() or _SEPARATOR.fullmatch(line):
             continue
         names = next(csv.reader([line], delimiter=_delimiter(line), skipinitialspace=True), [])
         if not line.lstrip().startswith("#") or sum(folded(name) in _KNOWN for name in names) > 1:
@@ -130,7 +131,11 @@ def _text(path: Path, encoding: str | None) -> Table:
 def _header(path: Path, reader: _Reader, delimiter: str) -> list[str]:
     for row in reader:
         has_text = any(field.strip() for field in row)
-        if has_text and (not row[0].startswith("#") or _is_header(delimiter.join(row))):
+        if (
+            has_text
+            and not _SEPARATOR.fullmatch(delimiter.join(row))
+            and (not row[0].startswith("#") or _is_header(delimiter.join(row)))
+        ):
             return _checked_header(path, reader.line_num, row)
     raise LabeltoolError("is empty: it has no header", file=path, remedy=_REMEDY)
 
@@ -220,7 +225,11 @@ def _first(skipped: list[Skipped]) -> list[Skipped]:
 
 
 def _is_header(line: str) -> bool:
-    return bool(line.strip()) and (not line.lstrip().startswith("#") or bool(header_of(line)))
+    return (
+        bool(line.strip())
+        and not _SEPARATOR.fullmatch(line)
+        and (not line.lstrip().startswith("#") or bool(header_of(line)))
+    )
 
 
 def _delimiter(line: str) -> str:

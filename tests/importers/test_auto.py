@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,3 +107,47 @@ def test_the_command_line_shows_and_imports(project: Project, tmp_path: Path, wr
     run("audacity", tmp_path / "empty.txt", code=1)
     table = tmp_path / "labels/all.csv"
     assert "nothing new" in run("table", table, "--audio", tmp_path / "sounds", "--column", "label=label", code=0)
+
+
+def test_suggestions_and_what_an_export_lacks_are_no_labels(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("a.wav")
+    (tmp_path / "suggestions.csv").write_text(
+        "path,recording_sha256,start_s,end_s,label,probability,model\na.wav,0f,0,1,dog,0.9,7\n"
+    )
+    (tmp_path / "not_exported.csv").write_text(
+        "path,recording_sha256,start_s,end_s,label,value,exported,reason\na.wav,0f,0,1,dog,present,no,a point\n"
+    )
+    records = list(auto.read([tmp_path]))
+    assert not of_kind(records, Verdict)
+    skipped = {Path(one.file).name: one.reason for one in of_kind(records, Skipped) if "not taken" in one.reason}
+    assert "what a model suggests" in skipped["suggestions.csv"]
+    assert "what an export lacks" in skipped["not_exported.csv"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("a.wav")
+    for name in ("notes.txt", "b.wav"):
+        os.mkfifo(tmp_path / name)
+    skipped = {Path(one.file).name: one.reason for one in of_kind(list(auto.read([tmp_path])), Skipped)}
+    assert skipped == {"notes.txt": "not taken: is not a regular file", "b.wav": "is not a regular file"} | {
+        tmp_path.name: "taken for: 2 recordings without labels"
+    }
+
+
+def test_label_tracks_of_an_export_are_of_the_recordings_in_its_list(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("dawn.wav")
+    write_tone("a/dawn.wav", frequency_hz=500)
+    for folder, names in {"ex": ("dawn.txt", "dawn-2.txt"), "by": ("dawn/owl.txt", "dawn-2/wren.txt")}.items():
+        rows = "".join(
+            f'"{name}","/x/{of}","0f","1"\n' for name, of in zip(names, ("a/dawn.wav", "dawn.wav"), strict=True)
+        )
+        for name, label in zip(names, ("owl", "wren"), strict=True):
+            (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / name).write_text(f"0.1\t0.2\t{label}\n")
+        (tmp_path / folder / "tracks.csv").write_text(f'"track","path","recording_sha256","regions"\n{rows}')
+    records = list(auto.read([tmp_path]))
+    paths = {one.sha256: Path(one.path).relative_to(tmp_path).as_posix() for one in of_kind(records, Recording)}
+    found = [(one.label, paths[one.clip.recording_sha256]) for one in of_kind(records, Verdict)]
+    assert sorted(found) == [("owl", "a/dawn.wav")] * 2 + [("wren", "dawn.wav")] * 2
+    assert not of_kind(records, Failed)

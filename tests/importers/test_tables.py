@@ -42,6 +42,9 @@ TWO: list[Row] = [("a.wav", None, None, label, "present") for label in ("cat", "
     ("content", "expected"),
     [
         ("file,start,end,label\na.wav,0.5,1.25,wren\n", ONE),
+        ("sep=;\nfile;start;end;label\na.wav;0,5;1,25;wren\n", ONE),
+        ("file,offset,duration,label\na.wav,0.5,0.75,wren\n", ONE),
+        ("file,start,end,label,confidence\na.wav,0.5,1.25,wren,high\n", ONE),
         ("File Name;Start (s);End (s);Species\r\na.wav;0,5;1,25;wren\r\n", ONE),
         ("path\tonset\toffset\tevent_label\na.wav\t0.5\t1.25\twren\n", ONE),
         ("begin|duration|class|audio_file\n0.5|0.75|wren|a.wav\n", ONE),
@@ -305,3 +308,37 @@ def test_a_list_of_labels_makes_a_bounded_number_of_rows(tmp_path: Path, monkeyp
     path = written(tmp_path, f"file,labels\na.wav,wren{';' * 10}\n")
     with pytest.raises(LabeltoolError, match="has more than 10 rows"):
         table.parse(path)
+
+
+def test_what_was_assumed_of_a_table_is_noted(tmp_path: Path) -> None:
+    def notes(content: str) -> str:
+        return "; ".join(one.reason for one in table.parse(written(tmp_path, content)).skipped if isinstance(one, Note))
+
+    assert "the columns of present and absent: 'dog', 'snr'" in notes("file,dog,snr,n\na.wav,1,0,7\n")
+    assert "column 'category', not of 'species'" in notes("file,species,category\na.wav,Parus,bird\n")
+    assert "column 'label', not of 'label (2)'" in notes("file,label,label\na.wav,dog,cat\n")
+    assert "no times in seconds, though there is 'start_ms'" in notes("file,start_ms,label\na.wav,500,dog\n")
+    assert "its folds begin with 0" in notes("file,label,fold\na.wav,dog,0\nb.wav,dog,3\n")
+    rows = rows_of(table.parse(written(tmp_path, "file,label,fold\na.wav,dog,0\nb.wav,dog,3\nc.wav,dog,\n")))
+    assert [row.fold for row in rows] == [1, 4, None]
+
+
+def test_a_table_of_cut_sound_is_of_its_files_not_of_their_recordings(tmp_path: Path) -> None:
+    header = "file_name,label,labels,absent,recording,recording_sha256,start_s,end_s\n"
+    rows = 'a_3.wav,,"[""a;b"", ""c, d""]",[],a.wav,0f,3.0,4.0\nb_1.wav,"e,f","[""e,f""]",[],b.wav,1f,1.0,2.0\n'
+    assert parsed(written(tmp_path, header + rows)) == [
+        ("a_3.wav", None, None, "a;b", "present"),
+        ("a_3.wav", None, None, "c, d", "present"),
+        ("b_1.wav", None, None, "e,f", "present"),
+    ]
+    clips = 'file_name,label,path,recording_sha256,start_s,end_s\ndog/a_3.wav,"x,y",/s/a.wav,0f,3.0,4.0\n'
+    assert parsed(written(tmp_path, clips)) == [("dog/a_3.wav", None, None, "x,y", "present")]
+
+
+def test_a_label_that_ends_long_after_its_recording_is_reported(tmp_path: Path, write_tone: WriteTone) -> None:
+    write_tone("a.wav", seconds=1.0)
+    records = read(written(tmp_path, "file,start,end,label\na.wav,0,900,dog\na.wav,0,1.2,cat\n"))
+    (note,) = [one for one in of_kind(records, Note) if "long after" in one.reason]
+    assert note.line == 2
+    assert "(1 such rows)" in note.reason
+    assert len(of_kind(records, Verdict)) == 2
