@@ -69,9 +69,9 @@ def training_data(
     return TrainingData(FRONTEND, log_mels, present, absent, groups, names, head, distillation_targets)
 
 
-def train_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every training in this process be a short one."""
-    short = replace(TrainingSettings(), least_patches=1280, most_patches=1280, validation_share=0.25)
+def train_quickly(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
+    """Let every training in this process be a short one, with other settings too."""
+    short = replace(TrainingSettings(), least_patches=1280, most_patches=1280, **settings)
     monkeypatch.setattr(fit, "TrainingSettings", lambda **given: replace(short, **given))
 
 
