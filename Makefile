@@ -16,7 +16,7 @@ test: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(VENV)/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # FUZZ_SECONDS for each reader, one after the other; FUZZ_READERS="aup3 'ESC-50'" for some of them.
 fuzz: $(STAMP)

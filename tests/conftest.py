@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from helpers.progress import quiet
 from helpers.real_data import REAL_DATA
 from helpers.stm32 import LABELS
 from helpers.tones import tone_writer
+from helpers.training import TINY, train_quickly
 from labeltool import project as projects
 from labeltool.audio import files
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.networks.architectures import ARCHITECTURES
 from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.records import Clip, Recording, Verdict
@@ -47,6 +50,12 @@ if _is_fit_for_tests(_IN_MEMORY):
 # A slow machine must not fail a test.
 settings.register_profile("labeltool", deadline=None)
 settings.load_profile("labeltool")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with the most long tests first: no worker is left with one when the others have ended."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +115,19 @@ def modelled(tmp_path_factory: pytest.TempPathFactory, int8: bytes) -> Project:
         "recording_sha256,start_s,end_s,group,part\n" + "\n".join(seen) + "\n"
     )
     return project
+
+
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every training in this process be a short one, measured on a quarter of the groups."""
+    train_quickly(monkeypatch, validation_share=0.25)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a network that trains fast."""
+    monkeypatch.setitem(ARCHITECTURES, TINY.name, TINY)  # type: ignore[arg-type]
+    return TINY.name
 
 
 @pytest.fixture

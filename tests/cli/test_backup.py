@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.command_line import labeltool
+from helpers.command_line import labeltool_here
 from helpers.store import fill
 from labeltool.project import Project
 from labeltool.store import journal
@@ -26,7 +26,7 @@ def filled(project: Project) -> Project:
 
 def run(project: Project, *arguments: str | Path, check: int = 0) -> str:
     """Run a command on the project; return what is on stdout, or the one line of an error."""
-    done = labeltool("--project", project.directory, *arguments, check=check)
+    done = labeltool_here("--project", project.directory, *arguments, check=check)
     if check:
         assert done.stdout == "" and len(done.stderr.splitlines()) == 1, done.stderr
         return done.stderr

@@ -14,7 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from helpers.command_line import HEAVY, commands, contents, labeltool
+from helpers.command_line import HEAVY, commands, contents, labeltool, labeltool_here
 from helpers.waits import DEADLINE_S
 from labeltool.cli.common import Whole, narrate
 from labeltool.cli.main import cli
@@ -320,18 +320,18 @@ def test_outside_a_project_the_error_names_the_command_that_makes_one(tmp_path: 
 
 def test_mark_undo_log_and_rename_walk_together(project: Project, write_tone: Callable[..., Path]) -> None:
     at = ("--project", project.directory)
-    labeltool(*at, "import", "audio", write_tone("a.wav"), write_tone("b.wav"))
-    marked = json.loads(labeltool(*at, "mark", "a.wav", "a[/]b", "--json").stdout)
+    labeltool_here(*at, "import", "audio", write_tone("a.wav"), write_tone("b.wav"))
+    marked = json.loads(labeltool_here(*at, "mark", "a.wav", "a[/]b", "--json").stdout)
     assert marked["value"] == "present"
-    labeltool(*at, "mark", "2", "dog", "--absent")
-    labeltool(*at, "mark", "2", "--unsure", "--annotator", "bob")
-    status = json.loads(labeltool(*at, "status", "--json").stdout)
+    labeltool_here(*at, "mark", "2", "dog", "--absent")
+    labeltool_here(*at, "mark", "2", "--unsure", "--annotator", "bob")
+    status = json.loads(labeltool_here(*at, "status", "--json").stdout)
     assert status["labels"] == {"a[/]b": 1, "dog": 0}
     assert (status["labelled"], status["unlabelled"], status["model"], status["pending_retrain"]) == (2, 0, None, 3)
-    labeltool(*at, "rename", "a[/]b", "cat")
-    assert json.loads(labeltool(*at, "undo", "--json").stdout)["undone"]["kind"] == "rename"
-    assert json.loads(labeltool(*at, "undo", "--json").stdout)["undone"]["label"] == "dog"
-    kinds = [row["kind"] for row in json.loads(labeltool(*at, "log", "--json").stdout)["rows"]]
+    labeltool_here(*at, "rename", "a[/]b", "cat")
+    assert json.loads(labeltool_here(*at, "undo", "--json").stdout)["undone"]["kind"] == "rename"
+    assert json.loads(labeltool_here(*at, "undo", "--json").stdout)["undone"]["label"] == "dog"
+    kinds = [row["kind"] for row in json.loads(labeltool_here(*at, "log", "--json").stdout)["rows"]]
     assert kinds == ["revoke", "revoke", "rename", "verdict", "verdict", "verdict"]
 
 
@@ -339,29 +339,29 @@ def test_a_recording_is_marked_as_checked_by_its_file_or_a_clip(
     project: Project, write_tone: Callable[..., Path]
 ) -> None:
     at = ("--project", project.directory)
-    labeltool(*at, "import", "audio", write_tone("a.wav"))
-    marked = json.loads(labeltool(*at, "mark", "a.wav", "--checked", "--json").stdout)
+    labeltool_here(*at, "import", "audio", write_tone("a.wav"))
+    marked = json.loads(labeltool_here(*at, "mark", "a.wav", "--checked", "--json").stdout)
     assert Path(marked["recording"]).name == "a.wav" and marked["checked"]
-    assert "clip 1: checked" in labeltool(*at, "log").stdout
-    assert json.loads(labeltool(*at, "mark", "1", "--unchecked", "--json").stdout)["checked"] is False
-    assert "not marked as checked" in labeltool(*at, "mark", "1", "--unchecked", check=1).stderr
+    assert "clip 1: checked" in labeltool_here(*at, "log").stdout
+    assert json.loads(labeltool_here(*at, "mark", "1", "--unchecked", "--json").stdout)["checked"] is False
+    assert "not marked as checked" in labeltool_here(*at, "mark", "1", "--unchecked", check=1).stderr
     for other in (["dog"], ["--start", "0.1"], ["--end", "0.2"]):
-        assert "--checked and --unchecked" in labeltool(*at, "mark", "1", *other, "--checked", check=2).stderr
+        assert "--checked and --unchecked" in labeltool_here(*at, "mark", "1", *other, "--checked", check=2).stderr
 
 
 def test_a_complete_label_track_is_imported_as_checked(project: Project, write_tone: Callable[..., Path]) -> None:
     at, sound = ("--project", project.directory), write_tone("a.wav", seconds=3.0)
     track = sound.with_suffix(".txt")
     track.write_text("1.0\t2.0\tdog\n")
-    labeltool(*at, "import", "audacity", track)
-    assert json.loads(labeltool(*at, "import", "audacity", track, "--checked", "--json").stdout)["checked"] == 1
-    assert "nothing new" in labeltool(*at, "import", "audacity", track, "--checked").stderr
-    assert [clip["start_s"] for clip in json.loads(labeltool(*at, "clips", "--json").stdout)["clips"]] == [1.0]
+    labeltool_here(*at, "import", "audacity", track)
+    assert json.loads(labeltool_here(*at, "import", "audacity", track, "--checked", "--json").stdout)["checked"] == 1
+    assert "nothing new" in labeltool_here(*at, "import", "audacity", track, "--checked").stderr
+    assert [clip["start_s"] for clip in json.loads(labeltool_here(*at, "clips", "--json").stdout)["clips"]] == [1.0]
 
 
 def test_project_may_stand_before_or_after_the_command(project: Project) -> None:
-    assert labeltool("status", "--project", project.directory, "--json").stdout == (
-        labeltool("--project", project.directory, "status", "--json").stdout
+    assert labeltool_here("status", "--project", project.directory, "--json").stdout == (
+        labeltool_here("--project", project.directory, "status", "--json").stdout
     )
 
 
@@ -370,12 +370,12 @@ def test_moved_recordings_are_found_by_their_content(
 ) -> None:
     at = ("--project", project.directory)
     tone = write_tone("old/a.wav")
-    labeltool(*at, "import", "audio", tone)
+    labeltool_here(*at, "import", "audio", tone)
     (tmp_path / "new").mkdir()
     tone.rename(tmp_path / "new" / "another name.wav")
-    found = json.loads(labeltool(*at, "relocate", tmp_path / "new", "--json").stdout)
+    found = json.loads(labeltool_here(*at, "relocate", tmp_path / "new", "--json").stdout)
     assert found == {"relocated": 1, "missing": 0}
-    assert json.loads(labeltool(*at, "mark", "another name.wav", "dog", "--json").stdout)["clip"] == 1
+    assert json.loads(labeltool_here(*at, "mark", "another name.wav", "dog", "--json").stdout)["clip"] == 1
 
 
 def test_a_recording_whose_file_was_replaced_is_found_elsewhere(
@@ -383,12 +383,12 @@ def test_a_recording_whose_file_was_replaced_is_found_elsewhere(
 ) -> None:
     at = ("--project", project.directory)
     tone = write_tone("old/a.wav")
-    labeltool(*at, "import", "audio", tone)
+    labeltool_here(*at, "import", "audio", tone)
     (tmp_path / "new").mkdir()
     tone.rename(tmp_path / "new" / "b.wav")
     write_tone("old/a.wav", frequency_hz=2000)
-    assert json.loads(labeltool(*at, "relocate", tmp_path, "--json").stdout) == {"relocated": 1, "missing": 0}
-    assert json.loads(labeltool(*at, "mark", "b.wav", "dog", "--json").stdout)["clip"] == 1
+    assert json.loads(labeltool_here(*at, "relocate", tmp_path, "--json").stdout) == {"relocated": 1, "missing": 0}
+    assert json.loads(labeltool_here(*at, "mark", "b.wav", "dog", "--json").stdout)["clip"] == 1
 
 
 def test_messages_have_only_the_line_breaks_that_the_program_puts_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from helpers.command_line import labeltool
+from helpers.command_line import labeltool_here
 from helpers.pretrained import onnx, onnx_weights, rising
 from helpers.store import add_model_row, fill
 from helpers.whisper import write_whisper
@@ -29,7 +29,7 @@ IMPORTED = {"recordings", "clips", "verdicts", "checked", "suggestions", "alread
 @pytest.fixture
 def run(project: Project) -> Callable[..., Any]:
     """Run a command on the project and return its JSON."""
-    return lambda *arguments: json.loads(labeltool("--project", project.directory, *arguments, "--json").stdout)
+    return lambda *arguments: json.loads(labeltool_here("--project", project.directory, *arguments, "--json").stdout)
 
 
 @pytest.fixture

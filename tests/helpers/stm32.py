@@ -115,6 +115,12 @@ def needs(*tools: str) -> None:
             pytest.skip(f"{tool} is not installed")
 
 
+def without(monkeypatch: pytest.MonkeyPatch, *tools: str) -> None:
+    """Make some tools appear not installed."""
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name in tools else which(name))
+
+
 def network_of(
     frontend: LogMelFrontend, labels: int = len(LABELS), scale: float = 0.03125, zero_point: int = -3
 ) -> Network:

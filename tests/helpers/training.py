@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.networks.architectures import Architecture
 from labeltool.networks.heads import Head
+from labeltool.training import fit
 from labeltool.training.augmentation.log_mel import LogMelSampler
 from labeltool.training.fit import TrainingSettings
 from labeltool.training.training_data import TrainingData
@@ -16,6 +20,24 @@ from labeltool.training.training_data import TrainingData
 FRONTEND = LogMelFrontend()
 QUICK = TrainingSettings(most_patches=960, least_patches=960, batch=32)
 NAMES = ["high", "low", "middle"]
+
+
+def _tiny_backbone(x: Any) -> Any:
+    import keras
+
+    layers = keras.layers
+    x = layers.Conv2D(12, 5, strides=(3, 4), name="stem_conv")(x)
+    x = layers.BatchNormalization(name="stem_norm")(x)
+    x = layers.ReLU(name="stem_relu")(x)
+    x = layers.MaxPooling2D((2, 3), name="stem_pool")(x)
+    return layers.Flatten(name="features")(x)
+
+
+TINY = Architecture("tiny", _tiny_backbone, parameters_10=0, mega_macc=0.0, source="the tests")
+"""Trains in a tenth of the time of the smallest network of the registry, into which the fixture `tiny` puts it.
+
+For tests of what is around a network; of every network of the registry a training is tested too.
+"""
 
 
 def clips(per_label: int = 6, labels: int = 3, seed: int = 0) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
@@ -45,6 +67,12 @@ def training_data(
     """Make training data of log-mels; without `absent` nothing is known to be absent."""
     absent = np.zeros_like(present) if absent is None else absent
     return TrainingData(FRONTEND, log_mels, present, absent, groups, names, head, distillation_targets)
+
+
+def train_quickly(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
+    """Let every training in this process be a short one, with other settings too."""
+    short = replace(TrainingSettings(), least_patches=1280, most_patches=1280, **settings)
+    monkeypatch.setattr(fit, "TrainingSettings", lambda **given: replace(short, **given))
 
 
 class ClockOfDraws:

@@ -202,6 +202,7 @@ def test_where_no_class_is_mapped_to_a_label_one_line_reports_it(with_pretrained
     assert "  high" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_killed_scan_goes_on_and_two_processes_detect_what_one_does(with_pretrained: Project, tmp_path: Path) -> None:
     path = recorded(tmp_path / "long.wav", 900.0, *((start + 0.3, start + 4.0) for start in range(7, 890, 37)))
     options: dict[str, Any] = {"files": [str(path)], "model": "pretrained", "options": {"processes": 2}}

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.command_line import labeltool
+from helpers.command_line import labeltool_here
 from helpers.progress import quiet
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained import download
@@ -112,12 +112,12 @@ def test_a_server_that_refuses_is_named(server: Server, tmp_path: Path) -> None:
 def test_offline_the_error_names_the_file_and_the_command_that_adds_it(project: Project, tmp_path: Path) -> None:
     at = ("--project", project.directory, "model", "fetch")
     nowhere = {"https_proxy": "http://127.0.0.1:1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    done = labeltool(*at, "yamnet", check=1, **nowhere)
+    done = labeltool_here(*at, "yamnet", check=1, **nowhere)
     model = download.published_models()["yamnet"]
     lines = done.stderr.splitlines()
     assert len(lines) == 2 and "Apache-2.0" in lines[0] and done.stdout == ""
     assert model.url in lines[1] and "labeltool model add yamnet.tflite" in lines[1]
-    assert "there are: yamnet" in labeltool(*at, "nosuch", check=1).stderr
+    assert "there are: yamnet" in labeltool_here(*at, "nosuch", check=1).stderr
 
 
 def test_the_published_model_is_the_measured_one(project: Project, real_data: Path, tmp_path: Path) -> None:
@@ -128,5 +128,7 @@ def test_the_published_model_is_the_measured_one(project: Project, real_data: Pa
     cached = tmp_path / "cache" / "labeltool" / model.file
     cached.parent.mkdir(parents=True)
     cached.write_bytes(content)
-    done = labeltool("--project", project.directory, "model", "fetch", "yamnet", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    done = labeltool_here(
+        "--project", project.directory, "model", "fetch", "yamnet", XDG_CACHE_HOME=str(tmp_path / "cache")
+    )
     assert "added yamnet: 521 classes, scores are probabilities; embedding: tensor 115" in done.stderr

@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from helpers.command_line import labeltool
+from helpers.command_line import labeltool_here
 from helpers.records import records_of
 from helpers.store import add_model_row
 from labeltool.annotation import next_clips, speed
@@ -179,14 +179,14 @@ def test_journals_of_two_people_merge_as_a_set_of_rows_and_keep_their_batches(
 def test_the_command_line_shows_the_size_of_a_batch(predicted: Store, project: Project) -> None:
     at = ("--project", project.directory)
     label_page(predicted, 1, 2, 3, rejected=(3,))
-    undone = labeltool(*at, "undo").stderr
+    undone = labeltool_here(*at, "undo").stderr
     assert "3 labels" in undone and "clip 3: 'dog' absent" in undone
-    assert "3 labels" in labeltool(*at, "redo").stderr
-    row = json.loads(labeltool(*at, "undo", "--json").stdout)["undone"]
+    assert "3 labels" in labeltool_here(*at, "redo").stderr
+    row = json.loads(labeltool_here(*at, "undo", "--json").stdout)["undone"]
     # Scripts read these keys; the columns have other names.
     assert (row["clip_id"], row["together"]) == (3, 3)
     assert {"said_at", "took_ms", "act"} <= row.keys()
-    log = labeltool(*at, "log").stdout.splitlines()
+    log = labeltool_here(*at, "log").stdout.splitlines()
     assert len(log) == 12
     assert "one of 3" in log[0]
     assert "clip 1: 'dog' present (one of 3" in log[-1]

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.command_line import labeltool
+from helpers.command_line import labeltool_here
 from helpers.journal_rows import WHO, act, fill_with_everything, recording_records
 from helpers.store import current, dump
 from labeltool.annotation.review import label_issues
@@ -403,29 +403,29 @@ def test_lines_are_written_as_they_are_read(store: Store) -> None:
 def test_the_commands(project: Project, store: Store, tmp_path: Path, write_tone: Callable[..., Path]) -> None:
     sounds = [write_tone(f"{hz}.wav", frequency_hz=hz, seconds=2.0) for hz in (300, 400)]
     at = ("--project", project.directory)
-    labeltool(*at, "import", "audio", *sounds, "--clip-seconds", "1")
+    labeltool_here(*at, "import", "audio", *sounds, "--clip-seconds", "1")
     journal.annotate(store, 1, "dog", annotator="ann")
     journal.note(store, 3, "two\nlines", annotator="ann")
     spans.annotate_region(store, recordings.find_recording(store, "300.wav"), Region(0.25, 1.5), "owl", annotator="ann")
     labels.rename(store, "dog", "hound", annotator="ann")
-    labeltool(*at, "remove", "400.wav")
+    labeltool_here(*at, "remove", "400.wav")
     file, copy = tmp_path / "labels.jsonl", tmp_path / "copy"
     (tmp_path / "link").symlink_to(tmp_path)
-    labeltool(*at, "journal", "export", "-o", tmp_path / "link" / file.name)
+    labeltool_here(*at, "journal", "export", "-o", tmp_path / "link" / file.name)
     text = file.read_text(encoding="utf-8")
     sounds[0].unlink()
-    labeltool("init", copy)
+    labeltool_here("init", copy)
     there = ("--project", copy)
-    done = json.loads(labeltool(*there, "journal", "import", file, "--json").stdout)
+    done = json.loads(labeltool_here(*there, "journal", "import", file, "--json").stdout)
     assert {"recordings": 2, "clips": 5, "rows": 5, "verdicts": 2, "missing": 1, "skipped": []}.items() <= done.items()
-    assert labeltool(*there, "journal", "export").stdout == text
+    assert labeltool_here(*there, "journal", "export").stdout == text
     for command in ("log", "status"):
-        assert labeltool(*there, command).stdout == labeltool(*at, command).stdout
+        assert labeltool_here(*there, command).stdout == labeltool_here(*at, command).stdout
     file.write_text(text + "damaged\n")
-    again = labeltool(*there, "journal", "import", file, check=1).stderr
+    again = labeltool_here(*there, "journal", "import", file, check=1).stderr
     assert f"{file}:{text.count(chr(10)) + 1}: is no line of a journal" in again
     assert "nothing new imported" in again and "1 line skipped" in again and "relocate" in again
     piped = ["-m", "labeltool", *map(str, there), "journal", "import", "-"]
     assert subprocess.run([sys.executable, *piped], input=text.encode(), check=True, capture_output=True).stdout == b""
     for arguments in (("import", tmp_path / "none"), ("import", tmp_path), ("export", "-o", tmp_path)):
-        assert labeltool(*there, "journal", *arguments, check=1).stderr.count("\n") == 1
+        assert labeltool_here(*there, "journal", *arguments, check=1).stderr.count("\n") == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from helpers.command_line import labeltool
+from helpers.command_line import labeltool_here
 from helpers.records import records_of
 from helpers.store import add_model_row, current, dump
 from labeltool.annotation import listing, next_clips, review, speed
@@ -181,27 +181,27 @@ def test_the_command_names_what_it_removes_and_what_it_cannot(
 ) -> None:
     files = [write_tone(f"{name}.wav", frequency_hz=hz) for name, hz in (("a", 300), ("b", 400), ("c", 500))]
     at = ("--project", project.directory)
-    labeltool(*at, "import", "audio", *files)
-    labeltool(*at, "remove", "no.wav", check=1)
+    labeltool_here(*at, "import", "audio", *files)
+    labeltool_here(*at, "remove", "no.wav", check=1)
     assert not (project.directory / "backups").exists()  # nothing was changed
-    labeltool(*at, "mark", "b.wav", "dog")
-    done = labeltool(*at, "remove", "b.wav", "3", "no.wav", "--json", check=1)
+    labeltool_here(*at, "mark", "b.wav", "dog")
+    done = labeltool_here(*at, "remove", "b.wav", "3", "no.wav", "--json", check=1)
     found = json.loads(done.stdout)
     assert found["removed"] == [str(files[1]), str(files[2])]
     assert [one["file"] for one in found["failed"]] == ["no.wav"] and "no recording of this project" in done.stdout
     assert all(file.is_file() for file in files)
-    status = json.loads(labeltool(*at, "status", "--json").stdout)
+    status = json.loads(labeltool_here(*at, "status", "--json").stdout)
     assert (status["recordings"], status["clips"], status["labels"]) == (1, 1, {"dog": 0})
-    again = labeltool(*at, "remove", "b.wav", check=1).stderr
+    again = labeltool_here(*at, "remove", "b.wav", check=1).stderr
     assert "was removed from the project" in again and again.count("\n") == 1
-    log = labeltool(*at, "log").stdout.splitlines()
+    log = labeltool_here(*at, "log").stdout.splitlines()
     assert f"remove '{files[1]}'" in log[1] and "dog" in log[2]
-    assert "was removed" in labeltool(*at, "import", "audio", files[1]).stderr
-    assert "brought back" in labeltool(*at, "remove", "--undo", "2").stderr
-    assert json.loads(labeltool(*at, "status", "--json").stdout)["labels"] == {"dog": 1}
+    assert "was removed" in labeltool_here(*at, "import", "audio", files[1]).stderr
+    assert "brought back" in labeltool_here(*at, "remove", "--undo", "2").stderr
+    assert json.loads(labeltool_here(*at, "status", "--json").stdout)["labels"] == {"dog": 1}
     # The rest of the batch is undone with it.
-    assert "removal" in labeltool(*at, "undo", "--help").stdout
-    labeltool(*at, "undo")
-    assert json.loads(labeltool(*at, "status", "--json").stdout)["recordings"] == 3
-    assert "no recording that was removed" in labeltool(*at, "remove", "--undo", "a.wav", check=1).stderr
-    assert labeltool(*at, "remove", "--undo", "9" * 30, check=1).stderr.startswith("failed: no clip 999")
+    assert "removal" in labeltool_here(*at, "undo", "--help").stdout
+    labeltool_here(*at, "undo")
+    assert json.loads(labeltool_here(*at, "status", "--json").stdout)["recordings"] == 3
+    assert "no recording that was removed" in labeltool_here(*at, "remove", "--undo", "a.wav", check=1).stderr
+    assert labeltool_here(*at, "remove", "--undo", "9" * 30, check=1).stderr.startswith("failed: no clip 999")

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from helpers.training import FRONTEND, NAMES, QUICK, ClockOfDraws, clips, training_data
+from helpers.training import FRONTEND, NAMES, QUICK, TINY, ClockOfDraws, clips, training_data
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
@@ -22,6 +22,9 @@ from labeltool.training.loop import TrainingProgress
 from labeltool.training.training_data import TrainingData
 
 MINIRESNET = fit.InitialNetwork("miniresnet")
+START = fit.InitialNetwork(TINY.name)
+
+pytestmark = pytest.mark.usefixtures("tiny")
 
 
 def test_it_learns_and_measures_how_well_on_groups_it_has_not_seen() -> None:
@@ -72,7 +75,7 @@ def test_same_seed_same_numbers_another_seed_others() -> None:
     patches = FRONTEND.patches(log_mels[0])
 
     def scores(seed: int) -> np.ndarray:
-        settings = replace(QUICK, most_patches=320, least_patches=320, seed=seed)
+        settings = replace(QUICK, most_patches=96, least_patches=96, seed=seed)
         fitted = fit.fit(MINIRESNET, training_data(log_mels, targets, groups), settings)
         return predict.predict(fitted.model, patches)
 
@@ -84,13 +87,13 @@ def test_same_seed_same_numbers_another_seed_others() -> None:
 def test_a_warm_start_continues_from_a_network_and_leaves_it_unchanged() -> None:
     log_mels, targets, groups = clips(labels=2)
     settings = replace(QUICK, most_patches=1600, least_patches=1600)
-    cold = fit.fit(MINIRESNET, training_data(log_mels, targets, groups, ["high", "low"]), settings)
+    cold = fit.fit(START, training_data(log_mels, targets, groups, ["high", "low"]), settings)
     kept = cold.model.get_weights()
     more, wider, all_groups = clips(seed=3)
     widened = networks.widen_head(cold.model, ["high", "low"], NAMES)
     before = widened.get_weights()
     warm = fit.fit(
-        fit.InitialNetwork("miniresnet", widened),
+        fit.InitialNetwork(TINY.name, widened),
         training_data(more, wider, all_groups),
         replace(settings, warm_share=0.6),
     )
@@ -106,7 +109,7 @@ def test_two_clips_are_enough_and_one_label_is_not() -> None:
     log_mels, targets, groups = clips(per_label=1, labels=2)
 
     def trained(n: int) -> fit.FitResult:
-        return fit.fit(MINIRESNET, training_data(log_mels[:n], targets[:n], groups[:n], ["a", "b"]), QUICK)
+        return fit.fit(START, training_data(log_mels[:n], targets[:n], groups[:n], ["a", "b"]), QUICK)
 
     fitted = trained(2)
     assert len(fitted.validation) == 0 and fitted.validation_accuracy is None and 0.2 < fitted.rule.temperature <= 1.0
@@ -119,7 +122,7 @@ def test_two_clips_are_enough_and_one_label_is_not() -> None:
 def test_a_given_validation_that_splits_a_group_is_refused() -> None:
     log_mels, targets, groups = clips()
     with pytest.raises(LabeltoolError, match="split the group '0-0'"):
-        fit.fit(MINIRESNET, training_data(log_mels, targets, groups), QUICK, validation=np.array([0]))
+        fit.fit(START, training_data(log_mels, targets, groups), QUICK, validation=np.array([0]))
 
 
 def test_a_budget_shortens_the_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +139,7 @@ def budgeted(clock: ClockOfDraws, sounds: tuple[list[np.ndarray], np.ndarray, li
     """Train for 6 seconds of a clock; return the steps taken, those last announced, and the seconds."""
     log_mels, targets, groups = sounds
     settings = replace(QUICK, most_patches=400_000, least_patches=400_000, budget_s=6.0, validation_share=0.3)
-    fitted = fit.fit(MINIRESNET, training_data(log_mels, targets, groups), settings, clock=clock)
+    fitted = fit.fit(START, training_data(log_mels, targets, groups), settings, clock=clock)
     last = fitted.history[-1]
     assert len(fitted.validation) == 6 and last.step * settings.batch == fitted.patches
     return last.step, last.steps, fitted.seconds

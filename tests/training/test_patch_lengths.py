@@ -75,21 +75,21 @@ def test_a_network_takes_longer_patches_and_refuses_too_short_ones() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("quickly")
 def test_a_project_sets_the_patch_length_and_a_model_of_another_is_no_warm_start(
-    project: Project, tmp_path: Path
+    project: Project, tmp_path: Path, tiny: str
 ) -> None:
     settings = project.directory / "labeltool.toml"
     settings.write_text('[learning]\npatch_s = 0.5\npooling = "majority"\n')
     project = load(project.directory)
     add_tones(project, tmp_path / "wav", *[(["low"], {"low": P}), (["high"], {"high": P})] * 9, (["high"], {}))
-    result = retrain.retrain(project, report=quiet, arch="miniresnet")
+    result = retrain.retrain(project, report=quiet, arch=tiny)
     assert (result.patch_s, result.other_patch_s, result.warm) == (0.5, None, False)
     files = model_folder.read(project.models / str(result.model))
     assert files.frontend.patch_frames == 25 and files.rule.pooling == "majority"
     # An option overrides the settings.
-    result = retrain.retrain(project, report=quiet, arch="miniresnet", patch_s=0.6)
+    result = retrain.retrain(project, report=quiet, arch=tiny, patch_s=0.6)
     assert (result.patch_s, result.other_patch_s, result.warm) == (0.6, 0.5, False)
     settings.write_text('[learning]\ntarget = "u5-freertos"\n')
-    result = retrain.retrain(load(project.directory), report=quiet, arch="miniresnet")
+    result = retrain.retrain(load(project.directory), report=quiet, arch=tiny)
     assert (result.patch_s, result.other_patch_s, result.warm) == (0.96, 0.6, False)
     assert {"training", "converting to int8", "suggesting"} <= set(result.stages)
     assert 0.8 < sum(result.stages.values()) / result.seconds < 1.1

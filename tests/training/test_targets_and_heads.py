@@ -12,7 +12,7 @@ import pytest
 
 from helpers.progress import quiet
 from helpers.tones import A, P, U, add_tones, suggestions
-from helpers.training import ClockOfDraws
+from helpers.training import TINY, ClockOfDraws
 from labeltool.active_learning import queue_order
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
@@ -192,12 +192,11 @@ def test_confusion_and_recall_count_only_what_is_known() -> None:
 # From here on, whole projects of tones, trained in this process.
 
 
-def retrain(project: Project, **options: Any) -> tasks_retrain.RetrainResult:
-    return tasks_retrain.retrain(project, report=quiet, arch="miniresnet", **options)
+def retrain(project: Project, arch: str = TINY.name, **options: Any) -> tasks_retrain.RetrainResult:
+    return tasks_retrain.retrain(project, report=quiet, arch=arch, **options)
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("quickly")
+@pytest.mark.usefixtures("quickly", "tiny")
 def test_several_labels_at_once_are_learned_suggested_and_measured(project: Project, tmp_path: Path) -> None:
     low, high = {"low": P, "high": A}, {"low": A, "high": P}
     both, neither = {"low": P, "high": P}, {"low": A, "high": A}
@@ -228,8 +227,7 @@ def test_several_labels_at_once_are_learned_suggested_and_measured(project: Proj
     assert found.predicted == ("high", "low")
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("quickly")
+@pytest.mark.usefixtures("quickly", "tiny")
 def test_none_of_these_is_learned_and_suggests_no_label(project: Project, tmp_path: Path) -> None:
     sounds: list[tuple[Sequence[str], Mapping[str, Value] | None]] = [(["low"], {"low": P}), (["high"], {"high": P})]
     add_tones(project, tmp_path / "wav", *[*sounds, ([], None)] * 8)
@@ -254,7 +252,7 @@ def test_none_of_these_is_learned_and_suggests_no_label(project: Project, tmp_pa
     assert set(left) == {"low", "high", "none"} and left["low"] + left["high"] < 0.2
 
 
-@pytest.mark.usefixtures("quickly")
+@pytest.mark.usefixtures("quickly", "tiny")
 @pytest.mark.parametrize(
     "sounds",
     [
@@ -271,7 +269,7 @@ def test_a_project_with_one_label_learns_where_it_is_not(project: Project, tmp_p
     assert there.probabilities["low"] > 0.5 > away.probabilities["low"]
 
 
-@pytest.mark.usefixtures("quickly")
+@pytest.mark.usefixtures("quickly", "tiny")
 def test_two_clips_are_enough_to_begin(project: Project, tmp_path: Path) -> None:
     add_tones(project, tmp_path / "wav", (["low"], {"low": P}), (["high"], {"high": P}), (["high"], {}))
     result = retrain(project)
@@ -291,8 +289,7 @@ def test_many_labels_of_few_clips_and_one_of_a_single_group_spare_what_they_can(
     assert left.min() >= 3 and found.present.shape == (206, 51)
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("quickly")
+@pytest.mark.usefixtures("quickly", "tiny")
 def test_a_warm_start_that_fell_behind_gives_way_to_one_from_scratch(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,7 +317,7 @@ def test_a_warm_start_that_fell_behind_gives_way_to_one_from_scratch(
     assert checked[0] < checked[1]
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("tiny")
 def test_a_budget_ends_the_model_not_the_training(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

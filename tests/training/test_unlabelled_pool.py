@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from helpers.training import FRONTEND, QUICK, clips, training_data
+from helpers.training import FRONTEND, QUICK, TINY, clips, training_data
 from labeltool.audio import files
 from labeltool.errors import LabeltoolError
 from labeltool.networks import build as networks
@@ -31,7 +31,7 @@ from labeltool.training.unlabelled.linear_probe import label_by_probes, train_pr
 from labeltool.training.unlabelled.pool import Pool, draw_weights
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("tiny")
 def test_propagated_labels_are_the_same_each_time_and_validation_groups_are_never_trained_on() -> None:
     log_mels, targets, groups = clips()
     more, truth, _ = clips(seed=5)
@@ -39,7 +39,7 @@ def test_propagated_labels_are_the_same_each_time_and_validation_groups_are_neve
     # Training on these would fail: they are shorter than a patch.
     refused = [np.zeros((1, 64), np.float32)] * 2
     unlabelled = Pool(more, [f"pool-{i}" for i in range(len(more))])
-    data, start = training_data(log_mels, targets, groups), training_fit.InitialNetwork("miniresnet")
+    data, start = training_data(log_mels, targets, groups), training_fit.InitialNetwork(TINY.name)
 
     def fit() -> training_fit.FitResult:
         labelled = data.only(np.delete(np.arange(len(groups)), held))
@@ -56,6 +56,7 @@ def test_propagated_labels_are_the_same_each_time_and_validation_groups_are_neve
     assert (scores.argmax(axis=1) == truth.argmax(axis=1)).mean() > 0.8
 
 
+@pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize("head", ["softmax", "sigmoid"])
 def test_a_teachers_labels_of_the_pool_are_learned(head: Head) -> None:
     # No labelled clip is of "middle": only the teacher's labels are.
@@ -70,7 +71,7 @@ def test_a_teachers_labels_of_the_pool_are_learned(head: Head) -> None:
         head=head,
     )
     fitted = training_fit.fit(
-        training_fit.InitialNetwork("miniresnet"),
+        training_fit.InitialNetwork(TINY.name),
         data,
         QUICK,
         pool=Pool(more, [f"pool-{group}" for group in more_groups], truth, 1 - truth if by_label else None),

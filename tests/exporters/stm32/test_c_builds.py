@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ COMPILERS = ("gcc", "g++", "clang", "clang++")
 STANDARDS = ("c99", "c11", "gnu11", "gnu17", "c++17")
 LEVELS = ("O0", "O1", "O2", "O3", "Os")
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -24,42 +28,64 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_package(tmp_path_factory.mktemp("small"))
 
 
-def make(package: Path, build: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def make(package: Path, build: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
     command = ["make", "-s", "-C", package / "test", f"BUILD={build}", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
+def pairs(levels: Sequence[str]) -> set[tuple[str, str, str]]:
+    """Return builds with each standard at each level, and each compiler with each standard and each level."""
+    return {
+        (("gcc", "clang")[(row + column) % 2], standard, level)
+        for row, standard in enumerate(STANDARDS)
+        for column, level in enumerate(levels)
+    }
+
+
 @pytest.mark.parametrize(
     ("defines", "levels"), [([], LEVELS), (["DEFINES=-DAED_FIXED_POINT"], ("O0", "O3"))], ids=["float", "fixed point"]
 )
-def test_every_build_prints_the_same_without_a_warning(
+def test_builds_of_all_pairs_print_the_same_without_a_warning(
     small: Path, tmp_path: Path, defines: list[str], levels: tuple[str, ...]
 ) -> None:
     needs(*COMPILERS)
-    result = make(small, tmp_path, "-j2", *defines, f"LEVELS={' '.join(levels)}", "builds")
+    wanted = pairs(levels)
+    targets = [tmp_path / "builds" / f"{'-'.join(build)}.txt" for build in wanted]
+    result = make(small, tmp_path, "-j2", *defines, *targets)
     assert result.returncode == 0 and not result.stderr, result.stdout + result.stderr
-    built = set(re.findall(r"^(\w+) -std=(\S+) -(\w+): the same as the host$", result.stdout, re.MULTILINE))
-    assert built == {(name, std, level) for name in ("gcc", "clang") for std in STANDARDS for level in levels}
+    assert same_as_the_host(result.stdout) == wanted
     printed = (tmp_path / "host" / "selftest.txt").read_text()
     assert len(set(re.findall(r"^\d\.\d+ .*$", printed, re.MULTILINE))) > 2  # the scores differ
     assert printed.endswith("# failed checks: 0\n")
 
 
+def test_one_target_makes_every_build(small: Path, tmp_path: Path) -> None:
+    needs(*COMPILERS)
+    result = make(small, tmp_path, "--dry-run", "builds")
+    assert result.returncode == 0
+    announced = set(re.findall(r'echo "(\w+) -std=(\S+) -(\w+): the same', result.stdout))
+    assert announced == set(product(("gcc", "clang"), STANDARDS, LEVELS))
+
+
+def same_as_the_host(printed: str) -> set[tuple[str, ...]]:
+    return set(re.findall(r"^(\w+) -std=(\S+) -(\w+): the same as the host$", printed, re.MULTILINE))
+
+
 @pytest.mark.parametrize("machine", ["m3", "m0plus", "m4"])
 @pytest.mark.parametrize("defines", ["", "-DAED_FIXED_POINT"], ids=["float", "fixed point"])
-def test_devices_print_the_same_as_the_host(small: Path, tmp_path: Path, machine: str, defines: str) -> None:
+def test_devices_print_the_same_as_the_host(small: Path, machine: str, defines: str) -> None:
     needs("arm-none-eabi-gcc", "qemu-system-arm")
-    result = make(small, tmp_path, f"DEFINES={defines}", f"qemu-{machine}")
+    result = make(small, small / f"build{defines}", f"DEFINES={defines}", f"qemu-{machine}")  # one host build for all
     assert result.returncode == 0 and f"{machine}: the same as the host" in result.stdout, result.stdout
 
 
-@pytest.mark.parametrize("machine", ["m3", "m0plus", "m4"])
-def test_roots_of_powers_are_the_same_on_the_devices(tmp_path: Path, machine: str) -> None:
+def test_roots_of_powers_are_the_same_on_the_devices(tmp_path: Path) -> None:
     needs("make", "gcc", "arm-none-eabi-gcc", "qemu-system-arm")
     package = small_package(tmp_path, SMALL_MAGNITUDES)
-    result = make(package, tmp_path / "build", f"qemu-{machine}")
-    assert result.returncode == 0 and f"{machine}: the same as the host" in result.stdout, result.stdout
+    for machine in ("m3", "m0plus", "m4"):
+        result = make(package, tmp_path / "build", f"qemu-{machine}")
+        assert result.returncode == 0 and f"{machine}: the same as the host" in result.stdout, result.stdout
     fixed = make(package, tmp_path / "fixed", "DEFINES=-DAED_FIXED_POINT", "host")
     assert fixed.returncode != 0 and "AED_FIXED_POINT is for powers of frames as long as the FFT" in fixed.stderr
 
@@ -107,23 +133,20 @@ def test_cppcheck_finds_nothing(small: Path) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("defines", [[], ["-DAED_FIXED_POINT"]], ids=["float", "fixed point"])
-def test_clang_tidy_finds_nothing(small: Path, defines: list[str]) -> None:
-    needs("clang-tidy")
+def test_clang_tidy_finds_nothing(small: Path) -> None:
+    needs("clang-tidy", "gcc")
     from importlib.resources import files
 
     shutil.copy(str(files("labeltool.exporters.stm32").joinpath("csrc", ".clang-tidy")), small)
-    command = [
-        "clang-tidy",
-        "--quiet",
-        *sources(small),
-        "--",
-        "-std=c99",
-        *defines,
-        "-I",
-        small / "c",
-        "-I",
-        small / "test",
-    ]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
+    flags = ["-std=c99", "-I", small / "c", "-I", small / "test"]
+    fixed_point = [*flags, "-DAED_FIXED_POINT"]
+    others = [one for one in sources(small) if preprocessed(one, flags) != preprocessed(one, fixed_point)]
+    assert small / "c" / "aed_preproc.c" in others
+    for checked, defined in ((sources(small), flags), (others, fixed_point)):
+        command = ["clang-tidy", "--quiet", *checked, "--", *defined]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+
+
+def preprocessed(source: Path, flags: Sequence[str | Path]) -> bytes:
+    return subprocess.run(["gcc", "-E", *flags, source], capture_output=True, check=True).stdout
