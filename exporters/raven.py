@@ -22,7 +22,7 @@ Table. `tables.csv` lists the recording of each table. Tab-separated, UTF-8, a r
 | --- | --- |
 | Selection, View, Channel | a number, `Spectrogram 1`, 1: labels are on all channels, a table names one |
 | Begin Time (s), End Time (s) | seconds from the start of the recording, all digits |
-| Low Freq (Hz), High Freq (Hz) | the frequency range; 0 and half the sample rate where it is not known: read so |
+| Low Freq (Hz), High Freq (Hz) | the frequency range; 0 and half the sample rate: not known, also when imported |
 | Begin Path, Begin File | the recording |
 | Annotation | the label |
 | Confidence | as the file that was imported gives it, or empty |

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -55,13 +56,13 @@ class Columns:
         self.names = _names(table, profile, chosen)
         self.taken: Bools = np.ones(len(table.frame), np.bool_)
         self.skipped = list(table.skipped)
-        self._more = 0
+        self._more: Counter[type[Skipped]] = Counter()
 
     @property
     def all_skipped(self) -> list[Skipped]:
         """The problems in the order of the lines, the first ones of each kind, and the number of the others."""
         path = str(self.table.path)
-        rest = [Skipped(path, None, f"and {self._more} more of its rows")] if self._more else []
+        rest = [kind(path, None, f"and {more} more of its rows") for kind, more in self._more.items() if more]
         return sorted(self.skipped, key=lambda one: one.line or 0) + rest
 
     def line(self, row: int) -> int | None:
@@ -79,7 +80,7 @@ class Columns:
         new = np.flatnonzero(rows & self.taken)
         path = str(self.table.path)
         self.skipped += [kind(path, self.line(row), reason(row)) for row in map(int, new[:_MAX_REPORTED])]
-        self._more += max(0, len(new) - _MAX_REPORTED)
+        self._more[kind] += max(0, len(new) - _MAX_REPORTED)
 
     def first_name(self, meaning: str) -> str | None:
         """Return the column of a meaning."""
@@ -127,7 +128,7 @@ class Columns:
         if unit == "seconds":
             self.reject(bad, lambda row: f"{name} {quoted(str(column.iloc[row]))} {what}")
         else:
-            self._report(Note, bad, lambda row: f"{name} {quoted(str(column.iloc[row]))} {what}: left out")
+            self._report(Note, bad, lambda row: f"{name} {quoted(str(column.iloc[row]))} {what}: ignored")
         return np.where(bad, np.nan, numbers)
 
     def times(self) -> tuple[Float64 | None, Float64 | None]:

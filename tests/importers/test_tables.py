@@ -323,7 +323,7 @@ def test_what_was_assumed_of_a_table_is_noted(tmp_path: Path) -> None:
     assert [row.fold for row in rows] == [1, 4, None]
 
 
-def test_a_number_that_cannot_be_read_is_left_out_and_its_label_stays(tmp_path: Path) -> None:
+def test_a_label_stays_where_its_frequency_or_confidence_cannot_be_read(tmp_path: Path) -> None:
     header = "file,start,end,label,low_hz,high_hz,score,value\n"
     rows = "a.wav,0,1,x,100,900,high,1\na.wav,1,2,y,low,900,0.5,\na.wav,2,3,z,100,900,0.25,0\n"
     got = table.parse(written(tmp_path, header + rows))
@@ -334,8 +334,8 @@ def test_a_number_that_cannot_be_read_is_left_out_and_its_label_stays(tmp_path: 
     ]
     assert [(type(one), one.line) for one in got.skipped] == [(Note, 2), (Note, 3)]
     assert [one.reason for one in got.skipped] == [
-        "score 'high' is not a number: left out",
-        "low_hz 'low' is not a number of hertz: left out",
+        "score 'high' is not a number: ignored",
+        "low_hz 'low' is not a number of hertz: ignored",
     ]
 
 
