@@ -72,6 +72,23 @@ def test_tables_have_their_documented_columns_and_types_also_when_empty(project:
     assert p.clips(labelled=False)[["present", "suggestion"]].to_numpy().tolist() == [[(), "dog"]]
 
 
+def test_a_label_on_a_part_is_inside_its_recording(project: Project) -> None:
+    p = opened(project)
+    with project.open_store() as store:
+        fill(store, "a")
+    length_s, rate_hz = p.recordings()[["duration_s", "sample_rate_hz"]].iloc[0]
+    with pytest.raises(labeltool.LabeltoolError, match=f"end of .* is outside .* from 0 to {length_s:.6f} s"):
+        p.annotate(1, "dog", end_s=length_s + 2 / rate_hz)
+    p.annotate(1, "dog", start_s=0.25, end_s=length_s + 1 / rate_hz)
+    p.annotate(1, "cat", start_s=0.25)
+    p.annotate(1, "owl", low_hz=300.0)
+    rows = p.annotations().set_index("label")
+    clip_end_s = rows["end_s"].min()
+    assert rows.loc["dog", ["region_start_s", "region_end_s"]].to_list() == [0.25, length_s]
+    assert rows.loc["cat", ["region_start_s", "region_end_s"]].to_list() == [0.25, clip_end_s]
+    assert rows.loc["owl", ["region_start_s", "low_hz"]].to_list() == [0.0, 300.0]
+
+
 def test_what_is_wrong_is_a_labeltool_error(project: Project, tmp_path: Path) -> None:
     p = opened(project)
     with project.open_store() as store:
@@ -107,23 +124,6 @@ def test_what_is_wrong_is_a_labeltool_error(project: Project, tmp_path: Path) ->
     project.database.write_bytes(b"no database")
     with pytest.raises(labeltool.LabeltoolError, match="not a labeltool database"):
         p.recordings()
-
-
-def test_a_label_on_a_part_is_inside_its_recording(project: Project) -> None:
-    p = opened(project)
-    with project.open_store() as store:
-        fill(store, "a")
-    length_s, rate_hz = p.recordings()[["duration_s", "sample_rate_hz"]].iloc[0]
-    with pytest.raises(labeltool.LabeltoolError, match=f"end of .* is outside .* from 0 to {length_s:.6f} s"):
-        p.annotate(1, "dog", end_s=length_s + 2 / rate_hz)
-    p.annotate(1, "dog", start_s=0.25, end_s=length_s + 1 / rate_hz)
-    p.annotate(1, "cat", start_s=0.25)
-    p.annotate(1, "owl", low_hz=300.0)
-    rows = p.annotations().set_index("label")
-    clip_end_s = rows["end_s"].min()
-    assert rows.loc["dog", ["region_start_s", "region_end_s"]].to_list() == [0.25, length_s]
-    assert rows.loc["cat", ["region_start_s", "region_end_s"]].to_list() == [0.25, clip_end_s]
-    assert rows.loc["owl", ["region_start_s", "low_hz"]].to_list() == [0.0, 300.0]
 
 
 def test_a_failed_task_is_an_error_in_either_process(project: Project) -> None:
