@@ -22,7 +22,7 @@ Table. `tables.csv` lists the recording of each table. Tab-separated, UTF-8, a r
 | --- | --- |
 | Selection, View, Channel | a number, `Spectrogram 1`, 1: labels are on all channels, a table names one |
 | Begin Time (s), End Time (s) | seconds from the start of the recording, all digits |
-| Low Freq (Hz), High Freq (Hz) | the frequency range; 0 and half the sample rate where it is not known |
+| Low Freq (Hz), High Freq (Hz) | the frequency range; 0 and half the sample rate: not known, also when imported |
 | Begin Path, Begin File | the recording |
 | Annotation | the label |
 | Confidence | as the file that was imported gives it, or empty |
@@ -53,7 +53,14 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     write_recording_files(source.store, directory, tables, ".selections.txt", INDEX)
     (directory / "README.md").write_text(_README, encoding="utf-8")
     half_known = source.annotations["low_hz"].isna() != source.annotations["high_hz"].isna()
-    return not_exported(source.annotations, CARRIES, (half_known, "the other bound of its frequencies is made up"))
+    nyquist_hz = source.annotations["sample_rate_hz"] / 2
+    is_whole = (source.annotations["low_hz"] <= 1) & ((source.annotations["high_hz"] - nyquist_hz).abs() <= 1)
+    return not_exported(
+        source.annotations,
+        CARRIES,
+        (half_known, "the other bound of its frequencies is made up"),
+        (is_whole, "its frequency range, that of the whole recording, means none"),
+    )
 
 
 def _table(rows: pd.DataFrame) -> str:

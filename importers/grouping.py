@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted
@@ -37,9 +37,12 @@ HOW = f"one of: {_RULE_NAMES}"
 
 _MAX_PATTERN, _MAX_FIELDS = 200, 8
 _WILD = re.compile(r"\{([^{}]*)\}|\*")
-# Numbers at the end of a name: a counter, a date, a time. The last one, or all of them.
-_LAST_NUMBER = re.compile(r"[-_. ]+\d+$")
+# Numbers at the end of a name: a counter, a date, a time. The last one, where a date is one, or all of them.
+_LAST_NUMBER = re.compile(r"[-_. ]+(?:\d{4}[-_. ]\d\d[-_. ]\d\d|\d+)$")
 _ALL_NUMBERS = re.compile(r"(?:[-_. ]+\d+)+$")
+
+_NOTHING = re.compile(r"(?!)")
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +103,17 @@ def grouped(records: Iterable[Imported], by: str | None = None) -> Iterator[Impo
     LabeltoolError
         When the rule is none, or no recording has the column that it names.
     """
-    rule = None if by is None else rule_of(by)
+    if by is not None:
+        rule_of(by)  # refused before anything is read
     read = list(records)
     places = {
         one.sha256: Place(Path(one.path), _tidy(one.columns), one.sha256)
         for one in read
         if isinstance(one, Recording) and one.group == one.sha256
     }
-    if rule is None:
-        named = _by_shared_stems(places, _labels(read))
-    else:
-        named = {sha256: found for sha256, place in places.items() if (found := rule(place)) is not None}
-        if places and not named:
-            raise LabeltoolError(f"{quoted(str(by))} gives no recording a group", remedy=HOW)
+    named = _by_shared_stems(places, _labels(read)) if by is None else named_by(by, places)
     if named and by != "none":
-        yield _note(named, places, is_default=rule is None)
+        yield _note(named, places, is_default=by is None)
     for one in read:
         if not isinstance(one, Recording):
             yield one
@@ -122,8 +121,23 @@ def grouped(records: Iterable[Imported], by: str | None = None) -> Iterator[Impo
             yield replace(one, columns=tuple(_tidy(one.columns).items()))
         else:
             columns = tuple({**_tidy(one.columns), **found.columns}.items())
-            by_whom: Literal["names", "person"] = "names" if rule is None else "person"
+            by_whom: Literal["names", "person"] = "names" if by is None else "person"
             yield replace(one, group=found.group, columns=columns, grouped_by=by_whom)
+
+
+def named_by(by: str, places: Mapping[_Key, Place]) -> dict[_Key, Named]:
+    """Return what a rule gives recordings, without those of which it says nothing.
+
+    Raises
+    ------
+    LabeltoolError
+        When the rule is none, or says nothing of any recording.
+    """
+    rule = rule_of(by)
+    named = {key: found for key, place in places.items() if (found := rule(place)) is not None}
+    if places and not named:
+        raise LabeltoolError(f"{quoted(by)} gives no recording a group", remedy=HOW)
+    return named
 
 
 def _tidy(columns: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -165,7 +179,11 @@ def _labels(records: Sequence[Imported]) -> Mapping[str, frozenset[str]]:
 def _by_shared_stems(places: Mapping[str, Place], labels: Mapping[str, frozenset[str]]) -> dict[str, Named]:
     """Return the groups of recordings whose names share a stem; none where that says nothing."""
     for numbers in (_ALL_NUMBERS, _LAST_NUMBER):
-        found = {sha256: _by_stem(numbers, place) for sha256, place in places.items()}
+        # Without a letter, what is shared is a year or a day, and says nothing of a place.
+        found = {
+            sha256: _by_stem(numbers if _has_letter(numbers, place) else _NOTHING, place)
+            for sha256, place in places.items()
+        }
         sizes = Counter(one.group for one in found.values())
         if len(sizes) > 1 and max(sizes.values()) > 1 and not _repeats_labels(found, labels):
             return {sha256: one for sha256, one in found.items() if sizes[one.group] > 1}
@@ -188,6 +206,10 @@ def _repeats_labels(found: Mapping[str, Named], labels: Mapping[str, frozenset[s
 def _in_folder(name: str, folder: Path) -> str:
     """Return a name that is the same for one folder only, and shows nothing of where it is."""
     return f"{name}#{hashlib.sha256(nfc(str(folder)).encode(errors='surrogateescape')).hexdigest()[:8]}"
+
+
+def _has_letter(numbers: re.Pattern[str], place: Place) -> bool:
+    return any(map(str.isalpha, numbers.sub("", place.path.stem)))
 
 
 def _by_stem(numbers: re.Pattern[str], place: Place) -> Named:

@@ -42,6 +42,8 @@ POINT_CLIP_S = 1.0
 # A label that ends later than this after its recording is reported: programs round, but not by that much.
 _LATE_S = 10.0
 
+# Of the ends of a band that is the whole one of its recording.
+_BAND_SLACK_HZ = 1.0
 # Rows of one file that are reported one by one, of each reason.
 _MAX_REPORTED = 10_000
 
@@ -146,7 +148,8 @@ class _LabelReader:
             return
         sounds = self._sounds_of(file, parsed.rows)
         yield from self._new([one for one in sounds.recordings if one is not None])
-        tables, problems = _tables(file, parsed.rows, sounds)
+        rows = _without_whole_bands(parsed.rows, sounds) if parsed.writes_whole_band else parsed.rows
+        tables, problems = _tables(file, rows, sounds)
         problems = sorted(sounds.problems + problems, key=lambda one: one.row)
         for problem in problems:
             yield problem.report
@@ -275,6 +278,13 @@ def _clips(rows: pd.DataFrame, sounds: _Sounds) -> _Clips:
     start_us = np.rint(start * MICROSECONDS).astype(np.int64)
     end_us = np.minimum(np.rint(end * MICROSECONDS).astype(np.int64), length)
     return _Clips(start_us, end_us, is_possible & (start_us < end_us))
+
+
+def _without_whole_bands(rows: pd.DataFrame, sounds: _Sounds) -> pd.DataFrame:
+    """Return rows without the bands that are those of their recordings, from 0 to half the sample rate."""
+    nyquist_hz = sounds.per_row(lambda one: one.sample_rate_hz / 2)
+    is_whole = (rows["low_hz"].abs() <= _BAND_SLACK_HZ) & ((rows["high_hz"] - nyquist_hz).abs() <= _BAND_SLACK_HZ)
+    return rows.assign(low_hz=rows["low_hz"].mask(is_whole), high_hz=rows["high_hz"].mask(is_whole))
 
 
 def _tables(file: Path, rows: pd.DataFrame, sounds: _Sounds) -> tuple[list[VerdictTable], list[_Problem]]:

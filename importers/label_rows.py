@@ -71,11 +71,14 @@ class ParsedLabels:
         Lines that are not taken, each with its reason, and notes.
     file
         The file of the rows, where that is not the one that was given: the table in a folder.
+    writes_whole_band
+        Whether a band from 0 to half the sample rate is what the format has for one that is not known.
     """
 
     rows: pd.DataFrame
     skipped: list[Skipped]
     file: Path | None = None
+    writes_whole_band: bool = False
 
 
 def label_rows(rows: Iterable[Mapping[str, object]]) -> pd.DataFrame:

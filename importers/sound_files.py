@@ -91,7 +91,7 @@ class SoundFiles:
         for root in dict.fromkeys(one for one in (self._audio, file.parent) if one is not None and one.is_dir()):
             with suppress(OSError, ValueError):  # a name that is too long, or with a zero in it
                 direct = root.joinpath(*parts)
-                if direct.is_file() and (fold is None or _fold_of_folder(direct) in (None, fold)):
+                if direct.is_file() and (fold is None or _fold_of_folder(direct, root) in (None, fold)):
                     return direct
             found = self._best(root, parts, fold)
             if found is not None:
@@ -120,7 +120,7 @@ class SoundFiles:
             self._files[root] = _sounds_by_stem(root)
         files = self._files[root].get(_stem(wanted[-1]), [])
         if fold is not None:
-            files = [path for path in files if _fold_of_folder(path) in (None, fold)]
+            files = [path for path in files if _fold_of_folder(path, root) in (None, fold)]
         best = min(map(rank, files), default=None)
         fitting = [path for path in files if rank(path) == best]
         if len(fitting) > 1 and fold is not None:
@@ -166,7 +166,7 @@ def _stem(name: str) -> str:
     return stem if dot and stem and f".{suffix}" in _SOUND_SUFFIXES else name
 
 
-def _fold_of_folder(path: Path) -> int | None:
-    """Return the fold that a file's folder is called after; None where it is called otherwise."""
-    match = _FOLD_FOLDER.fullmatch(path.parent.name)
+def _fold_of_folder(path: Path, root: Path) -> int | None:
+    """Return the fold that a file's folder below the root is called after; None where it is called otherwise."""
+    match = _FOLD_FOLDER.fullmatch(path.relative_to(root).parent.name)
     return int(match[1]) if match else None

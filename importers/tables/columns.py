@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -55,13 +56,13 @@ class Columns:
         self.names = _names(table, profile, chosen)
         self.taken: Bools = np.ones(len(table.frame), np.bool_)
         self.skipped = list(table.skipped)
-        self._more = 0
+        self._more: Counter[type[Skipped]] = Counter()
 
     @property
     def all_skipped(self) -> list[Skipped]:
         """The problems in the order of the lines, the first ones of each kind, and the number of the others."""
         path = str(self.table.path)
-        rest = [Skipped(path, None, f"and {self._more} more of its rows")] if self._more else []
+        rest = [kind(path, None, f"and {more} more of its rows") for kind, more in self._more.items() if more]
         return sorted(self.skipped, key=lambda one: one.line or 0) + rest
 
     def line(self, row: int) -> int | None:
@@ -70,13 +71,16 @@ class Columns:
 
     def reject(self, rows: Bools, reason: Callable[[int], str]) -> None:
         """Skip rows, with the reason of each by its number."""
+        self._report(Skipped, rows, reason)
+        self.taken &= ~rows
+
+    def _report(self, kind: type[Skipped], rows: Bools, reason: Callable[[int], str]) -> None:
         import numpy as np
 
         new = np.flatnonzero(rows & self.taken)
-        self.taken &= ~rows
         path = str(self.table.path)
-        self.skipped += [Skipped(path, self.line(row), reason(row)) for row in map(int, new[:_MAX_REPORTED])]
-        self._more += max(0, len(new) - _MAX_REPORTED)
+        self.skipped += [kind(path, self.line(row), reason(row)) for row in map(int, new[:_MAX_REPORTED])]
+        self._more[kind] += max(0, len(new) - _MAX_REPORTED)
 
     def first_name(self, meaning: str) -> str | None:
         """Return the column of a meaning."""
@@ -102,8 +106,8 @@ class Columns:
     def numbers(self, meaning: str, unit: str) -> Float64 | None:
         """Return a column as finite numbers, NaN where it has none; None without such a column.
 
-        Decimal commas are read, and clock times of seconds; a row with anything else is skipped. A column of texts
-        only, where no time is wanted, is the file's own.
+        Decimal commas are read, and clock times of seconds. A row with anything else is skipped where it is a time,
+        else taken without it. A column of texts only, where no time is wanted, is the file's own.
         """
         import numpy as np
         import pandas as pd
@@ -120,7 +124,11 @@ class Columns:
         if unit != "seconds" and bad.any() and not np.isfinite(numbers).any():
             del self.names[meaning]  # texts ("high", "low"): the file's own
             return None
-        self.reject(bad, lambda row: f"{name} {quoted(str(column.iloc[row]))} is not a number of {unit}")
+        what = f"is not a number{'' if unit == meaning else f' of {unit}'}"
+        if unit == "seconds":
+            self.reject(bad, lambda row: f"{name} {quoted(str(column.iloc[row]))} {what}")
+        else:
+            self._report(Note, bad, lambda row: f"{name} {quoted(str(column.iloc[row]))} {what}: ignored")
         return np.where(bad, np.nan, numbers)
 
     def times(self) -> tuple[Float64 | None, Float64 | None]:
@@ -186,7 +194,7 @@ class Columns:
         return pd.Series(numbers, dtype="Int64").mask(numbers == 0)
 
     def values(self) -> pd.Series[str] | None:
-        """Return what is present, absent or unsure; None without such a column. A column of other texts is no such."""
+        """Return what is present, also without a text, absent or unsure; None without a column of these texts."""
         text = self.text("value")
         if text is None:
             return None
@@ -194,9 +202,9 @@ class Columns:
         if values.notna().sum() == 0 and len(values):
             del self.names["value"]
             return None
-        bad = values.isna().to_numpy()
+        bad = (values.isna() & (text != "")).to_numpy()
         self.reject(bad, lambda row: f"{quoted(text.iloc[row])} is none of present, absent, unsure")
-        return values.where(~bad, "present")
+        return values.fillna("present")
 
 
 def _names(table: Table, profile: TableProfile | None, chosen: Mapping[str, str]) -> dict[str, list[str]]:

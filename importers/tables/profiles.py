@@ -111,6 +111,8 @@ class TableProfile:
         Of all sounds.
     licence_of
         A column of true and false, and the licence of each.
+    value_columns
+        Columns with a JSON list of labels that have the value by which the column is called.
     is_whole
         Whether its times are not those of the sound files: each label is of the whole file.
     """
@@ -126,6 +128,7 @@ class TableProfile:
     group_prefix: str = ""
     licence: str | None = None
     licence_of: tuple[str, Mapping[bool, str]] | None = None
+    value_columns: tuple[str, ...] = ()
     is_whole: bool = False
 
     @property
@@ -180,6 +183,7 @@ PROFILES = (
         "the table of a data set of cut sound",
         ("file_name", "label", "recording_sha256", "start_s", "end_s"),
         columns={"recording": ("file_name",), "label": ("labels", "label")},
+        value_columns=("absent", "unsure"),
         is_whole=True,
     ),
     TableProfile(

@@ -96,19 +96,23 @@ def parse_as(table: Table, profile: TableProfile | None, chosen: Mapping[str, st
     if profile is not None and profile.is_published:
         frame = published.checked(columns, frame)
     frame = frame[columns.taken]
+    lists = () if profile is None else profile.value_columns
+    listed = {name: _rows_of_value(table.path, frame, name) for name in lists if name in frame}
     if classes:
         frame = _one_row_a_class(columns, frame, classes)
     elif columns.first_name("label") in table.lists:
         pass
     elif "labels" in chosen or ("label" not in chosen and _is_list(columns)):
         frame = _one_row_a_label(table.path, frame)
+    frame = _with_listed(frame, listed)
     skipped = columns.all_skipped
     problem = next((one for one in skipped if not isinstance(one, Note)), None)
     if frame.empty and problem is not None:
         reason = f"none of its rows can be used; the first one {problem.reason}"
         raise LabeltoolError(reason, file=table.path, line=problem.line)
     notes = _notes(columns, frame, classes)
-    return ParsedLabels(label_frame(_with_class_names(table.path, frame)), [*skipped, *notes])
+    rows = label_frame(_with_class_names(table.path, frame))
+    return ParsedLabels(rows, [*skipped, *notes], writes_whole_band=_is_raven(columns))
 
 
 def _frame(columns: Columns, classes: Sequence[str]) -> pd.DataFrame:
@@ -145,7 +149,7 @@ def _require_labels(columns: Columns) -> list[str]:
         return []
     used = {name for names in columns.names.values() for name in names}
     others = [str(name) for name in columns.table.frame.columns if name not in used]
-    if columns.profile is not None and columns.profile.name == "raven":
+    if _is_raven(columns):
         # Measurements have their unit in parentheses; what else is there, a person added.
         own = [name for name in others if "(" not in name and folded_name(name) not in _RAVEN_COLUMNS]
         if len(own) > 1:
@@ -157,6 +161,10 @@ def _require_labels(columns: Columns) -> list[str]:
     if not classes:
         raise no_column(columns.table, "no column of labels")
     return classes
+
+
+def _is_raven(columns: Columns) -> bool:
+    return columns.profile is not None and columns.profile.name == "raven"
 
 
 def _is_class(columns: Columns, name: str) -> bool:
@@ -229,6 +237,22 @@ def _one_row_a_label(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.assign(label=lists).explode("label")
     frame["label"] = frame["label"].str.strip(_LIST_MARKS)
     return frame
+
+
+def _rows_of_value(path: Path, frame: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Return a row for each label in the lists of the column that is called after a value."""
+    has_any = ~frame[value].fillna("").isin(["", "[]"])
+    return _one_row_a_label(path, frame[has_any].assign(label=frame[value], value=value))
+
+
+def _with_listed(frame: pd.DataFrame, listed: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the label rows and those of `_rows_of_value`, by their columns, in the order of the table's rows."""
+    import pandas as pd
+
+    if not listed:
+        return frame
+    frame = frame.assign(value=frame.get("value", "present"))
+    return pd.concat([frame, *listed.values()]).sort_index(kind="stable").drop(columns=[*listed])
 
 
 def _one_row_a_class(columns: Columns, frame: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -107,7 +107,7 @@ _RECORDINGS = """
 """
 
 
-def annotation_table(store: Store, as_of: str | datetime | None = None) -> pd.DataFrame:
+def annotation_table(store: Store, as_of: str | date | None = None) -> pd.DataFrame:
     """Return a row for each annotation that counts: the last of each label on each clip.
 
     Present labels with bounds of their own do not replace each other. An annotation on a whole clip replaces all before
@@ -116,7 +116,7 @@ def annotation_table(store: Store, as_of: str | datetime | None = None) -> pd.Da
     Parameters
     ----------
     as_of
-        The id of an event, or a time as `until` takes it; None: now.
+        The id of an event, or a time, as `until_of` takes it; None: now.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def annotation_table(store: Store, as_of: str | datetime | None = None) -> pd.Da
     return pd.DataFrame(table).sort_values(order, ignore_index=True)
 
 
-def all_verdicts(store: Store, as_of: str | datetime | None = None) -> pd.DataFrame:
+def all_verdicts(store: Store, as_of: str | date | None = None) -> pd.DataFrame:
     """Return a row for each verdict that was not undone, with the columns of `DTYPES`, also those that were replaced.
 
     Raises
@@ -159,7 +159,7 @@ def all_verdicts(store: Store, as_of: str | datetime | None = None) -> pd.DataFr
     return typed(table, DTYPES)
 
 
-def until_of(store: Store, as_of: str | datetime | None) -> Until:
+def until_of(store: Store, as_of: str | date | None) -> Until:
     """Return which rows of the journal count as of an event or a time.
 
     Parameters
@@ -186,6 +186,8 @@ def until_of(store: Store, as_of: str | datetime | None) -> Until:
         except ValueError:
             remedy = "an id of `labeltool log --json`, or a time such as 2026-05-31T12:00"
             raise LabeltoolError(f"{text[:40]!r} is neither an event nor a time", remedy=remedy) from None
+    elif not isinstance(as_of, datetime):
+        as_of = datetime.combine(as_of, time.min)
     try:
         moment = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
     except OverflowError:

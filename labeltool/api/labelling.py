@@ -38,9 +38,9 @@ class Labelling(OfProject):
         value
             "present", "absent" or "unsure".
         start_s, end_s
-            Label from here to there in the recording, seconds, not the whole clip.
+            Label from here to there in the recording, seconds, not the whole clip; one that is None is the clip's.
         low_hz, high_hz
-            The frequency range of such a region, hertz.
+            The frequency range, hertz, of such a region, or without times of the clip; one that is None is not known.
         annotator
             Who labels; None: as in labeltool.toml, or the login name.
 
@@ -52,7 +52,7 @@ class Labelling(OfProject):
         Raises
         ------
         LabeltoolError
-            When there is no such clip or value, or it cannot be stored.
+            When there is no such clip or value, a bound is outside the recording, or it cannot be stored.
 
         Examples
         --------

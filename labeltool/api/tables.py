@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 from labeltool.api.base import OfProject
@@ -80,14 +80,14 @@ class Tables(OfProject):
         with self._open_store() as store:
             return clip_table(store, Filter(text, label, labelled, transcript))
 
-    def annotations(self, *, as_of: str | datetime | None = None) -> pd.DataFrame:
+    def annotations(self, *, as_of: str | date | None = None) -> pd.DataFrame:
         """Return a row for each annotation that counts, now or at an earlier time.
 
         Parameters
         ----------
         as_of
-            The id of an event of the journal (`journal_id`), or a time: ISO 8601 as text, UTC without an offset; None:
-            now. Renamings, merges, undo, redo and removals are as they were then.
+            The id of an event of the journal (`journal_id`), or a time: ISO 8601 as text, UTC without an offset; a date
+            alone is its beginning; None: now. Renamings, merges, undo, redo and removals are as they were then.
 
         Returns
         -------

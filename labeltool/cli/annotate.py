@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--absent", is_flag=True, help="LABEL is absent; without LABEL: none of the project's labels is present.")
 @click.option("--unsure", is_flag=True, help="LABEL may be present; without LABEL: the sound cannot be recognised.")
 @click.option("--start", type=Number(), metavar="SECONDS", help="Label from here in its recording, not the whole clip.")
-@click.option("--end", type=Number(), metavar="SECONDS", help="Label up to here in its recording.")
+@click.option("--end", type=Number(), metavar="SECONDS", help="Label up to here; without it, to the end of CLIP.")
 @annotator_option
 @project_option
 @json_option

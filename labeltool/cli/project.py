@@ -277,12 +277,12 @@ def _one_group(chosen: dict[int, tuple[StoredRecording, str]], name: str) -> dic
 
 def _names_by(store: Store, chosen: dict[int, tuple[StoredRecording, str]], by: str) -> dict[int, str]:
     """Return the group that a rule gives each recording, by its id; without those of which it says nothing."""
-    from labeltool.importers.grouping import Place, rule_of
+    from labeltool.importers.grouping import Place, named_by
     from labeltool.store.groups import own_columns
 
-    rule, columns = rule_of(by), own_columns(store)
-    found = {
-        number: rule(Place(Path(recording.path), columns.get(number, {}), sha256))
+    columns = own_columns(store)
+    places = {
+        number: Place(Path(recording.path), columns.get(number, {}), sha256)
         for number, (recording, sha256) in chosen.items()
     }
-    return {number: one.group for number, one in found.items() if one is not None}
+    return {number: one.group for number, one in named_by(by, places).items()}

@@ -74,6 +74,8 @@ def test_a_time_has_any_offset_and_what_is_none_is_refused(store: Store) -> None
             assert list(found["journal_id"]) in ([row_id], list(annotation_table(store)["journal_id"]))
     assert annotation_table(store, moment - timedelta(milliseconds=1)).empty
     assert list(annotation_table(store, row_id)["value"]) == ["present"]
+    assert annotation_table(store, moment.date()).empty
+    assert len(annotation_table(store, moment.date() + timedelta(days=1))) == 1
     with pytest.raises(LabeltoolError, match="neither an event nor a time"):
         annotation_table(store, "yesterday")
     with pytest.raises(LabeltoolError, match="no event"):

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import librosa
@@ -71,6 +72,23 @@ def test_tables_have_their_documented_columns_and_types_also_when_empty(project:
     assert p.clips(labelled=False)[["present", "suggestion"]].to_numpy().tolist() == [[(), "dog"]]
 
 
+def test_a_label_on_a_part_is_inside_its_recording(project: Project) -> None:
+    p = opened(project)
+    with project.open_store() as store:
+        fill(store, "a")
+    length_s, rate_hz = p.recordings()[["duration_s", "sample_rate_hz"]].iloc[0]
+    with pytest.raises(labeltool.LabeltoolError, match=f"end of .* is outside .* from 0 to {length_s:.6f} s"):
+        p.annotate(1, "dog", end_s=length_s + 2 / rate_hz)
+    p.annotate(1, "dog", start_s=0.25, end_s=length_s + 1 / rate_hz)
+    p.annotate(1, "cat", start_s=0.25)
+    p.annotate(1, "owl", low_hz=300.0)
+    rows = p.annotations().set_index("label")
+    clip_end_s = rows["end_s"].min()
+    assert rows.loc["dog", ["region_start_s", "region_end_s"]].to_list() == [0.25, length_s]
+    assert rows.loc["cat", ["region_start_s", "region_end_s"]].to_list() == [0.25, clip_end_s]
+    assert rows.loc["owl", ["region_start_s", "low_hz"]].to_list() == [0.0, 300.0]
+
+
 def test_what_is_wrong_is_a_labeltool_error(project: Project, tmp_path: Path) -> None:
     p = opened(project)
     with project.open_store() as store:
@@ -80,6 +98,11 @@ def test_what_is_wrong_is_a_labeltool_error(project: Project, tmp_path: Path) ->
         lambda: p.annotate(1, "dog", "maybe"),
         lambda: p.annotate(1),
         lambda: p.annotate(1, "dog", low_hz=900.0, high_hz=100.0),
+        *(
+            partial(p.annotate, 1, "dog", **{bound: value})
+            for bound in ("start_s", "end_s", "low_hz", "high_hz")
+            for value in (float("nan"), float("inf"), -0.5)
+        ),
         lambda: p.annotations(as_of="then"),
         lambda: p.import_("esc51", tmp_path),
         lambda: p.import_("audio", tmp_path, clip_s=1.0),

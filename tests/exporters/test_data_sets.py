@@ -16,6 +16,7 @@ import soundfile
 from helpers.exports import bytes_of, export
 from labeltool.audio import files, sound_reader
 from labeltool.errors import LabeltoolError
+from labeltool.importers.tables import table
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Value, Verdict
 from labeltool.store import Store
@@ -196,6 +197,14 @@ def test_an_audiofolder_has_a_row_a_clip_and_a_part_a_group(project: Project, ad
     assert several["label"] == "" and json.loads(several["labels"]) == ["1", "rain"]
     assert json.loads(several["absent"]) == ["cat"] and json.loads(several["unsure"]) == ["NA"]
     assert {row["label"] for row in every} == {"dog", "1", ""}
+    (part,) = [part for part in parts if several in rows[part]]
+    read = table.parse(directory / part / "metadata.csv").rows
+    assert "absent" not in read and "unsure" not in read
+    of_file = read[read["recording"] == several["file_name"]]
+    assert dict(zip(of_file["label"], of_file["value"], strict=True)) == {
+        **dict.fromkeys(("1", "rain"), "present"),
+        **{"cat": "absent", "NA": "unsure"},
+    }
     front_matter = (directory / "README.md").read_text(encoding="utf-8").split("---\n")[1]
     assert all(f"- split: {part}\n    path: {part}/**" in front_matter for part in parts)
     assert pd.read_csv(directory / "not_exported.csv").empty

@@ -10,16 +10,22 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from helpers.exports import bytes_of, export
+from helpers.records import of_kind
 from labeltool import project as projects
+from labeltool.audio.files import describe
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.annotations import DTYPES, Carries
 from labeltool.exporters.registry import EXPORTERS
+from labeltool.importers.base import recording_of
+from labeltool.importers.registry import FORMATS
 from labeltool.project import Project
 from labeltool.records import Clip, Imported, Recording, Suggestion, Value, Verdict, label_name
 from labeltool.store import Store, models
@@ -271,6 +277,30 @@ def test_what_a_product_lacks_is_named_row_by_row(
     whole = {"rain", ""} | ({"point"} if product == "raven" else set())
     assert set(report.loc[report["exported"] == "no", "label"]) == whole
     assert set(report.loc[report["exported"] == "in part", "label"]) == expected.keys() - whole
+
+
+def test_raven_tables_are_imported_with_the_bands_that_were_known(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "marsh.wav"
+    soundfile.write(path, np.zeros(RATE_HZ // 5), 11_025)
+    sound = recording_of(describe(path))
+    bands = {"none": (), "low": (500.0,), "both": (500.0, 900.0), "whole": (0.0, 5512.5), "high": (None, 900.0)}
+    clip = Clip(sound.sha256, 0.0, 0.5)
+    verdicts = [Verdict(clip, label, Value.PRESENT, 0.0, 0.25, *band) for label, band in bands.items()]
+    with project.open_store() as store:
+        import_records(store, [sound, clip, *verdicts], kind="test", source="test")
+    directory = Path(export(project, "raven").written[0])
+    report = lost(directory)
+    assert set(report["label"]) == {"low", "whole", "high"} and set(report["exported"]) == {"in part"}
+    (written,) = directory.glob("*.selections.txt")
+    read = FORMATS["table"].read([written], audio=path)
+    found = {one.label: (one.low_hz, one.high_hz) for one in of_kind(list(read), Verdict)}
+    assert found == {
+        "none": (None, None),
+        "low": (500.0, 5512.5),
+        "both": (500.0, 900.0),
+        "whole": (None, None),
+        "high": (0.0, 900.0),
+    }
 
 
 def test_suggestions_are_predictions_of_label_studio(project: Project, labelled_store: Store) -> None:

@@ -71,7 +71,11 @@ SITES = ("siteA-01.wav", "siteA-02.wav", "siteB-01.wav", "siteB-02.wav")
         # One site alone would be one group of everything: then by its days.
         (("s_20240501_0530.wav", "s_20240501_0600.wav", "s_20240502_0530.wav"), None, "aab"),
         (("s_1.wav", "s_2.wav", "s_3.wav"), None, "abc"),
-        (("20240501_053000.wav", "20240501_060000.wav", "20240502_053000.wav"), None, "aab"),
+        # Dates are no counters, and numbers alone no place.
+        (("20240501_053000.wav", "20240501_060000.wav", "20240502_053000.wav"), None, "abc"),
+        (("2024-05-01.wav", "2024-05-02.wav", "2025-05-01.wav"), None, "abc"),
+        (("s-2024-05-01.wav", "s-2024-05-02.wav", "s-2024-06-01.wav"), None, "abc"),
+        (("s-2024-05-01.wav", "s-2024-05-02.wav", "2024-05-01.wav", "2024-05-02.wav"), None, "aabc"),
         (("XC1.wav", "XC2.wav", "XC3-1.wav", "XC3-2.wav"), None, "abcc"),
         # Folders are other places.
         (("x/rec-1.wav", "x/rec-2.wav", "y/rec-1.wav", "y/rec-2.wav"), None, "aabb"),
@@ -206,6 +210,8 @@ def test_the_command_line_groups_filters_lists_and_undoes(project: Project, writ
     assert "as 'site=siteB'" in run("log", "--limit", "1").stdout
     assert "undone 4 rows" in run("undo").stderr
     assert "2\t'first'" in run("group").stdout
+    for rule in ("column:nope", "{nope}/{x}_{y}"):
+        assert "gives no recording a group" in str(run("group", "--by", rule, code=1).exception)
     for wrong in (["group", "x.wav"], ["group", "--as", "x"], ["group", "--as", "x", "--by", "folder"]):
         run(*wrong, code=2)
     assert "note: 'Dog'" in [run("mark", "1", label) for label in ("dog", "Dog")][1].stderr

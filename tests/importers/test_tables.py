@@ -323,12 +323,31 @@ def test_what_was_assumed_of_a_table_is_noted(tmp_path: Path) -> None:
     assert [row.fold for row in rows] == [1, 4, None]
 
 
+def test_a_label_stays_where_its_frequency_or_confidence_cannot_be_read(tmp_path: Path) -> None:
+    header = "file,start,end,label,low_hz,high_hz,score,value\n"
+    rows = "a.wav,0,1,x,100,900,high,1\na.wav,1,2,y,low,900,0.5,\na.wav,2,3,z,100,900,0.25,0\n"
+    got = table.parse(written(tmp_path, header + rows))
+    assert [(row.label, row.low_hz, row.confidence, row.value) for row in rows_of(got)] == [
+        ("x", 100.0, None, "present"),
+        ("y", None, 0.5, "present"),
+        ("z", 100.0, 0.25, "absent"),
+    ]
+    assert [(type(one), one.line) for one in got.skipped] == [(Note, 2), (Note, 3)]
+    assert [one.reason for one in got.skipped] == [
+        "score 'high' is not a number: ignored",
+        "low_hz 'low' is not a number of hertz: ignored",
+    ]
+
+
 def test_a_table_of_cut_sound_is_of_its_files_not_of_their_recordings(tmp_path: Path) -> None:
     header = "file_name,label,labels,absent,recording,recording_sha256,start_s,end_s\n"
-    rows = 'a_3.wav,,"[""a;b"", ""c, d""]",[],a.wav,0f,3.0,4.0\nb_1.wav,"e,f","[""e,f""]",[],b.wav,1f,1.0,2.0\n'
+    rows = (
+        'a_3.wav,,"[""a;b"", ""c, d""]","[""g, h""]",a.wav,0f,3.0,4.0\nb_1.wav,"e,f","[""e,f""]",[],b.wav,1f,1.0,2.0\n'
+    )
     assert parsed(written(tmp_path, header + rows)) == [
         ("a_3.wav", None, None, "a;b", "present"),
         ("a_3.wav", None, None, "c, d", "present"),
+        ("a_3.wav", None, None, "g, h", "absent"),
         ("b_1.wav", None, None, "e,f", "present"),
     ]
     clips = 'file_name,label,path,recording_sha256,start_s,end_s\ndog/a_3.wav,"x,y",/s/a.wav,0f,3.0,4.0\n'
