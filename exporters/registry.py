@@ -8,7 +8,6 @@ of the group `labeltool.exporters` (`util/plugins.py`).
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol, get_args
 from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
 from labeltool.exporters.atomic_folder import atomic_folder, locked_folder
 from labeltool.records import Carried
-from labeltool.util.plugins import Registry, instance_named
+from labeltool.util.plugins import Registry, import_module, instance_named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +78,7 @@ class Exporter:
 
     def write(self, source: Source, directory: Path) -> None:
         """Import the product's module and let it fill an empty directory, then list there what it could not express."""
-        writer: Writer = importlib.import_module(self.module).write
+        writer: Writer = import_module(self.module).write
         lost = writer(source, directory)
         if lost is not None:
             from labeltool.exporters.annotations import NOT_EXPORTED, write_csv

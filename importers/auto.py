@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -219,22 +220,26 @@ def _known(path: Path, root: Path | None) -> KnownSource | Skipped:
         return KnownSource(path, FORMATS["table"] if one.takes == "directory" else one, kind.words, root, one.name)
     if kind is not None:
         return Skipped(str(path), None, f"not taken: is {kind.words}, which no format reads")
-    head = _head(path)
     if path.suffix.lower() in _SOUND_SUFFIXES:
         return KnownSource(path, FORMATS["audio"], "a recording without labels")
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return Skipped(str(path), None, "not taken: is no file")  # a pipe would never end
+        head = _head(path)
+    except FileNotFoundError:
+        return Failed(str(path), None, "not taken: no such file")
+    except (OSError, ValueError) as error:
+        return Failed(str(path), None, f"not taken: cannot be read: {getattr(error, 'strerror', error)}")
     if _LABEL_LINE.match(head):
         return KnownSource(path, FORMATS["audacity"], "a label track", root)
     if looks_like_labels(head):
         return KnownSource(path, FORMATS["table"], "a table of labels", root)
-    reason = "no format reads it" if head.strip() else "is empty" if path.exists() else "no such file"
+    reason = "no format reads it" if head.strip() else "is empty"
     return Skipped(str(path), None, f"not taken: {reason}")
 
 
 def _head(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except (OSError, ValueError):
-        return ""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
     is_wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
     return head.decode("utf-16" if is_wide else "utf-8-sig", "ignore")

@@ -198,3 +198,10 @@ def recording_beside(file: Path) -> Path:
         file=file,
         remedy="name the recording with --audio",
     )
+
+
+def first_skipped(skipped: Sequence[Skipped], most: int) -> list[Skipped]:
+    """Return the first skipped lines of a file, with the number of the others."""
+    more = len(skipped) - most
+    rest = [Skipped(skipped[0].file, None, f"and {more} more of its lines")] if more > 0 else []
+    return [*skipped[:most], *rest]

@@ -10,16 +10,16 @@ point of the group `labeltool.importers` (`util/plugins.py`).
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
+from labeltool.errors import LabeltoolError, require_known
 from labeltool.records import Carried, Imported, Recording, Skipped
-from labeltool.util.plugins import Registry, instance_named
+from labeltool.util.plugins import Registry, import_module, instance_named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,10 +114,23 @@ class Format:
     is_labels: bool = False
     carries: tuple[Carried, ...] = ()
 
+    def require_options(self, options: Mapping[str, object]) -> None:
+        """Refuse options that the format does not have, and those without another that they need.
+
+        Raises
+        ------
+        LabeltoolError
+            Naming the option.
+        """
+        require_known(self.name, options, (option.name for option in self.options))
+        for option in self.options:
+            if option.needs is not None and options.get(option.name) is not None and options.get(option.needs) is None:
+                raise LabeltoolError(f"{option.name} means nothing without {option.needs}")
+
     def parser(self, **options: Any) -> Callable[[Path], ParsedLabels]:
         """Return the function that reads the labels of one source; options as in `options`."""
         own = {name: value for name, value in options.items() if name not in ("audio", "checked")}
-        return partial(importlib.import_module(self.module).parse, **own)
+        return partial(import_module(self.module).parse, **own)
 
     def parse_each(self, sources: Sequence[Path], **options: Any) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:
         """Yield the label files and their rows (`label_rows.LABEL_COLUMNS`), and what is skipped; nothing is described.
@@ -125,9 +138,11 @@ class Format:
         Raises
         ------
         LabeltoolError
-            When the only source cannot be read.
+            When the only source cannot be read, or as `require_options`.
         """
         from labeltool.importers.base import read_each
+
+        self.require_options(options)
 
         def read_one(source: Path) -> Iterator[tuple[Path, pd.DataFrame] | Skipped]:
             parsed = parse(source)
@@ -136,7 +151,7 @@ class Format:
 
         if not self.is_labels:
             each: Callable[..., Iterator[tuple[Path, pd.DataFrame] | Skipped]]
-            each = importlib.import_module(self.module).parse_each
+            each = import_module(self.module).parse_each
             return each(sources, **options)
         parse = self.parser(**options)
         return read_each(sources, read_one)
@@ -156,11 +171,12 @@ class Format:
         Raises
         ------
         LabeltoolError
-            When nothing can be read.
+            When nothing can be read, or as `require_options`.
         """
         from labeltool.importers.grouping import grouped
 
-        module = importlib.import_module(self.module)
+        self.require_options(options)
+        module = import_module(self.module)
         batches: Iterable[Batch] = [Batch(self.name, tuple(sources), self.read(sources, **options))]
         if hasattr(module, "batches"):
             batches = module.batches(sources, **options)
@@ -180,7 +196,7 @@ class Format:
 
             audio = options.get("audio", sources[0] if self.takes == "directory" else None)
             return read_labels(sources, self.parser(**options), audio, options.get("checked", False))
-        reader: Reader = importlib.import_module(self.module).read
+        reader: Reader = import_module(self.module).read
         if self.takes == "directory":
             (directory,) = sources
             return reader(directory, **options)

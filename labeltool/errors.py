@@ -57,6 +57,19 @@ def in_one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
+def require_known(of: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse an option that something, a format say, does not have.
+
+    Raises
+    ------
+    LabeltoolError
+        Naming the first that is not known, and those that are.
+    """
+    if unknown := sorted(set(given).difference(known := sorted(known))):
+        remedy = f"there are {', '.join(known)}" if known else "there is none"
+        raise LabeltoolError(f"{of} has no option {unknown[0]!r}", remedy=remedy)
+
+
 @dataclass(frozen=True, slots=True)
 class SkippedFile:
     """A file that a task skipped, and why."""

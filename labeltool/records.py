@@ -9,10 +9,10 @@ labeltool.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,19 +132,6 @@ class VerdictTable:
 
     rows: pd.DataFrame
 
-    def records(self) -> Iterator[Clip | Verdict]:
-        """Yield the rows one by one: each clip before its first verdict, once."""
-        clips: dict[Clip, Clip] = {}
-        rows: Iterator[Any] = self.rows.astype(object).where(self.rows.notna(), None).itertuples(index=False)
-        for row in rows:
-            made = Clip(row.recording_sha256, row.start_us / 1_000_000, row.end_us / 1_000_000, row.fold)
-            clip = clips.setdefault(made, made)
-            if clip is made:
-                yield clip
-            if row.label is not None:
-                bounds = (row.start_s, row.end_s, row.low_hz, row.high_hz, row.confidence)
-                yield Verdict(clip, row.label, Value(row.value), *bounds, row.track, row.file, row.line)
-
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -224,12 +211,6 @@ Imported = Recording | Clip | Verdict | VerdictTable | Checked | DevicePredictio
 A clip comes after its recording; its verdicts and predictions come after the clip, detections after the recording. What
 is checked comes after the verdicts, whose labels it knows.
 """
-
-
-def one_by_one(records: Iterable[Imported]) -> Iterator[Imported]:
-    """Yield records, each clip and verdict of a table by itself."""
-    for record in records:
-        yield from record.records() if isinstance(record, VerdictTable) else (record,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,6 @@ What a file is, is known by its content, whatever it is called.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
@@ -22,9 +20,8 @@ from labeltool.importers.audacity.label_track import (
 from labeltool.importers.audacity.subtitles import parse_subtitles
 from labeltool.importers.base import quoted
 from labeltool.importers.file_kinds import describe_kind, file_kind
-from labeltool.importers.label_records import read_labels
 from labeltool.importers.label_rows import ParsedLabels
-from labeltool.records import Imported, Note
+from labeltool.records import Note
 
 
 def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
@@ -52,13 +49,6 @@ def parse(path: Path, *, encoding: str | None = None) -> ParsedLabels:
         remedy = f"`labeltool import {kind.importer}` reads it" if kind.importer else REMEDY
         raise LabeltoolError(describe_kind(path, "a label track"), file=path, remedy=remedy)
     return parse_label_track(path, encoding)
-
-
-def read(
-    files: Sequence[Path], audio: Path | None = None, checked: bool = False, encoding: str | None = None
-) -> Iterator[Imported]:
-    """Read label files and their recordings: `label_records.read_labels` with `parse`, of text in `encoding`."""
-    return read_labels(files, partial(parse, encoding=encoding), audio, checked)
 
 
 def _parse_project(path: Path, project: aup3.Project) -> ParsedLabels:

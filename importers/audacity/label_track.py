@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from labeltool.errors import LabeltoolError
-from labeltool.importers.base import quoted, read_text
+from labeltool.importers.base import first_skipped, quoted, read_text
 from labeltool.importers.label_rows import ParsedLabels, label_frame
 from labeltool.records import Skipped
 
@@ -74,9 +74,7 @@ def parsed_labels(rows: Sequence[LabelRow], skipped: Sequence[Skipped]) -> Parse
         first = unread[0]
         reason = f"is not a label track: this line {first.reason}"
         raise LabeltoolError(reason, file=first.file, line=first.line, remedy=REMEDY)
-    reported = list(skipped[:_MAX_SKIPPED])
-    if (more := len(skipped) - _MAX_SKIPPED) > 0:
-        reported.append(Skipped(skipped[0].file, None, f"and {more} more of its lines"))
+    reported = first_skipped(skipped, _MAX_SKIPPED)
     return ParsedLabels(_in_order(pd.DataFrame.from_records(list(rows), columns=LabelRow._fields)), reported)
 
 

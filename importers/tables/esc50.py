@@ -7,17 +7,13 @@ the same recording. The 400 clips marked `esc10` are CC BY, the others CC BY-NC.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.importers.base import quoted
-from labeltool.importers.label_records import read_labels
 from labeltool.importers.label_rows import ParsedLabels
 from labeltool.importers.tables.datasets import parse_dataset
 from labeltool.importers.tables.profiles import ESC50
-from labeltool.records import Imported
 
 SUBSETS = ("esc10",)
 
@@ -42,8 +38,3 @@ def parse(directory: Path, *, subset: str | None = None, encoding: str | None = 
     if subset is not None and subset not in SUBSETS:
         raise LabeltoolError(f"ESC-50 has no subset {quoted(subset)}", remedy=f"use {', '.join(SUBSETS)}")
     return parse_dataset(directory, "meta/esc50.csv", ESC50, encoding, licence="CC BY 3.0" if subset else None)
-
-
-def read(directory: Path, subset: str | None = None, encoding: str | None = None) -> Iterator[Imported]:
-    """Read the data set: `label_records.read_labels` with `parse`; `.flac` and `.ogg` stand in for `.wav`."""
-    return read_labels([directory], partial(parse, subset=subset, encoding=encoding), audio=directory)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from labeltool.audio.files import AUDIO_SUFFIXES
 from labeltool.errors import LabeltoolError
-from labeltool.importers.base import MAX_TEXT_BYTES, quoted, read_text
+from labeltool.importers.base import MAX_TEXT_BYTES, first_skipped, quoted, read_text
 from labeltool.importers.tables.profiles import ALIASES, PROFILES, folded
 from labeltool.records import Skipped
 
@@ -125,7 +125,9 @@ def _text(path: Path, encoding: str | None) -> Table:
         raise LabeltoolError(reason, file=path, line=reader.line_num, remedy=_REMEDY) from error
     columns, numbers = rows
     require_bounded(path, len(numbers), len(header))
-    return Table(path, pd.DataFrame(dict(zip(header, columns, strict=True))), numbers, _first(skipped))
+    return Table(
+        path, pd.DataFrame(dict(zip(header, columns, strict=True))), numbers, first_skipped(skipped, _MAX_REPORTED)
+    )
 
 
 def _header(path: Path, reader: _Reader, delimiter: str) -> list[str]:
@@ -216,12 +218,6 @@ def _extend(columns: Sequence[list[str]], chunk: list[list[str]]) -> None:
         known: dict[str, str] = {}  # one text for all fields that are alike
         column.extend(map(known.setdefault, fields, fields))
     chunk.clear()
-
-
-def _first(skipped: list[Skipped]) -> list[Skipped]:
-    if (more := len(skipped) - _MAX_REPORTED) <= 0:
-        return skipped
-    return [*skipped[:_MAX_REPORTED], Skipped(skipped[0].file, None, f"and {more} more of its lines")]
 
 
 def _is_header(line: str) -> bool:

@@ -6,15 +6,11 @@ official folds. Clips from one Freesound recording share `fsID` and are one grou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
-from labeltool.importers.label_records import read_labels
 from labeltool.importers.label_rows import ParsedLabels
 from labeltool.importers.tables.datasets import parse_dataset
 from labeltool.importers.tables.profiles import URBANSOUND8K
-from labeltool.records import Imported
 
 
 def parse(directory: Path, *, encoding: str | None = None) -> ParsedLabels:
@@ -34,8 +30,3 @@ def parse(directory: Path, *, encoding: str | None = None) -> ParsedLabels:
         When the table is missing or lacks columns, or has no rows.
     """
     return parse_dataset(directory, "metadata/UrbanSound8K.csv", URBANSOUND8K, encoding)
-
-
-def read(directory: Path, encoding: str | None = None) -> Iterator[Imported]:
-    """Read the data set: `label_records.read_labels` with `parse`; `.flac` and `.ogg` stand in for `.wav`."""
-    return read_labels([directory], partial(parse, encoding=encoding), audio=directory)

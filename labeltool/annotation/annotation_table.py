@@ -155,7 +155,7 @@ def all_verdicts(store: Store, as_of: str | date | None = None) -> pd.DataFrame:
         renamed = labels.renamings(connection, until)
         recordings["path"] = recordings["path"].map(store.absolute_path).astype(object)
         table = events.merge(_read(connection, _CLIPS, until), on="clip_id").merge(recordings, on="recording_id")
-    table["label"] = table["label"].replace(renamed)
+    table["label"] = table["label"].map(lambda label: renamed.get(label, label))
     return typed(table, DTYPES)
 
 

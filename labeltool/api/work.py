@@ -109,10 +109,6 @@ class Work(OfProject):
         if format not in FORMATS:
             raise LabeltoolError(f"no format {format!r}", remedy="there are " + ", ".join(FORMATS))
         reader = FORMATS[format]
-        known = {option.name for option in reader.options}
-        if unknown := sorted(set(options) - known):
-            remedy = f"there are {', '.join(sorted(known))}" if known else "there is none"
-            raise LabeltoolError(f"{format} has no option {unknown[0]!r}", remedy=remedy)
         if reader.takes == "directory" and len(sources) != 1:
             raise LabeltoolError(f"{format} takes one directory")
         imported = ImportResult()
@@ -151,7 +147,7 @@ class Work(OfProject):
         Raises
         ------
         LabeltoolError
-            When there are too few labels, or the training failed.
+            When there is no such option, there are too few labels, or the training failed.
 
         Examples
         --------

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
@@ -13,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from labeltool.audio.any_length import PatchedFile, flac_of_any_length, mp3_of_any_length, wav_to_its_end
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Float32
 
@@ -51,7 +50,7 @@ class SoundReader:
 
         self._path = path
         self._read_errors = (soundfile.SoundFileError, OSError)
-        self._source: str | _Patched = str(path)
+        self._source: str | PatchedFile = str(path)
         self._file = self._opened(self._source)
         self._position = 0
         self._end: int | None = None  # where the stream was seen to end
@@ -147,7 +146,7 @@ class SoundReader:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-        if isinstance(self._source, _Patched):
+        if isinstance(self._source, PatchedFile):
             self._source.close()
 
     def __enter__(self) -> SoundReader:
@@ -156,10 +155,10 @@ class SoundReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _opened(self, source: str | _Patched) -> Any:
+    def _opened(self, source: str | PatchedFile) -> Any:
         import soundfile
 
-        if isinstance(source, _Patched):
+        if isinstance(source, PatchedFile):
             source.seek(0)
         try:
             file = soundfile.SoundFile(source)
@@ -174,7 +173,7 @@ class SoundReader:
         self._file = self._opened(self._source)
         self._position = 0
 
-    def _with_honest_header(self) -> _Patched | None:
+    def _with_honest_header(self) -> PatchedFile | None:
         """Return the file without the length in its header, where libsndfile would not read beyond that.
 
         `_claimed` becomes that length, None where the header has none.
@@ -183,11 +182,11 @@ class SoundReader:
         patched = None
         try:
             if self.format == "FLAC":
-                self._claimed, patched = _flac_of_any_length(path)
-            elif self.format == "MP3" and (patched := _mp3_of_any_length(path)) is not None:
+                self._claimed, patched = flac_of_any_length(path)
+            elif self.format == "MP3" and (patched := mp3_of_any_length(path)) is not None:
                 self._claimed = None
             elif self.format in ("WAV", "WAVEX") and not self._claimed:
-                patched = _wav_to_its_end(path)
+                patched = wav_to_its_end(path)
                 self._claimed = None if patched is not None else 0
         except OSError as error:
             raise unreadable(path, error) from error
@@ -260,124 +259,6 @@ class SoundReader:
         if len(block) < count:
             self._end = self._position
         return block
-
-
-class _Patched(io.RawIOBase):
-    """A file with some bytes replaced, for libsndfile to read, and perhaps a greater length than it has."""
-
-    # Tags are looked for in the last bytes: there are zeros.
-    _TAG_BYTES = 4096
-
-    def __init__(self, path: Path, patches: dict[int, bytes], times_longer: int = 1) -> None:
-        self._file = path.open("rb")
-        self._patches = patches
-        self._end = os.fstat(self._file.fileno()).st_size * times_longer
-        self._times_longer = times_longer
-        self._at = 0
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move as a file does."""
-        self._at = offset + (0, self._at, self._end)[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        """Read as a file does."""
-        if self._times_longer > 1 and self._at >= self._end - self._TAG_BYTES:
-            content = bytearray(max(0, min(len(buffer), self._end - self._at)))
-        else:
-            try:
-                self._file.seek(self._at)
-                content = bytearray(self._file.read(len(buffer)))
-            except OSError:  # libsndfile could not raise it: the stream ends here
-                content = bytearray()
-        for offset, patch in self._patches.items():
-            for place, byte in enumerate(patch, offset - self._at):
-                if 0 <= place < len(content):
-                    content[place] = byte
-        buffer[: len(content)] = content
-        self._at += len(content)
-        return len(content)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-        super().close()
-
-
-def _after_id3(head: bytes) -> int:
-    """Return where an ID3v2 tag ends, 0 without one."""
-    if not head.startswith(b"ID3") or len(head) < 10:
-        return 0
-    size = 0
-    for byte in head[6:10]:
-        size = size << 7 | byte & 0x7F
-    return 10 + size
-
-
-def _flac_of_any_length(path: Path) -> tuple[int | None, _Patched | None]:
-    """Return the number of frames in STREAMINFO, None where it is not known, and the file with "not known" there."""
-    with path.open("rb") as file:
-        start = _after_id3(file.read(10))
-        file.seek(start)
-        head = file.read(26)
-    if len(head) < 26 or not head.startswith(b"fLaC"):
-        return None, None
-    fields = int.from_bytes(head[18:26])
-    frames = fields & (1 << 36) - 1
-    return frames or None, _Patched(path, {start + 18: (fields - frames).to_bytes(8)})
-
-
-# libmpg123 estimates the length by the first frame: of 320 kbit/s, where the others may have 8.
-_MP3_TIMES_LONGER = 64
-_XING_FRAMES, _XING_BYTES = 1, 2
-
-
-def _mp3_of_any_length(path: Path) -> _Patched | None:
-    """Return an MP3 so that it is read to its end; None where a header tells its length."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = _after_id3(file.read(10))
-        file.seek(start)
-        head = file.read(8192)
-    places = [place for tag in (b"Xing", b"Info", b"VBRI") if (place := head.find(tag, 0, 512)) >= 0]
-    if not places:
-        return _Patched(path, {}, _MP3_TIMES_LONGER)
-    place = min(places)
-    flags = int.from_bytes(head[place + 4 : place + 8])
-    if head[place : place + 4] == b"VBRI":
-        claimed = int.from_bytes(head[place + 10 : place + 14])
-    elif flags & _XING_BYTES and flags & _XING_FRAMES:
-        claimed = int.from_bytes(head[place + 12 : place + 16])
-    else:
-        return _Patched(path, {}, _MP3_TIMES_LONGER)
-    # Files that were joined have the header of the first; tags at the end, pictures too, are no second file.
-    if size - start > 1.05 * claimed and _goes_on_with_mp3(path, start + claimed):
-        return _Patched(path, {start + place: b"\0\0\0\0"}, _MP3_TIMES_LONGER)
-    return None
-
-
-def _goes_on_with_mp3(path: Path, offset: int) -> bool:
-    with path.open("rb") as file:
-        file.seek(max(0, offset - 4096))
-        rest = file.read(16384)
-    return b"ID3" in rest or any(rest.find(tag) >= 0 for tag in (b"Xing", b"Info", b"LAME"))
-
-
-def _wav_to_its_end(path: Path) -> _Patched | None:
-    """Return a WAV file whose recorder never wrote the length of its data as one that goes on to its end."""
-    with path.open("rb") as file:
-        if file.read(12)[:4] != b"RIFF":
-            return None
-        place = 12
-        while len(head := file.read(8)) == 8:
-            size = int.from_bytes(head[4:], "little")
-            if head[:4] == b"data":
-                following = file.read(8)
-                empty = len(following) < 8 or following[:4] in (b"LIST", b"id3 ", b"bext", b"JUNK", b"PAD ", b"cue ")
-                return None if size or empty else _Patched(path, {4: b"\xff" * 4, place + 4: b"\xff" * 4})
-            place += 8 + size + size % 2
-            file.seek(place)
-    return None
 
 
 def unreadable(path: str | Path, error: Exception) -> LabeltoolError:

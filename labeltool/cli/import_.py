@@ -21,7 +21,7 @@ from labeltool.cli.common import (
     narrate,
     project_option,
 )
-from labeltool.errors import in_one_line
+from labeltool.errors import LabeltoolError, in_one_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,9 +79,10 @@ def format_command(one: Format) -> click.Command:
         **options: Any,
     ) -> None:
         sources = sources if isinstance(sources, tuple) else (sources,)
-        for option in one.options:
-            if option.needs is not None and options[option.name] is not None and options[option.needs] is None:
-                raise click.UsageError(f"{_flag(option.name)} needs {_flag(option.needs)}")
+        try:
+            one.require_options(options)
+        except LabeltoolError as error:
+            raise click.UsageError(str(error)) from None
         if dry_run:
             _show_rows(one, sources, as_json, options)
         else:

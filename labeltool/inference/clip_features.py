@@ -77,6 +77,7 @@ def compute_features(
     report: Progress,
     require_any: bool = True,
     limit: TimeLimit = NO_LIMIT,
+    first: Sequence[StoredClip] = (),
 ) -> ClipFeatures:
     """Compute what the cache lacks and return the features of all clips that can be read.
 
@@ -86,13 +87,16 @@ def compute_features(
         Whether to fail when clips were given and none can be read.
     limit
         No clip is begun after it.
+    first
+        Those of the clips that are computed in any case.
 
     Raises
     ------
     LabeltoolError
         The first file's error, with `require_any`.
     """
-    failed = cache.compute(clips, progress=lambda done, total: report("computing features", done, total), limit=limit)
+    failed = cache.compute(first) if first else {}
+    failed |= cache.compute(clips, progress=lambda done, total: report("computing features", done, total), limit=limit)
     readable = [clip for clip in clips if clip in cache]
     if require_any and failed and not readable:
         raise next(iter(failed.values()))

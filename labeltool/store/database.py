@@ -94,8 +94,7 @@ class Store:
         Raises
         ------
         LabeltoolError
-            When it is missing, a link, no labeltool database, from a newer labeltool, or has what others put into it;
-            or when it would be written to and has another name elsewhere.
+            When it is missing, a link, no labeltool database, from a newer labeltool, or has what others put into it.
         """
         with labeltool_errors(path):
             first = file_ids(path)[0]

@@ -57,23 +57,31 @@ def require_plain_files(path: Path) -> None:
             raise LabeltoolError(reason, file=file, remedy="nothing was opened; labeltool never writes such a file")
 
 
+def why_not_own(path: Path) -> str:
+    """Return why a database must not be written to, and the remedy; "" where all its files are its own.
+
+    One that has another name elsewhere, in a copy by hard links say, would change there too.
+    """
+    for file in (companion(path, suffix) for suffix in ("", *COMPANIONS)):
+        with suppress(FileNotFoundError):
+            if file.lstat().st_nlink > 1:
+                name = file.name
+                why = f"{name} is a hard link: a file elsewhere would get what is written here"
+                return f"{why}; make it a file of its own: `cp {name} copy && mv copy {name}`"
+    return ""
+
+
 def require_own_files(path: Path) -> None:
     """Refuse a database that SQLite must not write to, besides those of `require_plain_files`.
 
     Raises
     ------
     LabeltoolError
-        Naming a file that has another name elsewhere: a copy by hard links, say, which would change too.
+        Naming a file that has another name elsewhere (`why_not_own`).
     """
     require_plain_files(path)
-    for file in (companion(path, suffix) for suffix in ("", *COMPANIONS)):
-        with suppress(FileNotFoundError):
-            if file.lstat().st_nlink > 1:
-                raise LabeltoolError(
-                    "is a hard link: a file elsewhere would get what is written here",
-                    file=file,
-                    remedy=f"make it a file of its own: `cp {file.name} copy && mv copy {file.name}`",
-                )
+    if why := why_not_own(path):
+        raise LabeltoolError("cannot be written", file=path, remedy=why)
 
 
 def _end(path: Path, size: int) -> bytes:

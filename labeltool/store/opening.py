@@ -17,9 +17,9 @@ from labeltool.store.database_files import (
     copy_files,
     copy_name,
     is_in_use,
-    require_own_files,
     require_plain_files,
     stamps,
+    why_not_own,
     written_whole,
 )
 from labeltool.store.schema import APPLICATION_ID, SCHEMA_VERSION, migrate, require_own_schema, write_metadata
@@ -64,12 +64,13 @@ def connect_to_file(path: Path, mode: str = "rw", timeout_s: float | None = None
     )
 
 
-def connect_read_only(path: Path, *, alone: bool = False) -> sqlite3.Connection:
+def connect_read_only(path: Path, *, alone: bool = False, own_index: bool = False) -> sqlite3.Connection:
     """Return a connection that changes no byte of a file that may be another program's, and runs nothing of it.
 
-    `alone`: nobody writes to it; not even a -wal is made beside it, nor read.
+    `alone`: nobody writes to it; not even a -wal is made beside it, nor read. `own_index`: nor is the -shm written.
     """
-    connection = connect_to_file(path, "ro&immutable=1" if alone else "ro", _OPEN_TIMEOUT_S)
+    mode = "ro&immutable=1" if alone else "ro&readonly_shm=1" if own_index else "ro"
+    connection = connect_to_file(path, mode, _OPEN_TIMEOUT_S)
     connection.row_factory = sqlite3.Row
     _distrust(connection)
     connection.execute("PRAGMA temp_store = MEMORY")  # the disk for temporary files may be full too
@@ -167,6 +168,7 @@ class Opened:
 def open_database(path: Path) -> Opened:
     """Open a database, to read only where it cannot be written."""
     why = why_not_writable(*(companion(path, suffix) for suffix in ("", *COMPANIONS)), path.parent)
+    why = why or why_not_own(path)
     if not why:
         try:
             return Opened(_open_to_write(path))
@@ -179,7 +181,6 @@ def open_database(path: Path) -> Opened:
 
 
 def _open_to_write(path: Path) -> sqlite3.Connection:
-    require_own_files(path)
     with closing(connect_read_only(path)) as connection:
         version = checked_version(connection, path)
     connection = _connect(path)
@@ -196,7 +197,7 @@ def _open_to_write(path: Path) -> sqlite3.Connection:
 def _open_to_read(path: Path, why: str) -> Opened:
     """Open a database that cannot be written: as others who write to it see it, else alone, else a copy of it."""
     alone, before, version = not is_in_use(path), stamps(path), SCHEMA_VERSION
-    connection = connect_read_only(path, alone=alone)
+    connection = connect_read_only(path, alone=alone, own_index=True)
     try:
         version = checked_version(connection, path)
     except sqlite3.OperationalError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from labeltool.active_learning.candidates import suggesting_model
 from labeltool.active_learning.pretrained_suggester import teacher_of_settings
 from labeltool.active_learning.result import SuggestResult
 from labeltool.active_learning.suggest import suggest, suggest_by_model, suggestion_lock
-from labeltool.errors import LabeltoolError
+from labeltool.errors import LabeltoolError, require_known
 from labeltool.networks import model_folder
 from labeltool.networks.architectures import TRUNK_ARCHITECTURE
 from labeltool.networks.model_card import Beside, PretrainedComparison
@@ -115,9 +115,10 @@ def retrain(project: Project, *, report: Progress, clock: Clock = time.monotonic
     Raises
     ------
     LabeltoolError
-        When there are too few labels to train on, or another retraining is running and is not waited for.
+        When there is no such option, there are too few labels, or another retraining is running and is not waited for.
     """
     began_s, stages = clock(), StageClock(report, "reading")
+    require_known("retrain", given, (option.name for option in fields(RetrainOptions)))
     options = RetrainOptions(**given)
     request = options.request(project)
     with project.open_store(to_write=True) as store:

@@ -261,8 +261,7 @@ def _labelled_features(
     if request.budget == NO_BUDGET:
         return compute_features(cache, training_set.clips, report=report)
     first, others = _in_turns(training_set, request.seed)
-    cache.compute(first)
-    found = compute_features(cache, [*first, *others], report=report, limit=request.budget.features)
+    found = compute_features(cache, [*first, *others], report=report, limit=request.budget.features, first=first)
     place = {clip.id: index for index, clip in enumerate(training_set.clips)}
     order = sorted(range(len(found.clips)), key=lambda index: place[found.clips[index].id])
     return replace(found, clips=[found.clips[i] for i in order], frames=[found.frames[i] for i in order])

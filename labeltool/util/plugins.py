@@ -7,11 +7,12 @@ A distribution names an object of one of its modules in its `pyproject.toml`:
 
 Nothing of a plug-in is imported before its registry is listed, or asked for a name that is not labeltool's own. A
 plug-in that cannot be loaded is one line on stderr, and the others are there. Distributions in the directory that a
-command runs in are passed over: it may be a stranger's.
+command runs in are passed over, and so are its modules while a plug-in is imported: it may be a stranger's.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import RLock
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from labeltool.errors import in_one_line
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NAME = re.compile("[a-z][a-z0-9-]*")
+_PATH_LOCK = RLock()  # of `sys.path` while it is another
 
 OWN = "labeltool"
 """The distribution of the entries that are labeltool's own."""
@@ -108,6 +112,7 @@ class Registry(Mapping[str, T]):
                     self._fail(key, f"the name is taken by {other}: {point.value} is not used")
             else:
                 try:
+                    import_module(point.module)
                     self._loaded[point.name] = self._accept(point.name, point.load())
                 except (Exception, SystemExit) as error:  # a stranger's module may raise anything
                     self._fail(key, f"cannot be loaded: {type(error).__name__}: {error}")
@@ -134,6 +139,17 @@ def instance_named(kind: type[T]) -> Callable[[str, object], T]:
     return accept
 
 
+def import_module(name: str) -> ModuleType:
+    """Import a module of labeltool or of a plug-in; one in the directory that a command runs in never stands for it."""
+    with _PATH_LOCK:
+        before = sys.path
+        sys.path = _path_elsewhere()
+        try:
+            return importlib.import_module(name)
+        finally:
+            sys.path = before
+
+
 @cache
 def _entry_points(group: str) -> tuple[EntryPoint, ...]:
     """Return the entry points of a group, sorted by their names and distributions, whatever order a disk has them in.
@@ -142,15 +158,23 @@ def _entry_points(group: str) -> tuple[EntryPoint, ...]:
     """
     from importlib.metadata import distributions  # its import takes longer than many a command
 
-    here = Path.cwd()
     found: dict[str, list[EntryPoint]] = {}
-    for one in distributions(path=[entry for entry in sys.path if entry and Path(entry).resolve() != here]):
+    for one in distributions(path=_path_elsewhere()):
         with suppress(Exception):  # damaged metadata, whoever's
             points = [point for point in one.entry_points if point.group == group]
             if points:  # the name is asked for last: it takes longest to read
                 found.setdefault(one.name, points)
     of_group = (point for points in found.values() for point in points)
     return tuple(sorted(of_group, key=lambda point: (point.name, _distribution(point))))
+
+
+def _path_elsewhere() -> list[str]:
+    """Return `sys.path` without the directory that a command runs in, which `python -m` puts first."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it was deleted
+        return [entry for entry in sys.path if Path(entry).is_absolute()]
+    return [entry for entry in sys.path if entry and Path(entry).resolve() != here]
 
 
 def _distribution(point: EntryPoint) -> str:

@@ -126,6 +126,19 @@ def test_what_is_wrong_is_a_labeltool_error(project: Project, tmp_path: Path) ->
         p.recordings()
 
 
+def test_options_are_refused_in_words_and_one_by_one(project: Project) -> None:
+    p = opened(project)
+    for wrong, match in (
+        (lambda: p.import_("audio", "x.wav", nope=1), "audio has no option 'nope' .there are clip_seconds, "),
+        (lambda: p.import_("audio", "x.wav", hop_seconds=1.0), "hop_seconds means nothing without clip_seconds"),
+        (lambda: p.retrain(in_process=True, nope=1), "retrain has no option 'nope' .there are arch, "),
+    ):
+        with pytest.raises(labeltool.LabeltoolError, match=match):
+            wrong()
+    done = CliRunner().invoke(cli, ["--project", str(p.directory), "import", "audio", "x.wav", "--hop-seconds", "1"])
+    assert done.exit_code == 2 and "hop_seconds means nothing without clip_seconds" in done.output
+
+
 def test_a_failed_task_is_an_error_in_either_process(project: Project) -> None:
     for in_process in (True, False):
         with pytest.raises(labeltool.LabeltoolError, match="no clip has a label yet"):

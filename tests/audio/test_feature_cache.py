@@ -16,6 +16,7 @@ from helpers.progress import quiet
 from labeltool.audio import files
 from labeltool.audio.feature_cache import FeatureCache, clip_pcm
 from labeltool.audio.frontend import LogMelFrontend
+from labeltool.errors import LabeltoolError
 from labeltool.inference.clip_features import compute_features
 from labeltool.records import StoredClip
 from labeltool.util.time_limit import TimeLimit
@@ -85,6 +86,17 @@ def test_after_a_limit_no_clip_is_begun_and_those_given_first_are_there(
     assert [one in cache for one in clips] == [True, True, False]
     found = compute_features(cache, clips, report=quiet, limit=TimeLimit(0.0, lambda: 1.0))
     assert (found.clips, found.left_out, found.skipped) == (clips[:2], 1, ())
+
+
+def test_what_is_computed_in_any_case_counts_as_failed_where_it_cannot_be_read(
+    tmp_path: Path, write_tone: Callable[..., Path]
+) -> None:
+    cache, over = FeatureCache(tmp_path / "cache", FRONTEND), TimeLimit(0.0, lambda: 1.0)
+    gone, good, left = clip(tmp_path / "gone.wav"), *(clip(write_tone(f"{name}.wav", seconds=2.0)) for name in "ab")
+    with pytest.raises(LabeltoolError, match=r"gone\.wav"):
+        compute_features(cache, [gone, good], report=quiet, limit=over, first=[gone])
+    found = compute_features(cache, [gone, good, left], report=quiet, limit=over, first=[gone, good])
+    assert (found.clips, found.left_out, [one.file for one in found.skipped]) == ([good], 1, [gone.path])
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "index", "empty"])

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from helpers.real_data import REAL_DATA
+from helpers.records import one_by_one
 from helpers.tones import write_esc_set
 from labeltool.errors import LabeltoolError
-from labeltool.records import Recording, Verdict, one_by_one
+from labeltool.records import Recording, Verdict
 from labeltool.util.locks import try_lock
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))

@@ -20,12 +20,13 @@ import soundfile
 
 from fuzz import label_files
 from helpers.audacity_project import document_of, project_file
+from helpers.records import read_esc50, read_urbansound8k
 from labeltool.audio import files
 from labeltool.audio.frontend import EmbeddingFrontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.verification import checks
 from labeltool.importers import audacity, device_log, elan, jams, label_studio, soundevent, textgrid
-from labeltool.importers.tables import esc50, table, urbansound8k
+from labeltool.importers.tables import table
 from labeltool.networks import dense_head, model_card, model_folder
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.networks.stream_rule import StreamRule
@@ -276,10 +277,10 @@ def readers(scratch: Path) -> dict[str, FuzzedReader]:
         "ESC-50": FuzzedReader(
             "esc/meta/esc50.csv",
             lambda: [_ESC50.encode(), _ESC50.replace(",", ";").encode()],
-            lambda path: list(esc50.read(path.parents[1])),
+            lambda path: list(read_esc50(path.parents[1])),
         ),
         "UrbanSound8K": FuzzedReader(
-            "us8k/UrbanSound8K.csv", lambda: [_URBANSOUND8K.encode()], lambda path: list(urbansound8k.read(path.parent))
+            "us8k/UrbanSound8K.csv", lambda: [_URBANSOUND8K.encode()], lambda path: list(read_urbansound8k(path.parent))
         ),
         "table": FuzzedReader("{}.csv", lambda: [one.encode() for one in _TABLES], table.parse),
         "wav": _sound_reader("wav"),

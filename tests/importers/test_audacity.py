@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.real_data import REAL_DATA
-from helpers.records import of_kind, rows_of
+from helpers.records import of_kind, read_audacity, rows_of
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity
 from labeltool.importers.label_rows import ParsedLabels
@@ -74,7 +74,7 @@ def test_every_line_of_published_label_files_is_imported_or_reported(real_data: 
 
 def test_frequencies_of_the_bird_recording_are_imported_with_their_labels(real_data: Path) -> None:
     folder = real_data / "pairs" / "spinetail"
-    verdicts = of_kind(audacity.read([folder / "spinetail.txt"], None), Verdict)
+    verdicts = of_kind(read_audacity([folder / "spinetail.txt"], None), Verdict)
     assert (verdicts[0].label, verdicts[0].low_hz, verdicts[0].high_hz) == ("SP", 6441.064453, 12296.577148)
     assert len(verdicts) == 18
 

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.records import of_kind
+from helpers.records import of_kind, one_by_one, read_audacity
 from labeltool.errors import LabeltoolError
-from labeltool.importers import audacity
-from labeltool.records import MAX_LABEL_CHARACTERS, Checked, Clip, Recording, Skipped, Verdict, one_by_one
+from labeltool.records import MAX_LABEL_CHARACTERS, Checked, Clip, Recording, Skipped, Verdict
 
 WriteTone = Callable[..., Path]
 
@@ -25,7 +24,7 @@ def test_a_row_becomes_a_clip_inside_the_recording_and_a_verdict_with_its_exact_
 ) -> None:
     sound = write_tone("dawn.wav", seconds=3.0)
     labels = label_file(tmp_path / "dawn.txt", "-0.5\t1.25\twren\t0.75", "\\\t2000\t4000", "2.5\t9.0\trobin")
-    recording, clip, verdict, later_clip, later = one_by_one(audacity.read([labels], None))
+    recording, clip, verdict, later_clip, later = one_by_one(read_audacity([labels], None))
     assert isinstance(recording, Recording)
     assert recording.path == str(sound)
     assert recording.group == recording.sha256
@@ -45,7 +44,7 @@ def test_a_point_label_becomes_a_clip_of_a_second_around_it(
     tmp_path: Path, write_tone: WriteTone, at: str, clip: tuple[float, float]
 ) -> None:
     sound = write_tone("dawn.wav", seconds=3.0)
-    records = list(audacity.read([label_file(tmp_path / "x.txt", f"{at}\t{at}\tcall")], sound))
+    records = list(read_audacity([label_file(tmp_path / "x.txt", f"{at}\t{at}\tcall")], sound))
     assert [(c.start_s, c.end_s) for c in of_kind(records, Clip)] == [clip]
     assert [(v.start_s, v.end_s) for v in of_kind(records, Verdict)] == [(float(at), float(at))]
 
@@ -53,7 +52,7 @@ def test_a_point_label_becomes_a_clip_of_a_second_around_it(
 def test_rows_outside_the_recording_are_skipped_with_their_times(tmp_path: Path, write_tone: WriteTone) -> None:
     sound = write_tone("dawn.wav", seconds=3.0)
     rows = ("3.0\t4.0\tafter", "-2\t0\tbefore", "3.2\t3.2\tpoint", "1e305\t1e306\tfar", "1\t2\tin")
-    records = list(audacity.read([label_file(tmp_path / "x.txt", *rows)], sound))
+    records = list(read_audacity([label_file(tmp_path / "x.txt", *rows)], sound))
     assert [v.label for v in of_kind(records, Verdict)] == ["in"]
     notes = {note.line: note.reason for note in of_kind(records, Skipped)}
     assert sorted(notes) == [1, 2, 3, 4]
@@ -63,7 +62,7 @@ def test_rows_outside_the_recording_are_skipped_with_their_times(tmp_path: Path,
 
 def test_a_row_without_a_title_is_an_unlabelled_clip_and_reported(tmp_path: Path, write_tone: WriteTone) -> None:
     sound = write_tone("dawn.wav", seconds=3.0)
-    records = list(audacity.read([label_file(tmp_path / "x.txt", "1\t2\t", "2\t3")], sound))
+    records = list(read_audacity([label_file(tmp_path / "x.txt", "1\t2\t", "2\t3")], sound))
     assert len(of_kind(records, Clip)) == 2
     assert of_kind(records, Verdict) == []
     assert ["imported as an unlabelled clip" in note.reason for note in of_kind(records, Skipped)] == [True, True]
@@ -73,7 +72,7 @@ def test_a_title_longer_than_any_name_is_skipped_with_its_line(tmp_path: Path, w
     sound = write_tone("dawn.wav", seconds=3.0)
     longest = "x" * MAX_LABEL_CHARACTERS
     rows = (f"0\t1\t{longest}x", f"1\t2\t{longest} ", f"2\t3\t{'x' * 5_000_000}")
-    records = list(audacity.read([label_file(tmp_path / "x.txt", *rows)], sound))
+    records = list(read_audacity([label_file(tmp_path / "x.txt", *rows)], sound))
     assert [verdict.label.strip() for verdict in of_kind(records, Verdict) if verdict.label] == [longest]
     assert len(of_kind(records, Clip)) == 1
     skipped = of_kind(records, Skipped)
@@ -84,14 +83,14 @@ def test_a_title_longer_than_any_name_is_skipped_with_its_line(tmp_path: Path, w
 def test_two_labels_on_one_region_share_its_clip_also_across_files(tmp_path: Path, write_tone: WriteTone) -> None:
     sound = write_tone("dawn.wav", seconds=3.0)
     files = [label_file(tmp_path / name, "0.1\t0.3\tdog", f"0.1000000004\t0.3\t{name}") for name in ("a.txt", "b.txt")]
-    records = list(audacity.read(files, sound))
+    records = list(read_audacity(files, sound))
     assert [len(of_kind(records, kind)) for kind in (Recording, Clip, Verdict)] == [1, 1, 4]
 
 
 def test_no_clip_ends_after_its_recording_at_any_rate(tmp_path: Path, write_tone: WriteTone) -> None:
     for rate in (8_000, 11_025, 22_050, 44_100, 48_000):
         sound = write_tone(f"{rate}.wav", seconds=1.00007, rate=rate)
-        records = list(audacity.read([label_file(tmp_path / "x.txt", "0.5\t2\tlong")], sound))
+        records = list(read_audacity([label_file(tmp_path / "x.txt", "0.5\t2\tlong")], sound))
         ((recording,), (clip,)) = of_kind(records, Recording), of_kind(records, Clip)
         assert clip.end_s <= recording.duration_s < clip.end_s + 1e-6
 
@@ -112,7 +111,7 @@ def test_the_recording_is_found_beside_its_labels(
     tmp_path: Path, write_tone: WriteTone, labels: str, sound: str
 ) -> None:
     write_tone("tone.wav").rename(tmp_path / sound)
-    recording = next(audacity.read([label_file(tmp_path / labels, "0\t1\tx")], None))
+    recording = next(read_audacity([label_file(tmp_path / labels, "0\t1\tx")], None))
     assert isinstance(recording, Recording)
     assert recording.path == str(tmp_path / sound)
 
@@ -120,7 +119,7 @@ def test_the_recording_is_found_beside_its_labels(
 def test_the_same_stem_is_preferred_to_a_shortened_one(tmp_path: Path, write_tone: WriteTone) -> None:
     for name in ("dawn.wav", "dawn_labels.wav"):
         write_tone(name)
-    recording = next(audacity.read([label_file(tmp_path / "dawn_labels.txt", "0\t1\tx")], None))
+    recording = next(read_audacity([label_file(tmp_path / "dawn_labels.txt", "0\t1\tx")], None))
     assert isinstance(recording, Recording)
     assert recording.path == str(tmp_path / "dawn_labels.wav")
 
@@ -128,15 +127,15 @@ def test_the_same_stem_is_preferred_to_a_shortened_one(tmp_path: Path, write_ton
 def test_labels_without_a_recording_or_with_two_need_the_audio_option(tmp_path: Path, write_tone: WriteTone) -> None:
     labels = label_file(tmp_path / "dawn.txt", "0\t1\tx")
     with pytest.raises(LabeltoolError, match=r"dawn\.txt: .*--audio"):
-        list(audacity.read([labels], None))
+        list(read_audacity([labels], None))
     write_tone("dawn.wav")
     write_tone("tone.wav").rename(tmp_path / "dawn.flac")
     with pytest.raises(LabeltoolError, match=r"dawn\.flac, dawn\.wav.*--audio"):
-        list(audacity.read([labels], None))
+        list(read_audacity([labels], None))
 
 
 def test_an_empty_label_file_is_accepted_and_needs_no_recording(tmp_path: Path) -> None:
-    (note,) = audacity.read([label_file(tmp_path / "empty.txt")], None)
+    (note,) = read_audacity([label_file(tmp_path / "empty.txt")], None)
     assert isinstance(note, Skipped)
     assert note.reason == "contains no labels"
 
@@ -145,15 +144,15 @@ def test_a_recording_that_is_not_a_sound_file_is_an_error(tmp_path: Path) -> Non
     labels = label_file(tmp_path / "dawn.txt", "0\t1\tx")
     for sound in (labels, tmp_path, tmp_path / "none.wav"):
         with pytest.raises(LabeltoolError):
-            list(audacity.read([labels], sound))
+            list(read_audacity([labels], sound))
 
 
 def test_a_complete_track_checks_all_of_its_recording_and_may_be_empty(tmp_path: Path, write_tone: WriteTone) -> None:
     sound = write_tone("dawn.wav", seconds=3.0)
     labels = label_file(tmp_path / "dawn.txt", "1.0\t2.0\twren")
-    *others, part = one_by_one(audacity.read([labels, labels], checked=True))
+    *others, part = one_by_one(read_audacity([labels, labels], checked=True))
     (recording,) = of_kind(others, Recording)
     assert part == Checked(recording.sha256, 0.0, 3.0)
     assert not of_kind(others, Checked)
-    recording, part = audacity.read([label_file(tmp_path / "empty.txt")], sound, checked=True)
+    recording, part = read_audacity([label_file(tmp_path / "empty.txt")], sound, checked=True)
     assert isinstance(recording, Recording) and part == Checked(recording.sha256, 0.0, 3.0)

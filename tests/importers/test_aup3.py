@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from helpers.audacity_project import document_of, project_file
-from helpers.records import of_kind, rows_of
+from helpers.records import of_kind, read_audacity, rows_of
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity
 from labeltool.records import Verdict
@@ -153,5 +153,5 @@ def test_a_project_has_the_labels_that_audacity_exported_from_it_and_their_track
 
 def test_a_project_finds_its_recording_too(tmp_path: Path, write_tone: WriteTone) -> None:
     write_tone("birds.wav")
-    records = audacity.read([project_file(tmp_path / "birds.aup3", [{"t": 0.0, "t1": 0.5, "title": "x"}])], None)
+    records = read_audacity([project_file(tmp_path / "birds.aup3", [{"t": 0.0, "t1": 0.5, "title": "x"}])], None)
     assert [record.track for record in of_kind(records, Verdict)] == ["Birds"]

@@ -83,11 +83,23 @@ def test_one_bad_file_does_not_stop_the_others_and_nothing_taken_is_an_error(
     (tmp_path / "alone.txt").write_text("1\t2\twren\n")
     records = list(auto.read([tmp_path / "good.txt", tmp_path / "alone.txt", tmp_path / "none.txt", sound]))
     assert len(of_kind(records, Verdict)) == 1
-    assert {Path(one.file).name for one in of_kind(records, Failed)} == {"alone.txt"}
+    failed = {Path(one.file).name: one.reason for one in of_kind(records, Failed)}
+    assert failed.keys() == {"alone.txt", "none.txt"} and failed["none.txt"] == "not taken: no such file"
     (tmp_path / "notes.txt").write_text("call the ranger\n")
     for paths in ([tmp_path / "notes.txt"], [tmp_path / "none.txt"]):
         with pytest.raises(LabeltoolError, match="nothing was taken"):
             list(auto.read(paths))
+
+
+def test_a_file_that_cannot_be_read_failed_and_the_reason_is_named(tmp_path: Path) -> None:
+    (tmp_path / "around.csv").symlink_to("around.csv")
+    (tmp_path / "empty.csv").touch()
+    os.mkfifo(tmp_path / "pipe.csv")
+    found = {Path(one.file).name: one for one in auto.sources([tmp_path]) if isinstance(one, Skipped)}
+    assert found["around.csv"].reason.startswith("not taken: cannot be read: Too many levels")
+    assert isinstance(found["around.csv"], Failed) and not isinstance(found["empty.csv"], Failed)
+    assert found["empty.csv"].reason == "not taken: is empty"
+    assert found["pipe.csv"].reason == "not taken: is no file"
 
 
 def test_the_command_line_shows_and_imports(project: Project, tmp_path: Path, write_tone: WriteTone) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.records import of_kind, rows_of
+from helpers.records import of_kind, read_audacity, rows_of
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audacity
 from labeltool.importers.file_kinds import FILE_KINDS, file_kind
@@ -196,11 +196,11 @@ def test_of_several_files_those_that_can_be_read_are_and_the_others_are_named(
     for name, content in contents.items():
         (tmp_path / f"{name}.txt").write_text(content)
     files = [tmp_path / f"{name}.txt" for name in (*contents, "none")]
-    records = list(audacity.read(files, checked=True))
+    records = list(read_audacity(files, checked=True))
     assert [one.label for one in of_kind(records, Verdict)] == ["wren"]
     assert {Path(one.file).stem for one in of_kind(records, Failed)} == {"alone", "far", "bad", "nan", "none"}
     # A recording of which a track could not be read is not known to have no other sound.
     assert len(of_kind(records, Checked)) == 1
-    assert [type(one) for one in audacity.read([files[0]])].count(Skipped) == 0
+    assert [type(one) for one in read_audacity([files[0]])].count(Skipped) == 0
     with pytest.raises(LabeltoolError, match="none of its labels is inside the recording"):
-        list(audacity.read([tmp_path / "far.txt"]))
+        list(read_audacity([tmp_path / "far.txt"]))

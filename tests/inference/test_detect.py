@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 from helpers.command_line import labeltool
 from helpers.pretrained import onnx, onnx_weights, rising, written
 from helpers.progress import quiet
-from helpers.records import of_kind
+from helpers.records import of_kind, read_audacity
 from helpers.stm32 import LABELS
 from labeltool import project as projects
 from labeltool.annotation import next_clips
 from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError
-from labeltool.importers import audacity, audio_files
+from labeltool.importers import audio_files
 from labeltool.inference import detect as inference_detect
 from labeltool.inference import events
 from labeltool.inference.detect import DetectOptions
@@ -345,7 +345,7 @@ def test_a_label_track_reads_back_and_none_is_ever_overwritten(with_pretrained: 
     done = labeltool(*at)
     track = with_pretrained.exports / "detect" / "night.detected.txt"
     assert str(track) in done.stderr and "  1.00  high\n" in done.stdout
-    read = of_kind(audacity.read([track], audio=path), Verdict)
+    read = of_kind(read_audacity([track], audio=path), Verdict)
     np.testing.assert_allclose([(one.clip.start_s, one.clip.end_s) for one in read], CALLS, atol=0.05)
     kept = track.read_bytes()
     assert json.loads(labeltool(*at, "--json").stdout)["files"][0]["track"] == str(track)

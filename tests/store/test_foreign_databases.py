@@ -137,18 +137,42 @@ def test_a_link_is_named_before_sqlite_follows_it(database: Path, tmp_path: Path
     assert target.read_bytes() == before and link.is_symlink()
 
 
-@pytest.mark.parametrize("suffix", ["", "-wal"])
-def test_a_file_that_has_another_name_elsewhere_is_named_and_not_written(
-    database: Path, tmp_path: Path, suffix: str
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+@pytest.mark.parametrize("is_in_use", [True, False])
+def test_a_file_that_has_another_name_elsewhere_is_named_and_only_read(
+    database: Path, tmp_path: Path, suffix: str, is_in_use: bool
 ) -> None:
-    file, elsewhere = database.with_name(database.name + suffix), tmp_path / "elsewhere"
+    folder = tmp_path / "p"
+    folder.mkdir()
+    copy = folder / database.name
     with Store.open(database) as store:
         fill(store, "more")  # there is a -wal
+        recordings = store.connection.execute("SELECT COUNT(*) FROM recordings").fetchone()[0]
+        for end in ("", "-wal", "-shm"):  # the folder as a backup of a running program has it
+            copy.with_name(copy.name + end).write_bytes(database.with_name(database.name + end).read_bytes())
+        opened = database if is_in_use else copy
+        file, elsewhere = opened.with_name(opened.name + suffix), tmp_path / "elsewhere"
         elsewhere.hardlink_to(file)
-        with pytest.raises(LabeltoolError, match=rf"{file.name}: is a hard link.*`cp {file.name} copy && mv copy"):
-            Store.open(database)
+        before = elsewhere.read_bytes()
+        with Store.open(opened) as linked:
+            assert linked.connection.execute("SELECT COUNT(*) FROM recordings").fetchone()[0] == recordings
+            assert f"{file.name} is a hard link" in linked.read_only
+            with pytest.raises(LabeltoolError, match=rf"cannot be written .*`cp {file.name} copy && mv copy"):
+                fill(linked, "other")
+        assert suffix == "-shm" or elsewhere.read_bytes() == before  # the other's locks are noted in a -shm
+        assert is_in_use or elsewhere.read_bytes() == before
+        with pytest.raises(LabeltoolError, match="is a hard link"):
+            Store.open(opened, to_write=True)
     elsewhere.unlink()
-    Store.open(database).close()
+    with Store.open(opened, to_write=True) as store:
+        assert store.connection.execute("SELECT COUNT(*) FROM recordings").fetchone()[0] == recordings
+
+
+def test_a_whole_database_that_has_another_name_elsewhere_is_read(database: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").hardlink_to(database)
+    with Store.open(database) as store:
+        assert "hard link" in store.read_only
+    assert sorted(one.name for one in database.parent.iterdir() if one.name.startswith(database.name)) == ["labels.db"]
 
 
 def test_a_database_with_two_names_is_replaced_by_a_backup_and_the_other_name_keeps_its_bytes(

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from helpers.records import read_audacity
 from helpers.store import dump
 from labeltool.audio import files
 from labeltool.errors import LabeltoolError
-from labeltool.importers import audacity, audio_files
+from labeltool.importers import audio_files
 from labeltool.importers.grouping import grouped
 from labeltool.records import Note
 from labeltool.store import Store, clips, journal, recordings
@@ -64,7 +65,7 @@ def import_audio(store: Store, *paths: Path) -> ImportResult:
 def import_track(store: Store, sound: Path, label: str = "dog") -> ImportResult:
     track = sound.with_suffix(".txt")
     track.write_text(f"0.1\t0.2\t{label}\n")
-    return import_records(store, grouped(audacity.read([track])), kind="audacity", source="test")
+    return import_records(store, grouped(read_audacity([track])), kind="audacity", source="test")
 
 
 def paths(store: Store) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from helpers.exports import export
 from helpers.long_recording import HOURS_S
-from helpers.records import rows_of
+from helpers.records import read_audacity, rows_of
 from helpers.store import add_model_row
 from labeltool.annotation import next_clips
 from labeltool.errors import LabeltoolError
@@ -125,7 +125,7 @@ def test_an_exported_and_imported_region_is_the_same_clip_with_the_same_bounds(
     track = Path(export(project, "audacity").written[0]) / "two hours.txt"
     assert {(r.start_s, r.end_s, r.low_hz, r.high_hz, r.label) for r in rows_of(audacity.parse(track))} == bounds
     before = clips.counts(store)
-    intake = import_records(store, audacity.read([track], Path(recording.path)), kind="audacity", source="test")
+    intake = import_records(store, read_audacity([track], Path(recording.path)), kind="audacity", source="test")
     assert (intake.clips, intake.verdicts, intake.skipped) == (0, len(regions), [])
     assert clips.counts(store) == before
     assert {(s.start_s, s.end_s, s.low_hz, s.high_hz, s.text) for s in spans.verdicts(store)[recording.id]} == bounds
@@ -139,5 +139,5 @@ def test_an_undone_region_that_an_import_has_too_goes_into_the_queue(
     unlabelled = clips.counts(store).unlabelled
     track = tmp_path / "track.txt"
     track.write_text("3.250000\t4.500000\t\n")  # a clip without a title: no verdict
-    import_records(store, audacity.read([track], Path(recording.path)), kind="audacity", source="test")
+    import_records(store, read_audacity([track], Path(recording.path)), kind="audacity", source="test")
     assert clips.counts(store).unlabelled == unlabelled + 1

@@ -10,10 +10,9 @@ import pytest
 import soundfile
 
 from helpers.progress import quiet
-from helpers.records import records_of
+from helpers.records import read_audacity, records_of
 from helpers.tones import PITCH_HZ, A, P, U, add_tones
 from helpers.training import ClockOfDraws
-from labeltool.importers import audacity
 from labeltool.inference.detect import detect
 from labeltool.networks import model_folder
 from labeltool.project import Project
@@ -168,7 +167,7 @@ def test_a_network_predicts_the_background_of_a_checked_recording(
     soundfile.write(tmp_path / "night.wav", samples, 16_000)
     (tmp_path / "night.txt").write_text("5.0\t7.0\tlow\n")
     with project.open_store() as store:
-        import_records(store, audacity.read([tmp_path / "night.txt"], checked=True), kind="audacity", source="test")
+        import_records(store, read_audacity([tmp_path / "night.txt"], checked=True), kind="audacity", source="test")
     clock = ClockOfDraws(monkeypatch, 0.1)
     result = tasks_retrain.retrain(project, report=quiet, arch="miniresnet", budget_s=20.0, clock=clock)
     files = model_folder.read(project.models / str(result.model))

@@ -185,6 +185,30 @@ def test_a_distribution_where_a_command_runs_is_passed_over(
     assert capsys.readouterr().out == "run\n"
 
 
+def test_a_module_where_a_command_runs_never_stands_for_a_plug_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, installed = tmp_path / "here", tmp_path / "t"
+    here.mkdir()
+    (here / "mine_by_name.py").write_text("print('a stranger')\nNAMES = {}")
+    (here / "nowhere_else.py").write_text("print('a stranger')")
+    code = "try:\n import nowhere_else\nexcept ImportError:\n print('mine')\nNAMES = {}"
+    add_plugin(installed, "mine_by_name", code, "[labeltool.tests]", "mine = mine_by_name:NAMES")
+    monkeypatch.syspath_prepend(installed)
+    monkeypatch.syspath_prepend(here)
+    monkeypatch.chdir(here)
+    path = list(sys.path)
+    plugins._entry_points.cache_clear()
+    try:
+        assert list(Registry("labeltool.tests", {}, lambda name, loaded: loaded)) == ["mine"]
+        assert capsys.readouterr().out == "mine\n" and sys.path == path
+        shutil.rmtree(here)
+        plugins._entry_points.cache_clear()
+        assert list(Registry("labeltool.tests", {}, lambda name, loaded: loaded)) == ["mine"]
+    finally:
+        plugins._entry_points.cache_clear()
+
+
 def test_an_entry_has_its_name_and_is_of_its_class() -> None:
     accept = instance_named(Registry)
     with pytest.raises(TypeError, match="is no Registry, but int"):

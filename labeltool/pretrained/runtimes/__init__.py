@@ -7,7 +7,6 @@ through an entry point of the group `labeltool.runtimes` (`util/plugins.py`): th
 
 from __future__ import annotations
 
-import importlib
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from types import ModuleType
 
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained.runtimes.base import Network, NetworkLayout, Runtime
-from labeltool.util.plugins import Registry
+from labeltool.util.plugins import Registry, import_module
 
 _FUNCTIONS = ("network_files", "read_layout", "open_network")
 
@@ -116,5 +115,5 @@ def _runtime(path: Path) -> Runtime:
         )
     if not path.is_file():
         raise LabeltoolError("no such file", file=path)
-    runtime: Runtime = importlib.import_module(module)
+    runtime: Runtime = import_module(module)
     return runtime
