@@ -116,7 +116,7 @@ def test_a_clip_of_a_label_that_was_not_trained_counts_as_wrong(copy: Project, w
 @pytest.mark.usefixtures("quickly")
 def test_another_architecture_has_its_own_frontend_and_starts_from_scratch(copy: Project) -> None:
     at = ("--project", copy.directory)
-    result = json.loads(labeltool_here(*at, "retrain", "--arch", "sbcnn", "--budget", "2", "--json").stdout)
+    result = json.loads(labeltool_here(*at, "retrain", "--arch", "sbcnn", "--json").stdout)
     files = model_folder.read(copy.models / str(result["model"]))
     assert result["parameters"] == 241_434 - 7 * 65 and not result["warm"]
     assert (files.frontend.hop, files.frontend.patch_frames) == (368, 128)

@@ -185,7 +185,7 @@ def test_esc50_is_found_in_the_layouts_of_its_copies(
 def test_a_folder_above_the_data_set_is_no_fold(tmp_path: Path, write_tone: WriteTone) -> None:
     write_tone("fold3/1-1-A-0.wav")
     table(tmp_path / "fold3", "esc50.csv", ESC_HEADER, ESC_ROWS[0])
-    assert [one.label for one in of_kind(list(esc50.read(tmp_path / "fold3")), Verdict)] == ["dog"]
+    assert [one.label for one in of_kind(list(read_esc50(tmp_path / "fold3")), Verdict)] == ["dog"]
 
 
 def test_of_several_copies_of_a_file_the_published_or_the_original_is_read(
