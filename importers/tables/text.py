@@ -264,7 +264,7 @@ def _parquet(path: Path) -> Table:
     from pandas.api.types import is_numeric_dtype
 
     try:
-        from pyarrow import ArrowException, parquet  # type: ignore[import-not-found, unused-ignore]
+        from pyarrow import ArrowException, parquet  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError as error:
         remedy = "install `labeltool[parquet]`, or give a CSV"
         raise LabeltoolError("is Parquet, which needs pyarrow", file=path, remedy=remedy) from error
