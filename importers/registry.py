@@ -279,26 +279,33 @@ FORMATS = _by_name(
         "audacity",
         *("regions", "bands", "confidence"),
     ),
-    _label_files("textgrid", "TextGrids of Praat. Long or short text; a tier becomes a track.", "textgrid", "regions"),
+    _label_files(
+        "textgrid",
+        "TextGrids of Praat. Long or short text; a tier becomes a track.",
+        "annotation_files.textgrid",
+        "regions",
+    ),
     _label_files(
         "label-studio",
         "Label Studio's JSON. An export (JSON, JSON-MIN) or tasks; predictions are not taken.",
-        "label_studio",
+        "annotation_files.label_studio",
         "regions",
     ),
     _label_files(
         "jams",
         "JAMS, such as scaper's soundscapes. Annotations of every namespace that has labels.",
-        "jams",
+        "annotation_files.jams",
         *("regions", "confidence"),
     ),
     _label_files(
         "soundevent",
         "AOEF of soundevent and Whombat. Tags of clips and sound events.",
-        "soundevent",
+        "annotation_files.soundevent",
         *("regions", "bands"),
     ),
-    _label_files("elan", "Annotations of ELAN. .eaf files; a tier becomes a track.", "elan", "regions"),
+    _label_files(
+        "elan", "Annotations of ELAN. .eaf files; a tier becomes a track.", "annotation_files.elan", "regions"
+    ),
     Format(
         "esc50",
         "ESC-50 as published, with its folds and sources. It is in DIR/meta/esc50.csv and DIR/audio.",

@@ -25,7 +25,8 @@ from labeltool.audio import files
 from labeltool.audio.frontend import EmbeddingFrontend, LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.stm32.verification import checks
-from labeltool.importers import audacity, device_log, elan, jams, label_studio, soundevent, textgrid
+from labeltool.importers import audacity, device_log
+from labeltool.importers.annotation_files import elan, jams, label_studio, soundevent, textgrid
 from labeltool.importers.tables import table
 from labeltool.networks import dense_head, model_card, model_folder
 from labeltool.networks.postprocessing import ClipRule

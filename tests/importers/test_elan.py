@@ -8,7 +8,7 @@ import pytest
 
 from helpers.records import rows_of
 from labeltool.errors import LabeltoolError
-from labeltool.importers import elan
+from labeltool.importers.annotation_files import elan
 from labeltool.importers.file_kinds import file_kind
 
 EAF = """<?xml version="1.0" encoding="UTF-8"?>

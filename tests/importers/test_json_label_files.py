@@ -12,7 +12,8 @@ import pytest
 
 from helpers.records import of_kind, rows_of
 from labeltool.errors import LabeltoolError
-from labeltool.importers import jams, json_file, label_studio, soundevent
+from labeltool.importers import json_file
+from labeltool.importers.annotation_files import jams, label_studio, soundevent
 from labeltool.importers.file_kinds import file_kind
 from labeltool.importers.registry import FORMATS
 from labeltool.records import Note, Verdict

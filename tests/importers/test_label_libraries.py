@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers.records import rows_of
-from labeltool.importers import jams, soundevent, textgrid
+from labeltool.importers.annotation_files import jams, soundevent, textgrid
 
 
 def _textgrids(real_data: Path) -> list[Path]:

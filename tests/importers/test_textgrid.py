@@ -8,7 +8,7 @@ import pytest
 
 from helpers.records import rows_of
 from labeltool.errors import LabeltoolError
-from labeltool.importers import textgrid
+from labeltool.importers.annotation_files import textgrid
 from labeltool.importers.file_kinds import file_kind
 
 LONG = """File type = "ooTextFile"
