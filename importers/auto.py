@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -223,8 +222,6 @@ def _known(path: Path, root: Path | None) -> KnownSource | Skipped:
     if path.suffix.lower() in _SOUND_SUFFIXES:
         return KnownSource(path, FORMATS["audio"], "a recording without labels")
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return Skipped(str(path), None, "not taken: is no file")  # a pipe would never end
         head = _head(path)
     except FileNotFoundError:
         return Failed(str(path), None, "not taken: no such file")

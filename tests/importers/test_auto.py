@@ -99,7 +99,7 @@ def test_a_file_that_cannot_be_read_failed_and_the_reason_is_named(tmp_path: Pat
     assert found["around.csv"].reason.startswith("not taken: cannot be read: Too many levels")
     assert isinstance(found["around.csv"], Failed) and not isinstance(found["empty.csv"], Failed)
     assert found["empty.csv"].reason == "not taken: is empty"
-    assert found["pipe.csv"].reason == "not taken: is no file"
+    assert found["pipe.csv"].reason == "not taken: is not a regular file"
 
 
 def test_the_command_line_shows_and_imports(project: Project, tmp_path: Path, write_tone: WriteTone) -> None:
