@@ -117,9 +117,10 @@ def stored_names(store: Store, label: str) -> list[str]:
     There is none for a name that was renamed itself.
     """
     is_known = store.connection.execute("SELECT 1 FROM labels WHERE name = ?", (label,)).fetchone()
-    label = label if is_known else label_name(label)
+    # Typed otherwise than it is stored; or a model's, whose suggestions have the name as the model has it.
+    wanted = dict.fromkeys([label] if is_known else [label, label_name(label)])
     renamed = current_names(store)
-    return [name for name in [label, *renamed] if renamed.get(name, name) == label]
+    return [name for name in [*wanted, *renamed] if renamed.get(name, name) in wanted]
 
 
 def select_present(store: Store, label: str) -> tuple[str, list[str]]:
