@@ -18,6 +18,7 @@ from labeltool.inference.clip_features import ClipFeatures
 from labeltool.inference.embed import ClipEmbedding
 from labeltool.project import Project
 from labeltool.store import clips, journal, models
+from labeltool.util.time_limit import TimeLimit
 
 
 class Extractor:
@@ -31,9 +32,9 @@ class Extractor:
         return [ClipEmbedding(clip, np.float32([0.75, 0.25]), None, some, some) for clip in features.clips]
 
 
-@pytest.mark.parametrize(("ends_s", "expected"), [(None, 5), (math.inf, 5), (-math.inf, 2)])
+@pytest.mark.parametrize(("ends_s", "expected"), [(math.inf, 5), (-math.inf, 2)])
 def test_the_unlabelled_clips_come_first_and_none_is_begun_after_the_end(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends_s: float | None, expected: int
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends_s: float, expected: int
 ) -> None:
     fill(project, tmp_path / "sounds", 5)
     model = add_model(project)
@@ -43,7 +44,7 @@ def test_the_unlabelled_clips_come_first_and_none_is_begun_after_the_end(
         labelled = [clip.id for clip in clips.all_clips(store)[:3]]
         for clip_id in labelled:
             journal.annotate(store, clip_id, "dog", annotator="ann")
-        result = suggest.suggest_by_model(project, store, model, report=quiet, ends_s=ends_s)
+        result = suggest.suggest_by_model(project, store, model, report=quiet, limit=TimeLimit(ends_s))
         suggested = [clip.id for clip in clips.all_clips(store) if models.suggestion(store, clip.id)]
     assert (len(suggested), result.suggestions) == (expected, 2)
     assert expected == 5 or not set(suggested) & set(labelled)

@@ -334,7 +334,7 @@ def test_a_budget_ends_the_model_not_the_training(
     assert result.measured_clips == result.validation_clips
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("tiny")
 def test_what_a_budget_leaves_no_time_for_is_left_for_the_next_run_and_counted(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

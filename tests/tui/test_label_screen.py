@@ -350,7 +350,7 @@ async def test_a_clip_whose_length_an_older_version_believed_is_shown_and_labell
         await until(pilot, lambda: regions.opened is not None, "the recording")
         assert "replaced" not in regions.notice.text
     imported = import_records(store, audio_files.read([sounds[0]]), kind="audio", source="again")
-    assert (imported.recordings, imported.clips, imported.amended) == (0, 1, 1)
+    assert (imported.recordings, imported.clips, imported.amended) == (0, 1, 2)  # its length, its samples' hash
     assert recordings.find_recording(store, "unknown.flac").frames == odd_sounds.FRAMES
 
 
