@@ -92,9 +92,10 @@ def suggest_by_model(
     with_int8 = project.settings.learning.query_strategy == strategies.BY_INT8
     extractor = FeatureExtractor(files, network, with_int8=with_int8)
     all_clips, batch = clips.all_clips(store), _BATCH
-    unlabelled_ids, left_out = {clip.id for clip in clips.unlabelled(store)}, 0
+    unlabelled_ids: set[int] = set()
     if limit != NO_LIMIT:
         batch = _BATCH_IN_A_BUDGET
+        unlabelled_ids = {clip.id for clip in clips.unlabelled(store)}
         random.Random(files.card.seed).shuffle(all_clips)
         all_clips.sort(key=lambda clip: clip.id not in unlabelled_ids)
     embeddings: list[ClipEmbedding] = []
@@ -105,7 +106,6 @@ def suggest_by_model(
         before_s, left_s = left_s, limit.left_s
         longest_s = max(longest_s, before_s - left_s) if limit != NO_LIMIT else 0.0
         if embeddings and left_s <= longest_s:
-            left_out = sum(clip.id in unlabelled_ids for clip in all_clips[first:])
             break
         features = compute_features(
             cache,
@@ -125,6 +125,9 @@ def suggest_by_model(
         ],
     )
     unlabelled = queue_order.order_by_model(project, store, embeddings, head=files.rule.head, seed=files.card.seed)
+    # The time may be up within a batch too.
+    missing, unreadable = unlabelled_ids - {one.clip.id for one in embeddings}, {one.file for one in skipped}
+    left_out = sum(clip.id in missing and clip.path not in unreadable for clip in all_clips)
     return SuggestResult(model_id, None, "", unlabelled, tuple(skipped), left_out)
 
 

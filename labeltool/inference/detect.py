@@ -272,7 +272,7 @@ def _replace_suggestions(
         return None
     with suppress(CannotBeWritten), project.open_store() as store:
         recording = recordings.by_content(store, sound.sha256)
-        if recording is None and recordings.of_length(store, sound.sample_rate_hz, sound.frames):
+        if recording is None and recordings.has_any_of_length(store, sound.sample_rate_hz, sound.frames):
             recording = recordings.by_content(store, sound.sha256, audio_files.samples_hash(sound.path))
         model_id = choice.model_id
         if recording is not None and model_id is None and choice.name in registry.names(project):

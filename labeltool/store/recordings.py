@@ -163,7 +163,7 @@ def by_content(store: Store, sha256: str, samples_sha256: str | None = None) -> 
     return None if row is None else _recording(store, row)
 
 
-def of_length(store: Store, sample_rate_hz: int, frames: int) -> bool:
+def has_any_of_length(store: Store, sample_rate_hz: int, frames: int) -> bool:
     """Return whether a recording has a rate and a length: only then can it have the samples of such a file."""
     row = store.connection.execute(
         "SELECT 1 FROM active_recordings WHERE sample_rate_hz = ? AND frames = ? LIMIT 1", (sample_rate_hz, frames)
