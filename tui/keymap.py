@@ -13,7 +13,8 @@ from textual.keys import Keys, key_to_character
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.settings import SETTINGS_FILE
-from labeltool.tui.keys import VIEWS, Key, View
+from labeltool.tui.keys import VIEWS
+from labeltool.tui.shared_keys import Key, View
 
 Keymap = Mapping[str, tuple[str, ...]]
 """Action names to Textual's names of the keys that run them."""

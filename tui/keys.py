@@ -2,170 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from textual.binding import Binding, BindingType
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key and its action.
-
-    Attributes
-    ----------
-    name
-        The action's name in `[keys]` of the settings.
-    keys
-        Textual's names of the keys, separated by commas.
-    action
-        The Textual action.
-    group
-        The heading on the help page.
-    shown
-        The key on the help page; "" where the line of another key includes it.
-    description
-        The line on the help page and in the command palette.
-    hint
-        The word in the key hints at the bottom; "" where there is none.
-    """
-
-    name: str
-    keys: str
-    action: str
-    group: str
-    shown: str
-    description: str
-    hint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A view of the app.
-
-    Attributes
-    ----------
-    name, title
-        In the code, and on the screen.
-    keys
-        All keys that work in it.
-    hints
-        Names of the keys that the hints show, in the order in which they get space.
-    """
-
-    name: str
-    title: str
-    keys: tuple[Key, ...]
-    hints: tuple[str, ...]
-
-    def bindings(self) -> list[BindingType]:
-        """Return the keys as Textual bindings."""
-        return [Binding(key.keys, key.action, key.description, show=False, id=key.name) for key in self.keys]
-
-    def groups(self) -> dict[str, list[Key]]:
-        """Return the keys that have a line on the help page, by group."""
-        grouped: dict[str, list[Key]] = {}
-        for key in self.keys:
-            if key.shown:
-                grouped.setdefault(key.group, []).append(key)
-        return grouped
-
-    def hint_keys(self) -> list[Key]:
-        """Return the keys of the hints, in the order in which they get space."""
-        named = {key.name: key for key in self.keys}
-        return [named[name] for name in self.hints]
-
-
-_LABELLING = (
-    *(
-        Key(
-            f"label_{digit}",
-            str(digit),
-            f"label({digit})",
-            "Label",
-            "1-9" if digit == 1 else "",
-            "label with the n-th suggestion" if digit == 1 else f"label with suggestion {digit}",
-            "label",
-        )
-        for digit in range(1, 10)
-    ),
-    Key("find_label", "slash", "find_label", "Label", "/", "find a label, or make a new one", "find"),
-    Key("none_of_these", "n", "none_of_these", "Label", "n", "none of the labels", "none"),
-    Key("unsure", "x", "unsure", "Label", "x", "unsure", "unsure"),
-    Key("bad_audio", "b", "bad_audio", "Label", "b", "bad audio: never show this clip again", "bad"),
-    Key("add_label", "m", "add_label", "Label", "m", "then a label: add it; stay on the clip", "add label"),
-    Key("reject_label", "a", "reject_label", "Label", "a", "then a label: it is absent; stay", "reject label"),
-    Key("note", "N", "note", "Label", "N", "write a note on the clip", "note"),
-    Key("undo", "u", "undo", "Label", "u", "undo the last action", "undo"),
-    Key("redo", "U", "redo", "Label", "U", "redo what was undone last", "redo"),
-    Key("cancel", "escape", "cancel", "Label", "Esc", "cancel m or a; dismiss a warning"),
-)
-
-_ACCEPT_FIRST = Key("accept_first", "enter", "label(1)", "Label", "Enter", "accept the first suggestion", "accept")
-
-_PLAYBACK = (
-    Key("play", "space", "toggle_play", "Playback", "Space", "play or pause", "play"),
-    Key("replay", "r", "replay", "Playback", "r", "play from the start", "replay"),
-    Key("loop", "l", "loop", "Playback", "l", "loop without a gap", "loop"),
-    Key("back", "left", "seek(-1)", "Playback", "← →", "back and forward"),
-    Key("forward", "right", "seek(1)", "Playback", "", ""),
-    Key("slower", "left_square_bracket", "faster(-1)", "Playback", "[ ]", "slower and faster, 0.5 to 2"),
-    Key("faster", "right_square_bracket", "faster(1)", "Playback", "", ""),
-    Key("quieter", "minus", "louder(-1)", "Playback", "- +", "quieter and louder, by 3 dB"),
-    Key("louder", "plus,equals_sign", "louder(1)", "Playback", "", ""),
-    Key("autoplay", "p", "autoplay", "Playback", "p", "play each clip when it appears: on, off"),
-)
-
-_DISPLAY = (
-    Key("contrast", "c", "contrast", "Display", "c", "contrast of the spectrogram", "contrast"),
-    Key("darker", "comma", "brighten(-1)", "Display", ", .", "darker and brighter, for faint sounds"),
-    Key("brighter", "full_stop", "brighten(1)", "Display", "", ""),
-    Key("theme", "T", "app.theme", "Display", "T", "dark or light theme"),
-)
-
-_APP = (
-    Key("label", "A", "app.view('label')", "App", "A", "Label: the most informative unlabelled clip", "Label"),
-    Key(
-        "batch_review",
-        "S",
-        "app.view('batch_review')",
-        "App",
-        "S",
-        "Batch review: a page of clips predicted as one label",
-        "Batch review",
-    ),
-    Key("clusters", "C", "app.view('clusters')", "App", "C", "Clusters: similar unlabelled clips", "Clusters"),
-    Key("review", "R", "app.view('review')", "App", "R", "Review: suspicious labels", "Review"),
-    Key("browse", "B", "app.view('browse')", "App", "B", "Browse: every clip, with filters", "Browse"),
-    Key("similar", "L", "app.similar", "App", "L", "Similar: the clips most similar to this one", "Similar"),
-    Key("regions", "w", "app.regions", "App", "w", "Regions: label regions of the whole recording", "Regions"),
-    Key("find_events", "E", "app.view('find')", "App", "E", "Find: the events of a label, from a few examples", "Find"),
-    Key("class_mapping", "M", "app.class_mapping", "App", "M", "Class mapping: classes of a pretrained model"),
-    Key("train", "t", "app.train", "App", "t", "train a model now, in the background", "train"),
-    Key("statistics", "P", "app.statistics", "App", "P", "statistics: annotation speed, accepted suggestions"),
-    Key("commands", "colon,ctrl+p", "commands", "App", ":", "find an action by its name"),
-    Key("help", "question_mark,f1", "help", "App", "?", "this page", "keys"),
-    Key("quit", "q,ctrl+c", "app.quit", "App", "q", "quit; every label is on the disk already", "quit"),
-)
-
-_LIST = (
-    Key("up", "up", "move(-1)", "List", "↑ ↓", "previous clip, next clip", "clip"),
-    Key("down", "down", "move(1)", "List", "", ""),
-    Key("page_up", "pageup", "page(-1)", "List", "PgUp PgDn", "page up, page down"),
-    Key("page_down", "pagedown", "page(1)", "List", "", ""),
-    Key("first", "home", "end(False)", "List", "Home End", "first clip, last clip"),
-    Key("last", "end", "end(True)", "List", "", ""),
-)
+from labeltool.tui.shared_keys import ACCEPT_FIRST, APP, DISPLAY, LABELLING, LIST, PLAYBACK, Key, View
 
 LABEL = View(
     "label",
     "Label",
     (
-        _ACCEPT_FIRST,
-        *_LABELLING,
+        ACCEPT_FIRST,
+        *LABELLING,
         Key("skip", "s", "skip", "Label", "s", "skip: show it again at the end; after m, a: next clip", "skip"),
-        *_PLAYBACK,
-        *_DISPLAY,
-        *_APP,
+        *PLAYBACK,
+        *DISPLAY,
+        *APP,
     ),
     (
         *("accept_first", "label_1", "find_label", "none_of_these", "unsure", "bad_audio", "skip", "undo", "help"),
@@ -188,11 +38,11 @@ BATCH_REVIEW = View(
         ),
         Key("previous_label", "shift+tab", "next_label(-1)", "Batch review", "", ""),
         Key("choose_label", "F", "choose_label", "Batch review", "F", "find the label to review"),
-        *_LIST,
-        *(replace(key, **_UNSURE_ON_SHIFT.get(key.name, {})) for key in _LABELLING),
-        *_PLAYBACK,
-        *_DISPLAY,
-        *_APP,
+        *LIST,
+        *(replace(key, **_UNSURE_ON_SHIFT.get(key.name, {})) for key in LABELLING),
+        *PLAYBACK,
+        *DISPLAY,
+        *APP,
     ),
     (
         *("accept", "reject", "up", "play_all", "next_label", "undo", "help", "label_1", "play", "label"),
@@ -214,23 +64,23 @@ CLUSTERS = View(
     "Clusters",
     (
         Key("reject", "x", "reject", "Clusters", "x", "reject the clip, or keep it after all", "reject"),
-        replace(_ACCEPT_FIRST, group="Clusters", description="label the clips with the first suggestion"),
+        replace(ACCEPT_FIRST, group="Clusters", description="label the clips with the first suggestion"),
         Key("play_all", "g", "play_all", "Clusters", "g", "play one clip after the other", "play all"),
         Key("next_cluster", "tab", "next_cluster(1)", "Clusters", "Tab ⇧Tab", "next cluster, previous cluster", "next"),
         Key("previous_cluster", "shift+tab", "next_cluster(-1)", "Clusters", "", ""),
         Key("recluster", "f", "recluster", "Clusters", "f", "cluster the unlabelled clips again", "recluster"),
-        *_LIST,
+        *LIST,
         *(
             replace(
                 key,
                 description=_WHOLE_CLUSTER.get(key.name, key.description),
                 **_UNSURE_ON_SHIFT.get(key.name, {}),
             )
-            for key in _LABELLING
+            for key in LABELLING
         ),
-        *_PLAYBACK,
-        *_DISPLAY,
-        *_APP,
+        *PLAYBACK,
+        *DISPLAY,
+        *APP,
     ),
     (
         *("label_1", "accept_first", "reject", "find_label", "up", "play_all", "next_cluster", "undo", "help", "play"),
@@ -244,12 +94,12 @@ REVIEW = View(
     "Review",
     (
         Key("keep", "k", "keep", "Review", "k", "the label is right: keep it", "keep"),
-        replace(_ACCEPT_FIRST, group="Review", description="replace it by the first suggestion"),
-        *_LIST,
-        *_LABELLING,
-        *_PLAYBACK,
-        *_DISPLAY,
-        *_APP,
+        replace(ACCEPT_FIRST, group="Review", description="replace it by the first suggestion"),
+        *LIST,
+        *LABELLING,
+        *PLAYBACK,
+        *DISPLAY,
+        *APP,
     ),
     (
         *("keep", "accept_first", "label_1", "find_label", "up", "reject_label", "undo", "help", "play", "label"),
@@ -266,12 +116,12 @@ BROWSE = View(
         Key("filter_transcript", "v", "filter_transcript", "Browse", "v", "filter by transcript", "transcript"),
         Key("filter_labelled", "o", "filter_labelled", "Browse", "o", "unlabelled, labelled, both", "unlabelled"),
         Key("show_all", "0", "show_all", "Browse", "0", "show all clips", "all"),
-        replace(_ACCEPT_FIRST, group="Browse"),
-        *_LIST,
-        *_LABELLING,
-        *_PLAYBACK,
-        *_DISPLAY,
-        *_APP,
+        replace(ACCEPT_FIRST, group="Browse"),
+        *LIST,
+        *LABELLING,
+        *PLAYBACK,
+        *DISPLAY,
+        *APP,
     ),
     (
         *("filter_file", "filter_label", "filter_labelled", "show_all", "up", "label_1", "find_label", "undo", "help"),
@@ -323,16 +173,16 @@ REGIONS = View(
         Key("window_forward", "pagedown", "page(1)", "Display", "", ""),
         Key("recording_start", "home", "end(False)", "Display", "Home End", "start of the recording, its end"),
         Key("recording_end", "end", "end(True)", "Display", "", ""),
-        _ACCEPT_FIRST,
-        *(key for key in _LABELLING if key.name not in ("bad_audio", "cancel")),
+        ACCEPT_FIRST,
+        *(key for key in LABELLING if key.name not in ("bad_audio", "cancel")),
         Key("cancel", "escape", "cancel", "Label", "Esc", "cancel m or a, then the region, then go back"),
         Key("replay", "r", "replay", "Playback", "r", "play the region, or what is in view", "replay"),
         Key("loop", "l", "loop", "Playback", "l", "loop the region, or what is in view", "loop"),
-        *(key for key in _PLAYBACK if key.name not in ("replay", "loop", "autoplay")),
+        *(key for key in PLAYBACK if key.name not in ("replay", "loop", "autoplay")),
         Key("autoplay", "p", "autoplay", "Playback", "p", "play what Tab goes to: on, off"),
-        *_DISPLAY,
+        *DISPLAY,
         Key("return", "w", "app.close_regions", "App", "w", "back to the previous view", "back"),
-        *(key for key in _APP if key.name not in ("regions", "similar")),
+        *(key for key in APP if key.name not in ("regions", "similar")),
     ),
     (
         *("set_start", "set_end", "label_1", "find_label", "replay", "next_region", "zoom_in", "undo", "help", "play"),
@@ -378,10 +228,10 @@ CLASS_MAPPING = View(
             "accept",
         ),
         Key("accept_all", "P", "accept_all", "Class mapping", "P", "accept the proposals for all labels", "all"),
-        *(replace(key, description=_LINES.get(key.name, key.description), hint=key.hint and "line") for key in _LIST),
+        *(replace(key, description=_LINES.get(key.name, key.description), hint=key.hint and "line") for key in LIST),
         Key("close_mapping", "escape,q,M", "close", "Class mapping", "Esc", "back; new suggestions follow", "back"),
-        *(key for key in _DISPLAY if key.name == "theme"),
-        *(key for key in _APP if key.name == "help"),
+        *(key for key in DISPLAY if key.name == "theme"),
+        *(key for key in APP if key.name == "help"),
     ),
     ("add_class", "remove_class", "accept_proposal", "accept_all", "up", "close_mapping", "help"),
 )

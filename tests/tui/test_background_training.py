@@ -18,7 +18,7 @@ from labeltool.store import Store
 from labeltool.tasks.executor import JobStopped
 from labeltool.tasks.process import LocalProcesses, ProcessJob
 from labeltool.tasks.registry import Task
-from labeltool.tui import app
+from labeltool.tui import app_training
 from labeltool.tui.background import task as background_task
 from labeltool.type_aliases import Progress
 
@@ -187,7 +187,7 @@ async def test_quitting_stops_a_running_training(app_project: Project, jobs: lis
 async def test_a_pretrained_model_makes_new_suggestions_after_a_few_labels_and_the_header_names_it(
     app_project: Project, jobs: list[FakeJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "SUGGEST_AFTER", 2)
+    monkeypatch.setattr(app_training, "SUGGEST_AFTER", 2)
     suggest(app_project, labels=("high", "low"), pretrained="[b]model")
     with_model = with_learning(app_project, pretrained="[b]model", retrain_after=0)
     async with opened(with_model, size=(120, 30)) as (_, screen, pilot):
@@ -209,7 +209,7 @@ async def test_a_pretrained_model_makes_new_suggestions_after_a_few_labels_and_t
 async def test_a_project_without_a_pretrained_model_in_its_settings_starts_no_task(
     app_project: Project, jobs: list[FakeJob], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "SUGGEST_AFTER", 1)
+    monkeypatch.setattr(app_training, "SUGGEST_AFTER", 1)
     lazy = with_learning(app_project, retrain_after=0)
     async with opened(lazy) as (_, screen, pilot):
         state = screen.services.state

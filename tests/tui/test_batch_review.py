@@ -23,9 +23,9 @@ from labeltool.records import Suggestion, label_name
 from labeltool.store import Store, clips, journal, labels, models
 from labeltool.tui import session
 from labeltool.tui.app import LabelApp
+from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.label import LabelScreen
-from labeltool.tui.screens.palette import Palette
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.similarity import search
 from labeltool.store import Store, clips, journal
+from labeltool.tui.dialogs.palette import Palette
+from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.list_base import ListScreen
-from labeltool.tui.screens.palette import Palette
 from labeltool.tui.screens.review import ReviewScreen
-from labeltool.tui.screens.text_prompt import TextPrompt
 
 
 async def moved(screen: ListScreen, pilot: Pilot[None], *keys: str) -> None:

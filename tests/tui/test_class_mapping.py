@@ -20,9 +20,9 @@ from labeltool.project import Project
 from labeltool.store import journal
 from labeltool.tui.app import AgreementMeasured, LabelApp
 from labeltool.tui.background.class_agreement import Agreement, LabelAgreement
+from labeltool.tui.dialogs.help import Help
+from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
-from labeltool.tui.screens.help import Help
-from labeltool.tui.screens.palette import Palette
 
 CLASSES = ("Low hum", "[red]Bell[/red]", "a[/]b", "Whistle", "Wind")
 

@@ -22,9 +22,9 @@ from labeltool.store.importing import import_records
 from labeltool.tui import session
 from labeltool.tui.app import LabelApp, SimilarityChanged
 from labeltool.tui.background.comparer import Comparison, Groups
+from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.screens.clusters import ClustersScreen
 from labeltool.tui.screens.label import LabelScreen
-from labeltool.tui.screens.palette import Palette
 
 TWO = ((6, 5, 4, 3), (7, 8, 9))
 

@@ -15,8 +15,8 @@ from helpers.find import UP, project_with_examples
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, spans
+from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.screens.find import FindScreen
-from labeltool.tui.screens.palette import Palette
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from labeltool.project import Project
 from labeltool.settings import SETTINGS_FILE
 from labeltool.store import Store
 from labeltool.tui import keymap
+from labeltool.tui.dialogs.help import Help
 from labeltool.tui.keys import VIEWS
-from labeltool.tui.screens.help import Help
 from labeltool.tui.widgets.key_hints import KeyHints
 
 

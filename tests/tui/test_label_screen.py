@@ -27,6 +27,8 @@ from labeltool.store.importing import import_records
 from labeltool.tui import run, session
 from labeltool.tui.app import LabelApp
 from labeltool.tui.background.prefetch import Delivery
+from labeltool.tui.dialogs.palette import Choices, Palette
+from labeltool.tui.dialogs.statistics import StatisticsScreen
 from labeltool.tui.keys import VIEWS
 from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
@@ -34,10 +36,8 @@ from labeltool.tui.screens.class_mapping import ClassMappingScreen
 from labeltool.tui.screens.clusters import ClustersScreen
 from labeltool.tui.screens.find import FindScreen
 from labeltool.tui.screens.label import LabelScreen
-from labeltool.tui.screens.palette import Choices, Palette
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
-from labeltool.tui.screens.statistics import StatisticsScreen
 from labeltool.tui.widgets.suggestions import Suggestions
 from labeltool.tui.widgets.waveform import Waveform
 

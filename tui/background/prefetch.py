@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from threadpoolctl import threadpool_limits
@@ -46,6 +46,8 @@ class PreparedClip:
         The journal rows of the clip, oldest first.
     transcript
         The speech in the clip; None if it was not transcribed.
+    proposed
+        Classes of a pretrained model, by name, that may be new labels, with their probabilities, highest first.
     """
 
     clip: StoredClip
@@ -55,6 +57,7 @@ class PreparedClip:
     model_uid: str | None
     rows: tuple[JournalRow, ...]
     transcript: Transcript | None = None
+    proposed: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def probabilities(self) -> Mapping[str, float]:

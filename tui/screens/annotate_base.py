@@ -10,13 +10,13 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.tui.background.prefetch import Delivery, PreparedClip
-from labeltool.tui.keys import View
+from labeltool.tui.dialogs.palette import Palette
+from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.label_choices import LabelChoice, by_usage, top_choices
 from labeltool.tui.screens.base import AudioScreen
-from labeltool.tui.screens.palette import Palette
-from labeltool.tui.screens.text_prompt import TextPrompt
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
+from labeltool.tui.shared_keys import View
 from labeltool.tui.widgets.header import Header
 from labeltool.tui.widgets.key_hints import KeyHints
 from labeltool.tui.widgets.suggestions import LabelMode, Suggestions, describe_row, describe_rows

@@ -10,12 +10,13 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from labeltool.tui.background.prefetch import PreparedClip
+from labeltool.tui.dialogs.help import Help
+from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.keymap import remapped
-from labeltool.tui.keys import VIEWS, View
+from labeltool.tui.keys import VIEWS
 from labeltool.tui.media.clip_picture import ClipPicture
-from labeltool.tui.screens.help import Help
-from labeltool.tui.screens.palette import Palette
 from labeltool.tui.services import Services
+from labeltool.tui.shared_keys import View
 from labeltool.tui.text import format_time
 from labeltool.tui.widgets.notice import Notice
 from labeltool.tui.widgets.spectrogram import Spectrogram

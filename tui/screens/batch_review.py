@@ -13,10 +13,10 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import Store
 from labeltool.store.journal import AnnotationContext, JournalRow
+from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.keys import BATCH_REVIEW
 from labeltool.tui.screens.list_base import ListResult
 from labeltool.tui.screens.page_base import PageScreen, page_result
-from labeltool.tui.screens.palette import Palette
 from labeltool.tui.services import Services
 from labeltool.tui.text import bar, fit, truncate
 from labeltool.tui.widgets.clip_list import Part

@@ -9,11 +9,11 @@ from labeltool.annotation import listing
 from labeltool.annotation.listing import Filter
 from labeltool.similarity.search import SimilarClips
 from labeltool.store import Store
+from labeltool.tui.dialogs.palette import Palette
+from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.keys import BROWSE
 from labeltool.tui.label_choices import by_usage
 from labeltool.tui.screens.list_base import ListResult, ListScreen
-from labeltool.tui.screens.palette import Palette
-from labeltool.tui.screens.text_prompt import TextPrompt
 from labeltool.tui.services import Services
 from labeltool.tui.text import one_line, truncate_left
 

@@ -19,10 +19,10 @@ from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.project import Project
 from labeltool.store import Store, clips
 from labeltool.tui.background.class_agreement import Agreement, LabelAgreement
+from labeltool.tui.dialogs.help import Help
+from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.keymap import remapped
 from labeltool.tui.keys import CLASS_MAPPING
-from labeltool.tui.screens.help import Help
-from labeltool.tui.screens.palette import Palette
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit, truncate
 from labeltool.tui.widgets.clip_list import ClipList, Part

@@ -21,9 +21,9 @@ from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
 from labeltool.tasks.registry import FIND as FIND_TASK
 from labeltool.tui.background.task import BackgroundTask
+from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.keys import FIND
 from labeltool.tui.label_choices import by_usage
-from labeltool.tui.screens.palette import Palette
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.services import Services
 from labeltool.tui.text import one_line, truncate

@@ -17,9 +17,9 @@ from labeltool.errors import LabeltoolError
 from labeltool.store import Store
 from labeltool.store.journal import JournalRow
 from labeltool.tui.background.prefetch import Delivery
-from labeltool.tui.keys import View
 from labeltool.tui.screens.annotate_base import AnnotateScreen
 from labeltool.tui.services import Services
+from labeltool.tui.shared_keys import View
 from labeltool.tui.text import fit, format_time, truncate_left
 from labeltool.tui.widgets.clip_list import ClipList, Part, index_of
 

@@ -20,9 +20,9 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip, Value
 from labeltool.store import Store
 from labeltool.store.journal import AnnotationContext, JournalRow
-from labeltool.tui.keys import View
 from labeltool.tui.screens.list_base import ListResult, ListScreen
 from labeltool.tui.services import Services
+from labeltool.tui.shared_keys import View
 from labeltool.tui.text import format_time, truncate_left
 from labeltool.tui.widgets.clip_list import Part
 from labeltool.tui.widgets.thumbnails import COLUMNS, Levels, strip, thumbnail

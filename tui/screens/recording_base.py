@@ -9,10 +9,10 @@ from textual.message import Message
 
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
-from labeltool.tui.keys import View
 from labeltool.tui.media.open_recording import OpenRecording
 from labeltool.tui.screens.annotate_base import AnnotateScreen
 from labeltool.tui.services import Services
+from labeltool.tui.shared_keys import View
 from labeltool.tui.widgets.label_bar import LabelBar
 from labeltool.tui.widgets.overview import Overview
 from labeltool.tui.widgets.span_lanes import SpanLanes

@@ -15,7 +15,7 @@ from labeltool.store.checked import CheckedPart
 from labeltool.store.journal import JournalRow
 from labeltool.store.spans import Kind, Region, Span
 from labeltool.tui.background.prefetch import Delivery, PreparedClip
-from labeltool.tui.keys import REGIONS, View
+from labeltool.tui.keys import REGIONS
 from labeltool.tui.label_choices import top_choices
 from labeltool.tui.media.clip_picture import BANDS, MelAnalyzer
 from labeltool.tui.media.selection import Selection
@@ -23,6 +23,7 @@ from labeltool.tui.screens.annotate_base import present_labels
 from labeltool.tui.screens.recording_base import RecordingScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
+from labeltool.tui.shared_keys import View
 from labeltool.tui.widgets.span_lanes import has_bounds, span_text
 from labeltool.tui.widgets.suggestions import LabelMode, describe_row
 from labeltool.tui.widgets.time_track import Box

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widget import Widget
 
-from labeltool.tui.keys import View
+from labeltool.tui.shared_keys import View
 
 
 class KeyHints(Widget):

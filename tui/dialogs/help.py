@@ -13,7 +13,7 @@ from textual.events import Resize
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from labeltool.tui.keys import Key, View
+from labeltool.tui.shared_keys import Key, View
 
 _KEY_WIDTH = 11
 _TWO_COLUMNS = 112

@@ -1,0 +1,58 @@
+"""What the parts of the app share: the services, the view on the screen and its notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.app import App
+from textual.message import Message
+
+from labeltool.tui.screens.annotate_base import AnnotateScreen
+from labeltool.tui.services import Services
+
+
+class AppBase(App[None]):
+    """Goes from view to view.
+
+    Attributes
+    ----------
+    services
+        The session, the player, the background work and the state.
+    """
+
+    services: Services
+
+    @property
+    def current_view(self) -> AnnotateScreen | None:
+        """The view on the screen, below palettes and pages that are open over it."""
+        screens = (screen for screen in reversed(self.screen_stack) if isinstance(screen, AnnotateScreen))
+        return next(screens, None)
+
+    async def action_view(self, name: str) -> None:
+        """Go to another view; each keeps its position."""
+        if name == self.current_mode:
+            return
+        await self.switch_mode(name)
+        if self.current_view is not None:
+            self.current_view.enter()
+
+    def notify_view(self, message: str) -> None:
+        """Show a notice in the view."""
+        if self.current_view is not None:
+            self.current_view.notice.show(message)
+
+    def warn_view(self, warning: str) -> None:
+        """Show a warning in the view."""
+        if self.current_view is not None:
+            self.current_view.notice.warn(warning)
+
+    def reload_view(self) -> None:
+        """Read again what the view shows."""
+        if self.current_view is not None:
+            self.current_view.reload()
+
+    def post_from_thread(self, message: Message) -> None:
+        """Post a message; called in any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            post: Callable[[Message], bool] = self.post_message
+            self._loop.call_soon_threadsafe(post, message)

@@ -1,0 +1,98 @@
+"""The app's similar clips, clusters and class mapping."""
+
+from __future__ import annotations
+
+from textual import work
+
+from labeltool.errors import LabeltoolError
+from labeltool.similarity import search
+from labeltool.store import Store
+from labeltool.tui.app_training import TrainingApp
+from labeltool.tui.keys import BROWSE
+from labeltool.tui.messages import AgreementMeasured, SimilarityChanged
+from labeltool.tui.screens.browse import BrowseScreen
+from labeltool.tui.screens.class_mapping import ClassMappingScreen, mapped_model
+from labeltool.tui.screens.clusters import ClustersScreen
+
+_RETRY_S = 0.5
+_MAX_SIMILAR = 200
+
+
+class SimilarApp(TrainingApp):
+    """Compares clips, and maps classes of a pretrained model."""
+
+    @work(exclusive=True, group="similar")
+    async def action_similar(self) -> None:
+        """Browse the clips most similar to the one on the screen; index the clips first where they are not."""
+        view = self.current_view
+        if view is None or view.current is None:
+            return
+        clip, project, comparer = view.current.clip, self.services.project, self.services.comparer
+
+        def find(store: Store) -> tuple[search.SimilarClips | None, int]:
+            source = search.feature_source(project, store)
+            similar = search.similar_clips(project, store, source, clip, _MAX_SIMILAR)
+            return similar, search.count_unindexed(project, store, source)
+
+        try:
+            similar, unindexed = await self.services.reader.do(find)
+        except LabeltoolError as error:
+            view.notice.warn(str(error))
+            return
+        comparer.start(unindexed)
+        if self.current_view is not view or view.current is None or view.current.clip.id != clip.id:
+            return  # another clip is on the screen by now: the next key must not meet a list instead of it
+        if similar is not None:
+            await self.action_view(BROWSE.name)
+            if isinstance(self.current_view, BrowseScreen):
+                self.current_view.show_similar(similar)
+        elif comparer.busy:
+            view.notice.show(f"comparing {unindexed:,} clips first; go on, and press L again when it is done")
+        else:
+            view.notice.warn("no similar clips: the file of this clip cannot be read")
+
+    def on_similarity_changed(self, message: SimilarityChanged) -> None:
+        """Show the progress, the result or the failure of indexing or clustering."""
+        comparison, view = message.comparison, self.current_view
+        if comparison.groups is not None:
+            self.services.state.groups = comparison.groups
+        if isinstance(view, ClustersScreen):
+            view.update_progress(comparison)
+        elif not comparison.over:
+            return
+        elif comparison.failure:
+            self.warn_view(comparison.failure)
+        elif comparison.groups is not None:
+            self.notify_view(f"{len(comparison.groups.clips):,} clusters of similar clips: C shows them")
+        else:
+            self.notify_view(f"{comparison.added:,} clips compared: L shows the clips similar to this one")
+
+    # -- class mapping
+
+    def action_class_mapping(self) -> None:
+        """Show which classes of a pretrained model suggest which label."""
+        try:
+            pretrained = mapped_model(self.services.project)
+            screen = None if pretrained is None else ClassMappingScreen(self.services, pretrained)
+        except LabeltoolError as error:
+            self.warn_view(str(error))
+            return
+        if screen is not None:
+            self.push_screen(screen, self._suggest_by_mapping)
+        else:
+            self.notify_view("no pretrained model with classes: `labeltool model fetch yamnet`")
+
+    def _suggest_by_mapping(self, changed: bool | None) -> None:
+        if changed:
+            self.notify_view("class mapping changed: new suggestions follow in the background")
+            self._start_suggester()
+
+    def _start_suggester(self) -> None:
+        if not self.services.suggester.start():
+            self.set_timer(_RETRY_S, self._start_suggester)
+
+    def on_agreement_measured(self, message: AgreementMeasured) -> None:
+        """Show how a pretrained model's classes agree with the labels."""
+        for screen in self.screen_stack:
+            if isinstance(screen, ClassMappingScreen):
+                screen.show_agreement(message.agreement)

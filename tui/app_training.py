@@ -1,0 +1,76 @@
+"""The app's trainings: when one starts, and what the screen shows of it."""
+
+from __future__ import annotations
+
+from labeltool.tui.app_base import AppBase
+from labeltool.tui.background.trainer import SUGGEST_AFTER, TrainingProgress
+from labeltool.tui.messages import SuggestionsChanged, TrainingChanged
+
+
+class TrainingApp(AppBase):
+    """Trains models and lets them suggest."""
+
+    # What was left to do when training or suggesting failed: neither is tried again for the same labels.
+    _pending_at_failure = 0
+    _pending_suggest_at_failure = 0
+
+    def action_train(self) -> None:
+        """Train now."""
+        if why := self.services.state.read_only:
+            self.warn_view(f"nothing can be trained here ({why})")
+        else:
+            self.notify_view("training started; go on labelling" if self._train() else "a training is running already")
+
+    def train_if_due(self, pending: int) -> None:
+        """Train where enough labels are newer than the newest model."""
+        after = self.services.project.settings.learning.retrain_after
+        # Only labels of this session start a training: opening the app on older labels does not.
+        wanted = self.services.session.clips_done and self.services.state.has_two_classes
+        if wanted and 0 < after <= pending - self._pending_at_failure:
+            self._train()
+
+    def suggest_if_due(self, pending: int) -> None:
+        """Make new suggestions where enough labels are newer than them."""
+        due = pending - self._pending_suggest_at_failure >= SUGGEST_AFTER
+        # A training that runs makes new suggestions at its end.
+        if self.services.session.clips_done and due and not self.services.trainer.busy:
+            self.services.suggester.start()
+
+    def _train(self) -> bool:
+        if not self.services.trainer.start():
+            return False
+        self._show_training(TrainingProgress())
+        return True
+
+    def _show_training(self, training: TrainingProgress) -> None:
+        self.services.state.training = training
+        if self.current_view is not None:
+            self.current_view.header.refresh()
+
+    def on_training_changed(self, message: TrainingChanged) -> None:
+        """Show the progress of the training; at its end load the new suggestions."""
+        training, before = message.training, self.services.state.training
+        self._show_training(training)
+        if training.elsewhere and not (before and before.elsewhere):
+            self.notify_view(f"{training.stage}; go on labelling")
+        if training.failure:
+            # The next try comes after as many further labels.
+            model = self.services.state.model
+            self._pending_at_failure = model.pending if model else 0
+            self.warn_view(training.failure)
+        elif training.model is not None:
+            self._pending_at_failure = self._pending_suggest_at_failure = 0
+            self.notify_view(f"model {training.model} is trained; its suggestions start with the next clip")
+            self.reload_view()
+
+    def on_suggestions_changed(self, message: SuggestionsChanged) -> None:
+        """Load new suggestions without a notice: the user did not ask for them."""
+        model = self.services.state.model
+        pending = model.pending_suggest if model else 0
+        if message.training.failure:
+            self._pending_suggest_at_failure = pending
+            self.warn_view(message.training.failure)
+        elif message.training.model is not None:
+            # Where no pretrained model could suggest, the next try comes after as many further labels too.
+            self._pending_suggest_at_failure = 0 if message.training.model else pending
+            self.reload_view()

@@ -1,0 +1,157 @@
+"""Keys and views as tables, and the keys that several views share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key and its action.
+
+    Attributes
+    ----------
+    name
+        The action's name in `[keys]` of the settings.
+    keys
+        Textual's names of the keys, separated by commas.
+    action
+        The Textual action.
+    group
+        The heading on the help page.
+    shown
+        The key on the help page; "" where the line of another key includes it.
+    description
+        The line on the help page and in the command palette.
+    hint
+        The word in the key hints at the bottom; "" where there is none.
+    """
+
+    name: str
+    keys: str
+    action: str
+    group: str
+    shown: str
+    description: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view of the app.
+
+    Attributes
+    ----------
+    name, title
+        In the code, and on the screen.
+    keys
+        All keys that work in it.
+    hints
+        Names of the keys that the hints show, in the order in which they get space.
+    """
+
+    name: str
+    title: str
+    keys: tuple[Key, ...]
+    hints: tuple[str, ...]
+
+    def bindings(self) -> list[BindingType]:
+        """Return the keys as Textual bindings."""
+        return [Binding(key.keys, key.action, key.description, show=False, id=key.name) for key in self.keys]
+
+    def groups(self) -> dict[str, list[Key]]:
+        """Return the keys that have a line on the help page, by group."""
+        grouped: dict[str, list[Key]] = {}
+        for key in self.keys:
+            if key.shown:
+                grouped.setdefault(key.group, []).append(key)
+        return grouped
+
+    def hint_keys(self) -> list[Key]:
+        """Return the keys of the hints, in the order in which they get space."""
+        named = {key.name: key for key in self.keys}
+        return [named[name] for name in self.hints]
+
+
+LABELLING = (
+    *(
+        Key(
+            f"label_{digit}",
+            str(digit),
+            f"label({digit})",
+            "Label",
+            "1-9" if digit == 1 else "",
+            "label with the n-th suggestion" if digit == 1 else f"label with suggestion {digit}",
+            "label",
+        )
+        for digit in range(1, 10)
+    ),
+    Key("find_label", "slash", "find_label", "Label", "/", "find a label, or make a new one", "find"),
+    Key("none_of_these", "n", "none_of_these", "Label", "n", "none of the labels", "none"),
+    Key("unsure", "x", "unsure", "Label", "x", "unsure", "unsure"),
+    Key("bad_audio", "b", "bad_audio", "Label", "b", "bad audio: never show this clip again", "bad"),
+    Key("add_label", "m", "add_label", "Label", "m", "then a label: add it; stay on the clip", "add label"),
+    Key("reject_label", "a", "reject_label", "Label", "a", "then a label: it is absent; stay", "reject label"),
+    Key("note", "N", "note", "Label", "N", "write a note on the clip", "note"),
+    Key("undo", "u", "undo", "Label", "u", "undo the last action", "undo"),
+    Key("redo", "U", "redo", "Label", "U", "redo what was undone last", "redo"),
+    Key("cancel", "escape", "cancel", "Label", "Esc", "cancel m or a; dismiss a warning"),
+)
+
+ACCEPT_FIRST = Key("accept_first", "enter", "label(1)", "Label", "Enter", "accept the first suggestion", "accept")
+
+PLAYBACK = (
+    Key("play", "space", "toggle_play", "Playback", "Space", "play or pause", "play"),
+    Key("replay", "r", "replay", "Playback", "r", "play from the start", "replay"),
+    Key("loop", "l", "loop", "Playback", "l", "loop without a gap", "loop"),
+    Key("back", "left", "seek(-1)", "Playback", "← →", "back and forward"),
+    Key("forward", "right", "seek(1)", "Playback", "", ""),
+    Key("slower", "left_square_bracket", "faster(-1)", "Playback", "[ ]", "slower and faster, 0.5 to 2"),
+    Key("faster", "right_square_bracket", "faster(1)", "Playback", "", ""),
+    Key("quieter", "minus", "louder(-1)", "Playback", "- +", "quieter and louder, by 3 dB"),
+    Key("louder", "plus,equals_sign", "louder(1)", "Playback", "", ""),
+    Key("autoplay", "p", "autoplay", "Playback", "p", "play each clip when it appears: on, off"),
+)
+
+DISPLAY = (
+    Key("contrast", "c", "contrast", "Display", "c", "contrast of the spectrogram", "contrast"),
+    Key("darker", "comma", "brighten(-1)", "Display", ", .", "darker and brighter, for faint sounds"),
+    Key("brighter", "full_stop", "brighten(1)", "Display", "", ""),
+    Key("theme", "T", "app.theme", "Display", "T", "dark or light theme"),
+)
+
+APP = (
+    Key("label", "A", "app.view('label')", "App", "A", "Label: the most informative unlabelled clip", "Label"),
+    Key(
+        "batch_review",
+        "S",
+        "app.view('batch_review')",
+        "App",
+        "S",
+        "Batch review: a page of clips predicted as one label",
+        "Batch review",
+    ),
+    Key("clusters", "C", "app.view('clusters')", "App", "C", "Clusters: similar unlabelled clips", "Clusters"),
+    Key("review", "R", "app.view('review')", "App", "R", "Review: suspicious labels", "Review"),
+    Key("browse", "B", "app.view('browse')", "App", "B", "Browse: every clip, with filters", "Browse"),
+    Key("similar", "L", "app.similar", "App", "L", "Similar: the clips most similar to this one", "Similar"),
+    Key("regions", "w", "app.regions", "App", "w", "Regions: label regions of the whole recording", "Regions"),
+    Key("find_events", "E", "app.view('find')", "App", "E", "Find: the events of a label, from a few examples", "Find"),
+    Key("class_mapping", "M", "app.class_mapping", "App", "M", "Class mapping: classes of a pretrained model"),
+    Key("train", "t", "app.train", "App", "t", "train a model now, in the background", "train"),
+    Key("statistics", "P", "app.statistics", "App", "P", "statistics: annotation speed, accepted suggestions"),
+    Key("commands", "colon,ctrl+p", "commands", "App", ":", "find an action by its name"),
+    Key("help", "question_mark,f1", "help", "App", "?", "this page", "keys"),
+    Key("quit", "q,ctrl+c", "app.quit", "App", "q", "quit; every label is on the disk already", "quit"),
+)
+
+LIST = (
+    Key("up", "up", "move(-1)", "List", "↑ ↓", "previous clip, next clip", "clip"),
+    Key("down", "down", "move(1)", "List", "", ""),
+    Key("page_up", "pageup", "page(-1)", "List", "PgUp PgDn", "page up, page down"),
+    Key("page_down", "pagedown", "page(1)", "List", "", ""),
+    Key("first", "home", "end(False)", "List", "Home End", "first clip, last clip"),
+    Key("last", "end", "end(True)", "List", "", ""),
+)
