@@ -41,7 +41,7 @@ daily = 7                         # days of which a backup is kept in backups/, 
 # language = "en"                 # spoken language; default: detected for each clip
 
 [keys]                            # other keys for the app: the action, then one key or several
-# undo = "z"
+# undo = "ctrl+z"
 # play = ["space", "f5"]
 """
 

@@ -21,6 +21,7 @@ from labeltool.tui.app_similar import SimilarApp
 from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
 from labeltool.tui.background.daily_backup import DailyBackup
+from labeltool.tui.background.live import LiveSuggestions
 from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.trainer import Trainer
@@ -105,6 +106,7 @@ class LabelApp(SimilarApp):
             class_agreement=ClassAgreementTask(
                 project, lambda agreement: self.post_from_thread(AgreementMeasured(agreement))
             ),
+            live=LiveSuggestions(project),
             keymap=keys,
         )
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
@@ -214,9 +216,9 @@ class LabelApp(SimilarApp):
         if view is None:
             return
         if delivery.counts is not None and (view.is_up_to_date(delivery) or not state.clips):
-            first = not state.label_counts
             state.set_counts(delivery.counts)
-            if first:
+            if list(delivery.labels) != list(state.labels):
+                state.labels = delivery.labels
                 view.update_choices()
         view.receive(delivery)
         if delivery.model is not None or delivery.counts is not None:

@@ -8,10 +8,11 @@ from labeltool.errors import LabeltoolError
 from labeltool.similarity import search
 from labeltool.store import Store
 from labeltool.tui.app_training import TrainingApp
+from labeltool.tui.background.live import mapped_model
 from labeltool.tui.keys import BROWSE
 from labeltool.tui.messages import AgreementMeasured, SimilarityChanged
 from labeltool.tui.screens.browse import BrowseScreen
-from labeltool.tui.screens.class_mapping import ClassMappingScreen, mapped_model
+from labeltool.tui.screens.class_mapping import ClassMappingScreen
 from labeltool.tui.screens.clusters import ClustersScreen
 
 _RETRY_S = 0.5

@@ -12,7 +12,7 @@ LABEL = View(
     (
         ACCEPT_FIRST,
         *LABELLING,
-        Key("skip", "s", "skip", "Label", "s", "skip: show it again at the end; after m, a: next clip", "skip"),
+        Key("skip", "s", "skip", "Label", "s", "skip: show it again at the end; after m, x: next clip", "skip"),
         *PLAYBACK,
         *DISPLAY,
         *APP,
@@ -23,8 +23,8 @@ LABEL = View(
     ),
 )
 
-# In these views x rejects a clip.
-_UNSURE_ON_SHIFT = {"unsure": {"keys": "X", "shown": "X"}}
+# Where x rejects a clip, there is no key to reject one label of it.
+_LABELLING_OF_PAGES = tuple(key for key in LABELLING if key.name != "reject_label")
 
 BATCH_REVIEW = View(
     "batch_review",
@@ -39,7 +39,7 @@ BATCH_REVIEW = View(
         Key("previous_label", "shift+tab", "next_label(-1)", "Batch review", "", ""),
         Key("choose_label", "F", "choose_label", "Batch review", "F", "find the label to review"),
         *LIST,
-        *(replace(key, **_UNSURE_ON_SHIFT.get(key.name, {})) for key in LABELLING),
+        *_LABELLING_OF_PAGES,
         *PLAYBACK,
         *DISPLAY,
         *APP,
@@ -51,12 +51,11 @@ BATCH_REVIEW = View(
 )
 
 _WHOLE_CLUSTER = {
-    "label_1": "label all clips that are not rejected",
+    "label_1": "the label that has this key, for all clips that are not rejected",
     "find_label": "find a label for them, or make a new one",
     "none_of_these": "none of the labels, for all of them",
     "unsure": "unsure, for the selected clip",
     "add_label": "then a label: add it to the selected clip",
-    "reject_label": "then a label: absent in the selected clip",
 }
 
 CLUSTERS = View(
@@ -70,14 +69,7 @@ CLUSTERS = View(
         Key("previous_cluster", "shift+tab", "next_cluster(-1)", "Clusters", "", ""),
         Key("recluster", "f", "recluster", "Clusters", "f", "cluster the unlabelled clips again", "recluster"),
         *LIST,
-        *(
-            replace(
-                key,
-                description=_WHOLE_CLUSTER.get(key.name, key.description),
-                **_UNSURE_ON_SHIFT.get(key.name, {}),
-            )
-            for key in LABELLING
-        ),
+        *(replace(key, description=_WHOLE_CLUSTER.get(key.name, key.description)) for key in _LABELLING_OF_PAGES),
         *PLAYBACK,
         *DISPLAY,
         *APP,
@@ -115,7 +107,7 @@ BROWSE = View(
         Key("filter_label", "F", "filter_label", "Browse", "F", "filter by label", "by label"),
         Key("filter_transcript", "v", "filter_transcript", "Browse", "v", "filter by transcript", "transcript"),
         Key("filter_labelled", "o", "filter_labelled", "Browse", "o", "unlabelled, labelled, both", "unlabelled"),
-        Key("show_all", "0", "show_all", "Browse", "0", "show all clips", "all"),
+        Key("show_all", "backspace", "show_all", "Browse", "⌫", "show all clips", "all"),
         replace(ACCEPT_FIRST, group="Browse"),
         *LIST,
         *LABELLING,
@@ -175,7 +167,7 @@ REGIONS = View(
         Key("recording_end", "end", "end(True)", "Display", "", ""),
         ACCEPT_FIRST,
         *(key for key in LABELLING if key.name not in ("bad_audio", "cancel")),
-        Key("cancel", "escape", "cancel", "Label", "Esc", "cancel m or a, then the region, then go back"),
+        Key("cancel", "escape", "cancel", "Label", "Esc", "cancel m or x, then the region, then go back"),
         Key("replay", "r", "replay", "Playback", "r", "play the region, or what is in view", "replay"),
         Key("loop", "l", "loop", "Playback", "l", "loop the region, or what is in view", "loop"),
         *(key for key in PLAYBACK if key.name not in ("replay", "loop", "autoplay")),
@@ -199,7 +191,7 @@ FIND = View(
         Key("skip", "s", "skip_candidate", "Find", "s", "next candidate, without a label", "skip"),
         Key("choose_label", "F", "choose_label", "Find", "F", "find the events of another label", "label"),
         *(
-            replace(key, **_UNSURE_ON_SHIFT.get(key.name, {}))
+            key
             for key in REGIONS.keys
             if key.name not in ("accept_first", "reject_label", "frequency_range", "no_frequency_range")
         ),

@@ -10,6 +10,7 @@ import numpy as np
 from labeltool.project import Project
 from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
+from labeltool.tui.background.live import LiveSuggestions
 from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.trainer import Trainer
@@ -33,6 +34,7 @@ class Services:
     suggester: Trainer
     comparer: Comparer
     class_agreement: ClassAgreementTask
+    live: LiveSuggestions
     keymap: Keymap
     state: State = field(default_factory=State)
     silence: Int16 = field(default_factory=lambda: np.zeros(0, np.int16))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from labeltool.store.clips import Counts
+from labeltool.store.labels import ProjectLabel
 from labeltool.tui.background.comparer import Groups
 from labeltool.tui.background.prefetch import ModelState
 from labeltool.tui.background.trainer import TrainingProgress
@@ -20,6 +22,8 @@ class State:
         The number of clips with a verdict, and of all clips.
     label_counts
         The project's labels with the number of clips that have them.
+    labels
+        The project's labels with their keys and colours, in the order they were created.
     model
         The newest model; None until it was read.
     training
@@ -35,6 +39,7 @@ class State:
     labelled: int = 0
     clips: int = 0
     label_counts: dict[str, int] = field(default_factory=dict)
+    labels: Sequence[ProjectLabel] = ()
     model: ModelState | None = None
     training: TrainingProgress | None = None
     groups: Groups | None = None

@@ -40,6 +40,20 @@ LIGHT = Theme(
     variables={"quiet": "#5d6570", "faint": "#aaa89f", "input-cursor-background": "#a85b00"},
 )
 
+# Okabe and Ito's colours, which colour-blind people tell apart, and a few more; darker on a light background.
+_LABEL_COLOURS = {
+    "blue": ("#5fa8e8", "#0b62a4"),
+    "orange": ("#e69f00", "#a86400"),
+    "green": ("#2fbf91", "#00755a"),
+    "pink": ("#e48cc0", "#a8437d"),
+    "sky": ("#8fd0f5", "#2581b5"),
+    "yellow": ("#f0e442", "#8a7c00"),
+    "red": ("#f0703c", "#b8400c"),
+    "purple": ("#ab8ff0", "#6a45b8"),
+    "brown": ("#c09a72", "#7a5230"),
+    "grey": ("#a8b0bc", "#59616d"),
+}
+
 # From the background through deep blue and teal to warm white, in even steps of lightness: it works in grey too.
 _DARK_STOPS = ("#11151c", "#16233a", "#1b3a5c", "#1f5673", "#25757f", "#43957f", "#80b37c", "#c9cc86", "#fbf3c4")
 _LIGHT_STOPS = ("#f7f6f2", "#dfe8e2", "#bcd8d2", "#8fc1c0", "#5fa3ac", "#3d8197", "#2d5f80", "#273f63", "#1c2140")
@@ -54,6 +68,11 @@ def theme_by_terminal() -> str:
     """Return the theme for the terminal; `COLORFGBG`, where it is set, ends in the background colour."""
     background = os.environ.get("COLORFGBG", "").rpartition(";")[2]
     return LIGHT.name if background in ("7", "15") else DARK.name
+
+
+def label_colour(name: str, *, dark: bool) -> str:
+    """Return a label's colour, `#rrggbb`; that of text for a label without one."""
+    return _LABEL_COLOURS[name][not dark] if name in _LABEL_COLOURS else "$foreground"
 
 
 @lru_cache(maxsize=2)

@@ -17,10 +17,11 @@ from labeltool.errors import LabeltoolError
 from labeltool.pretrained.trunk import has_trunk
 from labeltool.project import Project
 from labeltool.records import StoredClip, Suggestion, Transcript
-from labeltool.store import Store, clips, journal, models, transcripts
+from labeltool.store import Store, clips, journal, labels, models, transcripts
 from labeltool.store.clips import Counts
 from labeltool.store.database import DatabaseExchanged
 from labeltool.store.journal import JournalRow
+from labeltool.store.labels import ProjectLabel
 from labeltool.tui.media.clip_picture import ClipPicture, load_clip
 
 AHEAD = 4
@@ -111,6 +112,8 @@ class Delivery:
         The clip that was requested by its id.
     counts
         The number of labelled clips, and of each label.
+    labels
+        The labels with their keys and colours; read with the counts.
     model
         The newest model.
     failure
@@ -122,6 +125,7 @@ class Delivery:
     complete: bool = True
     requested: PreparedClip | None = None
     counts: Counts | None = None
+    labels: Sequence[ProjectLabel] = ()
     model: ModelState | None = None
     failure: str = ""
 
@@ -297,7 +301,7 @@ class Prefetcher:
         return picture
 
     def _deliver_counts(self, store: Store, request: int) -> None:
-        self._deliver(Delivery(request=request, counts=clips.counts(store)))
+        self._deliver(Delivery(request=request, counts=clips.counts(store), labels=labels.project_labels(store)))
         self._counted_at = time.monotonic()
 
     @cached_property

@@ -12,7 +12,8 @@ from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.tui.background.prefetch import Delivery, PreparedClip
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
-from labeltool.tui.label_choices import LabelChoice, by_usage, top_choices
+from labeltool.tui.keymap import label_key_names
+from labeltool.tui.label_choices import LabelChoice, by_usage, first_choice, label_choices
 from labeltool.tui.screens.undo_base import UndoScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
@@ -36,7 +37,8 @@ class AnnotateScreen(UndoScreen):
 
     def __init__(self, services: Services, view: View, *, repeat_s: float) -> None:
         super().__init__(services, view)
-        self.panel = Suggestions(id="suggestions")
+        self.label_keys = label_key_names(self.view)
+        self.panel = Suggestions(self.label_keys, id="suggestions")
         self.hints = KeyHints(self.view, id="hints")
         self._repeat_s = repeat_s
         self._choices: tuple[LabelChoice, ...] = ()
@@ -71,8 +73,13 @@ class AnnotateScreen(UndoScreen):
 
     @property
     def choices(self) -> tuple[LabelChoice, ...]:
-        """The labels of the digits."""
+        """The labels that one key gives."""
         return self._choices
+
+    @property
+    def first_choice(self) -> LabelChoice | None:
+        """The label that Enter accepts; None where nothing is suggested."""
+        return first_choice(self._choices)
 
     def show_prepared(self, prepared: PreparedClip) -> None:
         """Put a clip on the screen."""
@@ -89,15 +96,24 @@ class AnnotateScreen(UndoScreen):
         self.panel.clear()
 
     def show_choices(self) -> None:
-        """Show the labels of the digits and the annotations of the clip."""
+        """Show the labels and the annotations of the clip."""
         if self.current is None:
             return
         source = self.source if self._choices else "no labels yet: / makes one"
-        self.panel.show(self._choices, self.current.rows, prompt=self.prompt, source=source, mode=self._mode)
+        self.panel.show(
+            self._choices,
+            self.current.rows,
+            first=self.first_choice,
+            prompt=self.prompt,
+            source=source,
+            mode=self._mode,
+        )
 
     def choices_for(self, prepared: PreparedClip) -> tuple[LabelChoice, ...]:
-        """Return the labels of the digits for a clip."""
-        return top_choices(prepared.probabilities, self.services.state.label_counts)
+        """Return the labels that one key gives a clip."""
+        return label_choices(
+            self.services.state.labels, prepared.probabilities, prepared.proposed, keys=self.label_keys
+        )
 
     @property
     def prompt(self) -> str:
@@ -106,12 +122,12 @@ class AnnotateScreen(UndoScreen):
 
     @property
     def source(self) -> str:
-        """Where the labels of the digits come from."""
+        """Where the suggestions come from."""
         suggestion = self.current.suggestion if self.current is not None else None
-        return f"suggestions of model {suggestion.model_id}" if suggestion else "your labels, most used first"
+        return f"suggestions of model {suggestion.model_id}" if suggestion else "nothing is suggested yet"
 
     def update_choices(self) -> None:
-        """Add the labels that were not known when the clip appeared; those shown keep their digits."""
+        """Add the labels that were not known when the clip appeared."""
         if self.current is not None:
             self._choices = self.choices_for(self.current)
             self.show_choices()
@@ -123,17 +139,27 @@ class AnnotateScreen(UndoScreen):
 
     # -- labels
 
-    async def action_label(self, number: int) -> None:
-        """Label with the n-th suggestion."""
-        if self.current is None:
-            return
-        if number > len(self._choices):
-            self.notice.show(f"there is no label {number}; / finds or makes one")
-            return
-        choice = self._choices[number - 1]
-        accepted = choice.probability is not None and self._mode is not LabelMode.ABSENT
-        model_uid = self.current.model_uid if accepted else None
-        await self.annotate(f"label {number}", choice.label, accepted_from=model_uid)
+    async def action_label_key(self, key: str) -> None:
+        """Label with the label that has a key."""
+        choice = next((choice for choice in self._choices if choice.key == key), None)
+        if choice is not None:
+            await self._choose(choice)
+        elif self.current is not None:
+            self.notice.show(f"no label has the key {self.label_keys.get(key, key)}; / finds or makes one")
+
+    async def action_accept_first(self) -> None:
+        """Label with the most probable label."""
+        choice = self.first_choice
+        if choice is not None:
+            await self._choose(choice)
+        elif self.current is not None:
+            self.notice.show("no suggestion to accept: press the key of a label, / finds or makes one")
+
+    async def _choose(self, choice: LabelChoice) -> None:
+        current = self.current
+        accepted = choice.is_suggested and not choice.is_new and self._mode is not LabelMode.ABSENT
+        model_uid = current.model_uid if current is not None and accepted else None
+        await self.annotate(f"label {choice.label}", choice.label, accepted_from=model_uid)
 
     async def action_none_of_these(self) -> None:
         """Write that none of the project's labels is present."""
@@ -183,7 +209,8 @@ class AnnotateScreen(UndoScreen):
             else:
                 self.notice.warn(f"another clip is on the screen by now: {label!r} was not written")
 
-        self.app.push_screen(Palette(self._mode.value, by_usage(self.services.state.label_counts)), choose)
+        labels = by_usage(self.services.state.label_counts)
+        self.app.push_screen(Palette(self._mode.value, labels, new=self.services.live.class_names()), choose)
 
     def action_note(self) -> None:
         """Write a note on the clip."""
@@ -214,7 +241,7 @@ class AnnotateScreen(UndoScreen):
         accepted_from: str | None = None,
         replaces: bool = True,
     ) -> None:
-        """Write a verdict on the clip on the screen and go on; after `m` or `a`, stay.
+        """Write a verdict on the clip on the screen and go on; after `m` or `x`, stay.
 
         Parameters
         ----------
@@ -237,17 +264,18 @@ class AnnotateScreen(UndoScreen):
         replaces = replaces and mode is LabelMode.LABEL and value is Value.PRESENT and not self._annotated_here
         context = AnnotationContext(
             accepted_from=accepted_from,
-            suggested=next((choice.label for choice in self._choices[:1] if choice.probability is not None), None),
+            suggested=self._suggested,
             response_ms=round(response_s * 1000),
             instead_of=[name for name in self.present_on(current) if name != label] if replaces else [],
         )
-        annotation = Annotation(label, value, context)
+        annotation = Annotation(label, value, context, self.key_of_new(label))
         try:
             row = await self.write(current, annotation)
         except LabeltoolError as error:
             # Nothing was stored: the clip stays.
             self.notice.warn(str(error))
             return
+        await self.read_new_label(label)
         self._count_annotation(current, annotation)
         self._add_row(current, row, context.instead_of)
         self.notice.show(describe_row(row))
@@ -258,6 +286,27 @@ class AnnotateScreen(UndoScreen):
             self._set_mode(LabelMode.LABEL)
             self.header.refresh()
             self.notice.show(f"{describe_row(row)}   s: next clip")
+
+    @property
+    def _suggested(self) -> str | None:
+        """The label that is suggested first."""
+        return self.first_choice.label if self.first_choice is not None else None
+
+    def key_of_new(self, label: str | None) -> str:
+        """Return the key that is shown for a class of a pretrained model which becomes a label; "" for other names."""
+        return next((choice.key for choice in self._choices if choice.is_new and choice.label == label), "")
+
+    async def read_new_label(self, label: str | None) -> None:
+        """Read the keys again after a new label was given; a class of the pretrained model suggests it from then on."""
+        state, live = self.services.state, self.services.live
+        if label is None or any(known.name == label for known in state.labels):
+            return
+        try:
+            state.labels = await self.services.session.labels()
+            if label in live.class_names():
+                live.map_class(label, label)
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
 
     def _count_annotation(self, prepared: PreparedClip, annotation: Annotation) -> None:
         state = self.services.state
