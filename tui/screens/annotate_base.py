@@ -9,7 +9,7 @@ from dataclasses import replace
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store.journal import AnnotationContext, JournalRow
-from labeltool.tui.background.prefetch import Delivery, PreparedClip
+from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.label_choices import LabelChoice, by_usage, top_choices
@@ -17,8 +17,6 @@ from labeltool.tui.screens.base import AudioScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
 from labeltool.tui.shared_keys import View
-from labeltool.tui.widgets.header import Header
-from labeltool.tui.widgets.key_hints import KeyHints
 from labeltool.tui.widgets.suggestions import LabelMode, Suggestions, describe_row, describe_rows
 
 
@@ -37,9 +35,7 @@ class AnnotateScreen(AudioScreen):
 
     def __init__(self, services: Services, view: View, *, repeat_s: float) -> None:
         super().__init__(services, view)
-        self.header = Header(services.project.directory.name, services.state, services.session, id="header")
         self.panel = Suggestions(id="suggestions")
-        self.hints = KeyHints(self.view, id="hints")
         self._repeat_s = repeat_s
         self._current: PreparedClip | None = None
         self._choices: tuple[LabelChoice, ...] = ()
@@ -75,18 +71,6 @@ class AnnotateScreen(AudioScreen):
     def show_undone_batch(self, rows: Sequence[JournalRow]) -> None:
         """Show the clips of an action that was undone: by default the clip of its last row."""
         self.show_undone(rows[-1])
-
-    def reload(self) -> None:
-        """Read again what the screen shows, after the journal, the suggestions or label names changed."""
-        raise NotImplementedError
-
-    def is_up_to_date(self, delivery: Delivery) -> bool:
-        """Return whether a delivery includes the last label given here."""
-        return False
-
-    def receive(self, delivery: Delivery) -> None:
-        """Show what was prefetched."""
-        raise NotImplementedError
 
     def present_on(self, prepared: PreparedClip) -> list[str]:
         """Return the labels that are present on a clip or region."""
@@ -151,8 +135,8 @@ class AnnotateScreen(AudioScreen):
 
     def enter(self) -> None:
         """Take the player back from another view."""
+        super().enter()
         self.take_player()
-        self.header.refresh()
 
     # -- labels
 
