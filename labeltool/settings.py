@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,6 +41,11 @@ daily = 7                         # days of which a backup is kept in backups/, 
 # model = "/models/whisper"       # folder of the speech model, unless --model is given
 # language = "en"                 # spoken language; default: detected for each clip
 
+[app]                             # kept where the app changes them
+colour_map = "teal"               # of spectrograms: "teal", "viridis", "magma", "grey"
+db_range = 0                      # decibels that a spectrogram shows; 0: down to the noise of the sound
+pixels = "auto"                   # "on": real pixels where the terminal can; "auto": not over SSH; "off": half blocks
+
 [keys]                            # other keys for the app: the action, then one key or several
 # undo = "z"
 # play = ["space", "f5"]
@@ -51,6 +57,7 @@ TRUNK_LAYERS = (5, 7, 9, 11, 13, 15, 27)
 _Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 _PatchSeconds = Annotated[float, Meta(gt=0, le=3600)]
 _HeadUnits = Annotated[int, Meta(ge=0, le=1024)]
+_Decibels = Annotated[int, Meta(ge=0, le=120)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
 
 _SPEECH_LABELS = (
@@ -123,6 +130,38 @@ class SpeechSettings:
     language: str | None = None
 
 
+class ColourMap(StrEnum):
+    """The colours of spectrograms; `TEAL` is made for the app's themes, the others are those of matplotlib."""
+
+    TEAL = "teal"
+    VIRIDIS = "viridis"
+    MAGMA = "magma"
+    GREY = "grey"
+
+
+class Pixels(StrEnum):
+    """Whether spectrograms have real pixels, where the terminal can show them; `AUTO`: not over SSH."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class AppSettings:
+    """Table `[app]`: how the app draws spectrograms.
+
+    Attributes
+    ----------
+    db_range
+        The decibels that a spectrogram shows below its peaks; 0: down to the noise of the sound.
+    """
+
+    colour_map: ColourMap = ColourMap.TEAL
+    db_range: _Decibels = 0
+    pixels: Pixels = Pixels.AUTO
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The whole of `labeltool.toml`; `keys` maps actions of the app to their keys, as a person writes them."""
@@ -132,6 +171,7 @@ class Settings:
     export: ExportSettings = field(default_factory=ExportSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
+    app: AppSettings = field(default_factory=AppSettings)
     keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
