@@ -8,8 +8,7 @@ from contextlib import suppress
 
 from textual import work
 
-from labeltool.annotation import speed
-from labeltool.annotation.speed import AnnotationStatistics
+from labeltool.annotation import progress, speed
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.project import Project
 from labeltool.store import Store, recordings
@@ -24,7 +23,7 @@ from labeltool.tui.background.daily_backup import DailyBackup
 from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.trainer import Trainer
-from labeltool.tui.dialogs.statistics import StatisticsScreen
+from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
 from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
 from labeltool.tui.media.player import Player
 from labeltool.tui.messages import (
@@ -183,22 +182,28 @@ class LabelApp(SimilarApp):
         assert isinstance(self.current_view, RegionsScreen)
         self.current_view.open(recording, region)
 
-    # -- statistics
+    # -- progress
 
-    async def action_statistics(self) -> None:
-        """Show the annotation speed and how often suggestions were right."""
+    async def action_progress(self) -> None:
+        """Show the annotation speed, the labels against their goal, and what the models measured."""
         project, session = self.services.project, self.services.session
 
-        def measure(store: Store) -> tuple[AnnotationStatistics, AnnotationStatistics]:
-            of_session = speed.annotation_statistics(store, annotator=session.annotator, since=session.start_row_id)
-            return of_session, speed.annotation_statistics(store, annotator=session.annotator)
+        def measure(store: Store) -> ProgressFacts:
+            return ProgressFacts(
+                speed.annotation_statistics(store, annotator=session.annotator, since=session.start_row_id),
+                speed.annotation_statistics(store, annotator=session.annotator),
+                session.clips_per_minute,
+                progress.project_progress(store),
+                project.settings.labelling.goal,
+                speed.labels_saved(project.own_cache),
+            )
 
         try:
-            of_session, total = await self.services.reader.do(measure)
+            facts = await self.services.reader.do(measure)
         except LabeltoolError as error:
             self.warn_view(str(error))
             return
-        self.push_screen(StatisticsScreen(of_session, total, speed.labels_saved(project.own_cache)))
+        self.push_screen(ProgressScreen(facts, self.services.state))
 
     # -- prefetched clips
 

@@ -242,7 +242,7 @@ class AnnotateScreen(UndoScreen):
         self._add_row(current, row, context.instead_of)
         self.notice.show(describe_row(row))
         if mode is LabelMode.LABEL:
-            self._finish_clip(current.clip.id, response_s)
+            self._finish_clip(current.clip.id)
         else:
             self._annotated_here = True
             self._set_mode(LabelMode.LABEL)
@@ -268,7 +268,7 @@ class AnnotateScreen(UndoScreen):
             self.notice.warn(str(error))
             return
         self.notice.show("bad audio" if kind == "bad audio" else "skipped: shown again at the end")
-        self._finish_clip(current.clip.id, response_s)
+        self._finish_clip(current.clip.id)
 
     def _add_row(self, prepared: PreparedClip, row: JournalRow, instead_of: Sequence[str] = ()) -> None:
         """Add a row to those of its clip, in place of the labels it replaces, if the clip is still on the screen."""
@@ -276,8 +276,7 @@ class AnnotateScreen(UndoScreen):
             kept = (old for old in self.current.rows if old.kind != "verdict" or old.label not in instead_of)
             self.current = replace(self.current, rows=(*kept, row))
 
-    def _finish_clip(self, clip_id: int, response_s: float | None = None) -> None:
-        self.services.session.count_clip(time.monotonic() - self._shown_at if response_s is None else response_s)
+    def _finish_clip(self, clip_id: int) -> None:
         self.header.refresh()
         self.show_next(clip_id)
 

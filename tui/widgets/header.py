@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
-from labeltool.tui.text import truncate
+from labeltool.tui.text import format_left, truncate
 from labeltool.tui.widgets.clip_list import Part
 
 _NAME_CELLS, _MIN_NAME_CELLS = 24, 12
@@ -77,7 +77,8 @@ class Header(Widget):
             stage = "training elsewhere" if training.elsewhere else truncate(training.stage or "starting", 12)
             if not training.total:
                 return [(f"{stage} …", "$accent")]
-            return [(f"{stage} ", "$accent"), *_progress_bar(training.done, training.total, 8, "$accent")]
+            bar = [(f"{stage} ", "$accent"), *_progress_bar(training.done, training.total, 8, "$accent")]
+            return [*bar, (f" {format_left(training.left_s)}", "$quiet")] if wide and training.left_s else bar
         if model is None:
             return []
         if model.pretrained is None and model.id is None:
