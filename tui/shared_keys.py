@@ -148,6 +148,19 @@ APP = (
     Key("quit", "q,ctrl+c", "app.quit", "App", "q", "quit; every label is on the disk already", "quit"),
 )
 
+MARKS = (
+    Key(
+        "mark",
+        "v",
+        "mark",
+        "List",
+        "v *",
+        "mark clips from here on, or all: keys are for all of them",
+        "mark",
+    ),
+    Key("mark_all", "asterisk", "mark_all", "List", "", ""),
+)
+
 LIST = (
     Key("up", "up", "move(-1)", "List", "↑ ↓", "previous clip, next clip", "clip"),
     Key("down", "down", "move(1)", "List", "", ""),
