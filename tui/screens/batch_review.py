@@ -127,7 +127,7 @@ class BatchReviewScreen(AutoAcceptScreen):
         """Return a clip's lines: accepted or rejected, played or not, its file, the probability, the second label."""
         prediction = self._page.predictions[listed.clip.id]
         rejected = listed.clip.id in self._rejected
-        bar_cells = max(12, min(32, width // 3))
+        bar_cells = max(12, min(32, width // 4))
         rival, probability = prediction.rival
         second = f"or {truncate(rival, bar_cells - 8)} {probability:.0%}" if rival else ""
         first, below = self.name_lines(listed, max(0, width - bar_cells - 10))

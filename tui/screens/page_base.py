@@ -21,7 +21,9 @@ from labeltool.tui.services import Services
 from labeltool.tui.shared_keys import View
 
 _MAX_CLIPS, _MIN_CLIPS = 20, 4
-_ROWS_PER_CLIP = 4  # a clip takes two lines, the list half of the screen
+# A clip takes two lines, the list half of the screen, and less of one so short that the spectrogram needs the space.
+_CLIPS_A_ROW, _CLIPS_A_SHORT_ROW = 1 / 4, 5 / 24
+_SHORT_ROWS = 28
 
 _P = TypeVar("_P", bound=Page)
 
@@ -80,7 +82,9 @@ class PageScreen(PlayedListScreen, Generic[_P]):
     @property
     def max_clips(self) -> int:
         """The number of clips of a page on this screen."""
-        return min(_MAX_CLIPS, max(_MIN_CLIPS, self.app.size.height // _ROWS_PER_CLIP))
+        rows = self.app.size.height
+        clips = int(rows * (_CLIPS_A_SHORT_ROW if rows < _SHORT_ROWS else _CLIPS_A_ROW))
+        return min(_MAX_CLIPS, max(_MIN_CLIPS, clips))
 
     def find(self, store: Store) -> ListResult:
         """Return a page that undo left, or the next one."""

@@ -16,7 +16,7 @@ from labeltool.records import StoredClip
 from labeltool.tui.screens.list_base import ListScreen
 from labeltool.tui.services import Services
 from labeltool.tui.shared_keys import View
-from labeltool.tui.text import format_time, truncate_left
+from labeltool.tui.text import fit, format_time, truncate_left
 from labeltool.tui.widgets.clip_list import Part
 from labeltool.tui.widgets.thumbnails import COLUMNS, LINES, Levels, strips, thumbnail
 
@@ -98,7 +98,7 @@ class PlayedListScreen(ListScreen):
             [
                 (" " * 4, ""),
                 *pictures[1],
-                (("played" if played else "not played").ljust(max(0, width))[: max(0, width)], "$faint"),
+                (fit("played" if played else "", max(0, width)), "$quiet"),
             ],
         ]
 
