@@ -7,6 +7,7 @@ import pytest
 from helpers.app import opened, text_of, until, verdicts
 from labeltool.project import Project
 from labeltool.store import Store
+from labeltool.tui import launch
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.widgets.tab_line import TABS
@@ -62,3 +63,9 @@ async def test_a_click_on_a_tab_goes_to_its_view_and_one_on_a_key_does_what_the_
         await until(pilot, lambda: isinstance(app.screen, RegionsScreen), "the recording")
         await pilot.press("w")
         await until(pilot, lambda: app.screen is browse, "the list again")
+
+
+async def test_a_session_without_a_label_ends_with_one_line(app_project: Project) -> None:
+    async with opened(app_project) as (app, _, pilot):
+        await until(pilot, lambda: app.services.state.clips, "the counts")
+        assert launch._session_summary(app, 65.0) == "no clip labelled; 4 of 5 clips are unlabelled"

@@ -6,15 +6,21 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 from textual.content import Content
+from textual.style import Style
 from textual.widget import Widget
 
 from labeltool.tui.shared_keys import Key, View
-from labeltool.tui.widgets.clickable import clickable
 
 _SHORT_NAMES = {"Enter": "⏎", "Tab ⇧Tab": "Tab"}
 _LISTEN = ("Playback",)
 _VIEW = ("List", "Display", "App")
 _BETWEEN_KEYS, _BETWEEN_GROUPS = "  ", " │ "
+
+
+def clickable(text: Content, action: str) -> Content:
+    """Return text that runs an action of the screen, or with the prefix `app.` of the app; for `auto_links` False."""
+    target = action if action.startswith("app.") else f"screen.{action}"
+    return text.stylize(Style.from_meta({"@click": target}))
 
 
 class KeyHints(Widget):

@@ -11,7 +11,7 @@ from textual.widget import Widget
 
 from labeltool.tui.keymap import Keymap, remapped
 from labeltool.tui.shared_keys import APP, Key, View
-from labeltool.tui.widgets.clickable import clickable
+from labeltool.tui.widgets.key_hints import clickable
 
 
 @dataclass(frozen=True, slots=True)
