@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from labeltool.errors import LabeltoolError
-from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, read_settings
+from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, parse_settings, read_settings
 from labeltool.store import Store, backup
 from labeltool.store.database_files import COMPANIONS, companion
 from labeltool.store.opening import labeltool_errors
@@ -251,20 +251,34 @@ def choose_pretrained(project: Project, name: str) -> bool:
 
     Everything else in the file stays as a person wrote it.
     """
+    if read_settings(project.directory / SETTINGS_FILE).learning.pretrained is not None:
+        return False
+    write_setting(project, "learning", "pretrained", name)
+    return True
+
+
+def write_setting(project: Project, table: str, name: str, value: object) -> Settings:
+    """Write one setting and return all; everything else in the file stays as a person wrote it.
+
+    Raises
+    ------
+    LabeltoolError
+        When the setting cannot have this value, or the file cannot be written; it is as it was then.
+    """
     import tomlkit  # light commands need not pay for it
 
     path = project.directory / SETTINGS_FILE
-    if read_settings(path).learning.pretrained is not None:
-        return False
     document = tomlkit.parse(path.read_bytes().decode() if path.exists() else "")
-    if "learning" not in document:
-        document["learning"] = tomlkit.table()
-    cast(MutableMapping[str, object], document["learning"])["pretrained"] = name
+    if table not in document:
+        document[table] = tomlkit.table()
+    cast(MutableMapping[str, object], document[table])[name] = value
+    text = tomlkit.dumps(document)
+    settings = parse_settings(text, path)
     try:
-        write_bytes(path, tomlkit.dumps(document).encode(), durable=True)
+        write_bytes(path, text.encode(), durable=True)
     except OSError as error:
         raise LabeltoolError(f"cannot be written: {error.strerror}", file=path) from error
-    return True
+    return settings
 
 
 def load(directory: Path) -> Project:

@@ -141,13 +141,28 @@ APP = (
     Key("similar", "L", "app.similar", "App", "L", "Similar: the clips most similar to this one", "Similar"),
     Key("regions", "w", "app.regions", "App", "w", "Regions: label regions of the whole recording", "Regions"),
     Key("find_events", "E", "app.view('find')", "App", "E", "Find: the events of a label, from a few examples", "Find"),
-    Key("class_mapping", "M", "app.class_mapping", "App", "M", "Class mapping: classes of a pretrained model"),
+    Key("class_mapping", "M", "app.view('class_mapping')", "App", "M", "Class mapping: classes of a pretrained model"),
     Key("labels", "f3", "app.labels", "App", "F3", "labels: their keys and colours; rename, merge"),
     Key("train", "t", "app.train", "App", "t", "train a model now, in the background", "train"),
-    Key("statistics", "P", "app.statistics", "App", "P", "statistics: annotation speed, accepted suggestions"),
+    Key("cancel_training", "ctrl+t", "app.cancel_training", "App", "Ctrl+t", "stop the training that runs"),
+    Key("progress", "P", "app.progress", "App", "P", "progress: speed, goals, learning curves, confusions"),
+    Key("settings", "f2", "app.settings", "App", "F2", "settings: theme, sound output, keys, training"),
     Key("commands", "colon,ctrl+p", "commands", "App", ":", "find an action by its name"),
     Key("help", "question_mark,f1", "help", "App", "?", "this page", "keys"),
     Key("quit", "q,ctrl+c", "app.quit", "App", "q", "quit; every label is on the disk already", "quit"),
+)
+
+MARKS = (
+    Key(
+        "mark",
+        "v",
+        "mark",
+        "List",
+        "v *",
+        "mark clips from here on, or all: keys are for all of them",
+        "mark",
+    ),
+    Key("mark_all", "asterisk", "mark_all", "List", "", ""),
 )
 
 LIST = (
