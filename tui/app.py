@@ -25,6 +25,7 @@ from labeltool.tui.background.live import LiveSuggestions
 from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.trainer import Trainer
+from labeltool.tui.dialogs.labels import LabelsScreen
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
 from labeltool.tui.dialogs.settings import SettingsScreen
 from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
@@ -175,6 +176,18 @@ class LabelApp(SimilarApp):
         if settings.app.theme is not before.app.theme:
             self.theme = theme_name(settings.app.theme)
         state.autoplay = settings.app.autoplay
+
+    def action_labels(self) -> None:
+        """Show the labels with their keys and colours, and change them."""
+
+        def reload(changed: bool | None) -> None:
+            view = self.current_view
+            if changed and view is not None:
+                view.update_choices()
+                view.reload()
+                view.header.refresh()
+
+        self.push_screen(LabelsScreen(self.services), reload)
 
     # -- regions
 

@@ -30,7 +30,7 @@ class LabelChoice:
     colour
         One of `labels.COLOURS`; "" where it has none.
     is_new
-        Whether it is a class of a pretrained model that becomes a label when it is given.
+        Whether it becomes a label of the project when it is given.
     """
 
     label: str
@@ -67,15 +67,18 @@ def label_choices(
         The keys that work; another action may be on one of them.
     """
     known = {label.name: label for label in labels}
-    with_key = sorted((label for label in labels if label.key in keys), key=lambda label: LABEL_KEYS.index(label.key))
+    with_key = sorted(
+        (label for label in labels if label.key in set(keys)), key=lambda label: LABEL_KEYS.index(label.key)
+    )
     choices = [LabelChoice(label.name, label.key, suggested.get(label.name), label.colour) for label in with_key]
     shown = {label.name for label in with_key}
     for name in list(suggested)[:_MAX_WITHOUT_KEY]:
-        if name not in shown:
-            choices.append(LabelChoice(name, "", suggested[name], known[name].colour if name in known else ""))
+        if name in known and name not in shown:
+            choices.append(LabelChoice(name, "", suggested[name], known[name].colour))
     used = {label.key for label in labels}
     free = iter([key for key in LABEL_KEYS if key in keys and key not in used])
-    for name, probability in proposed.items():
+    # A device, or a model of others, may predict labels that the project does not have.
+    for name, probability in {**proposed, **suggested}.items():
         if name not in known:
             key = next(free, "")
             choices.append(LabelChoice(name, key, probability, colour_of_key(key), is_new=True))

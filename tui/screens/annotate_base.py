@@ -147,8 +147,9 @@ class AnnotateScreen(UndoScreen):
 
     async def _choose(self, choice: LabelChoice) -> None:
         current = self.current
-        accepted = choice.is_suggested and not choice.is_new and self._mode is not LabelMode.ABSENT
-        model_uid = current.model_uid if current is not None and accepted else None
+        accepted = choice.is_suggested and self._mode is not LabelMode.ABSENT
+        predicted = current is not None and choice.label in current.probabilities
+        model_uid = current.model_uid if current is not None and accepted and predicted else None
         await self.annotate(f"label {choice.label}", choice.label, accepted_from=model_uid)
 
     async def action_none_of_these(self) -> None:

@@ -110,8 +110,8 @@ class LabelBar(Widget):
         label = ("+ " if choice.is_new else "") + choice.label
         probability = f" {choice.probability:.0%}" if choice.probability is not None else ""
         return [
-            (f"{key} ", "bold $accent" if self._selection.region is not None else "$quiet"),
             ("▌" if choice.colour else "", label_colour(choice.colour, dark=self.app.current_theme.dark)),
+            (f"{key} ", "bold $accent" if self._selection.region is not None else "$quiet"),
             (truncate(label, _MAX_LABEL_CELLS), "bold $success" if choice.label in self._present else "$foreground"),
             (probability, "$primary"),
             (" " * _BETWEEN_LABELS, ""),

@@ -130,7 +130,7 @@ class Suggestions(Widget):
         name = f"+ {choice.label}" if choice.is_new else choice.label
         if choice.probability is None:
             return [*start, (fit(name, width), style)]
-        bar_cells = max(4, min(14, width // 4 - 2))
+        bar_cells = max(4, min(14, width // 4 - 3))
         return [
             *start,
             (fit(name, width - bar_cells - 6), style),
