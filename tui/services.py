@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +13,16 @@ from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
 from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
+from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.background.trainer import Trainer
 from labeltool.tui.keymap import Keymap
 from labeltool.tui.media.player import Player
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
 from labeltool.type_aliases import Int16
+
+if TYPE_CHECKING:
+    from labeltool.tasks.evaluate import EvaluateResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class Services:
     suggester: Trainer
     comparer: Comparer
     class_agreement: ClassAgreementTask
+    evaluation: BackgroundTask[EvaluateResult]
     keymap: Keymap
     state: State = field(default_factory=State)
     silence: Int16 = field(default_factory=lambda: np.zeros(0, np.int16))
@@ -40,7 +46,7 @@ class Services:
     def close(self) -> None:
         """End the threads and the background work; what was labelled is written first."""
         with ThreadPoolExecutor() as stopping:  # together: each waits for its process to clean up
-            for task in (self.trainer, self.suggester, self.comparer, self.class_agreement):
+            for task in (self.trainer, self.suggester, self.comparer, self.class_agreement, self.evaluation):
                 stopping.submit(task.stop)
             self.session.close()
             self.prefetcher.stop()
