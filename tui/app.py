@@ -26,6 +26,7 @@ from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.trainer import Trainer
 from labeltool.tui.dialogs.statistics import StatisticsScreen
 from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
+from labeltool.tui.media.page_player import PagePlayer
 from labeltool.tui.media.player import Player
 from labeltool.tui.messages import (
     AgreementMeasured,
@@ -87,7 +88,7 @@ class LabelApp(SimilarApp):
         self.services = Services(
             project=project,
             session=Session(project, annotator, self.stop_for),
-            player=Player(),
+            player=PagePlayer.from_environment() or Player(),
             prefetcher=Prefetcher(
                 project, annotator, lambda delivery: self.post_from_thread(Prefetched(delivery)), self.stop_for
             ),
