@@ -251,20 +251,31 @@ def choose_pretrained(project: Project, name: str) -> bool:
 
     Everything else in the file stays as a person wrote it.
     """
+    if read_settings(project.directory / SETTINGS_FILE).learning.pretrained is not None:
+        return False
+    write_setting(project, "learning", "pretrained", name)
+    return True
+
+
+def write_setting(project: Project, table: str, name: str, value: object) -> None:
+    """Write one setting; everything else in the file stays as a person wrote it.
+
+    Raises
+    ------
+    LabeltoolError
+        When the file cannot be written.
+    """
     import tomlkit  # light commands need not pay for it
 
     path = project.directory / SETTINGS_FILE
-    if read_settings(path).learning.pretrained is not None:
-        return False
     document = tomlkit.parse(path.read_bytes().decode() if path.exists() else "")
-    if "learning" not in document:
-        document["learning"] = tomlkit.table()
-    cast(MutableMapping[str, object], document["learning"])["pretrained"] = name
+    if table not in document:
+        document[table] = tomlkit.table()
+    cast(MutableMapping[str, object], document[table])[name] = value
     try:
         write_bytes(path, tomlkit.dumps(document).encode(), durable=True)
     except OSError as error:
         raise LabeltoolError(f"cannot be written: {error.strerror}", file=path) from error
-    return True
 
 
 def load(directory: Path) -> Project:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +30,10 @@ query_strategy = "default"        # the order of the queue; `labeltool simulate 
 # head_units = 56                 # yamnet256: units of the hidden layer behind them; 0: none
 # pooling = "log-mean"            # from patches to a clip: "log-mean", "mean", "majority"; default: by validation
 
+[labelling]
+goal = 20                         # labelled clips that each label should have, for the progress page; 0: none
+max_error = 0.05                  # share of wrong clips that a sample must exclude before the rest is accepted
+
 [export]
 max_int8_loss = 0.02              # a model that loses more clip accuracy in int8 needs --force
 
@@ -39,6 +44,11 @@ daily = 7                         # days of which a backup is kept in backups/, 
 # labels = ["speech", "talking"]  # labels that `labeltool transcribe` takes for speech; default: common names
 # model = "/models/whisper"       # folder of the speech model, unless --model is given
 # language = "en"                 # spoken language; default: detected for each clip
+
+[app]                             # kept where the app changes them
+colour_map = "teal"               # of spectrograms: "teal", "viridis", "magma", "grey"
+db_range = 0                      # decibels that a spectrogram shows; 0: down to the noise of the sound
+pixels = "auto"                   # "on": real pixels where the terminal can; "auto": not over SSH; "off": half blocks
 
 [keys]                            # other keys for the app: the action, then one key or several
 # undo = "z"
@@ -51,7 +61,10 @@ TRUNK_LAYERS = (5, 7, 9, 11, 13, 15, 27)
 _Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 _PatchSeconds = Annotated[float, Meta(gt=0, le=3600)]
 _HeadUnits = Annotated[int, Meta(ge=0, le=1024)]
+_Decibels = Annotated[int, Meta(ge=0, le=120)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
+
+_ErrorShare = Annotated[float, Meta(ge=0.001, le=0.5)]
 
 _SPEECH_LABELS = (
     *("speech", "talking", "talk", "conversation", "voice", "voices", "human voice", "human speech", "people talking"),
@@ -101,6 +114,22 @@ class LearningSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LabellingSettings:
+    """Table `[labelling]`.
+
+    Attributes
+    ----------
+    goal
+        Labelled clips that each label should have; 0: none.
+    max_error
+        The error, a share of clips, that a sample must exclude before clips are accepted automatically.
+    """
+
+    goal: _Count = 20
+    max_error: _ErrorShare = 0.05
+
+
+@dataclass(frozen=True, slots=True)
 class ExportSettings:
     """Table `[export]`; `max_int8_loss` is a share of clips, 0 to 1."""
 
@@ -123,15 +152,49 @@ class SpeechSettings:
     language: str | None = None
 
 
+class ColourMap(StrEnum):
+    """The colours of spectrograms; `TEAL` is made for the app's themes, the others are those of matplotlib."""
+
+    TEAL = "teal"
+    VIRIDIS = "viridis"
+    MAGMA = "magma"
+    GREY = "grey"
+
+
+class Pixels(StrEnum):
+    """Whether spectrograms have real pixels, where the terminal can show them; `AUTO`: not over SSH."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class AppSettings:
+    """Table `[app]`: how the app draws spectrograms.
+
+    Attributes
+    ----------
+    db_range
+        The decibels that a spectrogram shows below its peaks; 0: down to the noise of the sound.
+    """
+
+    colour_map: ColourMap = ColourMap.TEAL
+    db_range: _Decibels = 0
+    pixels: Pixels = Pixels.AUTO
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The whole of `labeltool.toml`; `keys` maps actions of the app to their keys, as a person writes them."""
 
     annotator: str | None = None
     learning: LearningSettings = field(default_factory=LearningSettings)
+    labelling: LabellingSettings = field(default_factory=LabellingSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
+    app: AppSettings = field(default_factory=AppSettings)
     keys: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 

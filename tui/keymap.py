@@ -23,7 +23,8 @@ RENAMED_ACTIONS: Mapping[str, str] = {
     **{f"take_{digit}": f"label_{digit}" for digit in range(1, 10)},
     **{"take_first": "accept_first", "find": "find_label", "also": "add_label", "absent": "reject_label"},
     **{"drop": "cancel", "ask": "label", "sweep": "batch_review", "like": "similar", "whole": "regions"},  # former name
-    **{"mapping": "class_mapping", "stopwatch": "statistics", "leave": "quit", "strike": "reject"},  # former name
+    **{"mapping": "class_mapping", "leave": "quit", "strike": "reject"},  # former name
+    **{"stopwatch": "progress", "statistics": "progress"},  # former name
     **{"listen_through": "play_all", "label_before": "previous_label", "next_group": "next_cluster"},
     **{"group_before": "previous_cluster", "regroup": "recluster", "filter_text": "filter_file"},
     **{"filter_said": "filter_transcript", "filter_answered": "filter_labelled", "filter_nothing": "show_all"},

@@ -67,6 +67,11 @@ def format_time(seconds: float) -> str:
     return f"{f'{hours}:{minutes:02}' if hours else minutes}:{tenths / 10:04.1f}"
 
 
+def format_left(seconds: float) -> str:
+    """Return the time that something still takes, in words."""
+    return f"about {round(seconds)} s left" if seconds < 90 else f"about {round(seconds / 60)} min left"
+
+
 def _is_control(letter: str) -> bool:
     category = unicodedata.category(letter)
     return category in ("Cc", "Cs", "Zl", "Zp") or (category == "Cf" and letter not in _KEPT_FORMAT)

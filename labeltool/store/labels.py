@@ -1,13 +1,86 @@
-"""Names of labels: new ones, and renamings and merges, which are rows of the journal."""
+"""Labels: names, keys and colours; renamings and merges, which are rows of the journal."""
 
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import MAX_LABEL_CHARACTERS, Note, label_name
 from labeltool.store.database import Store, now
 from labeltool.store.journal_rows import ALL_ROWS, Until, append
+
+LABEL_KEYS = "1234567890ehjyzDGHJQVWXYZ"
+"""The keys that a label can have, in the order in which new labels get them."""
+
+COLOURS = ("blue", "orange", "green", "pink", "sky", "yellow", "red", "purple", "brown", "grey")
+"""The colours that a label can have, in the order of `LABEL_KEYS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectLabel:
+    """A label of the project; `key` and `colour` are empty where it has none."""
+
+    name: str
+    key: str = ""
+    colour: str = ""
+
+
+def project_labels(store: Store) -> list[ProjectLabel]:
+    """Return the labels in use, in the order they were created; each key is that of one label."""
+    rows = store.connection.execute(
+        "SELECT name, hotkey, colour FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY id"
+    )
+    free, labels = set(LABEL_KEYS), []
+    for name, key, colour in rows:
+        # A database or a journal of others may have any text here.
+        labels.append(ProjectLabel(name, key if key in free else "", colour if colour in COLOURS else ""))
+        free.discard(key)
+    return labels
+
+
+def free_keys(connection: sqlite3.Connection) -> list[str]:
+    """Return the keys that no label has, in the order in which new labels get them.
+
+    Those of labels that were renamed come last: such a label returns with its key when the renaming is undone.
+    """
+    holders = connection.execute(
+        "SELECT hotkey, MIN(merged_into IS NOT NULL) FROM labels WHERE hotkey IS NOT NULL GROUP BY hotkey"
+    )
+    is_renamed = dict(holders.fetchall())
+    return sorted((key for key in LABEL_KEYS if is_renamed.get(key) != 0), key=lambda key: key in is_renamed)
+
+
+def set_key(store: Store, name: str, key: str) -> None:
+    """Give a label another key; the label that has it gets the former key of this one.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no such label, or the key is none of `LABEL_KEYS`.
+    """
+    if len(key) != 1 or key not in LABEL_KEYS:
+        raise LabeltoolError(f"{key!r} cannot be the key of a label", remedy=f"one of {' '.join(LABEL_KEYS)}")
+    with store.transaction() as connection:
+        former = next((label.key or None for label in project_labels(store) if label.name == name), None)
+        # Names that a label was renamed from change with it: it returns when that is undone.
+        connection.execute(
+            "UPDATE labels SET hotkey = CASE WHEN hotkey = :key THEN :former ELSE :key END "
+            "WHERE hotkey IN (:key, :former) OR id = :id",
+            {"key": key, "former": former, "id": _id_of(connection, name)},
+        )
+
+
+def set_colour(store: Store, name: str, colour: str) -> None:
+    """Give a label one of the `COLOURS`.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no such label.
+    """
+    with store.transaction() as connection:
+        connection.execute("UPDATE labels SET colour = ? WHERE id = ?", (colour, _id_of(connection, name)))
 
 
 def checked_name(label: str) -> str:
@@ -31,9 +104,43 @@ def checked_name(label: str) -> str:
     return name
 
 
-def ensure_label(connection: sqlite3.Connection, name: str) -> None:
-    """Create a label of the name if there is none."""
-    connection.execute("INSERT OR IGNORE INTO labels (name, created_at) VALUES (?, ?)", (name, now()))
+def ensure_label(connection: sqlite3.Connection, name: str, *, key: str = "", like: str | None = None) -> None:
+    """Create a label of the name if there is none; it gets the first free key, and its colour by that.
+
+    Parameters
+    ----------
+    key
+        The key that it gets if that is free.
+    like
+        The label whose key and colour it gets.
+    """
+    if connection.execute("SELECT 1 FROM labels WHERE name = ?", (name,)).fetchone() is not None:
+        return
+    if like is not None:
+        look = connection.execute("SELECT hotkey, colour FROM labels WHERE name = ?", (like,)).fetchone()
+    else:
+        free = free_keys(connection)
+        look = _look(key if key in free else next(iter(free), None))
+    connection.execute(
+        "INSERT INTO labels (name, created_at, hotkey, colour) VALUES (?, ?, ?, ?)", (name, now(), *look)
+    )
+
+
+def give_keys(connection: sqlite3.Connection) -> None:
+    """Give a free key to each label in use that has none of its own, as after labels of another project came."""
+    used: set[str] = set()
+    for number, key in connection.execute(
+        "SELECT id, hotkey FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY id"
+    ).fetchall():
+        if not key or key not in LABEL_KEYS or key in used:
+            key = next(iter(free_keys(connection)), None)
+            connection.execute("UPDATE labels SET hotkey = ?, colour = ? WHERE id = ?", (*_look(key), number))
+        used.add(key)
+
+
+def _look(key: str | None) -> tuple[str | None, str | None]:
+    """Return the key and the colour of a new label."""
+    return (key, COLOURS[LABEL_KEYS.index(key) % len(COLOURS)]) if key else (None, None)
 
 
 def newest_id(connection: sqlite3.Connection) -> int:
@@ -77,7 +184,7 @@ def rename(store: Store, old: str, new: str, *, annotator: str) -> None:
             raise LabeltoolError("that is its name already")
         if current.get(new, new) != old:
             new = current.get(new, new)
-        ensure_label(connection, new)
+        ensure_label(connection, new, like=old)
         append(connection, kind="rename", label=old, new_label=new, annotator=annotator, origin="human")
         resolve(connection)
 
@@ -112,6 +219,13 @@ def renamings(connection: sqlite3.Connection, until: Until = ALL_ROWS) -> dict[s
     for old in reversed(renamed):
         renamed[old] = renamed.get(renamed[old], renamed[old])
     return renamed
+
+
+def _id_of(connection: sqlite3.Connection, name: str) -> int:
+    row = connection.execute("SELECT id FROM labels WHERE name = ? AND merged_into IS NULL", (name,)).fetchone()
+    if row is None:
+        raise LabeltoolError(f"no label {name!r}", remedy="`labeltool status` lists them")
+    return int(row[0])
 
 
 def _current_names(connection: sqlite3.Connection) -> dict[str, str]:

@@ -32,6 +32,7 @@ from labeltool.store.migrations import (
     m008_checked,
     m009_removal,
     m010_identity,
+    m011_label_keys,
 )
 from labeltool.util.atomic_write import write_text
 
@@ -63,6 +64,7 @@ MIGRATIONS: tuple[tuple[str, Step], ...] = (
     ("m008_checked", m008_checked.apply),
     ("m009_removal", m009_removal.apply),
     ("m010_identity", m010_identity.apply),
+    ("m011_label_keys", m011_label_keys.apply),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
@@ -103,7 +105,7 @@ _COMPUTING = frozenset({"REFERENCES", "CHECK", "GENERATED", "AS"})
 # Names that would stand for something else in labeltool's own SQL.
 _RESERVED = re.compile(r"(?!sqlite_stat|sqlite_sequence|sqlite_autoindex_)sqlite_.*|pragma_.*|json_each|json_tree")
 
-CURRENT_SCHEMA = "c54ba2c599db1771b438dd0cdc6d77da8b8754ce1b8b26b9829b31b30e402ddd"
+CURRENT_SCHEMA = "a073a0366f9f42cd3c72f27d4d59078df9fe191b4ed0da48f5a5d14ecc819782"
 """Fingerprint of the schema that the migrations make: most databases have it, which saves comparing."""
 
 

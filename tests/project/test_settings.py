@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from labeltool.errors import LabeltoolError
-from labeltool.project import Project, choose_pretrained
-from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, read_settings
+from labeltool.project import Project, choose_pretrained, write_setting
+from labeltool.settings import SETTINGS_FILE, TEMPLATE, ColourMap, Settings, read_settings
 
 
 def test_the_template_and_no_file_mean_the_defaults(tmp_path: Path) -> None:
@@ -49,6 +49,8 @@ def test_the_target_is_read_and_must_be_a_name(tmp_path: Path) -> None:
         b"[learning]\nhead_units = -1",
         b"[learning]\nhead_units = 100000",
         b"[backup]\ndaily = -1",
+        b"[app]\ncolour_map = 'rainbow'",
+        b"[app]\ndb_range = -20",
         b"[keys]\nundo = 3",
     ],
     ids=lambda content: repr(content[:20]),
@@ -71,3 +73,16 @@ def test_choosing_a_pretrained_model_keeps_everything_else_in_the_file(project: 
     )
     assert read_settings(path).learning.pretrained == "yamnet"
     assert choose_pretrained(project, "birds") is False and path.read_text() == text
+
+
+def test_a_setting_is_written_in_place_or_in_a_new_table(project: Project) -> None:
+    path = project.directory / SETTINGS_FILE
+    path.write_text('[app]\ncolour_map = "grey"   # as in print\n')
+    write_setting(project, "app", "colour_map", "magma")
+    assert path.read_text() == '[app]\ncolour_map = "magma"   # as in print\n'
+    assert read_settings(path).app.colour_map is ColourMap.MAGMA
+    write_setting(project, "backup", "daily", 3)
+    assert read_settings(path).backup.daily == 3
+    path.unlink()
+    write_setting(project, "app", "db_range", 60)
+    assert read_settings(path).app.db_range == 60

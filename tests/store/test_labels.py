@@ -158,3 +158,73 @@ def test_a_composed_and_a_decomposed_name_are_one_and_letter_case_is_kept(store:
     for clip, name in enumerate(["e\u0301toile", "\u00e9toile", "\u00c9toile"], start=1):
         journal.annotate(store, clip, name, annotator="ann")
     assert clips.counts(store).labels == {"\u00e9toile": 2, "\u00c9toile": 1}
+
+
+def keys(store: Store) -> dict[str, str]:
+    return {label.name: label.key for label in labels.project_labels(store)}
+
+
+def test_a_label_keeps_the_key_of_its_first_use_whatever_is_used_most(store: Store) -> None:
+    fill(store, "a", "b")
+    for label in ("dog", "cat", "cat", "owl"):
+        journal.annotate(store, 1, label, annotator="ann")
+    journal.annotate(store, 2, "cat", annotator="ann")
+    assert keys(store) == {"dog": "1", "cat": "2", "owl": "3"}
+    assert len({label.colour for label in labels.project_labels(store)}) == 3
+
+
+def test_a_renamed_label_keeps_its_key_and_undo_gives_it_back(store: Store) -> None:
+    fill(store, "a")
+    for label in ("dog", "cat"):
+        journal.annotate(store, 1, label, annotator="ann")
+    labels.rename(store, "dog", "hound", annotator="ann")
+    assert keys(store) == {"hound": "1", "cat": "2"}
+    # The key of a name that may return is given to a new label last.
+    journal.annotate(store, 1, "owl", annotator="ann")
+    journal.undo(store, annotator="ann")
+    journal.undo(store, annotator="ann")
+    assert keys(store) == {"dog": "1", "cat": "2", "hound": "", "owl": "3"}
+    labels.rename(store, "cat", "dog", annotator="ann")
+    assert keys(store) == {"dog": "1", "hound": "", "owl": "3"}
+    journal.undo(store, annotator="ann")
+    assert keys(store)["cat"] == "2"
+
+
+def test_a_key_that_another_label_has_is_swapped(store: Store) -> None:
+    fill(store, "a")
+    for label in ("dog", "cat", "owl"):
+        journal.annotate(store, 1, label, annotator="ann")
+    labels.set_key(store, "owl", "1")
+    labels.set_key(store, "cat", "Z")
+    assert keys(store) == {"dog": "3", "cat": "Z", "owl": "1"}
+    labels.set_colour(store, "owl", "red")
+    assert next(label.colour for label in labels.project_labels(store) if label.name == "owl") == "red"
+    for key in ("", "x", "12"):
+        with pytest.raises(LabeltoolError, match="cannot be the key of a label"):
+            labels.set_key(store, "owl", key)
+    with pytest.raises(LabeltoolError, match="no label 'bat'"):
+        labels.set_key(store, "bat", "1")
+
+
+def test_more_labels_than_keys_have_none_and_get_one_that_is_set(store: Store) -> None:
+    fill(store, "a")
+    names = [f"label {number}" for number in range(len(labels.LABEL_KEYS) + 2)]
+    for name in names:
+        journal.annotate(store, 1, name, annotator="ann")
+    assert "".join(keys(store).values()) == labels.LABEL_KEYS
+    assert keys(store)[names[-1]] == ""
+    labels.set_key(store, names[-1], "1")
+    assert keys(store)[names[-1]] == "1" and keys(store)[names[0]] == ""
+
+
+def test_each_key_is_that_of_one_label_whatever_the_database_has(store: Store) -> None:
+    fill(store, "a")
+    for label in ("dog", "cat", "owl"):
+        journal.annotate(store, 1, label, annotator="ann")
+    store.connection.execute("UPDATE labels SET hotkey = '1', colour = '[red]' WHERE name <> 'owl'")
+    store.connection.execute("UPDATE labels SET hotkey = 'q' WHERE name = 'owl'")
+    assert keys(store) == {"dog": "1", "cat": "", "owl": ""}
+    assert {label.colour for label in labels.project_labels(store)} == {"", "green"}
+    with store.transaction() as connection:
+        labels.give_keys(connection)
+    assert sorted(keys(store).values()) == ["1", "2", "3"] and keys(store)["dog"] == "1"

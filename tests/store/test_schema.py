@@ -14,7 +14,19 @@ from labeltool.annotation import listing, next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Suggestion, Value
-from labeltool.store import Store, checked, clips, groups, journal, models, recordings, schema, spans, transcripts
+from labeltool.store import (
+    Store,
+    checked,
+    clips,
+    groups,
+    journal,
+    labels,
+    models,
+    recordings,
+    schema,
+    spans,
+    transcripts,
+)
 
 
 def test_a_newer_database_is_refused_and_not_changed(project: Project) -> None:
@@ -384,3 +396,19 @@ def test_another_programs_database_is_not_changed(tmp_path: Path) -> None:
     path.write_bytes(b"not SQLite at all" * 100)
     with pytest.raises(LabeltoolError, match="not a labeltool database"):
         Store.open(path)
+
+
+def test_labels_of_an_older_project_get_keys_the_most_used_first(tmp_path: Path) -> None:
+    path = tmp_path / "labels.db"
+    connection = released(path, 10)
+    add_recordings(connection, 3)
+    connection.executemany(
+        "INSERT INTO labels (name, created_at, hotkey) VALUES (?, '2026-01-01', ?)",
+        [("dog", "q"), ("hound", None), ("cat", None), ("owl", None)],
+    )
+    connection.execute("UPDATE labels SET merged_into = 1 WHERE name = 'hound'")
+    rows = [verdict(1, "owl"), verdict(2, "owl"), verdict(1, "cat"), verdict(1, "dog"), verdict(2, "hound")]
+    add_rows(connection, [*rows, verdict(3, "hound"), verdict(3, "cat", "absent")])
+    connection.close()
+    with Store.open(path) as store:
+        assert {label.name: label.key for label in labels.project_labels(store)} == {"dog": "1", "owl": "2", "cat": "3"}

@@ -131,10 +131,22 @@ def test_a_loop_has_no_gap() -> None:
     assert np.allclose(samples[faded:], expected[faded:], atol=1e-6)
 
 
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
 def test_after_the_end_there_is_silence_and_play_starts_again() -> None:
-    player = Player()
+    clock = Clock()
+    player = Player(clock)
     player.put(ramp(1000), play=True)
     samples = player.render(1500)
+    clock.now_s = 1.0
     assert not samples[1000:].any()
     assert samples[999] == pytest.approx(999 * 30 / 32768)
     assert not player.playing
@@ -142,6 +154,49 @@ def test_after_the_end_there_is_silence_and_play_starts_again() -> None:
     player.toggle()
     assert player.playing
     assert player.position_s == 0.0
+
+
+def test_the_position_is_what_sounds_not_what_the_device_took() -> None:
+    clock, block = Clock(), PLAYBACK_RATE_HZ // 10
+    player = Player(clock)
+    player.latency_s = 0.06
+    player.put(ramp(20 * block), play=True)
+
+    def position_at(now_s: float) -> float:
+        clock.now_s = now_s
+        return player.position_s
+
+    player.render(block)
+    assert position_at(0.05) == 0.0  # it does not sound yet
+    assert position_at(0.1) == pytest.approx(0.04)
+    player.render(block)
+    assert position_at(0.15) == pytest.approx(0.09)
+    clock.now_s = 0.23  # a block that is taken 30 ms late follows the last one all the same
+    player.render(block)
+    assert position_at(0.27) == pytest.approx(0.21 - 0.003)
+    player.toggle()
+    assert position_at(0.3) == pytest.approx(0.24 - 0.003)  # what the device has sounds on
+    assert position_at(0.5) == pytest.approx(0.3)
+    player.render(block)  # silence
+    player.toggle()
+    player.render(block)
+    assert position_at(0.6) == pytest.approx(0.3)
+    player.seek(1.0)
+    assert position_at(0.62) == 1.0  # what still sounds from before the seek does not count
+    player.render(block)
+    assert position_at(2.0) == pytest.approx(1.1)
+
+
+def test_the_position_wraps_around_with_the_loop_and_follows_the_speed() -> None:
+    clock = Clock()
+    player = Player(clock)
+    player.loop, player.speed = True, 2.0
+    player.put(ramp(PLAYBACK_RATE_HZ), play=True)
+    player.render(PLAYBACK_RATE_HZ * 3 // 4)
+    clock.now_s = 0.25
+    assert player.position_s == pytest.approx(0.5)
+    clock.now_s = 0.6
+    assert player.position_s == pytest.approx(0.2)
 
 
 def test_speed_gain_and_seek_change_the_samples() -> None:

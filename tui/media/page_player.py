@@ -76,7 +76,7 @@ class PagePlayer(Player):
             channel.close()
 
     def expect(self, sound: Int16 | Source) -> None:
-        """Let the page fetch a sound that is likely to be played next."""
+        """Let the page fetch a sound that is likely to be loaded next."""
         self._send({"prefetch": self._id_of(sound), "frames": len(sound)})
 
     def put(self, sound: Int16 | Source, *, play: bool) -> None:

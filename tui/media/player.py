@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,6 +29,16 @@ _BUFFER_MS = 100
 # the recording. The seam of a loop is not faded.
 _FADE_FRAMES = PLAYBACK_RATE_HZ * 3 // 1000
 
+# How long after the device takes a block that block sounds. PulseAudio and PipeWire: measured, the same on every card,
+# as the stream lets the server spread its buffer; ALSA asks for one of three periods when the other two are full; the
+# null device only keeps time.
+_LATENCY_S = {"pulseaudio": 0.057, "alsa": 2 * _BUFFER_MS / 1000, "null": 0.0}
+_OTHER_LATENCY_S = _BUFFER_MS / 1000
+# A block that is taken a little late sounds on time all the same, right after the last one; only a larger difference is
+# a gap. The small share lets the two clocks drift.
+_GAP_S = 0.15
+_DRIFT_SHARE = 0.1
+
 
 class Source(Protocol):
     """A sound that need not be in memory as a whole."""
@@ -36,6 +48,32 @@ class Source(Protocol):
 
     def samples_at(self, places: npt.NDArray[np.intp]) -> Int16 | None:
         """Return the samples at some places, close together, without waiting; None while they are not decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """What the device took at once.
+
+    Attributes
+    ----------
+    begins_s
+        When it starts to sound, by the player's clock.
+    place
+        The place in the sound of its first sample; None for silence.
+    jump
+        How often the position had been changed before: a block from before a seek no longer counts.
+    """
+
+    begins_s: float
+    frames: int
+    place: float | None
+    speed: float
+    jump: int
+
+    @property
+    def ends_s(self) -> float:
+        """When it has sounded."""
+        return self.begins_s + self.frames / PLAYBACK_RATE_HZ
 
 
 class _InMemory:
@@ -58,23 +96,31 @@ class Player:
     `open` opens the device; call it in a thread, since looking for sound cards takes a while. Until then and without a
     sound card the player keeps time in silence, so that the playhead moves.
 
+    Parameters
+    ----------
+    clock
+        Returns seconds.
+
     Attributes
     ----------
+    latency_s
+        How long after a block was taken it sounds.
     silent
         Why there is no sound, in a few words; empty if there is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._sound: Source = _InMemory(np.zeros(0, np.int16))
         self._first, self._last = 0, 0
         self._at = 0.0
         self._fade_in = False
         self._playing = False
-        self._block_began = 0.0
-        self._block_from = 0.0
-        self._block_frames = 0
+        self._jumps = 0
+        self._blocks: deque[_Block] = deque()
         self._device: Any = None
+        self.latency_s = 0.0
         self.loop = False
         self.speed = 1.0
         self.gain_db = 0.0
@@ -95,6 +141,7 @@ class Player:
             device = self._device_on([miniaudio.Backend.NULL])
         if device.backend.lower() == "null":
             self.silent = "sound off" if sound_off else "no sound card"
+        self.latency_s = _LATENCY_S.get(device.backend.lower(), _OTHER_LATENCY_S)
         source = self._source()
         next(source)
         self._device = device
@@ -105,6 +152,9 @@ class Player:
         device, self._device = self._device, None
         if device is not None:
             device.close()
+
+    def expect(self, sound: Int16 | Source) -> None:
+        """Prepare a sound that is likely to be loaded next: a sound card needs no preparation, a page does."""
 
     def put(self, sound: Int16 | Source, *, play: bool) -> None:
         """Load a sound in place of the last one, at its start.
@@ -140,14 +190,16 @@ class Player:
 
     @property
     def position_s(self) -> float:
-        """The position in the sound that is audible now, in seconds."""
+        """The position in the sound that is audible now, in seconds; before a sound is audible, where it begins."""
         with self._lock:
-            if not self._playing or not self._block_frames:
-                return self._at / PLAYBACK_RATE_HZ
-            # The device takes blocks ahead: between two of them the clock shows how much of the last one was played.
-            played = min((time.monotonic() - self._block_began) * PLAYBACK_RATE_HZ, self._block_frames)
-            place = self._block_from + played * self.speed
-            return (self._wrapped(place) if self.loop else min(place, self._at)) / PLAYBACK_RATE_HZ
+            now = self._clock()
+            for block in self._blocks:
+                if block.place is None or block.jump != self._jumps or block.ends_s <= now:
+                    continue
+                played = max(0.0, now - block.begins_s) * PLAYBACK_RATE_HZ
+                place = block.place + played * block.speed
+                return float(self._wrapped(place) if self.loop else min(place, self._last)) / PLAYBACK_RATE_HZ
+            return self._at / PLAYBACK_RATE_HZ
 
     def toggle(self) -> None:
         """Pause or go on; at the end, start again."""
@@ -192,8 +244,19 @@ class Player:
 
     def _jump(self, place: float) -> None:
         self._at = place
-        self._block_frames = 0
+        self._jumps += 1
         self._fade_in = True
+
+    def _note_block(self, frames: int, place: float | None) -> None:
+        """Note when a block that the device takes now will sound."""
+        now = self._clock()
+        begins_s = now + self.latency_s
+        if self._blocks and abs(begins_s - self._blocks[-1].ends_s) < _GAP_S:
+            expected_s = self._blocks[-1].ends_s
+            begins_s = expected_s + _DRIFT_SHARE * (begins_s - expected_s)
+        while self._blocks and self._blocks[0].ends_s <= now:
+            self._blocks.popleft()
+        self._blocks.append(_Block(begins_s, frames, place, self.speed, self._jumps))
 
     def _source(self) -> Generator[Float32, int, None]:
         """Yield the blocks that the device requests."""
@@ -211,6 +274,7 @@ class Player:
         with self._lock:
             first, last = self._first, self._last
             if not self._playing or first >= last:
+                self._note_block(frames, None)
                 return out
             place = self._at + self.speed * np.arange(frames)
             if self.loop:
@@ -220,13 +284,13 @@ class Player:
             above = self._wrapped(below + 1) if self.loop else np.minimum(below + 1, last - 1)
             samples = self._sound.samples_at(np.concatenate([below, above]))
             if samples is None:
-                self._block_frames = 0
+                self._note_block(frames, None)
                 self._fade_in = True
                 return out
+            self._note_block(frames, self._at)
             after = self._at + self.speed * frames
             self._at = float(self._wrapped(after)) if self.loop else min(after, float(last))
             self._playing = self.loop or after < last
-            self._block_began, self._block_from, self._block_frames = time.monotonic(), float(place[0]), frames
             fade_in, self._fade_in = self._fade_in, False
             fade_out = not self._playing and last < len(self._sound)
         share = (place[:count] - below).astype(np.float32)

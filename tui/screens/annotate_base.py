@@ -1,4 +1,4 @@
-"""What every view for labelling shares: keys write rows of the journal, undo and redo go through it."""
+"""What every view for labelling shares: keys write rows of the journal."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from dataclasses import replace
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store.journal import AnnotationContext, JournalRow
-from labeltool.tui.background.prefetch import Delivery, PreparedClip
+from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.label_choices import LabelChoice, by_usage, top_choices
-from labeltool.tui.screens.base import AudioScreen
+from labeltool.tui.screens.undo_base import UndoScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
 from labeltool.tui.shared_keys import View
-from labeltool.tui.widgets.header import Header
-from labeltool.tui.widgets.key_hints import KeyHints
-from labeltool.tui.widgets.suggestions import LabelMode, Suggestions, describe_row, describe_rows
+from labeltool.tui.widgets.suggestions import LabelMode, Suggestions, describe_row
 
 
-class AnnotateScreen(AudioScreen):
+class AnnotateScreen(UndoScreen):
     """Labels the clip on the screen; a subclass chooses the clip and what follows it.
 
     Parameters
@@ -37,11 +35,8 @@ class AnnotateScreen(AudioScreen):
 
     def __init__(self, services: Services, view: View, *, repeat_s: float) -> None:
         super().__init__(services, view)
-        self.header = Header(services.project.directory.name, services.state, services.session, id="header")
         self.panel = Suggestions(id="suggestions")
-        self.hints = KeyHints(self.view, id="hints")
         self._repeat_s = repeat_s
-        self._current: PreparedClip | None = None
         self._choices: tuple[LabelChoice, ...] = ()
         self._mode = LabelMode.LABEL
         self._annotated_here = False
@@ -49,44 +44,6 @@ class AnnotateScreen(AudioScreen):
         self._last_key = ("", 0.0)
 
     # -- for subclasses
-
-    @property
-    def current(self) -> PreparedClip | None:
-        """The clip on the screen."""
-        return self._current
-
-    @current.setter
-    def current(self, prepared: PreparedClip | None) -> None:
-        self._current = prepared
-
-    @property
-    def busy(self) -> bool:
-        """Whether another clip is on its way, so that a key now is not meant for the one on the screen."""
-        return False
-
-    def show_next(self, clip_id: int) -> None:
-        """Show what follows a clip that is done."""
-        raise NotImplementedError
-
-    def show_undone(self, row: JournalRow) -> None:
-        """Show the clip of a row that was undone."""
-        raise NotImplementedError
-
-    def show_undone_batch(self, rows: Sequence[JournalRow]) -> None:
-        """Show the clips of an action that was undone: by default the clip of its last row."""
-        self.show_undone(rows[-1])
-
-    def reload(self) -> None:
-        """Read again what the screen shows, after the journal, the suggestions or label names changed."""
-        raise NotImplementedError
-
-    def is_up_to_date(self, delivery: Delivery) -> bool:
-        """Return whether a delivery includes the last label given here."""
-        return False
-
-    def receive(self, delivery: Delivery) -> None:
-        """Show what was prefetched."""
-        raise NotImplementedError
 
     def present_on(self, prepared: PreparedClip) -> list[str]:
         """Return the labels that are present on a clip or region."""
@@ -151,8 +108,8 @@ class AnnotateScreen(AudioScreen):
 
     def enter(self) -> None:
         """Take the player back from another view."""
+        super().enter()
         self.take_player()
-        self.header.refresh()
 
     # -- labels
 
@@ -238,47 +195,6 @@ class AnnotateScreen(AudioScreen):
 
         self.app.push_screen(TextPrompt("Note on this clip"), write)
 
-    async def action_undo(self) -> None:
-        """Undo the last action and return to its clip."""
-        try:
-            rows = await self.services.session.undo()
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
-            return
-        if not rows:
-            self.notice.show("nothing to undo")
-            return
-        if rows[-1].clip_id is None or rows[-1].kind == "checked":
-            # No clip to return to: what is checked may be hours long.
-            self.notice.show("undone: a renaming" if rows[-1].kind == "rename" else f"undone: {describe_rows(rows)}")
-            self.reload()
-            return
-        self.notice.show(f"undone: {describe_rows(rows)}")
-        self._count_labels(rows, -1)
-        # The clip that is shown again is counted when it is read.
-        self.services.state.labelled -= len({row.clip_id for row in rows}) - 1
-        self.show_undone_batch(rows)
-
-    async def action_redo(self) -> None:
-        """Redo what was undone last."""
-        try:
-            rows = await self.services.session.redo()
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
-            return
-        if not rows:
-            self.notice.show("nothing to redo")
-            return
-        self.notice.show(f"redone: {describe_rows(rows)}")
-        self._count_labels(rows, 1)
-        row, clip_ids = rows[-1], {row.clip_id for row in rows}
-        if row.kind == "verdict":
-            self.services.state.labelled += len(clip_ids)
-        if self.current is not None and clip_ids == {self.current.clip.id} and row.kind not in ("note", "checked"):
-            self.show_next(self.current.clip.id)
-        else:
-            self.reload()
-
     async def annotate(
         self,
         key: str,
@@ -326,7 +242,7 @@ class AnnotateScreen(AudioScreen):
         self._add_row(current, row, context.instead_of)
         self.notice.show(describe_row(row))
         if mode is LabelMode.LABEL:
-            self._finish_clip(current.clip.id, response_s)
+            self._finish_clip(current.clip.id)
         else:
             self._annotated_here = True
             self._set_mode(LabelMode.LABEL)
@@ -352,7 +268,7 @@ class AnnotateScreen(AudioScreen):
             self.notice.warn(str(error))
             return
         self.notice.show("bad audio" if kind == "bad audio" else "skipped: shown again at the end")
-        self._finish_clip(current.clip.id, response_s)
+        self._finish_clip(current.clip.id)
 
     def _add_row(self, prepared: PreparedClip, row: JournalRow, instead_of: Sequence[str] = ()) -> None:
         """Add a row to those of its clip, in place of the labels it replaces, if the clip is still on the screen."""
@@ -360,13 +276,7 @@ class AnnotateScreen(AudioScreen):
             kept = (old for old in self.current.rows if old.kind != "verdict" or old.label not in instead_of)
             self.current = replace(self.current, rows=(*kept, row))
 
-    def _count_labels(self, rows: Sequence[JournalRow], change: int) -> None:
-        for row in rows:
-            if row.value == Value.PRESENT.value:
-                self.services.state.count_label(row.label, change)
-
-    def _finish_clip(self, clip_id: int, response_s: float | None = None) -> None:
-        self.services.session.count_clip(time.monotonic() - self._shown_at if response_s is None else response_s)
+    def _finish_clip(self, clip_id: int) -> None:
         self.header.refresh()
         self.show_next(clip_id)
 

@@ -42,12 +42,9 @@ class LabelScreen(AnnotateScreen):
         """Whether the clip of an undone row is being read."""
         return self._undone is not None
 
-    def compose(self) -> ComposeResult:
-        """Lay out the screen."""
-        yield self.header
+    def compose_body(self) -> ComposeResult:
+        """Lay out what the view shows."""
         yield Horizontal(*self.compose_clip(), self.panel, id="main")
-        yield self.notice
-        yield self.hints
 
     def on_mount(self) -> None:
         """Request the first clips."""
@@ -126,6 +123,9 @@ class LabelScreen(AnnotateScreen):
 
     def _take_queue(self, queue: tuple[PreparedClip, ...], *, complete: bool) -> None:
         self._queue.replace(queue, complete=complete)
+        following = self._queue.following
+        if following is not None and following.sound is not None:
+            self.services.player.expect(following.sound.samples)
         if self.current is not None or self.busy:
             return
         following = self._queue.advance()
