@@ -29,7 +29,7 @@ class Server:
         )
         assert self.process.stderr is not None
         self.output = self.process.stderr.readline() + self.process.stderr.readline()
-        found = re.search(r"(http://127\.0\.0\.1:\d+)/\?token=[\w-]{40,}", self.output)
+        found = re.search(r"(http://[\w.-]+:\d+)/\?token=[\w-]{40,}", self.output)
         assert found, self.output
         self.address, self.url = found.group(), found[1]
 

@@ -37,6 +37,8 @@ class Page:
         async with asyncio.timeout(DEADLINE_S):
             while text.encode() not in self._painted:
                 message = await self._socket.receive()
+                if message.type is aiohttp.WSMsgType.TEXT and message.data.startswith('["sound", '):
+                    continue
                 assert message.type is aiohttp.WSMsgType.BINARY, (message, text, self._painted)
                 self._painted += message.data
 
@@ -163,12 +165,17 @@ async def test_the_page_loads_nothing_from_elsewhere_and_pages_from_elsewhere_ge
 
 async def test_without_the_secret_there_is_nothing(server: Server) -> None:
     wrong = server.address[:-1] + ("a" if server.address[-1] != "a" else "b")
-    cookie = {"Cookie": f"labeltool-{server.url.rpartition(':')[2]}=\xe9"}
+    async with aiohttp.ClientSession() as client:
+        async with client.get(server.address, allow_redirects=False) as answer:
+            (name,) = answer.cookies
+        cookie = {"Cookie": f"{name}=\xe9"}
     async with aiohttp.ClientSession() as client:
         for path in (
             "/",
             "/static/js/textual.js",
             "/static/",
+            "/player.js",
+            "/sound/x",
             "/download/x",
             "/ws",
             "/nowhere",
@@ -187,6 +194,38 @@ async def test_without_the_secret_there_is_nothing(server: Server) -> None:
             (morsel,) = answer.cookies.values()
             assert morsel["httponly"] and morsel["samesite"] == "Strict"
     assert server.apps() == []
+
+
+async def test_the_page_opens_through_a_forwarded_port(server: Server) -> None:
+    forwarded = {"Host": "localhost:9000"}  # ssh -L 9000:127.0.0.1:PORT
+    async with browser(server) as client:
+        async with client.get(server.url, headers=forwarded) as page:
+            assert page.status == 200
+            assert "http://localhost:9000 ws://localhost:9000 " in page.headers["Content-Security-Policy"]
+        origin = {**forwarded, "Origin": "http://localhost:9000"}
+        async with client.ws_connect(f"{server.url}/ws", headers=origin) as socket:
+            assert (await socket.receive()).type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT)
+        for elsewhere in ("http://localhost:9001", "http://127.0.0.1:9000", "https://localhost:9000"):
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+                await client.ws_connect(f"{server.url}/ws", headers={**forwarded, "Origin": elsewhere})
+
+
+async def test_other_machines_are_let_in_only_where_asked_for_and_need_the_secret(served: Project) -> None:
+    server = Server(served, "--host", "0.0.0.0")
+    try:
+        assert "over the network unencrypted" in server.output
+        port = server.url.rpartition(":")[2]
+        assert f"//{socket.gethostname()}:" in server.url
+        local, secret = f"http://127.0.0.2:{port}", server.address.rpartition("=")[2]
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
+            async with client.get(local) as page:
+                assert page.status == 403
+            async with client.get(f"{local}/?token={secret}") as page:
+                assert page.status == 200
+            async with client.get(local, headers={"Host": f"elsewhere.example:{port}"}) as page:
+                assert page.status == 403
+    finally:
+        server.close()
 
 
 async def test_no_more_pages_than_allowed_are_open_and_no_size_is_larger_than_a_screen(served: Project) -> None:
@@ -244,7 +283,7 @@ def test_a_port_in_use_an_empty_project_and_a_missing_extra_are_refused_in_one_l
         done = label_serve(served, "--serve", "--port", str(port))
     assert done.returncode == 1
     assert re.fullmatch(
-        rf"labeltool: cannot use port {port} of 127\.0\.0\.1: .*\(choose another with --port N\)\n", done.stderr
+        rf"labeltool: cannot use port {port} of 127\.0\.0\.1: .*\(choose another with --host or --port\)\n", done.stderr
     )
     done = label_serve(project, "--serve")
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
@@ -254,7 +293,7 @@ def test_a_port_in_use_an_empty_project_and_a_missing_extra_are_refused_in_one_l
     done = label_serve(served, "--serve", PYTHONPATH=str(tmp_path))
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
     assert "pip install textual-serve" in done.stderr
-    for option in ("--port", "--sessions"):
+    for option in ("--host", "--port", "--sessions"):
         done = label_serve(served, option, "8000")
         assert done.returncode == 2
         assert "--serve" in done.stderr

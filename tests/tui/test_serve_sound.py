@@ -144,7 +144,7 @@ async def test_ten_clips_are_labelled_by_keys_in_a_real_browser_that_plays_them(
         assert "open the address" in await tab.until("document.body?.textContent")
         assert not server.apps()
         await tab.do("Page.navigate", url=server.address)
-        await tab.until("window.player === undefined && player.wanted?.frames")
+        await tab.until("typeof player !== 'undefined' && player.wanted?.frames")
         assert await tab.value("player.context.state") == "suspended"  # browsers ask for a key first
         await tab.press(" ")
         await tab.until("player.wanted.playing && !player.playing")  # once, to its end
