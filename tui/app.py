@@ -11,6 +11,7 @@ from textual import work
 from labeltool.annotation import progress, speed
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.project import Project
+from labeltool.settings import Settings
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
@@ -24,6 +25,7 @@ from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.trainer import Trainer
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
+from labeltool.tui.dialogs.settings import SettingsScreen
 from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
 from labeltool.tui.media.page_player import PagePlayer
 from labeltool.tui.media.player import Player
@@ -45,7 +47,8 @@ from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Session
-from labeltool.tui.theme import DARK, LIGHT, theme_by_terminal
+from labeltool.tui.state import State
+from labeltool.tui.theme import DARK, LIGHT, theme_name
 
 _RETRY_S = 0.5
 _CHECK_DATABASE_S = 5.0
@@ -84,7 +87,7 @@ class LabelApp(SimilarApp):
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        self.theme = theme_by_terminal()
+        self.theme = theme_name(project.settings.app.theme)
         self.services = Services(
             project=project,
             session=Session(project, annotator, self.stop_for),
@@ -107,6 +110,7 @@ class LabelApp(SimilarApp):
                 project, lambda agreement: self.post_from_thread(AgreementMeasured(agreement))
             ),
             keymap=keys,
+            state=State(settings=project.settings, autoplay=project.settings.app.autoplay),
         )
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
         self.add_mode(LABEL.name, lambda: LabelScreen(self.services, repeat_s=repeat_s))
@@ -159,6 +163,17 @@ class LabelApp(SimilarApp):
     def action_theme(self) -> None:
         """Change between dark and light."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    def action_settings(self) -> None:
+        """Show the settings."""
+        self.push_screen(SettingsScreen(self.services, self._apply_settings))
+
+    def _apply_settings(self, settings: Settings) -> None:
+        state, before = self.services.state, self.services.state.settings
+        state.settings = settings
+        if settings.app.theme is not before.app.theme:
+            self.theme = theme_name(settings.app.theme)
+        state.autoplay = settings.app.autoplay
 
     # -- regions
 
