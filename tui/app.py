@@ -105,6 +105,7 @@ class LabelApp(SimilarApp):
             suggester=Trainer(
                 project, lambda training: self.post_from_thread(SuggestionsChanged(training)), task=RENEW
             ),
+            fetcher=self.make_fetcher(project),
             comparer=Comparer(project, lambda comparison: self.post_from_thread(SimilarityChanged(comparison))),
             class_agreement=ClassAgreementTask(
                 project, lambda agreement: self.post_from_thread(AgreementMeasured(agreement))
@@ -134,6 +135,8 @@ class LabelApp(SimilarApp):
         # Who does nothing meanwhile learns of an exchanged database all the same; the thread ends the app.
         self.set_interval(_CHECK_DATABASE_S, self.services.reader.check)
         self._look_whether_read_only()
+        if self.offers_pretrained:
+            self.offer_pretrained()
         if self._recording is not None:
             await self._open_regions(self._recording)
 

@@ -65,6 +65,7 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     from labeltool.tui.app import LabelApp  # Textual takes a third of a second: only where the app can open
 
     app = LabelApp(project, annotator=annotator, recording=opened)
+    app.offers_pretrained = True
     _quit_on_signals(app)
     threading.Thread(target=_quit_when_hung_up, name="labeltool-hang-up", daemon=True).start()
     ordering = _order_queue_in_background(project)
