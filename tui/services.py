@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labeltool.pretrained.registry import AddResult
 from labeltool.project import Project
 from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
@@ -36,6 +37,7 @@ class Services:
     reader: StoreThread
     trainer: Trainer
     suggester: Trainer
+    fetcher: BackgroundTask[AddResult]
     comparer: Comparer
     class_agreement: ClassAgreementTask
     evaluation: BackgroundTask[EvaluateResult]
@@ -46,7 +48,8 @@ class Services:
     def close(self) -> None:
         """End the threads and the background work; what was labelled is written first."""
         with ThreadPoolExecutor() as stopping:  # together: each waits for its process to clean up
-            for task in (self.trainer, self.suggester, self.comparer, self.class_agreement, self.evaluation):
+            tasks = (self.trainer, self.suggester, self.fetcher, self.comparer, self.class_agreement, self.evaluation)
+            for task in tasks:
                 stopping.submit(task.stop)
             self.session.close()
             self.prefetcher.stop()

@@ -86,13 +86,8 @@ def test_outside_a_project_the_last_ones_are_offered_in_a_terminal_alone(app_pro
     terminal, program_side = pty.openpty()
     try:
         os.write(terminal, b"7\n\x04")
-        subprocess.run(
-            command,
-            cwd=elsewhere,
-            timeout=DEADLINE_S,
-            check=False,
-            **dict.fromkeys(("stdin", "stdout", "stderr"), program_side),
-        )
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), program_side)
+        subprocess.run(command, cwd=elsewhere, timeout=DEADLINE_S, check=False, **streams)  # type: ignore[call-overload]
         output = os.read(terminal, 1 << 16).decode()
     finally:
         os.close(terminal)
