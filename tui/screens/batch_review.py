@@ -74,6 +74,7 @@ class BatchReviewScreen(AutoAcceptScreen):
             "",
             *self.offers(
                 ("train", "train a model"),
+                ("fetch_pretrained", "fetch YAMNet, which predicts from the first label on"),
                 ("clusters", "clusters, which need no model"),
                 ("label", "label clips one by one"),
                 ("undo", "undo the last page"),
