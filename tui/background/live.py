@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 from labeltool.pretrained import class_mapping, registry
 from labeltool.pretrained.card import read_card
@@ -23,17 +22,10 @@ class LiveSuggestions:
     def __init__(self, project: Project) -> None:
         self._project = project
 
-    @cached_property
-    def _model(self) -> str | None:
-        return mapped_model(self._project)
-
-    @cached_property
-    def _classes(self) -> Sequence[str]:
-        return () if self._model is None else read_card(registry.folder(self._project, self._model)).classes
-
     def class_names(self) -> Sequence[str]:
         """Return the names of the model's classes; none where there is no model."""
-        return self._classes
+        model = mapped_model(self._project)
+        return () if model is None else read_card(registry.folder(self._project, model)).classes
 
     def map_class(self, label: str, class_name: str) -> None:
         """Let a class suggest a label, unless a person mapped the label already.
@@ -43,8 +35,8 @@ class LiveSuggestions:
         LabeltoolError
             When the mapping cannot be read or written.
         """
-        if self._model is None:
+        model, classes = mapped_model(self._project), self.class_names()
+        if model is None:
             return
-        index = list(self._classes).index(class_name)
-        mapping = [class_mapping.LabelMapping(label, (index,), "by hand")]
-        class_mapping.add_to_mapping(registry.folder(self._project, self._model), self._classes, mapping)
+        mapping = [class_mapping.LabelMapping(label, (list(classes).index(class_name),), "by hand")]
+        class_mapping.add_to_mapping(registry.folder(self._project, model), classes, mapping)
