@@ -83,6 +83,9 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
                     ending = _session_summary(app, time.monotonic() - started)
             lifetime.leave_within(_LEAVE_S, app.return_code or ExitCode.FINE, ending)
             threading.Thread(target=ordering.stop, daemon=True).start()
+            if app.services.trainer.busy and not in_browser and sys.__stderr__ is not None:
+                with suppress(OSError):
+                    print("labeltool: ending the training; every label is on the disk", file=sys.__stderr__, flush=True)
             app.close()
     if ending:
         lifetime.write_ending(ending)
