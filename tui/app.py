@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from textual import work
 
+from labeltool import project as projects
 from labeltool.annotation import progress, speed
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.project import Project
@@ -15,7 +16,7 @@ from labeltool.settings import Settings
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
-from labeltool.tasks.registry import RENEW, RETRAIN
+from labeltool.tasks.registry import EVALUATE, RENEW, RETRAIN
 from labeltool.tui import keymap
 from labeltool.tui.app_similar import SimilarApp
 from labeltool.tui.background.class_agreement import ClassAgreementTask
@@ -23,7 +24,9 @@ from labeltool.tui.background.comparer import Comparer
 from labeltool.tui.background.daily_backup import DailyBackup
 from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
+from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.background.trainer import Trainer
+from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
 from labeltool.tui.dialogs.settings import SettingsScreen
 from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
@@ -32,6 +35,7 @@ from labeltool.tui.media.player import Player
 from labeltool.tui.messages import (
     AgreementMeasured,
     BackupFailed,
+    Evaluated,
     Prefetched,
     SimilarityChanged,
     SuggestionsChanged,
@@ -49,6 +53,7 @@ from labeltool.tui.services import Services
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
 from labeltool.tui.theme import DARK, LIGHT, theme_name
+from labeltool.util.user_state import change_user_state, read_user_state
 
 _RETRY_S = 0.5
 _CHECK_DATABASE_S = 5.0
@@ -71,6 +76,8 @@ class LabelApp(SimilarApp):
     ----------
     failure
         Why the app ended by itself; None where the user quit.
+    next_project
+        The directory of the project to open next; "" where the user quit for good.
     """
 
     CSS_PATH = "style.tcss"
@@ -110,6 +117,13 @@ class LabelApp(SimilarApp):
             class_agreement=ClassAgreementTask(
                 project, lambda agreement: self.post_from_thread(AgreementMeasured(agreement))
             ),
+            evaluation=BackgroundTask(
+                project,
+                EVALUATE,
+                on_progress=lambda *_: None,
+                on_result=lambda result: self.post_from_thread(Evaluated(result)),
+                on_failure=lambda reason: self.post_from_thread(Evaluated(None, reason)),
+            ),
             keymap=keys,
             state=State(settings=project.settings, autoplay=project.settings.app.autoplay),
         )
@@ -125,6 +139,7 @@ class LabelApp(SimilarApp):
         self._recording = recording
         self._daily_backup = DailyBackup(project, lambda problem: self.post_from_thread(BackupFailed(problem)))
         self.failure: LabeltoolError | None = None
+        self.next_project = ""
 
     async def on_mount(self) -> None:
         """Start the threads."""
@@ -139,6 +154,9 @@ class LabelApp(SimilarApp):
             self.offer_pretrained()
         if self._recording is not None:
             await self._open_regions(self._recording)
+        elif self.services.project.settings.app.tour and not read_user_state().tour_shown:
+            change_user_state(tour_shown=True)
+            self.action_tour()
 
     @work
     async def _look_whether_read_only(self) -> None:
@@ -166,6 +184,21 @@ class LabelApp(SimilarApp):
     def action_theme(self) -> None:
         """Change between dark and light."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    def action_open_project(self) -> None:
+        """Quit and open another of the last projects."""
+        here = str(self.services.project.directory)
+        others = [path for path in projects.recent() if path != here]
+        if self.is_web or not others:
+            self.notify_view("no other project was opened lately: `labeltool --project DIR label`")
+            return
+
+        def leave(path: str | None) -> None:
+            if path is not None:
+                self.next_project = path
+                self.exit()
+
+        self.push_screen(Palette("Open which project?", others, allows_new=False), leave)
 
     def action_settings(self) -> None:
         """Show the settings."""

@@ -8,7 +8,9 @@ from textual import work
 
 from labeltool.tui.app_base import AppBase
 from labeltool.tui.background.trainer import SUGGEST_AFTER, TrainingProgress
-from labeltool.tui.messages import SuggestionsChanged, TrainingChanged
+from labeltool.tui.messages import Evaluated, SuggestionsChanged, TrainingChanged
+
+_RESULT_S = 60.0
 
 
 class TrainingApp(AppBase):
@@ -89,3 +91,21 @@ class TrainingApp(AppBase):
             if message.training.model:
                 self.notify_view("new suggestions")
             self.reload_view()
+
+    # -- evaluation
+
+    def action_evaluate(self) -> None:
+        """Evaluate the newest model in the background."""
+        started = self.services.evaluation.start()
+        self.notify_view("evaluating the newest model; go on" if started else "an evaluation is running already")
+
+    def on_evaluated(self, message: Evaluated) -> None:
+        """Show the accuracy, for long enough to be read between two clips."""
+        result = message.result
+        if result is None:
+            self.warn_view(message.failure)
+        elif self.current_view is not None:
+            measured = f"model {result.model}: {result.clip_accuracy:.1%} of {result.clips:,} clips right"
+            int8 = f"int8 {result.int8_clip_accuracy:.1%}"
+            written = f"; {result.report}" if result.report else ""
+            self.current_view.notice.show(f"{measured}, {int8}{written}", seconds=_RESULT_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from labeltool.tui.session import Session
 from labeltool.tui.state import State
 from labeltool.type_aliases import Int16
 
+if TYPE_CHECKING:
+    from labeltool.tasks.evaluate import EvaluateResult
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -36,6 +40,7 @@ class Services:
     fetcher: BackgroundTask[AddResult]
     comparer: Comparer
     class_agreement: ClassAgreementTask
+    evaluation: BackgroundTask[EvaluateResult]
     keymap: Keymap
     state: State = field(default_factory=State)
     silence: Int16 = field(default_factory=lambda: np.zeros(0, np.int16))
@@ -43,7 +48,8 @@ class Services:
     def close(self) -> None:
         """End the threads and the background work; what was labelled is written first."""
         with ThreadPoolExecutor() as stopping:  # together: each waits for its process to clean up
-            for task in (self.trainer, self.suggester, self.fetcher, self.comparer, self.class_agreement):
+            tasks = (self.trainer, self.suggester, self.fetcher, self.comparer, self.class_agreement, self.evaluation)
+            for task in tasks:
                 stopping.submit(task.stop)
             self.session.close()
             self.prefetcher.stop()

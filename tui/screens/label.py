@@ -135,7 +135,14 @@ class LabelScreen(AnnotateScreen):
             self.show_no_clip(
                 "No unlabelled clips are left.",
                 "",
-                "u undoes the last label · t trains a model · q quits",
+                *self.offers(
+                    ("review", "review labels that are suspicious"),
+                    ("train", "train a model on all labels"),
+                    ("evaluate", "evaluate the newest model"),
+                    ("export", "export data sets or the model"),
+                    ("undo", "undo the last label"),
+                    ("quit", "quit"),
+                ),
             )
 
     def _return_to(self, prepared: PreparedClip) -> None:
