@@ -30,7 +30,7 @@ RENAMED_ACTIONS: Mapping[str, str] = {
     **{"mark_in": "set_start", "mark_out": "set_end", "to_in": "go_to_start", "to_out": "go_to_end"},
     **{"band": "frequency_range", "no_band": "no_frequency_range", "following": "next_region"},
     **{"previous": "previous_region", "window_on": "window_forward"},
-    **{"beginning": "recording_start", "ending": "recording_end"},
+    **{"beginning": "recording_start", "ending": "recording_end", "contrast": "db_range"},
 }
 """Former action names, still accepted in `[keys]`, to those of today."""
 

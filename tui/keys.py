@@ -19,7 +19,7 @@ LABEL = View(
     ),
     (
         *("accept_first", "label_1", "find_label", "none_of_these", "unsure", "bad_audio", "skip", "undo", "help"),
-        *("play", "quit", "similar", "add_label", "reject_label", "replay", "loop", "contrast", "train", "note"),
+        *("play", "quit", "similar", "add_label", "reject_label", "replay", "loop", "db_range", "train", "note"),
     ),
 )
 
@@ -46,7 +46,7 @@ BATCH_REVIEW = View(
     ),
     (
         *("accept", "reject", "up", "play_all", "next_label", "undo", "help", "label_1", "play", "label"),
-        *("find_label", "quit", "similar", "review", "browse", "loop", "contrast", "train"),
+        *("find_label", "quit", "similar", "review", "browse", "loop", "db_range", "train"),
     ),
 )
 
@@ -84,7 +84,7 @@ CLUSTERS = View(
     ),
     (
         *("label_1", "accept_first", "reject", "find_label", "up", "play_all", "next_cluster", "undo", "help", "play"),
-        *("none_of_these", "label", "quit", "recluster", "similar", "batch_review", "browse", "loop", "contrast"),
+        *("none_of_these", "label", "quit", "recluster", "similar", "batch_review", "browse", "loop", "db_range"),
         "train",
     ),
 )
@@ -103,7 +103,7 @@ REVIEW = View(
     ),
     (
         *("keep", "accept_first", "label_1", "find_label", "up", "reject_label", "undo", "help", "play", "label"),
-        *("browse", "quit", "similar", "unsure", "note", "loop", "contrast", "train"),
+        *("browse", "quit", "similar", "unsure", "note", "loop", "db_range", "train"),
     ),
 )
 
@@ -125,7 +125,7 @@ BROWSE = View(
     ),
     (
         *("filter_file", "filter_label", "filter_labelled", "show_all", "up", "label_1", "find_label", "undo", "help"),
-        *("play", "similar", "filter_transcript", "label", "review", "quit", "note", "loop", "contrast", "train"),
+        *("play", "similar", "filter_transcript", "label", "review", "quit", "note", "loop", "db_range", "train"),
     ),
 )
 
@@ -186,7 +186,7 @@ REGIONS = View(
     ),
     (
         *("set_start", "set_end", "label_1", "find_label", "replay", "next_region", "zoom_in", "undo", "help", "play"),
-        *("return", "frequency_range", "checked", "loop", "reject_label", "quit", "note", "contrast", "train"),
+        *("return", "frequency_range", "checked", "loop", "reject_label", "quit", "note", "db_range", "train"),
     ),
 )
 
@@ -206,7 +206,7 @@ FIND = View(
     ),
     (
         *("accept", "reject", "set_start", "set_end", "replay", "undo", "skip", "help", "play"),
-        *("zoom_in", "choose_label", "return", "loop", "quit", "note", "contrast"),
+        *("zoom_in", "choose_label", "return", "loop", "quit", "note", "db_range"),
     ),
 )
 

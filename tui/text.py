@@ -67,6 +67,11 @@ def format_time(seconds: float) -> str:
     return f"{f'{hours}:{minutes:02}' if hours else minutes}:{tenths / 10:04.1f}"
 
 
+def format_hertz(hertz: float) -> str:
+    """Return a frequency with two or three digits: `87 Hz`, `2.45 kHz`."""
+    return f"{hertz / 1000:.3g} kHz" if hertz >= 1000 else f"{hertz:.0f} Hz"
+
+
 def _is_control(letter: str) -> bool:
     category = unicodedata.category(letter)
     return category in ("Cc", "Cs", "Zl", "Zp") or (category == "Cf" and letter not in _KEPT_FORMAT)

@@ -241,7 +241,8 @@ class PageScreen(ListScreen, Generic[_P]):
         picture: list[Part] = []
         if width >= _MIN_NAME_CELLS + COLUMNS:
             dark, levels = self.app.current_theme.dark, self._thumbnails.get(listed.clip.id)
-            picture = [*strip(levels, dark=dark, ink=self.app.no_color), (" ", "")]
+            colour_map = self.services.state.look.colour_map
+            picture = [*strip(levels, dark=dark, ink=self.app.no_color, colour_map=colour_map), (" ", "")]
             width -= COLUMNS + 1
         start = f" {format_time(listed.clip.start_s)}" if listed.clip.start_s else ""
         name = truncate_left(listed.clip.path.rpartition("/")[2], max(0, width - len(start))) + start

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.records import StoredClip
+from labeltool.settings import ColourMap
 from labeltool.tui.media.clip_picture import brightness_range, mel_spectrogram, read_mono, resize
 from labeltool.tui.theme import LEVELS, SHADES, brightness_colors
 from labeltool.tui.widgets.clip_list import Part
@@ -36,7 +37,9 @@ def thumbnail(clip: StoredClip) -> Levels:
     return np.asarray(np.rint((cells - quiet) / (loudest - quiet) * (LEVELS - 1)).clip(0, LEVELS - 1), np.intp)
 
 
-def strip(levels: Levels | None, *, dark: bool, ink: bool) -> list[Part]:
+def strip(
+    levels: Levels | None, *, dark: bool, ink: bool, colour_map: ColourMap = ColourMap.TEAL
+) -> list[Part]:
     """Return the parts of a line for a thumbnail; blank if there is none.
 
     Parameters
@@ -49,5 +52,5 @@ def strip(levels: Levels | None, *, dark: bool, ink: bool) -> list[Part]:
     if ink:
         shades = levels.max(axis=0) * (len(SHADES) - 1) // (LEVELS - 1)
         return [("".join(SHADES[shade] for shade in shades), "")]
-    colours = brightness_colors(dark)
+    colours = brightness_colors(colour_map, dark)
     return [("▀", f"{colours[upper]} on {colours[lower]}") for upper, lower in levels.T]
