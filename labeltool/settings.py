@@ -30,6 +30,10 @@ query_strategy = "default"        # the order of the queue; `labeltool simulate 
 # head_units = 56                 # yamnet256: units of the hidden layer behind them; 0: none
 # pooling = "log-mean"            # from patches to a clip: "log-mean", "mean", "majority"; default: by validation
 
+[labelling]
+goal = 20                         # labelled clips that each label should have, for the progress page; 0: none
+max_error = 0.05                  # share of wrong clips that a sample must exclude before the rest is accepted
+
 [export]
 max_int8_loss = 0.02              # a model that loses more clip accuracy in int8 needs --force
 
@@ -48,7 +52,7 @@ pixels = "auto"                   # "on": real pixels where the terminal can; "a
 
 [keys]                            # other keys for the app: the action, then one key or several
 # undo = "z"
-# play = ["space", "f5"]
+# play = ["space", "f9"]
 """
 
 TRUNK_LAYERS = (5, 7, 9, 11, 13, 15, 27)
@@ -59,6 +63,8 @@ _PatchSeconds = Annotated[float, Meta(gt=0, le=3600)]
 _HeadUnits = Annotated[int, Meta(ge=0, le=1024)]
 _Decibels = Annotated[int, Meta(ge=0, le=120)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
+
+_ErrorShare = Annotated[float, Meta(ge=0.001, le=0.5)]
 
 _SPEECH_LABELS = (
     *("speech", "talking", "talk", "conversation", "voice", "voices", "human voice", "human speech", "people talking"),
@@ -105,6 +111,22 @@ class LearningSettings:
     trunk_layers: int = 11
     head_units: _HeadUnits = 56
     pooling: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabellingSettings:
+    """Table `[labelling]`.
+
+    Attributes
+    ----------
+    goal
+        Labelled clips that each label should have; 0: none.
+    max_error
+        The error, a share of clips, that a sample must exclude before clips are accepted automatically.
+    """
+
+    goal: _Count = 20
+    max_error: _ErrorShare = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +190,7 @@ class Settings:
 
     annotator: str | None = None
     learning: LearningSettings = field(default_factory=LearningSettings)
+    labelling: LabellingSettings = field(default_factory=LabellingSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
+from dataclasses import replace
 
 from textual import work
 
-from labeltool.annotation import speed
-from labeltool.annotation.speed import AnnotationStatistics
+from labeltool.annotation import progress, speed
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.project import Project
 from labeltool.store import Store, recordings
@@ -24,8 +24,10 @@ from labeltool.tui.background.daily_backup import DailyBackup
 from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.trainer import Trainer
-from labeltool.tui.dialogs.statistics import StatisticsScreen
-from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
+from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
+from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
+from labeltool.tui.media.graphics import Graphics
+from labeltool.tui.media.look import Look
 from labeltool.tui.media.player import Player
 from labeltool.tui.messages import (
     AgreementMeasured,
@@ -37,13 +39,16 @@ from labeltool.tui.messages import (
 )
 from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
+from labeltool.tui.screens.class_mapping import ClassMappingScreen
 from labeltool.tui.screens.clusters import ClustersScreen
 from labeltool.tui.screens.find import FindScreen
 from labeltool.tui.screens.label import LabelScreen
+from labeltool.tui.screens.picture_base import PictureScreen
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Session
+from labeltool.tui.state import State
 from labeltool.tui.theme import DARK, LIGHT, theme_by_terminal
 
 _RETRY_S = 0.5
@@ -76,7 +81,12 @@ class LabelApp(SimilarApp):
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(
-        self, project: Project, *, annotator: str, recording: StoredRecording | None = None, repeat_s: float = 0.12
+        self,
+        project: Project,
+        *,
+        annotator: str,
+        recording: StoredRecording | None = None,
+        repeat_s: float = 0.12,
     ) -> None:
         keys = keymap.read(project)
         # Under NO_COLOR Textual turns colours grey; with the terminal's own colours it leaves them out.
@@ -106,6 +116,7 @@ class LabelApp(SimilarApp):
                 project, lambda agreement: self.post_from_thread(AgreementMeasured(agreement))
             ),
             keymap=keys,
+            state=State(look=Look.of_settings(project.settings.app)),
         )
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
         self.add_mode(LABEL.name, lambda: LabelScreen(self.services, repeat_s=repeat_s))
@@ -115,10 +126,15 @@ class LabelApp(SimilarApp):
         self.add_mode(BROWSE.name, lambda: BrowseScreen(self.services, repeat_s=repeat_s))
         self.add_mode(FIND.name, lambda: FindScreen(self.services, repeat_s=repeat_s))
         self.add_mode(REGIONS.name, lambda: RegionsScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(CLASS_MAPPING.name, lambda: ClassMappingScreen(self.services, self.renew_suggestions))
         self._recording = recording
-        self._previous_view = LABEL.name
         self._daily_backup = DailyBackup(project, lambda problem: self.post_from_thread(BackupFailed(problem)))
         self.failure: LabeltoolError | None = None
+
+    def use_graphics(self, graphics: Graphics) -> None:
+        """Draw spectrograms in pixels, where the terminal can."""
+        state = self.services.state
+        state.graphics, state.look = graphics, replace(state.look, graphics=graphics)
 
     async def on_mount(self) -> None:
         """Start the threads."""
@@ -162,9 +178,12 @@ class LabelApp(SimilarApp):
     # -- regions
 
     async def action_regions(self) -> None:
-        """Open the recording of the clip on the screen, at that clip."""
+        """Open the recording of the clip on the screen, at that clip; without one, that which was open last."""
         view = self.current_view
-        if view is None or view.current is None:
+        if view is None:
+            return
+        if view.current is None:
+            await self.action_view(REGIONS.name)
             return
         clip = view.current.clip
         try:
@@ -172,34 +191,40 @@ class LabelApp(SimilarApp):
         except LabeltoolError as error:
             view.notice.warn(str(error))
             return
-        await self._open_regions(recording, Region(clip.start_s, clip.end_s))
+        part = view.part if isinstance(view, PictureScreen) else None
+        await self._open_regions(recording, part or Region(clip.start_s, clip.end_s), select=part is not None)
 
-    async def _open_regions(self, recording: StoredRecording, region: Region | None = None) -> None:
-        self._previous_view = self.current_mode
-        await self.switch_mode(REGIONS.name)
+    async def _open_regions(
+        self, recording: StoredRecording, region: Region | None = None, *, select: bool = False
+    ) -> None:
+        await self.action_view(REGIONS.name)
         assert isinstance(self.current_view, RegionsScreen)
         self.current_view.open(recording, region)
+        if region is not None and select:
+            self.current_view.select_part(region.start_s, region.end_s)
 
-    async def action_close_regions(self) -> None:
-        """Go back to the view from which the recording was opened."""
-        await self.action_view(self._previous_view)
+    # -- progress
 
-    # -- statistics
-
-    async def action_statistics(self) -> None:
-        """Show the annotation speed and how often suggestions were right."""
+    async def action_progress(self) -> None:
+        """Show the annotation speed, the labels against their goal, and what the models measured."""
         project, session = self.services.project, self.services.session
 
-        def measure(store: Store) -> tuple[AnnotationStatistics, AnnotationStatistics]:
-            of_session = speed.annotation_statistics(store, annotator=session.annotator, since=session.start_row_id)
-            return of_session, speed.annotation_statistics(store, annotator=session.annotator)
+        def measure(store: Store) -> ProgressFacts:
+            return ProgressFacts(
+                speed.annotation_statistics(store, annotator=session.annotator, since=session.start_row_id),
+                speed.annotation_statistics(store, annotator=session.annotator),
+                session.clips_per_minute,
+                progress.project_progress(store),
+                project.settings.labelling.goal,
+                speed.labels_saved(project.own_cache),
+            )
 
         try:
-            of_session, total = await self.services.reader.do(measure)
+            facts = await self.services.reader.do(measure)
         except LabeltoolError as error:
             self.warn_view(str(error))
             return
-        self.push_screen(StatisticsScreen(of_session, total, speed.labels_saved(project.own_cache)))
+        self.push_screen(ProgressScreen(facts, self.services.state))
 
     # -- prefetched clips
 

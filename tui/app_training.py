@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from textual import work
+
 from labeltool.tui.app_base import AppBase
 from labeltool.tui.background.trainer import SUGGEST_AFTER, TrainingProgress
 from labeltool.tui.messages import SuggestionsChanged, TrainingChanged
@@ -20,6 +24,12 @@ class TrainingApp(AppBase):
             self.warn_view(f"nothing can be trained here ({why})")
         else:
             self.notify_view("training started; go on labelling" if self._train() else "a training is running already")
+
+    @work(exclusive=True, group="cancel-training")
+    async def action_cancel_training(self) -> None:
+        """Stop the training that runs; the models of before stay."""
+        if not await asyncio.to_thread(self.services.trainer.cancel):
+            self.notify_view("no training is running")
 
     def train_if_due(self, pending: int) -> None:
         """Train where enough labels are newer than the newest model."""
@@ -58,13 +68,16 @@ class TrainingApp(AppBase):
             model = self.services.state.model
             self._pending_at_failure = model.pending if model else 0
             self.warn_view(training.failure)
+        elif training.stopped:
+            self._pending_at_failure = self.services.state.model.pending if self.services.state.model else 0
+            self.notify_view("training stopped; the suggestions stay as they are")
         elif training.model is not None:
             self._pending_at_failure = self._pending_suggest_at_failure = 0
             self.notify_view(f"model {training.model} is trained; its suggestions start with the next clip")
             self.reload_view()
 
     def on_suggestions_changed(self, message: SuggestionsChanged) -> None:
-        """Load new suggestions without a notice: the user did not ask for them."""
+        """Load new suggestions, with a notice that fades."""
         model = self.services.state.model
         pending = model.pending_suggest if model else 0
         if message.training.failure:
@@ -73,4 +86,6 @@ class TrainingApp(AppBase):
         elif message.training.model is not None:
             # Where no pretrained model could suggest, the next try comes after as many further labels too.
             self._pending_suggest_at_failure = 0 if message.training.model else pending
+            if message.training.model:
+                self.notify_view("new suggestions")
             self.reload_view()

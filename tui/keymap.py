@@ -23,7 +23,8 @@ RENAMED_ACTIONS: Mapping[str, str] = {
     **{f"take_{digit}": f"label_{digit}" for digit in range(1, 10)},
     **{"take_first": "accept_first", "find": "find_label", "also": "add_label", "absent": "reject_label"},
     **{"drop": "cancel", "ask": "label", "sweep": "batch_review", "like": "similar", "whole": "regions"},  # former name
-    **{"mapping": "class_mapping", "stopwatch": "statistics", "leave": "quit", "strike": "reject"},  # former name
+    **{"mapping": "class_mapping", "leave": "quit", "strike": "reject"},  # former name
+    **{"stopwatch": "progress", "statistics": "progress"},  # former name
     **{"listen_through": "play_all", "label_before": "previous_label", "next_group": "next_cluster"},
     **{"group_before": "previous_cluster", "regroup": "recluster", "filter_text": "filter_file"},
     **{"filter_said": "filter_transcript", "filter_answered": "filter_labelled", "filter_nothing": "show_all"},
@@ -37,6 +38,8 @@ RENAMED_ACTIONS: Mapping[str, str] = {
 # Terminals send the first three as Enter and Tab; Textual quits on the last one.
 _RESERVED = {"return", "ctrl+m", "ctrl+i", "ctrl+q"}
 _KEY_NAMES = {key.value for key in Keys if re.fullmatch(r"[\w+]+", key.value)} - _RESERVED
+# Settings may have been written before the app itself used these: they win.
+_SPARE = re.compile(r"f\d+|(ctrl|shift|alt)\+.*")
 _SHOWN = {
     **{"enter": "Enter", "space": "Space", "escape": "Esc", "tab": "Tab", "shift+tab": "⇧Tab", "delete": "Del"},
     **{"left": "←", "right": "→", "up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn"},
@@ -73,12 +76,22 @@ def read(project: Project) -> Keymap:
 
 def remapped(view: View, keymap: Keymap) -> View:
     """Return a view with other keys, in its bindings, its help and its hints."""
-    keys = [replace(key, keys=",".join(keymap[key.name])) if key.name in keymap else key for key in view.keys]
+    spare = {name for names in keymap.values() for name in names if _SPARE.fullmatch(name)}
+    keys = [
+        replace(key, keys=",".join(keymap[key.name])) if key.name in keymap else _without(key, spare)
+        for key in view.keys
+    ]
     for place, key in enumerate(keys):
         on_one_line = _on_one_line(keys, place)
         if key.shown and any(other.name in keymap for other in on_one_line):
             keys[place] = replace(key, shown=" ".join(_shown(other.keys.split(",")[0]) for other in on_one_line))
     return replace(view, keys=tuple(keys))
+
+
+def _without(key: Key, taken: set[str]) -> Key:
+    """Return an action without the keys that the settings give to another one."""
+    left = [name for name in key.keys.split(",") if name not in taken]
+    return replace(key, keys=",".join(left), shown=key.shown if left else "")
 
 
 def _on_one_line(keys: list[Key], place: int) -> list[Key]:
@@ -113,7 +126,7 @@ def _shown(key: str) -> str:
 def _refuse_shared_keys(view: View, file: Path) -> None:
     action_of: dict[str, str] = {}
     for key in view.keys:
-        for name in key.keys.split(","):
+        for name in filter(None, key.keys.split(",")):
             other = action_of.setdefault(name, key.name)
             if other != key.name:
                 raise LabeltoolError(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from labeltool.annotation import speed
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, checked, journal, spans
@@ -14,9 +15,6 @@ from labeltool.store.journal_rows import new_row_id
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
 from labeltool.tui.background.store_thread import StoreThread
-
-# A longer time on one clip is a break: the speed is of the time at work.
-_MAX_RESPONSE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +38,6 @@ class Session:
     ----------
     annotator
         Who labels.
-    clips_done
-        The number of clips that were labelled, skipped or excluded in this session.
     start_row_id
         A journal row id that sorts before all rows of this session.
     """
@@ -49,19 +45,33 @@ class Session:
     def __init__(self, project: Project, annotator: str, on_exchange: Callable[[DatabaseExchanged], None]) -> None:
         self.annotator = annotator
         self._writer = StoreThread(project, "labeltool-journal", on_exchange)
-        self.clips_done = 0
-        self._worked_s = 0.0
         self.start_row_id = new_row_id()
+        # Of each clip labelled in this session, the time for each of its rows, by the row's id.
+        self._response_ms: dict[int, dict[str, int | None]] = {}
+
+    @property
+    def clips_done(self) -> int:
+        """The number of clips that were labelled in this session; what was undone does not count."""
+        return len(self._response_ms)
 
     @property
     def clips_per_minute(self) -> float | None:
-        """The annotation speed of this session; None before the second clip."""
-        return self.clips_done / self._worked_s * 60 if self.clips_done > 1 and self._worked_s > 0 else None
+        """The annotation speed of this session, as `annotation_statistics` has it; None before the second clip."""
+        times = [rows[min(rows)] for rows in self._response_ms.values()]
+        timed = [each for each in times if each is not None]
+        return speed.clips_per_minute(timed) if len(timed) > 1 else None
 
-    def count_clip(self, response_s: float) -> None:
-        """Count a clip that is done."""
-        self.clips_done += 1
-        self._worked_s += min(response_s, _MAX_RESPONSE_S)
+    def _count(self, rows: Sequence[JournalRow]) -> None:
+        for row in rows:
+            if row.kind == "verdict" and row.clip_id is not None and not row.auto_accepted:
+                self._response_ms.setdefault(row.clip_id, {})[row.id] = row.response_ms
+
+    def _uncount(self, rows: Sequence[JournalRow]) -> None:
+        for row in rows:
+            times = self._response_ms.get(row.clip_id or 0, {})
+            times.pop(row.id, None)
+            if not times:
+                self._response_ms.pop(row.clip_id or 0, None)
 
     async def annotate(self, clip_id: int, annotation: Annotation) -> JournalRow:
         """Write a verdict on a clip and return its row."""
@@ -71,7 +81,7 @@ class Session:
             row_id = journal.annotate(store, clip_id, label, value, annotator=self.annotator, context=context)
             return journal.row(store, row_id)
 
-        return await self._writer.do(write)
+        return await self._counted(write)
 
     async def annotate_batch(
         self,
@@ -79,11 +89,11 @@ class Session:
         values: Mapping[int, Value],
         *,
         contexts: Mapping[int, AnnotationContext],
-        response_ms: int,
+        response_ms: int | None,
         include_labelled: Collection[int] = (),
     ) -> list[JournalRow]:
         """Write one verdict for each of several clips as one action, see `journal.annotate_batch`."""
-        return await self._writer.do(
+        rows = await self._writer.do(
             lambda store: journal.annotate_batch(
                 store,
                 label,
@@ -94,6 +104,8 @@ class Session:
                 include_labelled=include_labelled,
             )
         )
+        self._count(rows)
+        return rows
 
     async def exclude(self, clip_id: int, kind: str, *, response_ms: int) -> None:
         """Write that a clip gets no label: "skip" or "bad audio"."""
@@ -117,7 +129,7 @@ class Session:
             )
             return journal.row(store, row_id)
 
-        return await self._writer.do(write)
+        return await self._counted(write)
 
     async def note_region(self, recording: StoredRecording, region: Region, text: str) -> JournalRow:
         """Write a note on a region and return its row."""
@@ -135,15 +147,24 @@ class Session:
 
     async def undo(self) -> list[JournalRow]:
         """Undo the annotator's last action, also one of an earlier session, and return its rows; none without one."""
-        return await self._undo_or_redo(journal.undo)
+        rows = await self._undo_or_redo(journal.undo)
+        self._uncount(rows)
+        return rows
 
     async def redo(self) -> list[JournalRow]:
         """Redo what was undone last and return its rows; none where there is nothing to redo."""
-        return await self._undo_or_redo(journal.redo)
+        rows = await self._undo_or_redo(journal.redo)
+        self._count(rows)
+        return rows
 
     def close(self) -> None:
         """Finish writing and close."""
         self._writer.close()
+
+    async def _counted(self, write: Callable[[Store], JournalRow]) -> JournalRow:
+        row = await self._writer.do(write)
+        self._count([row])
+        return row
 
     async def _undo_or_redo(self, change: Callable[..., JournalRow | None]) -> list[JournalRow]:
         def write(store: Store) -> list[JournalRow]:

@@ -59,7 +59,9 @@ class View:
 
     def bindings(self) -> list[BindingType]:
         """Return the keys as Textual bindings."""
-        return [Binding(key.keys, key.action, key.description, show=False, id=key.name) for key in self.keys]
+        return [
+            Binding(key.keys, key.action, key.description, show=False, id=key.name) for key in self.keys if key.keys
+        ]
 
     def groups(self) -> dict[str, list[Key]]:
         """Return the keys that have a line on the help page, by group."""
@@ -150,9 +152,10 @@ APP = (
     Key("similar", "L", "app.similar", "App", "L", "Similar: the clips most similar to this one", "Similar"),
     Key("regions", "w", "app.regions", "App", "w", "Regions: label regions of the whole recording", "Regions"),
     Key("find_events", "E", "app.view('find')", "App", "E", "Find: the events of a label, from a few examples", "Find"),
-    Key("class_mapping", "M", "app.class_mapping", "App", "M", "Class mapping: classes of a pretrained model"),
+    Key("class_mapping", "M", "app.view('class_mapping')", "App", "M", "Class mapping: classes of a pretrained model"),
     Key("train", "t", "app.train", "App", "t", "train a model now, in the background", "train"),
-    Key("statistics", "P", "app.statistics", "App", "P", "statistics: annotation speed, accepted suggestions"),
+    Key("cancel_training", "ctrl+t", "app.cancel_training", "App", "Ctrl+t", "stop the training that runs"),
+    Key("progress", "P", "app.progress", "App", "P", "progress: speed, goals, learning curves, confusions"),
     Key("commands", "colon,ctrl+p", "commands", "App", ":", "find an action by its name"),
     Key("help", "question_mark,f1", "help", "App", "?", "this page", "keys"),
     Key("quit", "q,ctrl+c", "app.quit", "App", "q", "quit; every label is on the disk already", "quit"),

@@ -72,6 +72,11 @@ def format_hertz(hertz: float) -> str:
     return f"{hertz / 1000:.3g} kHz" if hertz >= 1000 else f"{hertz:.0f} Hz"
 
 
+def format_left(seconds: float) -> str:
+    """Return the time that something still takes, in words."""
+    return f"about {round(seconds)} s left" if seconds < 90 else f"about {round(seconds / 60)} min left"
+
+
 def _is_control(letter: str) -> bool:
     category = unicodedata.category(letter)
     return category in ("Cc", "Cs", "Zl", "Zp") or (category == "Cf" and letter not in _KEPT_FORMAT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,9 +19,9 @@ from labeltool.util.bounded_read import parse_json, read_bytes
 class AnnotationStatistics:
     """Statistics of the current verdicts by hand; the JSON of `labeltool stats` has these keys.
 
-    `answers` counts clips. `clips_per_minute` and `median_ms` are over the time from a clip's appearance to its first
-    verdict, None where no time is known; `first_right` is the share, 0 to 1, of the `suggested` verdicts, those with a
-    suggestion on the screen, that were the label suggested first.
+    `answers` counts clips. `clips_per_minute` and `median_ms` are over the time from a clip's
+    appearance to its first verdict, None where no time is known; `first_right` is the share, 0 to 1, of the `suggested`
+    verdicts, those with a suggestion on the screen, that were the label suggested first.
     """
 
     answers: int
@@ -30,8 +31,21 @@ class AnnotationStatistics:
     first_right: float | None
 
 
+_MAX_RESPONSE_MS = 60_000
+"""A longer time on one clip is a break: the speed is of the time at work."""
+
+
+def clips_per_minute(response_ms: Iterable[int]) -> float | None:
+    """Return the annotation speed from the time for each clip; None where no time is known.
+
+    The one definition, for the app's header, its progress page and `labeltool stats`.
+    """
+    times = [min(each, _MAX_RESPONSE_MS) for each in response_ms]
+    return 60_000 * len(times) / sum(times) if sum(times) else None
+
+
 def annotation_statistics(store: Store, *, annotator: str | None = None, since: str = "") -> AnnotationStatistics:
-    """Return the statistics of verdicts by hand.
+    """Return the statistics of verdicts by hand; those accepted automatically are not among them.
 
     Parameters
     ----------
@@ -43,7 +57,8 @@ def annotation_statistics(store: Store, *, annotator: str | None = None, since: 
     rows = store.connection.execute(
         """
         SELECT clip_id, label, value, suggested_label, response_ms FROM active_events
-        WHERE kind = 'verdict' AND origin <> 'import' AND id > ? AND (? IS NULL OR annotator = ?) ORDER BY id
+        WHERE kind = 'verdict' AND origin <> 'import' AND NOT (origin = 'suggestion' AND response_ms IS NULL)
+          AND id > ? AND (? IS NULL OR annotator = ?) ORDER BY id
         """,
         (since, annotator, annotator),
     ).fetchall()
@@ -54,11 +69,28 @@ def annotation_statistics(store: Store, *, annotator: str | None = None, since: 
     right = sum(row["label"] == row["suggested_label"] and row["value"] == "present" for row in suggested)
     return AnnotationStatistics(
         answers=len(first_ms),
-        clips_per_minute=60_000 * len(timed) / sum(timed) if sum(timed) else None,
+        clips_per_minute=clips_per_minute(timed),
         median_ms=round(statistics.median(timed)) if timed else None,
         suggested=len(suggested),
         first_right=right / len(suggested) if suggested else None,
     )
+
+
+def labels_given(store: Store, annotator: str, since: str) -> tuple[int, dict[str, int]]:
+    """Return how many clips an annotator labelled after a journal row, and those with each label, most first."""
+    new = "kind = 'verdict' AND origin <> 'import' AND id > ? AND annotator = ?"
+    connection = store.connection
+    (clips,) = connection.execute(
+        f"SELECT COUNT(DISTINCT clip_id) FROM active_events WHERE {new}", (since, annotator)
+    ).fetchone()
+    rows = connection.execute(
+        f"""
+        SELECT label, COUNT(DISTINCT clip_id) AS clips FROM active_events
+        WHERE {new} AND value = 'present' AND label IS NOT NULL GROUP BY label ORDER BY clips DESC, label
+        """,
+        (since, annotator),
+    )
+    return clips, {row["label"]: row["clips"] for row in rows}
 
 
 AT_RANDOM = "random"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
@@ -45,6 +45,11 @@ class JournalRow:
     recording: str | None
     group_name: str | None
 
+    @property
+    def auto_accepted(self) -> bool:
+        """Whether a suggestion was accepted without listening to the clip: nobody took time for it."""
+        return self.origin == "suggestion" and self.response_ms is None
+
     def to_json(self) -> dict[str, object]:
         """Return the row with the keys that the JSON of `log`, `undo` and `redo` promises, the last two where set."""
         columns = asdict(self)
@@ -59,10 +64,7 @@ _JSON_KEYS = {"response_ms": "took_ms", "created_at": "said_at", "batch_id": "ac
 
 _ROW_COLUMNS = """
     j.id, j.kind, j.clip_id, j.label, j.value, j.new_label, j.note, j.revokes, j.annotator, j.origin, j.response_ms,
-    j.created_at, j.batch_id,
-    CASE WHEN j.batch_id IS NULL THEN 1
-         ELSE (SELECT COUNT(*) FROM journal b WHERE b.batch_id = j.batch_id) END AS batch_size,
-    EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id) AS revoked,
+    j.created_at, j.batch_id, EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id) AS revoked,
     (SELECT r.path FROM recordings r WHERE r.id = j.recording_id) AS recording, j.group_name
 """
 
@@ -153,7 +155,7 @@ def annotate_batch(
     *,
     annotator: str,
     contexts: Mapping[int, AnnotationContext] = MappingProxyType({}),
-    response_ms: int,
+    response_ms: int | None,
     include_labelled: Collection[int] = (),
 ) -> list[JournalRow]:
     """Append a verdict on one label, or on the whole clip, for each of several clips as one batch.
@@ -167,9 +169,11 @@ def annotate_batch(
     values
         The verdict's value for each clip.
     contexts
-        The suggestion for each clip that had one; a model counts as accepted only where the value is present.
+        The suggestion for each clip that had one, and labels that the verdict replaces; a model counts as accepted only
+        where the value is present.
     response_ms
-        Time from the clips' appearance to the verdict on all of them; the rows share it evenly.
+        Time from the clips' appearance to the verdict on all of them; the rows share it evenly. None: nobody listened
+        to them (`JournalRow.auto_accepted`).
     include_labelled
         Clips that have a label already and get this one as well. Other clips that were labelled meanwhile, in another
         terminal say, are skipped: the person did not see that.
@@ -177,7 +181,7 @@ def annotate_batch(
     Returns
     -------
     list[JournalRow]
-        The rows, in the order of `values`.
+        The rows, in the order of `values`; before each those of the labels that it replaces.
     """
     if label is not None:
         label = labels.checked_name(label)
@@ -186,25 +190,24 @@ def annotate_batch(
             labels.ensure_label(connection, label)
         labelled = _labelled_among(connection, [clip_id for clip_id in values if clip_id not in include_labelled])
         wanted = [clip_id for clip_id in values if clip_id not in labelled]
-        # The remainder goes to the first rows, so that the shares add up to the whole.
-        share, remainder = divmod(response_ms, max(1, len(wanted)))
         verdicts: list[dict[str, object]] = []
-        for place, clip_id in enumerate(wanted):
-            context = contexts.get(clip_id, NO_CONTEXT)
-            if values[clip_id] is not Value.PRESENT:
-                context = AnnotationContext(suggested=context.suggested)
-            verdicts.append(
-                {
-                    "kind": "verdict",
-                    "clip_id": clip_id,
-                    "label": label,
-                    "value": values[clip_id].value,
-                    "annotator": annotator,
-                    "response_ms": share + (place < remainder),
-                    **_suggestion_columns(context),
-                }
-            )
+        for clip_id, its_ms in zip(wanted, _shares(response_ms, len(wanted)), strict=True):
+            context, present = contexts.get(clip_id, NO_CONTEXT), values[clip_id] is Value.PRESENT
+            common = {"kind": "verdict", "clip_id": clip_id, "annotator": annotator, "response_ms": its_ms}
+            verdicts += [
+                {**common, "label": name, "value": Value.ABSENT.value, "origin": "human"} for name in context.instead_of
+            ]
+            columns = _suggestion_columns(context if present else AnnotationContext(suggested=context.suggested))
+            verdicts.append({**common, "label": label, "value": values[clip_id].value, **columns})
         return _read(connection, append_batch(connection, verdicts))
+
+
+def _shares(response_ms: int | None, count: int) -> list[int | None]:
+    """Return equal whole shares of a time; the remainder goes to the first, so that they add up to the whole."""
+    if response_ms is None:
+        return [None] * count
+    share, remainder = divmod(response_ms, max(1, count))
+    return [share + (place < remainder) for place in range(count)]
 
 
 def _suggestion_columns(context: AnnotationContext) -> dict[str, object]:
@@ -271,7 +274,7 @@ def undo(store: Store, *, annotator: str) -> JournalRow | None:
         append_batch(connection, [{**revoke, "revokes": row_id} for row_id in row_ids])
         if row["kind"] == "rename":
             labels.resolve(connection)
-        return _row(row)
+        return next(_sized(connection, [row]))
 
 
 def redo(store: Store, *, annotator: str) -> JournalRow | None:
@@ -323,11 +326,11 @@ def batch_rows(store: Store, row: JournalRow) -> list[JournalRow]:
 def rows(store: Store, *, clip_id: int | None = None, limit: int | None = None) -> Iterator[JournalRow]:
     """Yield the journal's rows, newest first, of one clip or of all."""
     of_clip = "" if clip_id is None else "WHERE j.clip_id = :clip"
-    for row in store.connection.execute(
+    found = store.connection.execute(
         f"SELECT {_ROW_COLUMNS} FROM journal j {of_clip} ORDER BY j.id DESC LIMIT :limit",
         {"clip": clip_id, "limit": -1 if limit is None else limit},
-    ):
-        yield _row(row)
+    )
+    yield from _sized(store.connection, found)
 
 
 def row(store: Store, row_id: str) -> JournalRow:
@@ -350,11 +353,15 @@ def _batch_ids(connection: sqlite3.Connection, row_id: str, batch_id: str | None
 
 
 def _read(connection: sqlite3.Connection, row_ids: Sequence[str]) -> list[JournalRow]:
-    return [
-        _row(connection.execute(f"SELECT {_ROW_COLUMNS} FROM journal j WHERE j.id = ?", (row_id,)).fetchone())
-        for row_id in row_ids
-    ]
+    statement = f"SELECT {_ROW_COLUMNS} FROM journal j WHERE j.id = ?"
+    return list(_sized(connection, (connection.execute(statement, (row_id,)).fetchone() for row_id in row_ids)))
 
 
-def _row(row: sqlite3.Row) -> JournalRow:
-    return JournalRow(**{**row, "revoked": bool(row["revoked"])})
+def _sized(connection: sqlite3.Connection, found: Iterable[sqlite3.Row]) -> Iterator[JournalRow]:
+    """Yield rows with the sizes of their batches, each counted once: a batch may have 10,000 rows."""
+    sizes: dict[str | None, int] = {None: 1}
+    for row in found:
+        batch_id = row["batch_id"]
+        if batch_id not in sizes:
+            sizes[batch_id] = len(_batch_ids(connection, row["id"], batch_id))
+        yield JournalRow(**{**row, "revoked": bool(row["revoked"]), "batch_size": sizes[batch_id]})

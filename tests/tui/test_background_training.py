@@ -144,6 +144,22 @@ async def test_a_failed_training_is_shown_in_one_line_with_its_log_and_not_tried
         await until(pilot, lambda: len(jobs) == 2, "another training after another label")
 
 
+async def test_a_training_is_stopped_by_a_key_and_started_again_by_another(
+    app_project: Project, jobs: list[FakeJob]
+) -> None:
+    async with opened(app_project) as (app, screen, pilot):
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: "no training is running" in screen.notice.text, "the notice")
+        await pilot.press("t")
+        await until(pilot, lambda: jobs, "the training")
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: "training stopped" in screen.notice.text, "its end")
+        assert jobs[0].stopped and "training" not in text_of(screen.header)
+        await until(pilot, lambda: not app.services.trainer.busy, "the thread's end")
+        await pilot.press("t")
+        await until(pilot, lambda: len(jobs) == 2, "another training")
+
+
 async def test_a_killed_training_names_its_log_and_labelling_goes_on(
     app_project: Project, reading: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

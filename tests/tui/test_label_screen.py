@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -13,7 +12,6 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from textual.widgets import Static
 
 from helpers import odd_sounds
 from helpers.app import DEADLINE_S, STRANGE_LABELS, answer, opened, picture, suggest, text_of, until, verdicts, whole
@@ -28,7 +26,6 @@ from labeltool.tui import run, session
 from labeltool.tui.app import LabelApp
 from labeltool.tui.background.prefetch import Delivery
 from labeltool.tui.dialogs.palette import Choices, Palette
-from labeltool.tui.dialogs.statistics import StatisticsScreen
 from labeltool.tui.keys import VIEWS
 from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
@@ -393,23 +390,6 @@ print([name for name in ("tensorflow", "keras", "librosa", "pandas", "sqlite_uti
         check=False,
     )
     assert done.stdout.strip() == "[]", done.stderr
-
-
-async def test_statistics_show_this_session_and_the_total(app_project: Project, reading: Store) -> None:
-    suggest(app_project)
-    context = journal.AnnotationContext(response_ms=4000)
-    with app_project.open_store() as store:
-        journal.annotate(store, clips.all_clips(store)[-1].id, "high", annotator="ann", context=context)
-    async with opened(app_project) as (app, screen, pilot):
-        await answer(screen, pilot, "enter")
-        await answer(screen, pilot, "2")
-        await pilot.press("P")
-        await until(pilot, lambda: isinstance(app.screen, StatisticsScreen), "the page")
-        page = text_of(app.screen.query_one(Static))
-        assert re.search(r"clips labelled +2 +3\n", page)
-        assert re.search(r"first suggestion right +50% +50%", page)
-        await pilot.press("escape")
-        assert app.screen is screen
 
 
 # -- keys

@@ -18,7 +18,7 @@ _NICENESS = 10  # the app's own process goes first
 
 
 class BackgroundTask(Generic[R]):
-    """Runs a task of `labeltool.tasks.registry`. All three functions are called in a thread.
+    """Runs a task of `labeltool.tasks.registry`. All functions are called in a thread.
 
     Parameters
     ----------
@@ -30,6 +30,8 @@ class BackgroundTask(Generic[R]):
         Gets the result.
     on_failure
         Gets why the task failed, in one line that names the log.
+    on_cancelled
+        Called when a run has ended because of `cancel`.
     options
         The task's options.
     """
@@ -42,15 +44,17 @@ class BackgroundTask(Generic[R]):
         on_progress: Progress,
         on_result: Callable[[R], None],
         on_failure: Callable[[str], None],
+        on_cancelled: Callable[[], None] = lambda: None,
         **options: Any,
     ) -> None:
         self._project = project
         self._task, self._options = task, options
         self._on_progress, self._on_result, self._on_failure = on_progress, on_result, on_failure
+        self._on_cancelled = on_cancelled
         self._lock = threading.Lock()
         self._job: Job[R] | None = None
         self._thread: threading.Thread | None = None
-        self._stopping = False
+        self._stopping = self._cancelled = False
 
     @property
     def busy(self) -> bool:
@@ -61,13 +65,23 @@ class BackgroundTask(Generic[R]):
         """Start the task, with further options for this run; False if it runs already."""
         if self.busy:
             return False
+        self._cancelled = False
         name = f"labeltool-{self._task.name}"
         self._thread = threading.Thread(target=self._run, args=({**self._options, **options},), name=name, daemon=True)
         self._thread.start()
         return True
 
+    def cancel(self) -> bool:
+        """Stop the run, so that another can follow; False where none runs. It takes a second at most."""
+        with self._lock:
+            self._cancelled = self.busy
+            job = self._job
+        if self._cancelled and job is not None:
+            job.stop()
+        return self._cancelled
+
     def stop(self) -> None:
-        """Stop the task; what it had not finished leaves no trace."""
+        """Stop the task for good; what it had not finished leaves no trace."""
         with self._lock:
             self._stopping = True
             job = self._job
@@ -79,13 +93,14 @@ class BackgroundTask(Generic[R]):
     def _run(self, options: dict[str, Any]) -> None:
         try:
             with self._lock:
-                if self._stopping:
-                    return
+                if self._stopping or self._cancelled:
+                    raise JobStopped
                 executor = default_executor()
                 job = self._job = executor.start(self._project, self._task, niceness=_NICENESS, **options)
             self._on_result(job.wait(self._on_progress))
         except JobStopped:
-            pass
+            if self._cancelled and not self._stopping:
+                self._on_cancelled()
         except LabeltoolError as error:
             self._on_failure(self._one_line(error))
         finally:

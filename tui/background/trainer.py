@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ Either takes seconds.
 """
 
 
+_MIN_TIMED_S = 1.0  # the first steps of a stage are slower
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
     """The progress or the result of a training.
@@ -31,8 +35,12 @@ class TrainingProgress:
         `done` of `total` of a stage; a total of 0 is not known.
     model
         The id of the trained model, 0 if the suggestions come from no model; None before the end.
+    left_s
+        The time until the end of the stage, by its own rate; None where that is not known.
     failure
         Why the training failed; empty if it did not.
+    stopped
+        Whether it was stopped.
     """
 
     stage: str = ""
@@ -40,6 +48,8 @@ class TrainingProgress:
     total: int = 0
     model: int | None = None
     failure: str = ""
+    left_s: float | None = None
+    stopped: bool = False
 
     @property
     def elsewhere(self) -> bool:
@@ -49,7 +59,29 @@ class TrainingProgress:
     @property
     def over(self) -> bool:
         """Whether the training has ended."""
-        return self.model is not None or bool(self.failure)
+        return self.model is not None or bool(self.failure) or self.stopped
+
+
+class StageRate:
+    """Estimates how long a stage still takes, by its own rate.
+
+    Parameters
+    ----------
+    clock
+        Returns seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._stage, self._first, self._since_s = "", 0, 0.0
+
+    def left_s(self, stage: str, done: int, total: int) -> float | None:
+        """Return the time that a stage still takes after another report of it; None before it is known."""
+        now_s = self._clock()
+        if stage != self._stage or done < self._first:
+            self._stage, self._first, self._since_s = stage, done, now_s
+        moved, passed_s = done - self._first, now_s - self._since_s
+        return passed_s / moved * (total - done) if moved > 0 and total and passed_s >= _MIN_TIMED_S else None
 
 
 class Trainer(BackgroundTask[Any]):
@@ -66,8 +98,10 @@ class Trainer(BackgroundTask[Any]):
     def __init__(
         self, project: Project, deliver: Callable[[TrainingProgress], None], *, task: Task[Any], **options: str
     ) -> None:
+        rate = StageRate()
+
         def report(stage: str, done: int, total: int, text: str = "", /) -> None:
-            deliver(TrainingProgress(stage, done, total))
+            deliver(TrainingProgress(stage, done, total, left_s=rate.left_s(stage, done, total)))
 
         def finish(result: RetrainResult | RenewResult) -> None:
             deliver(TrainingProgress(model=result.model or 0))
@@ -75,4 +109,12 @@ class Trainer(BackgroundTask[Any]):
         def fail(reason: str) -> None:
             deliver(TrainingProgress(failure=reason))
 
-        super().__init__(project, task, on_progress=report, on_result=finish, on_failure=fail, **options)
+        super().__init__(
+            project,
+            task,
+            on_progress=report,
+            on_result=finish,
+            on_failure=fail,
+            on_cancelled=lambda: deliver(TrainingProgress(stopped=True)),
+            **options,
+        )

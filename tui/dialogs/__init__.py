@@ -1,1 +1,1 @@
-"""Boxes over a view: the keys, the palette, a line to type, the statistics."""
+"""Boxes over a view: the keys, the palette, a line to type, the progress."""

@@ -36,9 +36,9 @@ class Look:
     graphics: Graphics = Graphics.NONE
 
     @classmethod
-    def of_settings(cls, settings: AppSettings, graphics: Graphics) -> Look:
-        """Return the look that a project's settings ask for."""
-        return cls(settings.colour_map, settings.db_range, graphics=graphics)
+    def of_settings(cls, settings: AppSettings) -> Look:
+        """Return the look that a project's settings ask for, in half blocks until the terminal is known."""
+        return cls(settings.colour_map, settings.db_range)
 
     def next_colour_map(self) -> Look:
         """Return it with the next colour map."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -50,9 +51,7 @@ def picture_sequence(graphics: Graphics, levels: Levels, palette: Palette, cells
     keys = f"a=T,f=100,i={_KITTY_ID},p=1,c={cells[0]},r={cells[1]},z={_KITTY_LAYER},C=1,q=2,"
     chunks = [data[at : at + _KITTY_CHUNK] for at in range(0, len(data), _KITTY_CHUNK)]
     last = len(chunks) - 1
-    return "".join(
-        f"\x1b_G{keys if not at else ''}m={int(at < last)};{chunk}\x1b\\" for at, chunk in enumerate(chunks)
-    )
+    return "".join(f"\x1b_G{keys if not at else ''}m={int(at < last)};{chunk}\x1b\\" for at, chunk in enumerate(chunks))
 
 
 def png(levels: Levels, palette: Palette) -> bytes:
@@ -109,4 +108,4 @@ def _run_lengths(lines: Levels) -> list[str]:
     firsts = np.flatnonzero(begins % width == 0)
     at = [0, *ends[np.append(firsts[1:], len(begins)) - 1].tolist()]
     joined = text.tobytes().decode("ascii")
-    return [joined[first:last] for first, last in zip(at, at[1:], strict=False)]
+    return [joined[first:last] for first, last in pairwise(at)]

@@ -16,7 +16,7 @@ _LEAD = 0.05  # the share of the viewport before the playhead after a page turn
 
 @dataclass(slots=True)
 class Viewport:
-    """A stretch of a clip or recording of `duration_s`: from `start_s`, `span_s` long. It stays within the recording."""
+    """A stretch of a clip or recording of `duration_s`: from `start_s`, `span_s` long. It stays within it."""
 
     duration_s: float
     start_s: float = 0.0

@@ -9,7 +9,7 @@ from dataclasses import replace
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store.journal import AnnotationContext, JournalRow
-from labeltool.tui.background.prefetch import Delivery, PreparedClip
+from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.label_choices import LabelChoice, by_usage, top_choices
@@ -17,7 +17,6 @@ from labeltool.tui.screens.undo_base import UndoScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
 from labeltool.tui.shared_keys import View
-from labeltool.tui.widgets.key_hints import KeyHints
 from labeltool.tui.widgets.suggestions import LabelMode, Suggestions, describe_row
 
 
@@ -37,7 +36,6 @@ class AnnotateScreen(UndoScreen):
     def __init__(self, services: Services, view: View, *, repeat_s: float) -> None:
         super().__init__(services, view)
         self.panel = Suggestions(id="suggestions")
-        self.hints = KeyHints(self.view, id="hints")
         self._repeat_s = repeat_s
         self._choices: tuple[LabelChoice, ...] = ()
         self._mode = LabelMode.LABEL
@@ -46,14 +44,6 @@ class AnnotateScreen(UndoScreen):
         self._last_key = ("", 0.0)
 
     # -- for subclasses
-
-    def is_up_to_date(self, delivery: Delivery) -> bool:
-        """Return whether a delivery includes the last label given here."""
-        return False
-
-    def receive(self, delivery: Delivery) -> None:
-        """Show what was prefetched."""
-        raise NotImplementedError
 
     def present_on(self, prepared: PreparedClip) -> list[str]:
         """Return the labels that are present on a clip or region."""
@@ -118,8 +108,8 @@ class AnnotateScreen(UndoScreen):
 
     def enter(self) -> None:
         """Take the player back from another view."""
+        super().enter()
         self.take_player()
-        self.header.refresh()
 
     # -- labels
 
@@ -164,7 +154,9 @@ class AnnotateScreen(UndoScreen):
         self._set_mode(LabelMode.LABEL if self._mode is LabelMode.ABSENT else LabelMode.ABSENT)
 
     def action_cancel(self) -> None:
-        """Cancel adding or rejecting a label, and dismiss a warning."""
+        """Cancel adding or rejecting a label, dismiss a warning, or else end what the mouse selected, or the zoom."""
+        if self._mode is LabelMode.LABEL and not self.notice.warning:
+            self.show_all()
         self._set_mode(LabelMode.LABEL)
         self.notice.clear()
 
@@ -252,7 +244,7 @@ class AnnotateScreen(UndoScreen):
         self._add_row(current, row, context.instead_of)
         self.notice.show(describe_row(row))
         if mode is LabelMode.LABEL:
-            self._finish_clip(current.clip.id, response_s)
+            self._finish_clip(current.clip.id)
         else:
             self._annotated_here = True
             self._set_mode(LabelMode.LABEL)
@@ -278,7 +270,7 @@ class AnnotateScreen(UndoScreen):
             self.notice.warn(str(error))
             return
         self.notice.show("bad audio" if kind == "bad audio" else "skipped: shown again at the end")
-        self._finish_clip(current.clip.id, response_s)
+        self._finish_clip(current.clip.id)
 
     def _add_row(self, prepared: PreparedClip, row: JournalRow, instead_of: Sequence[str] = ()) -> None:
         """Add a row to those of its clip, in place of the labels it replaces, if the clip is still on the screen."""
@@ -286,8 +278,7 @@ class AnnotateScreen(UndoScreen):
             kept = (old for old in self.current.rows if old.kind != "verdict" or old.label not in instead_of)
             self.current = replace(self.current, rows=(*kept, row))
 
-    def _finish_clip(self, clip_id: int, response_s: float | None = None) -> None:
-        self.services.session.count_clip(time.monotonic() - self._shown_at if response_s is None else response_s)
+    def _finish_clip(self, clip_id: int) -> None:
         self.header.refresh()
         self.show_next(clip_id)
 

@@ -321,8 +321,6 @@ class PageScreen(ListScreen, Generic[_P]):
             return None
         self._count_labels(rows, 1)
         self.services.state.labelled += len(rows)
-        for _ in rows:
-            self.services.session.count_clip(response_s / len(rows))
         self.header.refresh()
         parts = [summary(rows), f"{unplayed} not played"]
         if len(rows) < len(values):

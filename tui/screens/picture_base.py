@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from textual.screen import Screen
-
 from labeltool.errors import LabeltoolError
 from labeltool.project import write_setting
 from labeltool.settings import Pixels
 from labeltool.store.spans import Region
-from labeltool.tui.keymap import remapped
 from labeltool.tui.media.graphics import Graphics
 from labeltool.tui.media.look import Look
 from labeltool.tui.media.viewport import BandRange, Viewport
 from labeltool.tui.messages import ClickedAt, Dragged, PointedAt, Wheeled
+from labeltool.tui.screens.frame import ViewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.shared_keys import View
 from labeltool.tui.text import format_hertz
-from labeltool.tui.widgets.notice import Notice
 from labeltool.tui.widgets.spectrogram import Spectrogram
 from labeltool.tui.widgets.time_axis import columns_of, moment_name
 from labeltool.tui.widgets.time_track import Box
@@ -30,7 +27,7 @@ _PAN_SHARE = 0.5
 _WHEEL_SHARE = 0.1
 
 
-class PictureScreen(Screen[None]):
+class PictureScreen(ViewScreen):
     """Shows a stretch of a sound, to zoom, pan and point at.
 
     Parameters
@@ -42,10 +39,7 @@ class PictureScreen(Screen[None]):
     """
 
     def __init__(self, services: Services, view: View) -> None:
-        super().__init__()
-        self.services = services
-        self.view = remapped(view, services.keymap)
-        self.notice = Notice(id="notice")
+        super().__init__(services, view)
         self._spectrogram = Spectrogram(services.state, id="spectrogram")
         self._waveform = Waveform(id="waveform")
         self._transport = Transport(id="transport")
@@ -154,7 +148,9 @@ class PictureScreen(Screen[None]):
         viewport = self.viewport
         if viewport is not None:
             whole = message.in_whole
-            self.go(message.share * viewport.duration_s if whole else viewport.start_s + message.share * viewport.span_s)
+            self.go(
+                message.share * viewport.duration_s if whole else viewport.start_s + message.share * viewport.span_s
+            )
 
     def on_dragged(self, message: Dragged) -> None:
         """Highlight the part that the mouse goes over, and select it in the end."""
@@ -197,7 +193,9 @@ class PictureScreen(Screen[None]):
         """Change between pixels and half blocks."""
         state = self.services.state
         if state.graphics is Graphics.NONE:
-            self.notice.show("this terminal was not found to show pixels (kitty, iTerm2, Sixel), or [app] pixels is off")
+            self.notice.show(
+                "no pixels: the terminal has none of kitty's, iTerm2's and Sixel pictures, or [app] pixels is off"
+            )
             return
         on = state.look.graphics is Graphics.NONE
         look = replace(state.look, graphics=state.graphics if on else Graphics.NONE)

@@ -137,6 +137,7 @@ class Spectrogram(TimeTrack):
         frame = self.rich_style + self.get_component_rich_style("spectrogram--frame")
         names = self.names(sound, rows)
         left, right = self.frame_edges()
+        end = Segment(right, frame)
         if self.graphics is not Graphics.NONE:
             lines = self._pixel_rows(sound, columns, rows, look)
         else:
@@ -146,7 +147,7 @@ class Spectrogram(TimeTrack):
             lines = [_cell_row(levels[2 * y], levels[2 * y + 1], styles) for y in range(rows)]
         strips = [
             Strip(
-                [Segment(f"{names.get(y, ''):>{GUTTER - 1}}", axis), Segment(left, frame), *line, Segment(right, frame)],
+                [Segment(f"{names.get(y, ''):>{GUTTER - 1}}", axis), Segment(left, frame), *line, end],
                 GUTTER + columns + FRAME,
             )
             for y, line in enumerate(lines)

@@ -37,9 +37,7 @@ def thumbnail(clip: StoredClip) -> Levels:
     return np.asarray(np.rint((cells - quiet) / (loudest - quiet) * (LEVELS - 1)).clip(0, LEVELS - 1), np.intp)
 
 
-def strip(
-    levels: Levels | None, *, dark: bool, ink: bool, colour_map: ColourMap = ColourMap.TEAL
-) -> list[Part]:
+def strip(levels: Levels | None, *, dark: bool, ink: bool, colour_map: ColourMap = ColourMap.TEAL) -> list[Part]:
     """Return the parts of a line for a thumbnail; blank if there is none.
 
     Parameters

@@ -1,0 +1,114 @@
+"""Progress: one annotation speed, goals, learning curves, confusions, and the training that runs."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from helpers.app import answer, opened, suggest, text_of, until
+from labeltool.annotation import speed
+from labeltool.project import Project
+from labeltool.store import Store, clips, journal, models
+from labeltool.tui.app import LabelApp
+from labeltool.tui.background.trainer import StageRate, TrainingProgress
+from labeltool.tui.dialogs.progress import ProgressScreen
+
+
+async def progress_page(app: LabelApp, pilot: Pilot[None]) -> str:
+    """Open the page and return its text."""
+    await pilot.press("P")
+    await until(pilot, lambda: isinstance(app.screen, ProgressScreen) and app.screen.query("#progress-numbers"), "it")
+    page = app.screen.query_one("#progress-numbers", Static)
+    await until(pilot, lambda: page.size.height, "its lines")
+    return text_of(page)
+
+
+async def test_progress_shows_this_session_and_the_total(app_project: Project) -> None:
+    suggest(app_project)
+    context = journal.AnnotationContext(response_ms=4000)
+    with app_project.open_store() as store:
+        journal.annotate(store, clips.all_clips(store)[-1].id, "high", annotator="ann", context=context)
+    async with opened(app_project) as (app, screen, pilot):
+        await answer(screen, pilot, "enter")
+        await answer(screen, pilot, "2")
+        page = await progress_page(app, pilot)
+        assert re.search(r"clips labelled +2 +3 *\n", page)
+        assert re.search(r"first suggestion right +50% +50%", page)
+        await pilot.press("escape")
+        assert app.screen is screen
+
+
+async def test_header_and_progress_have_one_annotation_speed(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (app, screen, pilot):
+        session = app.services.session
+        screen._shown_at -= 3600.0  # a break, which is no work
+        await answer(screen, pilot, "n")
+        await answer(screen, pilot, "s")
+        screen._shown_at -= 3.0
+        await answer(screen, pilot, "n")
+        screen._shown_at -= 5.0
+        await answer(screen, pilot, "n")
+        await answer(screen, pilot, "u")
+        await answer(screen, pilot, "U")
+        await answer(screen, pilot, "u")
+        stored = speed.annotation_statistics(reading, annotator="ann", since=session.start_row_id)
+        assert session.clips_done == stored.answers == 2
+        assert session.clips_per_minute == stored.clips_per_minute
+        assert session.clips_per_minute is not None and 1.8 < session.clips_per_minute < 2.0
+        assert f"{session.clips_per_minute:.1f}" in await progress_page(app, pilot)
+
+
+async def test_progress_shows_goals_learning_curves_and_confusions(app_project: Project) -> None:
+    with app_project.open_store() as store:
+        for labels_seen, accuracy, recall in ((4, 0.5, 0.0), (8, 0.75, 1.0)):
+            card = {
+                "labels": ["high", "low"],
+                "by_label": [{"label": "low", "clips": 4, "recall": recall}],
+                "confusion": [[2, 7], [1, 3]],
+            }
+            models.add(
+                store,
+                models.NewModel("none", json.dumps(card), labels_seen, accuracy, accuracy),
+                parent_id=None,
+                journal_mark=journal.newest_id(store),
+                publish=lambda _: None,
+            )
+    async with opened(app_project) as (app, _, pilot):
+        page = await progress_page(app, pilot)
+        assert "0 of 2 labels have 20 clips, 39 clips to go" in page
+        assert re.search(r"low +1 .*▁█ 100%", page)
+        assert re.search(r"4 labels +50%", page) and re.search(r"8 labels +75%", page)
+        assert re.search(r"7 × high +predicted as low", page)
+
+
+async def test_the_page_scrolls_on_a_small_screen(app_project: Project) -> None:
+    with app_project.open_store() as store:
+        for number in range(40):
+            journal.annotate(store, 1, f"label {number}", annotator="before")
+    async with opened(app_project, size=(80, 24)) as (app, _, pilot):
+        await progress_page(app, pilot)
+        await pilot.press("end")
+        await until(pilot, lambda: app.screen.query_one("#progress").scroll_y > 10, "the end of the page")
+
+
+def test_the_time_left_of_a_stage_follows_its_own_rate() -> None:
+    now = [0.0]
+    rate = StageRate(lambda: now[0])
+    assert rate.left_s("features", 0, 100) is None
+    now[0] = 5.0
+    assert rate.left_s("features", 50, 100) == 5.0
+    assert rate.left_s("training", 10, 20) is None
+    now[0] = 10.0
+    assert rate.left_s("training", 15, 20) == 5.0
+    assert rate.left_s("training", 16, 0) is None
+
+
+async def test_the_training_is_shown_with_its_time_left(app_project: Project) -> None:
+    async with opened(app_project, size=(120, 30)) as (app, screen, pilot):
+        app._show_training(TrainingProgress("training", 30, 100, left_s=42.0))
+        await until(pilot, lambda: "about 42 s left" in text_of(screen.header), "the header")
+        await progress_page(app, pilot)
+        assert "about 42 s left" in text_of(app.screen.query_one("#progress-training"))
