@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from labeltool.errors import LabeltoolError
-from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, read_settings
+from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, parse_settings, read_settings
 from labeltool.store import Store, backup
 from labeltool.store.database_files import COMPANIONS, companion
 from labeltool.store.opening import labeltool_errors
@@ -257,13 +257,13 @@ def choose_pretrained(project: Project, name: str) -> bool:
     return True
 
 
-def write_setting(project: Project, table: str, name: str, value: object) -> None:
-    """Write one setting; everything else in the file stays as a person wrote it.
+def write_setting(project: Project, table: str, name: str, value: object) -> Settings:
+    """Write one setting and return all; everything else in the file stays as a person wrote it.
 
     Raises
     ------
     LabeltoolError
-        When the file cannot be written.
+        When the setting cannot have this value, or the file cannot be written; it is as it was then.
     """
     import tomlkit  # light commands need not pay for it
 
@@ -272,10 +272,13 @@ def write_setting(project: Project, table: str, name: str, value: object) -> Non
     if table not in document:
         document[table] = tomlkit.table()
     cast(MutableMapping[str, object], document[table])[name] = value
+    text = tomlkit.dumps(document)
+    settings = parse_settings(text, path)
     try:
-        write_bytes(path, tomlkit.dumps(document).encode(), durable=True)
+        write_bytes(path, text.encode(), durable=True)
     except OSError as error:
         raise LabeltoolError(f"cannot be written: {error.strerror}", file=path) from error
+    return settings
 
 
 def load(directory: Path) -> Project:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
-from dataclasses import replace
 
 from textual import work
 
 from labeltool.annotation import progress, speed
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.project import Project
+from labeltool.settings import Settings
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
@@ -25,9 +25,11 @@ from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.trainer import Trainer
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
+from labeltool.tui.dialogs.settings import SettingsScreen
 from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
 from labeltool.tui.media.graphics import Graphics
 from labeltool.tui.media.look import Look
+from labeltool.tui.media.page_player import PagePlayer
 from labeltool.tui.media.player import Player
 from labeltool.tui.messages import (
     AgreementMeasured,
@@ -49,7 +51,7 @@ from labeltool.tui.screens.review import ReviewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
-from labeltool.tui.theme import DARK, LIGHT, theme_by_terminal
+from labeltool.tui.theme import DARK, LIGHT, theme_name
 
 _RETRY_S = 0.5
 _CHECK_DATABASE_S = 5.0
@@ -93,11 +95,11 @@ class LabelApp(SimilarApp):
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        self.theme = theme_by_terminal()
+        self.theme = theme_name(project.settings.app.theme)
         self.services = Services(
             project=project,
             session=Session(project, annotator, self.stop_for),
-            player=Player(),
+            player=PagePlayer.from_environment() or Player(),
             prefetcher=Prefetcher(
                 project, annotator, lambda delivery: self.post_from_thread(Prefetched(delivery)), self.stop_for
             ),
@@ -116,7 +118,11 @@ class LabelApp(SimilarApp):
                 project, lambda agreement: self.post_from_thread(AgreementMeasured(agreement))
             ),
             keymap=keys,
-            state=State(look=Look.of_settings(project.settings.app)),
+            state=State(
+                settings=project.settings,
+                autoplay=project.settings.app.autoplay,
+                look=Look().with_settings(project.settings.app, Graphics.NONE),
+            ),
         )
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
         self.add_mode(LABEL.name, lambda: LabelScreen(self.services, repeat_s=repeat_s))
@@ -134,7 +140,7 @@ class LabelApp(SimilarApp):
     def use_graphics(self, graphics: Graphics) -> None:
         """Draw spectrograms in pixels, where the terminal can."""
         state = self.services.state
-        state.graphics, state.look = graphics, replace(state.look, graphics=graphics)
+        state.graphics, state.look = graphics, state.look.with_settings(state.settings.app, graphics)
 
     async def on_mount(self) -> None:
         """Start the threads."""
@@ -174,6 +180,18 @@ class LabelApp(SimilarApp):
     def action_theme(self) -> None:
         """Change between dark and light."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    def action_settings(self) -> None:
+        """Show the settings."""
+        self.push_screen(SettingsScreen(self.services, self._apply_settings))
+
+    def _apply_settings(self, settings: Settings) -> None:
+        state, before = self.services.state, self.services.state.settings
+        state.settings = settings
+        if settings.app.theme is not before.app.theme:
+            self.theme = theme_name(settings.app.theme)
+        state.autoplay = settings.app.autoplay
+        state.look = state.look.with_settings(settings.app, state.graphics)
 
     # -- regions
 

@@ -33,7 +33,7 @@ class TrainingApp(AppBase):
 
     def train_if_due(self, pending: int) -> None:
         """Train where enough labels are newer than the newest model."""
-        after = self.services.project.settings.learning.retrain_after
+        after = self.services.state.settings.learning.retrain_after
         # Only labels of this session start a training: opening the app on older labels does not.
         wanted = self.services.session.clips_done and self.services.state.has_two_classes
         if wanted and 0 < after <= pending - self._pending_at_failure:

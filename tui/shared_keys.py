@@ -156,9 +156,23 @@ APP = (
     Key("train", "t", "app.train", "App", "t", "train a model now, in the background", "train"),
     Key("cancel_training", "ctrl+t", "app.cancel_training", "App", "Ctrl+t", "stop the training that runs"),
     Key("progress", "P", "app.progress", "App", "P", "progress: speed, goals, learning curves, confusions"),
+    Key("settings", "f2", "app.settings", "App", "F2", "settings: theme, sound output, keys, training"),
     Key("commands", "colon,ctrl+p", "commands", "App", ":", "find an action by its name"),
     Key("help", "question_mark,f1", "help", "App", "?", "this page", "keys"),
     Key("quit", "q,ctrl+c", "app.quit", "App", "q", "quit; every label is on the disk already", "quit"),
+)
+
+MARKS = (
+    Key(
+        "mark",
+        "v",
+        "mark",
+        "List",
+        "v *",
+        "mark clips from here on, or all: keys are for all of them",
+        "mark",
+    ),
+    Key("mark_all", "asterisk", "mark_all", "List", "", ""),
 )
 
 LIST = (

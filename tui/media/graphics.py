@@ -38,7 +38,7 @@ def terminal_graphics(wanted: Pixels) -> Graphics:
 
     It is asked for its name and its attributes; the attributes come last, and every terminal has them.
     """
-    if wanted is Pixels.OFF or not _may_ask(wanted, os.environ):
+    if not _may_ask(wanted, os.environ):
         return Graphics.NONE
     return graphics_of(_answer(b"\x1b[>q\x1b[c"))
 

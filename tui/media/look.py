@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from labeltool.settings import AppSettings, ColourMap
+from labeltool.settings import AppSettings, ColourMap, Pixels
 from labeltool.tui.media.clip_picture import Picture
 from labeltool.tui.media.graphics import Graphics
 from labeltool.type_aliases import Float32
@@ -35,19 +35,10 @@ class Look:
     brightness_db: float = 0.0
     graphics: Graphics = Graphics.NONE
 
-    @classmethod
-    def of_settings(cls, settings: AppSettings) -> Look:
-        """Return the look that a project's settings ask for, in half blocks until the terminal is known."""
-        return cls(settings.colour_map, settings.db_range)
-
-    def next_colour_map(self) -> Look:
-        """Return it with the next colour map."""
-        maps = list(ColourMap)
-        return replace(self, colour_map=maps[(maps.index(self.colour_map) + 1) % len(maps)])
-
-    def next_db_range(self) -> Look:
-        """Return it with the next larger range of decibels; after the largest, down to the noise."""
-        return replace(self, db_range=next((size for size in DB_RANGES if size > self.db_range), 0))
+    def with_settings(self, settings: AppSettings, graphics: Graphics) -> Look:
+        """Return it as a project's settings want it, in a terminal with some graphics."""
+        shown = Graphics.NONE if settings.pixels is Pixels.OFF else graphics
+        return replace(self, colour_map=settings.colour_map, db_range=settings.db_range, graphics=shown)
 
     def brighter(self, steps: int) -> Look:
         """Return it brighter (below zero: darker)."""

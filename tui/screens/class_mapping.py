@@ -66,7 +66,7 @@ class ClassMappingScreen(ViewScreen):
 
     def __init__(self, services: Services, on_change: Callable[[], None]) -> None:
         super().__init__(services, CLASS_MAPPING)
-        self.lines = ClipList(self._draw, id="mapping")
+        self.lines = ClipList(lambda at, width: [self._draw(at, width)], id="mapping")
         self._title = Static(id="clips-title")
         self._empty = Static(Content("\n".join(_NO_MODEL)), id="mapping-empty")
         self._on_change = on_change

@@ -189,12 +189,12 @@ class ClustersScreen(PageScreen[GroupPage]):
             f"by {one_line(groups.by)}",
         )
 
-    def line_parts(self, listed: ListedClip, width: int) -> list[Part]:
-        """Return a clip's line: rejected or not, played or not, its file, the prediction."""
+    def clip_lines(self, listed: ListedClip, width: int) -> list[list[Part]]:
+        """Return a clip's lines: rejected or not, played or not, its file, the prediction."""
         label_cells = max(0, width // 4)
         predicted = f"{listed.top_label} {listed.top_probability or 0:.0%}" if listed.top_label is not None else ""
-        name_parts = self.name_parts(listed, max(0, width - label_cells - 5))
-        return [*name_parts, (" ", ""), (fit(predicted, label_cells), "$quiet")]
+        first, below = self.name_lines(listed, max(0, width - label_cells - 5))
+        return [[*first, (" ", ""), (fit(predicted, label_cells), "$quiet")], below]
 
     @property
     def prompt(self) -> str:

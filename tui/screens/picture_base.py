@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from labeltool.errors import LabeltoolError
 from labeltool.project import write_setting
-from labeltool.settings import Pixels
+from labeltool.settings import ColourMap, Pixels
 from labeltool.store.spans import Region
 from labeltool.tui.media.graphics import Graphics
-from labeltool.tui.media.look import Look
+from labeltool.tui.media.look import DB_RANGES
 from labeltool.tui.media.viewport import BandRange, Viewport
 from labeltool.tui.messages import ClickedAt, Dragged, PointedAt, Wheeled
 from labeltool.tui.screens.frame import ViewScreen
@@ -180,27 +180,26 @@ class PictureScreen(ViewScreen):
 
     async def action_colour_map(self) -> None:
         """Change to the next colour map."""
-        look = self.services.state.look.next_colour_map()
-        await self._change_look(look, f"colours: {look.colour_map}", "colour_map", look.colour_map.value)
+        maps = list(ColourMap)
+        chosen = maps[(maps.index(self.services.state.look.colour_map) + 1) % len(maps)]
+        await self._change_setting("colour_map", chosen, f"colours: {chosen}")
 
     async def action_db_range(self) -> None:
-        """Change to the next range of decibels."""
-        look = self.services.state.look.next_db_range()
-        text = f"{look.db_range} dB below the peaks" if look.db_range else "down to the noise of the sound"
-        await self._change_look(look, f"dB range: {text}", "db_range", look.db_range)
+        """Change to the next larger range of decibels; after the largest, down to the noise."""
+        before = self.services.state.look.db_range
+        chosen = next((size for size in DB_RANGES if size > before), 0)
+        text = f"{chosen} dB below the peaks" if chosen else "down to the noise of the sound"
+        await self._change_setting("db_range", chosen, f"dB range: {text}")
 
     async def action_pixels(self) -> None:
         """Change between pixels and half blocks."""
         state = self.services.state
         if state.graphics is Graphics.NONE:
-            self.notice.show(
-                "no pixels: the terminal has none of kitty's, iTerm2's and Sixel pictures, or [app] pixels is off"
-            )
-            return
-        on = state.look.graphics is Graphics.NONE
-        look = replace(state.look, graphics=state.graphics if on else Graphics.NONE)
-        text = f"pixels ({state.graphics})" if on else "half blocks"
-        await self._change_look(look, text, "pixels", (Pixels.ON if on else Pixels.OFF).value)
+            self.notice.show("this terminal is not known to show pixels: kitty, Ghostty, iTerm2, WezTerm or Sixel do")
+        elif state.look.graphics is Graphics.NONE:
+            await self._change_setting("pixels", Pixels.ON, f"pixels ({state.graphics})")
+        else:
+            await self._change_setting("pixels", Pixels.OFF, "half blocks")
 
     def action_brighten(self, steps: int) -> None:
         """Change the brightness of the spectrogram."""
@@ -208,13 +207,16 @@ class PictureScreen(ViewScreen):
         self._repaint()
         self.notice.show(f"brightness: {look.brightness_db:+.0f} dB")
 
-    async def _change_look(self, look: Look, text: str, setting: str, value: object) -> None:
-        """Draw with another look, and keep it in the settings."""
-        self.services.state.look = look
+    async def _change_setting(self, name: str, value: ColourMap | Pixels | int, text: str) -> None:
+        """Draw as another setting wants it, and keep the setting."""
+        state = self.services.state
+        app = replace(state.settings.app, **{name: value})  # type: ignore[arg-type]
+        state.settings = replace(state.settings, app=app)
+        state.look = state.look.with_settings(app, state.graphics)
         self._repaint()
         self.notice.show(text)
         try:
-            await asyncio.to_thread(write_setting, self.services.project, "app", setting, value)
+            await asyncio.to_thread(write_setting, self.services.project, "app", name, value)
         except LabeltoolError as error:
             self.notice.show(f"{text}   (not kept: {error.reason})")
 
