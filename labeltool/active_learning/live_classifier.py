@@ -19,6 +19,7 @@ MAX_CLIPS = 2000
 """Clips that are kept, the newest: the matrix has their number squared."""
 
 _REGULARISATION = 0.1
+_MAX_ADDED_SINGLY = 8
 # Numerical errors of updates add up: the inverse is computed anew after as many of them.
 _MAX_UPDATES = 512
 
@@ -53,6 +54,15 @@ class LiveClassifier:
         self.keys, self.groups = [*keys[-MAX_CLIPS:]], [*groups[-MAX_CLIPS:]]
         self.rows = np.ascontiguousarray(rows[-MAX_CLIPS:], np.float32)
         self._invert()
+
+    def add_all(self, keys: Sequence[int], rows: Float32, groups: Sequence[str]) -> None:
+        """Add clips that are not there: a few one by one, more by computing the inverse anew."""
+        if len(keys) > _MAX_ADDED_SINGLY:
+            before = [self.rows] if len(self) else []
+            self.fit([*self.keys, *keys], np.concatenate([*before, rows]), [*self.groups, *groups])
+            return
+        for key, row, group in zip(keys, rows, groups, strict=True):
+            self.add(key, row, group)
 
     def add(self, key: int, row: Float32, group: str) -> None:
         """Add a clip, or replace the one of the same key; beyond `MAX_CLIPS` the oldest is dropped."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from labeltool.active_learning.accuracy_estimate import MIN_LABELLED, AccuracyEstimate, estimate_accuracy
-from labeltool.active_learning.live_classifier import MAX_CLIPS, LiveClassifier
+from labeltool.active_learning.live_classifier import LiveClassifier
 from labeltool.audio.descriptors import hellinger
 from labeltool.pretrained import class_mapping
 from labeltool.pretrained.class_mapping import LabelMapping
@@ -79,6 +79,7 @@ class LiveModel:
     _seen: Int64 = field(default_factory=lambda: np.zeros(0, np.int64))
     _targets: Float64 = field(default_factory=lambda: np.zeros((0, 0)))
     _prior: Float64 = field(default_factory=lambda: np.zeros((0, 0)))
+    _by_label: Float64 = field(default_factory=lambda: np.zeros((0, 0)))
 
     def __len__(self) -> int:
         return len(self.classifier)
@@ -88,20 +89,14 @@ class LiveModel:
         """The labels that are predicted."""
         return self._labels
 
-    def fit(self, answers: Sequence[tuple[LabelledClip, ClipDescription]]) -> None:
-        """Replace all labelled clips."""
-        answers = answers[-MAX_CLIPS:]
-        self._answers = {one.clip.id: one for one, _ in answers}
-        self._scores = {one.clip.id: description.scores for one, description in answers}
-        rows = np.stack([embedding_of(description) for _, description in answers]) if answers else np.zeros((0, 0))
-        self.classifier.fit(list(self._answers), np.asarray(rows, np.float32), [one.clip.group for one, _ in answers])
-
-    def set_answer(self, answer: LabelledClip, description: ClipDescription) -> None:
-        """Add a labelled clip, or what is known of it now; `renew` makes it count."""
-        clip_id = answer.clip.id
-        if clip_id not in self._answers:
-            self.classifier.add(clip_id, embedding_of(description), answer.clip.group)
-        self._answers[clip_id], self._scores[clip_id] = answer, description.scores
+    def set_answers(self, answers: Sequence[tuple[LabelledClip, ClipDescription]]) -> None:
+        """Add labelled clips, or what is known of them now; `renew` makes it count."""
+        new = [(one.clip, embedding_of(given)) for one, given in answers if one.clip.id not in self._answers]
+        for one, given in answers:
+            self._answers[one.clip.id], self._scores[one.clip.id] = one, given.scores
+        if new:
+            rows = np.stack([row for _, row in new])
+            self.classifier.add_all([clip.id for clip, _ in new], rows, [clip.group for clip, _ in new])
         for dropped in self._answers.keys() - set(self.classifier.keys):
             del self._answers[dropped], self._scores[dropped]
 
@@ -122,16 +117,22 @@ class LiveModel:
             Maps them to classes.
         """
         answers = [self._answers[clip_id] for clip_id in self.classifier.keys]
-        self._labels = tuple(dict.fromkeys([*labels, *(name for one in answers for name in one.present)]))
+        found = [one.present for one in answers]
+        self._labels = tuple(dict.fromkeys([*labels, *(name for names in found for name in names)]))
         self._mapping = tuple(mapper(self._labels))
-        judged_singly = sum(len(one.present) > 1 or not (one.present or one.none_of_these) for one in answers)
+        judged_singly = sum(
+            len(names) > 1 or not (names or one.none_of_these) for one, names in zip(answers, found, strict=True)
+        )
         self._independent = 0 < judged_singly >= _MULTI_LABEL_SHARE * len(answers)
-        present = np.array([[name in one.present for name in self._labels] for one in answers], bool)
-        present = present.reshape(len(answers), len(self._labels))
+        column = {name: index for index, name in enumerate(self._labels)}
+        present = np.zeros((len(answers), len(self._labels)), bool)
+        for row, names in enumerate(found):
+            present[row, [column[name] for name in names]] = True
         self._seen = present.sum(axis=0)
         scores = [self._scores[one.clip.id] for one in answers]
         self._prior = self._prior_of(np.stack(scores) if scores else np.zeros((0, 0), np.float32))
         self._targets = self._targets_of(answers, present)
+        self._by_label = _mean_by_label(present, scores)
 
     def predict(self, descriptions: Sequence[ClipDescription]) -> LivePredictions:
         """Predict the labels of clips."""
@@ -157,14 +158,10 @@ class LiveModel:
         """Return the classes that suggest one of the labels."""
         return {index for one in self._mapping for index in one.classes}
 
+    @property
     def scores_by_label(self) -> Float64:
-        """Return the mean class scores of the clips of each label that has any, (labels, classes)."""
-        present = self._targets > 0
-        scores = [self._scores[clip_id] for clip_id in self.classifier.keys]
-        if not scores or not present.any():
-            return np.zeros((0, 0))
-        counts = present.sum(axis=0)
-        return np.asarray((present.T.astype(np.float64) @ np.stack(scores))[counts > 0] / counts[counts > 0][:, None])
+        """The mean class scores of the clips of each label that has any, (labels, classes)."""
+        return self._by_label
 
     def _prior_of(self, scores: Float32) -> Float64:
         """Return what the classes predict, (clips, labels): it counts less the more clips a label has."""
@@ -180,12 +177,12 @@ class LiveModel:
         targets = present / np.maximum(1, 1 if self._independent else present.sum(axis=1, keepdims=True))
         rejected = {name for one in answers for name, value in one.verdicts.items() if value is Value.ABSENT}
         for row, one in enumerate(answers):
-            if one.none_of_these or (one.present and not self._independent):
+            labelled = bool(present[row].any())
+            if one.none_of_these or (labelled and not self._independent):
                 continue
             for column, name in enumerate(self._labels):
                 # A label that nobody ever rejects is taken to be absent where another one was given.
-                assumed = bool(one.present) and name not in rejected
-                if name not in one.verdicts and not assumed:
+                if name not in one.verdicts and not (labelled and name not in rejected):
                     targets[row, column] = self._prior[row, column]
         return np.asarray(targets, np.float64)
 
@@ -202,3 +199,12 @@ class LiveModel:
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
         weights /= weights.sum(axis=1, keepdims=True)
         return LivePredictions(labels, weights[:, :-1], weights[:, -1], False)
+
+
+def _mean_by_label(present: Bools, scores: Sequence[Float32]) -> Float64:
+    """Return the mean class scores of the clips of each label that has any, (labels, classes)."""
+    counts = present.sum(axis=0)
+    if not counts.any():
+        return np.zeros((0, 0))
+    of_labels = present[:, counts > 0].T.astype(np.float32) @ np.stack(scores)
+    return np.asarray(of_labels / counts[counts > 0][:, None], np.float64)

@@ -107,6 +107,11 @@ def described(pretrained: PretrainedModel, directory: Path, clip: StoredClip) ->
     return computed
 
 
+def is_described(card: PretrainedCard, directory: Path, clip: StoredClip) -> bool:
+    """Return whether `described` has computed what there is of a clip."""
+    return kept(_path(directory, card, clip.key, _kinds(card)[-1])).exists()
+
+
 def read_described(card: PretrainedCard, directory: Path, clip: StoredClip) -> ClipDescription | None:
     """Return what `described` has computed of a clip; None where it has not yet."""
     try:

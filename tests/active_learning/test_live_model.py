@@ -33,7 +33,7 @@ def test_clips_added_and_removed_one_by_one_give_what_a_fit_from_nothing_gives()
         renewed.remove(key)
     renewed.add(7, rows[7], "g3")  # labelled anew: it is there once
     fresh = LiveClassifier()
-    fresh.fit(renewed.keys, rows[renewed.keys], renewed.groups)
+    fresh.add_all(renewed.keys, rows[renewed.keys], renewed.groups)  # many: at once
     np.testing.assert_allclose(renewed.inverse, fresh.inverse, atol=1e-4)
     assert sorted(renewed.keys) == sorted(set(range(40)) - {3, 0, 39})
 
@@ -80,7 +80,7 @@ def test_names_suggest_before_the_first_label_and_one_answer_corrects_them() -> 
     model.renew(["dog", "rain"], by_name)
     assert top(model, description(1, 0))[0] == "dog"
     # This project calls the sound of class 2 "drizzle": known from its one clip on.
-    model.set_answer(answer(1, "drizzle"), description(2, 1))
+    model.set_answers([(answer(1, "drizzle"), description(2, 1))])
     model.renew(["dog", "drizzle"], by_name)
     assert top(model, description(2, 2))[0] == "drizzle"
     assert top(model, description(1, 3))[0] == "dog"
@@ -93,16 +93,16 @@ def test_names_suggest_before_the_first_label_and_one_answer_corrects_them() -> 
 def test_a_sound_unlike_every_label_is_of_none_of_them() -> None:
     model = LiveModel()
     for clip_id in range(6):
-        model.set_answer(answer(clip_id, "dog" if clip_id % 2 else "rain"), description(1 + (clip_id + 1) % 2, clip_id))
+        model.set_answers([(answer(clip_id, "dog" if clip_id % 2 else "rain"), description(1 + (clip_id + 1) % 2, clip_id))])
     model.renew(["dog", "rain"], by_name)
     assert model.predict([description(3, 9)]).none[0] > 0.5 > model.predict([description(1, 9)]).none[0]
 
 
 def test_labels_that_occur_together_are_judged_each_for_itself() -> None:
     model = LiveModel()
-    model.set_answer(answer(0, "dog", "rain"), description(1, 0))
-    model.set_answer(answer(1, rejected="dog"), description(2, 1))
-    model.set_answer(answer(2, nothing=True), description(3, 2))
+    model.set_answers([(answer(0, "dog", "rain"), description(1, 0))])
+    model.set_answers([(answer(1, rejected="dog"), description(2, 1))])
+    model.set_answers([(answer(2, nothing=True), description(3, 2))])
     model.renew(["dog", "rain"], by_name)
     predicted = model.predict([description(1, 5)])
     assert predicted.independent
