@@ -24,7 +24,7 @@ from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.trainer import Trainer
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
-from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
+from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
 from labeltool.tui.media.player import Player
 from labeltool.tui.messages import (
     AgreementMeasured,
@@ -36,6 +36,7 @@ from labeltool.tui.messages import (
 )
 from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
+from labeltool.tui.screens.class_mapping import ClassMappingScreen
 from labeltool.tui.screens.clusters import ClustersScreen
 from labeltool.tui.screens.find import FindScreen
 from labeltool.tui.screens.label import LabelScreen
@@ -114,8 +115,8 @@ class LabelApp(SimilarApp):
         self.add_mode(BROWSE.name, lambda: BrowseScreen(self.services, repeat_s=repeat_s))
         self.add_mode(FIND.name, lambda: FindScreen(self.services, repeat_s=repeat_s))
         self.add_mode(REGIONS.name, lambda: RegionsScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(CLASS_MAPPING.name, lambda: ClassMappingScreen(self.services, self.renew_suggestions))
         self._recording = recording
-        self._previous_view = LABEL.name
         self._daily_backup = DailyBackup(project, lambda problem: self.post_from_thread(BackupFailed(problem)))
         self.failure: LabeltoolError | None = None
 
@@ -161,9 +162,12 @@ class LabelApp(SimilarApp):
     # -- regions
 
     async def action_regions(self) -> None:
-        """Open the recording of the clip on the screen, at that clip."""
+        """Open the recording of the clip on the screen, at that clip; without one, that which was open last."""
         view = self.current_view
-        if view is None or view.current is None:
+        if view is None:
+            return
+        if view.current is None:
+            await self.action_view(REGIONS.name)
             return
         clip = view.current.clip
         try:
@@ -174,14 +178,9 @@ class LabelApp(SimilarApp):
         await self._open_regions(recording, Region(clip.start_s, clip.end_s))
 
     async def _open_regions(self, recording: StoredRecording, region: Region | None = None) -> None:
-        self._previous_view = self.current_mode
-        await self.switch_mode(REGIONS.name)
+        await self.action_view(REGIONS.name)
         assert isinstance(self.current_view, RegionsScreen)
         self.current_view.open(recording, region)
-
-    async def action_close_regions(self) -> None:
-        """Go back to the view from which the recording was opened."""
-        await self.action_view(self._previous_view)
 
     # -- progress
 

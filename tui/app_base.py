@@ -7,8 +7,11 @@ from collections.abc import Callable
 from textual.app import App
 from textual.message import Message
 
-from labeltool.tui.screens.annotate_base import AnnotateScreen
+from labeltool.tui.keys import CLASS_MAPPING, LABEL, REGIONS
+from labeltool.tui.screens.frame import ViewScreen
 from labeltool.tui.services import Services
+
+_GO_BACK = (REGIONS.name, CLASS_MAPPING.name)
 
 
 class AppBase(App[None]):
@@ -21,20 +24,30 @@ class AppBase(App[None]):
     """
 
     services: Services
+    previous_view = LABEL.name
+    """The view to go back to from Regions and Class mapping."""
 
     @property
-    def current_view(self) -> AnnotateScreen | None:
+    def current_view(self) -> ViewScreen | None:
         """The view on the screen, below palettes and pages that are open over it."""
-        screens = (screen for screen in reversed(self.screen_stack) if isinstance(screen, AnnotateScreen))
+        screens = (screen for screen in reversed(self.screen_stack) if isinstance(screen, ViewScreen))
         return next(screens, None)
 
     async def action_view(self, name: str) -> None:
         """Go to another view; each keeps its position."""
         if name == self.current_mode:
             return
+        if self.current_view is not None:
+            self.current_view.leave()
+        if self.current_mode not in _GO_BACK:
+            self.previous_view = self.current_mode
         await self.switch_mode(name)
         if self.current_view is not None:
             self.current_view.enter()
+
+    async def action_previous_view(self) -> None:
+        """Go back to the view from which Regions or Class mapping was opened."""
+        await self.action_view(self.previous_view)
 
     def notify_view(self, message: str) -> None:
         """Show a notice in the view."""

@@ -11,7 +11,7 @@ from labeltool.tui.app_training import TrainingApp
 from labeltool.tui.keys import BROWSE
 from labeltool.tui.messages import AgreementMeasured, SimilarityChanged
 from labeltool.tui.screens.browse import BrowseScreen
-from labeltool.tui.screens.class_mapping import ClassMappingScreen, mapped_model
+from labeltool.tui.screens.class_mapping import ClassMappingScreen
 from labeltool.tui.screens.clusters import ClustersScreen
 
 _RETRY_S = 0.5
@@ -25,7 +25,10 @@ class SimilarApp(TrainingApp):
     async def action_similar(self) -> None:
         """Browse the clips most similar to the one on the screen; index the clips first where they are not."""
         view = self.current_view
-        if view is None or view.current is None:
+        if view is None:
+            return
+        if view.current is None or not view.current.clip.id:  # a region that is no clip yet
+            view.notice.show("Similar needs a clip: select one in Label (A) or Browse (B)")
             return
         clip, project, comparer = view.current.clip, self.services.project, self.services.comparer
 
@@ -69,30 +72,13 @@ class SimilarApp(TrainingApp):
 
     # -- class mapping
 
-    def action_class_mapping(self) -> None:
-        """Show which classes of a pretrained model suggest which label."""
-        try:
-            pretrained = mapped_model(self.services.project)
-            screen = None if pretrained is None else ClassMappingScreen(self.services, pretrained)
-        except LabeltoolError as error:
-            self.warn_view(str(error))
-            return
-        if screen is not None:
-            self.push_screen(screen, self._suggest_by_mapping)
-        else:
-            self.notify_view("no pretrained model with classes: `labeltool model fetch yamnet`")
-
-    def _suggest_by_mapping(self, changed: bool | None) -> None:
-        if changed:
-            self.notify_view("class mapping changed: new suggestions follow in the background")
-            self._start_suggester()
-
-    def _start_suggester(self) -> None:
+    def renew_suggestions(self) -> None:
+        """Make new suggestions, after those that are being made."""
         if not self.services.suggester.start():
-            self.set_timer(_RETRY_S, self._start_suggester)
+            self.set_timer(_RETRY_S, self.renew_suggestions)
 
     def on_agreement_measured(self, message: AgreementMeasured) -> None:
         """Show how a pretrained model's classes agree with the labels."""
-        for screen in self.screen_stack:
-            if isinstance(screen, ClassMappingScreen):
-                screen.show_agreement(message.agreement)
+        # Measured while the view was open; it may have been left meanwhile.
+        if isinstance(self.current_view, ClassMappingScreen):
+            self.current_view.show_agreement(message.agreement)

@@ -18,8 +18,8 @@ LABEL = View(
         *APP,
     ),
     (
-        *("accept_first", "label_1", "find_label", "none_of_these", "unsure", "bad_audio", "skip", "undo", "help"),
-        *("play", "quit", "similar", "add_label", "reject_label", "replay", "loop", "contrast", "train", "note"),
+        *("accept_first", "label_1", "find_label", "play", "undo", "skip", "none_of_these", "help", "quit", "unsure"),
+        *("bad_audio", "add_label", "reject_label", "replay", "loop", "contrast", "train", "note"),
     ),
 )
 
@@ -45,8 +45,8 @@ BATCH_REVIEW = View(
         *APP,
     ),
     (
-        *("accept", "reject", "up", "play_all", "next_label", "undo", "help", "label_1", "play", "label"),
-        *("find_label", "quit", "similar", "review", "browse", "loop", "contrast", "train"),
+        *("accept", "reject", "up", "play_all", "next_label", "undo", "help", "label_1", "play"),
+        *("find_label", "quit", "loop", "contrast", "train"),
     ),
 )
 
@@ -84,8 +84,7 @@ CLUSTERS = View(
     ),
     (
         *("label_1", "accept_first", "reject", "find_label", "up", "play_all", "next_cluster", "undo", "help", "play"),
-        *("none_of_these", "label", "quit", "recluster", "similar", "batch_review", "browse", "loop", "contrast"),
-        "train",
+        *("none_of_these", "quit", "recluster", "loop", "contrast", "train"),
     ),
 )
 
@@ -102,8 +101,8 @@ REVIEW = View(
         *APP,
     ),
     (
-        *("keep", "accept_first", "label_1", "find_label", "up", "reject_label", "undo", "help", "play", "label"),
-        *("browse", "quit", "similar", "unsure", "note", "loop", "contrast", "train"),
+        *("keep", "accept_first", "label_1", "find_label", "up", "play", "undo", "help", "reject_label"),
+        *("quit", "unsure", "note", "loop", "contrast", "train"),
     ),
 )
 
@@ -125,7 +124,7 @@ BROWSE = View(
     ),
     (
         *("filter_file", "filter_label", "filter_labelled", "show_all", "up", "label_1", "find_label", "undo", "help"),
-        *("play", "similar", "filter_transcript", "label", "review", "quit", "note", "loop", "contrast", "train"),
+        *("play", "filter_transcript", "quit", "note", "loop", "contrast", "train"),
     ),
 )
 
@@ -181,8 +180,8 @@ REGIONS = View(
         *(key for key in PLAYBACK if key.name not in ("replay", "loop", "autoplay")),
         Key("autoplay", "p", "autoplay", "Playback", "p", "play what Tab goes to: on, off"),
         *DISPLAY,
-        Key("return", "w", "app.close_regions", "App", "w", "back to the previous view", "back"),
-        *(key for key in APP if key.name not in ("regions", "similar")),
+        Key("return", "w", "app.previous_view", "App", "w", "back to the previous view", "back"),
+        *(key for key in APP if key.name != "regions"),
     ),
     (
         *("set_start", "set_end", "label_1", "find_label", "replay", "next_region", "zoom_in", "undo", "help", "play"),
@@ -227,13 +226,21 @@ CLASS_MAPPING = View(
             "accept the proposal for the label",
             "accept",
         ),
-        Key("accept_all", "P", "accept_all", "Class mapping", "P", "accept the proposals for all labels", "all"),
+        Key("accept_all", "ctrl+a", "accept_all", "Class mapping", "^a", "accept the proposals for all labels", "all"),
         *(replace(key, description=_LINES.get(key.name, key.description), hint=key.hint and "line") for key in LIST),
-        Key("close_mapping", "escape,q,M", "close", "Class mapping", "Esc", "back; new suggestions follow", "back"),
+        Key(
+            "close_mapping",
+            "escape,M",
+            "app.previous_view",
+            "Class mapping",
+            "Esc",
+            "back to the previous view; new suggestions follow",
+            "back",
+        ),
         *(key for key in DISPLAY if key.name == "theme"),
-        *(key for key in APP if key.name == "help"),
+        *(key for key in APP if key.name != "class_mapping"),
     ),
-    ("add_class", "remove_class", "accept_proposal", "accept_all", "up", "close_mapping", "help"),
+    ("add_class", "remove_class", "accept_proposal", "accept_all", "up", "close_mapping", "help", "quit"),
 )
 
 VIEWS: tuple[View, ...] = (LABEL, BATCH_REVIEW, CLUSTERS, REVIEW, BROWSE, REGIONS, FIND, CLASS_MAPPING)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from labeltool.errors import ExitCode, LabeltoolError
+from labeltool.annotation import speed
+from labeltool.errors import ExitCode, LabeltoolError, in_one_line
 from labeltool.project import Project
 from labeltool.store import clips, models, queue, recordings
 from labeltool.tasks.registry import SUGGEST
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
 _LEAVE_S = 1.0
 
 _LOG = "app"
+
+_MAX_LABELS = 6
 
 
 def run(project: Project, *, annotator: str, recording: str | None = None) -> None:
@@ -62,17 +68,23 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     _quit_on_signals(app)
     threading.Thread(target=_quit_when_hung_up, name="labeltool-hang-up", daemon=True).start()
     ordering = _order_queue_in_background(project)
+    started = time.monotonic()
     with _messages_in_log(project):
         try:
             app.run()
         finally:
             app.services.session.close()  # every label is on the disk before anything else
             lifetime.handle_interrupts(lambda *_: None)  # it ends already
-            lifetime.leave_within(_LEAVE_S, app.return_code or ExitCode.FINE, _last_line(app))
+            ending = _last_line(app)
+            if app.return_code == ExitCode.FINE and not in_browser:
+                with suppress(LabeltoolError):  # what cannot be read any more
+                    ending = _session_summary(app, time.monotonic() - started)
+            lifetime.leave_within(_LEAVE_S, app.return_code or ExitCode.FINE, ending)
             threading.Thread(target=ordering.stop, daemon=True).start()
             app.close()
+    if ending:
+        lifetime.write_ending(ending)
     if app.return_code:
-        lifetime.write_ending(_last_line(app))
         sys.exit(app.return_code)
 
 
@@ -132,6 +144,39 @@ def _order_queue_in_background(project: Project) -> BackgroundTask[SuggestResult
         ):
             ordering.start()
     return ordering
+
+
+def _session_summary(app: LabelApp, elapsed_s: float) -> str:
+    """Return what was labelled before the user quit, what is left, and the next command."""
+    services = app.services
+    state, session, project = services.state, services.session, services.project
+    with project.open_store() as store:
+        labelled, labels = speed.labels_given(store, session.annotator, session.start_row_id)
+    left = max(0, state.clips - state.labelled)
+    rest = f"{left:,} of {state.clips:,} clips are unlabelled"
+    if not labelled:
+        return f"no clip labelled; {rest}"
+    per_minute = session.clips_per_minute
+    pace = f", {per_minute:.0f} a minute" if per_minute is not None else ""
+    counts = [f"{in_one_line(label)!r} {count:,}" for label, count in labels.items()]
+    more = f" and {len(counts) - _MAX_LABELS} labels more" if len(counts) > _MAX_LABELS else ""
+    here = project.directory in (Path.cwd(), *Path.cwd().parents)
+    program = "labeltool" if here else f"labeltool --project {shlex.quote(str(project.directory))}"
+    following = ("label",) if left else ("evaluate", "export --stm32")
+    lines = [
+        f"{labelled:,} clip{'s' * (labelled > 1)} labelled in {_minutes(elapsed_s)}{pace}; {rest}",
+        *([f"  {', '.join(counts[:_MAX_LABELS])}{more}"] if counts else []),
+        f"  next: {', '.join(f'{program} {command}' for command in following)}",
+    ]
+    return "\n".join(lines)
+
+
+def _minutes(seconds: float) -> str:
+    """Return a time in words: `40 s`, `12 min`, `2 h 5 min`."""
+    minutes = round(seconds / 60)
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _last_line(app: LabelApp) -> str:

@@ -139,7 +139,7 @@ APP = (
     Key("similar", "L", "app.similar", "App", "L", "Similar: the clips most similar to this one", "Similar"),
     Key("regions", "w", "app.regions", "App", "w", "Regions: label regions of the whole recording", "Regions"),
     Key("find_events", "E", "app.view('find')", "App", "E", "Find: the events of a label, from a few examples", "Find"),
-    Key("class_mapping", "M", "app.class_mapping", "App", "M", "Class mapping: classes of a pretrained model"),
+    Key("class_mapping", "M", "app.view('class_mapping')", "App", "M", "Class mapping: classes of a pretrained model"),
     Key("train", "t", "app.train", "App", "t", "train a model now, in the background", "train"),
     Key("cancel_training", "ctrl+t", "app.cancel_training", "App", "Ctrl+t", "stop the training that runs"),
     Key("progress", "P", "app.progress", "App", "P", "progress: speed, goals, learning curves, confusions"),

@@ -76,6 +76,23 @@ def annotation_statistics(store: Store, *, annotator: str | None = None, since: 
     )
 
 
+def labels_given(store: Store, annotator: str, since: str) -> tuple[int, dict[str, int]]:
+    """Return how many clips an annotator labelled after a journal row, and those with each label, most first."""
+    new = "kind = 'verdict' AND origin <> 'import' AND id > ? AND annotator = ?"
+    connection = store.connection
+    (clips,) = connection.execute(
+        f"SELECT COUNT(DISTINCT clip_id) FROM active_events WHERE {new}", (since, annotator)
+    ).fetchone()
+    rows = connection.execute(
+        f"""
+        SELECT label, COUNT(DISTINCT clip_id) AS clips FROM active_events
+        WHERE {new} AND value = 'present' AND label IS NOT NULL GROUP BY label ORDER BY clips DESC, label
+        """,
+        (since, annotator),
+    )
+    return clips, {row["label"]: row["clips"] for row in rows}
+
+
 AT_RANDOM = "random"
 """The query strategy that others are compared with."""
 

@@ -23,6 +23,8 @@ from labeltool.tui.background.class_agreement import Agreement, LabelAgreement
 from labeltool.tui.dialogs.help import Help
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
+from labeltool.tui.screens.label import LabelScreen
+from labeltool.tui.screens.regions import RegionsScreen
 
 CLASSES = ("Low hum", "[red]Bell[/red]", "a[/]b", "Whistle", "Wind")
 
@@ -101,7 +103,7 @@ async def test_classes_are_added_removed_and_accepted_in_a_file_written_by_hand(
         await pilot.press("home", "enter")
         await until(pilot, lambda: written(file)["low"] == ["Low hum"], "what is proposed")
         assert file.read_text() == '# mine\nlow = ["Low hum"]  # at night\n'
-        await pilot.press("P")
+        await pilot.press("ctrl+a")
         await until(pilot, lambda: written(file).get("high") == ["[red]Bell[/red]", "Whistle"], "the rest")
         await until(pilot, lambda: "by agreement" not in text_of(screen.lines), "where it stands now")
         await pilot.press("end", "x")
@@ -123,7 +125,7 @@ async def test_classes_that_agree_come_first_and_no_change_starts_no_suggestions
         assert [CLASSES[place] for place in screen._ranked_classes("high")][:2] == ["[red]Bell[/red]", "Whistle"]
         await pilot.press("x", "question_mark")
         await until(pilot, lambda: isinstance(app.screen, Help), "the keys")
-        await pilot.press("escape", "q")
+        await pilot.press("escape", "M")
         await until(pilot, lambda: app.screen is not screen, "the app")
     assert not file.exists()
 
@@ -136,7 +138,19 @@ async def test_a_file_that_cannot_be_read_is_reported_and_kept(app_project: Proj
     assert file.read_text() == "low = ["
 
 
-async def test_without_a_pretrained_model_the_notice_names_the_command(app_project: Project) -> None:
-    async with opened(app_project) as (_, screen, pilot):
+async def test_without_a_pretrained_model_the_view_names_the_command(app_project: Project) -> None:
+    async with opened(app_project) as (app, _, pilot):
         await pilot.press("M")
-        await until(pilot, lambda: "model fetch yamnet" in screen.notice.text, "the remedy")
+        await until(pilot, lambda: isinstance(app.screen, ClassMappingScreen), "the view")
+        await until(pilot, lambda: "model fetch yamnet" in text_of(app.screen.query_one("#mapping-empty")), "a remedy")
+
+
+async def test_the_view_has_the_frame_of_the_others_and_their_keys(app_project: Project, file: Path) -> None:
+    async with mapped(app_project) as (app, screen, pilot):
+        assert "2 of 5 labelled" in text_of(screen.header) and "M Classes" in text_of(screen.tabs)
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, RegionsScreen), "the regions")
+        await pilot.press("M")
+        await until(pilot, lambda: app.screen is screen, "the mapping")
+        await pilot.press("A")
+        await until(pilot, lambda: isinstance(app.screen, LabelScreen), "the clips")

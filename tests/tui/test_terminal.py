@@ -26,8 +26,12 @@ def test_a_key_in_the_real_screen_writes_the_verdict_and_quitting_is_clean(termi
     terminal.answer("u")
     assert terminal.file() == file
     assert terminal.annotations() == []
+    terminal.answer("2")
     terminal.press("q")
     terminal.until(terminal.closed, "the end")
+    terminal.until(lambda: "labeltool: 1 clip labelled in" in terminal.screen(), "the summary")
+    assert "'high' 1" in terminal.screen() and "3 of 5 clips are unlabelled" in terminal.screen()
+    assert "next: labeltool" in terminal.screen()
     assert (tmp_path / "code").read_text().strip() == "0"
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from labeltool.tui.shared_keys import Key, View
 
-_KEY_WIDTH = 11
+_Group = tuple[str, Sequence[Key]]
+
+_KEY_WIDTH = 10
+_MIN_DESCRIPTION = 12
 _TWO_COLUMNS = 112
 _NOTES = (
     "Label keys work before the clip has ended. A key that is held down labels one clip. "
@@ -46,7 +54,6 @@ class Help(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out the page."""
-        (first, keys), *others = self._view.groups().items()
         shared = {key.name for key in self._view.keys}
         elsewhere = [
             (view.title, [key for key in view.keys if key.shown and key.name not in shared]) for view in self._others
@@ -55,8 +62,7 @@ class Help(ModalScreen[None]):
             page.border_title = f"Keys: {self._view.title}"
             page.border_subtitle = "Esc closes"
             with Horizontal(id="help-columns"):
-                yield Static(_column([(first, keys)]), classes="help-column")
-                yield Static(_column([*others, *elsewhere]), classes="help-column")
+                yield from map(KeyColumn, _halves([*self._view.groups().items(), *elsewhere]))
             yield Static(Content(_NOTES), id="help-notes")
 
     def on_resize(self, event: Resize) -> None:
@@ -64,13 +70,40 @@ class Help(ModalScreen[None]):
         self.set_class(event.size.width < _TWO_COLUMNS, "-narrow")
 
 
-def _column(groups: Sequence[tuple[str, Sequence[Key]]]) -> Content:
-    lines: list[Content] = []
-    for name, keys in groups:
-        lines.append(Content.styled(name, "bold $primary"))
-        lines += [
-            Content.assemble((f"  {key.shown:<{_KEY_WIDTH}}", "bold $accent"), (key.description, "$foreground"))
-            for key in keys
-        ]
-        lines.append(Content(""))
-    return Content("\n").join(lines[:-1])
+def _halves(groups: Sequence[_Group]) -> tuple[Sequence[_Group], Sequence[_Group]]:
+    """Return the groups of the left column and those of the right one, of about as many keys."""
+    lengths = list(accumulate(len(keys) + 2 for _, keys in groups))
+    at = 1 + sum(length < lengths[-1] / 2 for length in lengths[:-1])
+    return groups[:at], groups[at:]
+
+
+class KeyColumn(Widget):
+    """Keys and what they do, in groups; a description that does not fit goes on below itself."""
+
+    def __init__(self, groups: Sequence[_Group]) -> None:
+        super().__init__(classes="help-column")
+        self._groups = groups
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return the number of lines at some width."""
+        return len(self._lines(width))
+
+    def render(self) -> Content:
+        """Return the lines."""
+        return Content("\n").join(self._lines(self.size.width))
+
+    def _lines(self, width: int) -> list[Content]:
+        lines: list[Content] = []
+        for name, keys in self._groups:
+            lines += (
+                [Content(""), Content.styled(name, "bold $primary")]
+                if lines
+                else [Content.styled(name, "bold $primary")]
+            )
+            for key in keys:
+                shown = f"  {key.shown:<{_KEY_WIDTH}} "
+                free = max(_MIN_DESCRIPTION, width - cell_len(shown))
+                first, *rest = textwrap.wrap(key.description, free) or [""]
+                lines.append(Content.assemble((shown, "bold $accent"), (first, "$foreground")))
+                lines += [Content.styled(" " * cell_len(shown) + line, "$foreground") for line in rest]
+        return lines

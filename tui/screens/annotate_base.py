@@ -9,7 +9,7 @@ from dataclasses import replace
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store.journal import AnnotationContext, JournalRow
-from labeltool.tui.background.prefetch import Delivery, PreparedClip
+from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.label_choices import LabelChoice, by_usage, top_choices
@@ -17,7 +17,6 @@ from labeltool.tui.screens.undo_base import UndoScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
 from labeltool.tui.shared_keys import View
-from labeltool.tui.widgets.key_hints import KeyHints
 from labeltool.tui.widgets.suggestions import LabelMode, Suggestions, describe_row
 
 
@@ -37,7 +36,6 @@ class AnnotateScreen(UndoScreen):
     def __init__(self, services: Services, view: View, *, repeat_s: float) -> None:
         super().__init__(services, view)
         self.panel = Suggestions(id="suggestions")
-        self.hints = KeyHints(self.view, id="hints")
         self._repeat_s = repeat_s
         self._choices: tuple[LabelChoice, ...] = ()
         self._mode = LabelMode.LABEL
@@ -46,14 +44,6 @@ class AnnotateScreen(UndoScreen):
         self._last_key = ("", 0.0)
 
     # -- for subclasses
-
-    def is_up_to_date(self, delivery: Delivery) -> bool:
-        """Return whether a delivery includes the last label given here."""
-        return False
-
-    def receive(self, delivery: Delivery) -> None:
-        """Show what was prefetched."""
-        raise NotImplementedError
 
     def present_on(self, prepared: PreparedClip) -> list[str]:
         """Return the labels that are present on a clip or region."""
@@ -118,8 +108,8 @@ class AnnotateScreen(UndoScreen):
 
     def enter(self) -> None:
         """Take the player back from another view."""
+        super().enter()
         self.take_player()
-        self.header.refresh()
 
     # -- labels
 

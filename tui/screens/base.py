@@ -5,32 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from textual.containers import Vertical
-from textual.events import Resize
-from textual.screen import Screen
 from textual.widget import Widget
 
 from labeltool.tui.background.prefetch import PreparedClip
-from labeltool.tui.dialogs.help import Help
-from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.keymap import remapped
-from labeltool.tui.keys import VIEWS
 from labeltool.tui.media.clip_picture import ClipPicture
+from labeltool.tui.screens.frame import ViewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.shared_keys import View
 from labeltool.tui.text import format_time
-from labeltool.tui.widgets.notice import Notice
 from labeltool.tui.widgets.spectrogram import Spectrogram
 from labeltool.tui.widgets.transcript import TranscriptText
 from labeltool.tui.widgets.transport import Transport
 from labeltool.tui.widgets.waveform import Waveform
 
 _FRAMES_A_SECOND = 20
-_SHORT_ROWS = 28
-_THIN_COLUMNS = 66
 _SEEKS_A_CLIP = 20
 
 
-class AudioScreen(Screen[None]):
+class AudioScreen(ViewScreen):
     """Shows and plays one sound.
 
     Parameters
@@ -42,10 +34,7 @@ class AudioScreen(Screen[None]):
     """
 
     def __init__(self, services: Services, view: View) -> None:
-        super().__init__()
-        self.services = services
-        self.view = remapped(view, services.keymap)
-        self.notice = Notice(id="notice")
+        super().__init__(services, view)
         self._spectrogram = Spectrogram(id="spectrogram")
         self._waveform = Waveform(id="waveform")
         self._transport = Transport(id="transport")
@@ -60,11 +49,6 @@ class AudioScreen(Screen[None]):
     def on_mount(self) -> None:
         """Start to move the playhead."""
         self.set_interval(1 / _FRAMES_A_SECOND, self._update_playhead)
-
-    def on_resize(self, event: Resize) -> None:
-        """Give the spectrogram the space on a small screen."""
-        self.set_class(event.size.height < _SHORT_ROWS, "-short")
-        self.set_class(event.size.width < _THIN_COLUMNS, "-thin")
 
     def show_clip(self, prepared: PreparedClip) -> None:
         """Show and play a clip, or show why it cannot be played."""
@@ -171,17 +155,3 @@ class AudioScreen(Screen[None]):
     def action_brighten(self, steps: int) -> None:
         """Change the brightness of the spectrogram."""
         self.notice.show(f"brightness: {self._spectrogram.brighten(steps):+.0f} dB")
-
-    def action_help(self) -> None:
-        """Show the keys."""
-        self.app.push_screen(Help(self.view, [remapped(view, self.services.keymap) for view in VIEWS]))
-
-    def action_commands(self) -> None:
-        """Find an action by its description, and run it."""
-        keys = {key.description: key for key in self.view.keys if key.description and key.name != "commands"}
-
-        async def run(chosen: str | None) -> None:
-            if chosen is not None:
-                await self.run_action(keys[chosen].action)
-
-        self.app.push_screen(Palette("Find an action", list(keys), allows_new=False), run)

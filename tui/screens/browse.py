@@ -102,6 +102,7 @@ class BrowseScreen(ListScreen):
 
     def _set_filter(self, new: Filter) -> None:
         self._filter = new
+        self.tabs.mark("browse" if self._similar is None else "similar")
         self.load()
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from textual import work
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from labeltool.errors import LabeltoolError
@@ -19,19 +18,22 @@ from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.project import Project
 from labeltool.store import Store, clips
 from labeltool.tui.background.class_agreement import Agreement, LabelAgreement
-from labeltool.tui.dialogs.help import Help
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.keymap import remapped
 from labeltool.tui.keys import CLASS_MAPPING
+from labeltool.tui.screens.frame import ViewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit, truncate
 from labeltool.tui.widgets.clip_list import ClipList, Part
-from labeltool.tui.widgets.key_hints import KeyHints
-from labeltool.tui.widgets.notice import Notice
 
 _RETRY_S = 0.5
 # A class agrees with a label when it is predicted in half of the label's clips, and three times as often as elsewhere.
 _MIN_RECALL, _MIN_LIFT = 0.5, 3.0
+_NO_MODEL = (
+    "No pretrained model with classes is here.",
+    "",
+    "Its classes, for example “Bark” and “Howl”, suggest the project's labels, here “dog”.",
+    "`labeltool model fetch yamnet` fetches one of 4 MB · A: label, which needs none",
+)
 _REASONS = {"by hand": "from the file", "by name": "by name", "by answers": "by agreement", "none": ""}
 
 
@@ -51,48 +53,71 @@ class _Line:
     proposed: bool = False
 
 
-class ClassMappingScreen(Screen[bool]):
-    """Returns whether the mapping was changed.
+class ClassMappingScreen(ViewScreen):
+    """Shows the labels, and below each the classes that suggest it.
 
     Parameters
     ----------
-    pretrained
-        The name of the pretrained model.
+    on_change
+        Called when the view is left after the mapping was changed.
     """
 
     BINDINGS = CLASS_MAPPING.bindings()
 
-    def __init__(self, services: Services, pretrained: str) -> None:
-        super().__init__()
-        self.services = services
-        self.view = remapped(CLASS_MAPPING, services.keymap)
-        self.notice = Notice(id="notice")
+    def __init__(self, services: Services, on_change: Callable[[], None]) -> None:
+        super().__init__(services, CLASS_MAPPING)
         self.lines = ClipList(self._draw, id="mapping")
         self._title = Static(id="clips-title")
-        self._pretrained = pretrained
-        self._folder: Path = registry.folder(services.project, pretrained)
-        self._names: Sequence[str] = read_card(self._folder).classes
+        self._empty = Static(Content("\n".join(_NO_MODEL)), id="mapping-empty")
+        self._on_change = on_change
+        self._pretrained = ""
+        self._folder = Path()
+        self._names: Sequence[str] = ()
         self._mapped: dict[str, LabelMapping] = {}
         self._shown: list[_Line] = []
         self._agreement = Agreement()
         self._start_later = True
         self._changed = False
 
-    def compose(self) -> ComposeResult:
-        """Lay out the screen."""
+    def compose_body(self) -> ComposeResult:
+        """Lay out what the view shows."""
         yield self._title
+        yield self._empty
         yield self.lines
-        yield self.notice
-        yield KeyHints(self.view, id="hints")
 
     def on_mount(self) -> None:
-        """Read the mapping, and start to measure how it agrees with the labels."""
-        self._read()
+        """Wait for the process that measures the agreement."""
         self.set_interval(_RETRY_S, self._start_if_free)
+
+    def enter(self) -> None:
+        """Read the mapping, and start to measure how it agrees with the labels."""
+        super().enter()
+        try:
+            self._pretrained = mapped_model(self.services.project) or ""
+            if self._pretrained:
+                self._folder = registry.folder(self.services.project, self._pretrained)
+                self._names = read_card(self._folder).classes
+        except LabeltoolError as error:
+            self._pretrained = ""
+            self.notice.warn(str(error))
+        self._empty.display, self.lines.display = not self._pretrained, bool(self._pretrained)
+        self._start_later = True
         self._start_if_free()
+        self.reload()
+
+    def leave(self) -> None:
+        """Let the changed mapping suggest labels."""
+        if self._changed:
+            self._changed = False
+            self._on_change()
+
+    def reload(self) -> None:
+        """Read the mapping again."""
+        if self._pretrained:
+            self._read()
 
     def _start_if_free(self) -> None:
-        if self._start_later:
+        if self._start_later and self._pretrained:
             self._start_later = not self.services.class_agreement.start(self._pretrained)
 
     def show_agreement(self, agreement: Agreement) -> None:
@@ -151,6 +176,9 @@ class ClassMappingScreen(Screen[bool]):
 
     def on_clip_list_moved(self) -> None:
         """Show the model's name, and from how many clips the agreement is."""
+        if not self._pretrained:
+            self._title.update(Content.styled(self.view.title, "bold $foreground"))
+            return
         pretrained, count = truncate(self._pretrained, 24), len(self._names)
         if not self._mapped:
             status = "no labels yet: label a few clips first"
@@ -276,7 +304,7 @@ class ClassMappingScreen(Screen[bool]):
             names = ", ".join(self._names[place] for place in places)
             self.notice.show(f"{label}: {names or 'no class suggests it'}")
 
-    # -- moving, and closing
+    # -- moving
 
     def action_move(self, lines: int) -> None:
         """Move the selection."""
@@ -289,11 +317,3 @@ class ClassMappingScreen(Screen[bool]):
     def action_end(self, last: bool) -> None:
         """Select the first or the last line."""
         self.lines.move_to_end(last=last)
-
-    def action_help(self) -> None:
-        """Show the keys."""
-        self.app.push_screen(Help(self.view, []))
-
-    def action_close(self) -> None:
-        """Go back."""
-        self.dismiss(self._changed)

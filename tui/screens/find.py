@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from textual import work
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
@@ -213,15 +212,10 @@ class FindScreen(RegionsScreen):
 
     # -- the screen
 
-    def compose(self) -> ComposeResult:
-        """Lay out the screen."""
-        yield self.header
+    def compose_body(self) -> ComposeResult:
+        """Lay out what the view shows."""
         yield self._title
-        yield self.overview
-        yield Vertical(self._spectrogram, self._waveform, self.lanes, self._transport, self.transcript, id="recording")
-        yield self.bar
-        yield self.notice
-        yield self.hints
+        yield from super().compose_body()
 
     def show_title(self) -> None:
         """Show the label, and how many of its events are found and how many there are."""

@@ -42,12 +42,9 @@ class LabelScreen(AnnotateScreen):
         """Whether the clip of an undone row is being read."""
         return self._undone is not None
 
-    def compose(self) -> ComposeResult:
-        """Lay out the screen."""
-        yield self.header
+    def compose_body(self) -> ComposeResult:
+        """Lay out what the view shows."""
         yield Horizontal(*self.compose_clip(), self.panel, id="main")
-        yield self.notice
-        yield self.hints
 
     def on_mount(self) -> None:
         """Request the first clips."""

@@ -67,14 +67,11 @@ class ListScreen(AnnotateScreen):
         """Whether the selected clip is not on the screen yet."""
         return self._current is None or self._current.clip.id != self.clips.clip_id
 
-    def compose(self) -> ComposeResult:
-        """Lay out the screen."""
-        yield self.header
+    def compose_body(self) -> ComposeResult:
+        """Lay out what the view shows."""
         yield self._title
         yield self.clips
         yield Horizontal(*self.compose_clip(), self.panel, id="main")
-        yield self.notice
-        yield self.hints
 
     def on_mount(self) -> None:
         """Read the clips."""

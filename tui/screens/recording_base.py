@@ -61,14 +61,11 @@ class RecordingScreen(AnnotateScreen):
         """Forget the region and labels of the recording that was open before."""
         raise NotImplementedError
 
-    def compose(self) -> ComposeResult:
-        """Lay out the screen."""
-        yield self.header
+    def compose_body(self) -> ComposeResult:
+        """Lay out what the view shows."""
         yield self.overview
         yield Vertical(self._spectrogram, self._waveform, self.lanes, self._transport, self.transcript, id="recording")
         yield self.bar
-        yield self.notice
-        yield self.hints
 
     def on_unmount(self) -> None:
         """End the recording's threads."""

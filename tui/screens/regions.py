@@ -14,7 +14,7 @@ from labeltool.store import Store, checked, clips, spans, transcripts
 from labeltool.store.checked import CheckedPart
 from labeltool.store.journal import JournalRow
 from labeltool.store.spans import Kind, Region, Span
-from labeltool.tui.background.prefetch import Delivery, PreparedClip
+from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.keys import REGIONS
 from labeltool.tui.label_choices import top_choices
 from labeltool.tui.media.clip_picture import BANDS, MelAnalyzer
@@ -220,7 +220,7 @@ class RegionsScreen(RecordingScreen):
             self.selection = Selection()
             self._selection_changed()
         elif not labelling:
-            self.call_later(self.run_action, "app.close_regions")
+            self.call_later(self.run_action, "app.previous_view")
 
     def _has_region(self) -> bool:
         if self.selected_region is None:
@@ -360,11 +360,6 @@ class RegionsScreen(RecordingScreen):
         except LabeltoolError as error:
             self.notice.warn(str(error))
             return None
-
-    def receive(self, delivery: Delivery) -> None:
-        """Show a failure to read; prefetched clips are for other views."""
-        if delivery.failure:
-            self.notice.warn(delivery.failure)
 
 
 def _checked_text(parts: Sequence[CheckedPart], duration_s: float) -> str:

@@ -11,7 +11,6 @@ from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.screens.base import AudioScreen
 from labeltool.tui.services import Services
 from labeltool.tui.shared_keys import View
-from labeltool.tui.widgets.header import Header
 from labeltool.tui.widgets.suggestions import describe_rows
 
 
@@ -28,7 +27,6 @@ class UndoScreen(AudioScreen):
 
     def __init__(self, services: Services, view: View) -> None:
         super().__init__(services, view)
-        self.header = Header(services.project.directory.name, services.state, services.session, id="header")
         self._current: PreparedClip | None = None
 
     # -- for subclasses
@@ -58,10 +56,6 @@ class UndoScreen(AudioScreen):
     def show_undone_batch(self, rows: Sequence[JournalRow]) -> None:
         """Show the clips of an action that was undone: by default the clip of its last row."""
         self.show_undone(rows[-1])
-
-    def reload(self) -> None:
-        """Read again what the screen shows, after the journal, the suggestions or label names changed."""
-        raise NotImplementedError
 
     # -- undo and redo
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from rich.cells import cell_len
 from textual.content import Content
 from textual.widget import Widget
@@ -11,11 +13,17 @@ from labeltool.tui.state import State
 from labeltool.tui.text import format_left, truncate
 from labeltool.tui.widgets.clip_list import Part
 
-_WIDE_CELLS = 100
+_NAME_CELLS, _MIN_NAME_CELLS = 24, 12
+_BAR_CELLS = (24, 14, 8)
+_GAP = ("   ", "")
 
 
 class Header(Widget):
-    """Shows one line, shorter on a narrow screen; `refresh` it when the state has changed."""
+    """Shows one line, shorter on a narrow screen; `refresh` it when the state has changed.
+
+    Where it does not fit, these give way, in this order: the length of the bar, the words around the numbers, the
+    length of the project's name, the bar, the annotation speed, the name.
+    """
 
     def __init__(self, project: str, state: State, session: Session, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -24,27 +32,42 @@ class Header(Widget):
         self._session = session
 
     def render(self) -> Content:
-        """Return the line."""
+        """Return the line in the longest form that fits."""
         width = self.size.width
-        wide = width >= _WIDE_CELLS
-        left = [*self._project_name(wide), ("   ", ""), *self._progress(width)]
-        speed = self._session.clips_per_minute
-        if speed is not None:
-            left += [("   ", ""), (f"{speed:.0f} a minute" if wide else f"{speed:.0f}/min", "$foreground")]
-        if self._state.read_only:
-            left += [("   ", ""), ("read-only", "bold $warning")]
-        right = self._model(wide)
-        free = width - sum(cell_len(text) for text, _ in (*left, *right))
+        for left, right in self._forms():
+            free = width - sum(cell_len(text) for text, _ in (*left, *right))
+            if free > 0 or not right:
+                break
         return Content.assemble(*left, (" " * max(1, free), ""), *right)
 
-    def _project_name(self, wide: bool) -> list[Part]:
-        name = (truncate(self._project, 24 if wide else 12), "bold $foreground")
-        return [("labeltool ", "$quiet"), name] if wide else [name]
+    def _forms(self) -> Iterator[tuple[list[Part], list[Part]]]:
+        """Yield the parts at the left and at the right, the longest form first."""
+        read_only: list[Part] = [_GAP, ("read-only", "bold $warning")] if self._state.read_only else []
+        bars = _BAR_CELLS if self._state.clips else (0,)
+        name: list[Part] = [("labeltool ", "$quiet"), self._project_name(_NAME_CELLS), _GAP]
+        for bar_cells in bars:
+            yield [*name, *self._progress(bar_cells, True), *self._speed(True), *read_only], self._model(True)
+        model = self._model(False)
+        for cells, bar_cells in ((_NAME_CELLS, bars[-1]), (_MIN_NAME_CELLS, bars[-1]), (_MIN_NAME_CELLS, 0)):
+            name = [self._project_name(cells), _GAP]
+            yield [*name, *self._progress(bar_cells, False), *self._speed(False), *read_only], model
+        yield [self._project_name(_MIN_NAME_CELLS), _GAP, *self._progress(0, False), *read_only], model
+        yield [*self._progress(0, False), *read_only], model
 
-    def _progress(self, width: int) -> list[Part]:
+    def _project_name(self, cells: int) -> Part:
+        return truncate(self._project, cells), "bold $foreground"
+
+    def _speed(self, wide: bool) -> list[Part]:
+        speed = self._session.clips_per_minute
+        if speed is None:
+            return []
+        return [_GAP, (f"{speed:.0f} a minute" if wide else f"{speed:.0f}/min", "$foreground")]
+
+    def _progress(self, bar_cells: int, wide: bool) -> list[Part]:
         labelled, clips = self._state.labelled, self._state.clips
-        counts = f"{labelled} of {clips} labelled" if width >= _WIDE_CELLS else f"{labelled}/{clips}"
-        return [*_progress_bar(labelled, clips, max(6, width // 8), "$primary"), (f" {counts}", "$foreground")]
+        counts = f"{labelled:,} of {clips:,} labelled" if wide else f"{labelled}/{clips}"
+        bar = [*_progress_bar(labelled, clips, bar_cells, "$primary"), (" ", "")] if bar_cells else []
+        return [*bar, (counts, "$foreground")]
 
     def _model(self, wide: bool) -> list[Part]:
         training, model = self._state.training, self._state.model

@@ -1,29 +1,57 @@
-"""The line at the bottom: the keys used most, as many as fit."""
+"""The line at the bottom: the keys used most, as many as fit, in groups; a click on one does what the key does."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rich.cells import cell_len
 from textual.content import Content
+from textual.style import Style
 from textual.widget import Widget
 
-from labeltool.tui.shared_keys import View
+from labeltool.tui.shared_keys import Key, View
+
+_SHORT_NAMES = {"Enter": "⏎", "Tab ⇧Tab": "Tab"}
+_LISTEN = ("Playback",)
+_VIEW = ("List", "Display", "App")
+_BETWEEN_KEYS, _BETWEEN_GROUPS = "  ", " │ "
+
+
+def clickable(text: Content, action: str) -> Content:
+    """Return text that runs an action of the screen, or with the prefix `app.` of the app; for `auto_links` False."""
+    target = action if action.startswith("app.") else f"screen.{action}"
+    return text.stylize(Style.from_meta({"@click": target}))
 
 
 class KeyHints(Widget):
-    """Shows the keys of a view in one line."""
+    """Shows the keys of a view in one line: those that label, those to listen with, those of the view."""
+
+    auto_links = False
 
     def __init__(self, view: View, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._view = view
 
     def render(self) -> Content:
-        """Return the line."""
-        parts: list[tuple[str, str]] = []
-        free = self.size.width
-        for key in self._view.hint_keys():
-            name = "⏎" if key.shown == "Enter" else key.shown
-            cells = len(name) + len(key.hint) + 3
-            if cells - 2 > free:
-                break
-            free -= cells
-            parts += [(name, "bold $accent"), (f" {key.hint}  ", "$quiet")]
-        return Content.assemble(*parts)
+        """Return the line; a key that does not fit is left out, the one for help comes first."""
+        chosen: list[Key] = []
+        for key in sorted(self._view.hint_keys(), key=lambda key: key.name != "help"):
+            if cell_len(_line([*chosen, key]).plain) <= self.size.width:
+                chosen.append(key)
+        return _line(chosen)
+
+
+def _line(keys: Sequence[Key]) -> Content:
+    groups: tuple[list[Content], ...] = ([], [], [])
+    for key in keys:
+        groups[1 if key.group in _LISTEN else 2 if key.group in _VIEW else 0].append(_hint(key))
+    groups[2].sort(key=lambda hint: hint.plain.startswith("?"))
+    between = Content.styled(_BETWEEN_GROUPS, "$faint")
+    return between.join([Content(_BETWEEN_KEYS).join(group) for group in groups if group])
+
+
+def _hint(key: Key) -> Content:
+    name = _SHORT_NAMES.get(key.shown, key.shown)
+    hint = Content.assemble((name, "bold $accent"), (f" {key.hint}", "$quiet"))
+    # `1-9` stands for nine keys: which of them is meant, a click does not tell.
+    return hint if key.name.startswith("label_") else clickable(hint, key.action)

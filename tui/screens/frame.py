@@ -1,0 +1,106 @@
+"""The frame of every view: header and tab line above what the view shows, notices and the key line below it."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.events import Resize
+from textual.screen import Screen
+
+from labeltool.tui.background.prefetch import Delivery, PreparedClip
+from labeltool.tui.dialogs.help import Help
+from labeltool.tui.dialogs.palette import Palette
+from labeltool.tui.keymap import remapped
+from labeltool.tui.keys import VIEWS
+from labeltool.tui.services import Services
+from labeltool.tui.shared_keys import View
+from labeltool.tui.widgets.header import Header
+from labeltool.tui.widgets.key_hints import KeyHints
+from labeltool.tui.widgets.notice import Notice
+from labeltool.tui.widgets.tab_line import TabLine
+
+_SHORT_ROWS = 28
+_THIN_COLUMNS = 66
+
+
+class ViewScreen(Screen[None]):
+    """A view of the app; a subclass lays out what stands between the tab line and the notices.
+
+    Parameters
+    ----------
+    services
+        The session, the player, the background work and the state.
+    view
+        The view's keys, before `[keys]` of the settings changes them.
+    """
+
+    def __init__(self, services: Services, view: View) -> None:
+        super().__init__()
+        self.services = services
+        self.view = remapped(view, services.keymap)
+        self.header = Header(services.project.directory.name, services.state, services.session, id="header")
+        self.tabs = TabLine(services.keymap, view.name, id="tabs")
+        self.notice = Notice(id="notice")
+        self.hints = KeyHints(self.view, id="hints")
+
+    def compose(self) -> ComposeResult:
+        """Lay out the screen."""
+        yield self.header
+        yield self.tabs
+        yield from self.compose_body()
+        yield self.notice
+        yield self.hints
+
+    # -- for subclasses
+
+    def compose_body(self) -> ComposeResult:
+        """Lay out what the view shows."""
+        raise NotImplementedError
+
+    @property
+    def current(self) -> PreparedClip | None:
+        """The clip on the screen; None also in a view without one."""
+        return None
+
+    def enter(self) -> None:
+        """Go on with the view after another one was on the screen."""
+        self.header.refresh()
+
+    def leave(self) -> None:
+        """Do what is due before another view is shown."""
+
+    def reload(self) -> None:
+        """Read again what the screen shows, after the journal, the suggestions or label names changed."""
+        raise NotImplementedError
+
+    def update_choices(self) -> None:
+        """Add the labels that were not known when the clip appeared."""
+
+    def is_up_to_date(self, delivery: Delivery) -> bool:
+        """Return whether a delivery includes the last label given here."""
+        return False
+
+    def receive(self, delivery: Delivery) -> None:
+        """Show what was prefetched."""
+        if delivery.failure:
+            self.notice.warn(delivery.failure)
+
+    # -- the screen
+
+    def on_resize(self, event: Resize) -> None:
+        """Give the space of a small screen to what matters most."""
+        self.set_class(event.size.height < _SHORT_ROWS, "-short")
+        self.set_class(event.size.width < _THIN_COLUMNS, "-thin")
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        self.app.push_screen(Help(self.view, [remapped(view, self.services.keymap) for view in VIEWS]))
+
+    def action_commands(self) -> None:
+        """Find an action by its description, and run it."""
+        keys = {key.description: key for key in self.view.keys if key.description and key.name != "commands"}
+
+        async def run(chosen: str | None) -> None:
+            if chosen is not None:
+                await self.run_action(keys[chosen].action)
+
+        self.app.push_screen(Palette("Find an action", list(keys), allows_new=False), run)
