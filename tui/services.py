@@ -10,6 +10,7 @@ import numpy as np
 from labeltool.project import Project
 from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
+from labeltool.tui.background.live import LiveSuggestions
 from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.trainer import Trainer
@@ -28,6 +29,7 @@ class Services:
     session: Session
     player: Player
     prefetcher: Prefetcher
+    live: LiveSuggestions
     reader: StoreThread
     trainer: Trainer
     suggester: Trainer
@@ -40,7 +42,7 @@ class Services:
     def close(self) -> None:
         """End the threads and the background work; what was labelled is written first."""
         with ThreadPoolExecutor() as stopping:  # together: each waits for its process to clean up
-            for task in (self.trainer, self.suggester, self.comparer, self.class_agreement):
+            for task in (self.trainer, self.suggester, self.comparer, self.class_agreement, self.live):
                 stopping.submit(task.stop)
             self.session.close()
             self.prefetcher.stop()

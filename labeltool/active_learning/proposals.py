@@ -58,6 +58,8 @@ def propose_classes(
     by_label : (labels, classes)
         The mean scores of the clips of each label.
     """
+    if not classes:
+        return {}
     scores, usual = peaks.astype(np.float64), peaks.astype(np.float64)
     if len(pool.rows):
         nearest = np.argsort(-(pool.rows @ row))[:_NEIGHBOURS]
@@ -70,7 +72,7 @@ def propose_classes(
     if len(by_label):
         worth[by_label.max(axis=0) >= _EXPLAINED] = 0.0
     first = int(worth.argmax())
-    chosen = _narrower(first, scores, worth, pool)
+    chosen = _narrower(first, scores, worth, pool) if len(pool.rows) else first
     worth[chosen] = worth[first]
     worth[first] *= 1.0 if chosen == first else _NEARLY
     order = np.argsort(-worth, kind="stable")[:MAX_PROPOSED]

@@ -68,6 +68,9 @@ class SuggesterState:
             return "too few labels to say how often it is right"
         return "" if self.validation is None else f"{self.validation:.0%} of its validation clips right"
 
+    def __str__(self) -> str:
+        return "; ".join(filter(None, (self.source, self.accuracy_text)))
+
     def to_json(self) -> dict[str, Any]:
         """Return what `status --json` prints of it."""
         estimate = self.accuracy.to_json() if self.accuracy else None
@@ -82,7 +85,13 @@ def suggester_state(project: Project, store: Store) -> SuggesterState | None:
         return SuggesterState(
             "embeddings" if labels else "classes", name, labels, accuracy=read_estimate(project, name)
         )
-    return None if row is None else _stored_state(store, row)
+    return None if row is None else _stored_state(row, models.pending(store, row.journal_mark))
+
+
+def stored_source(store: Store, model_id: int) -> str:
+    """Return what made the suggestions in the store, on how many labels, in words."""
+    row = models.suggester(store)
+    return f"model {model_id}" if row is None or row.id != model_id else _stored_state(row).source
 
 
 def live_pretrained(project: Project, store: Store) -> str | None:
@@ -122,8 +131,7 @@ def write_estimate(project: Project, pretrained: str, estimate: AccuracyEstimate
         write_text(project.cache / _ESTIMATE_FILE, text)
 
 
-def _stored_state(store: Store, row: ModelRow) -> SuggesterState:
-    pending = models.pending(store, row.journal_mark)
+def _stored_state(row: ModelRow, pending: int = 0) -> SuggesterState:
     if row.pretrained is not None:
         return SuggesterState("embeddings", row.pretrained, row.labels_seen, pending)
     return SuggesterState("network", f"model {row.id}", row.labels_seen, pending, validation=row.clip_accuracy)

@@ -93,7 +93,9 @@ def test_names_suggest_before_the_first_label_and_one_answer_corrects_them() -> 
 def test_a_sound_unlike_every_label_is_of_none_of_them() -> None:
     model = LiveModel()
     for clip_id in range(6):
-        model.set_answers([(answer(clip_id, "dog" if clip_id % 2 else "rain"), description(1 + (clip_id + 1) % 2, clip_id))])
+        model.set_answers(
+            [(answer(clip_id, "dog" if clip_id % 2 else "rain"), description(1 + (clip_id + 1) % 2, clip_id))]
+        )
     model.renew(["dog", "rain"], by_name)
     assert model.predict([description(3, 9)]).none[0] > 0.5 > model.predict([description(1, 9)]).none[0]
 
@@ -118,6 +120,9 @@ def test_specific_classes_are_proposed_and_not_what_labels_have_in_common() -> N
     proposed = propose_classes(CLASSES, row, bell.peaks, pool, mapped=(), by_label=none)
     assert next(iter(proposed)) == "Bell"
     assert list(proposed.values()) == sorted(proposed.values(), reverse=True)
+    # The very first clip has nothing to be compared with.
+    nothing = ProposalPool(pool.rows[:0], pool.peaks[:0])
+    assert "Bell" in propose_classes(CLASSES, row, bell.peaks, nothing, mapped=(), by_label=none)
     # A class that a label has already is no new one; nor one that the clips of another label are full of.
     assert "Bell" not in propose_classes(CLASSES, row, bell.peaks, pool, mapped=(3,), by_label=none)
     of_dogs = np.stack([description(1, 0, animal=0.7).scores]).astype(np.float64)

@@ -17,10 +17,17 @@ import numpy as np
 from labeltool.active_learning.accuracy_estimate import AccuracyEstimate
 from labeltool.active_learning.live_model import LiveModel, embedding_of
 from labeltool.active_learning.proposals import ProposalPool, propose_classes
-from labeltool.active_learning.suggester_state import SuggesterState, live_pretrained, suggester_state, write_estimate
+from labeltool.active_learning.suggester_state import (
+    Kind,
+    SuggesterState,
+    live_pretrained,
+    suggester_state,
+    write_estimate,
+)
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained import class_mapping, registry
 from labeltool.pretrained.card import PretrainedCard, read_card
+from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.pretrained.class_names import classes_by_name
 from labeltool.pretrained.clip_cache import read_described
 from labeltool.pretrained.describe import POOL
@@ -35,8 +42,10 @@ from labeltool.tui.background.task import BackgroundTask
 _AT_ONCE = 32
 _CACHED = 256
 # Clips that were not described yet are looked for again after as many seconds.
-LOOK_AGAIN_S = 1.0
-# The estimate is made again after this share of the labels, and kept for other commands.
+_LOOK_AGAIN_S = 1.0
+# A class with a lower probability is not proposed as a label.
+_MIN_PROPOSED = 0.03
+# The estimate is made again after this share of the labels.
 _ESTIMATE_AFTER = 0.02
 _NICENESS = 5  # before a training, behind the app
 
@@ -71,6 +80,9 @@ class _Opened:
     model: LiveModel = field(default_factory=LiveModel)
     mark: str = ""
     labels: tuple[str, ...] = ()
+    by_hand: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    by_name: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    written_ns: int = 0
     unread: dict[int, LabelledClip] = field(default_factory=dict)
     ready: list[tuple[LabelledClip, ClipDescription]] = field(default_factory=list)
     pool: dict[int, ClipDescription] = field(default_factory=dict)
@@ -82,11 +94,32 @@ class _Opened:
     estimated: int = 0
     origin: tuple[int, str | None] | None = None
 
+    def read_mapping(self) -> None:
+        """Read which classes the user lets suggest which labels, where the file is another than the last time."""
+        path = self.folder / class_mapping.MAPPING_FILE
+        written_ns = path.stat().st_mtime_ns if path.exists() else 0
+        if written_ns != self.written_ns:
+            self.written_ns = written_ns
+            with suppress(LabeltoolError):  # the Mapping view says what is wrong with the file
+                self.by_hand = class_mapping.read_mapping(self.folder, self.card.classes)
+
+    def mapped(self, labels: Sequence[str]) -> list[LabelMapping]:
+        """Return the classes that suggest labels, by hand or by name; comparing names takes long, so it is kept."""
+        for label in labels:
+            if label not in self.by_name:
+                self.by_name[label] = classes_by_name(self.card.classes, label)
+        return [
+            LabelMapping(label, self.by_hand[label], "by hand")
+            if label in self.by_hand
+            else LabelMapping(label, self.by_name[label], "by name")
+            for label in labels
+        ]
+
     @property
     def state(self) -> SuggesterState:
         """What suggests labels, on how many labels."""
         count = len(self.model)
-        kind = "embeddings" if count else "classes"
+        kind: Kind = "embeddings" if count else "classes"
         return SuggesterState(kind, self.name, count, len(self.unread) + len(self.ready), self.estimate)
 
     @property
@@ -118,7 +151,7 @@ class LiveSuggestions:
         # Clips that were asked for before they were described; those that a run of the task was started for.
         self._missing: set[int] = set()
         self._tried: set[int] = set()
-        self._looked_at = -LOOK_AGAIN_S
+        self._looked_at = -_LOOK_AGAIN_S
         self._task = BackgroundTask(
             project,
             DESCRIBE,
@@ -171,13 +204,15 @@ class LiveSuggestions:
     # -- for the thread that prepares clips
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether `work` is to be called now and then: clips are being described that were not, or not all are read."""
+    def due_in_s(self) -> float | None:
+        """After how many seconds `work` is to be called; None where there is nothing to do."""
         opened = self._opened
-        return opened is not None and bool(opened.unread or opened.pool_unread or opened.is_estimate_due)
+        if opened is None or not (opened.unread or opened.pool_unread or opened.is_estimate_due):
+            return None
+        return max(0.0, self._looked_at + _LOOK_AGAIN_S - time.monotonic())
 
     def update(self, store: Store) -> bool:
-        """Include what was labelled, undone and renamed since the last time; return whether suggestions have changed."""
+        """Include what was labelled, undone and renamed since the last time; return whether that was anything."""
         opened = self._open(store)
         if opened is None:
             return False
@@ -185,10 +220,10 @@ class LiveSuggestions:
         changed = journal.changed_clips(store, opened.mark)
         if changed is not None and not changed and not self._mapping_changed:
             return False
-        with store.snapshot():
-            opened.mark = journal.newest_id(store)
-            answers = {one.clip.id: one for one in clips.labelled(store, changed)}
-            opened.labels = tuple(clips.label_names(store))
+        # The mark before the labels: what is written in between is read again the next time.
+        opened.mark = journal.newest_id(store)
+        answers = {one.clip.id: one for one in clips.labelled(store, changed)}
+        opened.labels = tuple(clips.label_names(store))
         known = {*opened.unread, *opened.model.classifier.keys, *(one.clip.id for one, _ in opened.ready)}
         gone = (known if changed is None else changed) - answers.keys()
         opened.model.remove(gone)
@@ -201,13 +236,16 @@ class LiveSuggestions:
     def work(self, store: Store) -> bool:
         """Read some clips that are described by now, or estimate the accuracy; return whether anything has changed."""
         opened = self._opened
-        if opened is None or time.monotonic() - self._looked_at < LOOK_AGAIN_S:
+        if opened is None or self.due_in_s != 0.0:
             return False
         found = self._read_labelled(opened)
         found += self._read_pool(opened) if found < _AT_ONCE else 0
         if found < _AT_ONCE:  # what is missing is not described yet
             self._looked_at = time.monotonic()
-            self._request({*opened.unread, *(clip.id for clip in opened.pool_unread)})
+            missing = {*opened.unread, *(clip.id for clip in opened.pool_unread)}
+            if not found and not self._task.busy and missing <= self._tried:
+                opened.unread, opened.pool_unread = {}, []  # they cannot be read
+            self._request(missing)
         if found:
             self._renew(opened)
         elif opened.is_estimate_due:
@@ -241,7 +279,7 @@ class LiveSuggestions:
         return ClipSuggestion(
             Suggestion(clip.id, model_id, ordered, none, predicted.independent) if ordered else None,
             uid,
-            {name: share * none for name, share in proposed.items()},
+            {name: share * none for name, share in proposed.items() if share * none >= _MIN_PROPOSED},
             opened.state.source,
         )
 
@@ -263,26 +301,18 @@ class LiveSuggestions:
         with suppress(LabeltoolError):  # `labeltool model list` names a damaged one
             path = registry.find(self._project, name)
             opened = _Opened(name, path.parent, read_card(path.parent))
-            with store.snapshot():
-                opened.mark = journal.newest_id(store)
-                opened.unread = {one.clip.id: one for one in clips.labelled(store)}
-                opened.labels = tuple(clips.label_names(store))
-                opened.pool_unread = clips.drawn(store, POOL)
+            opened.mark = journal.newest_id(store)
+            opened.unread = {one.clip.id: one for one in clips.labelled(store)}
+            opened.labels = tuple(clips.label_names(store))
+            opened.pool_unread = clips.drawn(store, POOL)
             self._renew(opened)
             self._opened = opened
         return self._opened
 
     def _renew(self, opened: _Opened) -> None:
         self._mapping_changed = False
-        classes = opened.card.classes
-
-        def mapped(labels: Sequence[str]) -> Sequence[class_mapping.LabelMapping]:
-            try:
-                return class_mapping.map_labels(opened.folder, classes, labels)
-            except LabeltoolError:  # the Mapping view says what is wrong with the file
-                return class_mapping.propose_mapping(classes, labels)
-
-        opened.model.renew(opened.labels, mapped)
+        opened.read_mapping()
+        opened.model.renew(opened.labels, opened.mapped)
 
     def _description(self, opened: _Opened, clip: StoredClip) -> ClipDescription | None:
         if clip.id not in self._cache:
