@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from labeltool.errors import LabeltoolError
-from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, read_settings
+from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, parse_settings, read_settings
 from labeltool.store import Store, backup
 from labeltool.store.database_files import COMPANIONS, companion
 from labeltool.store.opening import labeltool_errors
 from labeltool.util.atomic_write import open_empty, write_bytes, write_text
 from labeltool.util.no_links import make_folder, refuse_links
+from labeltool.util.user_state import read_user_state
 from labeltool.util.writable import writable_folder
 
 DATABASE_FILE = "labels.db"
@@ -45,6 +46,10 @@ class Project:
     directory: Path
     settings: Settings
     shared_features: Path | None = None
+
+    def reread_settings(self) -> None:
+        """Take over what was written into the settings since; all who have this project see it."""
+        object.__setattr__(self, "settings", read_settings(self.directory / SETTINGS_FILE))
 
     @property
     def database(self) -> Path:
@@ -216,6 +221,11 @@ def find(directory: Path | None = None, *, may_be_lost: bool = False) -> Project
     )
 
 
+def recent() -> list[str]:
+    """Return the directories of the projects that this user labelled in last, which are still there."""
+    return [path for path in read_user_state().recent_projects if Path(path, DATABASE_FILE).exists()]
+
+
 def _require_none_lost(directory: Path) -> None:
     """Raise a `LabeltoolError` where there is what remains of a project that has lost its database."""
     remains = _remains(directory)
@@ -257,13 +267,13 @@ def choose_pretrained(project: Project, name: str) -> bool:
     return True
 
 
-def write_setting(project: Project, table: str, name: str, value: object) -> None:
-    """Write one setting; everything else in the file stays as a person wrote it.
+def write_setting(project: Project, table: str, name: str, value: object) -> Settings:
+    """Write one setting and return all; everything else in the file stays as a person wrote it.
 
     Raises
     ------
     LabeltoolError
-        When the file cannot be written.
+        When the setting cannot have this value, or the file cannot be written; it is as it was then.
     """
     import tomlkit  # light commands need not pay for it
 
@@ -272,10 +282,13 @@ def write_setting(project: Project, table: str, name: str, value: object) -> Non
     if table not in document:
         document[table] = tomlkit.table()
     cast(MutableMapping[str, object], document[table])[name] = value
+    text = tomlkit.dumps(document)
+    settings = parse_settings(text, path)
     try:
-        write_bytes(path, tomlkit.dumps(document).encode(), durable=True)
+        write_bytes(path, text.encode(), durable=True)
     except OSError as error:
         raise LabeltoolError(f"cannot be written: {error.strerror}", file=path) from error
+    return settings
 
 
 def load(directory: Path) -> Project:

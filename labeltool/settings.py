@@ -45,7 +45,9 @@ daily = 7                         # days of which a backup is kept in backups/, 
 # model = "/models/whisper"       # folder of the speech model, unless --model is given
 # language = "en"                 # spoken language; default: detected for each clip
 
-[app]                             # kept where the app changes them
+[app]                             # F2 in the app changes them
+theme = "auto"                    # "dark", "light"; "auto": by the terminal's background, as far as it is known
+autoplay = true                   # whether a clip plays when it appears
 colour_map = "teal"               # of spectrograms: "teal", "viridis", "magma", "grey"
 db_range = 0                      # decibels that a spectrogram shows; 0: down to the noise of the sound
 pixels = "auto"                   # "on": real pixels where the terminal can; "auto": not over SSH; "off": half blocks
@@ -169,16 +171,31 @@ class Pixels(StrEnum):
     OFF = "off"
 
 
+class ThemeName(StrEnum):
+    """The app's colours; `AUTO`: by the background of the terminal, as far as it is known."""
+
+    AUTO = "auto"
+    DARK = "dark"
+    LIGHT = "light"
+
+
 @dataclass(frozen=True, slots=True)
 class AppSettings:
-    """Table `[app]`: how the app draws spectrograms.
+    """Table `[app]`: how the app looks and plays.
 
     Attributes
     ----------
+    tour
+        Whether the tour is shown to a user who has not seen it; `labeltool demo` sets it.
+    autoplay
+        Whether a clip plays when it appears.
     db_range
         The decibels that a spectrogram shows below its peaks; 0: down to the noise of the sound.
     """
 
+    tour: bool = False
+    theme: ThemeName = ThemeName.AUTO
+    autoplay: bool = True
     colour_map: ColourMap = ColourMap.TEAL
     db_range: _Decibels = 0
     pixels: Pixels = Pixels.AUTO
@@ -209,8 +226,23 @@ def read_settings(path: Path) -> Settings:
     if not path.exists():
         return Settings()
     try:
-        tables = parse_toml(read_text(path, MAX_TOML_BYTES))
+        text = read_text(path, MAX_TOML_BYTES)
     except (ValueError, OSError) as error:
+        raise LabeltoolError(f"cannot be read as settings: {error}", file=path) from error
+    return parse_settings(text, path)
+
+
+def parse_settings(text: str, path: Path) -> Settings:
+    """Return the settings of a file's text.
+
+    Raises
+    ------
+    LabeltoolError
+        Naming the file and the setting that cannot be used.
+    """
+    try:
+        tables = parse_toml(text)
+    except ValueError as error:
         raise LabeltoolError(f"cannot be read as settings: {error}", file=path) from error
     try:
         settings = convert(_normalised(tables, path), Settings)

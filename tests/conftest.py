@@ -47,6 +47,13 @@ def _is_fit_for_tests(folder: str) -> bool:
 if _is_fit_for_tests(_IN_MEMORY):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _IN_MEMORY)
 
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_user_state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what the app keeps for its user out of the home of who runs the tests."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 # A slow machine must not fail a test.
 settings.register_profile("labeltool", deadline=None)
 settings.load_profile("labeltool")

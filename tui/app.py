@@ -8,13 +8,15 @@ from contextlib import suppress
 
 from textual import work
 
+from labeltool import project as projects
 from labeltool.annotation import progress, speed
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.project import Project
+from labeltool.settings import Settings
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
-from labeltool.tasks.registry import RENEW, RETRAIN
+from labeltool.tasks.registry import EVALUATE, RENEW, RETRAIN
 from labeltool.tui import keymap
 from labeltool.tui.app_similar import SimilarApp
 from labeltool.tui.background.class_agreement import ClassAgreementTask
@@ -23,13 +25,18 @@ from labeltool.tui.background.daily_backup import DailyBackup
 from labeltool.tui.background.live import LiveSuggestions
 from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
+from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.background.trainer import Trainer
+from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
+from labeltool.tui.dialogs.settings import SettingsScreen
 from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
+from labeltool.tui.media.page_player import PagePlayer
 from labeltool.tui.media.player import Player
 from labeltool.tui.messages import (
     AgreementMeasured,
     BackupFailed,
+    Evaluated,
     Prefetched,
     SimilarityChanged,
     SuggestionsChanged,
@@ -46,7 +53,9 @@ from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Session
-from labeltool.tui.theme import DARK, LIGHT, theme_by_terminal
+from labeltool.tui.state import State
+from labeltool.tui.theme import DARK, LIGHT, theme_name
+from labeltool.util.user_state import change_user_state, read_user_state
 
 _RETRY_S = 0.5
 _CHECK_DATABASE_S = 5.0
@@ -69,6 +78,8 @@ class LabelApp(SimilarApp):
     ----------
     failure
         Why the app ended by itself; None where the user quit.
+    next_project
+        The directory of the project to open next; "" where the user quit for good.
     """
 
     CSS_PATH = "style.tcss"
@@ -85,13 +96,13 @@ class LabelApp(SimilarApp):
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        self.theme = theme_by_terminal()
+        self.theme = theme_name(project.settings.app.theme)
         # Its process calls back from a thread of its own, once it runs.
         live = LiveSuggestions(project, annotator, lambda: self.services.prefetcher.renew_suggestions())
         self.services = Services(
             project=project,
             session=Session(project, annotator, self.stop_for),
-            player=Player(),
+            player=PagePlayer.from_environment() or Player(),
             prefetcher=Prefetcher(
                 project, annotator, live, lambda delivery: self.post_from_thread(Prefetched(delivery)), self.stop_for
             ),
@@ -106,11 +117,20 @@ class LabelApp(SimilarApp):
             suggester=Trainer(
                 project, lambda training: self.post_from_thread(SuggestionsChanged(training)), task=RENEW
             ),
+            fetcher=self.make_fetcher(project),
             comparer=Comparer(project, lambda comparison: self.post_from_thread(SimilarityChanged(comparison))),
             class_agreement=ClassAgreementTask(
                 project, lambda agreement: self.post_from_thread(AgreementMeasured(agreement))
             ),
+            evaluation=BackgroundTask(
+                project,
+                EVALUATE,
+                on_progress=lambda *_: None,
+                on_result=lambda result: self.post_from_thread(Evaluated(result)),
+                on_failure=lambda reason: self.post_from_thread(Evaluated(None, reason)),
+            ),
             keymap=keys,
+            state=State(settings=project.settings, autoplay=project.settings.app.autoplay),
         )
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
         self.add_mode(LABEL.name, lambda: LabelScreen(self.services, repeat_s=repeat_s))
@@ -124,6 +144,7 @@ class LabelApp(SimilarApp):
         self._recording = recording
         self._daily_backup = DailyBackup(project, lambda problem: self.post_from_thread(BackupFailed(problem)))
         self.failure: LabeltoolError | None = None
+        self.next_project = ""
 
     async def on_mount(self) -> None:
         """Start the threads."""
@@ -134,8 +155,13 @@ class LabelApp(SimilarApp):
         # Who does nothing meanwhile learns of an exchanged database all the same; the thread ends the app.
         self.set_interval(_CHECK_DATABASE_S, self.services.reader.check)
         self._look_whether_read_only()
+        if self.offers_pretrained:
+            self.offer_pretrained()
         if self._recording is not None:
             await self._open_regions(self._recording)
+        elif self.services.project.settings.app.tour and not read_user_state().tour_shown:
+            change_user_state(tour_shown=True)
+            self.action_tour()
 
     @work
     async def _look_whether_read_only(self) -> None:
@@ -163,6 +189,32 @@ class LabelApp(SimilarApp):
     def action_theme(self) -> None:
         """Change between dark and light."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    def action_open_project(self) -> None:
+        """Quit and open another of the last projects."""
+        here = str(self.services.project.directory)
+        others = [path for path in projects.recent() if path != here]
+        if self.is_web or not others:
+            self.notify_view("no other project was opened lately: `labeltool --project DIR label`")
+            return
+
+        def leave(path: str | None) -> None:
+            if path is not None:
+                self.next_project = path
+                self.exit()
+
+        self.push_screen(Palette("Open which project?", others, allows_new=False), leave)
+
+    def action_settings(self) -> None:
+        """Show the settings."""
+        self.push_screen(SettingsScreen(self.services, self._apply_settings))
+
+    def _apply_settings(self, settings: Settings) -> None:
+        state, before = self.services.state, self.services.state.settings
+        state.settings = settings
+        if settings.app.theme is not before.app.theme:
+            self.theme = theme_name(settings.app.theme)
+        state.autoplay = settings.app.autoplay
 
     # -- regions
 

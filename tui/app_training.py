@@ -9,7 +9,9 @@ from textual import work
 from labeltool.tui.app_base import AppBase
 from labeltool.tui.background.model_state import ModelState
 from labeltool.tui.background.trainer import SUGGEST_AFTER, TrainingProgress
-from labeltool.tui.messages import SuggestionsChanged, TrainingChanged
+from labeltool.tui.messages import Evaluated, SuggestionsChanged, TrainingChanged
+
+_RESULT_S = 60.0
 
 _FIRST_SUGGEST_AFTER = 2
 
@@ -36,7 +38,7 @@ class TrainingApp(AppBase):
 
     def train_if_due(self, pending: int) -> None:
         """Train where enough labels are newer than the newest model."""
-        after = self.services.project.settings.learning.retrain_after
+        after = self.services.state.settings.learning.retrain_after
         # Only labels of this session start a training: opening the app on older labels does not.
         wanted = self.services.session.clips_done and self.services.state.has_two_classes
         if wanted and 0 < after <= pending - self._pending_at_failure:
@@ -94,3 +96,21 @@ class TrainingApp(AppBase):
             if message.training.model:
                 self.notify_view("new suggestions")
             self.reload_view()
+
+    # -- evaluation
+
+    def action_evaluate(self) -> None:
+        """Evaluate the newest model in the background."""
+        started = self.services.evaluation.start()
+        self.notify_view("evaluating the newest model; go on" if started else "an evaluation is running already")
+
+    def on_evaluated(self, message: Evaluated) -> None:
+        """Show the accuracy, for long enough to be read between two clips."""
+        result = message.result
+        if result is None:
+            self.warn_view(message.failure)
+        elif self.current_view is not None:
+            measured = f"model {result.model}: {result.clip_accuracy:.1%} of {result.clips:,} clips right"
+            int8 = f"int8 {result.int8_clip_accuracy:.1%}"
+            written = f"; {result.report}" if result.report else ""
+            self.current_view.notice.show(f"{measured}, {int8}{written}", seconds=_RESULT_S)

@@ -54,7 +54,7 @@ def read(project: Project) -> Keymap:
         When an action or a key does not exist, or two actions of one view are on the same key.
     """
     file = project.directory / SETTINGS_FILE
-    actions = {key.name for view in VIEWS for key in view.keys}
+    actions = {key.name for view in VIEWS for key in view.keys if key.keys}
     keymap: dict[str, tuple[str, ...]] = {}
     for name, keys in project.settings.keys.items():
         action = RENAMED_ACTIONS.get(name, name)
@@ -85,7 +85,7 @@ def remapped(view: View, keymap: Keymap) -> View:
 def _on_one_line(keys: list[Key], place: int) -> list[Key]:
     """Return the key and those after it that have no help line of their own."""
     after = place + 1
-    while after < len(keys) and not keys[after].shown:
+    while after < len(keys) and keys[after].keys and not keys[after].shown:
         after += 1
     return keys[place:after]
 
@@ -114,7 +114,7 @@ def _shown(key: str) -> str:
 def _refuse_shared_keys(view: View, file: Path) -> None:
     action_of: dict[str, str] = {}
     for key in view.keys:
-        for name in key.keys.split(","):
+        for name in filter(None, key.keys.split(",")):
             other = action_of.setdefault(name, key.name)
             if other != key.name:
                 raise LabeltoolError(

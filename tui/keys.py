@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from labeltool.tui.shared_keys import ACCEPT_FIRST, APP, DISPLAY, LABELLING, LIST, PLAYBACK, Key, View
+from labeltool.tui.shared_keys import ACCEPT_FIRST, APP, DISPLAY, LABELLING, LIST, MARKS, PLAYBACK, Key, View
 
 LABEL = View(
     "label",
@@ -38,7 +38,16 @@ BATCH_REVIEW = View(
         ),
         Key("previous_label", "shift+tab", "next_label(-1)", "Batch review", "", ""),
         Key("choose_label", "F", "choose_label", "Batch review", "F", "find the label to review"),
+        Key(
+            "auto_accept",
+            "ctrl+a",
+            "auto_accept",
+            "Batch review",
+            "Ctrl+a",
+            "accept all above a probability, after a sample",
+        ),
         *LIST,
+        *MARKS,
         *(replace(key, **_UNSURE_ON_SHIFT.get(key.name, {})) for key in LABELLING),
         *PLAYBACK,
         *DISPLAY,
@@ -70,6 +79,7 @@ CLUSTERS = View(
         Key("previous_cluster", "shift+tab", "next_cluster(-1)", "Clusters", "", ""),
         Key("recluster", "f", "recluster", "Clusters", "f", "cluster the unlabelled clips again", "recluster"),
         *LIST,
+        *MARKS,
         *(
             replace(
                 key,

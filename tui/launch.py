@@ -22,6 +22,7 @@ from labeltool.store import clips, models, queue, recordings
 from labeltool.tasks.registry import SUGGEST
 from labeltool.tui.background.task import BackgroundTask
 from labeltool.util import lifetime
+from labeltool.util.user_state import remember_project
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -65,8 +66,11 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     from labeltool.tui.app import LabelApp  # Textual takes a third of a second: only where the app can open
 
     app = LabelApp(project, annotator=annotator, recording=opened)
+    app.offers_pretrained = True
     _quit_on_signals(app)
     threading.Thread(target=_quit_when_hung_up, name="labeltool-hang-up", daemon=True).start()
+    if not in_browser:
+        remember_project(project.directory)
     ordering = _order_queue_in_background(project)
     started = time.monotonic()
     with _messages_in_log(project):
@@ -79,22 +83,37 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
             if app.return_code == ExitCode.FINE and not in_browser:
                 with suppress(LabeltoolError):  # what cannot be read any more
                     ending = _session_summary(app, time.monotonic() - started)
-            lifetime.leave_within(_LEAVE_S, app.return_code or ExitCode.FINE, ending)
+            if not app.next_project:
+                lifetime.leave_within(_LEAVE_S, app.return_code or ExitCode.FINE, ending)
             threading.Thread(target=ordering.stop, daemon=True).start()
             app.close()
     if ending:
         lifetime.write_ending(ending)
     if app.return_code:
         sys.exit(app.return_code)
+    if app.next_project:
+        # A new process: threads of this one may still wait for their libraries.
+        options = ["--project", app.next_project, "label", "--annotator", annotator]
+        os.execv(sys.executable, [sys.executable, "-m", "labeltool", *options])
 
 
-def serve(project: Project, *, annotator: str, port: int | None, sessions: int, narrate: Callable[[str], None]) -> None:
-    """Show the app in browsers on this machine until a signal ends it.
+def serve(
+    project: Project,
+    *,
+    annotator: str,
+    host: str,
+    port: int | None,
+    sessions: int,
+    narrate: Callable[[str], None],
+) -> None:
+    """Show the app in browsers until a signal ends it.
 
     Parameters
     ----------
+    host
+        The address to listen on; other machines reach any but 127.0.0.1.
     port
-        The port on 127.0.0.1; None for a free one.
+        The port; None for a free one.
     sessions
         The number of pages that may be open at once; each runs an app.
     narrate
@@ -113,7 +132,7 @@ def serve(project: Project, *, annotator: str, port: int | None, sessions: int, 
             f"the app in a browser needs textual-serve ({error.name} is not installed)",
             remedy="`pip install textual-serve` installs it",
         ) from error
-    serve_app(project, annotator=annotator, port=port, sessions=sessions, narrate=narrate)
+    serve_app(project, annotator=annotator, host=host, port=port, sessions=sessions, narrate=narrate)
 
 
 def _need_clips(project: Project) -> None:

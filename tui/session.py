@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from labeltool.annotation import speed
+from labeltool.annotation import auto_accept, speed
+from labeltool.annotation.auto_accept import Candidates
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, checked, journal, spans
@@ -106,6 +107,10 @@ class Session:
         )
         self._count(rows)
         return rows
+
+    async def auto_accept(self, accepted: Candidates) -> list[JournalRow]:
+        """Accept predictions without listening to each as one action, see `auto_accept.accept`."""
+        return await self._writer.do(lambda store: auto_accept.accept(store, accepted, annotator=self.annotator))
 
     async def exclude(self, clip_id: int, kind: str, *, response_ms: int) -> None:
         """Write that a clip gets no label: "skip" or "bad audio"."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from labeltool.settings import Settings
 from labeltool.store.clips import Counts
 from labeltool.tui.background.comparer import Groups
 from labeltool.tui.background.model_state import ModelState
@@ -16,6 +17,8 @@ class State:
 
     Attributes
     ----------
+    settings
+        The project's settings, as the app has changed them.
     labelled, clips
         The number of clips with a verdict, and of all clips.
     label_counts
@@ -32,6 +35,7 @@ class State:
         Why nothing can be labelled, as the project cannot be written; "" where it can.
     """
 
+    settings: Settings = field(default_factory=Settings)
     labelled: int = 0
     clips: int = 0
     label_counts: dict[str, int] = field(default_factory=dict)

@@ -9,6 +9,8 @@ from rich.color import Color
 from rich.style import Style
 from textual.theme import Theme
 
+from labeltool.settings import ThemeName
+
 DARK = Theme(
     name="labeltool-dark",
     primary="#6fb7b0",
@@ -50,8 +52,10 @@ SHADES = " ░▒▓█"
 """Brightness levels as characters, for terminals without colour."""
 
 
-def theme_by_terminal() -> str:
-    """Return the theme for the terminal; `COLORFGBG`, where it is set, ends in the background colour."""
+def theme_name(chosen: ThemeName) -> str:
+    """Return the theme of the settings, or for the terminal: `COLORFGBG`, where it is set, ends in its background."""
+    if chosen is not ThemeName.AUTO:
+        return LIGHT.name if chosen is ThemeName.LIGHT else DARK.name
     background = os.environ.get("COLORFGBG", "").rpartition(";")[2]
     return LIGHT.name if background in ("7", "15") else DARK.name
 

@@ -65,7 +65,7 @@ DTYPES: Mapping[str, Any] = MappingProxyType(
 `track`
     Of an Audacity project.
 `annotator`, `origin`
-    Who; "human", "suggestion" (of a model, accepted) or "import".
+    Who; "human", "suggestion" (of a model, accepted), "auto-accepted" (without listening to the clip) or "import".
 `created_at`
     ISO 8601, UTC, milliseconds.
 `fold`, `group`, `licence`
@@ -81,7 +81,10 @@ OF_PROJECT = ("clip_id", "recording_id", "sample_rate_hz", "frames", "journal_id
 
 _VERDICTS = """
     SELECT j.clip_id, j.label, j.value, j.start_s AS region_start_s, j.end_s AS region_end_s, j.low_hz, j.high_hz,
-           j.confidence, j.track, j.annotator, j.origin, j.created_at, j.id AS journal_id
+           j.confidence, j.track, j.annotator,
+           -- An accepted suggestion without a time was not listened to: see `JournalRow.auto_accepted`.
+           CASE WHEN j.origin = 'suggestion' AND j.response_ms IS NULL THEN 'auto-accepted' ELSE j.origin END AS origin,
+           j.created_at, j.id AS journal_id
     FROM journal j
     WHERE j.kind = 'verdict' AND {j}
       AND j.id NOT IN (SELECT r.revokes FROM journal r WHERE r.revokes IS NOT NULL AND {r})

@@ -6,7 +6,7 @@ A page has clips for which a model predicts one label, or clips of one group of 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from labeltool.annotation import next_clips
@@ -82,9 +82,13 @@ class GroupPage(Page):
 def next_page(store: Store, label: str, max_clips: int, *, annotator: str) -> LabelPage:
     """Return up to `max_clips` clips for which a model predicts a label, most confident first, and claim them."""
     ids = clips_predicted_as(store, label, annotator=annotator)
-    claimed = next_clips.claim(store, ids[:max_clips], annotator=annotator)
-    predictions = _predictions(store, claimed, label)
-    return LabelPage(tuple(predictions), frozenset(), len(ids), label, predictions)
+    return page_of_label(store, label, ids[:max_clips], len(ids), annotator=annotator)
+
+
+def page_of_label(store: Store, label: str, clip_ids: Iterable[int], unlabelled: int, *, annotator: str) -> LabelPage:
+    """Claim some clips and return them in their order as a page of a label, `unlabelled` clips of which there are."""
+    predictions = _predictions(store, next_clips.claim(store, clip_ids, annotator=annotator), label)
+    return LabelPage(tuple(predictions), frozenset(), unlabelled, label, predictions)
 
 
 def restored_page(store: Store, rows: Sequence[JournalRow], *, annotator: str) -> LabelPage:

@@ -93,7 +93,9 @@ def matching(store: Store, wanted: Filter = Filter()) -> array[int]:
     return array("q", (row[0] for row in rows))
 
 
-def clips_predicted_as(store: Store, label: str, *, annotator: str | None = None) -> array[int]:
+def clips_predicted_as(
+    store: Store, label: str, *, annotator: str | None = None, min_probability: float = 0.0
+) -> array[int]:
     """Return the ids of the unlabelled clips for which the model predicts a label, most confident first.
 
     Parameters
@@ -102,15 +104,18 @@ def clips_predicted_as(store: Store, label: str, *, annotator: str | None = None
         By its current name. Probabilities of labels that were merged since are not added up.
     annotator
         Clips that other annotators have claimed are excluded.
+    min_probability
+        Only clips predicted with at least this probability, 0 to 1.
     """
     names = stored_names(store, label)
     condition, values = _unlabelled_for(annotator)
     rows = store.connection.execute(
         f"""
-        SELECT g.clip_id FROM suggestions g WHERE g.top_label IN (SELECT value FROM json_each(:names)) AND {condition}
+        SELECT g.clip_id FROM suggestions g
+        WHERE g.top_label IN (SELECT value FROM json_each(:names)) AND g.top_probability >= :least AND {condition}
         ORDER BY g.top_probability DESC
         """,
-        {"names": json.dumps(names), **values},
+        {"names": json.dumps(names), "least": min_probability, **values},
     )
     return array("q", (row[0] for row in rows))
 

@@ -6,23 +6,20 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.pilot import Pilot
 
 from helpers.app import STRANGE_LABELS, answer, fill, opened, text_of, until, verdicts
+from helpers.batch_review import hold, lines, reviewing, turned
 from helpers.tmux import Terminal
 from labeltool.annotation import speed
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
-from labeltool.records import Suggestion, label_name
-from labeltool.store import Store, clips, journal, labels, models
+from labeltool.records import label_name
+from labeltool.store import Store, journal, labels, models
 from labeltool.tui import session
-from labeltool.tui.app import LabelApp
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.label import LabelScreen
@@ -34,52 +31,6 @@ def app_project(project: Project, tmp_path: Path) -> Project:
     fill(project, tmp_path / "sounds", 9)
     hold(project, "high", "low", high=6)
     return project
-
-
-def hold(project: Project, first: str, second: str, *, high: int) -> str:
-    """Let a new model take some of the open clips for one label, the rest for another; return its uid."""
-    with project.open_store() as store:
-        model_id = models.add(
-            store,
-            models.NewModel("none", "{}", 2, 0.9, 0.9),
-            parent_id=None,
-            journal_mark=journal.newest_id(store),
-            publish=lambda _: None,
-        )
-        suggestions = []
-        for place, clip in enumerate(clips.unlabelled(store)):
-            share = 0.6 + 0.03 * place
-            top, other = (first, second) if place < high else (second, first)
-            suggestions.append(Suggestion(clip.id, model_id, {top: share, other: 1 - share}))
-        models.replace_suggestions(store, suggestions)
-        return models.model(store, model_id).uid
-
-
-@asynccontextmanager
-async def reviewing(
-    project: Project, *, size: tuple[int, int] = (110, 34), repeat_s: float = 0.0
-) -> AsyncIterator[tuple[LabelApp, BatchReviewScreen, Pilot[None]]]:
-    """Open the app and go to Batch review."""
-    async with opened(project, size=size, repeat_s=repeat_s) as (app, _, pilot):
-        await pilot.press("S")
-        await until(pilot, lambda: isinstance(app.screen, BatchReviewScreen), "batch review")
-        screen = app.screen
-        assert isinstance(screen, BatchReviewScreen)
-        await until(pilot, lambda: screen.clips.ids and not screen.busy, "the first page")
-        yield app, screen, pilot
-
-
-async def turned(screen: BatchReviewScreen, pilot: Pilot[None], *keys: str) -> None:
-    """Press keys and wait for another page."""
-    before = list(screen.clips.ids)
-    await pilot.press(*keys)
-    await until(pilot, lambda: list(screen.clips.ids) != before, f"another page after {keys}")
-    await until(pilot, lambda: not screen.busy or not screen.clips.ids, "its first clip")
-
-
-def lines(screen: BatchReviewScreen) -> list[str]:
-    """The page's lines as they are painted."""
-    return [line.rstrip() for line in text_of(screen.clips).splitlines() if line.strip()]
 
 
 async def test_a_page_is_accepted_with_one_key_without_the_rejected_clips(app_project: Project, reading: Store) -> None:

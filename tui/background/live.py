@@ -296,7 +296,12 @@ class LiveSuggestions:
     # -- inside
 
     def _open(self, store: Store) -> _Opened | None:
-        if self._opened is not None or (name := self.pretrained) is None:
+        name = self.pretrained
+        if self._opened is not None and self._opened.name != name:
+            self._opened, self._suggests = None, False  # another one was chosen
+            self._cache.clear()
+            self._tried.clear()
+        if self._opened is not None or name is None:
             return self._opened
         with suppress(LabeltoolError):  # `labeltool model list` names a damaged one
             path = registry.find(self._project, name)

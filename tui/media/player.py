@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ
 from labeltool.type_aliases import Float32, Int16
+from labeltool.util.user_state import read_user_state
 
 SPEEDS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 """Factors of the recorded speed; the pitch changes with the speed."""
@@ -90,6 +91,21 @@ class _InMemory:
         return self._samples[places]
 
 
+def output_names() -> list[str]:
+    """Return the names of the sound outputs of this machine; looking for them can take a second."""
+    return list(_outputs())
+
+
+def _outputs() -> dict[str, Any]:
+    """Return miniaudio's ids of the outputs, by their names."""
+    import miniaudio
+
+    try:
+        return {device["name"]: device["id"] for device in miniaudio.Devices().get_playbacks()}
+    except miniaudio.MiniaudioError:
+        return {}
+
+
 class Player:
     """Plays one sound at a time.
 
@@ -112,6 +128,7 @@ class Player:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self._opening = threading.Lock()
         self._sound: Source = _InMemory(np.zeros(0, np.int16))
         self._first, self._last = 0, 0
         self._at = 0.0
@@ -128,30 +145,40 @@ class Player:
 
     def open(self) -> None:
         """Open the sound card or, without one, the null device, which plays silence in real time. Blocks meanwhile."""
+        self.use_output(read_user_state().output_device)
+
+    def use_output(self, name: str) -> None:
+        """Play on another output from now on: "" for the system's, as where there is none of that name any more."""
         import miniaudio
 
-        sound_off = os.environ.get("LABELTOOL_AUDIO", "") == "null"
-        device = None
-        if not sound_off:
-            try:
-                device = self._device_on(None)
-            except miniaudio.MiniaudioError:
-                device = None
-        if device is None:
-            device = self._device_on([miniaudio.Backend.NULL])
-        if device.backend.lower() == "null":
-            self.silent = "sound off" if sound_off else "no sound card"
-        self.latency_s = _LATENCY_S.get(device.backend.lower(), _OTHER_LATENCY_S)
-        source = self._source()
-        next(source)
-        self._device = device
-        device.start(source)
+        with self._opening:
+            self.close()
+            sound_off = os.environ.get("LABELTOOL_AUDIO", "") == "null"
+            device = None
+            if not sound_off:
+                try:
+                    device = self._device_on(None, _outputs().get(name) if name else None)
+                except miniaudio.MiniaudioError:
+                    device = None
+            if device is None:
+                device = self._device_on([miniaudio.Backend.NULL])
+            self.silent = ""
+            if device.backend.lower() == "null":
+                self.silent = "sound off" if sound_off else "no sound card"
+            self.latency_s = _LATENCY_S.get(device.backend.lower(), _OTHER_LATENCY_S)
+            source = self._source()
+            next(source)
+            self._device = device
+            device.start(source)
 
     def close(self) -> None:
         """Close the sound card."""
         device, self._device = self._device, None
         if device is not None:
             device.close()
+
+    def expect(self, sound: Int16 | Source) -> None:
+        """Prepare a sound that is likely to be loaded next: a sound card needs no preparation, a page does."""
 
     def put(self, sound: Int16 | Source, *, play: bool) -> None:
         """Load a sound in place of the last one, at its start.
@@ -227,7 +254,7 @@ class Player:
         """Change the gain by steps of `GAIN_STEP_DB`; below zero, quieter."""
         self.gain_db = min(max(-GAIN_LIMIT_DB, self.gain_db + steps * GAIN_STEP_DB), GAIN_LIMIT_DB)
 
-    def _device_on(self, backends: Any) -> Any:
+    def _device_on(self, backends: Any, device_id: Any = None) -> Any:
         import miniaudio
 
         return miniaudio.PlaybackDevice(
@@ -235,6 +262,7 @@ class Player:
             nchannels=1,
             sample_rate=PLAYBACK_RATE_HZ,
             buffersize_msec=_BUFFER_MS,
+            device_id=device_id,
             backends=backends,
             app_name="labeltool",
         )

@@ -69,6 +69,7 @@ class ClustersScreen(PageScreen[GroupPage]):
         # A comparison that runs ends first.
         self._start_later = not self.services.comparer.group(count)
         self._progress = "…"
+        self.set_class(not self.clips.ids, "-empty")
         if self.clips.ids:
             self.notice.show("clustering the unlabelled clips again; this page stays until then")
         else:
@@ -132,18 +133,27 @@ class ClustersScreen(PageScreen[GroupPage]):
     def empty(self) -> Sequence[str]:
         """Return why there is no page."""
         if self._failure:
-            return ("The clips cannot be clustered:", self._failure, "", "f: try again · A: label")
+            return (
+                "The clips cannot be clustered:",
+                self._failure,
+                "",
+                *self.offers(("recluster", "try again"), ("label", "label clips one by one")),
+            )
         if self._progress:
             return (
                 "Clustering the unlabelled clips by similarity:",
                 self._progress,
                 "",
-                "A: label meanwhile · C: come back to the clusters",
+                *self.offers(("label", "label meanwhile"), ("clusters", "come back to the clusters")),
             )
         return (
             "No clusters are left.",
             "",
-            "f: cluster the clips that are still unlabelled · A: label · u: undo",
+            *self.offers(
+                ("recluster", "cluster the clips that are still unlabelled"),
+                ("label", "label clips one by one"),
+                ("undo", "undo the last label"),
+            ),
         )
 
     def _page_from(self, store: Store, group: int, steps: int) -> GroupPage:
@@ -189,12 +199,12 @@ class ClustersScreen(PageScreen[GroupPage]):
             f"by {one_line(groups.by)}",
         )
 
-    def line_parts(self, listed: ListedClip, width: int) -> list[Part]:
-        """Return a clip's line: rejected or not, played or not, its file, the prediction."""
+    def clip_lines(self, listed: ListedClip, width: int) -> list[list[Part]]:
+        """Return a clip's lines: rejected or not, played or not, its file, the prediction."""
         label_cells = max(0, width // 4)
         predicted = f"{listed.top_label} {listed.top_probability or 0:.0%}" if listed.top_label is not None else ""
-        name_parts = self.name_parts(listed, max(0, width - label_cells - 5))
-        return [*name_parts, (" ", ""), (fit(predicted, label_cells), "$quiet")]
+        first, below = self.name_lines(listed, max(0, width - label_cells - 5))
+        return [[*first, (" ", ""), (fit(predicted, label_cells), "$quiet")], below]
 
     @property
     def prompt(self) -> str:

@@ -124,6 +124,9 @@ class LabelScreen(AnnotateScreen):
 
     def _take_queue(self, queue: tuple[PreparedClip, ...], *, complete: bool) -> None:
         self._queue.replace(queue, complete=complete)
+        following = self._queue.following
+        if following is not None and following.sound is not None:
+            self.services.player.expect(following.sound.samples)
         if self.current is not None or self.busy:
             return
         following = self._queue.advance()
@@ -133,7 +136,14 @@ class LabelScreen(AnnotateScreen):
             self.show_no_clip(
                 "No unlabelled clips are left.",
                 "",
-                "u undoes the last label · t trains a model · q quits",
+                *self.offers(
+                    ("review", "review labels that are suspicious"),
+                    ("train", "train a model on all labels"),
+                    ("evaluate", "evaluate the newest model"),
+                    ("export", "export data sets or the model"),
+                    ("undo", "undo the last label"),
+                    ("quit", "quit"),
+                ),
             )
 
     def _return_to(self, prepared: PreparedClip) -> None:

@@ -38,9 +38,11 @@ class ListResult:
 class ListScreen(AnnotateScreen):
     """Shows a list of clips; a subclass chooses the clips and their order."""
 
+    LINES_PER_CLIP = 1
+
     def __init__(self, services: Services, view: View, *, repeat_s: float) -> None:
         super().__init__(services, view, repeat_s=repeat_s)
-        self.clips = ClipList(self._draw, id="clips")
+        self.clips = ClipList(self._draw, lines=self.LINES_PER_CLIP, id="clips")
         self._title = Static(id="clips-title")
         self._lines: dict[int, ListedClip] = {}
         self._list_title = ""
@@ -60,6 +62,14 @@ class ListScreen(AnnotateScreen):
         predicted = f"{listed.top_label} {listed.top_probability or 0:.0%}" if listed.top_label is not None else ""
         return [*clip_parts(listed, width - width // 4 - 1), (" ", ""), (fit(predicted, width // 4), "$primary")]
 
+    def clip_lines(self, listed: ListedClip, width: int) -> list[list[Part]]:
+        """Return the lines of a clip, `LINES_PER_CLIP` of them."""
+        return [self.line_parts(listed, width)]
+
+    def compose_list(self) -> ComposeResult:
+        """Lay out the list."""
+        yield self.clips
+
     # -- the screen
 
     @property
@@ -70,7 +80,7 @@ class ListScreen(AnnotateScreen):
     def compose_body(self) -> ComposeResult:
         """Lay out what the view shows."""
         yield self._title
-        yield self.clips
+        yield from self.compose_list()
         yield Horizontal(*self.compose_clip(), self.panel, id="main")
 
     def on_mount(self) -> None:
@@ -98,6 +108,7 @@ class ListScreen(AnnotateScreen):
     def show_result(self, result: ListResult, *, at: int = 0) -> None:
         """Show a list, with the clip at a place of it selected."""
         self._list_title = result.title
+        self.set_class(not result.ids, "-empty")
         self.clips.show(result.ids, at=at)
         if not result.ids:
             self._current = None
@@ -153,9 +164,9 @@ class ListScreen(AnnotateScreen):
     def lines_read(self) -> None:
         """Do what a subclass needs after lines were read."""
 
-    def _draw(self, clip_id: int, width: int) -> Sequence[Part] | None:
+    def _draw(self, clip_id: int, width: int) -> Sequence[Sequence[Part]] | None:
         listed = self._lines.get(clip_id)
-        return None if listed is None else self.line_parts(listed, width)
+        return None if listed is None else self.clip_lines(listed, width)
 
     # -- labels
 
@@ -199,6 +210,28 @@ class ListScreen(AnnotateScreen):
         else:
             self._current = requested
             self.show_prepared(requested)
+
+    # -- marking
+
+    def action_mark(self) -> None:
+        """Mark the clips from the selected one on, up to the one that is selected then; or mark none any more."""
+        self.clips.mark()
+        self.show_marked()
+
+    def action_mark_all(self) -> None:
+        """Mark every clip of the list."""
+        self.clips.mark_all()
+        self.show_marked()
+
+    def show_marked(self) -> None:
+        """Show how many clips are marked."""
+        count = len(self.clips.marked_ids)
+        self.notice.show(f"{count:,} marked: the next key is for all of them; Esc ends it" if count else "none marked")
+
+    def action_cancel(self) -> None:
+        """Mark none any more, else as in every view."""
+        if not self.clips.remove_mark():
+            super().action_cancel()
 
     # -- moving
 

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from rich.cells import cell_len
 from textual import work
-from textual.message import Message
-from textual.worker import get_current_worker
 
 from labeltool.annotation import batch_review
 from labeltool.annotation.batch_review import Page
-from labeltool.annotation.listing import ListedClip
 from labeltool.errors import LabeltoolError
-from labeltool.records import StoredClip, Value
+from labeltool.records import Value
 from labeltool.store import Store
 from labeltool.store.journal import AnnotationContext, JournalRow
-from labeltool.tui.screens.list_base import ListResult, ListScreen
+from labeltool.tui.screens.list_base import ListResult
+from labeltool.tui.screens.played_base import PlayedListScreen
 from labeltool.tui.services import Services
 from labeltool.tui.shared_keys import View
-from labeltool.tui.text import format_time, truncate_left
-from labeltool.tui.widgets.clip_list import Part
-from labeltool.tui.widgets.thumbnails import COLUMNS, Levels, strip, thumbnail
 
 _MAX_CLIPS, _MIN_CLIPS = 20, 4
-_LINES_PER_CLIP = 3  # a page takes a third of the screen, as the list does
-_PLAYED_S = 0.5
-_MAX_THUMBNAILS = 1000
-_MIN_NAME_CELLS = 18  # of the file's name beside a thumbnail
+# A clip takes two lines, the list half of the screen, and less of one so short that the spectrogram needs the space.
+_CLIPS_A_ROW, _CLIPS_A_SHORT_ROW = 1 / 4, 5 / 24
+_SHORT_ROWS = 28
 
 _P = TypeVar("_P", bound=Page)
 
@@ -41,15 +33,7 @@ class _PageResult(ListResult, Generic[_P]):
     page: _P
 
 
-class ThumbnailReady(Message):
-    """A thumbnail was drawn."""
-
-    def __init__(self, clip_id: int, levels: Levels) -> None:
-        super().__init__()
-        self.clip_id, self.levels = clip_id, levels
-
-
-class PageScreen(ListScreen, Generic[_P]):
+class PageScreen(PlayedListScreen, Generic[_P]):
     """Shows one page at a time; a subclass chooses its clips and labels them.
 
     Parameters
@@ -62,15 +46,12 @@ class PageScreen(ListScreen, Generic[_P]):
         super().__init__(services, view, repeat_s=repeat_s)
         self._page = self._empty_page = empty_page
         self._rejected: set[int] = set()
-        self._played: set[int] = set()
-        self._thumbnails: dict[int, Levels] = {}
         # The places on the page of the clips that were labelled one by one, and the time for them.
         self._single: dict[int, int] = {}
         self._single_s = 0.0
         # Pages that undo left: they come again before the next page.
         self._left_pages: list[_P] = []
         self._turning = True
-        self._playing_all = False
         self._began = self._suspended = time.monotonic()
 
     # -- for subclasses
@@ -101,7 +82,9 @@ class PageScreen(ListScreen, Generic[_P]):
     @property
     def max_clips(self) -> int:
         """The number of clips of a page on this screen."""
-        return min(_MAX_CLIPS, max(_MIN_CLIPS, self.app.size.height // _LINES_PER_CLIP))
+        rows = self.app.size.height
+        clips = int(rows * (_CLIPS_A_SHORT_ROW if rows < _SHORT_ROWS else _CLIPS_A_ROW))
+        return min(_MAX_CLIPS, max(_MIN_CLIPS, clips))
 
     def find(self, store: Store) -> ListResult:
         """Return a page that undo left, or the next one."""
@@ -167,8 +150,6 @@ class PageScreen(ListScreen, Generic[_P]):
             self.notice.warn(str(error))
             return
         self._lines.clear()
-        if len(self._thumbnails) > _MAX_THUMBNAILS:
-            self._thumbnails.clear()
         self.show_result(result)
 
     @work(exclusive=True, group="remove")
@@ -203,7 +184,7 @@ class PageScreen(ListScreen, Generic[_P]):
     def show_title(self) -> None:
         """Show how many clips are rejected and played."""
         if self._page.clip_ids:
-            unplayed = len(self._unplayed())
+            unplayed = len(self.unplayed())
             self._list_title = " · ".join(
                 [
                     *([f"{len(self._rejected)} rejected"] if self._rejected else []),
@@ -213,79 +194,22 @@ class PageScreen(ListScreen, Generic[_P]):
             )
         super().show_title()
 
-    def lines_read(self) -> None:
-        """Draw the thumbnails that are missing."""
-        clips = (self._lines[clip_id].clip for clip_id in self.clips.ids if clip_id in self._lines)
-        self._draw_thumbnails([clip for clip in clips if clip.id not in self._thumbnails])
-
-    @work(thread=True, exclusive=True, group="thumbnails")
-    def _draw_thumbnails(self, clips: Sequence[StoredClip]) -> None:
-        worker = get_current_worker()
-        for clip in clips:
-            if worker.is_cancelled:
-                return
-            with suppress(LabeltoolError):  # shown with the clip
-                self.post_message(ThumbnailReady(clip.id, thumbnail(clip)))
-
-    def on_thumbnail_ready(self, message: ThumbnailReady) -> None:
-        """Show a thumbnail."""
-        self._thumbnails[message.clip_id] = message.levels
-        self.clips.refresh()
-
-    def name_parts(self, listed: ListedClip, width: int) -> list[Part]:
-        """Return the start of a clip's line: accepted or rejected, played or not, and its thumbnail and file.
-
-        Thumbnail and file take `width` cells; where these are few, there is no thumbnail.
-        """
-        rejected = listed.clip.id in self._rejected
-        picture: list[Part] = []
-        if width >= _MIN_NAME_CELLS + COLUMNS:
-            dark, levels = self.app.current_theme.dark, self._thumbnails.get(listed.clip.id)
-            picture = [*strip(levels, dark=dark, ink=self.app.no_color), (" ", "")]
-            width -= COLUMNS + 1
-        start = f" {format_time(listed.clip.start_s)}" if listed.clip.start_s else ""
-        name = truncate_left(listed.clip.path.rpartition("/")[2], max(0, width - len(start))) + start
-        return [
-            ("✗ ", "bold $error") if rejected else ("✓ ", "$success"),
-            ("♪ " if listed.clip.id in self._played else "  ", "$accent"),
-            *picture,
-            (name, "$quiet strike" if rejected else "$foreground"),
-            (" " * max(0, width - cell_len(name)), ""),
-        ]
-
-    def _unplayed(self) -> list[int]:
-        return [clip_id for clip_id in self.clips.ids if clip_id not in self._played]
-
-    def _update_playhead(self) -> None:
-        super()._update_playhead()
-        if not self.owns_player or self.busy:
-            return
-        player, sound = self.services.player, self._sound
-        ended = sound is None or (not player.playing and player.position_s >= sound.duration_s)
-        clip_id = self.clips.clip_id
-        played = sound is not None and (ended or (player.playing and player.position_s >= _PLAYED_S))
-        if played and clip_id is not None and clip_id not in self._played:
-            self._played.add(clip_id)
-            self.clips.refresh()
-            self.show_title()
-        if self._playing_all and ended:
-            self._play_next()
-
-    def _play_next(self) -> None:
-        if self.clips.following(1):
-            self.clips.move(1)
-        else:
-            self._playing_all = False
-            self.notice.show("the page is played: Enter accepts the clips that are not rejected")
-
     # -- labels
 
+    def is_rejected(self, clip_id: int) -> bool:
+        """Return whether a clip is rejected."""
+        return clip_id in self._rejected
+
     def action_reject(self) -> None:
-        """Reject the selected clip, or accept it again."""
+        """Reject the marked clips, else the selected one; where all of them are rejected, accept them again."""
         if self._turning or self.clips.clip_id is None:
             return
-        self._rejected ^= {self.clips.clip_id}
-        self.clips.refresh()
+        clip_ids = set(self.clips.marked_ids or [self.clips.clip_id])
+        if clip_ids <= self._rejected:
+            self._rejected -= clip_ids
+        else:
+            self._rejected |= clip_ids
+        self.clips.remove_mark()
         self.show_title()
 
     async def annotate_page(
@@ -305,7 +229,7 @@ class PageScreen(ListScreen, Generic[_P]):
         summary
             Returns the text of the notice for the rows.
         """
-        unplayed = len([clip_id for clip_id in self._unplayed() if clip_id in values])
+        unplayed = len([clip_id for clip_id in self.unplayed() if clip_id in values])
         response_s = max(0.0, time.monotonic() - self._began - self._single_s)
         try:
             rows = await self.services.session.annotate_batch(
@@ -326,16 +250,6 @@ class PageScreen(ListScreen, Generic[_P]):
             parts.append(f"{len(values) - len(rows)} labelled elsewhere meanwhile")
         self.notice.show(", ".join(parts) + (f": {label}" if label is not None else ""))
         return rows
-
-    def action_play_all(self) -> None:
-        """Play one clip of the page after the other, from the selected one; or stop that."""
-        self._playing_all = not self._playing_all and bool(self.clips.ids)
-        player = self.services.player
-        if self._playing_all:
-            player.loop = False
-            if not player.playing:
-                player.replay()
-        self.notice.show("playing all clips" if self._playing_all else "playing one clip at a time")
 
     def show_next(self, clip_id: int) -> None:
         """Remove a clip that was labelled by itself from the page."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from textual.content import Content
 from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
@@ -14,24 +15,32 @@ from labeltool.tui.text import fit
 Part = tuple[str, str]
 """A text and its style."""
 
-_WHEEL_LINES = 3
+Draw = Callable[[int, int], Sequence[Sequence[Part]] | None]
+"""Returns the parts of a clip's lines, given its id and their cells, or None while the clip is being read."""
+
+_WHEEL_CLIPS = 3
 
 
 class ClipList(Widget):
-    """Shows the visible lines of a list of clips, one of them selected.
+    """Shows the visible lines of a list of clips, one of them selected, and a range of them marked.
 
     Parameters
     ----------
     draw
-        Returns the parts of a clip's line of some cells, or None while the clip is being read.
+        Returns the lines of a clip.
+    lines
+        The lines of each clip.
     """
 
     class Moved(Message):
         """Another clip was selected, or other lines are visible."""
 
-    def __init__(self, draw: Callable[[int, int], Sequence[Part] | None], *, id: str | None = None) -> None:
+    def __init__(self, draw: Draw, *, lines: int = 1, id: str | None = None) -> None:
         super().__init__(id=id)
         self._draw = draw
+        self._lines = lines
+        # Where the marked range starts: it ends at the selected clip. "all": every clip is marked.
+        self._mark: int | Literal["all"] | None = None
         self._ids: Sequence[int] = ()
         self._at = 0
         self._first = 0
@@ -54,15 +63,37 @@ class ClipList(Widget):
     @property
     def visible_ids(self) -> Sequence[int]:
         """The ids of the clips whose lines are on the screen."""
-        return self._ids[self._first : self._first + max(1, self.size.height)]
+        return self._ids[self._first : self._first + self._fitting]
+
+    @property
+    def marked_ids(self) -> Sequence[int]:
+        """The ids of the marked clips, in their order; none without a mark."""
+        first, last = self._marked_places
+        return self._ids[first : last + 1]
+
+    def mark(self) -> None:
+        """Start a range of marked clips at the selected one; with a mark, remove it."""
+        self._mark = self._at if self._mark is None and self._ids else None
+        self.refresh()
+
+    def mark_all(self) -> None:
+        """Mark every clip."""
+        self._mark = "all" if self._ids else None
+        self.refresh()
+
+    def remove_mark(self) -> bool:
+        """Mark no clip any more; False where none was marked."""
+        removed, self._mark = self._mark is not None, None
+        self.refresh()
+        return removed
 
     def following(self, count: int) -> Sequence[int]:
         """Return the ids of up to `count` clips after the selected one."""
         return self._ids[self._at + 1 : self._at + 1 + count]
 
     def show(self, ids: Sequence[int], *, at: int = 0) -> None:
-        """Show another list, with the clip at a place of it selected."""
-        self._ids = ids
+        """Show another list, with the clip at a place of it selected, and none marked."""
+        self._ids, self._mark = ids, None
         self._move_to(at)
 
     def move(self, lines: int) -> None:
@@ -71,7 +102,7 @@ class ClipList(Widget):
 
     def move_pages(self, pages: int) -> None:
         """Move the selection by screen pages."""
-        self._move_to(self._at + pages * max(1, self.size.height - 1))
+        self._move_to(self._at + pages * max(1, self._fitting - 1))
 
     def move_to(self, clip_id: int) -> bool:
         """Select a clip; False if it is not in the list."""
@@ -92,9 +123,20 @@ class ClipList(Widget):
         self.post_message(self.Moved())
 
     def _keep_visible(self) -> None:
-        height = max(1, self.size.height)
-        first = min(max(self._first, self._at - height + 1), self._at)
-        self._first = max(0, min(first, len(self._ids) - height))
+        first = min(max(self._first, self._at - self._fitting + 1), self._at)
+        self._first = max(0, min(first, len(self._ids) - self._fitting))
+
+    @property
+    def _fitting(self) -> int:
+        """The number of clips that fit on the screen."""
+        return max(1, self.size.height // self._lines)
+
+    @property
+    def _marked_places(self) -> tuple[int, int]:
+        """The first and the last marked place; the last before the first where none is marked."""
+        if self._mark == "all":
+            return 0, len(self._ids) - 1
+        return (0, -1) if self._mark is None else (min(self._mark, self._at), max(self._mark, self._at))
 
     def on_resize(self, event: Resize) -> None:
         """Keep the selected line visible."""
@@ -103,26 +145,35 @@ class ClipList(Widget):
 
     def on_click(self, event: Click) -> None:
         """Select the clip under the mouse."""
-        self._move_to(self._first + event.y)
+        self._move_to(self._first + event.y // self._lines)
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
         """Move down."""
-        self.move(_WHEEL_LINES)
+        self.move(_WHEEL_CLIPS)
 
     def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
         """Move up."""
-        self.move(-_WHEEL_LINES)
+        self.move(-_WHEEL_CLIPS)
 
     def render(self) -> Content:
         """Return the visible lines."""
-        width = self.size.width
+        width = self.size.width - 2
+        first, last = self._marked_places
         lines = []
         for place, clip_id in enumerate(self.visible_ids, start=self._first):
-            selected = place == self._at
-            parts = self._draw(clip_id, width - 2) or [(fit("…", width - 2), "$quiet")]
-            line = Content.assemble(("▸ " if selected else "  ", "bold $accent"), *parts)
-            lines.append(line.stylize_before("on $panel") if selected else line)
+            selected, marked = place == self._at, first <= place <= last
+            drawn = self._draw(clip_id, width) or [[(fit("…", width), "$quiet")]] * self._lines
+            for number, parts in enumerate(drawn):
+                start = "▸" if selected and not number else "┃" if marked else " "
+                line = Content.assemble((f"{start} ", "bold $accent"), *parts)
+                lines.append(line.stylize_before("on $panel") if selected or marked else line)
         return Content("\n").join(lines)
+
+
+def thin_bar(share: float, cells: int, style: str) -> list[Part]:
+    """Return a thin bar of some cells, a share of them full."""
+    full = min(cells, round(cells * share))
+    return [("━" * full, style), ("─" * (cells - full), "$faint")]
 
 
 def index_of(clip_id: int | None, ids: Sequence[int]) -> int | None:

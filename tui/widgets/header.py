@@ -11,7 +11,7 @@ from textual.widget import Widget
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
 from labeltool.tui.text import format_left, truncate
-from labeltool.tui.widgets.clip_list import Part
+from labeltool.tui.widgets.clip_list import Part, thin_bar
 
 _NAME_CELLS, _MIN_NAME_CELLS = 24, 12
 _BAR_CELLS = (24, 14, 8)
@@ -66,7 +66,7 @@ class Header(Widget):
     def _progress(self, bar_cells: int, wide: bool) -> list[Part]:
         labelled, clips = self._state.labelled, self._state.clips
         counts = f"{labelled:,} of {clips:,} labelled" if wide else f"{labelled}/{clips}"
-        bar = [*_progress_bar(labelled, clips, bar_cells, "$primary"), (" ", "")] if bar_cells else []
+        bar = [*thin_bar(labelled / clips if clips else 0.0, bar_cells, "$primary"), (" ", "")] if bar_cells else []
         return [*bar, (counts, "$foreground")]
 
     def _model(self, wide: bool) -> list[Part]:
@@ -77,7 +77,7 @@ class Header(Widget):
             stage = "training elsewhere" if training.elsewhere else truncate(training.stage or "starting", 12)
             if not training.total:
                 return [(f"{stage} …", "$accent")]
-            bar = [(f"{stage} ", "$accent"), *_progress_bar(training.done, training.total, 8, "$accent")]
+            bar = [(f"{stage} ", "$accent"), *thin_bar(training.done / training.total, 8, "$accent")]
             return [*bar, (f" {format_left(training.left_s)}", "$quiet")] if wide and training.left_s else bar
         if model is None:
             return []
@@ -88,8 +88,3 @@ class Header(Widget):
         if suggester.accuracy is not None:
             text += f" · about {suggester.accuracy.share:.0%} right" if wide else f" · ~{suggester.accuracy.share:.0%}"
         return [(text, "$primary")]
-
-
-def _progress_bar(done: int, total: int, cells: int, style: str) -> list[Part]:
-    full = min(cells, round(cells * done / total)) if total else 0
-    return [("━" * full, style), ("─" * (cells - full), "$faint")]

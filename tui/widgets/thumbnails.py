@@ -1,4 +1,4 @@
-"""A clip's spectrogram in one line of a list: the level over time, above and below the middle of the mel bands."""
+"""A clip's spectrogram in the lines of a list: the level over time, in bands of mel, two to a line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from labeltool.tui.widgets.clip_list import Part
 Levels = npt.NDArray[np.intp]
 
 COLUMNS = 24
-"""The number of cells of a thumbnail."""
+"""The number of cells of a thumbnail's lines."""
+
+LINES = 2
+"""The number of its lines."""
 
 
 def thumbnail(clip: StoredClip) -> Levels:
-    """Return the brightness levels of the halves of each cell, `(2, COLUMNS) intp`, upper half first.
+    """Return the brightness levels of the halves of each cell, `(2 * LINES, COLUMNS) intp`, the highest band first.
 
     Raises
     ------
@@ -26,18 +29,18 @@ def thumbnail(clip: StoredClip) -> Levels:
     """
     mono, rate = read_mono(clip)
     if not len(mono):
-        return np.zeros((2, COLUMNS), np.intp)
+        return np.zeros((2 * LINES, COLUMNS), np.intp)
     mel_db, _ = mel_spectrogram(mono, rate)
     # The mean power: the maximum of many bands would be equally bright throughout, a mean of decibels hides a whistle.
-    halves = np.stack([10.0 * np.log10(np.mean(10.0 ** (half / 10.0), axis=0)) for half in np.array_split(mel_db, 2)])
-    halves = halves[::-1].astype(np.float32)
-    loudest, quiet = brightness_range(halves)
-    cells = resize(halves, 2, COLUMNS)
+    bands = [10.0 * np.log10(np.mean(10.0 ** (band / 10.0), axis=0)) for band in np.array_split(mel_db, 2 * LINES)]
+    highest_first = np.stack(bands[::-1]).astype(np.float32)
+    loudest, quiet = brightness_range(highest_first)
+    cells = resize(highest_first, 2 * LINES, COLUMNS)
     return np.asarray(np.rint((cells - quiet) / (loudest - quiet) * (LEVELS - 1)).clip(0, LEVELS - 1), np.intp)
 
 
-def strip(levels: Levels | None, *, dark: bool, ink: bool) -> list[Part]:
-    """Return the parts of a line for a thumbnail; blank if there is none.
+def strips(levels: Levels | None, *, dark: bool, ink: bool) -> list[list[Part]]:
+    """Return the parts of each line of a thumbnail; blank if there is none.
 
     Parameters
     ----------
@@ -45,9 +48,10 @@ def strip(levels: Levels | None, *, dark: bool, ink: bool) -> list[Part]:
         Whether the terminal has no colours.
     """
     if levels is None:
-        return [(" " * COLUMNS, "")]
+        return [[(" " * COLUMNS, "")]] * LINES
+    pairs = levels.reshape(LINES, 2, COLUMNS)
     if ink:
-        shades = levels.max(axis=0) * (len(SHADES) - 1) // (LEVELS - 1)
-        return [("".join(SHADES[shade] for shade in shades), "")]
+        shades = pairs.max(axis=1) * (len(SHADES) - 1) // (LEVELS - 1)
+        return [[("".join(SHADES[shade] for shade in line), "")] for line in shades]
     colours = brightness_colors(dark)
-    return [("▀", f"{colours[upper]} on {colours[lower]}") for upper, lower in levels.T]
+    return [[("▀", f"{colours[upper]} on {colours[lower]}") for upper, lower in line.T] for line in pairs]

@@ -1,0 +1,110 @@
+"""The settings in the app, and what is kept for the user: written without losing a line, refused in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import OptionList
+
+from helpers.app import opened, text_of, until
+from labeltool import project as projects
+from labeltool.project import Project
+from labeltool.settings import SETTINGS_FILE, ThemeName
+from labeltool.tui.app import LabelApp
+from labeltool.tui.dialogs import settings as settings_dialog
+from labeltool.tui.dialogs.palette import Palette
+from labeltool.tui.dialogs.settings import KeyPrompt, SettingsScreen
+from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.theme import LIGHT
+from labeltool.util import user_state
+
+_MINE = "# mine\n[learning]\nretrain_after = 7  # at night\nother_tool = 1\n\n[elsewhere]\nx = [1, 2]\n"
+
+
+@pytest.fixture
+def file(app_project: Project) -> Path:
+    path = app_project.directory / SETTINGS_FILE
+    path.write_text(_MINE)
+    return path
+
+
+async def _open(app: LabelApp, pilot: Pilot[None], row: int) -> SettingsScreen:
+    await pilot.press("f2")
+    await until(pilot, lambda: isinstance(app.screen, SettingsScreen), "the settings")
+    screen = app.screen
+    assert isinstance(screen, SettingsScreen)
+    await until(pilot, lambda: screen.query_one(OptionList).option_count > row, "their rows")
+    await pilot.press("home", *["down"] * row)
+    return screen
+
+
+async def test_settings_are_taken_up_at_once_and_every_other_line_of_the_file_stays(
+    app_project: Project, file: Path
+) -> None:
+    async with opened(projects.load(app_project.directory), size=(80, 24)) as (app, _, pilot):
+        screen = await _open(app, pilot, 0)
+        await pilot.press("left")
+        await until(pilot, lambda: app.theme == LIGHT.name, "the light theme")
+        await pilot.press("down", "right")
+        await until(pilot, lambda: not app.services.state.autoplay, "no autoplay")
+        await until(pilot, lambda: "no" in text_of(screen.query_one(OptionList)).splitlines()[1], "it shown")
+        await pilot.press("down", "down", "down", "enter")
+        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "a question")
+        await pilot.press("backspace", *"12", "enter")
+        await until(pilot, lambda: app.services.state.settings.learning.retrain_after == 12, "the number")
+    text = file.read_text()
+    assert [line for line in _MINE.replace("= 7", "= 12").splitlines() if line not in text.splitlines()] == []
+    assert projects.load(app_project.directory).settings.app.theme is ThemeName.LIGHT
+
+
+async def test_a_value_that_cannot_be_is_refused_in_one_line(app_project: Project, file: Path) -> None:
+    async with opened(projects.load(app_project.directory)) as (app, _, pilot):
+        screen = await _open(app, pilot, 4)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "a question")
+        await pilot.press(*"x", "enter")
+        await until(pilot, lambda: "[learning] retrain_after: expected" in str(screen._notice.content), "the reason")
+        assert "\n" not in str(screen._notice.content)
+    assert file.read_text() == _MINE
+
+
+async def test_an_action_gets_the_key_that_is_pressed_unless_another_has_it(app_project: Project, file: Path) -> None:
+    async with opened(projects.load(app_project.directory)) as (app, _, pilot):
+        screen = await _open(app, pilot, 6)
+        for key, expected in (("n", "both on n"), ("f9", "saved")):
+            await until(pilot, lambda: app.screen is screen, "the settings")
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, Palette), "the actions")
+            await pilot.press(*"undo the last")
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, KeyPrompt), "the question for a key")
+            await pilot.press(key)
+            await until(pilot, lambda text=expected: text in str(screen._notice.content), "the answer")  # type: ignore[misc]
+    assert projects.load(app_project.directory).settings.keys == {"undo": ("f9",)}
+
+
+async def test_the_sound_output_is_the_users_and_not_the_projects(
+    app_project: Project, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(settings_dialog, "output_names", lambda: ["Speakers", "Headphones"])
+    async with opened(projects.load(app_project.directory)) as (app, _, pilot):
+        await _open(app, pilot, 7)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the outputs")
+        await pilot.press(*"head", "enter")
+        await until(pilot, lambda: user_state.read_user_state().output_device == "Headphones", "the choice")
+    assert file.read_text() == _MINE
+
+
+def test_a_spoilt_user_state_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    for place in range(12):
+        user_state.remember_project(tmp_path / str(place))
+    user_state.remember_project(tmp_path / "7")
+    recent = user_state.read_user_state().recent_projects
+    assert recent[:2] == (str(tmp_path / "7"), str(tmp_path / "11")) and len(recent) == len(set(recent)) == 9
+    (tmp_path / "labeltool" / "app.json").write_text('{"recent_projects": 3')
+    assert user_state.read_user_state() == user_state.UserState()

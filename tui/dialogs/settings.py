@@ -1,0 +1,248 @@
+"""The settings: those of the project, written into its `labeltool.toml`, and the user's sound output."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.events import Key as KeyPressed
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from labeltool import project as projects
+from labeltool.errors import LabeltoolError
+from labeltool.settings import ColourMap, Pixels, Settings, ThemeName
+from labeltool.tui import keymap
+from labeltool.tui.dialogs.palette import Palette
+from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.keys import VIEWS
+from labeltool.tui.media.player import Player, output_names
+from labeltool.tui.services import Services
+from labeltool.tui.text import fit, truncate
+from labeltool.util.user_state import change_user_state, read_user_state
+
+_TITLE_CELLS, _VALUE_CELLS = 33, 18
+_SYSTEM = "the system's"
+_RESTART = "after a restart"
+_KEYS, _OUTPUT = "keys", "output"
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """A setting of the file, its title, what it can be (nothing: a number), and when a change of it takes effect."""
+
+    table: str
+    name: str
+    title: str
+    choices: Sequence[object] = ()
+    effect: str = ""
+
+    def value(self, settings: Settings) -> object:
+        """Return the value."""
+        return getattr(getattr(settings, self.table), self.name)
+
+
+_SETTINGS = (
+    _Setting("app", "theme", "Theme", tuple(ThemeName)),
+    _Setting("app", "autoplay", "Play each clip when it appears", (True, False)),
+    _Setting("app", "colour_map", "Colours of spectrograms", tuple(ColourMap), _RESTART),
+    _Setting("app", "pixels", "Pixels of spectrograms", tuple(Pixels), _RESTART),
+    _Setting("learning", "retrain_after", "Train after N labels (0: never)"),
+    _Setting("learning", "query_strategy", "Query strategy", ("",), "at the next training"),
+)
+
+
+class SettingsScreen(ModalScreen[None]):
+    """Opened by F2; Escape closes it.
+
+    Parameters
+    ----------
+    on_change
+        Called with the settings after each change.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,f2,q", "dismiss(None)", "close", show=False),
+        Binding("left", "step(-1)", "previous value", show=False, priority=True),
+        Binding("right", "step(1)", "next value", show=False, priority=True),
+    ]
+
+    def __init__(self, services: Services, on_change: Callable[[Settings], None]) -> None:
+        super().__init__()
+        self._services = services
+        self._settings = services.state.settings
+        self._on_change = on_change
+        self._output = read_user_state().output_device
+        self._list = OptionList(id="settings-list", markup=False)
+        self._notice = Static(id="settings-notice")
+
+    def compose(self) -> ComposeResult:
+        """Lay out the box."""
+        with Vertical(id="settings") as box:
+            box.border_title = "Settings of this project, in labeltool.toml"
+            box.border_subtitle = "Enter or ← → change   Esc closes"
+            yield self._list
+            yield self._notice
+
+    def on_mount(self) -> None:
+        """Show the settings."""
+        ids = [setting.name for setting in _SETTINGS] + [_KEYS]
+        # In a browser the page plays: its machine's output is not chosen here.
+        ids += [_OUTPUT] if type(self._services.player) is Player else []
+        self._list.add_options([Option(self._line(name), id=name) for name in ids])
+
+    def _line(self, name: str) -> Content:
+        setting = next((one for one in _SETTINGS if one.name == name), None)
+        if setting is not None:
+            title, effect = setting.title, setting.effect
+            value = _shown(setting.value(self._settings))
+        elif name == _KEYS:
+            title, effect, count = "Keys", _RESTART, len(self._settings.keys)
+            value = f"{count} changed" if count else "as delivered"
+        else:
+            title, effect, value = "Sound output, in every project", "", self._output or _SYSTEM
+        free = _VALUE_CELLS if effect else 2 * _VALUE_CELLS
+        return Content.assemble(
+            (fit(title, _TITLE_CELLS), "$foreground"), (fit(value, free), "bold $accent"), (effect, "$quiet")
+        )
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Change a setting: by the next value, or by a question."""
+        name = event.option_id or ""
+        if name == _KEYS:
+            self._choose_action()
+        elif name == _OUTPUT:
+            self._choose_output()
+        elif name == "query_strategy":
+            self._choose_strategy()
+        elif name == "retrain_after":
+            self._ask_number(next(setting for setting in _SETTINGS if setting.name == name))
+        else:
+            self.action_step(1)
+
+    def action_step(self, steps: int) -> None:
+        """Give the selected setting its next or previous value; a number gets more or less by one."""
+        option = self._list.highlighted
+        setting = _SETTINGS[option] if option is not None and option < len(_SETTINGS) else None
+        if setting is None or setting.name == "query_strategy":
+            return
+        value = setting.value(self._settings)
+        if not setting.choices:
+            assert isinstance(value, int)
+            self._write(setting.table, setting.name, value + steps)
+            return
+        at = (list(setting.choices).index(value) + steps) % len(setting.choices)
+        chosen = setting.choices[at]
+        self._write(setting.table, setting.name, chosen if isinstance(chosen, bool) else str(chosen))
+
+    @work(group="write")
+    async def _write(self, table: str, name: str, value: object) -> None:
+        """Write a setting and let the app take it up; show why it cannot be."""
+        project = self._services.project
+        try:
+            if table == _KEYS:
+                keys = {**self._settings.keys, name: (str(value),)}
+                keymap.read(replace(project, settings=replace(self._settings, keys=keys)))
+            settings = await asyncio.to_thread(projects.write_setting, project, table, name, value)
+        except LabeltoolError as error:
+            self._notice.update(Content.styled(str(error), "$warning"))
+            return
+        self._settings = settings
+        self._notice.update(Content.styled("saved", "$quiet"))
+        self._on_change(settings)
+        self._redraw(_KEYS if table == _KEYS else name)
+
+    def _redraw(self, name: str) -> None:
+        self._list.replace_option_prompt(name, self._line(name))
+
+    def _ask_number(self, setting: _Setting) -> None:
+        def write(text: str | None) -> None:
+            if text is not None:
+                number = text.strip()
+                self._write(setting.table, setting.name, int(number) if number.isdecimal() else text)
+
+        self.app.push_screen(TextPrompt(setting.title, _shown(setting.value(self._settings))), write)
+
+    def _choose_strategy(self) -> None:
+        from labeltool.active_learning.strategies import STRATEGIES  # only where it is asked for
+
+        def write(name: str | None) -> None:
+            if name is not None:
+                self._write("learning", "query_strategy", name)
+
+        names = sorted(STRATEGIES, key=lambda name: name != "default")
+        self.app.push_screen(Palette("Query strategy", names, allows_new=False), write)
+
+    # -- the sound output
+
+    @work(exclusive=True, group="output")
+    async def _choose_output(self) -> None:
+        names = await asyncio.to_thread(output_names)
+
+        def use(name: str | None) -> None:
+            if name is not None:
+                self._use_output("" if name == _SYSTEM else name)
+
+        self.app.push_screen(Palette("Sound output", [_SYSTEM, *names], allows_new=False), use)
+
+    @work(exclusive=True, group="output")
+    async def _use_output(self, name: str) -> None:
+        player = self._services.player
+        await asyncio.to_thread(player.use_output, name)
+        change_user_state(output_device=name)
+        self._output = name
+        self._notice.update(Content.styled(player.silent or "the sound goes there now", "$quiet"))
+        self._redraw(_OUTPUT)
+
+    # -- keys
+
+    def _choose_action(self) -> None:
+        actions = {key.description: key for view in VIEWS for key in view.keys if key.description and key.keys}
+
+        def ask(description: str | None) -> None:
+            if description is None:
+                return
+
+            def write(pressed: str | None) -> None:
+                if pressed is not None:
+                    self._write(_KEYS, actions[description].name, pressed)
+
+            self.app.push_screen(KeyPrompt(description), write)
+
+        self.app.push_screen(Palette("Another key for which action?", list(actions), allows_new=False), ask)
+
+
+class KeyPrompt(ModalScreen[str | None]):
+    """Waits for a key and returns its name in `[keys]`; None on Escape."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__()
+        self._description = description
+
+    def compose(self) -> ComposeResult:
+        """Lay out the box."""
+        with Vertical(id="text-prompt") as box:
+            box.border_title = Content("The new key")
+            box.border_subtitle = "Esc cancels"
+            yield Static(Content(f" {truncate(self._description, 58)}: press it"))
+
+    def on_key(self, event: KeyPressed) -> None:
+        """Return the key."""
+        event.stop()
+        if event.key == "escape":
+            self.dismiss(None)
+        else:
+            self.dismiss(event.character if event.is_printable and event.character else event.key)
+
+
+def _shown(value: object) -> str:
+    """Return a value as it is shown."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
