@@ -22,6 +22,7 @@ from labeltool.tui.app_similar import SimilarApp
 from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
 from labeltool.tui.background.daily_backup import DailyBackup
+from labeltool.tui.background.live import LiveSuggestions
 from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.task import BackgroundTask
@@ -41,6 +42,7 @@ from labeltool.tui.messages import (
     SuggestionsChanged,
     TrainingChanged,
 )
+from labeltool.tui.screens.annotate_base import AnnotateScreen
 from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
@@ -95,13 +97,16 @@ class LabelApp(SimilarApp):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = theme_name(project.settings.app.theme)
+        # Its process calls back from a thread of its own, once it runs.
+        live = LiveSuggestions(project, annotator, lambda: self.services.prefetcher.renew_suggestions())
         self.services = Services(
             project=project,
             session=Session(project, annotator, self.stop_for),
             player=PagePlayer.from_environment() or Player(),
             prefetcher=Prefetcher(
-                project, annotator, lambda delivery: self.post_from_thread(Prefetched(delivery)), self.stop_for
+                project, annotator, live, lambda delivery: self.post_from_thread(Prefetched(delivery)), self.stop_for
             ),
+            live=live,
             reader=StoreThread(project, "labeltool-reader", self.stop_for),
             trainer=Trainer(
                 project,
@@ -265,7 +270,7 @@ class LabelApp(SimilarApp):
         if delivery.model is not None:
             state.model = delivery.model
             self.train_if_due(delivery.model.pending)
-            self.suggest_if_due(delivery.model.pending_suggest)
+            self.suggest_if_due(delivery.model)
         view = self.current_view
         if view is None:
             return
@@ -274,6 +279,8 @@ class LabelApp(SimilarApp):
             state.set_counts(delivery.counts)
             if first:
                 view.update_choices()
+        if isinstance(view, AnnotateScreen):
+            view.renew_suggestions(delivery.renewed)
         view.receive(delivery)
         if delivery.model is not None or delivery.counts is not None:
             view.header.refresh()

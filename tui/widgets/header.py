@@ -82,11 +82,10 @@ class Header(Widget):
             return [*bar, (f" {format_left(training.left_s)}", "$quiet")] if wide and training.left_s else bar
         if model is None:
             return []
-        if model.pretrained is None and model.id is None:
-            return [("no model yet", "$quiet")]
-        text = f"model {model.id}"
-        if model.pretrained is not None:
-            text = truncate(model.pretrained, 24 if wide else 10) + (" suggests" if wide else "")
-        if model.clip_accuracy is not None:
-            text += f" · {model.clip_accuracy:.0%}" + (" accuracy" if wide else "")
+        suggester = model.suggester
+        if suggester is None:
+            return [("no model yet", "$quiet") if model.id is None else (f"model {model.id}", "$primary")]
+        text = suggester.source if wide else truncate(suggester.name, 10)
+        if suggester.accuracy is not None:
+            text += f" · about {suggester.accuracy.share:.0%} right" if wide else f" · ~{suggester.accuracy.share:.0%}"
         return [(text, "$primary")]
