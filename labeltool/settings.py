@@ -185,12 +185,15 @@ class AppSettings:
 
     Attributes
     ----------
+    tour
+        Whether the tour is shown to a user who has not seen it; `labeltool demo` sets it.
     autoplay
         Whether a clip plays when it appears.
     db_range
         The decibels that a spectrogram shows below its peaks; 0: down to the noise of the sound.
     """
 
+    tour: bool = False
     theme: ThemeName = ThemeName.AUTO
     autoplay: bool = True
     colour_map: ColourMap = ColourMap.TEAL

@@ -56,7 +56,7 @@ def read(project: Project) -> Keymap:
         When an action or a key does not exist, or two actions of one view are on the same key.
     """
     file = project.directory / SETTINGS_FILE
-    actions = {key.name for view in VIEWS for key in view.keys}
+    actions = {key.name for view in VIEWS for key in view.keys if key.keys}
     keymap: dict[str, tuple[str, ...]] = {}
     for name, keys in project.settings.keys.items():
         action = RENAMED_ACTIONS.get(name, name)
@@ -97,7 +97,7 @@ def _without(key: Key, taken: set[str]) -> Key:
 def _on_one_line(keys: list[Key], place: int) -> list[Key]:
     """Return the key and those after it that have no help line of their own."""
     after = place + 1
-    while after < len(keys) and not keys[after].shown:
+    while after < len(keys) and keys[after].keys and not keys[after].shown:
         after += 1
     return keys[place:after]
 

@@ -23,6 +23,7 @@ from labeltool.tasks.registry import SUGGEST
 from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.media.graphics import terminal_graphics
 from labeltool.util import lifetime
+from labeltool.util.user_state import remember_project
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -66,9 +67,15 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     from labeltool.tui.app import LabelApp  # Textual takes a third of a second: only where the app can open
 
     app = LabelApp(project, annotator=annotator, recording=opened)
+<<<<<<< HEAD
     app.use_graphics(terminal_graphics(project.settings.app.pixels))  # before Textual reads from the terminal
+=======
+    app.offers_pretrained = True
+>>>>>>> h-int
     _quit_on_signals(app)
     threading.Thread(target=_quit_when_hung_up, name="labeltool-hang-up", daemon=True).start()
+    if not in_browser:
+        remember_project(project.directory)
     ordering = _order_queue_in_background(project)
     started = time.monotonic()
     with _messages_in_log(project):
@@ -81,13 +88,18 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
             if app.return_code == ExitCode.FINE and not in_browser:
                 with suppress(LabeltoolError):  # what cannot be read any more
                     ending = _session_summary(app, time.monotonic() - started)
-            lifetime.leave_within(_LEAVE_S, app.return_code or ExitCode.FINE, ending)
+            if not app.next_project:
+                lifetime.leave_within(_LEAVE_S, app.return_code or ExitCode.FINE, ending)
             threading.Thread(target=ordering.stop, daemon=True).start()
             app.close()
     if ending:
         lifetime.write_ending(ending)
     if app.return_code:
         sys.exit(app.return_code)
+    if app.next_project:
+        # A new process: threads of this one may still wait for their libraries.
+        options = ["--project", app.next_project, "label", "--annotator", annotator]
+        os.execv(sys.executable, [sys.executable, "-m", "labeltool", *options])
 
 
 def serve(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.message import Message
 
 from labeltool.tui.background.class_agreement import Agreement
 from labeltool.tui.background.comparer import Comparison
 from labeltool.tui.background.prefetch import Delivery
 from labeltool.tui.background.trainer import TrainingProgress
+
+if TYPE_CHECKING:
+    from labeltool.tasks.evaluate import EvaluateResult
 
 
 class Prefetched(Message):
@@ -24,6 +29,14 @@ class BackupFailed(Message):
     def __init__(self, problem: str) -> None:
         super().__init__()
         self.problem = problem
+
+
+class PretrainedChanged(Message):
+    """Fetching a pretrained model made progress or ended; `name` is that of a model that was added."""
+
+    def __init__(self, progress: str = "", *, name: str = "", failure: str = "") -> None:
+        super().__init__()
+        self.progress, self.name, self.failure = progress, name, failure
 
 
 class TrainingChanged(Message):
@@ -48,6 +61,14 @@ class AgreementMeasured(Message):
     def __init__(self, agreement: Agreement) -> None:
         super().__init__()
         self.agreement = agreement
+
+
+class Evaluated(Message):
+    """A model was evaluated; `failure` says why not."""
+
+    def __init__(self, result: EvaluateResult | None, failure: str = "") -> None:
+        super().__init__()
+        self.result, self.failure = result, failure
 
 
 class SuggestionsChanged(Message):

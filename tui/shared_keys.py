@@ -16,7 +16,7 @@ class Key:
     name
         The action's name in `[keys]` of the settings.
     keys
-        Textual's names of the keys, separated by commas.
+        Textual's names of the keys, separated by commas; "" for an action that only the list of commands has.
     action
         The Textual action.
     group
@@ -59,9 +59,14 @@ class View:
 
     def bindings(self) -> list[BindingType]:
         """Return the keys as Textual bindings."""
+<<<<<<< HEAD
         return [
             Binding(key.keys, key.action, key.description, show=False, id=key.name) for key in self.keys if key.keys
         ]
+=======
+        bound = (key for key in self.keys if key.keys)
+        return [Binding(key.keys, key.action, key.description, show=False, id=key.name) for key in bound]
+>>>>>>> h-int
 
     def groups(self) -> dict[str, list[Key]]:
         """Return the keys that have a line on the help page, by group."""
@@ -156,10 +161,16 @@ APP = (
     Key("train", "t", "app.train", "App", "t", "train a model now, in the background", "train"),
     Key("cancel_training", "ctrl+t", "app.cancel_training", "App", "Ctrl+t", "stop the training that runs"),
     Key("progress", "P", "app.progress", "App", "P", "progress: speed, goals, learning curves, confusions"),
+    Key("evaluate", "f8", "app.evaluate", "App", "F8", "evaluate the newest model on clips it was not trained on"),
+    Key(
+        "fetch_pretrained", "f4", "app.fetch_pretrained", "App", "F4", "fetch yamnet, a pretrained model that suggests"
+    ),
     Key("settings", "f2", "app.settings", "App", "F2", "settings: theme, sound output, keys, training"),
     Key("commands", "colon,ctrl+p", "commands", "App", ":", "find an action by its name"),
     Key("help", "question_mark,f1", "help", "App", "?", "this page", "keys"),
     Key("quit", "q,ctrl+c", "app.quit", "App", "q", "quit; every label is on the disk already", "quit"),
+    Key("open_project", "", "app.open_project", "App", "", "open another project"),
+    Key("tour", "", "app.tour", "App", "", "tour: the keys that matter, in one minute"),
 )
 
 MARKS = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from labeltool.settings import Settings
 from labeltool.store.clips import Counts
 from labeltool.tui.background.comparer import Groups
-from labeltool.tui.background.prefetch import ModelState
+from labeltool.tui.background.model_state import ModelState
 from labeltool.tui.background.trainer import TrainingProgress
 from labeltool.tui.media.graphics import Graphics
 from labeltool.tui.media.look import Look

@@ -61,7 +61,7 @@ class BrowseScreen(ListScreen):
 
     def empty(self) -> Sequence[str]:
         """Return how to see more."""
-        return ("No clip matches the filter.", "", "0 shows all clips")
+        return ("No clip matches the filter.", "", *self.offers(("show_all", "show all clips")))
 
     def action_filter_file(self) -> None:
         """Filter by a part of the file's path."""

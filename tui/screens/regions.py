@@ -48,6 +48,16 @@ class RegionsScreen(RecordingScreen):
         self._spans_read = False
         self._export_hint_shown = False
 
+    def enter(self) -> None:
+        """Go on with the recording; say how to open one where there is none."""
+        super().enter()
+        if self.opened is None:
+            self.show_text("No recording is open.", "", *self.nothing_open())
+
+    def nothing_open(self) -> Sequence[str]:
+        """Return how to open a recording."""
+        return [*self.offers(("label", "choose a clip"), ("browse", "find a clip")), "then w: open its recording"]
+
     # -- selection and labels
 
     @property
