@@ -22,6 +22,7 @@ from labeltool.project import Project
 from labeltool.store import clips, models, queue, recordings
 from labeltool.tasks.registry import SUGGEST
 from labeltool.tui.background.task import BackgroundTask
+from labeltool.tui.media.graphics import terminal_graphics
 from labeltool.util import lifetime
 from labeltool.util.user_state import remember_project
 
@@ -67,6 +68,7 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     from labeltool.tui.app import LabelApp  # Textual takes a third of a second: only where the app can open
 
     app = LabelApp(project, annotator=annotator, recording=opened)
+    app.use_graphics(terminal_graphics(project.settings.app.pixels))  # before Textual reads from the terminal
     app.offers_pretrained = True
     _quit_on_signals(app)
     threading.Thread(target=_quit_when_hung_up, name="labeltool-hang-up", daemon=True).start()

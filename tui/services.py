@@ -12,6 +12,7 @@ from labeltool.pretrained.registry import AddResult
 from labeltool.project import Project
 from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
+from labeltool.tui.background.live import LiveSuggestions
 from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.task import BackgroundTask
@@ -34,6 +35,7 @@ class Services:
     session: Session
     player: Player
     prefetcher: Prefetcher
+    live: LiveSuggestions
     reader: StoreThread
     trainer: Trainer
     suggester: Trainer
@@ -49,7 +51,7 @@ class Services:
         """End the threads and the background work; what was labelled is written first."""
         with ThreadPoolExecutor() as stopping:  # together: each waits for its process to clean up
             tasks = (self.trainer, self.suggester, self.fetcher, self.comparer, self.class_agreement, self.evaluation)
-            for task in tasks:
+            for task in (*tasks, self.live):
                 stopping.submit(task.stop)
             self.session.close()
             self.prefetcher.stop()

@@ -20,6 +20,8 @@ from helpers.processes import children
 from helpers.waits import DEADLINE_S
 from labeltool.project import Project
 
+# What the program asks a terminal, and the answer of one without pictures of pixels.
+_ATTRIBUTES_QUERY, _ATTRIBUTES = b"\x1b[c", b"\x1b[?62c"
 _ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[^\[])")
 
 
@@ -74,6 +76,8 @@ class TerminalApp:
                 got = os.read(self._terminal, 1 << 16)
             except OSError:  # the program has ended
                 return
+            if _ATTRIBUTES_QUERY in got:
+                os.write(self._terminal, _ATTRIBUTES)
             with self._more:
                 self._painted += got
                 self._more.notify_all()

@@ -66,7 +66,7 @@ class BatchReviewScreen(AutoAcceptScreen):
     def empty(self) -> Sequence[str]:
         """Return what this view shows."""
         model = self.services.state.model
-        predicted = model is not None and (model.id is not None or model.pretrained is not None)
+        predicted = model is not None and (model.id is not None or model.suggester is not None)
         return (
             "No clips are left for batch review." if predicted else "No model has predicted labels yet.",
             "",
@@ -74,6 +74,7 @@ class BatchReviewScreen(AutoAcceptScreen):
             "",
             *self.offers(
                 ("train", "train a model"),
+                ("fetch_pretrained", "fetch YAMNet, which predicts from the first label on"),
                 ("clusters", "clusters, which need no model"),
                 ("label", "label clips one by one"),
                 ("undo", "undo the last page"),
