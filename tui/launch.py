@@ -68,7 +68,6 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     from labeltool.tui.app import LabelApp  # Textual takes a third of a second: only where the app can open
 
     app = LabelApp(project, annotator=annotator, recording=opened)
-    app.use_graphics(terminal_graphics(project.settings.app.pixels))  # before Textual reads from the terminal
     app.offers_pretrained = True
     _quit_on_signals(app)
     threading.Thread(target=_quit_when_hung_up, name="labeltool-hang-up", daemon=True).start()
@@ -77,6 +76,7 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     ordering = _order_queue_in_background(project)
     started = time.monotonic()
     with _messages_in_log(project):
+        app.use_graphics(terminal_graphics(project.settings.app.pixels))  # before Textual reads from the terminal
         try:
             app.run()
         finally:
