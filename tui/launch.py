@@ -67,11 +67,8 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     from labeltool.tui.app import LabelApp  # Textual takes a third of a second: only where the app can open
 
     app = LabelApp(project, annotator=annotator, recording=opened)
-<<<<<<< HEAD
     app.use_graphics(terminal_graphics(project.settings.app.pixels))  # before Textual reads from the terminal
-=======
     app.offers_pretrained = True
->>>>>>> h-int
     _quit_on_signals(app)
     threading.Thread(target=_quit_when_hung_up, name="labeltool-hang-up", daemon=True).start()
     if not in_browser:

@@ -59,14 +59,8 @@ class View:
 
     def bindings(self) -> list[BindingType]:
         """Return the keys as Textual bindings."""
-<<<<<<< HEAD
-        return [
-            Binding(key.keys, key.action, key.description, show=False, id=key.name) for key in self.keys if key.keys
-        ]
-=======
         bound = (key for key in self.keys if key.keys)
         return [Binding(key.keys, key.action, key.description, show=False, id=key.name) for key in bound]
->>>>>>> h-int
 
     def groups(self) -> dict[str, list[Key]]:
         """Return the keys that have a line on the help page, by group."""
