@@ -46,6 +46,10 @@ class Project:
     settings: Settings
     shared_features: Path | None = None
 
+    def reread_settings(self) -> None:
+        """Take over what was written into the settings since; all who have this project see it."""
+        object.__setattr__(self, "settings", read_settings(self.directory / SETTINGS_FILE))
+
     @property
     def database(self) -> Path:
         """The SQLite file with everything people labelled."""

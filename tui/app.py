@@ -27,6 +27,7 @@ from labeltool.tui.background.trainer import Trainer
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
 from labeltool.tui.dialogs.settings import SettingsScreen
 from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
+from labeltool.tui.media.page_player import PagePlayer
 from labeltool.tui.media.player import Player
 from labeltool.tui.messages import (
     AgreementMeasured,
@@ -90,7 +91,7 @@ class LabelApp(SimilarApp):
         self.services = Services(
             project=project,
             session=Session(project, annotator, self.stop_for),
-            player=Player(),
+            player=PagePlayer.from_environment() or Player(),
             prefetcher=Prefetcher(
                 project, annotator, lambda delivery: self.post_from_thread(Prefetched(delivery)), self.stop_for
             ),
@@ -104,6 +105,7 @@ class LabelApp(SimilarApp):
             suggester=Trainer(
                 project, lambda training: self.post_from_thread(SuggestionsChanged(training)), task=RENEW
             ),
+            fetcher=self.make_fetcher(project),
             comparer=Comparer(project, lambda comparison: self.post_from_thread(SimilarityChanged(comparison))),
             class_agreement=ClassAgreementTask(
                 project, lambda agreement: self.post_from_thread(AgreementMeasured(agreement))
@@ -133,6 +135,8 @@ class LabelApp(SimilarApp):
         # Who does nothing meanwhile learns of an exchanged database all the same; the thread ends the app.
         self.set_interval(_CHECK_DATABASE_S, self.services.reader.check)
         self._look_whether_read_only()
+        if self.offers_pretrained:
+            self.offer_pretrained()
         if self._recording is not None:
             await self._open_regions(self._recording)
 

@@ -7,7 +7,7 @@ from textual import work
 from labeltool.errors import LabeltoolError
 from labeltool.similarity import search
 from labeltool.store import Store
-from labeltool.tui.app_training import TrainingApp
+from labeltool.tui.app_pretrained import PretrainedApp
 from labeltool.tui.keys import BROWSE
 from labeltool.tui.messages import AgreementMeasured, SimilarityChanged
 from labeltool.tui.screens.browse import BrowseScreen
@@ -18,7 +18,7 @@ _RETRY_S = 0.5
 _MAX_SIMILAR = 200
 
 
-class SimilarApp(TrainingApp):
+class SimilarApp(PretrainedApp):
     """Compares clips, and maps classes of a pretrained model."""
 
     @work(exclusive=True, group="similar")

@@ -65,6 +65,7 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     from labeltool.tui.app import LabelApp  # Textual takes a third of a second: only where the app can open
 
     app = LabelApp(project, annotator=annotator, recording=opened)
+    app.offers_pretrained = True
     _quit_on_signals(app)
     threading.Thread(target=_quit_when_hung_up, name="labeltool-hang-up", daemon=True).start()
     ordering = _order_queue_in_background(project)
@@ -88,13 +89,23 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
         sys.exit(app.return_code)
 
 
-def serve(project: Project, *, annotator: str, port: int | None, sessions: int, narrate: Callable[[str], None]) -> None:
-    """Show the app in browsers on this machine until a signal ends it.
+def serve(
+    project: Project,
+    *,
+    annotator: str,
+    host: str,
+    port: int | None,
+    sessions: int,
+    narrate: Callable[[str], None],
+) -> None:
+    """Show the app in browsers until a signal ends it.
 
     Parameters
     ----------
+    host
+        The address to listen on; other machines reach any but 127.0.0.1.
     port
-        The port on 127.0.0.1; None for a free one.
+        The port; None for a free one.
     sessions
         The number of pages that may be open at once; each runs an app.
     narrate
@@ -113,7 +124,7 @@ def serve(project: Project, *, annotator: str, port: int | None, sessions: int, 
             f"the app in a browser needs textual-serve ({error.name} is not installed)",
             remedy="`pip install textual-serve` installs it",
         ) from error
-    serve_app(project, annotator=annotator, port=port, sessions=sessions, narrate=narrate)
+    serve_app(project, annotator=annotator, host=host, port=port, sessions=sessions, narrate=narrate)
 
 
 def _need_clips(project: Project) -> None:

@@ -26,6 +26,14 @@ class BackupFailed(Message):
         self.problem = problem
 
 
+class PretrainedChanged(Message):
+    """Fetching a pretrained model made progress or ended; `name` is that of a model that was added."""
+
+    def __init__(self, progress: str = "", *, name: str = "", failure: str = "") -> None:
+        super().__init__()
+        self.progress, self.name, self.failure = progress, name, failure
+
+
 class TrainingChanged(Message):
     """A training made progress or ended."""
 

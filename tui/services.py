@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from labeltool.pretrained.registry import AddResult
 from labeltool.project import Project
 from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
 from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
+from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.background.trainer import Trainer
 from labeltool.tui.keymap import Keymap
 from labeltool.tui.media.player import Player
@@ -31,6 +33,7 @@ class Services:
     reader: StoreThread
     trainer: Trainer
     suggester: Trainer
+    fetcher: BackgroundTask[AddResult]
     comparer: Comparer
     class_agreement: ClassAgreementTask
     keymap: Keymap
@@ -40,7 +43,7 @@ class Services:
     def close(self) -> None:
         """End the threads and the background work; what was labelled is written first."""
         with ThreadPoolExecutor() as stopping:  # together: each waits for its process to clean up
-            for task in (self.trainer, self.suggester, self.comparer, self.class_agreement):
+            for task in (self.trainer, self.suggester, self.fetcher, self.comparer, self.class_agreement):
                 stopping.submit(task.stop)
             self.session.close()
             self.prefetcher.stop()

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import click
 
-from labeltool.cli import export, import_, training
+from labeltool.cli import export, import_, pretrained, training
 from labeltool.cli import project as cli_project
 from labeltool.cli.common import narrate, use_project
+from labeltool.errors import LabeltoolError
 from labeltool.util.no_links import refuse_links
 
 
@@ -51,6 +52,7 @@ def demo(context: click.Context, directory: Path) -> None:
     products = {"splits": True, "int8": True, "stm32": True}
     step(export.export, [*at, "export", *(f"--{name}" for name in products)], **products)
     step(cli_project.status, [*at, "status"])
+    _offer_pretrained(context, project)
     narrate(
         "",
         f"The twelve clips in {world.pool} have suggestions but no labels yet. Label them in the app:",
@@ -60,3 +62,21 @@ def demo(context: click.Context, directory: Path) -> None:
         "Enter accepts the first suggestion, 1-9 the n-th, u is undo, ? shows all keys.",
         "Then run `labeltool retrain` and `labeltool export --stm32` again.",
     )
+
+
+def _offer_pretrained(context: click.Context, project: Path) -> None:
+    """Offer a pretrained model to who sits at a terminal, by one key; without a network everything works without it."""
+    from labeltool.pretrained.download import published_models
+    from labeltool.pretrained.registry import folders
+
+    if folders(project / "models") or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    model = published_models()["yamnet"]
+    size = f"{model.bytes / 1e6:.0f} MB, {model.licence}"
+    narrate("", f"y fetches YAMNet ({size}), which suggests labels; any other key goes on without it.")
+    if click.getchar().lower() != "y":
+        return
+    try:
+        context.invoke(pretrained.fetch, name="yamnet", as_json=False)
+    except LabeltoolError as error:
+        narrate(f"{error}; everything works without it")

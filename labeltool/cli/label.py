@@ -13,10 +13,16 @@ from labeltool.cli.common import (
 )
 
 _SESSIONS = 8
+_HOST = "127.0.0.1"
 
 
 @click.command()
-@click.option("--serve", is_flag=True, help="Show the app in a browser on this machine; sound is played here.")
+@click.option("--serve", is_flag=True, help="Show the app in a browser, which plays the sound.")
+@click.option(
+    "--host",
+    metavar="ADDRESS",
+    help=f"With --serve: listen on it; 0.0.0.0: on all.  [default: {_HOST}, this machine alone]",
+)
 @click.option("--port", metavar="N", type=Whole(1, 65535), help="With --serve.  [default: a free port]")
 @click.option(
     "--sessions",
@@ -27,7 +33,14 @@ _SESSIONS = 8
 @click.option("--recording", metavar="FILE", help="Open a whole recording of the project and mark regions in it.")
 @annotator_option
 @project_option
-def label(serve: bool, port: int | None, sessions: int | None, recording: str | None, annotator: str | None) -> None:
+def label(
+    serve: bool,
+    host: str | None,
+    port: int | None,
+    sessions: int | None,
+    recording: str | None,
+    annotator: str | None,
+) -> None:
     """Label clips in the terminal app.
 
     It plays a clip, suggests labels, and retrains the model while you label. `?` shows the keys.
@@ -35,10 +48,11 @@ def label(serve: bool, port: int | None, sessions: int | None, recording: str | 
     \b
     labeltool label
     labeltool label --recording night.flac
+    labeltool label --serve --port 8000
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool import tui
 
-    for option, value in (("--port", port), ("--sessions", sessions)):
+    for option, value in (("--host", host), ("--port", port), ("--sessions", sessions)):
         if value is not None and not serve:
             raise click.UsageError(f"{option} goes with --serve")
     if recording is not None and serve:
@@ -48,6 +62,7 @@ def label(serve: bool, port: int | None, sessions: int | None, recording: str | 
         tui.serve(
             project,
             annotator=project.annotator(annotator),
+            host=host or _HOST,
             port=port,
             sessions=sessions or _SESSIONS,
             narrate=narrate,

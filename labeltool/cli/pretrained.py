@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from labeltool.cli.common import (
-    ProgressDisplay,
     Whole,
     current_project,
     emit,
@@ -22,7 +21,11 @@ from labeltool.cli.common import (
     run_task,
     with_names,
 )
-from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.errors import in_one_line
+
+if TYPE_CHECKING:
+    from labeltool.pretrained.registry import AddResult
+    from labeltool.tasks.registry import Task
 
 _SCORES = {
     "none": "scores are probabilities",
@@ -141,8 +144,11 @@ def add(
     labeltool model add yamnet.tflite
     labeltool model add BirdNET.tflite --rate 48000 --labels labels.txt
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.tasks.registry import MODEL_ADD
+
     _add(
         as_json,
+        MODEL_ADD,
         file=str(file),
         name=name,
         labels=str(labels) if labels else None,
@@ -162,22 +168,19 @@ def add(
 def fetch(name: str, as_json: bool) -> None:
     """Download a published model and add it to the project.
 
-    It is downloaded once for all of your projects, and verified.
+    It is downloaded once for all of your projects, and verified. A file beside the project or its recordings, whatever
+    it is called, is taken instead.
 
     \b
     labeltool model fetch yamnet
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    from labeltool.pretrained import download
+    from labeltool.pretrained.download import published_models
+    from labeltool.tasks.registry import MODEL_FETCH
 
-    current_project()  # a wrong place is reported before anything is downloaded
-    published = download.published_models()
-    if name not in published:
-        raise LabeltoolError(f"no published model is called {name!r} here", remedy=f"there are: {', '.join(published)}")
-    offer = published[name]
-    narrate(f"{offer.title} ({offer.licence})")
-    with ProgressDisplay() as progress:
-        path = download.fetch(offer, report=progress)
-    _add(as_json, file=str(path), name=name, rate_hz=offer.rate_hz)
+    current_project()  # a wrong place is reported first
+    if (offer := published_models().get(name)) is not None:
+        narrate(f"{offer.title} ({offer.licence})")
+    _add(as_json, MODEL_FETCH, name=name)
 
 
 @model.command("list")
@@ -240,12 +243,11 @@ def remove(name: str) -> None:
     narrate(f"removed {name}")
 
 
-def _add(as_json: bool, **options: Any) -> None:
+def _add(as_json: bool, task: Task[AddResult], **options: Any) -> None:
     from labeltool.project import choose_pretrained
-    from labeltool.tasks.registry import MODEL_ADD
 
     project = current_project()
-    result = run_task(project, MODEL_ADD, **options)
+    result = run_task(project, task, **options)
     # The first one added becomes that of the settings.
     suggests = choose_pretrained(project, result.name) or project.settings.learning.pretrained == result.name
     if as_json:

@@ -79,6 +79,7 @@ TRANSCRIBE: Task[TranscribeResult] = Task(
 SIMILAR: Task[SimilarResult] = Task("similar", "labeltool.similarity.compare", "compare", "SimilarResult")
 FIND: Task[FindResult] = Task("find", "labeltool.similarity.find", "find", "FindResult")
 MODEL_ADD: Task[AddResult] = Task("model-add", "labeltool.pretrained.registry", "add", "AddResult")
+MODEL_FETCH: Task[AddResult] = Task("model-fetch", "labeltool.pretrained.fetch", "fetch", "AddResult")
 MODEL_MAP: Task[MapResult] = Task("model-map", "labeltool.pretrained.project_classes", "map_classes", "MapResult")
 AGREEMENT: Task[AgreementResult] = Task(
     "agreement", "labeltool.pretrained.project_classes", "agreement", "AgreementResult"
@@ -90,6 +91,6 @@ TASKS: dict[str, Task[object]] = {
     task.name: task
     for task in (
         *(RETRAIN, RENEW, EVALUATE, SIMULATE, SUGGEST, CLASSIFY, DETECT, TRANSCRIBE, SIMILAR, FIND),
-        *(MODEL_ADD, MODEL_MAP, AGREEMENT, EXPORT, VERIFY),
+        *(MODEL_ADD, MODEL_FETCH, MODEL_MAP, AGREEMENT, EXPORT, VERIFY),
     )
 }

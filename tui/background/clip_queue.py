@@ -28,6 +28,11 @@ class ClipQueue:
         """The clips that a new queue need not contain: the one on the screen and those that undo left."""
         return [prepared.clip.id for prepared in (self.current, *self._left) if prepared is not None]
 
+    @property
+    def following(self) -> PreparedClip | None:
+        """The clip that comes next; None if none is ready."""
+        return self._left[-1] if self._left else self._ready[0] if self._ready else None
+
     def advance(self) -> PreparedClip | None:
         """Go to the next clip and return it; None if none is ready."""
         self.current = self._left.pop() if self._left else self._ready.popleft() if self._ready else None

@@ -177,6 +177,9 @@ class Player:
         if device is not None:
             device.close()
 
+    def expect(self, sound: Int16 | Source) -> None:
+        """Prepare a sound that is likely to be loaded next: a sound card needs no preparation, a page does."""
+
     def put(self, sound: Int16 | Source, *, play: bool) -> None:
         """Load a sound in place of the last one, at its start.
 

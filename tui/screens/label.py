@@ -123,6 +123,9 @@ class LabelScreen(AnnotateScreen):
 
     def _take_queue(self, queue: tuple[PreparedClip, ...], *, complete: bool) -> None:
         self._queue.replace(queue, complete=complete)
+        following = self._queue.following
+        if following is not None and following.sound is not None:
+            self.services.player.expect(following.sound.samples)
         if self.current is not None or self.busy:
             return
         following = self._queue.advance()

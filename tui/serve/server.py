@@ -1,23 +1,26 @@
-"""The app in a browser: a web server on this machine that runs one app for each page, through textual-serve.
+"""The app in a browser: a web server that runs one app for each page, through textual-serve.
 
 textual-serve serves everyone who connects. Here a secret in the printed address is asked for, as other users of the
 machine can connect too; requests from pages of other sites are refused; and what a client may ask for is bounded.
+The server may be reached under another address than its own, as through `ssh -L 9000:localhost:8000`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import html
+import ipaddress
 import json
-import os
+import re
 import secrets
 import shlex
 import signal
 import socket
 import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable
+from importlib import resources
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -26,20 +29,16 @@ from textual_serve.server import Server, to_int
 
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.project import Project
+from labeltool.tui.serve.app_process import AppProcess
+from labeltool.tui.serve.sound import wav_response
 from labeltool.util import lifetime
 
-_HOST = "127.0.0.1"
 # Cells of the largest screens; each costs memory and time.
 _MAX_COLUMNS, _MAX_ROWS = 600, 240
 _MAX_MESSAGE_BYTES = 64 << 10
-# What an app has not read yet, when its page is closed: nobody types that much.
-_MAX_UNREAD_BYTES = 1 << 20
-# How long an app has to quit, and the server with all of them.
-_QUIT_S, _LEAVE_S = 1.2, 1.6
-# textual-serve's page has no title, and takes keys only after a click.
-_HEAD = """<head><title>{title}</title><script>
-addEventListener("load", () => setTimeout(() => document.querySelector(".xterm-helper-textarea")?.focus()));
-</script>"""
+# How long the server has to end with all of its apps.
+_LEAVE_S = 1.6
+_MAX_FONT_PX = 64
 _FULL = """<!DOCTYPE html><html><head><title>{title}</title><meta http-equiv="refresh" content="3"></head><body>
 <p>{sessions} pages are open already. This one opens when another is closed; <code>--sessions N</code> allows more.</p>
 </body></html>"""
@@ -47,80 +46,31 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def serve_app(
-    project: Project, *, annotator: str, port: int | None, sessions: int, narrate: Callable[[str], None]
+    project: Project,
+    *,
+    annotator: str,
+    host: str,
+    port: int | None,
+    sessions: int,
+    narrate: Callable[[str], None],
 ) -> None:
     """Serve the app; see `labeltool.tui.launch.serve`."""
     try:
-        server_socket = socket.create_server((_HOST, port or 0))
+        server_socket = socket.create_server((host, port or 0), family=_family(host))
     except OSError as error:
         reason = str(error.strerror).partition(" (")[0]  # Python adds the address
-        raise LabeltoolError(
-            f"cannot use port {port} of {_HOST}: {reason}", remedy="choose another with --port N"
-        ) from error
+        what = f"port {port} of {host}" if port else f"the address {host}"
+        raise LabeltoolError(f"cannot use {what}: {reason}", remedy="choose another with --host or --port") from error
     with server_socket:
-        server = _AppServer(project, annotator, server_socket.getsockname()[1], sessions)
-        narrate(f"the labelling app is at {server.address} for browsers on this machine; Ctrl-C ends it")
-        narrate("who has this address can label; sound is played by this machine, not by the browser")
+        server = _AppServer(project, annotator, host, server_socket.getsockname()[1], sessions)
+        narrate(f"the labelling app is at {server.address} for browsers; Ctrl-C ends it")
+        if _is_loopback(host):
+            narrate("who has this address can label on this machine; sound is played by the browser")
+        else:
+            narrate("who has this address can label; it and the sound go over the network unencrypted")
         # textual-serve prints the last messages of an app on stdout; they are for the user here.
         with contextlib.redirect_stdout(sys.stderr):
             asyncio.run(server.until_signalled(server_socket))
-
-
-class _AppProcess(AppService):
-    """The app of one page. It ends with the page, and the page with it."""
-
-    async def _open_app_process(self, width: int = 80, height: int = 24) -> Process:
-        self._process = await asyncio.create_subprocess_exec(
-            *shlex.split(self.command),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=self._build_environment(width, height),
-            start_new_session=True,  # the server's Ctrl-C is not for it
-        )
-        self._stdin = self._process.stdin
-        return self._process
-
-    async def run(self) -> None:
-        """Pass on what the app paints until it ends."""
-        await super().run()
-        await self.remote_close()
-
-    async def on_data(self, payload: bytes) -> None:
-        """Paint; an app that quits paints on after its page is closed."""
-        with contextlib.suppress(ConnectionError):
-            await super().on_data(payload)
-
-    async def send_bytes(self, data: bytes) -> bool:
-        """Pass on keys; return whether that could be done."""
-        return await self._send(self.encode_packet(b"D", data))
-
-    async def send_meta(self, data: dict[str, str | int | bool | None]) -> bool:
-        """Pass on anything else; return whether that could be done."""
-        return await self._send(self.encode_packet(b"M", json.dumps(data).encode()))
-
-    async def _send(self, packet: bytes) -> bool:
-        """Write without waiting until the app reads: the page's messages, its closing too, are read meanwhile."""
-        if self.stdin.is_closing() or self.stdin.transport.get_write_buffer_size() > _MAX_UNREAD_BYTES:
-            await self.remote_close()
-            return False
-        self.stdin.write(packet)
-        return True
-
-    async def stop(self) -> None:
-        """Quit the app, and end it where it does not."""
-        if self._task is None or self._process is None:
-            return
-        task, self._task = self._task, None
-        await self._download_manager.cancel_app_downloads(app_service_id=self.app_service_id)
-        await self.send_meta({"type": "quit"})
-        try:
-            await asyncio.wait_for(self._process.wait(), _QUIT_S)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 class _AppServer(Server):
@@ -137,18 +87,24 @@ class _AppServer(Server):
         What a browser is to open; it has the secret, which the browser then keeps in a cookie.
     """
 
-    def __init__(self, project: Project, annotator: str, port: int, sessions: int) -> None:
+    def __init__(self, project: Project, annotator: str, host: str, port: int, sessions: int) -> None:
         program = [sys.executable, "-P", "-m", "labeltool", "--project", str(project.directory)]
         super().__init__(
             shlex.join([*program, "label", f"--annotator={annotator}"]),
-            host=_HOST,
+            host=host,
             port=port,
-            title=f"{project.directory.name}: sound is played by the machine that runs labeltool",
+            public_url=f"http://{_name_in_address(host)}:{port}",
         )
-        self._hosts = {f"{_HOST}:{port}", f"localhost:{port}"}
+        self._names = {"localhost", host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}
         self._secret = secrets.token_urlsafe(32)
-        self._cookie = f"labeltool-{port}"  # a browser sends cookies to all ports of a machine
+        # A browser sends cookies to all ports of a machine, where `ssh -L` may put the servers of others.
+        whose = hashlib.sha256(f"{socket.gethostname()} {project.directory} {port}".encode()).hexdigest()
+        self._cookie = f"labeltool-{whose[:8]}"
         self._page_title = html.escape(f"labeltool: {project.directory.name}")
+        page = resources.files("labeltool.tui.serve").joinpath("page.html").read_text(encoding="utf-8")
+        self._page = page.replace("{title}", self._page_title)
+        self._script = resources.files("labeltool.tui.serve").joinpath("player.js").read_text(encoding="utf-8")
+        self._apps: set[AppProcess] = set()
         self._max_sessions = sessions
         self._sessions: set[asyncio.Task[None]] = set()
         self.address = f"{self.public_url}/?token={self._secret}"
@@ -170,10 +126,20 @@ class _AppServer(Server):
         if len(self._sessions) >= self._max_sessions:
             text = _FULL.format(title=self._page_title, sessions=self._max_sessions)
             return web.Response(status=503, text=text, content_type="text/html")
-        page = await super().handle_index(request)
-        assert isinstance(page, web.Response) and page.text is not None
-        page.text = page.text.replace("<head>", _HEAD.format(title=self._page_title), 1)
-        return page
+        font_px = min(max(1, to_int(request.query.get("fontsize", ""), 16)), _MAX_FONT_PX)
+        return web.Response(text=self._page.replace("{font_size}", str(font_px)), content_type="text/html")
+
+    async def handle_script(self, _: web.Request) -> web.Response:
+        """Return the page's script."""
+        return web.Response(text=self._script, content_type="text/javascript")
+
+    async def handle_sound(self, request: web.Request) -> web.StreamResponse:
+        """Return a sound that one of the apps plays."""
+        sound_id = request.match_info["sound_id"]
+        for sound in (app.sound for app in self._apps if app.sound is not None):
+            if (frames := sound.frames(sound_id)) is not None:
+                return await wav_response(request, sound, sound_id, frames)
+        raise web.HTTPNotFound(text="no app plays this sound any more")
 
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         """Run an app for as long as its page is open."""
@@ -189,18 +155,20 @@ class _AppServer(Server):
 
         try:
             await websocket.prepare(request)
-            app = _AppProcess(
+            app = AppProcess(
                 self.command,
                 write_bytes=websocket.send_bytes,
                 write_str=websocket.send_str,
                 close=close,
                 download_manager=self.download_manager,
             )
+            self._apps.add(app)
             try:
                 width, height = (to_int(request.query.get(name, ""), 0) for name in ("width", "height"))
                 await app.start(*_size(width or 80, height or 24))
                 await self._process_messages(websocket, app)
             finally:
+                self._apps.discard(app)
                 await app.stop()
         except asyncio.CancelledError:
             await websocket.close()
@@ -209,6 +177,7 @@ class _AppServer(Server):
         return websocket
 
     async def _process_messages(self, websocket: web.WebSocketResponse, app_service: AppService) -> None:
+        assert isinstance(app_service, AppProcess)
         """Pass on keys and sizes; close the page at what its script does not send."""
         async for message in websocket:
             try:
@@ -218,12 +187,14 @@ class _AppServer(Server):
             except (ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError):
                 await websocket.close(code=WSCloseCode.POLICY_VIOLATION)
 
-    async def _pass_on(self, message: Any, websocket: web.WebSocketResponse, app: AppService) -> None:
+    async def _pass_on(self, message: Any, websocket: web.WebSocketResponse, app: AppProcess) -> None:
         kind = message[0]
         if kind == "stdin":
             await app.send_bytes(message[1].encode())
         elif kind == "resize":
             await app.set_terminal_size(*_size(message[1]["width"], message[1]["height"]))
+        elif kind == "sound" and app.sound is not None:
+            app.sound.report(message[1])
         elif kind == "ping":
             await websocket.send_json(["pong", message[1]])
         elif kind == "blur":
@@ -242,6 +213,12 @@ class _AppServer(Server):
 
     async def _make_app(self) -> web.Application:
         app = await super()._make_app()
+        app.add_routes(
+            [
+                web.get("/player.js", self.handle_script),
+                web.get("/sound/{sound_id}", self.handle_sound, allow_head=False),
+            ]
+        )
         app.middlewares.append(self._only_who_has_the_secret)
         app.on_response_prepare.append(self._nothing_from_elsewhere)
         return app
@@ -249,8 +226,8 @@ class _AppServer(Server):
     @web.middleware
     async def _only_who_has_the_secret(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         origin = request.headers.get("Origin")
-        # Another host: a name of elsewhere that was made to mean this machine.
-        if request.host not in self._hosts or (origin and origin.removeprefix("http://") not in self._hosts):
+        # Another name: one of elsewhere that was made to mean this machine. Any port: `ssh -L` changes it.
+        if not self._is_own(request.host) or (origin and origin != f"http://{request.host}"):
             raise web.HTTPForbidden(text=f"the labelling app is served at {self.public_url} only")
         token = request.query.get("token")
         shown = request.cookies.get(self._cookie, "") if token is None else token
@@ -263,11 +240,39 @@ class _AppServer(Server):
         page.set_cookie(self._cookie, self._secret, httponly=True, samesite="Strict")
         raise page
 
-    async def _nothing_from_elsewhere(self, _: web.Request, response: web.StreamResponse) -> None:
-        here = f"http://{_HOST}:{self.port} ws://{_HOST}:{self.port}"
+    async def _nothing_from_elsewhere(self, request: web.Request, response: web.StreamResponse) -> None:
+        here = f"http://{request.host} ws://{request.host}" if self._is_own(request.host) else "'none'"
         policy = f"default-src {here} data: blob: 'unsafe-inline' 'unsafe-eval'; frame-ancestors 'none'"
         response.headers["Content-Security-Policy"] = policy
         response.headers["Referrer-Policy"] = "no-referrer"
+
+    def _is_own(self, host: str) -> bool:
+        """Return whether a Host header has a name of this machine, or a number, which no name server can give out."""
+        name = re.sub(r":\d*$", "", host).lower()
+        return name in self._names or _is_number(name.strip("[]"))
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_number(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _name_in_address(host: str) -> str:
+    """Return what a browser is to open: the machine's name where the server listens on all of its addresses."""
+    if _is_number(host) and ipaddress.ip_address(host).is_unspecified:
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
 
 
 def _size(width: int, height: int) -> tuple[int, int]:

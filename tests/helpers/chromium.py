@@ -1,0 +1,92 @@
+"""A real browser without a window, driven through the DevTools protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import shutil
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from helpers.waits import DEADLINE_S
+
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_chromium = pytest.mark.skipif(PROGRAM is None, reason="needs chromium")
+
+
+class Tab:
+    """One page of the browser."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._numbers = itertools.count(1)
+
+    async def do(self, method: str, **parameters: Any) -> Any:
+        """Call a method of the protocol."""
+        number = next(self._numbers)
+        await self._socket.send_json({"id": number, "method": method, "params": parameters})
+        async with asyncio.timeout(DEADLINE_S):
+            while (answer := await self._socket.receive_json()).get("id") != number:
+                pass
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    async def value(self, expression: str) -> Any:
+        """Return the value of JavaScript, of a promise too."""
+        done = await self.do("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in done, done
+        return done["result"].get("value")
+
+    async def until(self, expression: str) -> Any:
+        """Wait until JavaScript is true, and return its value."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not (value := await self.value(expression)):
+                await asyncio.sleep(0.05)
+        return value
+
+    async def press(self, key: str) -> None:
+        """Press and release a key with a letter."""
+        await self.do("Input.dispatchKeyEvent", type="keyDown", key=key, text=key)
+        await self.do("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    async def screenshot(self, path: Path) -> None:
+        """Save a picture of the page."""
+        path.write_bytes(base64.b64decode((await self.do("Page.captureScreenshot"))["data"]))
+
+
+@asynccontextmanager
+async def open_tab(profile: Path, *, script: str = "", size: tuple[int, int] = (1200, 700)) -> AsyncIterator[Tab]:
+    """Start the browser with an empty page; `script` runs before those of every page that it opens."""
+    assert PROGRAM is not None
+    browser = await asyncio.create_subprocess_exec(
+        *(PROGRAM, "--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--no-first-run"),
+        *(f"--user-data-dir={profile}", f"--window-size={size[0]},{size[1]}", "about:blank"),
+        stdout=DEVNULL,
+        stderr=PIPE,
+    )
+    assert browser.stderr is not None
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            while b"DevTools listening on" not in (line := await browser.stderr.readline()):
+                assert line, "chromium has ended"
+        draining = asyncio.create_task(browser.stderr.read())
+        root = line.split()[-1].decode().replace("ws://", "http://").partition("/devtools/")[0]
+        async with aiohttp.ClientSession() as client:
+            async with client.get(f"{root}/json/list") as pages:
+                (page,) = [page for page in await pages.json() if page["type"] == "page"]
+            async with client.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=1 << 28) as socket:
+                tab = Tab(socket)
+                await tab.do("Page.addScriptToEvaluateOnNewDocument", source=script)
+                await tab.do("Page.enable")
+                yield tab
+    finally:
+        browser.terminate()
+        await browser.wait()
+    await draining

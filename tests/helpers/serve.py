@@ -1,0 +1,58 @@
+"""`labeltool label --serve` as a process, and a browser that has its secret."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from helpers.processes import children
+from helpers.waits import DEADLINE_S
+from labeltool.project import Project
+
+
+class Server:
+    """`labeltool label --serve` of a project; `address` is what it printed, `url` that without the secret."""
+
+    def __init__(self, project: Project, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [*(sys.executable, "-m", "labeltool", "--project", str(project.directory)), "label", "--serve", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr is not None
+        self.output = self.process.stderr.readline() + self.process.stderr.readline()
+        found = re.search(r"(http://[\w.-]+:\d+)/\?token=[\w-]{40,}", self.output)
+        assert found, self.output
+        self.address, self.url = found.group(), found[1]
+
+    def apps(self) -> list[int]:
+        """The process ids of its apps."""
+        return children(self.process.pid)
+
+    def end(self, ending: signal.Signals) -> tuple[int, str, str]:
+        """Send a signal; return the exit code and what was written to stdout and stderr since the start."""
+        self.process.send_signal(ending)
+        stdout, stderr = self.process.communicate(timeout=DEADLINE_S)
+        return self.process.returncode, stdout, stderr
+
+    def close(self) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+            self.process.communicate(timeout=DEADLINE_S)
+
+
+@asynccontextmanager
+async def browser(server: Server) -> AsyncIterator[aiohttp.ClientSession]:
+    """A browser that has opened the printed address."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
+        async with client.get(server.address) as page:
+            assert (page.status, str(page.url)) == (200, f"{server.url}/")
+        yield client

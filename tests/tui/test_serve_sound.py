@@ -1,0 +1,166 @@
+"""The sound of the app in a browser: fetched as a browser does, and played by a real one."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+import soundfile
+
+from helpers.app import fill, verdicts
+from helpers.chromium import Tab, needs_chromium, open_tab
+from helpers.serve import Server, browser
+from helpers.waits import DEADLINE_S
+from labeltool import project as projects
+from labeltool.project import Project
+from labeltool.store import Store, clips
+from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, load_clip
+from labeltool.type_aliases import Float32
+
+# What goes to the loudspeaker goes into an array too, with the sound of which it is.
+_TAP = """
+window.heard = [];
+const connect = AudioNode.prototype.connect;
+AudioNode.prototype.connect = function (target, ...rest) {
+  if (target instanceof AudioDestinationNode) {
+    const tap = target.context.createScriptProcessor(4096, 1, 1);
+    tap.onaudioprocess = (event) => window.heard.push(event.inputBuffer.getChannelData(0).slice());
+    connect.call(this, tap);
+    connect.call(tap, target);
+  }
+  return connect.call(this, target, ...rest);
+};
+window.heardAsText = () => {
+  const floats = new Float32Array(window.heard.reduce((size, part) => size + part.length, 0));
+  window.heard.reduce((at, part) => (floats.set(part, at), at + part.length), 0);
+  window.heard = [];
+  const bytes = new Uint8Array(floats.buffer);
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return btoa(text);
+};
+"""
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Project:
+    return fill(projects.create(tmp_path / "project"), tmp_path / "sounds", 12)
+
+
+@pytest.fixture
+def reading(served: Project) -> Iterator[Store]:
+    with served.open_store() as store:
+        yield store
+
+
+@pytest.fixture
+def server(served: Project) -> Iterator[Server]:
+    server = Server(served)
+    yield server
+    server.close()
+
+
+async def first_state(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
+    """Return what the page is to play first."""
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            message = await socket.receive()
+            if message.type is aiohttp.WSMsgType.TEXT:
+                kind, state = json.loads(message.data)
+                if kind == "sound" and "state" in state and state["frames"]:
+                    return dict(state)
+
+
+async def opened_sound(client: aiohttp.ClientSession, server: Server) -> AsyncIterator[dict[str, Any]]:
+    headers = {"Origin": server.url}
+    async with client.ws_connect(f"{server.url}/ws?width=100&height=30", headers=headers) as socket:
+        yield await first_state(socket)
+
+
+async def test_a_sound_is_fetched_whole_and_in_ranges_by_who_has_the_secret(server: Server, reading: Store) -> None:
+    sources = [load_clip(clip).samples for clip in clips.unlabelled(reading)]
+    async with browser(server) as client:
+        async for state in opened_sound(client, server):
+            url = f"{server.url}/sound/{state['sound']}"
+            async with client.get(url) as answer:
+                assert (answer.status, answer.headers["Accept-Ranges"]) == (200, "bytes")
+                whole = await answer.read()
+            samples, rate = soundfile.read(io.BytesIO(whole), dtype="int16")
+            assert rate == PLAYBACK_RATE_HZ
+            assert len(samples) == state["frames"]
+            assert any(np.array_equal(samples, source) for source in sources)
+            for range_, expected in {
+                "bytes=0-99": whole[:100],
+                "bytes=45-60": whole[45:61],
+                "bytes=-7": whole[-7:],
+                f"bytes={len(whole) - 3}-": whole[-3:],
+            }.items():
+                async with client.get(url, headers={"Range": range_}) as answer:
+                    assert answer.status == 206
+                    assert await answer.read() == expected
+                    assert answer.headers["Content-Range"].endswith(f"/{len(whole)}")
+            for wrong in (f"bytes={len(whole)}-", "bytes=9-4", "bytes=a-b"):
+                async with client.get(url, headers={"Range": wrong}) as answer:
+                    assert answer.status == 416
+            async with client.get(url[:-1]) as answer:
+                assert answer.status == 404
+            async with aiohttp.ClientSession() as stranger, stranger.get(url) as answer:
+                assert answer.status == 403
+        # The page is closed, and its sound with it.
+        async with client.get(url) as answer:
+            assert answer.status == 404
+
+
+def similarity(heard: Float32, source: Float32) -> float:
+    """Return the highest correlation of a sound with a stretch of another one that is as long."""
+    size = 1 << (len(heard) + len(source)).bit_length()
+    products = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(source, size)), size)[: len(heard)]
+    energy = np.concatenate([[0.0], np.cumsum(np.square(heard, dtype=np.float64))])
+    last = np.minimum(np.arange(len(heard)) + len(source), len(heard))
+    norms = np.sqrt((energy[last] - energy[: len(heard)]) * float(np.sum(np.square(source, dtype=np.float64))))
+    return float(np.max(products / np.maximum(norms, 1e-3)))
+
+
+async def heard(tab: Tab) -> Float32:
+    return np.frombuffer(base64.b64decode(await tab.value("heardAsText()")), np.float32)
+
+
+@needs_chromium
+async def test_ten_clips_are_labelled_by_keys_in_a_real_browser_that_plays_them(
+    server: Server, reading: Store, tmp_path: Path
+) -> None:
+    sources = {clip.id: load_clip(clip).samples / np.float32(32768) for clip in clips.unlabelled(reading)}
+    async with open_tab(tmp_path / "profile", script=_TAP) as tab:
+        await tab.do("Page.navigate", url=server.url)
+        assert "open the address" in await tab.until("document.body?.textContent")
+        assert not server.apps()
+        await tab.do("Page.navigate", url=server.address)
+        await tab.until("typeof player !== 'undefined' && player.wanted?.frames")
+        assert await tab.value("player.context.state") == "suspended"  # browsers ask for a key first
+        await tab.press(" ")
+        await tab.until("player.wanted.playing && !player.playing")  # once, to its end
+        for done in range(10):
+            await tab.value("heard = [], 0")
+            before = await tab.value("player.wanted.sound")
+            await tab.press("n")
+            await tab.until(f"player.wanted.sound !== '{before}' && !player.playing")
+            await asyncio.sleep(0.2)  # the recorder takes 85 ms at once
+            assert len(verdicts(reading)) == done + 1
+            sound = await heard(tab)
+            assert max(similarity(sound, source) for source in sources.values()) > 0.95
+        title, focused = await tab.value("[document.title, document.activeElement.className]")
+        assert (title, focused) == ("labeltool: project", "xterm-helper-textarea")
+        columns = await tab.value("document.querySelector('.xterm-screen').clientWidth")
+        await tab.do("Emulation.setDeviceMetricsOverride", width=700, height=500, deviceScaleFactor=1, mobile=False)
+        await tab.until(f"document.querySelector('.xterm-screen').clientWidth < {columns} - 300")
+        await tab.screenshot(tmp_path / "page.png")
+    shutil.rmtree(tmp_path / "profile", ignore_errors=True)

@@ -1,0 +1,105 @@
+"""The app's offer to fetch a pretrained model, where the project has none."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from textual import work
+
+from labeltool.errors import LabeltoolError
+from labeltool.pretrained import registry
+from labeltool.pretrained.download import published_models
+from labeltool.pretrained.registry import AddResult
+from labeltool.project import Project, choose_pretrained
+from labeltool.tasks.registry import MODEL_FETCH
+from labeltool.tui.app_training import TrainingApp
+from labeltool.tui.background.task import BackgroundTask
+from labeltool.tui.messages import PretrainedChanged
+from labeltool.util.atomic_write import write_text
+
+_MODEL = "yamnet"
+_TITLE = "YAMNet"
+# In the project's cache: the offer was made.
+_OFFERED = "pretrained_offered"
+
+
+class PretrainedApp(TrainingApp):
+    """Fetches a pretrained model.
+
+    Attributes
+    ----------
+    offers_pretrained
+        Whether the first start in a project says that there is a model to fetch.
+    """
+
+    offers_pretrained = False
+
+    def make_fetcher(self, project: Project) -> BackgroundTask[AddResult]:
+        """Return the task that fetches the model and lets it suggest labels."""
+
+        def choose(result: AddResult) -> None:
+            try:
+                choose_pretrained(project, result.name)
+                project.reread_settings()
+            except LabeltoolError as error:
+                fail(str(error))
+            else:
+                self.post_from_thread(PretrainedChanged(name=result.name))
+
+        def fail(failure: str) -> None:
+            self.post_from_thread(PretrainedChanged(failure=failure))
+
+        def report(stage: str, done: int, total: int, text: str = "", /) -> None:
+            share = f" {100 * done // total} %" if total else ""
+            self.post_from_thread(PretrainedChanged(f"{_TITLE}: {stage}{share}"))
+
+        return BackgroundTask(project, MODEL_FETCH, on_progress=report, on_result=choose, on_failure=fail, name=_MODEL)
+
+    @work
+    async def offer_pretrained(self) -> None:
+        """Say once in a project that has no pretrained model how to fetch one."""
+        if await asyncio.to_thread(_is_to_be_offered, self.services.project):
+            key = self.services.keymap.get("fetch_pretrained", ("f4",))[0].upper()
+            model = published_models()[_MODEL]
+            size = f"{model.bytes / 1e6:.0f} MB, {model.licence}"
+            self.warn_view(
+                f"{key} fetches {_TITLE} ({size}), which suggests labels from the first clip on; Esc: not now"
+            )
+
+    def action_fetch_pretrained(self) -> None:
+        """Fetch the model."""
+        if why := self.services.state.read_only:
+            self.warn_view(f"nothing can be fetched here ({why})")
+        elif _MODEL in registry.names(self.services.project) and self.services.project.settings.learning.pretrained:
+            self.notify_view(f"the project has {_TITLE} already; M maps its classes to labels")
+        elif self.services.fetcher.start():
+            if self.current_view is not None:
+                self.current_view.notice.clear()
+            self.notify_view(f"fetching {_TITLE}; go on labelling")
+        else:
+            self.notify_view(f"{_TITLE} is being fetched already")
+
+    def on_pretrained_changed(self, message: PretrainedChanged) -> None:
+        """Show the progress; at the end let the model suggest."""
+        if message.failure:
+            reason = message.failure.replace(published_models()[_MODEL].url, _TITLE).partition(" (")[0]
+            self.warn_view(f"{reason}; everything works without it")
+        elif message.name:
+            self.services.state.settings = self.services.project.settings
+            self.notify_view(f"{_TITLE} is here: it suggests labels from now on")
+            self.services.suggester.start()
+            self.reload_view()
+        else:
+            self.notify_view(message.progress)
+
+
+def _is_to_be_offered(project: Project) -> bool:
+    """Return whether a project has no pretrained model and this was not asked before; the next time it was."""
+    asked = project.own_cache / _OFFERED
+    if project.settings.learning.pretrained is not None or registry.names(project) or asked.exists():
+        return False
+    with suppress(OSError, LabeltoolError):
+        write_text(asked, "")
+        return True
+    return False
