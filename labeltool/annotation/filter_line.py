@@ -6,7 +6,9 @@ import re
 
 from labeltool.annotation.listing import Filter
 
-_WORD = re.compile(r'(?:(?P<name>file|label|transcript):|(?P<column>[^\s=":]+)=)?(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))')
+_WORD = re.compile(
+    r'(?:(?P<name>file|label|transcript):|(?P<column>[^\s=":]+)=)?(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))'
+)
 
 
 def parsed(line: str) -> Filter:
