@@ -18,6 +18,7 @@ from labeltool.store.database_files import COMPANIONS, companion
 from labeltool.store.opening import labeltool_errors
 from labeltool.util.atomic_write import open_empty, write_bytes, write_text
 from labeltool.util.no_links import make_folder, refuse_links
+from labeltool.util.user_state import read_user_state
 from labeltool.util.writable import writable_folder
 
 DATABASE_FILE = "labels.db"
@@ -218,6 +219,11 @@ def find(directory: Path | None = None, *, may_be_lost: bool = False) -> Project
     raise LabeltoolError(
         "no labeltool project here or above", file=here, remedy="`labeltool init` makes one, --project DIR names one"
     )
+
+
+def recent() -> list[str]:
+    """Return the directories of the projects that this user labelled in last, which are still there."""
+    return [path for path in read_user_state().recent_projects if Path(path, DATABASE_FILE).exists()]
 
 
 def _require_none_lost(directory: Path) -> None:

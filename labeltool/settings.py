@@ -54,7 +54,7 @@ pixels = "auto"                   # "on": real pixels where the terminal can; "a
 
 [keys]                            # other keys for the app: the action, then one key or several
 # undo = "z"
-# play = ["space", "f5"]
+# play = ["space", "f9"]
 """
 
 TRUNK_LAYERS = (5, 7, 9, 11, 13, 15, 27)
@@ -185,12 +185,15 @@ class AppSettings:
 
     Attributes
     ----------
+    tour
+        Whether the tour is shown to a user who has not seen it; `labeltool demo` sets it.
     autoplay
         Whether a clip plays when it appears.
     db_range
         The decibels that a spectrogram shows below its peaks; 0: down to the noise of the sound.
     """
 
+    tour: bool = False
     theme: ThemeName = ThemeName.AUTO
     autoplay: bool = True
     colour_map: ColourMap = ColourMap.TEAL

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from textual import work
 
+from labeltool import project as projects
 from labeltool.annotation import progress, speed
 from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.project import Project
@@ -15,40 +16,49 @@ from labeltool.settings import Settings
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
-from labeltool.tasks.registry import RENEW, RETRAIN
+from labeltool.tasks.registry import EVALUATE, RENEW, RETRAIN
 from labeltool.tui import keymap
 from labeltool.tui.app_similar import SimilarApp
 from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
 from labeltool.tui.background.daily_backup import DailyBackup
+from labeltool.tui.background.live import LiveSuggestions
 from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
+from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.background.trainer import Trainer
+from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
 from labeltool.tui.dialogs.settings import SettingsScreen
 from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
+from labeltool.tui.media.graphics import Graphics
+from labeltool.tui.media.look import Look
 from labeltool.tui.media.page_player import PagePlayer
 from labeltool.tui.media.player import Player
 from labeltool.tui.messages import (
     AgreementMeasured,
     BackupFailed,
+    Evaluated,
     Prefetched,
     SimilarityChanged,
     SuggestionsChanged,
     TrainingChanged,
 )
+from labeltool.tui.screens.annotate_base import AnnotateScreen
 from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
 from labeltool.tui.screens.clusters import ClustersScreen
 from labeltool.tui.screens.find import FindScreen
 from labeltool.tui.screens.label import LabelScreen
+from labeltool.tui.screens.picture_base import PictureScreen
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
 from labeltool.tui.theme import DARK, LIGHT, theme_name
+from labeltool.util.user_state import change_user_state, read_user_state
 
 _RETRY_S = 0.5
 _CHECK_DATABASE_S = 5.0
@@ -71,6 +81,8 @@ class LabelApp(SimilarApp):
     ----------
     failure
         Why the app ended by itself; None where the user quit.
+    next_project
+        The directory of the project to open next; "" where the user quit for good.
     """
 
     CSS_PATH = "style.tcss"
@@ -80,7 +92,12 @@ class LabelApp(SimilarApp):
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(
-        self, project: Project, *, annotator: str, recording: StoredRecording | None = None, repeat_s: float = 0.12
+        self,
+        project: Project,
+        *,
+        annotator: str,
+        recording: StoredRecording | None = None,
+        repeat_s: float = 0.12,
     ) -> None:
         keys = keymap.read(project)
         # Under NO_COLOR Textual turns colours grey; with the terminal's own colours it leaves them out.
@@ -88,13 +105,16 @@ class LabelApp(SimilarApp):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = theme_name(project.settings.app.theme)
+        # Its process calls back from a thread of its own, once it runs.
+        live = LiveSuggestions(project, annotator, lambda: self.services.prefetcher.renew_suggestions())
         self.services = Services(
             project=project,
             session=Session(project, annotator, self.stop_for),
             player=PagePlayer.from_environment() or Player(),
             prefetcher=Prefetcher(
-                project, annotator, lambda delivery: self.post_from_thread(Prefetched(delivery)), self.stop_for
+                project, annotator, live, lambda delivery: self.post_from_thread(Prefetched(delivery)), self.stop_for
             ),
+            live=live,
             reader=StoreThread(project, "labeltool-reader", self.stop_for),
             trainer=Trainer(
                 project,
@@ -110,8 +130,19 @@ class LabelApp(SimilarApp):
             class_agreement=ClassAgreementTask(
                 project, lambda agreement: self.post_from_thread(AgreementMeasured(agreement))
             ),
+            evaluation=BackgroundTask(
+                project,
+                EVALUATE,
+                on_progress=lambda *_: None,
+                on_result=lambda result: self.post_from_thread(Evaluated(result)),
+                on_failure=lambda reason: self.post_from_thread(Evaluated(None, reason)),
+            ),
             keymap=keys,
-            state=State(settings=project.settings, autoplay=project.settings.app.autoplay),
+            state=State(
+                settings=project.settings,
+                autoplay=project.settings.app.autoplay,
+                look=Look().with_settings(project.settings.app, Graphics.NONE),
+            ),
         )
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
         self.add_mode(LABEL.name, lambda: LabelScreen(self.services, repeat_s=repeat_s))
@@ -125,6 +156,12 @@ class LabelApp(SimilarApp):
         self._recording = recording
         self._daily_backup = DailyBackup(project, lambda problem: self.post_from_thread(BackupFailed(problem)))
         self.failure: LabeltoolError | None = None
+        self.next_project = ""
+
+    def use_graphics(self, graphics: Graphics) -> None:
+        """Draw spectrograms in pixels, where the terminal can."""
+        state = self.services.state
+        state.graphics, state.look = graphics, state.look.with_settings(state.settings.app, graphics)
 
     async def on_mount(self) -> None:
         """Start the threads."""
@@ -139,6 +176,9 @@ class LabelApp(SimilarApp):
             self.offer_pretrained()
         if self._recording is not None:
             await self._open_regions(self._recording)
+        elif self.services.project.settings.app.tour and not read_user_state().tour_shown:
+            change_user_state(tour_shown=True)
+            self.action_tour()
 
     @work
     async def _look_whether_read_only(self) -> None:
@@ -167,6 +207,21 @@ class LabelApp(SimilarApp):
         """Change between dark and light."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
 
+    def action_open_project(self) -> None:
+        """Quit and open another of the last projects."""
+        here = str(self.services.project.directory)
+        others = [path for path in projects.recent() if path != here]
+        if self.is_web or not others:
+            self.notify_view("no other project was opened lately: `labeltool --project DIR label`")
+            return
+
+        def leave(path: str | None) -> None:
+            if path is not None:
+                self.next_project = path
+                self.exit()
+
+        self.push_screen(Palette("Open which project?", others, allows_new=False), leave)
+
     def action_settings(self) -> None:
         """Show the settings."""
         self.push_screen(SettingsScreen(self.services, self._apply_settings))
@@ -177,6 +232,7 @@ class LabelApp(SimilarApp):
         if settings.app.theme is not before.app.theme:
             self.theme = theme_name(settings.app.theme)
         state.autoplay = settings.app.autoplay
+        state.look = state.look.with_settings(settings.app, state.graphics)
 
     # -- regions
 
@@ -194,12 +250,17 @@ class LabelApp(SimilarApp):
         except LabeltoolError as error:
             view.notice.warn(str(error))
             return
-        await self._open_regions(recording, Region(clip.start_s, clip.end_s))
+        part = view.part if isinstance(view, PictureScreen) else None
+        await self._open_regions(recording, part or Region(clip.start_s, clip.end_s), select=part is not None)
 
-    async def _open_regions(self, recording: StoredRecording, region: Region | None = None) -> None:
+    async def _open_regions(
+        self, recording: StoredRecording, region: Region | None = None, *, select: bool = False
+    ) -> None:
         await self.action_view(REGIONS.name)
         assert isinstance(self.current_view, RegionsScreen)
         self.current_view.open(recording, region)
+        if region is not None and select:
+            self.current_view.select_part(region.start_s, region.end_s)
 
     # -- progress
 
@@ -232,7 +293,7 @@ class LabelApp(SimilarApp):
         if delivery.model is not None:
             state.model = delivery.model
             self.train_if_due(delivery.model.pending)
-            self.suggest_if_due(delivery.model.pending_suggest)
+            self.suggest_if_due(delivery.model)
         view = self.current_view
         if view is None:
             return
@@ -241,6 +302,8 @@ class LabelApp(SimilarApp):
             state.set_counts(delivery.counts)
             if first:
                 view.update_choices()
+        if isinstance(view, AnnotateScreen):
+            view.renew_suggestions(delivery.renewed)
         view.receive(delivery)
         if delivery.model is not None or delivery.counts is not None:
             view.header.refresh()

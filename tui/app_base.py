@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from textual.app import App
+from textual.events import Event
+from textual.events import Key as KeyPressed
 from textual.message import Message
 
+from labeltool.tui.dialogs.tour import Tour
+from labeltool.tui.keymap import remapped
 from labeltool.tui.keys import CLASS_MAPPING, LABEL, REGIONS
 from labeltool.tui.screens.frame import ViewScreen
 from labeltool.tui.services import Services
@@ -24,6 +28,7 @@ class AppBase(App[None]):
     """
 
     services: Services
+    tour: Tour | None = None
     previous_view = LABEL.name
     """The view to go back to from Regions and Class mapping."""
 
@@ -44,10 +49,40 @@ class AppBase(App[None]):
         await self.switch_mode(name)
         if self.current_view is not None:
             self.current_view.enter()
+            self.current_view.show_tour(self.tour.text if self.tour is not None else "")
 
     async def action_previous_view(self) -> None:
         """Go back to the view from which Regions or Class mapping was opened."""
         await self.action_view(self.previous_view)
+
+    # -- the tour
+
+    def action_tour(self) -> None:
+        """Start the tour, in Label."""
+        self.tour = Tour(remapped(LABEL, self.services.keymap))
+        self.run_worker(self.action_view(LABEL.name))
+        self._show_tour()
+
+    async def on_event(self, event: Event) -> None:
+        """Let the tour see the keys that the view gets; Esc ends it."""
+        seen = ""
+        if self.tour is not None and isinstance(event, KeyPressed) and self.screen is self.current_view:
+            seen = event.key
+        await super().on_event(event)
+        if self.tour is None or not seen:
+            return
+        if seen == "escape":
+            self.tour = None
+        elif not self.tour.press(seen):
+            return
+        self._show_tour()
+
+    def _show_tour(self) -> None:
+        if self.tour is not None and self.tour.over:
+            self.tour = None
+            self.notify_view("that was the tour: `:` tour shows it again")
+        if self.current_view is not None:
+            self.current_view.show_tour(self.tour.text if self.tour is not None else "")
 
     def notify_view(self, message: str) -> None:
         """Show a notice in the view."""

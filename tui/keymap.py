@@ -31,13 +31,15 @@ RENAMED_ACTIONS: Mapping[str, str] = {
     **{"mark_in": "set_start", "mark_out": "set_end", "to_in": "go_to_start", "to_out": "go_to_end"},
     **{"band": "frequency_range", "no_band": "no_frequency_range", "following": "next_region"},
     **{"previous": "previous_region", "window_on": "window_forward"},
-    **{"beginning": "recording_start", "ending": "recording_end"},
+    **{"beginning": "recording_start", "ending": "recording_end", "contrast": "db_range"},
 }
 """Former action names, still accepted in `[keys]`, to those of today."""
 
 # Terminals send the first three as Enter and Tab; Textual quits on the last one.
 _RESERVED = {"return", "ctrl+m", "ctrl+i", "ctrl+q"}
 _KEY_NAMES = {key.value for key in Keys if re.fullmatch(r"[\w+]+", key.value)} - _RESERVED
+# Settings may have been written before the app itself used these: they win.
+_SPARE = re.compile(r"f\d+|(ctrl|shift|alt)\+.*")
 _SHOWN = {
     **{"enter": "Enter", "space": "Space", "escape": "Esc", "tab": "Tab", "shift+tab": "⇧Tab", "delete": "Del"},
     **{"left": "←", "right": "→", "up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn"},
@@ -54,7 +56,7 @@ def read(project: Project) -> Keymap:
         When an action or a key does not exist, or two actions of one view are on the same key.
     """
     file = project.directory / SETTINGS_FILE
-    actions = {key.name for view in VIEWS for key in view.keys}
+    actions = {key.name for view in VIEWS for key in view.keys if key.keys}
     keymap: dict[str, tuple[str, ...]] = {}
     for name, keys in project.settings.keys.items():
         action = RENAMED_ACTIONS.get(name, name)
@@ -74,7 +76,11 @@ def read(project: Project) -> Keymap:
 
 def remapped(view: View, keymap: Keymap) -> View:
     """Return a view with other keys, in its bindings, its help and its hints."""
-    keys = [replace(key, keys=",".join(keymap[key.name])) if key.name in keymap else key for key in view.keys]
+    spare = {name for names in keymap.values() for name in names if _SPARE.fullmatch(name)}
+    keys = [
+        replace(key, keys=",".join(keymap[key.name])) if key.name in keymap else _without(key, spare)
+        for key in view.keys
+    ]
     for place, key in enumerate(keys):
         on_one_line = _on_one_line(keys, place)
         if key.shown and any(other.name in keymap for other in on_one_line):
@@ -82,10 +88,16 @@ def remapped(view: View, keymap: Keymap) -> View:
     return replace(view, keys=tuple(keys))
 
 
+def _without(key: Key, taken: set[str]) -> Key:
+    """Return an action without the keys that the settings give to another one."""
+    left = [name for name in key.keys.split(",") if name not in taken]
+    return replace(key, keys=",".join(left), shown=key.shown if left else "")
+
+
 def _on_one_line(keys: list[Key], place: int) -> list[Key]:
     """Return the key and those after it that have no help line of their own."""
     after = place + 1
-    while after < len(keys) and not keys[after].shown:
+    while after < len(keys) and keys[after].keys and not keys[after].shown:
         after += 1
     return keys[place:after]
 
@@ -114,7 +126,7 @@ def _shown(key: str) -> str:
 def _refuse_shared_keys(view: View, file: Path) -> None:
     action_of: dict[str, str] = {}
     for key in view.keys:
-        for name in key.keys.split(","):
+        for name in filter(None, key.keys.split(",")):
             other = action_of.setdefault(name, key.name)
             if other != key.name:
                 raise LabeltoolError(

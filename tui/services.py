@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from labeltool.pretrained.registry import AddResult
 from labeltool.project import Project
 from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
+from labeltool.tui.background.live import LiveSuggestions
 from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.task import BackgroundTask
@@ -21,6 +23,9 @@ from labeltool.tui.session import Session
 from labeltool.tui.state import State
 from labeltool.type_aliases import Int16
 
+if TYPE_CHECKING:
+    from labeltool.tasks.evaluate import EvaluateResult
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -30,12 +35,14 @@ class Services:
     session: Session
     player: Player
     prefetcher: Prefetcher
+    live: LiveSuggestions
     reader: StoreThread
     trainer: Trainer
     suggester: Trainer
     fetcher: BackgroundTask[AddResult]
     comparer: Comparer
     class_agreement: ClassAgreementTask
+    evaluation: BackgroundTask[EvaluateResult]
     keymap: Keymap
     state: State = field(default_factory=State)
     silence: Int16 = field(default_factory=lambda: np.zeros(0, np.int16))
@@ -43,7 +50,8 @@ class Services:
     def close(self) -> None:
         """End the threads and the background work; what was labelled is written first."""
         with ThreadPoolExecutor() as stopping:  # together: each waits for its process to clean up
-            for task in (self.trainer, self.suggester, self.fetcher, self.comparer, self.class_agreement):
+            tasks = (self.trainer, self.suggester, self.fetcher, self.comparer, self.class_agreement, self.evaluation)
+            for task in (*tasks, self.live):
                 stopping.submit(task.stop)
             self.session.close()
             self.prefetcher.stop()

@@ -27,7 +27,7 @@ def demo(context: click.Context, directory: Path) -> None:
     """
     from labeltool.cli.demo_sounds import make_world
     from labeltool.importers.registry import FORMATS
-    from labeltool.project import DATABASE_FILE
+    from labeltool.project import DATABASE_FILE, load, write_setting
 
     # After `make demo` the tool is in the virtual environment alone: name it so that the line can be pasted.
     program = "labeltool" if shutil.which("labeltool") else sys.argv[0]
@@ -43,6 +43,7 @@ def demo(context: click.Context, directory: Path) -> None:
     world = make_world(directory / "sounds")
     if not (project / DATABASE_FILE).exists():
         step(cli_project.init, ["init", str(project)], directory=project)
+        write_setting(load(project), "app", "tour", True)
     use_project(context, project)
     at = ["--project", str(project)]
     for name, source in (("esc50", world.esc_style), ("audacity", world.track), ("audio", world.pool)):

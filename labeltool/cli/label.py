@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from labeltool.cli.common import (
@@ -9,8 +13,13 @@ from labeltool.cli.common import (
     annotator_option,
     current_project,
     narrate,
+    nearby_project,
     project_option,
 )
+from labeltool.errors import in_one_line
+
+if TYPE_CHECKING:
+    from labeltool.project import Project
 
 _SESSIONS = 8
 _HOST = "127.0.0.1"
@@ -57,7 +66,7 @@ def label(
             raise click.UsageError(f"{option} goes with --serve")
     if recording is not None and serve:
         raise click.UsageError("--recording opens in the terminal; in the browser, w opens a clip's whole recording")
-    project = current_project()
+    project = current_project() if serve else _project_or_recent()
     if serve:
         tui.serve(
             project,
@@ -69,3 +78,18 @@ def label(
         )
     else:
         tui.run(project, annotator=project.annotator(annotator), recording=recording)
+
+
+def _project_or_recent() -> Project:
+    """Return the current project; in a terminal outside any, one of the last projects that the user chooses."""
+    from labeltool.project import load, recent
+
+    project = nearby_project()
+    others = recent() if project is None and sys.stdin.isatty() and sys.stderr.isatty() else []
+    if project is not None or not others:
+        return project or current_project()
+    narrate("no labeltool project here or above; those opened last:")
+    for number, path in enumerate(others, start=1):
+        narrate(f"  {number}  {in_one_line(path)}")
+    number = click.prompt("Open which", type=click.IntRange(1, len(others)), default=1, err=True)
+    return load(Path(others[number - 1]))

@@ -205,6 +205,11 @@ def unlabelled(store: Store) -> list[StoredClip]:
     return list(_clips(store, UNLABELLED))
 
 
+def drawn(store: Store, count: int) -> list[StoredClip]:
+    """Return some unlabelled clips of chance, always the same ones first."""
+    return list(_clips(store, UNLABELLED, count, order="c.id * 2654435761 % 4294967296 LIMIT ?"))
+
+
 def all_clips(store: Store) -> list[StoredClip]:
     """Return every clip, in the order of the ids; without unlabelled regions."""
     return list(_clips(store, f"NOT {UNLABELLED_REGION}"))
@@ -215,12 +220,15 @@ def of_recording(store: Store, recording_id: int) -> list[StoredClip]:
     return list(_clips(store, f"c.recording_id = ? AND NOT {UNLABELLED_REGION}", recording_id))
 
 
-def labelled(store: Store) -> list[LabelledClip]:
-    """Return the clips that have current verdicts, in the order of the ids."""
+def labelled(store: Store, among: Collection[int] | None = None) -> list[LabelledClip]:
+    """Return the clips that have current verdicts, all or some, in the order of the ids."""
+    condition, values = "1", list[str]()
+    if among is not None:
+        condition, values = "clip_id IN (SELECT value FROM json_each(?))", [json.dumps(list(among))]
     # One snapshot: somebody may be labelling while a worker reads.
     with store.snapshot():
-        verdicts = _current_verdicts(store, "1")
-        found = list(_clips(store, "c.id IN (SELECT clip_id FROM latest_events)"))
+        verdicts = _current_verdicts(store, condition, *values)
+        found = list(_clips(store, f"c.id IN (SELECT clip_id FROM latest_events WHERE {condition})", *values))
     return [
         LabelledClip(
             clip=one,
@@ -273,7 +281,7 @@ def recording_paths(store: Store) -> dict[str, str]:
     }
 
 
-def _clips(store: Store, condition: str, *values: object) -> Iterator[StoredClip]:
+def _clips(store: Store, condition: str, *values: object, order: str = "c.id") -> Iterator[StoredClip]:
     statement = f"SELECT {CLIP_COLUMNS} FROM active_clips c JOIN recordings r ON r.id = c.recording_id"
-    for row in store.connection.execute(f"{statement} WHERE {condition} ORDER BY c.id", values):
+    for row in store.connection.execute(f"{statement} WHERE {condition} ORDER BY {order}", values):
         yield stored_clip(store, row)

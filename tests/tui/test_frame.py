@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import pytest
 
-from helpers.app import opened, text_of, until, verdicts
+from helpers.app import answer, opened, picture, text_of, until, verdicts
 from labeltool.project import Project
 from labeltool.store import Store
 from labeltool.tui import launch
+from labeltool.tui.messages import Evaluated
+from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.regions import RegionsScreen
+from labeltool.tui.screens.review import ReviewScreen
 from labeltool.tui.widgets.tab_line import TABS
 
 _KEYS = "ASRBCwLEM"
@@ -69,3 +75,38 @@ async def test_a_session_without_a_label_ends_with_one_line(app_project: Project
     async with opened(app_project) as (app, _, pilot):
         await until(pilot, lambda: app.services.state.clips, "the counts")
         assert launch._session_summary(app, 65.0) == "no clip labelled; 4 of 5 clips are unlabelled"
+
+
+async def test_at_the_end_of_the_work_the_keys_offered_work(app_project: Project) -> None:
+    async with opened(app_project, size=(80, 24)) as (app, screen, pilot):
+        while screen.current is not None:
+            await answer(screen, pilot, "n")
+        text = picture(screen)
+        assert "No unlabelled clips are left" in text and "R: review labels" in text
+        started: list[bool] = []
+        app.services.evaluation.start = lambda: started.append(True) is None  # type: ignore[method-assign]
+        assert "F8: evaluate the newest model" in text
+        await pilot.press("f8")
+        await until(pilot, lambda: started, "the evaluation")
+        app.post_message(Evaluated(None, "no model is trained yet"))
+        await until(pilot, lambda: screen.notice.warning == "no model is trained yet", "why not")
+        measured = SimpleNamespace(model=3, clip_accuracy=0.9, clips=40, int8_clip_accuracy=0.875, report="reports/3")
+        app.post_message(Evaluated(measured))  # type: ignore[arg-type]
+        await until(pilot, lambda: "model 3: 90.0% of 40 clips right, int8 87.5%" in screen.notice.text, "the accuracy")
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(app.screen, ReviewScreen), "the review")
+
+
+async def test_empty_views_name_keys_as_the_settings_have_them(app_project: Project) -> None:
+    settings = replace(app_project.settings, keys={"label": ("Z",)})
+    async with opened(replace(app_project, settings=settings), size=(80, 24)) as (app, _, pilot):
+        for key, kind, expected in (
+            ("S", BatchReviewScreen, "No model has predicted labels yet"),
+            ("R", ReviewScreen, "No label is suspicious"),
+        ):
+            await pilot.press(key)
+            await until(pilot, lambda kind=kind: isinstance(app.screen, kind), "the view")  # type: ignore[misc]
+            view = app.screen
+            assert isinstance(view, BatchReviewScreen | ReviewScreen)
+            await until(pilot, lambda view=view, text=expected: text in text_of(view._spectrogram), "what it says")  # type: ignore[misc]
+            assert "Z: label" in text_of(view._spectrogram) and "t: train a model" in text_of(view._spectrogram)

@@ -400,7 +400,7 @@ def test_every_key_of_the_help_is_bound_to_an_action_that_exists() -> None:
         for key in view.keys:
             target, _, action = key.action.partition("(")[0].rpartition(".")
             assert hasattr(LabelApp if target == "app" else SCREENS[view.name], f"action_{action}"), key.name
-        bound = [name for key in view.keys for name in key.keys.split(",")]
+        bound = [name for key in view.keys for name in key.keys.split(",") if name]
         assert len(bound) == len(set(bound))
         assert len({key.name for key in view.keys}) == len(view.keys)
         assert all(key.hint for key in view.hint_keys())

@@ -97,14 +97,28 @@ class AnnotateScreen(UndoScreen):
     @property
     def source(self) -> str:
         """Where the labels of the digits come from."""
-        suggestion = self.current.suggestion if self.current is not None else None
-        return f"suggestions of model {suggestion.model_id}" if suggestion else "your labels, most used first"
+        return (self.current.source if self.current is not None else "") or "your labels, most used first"
 
     def update_choices(self) -> None:
         """Add the labels that were not known when the clip appeared; those shown keep their digits."""
         if self.current is not None:
             self._choices = self.choices_for(self.current)
             self.show_choices()
+
+    def renew_suggestions(self, renewed: Sequence[PreparedClip]) -> None:
+        """Show newer suggestions for the clip on the screen, where nothing was labelled on it yet."""
+        current = self.current
+        newer = next((one for one in renewed if current is not None and one.clip == current.clip), None)
+        if current is None or newer is None or self._annotated_here or self.busy or current.rows != newer.rows:
+            return
+        self.current = replace(
+            current,
+            suggestion=newer.suggestion,
+            model_uid=newer.model_uid,
+            proposed=newer.proposed,
+            source=newer.source,
+        )
+        self.update_choices()
 
     def enter(self) -> None:
         """Take the player back from another view."""
@@ -154,7 +168,9 @@ class AnnotateScreen(UndoScreen):
         self._set_mode(LabelMode.LABEL if self._mode is LabelMode.ABSENT else LabelMode.ABSENT)
 
     def action_cancel(self) -> None:
-        """Cancel adding or rejecting a label, and dismiss a warning."""
+        """Cancel adding or rejecting a label, dismiss a warning, or else end what the mouse selected, or the zoom."""
+        if self._mode is LabelMode.LABEL and not self.notice.warning:
+            self.show_all()
         self._set_mode(LabelMode.LABEL)
         self.notice.clear()
 

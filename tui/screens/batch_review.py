@@ -65,11 +65,20 @@ class BatchReviewScreen(AutoAcceptScreen):
 
     def empty(self) -> Sequence[str]:
         """Return what this view shows."""
+        model = self.services.state.model
+        predicted = model is not None and (model.id is not None or model.suggester is not None)
         return (
-            "No clips are left for batch review.",
+            "No clips are left for batch review." if predicted else "No model has predicted labels yet.",
             "",
             "This view shows unlabelled clips that a model predicts with confidence, one label at a time.",
-            "C: clusters, which need no model · t: train a model · A: label · u: undo",
+            "",
+            *self.offers(
+                ("train", "train a model"),
+                ("fetch_pretrained", "fetch YAMNet, which predicts from the first label on"),
+                ("clusters", "clusters, which need no model"),
+                ("label", "label clips one by one"),
+                ("undo", "undo the last page"),
+            ),
         )
 
     def _read_page(self, store: Store, label: str) -> LabelPage:

@@ -71,7 +71,11 @@ class BrowseScreen(BulkRelabelScreen):
 
     def empty(self) -> Sequence[str]:
         """Return how to see more."""
-        return ("No clip matches the filter.", "", "⌫ shows all clips, f changes the filter")
+        return (
+            "No clip matches the filter.",
+            "",
+            *self.offers(("show_all", "show all clips"), ("filter_file", "change the filter")),
+        )
 
     # -- the screen
 

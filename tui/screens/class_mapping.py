@@ -32,7 +32,8 @@ _NO_MODEL = (
     "No pretrained model with classes is here.",
     "",
     "Its classes, for example “Bark” and “Howl”, suggest the project's labels, here “dog”.",
-    "`labeltool model fetch yamnet` fetches one of 4 MB · A: label, which needs none",
+    "`labeltool model fetch yamnet` fetches one of 4 MB, `labeltool model add` takes a file.",
+    "",
 )
 _REASONS = {"by hand": "from the file", "by name": "by name", "by answers": "by agreement", "none": ""}
 
@@ -68,7 +69,8 @@ class ClassMappingScreen(ViewScreen):
         super().__init__(services, CLASS_MAPPING)
         self.lines = ClipList(lambda at, width: [self._draw(at, width)], id="mapping")
         self._title = Static(id="clips-title")
-        self._empty = Static(Content("\n".join(_NO_MODEL)), id="mapping-empty")
+        offers = self.offers(("fetch_pretrained", "fetch YAMNet now"), ("label", "label clips, which needs none"))
+        self._empty = Static(Content("\n".join([*_NO_MODEL, *offers])), id="mapping-empty")
         self._on_change = on_change
         self._pretrained = ""
         self._folder = Path()
@@ -92,6 +94,10 @@ class ClassMappingScreen(ViewScreen):
     def enter(self) -> None:
         """Read the mapping, and start to measure how it agrees with the labels."""
         super().enter()
+        self.reload()
+
+    def reload(self) -> None:
+        """Look for the pretrained model again, and read its mapping."""
         try:
             self._pretrained = mapped_model(self.services.project) or ""
             if self._pretrained:
@@ -103,18 +109,14 @@ class ClassMappingScreen(ViewScreen):
         self._empty.display, self.lines.display = not self._pretrained, bool(self._pretrained)
         self._start_later = True
         self._start_if_free()
-        self.reload()
+        if self._pretrained:
+            self._read()
 
     def leave(self) -> None:
         """Let the changed mapping suggest labels."""
         if self._changed:
             self._changed = False
             self._on_change()
-
-    def reload(self) -> None:
-        """Read the mapping again."""
-        if self._pretrained:
-            self._read()
 
     def _start_if_free(self) -> None:
         if self._start_later and self._pretrained:

@@ -69,6 +69,7 @@ class ClustersScreen(PageScreen[GroupPage]):
         # A comparison that runs ends first.
         self._start_later = not self.services.comparer.group(count)
         self._progress = "…"
+        self.set_class(not self.clips.ids, "-empty")
         if self.clips.ids:
             self.notice.show("clustering the unlabelled clips again; this page stays until then")
         else:
@@ -132,18 +133,27 @@ class ClustersScreen(PageScreen[GroupPage]):
     def empty(self) -> Sequence[str]:
         """Return why there is no page."""
         if self._failure:
-            return ("The clips cannot be clustered:", self._failure, "", "f: try again · A: label")
+            return (
+                "The clips cannot be clustered:",
+                self._failure,
+                "",
+                *self.offers(("recluster", "try again"), ("label", "label clips one by one")),
+            )
         if self._progress:
             return (
                 "Clustering the unlabelled clips by similarity:",
                 self._progress,
                 "",
-                "A: label meanwhile · C: come back to the clusters",
+                *self.offers(("label", "label meanwhile"), ("clusters", "come back to the clusters")),
             )
         return (
             "No clusters are left.",
             "",
-            "f: cluster the clips that are still unlabelled · A: label · u: undo",
+            *self.offers(
+                ("recluster", "cluster the clips that are still unlabelled"),
+                ("label", "label clips one by one"),
+                ("undo", "undo the last label"),
+            ),
         )
 
     def _page_from(self, store: Store, group: int, steps: int) -> GroupPage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual import work
@@ -77,8 +78,23 @@ class FindScreen(RegionsScreen):
     def enter(self) -> None:
         """Go on with the label, or choose one."""
         super().enter()
-        if not self._label:
+        if not self._label and self._labels():
             self.action_choose_label()
+
+    def nothing_open(self) -> Sequence[str]:
+        """Return how to begin."""
+        if not self._labels():
+            return [
+                "Find needs a few events that are labelled.",
+                *self.offers(
+                    ("label", "label clips"), ("browse", "find a clip, then w: label regions of its recording")
+                ),
+            ]
+        return self.offers(("choose_label", "choose the label whose events to find"))
+
+    def _labels(self) -> list[str]:
+        counts = self.services.state.label_counts
+        return [name for name in by_usage(counts) if counts[name]]
 
     def on_unmount(self) -> None:
         """Stop the search; what is embedded stays in the cache."""
@@ -87,13 +103,12 @@ class FindScreen(RegionsScreen):
 
     def action_choose_label(self) -> None:
         """Choose the label whose events are wanted."""
-        labels = [name for name in by_usage(self.services.state.label_counts) if self.services.state.label_counts[name]]
 
         def choose(label: str | None) -> None:
             if label is not None:
                 self.search(label)
 
-        self.app.push_screen(Palette("Find the events of which label?", labels, allows_new=False), choose)
+        self.app.push_screen(Palette("Find the events of which label?", self._labels(), allows_new=False), choose)
 
     def search(self, label: str) -> None:
         """Embed the recordings where that was not done yet, then show the candidates of a label."""

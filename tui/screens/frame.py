@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.app import ComposeResult
 from textual.events import Resize
 from textual.screen import Screen
+from textual.widgets import Static
 
 from labeltool.tui.background.prefetch import Delivery, PreparedClip
 from labeltool.tui.dialogs.help import Help
@@ -40,6 +41,7 @@ class ViewScreen(Screen[None]):
         self.header = Header(services.project.directory.name, services.state, services.session, id="header")
         self.tabs = TabLine(services.keymap, view.name, id="tabs")
         self.notice = Notice(id="notice")
+        self.tour = Static(id="tour", markup=False)
         self.hints = KeyHints(self.view, id="hints")
 
     def compose(self) -> ComposeResult:
@@ -48,6 +50,7 @@ class ViewScreen(Screen[None]):
         yield self.tabs
         yield from self.compose_body()
         yield self.notice
+        yield self.tour
         yield self.hints
 
     # -- for subclasses
@@ -84,7 +87,23 @@ class ViewScreen(Screen[None]):
         if delivery.failure:
             self.notice.warn(delivery.failure)
 
+    def offers(self, *actions: tuple[str, str]) -> list[str]:
+        """Return lines that say which keys to press next, for a view with nothing to show.
+
+        Parameters
+        ----------
+        actions
+            Names of keys, as in `[keys]`, and what each is good for here; those that the view lacks are skipped.
+        """
+        keys = {key.name: key.shown for key in self.view.keys}
+        return [f"{keys[name]}: {text}" for name, text in actions if keys.get(name)]
+
     # -- the screen
+
+    def show_tour(self, text: str) -> None:
+        """Show a step of the tour above the key line; "" hides it."""
+        self.tour.display = bool(text)
+        self.tour.update(text)
 
     def on_resize(self, event: Resize) -> None:
         """Give the space of a small screen to what matters most."""

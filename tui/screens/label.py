@@ -108,6 +108,7 @@ class LabelScreen(AnnotateScreen):
         elif delivery.requested is not None and self._labelled_elsewhere(delivery.requested):
             self.show_next(delivery.requested.clip.id)
             self._check_current()
+        self._queue.renew(delivery.renewed)
         if delivery.queue is not None and delivery.request == self._request:
             self._take_queue(delivery.queue, complete=delivery.complete)
 
@@ -135,7 +136,14 @@ class LabelScreen(AnnotateScreen):
             self.show_no_clip(
                 "No unlabelled clips are left.",
                 "",
-                "u undoes the last label · t trains a model · q quits",
+                *self.offers(
+                    ("review", "review labels that are suspicious"),
+                    ("train", "train a model on all labels"),
+                    ("evaluate", "evaluate the newest model"),
+                    ("export", "export data sets or the model"),
+                    ("undo", "undo the last label"),
+                    ("quit", "quit"),
+                ),
             )
 
     def _return_to(self, prepared: PreparedClip) -> None:

@@ -108,6 +108,7 @@ class ListScreen(AnnotateScreen):
     def show_result(self, result: ListResult, *, at: int = 0) -> None:
         """Show a list, with the clip at a place of it selected."""
         self._list_title = result.title
+        self.set_class(not result.ids, "-empty")
         self.clips.show(result.ids, at=at)
         if not result.ids:
             self._current = None

@@ -48,6 +48,16 @@ class RegionsScreen(RecordingScreen):
         self._spans_read = False
         self._export_hint_shown = False
 
+    def enter(self) -> None:
+        """Go on with the recording; say how to open one where there is none."""
+        super().enter()
+        if self.opened is None:
+            self.show_text("No recording is open.", "", *self.nothing_open())
+
+    def nothing_open(self) -> Sequence[str]:
+        """Return how to open a recording."""
+        return [*self.offers(("label", "choose a clip"), ("browse", "find a clip")), "then w: open its recording"]
+
     # -- selection and labels
 
     @property
@@ -84,7 +94,7 @@ class RegionsScreen(RecordingScreen):
             self.selection.move_edge(steps * max(1, BANDS // rows), self._band_hz)
             self._selection_changed()
             return
-        self.zoom(steps)
+        self.action_zoom_time(steps)
 
     def action_jump(self, steps: int) -> None:
         """Select the next label or suggestion, or the previous one."""
@@ -124,6 +134,10 @@ class RegionsScreen(RecordingScreen):
             self.update_window()
 
     # -- selecting
+
+    def select_part(self, start_s: float, end_s: float) -> None:
+        """Select a region; its frequency range is set with the keys."""
+        self._select(Region(start_s, end_s))
 
     @property
     def _band_hz(self) -> Float64:

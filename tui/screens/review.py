@@ -31,10 +31,20 @@ class ReviewScreen(ListScreen):
 
     def empty(self) -> Sequence[str]:
         """Return what this view shows."""
+        model = self.services.state.model
+        if not self.services.state.labelled:
+            return ("There are no labels to review yet.", "", *self.offers(("label", "label clips")))
         return (
             "No label is suspicious.",
             "",
             "This view shows labels that annotators disagree on or that the model contradicts.",
+            *([] if model is not None and model.id is not None else ["No model is trained yet."]),
+            "",
+            *self.offers(
+                ("train", "train a model, which is compared with the labels"),
+                ("browse", "browse every clip"),
+                ("label", "label on"),
+            ),
         )
 
     def line_parts(self, listed: ListedClip, width: int) -> list[Part]:

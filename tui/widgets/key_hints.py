@@ -33,7 +33,7 @@ class KeyHints(Widget):
         self._view = view
 
     def render(self) -> Content:
-        """Return the line; a key that does not fit is left out, the one for help comes first."""
+        """Return the line; a key that does not fit is skipped, the one for help comes first."""
         chosen: list[Key] = []
         for key in sorted(self._view.hint_keys(), key=lambda key: key.name != "help"):
             if cell_len(_line([*chosen, key]).plain) <= self.size.width:

@@ -34,12 +34,12 @@ class Notice(Widget):
         """The warning; empty if there is none."""
         return self._warning
 
-    def show(self, message: str) -> None:
+    def show(self, message: str, *, seconds: float = _SECONDS) -> None:
         """Show a message for a few seconds."""
         self._message = one_line(message)
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self.set_timer(_SECONDS, self._fade)
+        self._timer = self.set_timer(seconds, self._fade)
         self._changed()
 
     def warn(self, warning: str) -> None:

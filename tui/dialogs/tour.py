@@ -1,0 +1,69 @@
+"""The tour: a few steps below the view, each of which waits for the key that it explains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labeltool.tui.shared_keys import View
+
+_END = "Esc ends the tour"
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What is explained, `{name}` standing for the key of an action, and the actions whose keys lead on."""
+
+    text: str
+    actions: Sequence[str]
+
+
+_STEPS = (
+    _Step("{play} plays the clip and pauses it. Press it.", ("play",)),
+    _Step("{find_label} finds a label by a few letters, or makes a new one. Press it, type, Enter.", ("find_label",)),
+    _Step(
+        "{accept_first} accepts the first suggestion; each label has a key of its own, at its left. Press either.",
+        ("accept_first", "label_"),
+    ),
+    _Step("{undo} undoes the last action, also tomorrow. Press it.", ("undo",)),
+    _Step("The views are at the top, each with its key. {browse} lists every clip. Press it.", ("browse",)),
+    _Step("{label} goes back to labelling. Press it.", ("label",)),
+    _Step("{commands} finds any action by its name, {help} shows all keys, {quit} quits. Press {help}.", ("help",)),
+)
+
+
+class Tour:
+    """The steps, with the keys of a view as the settings have them.
+
+    Parameters
+    ----------
+    view
+        The view that it starts in.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._keys = view.keys
+        self._at = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether all steps are done."""
+        return self._at >= len(_STEPS)
+
+    @property
+    def text(self) -> str:
+        """The step, its number, and how to end the tour; "" when it is over."""
+        if self.over:
+            return ""
+        shown = {key.name: key.shown for key in self._keys}
+        return f"Tour {self._at + 1}/{len(_STEPS)}: {_STEPS[self._at].text.format(**shown)}   {_END}"
+
+    def press(self, pressed: str) -> bool:
+        """Go on if a key is one that the step waits for; return whether it is."""
+        actions = () if self.over else _STEPS[self._at].actions
+        for key in self._keys:
+            wanted = key.name in actions or ("label_" in actions and key.name.startswith("label_"))
+            if wanted and pressed in key.keys.split(","):
+                self._at += 1
+                return True
+        return False
