@@ -115,7 +115,7 @@ def main() -> None:
         model = add_model(project)
         with project.open_store() as store:
             some = clips.drawn(store, options.labelled + options.answers + AHEAD)
-            given, asked, ahead = np.split(
+            given, queued, ahead = np.split(
                 np.array(some, object), [options.labelled, options.labelled + options.answers]
             )
             descriptions = describe(project, model, some)
@@ -126,7 +126,7 @@ def main() -> None:
             while live.due_in_s == 0.0:
                 live.work()
             spent_ms = []
-            for clip in asked:
+            for clip in queued:
                 journal.annotate(store, clip.id, f"label {clip.id % LABELS}", annotator="benchmark")
                 before_s = time.thread_time()
                 live.update(store)
@@ -137,7 +137,7 @@ def main() -> None:
             live.stop()
             answers = [
                 (LabelledClip(clip, {f"label {clip.id % LABELS}": Value.PRESENT}), description)
-                for clip, description in zip([*given, *asked], descriptions, strict=False)
+                for clip, description in zip([*given, *queued], descriptions, strict=False)
             ]
             fit_ms = fit_from_nothing(answers, descriptions[-AHEAD:])
     median_ms = statistics.median(spent_ms)
