@@ -31,6 +31,8 @@ from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
 from labeltool.tui.dialogs.settings import SettingsScreen
 from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
+from labeltool.tui.media.graphics import Graphics
+from labeltool.tui.media.look import Look
 from labeltool.tui.media.page_player import PagePlayer
 from labeltool.tui.media.player import Player
 from labeltool.tui.messages import (
@@ -49,6 +51,7 @@ from labeltool.tui.screens.class_mapping import ClassMappingScreen
 from labeltool.tui.screens.clusters import ClustersScreen
 from labeltool.tui.screens.find import FindScreen
 from labeltool.tui.screens.label import LabelScreen
+from labeltool.tui.screens.picture_base import PictureScreen
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
 from labeltool.tui.services import Services
@@ -89,7 +92,12 @@ class LabelApp(SimilarApp):
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(
-        self, project: Project, *, annotator: str, recording: StoredRecording | None = None, repeat_s: float = 0.12
+        self,
+        project: Project,
+        *,
+        annotator: str,
+        recording: StoredRecording | None = None,
+        repeat_s: float = 0.12,
     ) -> None:
         keys = keymap.read(project)
         # Under NO_COLOR Textual turns colours grey; with the terminal's own colours it leaves them out.
@@ -130,7 +138,11 @@ class LabelApp(SimilarApp):
                 on_failure=lambda reason: self.post_from_thread(Evaluated(None, reason)),
             ),
             keymap=keys,
-            state=State(settings=project.settings, autoplay=project.settings.app.autoplay),
+            state=State(
+                settings=project.settings,
+                autoplay=project.settings.app.autoplay,
+                look=Look().with_settings(project.settings.app, Graphics.NONE),
+            ),
         )
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
         self.add_mode(LABEL.name, lambda: LabelScreen(self.services, repeat_s=repeat_s))
@@ -145,6 +157,11 @@ class LabelApp(SimilarApp):
         self._daily_backup = DailyBackup(project, lambda problem: self.post_from_thread(BackupFailed(problem)))
         self.failure: LabeltoolError | None = None
         self.next_project = ""
+
+    def use_graphics(self, graphics: Graphics) -> None:
+        """Draw spectrograms in pixels, where the terminal can."""
+        state = self.services.state
+        state.graphics, state.look = graphics, state.look.with_settings(state.settings.app, graphics)
 
     async def on_mount(self) -> None:
         """Start the threads."""
@@ -215,6 +232,7 @@ class LabelApp(SimilarApp):
         if settings.app.theme is not before.app.theme:
             self.theme = theme_name(settings.app.theme)
         state.autoplay = settings.app.autoplay
+        state.look = state.look.with_settings(settings.app, state.graphics)
 
     # -- regions
 
@@ -232,12 +250,17 @@ class LabelApp(SimilarApp):
         except LabeltoolError as error:
             view.notice.warn(str(error))
             return
-        await self._open_regions(recording, Region(clip.start_s, clip.end_s))
+        part = view.part if isinstance(view, PictureScreen) else None
+        await self._open_regions(recording, part or Region(clip.start_s, clip.end_s), select=part is not None)
 
-    async def _open_regions(self, recording: StoredRecording, region: Region | None = None) -> None:
+    async def _open_regions(
+        self, recording: StoredRecording, region: Region | None = None, *, select: bool = False
+    ) -> None:
         await self.action_view(REGIONS.name)
         assert isinstance(self.current_view, RegionsScreen)
         self.current_view.open(recording, region)
+        if region is not None and select:
+            self.current_view.select_part(region.start_s, region.end_s)
 
     # -- progress
 

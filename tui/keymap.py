@@ -31,13 +31,15 @@ RENAMED_ACTIONS: Mapping[str, str] = {
     **{"mark_in": "set_start", "mark_out": "set_end", "to_in": "go_to_start", "to_out": "go_to_end"},
     **{"band": "frequency_range", "no_band": "no_frequency_range", "following": "next_region"},
     **{"previous": "previous_region", "window_on": "window_forward"},
-    **{"beginning": "recording_start", "ending": "recording_end"},
+    **{"beginning": "recording_start", "ending": "recording_end", "contrast": "db_range"},
 }
 """Former action names, still accepted in `[keys]`, to those of today."""
 
 # Terminals send the first three as Enter and Tab; Textual quits on the last one.
 _RESERVED = {"return", "ctrl+m", "ctrl+i", "ctrl+q"}
 _KEY_NAMES = {key.value for key in Keys if re.fullmatch(r"[\w+]+", key.value)} - _RESERVED
+# Settings may have been written before the app itself used these: they win.
+_SPARE = re.compile(r"f\d+|(ctrl|shift|alt)\+.*")
 _SHOWN = {
     **{"enter": "Enter", "space": "Space", "escape": "Esc", "tab": "Tab", "shift+tab": "⇧Tab", "delete": "Del"},
     **{"left": "←", "right": "→", "up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn"},
@@ -74,12 +76,22 @@ def read(project: Project) -> Keymap:
 
 def remapped(view: View, keymap: Keymap) -> View:
     """Return a view with other keys, in its bindings, its help and its hints."""
-    keys = [replace(key, keys=",".join(keymap[key.name])) if key.name in keymap else key for key in view.keys]
+    spare = {name for names in keymap.values() for name in names if _SPARE.fullmatch(name)}
+    keys = [
+        replace(key, keys=",".join(keymap[key.name])) if key.name in keymap else _without(key, spare)
+        for key in view.keys
+    ]
     for place, key in enumerate(keys):
         on_one_line = _on_one_line(keys, place)
         if key.shown and any(other.name in keymap for other in on_one_line):
             keys[place] = replace(key, shown=" ".join(_shown(other.keys.split(",")[0]) for other in on_one_line))
     return replace(view, keys=tuple(keys))
+
+
+def _without(key: Key, taken: set[str]) -> Key:
+    """Return an action without the keys that the settings give to another one."""
+    left = [name for name in key.keys.split(",") if name not in taken]
+    return replace(key, keys=",".join(left), shown=key.shown if left else "")
 
 
 def _on_one_line(keys: list[Key], place: int) -> list[Key]:

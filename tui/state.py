@@ -9,6 +9,8 @@ from labeltool.store.clips import Counts
 from labeltool.tui.background.comparer import Groups
 from labeltool.tui.background.model_state import ModelState
 from labeltool.tui.background.trainer import TrainingProgress
+from labeltool.tui.media.graphics import Graphics
+from labeltool.tui.media.look import Look
 
 
 @dataclass(slots=True)
@@ -31,6 +33,10 @@ class State:
         The newest clusters of unlabelled clips; None before the first time.
     autoplay
         Whether a clip plays when it appears.
+    graphics
+        How the terminal shows pictures of pixels.
+    look
+        How spectrograms are drawn.
     read_only
         Why nothing can be labelled, as the project cannot be written; "" where it can.
     """
@@ -43,6 +49,8 @@ class State:
     training: TrainingProgress | None = None
     groups: Groups | None = None
     autoplay: bool = True
+    graphics: Graphics = Graphics.NONE
+    look: Look = field(default_factory=Look)
     read_only: str = ""
 
     @property

@@ -24,12 +24,13 @@ from labeltool.tui import keymap
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.keys import VIEWS
+from labeltool.tui.media.look import DB_RANGES
 from labeltool.tui.media.player import Player, output_names
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit, truncate
 from labeltool.util.user_state import change_user_state, read_user_state
 
-_TITLE_CELLS, _VALUE_CELLS = 33, 18
+_TITLE_CELLS, _VALUE_CELLS = 36, 18
 _SYSTEM = "the system's"
 _RESTART = "after a restart"
 _KEYS, _OUTPUT = "keys", "output"
@@ -53,7 +54,8 @@ class _Setting:
 _SETTINGS = (
     _Setting("app", "theme", "Theme", tuple(ThemeName)),
     _Setting("app", "autoplay", "Play each clip when it appears", (True, False)),
-    _Setting("app", "colour_map", "Colours of spectrograms", tuple(ColourMap), _RESTART),
+    _Setting("app", "colour_map", "Colours of spectrograms", tuple(ColourMap)),
+    _Setting("app", "db_range", "dB range of spectrograms (0: noise)", DB_RANGES),
     _Setting("app", "pixels", "Pixels of spectrograms", tuple(Pixels), _RESTART),
     _Setting("learning", "retrain_after", "Train after N labels (0: never)"),
     _Setting("learning", "query_strategy", "Query strategy", ("",), "at the next training"),

@@ -168,7 +168,9 @@ class AnnotateScreen(UndoScreen):
         self._set_mode(LabelMode.LABEL if self._mode is LabelMode.ABSENT else LabelMode.ABSENT)
 
     def action_cancel(self) -> None:
-        """Cancel adding or rejecting a label, and dismiss a warning."""
+        """Cancel adding or rejecting a label, dismiss a warning, or else end what the mouse selected, or the zoom."""
+        if self._mode is LabelMode.LABEL and not self.notice.warning:
+            self.show_all()
         self._set_mode(LabelMode.LABEL)
         self.notice.clear()
 

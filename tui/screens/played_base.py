@@ -83,7 +83,10 @@ class PlayedListScreen(ListScreen):
         pictures: list[list[Part]] = [[] for _ in range(LINES)]
         if width >= _MIN_NAME_CELLS + COLUMNS:
             dark, levels = self.app.current_theme.dark, self._thumbnails.get(listed.clip.id)
-            pictures = [[*line, (" ", "")] for line in strips(levels, dark=dark, ink=self.app.no_color)]
+            thumbnail_lines = strips(
+                levels, dark=dark, ink=self.app.no_color, colour_map=self.services.state.look.colour_map
+            )
+            pictures = [[*line, (" ", "")] for line in thumbnail_lines]
             width -= COLUMNS + 1
         start = f" {format_time(listed.clip.start_s)}" if listed.clip.start_s else ""
         name = truncate_left(listed.clip.path.rpartition("/")[2], max(0, width - len(start))) + start

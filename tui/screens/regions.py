@@ -94,7 +94,7 @@ class RegionsScreen(RecordingScreen):
             self.selection.move_edge(steps * max(1, BANDS // rows), self._band_hz)
             self._selection_changed()
             return
-        self.zoom(steps)
+        self.action_zoom_time(steps)
 
     def action_jump(self, steps: int) -> None:
         """Select the next label or suggestion, or the previous one."""
@@ -134,6 +134,10 @@ class RegionsScreen(RecordingScreen):
             self.update_window()
 
     # -- selecting
+
+    def select_part(self, start_s: float, end_s: float) -> None:
+        """Select a region; its frequency range is set with the keys."""
+        self._select(Region(start_s, end_s))
 
     @property
     def _band_hz(self) -> Float64:

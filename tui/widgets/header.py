@@ -74,7 +74,8 @@ class Header(Widget):
         if training is not None and training.failure:
             return [("training failed", "bold $error")]
         if training is not None and not training.over:
-            stage = "training elsewhere" if training.elsewhere else truncate(training.stage or "starting", 12)
+            stage = "training elsewhere" if training.elsewhere else training.stage or "training"
+            stage = truncate(stage if wide or training.elsewhere else stage.split()[0], 24)
             if not training.total:
                 return [(f"{stage} …", "$accent")]
             bar = [(f"{stage} ", "$accent"), *thin_bar(training.done / training.total, 8, "$accent")]
