@@ -59,6 +59,7 @@ from labeltool.tui.services import Services
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
 from labeltool.tui.theme import DARK, LIGHT, theme_name
+from labeltool.tui.widgets.spectrogram import Spectrogram
 from labeltool.util.user_state import change_user_state, read_user_state
 
 _RETRY_S = 0.5
@@ -235,6 +236,9 @@ class LabelApp(SimilarApp, ExportApp):
             self.theme = theme_name(settings.app.theme)
         state.autoplay = settings.app.autoplay
         state.look = state.look.with_settings(settings.app, state.graphics)
+        if self.current_view is not None:
+            for spectrogram in self.current_view.query(Spectrogram):
+                spectrogram.repaint()
 
     # -- regions
 
