@@ -18,6 +18,7 @@ from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
 from labeltool.tasks.registry import EVALUATE, RENEW, RETRAIN
 from labeltool.tui import keymap
+from labeltool.tui.app_export import ExportApp
 from labeltool.tui.app_similar import SimilarApp
 from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
@@ -66,7 +67,7 @@ _CHECK_DATABASE_S = 5.0
 _MAX_SIMILAR = 200
 
 
-class LabelApp(SimilarApp):
+class LabelApp(SimilarApp, ExportApp):
     """The labelling app.
 
     Parameters
@@ -138,6 +139,7 @@ class LabelApp(SimilarApp):
                 on_result=lambda result: self.post_from_thread(Evaluated(result)),
                 on_failure=lambda reason: self.post_from_thread(Evaluated(None, reason)),
             ),
+            exporter=self.make_exporter(project),
             keymap=keys,
             state=State(
                 settings=project.settings,
