@@ -18,6 +18,7 @@ from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
 from labeltool.tasks.registry import EVALUATE, RENEW, RETRAIN
 from labeltool.tui import keymap
+from labeltool.tui.app_export import ExportApp
 from labeltool.tui.app_similar import SimilarApp
 from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
@@ -58,6 +59,7 @@ from labeltool.tui.services import Services
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
 from labeltool.tui.theme import DARK, LIGHT, theme_name
+from labeltool.tui.widgets.spectrogram import Spectrogram
 from labeltool.util.user_state import change_user_state, read_user_state
 
 _RETRY_S = 0.5
@@ -65,7 +67,7 @@ _CHECK_DATABASE_S = 5.0
 _MAX_SIMILAR = 200
 
 
-class LabelApp(SimilarApp):
+class LabelApp(SimilarApp, ExportApp):
     """The labelling app.
 
     Parameters
@@ -137,6 +139,7 @@ class LabelApp(SimilarApp):
                 on_result=lambda result: self.post_from_thread(Evaluated(result)),
                 on_failure=lambda reason: self.post_from_thread(Evaluated(None, reason)),
             ),
+            exporter=self.make_exporter(project),
             keymap=keys,
             state=State(
                 settings=project.settings,
@@ -233,6 +236,9 @@ class LabelApp(SimilarApp):
             self.theme = theme_name(settings.app.theme)
         state.autoplay = settings.app.autoplay
         state.look = state.look.with_settings(settings.app, state.graphics)
+        if self.current_view is not None:
+            for spectrogram in self.current_view.query(Spectrogram):
+                spectrogram.repaint()
 
     # -- regions
 

@@ -165,7 +165,7 @@ class ClustersScreen(PageScreen[GroupPage]):
             rest = [clip_id for clip_id in groups[number] if clip_id not in self._skipped]
             page = batch_review.group_page(store, rest, self.max_clips, group=number, annotator=annotator)
             if page.clip_ids:
-                return page
+                return self.services.live.suggestions_for_page(store, page)
         return _NO_PAGE
 
     def _change_cluster(self, store: Store, group: int, steps: int) -> ListResult:
