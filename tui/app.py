@@ -18,6 +18,7 @@ from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
 from labeltool.tasks.registry import EVALUATE, RENEW, RETRAIN
 from labeltool.tui import keymap
+from labeltool.tui.app_export import ExportApp
 from labeltool.tui.app_similar import SimilarApp
 from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
@@ -45,12 +46,12 @@ from labeltool.tui.messages import (
     TrainingChanged,
 )
 from labeltool.tui.screens.annotate_base import AnnotateScreen
-from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
-from labeltool.tui.screens.clusters import ClustersScreen
 from labeltool.tui.screens.find import FindScreen
 from labeltool.tui.screens.label import LabelScreen
+from labeltool.tui.screens.pages.batch_review import BatchReviewScreen
+from labeltool.tui.screens.pages.clusters import ClustersScreen
 from labeltool.tui.screens.picture_base import PictureScreen
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
@@ -66,7 +67,7 @@ _CHECK_DATABASE_S = 5.0
 _MAX_SIMILAR = 200
 
 
-class LabelApp(SimilarApp):
+class LabelApp(SimilarApp, ExportApp):
     """The labelling app.
 
     Parameters
@@ -138,6 +139,7 @@ class LabelApp(SimilarApp):
                 on_result=lambda result: self.post_from_thread(Evaluated(result)),
                 on_failure=lambda reason: self.post_from_thread(Evaluated(None, reason)),
             ),
+            exporter=self.make_exporter(project),
             keymap=keys,
             state=State(
                 settings=project.settings,

@@ -155,6 +155,7 @@ APP = (
     Key("train", "t", "app.train", "App", "t", "train a model now, in the background", "train"),
     Key("cancel_training", "ctrl+t", "app.cancel_training", "App", "Ctrl+t", "stop the training that runs"),
     Key("progress", "P", "app.progress", "App", "P", "progress: speed, goals, learning curves, confusions"),
+    Key("export", "ctrl+e", "app.export", "App", "Ctrl+e", "export: data sets, label tracks, tables, STM32 package"),
     Key("evaluate", "f8", "app.evaluate", "App", "F8", "evaluate the newest model on clips it was not trained on"),
     Key(
         "fetch_pretrained", "f4", "app.fetch_pretrained", "App", "F4", "fetch yamnet, a pretrained model that suggests"

@@ -100,6 +100,7 @@ class SettingsScreen(ModalScreen[None]):
         # In a browser the page plays: its machine's output is not chosen here.
         ids += [_OUTPUT] if type(self._services.player) is Player else []
         self._list.add_options([Option(self._line(name), id=name) for name in ids])
+        self._list.highlighted = 0
 
     def _line(self, name: str) -> Content:
         setting = next((one for one in _SETTINGS if one.name == name), None)
