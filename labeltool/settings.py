@@ -54,7 +54,7 @@ pixels = "auto"                   # "on": real pixels where the terminal can; "a
 
 [keys]                            # other keys for the app: the action, then one key or several
 # undo = "ctrl+z"
-# play = ["space", "f5"]
+# play = ["space", "f9"]
 """
 
 TRUNK_LAYERS = (5, 7, 9, 11, 13, 15, 27)

@@ -18,6 +18,7 @@ from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
 from labeltool.tasks.registry import EVALUATE, RENEW, RETRAIN
 from labeltool.tui import keymap
+from labeltool.tui.app_export import ExportApp
 from labeltool.tui.app_similar import SimilarApp
 from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
@@ -32,6 +33,8 @@ from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
 from labeltool.tui.dialogs.settings import SettingsScreen
 from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
+from labeltool.tui.media.graphics import Graphics
+from labeltool.tui.media.look import Look
 from labeltool.tui.media.page_player import PagePlayer
 from labeltool.tui.media.player import Player
 from labeltool.tui.messages import (
@@ -43,18 +46,21 @@ from labeltool.tui.messages import (
     SuggestionsChanged,
     TrainingChanged,
 )
-from labeltool.tui.screens.batch_review import BatchReviewScreen
+from labeltool.tui.screens.annotate_base import AnnotateScreen
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
-from labeltool.tui.screens.clusters import ClustersScreen
 from labeltool.tui.screens.find import FindScreen
 from labeltool.tui.screens.label import LabelScreen
+from labeltool.tui.screens.pages.batch_review import BatchReviewScreen
+from labeltool.tui.screens.pages.clusters import ClustersScreen
+from labeltool.tui.screens.picture_base import PictureScreen
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
 from labeltool.tui.theme import DARK, LIGHT, theme_name
+from labeltool.tui.widgets.spectrogram import Spectrogram
 from labeltool.util.user_state import change_user_state, read_user_state
 
 _RETRY_S = 0.5
@@ -62,7 +68,7 @@ _CHECK_DATABASE_S = 5.0
 _MAX_SIMILAR = 200
 
 
-class LabelApp(SimilarApp):
+class LabelApp(SimilarApp, ExportApp):
     """The labelling app.
 
     Parameters
@@ -89,7 +95,12 @@ class LabelApp(SimilarApp):
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(
-        self, project: Project, *, annotator: str, recording: StoredRecording | None = None, repeat_s: float = 0.12
+        self,
+        project: Project,
+        *,
+        annotator: str,
+        recording: StoredRecording | None = None,
+        repeat_s: float = 0.12,
     ) -> None:
         keys = keymap.read(project)
         # Under NO_COLOR Textual turns colours grey; with the terminal's own colours it leaves them out.
@@ -97,13 +108,16 @@ class LabelApp(SimilarApp):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = theme_name(project.settings.app.theme)
+        # Its process calls back from a thread of its own, once it runs.
+        live = LiveSuggestions(project, annotator, lambda: self.services.prefetcher.renew_suggestions())
         self.services = Services(
             project=project,
             session=Session(project, annotator, self.stop_for),
             player=PagePlayer.from_environment() or Player(),
             prefetcher=Prefetcher(
-                project, annotator, lambda delivery: self.post_from_thread(Prefetched(delivery)), self.stop_for
+                project, annotator, live, lambda delivery: self.post_from_thread(Prefetched(delivery)), self.stop_for
             ),
+            live=live,
             reader=StoreThread(project, "labeltool-reader", self.stop_for),
             trainer=Trainer(
                 project,
@@ -119,7 +133,6 @@ class LabelApp(SimilarApp):
             class_agreement=ClassAgreementTask(
                 project, lambda agreement: self.post_from_thread(AgreementMeasured(agreement))
             ),
-            live=LiveSuggestions(project),
             evaluation=BackgroundTask(
                 project,
                 EVALUATE,
@@ -127,8 +140,13 @@ class LabelApp(SimilarApp):
                 on_result=lambda result: self.post_from_thread(Evaluated(result)),
                 on_failure=lambda reason: self.post_from_thread(Evaluated(None, reason)),
             ),
+            exporter=self.make_exporter(project),
             keymap=keys,
-            state=State(settings=project.settings, autoplay=project.settings.app.autoplay),
+            state=State(
+                settings=project.settings,
+                autoplay=project.settings.app.autoplay,
+                look=Look().with_settings(project.settings.app, Graphics.NONE),
+            ),
         )
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
         self.add_mode(LABEL.name, lambda: LabelScreen(self.services, repeat_s=repeat_s))
@@ -143,6 +161,11 @@ class LabelApp(SimilarApp):
         self._daily_backup = DailyBackup(project, lambda problem: self.post_from_thread(BackupFailed(problem)))
         self.failure: LabeltoolError | None = None
         self.next_project = ""
+
+    def use_graphics(self, graphics: Graphics) -> None:
+        """Draw spectrograms in pixels, where the terminal can."""
+        state = self.services.state
+        state.graphics, state.look = graphics, state.look.with_settings(state.settings.app, graphics)
 
     async def on_mount(self) -> None:
         """Start the threads."""
@@ -213,6 +236,10 @@ class LabelApp(SimilarApp):
         if settings.app.theme is not before.app.theme:
             self.theme = theme_name(settings.app.theme)
         state.autoplay = settings.app.autoplay
+        state.look = state.look.with_settings(settings.app, state.graphics)
+        if self.current_view is not None:
+            for spectrogram in self.current_view.query(Spectrogram):
+                spectrogram.repaint()
 
     def action_labels(self) -> None:
         """Show the labels with their keys and colours, and change them."""
@@ -242,12 +269,17 @@ class LabelApp(SimilarApp):
         except LabeltoolError as error:
             view.notice.warn(str(error))
             return
-        await self._open_regions(recording, Region(clip.start_s, clip.end_s))
+        part = view.part if isinstance(view, PictureScreen) else None
+        await self._open_regions(recording, part or Region(clip.start_s, clip.end_s), select=part is not None)
 
-    async def _open_regions(self, recording: StoredRecording, region: Region | None = None) -> None:
+    async def _open_regions(
+        self, recording: StoredRecording, region: Region | None = None, *, select: bool = False
+    ) -> None:
         await self.action_view(REGIONS.name)
         assert isinstance(self.current_view, RegionsScreen)
         self.current_view.open(recording, region)
+        if region is not None and select:
+            self.current_view.select_part(region.start_s, region.end_s)
 
     # -- progress
 
@@ -280,7 +312,7 @@ class LabelApp(SimilarApp):
         if delivery.model is not None:
             state.model = delivery.model
             self.train_if_due(delivery.model.pending)
-            self.suggest_if_due(delivery.model.pending_suggest)
+            self.suggest_if_due(delivery.model)
         view = self.current_view
         if view is None:
             return
@@ -289,6 +321,8 @@ class LabelApp(SimilarApp):
             if list(delivery.labels) != list(state.labels):
                 state.labels = delivery.labels
                 view.update_choices()
+        if isinstance(view, AnnotateScreen):
+            view.renew_suggestions(delivery.renewed)
         view.receive(delivery)
         if delivery.model is not None or delivery.counts is not None:
             view.header.refresh()

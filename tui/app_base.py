@@ -65,7 +65,9 @@ class AppBase(App[None]):
 
     async def on_event(self, event: Event) -> None:
         """Let the tour see the keys that the view gets; Esc ends it."""
-        seen = event.key if isinstance(event, KeyPressed) and self.screen is self.current_view else ""
+        seen = ""
+        if self.tour is not None and isinstance(event, KeyPressed) and self.screen is self.current_view:
+            seen = event.key
         await super().on_event(event)
         if self.tour is None or not seen:
             return

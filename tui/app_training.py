@@ -7,10 +7,13 @@ import asyncio
 from textual import work
 
 from labeltool.tui.app_base import AppBase
+from labeltool.tui.background.model_state import ModelState
 from labeltool.tui.background.trainer import SUGGEST_AFTER, TrainingProgress
 from labeltool.tui.messages import Evaluated, SuggestionsChanged, TrainingChanged
 
 _RESULT_S = 60.0
+
+_FIRST_SUGGEST_AFTER = 2
 
 
 class TrainingApp(AppBase):
@@ -41,11 +44,13 @@ class TrainingApp(AppBase):
         if wanted and 0 < after <= pending - self._pending_at_failure:
             self._train()
 
-    def suggest_if_due(self, pending: int) -> None:
-        """Make new suggestions where enough labels are newer than them."""
-        due = pending - self._pending_suggest_at_failure >= SUGGEST_AFTER
-        # A training that runs makes new suggestions at its end.
-        if self.services.session.clips_done and due and not self.services.trainer.busy:
+    def suggest_if_due(self, model: ModelState) -> None:
+        """Make new suggestions for all clips where enough labels are newer than them: at first after two.
+
+        A training that runs is no reason to wait. The clip on the screen does not need them, see `background.live`.
+        """
+        after = min(SUGGEST_AFTER, max(_FIRST_SUGGEST_AFTER, model.labels_suggest // 2))
+        if self.services.session.clips_done and model.pending_suggest - self._pending_suggest_at_failure >= after:
             self.services.suggester.start()
 
     def _train(self) -> bool:

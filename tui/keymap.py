@@ -31,7 +31,7 @@ RENAMED_ACTIONS: Mapping[str, str] = {
     **{"mark_in": "set_start", "mark_out": "set_end", "to_in": "go_to_start", "to_out": "go_to_end"},
     **{"band": "frequency_range", "no_band": "no_frequency_range", "following": "next_region"},
     **{"previous": "previous_region", "window_on": "window_forward"},
-    **{"beginning": "recording_start", "ending": "recording_end"},
+    **{"beginning": "recording_start", "ending": "recording_end", "contrast": "db_range"},
 }
 """Former action names, still accepted in `[keys]`, to those of today."""
 
@@ -39,6 +39,8 @@ RENAMED_ACTIONS: Mapping[str, str] = {
 _RESERVED = {"return", "ctrl+m", "ctrl+i", "ctrl+q"}
 _KEY_NAMES = {key.value for key in Keys if re.fullmatch(r"[\w+]+", key.value)} - _RESERVED
 _MAX_NAMES = 4  # of the keys on one line of the help
+# Settings may have been written before the app itself used these: they win.
+_SPARE = re.compile(r"f\d+|(ctrl|shift|alt)\+.*")
 _SHOWN = {
     **{"enter": "Enter", "space": "Space", "escape": "Esc", "tab": "Tab", "shift+tab": "⇧Tab", "delete": "Del"},
     **{"left": "←", "right": "→", "up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn"},
@@ -78,9 +80,13 @@ def remapped(view: View, keymap: Keymap) -> View:
 
     The key of a label gives way to an action that the settings put on it.
     """
-    keys = [replace(key, keys=",".join(keymap[key.name])) if key.name in keymap else key for key in view.keys]
+    spare = {name for names in keymap.values() for name in names if _SPARE.fullmatch(name)}
     taken = {name for key in view.keys for name in keymap.get(key.name, ())}
-    keys = [key for key in keys if not (is_label_key(key) and key.name not in keymap and key.keys in taken)]
+    keys = [
+        replace(key, keys=",".join(keymap[key.name])) if key.name in keymap else _without(key, spare)
+        for key in view.keys
+        if key.name in keymap or not is_label_key(key) or key.keys not in taken
+    ]
     for place, key in enumerate(keys):
         on_one_line = _on_one_line(keys, place)
         if key.shown and any(other.name in keymap for other in on_one_line):
@@ -104,6 +110,12 @@ def label_key_names(view: View) -> dict[str, str]:
 def shown_key(key: Key) -> str:
     """Return the name of the first of a key's keys."""
     return _shown(key.keys.split(",")[0])
+
+
+def _without(key: Key, taken: set[str]) -> Key:
+    """Return an action without the keys that the settings give to another one."""
+    left = [name for name in key.keys.split(",") if name not in taken]
+    return replace(key, keys=",".join(left), shown=key.shown if left else "")
 
 
 def _on_one_line(keys: list[Key], place: int) -> list[Key]:

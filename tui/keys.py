@@ -19,7 +19,7 @@ LABEL = View(
     ),
     (
         *("accept_first", "label_1", "find_label", "play", "undo", "skip", "none_of_these", "help", "quit", "unsure"),
-        *("bad_audio", "add_label", "reject_label", "replay", "loop", "contrast", "train", "note"),
+        *("bad_audio", "add_label", "reject_label", "replay", "loop", "db_range", "train", "note"),
     ),
 )
 
@@ -55,7 +55,7 @@ BATCH_REVIEW = View(
     ),
     (
         *("accept", "reject", "up", "play_all", "next_label", "undo", "help", "label_1", "play"),
-        *("find_label", "quit", "loop", "contrast", "train"),
+        *("find_label", "quit", "loop", "db_range", "train"),
     ),
 )
 
@@ -86,7 +86,7 @@ CLUSTERS = View(
     ),
     (
         *("label_1", "accept_first", "reject", "find_label", "up", "play_all", "next_cluster", "undo", "help", "play"),
-        *("none_of_these", "quit", "recluster", "loop", "contrast", "train"),
+        *("none_of_these", "quit", "recluster", "loop", "db_range", "train"),
     ),
 )
 
@@ -104,7 +104,7 @@ REVIEW = View(
     ),
     (
         *("keep", "accept_first", "label_1", "find_label", "up", "play", "undo", "help", "reject_label"),
-        *("quit", "unsure", "note", "loop", "contrast", "train"),
+        *("quit", "unsure", "note", "loop", "db_range", "train"),
     ),
 )
 
@@ -112,21 +112,31 @@ BROWSE = View(
     "browse",
     "Browse",
     (
-        Key("filter_file", "f", "filter_file", "Browse", "f", "filter by file path", "file"),
+        Key(
+            "filter_file",
+            "f",
+            "filter_file",
+            "Browse",
+            "f",
+            "filter: part of the path, label:..., unlabelled",
+            "filter",
+        ),
         Key("filter_label", "F", "filter_label", "Browse", "F", "filter by label", "by label"),
-        Key("filter_transcript", "v", "filter_transcript", "Browse", "v", "filter by transcript", "transcript"),
         Key("filter_labelled", "o", "filter_labelled", "Browse", "o", "unlabelled, labelled, both", "unlabelled"),
+        Key("filter_transcript", "ctrl+f", "filter_transcript", "Browse", "Ctrl+f", "filter by transcript"),
+        Key("next_order", "O", "next_order", "Browse", "O", "sort by the next column", "sort"),
         Key("show_all", "backspace", "show_all", "Browse", "⌫", "show all clips", "all"),
         replace(ACCEPT_FIRST, group="Browse"),
         *LIST,
+        *MARKS,
         *LABELLING,
         *PLAYBACK,
         *DISPLAY,
         *APP,
     ),
     (
-        *("filter_file", "filter_label", "filter_labelled", "show_all", "up", "label_1", "find_label", "undo", "help"),
-        *("play", "filter_transcript", "quit", "note", "loop", "contrast", "train"),
+        *("filter_file", "filter_label", "next_order", "mark", "show_all", "up", "label_1", "find_label", "undo"),
+        *("help", "play", "filter_labelled", "quit", "note", "loop", "db_range", "train"),
     ),
 )
 
@@ -187,7 +197,7 @@ REGIONS = View(
     ),
     (
         *("set_start", "set_end", "label_1", "find_label", "replay", "next_region", "zoom_in", "undo", "help", "play"),
-        *("return", "frequency_range", "checked", "loop", "reject_label", "quit", "note", "contrast", "train"),
+        *("return", "frequency_range", "checked", "loop", "reject_label", "quit", "note", "db_range", "train"),
     ),
 )
 
@@ -207,7 +217,7 @@ FIND = View(
     ),
     (
         *("accept", "reject", "set_start", "set_end", "replay", "undo", "skip", "help", "play"),
-        *("zoom_in", "choose_label", "return", "loop", "quit", "note", "contrast"),
+        *("zoom_in", "choose_label", "return", "loop", "quit", "note", "db_range"),
     ),
 )
 

@@ -13,6 +13,7 @@ MIN_PROBABILITY = 0.015
 
 _MAX_WITHOUT_KEY = 3
 _NO_PROBABILITIES: Mapping[str, float] = {}
+_NO_KEYS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ def label_choices(
     proposed: Mapping[str, float] = _NO_PROBABILITIES,
     *,
     keys: Collection[str] = LABEL_KEYS,
+    kept: Mapping[str, str] = _NO_KEYS,
 ) -> tuple[LabelChoice, ...]:
     """Return the labels with a key in the order of `LABEL_KEYS`, then suggested ones without, then new ones.
 
@@ -65,6 +67,8 @@ def label_choices(
         keys in order: the first gets the one that the next new label will have.
     keys
         The keys that work; another action may be on one of them.
+    kept
+        The keys that new labels had before on this clip: no other one gets them.
     """
     known = {label.name: label for label in labels}
     with_key = sorted(
@@ -75,12 +79,12 @@ def label_choices(
     for name in list(suggested)[:_MAX_WITHOUT_KEY]:
         if name in known and name not in shown:
             choices.append(LabelChoice(name, "", suggested[name], known[name].colour))
-    used = {label.key for label in labels}
+    used = {*(label.key for label in labels), *kept.values()}
     free = iter([key for key in LABEL_KEYS if key in keys and key not in used])
     # A device, or a model of others, may predict labels that the project does not have.
     for name, probability in {**proposed, **suggested}.items():
         if name not in known:
-            key = next(free, "")
+            key = kept[name] if name in kept else next(free, "")
             choices.append(LabelChoice(name, key, probability, colour_of_key(key), is_new=True))
     return tuple(choices)
 

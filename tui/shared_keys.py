@@ -119,9 +119,20 @@ PLAYBACK = (
 )
 
 DISPLAY = (
-    Key("contrast", "c", "contrast", "Display", "c", "contrast of the spectrogram", "contrast"),
+    Key("zoom_time_in", "ctrl+up", "zoom_time(1)", "Display", "^↑ ^↓", "zoom in time, in and out", "zoom"),
+    Key("zoom_time_out", "ctrl+down", "zoom_time(-1)", "Display", "", ""),
+    Key("pan_back", "ctrl+left", "pan(-1)", "Display", "^← ^→", "move what is shown, back and forward"),
+    Key("pan_forward", "ctrl+right", "pan(1)", "Display", "", ""),
+    Key("zoom_frequency_in", "shift+up", "zoom_frequency(1)", "Display", "⇧↑ ⇧↓", "zoom in frequency, in and out"),
+    Key("zoom_frequency_out", "shift+down", "zoom_frequency(-1)", "Display", "", ""),
+    Key("pan_up", "alt+up", "pan_frequency(1)", "Display", "Alt↑ Alt↓", "higher and lower frequencies"),
+    Key("pan_down", "alt+down", "pan_frequency(-1)", "Display", "", ""),
+    Key("show_whole", "ctrl+0", "show_whole", "Display", "^0", "all of the sound, all frequencies"),
+    Key("colour_map", "f5", "colour_map", "Display", "F5", "colours: teal, viridis, magma, grey", "colours"),
+    Key("db_range", "f6,c", "db_range", "Display", "F6", "dB range: 40, 60, 80, down to the noise", "dB range"),
     Key("darker", "comma", "brighten(-1)", "Display", ", .", "darker and brighter, for faint sounds"),
     Key("brighter", "full_stop", "brighten(1)", "Display", "", ""),
+    Key("pixels", "f7", "pixels", "Display", "F7", "pixels or half blocks"),
     Key("theme", "T", "app.theme", "Display", "T", "dark or light theme"),
 )
 
@@ -147,6 +158,7 @@ APP = (
     Key("train", "t", "app.train", "App", "t", "train a model now, in the background", "train"),
     Key("cancel_training", "ctrl+t", "app.cancel_training", "App", "Ctrl+t", "stop the training that runs"),
     Key("progress", "P", "app.progress", "App", "P", "progress: speed, goals, learning curves, confusions"),
+    Key("export", "ctrl+e", "app.export", "App", "Ctrl+e", "export: data sets, label tracks, tables, STM32 package"),
     Key("evaluate", "f8", "app.evaluate", "App", "F8", "evaluate the newest model on clips it was not trained on"),
     Key(
         "fetch_pretrained", "f4", "app.fetch_pretrained", "App", "F4", "fetch yamnet, a pretrained model that suggests"

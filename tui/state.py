@@ -9,8 +9,10 @@ from labeltool.settings import Settings
 from labeltool.store.clips import Counts
 from labeltool.store.labels import ProjectLabel
 from labeltool.tui.background.comparer import Groups
-from labeltool.tui.background.prefetch import ModelState
+from labeltool.tui.background.model_state import ModelState
 from labeltool.tui.background.trainer import TrainingProgress
+from labeltool.tui.media.graphics import Graphics
+from labeltool.tui.media.look import Look
 
 
 @dataclass(slots=True)
@@ -35,6 +37,10 @@ class State:
         The newest clusters of unlabelled clips; None before the first time.
     autoplay
         Whether a clip plays when it appears.
+    graphics
+        How the terminal shows pictures of pixels.
+    look
+        How spectrograms are drawn.
     read_only
         Why nothing can be labelled, as the project cannot be written; "" where it can.
     """
@@ -48,6 +54,8 @@ class State:
     training: TrainingProgress | None = None
     groups: Groups | None = None
     autoplay: bool = True
+    graphics: Graphics = Graphics.NONE
+    look: Look = field(default_factory=Look)
     read_only: str = ""
 
     @property

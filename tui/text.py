@@ -67,6 +67,11 @@ def format_time(seconds: float) -> str:
     return f"{f'{hours}:{minutes:02}' if hours else minutes}:{tenths / 10:04.1f}"
 
 
+def format_hertz(hertz: float) -> str:
+    """Return a frequency with two or three digits: `87 Hz`, `2.45 kHz`."""
+    return f"{hertz / 1000:.3g} kHz" if hertz >= 1000 else f"{hertz:.0f} Hz"
+
+
 def format_left(seconds: float) -> str:
     """Return the time that something still takes, in words."""
     return f"about {round(seconds)} s left" if seconds < 90 else f"about {round(seconds / 60)} min left"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 
+import numpy as np
+import numpy.typing as npt
 from rich.color import Color
 from rich.style import Style
 from textual.theme import Theme
 
-from labeltool.settings import ThemeName
+from labeltool.settings import ColourMap, ThemeName
 
 DARK = Theme(
     name="labeltool-dark",
@@ -56,11 +58,19 @@ _LABEL_COLOURS = {
     "grey": ("#a8b0bc", "#59616d"),
 }
 
-# From the background through deep blue and teal to warm white, in even steps of lightness: it works in grey too.
-_DARK_STOPS = ("#11151c", "#16233a", "#1b3a5c", "#1f5673", "#25757f", "#43957f", "#80b37c", "#c9cc86", "#fbf3c4")
-_LIGHT_STOPS = ("#f7f6f2", "#dfe8e2", "#bcd8d2", "#8fc1c0", "#5fa3ac", "#3d8197", "#2d5f80", "#273f63", "#1c2140")
-LEVELS = len(_DARK_STOPS)
-"""The number of brightness levels; few, since over SSH each change of colour costs bytes."""
+# Teal: from near the background through deep blue and teal to warm white, in even steps of lightness; it works in grey
+# too. Its darkest level is not quite the background, so that silence is seen to be part of the clip. Viridis and magma
+# are matplotlib's; on a light theme the first and the last map are as in print, dark on light.
+_STOPS = {
+    (ColourMap.TEAL, True): "#0a0d12 #16233a #1b3a5c #1f5673 #25757f #43957f #80b37c #c9cc86 #fbf3c4",
+    (ColourMap.TEAL, False): "#ffffff #dfe8e2 #bcd8d2 #8fc1c0 #5fa3ac #3d8197 #2d5f80 #273f63 #1c2140",
+    (ColourMap.VIRIDIS, True): "#440154 #472d7b #3b528b #2c728e #21918c #28ae80 #5ec962 #addc30 #fde725",
+    (ColourMap.MAGMA, True): "#000004 #1d1147 #51127c #832681 #b73779 #e75263 #fc8961 #fec488 #fcfdbf",
+    (ColourMap.GREY, True): "#060606 #252525 #444444 #636363 #828282 #a1a1a1 #c0c0c0 #dfdfdf #fefefe",
+    (ColourMap.GREY, False): "#ffffff #dfdfdf #c0c0c0 #a1a1a1 #828282 #636363 #444444 #252525 #060606",
+}
+LEVELS = 9
+"""The number of brightness levels of half blocks; few, since over SSH each change of colour costs bytes."""
 
 SHADES = " ░▒▓█"
 """Brightness levels as characters, for terminals without colour."""
@@ -79,27 +89,33 @@ def label_colour(name: str, *, dark: bool) -> str:
     return _LABEL_COLOURS[name][not dark] if name in _LABEL_COLOURS else "$foreground"
 
 
-@lru_cache(maxsize=2)
-def cell_styles(dark: bool) -> tuple[tuple[Style, ...], ...]:
+@lru_cache(maxsize=8)
+def cell_styles(colour_map: ColourMap, dark: bool) -> tuple[tuple[Style, ...], ...]:
     """Return the styles of a half block `▀` by the levels of its halves; equal ones need no foreground."""
-    steps = _steps(dark)
+    steps = [Color.parse(stop) for stop in brightness_colors(colour_map, dark)]
     return tuple(
         tuple(Style(color=None if upper == lower else upper, bgcolor=lower) for lower in steps) for upper in steps
     )
 
 
-@lru_cache(maxsize=2)
-def playhead_styles(dark: bool) -> tuple[Style, ...]:
+@lru_cache(maxsize=8)
+def playhead_styles(colour_map: ColourMap, dark: bool) -> tuple[Style, ...]:
     """Return the styles of the playhead over a cell, by its level."""
     theme = DARK if dark else LIGHT
     assert theme.accent is not None
-    return tuple(Style(color=Color.parse(theme.accent), bgcolor=level, bold=True) for level in _steps(dark))
+    accent = Color.parse(theme.accent)
+    levels = [Color.parse(stop) for stop in brightness_colors(colour_map, dark)]
+    return tuple(Style(color=accent, bgcolor=level, bold=True) for level in levels)
 
 
-def brightness_colors(dark: bool) -> tuple[str, ...]:
+def brightness_colors(colour_map: ColourMap, dark: bool) -> tuple[str, ...]:
     """Return the colours of the brightness levels, `#rrggbb`, from silence up."""
-    return _DARK_STOPS if dark else _LIGHT_STOPS
+    return tuple(_STOPS.get((colour_map, dark), _STOPS[colour_map, True]).split())
 
 
-def _steps(dark: bool) -> list[Color]:
-    return [Color.parse(stop) for stop in brightness_colors(dark)]
+@lru_cache(maxsize=8)
+def palette(colour_map: ColourMap, dark: bool, size: int) -> npt.NDArray[np.uint8]:
+    """Return the colours of `size` brightness levels, `(size, 3) uint8` red, green, blue."""
+    stops = np.array([Color.parse(stop).triplet for stop in brightness_colors(colour_map, dark)], float)
+    at = np.linspace(0, len(stops) - 1, size)
+    return np.rint([np.interp(at, np.arange(len(stops)), stops[:, part]) for part in range(3)]).T.astype(np.uint8)

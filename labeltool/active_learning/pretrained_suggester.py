@@ -63,9 +63,17 @@ def teacher_of_settings(project: Project) -> Path | None:
         return None  # nobody named this teacher: its damage stops nothing
 
 
+@dataclass(frozen=True, slots=True)
+class NotSuggested:
+    """Why a pretrained model does not suggest labels for all clips, and whether that is because it does worse."""
+
+    why: str
+    is_worse: bool = False
+
+
 def suggest_by_pretrained(
     project: Project, store: Store, name: str, *, report: Progress, seed: int, forced: bool = False
-) -> SuggestResult | str:
+) -> SuggestResult | NotSuggested:
     """Suggest labels for all clips by a pretrained model and order the queue, or return why it does not.
 
     Parameters
@@ -83,28 +91,31 @@ def suggest_by_pretrained(
     labelled, unlabelled = clips.labelled(store), clips.unlabelled(store)
     network = candidates.suggesting_model(store)
     if network is not None and not forced and len(unlabelled) > _MAX_UNLABELLED:
-        return f"{name} would have to score {len(unlabelled):,} clips; `labeltool suggest --pretrained {name}` does it"
+        why = f"{name} would have to score {len(unlabelled):,} clips; `labeltool suggest --pretrained {name}` does it"
+        return NotSuggested(why)
     to_score = unlabelled if network is not None else draw_clips(unlabelled, _MAX_UNLABELLED, seed=seed)
     labels = clips.label_names(store)
     candidate = candidates.best(_candidates(scorer, labelled, labels, to_score, seed))
     if candidate is None:
         if not labels:
-            return f"{name} has no labels yet to suggest: label a few clips, or import some that are labelled"
-        return (
+            return NotSuggested(
+                f"{name} has no labels yet to suggest: label a few clips, or import some that are labelled"
+            )
+        return NotSuggested(
             f"none of {name}'s classes is mapped to a label: label clips of two sounds, or `labeltool model map {name}`"
         )
     why, metrics = candidate.description, NetworkComparison()
     if network is not None:
         comparison = candidates.compare_with_network(project, candidate, network)
         if not comparison.is_better and not forced:
-            return comparison.why
+            return NotSuggested(comparison.why, is_worse=True)
         why, metrics = f"{candidate.description}; {comparison.why}", comparison.metrics
     if forced:
         why = f"{candidate.description}; requested"
     predictions = _predict_clips(scorer, candidate, [*to_score, *(one.clip for one in labelled)])
     newest = candidates.suggesting_model(store)
     if newest is not None and newest.id != (network.id if network else None):
-        return f"model {newest.id} was trained meanwhile"
+        return NotSuggested(f"model {newest.id} was trained meanwhile")
     model = _new_model(name, candidate, why, metrics, labels_seen=len(labelled))
     model_id = models.add(store, model, parent_id=None, journal_mark=mark, publish=lambda _: None)
     outputs = models.Outputs(candidate.labels, candidate.background, candidate.head == "sigmoid")

@@ -50,7 +50,7 @@ def suggest(
             )
             if isinstance(result, SuggestResult):
                 return result
-            why = result
+            why = result.why
         chosen = candidates.suggesting_model(store) if model_id is None else models.model(store, model_id)
         if chosen is None:
             skipped = queue_order.order_by_sound(project, store, seed=seed, report=report)

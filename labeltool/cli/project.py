@@ -48,13 +48,16 @@ def init(directory: Path, empty_database: bool = False) -> None:
 @json_option
 def status(as_json: bool) -> None:
     """Show how many clips and labels there are, and the model."""
+    from labeltool.active_learning.suggester_state import suggester_state
     from labeltool.store import clips, models
 
-    with current_project().open_store() as store:
+    project = current_project()
+    with project.open_store() as store:
         counts = clips.counts(store)
         model = models.latest(store)
         pending = models.pending(store, model.journal_mark if model else "")
         suggester, read_only = models.suggester(store), store.read_only
+        state = suggester_state(project, store)
     if as_json:
         emit(
             {
@@ -67,6 +70,7 @@ def status(as_json: bool) -> None:
                 "model": model.id if model else None,
                 "pending_retrain": pending,
                 "suggests": _suggests(suggester),
+                "suggester": state.to_json() if state else None,
                 "read_only": read_only or None,
             }
         )
@@ -82,8 +86,9 @@ def status(as_json: bool) -> None:
     else:
         accuracy = "not measured" if model.clip_accuracy is None else f"{model.clip_accuracy:.1%} of validation clips"
         click.echo(f"model       {model.id} ({model.architecture}), {accuracy}; {pending} labels since")
-    if suggester is not None:
-        click.echo(f"suggests    {_describe(suggester)}")
+    if state is not None:
+        why = suggester.why if suggester is not None and suggester.pretrained == state.name else None
+        click.echo(f"suggests    {in_one_line('; '.join(filter(None, (str(state), why))))}")
     if read_only:
         click.echo(f"read only   {read_only.removeprefix('read-only: ')}: nothing can be labelled")
 
@@ -98,14 +103,6 @@ def _suggests(suggester: ModelRow | None) -> dict[str, Any] | None:
         "clip_accuracy": suggester.clip_accuracy,
         "why": suggester.why,
     }
-
-
-def _describe(suggester: ModelRow) -> str:
-    if suggester.pretrained is None:
-        return f"model {suggester.id}"
-    accuracy = suggester.clip_accuracy
-    right = "" if accuracy is None else f", {accuracy:.1%} of its predictions for labelled clips right"
-    return in_one_line(f"{suggester.pretrained}{right}: {suggester.why}")
 
 
 @click.command()

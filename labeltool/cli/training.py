@@ -270,16 +270,20 @@ def evaluate(model_id: int | None, fold: int | None, cross_validate: bool, seed:
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     if cross_validate and (fold is not None or model_id is not None):
         raise click.UsageError("--cross-validate trains its own models and tests on every fold")
+    from labeltool.active_learning.suggester_state import suggester_state
     from labeltool.tasks.registry import EVALUATE
 
-    result = run_task(
-        current_project(), EVALUATE, model_id=model_id, fold=fold, cross_validate=cross_validate, seed=seed
-    )
+    project = current_project()
+    result = run_task(project, EVALUATE, model_id=model_id, fold=fold, cross_validate=cross_validate, seed=seed)
+    with project.open_store() as store:
+        suggester = suggester_state(project, store)
     if as_json:
-        values = with_names(result)
+        values = {**with_names(result), "suggester": suggester.to_json() if suggester else None}
         emit(values if cross_validate else {key: value for key, value in values.items() if key != "folds"})
         return
     print_evaluation(result)
+    if suggester is not None:
+        narrate(f"in the app labels are suggested by {suggester}")
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:

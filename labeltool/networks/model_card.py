@@ -175,12 +175,15 @@ class PretrainedComparison:
         What both were given then.
     why
         How it did, in words.
+    is_worse
+        Whether it did worse; else it was not compared.
     """
 
     pretrained: str
     clips: int
     labels: tuple[str, ...]
     why: str
+    is_worse: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from labeltool.audio import files
 from labeltool.errors import LabeltoolError
-from labeltool.pretrained.model import PretrainedModel
+from labeltool.pretrained.card import PretrainedCard
+from labeltool.pretrained.model import ClipDescription, PretrainedModel
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16, Progress
 from labeltool.util.atomic_write import open_atomic
@@ -20,7 +21,7 @@ from labeltool.util.npz import UNREADABLE
 from labeltool.util.writable import kept
 
 STAGE = "embedding clips"
-_SCORES = ".scores"
+_EMBEDDING = ""
 
 
 def embed_clips(
@@ -44,7 +45,7 @@ def embed_clips(
                 pretrained,
                 clip,
                 (clip.start_s, clip.end_s),
-                "",
+                _EMBEDDING,
                 pretrained.embed,
                 partial(report, STAGE, number, len(clips)),
             )
@@ -75,13 +76,56 @@ def score_clips(
                 pretrained,
                 clip,
                 (clip.start_s, clip.end_s),
-                f"{_SCORES}-{pretrained.card.activation}",
-                partial(_mean_scores, pretrained),
+                _kinds(pretrained.card)[1],
+                lambda pcm: pretrained.describe(pcm).scores,
                 partial(report, "scoring clips", number, len(clips)),
             )
         except LabeltoolError as error:
             failed[clip.key] = error
     return scores, failed
+
+
+def described(pretrained: PretrainedModel, directory: Path, clip: StoredClip) -> ClipDescription:
+    """Return a clip's embedding and class scores, from where `embed_clips` and `score_clips` keep them too.
+
+    Raises
+    ------
+    LabeltoolError
+        When the clip cannot be read.
+    """
+    found = read_described(pretrained.card, directory, clip)
+    if found is not None:
+        return found
+    files.require_content(clip.path, clip.sha256, clip.samples_sha256)
+    computed = pretrained.describe(files.read_pcm(clip.path, clip.start_s, clip.end_s, pretrained.card.rate_hz))
+    for kind, values in zip(
+        _kinds(pretrained.card), (computed.embedding, computed.scores, computed.peaks), strict=True
+    ):
+        if values is not None:
+            with open_atomic(_path(directory, pretrained.card, clip.key, kind)) as file:
+                np.save(file, values)
+    return computed
+
+
+def is_described(card: PretrainedCard, directory: Path, clip: StoredClip) -> bool:
+    """Return whether `described` has computed what there is of a clip."""
+    return kept(_path(directory, card, clip.key, _kinds(card)[-1])).exists()
+
+
+def read_described(card: PretrainedCard, directory: Path, clip: StoredClip) -> ClipDescription | None:
+    """Return what `described` has computed of a clip; None where it has not yet."""
+    try:
+        # The last that is written first: without it the others are missing, or not all there yet.
+        peaks, scores, embedding = (
+            None
+            if kind == _EMBEDDING and card.embedding is None
+            else np.asarray(np.load(kept(_path(directory, card, clip.key, kind)), allow_pickle=False), np.float32)
+            for kind in reversed(_kinds(card))
+        )
+    except UNREADABLE:
+        return None
+    assert scores is not None and peaks is not None
+    return ClipDescription(embedding, scores, peaks)
 
 
 def cached(
@@ -112,7 +156,7 @@ def cached(
         When the clip cannot be read.
     """
     key = clip.key if span == (clip.start_s, clip.end_s) else f"{clip.key} {span[0]:.6f} {span[1]:.6f}"
-    path = directory / pretrained.fingerprint / f"{hashlib.sha256(key.encode()).hexdigest()}{kind}.npy"
+    path = _path(directory, pretrained.card, key, kind)
     try:
         return np.asarray(np.load(kept(path), allow_pickle=False), np.float32)
     except UNREADABLE:
@@ -124,10 +168,10 @@ def cached(
     return np.asarray(computed, np.float32)
 
 
-def _mean_scores(pretrained: PretrainedModel, pcm: Int16) -> Float32:
-    window = pretrained.card.window
-    padded = np.pad(pcm, (0, max(0, window - len(pcm))))
-    starts = range(0, len(padded) - window + 1, max(1, window // 2))
-    rows = [pretrained.probabilities(part) for first in starts if (part := padded[first : first + window]).any()]
-    silent = np.zeros(len(pretrained.card.classes), np.float32)
-    return np.asarray(np.mean(rows, axis=0) if rows else silent, np.float32)
+def _kinds(card: PretrainedCard) -> tuple[str, str, str]:
+    """Return the endings of the names of the files with a clip's embedding, mean scores and largest scores."""
+    return _EMBEDDING, f".scores-{card.activation}", f".peaks-{card.activation}"
+
+
+def _path(directory: Path, card: PretrainedCard, key: str, kind: str) -> Path:
+    return directory / card.fingerprint / f"{hashlib.sha256(key.encode()).hexdigest()}{kind}.npy"

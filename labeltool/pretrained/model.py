@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,24 @@ from labeltool.type_aliases import Float32, Int16
 _FULL_SCALE = np.float32(32768.0)
 _MIN_DEVIATION = 1e-15  # silence stays silence
 _MAX_LOGIT = 80.0  # the exponential of a larger one is no float32
+
+
+@dataclass(frozen=True, slots=True)
+class ClipDescription:
+    """What a model computes of a clip, over windows that overlap by half.
+
+    Attributes
+    ----------
+    embedding : (2 * width,) float32, optional
+        As `PretrainedModel.embed`; None where the model has none.
+    scores, peaks : (classes,) float32
+        Mean and maximum of the probabilities of its classes, without windows of digital silence, which only pad a
+        clip; zeros where all are silent.
+    """
+
+    embedding: Float32 | None
+    scores: Float32
+    peaks: Float32
 
 
 class PretrainedModel:
@@ -74,19 +93,34 @@ class PretrainedModel:
         LabeltoolError
             When the network computes values that are no numbers.
         """
-        scores = self.scores(pcm)
-        if self.card.activation == "none":
-            return scores
-        (row,) = postprocessing.to_probabilities(np.clip(scores, -_MAX_LOGIT, _MAX_LOGIT)[None], self.card.activation)
-        return np.asarray(row, np.float32)
+        return self._activated(self.scores(pcm))
 
     def scores(self, pcm: Int16) -> Float32:
         """Return the network's own scores of a window, before the activation; parameters as of `probabilities`."""
-        row = self._vector(self._run(pcm)[self.card.scores])
-        classes = self.card.classes
-        if classes and len(row) != len(classes):
-            raise LabeltoolError(f"has {len(row)} scores, and the list names {len(classes)} classes", file=self._path)
-        return row
+        return self._scores_of(self._run(pcm))
+
+    def describe(self, pcm: Int16) -> ClipDescription:
+        """Compute the embedding and the class scores of a clip together: each window runs through the network once.
+
+        Parameters
+        ----------
+        pcm : (samples,) int16
+            Mono, at the model's rate; padded with silence to a window.
+        """
+        window = self.card.window
+        padded = np.pad(pcm, (0, max(0, window - len(pcm))))
+        embeddings, probabilities = [], []
+        for first in range(0, len(padded) - window + 1, max(1, window // 2)):
+            part = padded[first : first + window]
+            computed = self._run(part)
+            if self._embedding is not None:
+                embeddings.append(self._vector(computed[self._embedding]))
+            row = self._activated(self._scores_of(computed))
+            probabilities.append(row if part.any() else np.zeros_like(row))
+        sounding = [row for row in probabilities if row.any()]
+        rows = np.stack(sounding or probabilities[:1])
+        embedding = np.concatenate([np.mean(embeddings, axis=0), np.max(embeddings, axis=0)]) if embeddings else None
+        return ClipDescription(embedding, rows.mean(axis=0), rows.max(axis=0))
 
     def embed(self, pcm: Int16) -> Float32:
         """Embed a clip.
@@ -130,6 +164,19 @@ class PretrainedModel:
     def _embeddings(self, pcm: Int16, starts: Iterable[int]) -> list[Float32]:
         assert self._embedding is not None, "opened without its embedding"
         return [self._vector(self._run(pcm[first : first + self.card.window])[self._embedding]) for first in starts]
+
+    def _scores_of(self, computed: dict[str, Float32]) -> Float32:
+        row = self._vector(computed[self.card.scores])
+        classes = self.card.classes
+        if classes and len(row) != len(classes):
+            raise LabeltoolError(f"has {len(row)} scores, and the list names {len(classes)} classes", file=self._path)
+        return row
+
+    def _activated(self, scores: Float32) -> Float32:
+        if self.card.activation == "none":
+            return scores
+        (row,) = postprocessing.to_probabilities(np.clip(scores, -_MAX_LOGIT, _MAX_LOGIT)[None], self.card.activation)
+        return np.asarray(row, np.float32)
 
     def _run(self, pcm: Int16) -> dict[str, Float32]:
         frontend = self.card.frontend

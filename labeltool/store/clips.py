@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -205,6 +206,32 @@ def unlabelled(store: Store) -> list[StoredClip]:
     return list(_clips(store, UNLABELLED))
 
 
+def unlabelled_after(store: Store, clip_id: int, count: int) -> list[StoredClip]:
+    """Return the next unlabelled clips after an id, in the order of their ids."""
+    return list(_clips(store, f"c.id > ? AND {UNLABELLED}", clip_id, count, order="c.id LIMIT ?"))
+
+
+def drawn(store: Store, count: int) -> list[StoredClip]:
+    """Return some unlabelled clips by chance, always the same; of a large project without reading all of it."""
+    first, last = store.connection.execute("SELECT MIN(id), MAX(id) FROM clips").fetchone()
+    if first is None:
+        return []
+    # More than are wanted: some are labelled, or are gone.
+    chance, wanted = random.Random(0), min(4 * count, last - first + 1)
+    ids = chance.sample(range(first, last + 1), wanted)
+    found = list(_clips(store, f"c.id IN (SELECT value FROM json_each(?)) AND {UNLABELLED}", json.dumps(ids)))
+    chance.shuffle(found)
+    return found[:count]
+
+
+def last_labelled(store: Store, count: int) -> list[int]:
+    """Return the ids of the clips that were labelled last, the first of them first."""
+    rows = store.connection.execute(
+        "SELECT clip_id FROM latest_events GROUP BY clip_id ORDER BY MAX(journal_id) DESC LIMIT ?", (count,)
+    )
+    return [clip_id for (clip_id,) in rows][::-1]
+
+
 def all_clips(store: Store) -> list[StoredClip]:
     """Return every clip, in the order of the ids; without unlabelled regions."""
     return list(_clips(store, f"NOT {UNLABELLED_REGION}"))
@@ -215,12 +242,15 @@ def of_recording(store: Store, recording_id: int) -> list[StoredClip]:
     return list(_clips(store, f"c.recording_id = ? AND NOT {UNLABELLED_REGION}", recording_id))
 
 
-def labelled(store: Store) -> list[LabelledClip]:
-    """Return the clips that have current verdicts, in the order of the ids."""
+def labelled(store: Store, among: Collection[int] | None = None) -> list[LabelledClip]:
+    """Return the clips that have current verdicts, all or some, in the order of the ids."""
+    condition, values = "1", list[str]()
+    if among is not None:
+        condition, values = "clip_id IN (SELECT value FROM json_each(?))", [json.dumps(list(among))]
     # One snapshot: somebody may be labelling while a worker reads.
     with store.snapshot():
-        verdicts = _current_verdicts(store, "1")
-        found = list(_clips(store, "c.id IN (SELECT clip_id FROM latest_events)"))
+        verdicts = _current_verdicts(store, condition, *values)
+        found = list(_clips(store, f"c.id IN (SELECT clip_id FROM latest_events WHERE {condition})", *values))
     return [
         LabelledClip(
             clip=one,
@@ -273,7 +303,7 @@ def recording_paths(store: Store) -> dict[str, str]:
     }
 
 
-def _clips(store: Store, condition: str, *values: object) -> Iterator[StoredClip]:
+def _clips(store: Store, condition: str, *values: object, order: str = "c.id") -> Iterator[StoredClip]:
     statement = f"SELECT {CLIP_COLUMNS} FROM active_clips c JOIN recordings r ON r.id = c.recording_id"
-    for row in store.connection.execute(f"{statement} WHERE {condition} ORDER BY c.id", values):
+    for row in store.connection.execute(f"{statement} WHERE {condition} ORDER BY {order}", values):
         yield stored_clip(store, row)

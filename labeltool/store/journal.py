@@ -343,6 +343,17 @@ def newest_id(store: Store) -> str:
     return newest(store.connection)
 
 
+def changed_clips(store: Store, since: str) -> set[int] | None:
+    """Return the clips that rows newer than one are about; None where labels were renamed or the recordings changed."""
+    rows = store.connection.execute(
+        "SELECT DISTINCT COALESCE(j.clip_id, r.clip_id) FROM journal j LEFT JOIN journal r ON r.id = j.revokes "
+        "WHERE j.id > ?",
+        (since,),
+    )
+    changed = {clip_id for (clip_id,) in rows}
+    return None if None in changed else changed
+
+
 def _batch_ids(connection: sqlite3.Connection, row_id: str, batch_id: str | None) -> list[str]:
     """Return the ids of the rows of a row's batch, oldest first."""
     if batch_id is None:

@@ -153,16 +153,22 @@ def detection_model_id(store: Store, pretrained: str, label: str | None = None) 
     label
         The only label that it detects, by a classifier over its embeddings; None: its classes.
     """
-    row = store.connection.execute(
-        f"SELECT id FROM models WHERE NOT {_TRAINED_HERE} AND {_from_card('pretrained')} = ? AND {_from_card('finds')} "
-        f"AND {_from_card('found_label')} IS ?",
-        (pretrained, label),
-    ).fetchone()
-    if row is not None:
-        return int(row["id"])
-    card = {"architecture": PRETRAINED, "pretrained": pretrained, "finds": True, "found_label": label}
-    model = NewModel(PRETRAINED, json.dumps(card, ensure_ascii=False))
-    return add(store, model, parent_id=None, journal_mark="", publish=lambda _: None)
+    return _pretrained_id(store, {"pretrained": pretrained, "finds": True, "found_label": label})
+
+
+def live_model_id(store: Store, pretrained: str) -> int:
+    """Return the model id for what a pretrained model suggests in the app; the row is made at the first use."""
+    return _pretrained_id(store, {"pretrained": pretrained, "live": True})
+
+
+def _pretrained_id(store: Store, card: dict[str, str | bool | None]) -> int:
+    """Return the id of the pretrained model's row with these fields on its card; it is made at the first use."""
+    same = " AND ".join([f"NOT {_TRAINED_HERE}", *(f"{_from_card(name)} IS ?" for name in card)])
+    row = store.connection.execute(f"SELECT id FROM models WHERE {same}", (*card.values(),)).fetchone()
+    if row is None:
+        model = NewModel(PRETRAINED, json.dumps(card, ensure_ascii=False))
+        return add(store, model, parent_id=None, journal_mark="", publish=lambda _: None)
+    return int(row["id"])
 
 
 def detections_of(store: Store, model_id: int) -> dict[tuple[int, float], int]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from labeltool.inference.classify import ClassifyResult
     from labeltool.inference.detect import DetectResult
     from labeltool.inference.transcribe import TranscribeResult
+    from labeltool.pretrained.describe import DescribeResult
     from labeltool.pretrained.project_classes import AgreementResult, MapResult
     from labeltool.pretrained.registry import AddResult
     from labeltool.similarity.compare import SimilarResult
@@ -84,6 +85,7 @@ MODEL_MAP: Task[MapResult] = Task("model-map", "labeltool.pretrained.project_cla
 AGREEMENT: Task[AgreementResult] = Task(
     "agreement", "labeltool.pretrained.project_classes", "agreement", "AgreementResult"
 )
+DESCRIBE: Task[DescribeResult] = Task("describe", "labeltool.pretrained.describe", "describe_clips", "DescribeResult")
 EXPORT: Task[ExportResult] = Task("export", "labeltool.exporters.registry", "export", "ExportResult")
 VERIFY: Task[VerifyResult] = Task("verify", "labeltool.exporters.stm32.verification.verify", "verify", "VerifyResult")
 
@@ -91,6 +93,6 @@ TASKS: dict[str, Task[object]] = {
     task.name: task
     for task in (
         *(RETRAIN, RENEW, EVALUATE, SIMULATE, SUGGEST, CLASSIFY, DETECT, TRANSCRIBE, SIMILAR, FIND),
-        *(MODEL_ADD, MODEL_FETCH, MODEL_MAP, AGREEMENT, EXPORT, VERIFY),
+        *(MODEL_ADD, MODEL_FETCH, MODEL_MAP, AGREEMENT, DESCRIBE, EXPORT, VERIFY),
     )
 }

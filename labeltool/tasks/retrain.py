@@ -12,7 +12,7 @@ from typing import Any
 
 from labeltool.active_learning import pretrained_suggester
 from labeltool.active_learning.candidates import suggesting_model
-from labeltool.active_learning.pretrained_suggester import teacher_of_settings
+from labeltool.active_learning.pretrained_suggester import NotSuggested, teacher_of_settings
 from labeltool.active_learning.result import SuggestResult
 from labeltool.active_learning.suggest import suggest, suggest_by_model, suggestion_lock
 from labeltool.errors import LabeltoolError, require_known
@@ -309,11 +309,13 @@ def _suggest(project: Project, store: Store, trained: TrainedModel, report: Prog
                 project, store, name, report=report, seed=trained.card.seed
             )
         except LabeltoolError as error:
-            suggested = str(error)  # the new model is there: it suggests
+            suggested = NotSuggested(str(error))  # the new model is there: it suggests
         if isinstance(suggested, SuggestResult):
             return suggested
-        why = suggested
-        worse = PretrainedComparison(name, trained.card.labels_seen, trained.card.labels, why)
+        why = suggested.why
+        worse = PretrainedComparison(
+            name, trained.card.labels_seen, trained.card.labels, why, is_worse=suggested.is_worse
+        )
         newest = project.models / str(models.model(store).id)
         model_folder.write_card(newest, replace(model_folder.read(newest).card, worse_pretrained=worse))
     elif name is not None and worse is not None:

@@ -19,6 +19,7 @@ from helpers.progress import quiet
 from helpers.waits import DEADLINE_S
 from labeltool import project as projects
 from labeltool.active_learning import pretrained_suggester
+from labeltool.active_learning.pretrained_suggester import NotSuggested
 from labeltool.active_learning.result import SuggestResult
 from labeltool.active_learning.suggest import suggest, suggestion_lock
 from labeltool.errors import LabeltoolError
@@ -134,7 +135,7 @@ def test_a_network_suggests_once_it_does_better_on_the_same_clips(level_project:
 
         add_network(level_project, store, log_loss=1e-9, checked=range(10))
         result = pretrained_suggester.suggest_by_pretrained(level_project, store, "pretrained", report=quiet, seed=0)
-        assert isinstance(result, str) and "the model's 0.000" in result
+        assert isinstance(result, NotSuggested) and result.is_worse and "the model's 0.000" in result.why
         # A pretrained model that is requested by name suggests.
         assert isinstance(
             pretrained_suggester.suggest_by_pretrained(
@@ -180,7 +181,7 @@ def test_the_classes_own_loss_is_compared_with_the_networks(without_embedding: P
         add_network(without_embedding, store, log_loss=1e-9, checked=range(10))
         assert isinstance(
             pretrained_suggester.suggest_by_pretrained(without_embedding, store, "pretrained", report=quiet, seed=0),
-            str,
+            NotSuggested,
         )
 
 

@@ -12,12 +12,16 @@ import subprocess
 import sys
 import termios
 import threading
+from contextlib import nullcontext
+from pathlib import Path
 from types import TracebackType
 
 from helpers.processes import children
 from helpers.waits import DEADLINE_S
 from labeltool.project import Project
 
+# What the program asks a terminal, and the answer of one without pictures of pixels.
+_ATTRIBUTES_QUERY, _ATTRIBUTES = b"\x1b[c", b"\x1b[?62c"
 _ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[^\[])")
 
 
@@ -28,21 +32,24 @@ class TerminalApp:
     ----------
     arguments
         What else the command is given.
+    stderr
+        A file for stderr, in place of the terminal.
     environment
         Set for the program, beside what the test has.
     """
 
-    def __init__(self, project: Project, *arguments: str, **environment: str) -> None:
+    def __init__(self, project: Project, *arguments: str, stderr: Path | None = None, **environment: str) -> None:
         self._terminal, program_side = pty.openpty()
         fcntl.ioctl(program_side, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "labeltool", "--project", str(project.directory), "label", *arguments],
-            stdin=program_side,
-            stdout=program_side,
-            stderr=program_side,
-            start_new_session=True,
-            env={**os.environ, "TERM": "xterm-256color", **environment},
-        )
+        with stderr.open("w") if stderr is not None else nullcontext(program_side) as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "labeltool", "--project", str(project.directory), "label", *arguments],
+                stdin=program_side,
+                stdout=program_side,
+                stderr=errors,
+                start_new_session=True,
+                env={**os.environ, "TERM": "xterm-256color", **environment},
+            )
         os.close(program_side)
         self._painted = bytearray()
         self._from = 0
@@ -69,6 +76,8 @@ class TerminalApp:
                 got = os.read(self._terminal, 1 << 16)
             except OSError:  # the program has ended
                 return
+            if _ATTRIBUTES_QUERY in got:
+                os.write(self._terminal, _ATTRIBUTES)
             with self._more:
                 self._painted += got
                 self._more.notify_all()

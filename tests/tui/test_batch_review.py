@@ -21,8 +21,8 @@ from labeltool.records import label_name
 from labeltool.store import Store, journal, labels, models
 from labeltool.tui import session
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.label import LabelScreen
+from labeltool.tui.screens.pages.batch_review import BatchReviewScreen
 
 
 @pytest.fixture
@@ -336,25 +336,25 @@ def test_batch_review_in_a_real_terminal_and_kill_9_after_enter(terminal: Termin
     terminal.open()
     terminal.tmux("resize-window", "-t", "app", "-x", "80", "-y", "24")
     terminal.press("S")
-    terminal.until(lambda: "1 of 6" in terminal.screen() and terminal.screen().count("✓ ") == 6, "the page")
+    terminal.until(lambda: "1 of 5" in terminal.screen() and terminal.screen().count("✓ ") == 5, "the page")
     page = [re.findall(r"tone\w+\.wav", line)[0] for line in terminal.screen().splitlines() if "✓ " in line]
     terminal.press("x", "Down", "Down", "x")
     terminal.until(lambda: "2 rejected" in terminal.screen(), "two rejected")
     terminal.press("Enter")
-    terminal.until(lambda: "1 of 3" in terminal.screen(), "the next page")
+    terminal.until(lambda: "1 of 1" in terminal.screen(), "the next page")
     # The next page is on the screen: the one before it must be on the disk.
     os.kill(terminal.pid(), signal.SIGKILL)
     terminal.until(terminal.closed, "its death")
-    assert len(page) == 6
+    assert len(page) == 5
     rows = [(file, "high", "absent" if place in (0, 2) else "present") for place, file in enumerate(page)]
     assert terminal.annotations() == rows
     terminal.tmux("kill-session", "-t", "app")
     terminal.open()
     terminal.press("S")
-    terminal.until(lambda: "1 of 3" in terminal.screen(), "the page that was left")
+    terminal.until(lambda: "1 of 1" in terminal.screen(), "the page that was left")
     terminal.press("u")
-    terminal.until(lambda: "1 of 6" in terminal.screen() and terminal.screen().count("✗ ") == 2, "the page again")
+    terminal.until(lambda: "1 of 5" in terminal.screen() and terminal.screen().count("✗ ") == 2, "the page again")
     assert terminal.annotations() == []
     terminal.press("U")
-    terminal.until(lambda: "1 of 3" in terminal.screen(), "the next page again")
+    terminal.until(lambda: "1 of 1" in terminal.screen(), "the next page again")
     assert terminal.annotations() == rows

@@ -72,6 +72,13 @@ def test_no_two_actions_of_a_view_share_a_default_key(app_project: Project) -> N
         assert len({key.name for key in view.keys}) == len(view.keys), view.name
 
 
+def test_a_function_key_of_older_settings_is_taken_from_the_action_that_has_it_now(app_project: Project) -> None:
+    keys = keymap.read(with_keys(app_project, 'play = ["space", "f5"]'))
+    named = {key.name: key for key in keymap.remapped(VIEWS[0], keys).keys}
+    assert named["play"].keys == "space,f5"
+    assert named["colour_map"].keys == named["colour_map"].shown == ""
+
+
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
@@ -122,7 +129,7 @@ def test_the_keys_in_new_settings_can_be_uncommented(app_project: Project) -> No
     lines = settings.read_text().splitlines()
     begin = lines.index(next(line for line in lines if line.startswith("[keys]")))
     settings.write_text("\n".join([*lines[:begin], *(line.removeprefix("# ") for line in lines[begin:])]))
-    assert keymap.read(projects.load(app_project.directory)) == {"undo": ("ctrl+z",), "play": ("space", "f5")}
+    assert keymap.read(projects.load(app_project.directory)) == {"undo": ("ctrl+z",), "play": ("space", "f9")}
 
 
 def test_former_action_names_are_translated_and_refused_beside_the_new_ones(app_project: Project) -> None:

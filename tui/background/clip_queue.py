@@ -44,6 +44,12 @@ class ClipQueue:
         if complete or len(fresh) > len(self._ready):
             self._ready = deque(fresh)
 
+    def renew(self, renewed: Sequence[PreparedClip]) -> None:
+        """Take newer suggestions for clips that are here or come next."""
+        newer = {one.clip.id: one for one in renewed}
+        self._left = [newer.get(one.clip.id, one) for one in self._left]
+        self._ready = deque(newer.get(one.clip.id, one) for one in self._ready)
+
     def forget_undone(self) -> None:
         """Forget the clips that undo left: they were labelled elsewhere, or are in the queue."""
         self._left.clear()

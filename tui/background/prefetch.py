@@ -8,13 +8,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from threadpoolctl import threadpool_limits
 
+from labeltool.active_learning.suggester_state import stored_source
 from labeltool.annotation import next_clips
 from labeltool.errors import LabeltoolError
-from labeltool.pretrained.trunk import has_trunk
 from labeltool.project import Project
 from labeltool.records import StoredClip, Suggestion, Transcript
 from labeltool.store import Store, clips, journal, labels, models, transcripts
@@ -22,6 +21,8 @@ from labeltool.store.clips import Counts
 from labeltool.store.database import DatabaseExchanged
 from labeltool.store.journal import JournalRow
 from labeltool.store.labels import ProjectLabel
+from labeltool.tui.background.live import LiveSuggestions
+from labeltool.tui.background.model_state import ModelState, ModelWatcher
 from labeltool.tui.media.clip_picture import ClipPicture, load_clip
 
 AHEAD = 4
@@ -49,6 +50,8 @@ class PreparedClip:
         The speech in the clip; None if it was not transcribed.
     proposed
         Classes of a pretrained model, by name, that may be new labels, with their probabilities, highest first.
+    source
+        What suggests, on how many labels, in words; "" where nothing does.
     """
 
     clip: StoredClip
@@ -59,6 +62,7 @@ class PreparedClip:
     rows: tuple[JournalRow, ...]
     transcript: Transcript | None = None
     proposed: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
 
     @property
     def probabilities(self) -> Mapping[str, float]:
@@ -69,31 +73,6 @@ class PreparedClip:
     def has_verdict(self) -> bool:
         """Whether the clip counts as labelled."""
         return any(row.kind == "verdict" for row in self.rows)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelState:
-    """The newest model, for the header, and how many labels are newer than it.
-
-    Attributes
-    ----------
-    id
-        The project's newest model; None before there is one.
-    clip_accuracy
-        The accuracy of the model that makes the suggestions.
-    pending
-        The number of verdicts that the newest model was not trained on.
-    pretrained
-        The name of the pretrained model, where one makes the suggestions.
-    pending_suggest
-        The number of verdicts since a pretrained model made its suggestions; 0 where a model of the project makes them.
-    """
-
-    id: int | None
-    clip_accuracy: float | None
-    pending: int
-    pretrained: str | None = None
-    pending_suggest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +89,8 @@ class Delivery:
         False while clips are still being added to the queue.
     requested
         The clip that was requested by its id.
+    renewed
+        Clips on the screen or next, whose suggestions are newer than those delivered before.
     counts
         The number of labelled clips, and of each label.
     labels
@@ -124,6 +105,7 @@ class Delivery:
     queue: tuple[PreparedClip, ...] | None = None
     complete: bool = True
     requested: PreparedClip | None = None
+    renewed: tuple[PreparedClip, ...] = ()
     counts: Counts | None = None
     labels: Sequence[ProjectLabel] = ()
     model: ModelState | None = None
@@ -147,6 +129,8 @@ class Prefetcher:
     ----------
     annotator
         Who labels; the clips of the queue are claimed for this annotator.
+    live
+        Suggests labels from what is labelled by now.
     deliver
         Gets what was read; called in the thread.
     on_exchange
@@ -157,11 +141,13 @@ class Prefetcher:
         self,
         project: Project,
         annotator: str,
+        live: LiveSuggestions,
         deliver: Callable[[Delivery], None],
         on_exchange: Callable[[DatabaseExchanged], None],
     ) -> None:
         self._project = project
         self._annotator = annotator
+        self._live = live
         self._deliver = deliver
         self._on_exchange = on_exchange
         self._wake = threading.Condition()
@@ -172,9 +158,11 @@ class Prefetcher:
         self._stopping = False
         self._cache: OrderedDict[str, ClipPicture] = OrderedDict()
         self._counted_at: float | None = None
-        # The last row that the newest model was trained on, the last row that was counted since, and their number.
-        self._trained_row = self._counted_row = ""
-        self._pending = 0
+        self._described = False
+        # The clips on the screen and those that come next, whose suggestions may change.
+        self._shown: tuple[StoredClip, ...] = ()
+        self._watcher = ModelWatcher(project)
+        self._sources: dict[int, str] = {}
         self._thread = threading.Thread(target=self._run, name="labeltool-prefetcher", daemon=True)
 
     def start(self) -> None:
@@ -199,6 +187,12 @@ class Prefetcher:
             self._clip_id, self._next_ids = clip_id, tuple(next_ids)
             self._wake.notify()
 
+    def renew_suggestions(self) -> None:
+        """Renew the suggestions of the clips on the screen: what they are made from has changed."""
+        with self._wake:
+            self._described = True
+            self._wake.notify()
+
     def stop(self) -> None:
         """End the thread and wait for it."""
         with self._wake:
@@ -211,42 +205,59 @@ class Prefetcher:
         # NumPy's products are tiny here: a second thread for them would only take a core from a training.
         threadpool_limits(limits=1, user_api="blas")
         try:
-            while (request := self._next_request()) is not None:
+            while not self._stopping:
+                request = self._next_request()
                 try:
                     store = store or self._project.open_store()
-                    if request.clip_id is not None:
+                    if request is None:
+                        self._renew_suggestions(store)
+                    elif request.clip_id is not None:
                         self._deliver_clip(store, request.clip_id, request.next_ids)
                     else:
                         self._deliver_queue(store, request)
                 except DatabaseExchanged as error:
                     self._on_exchange(error)
                 except LabeltoolError as error:
-                    self._deliver(Delivery(request=request.number, failure=str(error)))
+                    self._deliver(Delivery(request=request.number if request else 0, failure=str(error)))
         finally:
+            self._live.close()
             if store is not None:
                 with suppress(LabeltoolError):  # a claim that is not released expires
                     next_clips.release(store, annotator=self._annotator)
                 store.close()
 
     def _next_request(self) -> _Request | None:
-        """Wait for a request; return None when the thread is to end."""
+        """Wait for a request; return None where suggestions are to be renewed meanwhile, or the thread is to end."""
         with self._wake:
-            while not self._stopping and self._exclude is None and self._clip_id is None:
-                self._wake.wait()
-            if self._stopping:
-                return None
+            while not (self._stopping or self._described or self._exclude is not None or self._clip_id is not None):
+                due_in_s = self._live.due_in_s
+                if due_in_s == 0.0:
+                    return None
+                self._wake.wait(due_in_s)
             if self._clip_id is not None:
                 clip_id, self._clip_id = self._clip_id, None
                 return _Request(self._request, clip_id, self._next_ids, ())
-            exclude, self._exclude = self._exclude or (), None
+            if self._stopping or self._exclude is None:
+                return None
+            exclude, self._exclude = self._exclude, None
             return _Request(self._request, None, (), exclude)
 
     def _is_superseded(self) -> bool:
         with self._wake:
             return self._stopping or self._exclude is not None or self._clip_id is not None
 
+    def _renew_suggestions(self, store: Store) -> None:
+        """Renew the suggestions of the clips on the screen, where more is known by now."""
+        described, self._described = self._described, False
+        if self._live.work(store) or described:
+            shown = tuple(self._prepare(store, clip) for clip in self._shown)
+            self._deliver(Delivery(renewed=shown, model=self._model(store)))
+
     def _deliver_clip(self, store: Store, clip_id: int, next_ids: Sequence[int]) -> None:
-        self._deliver(Delivery(requested=self._prepare(store, clips.clip(store, clip_id))))
+        self._live.update(store)
+        requested = clips.clip(store, clip_id)
+        self._shown = (requested,)
+        self._deliver(Delivery(requested=self._prepare(store, requested)))
         for next_id in next_ids:
             if self._is_superseded():
                 return
@@ -257,8 +268,13 @@ class Prefetcher:
 
     def _deliver_queue(self, store: Store, request: _Request) -> None:
         queue: list[PreparedClip] = []
+        here = tuple(clips.clip(store, clip_id) for clip_id in request.exclude)
+        if self._live.update(store) and here:
+            # The clip on the screen first: it appeared before the last label counted.
+            self._deliver(Delivery(renewed=tuple(self._prepare(store, clip) for clip in here)))
         # Two annotators never get the same clip; an app that was killed gets its own claims again.
         claimed = next_clips.claim_clips(store, AHEAD, annotator=self._annotator, exclude=request.exclude)
+        self._shown = (*here, *claimed)
         for place, clip in enumerate(claimed, start=1):
             queue.append(self._prepare(store, clip))
             self._deliver(Delivery(request=request.number, queue=tuple(queue), complete=place == len(claimed)))
@@ -278,17 +294,28 @@ class Prefetcher:
             picture = self._picture(clip)
         except LabeltoolError as error:
             problem = str(error)
-        suggestion = models.suggestion(store, clip.id)
+        live = self._live.suggestion(store, clip)
+        suggestion = live.suggestion if live else models.suggestion(store, clip.id)
+        uid = live.model_uid if live else models.uid(store, suggestion.model_id) if suggestion else None
         rows = [row for row in journal.rows(store, clip_id=clip.id) if not row.revoked and row.kind != "revoke"]
         return PreparedClip(
             clip=clip,
             sound=picture,
             problem=problem,
             suggestion=suggestion,
-            model_uid=models.uid(store, suggestion.model_id) if suggestion else None,
+            model_uid=uid,
             rows=tuple(reversed(rows)),
             transcript=transcripts.of_clip(store, clip.id),
+            proposed=live.proposed if live else {},
+            source=live.source if live else self._source_of(store, suggestion),
         )
+
+    def _source_of(self, store: Store, suggestion: Suggestion | None) -> str:
+        if suggestion is None:
+            return ""
+        if suggestion.model_id not in self._sources:
+            self._sources = {suggestion.model_id: stored_source(store, suggestion.model_id)}
+        return self._sources[suggestion.model_id]
 
     def _picture(self, clip: StoredClip) -> ClipPicture:
         """Return a clip's picture, from the cache if it is there; the clips used longest ago leave the cache."""
@@ -304,33 +331,5 @@ class Prefetcher:
         self._deliver(Delivery(request=request, counts=clips.counts(store), labels=labels.project_labels(store)))
         self._counted_at = time.monotonic()
 
-    @cached_property
-    def _has_trunk(self) -> bool:
-        """Whether a model is trained in a second on the layers of a pretrained one; asked in the reader's thread."""
-        return has_trunk(self._project)
-
     def _model(self, store: Store) -> ModelState:
-        newest = models.latest(store, self._project.settings.learning.architecture)
-        trained_row = newest.journal_mark if newest else ""
-        if trained_row != self._trained_row:
-            self._trained_row = self._counted_row = trained_row
-            self._pending = 0
-        # Only the rows since the last time: the journal of a large project is long.
-        with store.snapshot():
-            self._pending += models.pending(store, self._counted_row)
-            self._counted_row = journal.newest_id(store)
-        suggester = models.suggester(store)
-        by_pretrained = suggester is not None and suggester.pretrained is not None
-        pending_suggest = 0
-        configured = self._project.settings.learning.pretrained is not None
-        if self._has_trunk or (configured and (suggester is None or by_pretrained)):
-            pending_suggest = models.pending(store, suggester.journal_mark if suggester else "")
-        shown = suggester or newest
-        own = newest if suggester is None or by_pretrained else suggester
-        return ModelState(
-            id=own.id if own else None,
-            clip_accuracy=shown.clip_accuracy if shown else None,
-            pending=self._pending,
-            pretrained=suggester.pretrained if suggester else None,
-            pending_suggest=pending_suggest,
-        )
+        return self._watcher.read(store, self._live.state(store))

@@ -32,6 +32,8 @@ class BackgroundTask(Generic[R]):
         Gets why the task failed, in one line that names the log.
     on_cancelled
         Called when a run has ended because of `cancel`.
+    niceness
+        How far the task gives way to others.
     options
         The task's options.
     """
@@ -45,9 +47,11 @@ class BackgroundTask(Generic[R]):
         on_result: Callable[[R], None],
         on_failure: Callable[[str], None],
         on_cancelled: Callable[[], None] = lambda: None,
+        niceness: int = _NICENESS,
         **options: Any,
     ) -> None:
         self._project = project
+        self._niceness = niceness
         self._task, self._options = task, options
         self._on_progress, self._on_result, self._on_failure = on_progress, on_result, on_failure
         self._on_cancelled = on_cancelled
@@ -96,7 +100,7 @@ class BackgroundTask(Generic[R]):
                 if self._stopping or self._cancelled:
                     raise JobStopped
                 executor = default_executor()
-                job = self._job = executor.start(self._project, self._task, niceness=_NICENESS, **options)
+                job = self._job = executor.start(self._project, self._task, niceness=self._niceness, **options)
             self._on_result(job.wait(self._on_progress))
         except JobStopped:
             if self._cancelled and not self._stopping:

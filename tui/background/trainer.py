@@ -96,7 +96,7 @@ class Trainer(BackgroundTask[Any]):
     """
 
     def __init__(
-        self, project: Project, deliver: Callable[[TrainingProgress], None], *, task: Task[Any], **options: str
+        self, project: Project, deliver: Callable[[TrainingProgress], None], *, task: Task[Any], **options: Any
     ) -> None:
         rate = StageRate()
 

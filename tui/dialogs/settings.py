@@ -24,12 +24,13 @@ from labeltool.tui import keymap
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.keys import VIEWS
+from labeltool.tui.media.look import DB_RANGES
 from labeltool.tui.media.player import Player, output_names
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit, truncate
 from labeltool.util.user_state import change_user_state, read_user_state
 
-_TITLE_CELLS, _VALUE_CELLS = 33, 18
+_TITLE_CELLS, _VALUE_CELLS = 36, 18
 _SYSTEM = "the system's"
 _RESTART = "after a restart"
 _KEYS, _OUTPUT = "keys", "output"
@@ -53,10 +54,11 @@ class _Setting:
 _SETTINGS = (
     _Setting("app", "theme", "Theme", tuple(ThemeName)),
     _Setting("app", "autoplay", "Play each clip when it appears", (True, False)),
-    _Setting("app", "colour_map", "Colours of spectrograms", tuple(ColourMap), _RESTART),
+    _Setting("app", "colour_map", "Colours of spectrograms", tuple(ColourMap)),
+    _Setting("app", "db_range", "dB range of spectrograms (0: noise)", DB_RANGES),
     _Setting("app", "pixels", "Pixels of spectrograms", tuple(Pixels), _RESTART),
     _Setting("learning", "retrain_after", "Train after N labels (0: never)"),
-    _Setting("learning", "query_strategy", "Query strategy", ("",), "at the next training"),
+    _Setting("learning", "query_strategy", "Query strategy", ("",), "next training"),
 )
 
 
@@ -98,6 +100,7 @@ class SettingsScreen(ModalScreen[None]):
         # In a browser the page plays: its machine's output is not chosen here.
         ids += [_OUTPUT] if type(self._services.player) is Player else []
         self._list.add_options([Option(self._line(name), id=name) for name in ids])
+        self._list.highlighted = 0
 
     def _line(self, name: str) -> Content:
         setting = next((one for one in _SETTINGS if one.name == name), None)
@@ -139,9 +142,10 @@ class SettingsScreen(ModalScreen[None]):
             assert isinstance(value, int)
             self._write(setting.table, setting.name, value + steps)
             return
-        at = (list(setting.choices).index(value) + steps) % len(setting.choices)
-        chosen = setting.choices[at]
-        self._write(setting.table, setting.name, chosen if isinstance(chosen, bool) else str(chosen))
+        # A value that a person wrote into the file need not be one of the choices.
+        at = setting.choices.index(value) if value in setting.choices else -1
+        chosen = setting.choices[(at + steps) % len(setting.choices)]
+        self._write(setting.table, setting.name, str(chosen) if isinstance(chosen, str) else chosen)
 
     @work(group="write")
     async def _write(self, table: str, name: str, value: object) -> None:

@@ -28,6 +28,10 @@ _MIN_FFT_S = 0.035
 _FLOOR_POWER = 1e-12
 _SILENCE_DB = -75.0
 _ENVELOPE_BINS = 1600
+# A stretch is analysed in the longest of these windows that fits into it so many times; a shorter one shows when, a
+# longer one at which frequency.
+_STRETCH_WINDOWS_S = (1.0, 0.016, 0.008, 0.004)
+_STRETCH_WINDOWS = 48
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,8 @@ class Picture:
         The levels drawn brightest and darkest.
     start_s, duration_s
         The start and the length of the time axis.
+    whole_s
+        The length of the clip or recording that it is a stretch of.
     """
 
     mel_db: Float32
@@ -55,6 +61,12 @@ class Picture:
     quiet_db: float
     start_s: float = 0.0
     duration_s: float
+    whole_s: float
+
+    @property
+    def end_s(self) -> float:
+        """The end of the time axis."""
+        return self.start_s + self.duration_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +77,14 @@ class ClipPicture(Picture):
     ----------
     samples : (n,) int16
         Mono, at `PLAYBACK_RATE_HZ`.
+    top_hz
+        The highest frequency that the file has, or that is shown.
     cut_s
         Seconds of the clip after `MAX_CLIP_S`, which are not part of it; `duration_s` is without them.
     """
 
     samples: Int16
+    top_hz: float
     cut_s: float
 
     @property
@@ -104,13 +119,41 @@ def load_clip(clip: StoredClip) -> ClipPicture:
     loudest, quiet = brightness_range(mel_db)
     return ClipPicture(
         samples=to_playback_pcm(mono, rate),
+        top_hz=min(rate / 2, _TOP_HZ),
         duration_s=len(mono) / rate,
+        whole_s=len(mono) / rate,
         cut_s=max(0.0, clip.end_s - (clip.start_s + MAX_CLIP_S)),
         mel_db=mel_db,
         band_hz=band_hz,
         envelope=_envelope(mono),
         loudest_db=loudest,
         quiet_db=quiet,
+    )
+
+
+def stretch(sound: ClipPicture, start_s: float, duration_s: float) -> Picture:
+    """Return a stretch of a clip, analysed anew in finer steps; as bright as in the whole clip."""
+    fitting = (window_s for window_s in _STRETCH_WINDOWS_S if min(window_s, _MIN_FFT_S) * _STRETCH_WINDOWS < duration_s)
+    window_s = next(fitting, _STRETCH_WINDOWS_S[-1])
+    analyzer = MelAnalyzer.for_rate(PLAYBACK_RATE_HZ, window_s, sound.top_hz)
+    first = round(start_s * PLAYBACK_RATE_HZ)
+    count = max(1, round(duration_s * PLAYBACK_RATE_HZ))
+    margin = analyzer.window // 2
+    before, after = max(0, first - margin), min(len(sound.samples), first + count + margin)
+    around = np.zeros(count + 2 * margin, np.float32)
+    at = before - (first - margin)
+    around[at : at + max(0, after - before)] = sound.samples[before:after] / np.float32(32768.0)
+    hop = max(1, analyzer.window // 8, -(-count // _MAX_FRAMES))
+    framed = np.lib.stride_tricks.sliding_window_view(around, analyzer.window)[:count:hop]
+    return Picture(
+        mel_db=np.ascontiguousarray(analyzer.mel_db(framed).T),
+        band_hz=analyzer.band_hz,
+        envelope=_envelope(around[margin : margin + count]),
+        loudest_db=sound.loudest_db,
+        quiet_db=sound.quiet_db,
+        start_s=start_s,
+        duration_s=duration_s,
+        whole_s=sound.duration_s,
     )
 
 
@@ -138,9 +181,9 @@ class MelAnalyzer:
         The centres of the bands: the same at one rate, however short the window.
     """
 
-    def __init__(self, rate: int, max_window_s: float) -> None:
+    def __init__(self, rate: int, max_window_s: float, top_hz: float) -> None:
         n_fft = 1 << max(6, round(_MIN_FFT_S * rate).bit_length() - 1)
-        high_hz = min(rate / 2, _TOP_HZ)
+        high_hz = min(rate / 2, top_hz)
         self._n_fft = n_fft
         self.window = min(n_fft, max(16, round(max_window_s * rate)))
         frontend = LogMelFrontend(
@@ -155,9 +198,9 @@ class MelAnalyzer:
 
     @classmethod
     @lru_cache(maxsize=16)
-    def for_rate(cls, rate: int, max_window_s: float = 1.0) -> MelAnalyzer:
+    def for_rate(cls, rate: int, max_window_s: float = 1.0, top_hz: float = _TOP_HZ) -> MelAnalyzer:
         """Return the analyzer for a rate; a window below the usual 35 ms or so separates events that follow closely."""
-        return cls(rate, max_window_s)
+        return cls(rate, max_window_s, top_hz)
 
     def mel_db(self, framed: Float32) -> Float32:
         """Return the mel power of windows of samples: `(n, window)` to `(n, BANDS) float32 dB`."""

@@ -57,24 +57,22 @@ class _Block:
 
     Attributes
     ----------
-    begins_s
-        When it starts to sound, by the player's clock.
+    begins_s, ends_s
+        When it starts to sound and when it has sounded, by the player's clock.
+    silent_s
+        From when on it is silent, as the sound has ended.
     place
-        The place in the sound of its first sample; None for silence.
+        The place in the sound of its first sample.
     jump
         How often the position had been changed before: a block from before a seek no longer counts.
     """
 
     begins_s: float
-    frames: int
-    place: float | None
+    ends_s: float
+    silent_s: float
+    place: float
     speed: float
     jump: int
-
-    @property
-    def ends_s(self) -> float:
-        """When it has sounded."""
-        return self.begins_s + self.frames / PLAYBACK_RATE_HZ
 
 
 class _InMemory:
@@ -209,29 +207,28 @@ class Player:
 
     @property
     def playing(self) -> bool:
-        """Whether the sound plays."""
-        return self._playing
+        """Whether the sound plays, until its end is audible."""
+        with self._lock:
+            return self._playing or self._next_block() is not None
 
     @property
     def position_s(self) -> float:
         """The position in the sound that is audible now, in seconds; before a sound is audible, where it begins."""
         with self._lock:
-            now = self._clock()
-            for block in self._blocks:
-                if block.place is None or block.jump != self._jumps or block.ends_s <= now:
-                    continue
-                played = max(0.0, now - block.begins_s) * PLAYBACK_RATE_HZ
-                place = block.place + played * block.speed
-                return float(self._wrapped(place) if self.loop else min(place, self._last)) / PLAYBACK_RATE_HZ
-            return self._at / PLAYBACK_RATE_HZ
+            return self._audible() / PLAYBACK_RATE_HZ
 
     def toggle(self) -> None:
         """Pause or go on; at the end, start again."""
         with self._lock:
-            if not self._playing and self._at >= self._last:
+            if self._playing or self._next_block() is not None:
+                # What the device has got sounds on for a moment: playing goes on from where it was paused.
+                self._jump(self._audible())
+                self._playing = False
+                return
+            if self._at >= self._last:
                 self._jump(float(self._first))
             self._fade_in = True
-            self._playing = not self._playing and len(self._sound) > 0
+            self._playing = len(self._sound) > 0
 
     def replay(self) -> None:
         """Play from the start."""
@@ -272,8 +269,22 @@ class Player:
         self._jumps += 1
         self._fade_in = True
 
-    def _note_block(self, frames: int, place: float | None) -> None:
-        """Note when a block that the device takes now will sound."""
+    def _audible(self) -> float:
+        """Return the place in the sound that is audible now."""
+        block = self._next_block()
+        if block is None:
+            return self._at
+        place = block.place + max(0.0, self._clock() - block.begins_s) * PLAYBACK_RATE_HZ * block.speed
+        return float(self._wrapped(place) if self.loop else min(place, self._last))
+
+    def _next_block(self) -> _Block | None:
+        """Return what sounds now, or next; None where all that was taken has sounded."""
+        now = self._clock()
+        blocks = (block for block in self._blocks if block.jump == self._jumps)
+        return next((block for block in blocks if block.silent_s > max(now, block.begins_s)), None)
+
+    def _note_block(self, frames: int, sounding: int, place: float) -> None:
+        """Note when a block that the device takes now will sound; after `sounding` frames it is silent."""
         now = self._clock()
         begins_s = now + self.latency_s
         if self._blocks and abs(begins_s - self._blocks[-1].ends_s) < _GAP_S:
@@ -281,7 +292,8 @@ class Player:
             begins_s = expected_s + _DRIFT_SHARE * (begins_s - expected_s)
         while self._blocks and self._blocks[0].ends_s <= now:
             self._blocks.popleft()
-        self._blocks.append(_Block(begins_s, frames, place, self.speed, self._jumps))
+        ends_s, silent_s = (begins_s + count / PLAYBACK_RATE_HZ for count in (frames, sounding))
+        self._blocks.append(_Block(begins_s, ends_s, silent_s, place, self.speed, self._jumps))
 
     def _source(self) -> Generator[Float32, int, None]:
         """Yield the blocks that the device requests."""
@@ -299,7 +311,7 @@ class Player:
         with self._lock:
             first, last = self._first, self._last
             if not self._playing or first >= last:
-                self._note_block(frames, None)
+                self._note_block(frames, 0, self._at)
                 return out
             place = self._at + self.speed * np.arange(frames)
             if self.loop:
@@ -309,10 +321,10 @@ class Player:
             above = self._wrapped(below + 1) if self.loop else np.minimum(below + 1, last - 1)
             samples = self._sound.samples_at(np.concatenate([below, above]))
             if samples is None:
-                self._note_block(frames, None)
+                self._note_block(frames, 0, self._at)
                 self._fade_in = True
                 return out
-            self._note_block(frames, self._at)
+            self._note_block(frames, count, self._at)
             after = self._at + self.speed * frames
             self._at = float(self._wrapped(after)) if self.loop else min(after, float(last))
             self._playing = self.loop or after < last

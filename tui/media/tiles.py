@@ -143,6 +143,7 @@ class Tiles:
             quiet_db=quiet,
             start_s=shown.start_s,
             duration_s=shown.span_s,
+            whole_s=self._duration_s,
         )
 
     def missing(self, shown: VisibleRange, moments: int) -> Iterator[TileKey]:

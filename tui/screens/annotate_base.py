@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
@@ -19,6 +20,9 @@ from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
 from labeltool.tui.shared_keys import View
 from labeltool.tui.widgets.suggestions import LabelMode, Suggestions, describe_row
+
+# Nobody who presses Enter within as many times `repeat_s` has seen the suggestion that changed.
+_REACTIONS = 2
 
 
 class AnnotateScreen(UndoScreen):
@@ -44,6 +48,8 @@ class AnnotateScreen(UndoScreen):
         self._annotated_here = False
         self._shown_at = time.monotonic()
         self._last_key = ("", 0.0)
+        self._new_keys: dict[str, str] = {}
+        self._first_changed_at = 0.0
 
     # -- for subclasses
 
@@ -74,6 +80,8 @@ class AnnotateScreen(UndoScreen):
     def show_prepared(self, prepared: PreparedClip) -> None:
         """Put a clip on the screen."""
         self._mode, self._annotated_here = LabelMode.LABEL, False
+        self._new_keys.clear()
+        self._first_changed_at = 0.0
         self._choices = self.choices_for(prepared)
         self.show_clip(prepared)
         self.show_choices()
@@ -101,9 +109,16 @@ class AnnotateScreen(UndoScreen):
 
     def choices_for(self, prepared: PreparedClip) -> tuple[LabelChoice, ...]:
         """Return the labels that one key gives a clip."""
-        return label_choices(
-            self.services.state.labels, prepared.probabilities, prepared.proposed, keys=self.label_keys
-        )
+        return self.with_keys(prepared.probabilities, prepared.proposed)
+
+    def with_keys(
+        self, suggested: Mapping[str, float], proposed: Mapping[str, float] = MappingProxyType({})
+    ) -> tuple[LabelChoice, ...]:
+        """Return the labels that one key gives, see `label_choices`; new ones keep their keys while a clip is shown."""
+        labels = self.services.state.labels
+        choices = label_choices(labels, suggested, proposed, keys=self.label_keys, kept=self._new_keys)
+        self._new_keys |= {choice.label: choice.key for choice in choices if choice.is_new and choice.key}
+        return choices
 
     @property
     def prompt(self) -> str:
@@ -113,14 +128,31 @@ class AnnotateScreen(UndoScreen):
     @property
     def source(self) -> str:
         """Where the suggestions come from."""
-        suggestion = self.current.suggestion if self.current is not None else None
-        return f"suggestions of model {suggestion.model_id}" if suggestion else "nothing is suggested yet"
+        return (self.current.source if self.current is not None else "") or "nothing is suggested yet"
 
     def update_choices(self) -> None:
         """Add the labels that were not known when the clip appeared."""
         if self.current is not None:
+            before = self.first_choice
             self._choices = self.choices_for(self.current)
+            if self.first_choice is not None and (before is None or before.label != self.first_choice.label):
+                self._first_changed_at = time.monotonic()
             self.show_choices()
+
+    def renew_suggestions(self, renewed: Sequence[PreparedClip]) -> None:
+        """Show newer suggestions for the clip on the screen, where nothing was labelled on it yet."""
+        current = self.current
+        newer = next((one for one in renewed if current is not None and one.clip == current.clip), None)
+        if current is None or newer is None or self._annotated_here or self.busy or current.rows != newer.rows:
+            return
+        self.current = replace(
+            current,
+            suggestion=newer.suggestion,
+            model_uid=newer.model_uid,
+            proposed=newer.proposed,
+            source=newer.source,
+        )
+        self.update_choices()
 
     def enter(self) -> None:
         """Take the player back from another view."""
@@ -140,7 +172,9 @@ class AnnotateScreen(UndoScreen):
     async def action_accept_first(self) -> None:
         """Label with the most probable label."""
         choice = self.first_choice
-        if choice is not None:
+        if choice is not None and time.monotonic() - self._first_changed_at < _REACTIONS * self._repeat_s:
+            self.notice.show("the first suggestion has just changed: Enter again accepts it")
+        elif choice is not None:
             await self._choose(choice)
         elif self.current is not None:
             self.notice.show("no suggestion to accept: press the key of a label, / finds or makes one")
@@ -181,7 +215,9 @@ class AnnotateScreen(UndoScreen):
         self._set_mode(LabelMode.LABEL if self._mode is LabelMode.ABSENT else LabelMode.ABSENT)
 
     def action_cancel(self) -> None:
-        """Cancel adding or rejecting a label, and dismiss a warning."""
+        """Cancel adding or rejecting a label, dismiss a warning, or else end what the mouse selected, or the zoom."""
+        if self._mode is LabelMode.LABEL and not self.notice.warning:
+            self.show_all()
         self._set_mode(LabelMode.LABEL)
         self.notice.clear()
 

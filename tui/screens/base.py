@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from textual.containers import Vertical
 from textual.widget import Widget
 
+from labeltool.store.spans import Region
 from labeltool.tui.background.prefetch import PreparedClip
-from labeltool.tui.media.clip_picture import ClipPicture
-from labeltool.tui.screens.frame import ViewScreen
+from labeltool.tui.media.clip_picture import ClipPicture, stretch
+from labeltool.tui.media.viewport import BandRange, Viewport
+from labeltool.tui.screens.picture_base import PictureScreen
 from labeltool.tui.services import Services
 from labeltool.tui.shared_keys import View
 from labeltool.tui.text import format_time
-from labeltool.tui.widgets.spectrogram import Spectrogram
+from labeltool.tui.widgets.time_track import Box
 from labeltool.tui.widgets.transcript import TranscriptText
-from labeltool.tui.widgets.transport import Transport
-from labeltool.tui.widgets.waveform import Waveform
 
 _FRAMES_A_SECOND = 20
 _SEEKS_A_CLIP = 20
 
 
-class AudioScreen(ViewScreen):
+class AudioScreen(PictureScreen):
     """Shows and plays one sound.
 
     Parameters
@@ -35,12 +35,13 @@ class AudioScreen(ViewScreen):
 
     def __init__(self, services: Services, view: View) -> None:
         super().__init__(services, view)
-        self._spectrogram = Spectrogram(id="spectrogram")
-        self._waveform = Waveform(id="waveform")
-        self._transport = Transport(id="transport")
         self.transcript = TranscriptText(id="transcript")
         self._clip_start_s = 0.0
         self._sound: ClipPicture | None = None
+        self._viewport: Viewport | None = None
+        # The part that was selected with the mouse, and whether the player looped before.
+        self._part: tuple[float, float] | None = None
+        self._looped = False
 
     def compose_clip(self) -> Iterator[Widget]:
         """Lay out spectrogram, waveform, transport and transcript."""
@@ -64,7 +65,6 @@ class AudioScreen(ViewScreen):
             )
             return
         self._set_sound(sound)
-        self._spectrogram.show(sound)
         if sound.cut_s:
             self.notice.show(f"long clip: the last {format_time(sound.cut_s)} are not shown; w opens the recording")
 
@@ -90,11 +90,84 @@ class AudioScreen(ViewScreen):
 
     def _set_sound(self, sound: ClipPicture | None) -> None:
         self._sound = sound
-        self._waveform.show(sound)
+        self._viewport = None if sound is None else Viewport(sound.duration_s, 0.0, sound.duration_s)
+        self._bands = BandRange()
+        self._forget_part()
         self._transport.duration_s = sound.duration_s if sound else 0.0
+        # First of all: what was played of the clip before does not count for this one.
         if self.owns_player:
             self.take_player(play=self.services.state.autoplay)
+        if sound is None:
+            self._waveform.show(None)
+            self._update_playhead()
+        else:
+            self.update_window()
+
+    # -- what is shown of it
+
+    @property
+    def viewport(self) -> Viewport | None:
+        """The stretch on the screen; None without a sound."""
+        return self._viewport
+
+    @property
+    def part(self) -> Region | None:
+        """The part that was selected with the mouse, as a region of the recording; None where there is none."""
+        if self._part is None:
+            return None
+        return Region(*(self._clip_start_s + moment_s for moment_s in self._part))
+
+    def box(self) -> Box | None:
+        """Return the selected part as a box in the spectrogram."""
+        if self._part is None or self._viewport is None:
+            return None
+        return Box(*(self._viewport.share(moment_s) for moment_s in self._part))
+
+    def update_window(self) -> None:
+        """Show what the viewport and the bands are now."""
+        sound, viewport = self._sound, self._viewport
+        if sound is None or viewport is None:
+            return
+        shown = sound if viewport.is_whole else stretch(sound, viewport.start_s, viewport.span_s)
+        box = self.box()
+        self._spectrogram.show(self._bands.cut(shown), box)
+        self._waveform.show(shown, box)
         self._update_playhead()
+
+    def select_part(self, start_s: float, end_s: float) -> None:
+        """Loop a part of the clip."""
+        player = self.services.player
+        if self._part is None:
+            self._looped = player.loop
+        self._part = (start_s, end_s)
+        player.limit_to(start_s, end_s)
+        player.loop = True
+        player.replay()
+        self.update_window()
+        self.notice.show(f"{start_s:.2f} to {end_s:.2f} s loops: w opens Regions with it, Esc ends it")
+
+    def go(self, moment_s: float) -> None:
+        """Move the playhead; outside of the selected part, that is forgotten."""
+        if self._part is not None and not self._part[0] <= moment_s <= self._part[1]:
+            self._forget_part()
+            self.update_window()
+        self.services.player.seek(moment_s)
+        self._update_playhead()
+
+    def show_all(self) -> None:
+        """Forget the part that was selected with the mouse, or else the zoom."""
+        if self._part is not None:
+            self._forget_part()
+            self.update_window()
+        elif self._viewport is not None and not (self._viewport.is_whole and self._bands.is_whole):
+            self.action_show_whole()
+
+    def _forget_part(self) -> None:
+        if self._part is not None:
+            self._part = None
+            if self.owns_player:
+                self.services.player.clear_limits()
+                self.services.player.loop = self._looped
 
     def _update_playhead(self) -> None:
         if not self.owns_player:
@@ -104,14 +177,15 @@ class AudioScreen(ViewScreen):
         self._transport.loop = player.loop
         self._transport.playing = player.playing
         self._transport.silent = player.silent
-        if self._sound is None:
+        if self._sound is None or self._viewport is None:
             self._spectrogram.playhead = self._waveform.playhead = None
             return
         position_s = player.position_s
         self._transport.moment = format_time(position_s)
         self.transcript.follow(self._clip_start_s + position_s)
-        share = position_s / self._sound.duration_s
-        self._spectrogram.playhead = self._waveform.playhead = share if player.playing or 0 < share < 1 else None
+        moves = player.playing or 0 < position_s < self._sound.duration_s
+        share = self._viewport.share(position_s)
+        self._spectrogram.playhead = self._waveform.playhead = share if moves and 0 <= share <= 1 else None
 
     def action_toggle_play(self) -> None:
         """Play or pause."""
@@ -129,10 +203,10 @@ class AudioScreen(ViewScreen):
             player.replay()
 
     def action_seek(self, steps: int) -> None:
-        """Go back or forward by a twentieth of the clip."""
-        if self._sound is not None:
+        """Go back or forward by a twentieth of what is shown."""
+        if self._viewport is not None:
             player = self.services.player
-            player.seek(player.position_s + steps * self._sound.duration_s / _SEEKS_A_CLIP)
+            player.seek(player.position_s + steps * self._viewport.span_s / _SEEKS_A_CLIP)
 
     def action_faster(self, steps: int) -> None:
         """Change the speed."""
@@ -147,11 +221,3 @@ class AudioScreen(ViewScreen):
         state = self.services.state
         state.autoplay = not state.autoplay
         self.notice.show("autoplay on" if state.autoplay else "autoplay off: Space plays")
-
-    def action_contrast(self) -> None:
-        """Change the contrast of the spectrogram."""
-        self.notice.show(f"contrast: {self._spectrogram.next_contrast()}")
-
-    def action_brighten(self, steps: int) -> None:
-        """Change the brightness of the spectrogram."""
-        self.notice.show(f"brightness: {self._spectrogram.brighten(steps):+.0f} dB")

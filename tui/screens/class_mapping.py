@@ -15,15 +15,15 @@ from labeltool.errors import LabeltoolError
 from labeltool.pretrained import class_mapping, class_names, registry
 from labeltool.pretrained.card import read_card
 from labeltool.pretrained.class_mapping import LabelMapping
+from labeltool.project import Project
 from labeltool.store import Store, clips
 from labeltool.tui.background.class_agreement import Agreement, LabelAgreement
-from labeltool.tui.background.live import mapped_model
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.keys import CLASS_MAPPING
 from labeltool.tui.screens.frame import ViewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit, truncate
-from labeltool.tui.widgets.clip_list import ClipList, Part
+from labeltool.tui.widgets.lists.clip_list import ClipList, Part
 
 _RETRY_S = 0.5
 # A class agrees with a label when it is predicted in half of the label's clips, and three times as often as elsewhere.
@@ -36,6 +36,13 @@ _NO_MODEL = (
     "",
 )
 _REASONS = {"by hand": "from the file", "by name": "by name", "by answers": "by agreement", "none": ""}
+
+
+def mapped_model(project: Project) -> str | None:
+    """Return the pretrained model to map: that of the settings, else the first in the registry that has classes."""
+    names = [name for name in registry.names(project) if read_card(registry.folder(project, name)).classes]
+    chosen = project.settings.learning.pretrained
+    return chosen if chosen in names else next(iter(names), None)
 
 
 @dataclass(frozen=True, slots=True)

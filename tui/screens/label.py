@@ -108,6 +108,7 @@ class LabelScreen(AnnotateScreen):
         elif delivery.requested is not None and self._labelled_elsewhere(delivery.requested):
             self.show_next(delivery.requested.clip.id)
             self._check_current()
+        self._queue.renew(delivery.renewed)
         if delivery.queue is not None and delivery.request == self._request:
             self._take_queue(delivery.queue, complete=delivery.complete)
 

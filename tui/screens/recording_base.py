@@ -10,14 +10,14 @@ from textual.message import Message
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
 from labeltool.tui.media.open_recording import OpenRecording
+from labeltool.tui.media.viewport import Viewport
 from labeltool.tui.screens.annotate_base import AnnotateScreen
 from labeltool.tui.services import Services
 from labeltool.tui.shared_keys import View
 from labeltool.tui.widgets.label_bar import LabelBar
 from labeltool.tui.widgets.overview import Overview
 from labeltool.tui.widgets.span_lanes import SpanLanes
-from labeltool.tui.widgets.time_axis import GUTTER, moment_name
-from labeltool.tui.widgets.time_track import Box
+from labeltool.tui.widgets.time_axis import moment_name
 
 _SEEKS_PER_WINDOW = 20
 
@@ -35,7 +35,7 @@ class RecordingScreen(AnnotateScreen):
 
     def __init__(self, services: Services, view: View, *, repeat_s: float) -> None:
         super().__init__(services, view, repeat_s=repeat_s)
-        self.overview = Overview(id="overview")
+        self.overview = Overview(services.state, id="overview")
         self.lanes = SpanLanes(id="lanes")
         self.bar = LabelBar(self.label_keys, id="labelbar")
         self._opened: OpenRecording | None = None
@@ -47,10 +47,6 @@ class RecordingScreen(AnnotateScreen):
     @property
     def selected_region(self) -> Region | None:
         """The region to play; None plays the window."""
-        raise NotImplementedError
-
-    def box(self) -> Box | None:
-        """Return the region as a box in the spectrogram."""
         raise NotImplementedError
 
     def show_spans(self) -> None:
@@ -83,6 +79,19 @@ class RecordingScreen(AnnotateScreen):
     def opened(self) -> OpenRecording | None:
         """The recording on the screen."""
         return self._opened
+
+    @property
+    def viewport(self) -> Viewport | None:
+        """The window of the recording on the screen."""
+        return self._opened.viewport if self._opened is not None else None
+
+    @property
+    def part(self) -> Region | None:
+        """None: regions are selected here, and none is taken to another view."""
+        return None
+
+    def show_all(self) -> None:
+        """Keep the zoom: a long recording is looked at in windows."""
 
     def open(self, recording: StoredRecording, region: Region | None = None) -> None:
         """Show a recording, with a region of it in view."""
@@ -120,11 +129,6 @@ class RecordingScreen(AnnotateScreen):
         if message.problem:
             self.notice.warn(message.problem)
 
-    @property
-    def columns(self) -> int:
-        """The width of spectrogram and waveform in cells."""
-        return self._spectrogram.size.width - GUTTER
-
     def update_window(self) -> None:
         """Draw the window and start to read what is missing."""
         if self._opened is not None and self.columns > 0:
@@ -140,7 +144,7 @@ class RecordingScreen(AnnotateScreen):
         whole, picture = self._opened.pictures(self.columns)
         box = self.box()
         self.overview.show_window(whole, viewport.start_s / duration_s, viewport.end_s / duration_s)
-        self._spectrogram.show(picture, box)
+        self._spectrogram.show(self._bands.cut(picture), box)
         self._waveform.show(picture, box)
         self.show_spans()
         self._update_playhead()
@@ -200,14 +204,6 @@ class RecordingScreen(AnnotateScreen):
         """Go to the start or the end of the recording."""
         if self._opened is not None:
             self.go(self._opened.recording.duration_s if last else 0.0)
-
-    def zoom(self, steps: int) -> None:
-        """Show half as much per step (below zero: twice as much), with the playhead in place."""
-        if self._opened is not None:
-            viewport, position_s = self._opened.viewport, self.services.player.position_s
-            visible = viewport.start_s <= position_s <= viewport.end_s
-            viewport.zoom(0.5**steps, position_s if visible else (viewport.start_s + viewport.end_s) / 2)
-            self.update_window()
 
     # -- playback
 

@@ -17,7 +17,6 @@ from labeltool.store.labels import ProjectLabel
 from labeltool.store.spans import Kind, Region, Span
 from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.keys import REGIONS
-from labeltool.tui.label_choices import label_choices
 from labeltool.tui.media.clip_picture import BANDS, MelAnalyzer
 from labeltool.tui.media.selection import Selection
 from labeltool.tui.screens.annotate_base import present_labels
@@ -96,7 +95,7 @@ class RegionsScreen(RecordingScreen):
             self.selection.move_edge(steps * max(1, BANDS // rows), self._band_hz)
             self._selection_changed()
             return
-        self.zoom(steps)
+        self.action_zoom_time(steps)
 
     def action_jump(self, steps: int) -> None:
         """Select the next label or suggestion, or the previous one."""
@@ -137,6 +136,10 @@ class RegionsScreen(RecordingScreen):
 
     # -- selecting
 
+    def select_part(self, start_s: float, end_s: float) -> None:
+        """Select a region; its frequency range is set with the keys."""
+        self._select(Region(start_s, end_s))
+
     @property
     def _band_hz(self) -> Float64:
         return MelAnalyzer.for_rate(self.opened.recording.sample_rate_hz if self.opened is not None else 16_000).band_hz
@@ -144,6 +147,7 @@ class RegionsScreen(RecordingScreen):
     def _selection_changed(self) -> None:
         """Show the changed region, and its labels."""
         self._mode, self._annotated_here, self._shown_at = LabelMode.LABEL, False, time.monotonic()
+        self._new_keys.clear()
         self._update_current()
         if self.services.player.loop:
             self.limit_playback()
@@ -178,9 +182,7 @@ class RegionsScreen(RecordingScreen):
         self._update_labels()
 
     def _update_labels(self) -> None:
-        self._choices = label_choices(
-            self.services.state.labels, self._current.probabilities if self._current else {}, keys=self.label_keys
-        )
+        self._choices = self.with_keys(self._current.probabilities if self._current else {})
         self.show_choices()
 
     def action_set_start(self) -> None:

@@ -11,7 +11,7 @@ from textual.widget import Widget
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
 from labeltool.tui.text import format_left, truncate
-from labeltool.tui.widgets.clip_list import Part, thin_bar
+from labeltool.tui.widgets.lists.clip_list import Part, thin_bar
 
 _NAME_CELLS, _MIN_NAME_CELLS = 24, 12
 _BAR_CELLS = (24, 14, 8)
@@ -74,18 +74,18 @@ class Header(Widget):
         if training is not None and training.failure:
             return [("training failed", "bold $error")]
         if training is not None and not training.over:
-            stage = "training elsewhere" if training.elsewhere else truncate(training.stage or "starting", 12)
+            stage = "training elsewhere" if training.elsewhere else training.stage or "training"
+            stage = truncate(stage if wide or training.elsewhere else stage.split()[0], 24)
             if not training.total:
                 return [(f"{stage} …", "$accent")]
             bar = [(f"{stage} ", "$accent"), *thin_bar(training.done / training.total, 8, "$accent")]
             return [*bar, (f" {format_left(training.left_s)}", "$quiet")] if wide and training.left_s else bar
         if model is None:
             return []
-        if model.pretrained is None and model.id is None:
-            return [("no model yet", "$quiet")]
-        text = f"model {model.id}"
-        if model.pretrained is not None:
-            text = truncate(model.pretrained, 24 if wide else 10) + (" suggests" if wide else "")
-        if model.clip_accuracy is not None:
-            text += f" · {model.clip_accuracy:.0%}" + (" accuracy" if wide else "")
+        suggester = model.suggester
+        if suggester is None:
+            return [("no model yet", "$quiet") if model.id is None else (f"model {model.id}", "$primary")]
+        text = suggester.source if wide else truncate(suggester.name, 10)
+        if suggester.accuracy is not None:
+            text += f" · about {suggester.accuracy.share:.0%} right" if wide else f" · ~{suggester.accuracy.share:.0%}"
         return [(text, "$primary")]

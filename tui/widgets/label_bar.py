@@ -12,7 +12,7 @@ from labeltool.tui.label_choices import LabelChoice, by_probability
 from labeltool.tui.media.selection import Edge, Selection
 from labeltool.tui.text import truncate
 from labeltool.tui.theme import label_colour
-from labeltool.tui.widgets.clip_list import Part
+from labeltool.tui.widgets.lists.clip_list import Part
 from labeltool.tui.widgets.suggestions import LabelMode
 from labeltool.tui.widgets.time_axis import GUTTER, moment_name
 

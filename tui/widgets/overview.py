@@ -11,8 +11,9 @@ from textual.strip import Strip
 from labeltool.records import Value
 from labeltool.store.spans import Kind, Span
 from labeltool.tui.media.clip_picture import Picture
+from labeltool.tui.state import State
 from labeltool.tui.widgets.spectrogram import Spectrogram
-from labeltool.tui.widgets.time_axis import GUTTER
+from labeltool.tui.widgets.time_axis import FRAME, GUTTER
 from labeltool.tui.widgets.time_track import Box
 
 _EMPTY, _SUGGESTED, _LABELLED = range(3)
@@ -21,12 +22,15 @@ _EMPTY, _SUGGESTED, _LABELLED = range(3)
 class Overview(Spectrogram):
     """A spectrogram of few rows, with ticks and, in brackets or as a cross, the window in place of the time axis."""
 
+    shows_whole = True
+    has_pixels = False
+
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *("overview--line", "overview--window", "overview--labelled", "overview--suggested")
     }
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, state: State, *, id: str | None = None) -> None:
+        super().__init__(state, id=id)
         self._spans: Sequence[Span] = ()
         self._window = Box(0.0, 1.0)
 
@@ -63,7 +67,7 @@ class Overview(Spectrogram):
             if inside and column in (window[0], window[-1]):
                 letter = "╋" if len(window) == 1 else "┣" if column == window[0] else "┫"
             line.append(Segment(letter, styles[-1 if inside else tick]))
-        return Strip(line, GUTTER + columns).simplify()
+        return Strip([*line, Segment(" " * FRAME, self.rich_style)], GUTTER + columns + FRAME).simplify()
 
 
 def _tick(span: Span) -> int:

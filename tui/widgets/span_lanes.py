@@ -14,9 +14,9 @@ from labeltool.records import Value
 from labeltool.store.spans import Kind, Region, Span
 from labeltool.tui.media.viewport import Viewport
 from labeltool.tui.text import fit, one_line
-from labeltool.tui.widgets.clip_list import Part
+from labeltool.tui.widgets.lists.clip_list import Part
 from labeltool.tui.widgets.suggestions import describe_verdict
-from labeltool.tui.widgets.time_axis import GUTTER
+from labeltool.tui.widgets.time_axis import GUTTER, columns_of
 
 _MIN_NAME_CELLS = 4
 _GRID_S = 2e-6  # regions are stored in whole microseconds
@@ -57,7 +57,7 @@ class SpanLanes(Widget):
     def render(self) -> Content:
         """Return the lanes."""
         width, height = self.size
-        columns = width - GUTTER
+        columns = columns_of(width)
         if self._viewport is None or columns < 1 or height < 1:
             return Content("")
         lanes, skipped = arrange(self._spans, self._viewport, columns, height)

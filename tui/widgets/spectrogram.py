@@ -1,4 +1,4 @@
-"""The spectrogram: half blocks on the Line API, painted from cached strips, with a playhead of one column."""
+"""The spectrogram: half blocks on the Line API, or a picture of pixels, painted once, with a playhead of one column."""
 
 from __future__ import annotations
 
@@ -8,41 +8,58 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from rich.segment import Segment
+from rich.color import Color
+from rich.control import Control
+from rich.segment import ControlType, Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.strip import Strip
 
 from labeltool.tui.media.clip_picture import Picture, resize
+from labeltool.tui.media.graphics import Graphics, cell_pixels
+from labeltool.tui.media.look import Look
+from labeltool.tui.media.pixels import PALETTE_SIZES, picture_sequence, picture_size
+from labeltool.tui.state import State
 from labeltool.tui.text import fit
-from labeltool.tui.theme import LEVELS, SHADES, cell_styles, playhead_styles
-from labeltool.tui.widgets.time_axis import GUTTER, time_axis
+from labeltool.tui.theme import LEVELS, SHADES, brightness_colors, cell_styles, palette, playhead_styles
+from labeltool.tui.widgets.time_axis import FRAME, GUTTER, time_axis
 from labeltool.tui.widgets.time_track import Box, TimeTrack, over
 from labeltool.type_aliases import Float32
 
 Levels = npt.NDArray[np.intp]
 
-CONTRASTS = (1.0, 0.75, 0.55, 1.4)
-"""Shares of the spectrogram's range of decibels that are spread over the colours."""
-
-BRIGHTNESS_STEP_DB = 4.0
-_MAX_BRIGHTNESS_DB = 40.0
-
 _HYSTERESIS = 0.75
+_OUTLINE_PIXELS = 2
 
 _NAMED_HZ = (100, 200, 500, 1000, 2000, 4000, 8000, 16000)
+# Named too where fewer than three of these are on the screen.
+_MORE_HZ = (50, 150, 300, 400, 700, 1500, 2500, 3000, 3500, 5000, 6000, 7000, 10_000, 12_000, 14_000)
+_MIN_NAMES = 3
 
 
 class Spectrogram(TimeTrack):
-    """Shows time to the right, frequency (mel scale) upwards, and level as brightness."""
+    """Shows time to the right, frequency (mel scale) upwards, and level as brightness.
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"spectrogram--axis", "spectrogram--text"}
+    Pixels are one picture for the terminal, written after the cells it lies on. Kitty's lies below the text, so that
+    the playhead crosses it; others are erased by text, so that the playhead is drawn below them, on the time axis.
 
-    def __init__(self, *, id: str | None = None) -> None:
+    Attributes
+    ----------
+    has_pixels
+        Whether it is drawn in pixels where the terminal has them.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *("spectrogram--axis", "spectrogram--frame", "spectrogram--playhead", "spectrogram--text")
+    }
+    has_pixels: ClassVar[bool] = True
+
+    def __init__(self, state: State, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._state = state
         self._text: tuple[str, ...] = ()
         self._levels: Levels = np.zeros((0, 0), np.intp)
-        self._contrast = 0
-        self._brightness_db = 0.0
+        self._picture = ""
 
     def show(self, sound: Picture, box: Box | None = None) -> None:
         """Show a sound, with a part of it outlined."""
@@ -54,68 +71,141 @@ class Spectrogram(TimeTrack):
         self._sound, self._text = None, lines
         self.repaint()
 
-    def next_contrast(self) -> str:
-        """Change to the next contrast and return its name."""
-        self._contrast = (self._contrast + 1) % len(CONTRASTS)
-        self.repaint()
-        return ("normal", "strong", "very strong", "soft")[self._contrast]
+    @property
+    def graphics(self) -> Graphics:
+        """How it is drawn now: below a dialog as half blocks, which are text as the dialog is."""
+        if not self.has_pixels or self._sound is None or self.app.no_color or self.app.screen is not self.screen:
+            return Graphics.NONE
+        return self._state.look.graphics
 
-    def brighten(self, steps: int) -> float:
-        """Make the spectrogram brighter (below zero: darker), and return the shift in decibels."""
-        shifted = self._brightness_db + steps * BRIGHTNESS_STEP_DB
-        self._brightness_db = min(max(-_MAX_BRIGHTNESS_DB, shifted), _MAX_BRIGHTNESS_DB)
-        self.repaint()
-        return self._brightness_db
+    def depends_on(self) -> tuple[object, ...]:
+        """Return what the strips depend on beside the sound and the size."""
+        return (*super().depends_on(), self._state.look, self.graphics)
 
     def paint(self, columns: int, rows: int) -> list[Strip]:
         """Return the spectrogram with its axes, or the text in its place."""
+        self._picture = ""
+        self._levels = np.zeros((0, 0), np.intp)
         if self._sound is not None and rows > 1 and columns > 0:
             return self._spectrogram(self._sound, columns, rows - 1)
-        return self._text_lines(columns + GUTTER, rows)
+        return self._text_lines(columns + GUTTER + FRAME, rows)
 
-    def playhead_style(self, row: int, column: int) -> Style | None:
-        """Return the playhead's style over a cell; None over the axis."""
-        if 2 * row >= len(self._levels):
+    def playhead_cell(self, row: int, column: int) -> tuple[str, Style] | None:
+        """Return the playhead over a cell: a line through the spectrogram, or a mark on the axis."""
+        if row not in self.playhead_rows():
             return None
         if self.app.no_color:
-            return Style.null()
-        return playhead_styles(self.app.current_theme.dark)[int(self._levels[2 * row, column])]
+            return "│", Style.null()
+        if self._picture:
+            style = self.get_component_rich_style("spectrogram--playhead", partial=True)
+            on_axis = self.graphics is not Graphics.KITTY
+            return ("▲", self.rich_style + style) if on_axis else ("│", style)
+        styles = playhead_styles(self._state.look.colour_map, self.app.current_theme.dark)
+        return "│", styles[int(self._levels[2 * row, column])]
+
+    def playhead_rows(self) -> range:
+        """Return the rows that the playhead crosses."""
+        if not self._picture:
+            return range(len(self._levels) // 2)
+        axis = self.size.height - 1
+        return range(axis) if self.graphics is Graphics.KITTY else range(axis, axis + 1)
+
+    def reading(self, share: float, height: float) -> tuple[float, float] | None:
+        """Return frequency and level at a place, in Hz and dB; None on the axis."""
+        sound = self._sound
+        rows = self.size.height - 1
+        row = int((1 - height) * (rows + 1))
+        if sound is None or row >= rows:
+            return None
+        bands, frames = sound.mel_db.shape
+        band = int((1 - (row + 0.5) / rows) * bands)
+        return float(sound.band_hz[band]), float(sound.mel_db[band, min(int(share * frames), frames - 1)])
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return the rows of a region; a picture follows its last row, so that it lies on what was written before."""
+        strips = super().render_lines(crop)
+        if self._picture and crop.bottom == self.size.height and crop.right == self.size.width:
+            at = self.region.offset
+            begin = Control.move_to(at.x + GUTTER, at.y).segment.text
+            written = Segment(f"\x1b7{begin}{self._picture}\x1b8", None, [(ControlType.CURSOR_FORWARD, 0)])
+            strips[-1] = Strip([*strips[-1], written], strips[-1].cell_length)
+        return strips
 
     def _spectrogram(self, sound: Picture, columns: int, rows: int) -> list[Strip]:
-        bottom = sound.loudest_db - (sound.loudest_db - sound.quiet_db) * CONTRASTS[self._contrast]
-        step = (sound.loudest_db - bottom) / (LEVELS - 1)
-        cells = resize(sound.mel_db, 2 * rows, columns)[::-1]
-        levels = _levels((cells + self._brightness_db - bottom) / step)
-        self._levels = levels
+        look, dark = self._state.look, self.app.current_theme.dark
         axis = self.rich_style + self.get_component_rich_style("spectrogram--axis")
+        frame = self.rich_style + self.get_component_rich_style("spectrogram--frame")
         names = self.names(sound, rows)
-        draw = _shade_row if self.app.no_color else _colour_row
-        dark = self.app.current_theme.dark
+        left, right = self.frame_edges()
+        end = Segment(right, frame)
+        if self.graphics is not Graphics.NONE:
+            lines = self._pixel_rows(sound, columns, rows, look)
+        else:
+            cells = resize(sound.mel_db, 2 * rows, columns)[::-1]
+            levels = self._levels = _levels(look.brightness(cells, sound) * (LEVELS - 1))
+            styles = None if self.app.no_color else cell_styles(look.colour_map, dark)
+            lines = [_cell_row(levels[2 * y], levels[2 * y + 1], styles) for y in range(rows)]
         strips = [
             Strip(
-                [Segment(f"{names.get(y, ''):>{GUTTER - 1}} ", axis), *draw(levels[2 * y], levels[2 * y + 1], dark)],
-                GUTTER + columns,
+                [Segment(f"{names.get(y, ''):>{GUTTER - 1}}", axis), Segment(left, frame), *line, end],
+                GUTTER + columns + FRAME,
             )
-            for y in range(rows)
+            for y, line in enumerate(lines)
         ]
-        return [*self._outlined(strips, sound, columns), self.axis(sound, columns)]
+        return [*(strips if self._picture else self._outlined(strips, sound, columns)), self.axis(sound, columns)]
+
+    def _pixel_rows(self, sound: Picture, columns: int, rows: int, look: Look) -> list[list[Segment]]:
+        """Make the picture of pixels, and return the empty cells that it lies on."""
+        graphics, dark = self.graphics, self.app.current_theme.dark
+        height, width = picture_size(graphics, (columns, rows), cell_pixels())
+        size = PALETTE_SIZES[graphics]
+        shares = look.brightness(resize(sound.mel_db, height, width)[::-1], sound)
+        levels = np.rint(shares.clip(0, 1) * (size - 1)).astype(np.uint8)
+        self._outline(levels, sound, size)
+        accent = self.get_component_rich_style("spectrogram--playhead").color
+        outline = np.array([accent.get_truecolor() if accent is not None else (255, 255, 255)], np.uint8)
+        colours = np.concatenate([palette(look.colour_map, dark, size), outline])
+        self._picture = picture_sequence(graphics, levels, colours, (columns, rows))
+        below = Color.parse(brightness_colors(look.colour_map, dark)[0])
+        style = Style.null() if graphics is Graphics.KITTY else Style(bgcolor=below)
+        return [[Segment(" " * columns, style)]] * rows
+
+    def _outline(self, levels: npt.NDArray[np.uint8], sound: Picture, colour: int) -> None:
+        """Draw the outline of a part into a picture."""
+        box = self._box
+        height, width = levels.shape
+        inside = box.columns(width) if box is not None else range(0)
+        if box is None or not inside:
+            return
+        top = 0 if box.high_hz is None else _row_of(box.high_hz, sound, height)
+        bottom = height if box.low_hz is None else _row_of(box.low_hz, sound, height) + 1
+        rows, columns = slice(top, bottom), slice(inside.start, inside.stop)
+        if box.start >= 0:
+            levels[rows, inside.start : inside.start + _OUTLINE_PIXELS] = colour
+        if box.end <= 1:
+            levels[rows, max(0, inside.stop - _OUTLINE_PIXELS) : inside.stop] = colour
+        if box.high_hz is not None:
+            levels[top : top + _OUTLINE_PIXELS, columns] = colour
+            levels[max(0, bottom - _OUTLINE_PIXELS) : bottom, columns] = colour
 
     def names(self, sound: Picture, rows: int) -> dict[int, str]:
         """Return the frequencies to name by their rows, at least two rows apart."""
         names: dict[int, str] = {}
-        for hertz in reversed(_NAMED_HZ):
-            if not sound.band_hz[0] <= hertz <= sound.band_hz[-1]:
-                continue
-            row = _row_of(hertz, sound, rows)
-            if all(abs(row - other) > 1 for other in names):
-                names[row] = f"{hertz // 1000}k" if hertz >= 1000 else str(hertz)
+        for candidates in (_NAMED_HZ, _MORE_HZ):
+            for hertz in reversed(candidates):
+                row = _row_of(hertz, sound, rows)
+                within = sound.band_hz[0] <= hertz <= sound.band_hz[-1]
+                if within and all(abs(row - other) > 1 for other in names):
+                    names[row] = f"{hertz / 1000:g}k" if hertz >= 1000 else str(hertz)
+            if len(names) >= _MIN_NAMES:
+                break
         return names
 
     def axis(self, sound: Picture, columns: int) -> Strip:
         """Return the line under the spectrogram."""
         axis = self.rich_style + self.get_component_rich_style("spectrogram--axis")
         moments = time_axis(sound.duration_s, columns, sound.start_s)
-        return Strip([Segment(" " * GUTTER + moments, axis)], GUTTER + columns)
+        return Strip([Segment(" " * GUTTER + moments + " " * FRAME, axis)], GUTTER + columns + FRAME)
 
     def _outlined(self, strips: list[Strip], sound: Picture, columns: int) -> list[Strip]:
         """Draw the outline of a part over the spectrogram."""
@@ -132,11 +222,11 @@ class Spectrogram(TimeTrack):
                 edge = {column: "▔" if y == top else "▁" for column in inside} | edge
             for column, letter in sorted(edge.items()):
                 if letter:
-                    strips[y] = over(strips[y], column, letter, self.playhead_style(y, column))
+                    cell = self.playhead_cell(y, column)
+                    strips[y] = over(strips[y], column, letter, None if cell is None else cell[1])
         return strips
 
     def _text_lines(self, width: int, height: int) -> list[Strip]:
-        self._levels = np.zeros((0, 0), np.intp)
         style = self.rich_style + self.get_component_rich_style("spectrogram--text")
         lines = [piece for line in self._text for piece in _wrapped(line, max(8, width - 2 * GUTTER))]
         above = max(0, (height - len(lines)) // 2)
@@ -160,20 +250,16 @@ def _levels(brightness: Float32) -> Levels:
     return levels
 
 
-def _colour_row(upper: Levels, lower: Levels, dark: bool) -> list[Segment]:
-    """Return one row of half blocks, with cells of equal colours in one segment."""
-    styles = cell_styles(dark)
+def _cell_row(upper: Levels, lower: Levels, styles: tuple[tuple[Style, ...], ...] | None) -> list[Segment]:
+    """Return one row of half blocks, with cells of equal colours in one segment; without colours, of shades."""
+    if styles is None:
+        shades = np.maximum(upper, lower) * (len(SHADES) - 1) // (LEVELS - 1)
+        return [Segment("".join(SHADES[shade] for shade in shades), Style.null())]
     segments = []
     for first, last in _runs(upper * LEVELS + lower):
         above, below = int(upper[first]), int(lower[first])
         segments.append(Segment((" " if above == below else "▀") * (last - first), styles[above][below]))
     return segments
-
-
-def _shade_row(upper: Levels, lower: Levels, dark: bool) -> list[Segment]:
-    """Return one row for a terminal without colours: the brighter half of each cell as a shade character."""
-    shades = np.maximum(upper, lower) * (len(SHADES) - 1) // (LEVELS - 1)
-    return [Segment("".join(SHADES[shade] for shade in shades), Style.null())]
 
 
 def _runs(keys: Levels) -> Iterator[tuple[int, int]]:

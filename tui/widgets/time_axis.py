@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 GUTTER = 5
-"""The number of columns to the left of spectrogram and waveform, for the frequencies."""
+"""The number of columns to the left of spectrogram and waveform, for the frequencies and the frame."""
+
+FRAME = 1
+"""The number of columns to their right, for the frame."""
 
 _STEPS_S = (
     *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
@@ -11,6 +14,11 @@ _STEPS_S = (
 )
 _MIN_STEP_COLUMNS = 9
 _MAX_SECONDS_AXIS_S = 60.0  # a longer axis has minutes and hours
+
+
+def columns_of(width: int) -> int:
+    """Return how many columns a widget of some width has for time."""
+    return width - GUTTER - FRAME
 
 
 def time_axis(duration_s: float, columns: int, start_s: float = 0.0) -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.events import Resize
+from textual.events import MouseDown, MouseEvent, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp, Resize
 from textual.geometry import Region
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
 from labeltool.tui.media.clip_picture import Picture
-from labeltool.tui.widgets.time_axis import GUTTER
+from labeltool.tui.messages import ClickedAt, Dragged, PointedAt, Wheeled
+from labeltool.tui.widgets.time_axis import GUTTER, columns_of
+
+_NEAR_S = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,15 @@ class TimeTrack(Widget):
 
     It has no border and no padding: its lines go to the compositor directly, past Textual's cache of styled lines,
     which would style every line again each time the playhead moves.
+
+    Attributes
+    ----------
+    shows_whole
+        Whether it always shows the whole recording, and no part can be selected in it.
     """
+
+    ALLOW_SELECT = False
+    shows_whole: ClassVar[bool] = False
 
     playhead: reactive[float | None] = reactive(None, repaint=False)
     """The position of the playhead, 0 to 1; None hides it."""
@@ -57,19 +69,38 @@ class TimeTrack(Widget):
         self._sound: Picture | None = None
         self._box: Box | None = None
         self._strips: list[Strip] = []
+        self._painted_for: tuple[object, ...] = ()
         self._column: int | None = None
+        self._pressed: int | None = None
+        self._dragged = False
+
+    # -- for subclasses
 
     def paint(self, columns: int, rows: int) -> list[Strip]:
-        """Return the strips for a widget with `columns` beside the gutter and `rows`, all of full width."""
+        """Return the strips for a widget with `columns` between gutter and frame and `rows`, all of full width."""
         raise NotImplementedError
 
-    def playhead_style(self, row: int, column: int) -> Style | None:
-        """Return the style of the playhead over a cell; None where it is not drawn."""
+    def depends_on(self) -> tuple[object, ...]:
+        """Return what the strips depend on beside the sound and the size; they are painted anew when it changes."""
+        return (self.app.theme,)
+
+    def playhead_cell(self, row: int, column: int) -> tuple[str, Style] | None:
+        """Return the letter and the style of the playhead over a cell; None where it is not drawn."""
         raise NotImplementedError
+
+    def playhead_rows(self) -> range:
+        """Return the rows that the playhead crosses."""
+        return range(self.size.height)
+
+    def reading(self, share: float, height: float) -> tuple[float, float] | None:
+        """Return frequency and level at a place, in Hz and dB; None where there are none."""
+        return None
+
+    # -- painting
 
     def on_mount(self) -> None:
-        """Repaint when the theme changes, since the strips have colours."""
-        self.app.theme_changed_signal.subscribe(self, lambda _: self.repaint())
+        """Repaint when the theme changes, since the strips have colours: after the styles have changed."""
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self.repaint))
 
     def on_resize(self, event: Resize) -> None:
         """Repaint for the new size."""
@@ -77,18 +108,29 @@ class TimeTrack(Widget):
 
     def repaint(self) -> None:
         """Paint everything."""
+        self._painted_for = ()
+        # Without this a real terminal stays blank, although a test's does not.
+        self.refresh()
+
+    def frame_edges(self) -> tuple[str, str]:
+        """Return the letters at the left and right of the sound: an edge where it begins or ends, dashes where not."""
+        sound = self._sound
+        if sound is None:
+            return " ", " "
+        return "╎" if sound.start_s > 0 else "▕", "╎" if sound.end_s < sound.whole_s - _NEAR_S else "▏"
+
+    def _paint_if_changed(self) -> None:
+        now = self.depends_on()
         width, height = self.size
-        self._column = None
-        if not width or not height:
+        if self._painted_for == now or not width or not height:
             return
-        strips = self.paint(width - GUTTER, height)
+        self._painted_for = now
+        strips = self.paint(columns_of(width), height)
         self._column = self._column_of(self.playhead)
         if self.app.no_color:
             for line_filter in self.get_line_filters():
                 strips = [strip.apply_filter(line_filter, self.background_colors[1]) for strip in strips]
         self._strips = strips
-        # Without this a real terminal stays blank, although a test's does not.
-        self.refresh()
 
     def watch_playhead(self, playhead: float | None) -> None:
         """Refresh only the columns that the playhead left and entered."""
@@ -96,22 +138,25 @@ class TimeTrack(Widget):
         if column == self._column:
             return
         before, self._column = self._column, column
+        rows = self.playhead_rows()
         for changed in (before, column):
             if changed is not None:
-                self.refresh(Region(GUTTER + changed, 0, 1, self.size.height))
+                self.refresh(Region(GUTTER + changed, rows.start, 1, len(rows)))
 
     def _column_of(self, playhead: float | None) -> int | None:
-        columns = self.size.width - GUTTER
+        columns = columns_of(self.size.width)
         if playhead is None or self._sound is None or columns <= 0:
             return None
         return min(int(playhead * columns), columns - 1)
 
     def render_line(self, y: int) -> Strip:
         """Return one row of cells."""
+        self._paint_if_changed()
         return self._row(y, 0, self.size.width)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the rows of a region."""
+        self._paint_if_changed()
         return [self._row(y, crop.x, crop.right) for y in crop.line_range]
 
     def _row(self, y: int, begin: int, end: int) -> Strip:
@@ -120,10 +165,76 @@ class TimeTrack(Widget):
             return Strip.blank(end - begin, self.rich_style)
         strip = self._strips[y]
         column = GUTTER + self._column if self._column is not None else -1
-        style = self.playhead_style(y, column - GUTTER) if begin <= column < end else None
-        if style is None:
+        cell = self.playhead_cell(y, column - GUTTER) if begin <= column < end else None
+        if cell is None:
             return strip.crop(begin, end)
-        return Strip.join([strip.crop(begin, column), Strip([Segment("│", style)], 1), strip.crop(column + 1, end)])
+        return Strip.join([strip.crop(begin, column), Strip([Segment(*cell)], 1), strip.crop(column + 1, end)])
+
+    # -- the mouse
+
+    def on_mouse_move(self, event: MouseMove) -> None:
+        """Tell what is under the mouse, and which part it goes over."""
+        column = self._column_at(event)
+        if column is None:
+            return
+        share = (column + 0.5) / columns_of(self.size.width)
+        self.post_message(PointedAt(share, *(self.reading(share, self._height_at(event)) or ())))
+        if self._pressed is not None and not self.shows_whole and (self._dragged or column != self._pressed):
+            self._dragged = True
+            self._post_drag(column, over=False)
+
+    def on_mouse_down(self, event: MouseDown) -> None:
+        """Begin a click or a drag."""
+        self._pressed, self._dragged = self._column_at(event), False
+        if self._pressed is not None:
+            self.capture_mouse()
+
+    def on_mouse_up(self, event: MouseUp) -> None:
+        """End a click or a drag."""
+        self.release_mouse()
+        pressed, column = self._pressed, self._column_at(event)
+        if pressed is not None and column is not None:
+            if self._dragged:
+                self._post_drag(column, over=True)
+            else:
+                self.post_message(ClickedAt(pressed / columns_of(self.size.width), self.shows_whole))
+        self._pressed = None
+
+    def on_leave(self) -> None:
+        """Tell that the mouse is elsewhere."""
+        self.post_message(PointedAt(None))
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Tell that the wheel was turned up."""
+        self._post_wheel(event, 1)
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Tell that the wheel was turned down."""
+        self._post_wheel(event, -1)
+
+    def _post_wheel(self, event: MouseEvent, steps: int) -> None:
+        column = self._column_at(event)
+        if column is not None:
+            event.stop()
+            share = (column + 0.5) / columns_of(self.size.width)
+            height = self._height_at(event)
+            self.post_message(Wheeled(steps, share, height, ctrl=event.ctrl, shift=event.shift))
+
+    def _post_drag(self, column: int, *, over: bool) -> None:
+        assert self._pressed is not None
+        columns = columns_of(self.size.width)
+        first, last = sorted((self._pressed, column))
+        self.post_message(Dragged(first / columns, (last + 1) / columns, over))
+
+    def _column_at(self, event: MouseEvent) -> int | None:
+        """Return the column under the mouse, the nearest one while a button is held; None without a sound."""
+        columns = columns_of(self.size.width)
+        if self._sound is None or columns <= 0:
+            return None
+        return min(max(0, int(event.x) - GUTTER), columns - 1)
+
+    def _height_at(self, event: MouseEvent) -> float:
+        return 1 - (min(max(0, int(event.y)), self.size.height - 1) + 0.5) / self.size.height
 
 
 def over(strip: Strip, column: int, letter: str, style: Style | None) -> Strip:

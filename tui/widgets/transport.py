@@ -24,6 +24,8 @@ class Transport(Widget):
     gain_db: reactive[float] = reactive(0.0)
     loop: reactive[bool] = reactive(False)
     silent: reactive[str] = reactive("")
+    pointer: reactive[str] = reactive("")
+    """What is under the mouse."""
 
     def render(self) -> Content:
         """Return the line."""
@@ -40,6 +42,8 @@ class Transport(Widget):
             f"{self.gain_db:+.0f} dB" if self.gain_db else "",
         ):
             parts += [("  ", ""), (setting, "$accent")] if setting else []
+        if self.pointer:
+            parts += [("  ", ""), (self.pointer, "$secondary")]
         if self.silent:
             parts += [("  ", ""), (f" {self.silent} ", "reverse $warning")]
         free = self.size.width - sum(cell_len(text) for text, _ in parts) - 2

@@ -10,7 +10,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from labeltool.tui.media.clip_picture import Picture
-from labeltool.tui.widgets.time_axis import GUTTER
+from labeltool.tui.widgets.time_axis import FRAME, GUTTER
 from labeltool.tui.widgets.time_track import Box, TimeTrack
 from labeltool.type_aliases import Float32
 
@@ -23,7 +23,9 @@ _MIN_PEAK = 0.02  # a sound with a lower peak is not scaled up to full height
 class Waveform(TimeTrack):
     """Shows time to the right, on the spectrogram's axis."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"waveform--wave", "waveform--marked", "waveform--playhead"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *("waveform--wave", "waveform--marked", "waveform--playhead", "waveform--frame")
+    }
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -34,31 +36,39 @@ class Waveform(TimeTrack):
         self._sound, self._box = sound, box
         self.repaint()
 
+    def show_box(self, box: Box | None) -> None:
+        """Highlight another part."""
+        self._box = box
+        self.repaint()
+
     def paint(self, columns: int, rows: int) -> list[Strip]:
         """Return the lines of the waveform."""
         if self._sound is None or columns <= 0:
             return []
         wave = self.rich_style + self.get_component_rich_style("waveform--wave")
         marked = self.rich_style + self.get_component_rich_style("waveform--marked")
+        frame = self.rich_style + self.get_component_rich_style("waveform--frame")
+        self._playhead_style = self.rich_style + self.get_component_rich_style("waveform--playhead")
         inside = self._box.columns(columns) if self._box is not None else range(0)
         first, last = (inside.start, inside.stop) if inside else (0, 0)
+        left, right = self.frame_edges()
         return [
             Strip(
                 [
-                    Segment(" " * GUTTER + row[:first], wave),
+                    Segment(" " * (GUTTER - 1) + left, frame),
+                    Segment(row[:first], wave),
                     *([Segment(row[first:last], marked)] if inside else []),
                     Segment(row[last:], wave),
+                    Segment(right, frame),
                 ],
-                GUTTER + columns,
+                GUTTER + columns + FRAME,
             )
             for row in braille(self._sound.envelope, columns, rows)
         ]
 
-    def playhead_style(self, row: int, column: int) -> Style | None:
-        """Return the playhead's colour."""
-        if self.app.no_color:
-            return Style.null()
-        return self._playhead_style
+    def playhead_cell(self, row: int, column: int) -> tuple[str, Style] | None:
+        """Return the playhead."""
+        return "│", Style.null() if self.app.no_color else self._playhead_style
 
 
 def braille(envelope: Float32, columns: int, rows: int) -> list[str]:

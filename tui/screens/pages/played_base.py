@@ -17,8 +17,8 @@ from labeltool.tui.screens.list_base import ListScreen
 from labeltool.tui.services import Services
 from labeltool.tui.shared_keys import View
 from labeltool.tui.text import fit, format_time, truncate_left
-from labeltool.tui.widgets.clip_list import Part
-from labeltool.tui.widgets.thumbnails import COLUMNS, LINES, Levels, strips, thumbnail
+from labeltool.tui.widgets.lists.clip_list import Part
+from labeltool.tui.widgets.lists.thumbnails import COLUMNS, LINES, Levels, strips, thumbnail
 
 _PLAYED_S = 0.5
 _MAX_THUMBNAILS = 1000
@@ -83,7 +83,10 @@ class PlayedListScreen(ListScreen):
         pictures: list[list[Part]] = [[] for _ in range(LINES)]
         if width >= _MIN_NAME_CELLS + COLUMNS:
             dark, levels = self.app.current_theme.dark, self._thumbnails.get(listed.clip.id)
-            pictures = [[*line, (" ", "")] for line in strips(levels, dark=dark, ink=self.app.no_color)]
+            thumbnail_lines = strips(
+                levels, dark=dark, ink=self.app.no_color, colour_map=self.services.state.look.colour_map
+            )
+            pictures = [[*line, (" ", "")] for line in thumbnail_lines]
             width -= COLUMNS + 1
         start = f" {format_time(listed.clip.start_s)}" if listed.clip.start_s else ""
         name = truncate_left(listed.clip.path.rpartition("/")[2], max(0, width - len(start))) + start

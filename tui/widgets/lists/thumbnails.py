@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.records import StoredClip
+from labeltool.settings import ColourMap
 from labeltool.tui.media.clip_picture import brightness_range, mel_spectrogram, read_mono, resize
 from labeltool.tui.theme import LEVELS, SHADES, brightness_colors
-from labeltool.tui.widgets.clip_list import Part
+from labeltool.tui.widgets.lists.clip_list import Part
 
 Levels = npt.NDArray[np.intp]
 
@@ -39,7 +40,7 @@ def thumbnail(clip: StoredClip) -> Levels:
     return np.asarray(np.rint((cells - quiet) / (loudest - quiet) * (LEVELS - 1)).clip(0, LEVELS - 1), np.intp)
 
 
-def strips(levels: Levels | None, *, dark: bool, ink: bool) -> list[list[Part]]:
+def strips(levels: Levels | None, *, dark: bool, ink: bool, colour_map: ColourMap = ColourMap.TEAL) -> list[list[Part]]:
     """Return the parts of each line of a thumbnail; blank if there is none.
 
     Parameters
@@ -53,5 +54,5 @@ def strips(levels: Levels | None, *, dark: bool, ink: bool) -> list[list[Part]]:
     if ink:
         shades = pairs.max(axis=1) * (len(SHADES) - 1) // (LEVELS - 1)
         return [[("".join(SHADES[shade] for shade in line), "")] for line in shades]
-    colours = brightness_colors(dark)
+    colours = brightness_colors(colour_map, dark)
     return [[("▀", f"{colours[upper]} on {colours[lower]}") for upper, lower in line.T] for line in pairs]

@@ -18,12 +18,12 @@ from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.tui.background.comparer import Comparison, Groups
 from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.keys import CLUSTERS
-from labeltool.tui.label_choices import LabelChoice, label_choices
+from labeltool.tui.label_choices import LabelChoice
 from labeltool.tui.screens.list_base import ListResult
-from labeltool.tui.screens.page_base import PageScreen, page_result
+from labeltool.tui.screens.pages.page_base import PageScreen, page_result
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit, one_line
-from labeltool.tui.widgets.clip_list import Part
+from labeltool.tui.widgets.lists.clip_list import Part
 from labeltool.tui.widgets.suggestions import LabelMode
 
 _NO_PAGE = GroupPage((), frozenset(), 0, 0, {})
@@ -159,7 +159,7 @@ class ClustersScreen(PageScreen[GroupPage]):
             rest = [clip_id for clip_id in groups[number] if clip_id not in self._skipped]
             page = batch_review.group_page(store, rest, self.max_clips, group=number, annotator=annotator)
             if page.clip_ids:
-                return page
+                return self.services.live.suggestions_for_page(store, page)
         return _NO_PAGE
 
     def _change_cluster(self, store: Store, group: int, steps: int) -> ListResult:
@@ -214,7 +214,7 @@ class ClustersScreen(PageScreen[GroupPage]):
 
     def choices_for(self, prepared: PreparedClip) -> tuple[LabelChoice, ...]:
         """Return the labels that one key gives, with the probabilities for the page."""
-        choices = label_choices(self.services.state.labels, self._page.probabilities, keys=self.label_keys)
+        choices = self.with_keys(self._page.probabilities, self._page.proposed)
         last = self._last_labels.get(self._page.group)
         if last is not None and all(choice.label != last for choice in choices):
             choices = (*choices, LabelChoice(last, "", self._page.probabilities.get(last)))

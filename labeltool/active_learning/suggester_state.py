@@ -1,0 +1,137 @@
+"""Which model suggests labels, on how many labels, and how often it is right: screens and commands ask here."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from labeltool.active_learning.accuracy_estimate import AccuracyEstimate
+from labeltool.errors import LabeltoolError
+from labeltool.networks import model_folder
+from labeltool.pretrained import registry
+from labeltool.project import Project
+from labeltool.store import Store, models
+from labeltool.store.models import ModelRow
+from labeltool.util.atomic_write import write_text
+from labeltool.util.bounded_read import MAX_TOML_BYTES, parse_json, read_text
+
+RENEWED_AFTER = 8
+"""A network that suggests is overtaken by the pretrained model's classifier once as many labels are newer."""
+
+_ESTIMATE_FILE = "accuracy_estimate.json"
+
+Kind = Literal["classes", "embeddings", "network"]
+
+
+@dataclass(frozen=True, slots=True)
+class SuggesterState:
+    """What suggests labels.
+
+    Attributes
+    ----------
+    kind
+        A pretrained model's own classes, a classifier over its embeddings that is renewed after every label, or a
+        network of the project.
+    name
+        Of the pretrained model, or "model 3".
+    labels, pending
+        Labelled clips that it was given, and verdicts since.
+    accuracy
+        The estimate for the clips that are not labelled; None where there is none.
+    validation
+        Of a network: the share of its validation clips that it predicts rightly, which were chosen to be hard.
+    """
+
+    kind: Kind
+    name: str
+    labels: int
+    pending: int = 0
+    accuracy: AccuracyEstimate | None = None
+    validation: float | None = None
+
+    @property
+    def source(self) -> str:
+        """What suggests, on how many labels, in words."""
+        if not self.labels:
+            return f"{self.name}, no label yet"
+        newer = f", {self.pending} newer" if self.pending else ""
+        return f"{self.name}, {self.labels:,} {'label' if self.labels == 1 else 'labels'}{newer}"
+
+    @property
+    def accuracy_text(self) -> str:
+        """How often it is right, in words."""
+        if self.accuracy is not None:
+            return str(self.accuracy)
+        if self.kind != "network":
+            return "too few labels to say how often it is right"
+        return "" if self.validation is None else f"{self.validation:.0%} of its validation clips right"
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, (self.source, self.accuracy_text)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `status --json` prints of it."""
+        estimate = self.accuracy.to_json() if self.accuracy else None
+        return {"kind": self.kind, "name": self.name, "labels": self.labels, "pending": self.pending, "rest": estimate}
+
+
+def suggester_state(project: Project, store: Store) -> SuggesterState | None:
+    """Return what suggests labels in the app now, as far as the store knows it; None before there is anything."""
+    row, name = models.suggester(store), live_pretrained(project, store)
+    if name is not None:
+        (labels,) = store.connection.execute("SELECT COUNT(DISTINCT clip_id) FROM latest_events").fetchone()
+        return SuggesterState(
+            "embeddings" if labels else "classes", name, labels, accuracy=read_estimate(project, name)
+        )
+    return None if row is None else _stored_state(row, models.pending(store, row.journal_mark))
+
+
+def stored_source(store: Store, model_id: int) -> str:
+    """Return what made the suggestions in the store, on how many labels, in words."""
+    row = models.suggester(store)
+    return f"model {model_id}" if row is None or row.id != model_id else _stored_state(row).source
+
+
+def live_pretrained(project: Project, store: Store) -> str | None:
+    """Return the pretrained model whose classifier suggests in the app; None where there is none or a network does.
+
+    A network does once it was measured to be better, as long as it is not many labels behind.
+    """
+    name = project.settings.learning.pretrained
+    if name is None or name not in registry.names(project):
+        return None
+    row = models.suggester(store)
+    if row is None or row.pretrained is not None or models.pending(store, row.journal_mark) >= RENEWED_AFTER:
+        return name
+    newest = models.latest(store)
+    with suppress(LabeltoolError):
+        worse = model_folder.read(project.models / str((newest or row).id)).card.worse_pretrained
+        if worse is not None and worse.pretrained == name and worse.is_worse:
+            return None
+    return name
+
+
+def read_estimate(project: Project, pretrained: str) -> AccuracyEstimate | None:
+    """Return the estimate that the app made last for a pretrained model's classifier."""
+    import msgspec
+
+    with suppress(OSError, ValueError):
+        stored = parse_json(read_text(project.own_cache / _ESTIMATE_FILE, MAX_TOML_BYTES))
+        if isinstance(stored, dict) and stored.get("pretrained") == pretrained:
+            return msgspec.convert(stored.get("estimate"), AccuracyEstimate | None)
+    return None
+
+
+def write_estimate(project: Project, pretrained: str, estimate: AccuracyEstimate | None) -> None:
+    """Keep an estimate for `read_estimate`; where it cannot be written, the next one is."""
+    text = json.dumps({"pretrained": pretrained, "estimate": estimate.to_json() if estimate else None})
+    with suppress(OSError, LabeltoolError):
+        write_text(project.cache / _ESTIMATE_FILE, text)
+
+
+def _stored_state(row: ModelRow, pending: int = 0) -> SuggesterState:
+    if row.pretrained is not None:
+        return SuggesterState("embeddings", row.pretrained, row.labels_seen, pending)
+    return SuggesterState("network", f"model {row.id}", row.labels_seen, pending, validation=row.clip_accuracy)

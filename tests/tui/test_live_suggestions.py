@@ -1,0 +1,163 @@
+"""Suggestions from the first clip on: classes before a label, each answer in the next suggestion, one true account."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.app import answer, fill, opened, suggest, text_of, until
+from helpers.described import add_pretrained, describe
+from helpers.exports import model_card
+from helpers.waits import DEADLINE_S
+from labeltool.active_learning.suggester_state import live_pretrained, suggester_state
+from labeltool.networks import model_folder
+from labeltool.networks.model_card import PretrainedComparison
+from labeltool.pretrained.describe import DescribeResult
+from labeltool.project import Project
+from labeltool.store import clips, journal
+from labeltool.tasks.registry import Task
+from labeltool.tui.background import task as background_task
+from labeltool.tui.screens.label import LabelScreen
+from labeltool.type_aliases import Progress
+
+
+class Job:
+    """A task that describes clips, all at once when it may, and never does anything else."""
+
+    def __init__(self, project: Project, task: Task[Any]) -> None:
+        self._project, self._describes = project, task.name == "describe"
+        self.log = project.cache / "logs" / f"{task.name}.log"
+        self.may_go_on = threading.Event()
+
+    def wait(self, report: Progress) -> DescribeResult:
+        assert self.may_go_on.wait(DEADLINE_S)
+        with self._project.open_store() as store:
+            unlabelled = clips.unlabelled(store)
+        describe(self._project, unlabelled)
+        for number, clip in enumerate(unlabelled):
+            report("describing clips", number, 0, str(clip.id))
+        return DescribeResult(len(unlabelled), 0)
+
+    def stop(self) -> None:
+        self.may_go_on.set()
+
+
+@dataclass
+class Jobs:
+    """The tasks that the app has started, by name."""
+
+    started: dict[str, Job]
+
+    def start(self, project: Project, task: Task[Any], **_: Any) -> Job:
+        self.started[task.name] = Job(project, task)
+        return self.started[task.name]
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> dict[str, Job]:
+    executor = Jobs({})
+    monkeypatch.setattr(background_task, "default_executor", lambda: executor)
+    return executor.started
+
+
+@pytest.fixture
+def unlabelled(project: Project, tmp_path: Path, jobs: dict[str, Job]) -> Project:
+    """Eight tones, four of them high, no label, and a pretrained model that knows bells from dogs."""
+    fill(project, tmp_path / "sounds", 8)
+    add_pretrained(project)
+    learning = replace(project.settings.learning, pretrained="net", retrain_after=0)
+    return replace(project, settings=replace(project.settings, learning=learning))
+
+
+def is_high(screen: LabelScreen) -> bool:
+    assert screen.current is not None
+    return int(screen.current.clip.path.split("tone")[-1].removesuffix(".wav")) >= 3  # 300 Hz steps: above 1000 Hz
+
+
+def first_class(screen: LabelScreen) -> str:
+    return next(iter(screen.current.proposed), "") if screen.current else ""
+
+
+async def test_classes_are_proposed_before_a_label_and_each_answer_counts_at_once(unlabelled: Project) -> None:
+    with unlabelled.open_store() as store:
+        describe(unlabelled, clips.unlabelled(store))
+    async with opened(unlabelled, size=(130, 34)) as (app, screen, pilot):
+        live = app.services.live
+        assert list(live.class_names()) == ["Animal", "Bell", "Dog"]
+        await until(pilot, lambda: first_class(screen) == ("Bell" if is_high(screen) else "Dog"), "the specific class")
+        assert screen.source == "net, no label yet"
+        name = "ping" if is_high(screen) else "woof"
+        kind = is_high(screen)
+        await answer(screen, pilot, "/", *name, "enter")
+        await until(pilot, lambda: screen.source == "net, 1 label", "the answer in the suggestion")
+        assert screen.current is not None and screen.current.suggestion is not None
+        assert screen.current.model_uid
+        share = screen.current.probabilities[name]
+        assert share > 0.5 if is_high(screen) == kind else share < 0.5
+        await until(pilot, lambda: "net, 1 label" in text_of(screen.header), "the header")
+        with unlabelled.open_store() as store:
+            state = suggester_state(unlabelled, store)
+        assert state is not None and state.source == "net, 1 label"  # what `status` prints
+        await pilot.press("u")
+        await until(pilot, lambda: screen.source == "net, no label yet", "the answer undone")
+        assert screen.current.probabilities[name] < 0.05
+
+
+async def test_a_clip_that_is_described_while_it_is_on_the_screen_gets_its_suggestion(
+    unlabelled: Project, jobs: dict[str, Job]
+) -> None:
+    async with opened(unlabelled) as (_, screen, pilot):
+        await until(pilot, lambda: "describe" in jobs, "the task")
+        here = screen.current
+        assert here is not None and not here.proposed
+        jobs["describe"].may_go_on.set()
+        await until(pilot, lambda: first_class(screen), "the classes of the clip on the screen")
+        assert screen.current is not None and screen.current.clip == here.clip
+
+
+async def test_a_class_maps_to_a_label_with_another_name(unlabelled: Project) -> None:
+    async with opened(unlabelled) as (app, _, _pilot):
+        app.services.live.map_class("woof", "Dog")
+        app.services.live.map_class("bell", "Bell")  # by its name already
+        (mapping,) = unlabelled.models.glob("pretrained/net/mapping.toml")
+        assert 'woof = ["Dog"]' in mapping.read_text() and "bell" not in mapping.read_text().split("\n", 3)[-1]
+
+
+def test_a_network_suggests_only_where_it_was_measured_to_be_better_and_is_not_far_behind(unlabelled: Project) -> None:
+    def compared(model_id: int, *, is_worse: bool) -> None:
+        result = PretrainedComparison("net", 1, ("woof",), "why", is_worse=is_worse)
+        card = replace(model_card(("woof", "ping")), worse_pretrained=result)
+        (unlabelled.models / str(model_id)).mkdir(exist_ok=True)
+        model_folder.write(unlabelled.models / str(model_id), card=card, int8=b"", seen=[])
+
+    suggest(unlabelled, labels=("woof", "ping"))
+    with unlabelled.open_store() as store:
+        assert live_pretrained(unlabelled, store) == "net"  # never compared
+        compared(1, is_worse=False)  # there were too many clips to compare them
+        assert live_pretrained(unlabelled, store) == "net"
+        compared(1, is_worse=True)
+        assert live_pretrained(unlabelled, store) is None
+        state = suggester_state(unlabelled, store)
+        assert state is not None and (state.kind, state.source) == ("network", "model 1, 2 labels")
+        # What was measured on hard clips is not called accuracy.
+        assert state.accuracy_text == "90% of its validation clips right"
+        for clip in clips.unlabelled(store):
+            journal.annotate(store, clip.id, "woof", annotator="ann")
+        assert live_pretrained(unlabelled, store) == "net"  # eight labels newer than its suggestions
+
+
+async def test_too_few_labels_are_no_accuracy(unlabelled: Project) -> None:
+    with unlabelled.open_store() as store:
+        describe(unlabelled, clips.unlabelled(store))
+        for clip in clips.unlabelled(store)[:3]:
+            journal.annotate(store, clip.id, "woof", annotator="before")
+        describe(unlabelled, [one.clip for one in clips.labelled(store)])
+    async with opened(unlabelled, size=(130, 34)) as (_, screen, pilot):
+        await until(pilot, lambda: screen.source == "net, 3 labels", "the labels of before")
+        assert "%" not in text_of(screen.header)
+        with unlabelled.open_store() as store:
+            assert str(suggester_state(unlabelled, store)).endswith("too few labels to say how often it is right")
