@@ -99,9 +99,15 @@ def _outputs() -> dict[str, Any]:
     import miniaudio
 
     try:
-        return {device["name"]: device["id"] for device in miniaudio.Devices().get_playbacks()}
+        devices = miniaudio.Devices().get_playbacks()
     except miniaudio.MiniaudioError:
         return {}
+    outputs: dict[str, Any] = {}
+    for device in devices:
+        # Two cards of one make have one name.
+        same = sum(name.startswith(device["name"]) for name in outputs)
+        outputs[f"{device['name']} ({same + 1})" if same else device["name"]] = device["id"]
+    return outputs
 
 
 class Player:
