@@ -21,8 +21,8 @@ from labeltool.records import label_name
 from labeltool.store import Store, journal, labels, models
 from labeltool.tui import session
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.label import LabelScreen
+from labeltool.tui.screens.pages.batch_review import BatchReviewScreen
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from labeltool.tui import session
 from labeltool.tui.app import LabelApp, SimilarityChanged
 from labeltool.tui.background.comparer import Comparison, Groups
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.screens.clusters import ClustersScreen
 from labeltool.tui.screens.label import LabelScreen
+from labeltool.tui.screens.pages.clusters import ClustersScreen
 
 TWO = ((6, 5, 4, 3), (7, 8, 9))
 

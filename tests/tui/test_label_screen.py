@@ -27,12 +27,12 @@ from labeltool.tui.app import LabelApp
 from labeltool.tui.background.prefetch import Delivery
 from labeltool.tui.dialogs.palette import Choices, Palette
 from labeltool.tui.keys import VIEWS
-from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
-from labeltool.tui.screens.clusters import ClustersScreen
 from labeltool.tui.screens.find import FindScreen
 from labeltool.tui.screens.label import LabelScreen
+from labeltool.tui.screens.pages.batch_review import BatchReviewScreen
+from labeltool.tui.screens.pages.clusters import ClustersScreen
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
 from labeltool.tui.widgets.suggestions import Suggestions

@@ -19,7 +19,7 @@ from labeltool.tui.label_choices import search, top_choices
 from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, load_clip, mel_spectrogram, resize
 from labeltool.tui.media.player import Player
 from labeltool.tui.text import fit, format_time, one_line, truncate
-from labeltool.tui.widgets.thumbnails import COLUMNS, strips, thumbnail
+from labeltool.tui.widgets.lists.thumbnails import COLUMNS, strips, thumbnail
 from labeltool.tui.widgets.time_axis import time_axis
 from labeltool.tui.widgets.waveform import braille
 

@@ -245,7 +245,7 @@ class Prefetcher:
     def _renew_suggestions(self, store: Store) -> None:
         """Renew the suggestions of the clips on the screen, where more is known by now."""
         described, self._described = self._described, False
-        if self._live.work() or described:
+        if self._live.work(store) or described:
             shown = tuple(self._prepare(store, clip) for clip in self._shown)
             self._deliver(Delivery(renewed=shown, model=self._model(store)))
 

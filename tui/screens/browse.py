@@ -20,8 +20,8 @@ from labeltool.tui.screens.bulk_relabel import BulkRelabelScreen
 from labeltool.tui.screens.list_base import ListResult, clip_columns, clip_parts
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit, one_line, truncate_left
-from labeltool.tui.widgets.clip_list import Part
-from labeltool.tui.widgets.list_heading import ListHeading
+from labeltool.tui.widgets.lists.clip_list import Part
+from labeltool.tui.widgets.lists.list_heading import ListHeading
 
 _NEXT_LABELLED: dict[bool | None, bool | None] = {None: False, False: True, True: None}
 _NAME_CELLS = 30

@@ -21,7 +21,7 @@ from labeltool.tui.screens.annotate_base import AnnotateScreen
 from labeltool.tui.services import Services
 from labeltool.tui.shared_keys import View
 from labeltool.tui.text import fit, format_time, truncate_left
-from labeltool.tui.widgets.clip_list import ClipList, Part, index_of
+from labeltool.tui.widgets.lists.clip_list import ClipList, Part, index_of
 
 _AHEAD = 1
 _MAX_LINES_KEPT = 5000

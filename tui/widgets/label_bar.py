@@ -11,7 +11,7 @@ from textual.widget import Widget
 from labeltool.tui.label_choices import LabelChoice
 from labeltool.tui.media.selection import Edge, Selection
 from labeltool.tui.text import truncate
-from labeltool.tui.widgets.clip_list import Part
+from labeltool.tui.widgets.lists.clip_list import Part
 from labeltool.tui.widgets.suggestions import LabelMode
 from labeltool.tui.widgets.time_axis import GUTTER, moment_name
 

@@ -14,7 +14,7 @@ from labeltool.records import Value
 from labeltool.store.journal import JournalRow
 from labeltool.tui.label_choices import LabelChoice
 from labeltool.tui.text import bar, fit, truncate
-from labeltool.tui.widgets.clip_list import Part
+from labeltool.tui.widgets.lists.clip_list import Part
 
 _MARKS = {Value.PRESENT: "✓", Value.ABSENT: "✗", Value.UNSURE: "?"}
 _MAX_ROWS = 6

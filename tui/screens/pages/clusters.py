@@ -20,10 +20,10 @@ from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.keys import CLUSTERS
 from labeltool.tui.label_choices import MAX_CHOICES, LabelChoice, top_choices
 from labeltool.tui.screens.list_base import ListResult
-from labeltool.tui.screens.page_base import PageScreen, page_result
+from labeltool.tui.screens.pages.page_base import PageScreen, page_result
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit, one_line
-from labeltool.tui.widgets.clip_list import Part
+from labeltool.tui.widgets.lists.clip_list import Part
 from labeltool.tui.widgets.suggestions import LabelMode
 
 _NO_PAGE = GroupPage((), frozenset(), 0, 0, {})

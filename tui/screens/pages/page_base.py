@@ -16,7 +16,7 @@ from labeltool.records import Value
 from labeltool.store import Store
 from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.tui.screens.list_base import ListResult
-from labeltool.tui.screens.played_base import PlayedListScreen
+from labeltool.tui.screens.pages.played_base import PlayedListScreen
 from labeltool.tui.services import Services
 from labeltool.tui.shared_keys import View
 
