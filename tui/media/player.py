@@ -102,12 +102,11 @@ def _outputs() -> dict[str, Any]:
         devices = miniaudio.Devices().get_playbacks()
     except miniaudio.MiniaudioError:
         return {}
-    outputs: dict[str, Any] = {}
-    for device in devices:
-        # Two cards of one make have one name.
-        same = sum(name.startswith(device["name"]) for name in outputs)
-        outputs[f"{device['name']} ({same + 1})" if same else device["name"]] = device["id"]
-    return outputs
+    names = [str(device["name"]) for device in devices]
+    # Two cards of one make have one name.
+    earlier = [names[:place].count(name) for place, name in enumerate(names)]
+    numbered = [f"{name} ({count + 1})" if count else name for name, count in zip(names, earlier, strict=True)]
+    return {name: device["id"] for name, device in zip(numbered, devices, strict=True)}
 
 
 class Player:
