@@ -124,7 +124,7 @@ def main() -> None:
             live = LiveSuggestions(project, "benchmark", lambda: None)
             live.update(store)
             while live.due_in_s == 0.0:
-                live.work()
+                live.work(store)
             spent_ms = []
             for clip in queued:
                 journal.annotate(store, clip.id, f"label {clip.id % LABELS}", annotator="benchmark")

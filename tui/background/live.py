@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from labeltool.active_learning.live_classifier import MAX_CLIPS
 from labeltool.active_learning.live_model import embedding_of
 from labeltool.active_learning.proposals import ProposalPool, propose_classes
 from labeltool.active_learning.suggester_state import (
@@ -138,7 +139,9 @@ class LiveSuggestions:
     def due_in_s(self) -> float | None:
         """After how many seconds `work` is to be called; None where there is nothing to do."""
         opened = self._opened
-        if opened is None or not (opened.unread or opened.pool_unread or opened.is_estimate_due):
+        if opened is None:
+            return None
+        if opened.is_read and not (opened.unread or opened.pool_unread or opened.is_estimate_due):
             return None
         return max(0.0, self._looked_at + _LOOK_AGAIN_S - time.monotonic())
 
@@ -158,7 +161,9 @@ class LiveSuggestions:
         self._mapping_changed = False
         # The mark before the labels: what is written in between is read again the next time.
         opened.mark = journal.newest_id(store)
-        answers = {one.clip.id: one for one in clips.labelled(store, changed)}
+        # After a renaming all that counts is read again.
+        wanted = clips.last_labelled(store, MAX_CLIPS) if changed is None else changed
+        answers = {one.clip.id: one for one in clips.labelled(store, wanted)}
         opened.labels = tuple(clips.label_names(store))
         known = {*opened.unread, *opened.model.classifier.keys, *(one.clip.id for one, _ in opened.ready)}
         gone = (known if changed is None else changed) - answers.keys()
@@ -169,12 +174,18 @@ class LiveSuggestions:
         opened.renew()
         return True
 
-    def work(self) -> bool:
+    def work(self, store: Store) -> bool:
         """Read some clips that are described by now, or estimate the accuracy; return whether anything has changed."""
         with self._lock:
-            return self._opened is not None and self.due_in_s == 0.0 and self._work(self._opened)
+            return self._opened is not None and self.due_in_s == 0.0 and self._work(store, self._opened)
 
-    def _work(self, opened: OpenedModel) -> bool:
+    def _work(self, store: Store, opened: OpenedModel) -> bool:
+        if not opened.is_read:  # not before the first clip is on the screen
+            before = clips.labelled(store, clips.last_labelled(store, MAX_CLIPS))
+            known = {*opened.unread, *opened.model.classifier.keys}
+            opened.unread = {one.clip.id: one for one in before if one.clip.id not in known} | opened.unread
+            opened.pool_unread, opened.is_read = clips.drawn(store, POOL), True
+            return False
         found = self._read_labelled(opened)
         found += self._read_pool(opened) if found < _AT_ONCE else 0
         if found < _AT_ONCE:  # what is missing is not described yet
@@ -261,9 +272,7 @@ class LiveSuggestions:
             path = registry.find(self._project, name)
             opened = OpenedModel(name, path.parent, read_card(path.parent))
             opened.mark = journal.newest_id(store)
-            opened.unread = {one.clip.id: one for one in clips.labelled(store)}
             opened.labels = tuple(clips.label_names(store))
-            opened.pool_unread = clips.drawn(store, POOL)
             opened.renew()
             self._opened = opened
         return self._opened

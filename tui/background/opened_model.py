@@ -33,6 +33,8 @@ class OpenedModel:
     ----------
     mark
         The last journal row that is included.
+    is_read
+        Whether the labelled clips of before were looked for.
     unread
         Labelled clips that are not described yet, or still to be read.
     pool, pool_unread
@@ -44,6 +46,7 @@ class OpenedModel:
     card: PretrainedCard
     model: LiveModel = field(default_factory=LiveModel)
     mark: str = ""
+    is_read: bool = False
     labels: tuple[str, ...] = ()
     by_hand: dict[str, tuple[int, ...]] = field(default_factory=dict)
     by_name: dict[str, tuple[int, ...]] = field(default_factory=dict)
