@@ -18,6 +18,7 @@ from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
 from labeltool.tasks.registry import EVALUATE, RENEW, RETRAIN
 from labeltool.tui import keymap
+from labeltool.tui.app_export import ExportApp
 from labeltool.tui.app_similar import SimilarApp
 from labeltool.tui.background.class_agreement import ClassAgreementTask
 from labeltool.tui.background.comparer import Comparer
@@ -27,6 +28,7 @@ from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.background.trainer import Trainer
+from labeltool.tui.dialogs.labels import LabelsScreen
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
 from labeltool.tui.dialogs.settings import SettingsScreen
@@ -45,12 +47,12 @@ from labeltool.tui.messages import (
     TrainingChanged,
 )
 from labeltool.tui.screens.annotate_base import AnnotateScreen
-from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
-from labeltool.tui.screens.clusters import ClustersScreen
 from labeltool.tui.screens.find import FindScreen
 from labeltool.tui.screens.label import LabelScreen
+from labeltool.tui.screens.pages.batch_review import BatchReviewScreen
+from labeltool.tui.screens.pages.clusters import ClustersScreen
 from labeltool.tui.screens.picture_base import PictureScreen
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
@@ -58,6 +60,7 @@ from labeltool.tui.services import Services
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
 from labeltool.tui.theme import DARK, LIGHT, theme_name
+from labeltool.tui.widgets.spectrogram import Spectrogram
 from labeltool.util.user_state import change_user_state, read_user_state
 
 _RETRY_S = 0.5
@@ -65,7 +68,7 @@ _CHECK_DATABASE_S = 5.0
 _MAX_SIMILAR = 200
 
 
-class LabelApp(SimilarApp):
+class LabelApp(SimilarApp, ExportApp):
     """The labelling app.
 
     Parameters
@@ -137,6 +140,7 @@ class LabelApp(SimilarApp):
                 on_result=lambda result: self.post_from_thread(Evaluated(result)),
                 on_failure=lambda reason: self.post_from_thread(Evaluated(None, reason)),
             ),
+            exporter=self.make_exporter(project),
             keymap=keys,
             state=State(
                 settings=project.settings,
@@ -233,6 +237,21 @@ class LabelApp(SimilarApp):
             self.theme = theme_name(settings.app.theme)
         state.autoplay = settings.app.autoplay
         state.look = state.look.with_settings(settings.app, state.graphics)
+        if self.current_view is not None:
+            for spectrogram in self.current_view.query(Spectrogram):
+                spectrogram.repaint()
+
+    def action_labels(self) -> None:
+        """Show the labels with their keys and colours, and change them."""
+
+        def reload(changed: bool | None) -> None:
+            view = self.current_view
+            if changed and view is not None:
+                view.update_choices()
+                view.reload()
+                view.header.refresh()
+
+        self.push_screen(LabelsScreen(self.services), reload)
 
     # -- regions
 
@@ -298,9 +317,9 @@ class LabelApp(SimilarApp):
         if view is None:
             return
         if delivery.counts is not None and (view.is_up_to_date(delivery) or not state.clips):
-            first = not state.label_counts
             state.set_counts(delivery.counts)
-            if first:
+            if list(delivery.labels) != list(state.labels):
+                state.labels = delivery.labels
                 view.update_choices()
         if isinstance(view, AnnotateScreen):
             view.renew_suggestions(delivery.renewed)

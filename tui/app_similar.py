@@ -12,7 +12,7 @@ from labeltool.tui.keys import BROWSE
 from labeltool.tui.messages import AgreementMeasured, SimilarityChanged
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
-from labeltool.tui.screens.clusters import ClustersScreen
+from labeltool.tui.screens.pages.clusters import ClustersScreen
 
 _RETRY_S = 0.5
 _MAX_SIMILAR = 200

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -56,7 +57,7 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     """
     # textual-serve sets the driver that draws into a browser; there is no terminal then.
     in_browser = "TEXTUAL_DRIVER" in os.environ
-    if not in_browser and not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not in_browser and not sys.stdin.isatty():
         raise LabeltoolError("the labelling app needs a terminal", remedy="`labeltool mark` labels from a script")
     project.refuse_links()
     _need_clips(project)
@@ -67,7 +68,6 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     from labeltool.tui.app import LabelApp  # Textual takes a third of a second: only where the app can open
 
     app = LabelApp(project, annotator=annotator, recording=opened)
-    app.use_graphics(terminal_graphics(project.settings.app.pixels))  # before Textual reads from the terminal
     app.offers_pretrained = True
     _quit_on_signals(app)
     threading.Thread(target=_quit_when_hung_up, name="labeltool-hang-up", daemon=True).start()
@@ -76,6 +76,7 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     ordering = _order_queue_in_background(project)
     started = time.monotonic()
     with _messages_in_log(project):
+        app.use_graphics(terminal_graphics(project.settings.app.pixels))  # before Textual reads from the terminal
         try:
             app.run()
         finally:
@@ -88,6 +89,9 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
             if not app.next_project:
                 lifetime.leave_within(_LEAVE_S, app.return_code or ExitCode.FINE, ending)
             threading.Thread(target=ordering.stop, daemon=True).start()
+            if app.services.trainer.busy and not in_browser and sys.__stderr__ is not None:
+                with suppress(OSError):
+                    print("labeltool: ending the training; every label is on the disk", file=sys.__stderr__, flush=True)
             app.close()
     if ending:
         lifetime.write_ending(ending)
@@ -237,21 +241,31 @@ def _quit_when_hung_up() -> None:
 def _messages_in_log(project: Project) -> Iterator[None]:
     """Write what libraries print on file descriptor 2 to a log.
 
-    Textual draws on `sys.__stderr__`, where the messages of ALSA and JACK would spoil the screen: it gets a copy of the
-    terminal's descriptor, and descriptor 2 becomes the file.
+    Textual draws on `sys.__stderr__`, where the messages of ALSA and JACK would spoil the screen, and asks `__stdout__`
+    for the size: they become the terminal, and descriptor 2 the file.
     """
     log = project.open_log(_LOG)
     sys.stderr.flush()
-    terminal = os.dup(2)
-    stderr = sys.__stderr__
-    with os.fdopen(terminal, "w", encoding="utf-8", closefd=False) as screen:
+    before = os.dup(2)
+    stdout, stderr = sys.__stdout__, sys.__stderr__
+    with _open_screen() as screen:
         sys.__stderr__ = screen  # type: ignore[misc]
+        if screen.isatty():
+            sys.__stdout__ = screen  # type: ignore[misc]
         os.dup2(log.fileno(), 2)
         log.close()
         try:
             yield
         finally:
             sys.stderr.flush()
-            os.dup2(terminal, 2)
-            sys.__stderr__ = stderr  # type: ignore[misc]
-    os.close(terminal)
+            os.dup2(before, 2)
+            sys.__stdout__, sys.__stderr__ = stdout, stderr  # type: ignore[misc]
+    os.close(before)
+
+
+def _open_screen() -> TextIOWrapper:
+    """Open the terminal to draw on, wherever stderr and stdout go; in a browser nothing is drawn on it."""
+    terminal = next((one for one in (2, 1, 0) if os.isatty(one)), 2)
+    # Standard input may be open for reading alone.
+    descriptor = os.open(os.ttyname(0), os.O_WRONLY | os.O_NOCTTY) if terminal == 0 else os.dup(terminal)
+    return os.fdopen(descriptor, "w", encoding="utf-8")

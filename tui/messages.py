@@ -71,6 +71,28 @@ class Evaluated(Message):
         self.result, self.failure = result, failure
 
 
+class Exported(Message):
+    """An export made progress, or ended.
+
+    Attributes
+    ----------
+    progress
+        How far it is, in words.
+    folders
+        Where the products are; none before the end.
+    notes
+        What else a person should know of the result.
+    failure
+        Why nothing was exported; "" where it was not so.
+    """
+
+    def __init__(
+        self, progress: str = "", *, folders: tuple[str, ...] = (), notes: tuple[str, ...] = (), failure: str = ""
+    ) -> None:
+        super().__init__()
+        self.progress, self.folders, self.notes, self.failure = progress, folders, notes, failure
+
+
 class SuggestionsChanged(Message):
     """A pretrained model made new suggestions."""
 

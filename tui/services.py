@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,6 +43,7 @@ class Services:
     comparer: Comparer
     class_agreement: ClassAgreementTask
     evaluation: BackgroundTask[EvaluateResult]
+    exporter: BackgroundTask[Any]  # its result: `Exported`
     keymap: Keymap
     state: State = field(default_factory=State)
     silence: Int16 = field(default_factory=lambda: np.zeros(0, np.int16))
@@ -50,8 +51,8 @@ class Services:
     def close(self) -> None:
         """End the threads and the background work; what was labelled is written first."""
         with ThreadPoolExecutor() as stopping:  # together: each waits for its process to clean up
-            tasks = (self.trainer, self.suggester, self.fetcher, self.comparer, self.class_agreement, self.evaluation)
-            for task in (*tasks, self.live):
+            tasks = (self.trainer, self.suggester, self.fetcher, self.comparer, self.class_agreement)
+            for task in (*tasks, self.evaluation, self.exporter, self.live):
                 stopping.submit(task.stop)
             self.session.close()
             self.prefetcher.stop()

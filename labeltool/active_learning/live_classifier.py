@@ -97,7 +97,17 @@ class LiveClassifier:
         del self.keys[place], self.groups[place]
         self._count_update()
 
-    def predict(self, rows: Float32, prior: Float64, residuals: Float64) -> Float64:
+    def weights(self, residuals: Float64) -> Float64:
+        """Return the weight of each labelled clip in predictions.
+
+        Parameters
+        ----------
+        residuals : (labelled clips, labels)
+            Of the labelled clips: their targets less their prior.
+        """
+        return np.asarray(self.inverse @ residuals)
+
+    def predict(self, rows: Float32, prior: Float64, weights: Float64) -> Float64:
         """Predict labels, (clips, labels) in about 0 to 1.
 
         Parameters
@@ -106,16 +116,16 @@ class LiveClassifier:
             Embeddings, each of length one.
         prior : (clips, labels)
             What is predicted of them without any labelled clip.
-        residuals : (labelled clips, labels)
-            Of the labelled clips: their targets less their prior.
+        weights : (labelled clips, labels)
+            Of `weights`.
         """
         if not len(self):
             return prior
-        return np.asarray(prior + (rows @ self.rows.T).astype(np.float64) @ (self.inverse @ residuals))
+        return np.asarray(prior + (rows @ self.rows.T).astype(np.float64) @ weights)
 
     def held_out_errors(self, residuals: Float64) -> Float64:
         """Return targets less prediction of each labelled clip as if its group were not there, without refitting."""
-        weights = self.inverse @ residuals
+        weights = self.weights(residuals)
         errors = np.zeros_like(residuals)
         members: dict[str, list[int]] = {}
         for place, group in enumerate(self.groups):

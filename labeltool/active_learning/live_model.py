@@ -79,6 +79,7 @@ class LiveModel:
     _seen: Int64 = field(default_factory=lambda: np.zeros(0, np.int64))
     _targets: Float64 = field(default_factory=lambda: np.zeros((0, 0)))
     _prior: Float64 = field(default_factory=lambda: np.zeros((0, 0)))
+    _weights: Float64 = field(default_factory=lambda: np.zeros((0, 0)))
     _by_label: Float64 = field(default_factory=lambda: np.zeros((0, 0)))
 
     def __len__(self) -> int:
@@ -132,13 +133,14 @@ class LiveModel:
         scores = [self._scores[one.clip.id] for one in answers]
         self._prior = self._prior_of(np.stack(scores) if scores else np.zeros((0, 0), np.float32))
         self._targets = self._targets_of(answers, present)
+        self._weights = self.classifier.weights(self._targets - self._prior)
         self._by_label = _mean_by_label(present, scores)
 
     def predict(self, descriptions: Sequence[ClipDescription]) -> LivePredictions:
         """Predict the labels of clips."""
         rows = np.stack([embedding_of(one) for one in descriptions])
         prior = self._prior_of(np.stack([one.scores for one in descriptions]))
-        return self._as_probabilities(self.classifier.predict(rows, prior, self._targets - self._prior))
+        return self._as_probabilities(self.classifier.predict(rows, prior, self._weights))
 
     def estimate(self, rest: Sequence[ClipDescription]) -> AccuracyEstimate | None:
         """Estimate how often the first suggestion is right on the unlabelled clips, of which `rest` is a sample."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from labeltool.annotation import next_clips
 from labeltool.annotation.listing import clips_predicted_as
@@ -58,10 +58,21 @@ class LabelPage(Page):
 
 @dataclass(frozen=True, slots=True)
 class GroupPage(Page):
-    """Similar clips of one group, `group` its index, with the newest model's suggestion for each."""
+    """Similar clips of one group.
+
+    Attributes
+    ----------
+    group
+        Its index.
+    suggestions
+        The newest model's for each clip.
+    proposed
+        Classes of a pretrained model, by name, that may be new labels, with their mean probabilities, highest first.
+    """
 
     group: int
     suggestions: Mapping[int, Suggestion]
+    proposed: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def probabilities(self) -> dict[str, float]:

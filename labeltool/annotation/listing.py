@@ -11,6 +11,7 @@ import time
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip, Value
@@ -61,8 +62,33 @@ class Filter:
     where: tuple[tuple[str, str], ...] = ()
 
 
-def matching(store: Store, wanted: Filter = Filter()) -> array[int]:
-    """Return the ids of the clips that pass a filter, in ascending order."""
+class Order(StrEnum):
+    """The order of a list: as the clips were added, by file, label, predicted label, or probability (highest first)."""
+
+    ADDED = "added"
+    FILE = "file"
+    LABEL = "label"
+    PREDICTED = "predicted"
+    PROBABILITY = "probability"
+
+
+_NEWEST_SUGGESTION = "FROM suggestions g WHERE g.clip_id = c.id ORDER BY g.model_id DESC LIMIT 1"
+_ORDER_BY = {
+    Order.ADDED: "c.id",
+    Order.FILE: "(SELECT r.path FROM recordings r WHERE r.id = c.recording_id), c.start_s, c.id",
+    Order.LABEL: """(
+        SELECT MIN(COALESCE(today.name, e.label)) FROM latest_events e
+        LEFT JOIN labels own ON own.name = e.label LEFT JOIN labels today ON today.id = own.merged_into
+        WHERE e.clip_id = c.id AND e.value = 'present'
+    ) NULLS LAST, c.id""",
+    Order.PREDICTED: f"(SELECT g.top_label {_NEWEST_SUGGESTION}) NULLS LAST, "
+    f"(SELECT g.top_probability {_NEWEST_SUGGESTION}) DESC, c.id",
+    Order.PROBABILITY: f"(SELECT g.top_probability {_NEWEST_SUGGESTION}) DESC NULLS LAST, c.id",
+}
+
+
+def matching(store: Store, wanted: Filter = Filter(), order: Order = Order.ADDED) -> array[int]:
+    """Return the ids of the clips that pass a filter."""
     conditions, values = [f"NOT {UNLABELLED_REGION}"], []
     if wanted.text:
         escaped = wanted.text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
@@ -88,7 +114,7 @@ def matching(store: Store, wanted: Filter = Filter()) -> array[int]:
     if wanted.labelled is not None:
         conditions.append("c.is_labelled" if wanted.labelled else "NOT c.is_labelled")
     rows = store.connection.execute(
-        f"SELECT c.id FROM active_clips c WHERE {' AND '.join(conditions)} ORDER BY c.id", values
+        f"SELECT c.id FROM active_clips c WHERE {' AND '.join(conditions)} ORDER BY {_ORDER_BY[order]}", values
     )
     return array("q", (row[0] for row in rows))
 

@@ -21,6 +21,9 @@ POOL = 512
 
 # The clips asked about next are described first; which they are is asked again after as many clips.
 _AHEAD = 12
+# Labelled clips that are described for the classifier, and clips that are read from the store at once.
+_MAX_LABELLED = 2000
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,9 @@ def _in_order(store: Store, annotator: str, done: set[int]) -> Iterator[StoredCl
 
 
 def _rest(store: Store) -> Iterator[StoredClip]:
-    yield from (one.clip for one in clips.labelled(store))
+    yield from (one.clip for one in clips.labelled(store, clips.last_labelled(store, _MAX_LABELLED)))
     yield from clips.drawn(store, POOL)
-    yield from clips.unlabelled(store)
+    last = 0
+    while some := clips.unlabelled_after(store, last, _AT_ONCE):
+        yield from some
+        last = some[-1].id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -205,9 +206,30 @@ def unlabelled(store: Store) -> list[StoredClip]:
     return list(_clips(store, UNLABELLED))
 
 
+def unlabelled_after(store: Store, clip_id: int, count: int) -> list[StoredClip]:
+    """Return the next unlabelled clips after an id, in the order of their ids."""
+    return list(_clips(store, f"c.id > ? AND {UNLABELLED}", clip_id, count, order="c.id LIMIT ?"))
+
+
 def drawn(store: Store, count: int) -> list[StoredClip]:
-    """Return some unlabelled clips of chance, always the same ones first."""
-    return list(_clips(store, UNLABELLED, count, order="c.id * 2654435761 % 4294967296 LIMIT ?"))
+    """Return some unlabelled clips by chance, always the same; of a large project without reading all of it."""
+    first, last = store.connection.execute("SELECT MIN(id), MAX(id) FROM clips").fetchone()
+    if first is None:
+        return []
+    # More than are wanted: some are labelled, or are gone.
+    chance, wanted = random.Random(0), min(4 * count, last - first + 1)
+    ids = chance.sample(range(first, last + 1), wanted)
+    found = list(_clips(store, f"c.id IN (SELECT value FROM json_each(?)) AND {UNLABELLED}", json.dumps(ids)))
+    chance.shuffle(found)
+    return found[:count]
+
+
+def last_labelled(store: Store, count: int) -> list[int]:
+    """Return the ids of the clips that were labelled last, the first of them first."""
+    rows = store.connection.execute(
+        "SELECT clip_id FROM latest_events GROUP BY clip_id ORDER BY MAX(journal_id) DESC LIMIT ?", (count,)
+    )
+    return [clip_id for (clip_id,) in rows][::-1]
 
 
 def all_clips(store: Store) -> list[StoredClip]:

@@ -45,7 +45,7 @@ def test_a_held_out_error_is_that_of_a_fit_without_the_group() -> None:
     kept = np.array([group != "g4" for group in made.groups])
     without = LiveClassifier()
     without.fit([key for key in made.keys if kept[key]], rows[kept], [made.groups[key] for key in np.flatnonzero(kept)])
-    predicted = without.predict(rows[~kept], np.zeros((2, 3)), residuals[kept])
+    predicted = without.predict(rows[~kept], np.zeros((2, 3)), without.weights(residuals[kept]))
     np.testing.assert_allclose(errors[~kept], residuals[~kept] - predicted, atol=1e-5)
 
 

@@ -52,7 +52,7 @@ def test_everything_known_has_no_interval() -> None:
     assert error_interval(0, 0, 10) == (0.0, 1.0)
 
 
-def test_the_rest_is_accepted_as_one_action_that_says_it_was_automatic(store: Store) -> None:
+def test_the_rest_is_accepted_as_one_action_marked_as_automatic(store: Store) -> None:
     fill(store, *"abcdef")
     uid = predict(store, a=0.99, b=0.98, c=0.9, d=0.6, e=0.4, f=0.95)
     found = auto_accept.candidates(store, "dog", 0.9, max_error=0.05, annotator="ann")

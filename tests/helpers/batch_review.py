@@ -12,7 +12,7 @@ from labeltool.project import Project
 from labeltool.records import Suggestion
 from labeltool.store import clips, journal, models
 from labeltool.tui.app import LabelApp
-from labeltool.tui.screens.batch_review import BatchReviewScreen
+from labeltool.tui.screens.pages.batch_review import BatchReviewScreen
 
 
 def hold(project: Project, first: str, second: str, *, high: int) -> str:

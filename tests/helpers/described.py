@@ -38,12 +38,14 @@ def add_pretrained(project: Project, name: str = "net") -> None:
 
 def describe(project: Project, clips: Iterable[StoredClip], name: str = "net") -> None:
     """Describe clips, as the task does: Bell for a high tone, Dog for a low one, Animal for any."""
-    model = _ByPitch(registry.find(project, name).parent)
+    model = ByPitch(registry.find(project, name).parent)
     for clip in clips:
         described(model, project.cache / "teacher", clip)  # type: ignore[arg-type]
 
 
-class _ByPitch:
+class ByPitch:
+    """Stands for the model: a tone above 1,000 Hz is a bell, a lower one a dog."""
+
     def __init__(self, folder: Path) -> None:
         self.card = read_card(folder)
 

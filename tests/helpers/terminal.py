@@ -12,6 +12,8 @@ import subprocess
 import sys
 import termios
 import threading
+from contextlib import nullcontext
+from pathlib import Path
 from types import TracebackType
 
 from helpers.processes import children
@@ -30,21 +32,24 @@ class TerminalApp:
     ----------
     arguments
         What else the command is given.
+    stderr
+        A file for stderr, in place of the terminal.
     environment
         Set for the program, beside what the test has.
     """
 
-    def __init__(self, project: Project, *arguments: str, **environment: str) -> None:
+    def __init__(self, project: Project, *arguments: str, stderr: Path | None = None, **environment: str) -> None:
         self._terminal, program_side = pty.openpty()
         fcntl.ioctl(program_side, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "labeltool", "--project", str(project.directory), "label", *arguments],
-            stdin=program_side,
-            stdout=program_side,
-            stderr=program_side,
-            start_new_session=True,
-            env={**os.environ, "TERM": "xterm-256color", **environment},
-        )
+        with stderr.open("w") if stderr is not None else nullcontext(program_side) as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "labeltool", "--project", str(project.directory), "label", *arguments],
+                stdin=program_side,
+                stdout=program_side,
+                stderr=errors,
+                start_new_session=True,
+                env={**os.environ, "TERM": "xterm-256color", **environment},
+            )
         os.close(program_side)
         self._painted = bytearray()
         self._from = 0

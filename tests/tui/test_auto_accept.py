@@ -15,7 +15,7 @@ from labeltool.store import Store, clips, journal, models
 from labeltool.tui.app import LabelApp
 from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.screens.batch_review import BatchReviewScreen
+from labeltool.tui.screens.pages.batch_review import BatchReviewScreen
 
 
 @pytest.fixture

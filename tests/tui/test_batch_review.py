@@ -21,8 +21,8 @@ from labeltool.records import label_name
 from labeltool.store import Store, journal, labels, models
 from labeltool.tui import session
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.label import LabelScreen
+from labeltool.tui.screens.pages.batch_review import BatchReviewScreen
 
 
 @pytest.fixture
@@ -161,15 +161,14 @@ async def test_a_clip_labelled_by_itself_leaves_the_page_and_undo_puts_it_back(
         page = list(screen.clips.ids)
         await pilot.press("down", "x")
         await until(pilot, lambda: not screen.busy, "the second clip")
-        place = [offer.label for offer in screen.choices].index("low") + 1
-        await turned(screen, pilot, str(place))
+        await turned(screen, pilot, next(choice.key for choice in screen.choices if choice.label == "low"))
         assert list(screen.clips.ids) == [page[0], *page[2:]]
         assert screen.clips.place == 1 and not screen._rejected
         assert verdicts(reading) == [(page[1], "low", "present", "verdict")]
         await turned(screen, pilot, "u")
         assert list(screen.clips.ids) == page
         assert screen.clips.place == 1
-        await turned(screen, pilot, "X")
+        await turned(screen, pilot, "d")
         await turned(screen, pilot, "enter")
     rows = verdicts(reading)
     assert rows[0] == (page[1], None, "unsure", "verdict")
@@ -337,25 +336,25 @@ def test_batch_review_in_a_real_terminal_and_kill_9_after_enter(terminal: Termin
     terminal.open()
     terminal.tmux("resize-window", "-t", "app", "-x", "80", "-y", "24")
     terminal.press("S")
-    terminal.until(lambda: "1 of 6" in terminal.screen() and terminal.screen().count("✓ ") == 6, "the page")
+    terminal.until(lambda: "1 of 5" in terminal.screen() and terminal.screen().count("✓ ") == 5, "the page")
     page = [re.findall(r"tone\w+\.wav", line)[0] for line in terminal.screen().splitlines() if "✓ " in line]
     terminal.press("x", "Down", "Down", "x")
     terminal.until(lambda: "2 rejected" in terminal.screen(), "two rejected")
     terminal.press("Enter")
-    terminal.until(lambda: "1 of 3" in terminal.screen(), "the next page")
+    terminal.until(lambda: "1 of 1" in terminal.screen(), "the next page")
     # The next page is on the screen: the one before it must be on the disk.
     os.kill(terminal.pid(), signal.SIGKILL)
     terminal.until(terminal.closed, "its death")
-    assert len(page) == 6
+    assert len(page) == 5
     rows = [(file, "high", "absent" if place in (0, 2) else "present") for place, file in enumerate(page)]
     assert terminal.annotations() == rows
     terminal.tmux("kill-session", "-t", "app")
     terminal.open()
     terminal.press("S")
-    terminal.until(lambda: "1 of 3" in terminal.screen(), "the page that was left")
+    terminal.until(lambda: "1 of 1" in terminal.screen(), "the page that was left")
     terminal.press("u")
-    terminal.until(lambda: "1 of 6" in terminal.screen() and terminal.screen().count("✗ ") == 2, "the page again")
+    terminal.until(lambda: "1 of 5" in terminal.screen() and terminal.screen().count("✗ ") == 2, "the page again")
     assert terminal.annotations() == []
     terminal.press("U")
-    terminal.until(lambda: "1 of 3" in terminal.screen(), "the next page again")
+    terminal.until(lambda: "1 of 1" in terminal.screen(), "the next page again")
     assert terminal.annotations() == rows

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from helpers.app import STRANGE_LABELS, answer, list_opened, opened, suggest, text_of, until, verdicts
+from helpers.store import add_model_row
 from labeltool.project import Project
-from labeltool.records import Value
+from labeltool.records import Suggestion, Value
 from labeltool.similarity import search
-from labeltool.store import Store, clips, journal
+from labeltool.store import Store, clips, journal, models
+from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.screens.browse import BrowseScreen
@@ -82,13 +85,13 @@ async def test_the_list_is_filtered_by_file_label_and_unlabelled(app_project: Pr
         await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line to write in")
         await pilot.press(*"TONE3", "enter")
         await until(pilot, lambda: len(screen.clips.ids) == 1, "the one file")
-        await pilot.press("0")
+        await pilot.press("backspace")
         await until(pilot, lambda: len(screen.clips.ids) == 5, "every clip")
         await pilot.press("F")
         await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
         await pilot.press(*"low", "enter")
         await until(pilot, lambda: len(screen.clips.ids) == 1, "the clip with the label")
-        await pilot.press("0", "o")
+        await pilot.press("backspace", "o")
         await until(pilot, lambda: len(screen.clips.ids) == 4, "the open clips")
         await pilot.press("f")
         await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line to write in")
@@ -96,6 +99,92 @@ async def test_the_list_is_filtered_by_file_label_and_unlabelled(app_project: Pr
         await until(pilot, lambda: not screen.clips.ids, "an empty list")
         assert screen.current is None
         await pilot.press("n", "1", "x", "N", "u")  # nothing to answer on: nothing happens
+
+
+async def test_the_filter_is_one_line_that_the_keys_fill(app_project: Project) -> None:
+    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
+        await pilot.press("F")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
+        await pilot.press(*"low", "enter")
+        await until(pilot, lambda: "label:low" in text_of(screen._title), "the filter in the title")
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line")
+        assert app.screen.query_one(Input).value == "label:low"
+        await pilot.press("ctrl+u", *"unlabelled tone3", "enter")
+        await until(pilot, lambda: "file:tone3 unlabelled" in text_of(screen._title), "another filter")
+        assert len(screen.clips.ids) == 1
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line")
+        await pilot.press("ctrl+u", *"site=A", "enter")
+        await until(pilot, lambda: "no recording has a column 'site'" in screen.notice.warning, "the reason")
+
+
+async def test_the_list_is_sorted_by_a_key_and_by_a_click_on_a_heading(app_project: Project) -> None:
+    with app_project.open_store() as store:
+        model_id = add_model_row(store)
+        shares = {clip.id: 0.5 + 0.1 * (clip.id % 3) + 0.01 * clip.id for clip in clips.all_clips(store)}
+        models.replace_suggestions(
+            store, [Suggestion(clip_id, model_id, {"high": share}) for clip_id, share in shares.items()]
+        )
+        journal.annotate(store, 4, "a first", annotator="before")
+    async with list_opened(app_project, "B", BrowseScreen) as (_, screen, pilot):
+        for order, ids in (
+            ("file", [1, 2, 3, 4, 5]),
+            ("labels", [4, 1, 2, 3, 5]),
+            ("predicted", [5, 2, 4, 1, 3]),
+            ("%", [5, 2, 4, 1, 3]),
+        ):
+            await pilot.press("O")
+            await until(pilot, lambda order=order: f"{order} ▾" in text_of(screen._columns), f"sorted by {order}")
+            assert list(screen.clips.ids) == ids
+        await pilot.press("O")
+        await until(pilot, lambda: "▾" not in text_of(screen._columns), "as they were added")
+        await pilot.click(screen._columns, offset=(text_of(screen._columns).index("labels"), 0))
+        await until(pilot, lambda: list(screen.clips.ids) == [4, 1, 2, 3, 5], "sorted by label")
+
+
+async def test_marked_clips_are_labelled_as_one_action_and_undone_at_once(app_project: Project, reading: Store) -> None:
+    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
+        await pilot.press("v", "down", "down", "slash")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
+        await pilot.press(*"high", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        question = str(app.screen._text)
+        assert "Label 3 clips with high?" in question and "1 of them have other labels" in question
+        await pilot.press("escape")
+        assert not verdicts(reading) and len(screen.clips.marked_ids) == 3
+        await pilot.press("slash")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
+        await pilot.press(*"high", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        await pilot.press("y")
+        await until(pilot, lambda: "3 clips: high" in screen.notice.text, "the end")
+        assert clips.verdicts_on(reading, [1, 2, 3]) == {
+            1: {"high": Value.PRESENT, "low": Value.ABSENT},
+            2: {"high": Value.PRESENT},
+            3: {"high": Value.PRESENT},
+        }
+        assert app.services.state.label_counts == {"low": 0, "high": 3} and app.services.state.labelled == 3
+        assert len({row.batch_id for row in journal.rows(reading, limit=4)}) == 1
+        await until(pilot, lambda: [line[2] for line in lines(screen)[:4]] == ["✓", "✓", "✓", "·"], "the lines")
+        assert not screen.clips.marked_ids
+        await pilot.press("u")
+        await until(pilot, lambda: not verdicts(reading), "the undo")
+        await until(pilot, lambda: [line[2] for line in lines(screen)[:4]] == ["✓", "·", "·", "·"], "the lines again")
+    assert clips.verdicts_on(reading, [1])[1] == {"high": Value.ABSENT, "low": Value.PRESENT}
+
+
+async def test_all_clips_are_marked_and_none_of_the_labels_written(app_project: Project, reading: Store) -> None:
+    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
+        await pilot.press("o")
+        await until(pilot, lambda: len(screen.clips.ids) == 4 and not screen.busy, "the unlabelled ones")
+        await pilot.press("asterisk", "n")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        with app_project.open_store() as store:
+            journal.annotate(store, screen.clips.ids[0], "low", annotator="bob")
+        await pilot.press("y")
+        await until(pilot, lambda: "1 labelled elsewhere meanwhile" in screen.notice.text, "the end")
+    assert verdicts(reading) == [(clip_id, None, "absent", "verdict") for clip_id in (3, 4, 5)]
 
 
 async def test_a_clip_labelled_in_the_list_leaves_the_queue(app_project: Project, reading: Store) -> None:
@@ -316,7 +405,7 @@ async def test_similar_clips_are_computed_in_the_background_and_then_browsed(
         await until(pilot, lambda: not browse.busy and browse.clips.clip_id == second, "the clip under the highlight")
         await pilot.press("L")
         await until(pilot, lambda: list(browse.clips.ids) == like_of(app_project, reading, second), "its like")
-        await pilot.press("0")
+        await pilot.press("backspace")
         await until(pilot, lambda: list(browse.clips.ids) == [1, 2, 3, 4, 5], "every clip")
     assert [clip_id for clip_id, *_ in verdicts(reading)] == [first_clip.id]
 

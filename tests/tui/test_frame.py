@@ -12,8 +12,8 @@ from labeltool.project import Project
 from labeltool.store import Store
 from labeltool.tui import launch
 from labeltool.tui.messages import Evaluated
-from labeltool.tui.screens.batch_review import BatchReviewScreen
 from labeltool.tui.screens.browse import BrowseScreen
+from labeltool.tui.screens.pages.batch_review import BatchReviewScreen
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
 from labeltool.tui.widgets.tab_line import TABS

@@ -119,7 +119,7 @@ async def test_a_clip_that_is_described_while_it_is_on_the_screen_gets_its_sugge
         assert screen.current is not None and screen.current.clip == here.clip
 
 
-async def test_a_class_maps_to_a_label_whose_name_says_something_else(unlabelled: Project) -> None:
+async def test_a_class_maps_to_a_label_with_another_name(unlabelled: Project) -> None:
     async with opened(unlabelled) as (app, _, _pilot):
         app.services.live.map_class("woof", "Dog")
         app.services.live.map_class("bell", "Bell")  # by its name already

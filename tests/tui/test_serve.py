@@ -102,7 +102,7 @@ async def test_a_key_in_the_page_writes_the_verdict_and_quitting_ends_the_page_n
     until(lambda: not alive(app_pid), "the app's end")
     async with page_of(server) as page:
         await page.until("1 of 4")
-        await page.press("x")
+        await page.press("d")
         await page.until("2 of 4")
     # The page was closed in the middle of things: its room leaves too.
     until(lambda: not server.apps(), "the second app's end")
@@ -210,7 +210,7 @@ async def test_the_page_opens_through_a_forwarded_port(server: Server) -> None:
                 await client.ws_connect(f"{server.url}/ws", headers={**forwarded, "Origin": elsewhere})
 
 
-async def test_other_machines_are_let_in_only_where_asked_for_and_need_the_secret(served: Project) -> None:
+async def test_other_machines_get_in_only_by_an_option_and_need_the_secret(served: Project) -> None:
     server = Server(served, "--host", "0.0.0.0")
     try:
         assert "over the network unencrypted" in server.output

@@ -17,6 +17,7 @@ from labeltool.tui.dialogs import settings as settings_dialog
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.settings import KeyPrompt, SettingsScreen
 from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.media.look import DB_RANGES
 from labeltool.tui.theme import LIGHT
 from labeltool.util import user_state
 
@@ -30,13 +31,14 @@ def file(app_project: Project) -> Path:
     return path
 
 
-async def _open(app: LabelApp, pilot: Pilot[None], row: int) -> SettingsScreen:
+async def _open(app: LabelApp, pilot: Pilot[None], name: str) -> SettingsScreen:
     await pilot.press("f2")
     await until(pilot, lambda: isinstance(app.screen, SettingsScreen), "the settings")
     screen = app.screen
     assert isinstance(screen, SettingsScreen)
-    await until(pilot, lambda: screen.query_one(OptionList).option_count > row, "their rows")
-    await pilot.press("home", *["down"] * row)
+    rows = screen.query_one(OptionList)
+    await until(pilot, lambda: rows.option_count, "their rows")
+    rows.highlighted = rows.get_option_index(name)
     return screen
 
 
@@ -44,24 +46,28 @@ async def test_settings_are_taken_up_at_once_and_every_other_line_of_the_file_st
     app_project: Project, file: Path
 ) -> None:
     async with opened(projects.load(app_project.directory), size=(80, 24)) as (app, _, pilot):
-        screen = await _open(app, pilot, 0)
+        screen = await _open(app, pilot, "theme")
         await pilot.press("left")
         await until(pilot, lambda: app.theme == LIGHT.name, "the light theme")
         await pilot.press("down", "right")
         await until(pilot, lambda: not app.services.state.autoplay, "no autoplay")
         await until(pilot, lambda: "no" in text_of(screen.query_one(OptionList)).splitlines()[1], "it shown")
-        await pilot.press("down", "down", "down", "enter")
+        rows = screen.query_one(OptionList)
+        for name in ("db_range", "retrain_after"):
+            rows.highlighted = rows.get_option_index(name)
+            await pilot.press("right" if name == "db_range" else "enter")
         await until(pilot, lambda: isinstance(app.screen, TextPrompt), "a question")
         await pilot.press("backspace", *"12", "enter")
         await until(pilot, lambda: app.services.state.settings.learning.retrain_after == 12, "the number")
     text = file.read_text()
     assert [line for line in _MINE.replace("= 7", "= 12").splitlines() if line not in text.splitlines()] == []
     assert projects.load(app_project.directory).settings.app.theme is ThemeName.LIGHT
+    assert projects.load(app_project.directory).settings.app.db_range == DB_RANGES[1]
 
 
 async def test_a_value_that_cannot_be_is_refused_in_one_line(app_project: Project, file: Path) -> None:
     async with opened(projects.load(app_project.directory)) as (app, _, pilot):
-        screen = await _open(app, pilot, 4)
+        screen = await _open(app, pilot, "retrain_after")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, TextPrompt), "a question")
         await pilot.press(*"x", "enter")
@@ -72,7 +78,7 @@ async def test_a_value_that_cannot_be_is_refused_in_one_line(app_project: Projec
 
 async def test_an_action_gets_the_key_that_is_pressed_unless_another_has_it(app_project: Project, file: Path) -> None:
     async with opened(projects.load(app_project.directory)) as (app, _, pilot):
-        screen = await _open(app, pilot, 6)
+        screen = await _open(app, pilot, "keys")
         for key, expected in (("n", "both on n"), ("f9", "saved")):
             await until(pilot, lambda: app.screen is screen, "the settings")
             await pilot.press("enter")
@@ -91,7 +97,7 @@ async def test_the_sound_output_is_the_users_and_not_the_projects(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(settings_dialog, "output_names", lambda: ["Speakers", "Headphones"])
     async with opened(projects.load(app_project.directory)) as (app, _, pilot):
-        await _open(app, pilot, 7)
+        await _open(app, pilot, "output")
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Palette), "the outputs")
         await pilot.press(*"head", "enter")

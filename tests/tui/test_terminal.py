@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from helpers.app import STRANGE_LABELS
+from helpers.terminal import TerminalApp
 from helpers.tmux import Terminal
+from labeltool.project import Project
 from labeltool.store import clips, journal
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
@@ -38,7 +40,7 @@ def test_a_key_in_the_real_screen_writes_the_verdict_and_quitting_is_clean(termi
 def test_kill_9_right_after_a_key_loses_nothing_and_a_restart_goes_on(terminal: Terminal) -> None:
     terminal.open()
     files = [terminal.file()]
-    for key in ("n", "x"):
+    for key in ("n", "d"):
         terminal.answer(key)
         files.append(terminal.file())
     # The next clip is on the screen: what was pressed before it must be on the disk.
@@ -97,3 +99,14 @@ def test_messages_on_stderr_go_to_the_log_not_to_the_screen(terminal: Terminal) 
         pytest.skip("no /proc to look at another process's files")
     assert Path(writing).readlink() == terminal.project.cache / "logs" / "app.log"
     assert not terminal.closed()
+
+
+def test_the_screen_is_on_the_terminal_where_stderr_goes_to_a_file(app_project: Project, tmp_path: Path) -> None:
+    with TerminalApp(app_project, stderr=tmp_path / "messages.txt") as app:
+        app.until("▀")
+        app.press("n")
+        app.until("none of these")
+        assert app.leave() == 0
+    messages = (tmp_path / "messages.txt").read_text()
+    assert "1 clip labelled" in messages  # the summary
+    assert "\x1b" not in messages

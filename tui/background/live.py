@@ -5,37 +5,37 @@ What the model computes of clips comes from a process of its own (`labeltool.pre
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from labeltool.active_learning.accuracy_estimate import AccuracyEstimate
-from labeltool.active_learning.live_model import LiveModel, embedding_of
+from labeltool.active_learning.live_classifier import MAX_CLIPS
+from labeltool.active_learning.live_model import embedding_of
 from labeltool.active_learning.proposals import ProposalPool, propose_classes
 from labeltool.active_learning.suggester_state import (
-    Kind,
     SuggesterState,
     live_pretrained,
     suggester_state,
     write_estimate,
 )
+from labeltool.annotation.batch_review import GroupPage
 from labeltool.errors import LabeltoolError
 from labeltool.pretrained import class_mapping, registry
-from labeltool.pretrained.card import PretrainedCard, read_card
-from labeltool.pretrained.class_mapping import LabelMapping
+from labeltool.pretrained.card import read_card
 from labeltool.pretrained.class_names import classes_by_name
 from labeltool.pretrained.clip_cache import read_described
 from labeltool.pretrained.describe import POOL
 from labeltool.pretrained.model import ClipDescription
 from labeltool.project import Project
-from labeltool.records import LabelledClip, StoredClip, Suggestion
+from labeltool.records import StoredClip, Suggestion
 from labeltool.store import Store, clips, journal, models
 from labeltool.tasks.registry import DESCRIBE
+from labeltool.tui.background.opened_model import OpenedModel
 from labeltool.tui.background.task import BackgroundTask
 
 # Read at once, so that a request for a clip does not wait long.
@@ -45,8 +45,6 @@ _CACHED = 256
 _LOOK_AGAIN_S = 1.0
 # A class with a lower probability is not proposed as a label.
 _MIN_PROPOSED = 0.03
-# The estimate is made again after this share of the labels.
-_ESTIMATE_AFTER = 0.02
 _NICENESS = 5  # before a training, behind the app
 
 
@@ -60,78 +58,10 @@ class ClipSuggestion:
     source: str
 
 
-@dataclass(slots=True)
-class _Opened:
-    """A pretrained model, and what is known of the project's clips.
-
-    Attributes
-    ----------
-    mark
-        The last journal row that is included.
-    unread
-        Labelled clips that are not described yet, or still to be read.
-    pool, pool_unread
-        Some unlabelled clips, to compare with, and those of them that are still to be read.
-    """
-
-    name: str
-    folder: Path
-    card: PretrainedCard
-    model: LiveModel = field(default_factory=LiveModel)
-    mark: str = ""
-    labels: tuple[str, ...] = ()
-    by_hand: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    by_name: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    written_ns: int = 0
-    unread: dict[int, LabelledClip] = field(default_factory=dict)
-    ready: list[tuple[LabelledClip, ClipDescription]] = field(default_factory=list)
-    pool: dict[int, ClipDescription] = field(default_factory=dict)
-    pool_unread: list[StoredClip] = field(default_factory=list)
-    compared: ProposalPool = field(
-        default_factory=lambda: ProposalPool(np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32))
-    )
-    estimate: AccuracyEstimate | None = None
-    estimated: int = 0
-    origin: tuple[int, str | None] | None = None
-
-    def read_mapping(self) -> None:
-        """Read which classes the user lets suggest which labels, where the file is another than the last time."""
-        path = self.folder / class_mapping.MAPPING_FILE
-        written_ns = path.stat().st_mtime_ns if path.exists() else 0
-        if written_ns != self.written_ns:
-            self.written_ns = written_ns
-            with suppress(LabeltoolError):  # the Mapping view says what is wrong with the file
-                self.by_hand = class_mapping.read_mapping(self.folder, self.card.classes)
-
-    def mapped(self, labels: Sequence[str]) -> list[LabelMapping]:
-        """Return the classes that suggest labels, by hand or by name; comparing names takes long, so it is kept."""
-        for label in labels:
-            if label not in self.by_name:
-                self.by_name[label] = classes_by_name(self.card.classes, label)
-        return [
-            LabelMapping(label, self.by_hand[label], "by hand")
-            if label in self.by_hand
-            else LabelMapping(label, self.by_name[label], "by name")
-            for label in labels
-        ]
-
-    @property
-    def state(self) -> SuggesterState:
-        """What suggests labels, on how many labels."""
-        count = len(self.model)
-        kind: Kind = "embeddings" if count else "classes"
-        return SuggesterState(kind, self.name, count, len(self.unread) + len(self.ready), self.estimate)
-
-    @property
-    def is_estimate_due(self) -> bool:
-        """Whether labels were added or removed since the last estimate, enough to change it."""
-        return abs(len(self.model) - self.estimated) > _ESTIMATE_AFTER * len(self.model)
-
-
 class LiveSuggestions:
     """The classifier of the app, renewed after every answer.
 
-    `class_names`, `map_class` and `stop` are for the screen; all else is called in the thread that prepares clips.
+    `class_names`, `map_class` and `stop` are for the screen; all else is called in the threads that read clips.
 
     Parameters
     ----------
@@ -144,7 +74,9 @@ class LiveSuggestions:
     def __init__(self, project: Project, annotator: str, on_described: Callable[[], None]) -> None:
         self._project = project
         self._on_described = on_described
-        self._opened: _Opened | None = None
+        # A page of clips is suggested for in another thread than the clip on the screen.
+        self._lock = threading.Lock()
+        self._opened: OpenedModel | None = None
         self._suggests = False
         self._mapping_changed = False
         self._cache: OrderedDict[int, ClipDescription] = OrderedDict()
@@ -207,12 +139,18 @@ class LiveSuggestions:
     def due_in_s(self) -> float | None:
         """After how many seconds `work` is to be called; None where there is nothing to do."""
         opened = self._opened
-        if opened is None or not (opened.unread or opened.pool_unread or opened.is_estimate_due):
+        if opened is None:
+            return None
+        if opened.is_read and not (opened.unread or opened.pool_unread or opened.is_estimate_due):
             return None
         return max(0.0, self._looked_at + _LOOK_AGAIN_S - time.monotonic())
 
     def update(self, store: Store) -> bool:
         """Include what was labelled, undone and renamed since the last time; return whether that was anything."""
+        with self._lock:
+            return self._update(store)
+
+    def _update(self, store: Store) -> bool:
         opened = self._open(store)
         if opened is None:
             return False
@@ -220,9 +158,12 @@ class LiveSuggestions:
         changed = journal.changed_clips(store, opened.mark)
         if changed is not None and not changed and not self._mapping_changed:
             return False
+        self._mapping_changed = False
         # The mark before the labels: what is written in between is read again the next time.
         opened.mark = journal.newest_id(store)
-        answers = {one.clip.id: one for one in clips.labelled(store, changed)}
+        # After a renaming all that counts is read again.
+        wanted = clips.last_labelled(store, MAX_CLIPS) if changed is None else changed
+        answers = {one.clip.id: one for one in clips.labelled(store, wanted)}
         opened.labels = tuple(clips.label_names(store))
         known = {*opened.unread, *opened.model.classifier.keys, *(one.clip.id for one, _ in opened.ready)}
         gone = (known if changed is None else changed) - answers.keys()
@@ -230,13 +171,20 @@ class LiveSuggestions:
         opened.ready = [one for one in opened.ready if one[0].clip.id not in {*gone, *answers}]
         opened.unread = {clip_id: one for clip_id, one in opened.unread.items() if clip_id not in gone} | answers
         self._read_labelled(opened)
-        self._renew(opened)
+        opened.renew()
         return True
 
     def work(self, store: Store) -> bool:
         """Read some clips that are described by now, or estimate the accuracy; return whether anything has changed."""
-        opened = self._opened
-        if opened is None or self.due_in_s != 0.0:
+        with self._lock:
+            return self._opened is not None and self.due_in_s == 0.0 and self._work(store, self._opened)
+
+    def _work(self, store: Store, opened: OpenedModel) -> bool:
+        if not opened.is_read:  # not before the first clip is on the screen
+            before = clips.labelled(store, clips.last_labelled(store, MAX_CLIPS))
+            known = {*opened.unread, *opened.model.classifier.keys}
+            opened.unread = {one.clip.id: one for one in before if one.clip.id not in known} | opened.unread
+            opened.pool_unread, opened.is_read = clips.drawn(store, POOL), True
             return False
         found = self._read_labelled(opened)
         found += self._read_pool(opened) if found < _AT_ONCE else 0
@@ -247,17 +195,34 @@ class LiveSuggestions:
                 opened.unread, opened.pool_unread = {}, []  # they cannot be read
             self._request(missing)
         if found:
-            self._renew(opened)
+            opened.renew()
         elif opened.is_estimate_due:
-            self._estimate(opened)
+            opened.renew_estimate()
             return True
         return found > 0
 
     def suggestion(self, store: Store, clip: StoredClip) -> ClipSuggestion | None:
         """Return what is suggested for a clip; None where a network suggests, or the clip is not described yet."""
-        opened = self._opened
-        if opened is None or not self._suggests:
-            return None
+        with self._lock:
+            opened = self._opened
+            return None if opened is None or not self._suggests else self._suggestion(store, opened, clip)
+
+    def suggestions_for_page(self, store: Store, page: GroupPage) -> GroupPage:
+        """Return a page of similar clips with what is suggested for them now, and the classes that they may be of."""
+        live = {
+            clip_id: found
+            for clip_id in page.clip_ids
+            if (found := self.suggestion(store, clips.clip(store, clip_id))) is not None
+        }
+        proposed: dict[str, float] = {}
+        for found in live.values():
+            for name, share in found.proposed.items():
+                proposed[name] = proposed.get(name, 0.0) + share / len(live)
+        suggestions = {clip_id: found.suggestion for clip_id, found in live.items() if found.suggestion is not None}
+        ordered = dict(sorted(proposed.items(), key=lambda item: -item[1]))
+        return replace(page, suggestions={**page.suggestions, **suggestions}, proposed=ordered)
+
+    def _suggestion(self, store: Store, opened: OpenedModel, clip: StoredClip) -> ClipSuggestion | None:
         description = self._description(opened, clip)
         if description is None:
             self._missing.add(clip.id)
@@ -295,7 +260,7 @@ class LiveSuggestions:
 
     # -- inside
 
-    def _open(self, store: Store) -> _Opened | None:
+    def _open(self, store: Store) -> OpenedModel | None:
         name = self.pretrained
         if self._opened is not None and self._opened.name != name:
             self._opened, self._suggests = None, False  # another one was chosen
@@ -305,21 +270,14 @@ class LiveSuggestions:
             return self._opened
         with suppress(LabeltoolError):  # `labeltool model list` names a damaged one
             path = registry.find(self._project, name)
-            opened = _Opened(name, path.parent, read_card(path.parent))
+            opened = OpenedModel(name, path.parent, read_card(path.parent))
             opened.mark = journal.newest_id(store)
-            opened.unread = {one.clip.id: one for one in clips.labelled(store)}
             opened.labels = tuple(clips.label_names(store))
-            opened.pool_unread = clips.drawn(store, POOL)
-            self._renew(opened)
+            opened.renew()
             self._opened = opened
         return self._opened
 
-    def _renew(self, opened: _Opened) -> None:
-        self._mapping_changed = False
-        opened.read_mapping()
-        opened.model.renew(opened.labels, opened.mapped)
-
-    def _description(self, opened: _Opened, clip: StoredClip) -> ClipDescription | None:
+    def _description(self, opened: OpenedModel, clip: StoredClip) -> ClipDescription | None:
         if clip.id not in self._cache:
             found = read_described(opened.card, self._project.cache / "teacher", clip)
             if found is None:
@@ -331,7 +289,7 @@ class LiveSuggestions:
         self._cache.move_to_end(clip.id)
         return self._cache[clip.id]
 
-    def _read_labelled(self, opened: _Opened) -> int:
+    def _read_labelled(self, opened: OpenedModel) -> int:
         """Read labelled clips that are described by now; those there are at the start count all at once."""
         found = 0
         for clip_id, one in list(opened.unread.items()):
@@ -346,7 +304,7 @@ class LiveSuggestions:
         opened.ready.clear()
         return found
 
-    def _read_pool(self, opened: _Opened) -> int:
+    def _read_pool(self, opened: OpenedModel) -> int:
         """Read clips to compare with that are described by now."""
         before, unread = len(opened.pool), []
         for clip in opened.pool_unread:
@@ -363,12 +321,7 @@ class LiveSuggestions:
             opened.compared = ProposalPool(np.stack(rows), np.stack(peaks))
         return len(opened.pool) - before
 
-    def _estimate(self, opened: _Opened) -> None:
-        labelled = set(opened.model.classifier.keys)
-        rest = [description for clip_id, description in opened.pool.items() if clip_id not in labelled]
-        opened.estimate, opened.estimated = opened.model.estimate(rest), len(opened.model)
-
-    def _origin(self, store: Store, opened: _Opened) -> tuple[int, str | None]:
+    def _origin(self, store: Store, opened: OpenedModel) -> tuple[int, str | None]:
         """Return the id and `uid` of the pretrained model's row; no `uid` where none can be written."""
         if opened.origin is None:
             opened.origin = (0, None)

@@ -58,7 +58,7 @@ _SETTINGS = (
     _Setting("app", "db_range", "dB range of spectrograms (0: noise)", DB_RANGES),
     _Setting("app", "pixels", "Pixels of spectrograms", tuple(Pixels), _RESTART),
     _Setting("learning", "retrain_after", "Train after N labels (0: never)"),
-    _Setting("learning", "query_strategy", "Query strategy", ("",), "at the next training"),
+    _Setting("learning", "query_strategy", "Query strategy", ("",), "next training"),
 )
 
 
@@ -100,6 +100,7 @@ class SettingsScreen(ModalScreen[None]):
         # In a browser the page plays: its machine's output is not chosen here.
         ids += [_OUTPUT] if type(self._services.player) is Player else []
         self._list.add_options([Option(self._line(name), id=name) for name in ids])
+        self._list.highlighted = 0
 
     def _line(self, name: str) -> Content:
         setting = next((one for one in _SETTINGS if one.name == name), None)
@@ -141,9 +142,10 @@ class SettingsScreen(ModalScreen[None]):
             assert isinstance(value, int)
             self._write(setting.table, setting.name, value + steps)
             return
-        at = (list(setting.choices).index(value) + steps) % len(setting.choices)
-        chosen = setting.choices[at]
-        self._write(setting.table, setting.name, chosen if isinstance(chosen, bool) else str(chosen))
+        # A value that a person wrote into the file need not be one of the choices.
+        at = setting.choices.index(value) if value in setting.choices else -1
+        chosen = setting.choices[(at + steps) % len(setting.choices)]
+        self._write(setting.table, setting.name, str(chosen) if isinstance(chosen, str) else chosen)
 
     @work(group="write")
     async def _write(self, table: str, name: str, value: object) -> None:

@@ -63,17 +63,18 @@ def _may_ask(wanted: Pixels, environment: Mapping[str, str]) -> bool:
 
 
 def _answer(query: bytes) -> bytes:
-    """Send a query to the terminal and return its answer; empty where it gives none in time."""
+    """Send a query to where Textual draws and return the answer; empty where there is none in time."""
     try:
         import termios
         import tty
     except ModuleNotFoundError:  # Windows
         return b""
+    assert sys.__stderr__ is not None
     terminal, answer = sys.stdin.fileno(), b""
     before = termios.tcgetattr(terminal)
     try:
         tty.setcbreak(terminal)
-        os.write(sys.stderr.fileno(), query)
+        os.write(sys.__stderr__.fileno(), query)
         until = time.monotonic() + _TIMEOUT_S
         while not _ATTRIBUTES.search(answer):
             left_s = until - time.monotonic()

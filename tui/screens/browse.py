@@ -1,28 +1,36 @@
-"""Browse: every clip, with filters by file, label, transcript and labelled or not; also the list of similar clips."""
+"""Browse: every clip, sorted and filtered; also the list of similar clips."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from labeltool.annotation import listing
-from labeltool.annotation.listing import Filter
+from textual.app import ComposeResult
+from textual.events import Resize
+
+from labeltool.annotation import filter_line, listing
+from labeltool.annotation.listing import Filter, ListedClip, Order
 from labeltool.similarity.search import SimilarClips
 from labeltool.store import Store
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.keys import BROWSE
 from labeltool.tui.label_choices import by_usage
-from labeltool.tui.screens.list_base import ListResult, ListScreen
+from labeltool.tui.screens.bulk_relabel import BulkRelabelScreen
+from labeltool.tui.screens.list_base import ListResult, clip_columns, clip_parts
 from labeltool.tui.services import Services
-from labeltool.tui.text import one_line, truncate_left
+from labeltool.tui.text import fit, one_line, truncate_left
+from labeltool.tui.widgets.lists.clip_list import Part
+from labeltool.tui.widgets.lists.list_heading import ListHeading
 
 _NEXT_LABELLED: dict[bool | None, bool | None] = {None: False, False: True, True: None}
 _NAME_CELLS = 30
-_LABELLED_TEXT = {None: "", False: "unlabelled", True: "labelled"}
+_MARK_CELLS = 4  # before the file: the selection, and whether the clip is labelled
+_PERCENT_CELLS = 6
+_FILTER_HINT = "Filter: part of the path, label:NAME, unlabelled, transcript:WORD, COLUMN=VALUE"
 
 
-class BrowseScreen(ListScreen):
+class BrowseScreen(BulkRelabelScreen):
     """Every clip of the project, or those similar to one."""
 
     BINDINGS = BROWSE.bindings()
@@ -30,29 +38,31 @@ class BrowseScreen(ListScreen):
     def __init__(self, services: Services, *, repeat_s: float) -> None:
         super().__init__(services, BROWSE, repeat_s=repeat_s)
         self._filter = Filter()
+        self._order = Order.ADDED
         self._similar: SimilarClips | None = None
+        self._columns = ListHeading(id="clips-heading")
 
     def show_similar(self, similar: SimilarClips) -> None:
         """Show only the clips similar to one, the nearest first."""
-        self._similar = similar
+        self._similar, self._order = similar, Order.ADDED
         self.clips.show(())  # the first clip gets selected
         self._set_filter(Filter())
 
     def find(self, store: Store) -> ListResult:
-        """Read the clips that match the filter."""
-        filter_, similar = self._filter, self._similar
-        ids: Sequence[int] = listing.matching(store, filter_)
+        """Read the clips that match the filter, in their order."""
+        similar, order = self._similar, self._order
+        ids: Sequence[int] = listing.matching(store, self._filter, order)
         if similar is not None:
-            matching = set(ids)
-            ids = [clip.id for clip, _ in similar.clips if clip.id in matching]
-        conditions = [
+            nearest = [clip.id for clip, _ in similar.clips]
+            # Added: as they were found, the nearest first.
+            wanted, among = (nearest, set(ids)) if order is Order.ADDED else (ids, set(nearest))
+            ids = [clip_id for clip_id in wanted if clip_id in among]
+        facts = [
             _similar_to(similar) if similar is not None else "",
-            f"file contains “{one_line(filter_.text)}”" if filter_.text else "",
-            f"label {one_line(filter_.label)}" if filter_.label is not None else "",
-            f"transcript contains “{one_line(filter_.transcript)}”" if filter_.transcript else "",
-            _LABELLED_TEXT[filter_.labelled],
+            one_line(filter_line.line_of(self._filter)),
+            f"by {order.value}" if order is not Order.ADDED else "",
         ]
-        return ListResult(ids, ", ".join(condition for condition in conditions if condition))
+        return ListResult(ids, " · ".join(fact for fact in facts if fact))
 
     @property
     def heading(self) -> str:
@@ -61,16 +71,75 @@ class BrowseScreen(ListScreen):
 
     def empty(self) -> Sequence[str]:
         """Return how to see more."""
-        return ("No clip matches the filter.", "", *self.offers(("show_all", "show all clips")))
+        return (
+            "No clip matches the filter.",
+            "",
+            *self.offers(("show_all", "show all clips"), ("filter_file", "change the filter")),
+        )
+
+    # -- the screen
+
+    def compose_list(self) -> ComposeResult:
+        """Lay out the headings above the list."""
+        yield self._columns
+        yield self.clips
+
+    def show_title(self) -> None:
+        """Show the title and the headings."""
+        super().show_title()
+        name, labels, predicted = _cells(self.clips.size.width - 2)
+        self._columns.show(
+            [
+                (Order.ADDED.value, "", _MARK_CELLS),
+                (Order.FILE.value, "file", name + 1),
+                (Order.LABEL.value, "labels", labels + 1),
+                (Order.PREDICTED.value, "predicted", predicted),
+                (Order.PROBABILITY.value, "%", _PERCENT_CELLS),
+            ],
+            self._order.value,
+        )
+
+    def on_resize(self, event: Resize) -> None:
+        """Fit the headings."""
+        super().on_resize(event)
+        self.call_after_refresh(self.show_title)
+
+    def line_parts(self, listed: ListedClip, width: int) -> list[Part]:
+        """Return a clip's line: whether it is labelled, its file, its labels, the predicted one."""
+        _, _, predicted = _cells(width)
+        share = f"{listed.top_probability or 0:.0%}" if listed.top_label is not None else ""
+        return [
+            *clip_parts(listed, width - predicted - _PERCENT_CELLS - 1),
+            (f" {fit(listed.top_label or '', predicted)}", "$primary"),
+            (share.rjust(_PERCENT_CELLS - 1), "$quiet"),
+        ]
+
+    # -- sorting and filtering
+
+    def action_next_order(self) -> None:
+        """Sort by the next column."""
+        orders = list(Order)
+        self.action_sort_by(orders[(orders.index(self._order) + 1) % len(orders)].value)
+
+    def action_sort_by(self, order: str) -> None:
+        """Sort by a column."""
+        self._order = Order(order)
+        self.load()
 
     def action_filter_file(self) -> None:
-        """Filter by a part of the file's path."""
+        """Change the filter line."""
+        self._edit_filter(filter_line.line_of(self._filter))
 
-        def apply(text: str | None) -> None:
-            if text is not None:
-                self._set_filter(replace(self._filter, text=text.strip()))
+    def action_filter_transcript(self) -> None:
+        """Change the filter line, with a word of the transcript to type."""
+        self._edit_filter(f"{filter_line.line_of(replace(self._filter, transcript=''))} transcript:".lstrip())
 
-        self.app.push_screen(TextPrompt("File path contains", self._filter.text), apply)
+    def _edit_filter(self, text: str) -> None:
+        def apply(line: str | None) -> None:
+            if line is not None:
+                self._set_filter(filter_line.parsed(line))
+
+        self.app.push_screen(TextPrompt(_FILTER_HINT, text), apply)
 
     def action_filter_label(self) -> None:
         """Filter by a label."""
@@ -82,28 +151,25 @@ class BrowseScreen(ListScreen):
         labels = by_usage(self.services.state.label_counts)
         self.app.push_screen(Palette("Clips with which label?", labels, allows_new=False), apply)
 
-    def action_filter_transcript(self) -> None:
-        """Filter by a part of the transcript."""
-
-        def apply(text: str | None) -> None:
-            if text is not None:
-                self._set_filter(replace(self._filter, transcript=text.strip()))
-
-        self.app.push_screen(TextPrompt("Transcript contains", self._filter.transcript), apply)
-
     def action_filter_labelled(self) -> None:
         """Show unlabelled clips, labelled clips, or both."""
         self._set_filter(replace(self._filter, labelled=_NEXT_LABELLED[self._filter.labelled]))
 
     def action_show_all(self) -> None:
-        """Show all clips."""
-        self._similar = None
+        """Show all clips, as they were added."""
+        self._similar, self._order = None, Order.ADDED
         self._set_filter(Filter())
 
     def _set_filter(self, new: Filter) -> None:
         self._filter = new
-        self.tabs.mark("browse" if self._similar is None else "similar")
         self.load()
+
+
+def _cells(width: int) -> tuple[int, int, int]:
+    """Return the cells of file, labels and predicted label on a line of some cells."""
+    predicted = max(0, width // 4 - _PERCENT_CELLS)
+    name, labels = clip_columns(width - predicted - _PERCENT_CELLS - 1)
+    return name, labels, predicted
 
 
 def _similar_to(similar: SimilarClips) -> str:

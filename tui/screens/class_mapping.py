@@ -23,7 +23,7 @@ from labeltool.tui.keys import CLASS_MAPPING
 from labeltool.tui.screens.frame import ViewScreen
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit, truncate
-from labeltool.tui.widgets.clip_list import ClipList, Part
+from labeltool.tui.widgets.lists.clip_list import ClipList, Part
 
 _RETRY_S = 0.5
 # A class agrees with a label when it is predicted in half of the label's clips, and three times as often as elsewhere.

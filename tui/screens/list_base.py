@@ -21,7 +21,7 @@ from labeltool.tui.screens.annotate_base import AnnotateScreen
 from labeltool.tui.services import Services
 from labeltool.tui.shared_keys import View
 from labeltool.tui.text import fit, format_time, truncate_left
-from labeltool.tui.widgets.clip_list import ClipList, Part, index_of
+from labeltool.tui.widgets.lists.clip_list import ClipList, Part, index_of
 
 _AHEAD = 1
 _MAX_LINES_KEPT = 5000
@@ -248,6 +248,12 @@ class ListScreen(AnnotateScreen):
         self.clips.move_to_end(last=last)
 
 
+def clip_columns(width: int) -> tuple[int, int]:
+    """Return the cells of the file and of the labels in `clip_parts`."""
+    name_cells = max(8, width * 3 // 5) - 2
+    return name_cells, max(0, width - name_cells - 3)
+
+
 def clip_parts(listed: ListedClip, width: int) -> list[Part]:
     """Return the first part of a clip's line: whether it is labelled, its file, and its labels."""
     mark, style = ("✓", "$success") if listed.present else ("·", "$quiet")
@@ -255,11 +261,11 @@ def clip_parts(listed: ListedClip, width: int) -> list[Part]:
         mark, style = "✗", "$quiet"
     labels = ", ".join([*listed.present, *(f"✗ {name}" for name in listed.absent), *(f"? {n}" for n in listed.unsure)])
     start = f" {format_time(listed.clip.start_s)}" if listed.clip.start_s else ""
-    name_cells = max(8, width * 3 // 5) - 2
+    name_cells, label_cells = clip_columns(width)
     name = truncate_left(listed.clip.path.rpartition("/")[2], name_cells - len(start))
     return [
         (f"{mark} ", style),
         (fit(name + start, name_cells), "$foreground"),
         (" ", ""),
-        (fit(labels, max(0, width - name_cells - 3)), style if listed.present else "$quiet"),
+        (fit(labels, label_cells), style if listed.present else "$quiet"),
     ]

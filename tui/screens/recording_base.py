@@ -39,7 +39,7 @@ class RecordingScreen(AnnotateScreen):
         super().__init__(services, view, repeat_s=repeat_s)
         self.overview = Overview(services.state, id="overview")
         self.lanes = SpanLanes(id="lanes")
-        self.bar = LabelBar(id="labelbar")
+        self.bar = LabelBar(self.label_keys, id="labelbar")
         self._opened: OpenRecording | None = None
         self._position_s = 0.0
         self._stale = False

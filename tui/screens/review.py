@@ -12,7 +12,7 @@ from labeltool.tui.keys import REVIEW
 from labeltool.tui.screens.list_base import ListResult, ListScreen, clip_parts
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit
-from labeltool.tui.widgets.clip_list import Part
+from labeltool.tui.widgets.lists.clip_list import Part
 
 
 class ReviewScreen(ListScreen):

@@ -11,7 +11,7 @@ from textual.widget import Widget
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
 from labeltool.tui.text import format_left, truncate
-from labeltool.tui.widgets.clip_list import Part, thin_bar
+from labeltool.tui.widgets.lists.clip_list import Part, thin_bar
 
 _NAME_CELLS, _MIN_NAME_CELLS = 24, 12
 _BAR_CELLS = (24, 14, 8)

@@ -14,7 +14,7 @@ from labeltool.records import Value
 from labeltool.store.spans import Kind, Region, Span
 from labeltool.tui.media.viewport import Viewport
 from labeltool.tui.text import fit, one_line
-from labeltool.tui.widgets.clip_list import Part
+from labeltool.tui.widgets.lists.clip_list import Part
 from labeltool.tui.widgets.suggestions import describe_verdict
 from labeltool.tui.widgets.time_axis import GUTTER, columns_of
 

@@ -17,8 +17,8 @@ from labeltool.tui.screens.list_base import ListScreen
 from labeltool.tui.services import Services
 from labeltool.tui.shared_keys import View
 from labeltool.tui.text import fit, format_time, truncate_left
-from labeltool.tui.widgets.clip_list import Part
-from labeltool.tui.widgets.thumbnails import COLUMNS, LINES, Levels, strips, thumbnail
+from labeltool.tui.widgets.lists.clip_list import Part
+from labeltool.tui.widgets.lists.thumbnails import COLUMNS, LINES, Levels, strips, thumbnail
 
 _PLAYED_S = 0.5
 _MAX_THUMBNAILS = 1000

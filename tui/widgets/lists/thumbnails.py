@@ -9,7 +9,7 @@ from labeltool.records import StoredClip
 from labeltool.settings import ColourMap
 from labeltool.tui.media.clip_picture import brightness_range, mel_spectrogram, read_mono, resize
 from labeltool.tui.theme import LEVELS, SHADES, brightness_colors
-from labeltool.tui.widgets.clip_list import Part
+from labeltool.tui.widgets.lists.clip_list import Part
 
 Levels = npt.NDArray[np.intp]
 

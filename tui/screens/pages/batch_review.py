@@ -19,13 +19,13 @@ from labeltool.store import Store
 from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.keys import BATCH_REVIEW
-from labeltool.tui.screens.auto_accept import AutoAcceptScreen
 from labeltool.tui.screens.list_base import ListResult
-from labeltool.tui.screens.page_base import page_result
+from labeltool.tui.screens.pages.auto_accept import AutoAcceptScreen
+from labeltool.tui.screens.pages.page_base import page_result
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit, truncate
-from labeltool.tui.widgets.clip_list import Part, thin_bar
-from labeltool.tui.widgets.label_counts import LabelCounts
+from labeltool.tui.widgets.lists.clip_list import Part, thin_bar
+from labeltool.tui.widgets.lists.label_counts import LabelCounts
 
 _LABEL_CELLS = 28
 _MIN_CELLS_FOR_LABELS = 100

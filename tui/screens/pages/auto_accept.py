@@ -17,7 +17,7 @@ from labeltool.store.journal import JournalRow
 from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.screens.list_base import ListResult
-from labeltool.tui.screens.page_base import PageScreen, page_result
+from labeltool.tui.screens.pages.page_base import PageScreen, page_result
 
 
 class AutoAcceptScreen(PageScreen[LabelPage]):

@@ -1,0 +1,37 @@
+"""A filter is one line of text, which reads as it was written."""
+
+from __future__ import annotations
+
+import pytest
+
+from labeltool.annotation.filter_line import line_of, parsed
+from labeltool.annotation.listing import Filter
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("", Filter()),
+        ("tone3", Filter("tone3")),
+        ("two words", Filter("two words")),
+        ("file:site3 unlabelled", Filter("site3", labelled=False)),
+        ('label:"dog bark" labelled transcript:hello', Filter(label="dog bark", labelled=True, transcript="hello")),
+        ("site=A file:x", Filter("x", where=(("site", "A"),))),
+        ('file:"unlabelled"', Filter("unlabelled")),
+        ("label:", Filter("label:")),
+    ],
+)
+def test_a_line_is_read(line: str, wanted: Filter) -> None:
+    assert parsed(line) == wanted
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Filter(),
+        Filter("a b", "dog bark", False, "hello you", (("site", "A B"),)),
+        Filter("unlabelled", "[b]x[/b]", True, "", (("a", "b"), ("c", "d"))),
+    ],
+)
+def test_a_filter_is_written_so_that_it_reads_the_same(wanted: Filter) -> None:
+    assert parsed(line_of(wanted)) == wanted

@@ -1,0 +1,1 @@
+"""Parts of the lists of clips: the list, its headings, thumbnails, the labels with counts."""
