@@ -161,15 +161,14 @@ async def test_a_clip_labelled_by_itself_leaves_the_page_and_undo_puts_it_back(
         page = list(screen.clips.ids)
         await pilot.press("down", "x")
         await until(pilot, lambda: not screen.busy, "the second clip")
-        place = [offer.label for offer in screen.choices].index("low") + 1
-        await turned(screen, pilot, str(place))
+        await turned(screen, pilot, next(choice.key for choice in screen.choices if choice.label == "low"))
         assert list(screen.clips.ids) == [page[0], *page[2:]]
         assert screen.clips.place == 1 and not screen._rejected
         assert verdicts(reading) == [(page[1], "low", "present", "verdict")]
         await turned(screen, pilot, "u")
         assert list(screen.clips.ids) == page
         assert screen.clips.place == 1
-        await turned(screen, pilot, "X")
+        await turned(screen, pilot, "d")
         await turned(screen, pilot, "enter")
     rows = verdicts(reading)
     assert rows[0] == (page[1], None, "unsure", "verdict")

@@ -40,7 +40,7 @@ def test_a_key_in_the_real_screen_writes_the_verdict_and_quitting_is_clean(termi
 def test_kill_9_right_after_a_key_loses_nothing_and_a_restart_goes_on(terminal: Terminal) -> None:
     terminal.open()
     files = [terminal.file()]
-    for key in ("n", "x"):
+    for key in ("n", "d"):
         terminal.answer(key)
         files.append(terminal.file())
     # The next clip is on the screen: what was pressed before it must be on the disk.
