@@ -145,7 +145,9 @@ async def test_the_list_is_sorted_by_a_key_and_by_a_click_on_a_heading(app_proje
 
 async def test_marked_clips_are_labelled_as_one_action_and_undone_at_once(app_project: Project, reading: Store) -> None:
     async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
-        await pilot.press("v", "down", "down", "slash")
+        await pilot.press("v", "down", "down")
+        await until(pilot, lambda: "3 marked" in text_of(screen._title), "the count")
+        await pilot.press("slash")
         await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
         await pilot.press(*"high", "enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
