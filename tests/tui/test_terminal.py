@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is no
 def test_a_key_in_the_real_screen_writes_the_verdict_and_quitting_is_clean(terminal: Terminal, tmp_path: Path) -> None:
     terminal.open(exit_code=tmp_path / "code")
     terminal.until(lambda: "▀" in terminal.screen(), "a painted picture")
-    terminal.until(lambda: "2   high" in terminal.screen(), "the labels")
+    terminal.until(lambda: "2 ▌  high" in terminal.screen(), "the labels")
     file = terminal.file()
     terminal.answer("2")
     assert terminal.annotations() == [(file, "high", "present")]
