@@ -73,6 +73,10 @@ class PictureScreen(ViewScreen):
         """Select a part of the sound."""
         raise NotImplementedError
 
+    def on_screen_suspend(self) -> None:
+        """Remove the picture of pixels, which would shine through what is shown instead."""
+        self._spectrogram.remove_picture()
+
     # -- zoom
 
     @property
@@ -221,5 +225,6 @@ class PictureScreen(ViewScreen):
             self.notice.show(f"{text}   (not kept: {error.reason})")
 
     def _repaint(self) -> None:
+        self.update_window()
         for spectrogram in self.query(Spectrogram):
             spectrogram.repaint()
