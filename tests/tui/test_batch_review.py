@@ -319,7 +319,7 @@ async def test_without_a_model_the_view_explains_itself(project: Project, tmp_pa
         await until(pilot, lambda: isinstance(app.screen, BatchReviewScreen), "batch review")
         screen = app.screen
         assert isinstance(screen, BatchReviewScreen)
-        await until(pilot, lambda: "No clips are left for batch review" in text_of(screen._spectrogram), "the words")
+        await until(pilot, lambda: "No model has predicted labels yet" in text_of(screen._spectrogram), "the words")
         hold(project, "high", "low", high=2)
         screen.reload()
         await until(pilot, lambda: len(screen.clips.ids) == 2, "the first page")
@@ -351,10 +351,10 @@ def test_batch_review_in_a_real_terminal_and_kill_9_after_enter(terminal: Termin
     terminal.tmux("kill-session", "-t", "app")
     terminal.open()
     terminal.press("S")
-    terminal.until(lambda: "1 of 1" in terminal.screen(), "the page that was left")
+    terminal.until(lambda: "1 of 3" in terminal.screen(), "a page of the label with most clips")
     terminal.press("u")
     terminal.until(lambda: "1 of 5" in terminal.screen() and terminal.screen().count("✗ ") == 2, "the page again")
     assert terminal.annotations() == []
     terminal.press("U")
-    terminal.until(lambda: "1 of 1" in terminal.screen(), "the next page again")
+    terminal.until(lambda: "1 of 3" in terminal.screen(), "the page that undo left")
     assert terminal.annotations() == rows

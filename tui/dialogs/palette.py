@@ -11,6 +11,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.events import Click
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input
@@ -35,6 +37,9 @@ class _Names:
 
 class Choices(Widget):
     """Shows the names that match, one of them selected; a new label comes last."""
+
+    class Clicked(Message):
+        """A name was clicked, and is the one chosen."""
 
     def __init__(self, names: _Names, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -66,10 +71,21 @@ class Choices(Widget):
             return self._matches[self._selected]
         return self._new or None
 
+    @property
+    def _first(self) -> int:
+        """The place of the name in the first line."""
+        return max(0, min(self._selected - self.size.height // 2, self._count - self.size.height))
+
+    def on_click(self, event: Click) -> None:
+        """Choose the name under the mouse."""
+        if self._first + event.y < self._count:
+            self._selected = self._first + event.y
+            self.post_message(self.Clicked())
+
     def render(self) -> Content:
         """Return as many lines as fit, the selected one among them."""
         width, height = self.size
-        first = max(0, min(self._selected - height // 2, self._count - height))
+        first = self._first
         lines = []
         for place in range(first, min(first + height, self._count)):
             name = self._matches[place] if place < len(self._matches) else self._new
@@ -142,6 +158,10 @@ class Palette(ModalScreen[str | None]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Search again with every letter."""
         self.query_one(Choices).find(event.value)
+
+    def on_choices_clicked(self) -> None:
+        """Return the name that was clicked."""
+        self.dismiss(self.query_one(Choices).chosen)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Return the selected name."""

@@ -69,6 +69,11 @@ class LabelScreen(AnnotateScreen):
         if self.current is None and not self.busy and self.owns_player:
             self.reload()
 
+    def show_prepared(self, prepared: PreparedClip) -> None:
+        """Put a clip on the screen."""
+        self.remove_class("-empty")
+        super().show_prepared(prepared)
+
     def show_next(self, clip_id: int) -> None:
         """Show the next clip of the queue."""
         following = self._queue.advance()
@@ -133,6 +138,7 @@ class LabelScreen(AnnotateScreen):
         if following is not None:
             self.show_prepared(following)
         elif complete:
+            self.add_class("-empty")  # the panel of labels would take the space
             self.show_no_clip(
                 "No unlabelled clips are left.",
                 "",

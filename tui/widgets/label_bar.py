@@ -13,7 +13,7 @@ from labeltool.tui.media.selection import Edge, Selection
 from labeltool.tui.text import truncate
 from labeltool.tui.theme import label_colour
 from labeltool.tui.widgets.lists.clip_list import Part
-from labeltool.tui.widgets.suggestions import LabelMode
+from labeltool.tui.widgets.suggestions import LabelMode, choice_action
 from labeltool.tui.widgets.time_axis import GUTTER, moment_name
 
 _MAX_LABEL_CELLS = 22
@@ -30,6 +30,8 @@ class LabelBar(Widget):
     key_names
         The names to show for the keys of labels.
     """
+
+    auto_links = False
 
     def __init__(self, key_names: Mapping[str, str], *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -101,9 +103,10 @@ class LabelBar(Widget):
             if free < -_BETWEEN_LABELS:
                 del shown[choice]
                 break
-        for choice in self._choices:
-            parts += shown.get(choice, [])
-        return Content.assemble(*parts)
+        labels = [
+            choice_action(Content.assemble(*shown[choice]), choice) for choice in self._choices if choice in shown
+        ]
+        return Content().join([Content.assemble(*parts), *labels])
 
     def _label(self, choice: LabelChoice) -> list[Part]:
         key = ("⏎" if choice == self._first else "") + self._key_names.get(choice.key, "")

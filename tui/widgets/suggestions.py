@@ -15,6 +15,7 @@ from labeltool.store.journal import JournalRow
 from labeltool.tui.label_choices import LabelChoice, fitting
 from labeltool.tui.text import bar, fit, truncate
 from labeltool.tui.theme import label_colour
+from labeltool.tui.widgets.key_hints import clickable
 from labeltool.tui.widgets.lists.clip_list import Part
 
 _MARKS = {Value.PRESENT: "✓", Value.ABSENT: "✗", Value.UNSURE: "?"}
@@ -32,6 +33,11 @@ class LabelMode(Enum):
     ABSENT = "Which label to reject?"
 
 
+def choice_action(text: Content, choice: LabelChoice) -> Content:
+    """Return the text of a label that labels when it is clicked, as its key does."""
+    return clickable(text, f"label_key({choice.key!r})") if choice.key else text
+
+
 class Suggestions(Widget):
     """Shows the labels and the annotations.
 
@@ -40,6 +46,8 @@ class Suggestions(Widget):
     key_names
         The names to show for the keys of labels.
     """
+
+    auto_links = False
 
     def __init__(self, key_names: Mapping[str, str], *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -95,23 +103,24 @@ class Suggestions(Widget):
             return Content("")
         width = self.size.width
         title = "bold $accent" if self._mode is not LabelMode.LABEL else "bold $foreground"
-        lines: list[list[Part]] = [[(fit(self._prompt, width), title)], [(fit(self._source, width), "$quiet")]]
+        lines = [Content.styled(fit(self._prompt, width), title), Content.styled(fit(self._source, width), "$quiet")]
         free = self.size.height - len(lines) - (_LINES_OF_A_ROW if self._rows else 0)
         shown = fitting(self._choices, free if len(self._choices) <= free else free - 1)
         spaced = self.size.height >= 2 + 2 * len(shown) + 4
         if spaced:
-            lines.append([])
+            lines.append(Content())
         for choice in shown:
-            lines.append(self._choice_line(choice, width))
+            lines.append(choice_action(Content.assemble(*self._choice_line(choice, width)), choice))
             if spaced:
-                lines.append([])
+                lines.append(Content())
         if len(shown) < len(self._choices):
-            lines.append([(fit(f"… {len(self._choices) - len(shown)} more: their keys, or /", width), "$quiet")])
+            more = fit(f"… {len(self._choices) - len(shown)} more: their keys, or /", width)
+            lines.append(clickable(Content.styled(more, "$quiet"), "find_label"))
         if self._rows:
             count = max(1, min(_MAX_ROWS, self.size.height - len(lines) - 2))
-            lines += [[], [(fit("Annotations", width), "bold $foreground")]]
-            lines += [_row_line(row, width) for row in self._rows[-count:]]
-        return Content("\n").join([Content.assemble(*parts) for parts in lines])
+            lines += [Content(), Content.styled(fit("Annotations", width), "bold $foreground")]
+            lines += [Content.assemble(*_row_line(row, width)) for row in self._rows[-count:]]
+        return Content("\n").join(lines)
 
     def _choice_line(self, choice: LabelChoice, width: int) -> list[Part]:
         """Return a label's line: whether Enter accepts it, its key, its colour, whether it is present, its name."""

@@ -174,8 +174,8 @@ class BatchReviewScreen(AutoAcceptScreen):
             self.keep([clip_id for clip_id in self.clips.ids if clip_id not in clip_ids])
 
     def action_cancel(self) -> None:
-        """End the sample, else as in every list."""
-        if self.end_sample():
+        """Mark none any more, dismiss a warning or end the sample; else as in every list."""
+        if not self.clips.marked_ids and not self.notice.warning and self.end_sample():
             self.notice.show("the sample was ended: nothing was accepted")
             self.turn()
         else:
