@@ -104,7 +104,7 @@ def test_what_a_terminal_shows_is_known_by_its_answer(answer: bytes, expected: G
         ("SSH_CONNECTION", "10.0.0.1", Pixels.AUTO),
     ],
 )
-def test_who_cannot_show_pixels_is_not_asked(
+def test_a_terminal_without_pixels_gets_no_query(
     name: str, value: str, wanted: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
