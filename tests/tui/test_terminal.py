@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is no
 def test_a_key_in_the_real_screen_writes_the_verdict_and_quitting_is_clean(terminal: Terminal, tmp_path: Path) -> None:
     terminal.open(exit_code=tmp_path / "code")
     terminal.until(lambda: "▀" in terminal.screen(), "a painted picture")
-    terminal.until(lambda: "2   high" in terminal.screen(), "the labels")
+    terminal.until(lambda: "2 ▌  high" in terminal.screen(), "the labels")
     file = terminal.file()
     terminal.answer("2")
     assert terminal.annotations() == [(file, "high", "present")]
@@ -31,9 +31,9 @@ def test_a_key_in_the_real_screen_writes_the_verdict_and_quitting_is_clean(termi
     terminal.answer("2")
     terminal.press("q")
     terminal.until(terminal.closed, "the end")
-    terminal.until(lambda: "labeltool: 1 clip labelled in" in terminal.screen(), "the summary")
-    assert "'high' 1" in terminal.screen() and "3 of 5 clips are unlabelled" in terminal.screen()
-    assert "next: labeltool" in terminal.screen()
+    terminal.until(lambda: "labeltool: 1 clip labelled in" in terminal.left_behind(), "the summary")
+    assert "'high' 1" in terminal.left_behind() and "3 of 5 clips are unlabelled" in terminal.left_behind()
+    assert "next: labeltool" in terminal.left_behind()
     assert (tmp_path / "code").read_text().strip() == "0"
 
 
