@@ -48,7 +48,6 @@ class AnnotateScreen(UndoScreen):
         self._mode = LabelMode.LABEL
         self._annotated_here = False
         self._shown_at = time.monotonic()
-        self._last_key = ("", 0.0)
         self._new_keys: dict[str, str] = {}
         self._first_changed_at = 0.0
 

@@ -28,6 +28,8 @@ class UndoScreen(AudioScreen):
     def __init__(self, services: Services, view: View) -> None:
         super().__init__(services, view)
         self._current: PreparedClip | None = None
+        # The last label key and when it came; none after undo: the same key then is no repetition.
+        self._last_key = ("", 0.0)
 
     # -- for subclasses
 
@@ -61,6 +63,7 @@ class UndoScreen(AudioScreen):
 
     async def action_undo(self) -> None:
         """Undo the last action and return to its clip."""
+        self._last_key = ("", 0.0)
         try:
             rows = await self.services.session.undo()
         except LabeltoolError as error:
