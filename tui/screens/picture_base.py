@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from textual.screen import ModalScreen
+
 from labeltool.errors import LabeltoolError
 from labeltool.project import write_setting
 from labeltool.settings import ColourMap, Pixels
@@ -74,8 +76,9 @@ class PictureScreen(ViewScreen):
         raise NotImplementedError
 
     def on_screen_suspend(self) -> None:
-        """Remove the picture of pixels, which would shine through what is shown instead."""
-        self._spectrogram.remove_picture()
+        """Remove the picture of pixels, which would shine through another view; a dialog is drawn without it."""
+        if not isinstance(self.app.screen, ModalScreen):
+            self._spectrogram.remove_picture()
 
     # -- zoom
 
