@@ -95,11 +95,11 @@ class PretrainedApp(TrainingApp):
 
 
 def _is_to_be_offered(project: Project) -> bool:
-    """Return whether a project has no pretrained model and this was not asked before; the next time it was."""
-    asked = project.own_cache / _OFFERED
-    if project.settings.learning.pretrained is not None or registry.names(project) or asked.exists():
+    """Return whether a project has no pretrained model and this was not offered before; the next time it was."""
+    offered = project.own_cache / _OFFERED
+    if project.settings.learning.pretrained is not None or registry.names(project) or offered.exists():
         return False
     with suppress(OSError, LabeltoolError):
-        write_text(asked, "")
+        write_text(offered, "")
         return True
     return False

@@ -66,7 +66,7 @@ async def test_the_model_that_lies_beside_is_taken_by_one_key_and_the_offer_is_m
         await until(pilot, lambda: "has YAMNet already" in notice.text, "a refusal")
 
 
-async def test_offline_one_line_says_so_and_labelling_goes_on(new: Project) -> None:
+async def test_offline_there_is_one_line_and_labelling_goes_on(new: Project) -> None:
     async with started(new) as (app, pilot, notice):
         await until(pilot, lambda: notice.warning, "the offer")
         await pilot.press("f4")

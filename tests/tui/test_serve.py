@@ -210,7 +210,7 @@ async def test_the_page_opens_through_a_forwarded_port(server: Server) -> None:
                 await client.ws_connect(f"{server.url}/ws", headers={**forwarded, "Origin": elsewhere})
 
 
-async def test_other_machines_are_let_in_only_where_asked_for_and_need_the_secret(served: Project) -> None:
+async def test_other_machines_get_in_only_by_an_option_and_need_the_secret(served: Project) -> None:
     server = Server(served, "--host", "0.0.0.0")
     try:
         assert "over the network unencrypted" in server.output

@@ -28,21 +28,21 @@ from labeltool.type_aliases import Float32
 
 # What goes to the loudspeaker goes into an array too, with the sound of which it is.
 _TAP = """
-window.heard = [];
+window.played = [];
 const connect = AudioNode.prototype.connect;
 AudioNode.prototype.connect = function (target, ...rest) {
   if (target instanceof AudioDestinationNode) {
     const tap = target.context.createScriptProcessor(4096, 1, 1);
-    tap.onaudioprocess = (event) => window.heard.push(event.inputBuffer.getChannelData(0).slice());
+    tap.onaudioprocess = (event) => window.played.push(event.inputBuffer.getChannelData(0).slice());
     connect.call(this, tap);
     connect.call(tap, target);
   }
   return connect.call(this, target, ...rest);
 };
-window.heardAsText = () => {
-  const floats = new Float32Array(window.heard.reduce((size, part) => size + part.length, 0));
-  window.heard.reduce((at, part) => (floats.set(part, at), at + part.length), 0);
-  window.heard = [];
+window.playedAsText = () => {
+  const floats = new Float32Array(window.played.reduce((size, part) => size + part.length, 0));
+  window.played.reduce((at, part) => (floats.set(part, at), at + part.length), 0);
+  window.played = [];
   const bytes = new Uint8Array(floats.buffer);
   let text = "";
   for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
@@ -120,18 +120,18 @@ async def test_a_sound_is_fetched_whole_and_in_ranges_by_who_has_the_secret(serv
             assert answer.status == 404
 
 
-def similarity(heard: Float32, source: Float32) -> float:
+def similarity(played: Float32, source: Float32) -> float:
     """Return the highest correlation of a sound with a stretch of another one that is as long."""
-    size = 1 << (len(heard) + len(source)).bit_length()
-    products = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(source, size)), size)[: len(heard)]
-    energy = np.concatenate([[0.0], np.cumsum(np.square(heard, dtype=np.float64))])
-    last = np.minimum(np.arange(len(heard)) + len(source), len(heard))
-    norms = np.sqrt((energy[last] - energy[: len(heard)]) * float(np.sum(np.square(source, dtype=np.float64))))
+    size = 1 << (len(played) + len(source)).bit_length()
+    products = np.fft.irfft(np.fft.rfft(played, size) * np.conj(np.fft.rfft(source, size)), size)[: len(played)]
+    energy = np.concatenate([[0.0], np.cumsum(np.square(played, dtype=np.float64))])
+    last = np.minimum(np.arange(len(played)) + len(source), len(played))
+    norms = np.sqrt((energy[last] - energy[: len(played)]) * float(np.sum(np.square(source, dtype=np.float64))))
     return float(np.max(products / np.maximum(norms, 1e-3)))
 
 
-async def heard(tab: Tab) -> Float32:
-    return np.frombuffer(base64.b64decode(await tab.value("heardAsText()")), np.float32)
+async def played_by(tab: Tab) -> Float32:
+    return np.frombuffer(base64.b64decode(await tab.value("playedAsText()")), np.float32)
 
 
 @needs_chromium
@@ -149,13 +149,13 @@ async def test_ten_clips_are_labelled_by_keys_in_a_real_browser_that_plays_them(
         await tab.press(" ")
         await tab.until("player.wanted.playing && !player.playing")  # once, to its end
         for done in range(10):
-            await tab.value("heard = [], 0")
+            await tab.value("played = [], 0")
             before = await tab.value("player.wanted.sound")
             await tab.press("n")
             await tab.until(f"player.wanted.sound !== '{before}' && !player.playing")
             await asyncio.sleep(0.2)  # the recorder takes 85 ms at once
             assert len(verdicts(reading)) == done + 1
-            sound = await heard(tab)
+            sound = await played_by(tab)
             assert max(similarity(sound, source) for source in sources.values()) > 0.95
         title, focused = await tab.value("[document.title, document.activeElement.className]")
         assert (title, focused) == ("labeltool: project", "xterm-helper-textarea")

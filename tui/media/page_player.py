@@ -77,7 +77,8 @@ class PagePlayer(Player):
 
     def expect(self, sound: Int16 | Source) -> None:
         """Let the page fetch a sound that is likely to be loaded next."""
-        self._send({"prefetch": self._id_of(sound), "frames": len(sound)})
+        if not any(known is sound for known in list(self._sounds.values())):
+            self._send({"prefetch": self._id_of(sound), "frames": len(sound)})
 
     def put(self, sound: Int16 | Source, *, play: bool) -> None:
         """Load a sound in place of the last one, at its start."""

@@ -99,9 +99,14 @@ def _outputs() -> dict[str, Any]:
     import miniaudio
 
     try:
-        return {device["name"]: device["id"] for device in miniaudio.Devices().get_playbacks()}
+        devices = miniaudio.Devices().get_playbacks()
     except miniaudio.MiniaudioError:
         return {}
+    names = [str(device["name"]) for device in devices]
+    # Two cards of one make have one name.
+    earlier = [names[:place].count(name) for place, name in enumerate(names)]
+    numbered = [f"{name} ({count + 1})" if count else name for name, count in zip(names, earlier, strict=True)]
+    return {name: device["id"] for name, device in zip(numbered, devices, strict=True)}
 
 
 class Player:
