@@ -53,7 +53,7 @@ db_range = 0                      # decibels that a spectrogram shows; 0: down t
 pixels = "auto"                   # "on": real pixels where the terminal can; "auto": not over SSH; "off": half blocks
 
 [keys]                            # other keys for the app: the action, then one key or several
-# undo = "z"
+# undo = "ctrl+z"
 # play = ["space", "f9"]
 """
 

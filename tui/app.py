@@ -28,6 +28,7 @@ from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.background.trainer import Trainer
+from labeltool.tui.dialogs.labels import LabelsScreen
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
 from labeltool.tui.dialogs.settings import SettingsScreen
@@ -240,6 +241,18 @@ class LabelApp(SimilarApp, ExportApp):
             for spectrogram in self.current_view.query(Spectrogram):
                 spectrogram.repaint()
 
+    def action_labels(self) -> None:
+        """Show the labels with their keys and colours, and change them."""
+
+        def reload(changed: bool | None) -> None:
+            view = self.current_view
+            if changed and view is not None:
+                view.update_choices()
+                view.reload()
+                view.header.refresh()
+
+        self.push_screen(LabelsScreen(self.services), reload)
+
     # -- regions
 
     async def action_regions(self) -> None:
@@ -304,9 +317,9 @@ class LabelApp(SimilarApp, ExportApp):
         if view is None:
             return
         if delivery.counts is not None and (view.is_up_to_date(delivery) or not state.clips):
-            first = not state.label_counts
             state.set_counts(delivery.counts)
-            if first:
+            if list(delivery.labels) != list(state.labels):
+                state.labels = delivery.labels
                 view.update_choices()
         if isinstance(view, AnnotateScreen):
             view.renew_suggestions(delivery.renewed)

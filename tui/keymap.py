@@ -38,6 +38,7 @@ RENAMED_ACTIONS: Mapping[str, str] = {
 # Terminals send the first three as Enter and Tab; Textual quits on the last one.
 _RESERVED = {"return", "ctrl+m", "ctrl+i", "ctrl+q"}
 _KEY_NAMES = {key.value for key in Keys if re.fullmatch(r"[\w+]+", key.value)} - _RESERVED
+_MAX_NAMES = 4  # of the keys on one line of the help
 # Settings may have been written before the app itself used these: they win.
 _SPARE = re.compile(r"f\d+|(ctrl|shift|alt)\+.*")
 _SHOWN = {
@@ -75,17 +76,40 @@ def read(project: Project) -> Keymap:
 
 
 def remapped(view: View, keymap: Keymap) -> View:
-    """Return a view with other keys, in its bindings, its help and its hints."""
+    """Return a view with other keys, in its bindings, its help and its hints.
+
+    The key of a label gives way to an action that the settings put on it.
+    """
     spare = {name for names in keymap.values() for name in names if _SPARE.fullmatch(name)}
+    taken = {name for key in view.keys for name in keymap.get(key.name, ())}
     keys = [
         replace(key, keys=",".join(keymap[key.name])) if key.name in keymap else _without(key, spare)
         for key in view.keys
+        if key.name in keymap or not is_label_key(key) or key.keys not in taken
     ]
     for place, key in enumerate(keys):
         on_one_line = _on_one_line(keys, place)
         if key.shown and any(other.name in keymap for other in on_one_line):
-            keys[place] = replace(key, shown=" ".join(_shown(other.keys.split(",")[0]) for other in on_one_line))
+            names = [shown_key(other) for other in on_one_line]
+            if len(names) > _MAX_NAMES:
+                names = [names[0], "…", names[-1]]
+            keys[place] = replace(key, shown=" ".join(names))
     return replace(view, keys=tuple(keys))
+
+
+def is_label_key(key: Key) -> bool:
+    """Return whether a key is that of a label."""
+    return key.action.startswith("label_key(")
+
+
+def label_key_names(view: View) -> dict[str, str]:
+    """Return the keys that labels can have in a view, with the names to show for them."""
+    return {key.name.removeprefix("label_"): shown_key(key) for key in view.keys if is_label_key(key)}
+
+
+def shown_key(key: Key) -> str:
+    """Return the name of the first of a key's keys."""
+    return _shown(key.keys.split(",")[0])
 
 
 def _without(key: Key, taken: set[str]) -> Key:

@@ -12,7 +12,7 @@ LABEL = View(
     (
         ACCEPT_FIRST,
         *LABELLING,
-        Key("skip", "s", "skip", "Label", "s", "skip: show it again at the end; after m, a: next clip", "skip"),
+        Key("skip", "s", "skip", "Label", "s", "skip: show it again at the end; after m, x: next clip", "skip"),
         *PLAYBACK,
         *DISPLAY,
         *APP,
@@ -23,8 +23,8 @@ LABEL = View(
     ),
 )
 
-# In these views x rejects a clip.
-_UNSURE_ON_SHIFT = {"unsure": {"keys": "X", "shown": "X"}}
+# Where x rejects a clip, there is no key to reject one label of it.
+_LABELLING_OF_PAGES = tuple(key for key in LABELLING if key.name != "reject_label")
 
 BATCH_REVIEW = View(
     "batch_review",
@@ -48,7 +48,7 @@ BATCH_REVIEW = View(
         ),
         *LIST,
         *MARKS,
-        *(replace(key, **_UNSURE_ON_SHIFT.get(key.name, {})) for key in LABELLING),
+        *_LABELLING_OF_PAGES,
         *PLAYBACK,
         *DISPLAY,
         *APP,
@@ -60,12 +60,11 @@ BATCH_REVIEW = View(
 )
 
 _WHOLE_CLUSTER = {
-    "label_1": "label all clips that are not rejected",
+    "label_1": "the label that has this key, for all clips that are not rejected",
     "find_label": "find a label for them, or make a new one",
     "none_of_these": "none of the labels, for all of them",
     "unsure": "unsure, for the selected clip",
     "add_label": "then a label: add it to the selected clip",
-    "reject_label": "then a label: absent in the selected clip",
 }
 
 CLUSTERS = View(
@@ -80,14 +79,7 @@ CLUSTERS = View(
         Key("recluster", "f", "recluster", "Clusters", "f", "cluster the unlabelled clips again", "recluster"),
         *LIST,
         *MARKS,
-        *(
-            replace(
-                key,
-                description=_WHOLE_CLUSTER.get(key.name, key.description),
-                **_UNSURE_ON_SHIFT.get(key.name, {}),
-            )
-            for key in LABELLING
-        ),
+        *(replace(key, description=_WHOLE_CLUSTER.get(key.name, key.description)) for key in _LABELLING_OF_PAGES),
         *PLAYBACK,
         *DISPLAY,
         *APP,
@@ -194,7 +186,7 @@ REGIONS = View(
         Key("recording_end", "end", "end(True)", "Display", "", ""),
         ACCEPT_FIRST,
         *(key for key in LABELLING if key.name not in ("bad_audio", "cancel")),
-        Key("cancel", "escape", "cancel", "Label", "Esc", "cancel m or a, then the region, then go back"),
+        Key("cancel", "escape", "cancel", "Label", "Esc", "cancel m or x, then the region, then go back"),
         Key("replay", "r", "replay", "Playback", "r", "play the region, or what is in view", "replay"),
         Key("loop", "l", "loop", "Playback", "l", "loop the region, or what is in view", "loop"),
         *(key for key in PLAYBACK if key.name not in ("replay", "loop", "autoplay")),
@@ -218,7 +210,7 @@ FIND = View(
         Key("skip", "s", "skip_candidate", "Find", "s", "next candidate, without a label", "skip"),
         Key("choose_label", "F", "choose_label", "Find", "F", "find the events of another label", "label"),
         *(
-            replace(key, **_UNSURE_ON_SHIFT.get(key.name, {}))
+            key
             for key in REGIONS.keys
             if key.name not in ("accept_first", "reject_label", "frequency_range", "no_frequency_range")
         ),

@@ -1,37 +1,109 @@
-"""The labels that a clip can get with one key: the model's suggestions, then the labels used most."""
+"""The labels that a clip can get with one key: each keeps its key, whatever the model predicts for the clip."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-MAX_CHOICES = 9
-"""One for each digit."""
+from labeltool.store.labels import LABEL_KEYS, ProjectLabel, colour_of_key
+
+MIN_PROBABILITY = 0.015
+"""The least probability that Enter accepts: what is shown as 0 or 1 % is a label that the model all but excludes."""
+
+_MAX_WITHOUT_KEY = 3
+_NO_PROBABILITIES: Mapping[str, float] = {}
+_NO_KEYS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class LabelChoice:
-    """A label that one key gives; `probability`, 0 to 1, where a model suggests it."""
+    """A label that one key gives.
+
+    Attributes
+    ----------
+    label
+        Its name.
+    key
+        Its key; "" where it has none.
+    probability
+        0 to 1, where a model predicts it.
+    colour
+        One of `labels.COLOURS`; "" where it has none.
+    is_new
+        Whether it becomes a label of the project when it is given.
+    """
 
     label: str
+    key: str = ""
     probability: float | None = None
+    colour: str = ""
+    is_new: bool = False
+
+    @property
+    def is_suggested(self) -> bool:
+        """Whether a model predicts it so that it can be accepted."""
+        return self.probability is not None and self.probability >= MIN_PROBABILITY
 
 
-def top_choices(suggested: Mapping[str, float], label_counts: Mapping[str, int]) -> tuple[LabelChoice, ...]:
-    """Return up to `MAX_CHOICES` labels.
+def label_choices(
+    labels: Sequence[ProjectLabel],
+    suggested: Mapping[str, float],
+    proposed: Mapping[str, float] = _NO_PROBABILITIES,
+    *,
+    keys: Collection[str] = LABEL_KEYS,
+    kept: Mapping[str, str] = _NO_KEYS,
+) -> tuple[LabelChoice, ...]:
+    """Return the labels with a key in the order of `LABEL_KEYS`, then suggested ones without, then new ones.
 
     Parameters
     ----------
+    labels
+        Those of the project.
     suggested
-        The newest model's probabilities, highest first; these labels come first.
-    label_counts
-        The project's labels with the number of clips that have them. Those that the model does not suggest follow,
-        most used first.
+        The model's probabilities, highest first. Of labels without a key only the first ones are returned.
+    proposed
+        Classes of a pretrained model that may be new labels, with their probabilities, highest first. They get the free
+        keys in order: the first gets the one that the next new label will have.
+    keys
+        The keys that work; another action may be on one of them.
+    kept
+        The keys that new labels had before on this clip: no other one gets them.
     """
-    choices = [LabelChoice(label, probability) for label, probability in suggested.items()]
-    choices += [LabelChoice(label) for label in by_usage(label_counts) if label not in suggested]
-    return tuple(choices[:MAX_CHOICES])
+    known = {label.name: label for label in labels}
+    with_key = sorted(
+        (label for label in labels if label.key in set(keys)), key=lambda label: LABEL_KEYS.index(label.key)
+    )
+    choices = [LabelChoice(label.name, label.key, suggested.get(label.name), label.colour) for label in with_key]
+    shown = {label.name for label in with_key}
+    for name in list(suggested)[:_MAX_WITHOUT_KEY]:
+        if name in known and name not in shown:
+            choices.append(LabelChoice(name, "", suggested[name], known[name].colour))
+    used = {*(label.key for label in labels), *kept.values()}
+    free = iter([key for key in LABEL_KEYS if key in keys and key not in used])
+    # A device, or a model of others, may predict labels that the project does not have.
+    for name, probability in {**proposed, **suggested}.items():
+        if name not in known:
+            key = kept[name] if name in kept else next(free, "")
+            choices.append(LabelChoice(name, key, probability, colour_of_key(key), is_new=True))
+    return tuple(choices)
+
+
+def first_choice(choices: Sequence[LabelChoice]) -> LabelChoice | None:
+    """Return the most probable label, which Enter accepts; None where a model suggests none."""
+    suggested = [choice for choice in choices if choice.is_suggested]
+    return max(suggested, key=lambda choice: choice.probability or 0.0, default=None)
+
+
+def fitting(choices: Sequence[LabelChoice], count: int) -> tuple[LabelChoice, ...]:
+    """Return as many labels as there is space for, in their order: the most probable ones are among them."""
+    kept = set(by_probability(choices)[: max(0, count)])
+    return tuple(choice for choice in choices if choice in kept)
+
+
+def by_probability(choices: Sequence[LabelChoice]) -> list[LabelChoice]:
+    """Return the suggested labels, the most probable first, then the others in their order."""
+    return sorted(choices, key=lambda choice: -(choice.probability or 0.0) if choice.is_suggested else 1.0)
 
 
 def by_usage(label_counts: Mapping[str, int]) -> list[str]:
@@ -39,18 +111,27 @@ def by_usage(label_counts: Mapping[str, int]) -> list[str]:
     return sorted(label_counts, key=lambda label: -label_counts[label])
 
 
-def search(query: str, labels: Sequence[str]) -> list[str]:
-    """Return the labels that match the typed letters, best first; all labels for no letters.
+def search(query: str, names: Sequence[str], synonyms: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+    """Return the names that match the typed letters, best first; all names for no letters.
 
-    Case and accents do not matter. The order is: an equal label, one that starts with the letters, one with a word that
-    starts with them, one that contains them together, one that contains them in that order; then the order of
-    `labels`.
+    Case and accents do not matter. The order is: an equal name, one that starts with the letters, one with a word that
+    starts with them, one that contains them together, one that contains them in that order; then the order of `names`.
+
+    Parameters
+    ----------
+    synonyms
+        Other words by which names are found.
     """
     letters = _folded(query.strip())
     if not letters:
-        return list(labels)
-    ranked = [(rank, place, label) for place, label in enumerate(labels) if (rank := _rank(letters, _folded(label)))]
-    return [label for _, _, label in sorted(ranked)]
+        return list(names)
+    others = synonyms or {}
+    ranked = []
+    for place, name in enumerate(names):
+        ranks = [_rank(letters, _folded(word)) for word in (name, *others.get(name, ()))]
+        if any(ranks):
+            ranked.append((min(rank for rank in ranks if rank), place, name))
+    return [name for _, _, name in sorted(ranked)]
 
 
 def _rank(letters: str, label: str) -> int:

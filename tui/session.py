@@ -9,10 +9,12 @@ from labeltool.annotation import auto_accept, speed
 from labeltool.annotation.auto_accept import Candidates
 from labeltool.project import Project
 from labeltool.records import Value
-from labeltool.store import Store, checked, journal, spans
+from labeltool.store import Store, checked, clips, journal, labels, spans
+from labeltool.store.clips import Counts
 from labeltool.store.database import DatabaseExchanged
 from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.store.journal_rows import new_row_id
+from labeltool.store.labels import ProjectLabel
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
 from labeltool.tui.background.store_thread import StoreThread
@@ -20,11 +22,15 @@ from labeltool.tui.background.store_thread import StoreThread
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One verdict on a clip or a region; see `journal.annotate` for the fields."""
+    """One verdict on a clip or a region; see `journal.annotate` for the fields.
+
+    `key` is the one that the label gets if it is new; "" for the first that is free.
+    """
 
     label: str | None
     value: Value
     context: AnnotationContext
+    key: str = ""
 
 
 class Session:
@@ -79,6 +85,7 @@ class Session:
 
         def write(store: Store) -> JournalRow:
             label, value, context = annotation.label, annotation.value, annotation.context
+            _add_label(store, label, annotation.key)
             row_id = journal.annotate(store, clip_id, label, value, annotator=self.annotator, context=context)
             return journal.row(store, row_id)
 
@@ -92,10 +99,13 @@ class Session:
         contexts: Mapping[int, AnnotationContext],
         response_ms: int | None,
         include_labelled: Collection[int] = (),
+        key: str = "",
     ) -> list[JournalRow]:
-        """Write one verdict for each of several clips as one action, see `journal.annotate_batch`."""
-        rows = await self._writer.do(
-            lambda store: journal.annotate_batch(
+        """Write one verdict for each of several clips as one action, see `journal.annotate_batch` and `Annotation`."""
+
+        def write(store: Store) -> list[JournalRow]:
+            _add_label(store, label, key)
+            return journal.annotate_batch(
                 store,
                 label,
                 values,
@@ -104,7 +114,8 @@ class Session:
                 response_ms=response_ms,
                 include_labelled=include_labelled,
             )
-        )
+
+        rows = await self._writer.do(write)
         self._count(rows)
         return rows
 
@@ -129,6 +140,7 @@ class Session:
 
         def write(store: Store) -> JournalRow:
             label, value, context = annotation.label, annotation.value, annotation.context
+            _add_label(store, label, annotation.key)
             row_id = spans.annotate_region(
                 store, recording, region, label, value, annotator=self.annotator, context=context
             )
@@ -149,6 +161,19 @@ class Session:
         return await self._writer.do(
             lambda store: journal.row(store, checked.mark_checked(store, recording, region, annotator=self.annotator))
         )
+
+    async def labels(self) -> Sequence[ProjectLabel]:
+        """Return the project's labels with their keys and colours."""
+        return await self._writer.do(labels.project_labels)
+
+    async def change_labels(self, change: Callable[[Store], None]) -> tuple[Sequence[ProjectLabel], Counts]:
+        """Change names, keys or colours, and return the labels and the counts."""
+
+        def write(store: Store) -> tuple[Sequence[ProjectLabel], Counts]:
+            change(store)
+            return labels.project_labels(store), clips.counts(store)
+
+        return await self._writer.do(write)
 
     async def undo(self) -> list[JournalRow]:
         """Undo the annotator's last action, also one of an earlier session, and return its rows; none without one."""
@@ -177,3 +202,8 @@ class Session:
             return journal.batch_rows(store, last) if last is not None else []
 
         return await self._writer.do(write)
+
+
+def _add_label(store: Store, label: str | None, key: str) -> None:
+    if label is not None and key:
+        labels.add_label(store, label, key=key)

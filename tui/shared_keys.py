@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
+from labeltool.store.labels import LABEL_KEYS
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -79,29 +81,29 @@ class View:
 LABELLING = (
     *(
         Key(
-            f"label_{digit}",
-            str(digit),
-            f"label({digit})",
+            f"label_{key}",
+            key,
+            f"label_key({key!r})",
             "Label",
-            "1-9" if digit == 1 else "",
-            "label with the n-th suggestion" if digit == 1 else f"label with suggestion {digit}",
+            "1-9" if key == "1" else "",
+            "the label that has this key; 0 and letters too",
             "label",
         )
-        for digit in range(1, 10)
+        for key in LABEL_KEYS
     ),
     Key("find_label", "slash", "find_label", "Label", "/", "find a label, or make a new one", "find"),
     Key("none_of_these", "n", "none_of_these", "Label", "n", "none of the labels", "none"),
-    Key("unsure", "x", "unsure", "Label", "x", "unsure", "unsure"),
+    Key("unsure", "d", "unsure", "Label", "d", "unsure: don't know", "unsure"),
     Key("bad_audio", "b", "bad_audio", "Label", "b", "bad audio: never show this clip again", "bad"),
     Key("add_label", "m", "add_label", "Label", "m", "then a label: add it; stay on the clip", "add label"),
-    Key("reject_label", "a", "reject_label", "Label", "a", "then a label: it is absent; stay", "reject label"),
+    Key("reject_label", "x", "reject_label", "Label", "x", "then a label: it is absent; stay", "reject label"),
     Key("note", "N", "note", "Label", "N", "write a note on the clip", "note"),
     Key("undo", "u", "undo", "Label", "u", "undo the last action", "undo"),
     Key("redo", "U", "redo", "Label", "U", "redo what was undone last", "redo"),
-    Key("cancel", "escape", "cancel", "Label", "Esc", "cancel m or a; dismiss a warning"),
+    Key("cancel", "escape", "cancel", "Label", "Esc", "cancel m or x; dismiss a warning"),
 )
 
-ACCEPT_FIRST = Key("accept_first", "enter", "label(1)", "Label", "Enter", "accept the first suggestion", "accept")
+ACCEPT_FIRST = Key("accept_first", "enter", "accept_first", "Label", "Enter", "accept the first suggestion", "accept")
 
 PLAYBACK = (
     Key("play", "space", "toggle_play", "Playback", "Space", "play or pause", "play"),
@@ -152,6 +154,7 @@ APP = (
     Key("regions", "w", "app.regions", "App", "w", "Regions: label regions of the whole recording", "Regions"),
     Key("find_events", "E", "app.view('find')", "App", "E", "Find: the events of a label, from a few examples", "Find"),
     Key("class_mapping", "M", "app.view('class_mapping')", "App", "M", "Class mapping: classes of a pretrained model"),
+    Key("labels", "f3", "app.labels", "App", "F3", "labels: their keys and colours; rename, merge"),
     Key("train", "t", "app.train", "App", "t", "train a model now, in the background", "train"),
     Key("cancel_training", "ctrl+t", "app.cancel_training", "App", "Ctrl+t", "stop the training that runs"),
     Key("progress", "P", "app.progress", "App", "P", "progress: speed, goals, learning curves, confusions"),
@@ -161,7 +164,7 @@ APP = (
         "fetch_pretrained", "f4", "app.fetch_pretrained", "App", "F4", "fetch yamnet, a pretrained model that suggests"
     ),
     Key("settings", "f2", "app.settings", "App", "F2", "settings: theme, sound output, keys, training"),
-    Key("commands", "colon,ctrl+p", "commands", "App", ":", "find an action by its name"),
+    Key("commands", "colon,ctrl+p", "commands", "App", ":", "find a command by its name"),
     Key("help", "question_mark,f1", "help", "App", "?", "this page", "keys"),
     Key("quit", "q,ctrl+c", "app.quit", "App", "q", "quit; every label is on the disk already", "quit"),
     Key("open_project", "", "app.open_project", "App", "", "open another project"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from labeltool.settings import Settings
 from labeltool.store.clips import Counts
+from labeltool.store.labels import ProjectLabel
 from labeltool.tui.background.comparer import Groups
 from labeltool.tui.background.model_state import ModelState
 from labeltool.tui.background.trainer import TrainingProgress
@@ -25,6 +27,8 @@ class State:
         The number of clips with a verdict, and of all clips.
     label_counts
         The project's labels with the number of clips that have them.
+    labels
+        The project's labels with their keys and colours, in the order they were created.
     model
         The newest model; None until it was read.
     training
@@ -45,6 +49,7 @@ class State:
     labelled: int = 0
     clips: int = 0
     label_counts: dict[str, int] = field(default_factory=dict)
+    labels: Sequence[ProjectLabel] = ()
     model: ModelState | None = None
     training: TrainingProgress | None = None
     groups: Groups | None = None

@@ -44,6 +44,20 @@ LIGHT = Theme(
     variables={"quiet": "#5d6570", "faint": "#aaa89f", "input-cursor-background": "#a85b00"},
 )
 
+# Okabe and Ito's colours, which colour-blind people tell apart, and a few more; darker on a light background.
+_LABEL_COLOURS = {
+    "blue": ("#5fa8e8", "#0b62a4"),
+    "orange": ("#e69f00", "#a86400"),
+    "green": ("#2fbf91", "#00755a"),
+    "pink": ("#e48cc0", "#a8437d"),
+    "sky": ("#8fd0f5", "#2581b5"),
+    "yellow": ("#f0e442", "#8a7c00"),
+    "red": ("#f0703c", "#b8400c"),
+    "purple": ("#ab8ff0", "#6a45b8"),
+    "brown": ("#c09a72", "#7a5230"),
+    "grey": ("#a8b0bc", "#59616d"),
+}
+
 # Teal: from near the background through deep blue and teal to warm white, in even steps of lightness; it works in grey
 # too. Its darkest level is not quite the background, so that silence is seen to be part of the clip. Viridis and magma
 # are matplotlib's; on a light theme the first and the last map are as in print, dark on light.
@@ -68,6 +82,11 @@ def theme_name(chosen: ThemeName) -> str:
         return LIGHT.name if chosen is ThemeName.LIGHT else DARK.name
     background = os.environ.get("COLORFGBG", "").rpartition(";")[2]
     return LIGHT.name if background in ("7", "15") else DARK.name
+
+
+def label_colour(name: str, *, dark: bool) -> str:
+    """Return a label's colour, `#rrggbb`; that of text for a label without one."""
+    return _LABEL_COLOURS[name][not dark] if name in _LABEL_COLOURS else "$foreground"
 
 
 @lru_cache(maxsize=8)

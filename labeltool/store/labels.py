@@ -83,6 +83,12 @@ def set_colour(store: Store, name: str, colour: str) -> None:
         connection.execute("UPDATE labels SET colour = ? WHERE id = ?", (colour, _id_of(connection, name)))
 
 
+def add_label(store: Store, name: str, *, key: str) -> None:
+    """Create a label of the name if there is none, with a key if that is free."""
+    with store.transaction() as connection:
+        ensure_label(connection, checked_name(name), key=key)
+
+
 def checked_name(label: str) -> str:
     """Return text as the name of a label, see `label_name`.
 
@@ -138,9 +144,14 @@ def give_keys(connection: sqlite3.Connection) -> None:
         used.add(key)
 
 
+def colour_of_key(key: str) -> str:
+    """Return the colour that a new label with a key gets; "" for none."""
+    return COLOURS[LABEL_KEYS.index(key) % len(COLOURS)] if key else ""
+
+
 def _look(key: str | None) -> tuple[str | None, str | None]:
     """Return the key and the colour of a new label."""
-    return (key, COLOURS[LABEL_KEYS.index(key) % len(COLOURS)]) if key else (None, None)
+    return (key, colour_of_key(key)) if key else (None, None)
 
 
 def newest_id(connection: sqlite3.Connection) -> int:

@@ -13,6 +13,7 @@ from labeltool.records import Suggestion, Value
 from labeltool.similarity import search
 from labeltool.store import Store, clips, journal, models
 from labeltool.tui.dialogs.confirm import Confirm
+from labeltool.tui.dialogs.labels import LabelsScreen
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.screens.browse import BrowseScreen
@@ -119,6 +120,31 @@ async def test_the_filter_is_one_line_that_the_keys_fill(app_project: Project) -
         await until(pilot, lambda: "no recording has a column 'site'" in screen.notice.warning, "the reason")
 
 
+async def test_a_label_is_renamed_and_merged_from_the_list(app_project: Project, reading: Store) -> None:
+    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
+        await pilot.press("F")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
+        await pilot.press(*"low", "enter")
+        await until(pilot, lambda: "low" in lines(screen)[0], "the clip with the label")
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels with their keys")
+        page = app.screen
+        assert isinstance(page, LabelsScreen)
+        page._rows.select("low")
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line")
+        await pilot.press("ctrl+u", *"deep", "enter")
+        await until(pilot, lambda: "deep" in clips.label_names(reading), "the renaming")
+        await pilot.press("escape")
+        await until(pilot, lambda: "deep" in lines(screen)[0], "the line with the new name")
+        screen.load()
+        await until(pilot, lambda: "label:deep" in text_of(screen._title), "the filter with the new name")
+        assert len(screen.clips.ids) == 1
+        await pilot.press("u")
+        await until(pilot, lambda: "low" in clips.label_names(reading), "the undo")
+        await until(pilot, lambda: "low" in lines(screen)[0], "the line with the former name")
+
+
 async def test_the_list_is_sorted_by_a_key_and_by_a_click_on_a_heading(app_project: Project) -> None:
     with app_project.open_store() as store:
         model_id = add_model_row(store)
@@ -145,7 +171,9 @@ async def test_the_list_is_sorted_by_a_key_and_by_a_click_on_a_heading(app_proje
 
 async def test_marked_clips_are_labelled_as_one_action_and_undone_at_once(app_project: Project, reading: Store) -> None:
     async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
-        await pilot.press("v", "down", "down", "slash")
+        await pilot.press("v", "down", "down")
+        await until(pilot, lambda: "3 marked" in text_of(screen._title), "the count")
+        await pilot.press("slash")
         await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
         await pilot.press(*"high", "enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
@@ -167,7 +195,7 @@ async def test_marked_clips_are_labelled_as_one_action_and_undone_at_once(app_pr
         assert app.services.state.label_counts == {"low": 0, "high": 3} and app.services.state.labelled == 3
         assert len({row.batch_id for row in journal.rows(reading, limit=4)}) == 1
         await until(pilot, lambda: [line[2] for line in lines(screen)[:4]] == ["✓", "✓", "✓", "·"], "the lines")
-        assert not screen.clips.marked_ids
+        assert not screen.clips.marked_ids and "marked" not in text_of(screen._title)
         await pilot.press("u")
         await until(pilot, lambda: not verdicts(reading), "the undo")
         await until(pilot, lambda: [line[2] for line in lines(screen)[:4]] == ["✓", "·", "·", "·"], "the lines again")

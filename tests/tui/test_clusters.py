@@ -66,7 +66,7 @@ async def turned(screen: ClustersScreen, pilot: Pilot[None], *keys: str) -> None
 
 
 def digit(screen: ClustersScreen, label: str) -> str:
-    return str([offer.label for offer in screen.choices].index(label) + 1)
+    return next(choice.key for choice in screen.choices if choice.label == label)
 
 
 async def test_similar_clips_are_clustered_and_labelled_at_once_without_a_model(
@@ -134,8 +134,8 @@ async def test_the_next_page_of_a_cluster_suggests_the_last_label(app_project: P
     async with clustering(app_project, [(9, 8, 7, 6, 5, 4, 3)], size=(100, 14)) as (_, screen, pilot):
         assert list(screen.clips.ids) == [9, 8, 7, 6]
         last = screen.choices[-1].label
-        await turned(screen, pilot, str(len(screen.choices)))
-        assert list(screen.clips.ids) == [5, 4, 3] and screen.choices[0].label == last
+        await turned(screen, pilot, screen.choices[-1].key)
+        assert list(screen.clips.ids) == [5, 4, 3] and screen.first_choice == screen.choices[-1]
         await turned(screen, pilot, "enter")
     assert [row[:2] for row in verdicts(reading)] == [(clip_id, last) for clip_id in (9, 8, 7, 6, 5, 4, 3)]
 
@@ -143,9 +143,9 @@ async def test_the_next_page_of_a_cluster_suggests_the_last_label(app_project: P
 async def test_a_model_sorts_the_labels_and_its_suggestions_are_recorded(app_project: Project, reading: Store) -> None:
     suggest(app_project)
     async with clustering(app_project) as (_, screen, pilot):
-        assert [(offer.label, offer.probability) for offer in screen.choices] == [("high", 0.75), ("low", 0.25)]
+        assert [(offer.label, offer.probability) for offer in screen.choices] == [("low", 0.25), ("high", 0.75)]
         await until(pilot, lambda: "high 75%" in text_of(screen.clips), "the prediction of each clip")
-        await turned(screen, pilot, "2")
+        await turned(screen, pilot, digit(screen, "low"))
         await turned(screen, pilot, "enter")
     measured = speed.annotation_statistics(reading, annotator="ann")
     assert (measured.answers, measured.suggested, measured.first_right) == (7, 7, pytest.approx(3 / 7))
@@ -196,7 +196,7 @@ async def test_add_reject_and_unsure_apply_to_the_selected_clip_only(app_project
         assert verdicts(reading) == [(6, "high", "present", "verdict")] and list(screen.clips.ids) == [6, 5, 4, 3]
         await pilot.press("down")
         await until(pilot, lambda: not screen.busy, "the next clip")
-        await turned(screen, pilot, "X")
+        await turned(screen, pilot, "d")
         assert verdicts(reading)[1:] == [(5, None, "unsure", "verdict")] and 5 not in screen.clips.ids
 
 

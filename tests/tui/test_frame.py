@@ -11,6 +11,7 @@ from helpers.app import answer, opened, picture, text_of, until, verdicts
 from labeltool.project import Project
 from labeltool.store import Store
 from labeltool.tui import launch
+from labeltool.tui.dialogs.palette import Choices, Palette
 from labeltool.tui.messages import Evaluated
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.pages.batch_review import BatchReviewScreen
@@ -110,3 +111,24 @@ async def test_empty_views_name_keys_as_the_settings_have_them(app_project: Proj
             assert isinstance(view, BatchReviewScreen | ReviewScreen)
             await until(pilot, lambda view=view, text=expected: text in text_of(view._spectrogram), "what it says")  # type: ignore[misc]
             assert "Z: label" in text_of(view._spectrogram) and "t: train a model" in text_of(view._spectrogram)
+
+
+async def test_a_click_on_a_label_labels_with_it_and_one_in_a_palette_chooses(
+    app_project: Project, reading: Store
+) -> None:
+    async with opened(app_project) as (app, screen, pilot):
+        await until(pilot, lambda: "high" in text_of(screen.panel), "the labels")
+        clip = screen.current
+        row = next(y for y, line in enumerate(text_of(screen.panel).splitlines()) if "high" in line)
+        assert await pilot.click(screen.panel, offset=(8, row))
+        await until(pilot, lambda: screen.current is not clip, "the next clip")
+        assert [label for _, label, *_ in verdicts(reading)] == ["high"]
+        clip = screen.current
+        await pilot.press("slash")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the palette")
+        choices = app.screen.query_one(Choices)
+        await until(pilot, lambda: "low" in text_of(choices), "its names")
+        row = next(y for y, line in enumerate(text_of(choices).splitlines()) if "low" in line)
+        await pilot.click(choices, offset=(3, row))
+        await until(pilot, lambda: screen.current is not clip, "the next clip")
+        assert [label for _, label, *_ in verdicts(reading)] == ["high", "low"]

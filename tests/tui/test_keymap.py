@@ -129,7 +129,7 @@ def test_the_keys_in_new_settings_can_be_uncommented(app_project: Project) -> No
     lines = settings.read_text().splitlines()
     begin = lines.index(next(line for line in lines if line.startswith("[keys]")))
     settings.write_text("\n".join([*lines[:begin], *(line.removeprefix("# ") for line in lines[begin:])]))
-    assert keymap.read(projects.load(app_project.directory)) == {"undo": ("z",), "play": ("space", "f9")}
+    assert keymap.read(projects.load(app_project.directory)) == {"undo": ("ctrl+z",), "play": ("space", "f9")}
 
 
 def test_former_action_names_are_translated_and_refused_beside_the_new_ones(app_project: Project) -> None:

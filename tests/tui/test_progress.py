@@ -33,8 +33,9 @@ async def test_progress_shows_this_session_and_the_total(app_project: Project) -
         journal.annotate(store, clips.all_clips(store)[-1].id, "high", annotator="ann", context=context)
     async with opened(app_project) as (app, screen, pilot):
         await answer(screen, pilot, "enter")
-        await answer(screen, pilot, "2")
+        await answer(screen, pilot, "1")
         page = await progress_page(app, pilot)
+        assert "model 1, 2 labels" in text_of(app.screen.query_one("#progress-now"))
         assert re.search(r"clips labelled +2 +3 *\n", page)
         assert re.search(r"first suggestion right +50% +50%", page)
         await pilot.press("escape")
@@ -111,4 +112,4 @@ async def test_the_training_is_shown_with_its_time_left(app_project: Project) ->
         app._show_training(TrainingProgress("training", 30, 100, left_s=42.0))
         await until(pilot, lambda: "about 42 s left" in text_of(screen.header), "the header")
         await progress_page(app, pilot)
-        assert "about 42 s left" in text_of(app.screen.query_one("#progress-training"))
+        assert "about 42 s left" in text_of(app.screen.query_one("#progress-now"))

@@ -166,7 +166,7 @@ async def test_labelling_a_region_again_replaces_its_label_and_m_adds_one(
         await pilot.press("m", "3")
         await until(pilot, lambda: ("rain", 10.0, 11.0, None, None) in present_regions(store), "the second label")
         assert ("fox", 10.0, 11.0, None, None) in present_regions(store)
-        await pilot.press("a")
+        await pilot.press("x")
         assert "reject:" in bar(screen)
         await pilot.press("3")
         await until(
@@ -206,7 +206,7 @@ async def test_tab_goes_through_labels_and_suggestions_and_enter_accepts_one(
         await until(pilot, lambda: "rain" in bar(screen), "the labels")
         await pilot.press("p", "tab")
         assert screen.selected_region == Region(180.0, 240.0)
-        await until(pilot, lambda: "1 a[/]b 80%" in bar(screen), "the suggestion")
+        await until(pilot, lambda: "⏎2 + a[/]b 80%" in bar(screen), "the suggestion")
         assert "a[/]b 80% ?" in text_of(screen.query_one(SpanLanes))
         await pilot.press("tab")
         assert screen.selected_region == Region(400.0, 402.0)

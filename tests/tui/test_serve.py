@@ -102,7 +102,7 @@ async def test_a_key_in_the_page_writes_the_verdict_and_quitting_ends_the_page_n
     until(lambda: not alive(app_pid), "the app's end")
     async with page_of(server) as page:
         await page.until("1 of 4")
-        await page.press("x")
+        await page.press("d")
         await page.until("2 of 4")
     # The page was closed in the middle of things: its room leaves too.
     until(lambda: not server.apps(), "the second app's end")

@@ -100,7 +100,7 @@ async def test_everything_strange_is_text_in_every_view(
             # A note, or what is sought.
             await pilot.press(*("[/x]", "enter") if page == "N" else "[/", "escape")
             await until(pilot, lambda: app.screen is below, f"the end of {page}")
-        for answer in ("m", "1", "a", "2", "u", "U", "1"):
+        for answer in ("m", "1", "x", "2", "u", "U", "1"):
             await pilot.press(answer)
         await sees(app, pilot)
         assert app.is_running

@@ -26,7 +26,7 @@ async def test_keys_that_label_say_why_not_and_the_clip_stays(app_project: Proje
             assert "read-only" in text_of(screen.header)
             await until(pilot, lambda: screen.choices, "labels")
             first = screen.current
-            for key in ("1", "n", "u", "x"):
+            for key in ("1", "n", "u", "d"):
                 screen.notice.clear()
                 await pilot.press(key)
                 await until(

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from labeltool.project import Project
-from labeltool.records import StoredClip, Suggestion
+from labeltool.records import StoredClip
 from labeltool.store import Store, clips
-from labeltool.tui.label_choices import search, top_choices
+from labeltool.store.labels import ProjectLabel
+from labeltool.tui.label_choices import first_choice, fitting, label_choices, search
 from labeltool.tui.media.clip_picture import PLAYBACK_RATE_HZ, load_clip, mel_spectrogram, resize
 from labeltool.tui.media.player import Player
 from labeltool.tui.text import fit, format_time, one_line, truncate
@@ -44,17 +45,42 @@ def test_labels_are_found_by_a_few_letters_best_first() -> None:
     assert search("xyz", labels) == []
 
 
-def test_labels_that_the_model_does_not_suggest_follow_most_used_first() -> None:
-    suggestion = Suggestion(1, 1, {"b": 0.7, "a": 0.3})
-    counts = {"a": 9, "b": 0, "c": 1, "d": 5}
-    assert [(choice.label, choice.probability) for choice in top_choices(suggestion.probabilities, counts)] == [
-        ("b", 0.7),
-        ("a", 0.3),
-        ("d", None),
-        ("c", None),
-    ]
-    assert [choice.label for choice in top_choices({}, counts)] == ["a", "d", "c", "b"]
-    assert len(top_choices({}, {str(place): 0 for place in range(30)})) == 9
+LABELS = [ProjectLabel("b", "2", "orange"), ProjectLabel("a", "1", "blue"), ProjectLabel("c", "e"), ProjectLabel("d")]
+
+
+def test_labels_stand_in_the_order_of_their_keys_whatever_is_predicted() -> None:
+    for probabilities in ({"b": 0.7, "a": 0.3}, {"c": 0.9}, {}):
+        choices = label_choices(LABELS, probabilities)
+        assert [(choice.key, choice.label) for choice in choices] == [("1", "a"), ("2", "b"), ("e", "c")]
+        assert [choice.probability for choice in choices] == [probabilities.get(name) for name in "abc"]
+        first = first_choice(choices)
+        assert (first.label if first else None) == next(iter(probabilities), None)
+
+
+def test_a_label_without_a_key_is_there_only_among_the_first_suggestions() -> None:
+    assert [choice.label for choice in label_choices(LABELS, {"d": 0.5, "a": 0.4})] == ["a", "b", "c", "d"]
+    assert "d" not in [choice.label for choice in label_choices(LABELS, {"a": 0.4, "b": 0.3, "c": 0.2, "d": 0.1})]
+
+
+def test_a_probability_that_is_shown_as_0_or_1_percent_is_no_suggestion() -> None:
+    assert first_choice(label_choices(LABELS, {"a": 0.0149, "b": 0.001})) is None
+    assert first_choice(label_choices(LABELS, {"a": 0.015})) is not None
+
+
+def test_classes_of_a_pretrained_model_get_the_next_free_keys_and_are_first_where_more_probable() -> None:
+    choices = label_choices(LABELS, {"a": 0.5}, {"owl": 0.6, "fox": 0.4, "b": 0.3})
+    assert [(choice.key, choice.label) for choice in choices if choice.is_new] == [("3", "owl"), ("4", "fox")]
+    for probability, expected in ((0.5, "owl"), (0.7, "a")):
+        first = first_choice(label_choices(LABELS, {"a": probability}, {"owl": 0.6}))
+        assert first is not None and first.label == expected
+    # A key that is another action's is nobody's.
+    assert [choice.key for choice in label_choices(LABELS, {}, {"owl": 0.6}, keys="124ehj")] == ["1", "2", "e", "4"]
+
+
+def test_where_few_fit_the_most_probable_stay_in_the_order_of_the_keys() -> None:
+    choices = label_choices(LABELS, {"c": 0.9, "b": 0.001})
+    assert [choice.label for choice in fitting(choices, 2)] == ["a", "c"]
+    assert fitting(choices, 9) == choices and fitting(choices, -1) == ()
 
 
 # -- spectrograms and waveforms

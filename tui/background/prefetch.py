@@ -16,10 +16,11 @@ from labeltool.annotation import next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import StoredClip, Suggestion, Transcript
-from labeltool.store import Store, clips, journal, models, transcripts
+from labeltool.store import Store, clips, journal, labels, models, transcripts
 from labeltool.store.clips import Counts
 from labeltool.store.database import DatabaseExchanged
 from labeltool.store.journal import JournalRow
+from labeltool.store.labels import ProjectLabel
 from labeltool.tui.background.live import LiveSuggestions
 from labeltool.tui.background.model_state import ModelState, ModelWatcher
 from labeltool.tui.media.clip_picture import ClipPicture, load_clip
@@ -92,6 +93,8 @@ class Delivery:
         Clips on the screen or next, whose suggestions are newer than those delivered before.
     counts
         The number of labelled clips, and of each label.
+    labels
+        The labels with their keys and colours; read with the counts.
     model
         The newest model.
     failure
@@ -104,6 +107,7 @@ class Delivery:
     requested: PreparedClip | None = None
     renewed: tuple[PreparedClip, ...] = ()
     counts: Counts | None = None
+    labels: Sequence[ProjectLabel] = ()
     model: ModelState | None = None
     failure: str = ""
 
@@ -324,7 +328,7 @@ class Prefetcher:
         return picture
 
     def _deliver_counts(self, store: Store, request: int) -> None:
-        self._deliver(Delivery(request=request, counts=clips.counts(store)))
+        self._deliver(Delivery(request=request, counts=clips.counts(store), labels=labels.project_labels(store)))
         self._counted_at = time.monotonic()
 
     def _model(self, store: Store) -> ModelState:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.events import Click
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input
@@ -17,23 +21,41 @@ from labeltool.records import label_name
 from labeltool.tui.label_choices import search
 from labeltool.tui.text import fit, truncate
 
+_NONE: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What a palette finds; the fields are as for `Palette`."""
+
+    labels: Sequence[str]
+    new: Sequence[str]
+    allows_new: bool
+    synonyms: Mapping[str, Sequence[str]]
+    keys: Mapping[str, str]
+
 
 class Choices(Widget):
     """Shows the names that match, one of them selected; a new label comes last."""
 
-    def __init__(self, labels: Sequence[str], *, allows_new: bool, id: str | None = None) -> None:
+    class Clicked(Message):
+        """A name was clicked, and is the one chosen."""
+
+    def __init__(self, names: _Names, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._labels = labels
-        self._allows_new = allows_new
-        self._matches: list[str] = list(labels)
+        self._names = names
+        self._known = set(names.labels)
+        self._new_names = [name for name in names.new if name not in self._known]
+        self._matches: list[str] = [*names.labels, *self._new_names]
         self._new = ""
         self._selected = 0
 
     def find(self, query: str) -> None:
         """Show the names that match the letters."""
-        self._matches = search(query, self._labels)
+        names = self._names
+        self._matches = [*search(query, names.labels, names.synonyms), *search(query, self._new_names)]
         name = label_name(query)
-        self._new = name if self._allows_new and name not in self._labels else ""
+        self._new = name if names.allows_new and name not in self._known and name not in self._new_names else ""
         self._selected = 0
         self.refresh()
 
@@ -49,26 +71,32 @@ class Choices(Widget):
             return self._matches[self._selected]
         return self._new or None
 
+    @property
+    def _first(self) -> int:
+        """The place of the name in the first line."""
+        return max(0, min(self._selected - self.size.height // 2, self._count - self.size.height))
+
+    def on_click(self, event: Click) -> None:
+        """Choose the name under the mouse."""
+        if self._first + event.y < self._count:
+            self._selected = self._first + event.y
+            self.post_message(self.Clicked())
+
     def render(self) -> Content:
         """Return as many lines as fit, the selected one among them."""
         width, height = self.size
-        first = max(0, min(self._selected - height // 2, self._count - height))
+        first = self._first
         lines = []
         for place in range(first, min(first + height, self._count)):
-            if place < len(self._matches):
-                text = fit(f" {self._matches[place]}", width)
-            else:
-                text = fit(f" + new label: {truncate(self._new, width)}", width)
-            style = (
-                "bold reverse $accent"
-                if place == self._selected
-                else "$foreground"
-                if place < len(self._matches)
-                else "$success"
-            )
+            name = self._matches[place] if place < len(self._matches) else self._new
+            is_new = name not in self._known
+            key = self._names.keys.get(name, "")
+            mark = " + new label: " if is_new else " "
+            text = fit(f"{mark}{truncate(name, width)}", width - cell_len(key) - 1) + key + " "
+            style = "bold reverse $accent" if place == self._selected else "$success" if is_new else "$foreground"
             lines.append(Content.styled(text, style))
         if not lines:
-            text = "No labels yet: type a name" if self._allows_new else "No match"
+            text = "No labels yet: type a name" if self._names.allows_new else "No match"
             lines.append(Content.styled(text, "$quiet"))
         return Content("\n").join(lines)
 
@@ -88,6 +116,12 @@ class Palette(ModalScreen[str | None]):
         The names, in the order for no letters.
     allows_new
         Whether letters that are no name can be a new label.
+    new
+        Names that make a label; they come after the others.
+    synonyms
+        Other words by which names are found.
+    keys
+        The keys of names, shown at the right.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -98,24 +132,36 @@ class Palette(ModalScreen[str | None]):
         Binding("pageup", "move(-8)", "back", show=False, priority=True),
     ]
 
-    def __init__(self, title: str, labels: Sequence[str], *, allows_new: bool = True) -> None:
+    def __init__(
+        self,
+        title: str,
+        labels: Sequence[str],
+        *,
+        allows_new: bool = True,
+        new: Sequence[str] = (),
+        synonyms: Mapping[str, Sequence[str]] = _NONE,
+        keys: Mapping[str, str] = _NONE,
+    ) -> None:
         super().__init__()
         self._title = title
-        self._labels = labels
-        self._allows_new = allows_new
+        self._names = _Names(labels, new, allows_new, synonyms, keys)
 
     def compose(self) -> ComposeResult:
         """Lay out the box."""
         with Vertical(id="palette") as box:
             box.border_title = Content(self._title)
             box.border_subtitle = "↑ ↓ choose   Enter accept   Esc cancel"
-            placeholder = "a few letters, or a new label" if self._allows_new else "a few letters"
+            placeholder = "a few letters, or a new label" if self._names.allows_new else "a few letters"
             yield Input(placeholder=placeholder, id="palette-input")
-            yield Choices(self._labels, allows_new=self._allows_new, id="palette-choices")
+            yield Choices(self._names, id="palette-choices")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Search again with every letter."""
         self.query_one(Choices).find(event.value)
+
+    def on_choices_clicked(self) -> None:
+        """Return the name that was clicked."""
+        self.dismiss(self.query_one(Choices).chosen)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Return the selected name."""

@@ -16,7 +16,7 @@ from textual.widgets import Static
 from labeltool.annotation.progress import CurvePoint, LabelProgress, Progress
 from labeltool.annotation.speed import AnnotationStatistics, LabelsSaved
 from labeltool.tui.state import State
-from labeltool.tui.text import bar, fit, format_left
+from labeltool.tui.text import bar, fit, format_left, one_line
 
 _NAME_WIDTH = 30
 _COLUMN = 12
@@ -61,35 +61,44 @@ class ProgressScreen(ModalScreen[None]):
         super().__init__()
         self._facts = facts
         self._state = state
-        self._training = Static(id="progress-training")
+        self._now = Static(id="progress-now")
 
     def compose(self) -> ComposeResult:
         """Lay out the page."""
         with VerticalScroll(id="progress") as page:
             page.border_title = "Progress"
             page.border_subtitle = "↑ ↓ scroll   Esc closes"
-            yield self._training
+            yield self._now
             yield Static(Content("\n").join(_lines(self._facts)), id="progress-numbers")
 
     def on_mount(self) -> None:
-        """Show the training as it goes on."""
-        self._show_training()
-        self.set_interval(_RENEW_S, self._show_training)
+        """Show the suggestions and the training as they go on."""
+        self._show_now()
+        self.set_interval(_RENEW_S, self._show_now)
 
-    def _show_training(self) -> None:
-        training = self._state.training
-        self._training.display = training is not None and not training.over
-        if training is None or training.over:
-            return
+    def _show_now(self) -> None:
+        lines = [*_suggester_line(self._state), *_training_line(self._state)]
+        self._now.update(Content("\n").join([*lines, Content("")]))
+        self._now.display = bool(lines)
+
+
+def _suggester_line(state: State) -> Iterator[Content]:
+    suggester = state.model.suggester if state.model is not None else None
+    if suggester is not None:
+        text = ": ".join(part for part in (one_line(suggester.source), suggester.accuracy_text) if part)
+        yield Content.assemble(("Suggestions  ", "bold $primary"), (text, "$foreground"))
+
+
+def _training_line(state: State) -> Iterator[Content]:
+    training = state.training
+    if training is not None and not training.over:
         share = bar(training.done / training.total, _BAR_CELLS) if training.total else "…"
-        left = f"  {format_left(training.left_s)}" if training.left_s is not None else ""
-        self._training.update(
-            Content.assemble(
-                ("Training: ", "bold $primary"),
-                (f"{training.stage or 'starting'} ", "$foreground"),
-                (share, "$accent"),
-                (f"{left}   ctrl+t stops it\n", "$quiet"),
-            )
+        left = f" {format_left(training.left_s)}" if training.left_s is not None else ""
+        yield Content.assemble(
+            ("Training  ", "bold $primary"),
+            (f"{training.stage or 'starting'} ", "$foreground"),
+            (share, "$accent"),
+            (f"{left}   Ctrl+t stops it", "$quiet"),
         )
 
 

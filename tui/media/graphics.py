@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from labeltool.settings import Pixels
 
-_TIMEOUT_S = 1.0  # a later answer would be taken for keys
+# Every terminal answers, most at once: an answer that nobody waits for any more would be taken for keys.
+_TIMEOUT_S = 5.0
 _DEFAULT_CELL = (10, 20)
 # Multiplexers answer for themselves, and do not pass pictures on; the console of Linux has none.
 _WITHOUT = re.compile(r"dumb|linux|screen|tmux")
@@ -81,7 +82,7 @@ def _answer(query: bytes) -> bytes:
                 break
             answer += os.read(terminal, 1024)
     finally:
-        termios.tcsetattr(terminal, termios.TCSANOW, before)
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)
     return answer
 
 

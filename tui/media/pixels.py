@@ -22,12 +22,10 @@ PALETTE_SIZES = {Graphics.KITTY: 64, Graphics.ITERM: 64, Graphics.SIXEL: 20}
 
 # Where a PNG is scaled by the terminal, a picture is no finer than the sound is analysed.
 _MAX_PNG_HEIGHT, _MAX_PNG_WIDTH = 256, 1200
-_KITTY_ID = 7007
-# Below the background colour of cells: what the app writes over a picture hides it, and what it writes without a
-# background colour stands on it.
-_KITTY_LAYER = -(1 << 30) - 1
+_KITTY_LAYER = -1  # below the text, which stands on it
 _KITTY_CHUNK = 4096
 _SIXEL_ROWS = 6
+_MAX_SIXEL = 1000  # pixels of a side: xterm draws nothing of a larger one
 _SIXEL_ZERO = 63
 _MIN_RUN = 4
 
@@ -40,18 +38,41 @@ def picture_size(graphics: Graphics, cells: tuple[int, int], cell: tuple[int, in
     return min(height, _MAX_PNG_HEIGHT), min(width, _MAX_PNG_WIDTH)
 
 
-def picture_sequence(graphics: Graphics, levels: Levels, palette: Palette, cells: tuple[int, int]) -> str:
-    """Return what to write to a terminal for a picture at the cursor, on `cells` (columns, rows)."""
+def picture_pieces(
+    graphics: Graphics, levels: Levels, palette: Palette, cells: tuple[int, int], *, number: int = 1
+) -> list[tuple[int, int, str]]:
+    """Return what to write to a terminal for a picture on `cells` (columns, rows): a column, a row, and a text.
+
+    Where pictures lie below the text, it takes the place of the last one with its number.
+    """
     if graphics is Graphics.SIXEL:
-        return sixel(levels, palette)
+        return _sixel_pieces(levels, palette, cells)
     data = base64.standard_b64encode(png(levels, palette)).decode()
     if graphics is Graphics.ITERM:
         size = f"width={cells[0]};height={cells[1]};preserveAspectRatio=0;doNotMoveCursor=1"
-        return f"\x1b]1337;File=inline=1;{size}:{data}\x07"
-    keys = f"a=T,f=100,i={_KITTY_ID},p=1,c={cells[0]},r={cells[1]},z={_KITTY_LAYER},C=1,q=2,"
+        return [(0, 0, f"\x1b]1337;File=inline=1;{size}:{data}\x07")]
+    keys = f"a=T,f=100,i={number},p=1,c={cells[0]},r={cells[1]},z={_KITTY_LAYER},C=1,q=2,"
     chunks = [data[at : at + _KITTY_CHUNK] for at in range(0, len(data), _KITTY_CHUNK)]
     last = len(chunks) - 1
-    return "".join(f"\x1b_G{keys if not at else ''}m={int(at < last)};{chunk}\x1b\\" for at, chunk in enumerate(chunks))
+    texts = [f"\x1b_G{keys if not at else ''}m={int(at < last)};{chunk}\x1b\\" for at, chunk in enumerate(chunks)]
+    return [(0, 0, "".join(texts))]
+
+
+def _sixel_pieces(levels: Levels, palette: Palette, cells: tuple[int, int]) -> list[tuple[int, int, str]]:
+    """Return a picture in pieces of whole cells that are no larger than xterm takes them."""
+    columns, rows = cells
+    height, width = levels.shape[0] // rows, levels.shape[1] // columns
+    wide, high = max(1, _MAX_SIXEL // width), max(1, _MAX_SIXEL // height)
+    return [
+        (x, y, sixel(levels[y * height : (y + high) * height, x * width : (x + wide) * width], palette))
+        for y in range(0, rows, high)
+        for x in range(0, columns, wide)
+    ]
+
+
+def removal_sequence(graphics: Graphics, number: int) -> str:
+    """Return what removes a picture from a terminal; nothing where text that is written over it does."""
+    return f"\x1b_Ga=d,d=I,i={number},q=2\x1b\\" if graphics is Graphics.KITTY else ""
 
 
 def png(levels: Levels, palette: Palette) -> bytes:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.tui.background.prefetch import PreparedClip
+from labeltool.tui.dialogs.commands import Command
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
-from labeltool.tui.label_choices import LabelChoice, by_usage, top_choices
-from labeltool.tui.screens.undo_base import UndoScreen
+from labeltool.tui.keymap import label_key_names
+from labeltool.tui.label_choices import LabelChoice, by_usage, first_choice, label_choices
+from labeltool.tui.screens.undo_base import UndoScreen, present_labels
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
 from labeltool.tui.shared_keys import View
 from labeltool.tui.widgets.suggestions import LabelMode, Suggestions, describe_row
+
+# Nobody who presses Enter within as many times `repeat_s` has seen the suggestion that changed.
+_REACTIONS = 2
 
 
 class AnnotateScreen(UndoScreen):
@@ -35,13 +41,16 @@ class AnnotateScreen(UndoScreen):
 
     def __init__(self, services: Services, view: View, *, repeat_s: float) -> None:
         super().__init__(services, view)
-        self.panel = Suggestions(id="suggestions")
+        self.label_keys = label_key_names(self.view)
+        self.panel = Suggestions(self.label_keys, id="suggestions")
         self._repeat_s = repeat_s
         self._choices: tuple[LabelChoice, ...] = ()
         self._mode = LabelMode.LABEL
         self._annotated_here = False
         self._shown_at = time.monotonic()
         self._last_key = ("", 0.0)
+        self._new_keys: dict[str, str] = {}
+        self._first_changed_at = 0.0
 
     # -- for subclasses
 
@@ -61,12 +70,24 @@ class AnnotateScreen(UndoScreen):
 
     @property
     def choices(self) -> tuple[LabelChoice, ...]:
-        """The labels of the digits."""
+        """The labels that one key gives."""
         return self._choices
+
+    @property
+    def awaits_clip(self) -> bool:
+        """Whether a clip is being read: what is typed meanwhile is no key for it."""
+        return False
+
+    @property
+    def first_choice(self) -> LabelChoice | None:
+        """The label that Enter accepts; None where nothing is suggested."""
+        return first_choice(self._choices)
 
     def show_prepared(self, prepared: PreparedClip) -> None:
         """Put a clip on the screen."""
         self._mode, self._annotated_here = LabelMode.LABEL, False
+        self._new_keys.clear()
+        self._first_changed_at = 0.0
         self._choices = self.choices_for(prepared)
         self.show_clip(prepared)
         self.show_choices()
@@ -79,15 +100,31 @@ class AnnotateScreen(UndoScreen):
         self.panel.clear()
 
     def show_choices(self) -> None:
-        """Show the labels of the digits and the annotations of the clip."""
+        """Show the labels and the annotations of the clip."""
         if self.current is None:
             return
         source = self.source if self._choices else "no labels yet: / makes one"
-        self.panel.show(self._choices, self.current.rows, prompt=self.prompt, source=source, mode=self._mode)
+        self.panel.show(
+            self._choices,
+            self.current.rows,
+            first=self.first_choice,
+            prompt=self.prompt,
+            source=source,
+            mode=self._mode,
+        )
 
     def choices_for(self, prepared: PreparedClip) -> tuple[LabelChoice, ...]:
-        """Return the labels of the digits for a clip."""
-        return top_choices(prepared.probabilities, self.services.state.label_counts)
+        """Return the labels that one key gives a clip."""
+        return self.with_keys(prepared.probabilities, prepared.proposed)
+
+    def with_keys(
+        self, suggested: Mapping[str, float], proposed: Mapping[str, float] = MappingProxyType({})
+    ) -> tuple[LabelChoice, ...]:
+        """Return the labels that one key gives, see `label_choices`; new ones keep their keys while a clip is shown."""
+        labels = self.services.state.labels
+        choices = label_choices(labels, suggested, proposed, keys=self.label_keys, kept=self._new_keys)
+        self._new_keys |= {choice.label: choice.key for choice in choices if choice.is_new and choice.key}
+        return choices
 
     @property
     def prompt(self) -> str:
@@ -96,13 +133,16 @@ class AnnotateScreen(UndoScreen):
 
     @property
     def source(self) -> str:
-        """Where the labels of the digits come from."""
-        return (self.current.source if self.current is not None else "") or "your labels, most used first"
+        """Where the suggestions come from."""
+        return (self.current.source if self.current is not None else "") or "nothing is suggested yet"
 
     def update_choices(self) -> None:
-        """Add the labels that were not known when the clip appeared; those shown keep their digits."""
+        """Add the labels that were not known when the clip appeared."""
         if self.current is not None:
+            before = self.first_choice
             self._choices = self.choices_for(self.current)
+            if self.first_choice is not None and (before is None or before.label != self.first_choice.label):
+                self._first_changed_at = time.monotonic()
             self.show_choices()
 
     def renew_suggestions(self, renewed: Sequence[PreparedClip]) -> None:
@@ -127,17 +167,42 @@ class AnnotateScreen(UndoScreen):
 
     # -- labels
 
-    async def action_label(self, number: int) -> None:
-        """Label with the n-th suggestion."""
-        if self.current is None:
-            return
-        if number > len(self._choices):
-            self.notice.show(f"there is no label {number}; / finds or makes one")
-            return
-        choice = self._choices[number - 1]
-        accepted = choice.probability is not None and self._mode is not LabelMode.ABSENT
-        model_uid = self.current.model_uid if accepted else None
-        await self.annotate(f"label {number}", choice.label, accepted_from=model_uid)
+    async def action_label_key(self, key: str) -> None:
+        """Label with the label that has a key."""
+        choice = next((choice for choice in self._choices if choice.key == key), None)
+        if choice is not None:
+            await self._choose(choice)
+        elif self.current is not None:
+            self.notice.show(f"no label has the key {self.label_keys.get(key, key)}; / finds or makes one")
+
+    async def action_accept_first(self) -> None:
+        """Label with the most probable label."""
+        choice = self.first_choice
+        if choice is not None and time.monotonic() - self._first_changed_at < _REACTIONS * self._repeat_s:
+            self.notice.show("the first suggestion has just changed: Enter again accepts it")
+        elif choice is not None:
+            await self._choose(choice)
+        elif self.current is not None:
+            self.notice.show("no suggestion to accept: press the key of a label, / finds or makes one")
+
+    async def _choose(self, choice: LabelChoice) -> None:
+        current = self.current
+        accepted = choice.is_suggested and self._mode is not LabelMode.ABSENT
+        predicted = current is not None and choice.label in current.probabilities
+        model_uid = current.model_uid if current is not None and accepted and predicted else None
+        await self.annotate(f"label {choice.label}", choice.label, accepted_from=model_uid)
+
+    def command_titles(self) -> Mapping[str, str | None]:
+        """Return what Enter does just now."""
+        first = self.first_choice
+        return {"accept_first": f"accept the first suggestion: {first.label}" if first is not None else None}
+
+    async def run_command(self, command: Command) -> None:
+        """Run a command of the palette, or give the label that it names."""
+        if command.label:
+            await self.annotate("command", command.label)
+        else:
+            await super().run_command(command)
 
     async def action_none_of_these(self) -> None:
         """Write that none of the project's labels is present."""
@@ -177,19 +242,20 @@ class AnnotateScreen(UndoScreen):
     def action_find_label(self) -> None:
         """Open the palette of labels."""
         prepared = self.current
-        if prepared is None:
+        if prepared is None and not self.awaits_clip:
             return
 
         async def choose(label: str | None) -> None:
             if label is None:
                 return
             # The same clip may have been read again meanwhile, as after a training.
-            if self.current is not None and self.current.clip == prepared.clip:
+            if prepared is not None and self.current is not None and self.current.clip == prepared.clip:
                 await self.annotate("find", label)
             else:
                 self.notice.warn(f"another clip is on the screen by now: {label!r} was not written")
 
-        self.app.push_screen(Palette(self._mode.value, by_usage(self.services.state.label_counts)), choose)
+        labels = by_usage(self.services.state.label_counts)
+        self.app.push_screen(Palette(self._mode.value, labels, new=self.services.live.class_names()), choose)
 
     def action_note(self) -> None:
         """Write a note on the clip."""
@@ -220,7 +286,7 @@ class AnnotateScreen(UndoScreen):
         accepted_from: str | None = None,
         replaces: bool = True,
     ) -> None:
-        """Write a verdict on the clip on the screen and go on; after `m` or `a`, stay.
+        """Write a verdict on the clip on the screen and go on; after `m` or `x`, stay.
 
         Parameters
         ----------
@@ -243,17 +309,18 @@ class AnnotateScreen(UndoScreen):
         replaces = replaces and mode is LabelMode.LABEL and value is Value.PRESENT and not self._annotated_here
         context = AnnotationContext(
             accepted_from=accepted_from,
-            suggested=next((choice.label for choice in self._choices[:1] if choice.probability is not None), None),
+            suggested=self._suggested,
             response_ms=round(response_s * 1000),
             instead_of=[name for name in self.present_on(current) if name != label] if replaces else [],
         )
-        annotation = Annotation(label, value, context)
+        annotation = Annotation(label, value, context, self.key_of_new(label))
         try:
             row = await self.write(current, annotation)
         except LabeltoolError as error:
             # Nothing was stored: the clip stays.
             self.notice.warn(str(error))
             return
+        await self.read_new_label(label)
         self._count_annotation(current, annotation)
         self._add_row(current, row, context.instead_of)
         self.notice.show(describe_row(row))
@@ -264,6 +331,27 @@ class AnnotateScreen(UndoScreen):
             self._set_mode(LabelMode.LABEL)
             self.header.refresh()
             self.notice.show(f"{describe_row(row)}   s: next clip")
+
+    @property
+    def _suggested(self) -> str | None:
+        """The label that is suggested first."""
+        return self.first_choice.label if self.first_choice is not None else None
+
+    def key_of_new(self, label: str | None) -> str:
+        """Return the key that is shown for a class of a pretrained model which becomes a label; "" for other names."""
+        return next((choice.key for choice in self._choices if choice.is_new and choice.label == label), "")
+
+    async def read_new_label(self, label: str | None) -> None:
+        """Read the keys again after a new label was given; a class of the pretrained model suggests it from then on."""
+        state, live = self.services.state, self.services.live
+        if label is None or any(known.name == label for known in state.labels):
+            return
+        try:
+            state.labels = await self.services.session.labels()
+            if label in live.class_names():
+                live.map_class(label, label)
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
 
     def _count_annotation(self, prepared: PreparedClip, annotation: Annotation) -> None:
         state = self.services.state
@@ -307,14 +395,3 @@ class AnnotateScreen(UndoScreen):
     def _set_mode(self, mode: LabelMode) -> None:
         self._mode = mode
         self.show_choices()
-
-
-def present_labels(rows: Sequence[JournalRow]) -> list[str]:
-    """Return the labels that are present after some rows, oldest first."""
-    values: dict[str, str | None] = {}
-    for row in rows:
-        if row.kind == "verdict" and row.label is None:
-            values.clear()  # a verdict on the whole clip revokes those before it
-        elif row.kind == "verdict" and row.label is not None:
-            values[row.label] = row.value
-    return [label for label, value in values.items() if value == Value.PRESENT.value]

@@ -12,6 +12,7 @@ from labeltool.annotation import filter_line, listing
 from labeltool.annotation.listing import Filter, ListedClip, Order
 from labeltool.similarity.search import SimilarClips
 from labeltool.store import Store
+from labeltool.store.clips import current_names
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.keys import BROWSE
@@ -51,6 +52,9 @@ class BrowseScreen(BulkRelabelScreen):
     def find(self, store: Store) -> ListResult:
         """Read the clips that match the filter, in their order."""
         similar, order = self._similar, self._order
+        if (label := self._filter.label) is not None:
+            # It may have been renamed, or merged, since the filter was set.
+            self._filter = replace(self._filter, label=current_names(store).get(label, label))
         ids: Sequence[int] = listing.matching(store, self._filter, order)
         if similar is not None:
             nearest = [clip.id for clip, _ in similar.clips]

@@ -130,8 +130,14 @@ class ListScreen(AnnotateScreen):
     def show_title(self) -> None:
         """Show the title of the list and the place in it."""
         place = f"{self.clips.place + 1:,} of {len(self.clips.ids):,}   " if self.clips.ids else ""
-        title = ((f"{self.heading}   ", "bold $foreground"), (place, "$foreground"), (self._list_title, "$quiet"))
-        self._title.update(Content.assemble(*title))
+        marked = f"{len(self.clips.marked_ids):,} marked   " if self.clips.marked_ids else ""
+        parts = (
+            (f"{self.heading}   ", "bold $foreground"),
+            (place, "$foreground"),
+            (marked, "bold $accent"),
+            (self._list_title, "$quiet"),
+        )
+        self._title.update(Content.assemble(*parts))
 
     def on_clip_list_moved(self) -> None:
         """Read the selected clip and the visible lines."""
@@ -216,21 +222,23 @@ class ListScreen(AnnotateScreen):
     def action_mark(self) -> None:
         """Mark the clips from the selected one on, up to the one that is selected then; or mark none any more."""
         self.clips.mark()
-        self.show_marked()
+        self._show_marked()
 
     def action_mark_all(self) -> None:
         """Mark every clip of the list."""
         self.clips.mark_all()
-        self.show_marked()
+        self._show_marked()
 
-    def show_marked(self) -> None:
-        """Show how many clips are marked."""
-        count = len(self.clips.marked_ids)
-        self.notice.show(f"{count:,} marked: the next key is for all of them; Esc ends it" if count else "none marked")
+    def _show_marked(self) -> None:
+        self.show_title()
+        if self.clips.marked_ids:
+            self.notice.show("the next key is for all that is marked; Esc ends it")
 
     def action_cancel(self) -> None:
         """Mark none any more, else as in every view."""
-        if not self.clips.remove_mark():
+        if self.clips.remove_mark():
+            self.show_title()
+        else:
             super().action_cancel()
 
     # -- moving

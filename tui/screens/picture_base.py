@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from textual.screen import ModalScreen
+
 from labeltool.errors import LabeltoolError
 from labeltool.project import write_setting
 from labeltool.settings import ColourMap, Pixels
@@ -72,6 +74,11 @@ class PictureScreen(ViewScreen):
     def select_part(self, start_s: float, end_s: float) -> None:
         """Select a part of the sound."""
         raise NotImplementedError
+
+    def on_screen_suspend(self) -> None:
+        """Remove the picture of pixels, which would shine through another view; a dialog is drawn without it."""
+        if not isinstance(self.app.screen, ModalScreen):
+            self._spectrogram.remove_picture()
 
     # -- zoom
 
@@ -221,5 +228,6 @@ class PictureScreen(ViewScreen):
             self.notice.show(f"{text}   (not kept: {error.reason})")
 
     def _repaint(self) -> None:
+        self.update_window()
         for spectrogram in self.query(Spectrogram):
             spectrogram.repaint()

@@ -9,6 +9,7 @@ from textual.message import Message
 
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
+from labeltool.tui.media.graphics import Graphics
 from labeltool.tui.media.open_recording import OpenRecording
 from labeltool.tui.media.viewport import Viewport
 from labeltool.tui.screens.annotate_base import AnnotateScreen
@@ -20,6 +21,7 @@ from labeltool.tui.widgets.span_lanes import SpanLanes
 from labeltool.tui.widgets.time_axis import moment_name
 
 _SEEKS_PER_WINDOW = 20
+_PIXEL_COLUMNS = 4
 
 
 class RecordingRead(Message):
@@ -37,7 +39,7 @@ class RecordingScreen(AnnotateScreen):
         super().__init__(services, view, repeat_s=repeat_s)
         self.overview = Overview(services.state, id="overview")
         self.lanes = SpanLanes(id="lanes")
-        self.bar = LabelBar(id="labelbar")
+        self.bar = LabelBar(self.label_keys, id="labelbar")
         self._opened: OpenRecording | None = None
         self._position_s = 0.0
         self._stale = False
@@ -129,10 +131,15 @@ class RecordingScreen(AnnotateScreen):
         if message.problem:
             self.notice.warn(message.problem)
 
+    @property
+    def _analysed_columns(self) -> int:
+        """The number of columns that are analysed: several of a cell where it has pixels."""
+        return self.columns * (1 if self.services.state.look.graphics is Graphics.NONE else _PIXEL_COLUMNS)
+
     def update_window(self) -> None:
         """Draw the window and start to read what is missing."""
         if self._opened is not None and self.columns > 0:
-            self._opened.request_tiles(self.columns)
+            self._opened.request_tiles(self._analysed_columns)
             self.draw()
 
     def draw(self) -> None:
@@ -141,7 +148,7 @@ class RecordingScreen(AnnotateScreen):
         if self._opened is None or self.columns <= 0:
             return
         viewport, duration_s = self._opened.viewport, self._opened.recording.duration_s
-        whole, picture = self._opened.pictures(self.columns)
+        whole, picture = self._opened.pictures(self._analysed_columns)
         box = self.box()
         self.overview.show_window(whole, viewport.start_s / duration_s, viewport.end_s / duration_s)
         self._spectrogram.show(self._bands.cut(picture), box)

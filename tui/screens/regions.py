@@ -10,17 +10,17 @@ from textual import work
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Segment, StoredClip, Suggestion, Value
-from labeltool.store import Store, checked, clips, spans, transcripts
+from labeltool.store import Store, checked, clips, labels, spans, transcripts
 from labeltool.store.checked import CheckedPart
 from labeltool.store.journal import JournalRow
+from labeltool.store.labels import ProjectLabel
 from labeltool.store.spans import Kind, Region, Span
 from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.keys import REGIONS
-from labeltool.tui.label_choices import top_choices
 from labeltool.tui.media.clip_picture import BANDS, MelAnalyzer
 from labeltool.tui.media.selection import Selection
-from labeltool.tui.screens.annotate_base import present_labels
 from labeltool.tui.screens.recording_base import RecordingScreen
+from labeltool.tui.screens.undo_base import present_labels
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
 from labeltool.tui.shared_keys import View
@@ -30,6 +30,7 @@ from labeltool.tui.widgets.time_track import Box
 from labeltool.type_aliases import Float64
 
 _T = TypeVar("_T")
+_OfRecording = tuple[Sequence[Span], clips.Counts, Sequence[ProjectLabel], Sequence[Segment], Sequence[CheckedPart]]
 
 _NOT_STORED = 0  # the id of a region that is no clip yet
 _NEAR_S = 1e-4
@@ -146,6 +147,7 @@ class RegionsScreen(RecordingScreen):
     def _selection_changed(self) -> None:
         """Show the changed region, and its labels."""
         self._mode, self._annotated_here, self._shown_at = LabelMode.LABEL, False, time.monotonic()
+        self._new_keys.clear()
         self._update_current()
         if self.services.player.loop:
             self.limit_playback()
@@ -177,9 +179,10 @@ class RegionsScreen(RecordingScreen):
                 model_uid=None if suggested is None else suggested.model_uid,
                 rows=(),
             )
-        self._choices = top_choices(
-            self._current.probabilities if self._current else {}, self.services.state.label_counts
-        )
+        self._update_labels()
+
+    def _update_labels(self) -> None:
+        self._choices = self.with_keys(self._current.probabilities if self._current else {})
         self.show_choices()
 
     def action_set_start(self) -> None:
@@ -244,9 +247,9 @@ class RegionsScreen(RecordingScreen):
     # -- labels
 
     def show_choices(self) -> None:
-        """Show the region and the labels of the digits."""
+        """Show the region and the labels that one key gives."""
         present = self.present_on(self._current) if self._current else ()
-        self.bar.show(self.selection, self._choices, self._mode, present)
+        self.bar.show(self.selection, self._choices, self._mode, present, first=self.first_choice)
 
     def update_choices(self) -> None:
         """Add the labels that were not known before."""
@@ -260,10 +263,15 @@ class RegionsScreen(RecordingScreen):
         texts = [span.text for span in present if span.text is not None]
         return list(dict.fromkeys([*texts, *present_labels(prepared.rows)]))
 
-    async def action_label(self, number: int) -> None:
-        """Label the region with the n-th suggestion."""
+    async def action_label_key(self, key: str) -> None:
+        """Label the region with the label that has a key."""
         if self._has_region():
-            await super().action_label(number)
+            await super().action_label_key(key)
+
+    async def action_accept_first(self) -> None:
+        """Label the region with the label that is suggested for it."""
+        if self._has_region():
+            await super().action_accept_first()
 
     def action_find_label(self) -> None:
         """Open the palette of labels."""
@@ -347,26 +355,24 @@ class RegionsScreen(RecordingScreen):
             return
         recording_id = self.opened.recording.id
 
-        def read(store: Store) -> tuple[Sequence[Span], clips.Counts, Sequence[Segment], Sequence[CheckedPart]]:
+        def read(store: Store) -> _OfRecording:
             segments = transcripts.of_recordings(store, recording_id).get(recording_id, ())
             parts = checked.checked_parts(store, recording_id)
-            return spans.annotated_spans(store, recording_id), clips.counts(store), segments, parts
+            names = labels.project_labels(store)
+            return spans.annotated_spans(store, recording_id), clips.counts(store), names, segments, parts
 
         found = await self._read(read)
         if found is None or recording_id != self.opened.recording.id:
             return
-        self._spans_read = True
-        self._spans, counts, segments, parts = found
+        self._spans_read, state = True, self.services.state
+        self._spans, counts, state.labels, segments, parts = found
         self.transcript.show(segments)
         self.bar.show_checked(_checked_text(parts, self.opened.recording.duration_s))
-        self.services.state.set_counts(counts)
+        state.set_counts(counts)
         self.header.refresh()
         self.overview.show_spans(self._spans)
         self.show_spans()
-        if self._choices:
-            self.show_choices()  # the labels keep their digits
-        else:
-            self._update_current()
+        self._update_labels()
 
     async def _read(self, query: Callable[[Store], _T]) -> _T | None:
         try:

@@ -1,32 +1,44 @@
-"""The two lines under a long recording: the selected region, and the labels for it with their digits."""
+"""The two lines under a long recording: the selected region, and the labels for it with their keys."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 from textual.content import Content
 from textual.widget import Widget
 
-from labeltool.tui.label_choices import LabelChoice
+from labeltool.tui.label_choices import LabelChoice, by_probability
 from labeltool.tui.media.selection import Edge, Selection
 from labeltool.tui.text import truncate
+from labeltool.tui.theme import label_colour
 from labeltool.tui.widgets.lists.clip_list import Part
-from labeltool.tui.widgets.suggestions import LabelMode
+from labeltool.tui.widgets.suggestions import LabelMode, choice_action
 from labeltool.tui.widgets.time_axis import GUTTER, moment_name
 
 _MAX_LABEL_CELLS = 22
+_BETWEEN_LABELS = 3
 _PRECISION_S = 0.001
 _MODES = {LabelMode.LABEL: "", LabelMode.ADD: "add: ", LabelMode.ABSENT: "reject: "}
 
 
 class LabelBar(Widget):
-    """Shows two lines."""
+    """Shows two lines.
 
-    def __init__(self, *, id: str | None = None) -> None:
+    Parameters
+    ----------
+    key_names
+        The names to show for the keys of labels.
+    """
+
+    auto_links = False
+
+    def __init__(self, key_names: Mapping[str, str], *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._key_names = key_names
         self._selection = Selection()
         self._choices: Sequence[LabelChoice] = ()
+        self._first: LabelChoice | None = None
         self._mode = LabelMode.LABEL
         self._present: Sequence[str] = ()
         self._checked = ""
@@ -37,10 +49,17 @@ class LabelBar(Widget):
         self.refresh()
 
     def show(
-        self, selection: Selection, choices: Sequence[LabelChoice], mode: LabelMode, present: Sequence[str]
+        self,
+        selection: Selection,
+        choices: Sequence[LabelChoice],
+        mode: LabelMode,
+        present: Sequence[str],
+        *,
+        first: LabelChoice | None,
     ) -> None:
-        """Show the selected region, the labels of the digits, and which of them are present on the region."""
+        """Show the selected region, the labels that one key gives, and which of them are present on the region."""
         self._selection, self._choices, self._mode, self._present = selection, choices, mode, present
+        self._first = first
         self.refresh()
 
     def render(self) -> Content:
@@ -77,17 +96,26 @@ class LabelBar(Widget):
         free -= cell_len(mode)
         if not self._choices:
             parts.append(("no labels yet: / makes one", "$quiet"))
-        for digit, choice in enumerate(self._choices, start=1):
-            label = truncate(choice.label, _MAX_LABEL_CELLS)
-            probability = f" {choice.probability:.0%}" if choice.probability is not None else ""
-            cells = cell_len(label) + len(probability) + 5
-            if cells - 3 > free:
+        shown: dict[LabelChoice, list[Part]] = {}
+        for choice in by_probability(self._choices):
+            shown[choice] = self._label(choice)
+            free -= sum(cell_len(text) for text, _ in shown[choice])
+            if free < -_BETWEEN_LABELS:
+                del shown[choice]
                 break
-            free -= cells
-            parts += [
-                (f"{digit} ", "bold $accent" if self._selection.region is not None else "$quiet"),
-                (label, "bold $success" if choice.label in self._present else "$foreground"),
-                (probability, "$primary"),
-                ("   ", ""),
-            ]
-        return Content.assemble(*parts)
+        labels = [
+            choice_action(Content.assemble(*shown[choice]), choice) for choice in self._choices if choice in shown
+        ]
+        return Content().join([Content.assemble(*parts), *labels])
+
+    def _label(self, choice: LabelChoice) -> list[Part]:
+        key = ("⏎" if choice == self._first else "") + self._key_names.get(choice.key, "")
+        label = ("+ " if choice.is_new else "") + choice.label
+        probability = f" {choice.probability:.0%}" if choice.probability is not None else ""
+        return [
+            ("▌" if choice.colour else "", label_colour(choice.colour, dark=self.app.current_theme.dark)),
+            (f"{key} ", "bold $accent" if self._selection.region is not None else "$quiet"),
+            (truncate(label, _MAX_LABEL_CELLS), "bold $success" if choice.label in self._present else "$foreground"),
+            (probability, "$primary"),
+            (" " * _BETWEEN_LABELS, ""),
+        ]

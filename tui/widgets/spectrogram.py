@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from textual.strip import Strip
 from labeltool.tui.media.clip_picture import Picture, resize
 from labeltool.tui.media.graphics import Graphics, cell_pixels
 from labeltool.tui.media.look import Look
-from labeltool.tui.media.pixels import PALETTE_SIZES, picture_sequence, picture_size
+from labeltool.tui.media.pixels import PALETTE_SIZES, picture_pieces, picture_size, removal_sequence
 from labeltool.tui.state import State
 from labeltool.tui.text import fit
 from labeltool.tui.theme import LEVELS, SHADES, brightness_colors, cell_styles, palette, playhead_styles
@@ -29,6 +29,7 @@ from labeltool.type_aliases import Float32
 Levels = npt.NDArray[np.intp]
 
 _HYSTERESIS = 0.75
+_NUMBERS = count(7001)  # of pictures: other programs may have some in the terminal
 _OUTLINE_PIXELS = 2
 
 _NAMED_HZ = (100, 200, 500, 1000, 2000, 4000, 8000, 16000)
@@ -59,7 +60,10 @@ class Spectrogram(TimeTrack):
         self._state = state
         self._text: tuple[str, ...] = ()
         self._levels: Levels = np.zeros((0, 0), np.intp)
-        self._picture = ""
+        self._picture: list[tuple[int, int, str]] = []
+        self._drawn_with = Graphics.NONE
+        self._removal = ""
+        self._number = next(_NUMBERS)
 
     def show(self, sound: Picture, box: Box | None = None) -> None:
         """Show a sound, with a part of it outlined."""
@@ -84,11 +88,20 @@ class Spectrogram(TimeTrack):
 
     def paint(self, columns: int, rows: int) -> list[Strip]:
         """Return the spectrogram with its axes, or the text in its place."""
-        self._picture = ""
+        if self._picture and self.graphics is Graphics.NONE:
+            self._removal = removal_sequence(self._drawn_with, self._number)
+            self._picture = []
         self._levels = np.zeros((0, 0), np.intp)
         if self._sound is not None and rows > 1 and columns > 0:
             return self._spectrogram(self._sound, columns, rows - 1)
         return self._text_lines(columns + GUTTER + FRAME, rows)
+
+    def remove_picture(self) -> None:
+        """Remove the picture of pixels from the terminal at once; it is drawn again with the next lines."""
+        sequence = removal_sequence(self._drawn_with, self._number) if self._picture else ""
+        self._picture, self._painted_for = [], ()
+        if sequence and self.app._driver is not None:
+            self.app._driver.write(sequence)
 
     def playhead_cell(self, row: int, column: int) -> tuple[str, Style] | None:
         """Return the playhead over a cell: a line through the spectrogram, or a mark on the axis."""
@@ -124,12 +137,18 @@ class Spectrogram(TimeTrack):
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the rows of a region; a picture follows its last row, so that it lies on what was written before."""
         strips = super().render_lines(crop)
-        if self._picture and crop.bottom == self.size.height and crop.right == self.size.width:
-            at = self.region.offset
-            begin = Control.move_to(at.x + GUTTER, at.y).segment.text
-            written = Segment(f"\x1b7{begin}{self._picture}\x1b8", None, [(ControlType.CURSOR_FORWARD, 0)])
-            strips[-1] = Strip([*strips[-1], written], strips[-1].cell_length)
+        if crop.bottom == self.size.height and crop.right == self.size.width and (written := self._beside_text()):
+            control = Segment(written, None, [(ControlType.CURSOR_FORWARD, 0)])
+            strips[-1] = Strip([*strips[-1], control], strips[-1].cell_length)
         return strips
+
+    def _beside_text(self) -> str:
+        """Return what draws the picture, or removes the one that was drawn before."""
+        if not self._picture:
+            return self._removal
+        left, top = self.region.x + GUTTER, self.region.y
+        pieces = (f"{Control.move_to(left + x, top + y).segment.text}{text}" for x, y, text in self._picture)
+        return f"\x1b7{''.join(pieces)}\x1b8"
 
     def _spectrogram(self, sound: Picture, columns: int, rows: int) -> list[Strip]:
         look, dark = self._state.look, self.app.current_theme.dark
@@ -165,7 +184,8 @@ class Spectrogram(TimeTrack):
         accent = self.get_component_rich_style("spectrogram--playhead").color
         outline = np.array([accent.get_truecolor() if accent is not None else (255, 255, 255)], np.uint8)
         colours = np.concatenate([palette(look.colour_map, dark, size), outline])
-        self._picture = picture_sequence(graphics, levels, colours, (columns, rows))
+        self._picture = picture_pieces(graphics, levels, colours, (columns, rows), number=self._number)
+        self._drawn_with, self._removal = graphics, ""
         below = Color.parse(brightness_colors(look.colour_map, dark)[0])
         style = Style.null() if graphics is Graphics.KITTY else Style(bgcolor=below)
         return [[Segment(" " * columns, style)]] * rows

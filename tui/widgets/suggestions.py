@@ -1,9 +1,9 @@
-"""The panel beside the spectrogram: the labels of the digits, their probabilities, and the clip's annotations."""
+"""The panel beside the spectrogram: the labels with their keys, their probabilities, and the clip's annotations."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from rich.cells import cell_len
@@ -12,12 +12,16 @@ from textual.widget import Widget
 
 from labeltool.records import Value
 from labeltool.store.journal import JournalRow
-from labeltool.tui.label_choices import LabelChoice
+from labeltool.tui.label_choices import LabelChoice, fitting
 from labeltool.tui.text import bar, fit, truncate
+from labeltool.tui.theme import label_colour
+from labeltool.tui.widgets.key_hints import clickable
 from labeltool.tui.widgets.lists.clip_list import Part
 
 _MARKS = {Value.PRESENT: "✓", Value.ABSENT: "✗", Value.UNSURE: "?"}
 _MAX_ROWS = 6
+_LINES_OF_A_ROW = 3  # a blank line, the heading, and one row
+_KEY_CELLS = 2
 _MIN_DATE_CELLS = 36  # the width of a panel that has room for dates
 
 
@@ -29,12 +33,27 @@ class LabelMode(Enum):
     ABSENT = "Which label to reject?"
 
 
-class Suggestions(Widget):
-    """Shows the labels of the digits and the annotations."""
+def choice_action(text: Content, choice: LabelChoice) -> Content:
+    """Return the text of a label that labels when it is clicked, as its key does."""
+    return clickable(text, f"label_key({choice.key!r})") if choice.key else text
 
-    def __init__(self, *, id: str | None = None) -> None:
+
+class Suggestions(Widget):
+    """Shows the labels and the annotations.
+
+    Parameters
+    ----------
+    key_names
+        The names to show for the keys of labels.
+    """
+
+    auto_links = False
+
+    def __init__(self, key_names: Mapping[str, str], *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._key_names = key_names
         self._choices: tuple[LabelChoice, ...] = ()
+        self._first: LabelChoice | None = None
         self._rows: tuple[JournalRow, ...] = ()
         self._source = ""
         self._mode = LabelMode.LABEL
@@ -46,6 +65,7 @@ class Suggestions(Widget):
         choices: tuple[LabelChoice, ...],
         rows: tuple[JournalRow, ...],
         *,
+        first: LabelChoice | None,
         source: str,
         mode: LabelMode = LabelMode.LABEL,
         prompt: str = "",
@@ -55,18 +75,20 @@ class Suggestions(Widget):
         Parameters
         ----------
         choices
-            The labels of the digits.
+            The labels that one key gives.
         rows
             The journal rows of the clip, oldest first.
+        first
+            The label that Enter accepts.
         source
-            Where the order of the labels comes from.
+            Where the suggestions come from.
         mode
             What a label key does.
         prompt
             The line above the labels, in place of the mode's.
         """
-        self._choices, self._rows, self._source, self._mode = choices, rows, source, mode
-        self._prompt = prompt or mode.value
+        self._choices, self._first, self._rows, self._source = choices, first, rows, source
+        self._mode, self._prompt = mode, prompt or mode.value
         self._cleared = False
         self.refresh()
 
@@ -81,36 +103,49 @@ class Suggestions(Widget):
             return Content("")
         width = self.size.width
         title = "bold $accent" if self._mode is not LabelMode.LABEL else "bold $foreground"
-        lines: list[list[Part]] = [[(fit(self._prompt, width), title)], [(fit(self._source, width), "$quiet")]]
-        spaced = self.size.height >= 2 + 2 * len(self._choices) + 4
-        marks = {row.label: _MARKS[Value(row.value)] for row in self._rows if row.label is not None and row.value}
+        lines = [Content.styled(fit(self._prompt, width), title), Content.styled(fit(self._source, width), "$quiet")]
+        free = self.size.height - len(lines) - (_LINES_OF_A_ROW if self._rows else 0)
+        shown = fitting(self._choices, free if len(self._choices) <= free else free - 1)
+        spaced = self.size.height >= 2 + 2 * len(shown) + 4
         if spaced:
-            lines.append([])
-        for digit, choice in enumerate(self._choices, start=1):
-            lines.append(_choice_line(digit, choice, marks.get(choice.label, " "), width))
+            lines.append(Content())
+        for choice in shown:
+            lines.append(choice_action(Content.assemble(*self._choice_line(choice, width)), choice))
             if spaced:
-                lines.append([])
+                lines.append(Content())
+        if len(shown) < len(self._choices):
+            more = fit(f"… {len(self._choices) - len(shown)} more: their keys, or /", width)
+            lines.append(clickable(Content.styled(more, "$quiet"), "find_label"))
         if self._rows:
             count = max(1, min(_MAX_ROWS, self.size.height - len(lines) - 2))
-            lines += [[], [(fit("Annotations", width), "bold $foreground")]]
-            lines += [_row_line(row, width) for row in self._rows[-count:]]
-        return Content("\n").join([Content.assemble(*parts) for parts in lines])
+            lines += [Content(), Content.styled(fit("Annotations", width), "bold $foreground")]
+            lines += [Content.assemble(*_row_line(row, width)) for row in self._rows[-count:]]
+        return Content("\n").join(lines)
 
-
-def _choice_line(digit: int, choice: LabelChoice, mark: str, width: int) -> list[Part]:
-    style = "bold $foreground" if digit == 1 else "$foreground"
-    if mark == "✗":
-        style = "$quiet strike"
-    start: list[Part] = [(f"{digit} ", "bold $accent"), (f"{mark} ", "$success")]
-    if choice.probability is None:
-        return [*start, (fit(choice.label, width - 4), style)]
-    bar_cells = max(4, min(14, width // 4 - 2))
-    return [
-        *start,
-        (fit(choice.label, width - 4 - bar_cells - 6), style),
-        (f" {choice.probability:4.0%} ", "$foreground" if digit == 1 else "$quiet"),
-        (bar(choice.probability, bar_cells), "$primary"),
-    ]
+    def _choice_line(self, choice: LabelChoice, width: int) -> list[Part]:
+        """Return a label's line: whether Enter accepts it, its key, its colour, whether it is present, its name."""
+        marks = {row.label: _MARKS[Value(row.value)] for row in self._rows if row.label is not None and row.value}
+        mark, is_first = marks.get(choice.label, " "), choice == self._first
+        style = "bold $foreground" if is_first else "$success" if choice.is_new else "$foreground"
+        if mark == "✗":
+            style = "$quiet strike"
+        start: list[Part] = [
+            ("⏎" if is_first else " ", "bold $accent"),
+            (fit(self._key_names.get(choice.key, ""), _KEY_CELLS), "bold $accent"),
+            ("▌" if choice.colour else " ", label_colour(choice.colour, dark=self.app.current_theme.dark)),
+            (f"{mark} ", "$success"),
+        ]
+        width -= _KEY_CELLS + 4
+        name = f"+ {choice.label}" if choice.is_new else choice.label
+        if choice.probability is None:
+            return [*start, (fit(name, width), style)]
+        bar_cells = max(4, min(14, width // 4 - 3))
+        return [
+            *start,
+            (fit(name, width - bar_cells - 6), style),
+            (f" {choice.probability:4.0%} ", "$foreground" if is_first else "$quiet"),
+            (bar(choice.probability, bar_cells), "$primary"),
+        ]
 
 
 def _row_line(row: JournalRow, width: int) -> list[Part]:

@@ -124,8 +124,8 @@ class TimeTrack(Widget):
         width, height = self.size
         if self._painted_for == now or not width or not height:
             return
-        self._painted_for = now
         strips = self.paint(columns_of(width), height)
+        self._painted_for = now
         self._column = self._column_of(self.playhead)
         if self.app.no_color:
             for line_filter in self.get_line_filters():

@@ -148,6 +148,11 @@ class BatchReviewScreen(AutoAcceptScreen):
 
     # -- labels
 
+    def command_titles(self) -> Mapping[str, str | None]:
+        """Return what accepting does just now."""
+        accept = f"accept the page as {self._page.label}; rejected clips: absent" if self._page.clip_ids else None
+        return {**super().command_titles(), "accept": accept}
+
     async def action_accept(self) -> None:
         """Accept the page, or its marked clips: the label is present in those accepted, absent in those rejected."""
         sampled = self._sampled is not None
@@ -174,8 +179,8 @@ class BatchReviewScreen(AutoAcceptScreen):
             self.keep([clip_id for clip_id in self.clips.ids if clip_id not in clip_ids])
 
     def action_cancel(self) -> None:
-        """End the sample, else as in every list."""
-        if self.end_sample():
+        """Mark none any more, dismiss a warning or end the sample; else as in every list."""
+        if not self.clips.marked_ids and not self.notice.warning and self.end_sample():
             self.notice.show("the sample was ended: nothing was accepted")
             self.turn()
         else:

@@ -18,7 +18,7 @@ from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.tui.background.comparer import Comparison, Groups
 from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.keys import CLUSTERS
-from labeltool.tui.label_choices import MAX_CHOICES, LabelChoice, top_choices
+from labeltool.tui.label_choices import LabelChoice
 from labeltool.tui.screens.list_base import ListResult
 from labeltool.tui.screens.pages.page_base import PageScreen, page_result
 from labeltool.tui.services import Services
@@ -45,7 +45,6 @@ class ClustersScreen(PageScreen[GroupPage]):
         # The last label of each cluster, and labelled pages by the first journal row of the action.
         self._last_labels: dict[int, str] = {}
         self._labelled_pages: dict[str, GroupPage] = {}
-        self._page_choices: tuple[LabelChoice, ...] = ()
         self._start_later = False
         self._progress = self._failure = ""
 
@@ -124,11 +123,6 @@ class ClustersScreen(PageScreen[GroupPage]):
     def is_page(self, rows: Sequence[JournalRow]) -> bool:
         """Return whether an action labelled a page."""
         return super().is_page(rows) or rows[0].id in self._labelled_pages
-
-    def show_result(self, result: ListResult, *, at: int = 0) -> None:
-        """Show a page; its labels keep their digits until it is labelled."""
-        self._page_choices = ()
-        super().show_result(result, at=at)
 
     def empty(self) -> Sequence[str]:
         """Return why there is no page."""
@@ -219,15 +213,18 @@ class ClustersScreen(PageScreen[GroupPage]):
         return f"for the {len(self._accepted())} clips not rejected"
 
     def choices_for(self, prepared: PreparedClip) -> tuple[LabelChoice, ...]:
-        """Return the labels of the digits: the last label of the cluster, those predicted for the page, the others."""
-        if not self._page_choices:
-            probabilities, last = self._page.probabilities, self._last_labels.get(self._page.group)
-            choices = top_choices(probabilities, self.services.state.label_counts)
-            if last is not None:
-                others = (choice for choice in choices if choice.label != last)
-                choices = (LabelChoice(last, probabilities.get(last)), *others)[:MAX_CHOICES]
-            self._page_choices = choices
-        return self._page_choices
+        """Return the labels that one key gives, with the probabilities for the page."""
+        choices = self.with_keys(self._page.probabilities, self._page.proposed)
+        last = self._last_labels.get(self._page.group)
+        if last is not None and all(choice.label != last for choice in choices):
+            choices = (*choices, LabelChoice(last, "", self._page.probabilities.get(last)))
+        return choices
+
+    @property
+    def first_choice(self) -> LabelChoice | None:
+        """The label that Enter accepts: the last label of the cluster, else the most probable one."""
+        last = self._last_labels.get(self._page.group)
+        return next((choice for choice in self._choices if choice.label == last), super().first_choice)
 
     def _accepted(self) -> list[int]:
         return [clip_id for clip_id in self.clips.ids if clip_id not in self._rejected]
@@ -248,7 +245,7 @@ class ClustersScreen(PageScreen[GroupPage]):
         accepted_from: str | None = None,
         replaces: bool = True,
     ) -> None:
-        """Label the clips of the page that are not rejected; after `m`, `a`, and when unsure, only the selected one."""
+        """Label the clips of the page that are not rejected; after `m`, and when unsure, only the selected one."""
         if self._mode is not LabelMode.LABEL or value is Value.UNSURE:
             await super().annotate(key, label, value, accepted_from=accepted_from, replaces=replaces)
             return

@@ -238,10 +238,12 @@ class PageScreen(PlayedListScreen, Generic[_P]):
                 contexts=contexts,
                 response_ms=round(response_s * 1000),
                 include_labelled=[self.current.clip.id] if self._annotated_here and self.current is not None else [],
+                key=self.key_of_new(label),
             )
         except LabeltoolError as error:
             self.notice.warn(str(error))
             return None
+        await self.read_new_label(label)
         self._count_labels(rows, 1)
         self.services.state.labelled += len(rows)
         self.header.refresh()

@@ -1,0 +1,198 @@
+"""The labels of the project: their keys, colours and counts; renaming and merging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from rich.cells import cell_len
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from labeltool.errors import LabeltoolError
+from labeltool.records import label_name
+from labeltool.store import Store
+from labeltool.store import labels as stored
+from labeltool.store.labels import COLOURS, LABEL_KEYS, ProjectLabel
+from labeltool.tui.dialogs.palette import Palette
+from labeltool.tui.dialogs.settings import KeyPrompt
+from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.services import Services
+from labeltool.tui.text import fit, truncate
+from labeltool.tui.theme import label_colour
+
+_HELP = "k key   c colour   r rename   m merge   Esc closes"
+_LABEL_CELLS = 40
+
+
+class LabelsScreen(ModalScreen[bool]):
+    """Opened by F3; returns whether labels were changed.
+
+    `k`, then a key, gives the selected label that key; the label that has it gets the former one.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,f3,q", "close", "close", show=False),
+        Binding("down", "move(1)", "next", show=False),
+        Binding("up", "move(-1)", "previous", show=False),
+        Binding("pagedown", "move(10)", "further", show=False),
+        Binding("pageup", "move(-10)", "back", show=False),
+        Binding("k,enter", "set_key", "key", show=False),
+        Binding("c", "next_colour", "colour", show=False),
+        Binding("r", "rename", "rename", show=False),
+        Binding("m", "merge", "merge", show=False),
+    ]
+
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self._services = services
+        self._rows = LabelRows(services, id="labels-rows")
+        self._status = Static(Content(_HELP), id="labels-status")
+        self._changed = False
+
+    def compose(self) -> ComposeResult:
+        """Lay out the page."""
+        with Vertical(id="labels") as page:
+            page.border_title = "Labels"
+            yield self._rows
+            yield self._status
+
+    def action_set_key(self) -> None:
+        """Let the next key be that of the selected label."""
+        selected = self._rows.selected
+        if selected is None:
+            return
+
+        def set_key(key: str | None) -> None:
+            if key is not None:
+                self._change(lambda store: stored.set_key(store, selected.name, key), selected.name, _HELP)
+
+        self.app.push_screen(KeyPrompt(f"key of {selected.name}"), set_key)
+
+    def action_next_colour(self) -> None:
+        """Give the selected label the next colour."""
+        selected = self._rows.selected
+        if selected is not None:
+            place = COLOURS.index(selected.colour) + 1 if selected.colour else 0
+            colour = COLOURS[place % len(COLOURS)]
+            self._change(lambda store: stored.set_colour(store, selected.name, colour), selected.name, _HELP)
+
+    def action_rename(self) -> None:
+        """Rename the selected label; it keeps its key."""
+        selected = self._rows.selected
+        if selected is None:
+            return
+
+        def rename(name: str | None) -> None:
+            if name is not None and name.strip() not in ("", selected.name):
+                self._rename(selected.name, name)
+
+        title = f"New name of {truncate(selected.name, _LABEL_CELLS)}"
+        self.app.push_screen(TextPrompt(title, selected.name), rename)
+
+    def action_merge(self) -> None:
+        """Merge the selected label into another, which keeps its key."""
+        selected = self._rows.selected
+        if selected is None:
+            return
+
+        def merge(name: str | None) -> None:
+            if name is not None:
+                self._rename(selected.name, name)
+
+        others = [label.name for label in self._services.state.labels if label.name != selected.name]
+        title = f"Merge {truncate(selected.name, _LABEL_CELLS)} into which label?"
+        self.app.push_screen(Palette(title, others, allows_new=False), merge)
+
+    def _rename(self, old: str, new: str) -> None:
+        annotator = self._services.session.annotator
+        done = f"{old} → {new}; u in the view undoes it"
+        self._change(lambda store: stored.rename(store, old, new, annotator=annotator), label_name(new), done)
+
+    @work(group="labels")
+    async def _change(self, change: Callable[[Store], None], selected: str, done: str) -> None:
+        """Change labels, and select one."""
+        state = self._services.state
+        try:
+            state.labels, counts = await self._services.session.change_labels(change)
+        except LabeltoolError as error:
+            self._show(str(error))
+            return
+        state.set_counts(counts)
+        self._changed = True
+        self._rows.select(selected)
+        self._show(done)
+
+    def _show(self, text: str) -> None:
+        self._status.update(Content(text))
+
+    def action_move(self, steps: int) -> None:
+        """Move the selection."""
+        self._rows.move(steps)
+
+    def action_close(self) -> None:
+        """Go back to the view."""
+        self.dismiss(self._changed)
+
+
+class LabelRows(Widget):
+    """Shows one line for each label, one of them selected: those with a key first, in the order of the keys."""
+
+    def __init__(self, services: Services, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._state = services.state
+        self._place = 0
+
+    @property
+    def _labels(self) -> list[ProjectLabel]:
+        return sorted(
+            self._state.labels, key=lambda label: LABEL_KEYS.index(label.key) if label.key else len(LABEL_KEYS)
+        )
+
+    @property
+    def selected(self) -> ProjectLabel | None:
+        """The selected label; None where there is none."""
+        labels = self._labels
+        return labels[self._place] if labels else None
+
+    def move(self, steps: int) -> None:
+        """Move the selection."""
+        self._place = min(max(0, self._place + steps), max(0, len(self._state.labels) - 1))
+        self.refresh()
+
+    def select(self, name: str) -> None:
+        """Select a label; one of no such name leaves the place selected."""
+        names = [label.name for label in self._labels]
+        self._place = names.index(name) if name in names else self._place
+        self.move(0)
+
+    def render(self) -> Content:
+        """Return as many lines as fit, the selected one among them."""
+        labels = self._labels
+        if not labels:
+            return Content.styled("No labels yet", "$quiet")
+        width, height = self.size
+        first = max(0, min(self._place - height // 2, len(labels) - height))
+        place = self._place
+        return Content("\n").join(
+            [self._line(label, width, at == place) for at, label in enumerate(labels)][first : first + height]
+        )
+
+    def _line(self, label: ProjectLabel, width: int, is_selected: bool) -> Content:
+        count = f"{self._state.label_counts.get(label.name, 0):,}"
+        colour = fit(label.colour, max(len(name) for name in COLOURS))
+        name_cells = width - cell_len(colour) - 16
+        style = "bold reverse $accent" if is_selected else "$foreground"
+        return Content.assemble(
+            (f" {label.key or ' '} ", "bold $accent"),
+            ("▌" if label.colour else " ", label_colour(label.colour, dark=self.app.current_theme.dark)),
+            (fit(label.name, name_cells), style),
+            (f" {count:>9} ", "$foreground"),
+            (colour, "$quiet"),
+        )
