@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from textual.app import App
 from textual.events import Event
 from textual.events import Key as KeyPressed
 from textual.message import Message
 
+from labeltool.tui.background.typed_keys import TypedKeysApp
 from labeltool.tui.dialogs.tour import Tour
 from labeltool.tui.keymap import remapped
 from labeltool.tui.keys import CLASS_MAPPING, LABEL, REGIONS
@@ -18,7 +18,7 @@ from labeltool.tui.services import Services
 _GO_BACK = (REGIONS.name, CLASS_MAPPING.name)
 
 
-class AppBase(App[None]):
+class AppBase(TypedKeysApp):
     """Goes from view to view.
 
     Attributes

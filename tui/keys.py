@@ -45,6 +45,7 @@ BATCH_REVIEW = View(
             "Batch review",
             "Ctrl+a",
             "accept all above a probability, after a sample",
+            "accept many",
         ),
         *LIST,
         *MARKS,
@@ -55,7 +56,7 @@ BATCH_REVIEW = View(
     ),
     (
         *("accept", "reject", "up", "play_all", "next_label", "undo", "help", "label_1", "play"),
-        *("find_label", "quit", "loop", "db_range", "train"),
+        *("auto_accept", "mark", "find_label", "quit", "loop", "db_range", "train"),
     ),
 )
 

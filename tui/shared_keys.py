@@ -164,7 +164,7 @@ APP = (
         "fetch_pretrained", "f4", "app.fetch_pretrained", "App", "F4", "fetch yamnet, a pretrained model that suggests"
     ),
     Key("settings", "f2", "app.settings", "App", "F2", "settings: theme, sound output, keys, training"),
-    Key("commands", "colon,ctrl+p", "commands", "App", ":", "find an action by its name"),
+    Key("commands", "colon,ctrl+p", "commands", "App", ":", "find a command by its name"),
     Key("help", "question_mark,f1", "help", "App", "?", "this page", "keys"),
     Key("quit", "q,ctrl+c", "app.quit", "App", "q", "quit; every label is on the disk already", "quit"),
     Key("open_project", "", "app.open_project", "App", "", "open another project"),

@@ -50,6 +50,10 @@ class Terminal:
     def screen(self) -> str:
         return self.tmux("capture-pane", "-p", "-t", "app")
 
+    def left_behind(self) -> str:
+        """What the program left on the terminal: tmux scrolls it by a line to say that the pane is dead."""
+        return self.tmux("capture-pane", "-p", "-S", "-10", "-t", "app")
+
     def file(self) -> str:
         """The file name of the clip on the screen; empty while there is none."""
         return next((word for word in self.screen().split() if word.startswith("tone")), "")

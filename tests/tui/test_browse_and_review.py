@@ -195,7 +195,7 @@ async def test_marked_clips_are_labelled_as_one_action_and_undone_at_once(app_pr
         assert app.services.state.label_counts == {"low": 0, "high": 3} and app.services.state.labelled == 3
         assert len({row.batch_id for row in journal.rows(reading, limit=4)}) == 1
         await until(pilot, lambda: [line[2] for line in lines(screen)[:4]] == ["✓", "✓", "✓", "·"], "the lines")
-        assert not screen.clips.marked_ids
+        assert not screen.clips.marked_ids and "marked" not in text_of(screen._title)
         await pilot.press("u")
         await until(pilot, lambda: not verdicts(reading), "the undo")
         await until(pilot, lambda: [line[2] for line in lines(screen)[:4]] == ["✓", "·", "·", "·"], "the lines again")

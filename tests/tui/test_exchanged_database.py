@@ -45,7 +45,7 @@ async def test_the_app_ends_and_writes_nothing_when_its_database_was_exchanged(
 
 def test_the_command_ends_with_the_line_and_exit_code_1(app_project: Project) -> None:
     with TerminalApp(app_project) as app:
-        app.until("2   high")
+        app.until("2 ▌  high")
         shutil.move(app_project.directory, app_project.directory.with_name("moved"))
         app.press("2")
         assert app.process.wait(DEADLINE_S) == 1

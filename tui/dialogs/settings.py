@@ -56,7 +56,7 @@ _SETTINGS = (
     _Setting("app", "autoplay", "Play each clip when it appears", (True, False)),
     _Setting("app", "colour_map", "Colours of spectrograms", tuple(ColourMap)),
     _Setting("app", "db_range", "dB range of spectrograms (0: noise)", DB_RANGES),
-    _Setting("app", "pixels", "Pixels of spectrograms", tuple(Pixels), _RESTART),
+    _Setting("app", "pixels", "Pixels of spectrograms", tuple(Pixels)),
     _Setting("learning", "retrain_after", "Train after N labels (0: never)"),
     _Setting("learning", "query_strategy", "Query strategy", ("",), "next training"),
 )

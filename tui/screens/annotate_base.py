@@ -11,11 +11,12 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.tui.background.prefetch import PreparedClip
+from labeltool.tui.dialogs.commands import Command
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.keymap import label_key_names
 from labeltool.tui.label_choices import LabelChoice, by_usage, first_choice, label_choices
-from labeltool.tui.screens.undo_base import UndoScreen
+from labeltool.tui.screens.undo_base import UndoScreen, present_labels
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
 from labeltool.tui.shared_keys import View
@@ -71,6 +72,11 @@ class AnnotateScreen(UndoScreen):
     def choices(self) -> tuple[LabelChoice, ...]:
         """The labels that one key gives."""
         return self._choices
+
+    @property
+    def awaits_clip(self) -> bool:
+        """Whether a clip is being read: what is typed meanwhile is no key for it."""
+        return False
 
     @property
     def first_choice(self) -> LabelChoice | None:
@@ -186,6 +192,18 @@ class AnnotateScreen(UndoScreen):
         model_uid = current.model_uid if current is not None and accepted and predicted else None
         await self.annotate(f"label {choice.label}", choice.label, accepted_from=model_uid)
 
+    def command_titles(self) -> Mapping[str, str | None]:
+        """Return what Enter does just now."""
+        first = self.first_choice
+        return {"accept_first": f"accept the first suggestion: {first.label}" if first is not None else None}
+
+    async def run_command(self, command: Command) -> None:
+        """Run a command of the palette, or give the label that it names."""
+        if command.label:
+            await self.annotate("command", command.label)
+        else:
+            await super().run_command(command)
+
     async def action_none_of_these(self) -> None:
         """Write that none of the project's labels is present."""
         await self.annotate("none", None, Value.ABSENT)
@@ -224,14 +242,14 @@ class AnnotateScreen(UndoScreen):
     def action_find_label(self) -> None:
         """Open the palette of labels."""
         prepared = self.current
-        if prepared is None:
+        if prepared is None and not self.awaits_clip:
             return
 
         async def choose(label: str | None) -> None:
             if label is None:
                 return
             # The same clip may have been read again meanwhile, as after a training.
-            if self.current is not None and self.current.clip == prepared.clip:
+            if prepared is not None and self.current is not None and self.current.clip == prepared.clip:
                 await self.annotate("find", label)
             else:
                 self.notice.warn(f"another clip is on the screen by now: {label!r} was not written")
@@ -377,14 +395,3 @@ class AnnotateScreen(UndoScreen):
     def _set_mode(self, mode: LabelMode) -> None:
         self._mode = mode
         self.show_choices()
-
-
-def present_labels(rows: Sequence[JournalRow]) -> list[str]:
-    """Return the labels that are present after some rows, oldest first."""
-    values: dict[str, str | None] = {}
-    for row in rows:
-        if row.kind == "verdict" and row.label is None:
-            values.clear()  # a verdict on the whole clip revokes those before it
-        elif row.kind == "verdict" and row.label is not None:
-            values[row.label] = row.value
-    return [label for label, value in values.items() if value == Value.PRESENT.value]

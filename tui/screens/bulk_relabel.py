@@ -106,6 +106,7 @@ class BulkRelabelScreen(ListScreen):
         missed = len(wanted.replaced) - len(done)
         self.header.refresh()
         self.clips.remove_mark()
+        self.show_title()
         self.reload()
         elsewhere = f", {missed} labelled elsewhere meanwhile" if missed else ""
         text = wanted.label if wanted.label is not None else _whole_clip(wanted.value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from textual import work
@@ -119,6 +119,9 @@ class FindScreen(RegionsScreen):
         self._skipped.clear()
         self._progress = "embedding the recordings"
         self.show_title()
+        if self.opened is None:
+            lines = self.offers(("label", "label meanwhile"))
+            self.show_text("The recordings are searched; the first candidate opens by itself.", "", *lines)
         self._embedding.start(label=label, limit=_LIMIT)
 
     def on_search_changed(self, message: SearchChanged) -> None:
@@ -193,6 +196,11 @@ class FindScreen(RegionsScreen):
         self.services.player.limit_to(max(0.0, region.start_s - _CONTEXT_S), end_s)
 
     # -- annotations
+
+    def command_titles(self) -> Mapping[str, str | None]:
+        """Return which label is accepted or rejected."""
+        accept, reject = f"accept: {self._label} is present", f"reject: {self._label} is absent"
+        return {"accept": accept if self._label else None, "reject": reject if self._label else None}
 
     async def action_accept(self) -> None:
         """Accept the region as it is selected: the label is present."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual.app import ComposeResult
-from textual.events import Resize
+from textual.events import Paste, Resize
 from textual.screen import Screen
 from textual.widgets import Static
 
 from labeltool.tui.background.prefetch import Delivery, PreparedClip
+from labeltool.tui.dialogs.commands import Command, commands
 from labeltool.tui.dialogs.help import Help
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.keymap import remapped
@@ -114,12 +117,34 @@ class ViewScreen(Screen[None]):
         """Show the keys."""
         self.app.push_screen(Help(self.view, [remapped(view, self.services.keymap) for view in VIEWS]))
 
+    def on_paste(self, event: Paste) -> None:
+        """Say where pasted text goes; it is no keys."""
+        event.stop()
+        self.notice.show("pasted text does nothing here: / or : first, then paste")
+
+    def command_titles(self) -> Mapping[str, str | None]:
+        """Return what some actions do just now, see `commands`: what records a label names it."""
+        return {}
+
+    async def run_command(self, command: Command) -> None:
+        """Run a command of the palette."""
+        await self.run_action(command.action)
+
     def action_commands(self) -> None:
-        """Find an action by its description, and run it."""
-        keys = {key.description: key for key in self.view.keys if key.description and key.name != "commands"}
+        """Find a command by its name, and run it."""
+        found = {each.title: each for each in commands(self.view, self.services.state.labels, self.command_titles())}
+        here = self.current.clip if self.current is not None else None
 
         async def run(chosen: str | None) -> None:
-            if chosen is not None:
-                await self.run_action(keys[chosen].action)
+            if chosen is None:
+                return
+            if (self.current.clip if self.current is not None else None) == here:
+                await self.run_command(found[chosen])
+            else:
+                self.notice.warn("another clip is on the screen by now: nothing was done")
 
-        self.app.push_screen(Palette("Find an action", list(keys), allows_new=False), run)
+        synonyms = {title: command.synonyms for title, command in found.items()}
+        keys = {title: command.key for title, command in found.items()}
+        self.app.push_screen(
+            Palette("Find a command", list(found), allows_new=False, synonyms=synonyms, keys=keys), run
+        )

@@ -25,6 +25,7 @@ class LabelScreen(AnnotateScreen):
         super().__init__(services, LABEL, repeat_s=repeat_s)
         self._queue = ClipQueue()
         self._request = _NO_REQUEST
+        self._at_end = False
         # The row that was undone, until its clip is read: a key meanwhile is not meant for the clip on the screen.
         self._undone: JournalRow | None = None
 
@@ -36,6 +37,11 @@ class LabelScreen(AnnotateScreen):
     @current.setter
     def current(self, prepared: PreparedClip | None) -> None:
         self._queue.current = prepared
+
+    @property
+    def awaits_clip(self) -> bool:
+        """Whether the next clip is being read."""
+        return self.current is None and not self._at_end
 
     @property
     def busy(self) -> bool:
@@ -80,6 +86,7 @@ class LabelScreen(AnnotateScreen):
         if following is not None:
             self.show_prepared(following)
         else:
+            self._at_end = False
             self.show_no_clip("Reading the next clip …")
         # A queue on its way is older than this label: it may contain the clip, or count it as unlabelled.
         self._request = _NO_REQUEST
@@ -138,6 +145,7 @@ class LabelScreen(AnnotateScreen):
         if following is not None:
             self.show_prepared(following)
         elif complete:
+            self._at_end = True
             self.add_class("-empty")  # the panel of labels would take the space
             self.show_no_clip(
                 "No unlabelled clips are left.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from textual.screen import ModalScreen
+
 from labeltool.errors import LabeltoolError
 from labeltool.project import write_setting
 from labeltool.settings import ColourMap, Pixels
@@ -74,8 +76,9 @@ class PictureScreen(ViewScreen):
         raise NotImplementedError
 
     def on_screen_suspend(self) -> None:
-        """Remove the picture of pixels, which would shine through what is shown instead."""
-        self._spectrogram.remove_picture()
+        """Remove the picture of pixels, which would shine through another view; a dialog is drawn without it."""
+        if not isinstance(self.app.screen, ModalScreen):
+            self._spectrogram.remove_picture()
 
     # -- zoom
 
@@ -99,9 +102,7 @@ class PictureScreen(ViewScreen):
 
     def action_pan(self, steps: int) -> None:
         """Show what comes after (below zero: before) what is shown."""
-        viewport = self.viewport
-        if viewport is not None:
-            self._pan(steps * _PAN_SHARE)
+        self._pan(steps * _PAN_SHARE)
 
     def action_pan_frequency(self, steps: int) -> None:
         """Show the frequencies above (below zero: below) those shown."""
@@ -124,7 +125,7 @@ class PictureScreen(ViewScreen):
 
     def _pan(self, share: float) -> None:
         viewport = self.viewport
-        if viewport is not None:
+        if viewport is not None and not viewport.is_whole:
             viewport.put(viewport.start_s + share * viewport.span_s, viewport.span_s)
             self.update_window()
 

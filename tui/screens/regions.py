@@ -19,8 +19,8 @@ from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.keys import REGIONS
 from labeltool.tui.media.clip_picture import BANDS, MelAnalyzer
 from labeltool.tui.media.selection import Selection
-from labeltool.tui.screens.annotate_base import present_labels
 from labeltool.tui.screens.recording_base import RecordingScreen
+from labeltool.tui.screens.undo_base import present_labels
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
 from labeltool.tui.shared_keys import View

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from labeltool.annotation import review
 from labeltool.annotation.listing import ListedClip
@@ -53,6 +53,11 @@ class ReviewScreen(ListScreen):
         issue = self._issues.get(listed.clip.id)
         reason = issue.reason if issue is not None else ""
         return [*clip_parts(listed, width - half - 1), (" ", ""), (fit(reason, half), "$warning")]
+
+    def command_titles(self) -> Mapping[str, str | None]:
+        """Return which label is kept."""
+        issue = self._issues.get(self.current.clip.id) if self.current is not None else None
+        return {**super().command_titles(), "keep": f"keep the label {issue.label}" if issue is not None else None}
 
     async def action_keep(self) -> None:
         """Confirm the suspicious label."""

@@ -104,3 +104,14 @@ class UndoScreen(AudioScreen):
         for row in rows:
             if row.value == Value.PRESENT.value:
                 self.services.state.count_label(row.label, change)
+
+
+def present_labels(rows: Sequence[JournalRow]) -> list[str]:
+    """Return the labels that are present after some rows, oldest first."""
+    values: dict[str, str | None] = {}
+    for row in rows:
+        if row.kind == "verdict" and row.label is None:
+            values.clear()  # a verdict on the whole clip revokes those before it
+        elif row.kind == "verdict" and row.label is not None:
+            values[row.label] = row.value
+    return [label for label, value in values.items() if value == Value.PRESENT.value]

@@ -62,6 +62,7 @@ class Spectrogram(TimeTrack):
         self._levels: Levels = np.zeros((0, 0), np.intp)
         self._picture: list[tuple[int, int, str]] = []
         self._drawn_with = Graphics.NONE
+        self._removal = ""
         self._number = next(_NUMBERS)
 
     def show(self, sound: Picture, box: Box | None = None) -> None:
@@ -87,15 +88,16 @@ class Spectrogram(TimeTrack):
 
     def paint(self, columns: int, rows: int) -> list[Strip]:
         """Return the spectrogram with its axes, or the text in its place."""
-        if self.graphics is Graphics.NONE:
-            self.remove_picture()
+        if self._picture and self.graphics is Graphics.NONE:
+            self._removal = removal_sequence(self._drawn_with, self._number)
+            self._picture = []
         self._levels = np.zeros((0, 0), np.intp)
         if self._sound is not None and rows > 1 and columns > 0:
             return self._spectrogram(self._sound, columns, rows - 1)
         return self._text_lines(columns + GUTTER + FRAME, rows)
 
     def remove_picture(self) -> None:
-        """Remove the picture of pixels from the terminal; it is drawn again with the next lines."""
+        """Remove the picture of pixels from the terminal at once; it is drawn again with the next lines."""
         sequence = removal_sequence(self._drawn_with, self._number) if self._picture else ""
         self._picture, self._painted_for = [], ()
         if sequence and self.app._driver is not None:
@@ -135,12 +137,18 @@ class Spectrogram(TimeTrack):
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the rows of a region; a picture follows its last row, so that it lies on what was written before."""
         strips = super().render_lines(crop)
-        if self._picture and crop.bottom == self.size.height and crop.right == self.size.width:
-            left, top = self.region.x + GUTTER, self.region.y
-            pieces = (f"{Control.move_to(left + x, top + y).segment.text}{text}" for x, y, text in self._picture)
-            written = Segment(f"\x1b7{''.join(pieces)}\x1b8", None, [(ControlType.CURSOR_FORWARD, 0)])
-            strips[-1] = Strip([*strips[-1], written], strips[-1].cell_length)
+        if crop.bottom == self.size.height and crop.right == self.size.width and (written := self._beside_text()):
+            control = Segment(written, None, [(ControlType.CURSOR_FORWARD, 0)])
+            strips[-1] = Strip([*strips[-1], control], strips[-1].cell_length)
         return strips
+
+    def _beside_text(self) -> str:
+        """Return what draws the picture, or removes the one that was drawn before."""
+        if not self._picture:
+            return self._removal
+        left, top = self.region.x + GUTTER, self.region.y
+        pieces = (f"{Control.move_to(left + x, top + y).segment.text}{text}" for x, y, text in self._picture)
+        return f"\x1b7{''.join(pieces)}\x1b8"
 
     def _spectrogram(self, sound: Picture, columns: int, rows: int) -> list[Strip]:
         look, dark = self._state.look, self.app.current_theme.dark
@@ -177,7 +185,7 @@ class Spectrogram(TimeTrack):
         outline = np.array([accent.get_truecolor() if accent is not None else (255, 255, 255)], np.uint8)
         colours = np.concatenate([palette(look.colour_map, dark, size), outline])
         self._picture = picture_pieces(graphics, levels, colours, (columns, rows), number=self._number)
-        self._drawn_with = graphics
+        self._drawn_with, self._removal = graphics, ""
         below = Color.parse(brightness_colors(look.colour_map, dark)[0])
         style = Style.null() if graphics is Graphics.KITTY else Style(bgcolor=below)
         return [[Segment(" " * columns, style)]] * rows

@@ -148,6 +148,11 @@ class BatchReviewScreen(AutoAcceptScreen):
 
     # -- labels
 
+    def command_titles(self) -> Mapping[str, str | None]:
+        """Return what accepting does just now."""
+        accept = f"accept the page as {self._page.label}; rejected clips: absent" if self._page.clip_ids else None
+        return {**super().command_titles(), "accept": accept}
+
     async def action_accept(self) -> None:
         """Accept the page, or its marked clips: the label is present in those accepted, absent in those rejected."""
         sampled = self._sampled is not None

@@ -166,6 +166,7 @@ class ClipList(Widget):
             for number, parts in enumerate(drawn):
                 start = "▸" if selected and not number else "┃" if marked else " "
                 line = Content.assemble((f"{start} ", "bold $accent"), *parts)
+                line = line.pad_right(max(0, width + 2 - line.cell_length))
                 lines.append(line.stylize_before("on $panel") if selected or marked else line)
         return Content("\n").join(lines)
 

@@ -1,0 +1,221 @@
+"""The palette of commands does what it says, and nothing that is typed fast is lost or goes elsewhere."""
+
+from __future__ import annotations
+
+from unittest.mock import patch
+
+import pytest
+from textual import events
+from textual.pilot import Pilot
+
+from helpers.app import answer, opened, suggest, text_of, until, verdicts
+from helpers.tmux import Terminal
+from labeltool.project import Project
+from labeltool.store import Store, clips, journal, labels
+from labeltool.tui.app import LabelApp
+from labeltool.tui.dialogs.commands import Command, commands
+from labeltool.tui.dialogs.labels import LabelRows, LabelsScreen
+from labeltool.tui.dialogs.palette import Choices, Palette
+from labeltool.tui.keymap import is_label_key
+from labeltool.tui.keys import VIEWS
+from labeltool.tui.label_choices import search
+from labeltool.tui.screens.label import LabelScreen
+
+
+async def type_at_once(app: LabelApp, pilot: Pilot[None], *keys: str) -> None:
+    """Press keys without a pause between them, as a paste in a terminal without bracketed paste does."""
+    assert app._driver is not None
+    for key in keys:
+        event = events.Key({"/": "slash", ":": "colon"}.get(key, key), key if len(key) == 1 else None)
+        event.set_sender(app)
+        app._driver.send_message(event)
+    await until(pilot, lambda: app._typed.empty(), "the keys")
+
+
+def own_commands(screen: LabelScreen) -> list[Command]:
+    return commands(screen.view, screen.services.state.labels, screen.command_titles())
+
+
+# -- the palette of commands
+
+
+async def test_every_command_runs_and_only_those_that_name_a_label_record_one(
+    app_project: Project, reading: Store
+) -> None:
+    suggest(app_project)
+    async with opened(app_project, size=(120, 40)) as (app, screen, pilot):
+        await until(pilot, lambda: screen.services.state.labels, "the labels")
+        names = {label.name for label in screen.services.state.labels}
+        titles = [command.title for command in own_commands(screen)]
+        assert len(titles) == len(set(titles)) and "label as low" in titles
+        ran: list[str] = []
+        app.exit = lambda *_, **__: ran.append("quit")  # type: ignore[method-assign]
+        for title in titles:
+            before = len(verdicts(reading))
+            command = next((each for each in own_commands(screen) if each.title == title), None)
+            assert command is not None, title
+            await screen.run_command(command)
+            await pilot.pause()
+            app.services.trainer.stop()
+            while app.screen is not screen:
+                if len(app.screen_stack) > 1:
+                    app.pop_screen()
+                else:
+                    await app.action_view("label")
+                await pilot.pause()
+            new = [label for _, label, value, _ in verdicts(reading)[before:] if label is not None]
+            assert all(label in title for label in new), title
+            assert not new or len(new) == 1, title
+            if new:
+                assert any(name in title for name in names), title
+                await screen.run_action("undo")
+                await until(pilot, lambda: not screen.busy and screen.current is not None, "the clip again")
+            await until(pilot, lambda: screen.current is not None, "a clip")
+        assert ran == ["quit"]
+
+
+def test_every_key_of_a_view_but_those_of_labels_is_one_command() -> None:
+    for view in VIEWS:
+        found = commands(view, (), {})
+        actions = [key.action for key in view.keys if not is_label_key(key) and key.name != "commands"]
+        assert sorted(command.action for command in found) == sorted(actions), view.name
+        assert len({command.title for command in found}) == len(found), view.name
+
+
+@pytest.mark.parametrize(
+    ("typed", "action"),
+    [
+        *(("quit", "app.quit"), ("exit", "app.quit"), ("close", "app.quit"), ("theme", "app.theme")),
+        *(("dark", "app.theme"), ("light", "app.theme"), ("rename", "app.labels"), ("export", "app.export")),
+        *(("settings", "app.settings"), ("redo", "redo"), ("undo", "undo"), ("help", "help")),
+    ],
+)
+def test_a_command_is_found_by_its_name_and_its_synonyms(typed: str, action: str) -> None:
+    for view in VIEWS:
+        found = {command.title: command for command in commands(view, (), {})}
+        if action in {command.action for command in found.values()}:
+            first = search(typed, list(found), {title: command.synonyms for title, command in found.items()})[0]
+            assert found[first].action == action, view.name
+
+
+async def test_the_palette_shows_keys_and_finds_a_label(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (app, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        await pilot.press("colon", *"quit")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the palette")
+        first = text_of(app.screen.query_one(Choices)).splitlines()[0]
+        assert first.strip().startswith("quit") and first.strip().endswith("q")
+        await pilot.press("escape", "colon", *"low")
+        await answer(screen, pilot, "enter")
+    assert [label for _, label, _, _ in verdicts(reading)] == ["low"]
+
+
+# -- typing fast
+
+
+async def test_a_label_that_is_typed_at_once_loses_no_letter(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (app, screen, pilot):
+        here = []
+        for label in ("sundbe", "hedge", "123"):
+            assert screen.current is not None
+            before = screen.current
+            here.append((before.clip.id, label))
+            await type_at_once(app, pilot, "/", *label, "enter")
+            await until(pilot, lambda before=before: screen.current not in (None, before), "the next clip")
+        assert [row[:2] for row in verdicts(reading)] == here
+
+
+async def test_several_labels_in_one_burst_each_get_their_clip(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (app, screen, pilot):
+        await until(pilot, lambda: screen.choices and len(screen._queue._ready) == 3, "the queue")
+        assert screen.current is not None
+        order = [screen.current.clip.id, *(ready.clip.id for ready in screen._queue._ready)]
+        await type_at_once(app, pilot, "/", *"dog", "enter", "1", "/", *"bad", "enter")
+        await until(pilot, lambda: len(verdicts(reading)) == 3, "the labels")
+    assert [row[:2] for row in verdicts(reading)] == list(zip(order, ["dog", "low", "bad"], strict=False))
+
+
+async def test_what_is_typed_while_the_next_clip_is_read_labels_nothing(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (app, screen, pilot):
+        await until(pilot, lambda: screen.choices and len(screen._queue._ready) == 3, "the queue")
+        screen._queue._ready.clear()
+        with patch.object(screen, "reload"):
+            await pilot.press("n")
+            await until(pilot, lambda: screen.current is None, "the clip to be gone")
+            await type_at_once(app, pilot, "/", *"dbn1", "enter")
+            await until(pilot, lambda: "'dbn1' was not written" in screen.notice.text, "the warning")
+    assert [label for _, label, _, _ in verdicts(reading)] == [None]
+
+
+async def test_pasted_text_is_no_keys_in_the_view_and_text_in_the_palette(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (app, screen, pilot):
+        before = screen.current
+        app.post_message(events.Paste("ndb12"))
+        await until(pilot, lambda: "pasted text does nothing here" in screen.notice.text, "the notice")
+        assert screen.current is before and not verdicts(reading)
+        assert app._driver is not None
+        app._driver.send_message(events.Key("slash", "/"))
+        app._driver.send_message(events.Paste("screech owl"))
+        app._driver.send_message(events.Key("enter", None))
+        await until(pilot, lambda: verdicts(reading), "the label")
+    assert [label for _, label, _, _ in verdicts(reading)] == ["screech owl"]
+
+
+def test_a_burst_and_a_paste_in_a_real_terminal(terminal: Terminal) -> None:
+    terminal.open()
+    files = [terminal.file()]
+    for label in ("hedgehog", "nbd"):
+        before = files[-1]
+        terminal.tmux("send-keys", "-t", "app", "-l", f"/{label}\r")
+        terminal.until(lambda before=before: terminal.file() not in ("", before), "the next clip")
+        files.append(terminal.file())
+    terminal.tmux("set-buffer", "ndb12")
+    terminal.tmux("paste-buffer", "-p", "-t", "app")
+    terminal.until(lambda: "pasted text does nothing" in terminal.screen(), "the notice")
+    assert terminal.file() == files[-1]
+    assert terminal.annotations() == [(files[0], "hedgehog", "present"), (files[1], "nbd", "present")]
+
+
+# -- keys of labels
+
+
+async def test_the_key_of_every_label_stays_whatever_is_labelled_and_predicted(app_project: Project) -> None:
+    with app_project.open_store() as store:
+        for name in ("owl", "fox", "rain"):
+            journal.annotate(store, clips.all_clips(store)[0].id, name, annotator="before")
+        before = {label.name: label.key for label in labels.project_labels(store)}
+    suggest(app_project, labels=("rain", "fox"))
+    async with opened(app_project) as (app, screen, pilot):
+        await until(pilot, lambda: len(screen.choices) == 5, "labels")
+        assert screen.first_choice is not None and screen.first_choice.label == "rain"
+        for keys in ((before["fox"],), ("enter",), ("/", *"zebra", "enter"), (before["owl"],)):
+            seen = {choice.label: choice.key for choice in screen.choices}
+            assert seen.items() >= before.items()
+            current = screen.current
+            await type_at_once(app, pilot, *keys)
+            await until(pilot, lambda current=current: screen.current is not current, "the next clip")
+        assert {label.name: label.key for label in screen.services.state.labels} == {**before, "zebra": "6"}
+
+
+async def test_labels_get_other_keys_and_colours_and_are_renamed_in_the_app(
+    app_project: Project, reading: Store
+) -> None:
+    async with opened(app_project) as (app, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
+        rows = app.screen.query_one(LabelRows)
+        assert text_of(rows).splitlines()[0].split()[:2] == ["1", "▌low"]
+        await pilot.press("k", "Z")
+        await until(pilot, lambda: labels.project_labels(reading)[0].key == "Z", "the key")
+        await until(pilot, lambda: rows.selected is not None and rows.selected.key == "Z", "the label selected")
+        await pilot.press("c")
+        await until(pilot, lambda: labels.project_labels(reading)[0].colour == "orange", "the colour")
+        await pilot.press("k", "x")
+        await until(pilot, lambda: "cannot be the key" in text_of(app.screen.query_one("#labels-status")), "the reason")
+        await pilot.press("r", *"lower", "enter")
+        await until(pilot, lambda: "lower" in {label.name for label in labels.project_labels(reading)}, "the name")
+        await pilot.press("escape")
+        await until(pilot, lambda: ("lower", "Z") in {(each.label, each.key) for each in screen.choices}, "the key")
+        await pilot.press("u")
+        await until(pilot, lambda: "low" in clips.label_names(reading), "the old name")
