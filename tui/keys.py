@@ -239,7 +239,15 @@ CLASS_MAPPING = View(
             "accept the proposal for the label",
             "accept",
         ),
-        Key("accept_all", "ctrl+a", "accept_all", "Class mapping", "^a", "accept the proposals for all labels", "all"),
+        Key(
+            "accept_all",
+            "ctrl+a",
+            "accept_all",
+            "Class mapping",
+            "Ctrl+a",
+            "accept the proposals for all labels",
+            "all",
+        ),
         *(replace(key, description=_LINES.get(key.name, key.description), hint=key.hint and "line") for key in LIST),
         Key(
             "close_mapping",
