@@ -45,6 +45,7 @@ BATCH_REVIEW = View(
             "Batch review",
             "Ctrl+a",
             "accept all above a probability, after a sample",
+            "accept many",
         ),
         *LIST,
         *MARKS,
@@ -55,7 +56,7 @@ BATCH_REVIEW = View(
     ),
     (
         *("accept", "reject", "up", "play_all", "next_label", "undo", "help", "label_1", "play"),
-        *("find_label", "quit", "loop", "db_range", "train"),
+        *("auto_accept", "mark", "find_label", "quit", "loop", "db_range", "train"),
     ),
 )
 
@@ -238,7 +239,15 @@ CLASS_MAPPING = View(
             "accept the proposal for the label",
             "accept",
         ),
-        Key("accept_all", "ctrl+a", "accept_all", "Class mapping", "^a", "accept the proposals for all labels", "all"),
+        Key(
+            "accept_all",
+            "ctrl+a",
+            "accept_all",
+            "Class mapping",
+            "Ctrl+a",
+            "accept the proposals for all labels",
+            "all",
+        ),
         *(replace(key, description=_LINES.get(key.name, key.description), hint=key.hint and "line") for key in LIST),
         Key(
             "close_mapping",

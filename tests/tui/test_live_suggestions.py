@@ -14,6 +14,7 @@ from helpers.described import add_pretrained, describe
 from helpers.exports import model_card
 from helpers.waits import DEADLINE_S
 from labeltool.active_learning.suggester_state import live_pretrained, suggester_state
+from labeltool.annotation.batch_review import GroupPage
 from labeltool.networks import model_folder
 from labeltool.networks.model_card import PretrainedComparison
 from labeltool.pretrained.describe import DescribeResult
@@ -117,6 +118,23 @@ async def test_a_clip_that_is_described_while_it_is_on_the_screen_gets_its_sugge
         jobs["describe"].may_go_on.set()
         await until(pilot, lambda: first_class(screen), "the classes of the clip on the screen")
         assert screen.current is not None and screen.current.clip == here.clip
+
+
+async def test_a_page_of_similar_clips_is_named_by_their_common_class(unlabelled: Project) -> None:
+    with unlabelled.open_store() as store:
+        everything = clips.unlabelled(store)
+        describe(unlabelled, everything)
+    async with opened(unlabelled) as (app, screen, pilot):
+        await until(pilot, lambda: first_class(screen) in ("Bell", "Dog"), "what is usual here")
+        high = tuple(clip.id for clip in everything if "tone3" in clip.path or "tone4" in clip.path)
+        page = GroupPage(high, frozenset(), len(high), 0, {})
+        page = await app.services.reader.do(lambda store: app.services.live.suggestions_for_page(store, page))
+        assert next(iter(page.proposed)) == "Bell"
+        # Once there is a label, it is predicted for the page, whatever the store has.
+        await answer(screen, pilot, "/", *"ping", "enter")
+        await until(pilot, lambda: screen.source == "net, 1 label", "the answer")
+        page = await app.services.reader.do(lambda store: app.services.live.suggestions_for_page(store, page))
+        assert list(page.probabilities) == ["ping"]
 
 
 async def test_a_class_maps_to_a_label_with_another_name(unlabelled: Project) -> None:

@@ -78,6 +78,7 @@ async def test_offline_there_is_one_line_and_labelling_goes_on(new: Project) -> 
     with new.open_store() as store:
         assert len(verdicts(store)) == 1
     async with started(projects.load(new.directory)) as (app, pilot, notice):
-        await app.workers.wait_for_complete()
+        offers = [worker for worker in app.workers if worker.name == "offer_pretrained"]
+        await until(pilot, lambda: all(worker.is_finished for worker in offers), "the decision")
         await pilot.pause()
         assert not notice.warning

@@ -40,6 +40,8 @@ from labeltool.tui.background.task import BackgroundTask
 
 # Read at once, so that a request for a clip does not wait long.
 _AT_ONCE = 32
+# With no more labels to read than this, what was read suggests.
+_BEHIND = 8
 _CACHED = 256
 # Clips that were not described yet are looked for again after as many seconds.
 _LOOK_AGAIN_S = 1.0
@@ -228,6 +230,8 @@ class LiveSuggestions:
             self._missing.add(clip.id)
             self._request({clip.id})
             return None
+        if _is_behind(opened):
+            return None
         predicted = opened.model.predict([description])
         none = float(predicted.none[0]) if predicted.labels else 1.0
         proposed = propose_classes(
@@ -251,7 +255,8 @@ class LiveSuggestions:
     def state(self, store: Store) -> SuggesterState | None:
         """Return what suggests labels now."""
         opened = self._opened
-        return opened.state if opened is not None and self._suggests else suggester_state(self._project, store)
+        live = opened is not None and self._suggests and not _is_behind(opened)
+        return opened.state if opened is not None and live else suggester_state(self._project, store)
 
     def close(self) -> None:
         """Keep the estimate for other commands."""
@@ -340,3 +345,8 @@ class LiveSuggestions:
         if text.isdecimal() and int(text) in self._missing:
             self._missing.discard(int(text))
             self._on_described()
+
+
+def _is_behind(opened: OpenedModel) -> bool:
+    """Return whether most labels of a project that was opened are still to be read: older suggestions are better."""
+    return len(opened.unread) + len(opened.ready) > max(_BEHIND, len(opened.model))

@@ -28,8 +28,8 @@ _MIN_FFT_S = 0.035
 _FLOOR_POWER = 1e-12
 _SILENCE_DB = -75.0
 _ENVELOPE_BINS = 1600
-# A stretch is analysed in the longest of these windows of which it has N; a shorter one shows when, a
-# longer one at which frequency.
+# A stretch is analysed in the longest of these windows that fits into it `_STRETCH_WINDOWS` times: a shorter window
+# shows when, a longer one at which frequency.
 _STRETCH_WINDOWS_S = (1.0, 0.016, 0.008, 0.004)
 _STRETCH_WINDOWS = 48
 

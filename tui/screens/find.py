@@ -119,6 +119,9 @@ class FindScreen(RegionsScreen):
         self._skipped.clear()
         self._progress = "embedding the recordings"
         self.show_title()
+        if self.opened is None:
+            lines = self.offers(("label", "label meanwhile"))
+            self.show_text("The recordings are searched; the first candidate opens by itself.", "", *lines)
         self._embedding.start(label=label, limit=_LIMIT)
 
     def on_search_changed(self, message: SearchChanged) -> None:

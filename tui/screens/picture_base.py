@@ -102,9 +102,7 @@ class PictureScreen(ViewScreen):
 
     def action_pan(self, steps: int) -> None:
         """Show what comes after (below zero: before) what is shown."""
-        viewport = self.viewport
-        if viewport is not None:
-            self._pan(steps * _PAN_SHARE)
+        self._pan(steps * _PAN_SHARE)
 
     def action_pan_frequency(self, steps: int) -> None:
         """Show the frequencies above (below zero: below) those shown."""
@@ -127,7 +125,7 @@ class PictureScreen(ViewScreen):
 
     def _pan(self, share: float) -> None:
         viewport = self.viewport
-        if viewport is not None:
+        if viewport is not None and not viewport.is_whole:
             viewport.put(viewport.start_s + share * viewport.span_s, viewport.span_s)
             self.update_window()
 
