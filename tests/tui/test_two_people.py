@@ -28,7 +28,7 @@ def label(project: Project, annotator: str) -> str:
         app.press("p")  # a clip that plays repaints its line without being new
         app.until("autoplay off")
         for number in range(ANSWERS):
-            app.press("nx"[number % 2])
+            app.press("nd"[number % 2])
             if number < ANSWERS - 1:
                 other = rf"long\.wav +at (?!{re.escape(shown)}[^\d:.])([\d:.]+)(?=[^\d:.])"
                 shown = app.until(other).group(1)
