@@ -70,16 +70,28 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Choice:
-    """A label on the screen with its key, the probability in percent where one is shown; `new` where it is proposed."""
+    """A label on the screen with its key.
+
+    Attributes
+    ----------
+    percent
+        The probability; None where there is none.
+    new
+        Whether it is proposed as a new label.
+    first
+        Whether Enter takes it.
+    """
 
     key: str
     label: str
     percent: int | None
     new: bool
+    first: bool
 
 
-_CHOICE = re.compile(r"^\s*(?:[⏎▸►❯>] ?)?(\S)\s+(.+?)\s+(\d+)\s?%")
-_UNSUGGESTED = re.compile(r"^\s*(\S)\s+(\S.*?)\s*$")
+_CHOICE = re.compile(
+    r"^\s*(?P<first>⏎?)(?P<key>\S)\s+(?:[✓✗?▌]\s+)*(?P<new>\+ )?(?P<label>\S.*?)(?:\s+(?P<percent>\d+)%.*)?\s*$"
+)
 
 
 class App:
@@ -123,17 +135,18 @@ class App:
 
     def choices(self) -> list[Choice]:
         """Return the labels on the screen, in the order of the panel."""
-        found = []
-        for line in (line[-PANEL:] for line in self.screen()):
-            match = _CHOICE.match(line)
-            if match is not None:
-                label = re.sub(r"^[✓✗?●■◆▌]\s+", "", match[2]).strip()
-                new = label.startswith("+ ")
-                found.append(Choice(match[1], label.removeprefix("+ ").rstrip("…"), int(match[3]), new))
-            elif (plain := _UNSUGGESTED.match(line)) is not None:
-                label = re.sub(r"^[✓✗?●■◆▌]\s+", "", plain[2]).strip()
-                found.append(Choice(plain[1], label.removeprefix("+ ").rstrip("…"), None, label.startswith("+ ")))
-        return found
+        lines = [_CHOICE.match(line[-PANEL:]) for line in self.screen()]
+        return [
+            Choice(
+                match["key"],
+                match["label"].rstrip("…"),
+                int(match["percent"]) if match["percent"] else None,
+                match["new"] is not None,
+                bool(match["first"]),
+            )
+            for match in lines
+            if match is not None
+        ]
 
     def close(self) -> None:
         """Quit the app and wait for its end."""
@@ -148,9 +161,8 @@ class App:
 
 
 def first_of(choices: list[Choice]) -> Choice | None:
-    """Return what Enter takes: the most probable; None where nothing is suggested."""
-    suggested = [choice for choice in choices if choice.percent is not None]
-    return max(suggested, key=lambda choice: choice.percent or 0) if suggested else None
+    """Return what Enter takes; None where nothing is suggested."""
+    return next((choice for choice in choices if choice.first), None)
 
 
 @dataclass
@@ -214,7 +226,7 @@ def right_at(project: Path, newcomer: Newcomer, number: int, scratch: Path) -> f
             time.sleep(0.1)
     finally:
         app.close()
-        shutil.rmtree(copy)
+        shutil.rmtree(copy, ignore_errors=True)  # a process of the app may still write its last file
     return sum(seen.values()) / len(seen)
 
 
@@ -275,7 +287,7 @@ def main() -> None:
     parser.add_argument("--checkpoints", type=int, nargs="*", default=CHECKPOINTS)
     arguments = parser.parse_args()
     os.environ.update(LABELTOOL_AUDIO="null", TERM="xterm-256color", COLORTERM="truecolor")
-    with tempfile.TemporaryDirectory(prefix="newcomer-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="newcomer-", ignore_cleanup_errors=True) as scratch:
         folder = Path(scratch)
         newcomer = Newcomer(make_project(arguments, folder))
         project, right, how = folder / "project", {}, []
@@ -298,6 +310,7 @@ def main() -> None:
             time.sleep(arguments.think)
             began = time.monotonic()
             how.append(newcomer.answer(app, file))
+            print(f"{number + 1} {newcomer.truth[file]}: {how[-1]}", file=sys.stderr)
             file = app.until_other(file)
             worked_s += time.monotonic() - began
         keys_of_first += app.keys
