@@ -200,7 +200,7 @@ def measure(project: Project, clips: int, labels: int) -> dict[str, float]:
     screen.read_for(2.0)
     took, sent = [], []
     for number in range(labels):
-        pressed = screen.press("nx"[number % 2])
+        pressed = screen.press("nd"[number % 2])
         labelled += 1
         painted, size = screen.read_until(f" {labelled} of {clips} ")
         took.append((painted - pressed) * 1000)
