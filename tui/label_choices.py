@@ -134,6 +134,16 @@ def search(query: str, names: Sequence[str], synonyms: Mapping[str, Sequence[str
     return [name for _, _, name in sorted(ranked)]
 
 
+def is_name(query: str, name: str) -> bool:
+    """Return whether what is typed is a name, apart from case and accents."""
+    return _folded(query.strip()) == _folded(name)
+
+
+def starts_word(query: str, name: str) -> bool:
+    """Return whether what is typed is the start of a name, or of a word of it."""
+    return 1 <= _rank(_folded(query.strip()), _folded(name)) <= 3
+
+
 def _rank(letters: str, label: str) -> int:
     """Return how well letters match a label, 1 best; 0 where they do not."""
     if label == letters:
