@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
@@ -138,6 +139,25 @@ async def test_labels_that_another_annotator_merges_leave_the_page_of_labels(app
         screen.services.state.labels = screen.services.state.labels[:1]
         selected = app.screen.query_one(LabelRows).selected
         assert selected is not None and selected.name == screen.services.state.labels[0].name
+
+
+async def test_a_key_of_a_proposal_that_another_annotator_took_labels_nothing_at_once(
+    app_project: Project, reading: Store
+) -> None:
+    async with opened(app_project, repeat_s=600.0) as (_, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        assert screen.current is not None
+        screen.current = replace(screen.current, proposed={"Sneeze": 0.9})
+        screen.update_choices()
+        [proposal] = [choice for choice in screen.choices if choice.is_new]
+        taken = labels.ProjectLabel("Apple", proposal.key, "blue")
+        screen.services.state.labels = [*screen.services.state.labels, taken]
+        screen.update_choices()
+        keys = {choice.label: choice.key for choice in screen.choices}
+        assert keys["Apple"] == proposal.key != keys["Sneeze"]
+        await pilot.press(proposal.key)
+        assert screen.notice.text == "this is the key of Apple by now: again gives it"
+    assert verdicts(reading) == []
 
 
 # -- typing fast
