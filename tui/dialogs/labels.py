@@ -159,7 +159,8 @@ class LabelRows(Widget):
     def selected(self) -> ProjectLabel | None:
         """The selected label; None where there is none."""
         labels = self._labels
-        return labels[self._place] if labels else None
+        # Another annotator may have merged labels meanwhile.
+        return labels[min(self._place, len(labels) - 1)] if labels else None
 
     def move(self, steps: int) -> None:
         """Move the selection."""
@@ -178,6 +179,7 @@ class LabelRows(Widget):
         if not labels:
             return Content.styled("No labels yet", "$quiet")
         width, height = self.size
+        self._place = min(self._place, len(labels) - 1)
         first = max(0, min(self._place - height // 2, len(labels) - height))
         place = self._place
         return Content("\n").join(

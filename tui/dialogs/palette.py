@@ -18,7 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from labeltool.records import label_name
-from labeltool.tui.label_choices import search
+from labeltool.tui.label_choices import is_name, search, starts_word
 from labeltool.tui.text import fit, truncate
 
 _NONE: Mapping[str, Any] = {}
@@ -36,7 +36,11 @@ class _Names:
 
 
 class Choices(Widget):
-    """Shows the names that match, one of them selected; a new label comes last."""
+    """Shows the names that match, one of them selected.
+
+    What is typed is a new label before the labels that only have these letters somewhere, as `train` has `rain`, and
+    before the classes of a pretrained model: of hundreds of them one has the letters of nearly any word.
+    """
 
     class Clicked(Message):
         """A name was clicked, and is the one chosen."""
@@ -48,14 +52,20 @@ class Choices(Widget):
         self._new_names = [name for name in names.new if name not in self._known]
         self._matches: list[str] = [*names.labels, *self._new_names]
         self._new = ""
+        self._new_place = len(self._matches)
         self._selected = 0
 
     def find(self, query: str) -> None:
         """Show the names that match the letters."""
         names = self._names
-        self._matches = [*search(query, names.labels, names.synonyms), *search(query, self._new_names)]
+        labels, classes = search(query, names.labels, names.synonyms), search(query, self._new_names)
         name = label_name(query)
         self._new = name if names.allows_new and name not in self._known and name not in self._new_names else ""
+        self._matches = [*labels, *classes]
+        if self._new:
+            meant = [one for one in labels if starts_word(query, one)] + [one for one in classes if is_name(query, one)]
+            self._matches = [*meant, *(one for one in self._matches if one not in meant)]
+            self._new_place = len(meant)
         self._selected = 0
         self.refresh()
 
@@ -67,9 +77,7 @@ class Choices(Widget):
     @property
     def chosen(self) -> str | None:
         """The selected name, or the new label; None where there is none."""
-        if self._selected < len(self._matches):
-            return self._matches[self._selected]
-        return self._new or None
+        return self._shown[self._selected] if self._selected < self._count else None
 
     @property
     def _first(self) -> int:
@@ -87,8 +95,7 @@ class Choices(Widget):
         width, height = self.size
         first = self._first
         lines = []
-        for place in range(first, min(first + height, self._count)):
-            name = self._matches[place] if place < len(self._matches) else self._new
+        for place, name in list(enumerate(self._shown))[first : first + height]:
             is_new = name not in self._known
             key = self._names.keys.get(name, "")
             mark = " + new label: " if is_new else " "
@@ -99,6 +106,12 @@ class Choices(Widget):
             text = "No labels yet: type a name" if self._names.allows_new else "No match"
             lines.append(Content.styled(text, "$quiet"))
         return Content("\n").join(lines)
+
+    @property
+    def _shown(self) -> list[str]:
+        """The names that match, with the new label among them."""
+        new = [self._new] if self._new else []
+        return [*self._matches[: self._new_place], *new, *self._matches[self._new_place :]]
 
     @property
     def _count(self) -> int:
