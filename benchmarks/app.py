@@ -149,7 +149,10 @@ class Screen:
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
 
     def read_until(self, text: str) -> tuple[float, int]:
-        """Read until a text that a pattern matches was painted and nothing follows; return the time of the last byte, and their number."""
+        """Read until a text is painted and nothing follows; return the time of the last byte, and their number.
+
+        `text` is a pattern.
+        """
         wanted, seen, last = re.compile(text.encode()), b"", 0.0
         deadline = time.perf_counter() + DEADLINE_S
         while time.perf_counter() < deadline:

@@ -40,8 +40,8 @@ _LOG = "app"
 
 _MAX_LABELS = 6
 
-# Python looks for cycles of dead objects after as many new ones (and every 50th and 5,000th time among older ones). With
-# its own numbers, that stands between a key and its picture often enough to be seen: `docs/measured.md`.
+# Python looks for cycles of dead objects after as many new ones, among older ones every 50th and every 5,000th time.
+# With its own numbers, that stands between a key and its picture often enough to be seen: `docs/measured.md`.
 _GARBAGE_THRESHOLDS = (20_000, 50, 100)
 
 
