@@ -177,8 +177,8 @@ class _AppServer(Server):
         return websocket
 
     async def _process_messages(self, websocket: web.WebSocketResponse, app_service: AppService) -> None:
-        assert isinstance(app_service, AppProcess)
         """Pass on keys and sizes; close the page at what its script does not send."""
+        assert isinstance(app_service, AppProcess)
         async for message in websocket:
             try:
                 if message.type != WSMsgType.TEXT:
