@@ -202,6 +202,12 @@ def find_clip(store: Store, name: str) -> StoredClip:
     return stored_clip(store, found[0])
 
 
+def some_clips(store: Store, clip_ids: Sequence[int]) -> list[StoredClip]:
+    """Return clips by their ids, in the order of these; without those whose recording was removed."""
+    found = {one.id: one for one in _clips(store, "c.id IN (SELECT value FROM json_each(?))", json.dumps(clip_ids))}
+    return [found[clip_id] for clip_id in clip_ids if clip_id in found]
+
+
 def unlabelled(store: Store) -> list[StoredClip]:
     """Return the unlabelled clips, in the order of their ids."""
     return list(_clips(store, UNLABELLED))

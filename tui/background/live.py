@@ -214,9 +214,9 @@ class LiveSuggestions:
     def suggestions_for_page(self, store: Store, page: GroupPage) -> GroupPage:
         """Return a page of similar clips with what is suggested for them now, and the classes that they may be of."""
         live = {
-            clip_id: found
-            for clip_id in page.clip_ids
-            if (found := self.suggestion(store, clips.clip(store, clip_id))) is not None
+            clip.id: found
+            for clip in clips.some_clips(store, page.clip_ids)
+            if (found := self.suggestion(store, clip)) is not None
         }
         proposed: dict[str, float] = {}
         for found in live.values():
