@@ -11,6 +11,9 @@ from labeltool.store.labels import LABEL_KEYS, ProjectLabel, colour_of_key
 MIN_PROBABILITY = 0.015
 """The least probability that Enter accepts: what is shown as 0 or 1 % is a label that the model all but excludes."""
 
+ENTER = "enter"
+"""The key of the first suggestion."""
+
 _MAX_WITHOUT_KEY = 3
 _NO_PROBABILITIES: Mapping[str, float] = {}
 _NO_KEYS: Mapping[str, str] = {}
@@ -68,7 +71,8 @@ def label_choices(
     keys
         The keys that work; another action may be on one of them.
     kept
-        The keys that new labels had before on this clip: no other one gets them.
+        The keys that new labels had before on this clip: no other one gets them, unless a label of the project has it
+        by now.
     """
     known = {label.name: label for label in labels}
     with_key = sorted(
@@ -79,12 +83,12 @@ def label_choices(
     for name in list(suggested)[:_MAX_WITHOUT_KEY]:
         if name in known and name not in shown:
             choices.append(LabelChoice(name, "", suggested[name], known[name].colour))
-    used = {*(label.key for label in labels), *kept.values()}
-    free = iter([key for key in LABEL_KEYS if key in keys and key not in used])
+    given = {label.key for label in labels}
+    free = iter([key for key in LABEL_KEYS if key in keys and key not in {*given, *kept.values()}])
     # A device, or a model of others, may predict labels that the project does not have.
     for name, probability in {**proposed, **suggested}.items():
         if name not in known:
-            key = kept[name] if name in kept else next(free, "")
+            key = kept[name] if name in kept and kept[name] not in given else next(free, "")
             choices.append(LabelChoice(name, key, probability, colour_of_key(key), is_new=True))
     return tuple(choices)
 
@@ -93,6 +97,12 @@ def first_choice(choices: Sequence[LabelChoice]) -> LabelChoice | None:
     """Return the most probable label, which Enter accepts; None where a model suggests none."""
     suggested = [choice for choice in choices if choice.is_suggested]
     return max(suggested, key=lambda choice: choice.probability or 0.0, default=None)
+
+
+def label_of_keys(choices: Sequence[LabelChoice]) -> dict[str, str]:
+    """Return the label that each key gives, and `ENTER`."""
+    first = first_choice(choices)
+    return {one.key: one.label for one in choices if one.key} | ({ENTER: first.label} if first is not None else {})
 
 
 def fitting(choices: Sequence[LabelChoice], count: int) -> tuple[LabelChoice, ...]:
@@ -132,6 +142,16 @@ def search(query: str, names: Sequence[str], synonyms: Mapping[str, Sequence[str
         if any(ranks):
             ranked.append((min(rank for rank in ranks if rank), place, name))
     return [name for _, _, name in sorted(ranked)]
+
+
+def is_name(query: str, name: str) -> bool:
+    """Return whether what is typed is a name, apart from case and accents."""
+    return _folded(query.strip()) == _folded(name)
+
+
+def starts_word(query: str, name: str) -> bool:
+    """Return whether what is typed is the start of a name, or of a word of it."""
+    return 1 <= _rank(_folded(query.strip()), _folded(name)) <= 3
 
 
 def _rank(letters: str, label: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
@@ -108,6 +109,55 @@ async def test_the_palette_shows_keys_and_finds_a_label(app_project: Project, re
         await pilot.press("escape", "colon", *"low")
         await answer(screen, pilot, "enter")
     assert [label for _, label, _, _ in verdicts(reading)] == ["low"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "chosen"),
+    [("rain", "rain"), ("trai", "train"), ("dog", "Dog"), ("ell", "ell"), ("b", "b"), ("two", "two")],
+)
+async def test_a_new_name_is_no_label_or_class_that_only_has_its_letters(
+    app_project: Project, typed: str, chosen: str
+) -> None:
+    async with opened(app_project) as (app, _, pilot):
+        app.push_screen(Palette("", ["train"], new=["Bell", "Dog", "Livestock, farm animals, working animals"]))
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the palette")
+        await pilot.press(*typed)
+        choices = app.screen.query_one(Choices)
+        await until(pilot, lambda: choices.chosen == chosen, "the name")
+        shown = text_of(choices)
+        assert all(name in shown for name in ("train", "Bell") if name.lower().endswith(typed))
+        await pilot.press("escape")
+
+
+async def test_labels_that_another_annotator_merges_leave_the_page_of_labels(app_project: Project) -> None:
+    with app_project.open_store() as store:
+        labels.add_label(store, "middle", key="")
+    async with opened(app_project) as (app, screen, pilot):
+        await until(pilot, lambda: len(screen.services.state.labels) == 3, "labels")
+        await pilot.press("f3", "down", "down")
+        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the page")
+        screen.services.state.labels = screen.services.state.labels[:1]
+        selected = app.screen.query_one(LabelRows).selected
+        assert selected is not None and selected.name == screen.services.state.labels[0].name
+
+
+async def test_a_key_of_a_proposal_that_another_annotator_took_labels_nothing_at_once(
+    app_project: Project, reading: Store
+) -> None:
+    async with opened(app_project, repeat_s=600.0) as (_, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        assert screen.current is not None
+        screen.current = replace(screen.current, proposed={"Sneeze": 0.9})
+        screen.update_choices()
+        [proposal] = [choice for choice in screen.choices if choice.is_new]
+        taken = labels.ProjectLabel("Apple", proposal.key, "blue")
+        screen.services.state.labels = [*screen.services.state.labels, taken]
+        screen.update_choices()
+        keys = {choice.label: choice.key for choice in screen.choices}
+        assert keys["Apple"] == proposal.key != keys["Sneeze"]
+        await pilot.press(proposal.key)
+        assert screen.notice.text == "this is the key of Apple by now: again gives it"
+    assert verdicts(reading) == []
 
 
 # -- typing fast

@@ -293,7 +293,7 @@ async def test_strange_labels_are_text_everywhere(app_project: Project, reading:
             assert "\x1b" not in beside
         await pilot.press("slash")
         await until(pilot, lambda: isinstance(app.screen, Palette), "the palette")
-        await pilot.press(*"[/]")
+        await pilot.press(*"a[/]")
         await answer(screen, pilot, "enter")
         assert "a[/]b" in screen.notice.text
         strange = [choice.key for choice in screen.choices if choice.label in STRANGE_LABELS]

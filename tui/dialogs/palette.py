@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from labeltool.records import label_name
-from labeltool.tui.label_choices import search
+from labeltool.tui.label_choices import is_name, search, starts_word
 from labeltool.tui.text import fit, truncate
 from labeltool.tui.widgets.lists.select_list import SelectList
 
@@ -34,7 +34,11 @@ class _Names:
 
 
 class Choices(SelectList):
-    """Shows the names that match, one of them selected; a new label comes last."""
+    """Shows the names that match, one of them selected.
+
+    What is typed is a new label before the labels that only have these letters somewhere, as `train` has `rain`, and
+    before the classes of a pretrained model: of hundreds of them one has the letters of nearly any word.
+    """
 
     def __init__(self, names: _Names, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -46,10 +50,12 @@ class Choices(SelectList):
     def find(self, query: str) -> None:
         """Show the names that match the letters."""
         names = self._names
-        self._shown = [*search(query, names.labels, names.synonyms), *search(query, self._new_names)]
+        labels, classes = search(query, names.labels, names.synonyms), search(query, self._new_names)
+        self._shown = [*labels, *classes]
         name = label_name(query)
         if name and names.allows_new and name not in self._known and name not in self._new_names:
-            self._shown.append(name)
+            meant = [one for one in labels if starts_word(query, one)] + [one for one in classes if is_name(query, one)]
+            self._shown = [*meant, name, *(one for one in self._shown if one not in meant)]
         self.move_to(0)
 
     @property

@@ -15,14 +15,14 @@ from labeltool.tui.dialogs.commands import Command
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.keymap import label_key_names
-from labeltool.tui.label_choices import LabelChoice, by_usage, first_choice, label_choices
+from labeltool.tui.label_choices import ENTER, LabelChoice, by_usage, first_choice, label_choices, label_of_keys
 from labeltool.tui.screens.undo_base import UndoScreen, present_labels
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
 from labeltool.tui.shared_keys import View
 from labeltool.tui.widgets.suggestions import LabelMode, Suggestions, describe_row
 
-# Nobody who presses Enter within as many times `repeat_s` has seen the suggestion that changed.
+# Nobody who presses a key within as many times `repeat_s` has seen that the label it gives changed.
 _REACTIONS = 2
 
 
@@ -43,13 +43,14 @@ class AnnotateScreen(UndoScreen):
         super().__init__(services, view)
         self.label_keys = label_key_names(self.view)
         self.panel = Suggestions(self.label_keys, id="suggestions")
-        self._repeat_s = repeat_s
+        self._repeat_s, self._unseen_s = repeat_s, _REACTIONS * repeat_s
         self._choices: tuple[LabelChoice, ...] = ()
         self._mode = LabelMode.LABEL
         self._annotated_here = False
         self._shown_at = time.monotonic()
         self._new_keys: dict[str, str] = {}
-        self._first_changed_at = 0.0
+        # When a key got another label while the clip is shown; see `label_of_keys`.
+        self._changed_at: dict[str, float] = {}
 
     # -- for subclasses
 
@@ -86,7 +87,7 @@ class AnnotateScreen(UndoScreen):
         """Put a clip on the screen."""
         self._mode, self._annotated_here = LabelMode.LABEL, False
         self._new_keys.clear()
-        self._first_changed_at = 0.0
+        self._changed_at.clear()
         self._choices = self.choices_for(prepared)
         self.show_clip(prepared)
         self.show_choices()
@@ -138,10 +139,10 @@ class AnnotateScreen(UndoScreen):
     def update_choices(self) -> None:
         """Add the labels that were not known when the clip appeared."""
         if self.current is not None:
-            before = self.first_choice
+            before = label_of_keys(self._choices)
             self._choices = self.choices_for(self.current)
-            if self.first_choice is not None and (before is None or before.label != self.first_choice.label):
-                self._first_changed_at = time.monotonic()
+            changed = dict(label_of_keys(self._choices).items() - before.items())
+            self._changed_at |= dict.fromkeys(changed, time.monotonic())
             self.show_choices()
 
     def renew_suggestions(self, renewed: Sequence[PreparedClip]) -> None:
@@ -169,7 +170,9 @@ class AnnotateScreen(UndoScreen):
     async def action_label_key(self, key: str) -> None:
         """Label with the label that has a key."""
         choice = next((choice for choice in self._choices if choice.key == key), None)
-        if choice is not None:
+        if choice is not None and time.monotonic() - self._changed_at.get(key, 0.0) < self._unseen_s:
+            self.notice.show(f"this is the key of {choice.label} by now: again gives it")
+        elif choice is not None:
             await self._choose(choice)
         elif self.current is not None:
             self.notice.show(f"no label has the key {self.label_keys.get(key, key)}; / finds or makes one")
@@ -177,7 +180,7 @@ class AnnotateScreen(UndoScreen):
     async def action_accept_first(self) -> None:
         """Label with the most probable label."""
         choice = self.first_choice
-        if choice is not None and time.monotonic() - self._first_changed_at < _REACTIONS * self._repeat_s:
+        if choice is not None and time.monotonic() - self._changed_at.get(ENTER, 0.0) < self._unseen_s:
             self.notice.show("the first suggestion has just changed: Enter again accepts it")
         elif choice is not None:
             await self._choose(choice)

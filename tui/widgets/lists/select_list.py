@@ -9,20 +9,14 @@ from textual.widget import Widget
 
 
 class SelectList(Widget):
-    """Shows as many lines as fit, the selected one among them; a subclass has the lines.
-
-    Attributes
-    ----------
-    place
-        The place of the selected line, from 0.
-    """
+    """Shows as many lines as fit, the selected one among them; a subclass has the lines."""
 
     class Clicked(Message):
         """A line was clicked, and is selected now."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.place = 0
+        self._place = 0
 
     # -- for subclasses
 
@@ -41,9 +35,14 @@ class SelectList(Widget):
 
     # -- the list
 
+    @property
+    def place(self) -> int:
+        """The place of the selected line, from 0; lines may have gone since."""
+        return max(0, min(self._place, self.count - 1))
+
     def move_to(self, place: int) -> None:
         """Select a line."""
-        self.place = min(max(0, place), max(0, self.count - 1))
+        self._place = max(0, min(place, self.count - 1))
         self.refresh()
 
     def move(self, steps: int) -> None:
