@@ -440,8 +440,10 @@ async def test_similar_clips_are_computed_in_the_background_and_then_browsed(
         await until(pilot, lambda: not browse.busy and browse.clips.clip_id == second, "the clip under the highlight")
         await pilot.press("L")
         await until(pilot, lambda: list(browse.clips.ids) == like_of(app_project, reading, second), "its like")
-        await pilot.press("backspace")
+        assert browse.tabs._current == "similar"
+        await pilot.press("B")
         await until(pilot, lambda: list(browse.clips.ids) == [1, 2, 3, 4, 5], "every clip")
+        assert browse.tabs._current == "browse"
     assert [clip_id for clip_id, *_ in verdicts(reading)] == [first_clip.id]
 
 

@@ -91,6 +91,7 @@ class BrowseScreen(BulkRelabelScreen):
     def show_title(self) -> None:
         """Show the title and the headings."""
         super().show_title()
+        self.tabs.mark("similar" if self._similar is not None else self.view.name)
         name, labels, predicted = _cells(self.clips.size.width - 2)
         self._columns.show(
             [
@@ -158,6 +159,11 @@ class BrowseScreen(BulkRelabelScreen):
     def action_filter_labelled(self) -> None:
         """Show unlabelled clips, labelled clips, or both."""
         self._set_filter(replace(self._filter, labelled=_NEXT_LABELLED[self._filter.labelled]))
+
+    def choose_again(self) -> None:
+        """Go from Similar to every clip."""
+        if self._similar is not None:
+            self.action_show_all()
 
     def action_show_all(self) -> None:
         """Show all clips, as they were added."""
