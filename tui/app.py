@@ -274,10 +274,12 @@ class LabelApp(SimilarApp, ExportApp):
         self, recording: StoredRecording, region: Region | None = None, *, select: bool = False
     ) -> None:
         await self.action_view(REGIONS.name)
-        assert isinstance(self.current_view, RegionsScreen)
-        self.current_view.open(recording, region)
+        view = self.current_view
+        if not isinstance(view, RegionsScreen):
+            return  # another tab was clicked meanwhile
+        view.open(recording, region)
         if region is not None and select:
-            self.current_view.select_part(region.start_s, region.end_s)
+            view.select_part(region.start_s, region.end_s)
 
     # -- progress
 
