@@ -21,7 +21,7 @@ from labeltool.tui.app import LabelApp
 from labeltool.tui.widgets.notice import Notice
 
 pytestmark = pytest.mark.usefixtures("offline")
-_OFFER = "F4 fetches YAMNet (4 MB, Apache-2.0), which suggests labels from the first clip on; Esc: not now"
+_OFFER = "F4: fetch YAMNet (4 MB, Apache-2.0), which suggests labels from now on; Esc: not now"
 
 
 @pytest.fixture
