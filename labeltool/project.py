@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from labeltool.errors import LabeltoolError
-from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, parse_settings, read_settings
+from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, parse_settings, read_settings, settings_text
 from labeltool.store import Store, backup
 from labeltool.store.database_files import COMPANIONS, companion
 from labeltool.store.opening import labeltool_errors
@@ -273,12 +273,14 @@ def write_setting(project: Project, table: str, name: str, value: object) -> Set
     Raises
     ------
     LabeltoolError
-        When the setting cannot have this value, or the file cannot be written; it is as it was then.
+        When the setting cannot have this value, or the file cannot be read or written; it is as it was then.
     """
     import tomlkit  # light commands need not pay for it
 
     path = project.directory / SETTINGS_FILE
-    document = tomlkit.parse(path.read_bytes().decode() if path.exists() else "")
+    text = settings_text(path)
+    parse_settings(text, path)  # a person may have spoilt the file while the app is open
+    document = tomlkit.parse(text)
     if table not in document:
         document[table] = tomlkit.table()
     cast(MutableMapping[str, object], document[table])[name] = value
