@@ -18,6 +18,7 @@ import json
 import multiprocessing
 import os
 import pty
+import re
 import select
 import signal
 import statistics
@@ -148,11 +149,14 @@ class Screen:
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
 
     def read_until(self, text: str) -> tuple[float, int]:
-        """Read until a text was painted and nothing follows; return the time of the last byte, and their number."""
-        wanted, seen, last = text.encode(), b"", 0.0
+        """Read until a text is painted and nothing follows; return the time of the last byte, and their number.
+
+        `text` is a pattern.
+        """
+        wanted, seen, last = re.compile(text.encode()), b"", 0.0
         deadline = time.perf_counter() + DEADLINE_S
         while time.perf_counter() < deadline:
-            found = wanted in seen
+            found = wanted.search(seen) is not None
             ready, _, _ = select.select([self.terminal], [], [], QUIET_S if found else 1.0)
             if ready:
                 seen += os.read(self.terminal, 1 << 16)
@@ -196,13 +200,13 @@ def measure(project: Project, clips: int, labels: int) -> dict[str, float]:
     os.sync()
     screen = Screen(project)
     first_paint = screen.read_until("▀")[0] - screen.began
-    screen.read_until(f" {labelled} of {clips} ")
+    screen.read_until(rf"(?<!\d)({labelled:,} of {clips:,}|{labelled}/{clips})\b")
     screen.read_for(2.0)
     took, sent = [], []
     for number in range(labels):
-        pressed = screen.press("nx"[number % 2])
+        pressed = screen.press("nd"[number % 2])
         labelled += 1
-        painted, size = screen.read_until(f" {labelled} of {clips} ")
+        painted, size = screen.read_until(rf"(?<!\d)({labelled:,} of {clips:,}|{labelled}/{clips})\b")
         took.append((painted - pressed) * 1000)
         sent.append(size)
         screen.read_for(BETWEEN_KEYS_S)

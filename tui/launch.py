@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shlex
 import signal
@@ -38,6 +39,10 @@ _LEAVE_S = 1.0
 _LOG = "app"
 
 _MAX_LABELS = 6
+
+# Python looks for cycles of dead objects after as many new ones, among older ones every 50th and every 5,000th time.
+# With its own numbers, that stands between a key and its picture often enough to be seen: `docs/measured.md`.
+_GARBAGE_THRESHOLDS = (20_000, 50, 100)
 
 
 def run(project: Project, *, annotator: str, recording: str | None = None) -> None:
@@ -75,6 +80,8 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
         remember_project(project.directory)
     ordering = _order_queue_in_background(project)
     started = time.monotonic()
+    gc.freeze()  # what is loaded by now stays
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
     with _messages_in_log(project):
         app.use_graphics(terminal_graphics(project.settings.app.pixels))  # before Textual reads from the terminal
         try:
