@@ -273,14 +273,14 @@ def write_setting(project: Project, table: str, name: str, value: object) -> Set
     Raises
     ------
     LabeltoolError
-        When the setting cannot have this value, or the file cannot be read or written; it is as it was then.
+        When the setting cannot have this value, or the file cannot be written; it is as it was then.
     """
     import tomlkit  # light commands need not pay for it
 
     path = project.directory / SETTINGS_FILE
-    text = settings_text(path)
-    parse_settings(text, path)  # a person may have spoilt the file while the app is open
-    document = tomlkit.parse(text)
+    before = settings_text(path)
+    parse_settings(before, path)  # as a person wrote it meanwhile
+    document = tomlkit.parse(before)
     if table not in document:
         document[table] = tomlkit.table()
     cast(MutableMapping[str, object], document[table])[name] = value

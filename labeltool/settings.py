@@ -227,17 +227,15 @@ def read_settings(path: Path) -> Settings:
 
 
 def settings_text(path: Path) -> str:
-    """Return the text of a project's settings; "" where there is no file.
+    """Return the text of `labeltool.toml`; none where there is no file.
 
     Raises
     ------
     LabeltoolError
         When it cannot be read.
     """
-    if not path.exists():
-        return ""
     try:
-        return read_text(path, MAX_TOML_BYTES)
+        return read_text(path, MAX_TOML_BYTES) if path.exists() else ""
     except (ValueError, OSError) as error:
         raise LabeltoolError(f"cannot be read as settings: {error}", file=path) from error
 

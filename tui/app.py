@@ -63,9 +63,7 @@ from labeltool.tui.theme import DARK, LIGHT, theme_name
 from labeltool.tui.widgets.spectrogram import Spectrogram
 from labeltool.util.user_state import change_user_state, read_user_state
 
-_RETRY_S = 0.5
 _CHECK_DATABASE_S = 5.0
-_MAX_SIMILAR = 200
 
 
 class LabelApp(SimilarApp, ExportApp):
@@ -283,6 +281,7 @@ class LabelApp(SimilarApp, ExportApp):
 
     # -- progress
 
+    @work(exclusive=True, group="progress")
     async def action_progress(self) -> None:
         """Show the annotation speed, the labels against their goal, and what the models measured."""
         project, session = self.services.project, self.services.session

@@ -41,6 +41,8 @@ class AppBase(TypedKeysApp):
     async def action_view(self, name: str) -> None:
         """Go to another view; each keeps its position."""
         if name == self.current_mode:
+            if self.current_view is not None:
+                self.current_view.choose_again()
             return
         if self.current_view is not None:
             self.current_view.leave()

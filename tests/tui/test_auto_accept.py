@@ -90,7 +90,7 @@ async def test_the_rest_is_accepted_after_a_sample_that_was_right_and_undone_at_
         assert "0.0% to 25.0% of the 12 are wrong" in str(app.screen._text)
         await pilot.press("enter")  # held down, say: no answer to the question
         assert len(verdicts(reading)) == len(sample)
-        await pilot.press("y")
+        await pilot.press("a")
         await until(pilot, lambda: f"{rest} clips accepted automatically" in screen.notice.text, "its end")
         assert len(verdicts(reading)) == 12
         assert app.services.state.labelled == 12

@@ -71,6 +71,9 @@ class ViewScreen(Screen[None]):
         """Go on with the view after another one was on the screen."""
         self.header.refresh()
 
+    def choose_again(self) -> None:
+        """Do what the key or the tab of the view is for while the view is on the screen."""
+
     def leave(self) -> None:
         """Do what is due before another view is shown."""
 

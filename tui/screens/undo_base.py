@@ -11,7 +11,7 @@ from labeltool.store.journal import JournalRow
 from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.screens.base import AudioScreen
 from labeltool.tui.services import Services
-from labeltool.tui.session import LabelledElsewhere
+from labeltool.tui.session import Change, LabelledElsewhere
 from labeltool.tui.shared_keys import View
 from labeltool.tui.widgets.suggestions import describe_rows
 
@@ -79,48 +79,56 @@ class UndoScreen(AudioScreen):
         """Undo the last action and return to its clip."""
         self._last_key = ("", 0.0)
         try:
-            rows = await self.services.session.undo()
+            change = await self.services.session.undo()
         except LabeltoolError as error:
             self.notice.warn(str(error))
             return
-        if not rows:
+        if not (rows := change.rows):
             self.notice.show("nothing to undo")
             return
+        self._take_counts(change, -1)
         if rows[-1].clip_id is None or rows[-1].kind == "checked":
             # No clip to return to: what is checked may be hours long.
             self.notice.show("undone: a renaming" if rows[-1].kind == "rename" else f"undone: {describe_rows(rows)}")
             self.reload()
             return
         self.notice.show(f"undone: {describe_rows(rows)}")
-        self._count_labels(rows, -1)
-        # The clip that is shown again is counted when it is read.
-        self.services.state.labelled -= len({row.clip_id for row in rows}) - 1
         self.show_undone_batch(rows)
 
     async def action_redo(self) -> None:
         """Redo what was undone last."""
         try:
-            rows = await self.services.session.redo()
+            change = await self.services.session.redo()
         except LabeltoolError as error:
             self.notice.warn(str(error))
             return
-        if not rows:
+        if not (rows := change.rows):
             self.notice.show("nothing to redo")
             return
         self.notice.show(f"redone: {describe_rows(rows)}")
-        self._count_labels(rows, 1)
+        self._take_counts(change, 1)
         row, clip_ids = rows[-1], {row.clip_id for row in rows}
-        if row.kind == "verdict":
-            self.services.state.labelled += len(clip_ids)
         if self.current is not None and clip_ids == {self.current.clip.id} and row.kind not in ("note", "checked"):
             self.show_next(self.current.clip.id)
         else:
             self.reload()
 
-    def _count_labels(self, rows: Sequence[JournalRow], change: int) -> None:
+    def _take_counts(self, change: Change, step: int) -> None:
+        """Count what was redone (`step` 1) or undone (-1)."""
+        state, row = self.services.state, change.rows[-1]
+        if change.counts is not None:
+            state.labels = change.labels
+            state.set_counts(change.counts)
+        elif row.kind == "verdict":
+            self._count_labels(change.rows, step)
+            # The only verdict that the clip has now, or had.
+            state.labelled += step * (change.verdicts == (step > 0))
+        self.header.refresh()
+
+    def _count_labels(self, rows: Sequence[JournalRow], step: int = 1) -> None:
         for row in rows:
             if row.value == Value.PRESENT.value:
-                self.services.state.count_label(row.label, change)
+                self.services.state.count_label(row.label, step)
 
 
 def present_labels(rows: Sequence[JournalRow]) -> list[str]:

@@ -132,7 +132,7 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
         except LabeltoolError as error:
             self.notice.warn(str(error))
             rows = []
-        self._count_labels(rows, 1)
+        self._count_labels(rows)
         self.services.state.labelled += len(rows)
         self.header.refresh()
         if rows:
