@@ -110,7 +110,9 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
         if of.rest <= 0:
             self.notice.show(f"all {drawn} clips at {of.threshold:.0%} or more were in the sample: none is left")
             return
+        silent = self.services.player.silent
         lines = [
+            *([f"Nothing was heard of the sample: {silent}."] if silent else []),
             f"All {drawn} clips of the sample were right: {bounds}",
             f"(exact interval of Clopper and Pearson, each bound with {auto_accept.CONFIDENCE:.0%} confidence).",
             "",
