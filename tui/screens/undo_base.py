@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,6 +10,8 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store.journal import JournalRow
 from labeltool.tui.background.prefetch import PreparedClip
+from labeltool.tui.dialogs.palette import Palette
+from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.screens.base import AudioScreen
 from labeltool.tui.services import Services
 from labeltool.tui.session import Change, LabelledElsewhere
@@ -32,6 +35,25 @@ class UndoScreen(AudioScreen):
         self._current: PreparedClip | None = None
         # The last label key and when it came; none after undo: the same key then is no repetition.
         self._last_key = ("", 0.0)
+        self._shown_at = time.monotonic()
+        # When a screen that has nothing to do with the clip came over it; None while none is open.
+        self._paused_at: float | None = None
+
+    # -- the time that a clip takes
+
+    def on_screen_suspend(self) -> None:
+        """Pause the time of the clip below another view or page; to choose a label or write a note is work on it."""
+        self._paused_at = None if isinstance(self.app.screen, Palette | TextPrompt) else time.monotonic()
+
+    def on_screen_resume(self) -> None:
+        """Go on with the time of the clip."""
+        if self._paused_at is not None:
+            self.exclude_time_since(self._paused_at)
+            self._paused_at = None
+
+    def exclude_time_since(self, moment: float) -> None:
+        """Let the time of the clip not include what passed since a moment."""
+        self._shown_at += time.monotonic() - max(moment, self._shown_at)
 
     # -- for subclasses
 
