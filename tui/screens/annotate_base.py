@@ -59,7 +59,7 @@ class AnnotateScreen(UndoScreen):
 
     async def write(self, prepared: PreparedClip, annotation: Annotation) -> JournalRow:
         """Write a verdict on a clip or region."""
-        return await self.services.session.annotate(prepared.clip.id, annotation)
+        return await self.services.session.annotate(prepared.clip.id, annotation, seen=prepared.rows)
 
     async def write_note(self, prepared: PreparedClip, text: str) -> JournalRow:
         """Write a note on a clip or region."""
@@ -320,7 +320,7 @@ class AnnotateScreen(UndoScreen):
             row = await self.write(current, annotation)
         except LabeltoolError as error:
             # Nothing was stored: the clip stays.
-            self.notice.warn(str(error))
+            self.show_refusal(error)
             return
         await self.read_new_label(label)
         self._count_annotation(current, annotation)

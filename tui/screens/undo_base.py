@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
@@ -13,7 +14,7 @@ from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.screens.base import AudioScreen
 from labeltool.tui.services import Services
-from labeltool.tui.session import Change
+from labeltool.tui.session import Change, LabelledElsewhere
 from labeltool.tui.shared_keys import View
 from labeltool.tui.widgets.suggestions import describe_rows
 
@@ -74,6 +75,10 @@ class UndoScreen(AudioScreen):
         """Show what follows a clip that is done."""
         raise NotImplementedError
 
+    def show_choices(self) -> None:
+        """Show the labels and the annotations of the clip."""
+        raise NotImplementedError
+
     def show_undone(self, row: JournalRow) -> None:
         """Show the clip of a row that was undone."""
         raise NotImplementedError
@@ -81,6 +86,14 @@ class UndoScreen(AudioScreen):
     def show_undone_batch(self, rows: Sequence[JournalRow]) -> None:
         """Show the clips of an action that was undone: by default the clip of its last row."""
         self.show_undone(rows[-1])
+
+    def show_refusal(self, error: LabeltoolError) -> None:
+        """Show why nothing was written, and what was labelled in another window meanwhile."""
+        if isinstance(error, LabelledElsewhere) and self.current is not None:
+            self._last_key = ("", 0.0)
+            self.current = replace(self.current, rows=error.rows)
+            self.show_choices()
+        self.notice.warn(str(error))
 
     # -- undo and redo
 

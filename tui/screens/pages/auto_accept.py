@@ -120,7 +120,9 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
             count = f"{drawn} clip{'s' * (drawn > 1)} accepted as {of.label}"
             self.notice.show(f"{count}: no more are predicted at {of.threshold:.0%} or more")
             return
+        silent = self.services.player.silent
         lines = [
+            *([f"Nothing was heard of the sample: {silent}."] if silent else []),
             f"All {drawn} clips of the sample were right: {bounds}",
             f"(exact interval of Clopper and Pearson, each bound with {auto_accept.CONFIDENCE:.0%} confidence).",
             "",
