@@ -19,6 +19,7 @@ from labeltool.tui.widgets.time_axis import GUTTER, moment_name
 _MAX_LABEL_CELLS = 22
 _BETWEEN_LABELS = 3
 _PRECISION_S = 0.001
+_CUT = "…"
 _MODES = {LabelMode.LABEL: "", LabelMode.ADD: "add: ", LabelMode.ABSENT: "reject: "}
 
 
@@ -99,14 +100,14 @@ class LabelBar(Widget):
         shown: dict[LabelChoice, list[Part]] = {}
         for choice in by_probability(self._choices):
             shown[choice] = self._label(choice)
-            free -= sum(cell_len(text) for text, _ in shown[choice])
-            if free < -_BETWEEN_LABELS:
-                del shown[choice]
-                break
+            free -= _cells(shown[choice])
+        cut = free < -_BETWEEN_LABELS
+        while shown and free < (len(_CUT) if cut else -_BETWEEN_LABELS):
+            free += _cells(shown.popitem()[1])  # the least probable one
         labels = [
             choice_action(Content.assemble(*shown[choice]), choice) for choice in self._choices if choice in shown
         ]
-        return Content().join([Content.assemble(*parts), *labels])
+        return Content().join([Content.assemble(*parts), *labels, Content.styled(_CUT if cut else "", "$quiet")])
 
     def _label(self, choice: LabelChoice) -> list[Part]:
         key = ("⏎" if choice == self._first else "") + self._key_names.get(choice.key, "")
@@ -119,3 +120,7 @@ class LabelBar(Widget):
             (probability, "$primary"),
             (" " * _BETWEEN_LABELS, ""),
         ]
+
+
+def _cells(parts: Sequence[Part]) -> int:
+    return sum(cell_len(text) for text, _ in parts)
