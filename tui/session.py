@@ -166,6 +166,10 @@ class Session:
         """Return the project's labels with their keys and colours."""
         return await self._writer.do(labels.project_labels)
 
+    async def labels_and_counts(self) -> tuple[Sequence[ProjectLabel], Counts]:
+        """Return the labels and the counts, as after a renaming."""
+        return await self.change_labels(lambda _: None)
+
     async def change_labels(self, change: Callable[[Store], None]) -> tuple[Sequence[ProjectLabel], Counts]:
         """Change names, keys or colours, and return the labels and the counts."""
 

@@ -7,7 +7,7 @@ import math
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from labeltool.errors import LabeltoolError
@@ -386,7 +386,7 @@ def suggestion(store: Store, clip_id: int) -> Suggestion | None:
     return Suggestion(clip_id, row["model_id"], probabilities, row["background"], bool(row["is_independent"]))
 
 
-def by_current_names(probabilities: dict[str, float], renamed: dict[str, str]) -> dict[str, float]:
+def by_current_names(probabilities: Mapping[str, float], renamed: Mapping[str, str]) -> dict[str, float]:
     """Return probabilities by the labels' current names, largest first; those of merged labels are added up.
 
     Parameters

@@ -75,6 +75,8 @@ class UndoScreen(AudioScreen):
         if rows[-1].clip_id is None or rows[-1].kind == "checked":
             # No clip to return to: what is checked may be hours long.
             self.notice.show("undone: a renaming" if rows[-1].kind == "rename" else f"undone: {describe_rows(rows)}")
+            if rows[-1].kind == "rename":
+                await self.read_labels()
             self.reload()
             return
         self.notice.show(f"undone: {describe_rows(rows)}")
@@ -96,12 +98,38 @@ class UndoScreen(AudioScreen):
         self.notice.show(f"redone: {describe_rows(rows)}")
         self._count_labels(rows, 1)
         row, clip_ids = rows[-1], {row.clip_id for row in rows}
-        if row.kind == "verdict":
+        if row.kind == "rename":
+            await self.read_labels()
+        elif row.kind == "verdict":
             self.services.state.labelled += len(clip_ids)
         if self.current is not None and clip_ids == {self.current.clip.id} and row.kind not in ("note", "checked"):
             self.show_next(self.current.clip.id)
         else:
             self.reload()
+
+    async def read_labels(self) -> None:
+        """Read the names, keys and counts of the labels again, as after a renaming."""
+        state = self.services.state
+        try:
+            state.labels, counts = await self.services.session.labels_and_counts()
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
+            return
+        state.set_counts(counts)
+        self.update_choices()
+        self.header.refresh()
+
+    async def read_new_label(self, label: str | None) -> None:
+        """Read the keys again after a new label was given; a class of the pretrained model suggests it from then on."""
+        state, live = self.services.state, self.services.live
+        if label is None or any(known.name == label for known in state.labels):
+            return
+        try:
+            state.labels = await self.services.session.labels()
+            if label in live.class_names():
+                live.map_class(label, label)
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
 
     def _count_labels(self, rows: Sequence[JournalRow], change: int) -> None:
         for row in rows:
