@@ -33,6 +33,26 @@ class Annotation:
     key: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What undo or redo changed.
+
+    Attributes
+    ----------
+    rows
+        The rows of the action; none where there was nothing to undo or redo.
+    verdicts
+        How many labels have a verdict on the clip, after an action on one clip.
+    counts, labels
+        The project's, after an action on several clips or labels.
+    """
+
+    rows: Sequence[JournalRow] = ()
+    verdicts: int = 0
+    counts: Counts | None = None
+    labels: Sequence[ProjectLabel] = ()
+
+
 class Session:
     """Writes to the journal; each method returns when the rows are on the disk.
 
@@ -166,10 +186,6 @@ class Session:
         """Return the project's labels with their keys and colours."""
         return await self._writer.do(labels.project_labels)
 
-    async def labels_and_counts(self) -> tuple[Sequence[ProjectLabel], Counts]:
-        """Return the labels and the counts, as after a renaming."""
-        return await self.change_labels(lambda _: None)
-
     async def change_labels(self, change: Callable[[Store], None]) -> tuple[Sequence[ProjectLabel], Counts]:
         """Change names, keys or colours, and return the labels and the counts."""
 
@@ -179,17 +195,17 @@ class Session:
 
         return await self._writer.do(write)
 
-    async def undo(self) -> list[JournalRow]:
-        """Undo the annotator's last action, also one of an earlier session, and return its rows; none without one."""
-        rows = await self._undo_or_redo(journal.undo)
-        self._uncount(rows)
-        return rows
+    async def undo(self) -> Change:
+        """Undo the annotator's last action, also one of an earlier session."""
+        change = await self._undo_or_redo(journal.undo)
+        self._uncount(change.rows)
+        return change
 
-    async def redo(self) -> list[JournalRow]:
-        """Redo what was undone last and return its rows; none where there is nothing to redo."""
-        rows = await self._undo_or_redo(journal.redo)
-        self._count(rows)
-        return rows
+    async def redo(self) -> Change:
+        """Redo what was undone last."""
+        change = await self._undo_or_redo(journal.redo)
+        self._count(change.rows)
+        return change
 
     def close(self) -> None:
         """Finish writing and close."""
@@ -200,10 +216,15 @@ class Session:
         self._count([row])
         return row
 
-    async def _undo_or_redo(self, change: Callable[..., JournalRow | None]) -> list[JournalRow]:
-        def write(store: Store) -> list[JournalRow]:
+    async def _undo_or_redo(self, change: Callable[..., JournalRow | None]) -> Change:
+        def write(store: Store) -> Change:
             last = change(store, annotator=self.annotator)
-            return journal.batch_rows(store, last) if last is not None else []
+            if last is None:
+                return Change()
+            rows = journal.batch_rows(store, last)
+            if len(rows) > 1 or last.clip_id is None:
+                return Change(rows, counts=clips.counts(store), labels=labels.project_labels(store))
+            return Change(rows, verdicts=len(clips.verdicts_on(store, [last.clip_id]).get(last.clip_id, ())))
 
         return await self._writer.do(write)
 

@@ -16,7 +16,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import labels
 from labeltool.store.database import Store
-from labeltool.store.journal_rows import append, append_batch, newest
+from labeltool.store.journal_rows import AUTO_ACCEPTED, append, append_batch, newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,10 +344,13 @@ def newest_id(store: Store) -> str:
 
 
 def changed_clips(store: Store, since: str) -> set[int] | None:
-    """Return the clips that rows newer than one are about; None where labels were renamed or the recordings changed."""
+    """Return the clips that rows newer than one are about; None where labels were renamed or the recordings changed.
+
+    What was accepted automatically is not among them.
+    """
     rows = store.connection.execute(
         "SELECT DISTINCT COALESCE(j.clip_id, r.clip_id) FROM journal j LEFT JOIN journal r ON r.id = j.revokes "
-        "WHERE j.id > ?",
+        f"WHERE j.id > ? AND COALESCE(r.kind, j.kind) <> 'checked' AND NOT {AUTO_ACCEPTED}",
         (since,),
     )
     changed = {clip_id for (clip_id,) in rows}

@@ -268,7 +268,7 @@ class Prefetcher:
 
     def _deliver_queue(self, store: Store, request: _Request) -> None:
         queue: list[PreparedClip] = []
-        here = tuple(clips.clip(store, clip_id) for clip_id in request.exclude)
+        here = tuple(clips.some_clips(store, request.exclude))
         if self._live.update(store) and here:
             # The clip on the screen first: it appeared before the last label counted.
             self._deliver(Delivery(renewed=tuple(self._prepare(store, clip) for clip in here)))

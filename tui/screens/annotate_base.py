@@ -55,7 +55,6 @@ class AnnotateScreen(UndoScreen):
         self._choices: tuple[LabelChoice, ...] = ()
         self._mode = LabelMode.LABEL
         self._annotated_here = False
-        self._shown_at = time.monotonic()
         self._new_keys: dict[str, str] = {}
         # When a key got another label while the clip is shown; see `label_of_keys`.
         self._changed_at: dict[str, float] = {}
