@@ -128,7 +128,7 @@ async def test_the_notice_that_asks_to_listen_goes_when_all_is_played(confident_
         await until(pilot, lambda: "the sample is played: Enter accepts" in screen.notice.text, "what comes next")
 
 
-async def test_what_is_accepted_is_said_where_the_sample_was_all(confident_project: Project) -> None:
+async def test_what_is_accepted_is_shown_where_the_sample_was_all(confident_project: Project) -> None:
     async with reviewing(confident_project) as (app, screen, pilot):
         await pilot.press("ctrl+a")
         await until(pilot, lambda: isinstance(app.screen, Palette), "the choices")

@@ -318,7 +318,7 @@ async def test_labels_get_other_keys_and_colours_and_are_renamed_in_the_app(
         await until(pilot, lambda: "low" in clips.label_names(reading), "the old name")
 
 
-async def test_a_merge_is_asked_with_its_clips_and_the_key_prompt_says_what_it_waits_for(
+async def test_a_merge_is_confirmed_and_the_prompt_for_a_key_names_the_label(
     app_project: Project, reading: Store
 ) -> None:
     with app_project.open_store() as store:
@@ -340,9 +340,13 @@ async def test_a_merge_is_asked_with_its_clips_and_the_key_prompt_says_what_it_w
         await until(pilot, lambda: isinstance(app.screen, Confirm) and app.screen.query(Static), "the question")
         question = "Merge 2 clips of lwo into low, which has 1 clip?"
         await until(pilot, lambda: question in text_of(app.screen.query_one(Static)), "its clips")
-        await pilot.press("n", "m", *"low", "enter")
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(app.screen, Palette) and app.screen.query(Choices), "the other labels")
+        await pilot.press(*"low", "enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question again")
         assert "lwo" in clips.label_names(reading)
-        await pilot.press("y")
+        await pilot.press("a")
         await until(pilot, lambda: "lwo" not in clips.label_names(reading), "the merge")
         await until(pilot, lambda: rows.selected is not None and rows.selected.name == "low", "the label it is now")
