@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from typing import TypeVar
 
 from textual.app import ComposeResult
 from textual.events import Paste, Resize
 from textual.screen import Screen
 from textual.widgets import Static
 
+from labeltool.errors import LabeltoolError
 from labeltool.tui.background.prefetch import Delivery, PreparedClip
 from labeltool.tui.dialogs.commands import Command, commands
 from labeltool.tui.dialogs.help import Help
@@ -21,6 +23,8 @@ from labeltool.tui.widgets.header import Header
 from labeltool.tui.widgets.key_hints import KeyHints
 from labeltool.tui.widgets.notice import Notice
 from labeltool.tui.widgets.tab_line import TabLine
+
+_T = TypeVar("_T")
 
 _SHORT_ROWS = 28
 _THIN_COLUMNS = 66
@@ -105,6 +109,14 @@ class ViewScreen(Screen[None]):
         return [f"{keys[name]}: {text}" for name, text in actions if keys.get(name)]
 
     # -- the screen
+
+    async def attempt(self, work: Awaitable[_T]) -> _T | None:
+        """Return the result of what is done with the store; None, with a warning, where it fails."""
+        try:
+            return await work
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
+            return None
 
     def show_tour(self, text: str) -> None:
         """Show a step of the tour above the key line; "" hides it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store.journal import JournalRow
 from labeltool.tui.background.prefetch import PreparedClip
@@ -65,10 +64,8 @@ class UndoScreen(AudioScreen):
     async def action_undo(self) -> None:
         """Undo the last action and return to its clip."""
         self._last_key = ("", 0.0)
-        try:
-            change = await self.services.session.undo()
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        change = await self.attempt(self.services.session.undo())
+        if change is None:
             return
         if not (rows := change.rows):
             self.notice.show("nothing to undo")
@@ -84,10 +81,8 @@ class UndoScreen(AudioScreen):
 
     async def action_redo(self) -> None:
         """Redo what was undone last."""
-        try:
-            change = await self.services.session.redo()
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        change = await self.attempt(self.services.session.redo())
+        if change is None:
             return
         if not (rows := change.rows):
             self.notice.show("nothing to redo")
