@@ -56,6 +56,12 @@ class PretrainedApp(TrainingApp):
 
         return BackgroundTask(project, MODEL_FETCH, on_progress=report, on_result=choose, on_failure=fail, name=_MODEL)
 
+    def tour_ended(self) -> None:
+        """Offer the model: above the tour it would be one text too many."""
+        if self.offers_pretrained and self.current_view is not None:
+            # After the key that ended the tour: Escape would dismiss the offer.
+            self.current_view.call_later(self.offer_pretrained)
+
     @work
     async def offer_pretrained(self) -> None:
         """Say once in a project that has no pretrained model how to fetch one."""
