@@ -31,7 +31,7 @@ class SimilarApp(PretrainedApp):
         view = self.current_view
         if view is None:
             return
-        while isinstance(view, ListScreen) and view.loading and view is self.current_view:
+        while isinstance(view, ListScreen) and view.awaits_row and view is self.current_view:
             await asyncio.sleep(_WAIT_S)
         if view is not self.current_view:
             return

@@ -78,7 +78,7 @@ class ListScreen(AnnotateScreen):
         return self._current is None or self._current.clip.id != self.clips.clip_id
 
     @property
-    def loading(self) -> bool:
+    def awaits_row(self) -> bool:
         """Whether the list or its selected clip is being read."""
         return self.busy and (bool(self.clips.ids) or not self._was_read)
 
