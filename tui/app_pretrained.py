@@ -63,6 +63,8 @@ class PretrainedApp(TrainingApp):
             key = self.services.keymap.get("fetch_pretrained", ("f4",))[0].upper()
             model = published_models()[_MODEL]
             size = f"{model.bytes / 1e6:.0f} MB, {model.licence}"
+            if self.current_view is None or self.current_view.notice.warning:
+                return  # a warning goes before an offer
             self.warn_view(
                 f"{key} fetches {_TITLE} ({size}), which suggests labels from the first clip on; Esc: not now"
             )

@@ -73,7 +73,7 @@ async def test_clips_are_filtered_by_transcript(app_project: Project, reading: S
     third = clips.all_clips(reading)[2]
     say(reading, third.id, (0.0, "The fire brigade came."))
     async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
-        await pilot.press("v")
+        await pilot.press("ctrl+f")
         await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line to write in")
         await pilot.press(*"came", "space", *"FIRE", "enter")
         await until(pilot, lambda: list(screen.clips.ids) == [third.id], "the clip with that text")
