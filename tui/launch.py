@@ -197,7 +197,8 @@ def _session_summary(app: LabelApp, elapsed_s: float) -> str:
     per_minute = session.clips_per_minute
     pace = f", {per_minute:.0f} a minute" if per_minute is not None else ""
     counts = [f"{in_one_line(label)!r} {count:,}" for label, count in labels.items()]
-    more = f" and {len(counts) - _MAX_LABELS} labels more" if len(counts) > _MAX_LABELS else ""
+    further = len(counts) - _MAX_LABELS
+    more = f" and {further} more label{'s' * (further > 1)}" if further > 0 else ""
     here = project.directory in (Path.cwd(), *Path.cwd().parents)
     program = "labeltool" if here else f"labeltool --project {shlex.quote(str(project.directory))}"
     following = ("label",) if left else ("evaluate", "export --stm32")

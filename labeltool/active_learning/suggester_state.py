@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from labeltool.active_learning.accuracy_estimate import AccuracyEstimate
+from labeltool.active_learning.live_classifier import MAX_CLIPS
 from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
 from labeltool.pretrained import registry
 from labeltool.project import Project
-from labeltool.store import Store, models
+from labeltool.store import Store, clips, models
 from labeltool.store.models import ModelRow
 from labeltool.util.atomic_write import write_text
 from labeltool.util.bounded_read import MAX_TOML_BYTES, parse_json, read_text
@@ -81,7 +82,7 @@ def suggester_state(project: Project, store: Store) -> SuggesterState | None:
     """Return what suggests labels in the app now, as far as the store knows it; None before there is anything."""
     row, name = models.suggester(store), live_pretrained(project, store)
     if name is not None:
-        (labels,) = store.connection.execute("SELECT COUNT(DISTINCT clip_id) FROM latest_events").fetchone()
+        labels = len(clips.last_labelled(store, MAX_CLIPS))
         return SuggesterState(
             "embeddings" if labels else "classes", name, labels, accuracy=read_estimate(project, name)
         )

@@ -100,6 +100,8 @@ class Palette(ModalScreen[str | None]):
         Other words by which names are found.
     keys
         The keys of names, shown at the right.
+    placeholder
+        What to type; "" for a few letters, and a new label where there can be one.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -119,8 +121,10 @@ class Palette(ModalScreen[str | None]):
         new: Sequence[str] = (),
         synonyms: Mapping[str, Sequence[str]] = _NONE,
         keys: Mapping[str, str] = _NONE,
+        placeholder: str = "",
     ) -> None:
         super().__init__()
+        self._placeholder = placeholder or ("a few letters, or a new label" if allows_new else "a few letters")
         self._title = title
         self._names = _Names(labels, new, allows_new, synonyms, keys)
 
@@ -129,8 +133,7 @@ class Palette(ModalScreen[str | None]):
         with Vertical(id="palette") as box:
             box.border_title = Content(self._title)
             box.border_subtitle = "↑ ↓ choose   Enter accept   Esc cancel"
-            placeholder = "a few letters, or a new label" if self._names.allows_new else "a few letters"
-            yield Input(placeholder=placeholder, id="palette-input")
+            yield Input(placeholder=self._placeholder, id="palette-input")
             yield Choices(self._names, id="palette-choices")
 
     def on_input_changed(self, event: Input.Changed) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store.journal import JournalRow
 from labeltool.tui.background.prefetch import PreparedClip
+from labeltool.tui.dialogs.palette import Palette
+from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.screens.base import AudioScreen
 from labeltool.tui.services import Services
-from labeltool.tui.session import Change
+from labeltool.tui.session import Change, LabelledElsewhere
 from labeltool.tui.shared_keys import View
 from labeltool.tui.widgets.suggestions import describe_rows
 
@@ -31,6 +35,25 @@ class UndoScreen(AudioScreen):
         self._current: PreparedClip | None = None
         # The last label key and when it came; none after undo: the same key then is no repetition.
         self._last_key = ("", 0.0)
+        self._shown_at = time.monotonic()
+        # When a screen that has nothing to do with the clip came over it; None while none is open.
+        self._paused_at: float | None = None
+
+    # -- the time that a clip takes
+
+    def on_screen_suspend(self) -> None:
+        """Pause the time of the clip below another view or page; to choose a label or write a note is work on it."""
+        self._paused_at = None if isinstance(self.app.screen, Palette | TextPrompt) else time.monotonic()
+
+    def on_screen_resume(self) -> None:
+        """Go on with the time of the clip."""
+        if self._paused_at is not None:
+            self.exclude_time_since(self._paused_at)
+            self._paused_at = None
+
+    def exclude_time_since(self, moment: float) -> None:
+        """Let the time of the clip not include what passed since a moment."""
+        self._shown_at += time.monotonic() - max(moment, self._shown_at)
 
     # -- for subclasses
 
@@ -52,6 +75,10 @@ class UndoScreen(AudioScreen):
         """Show what follows a clip that is done."""
         raise NotImplementedError
 
+    def show_choices(self) -> None:
+        """Show the labels and the annotations of the clip."""
+        raise NotImplementedError
+
     def show_undone(self, row: JournalRow) -> None:
         """Show the clip of a row that was undone."""
         raise NotImplementedError
@@ -59,6 +86,14 @@ class UndoScreen(AudioScreen):
     def show_undone_batch(self, rows: Sequence[JournalRow]) -> None:
         """Show the clips of an action that was undone: by default the clip of its last row."""
         self.show_undone(rows[-1])
+
+    def show_refusal(self, error: LabeltoolError) -> None:
+        """Show why nothing was written, and what was labelled in another window meanwhile."""
+        if isinstance(error, LabelledElsewhere) and self.current is not None:
+            self._last_key = ("", 0.0)
+            self.current = replace(self.current, rows=error.rows)
+            self.show_choices()
+        self.notice.warn(str(error))
 
     # -- undo and redo
 

@@ -52,7 +52,7 @@ class PageScreen(PlayedListScreen, Generic[_P]):
         # Pages that undo left: they come again before the next page.
         self._left_pages: list[_P] = []
         self._turning = True
-        self._began = self._suspended = time.monotonic()
+        self._began = time.monotonic()
 
     # -- for subclasses
 
@@ -121,14 +121,10 @@ class PageScreen(PlayedListScreen, Generic[_P]):
         else:
             self.turn()
 
-    def enter(self) -> None:
-        """Go on with the page; the time in other views does not count."""
-        self._began += time.monotonic() - self._suspended
-        super().enter()
-
-    def on_screen_suspend(self) -> None:
-        """Store the time at which another view was opened."""
-        self._suspended = time.monotonic()
+    def exclude_time_since(self, moment: float) -> None:
+        """Let the time of the page not include what passed since a moment."""
+        super().exclude_time_since(moment)
+        self._began += time.monotonic() - max(moment, self._began)
 
     def turn(self) -> None:
         """Go to the next page; keys have no effect until it is there."""
