@@ -144,7 +144,7 @@ class BrowseScreen(BulkRelabelScreen):
             if line is not None:
                 self._set_filter(filter_line.parsed(line))
 
-        self.app.push_screen(TextPrompt(_FILTER_HINT, text), apply)
+        self.app.push_screen(TextPrompt(_FILTER_HINT, text, selected=False), apply)
 
     def action_filter_label(self) -> None:
         """Filter by a label."""
