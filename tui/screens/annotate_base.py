@@ -308,11 +308,12 @@ class AnnotateScreen(UndoScreen):
         response_s = time.monotonic() - self._shown_at
         # Further labels are added with `m`.
         replaces = replaces and mode is LabelMode.LABEL and value is Value.PRESENT and not self._annotated_here
+        was = [name for name in self.present_on(current) if name != label] if replaces or label is None else []
         context = AnnotationContext(
             accepted_from=accepted_from,
             suggested=self._suggested,
             response_ms=round(response_s * 1000),
-            instead_of=[name for name in self.present_on(current) if name != label] if replaces else [],
+            instead_of=was if replaces else [],
         )
         annotation = Annotation(label, value, context, self.key_of_new(label))
         try:
@@ -324,7 +325,7 @@ class AnnotateScreen(UndoScreen):
         await self.read_new_label(label)
         self._count_annotation(current, annotation)
         self._add_row(current, row, context.instead_of)
-        self.notice.show(describe_row(row))
+        self.notice.show(describe_row(row) + (f" (was {', '.join(was)})" if was else ""))
         if mode is LabelMode.LABEL:
             self._finish_clip(current.clip.id)
         else:

@@ -100,10 +100,8 @@ class UndoScreen(AudioScreen):
     async def action_undo(self) -> None:
         """Undo the last action and return to its clip."""
         self._last_key = ("", 0.0)
-        try:
-            change = await self.services.session.undo()
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        change = await self.attempt(self.services.session.undo())
+        if change is None:
             return
         if not (rows := change.rows):
             self.notice.show("nothing to undo")
@@ -119,10 +117,8 @@ class UndoScreen(AudioScreen):
 
     async def action_redo(self) -> None:
         """Redo what was undone last."""
-        try:
-            change = await self.services.session.redo()
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        change = await self.attempt(self.services.session.redo())
+        if change is None:
             return
         if not (rows := change.rows):
             self.notice.show("nothing to redo")

@@ -38,12 +38,12 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
         if self._turning or not self.clips.ids:
             return
         max_error = self.services.project.settings.labelling.max_error
-        try:
-            found = await self.services.reader.do(
+        found = await self.attempt(
+            self.services.reader.do(
                 lambda store: auto_accept.all_candidates(store, label, max_error=max_error, annotator=annotator)
             )
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        )
+        if found is None:
             return
         if not found:
             self.notice.show(f"no clip is predicted as {label} with {auto_accept.THRESHOLDS[-1]:.0%} or more")
