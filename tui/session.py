@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from labeltool.annotation import auto_accept, speed
 from labeltool.annotation.auto_accept import Candidates
+from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, checked, clips, journal, labels, spans
@@ -31,6 +32,22 @@ class Annotation:
     value: Value
     context: AnnotationContext
     key: str = ""
+
+
+class LabelledElsewhere(LabeltoolError):
+    """The clip was labelled in another window, so that whoever labels it now has not seen that.
+
+    Attributes
+    ----------
+    rows
+        The journal rows of the clip by now, oldest first.
+    """
+
+    def __init__(self, rows: tuple[JournalRow, ...]) -> None:
+        last = next(row for row in reversed(rows) if row.kind == "verdict")
+        what = last.label if last.label is not None else "as a whole"
+        super().__init__(f"labelled in another window meanwhile: {what}, by {last.annotator}; again labels it anew")
+        self.rows = rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +117,25 @@ class Session:
             if not times:
                 self._response_ms.pop(row.clip_id or 0, None)
 
-    async def annotate(self, clip_id: int, annotation: Annotation) -> JournalRow:
-        """Write a verdict on a clip and return its row."""
+    async def annotate(
+        self, clip_id: int, annotation: Annotation, *, seen: Sequence[JournalRow] | None = None
+    ) -> JournalRow:
+        """Write a verdict on a clip and return its row.
+
+        Parameters
+        ----------
+        seen
+            The journal rows of the clip that are on the screen; None where none are shown.
+
+        Raises
+        ------
+        LabelledElsewhere
+            When there are newer labels than those on the screen; nothing is written then.
+        """
 
         def write(store: Store) -> JournalRow:
+            if seen is not None:
+                _require_seen(store, clip_id, seen)
             label, value, context = annotation.label, annotation.value, annotation.context
             _add_label(store, label, annotation.key)
             row_id = journal.annotate(store, clip_id, label, value, annotator=self.annotator, context=context)
@@ -227,6 +259,13 @@ class Session:
             return Change(rows, verdicts=len(clips.verdicts_on(store, [last.clip_id]).get(last.clip_id, ())))
 
         return await self._writer.do(write)
+
+
+def _require_seen(store: Store, clip_id: int, seen: Sequence[JournalRow]) -> None:
+    newest = max((row.id for row in seen), default="")
+    rows = journal.active_rows(store, clip_id)
+    if any(row.kind == "verdict" and row.id > newest for row in rows):
+        raise LabelledElsewhere(rows)
 
 
 def _add_label(store: Store, label: str | None, key: str) -> None:

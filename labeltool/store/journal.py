@@ -333,6 +333,12 @@ def rows(store: Store, *, clip_id: int | None = None, limit: int | None = None) 
     yield from _sized(store.connection, found)
 
 
+def active_rows(store: Store, clip_id: int) -> tuple[JournalRow, ...]:
+    """Return the rows of a clip that count, oldest first: none that was undone."""
+    active = [row for row in rows(store, clip_id=clip_id) if not row.revoked and row.kind != "revoke"]
+    return tuple(reversed(active))
+
+
 def row(store: Store, row_id: str) -> JournalRow:
     """Return the row of an id that the journal gave."""
     return _read(store.connection, [row_id])[0]

@@ -86,8 +86,10 @@ async def test_the_rest_is_accepted_after_a_sample_that_was_right_and_undone_at_
         await pilot.press("enter")
         assert "more of the sample first" in screen.notice.text and not verdicts(reading)
         screen._played.update(sample)
+        screen.services.player.silent = "no sound card"
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        assert "Nothing was heard of the sample: no sound card." in str(app.screen._text)
         rest = 12 - len(sample)
         assert "0.0% to 25.0% of the 12 are wrong" in str(app.screen._text)
         await pilot.press("enter")  # held down, say: no answer to the question

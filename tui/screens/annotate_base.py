@@ -67,7 +67,7 @@ class AnnotateScreen(UndoScreen):
 
     async def write(self, prepared: PreparedClip, annotation: Annotation) -> JournalRow:
         """Write a verdict on a clip or region."""
-        return await self.services.session.annotate(prepared.clip.id, annotation)
+        return await self.services.session.annotate(prepared.clip.id, annotation, seen=prepared.rows)
 
     async def write_note(self, prepared: PreparedClip, text: str) -> JournalRow:
         """Write a note on a clip or region."""
@@ -317,23 +317,24 @@ class AnnotateScreen(UndoScreen):
         response_s = time.monotonic() - self._shown_at
         # Further labels are added with `m`.
         replaces = replaces and mode is LabelMode.LABEL and value is Value.PRESENT and not self._annotated_here
+        was = [name for name in self.present_on(current) if name != label] if replaces or label is None else []
         context = AnnotationContext(
             accepted_from=accepted_from,
             suggested=self._suggested,
             response_ms=round(response_s * 1000),
-            instead_of=[name for name in self.present_on(current) if name != label] if replaces else [],
+            instead_of=was if replaces else [],
         )
         annotation = Annotation(label, value, context, self.key_of_new(label))
         try:
             row = await self.write(current, annotation)
         except LabeltoolError as error:
             # Nothing was stored: the clip stays.
-            self.notice.warn(str(error))
+            self.show_refusal(error)
             return
         await self.read_new_label(label)
         self._count_annotation(current, annotation)
         self._add_row(current, row, context.instead_of)
-        self.notice.show(describe_row(row))
+        self.notice.show(describe_row(row) + (f" (was {', '.join(was)})" if was else ""))
         if mode is LabelMode.LABEL:
             self._finish_clip(current.clip.id)
         else:

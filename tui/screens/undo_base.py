@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
@@ -13,7 +14,7 @@ from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.screens.base import AudioScreen
 from labeltool.tui.services import Services
-from labeltool.tui.session import Change
+from labeltool.tui.session import Change, LabelledElsewhere
 from labeltool.tui.shared_keys import View
 from labeltool.tui.widgets.suggestions import describe_rows
 
@@ -74,6 +75,10 @@ class UndoScreen(AudioScreen):
         """Show what follows a clip that is done."""
         raise NotImplementedError
 
+    def show_choices(self) -> None:
+        """Show the labels and the annotations of the clip."""
+        raise NotImplementedError
+
     def show_undone(self, row: JournalRow) -> None:
         """Show the clip of a row that was undone."""
         raise NotImplementedError
@@ -82,15 +87,21 @@ class UndoScreen(AudioScreen):
         """Show the clips of an action that was undone: by default the clip of its last row."""
         self.show_undone(rows[-1])
 
+    def show_refusal(self, error: LabeltoolError) -> None:
+        """Show why nothing was written, and what was labelled in another window meanwhile."""
+        if isinstance(error, LabelledElsewhere) and self.current is not None:
+            self._last_key = ("", 0.0)
+            self.current = replace(self.current, rows=error.rows)
+            self.show_choices()
+        self.notice.warn(str(error))
+
     # -- undo and redo
 
     async def action_undo(self) -> None:
         """Undo the last action and return to its clip."""
         self._last_key = ("", 0.0)
-        try:
-            change = await self.services.session.undo()
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        change = await self.attempt(self.services.session.undo())
+        if change is None:
             return
         if not (rows := change.rows):
             self.notice.show("nothing to undo")
@@ -106,10 +117,8 @@ class UndoScreen(AudioScreen):
 
     async def action_redo(self) -> None:
         """Redo what was undone last."""
-        try:
-            change = await self.services.session.redo()
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        change = await self.attempt(self.services.session.redo())
+        if change is None:
             return
         if not (rows := change.rows):
             self.notice.show("nothing to redo")
