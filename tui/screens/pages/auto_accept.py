@@ -122,7 +122,7 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
             return
         silent = self.services.player.silent
         lines = [
-            *([f"Nothing was heard of the sample: {silent}."] if silent else []),
+            *([f"There was no sound with the sample: {silent}."] if silent else []),
             f"All {drawn} clips of the sample were right: {bounds}",
             f"(exact interval of Clopper and Pearson, each bound with {auto_accept.CONFIDENCE:.0%} confidence).",
             "",
