@@ -25,7 +25,7 @@ def test_a_line_is_read(line: str, wanted: Filter) -> None:
     assert parsed(line) == wanted
 
 
-def test_a_name_that_no_filter_has_is_reported() -> None:
+def test_a_name_that_no_filter_has_is_refused() -> None:
     assert unknown_names('lable:dog file:a:b label:dog "x:y" 12:30 c:d') == ["lable:dog", "c:d"]
 
 

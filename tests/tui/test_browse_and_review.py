@@ -121,7 +121,7 @@ async def test_the_filter_is_one_line_that_the_keys_fill(app_project: Project) -
         await until(pilot, lambda: "no recording has a column 'site'" in screen.notice.warning, "the reason")
 
 
-async def test_a_label_is_found_in_any_case_and_a_wrong_word_of_the_filter_is_reported(app_project: Project) -> None:
+async def test_a_label_is_found_in_any_case_and_a_wrong_word_of_the_filter_is_refused(app_project: Project) -> None:
     async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
         for line, shown in (("label:LOW", "label:low"), ("label:lwo", "No label is called lwo")):
             await pilot.press("f")

@@ -165,7 +165,7 @@ class BrowseScreen(BulkRelabelScreen):
             if unknown := filter_line.unknown_names(line or ""):
                 self.notice.show(f"{', '.join(unknown)}: looked for in the path; names are file: label: transcript:")
 
-        self.app.push_screen(TextPrompt(_FILTER_HINT, text), apply)
+        self.app.push_screen(TextPrompt(_FILTER_HINT, text, selected=False), apply)
 
     def action_filter_label(self) -> None:
         """Filter by a label."""

@@ -13,7 +13,6 @@ from textual.widgets import Static
 
 from labeltool.annotation import listing
 from labeltool.annotation.listing import ListedClip
-from labeltool.errors import LabeltoolError
 from labeltool.store import Store
 from labeltool.store.journal import JournalRow
 from labeltool.tui.background.prefetch import Delivery
@@ -103,11 +102,9 @@ class ListScreen(AnnotateScreen):
     async def load(self) -> None:
         """Read the clips again; the selected clip stays selected if it is still among them."""
         selected, self._was_read = self.clips.clip_id, False
-        try:
-            result = await self.services.reader.do(self.find)
-        except LabeltoolError as error:
+        result = await self.attempt(self.services.reader.do(self.find))
+        if result is None:
             self._was_read = True
-            self.notice.warn(str(error))
             return
         self._lines.clear()
         self.show_result(result, at=index_of(selected, result.ids) or 0)
@@ -165,10 +162,8 @@ class ListScreen(AnnotateScreen):
         if len(self._lines) > _MAX_LINES_KEPT:
             self._lines.clear()
             missing = list(self.clips.visible_ids)
-        try:
-            rows = await self.services.reader.do(lambda store: listing.page(store, missing))
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        rows = await self.attempt(self.services.reader.do(lambda store: listing.page(store, missing)))
+        if rows is None:
             return
         self._lines.update({row.clip.id: row for row in rows})
         self.clips.refresh()
