@@ -42,7 +42,7 @@ def own_commands(screen: LabelScreen) -> list[Command]:
 
 def test_a_name_that_is_cut_does_not_touch_its_key() -> None:
     name = "export a package for the MCU and much more"
-    choices = Choices(_Names((name,), (), False, {}, {name: "ctrl+e"}))
+    choices = Choices(_Names((name,), (), (), False, synonyms={}, keys={name: "ctrl+e"}))
     assert choices.line(0, 30).plain == " export a package fo…  ctrl+e "
 
 
