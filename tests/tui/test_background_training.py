@@ -208,7 +208,7 @@ async def test_a_pretrained_model_makes_new_suggestions_after_a_few_labels_and_t
     with_model = with_learning(app_project, pretrained="[b]model", retrain_after=0)
     async with opened(with_model, size=(120, 30)) as (_, screen, pilot):
         state = screen.services.state
-        await until(pilot, lambda: "[b]model, 2 labels" in text_of(screen.header), "the model's name")
+        await until(pilot, lambda: "[b]model, 2 labelled" in text_of(screen.header), "the model's name")
         # How often it was right on the labelled clips, which are the hard ones, is no accuracy.
         assert "90%" not in text_of(screen.header)
         await answer(screen, pilot, "n")
