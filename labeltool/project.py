@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from labeltool.errors import LabeltoolError
-from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, parse_settings, read_settings
+from labeltool.settings import SETTINGS_FILE, TEMPLATE, Settings, parse_settings, read_settings, settings_text
 from labeltool.store import Store, backup
 from labeltool.store.database_files import COMPANIONS, companion
 from labeltool.store.opening import labeltool_errors
@@ -278,7 +278,9 @@ def write_setting(project: Project, table: str, name: str, value: object) -> Set
     import tomlkit  # light commands need not pay for it
 
     path = project.directory / SETTINGS_FILE
-    document = tomlkit.parse(path.read_bytes().decode() if path.exists() else "")
+    before = settings_text(path)
+    parse_settings(before, path)  # as a person wrote it meanwhile
+    document = tomlkit.parse(before)
     if table not in document:
         document[table] = tomlkit.table()
     cast(MutableMapping[str, object], document[table])[name] = value

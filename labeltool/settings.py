@@ -223,13 +223,21 @@ def read_settings(path: Path) -> Settings:
     LabeltoolError
         Naming the file and the setting that cannot be used.
     """
-    if not path.exists():
-        return Settings()
+    return parse_settings(settings_text(path), path)
+
+
+def settings_text(path: Path) -> str:
+    """Return the text of `labeltool.toml`; none where there is no file.
+
+    Raises
+    ------
+    LabeltoolError
+        When it cannot be read.
+    """
     try:
-        text = read_text(path, MAX_TOML_BYTES)
+        return read_text(path, MAX_TOML_BYTES) if path.exists() else ""
     except (ValueError, OSError) as error:
         raise LabeltoolError(f"cannot be read as settings: {error}", file=path) from error
-    return parse_settings(text, path)
 
 
 def parse_settings(text: str, path: Path) -> Settings:

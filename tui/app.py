@@ -63,9 +63,7 @@ from labeltool.tui.theme import DARK, LIGHT, theme_name
 from labeltool.tui.widgets.spectrogram import Spectrogram
 from labeltool.util.user_state import change_user_state, read_user_state
 
-_RETRY_S = 0.5
 _CHECK_DATABASE_S = 5.0
-_MAX_SIMILAR = 200
 
 
 class LabelApp(SimilarApp, ExportApp):
@@ -176,13 +174,13 @@ class LabelApp(SimilarApp, ExportApp):
         # Who does nothing meanwhile learns of an exchanged database all the same; the thread ends the app.
         self.set_interval(_CHECK_DATABASE_S, self.services.reader.check)
         self._look_whether_read_only()
-        if self.offers_pretrained:
-            self.offer_pretrained()
         if self._recording is not None:
             await self._open_regions(self._recording)
         elif self.services.project.settings.app.tour and not read_user_state().tour_shown:
             change_user_state(tour_shown=True)
             self.action_tour()
+        if self.tour is None:
+            self.tour_ended()
 
     @work
     async def _look_whether_read_only(self) -> None:
@@ -276,13 +274,16 @@ class LabelApp(SimilarApp, ExportApp):
         self, recording: StoredRecording, region: Region | None = None, *, select: bool = False
     ) -> None:
         await self.action_view(REGIONS.name)
-        assert isinstance(self.current_view, RegionsScreen)
-        self.current_view.open(recording, region)
+        view = self.current_view
+        if not isinstance(view, RegionsScreen):
+            return  # another tab was clicked meanwhile
+        view.open(recording, region)
         if region is not None and select:
-            self.current_view.select_part(region.start_s, region.end_s)
+            view.select_part(region.start_s, region.end_s)
 
     # -- progress
 
+    @work(exclusive=True, group="progress")
     async def action_progress(self) -> None:
         """Show the annotation speed, the labels against their goal, and what the models measured."""
         project, session = self.services.project, self.services.session

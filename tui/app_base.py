@@ -41,6 +41,8 @@ class AppBase(TypedKeysApp):
     async def action_view(self, name: str) -> None:
         """Go to another view; each keeps its position."""
         if name == self.current_mode:
+            if self.current_view is not None:
+                self.current_view.choose_again()
             return
         if self.current_view is not None:
             self.current_view.leave()
@@ -77,10 +79,20 @@ class AppBase(TypedKeysApp):
             return
         self._show_tour()
 
+    def on_view_screen_returned(self) -> None:
+        """Let the tour see that a dialog over the view was closed."""
+        if self.tour is not None and self.tour.close_dialog():
+            self._show_tour()
+
+    def tour_ended(self) -> None:
+        """Do what waited for the end of the tour."""
+
     def _show_tour(self) -> None:
         if self.tour is not None and self.tour.over:
             self.tour = None
             self.notify_view("that was the tour: `:` tour shows it again")
+        if self.tour is None:
+            self.tour_ended()
         if self.current_view is not None:
             self.current_view.show_tour(self.tour.text if self.tour is not None else "")
 

@@ -56,15 +56,20 @@ class PretrainedApp(TrainingApp):
 
         return BackgroundTask(project, MODEL_FETCH, on_progress=report, on_result=choose, on_failure=fail, name=_MODEL)
 
+    def tour_ended(self) -> None:
+        """Offer the model: above the tour it would be one text too many."""
+        if self.offers_pretrained and self.current_view is not None:
+            # After the key that ended the tour: Escape would dismiss the offer.
+            self.current_view.call_later(self.offer_pretrained)
+
     @work
     async def offer_pretrained(self) -> None:
         """Say once in a project that has no pretrained model how to fetch one."""
-        if await asyncio.to_thread(_is_to_be_offered, self.services.project):
-            key = self.services.keymap.get("fetch_pretrained", ("f4",))[0].upper()
+        if await asyncio.to_thread(_is_to_be_offered, self.services.project) and self.current_view is not None:
             model = published_models()[_MODEL]
-            size = f"{model.bytes / 1e6:.0f} MB, {model.licence}"
-            self.warn_view(
-                f"{key} fetches {_TITLE} ({size}), which suggests labels from the first clip on; Esc: not now"
+            text = f"fetch {_TITLE} ({model.bytes / 1e6:.0f} MB, {model.licence}), which suggests labels from now on"
+            self.current_view.notice.warn(
+                "; ".join([*self.current_view.offers(("fetch_pretrained", text)), "Esc: not now"])
             )
 
     def action_fetch_pretrained(self) -> None:

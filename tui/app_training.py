@@ -33,8 +33,11 @@ class TrainingApp(AppBase):
     @work(exclusive=True, group="cancel-training")
     async def action_cancel_training(self) -> None:
         """Stop the training that runs; the models of before stay."""
-        if not await asyncio.to_thread(self.services.trainer.cancel):
+        if not self.services.trainer.busy:
             self.notify_view("no training is running")
+            return
+        self.notify_view("stopping the training …")
+        await asyncio.to_thread(self.services.trainer.cancel)
 
     def train_if_due(self, pending: int) -> None:
         """Train where enough labels are newer than the newest model."""
@@ -70,6 +73,8 @@ class TrainingApp(AppBase):
         self._show_training(training)
         if training.elsewhere and not (before and before.elsewhere):
             self.notify_view(f"{training.stage}; go on labelling")
+        elif training.for_suggestions and not (before and before.for_suggestions):
+            self.notify_view("the training waits for the suggestions that are being computed; go on labelling")
         if training.failure:
             # The next try comes after as many further labels.
             model = self.services.state.model

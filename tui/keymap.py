@@ -40,7 +40,7 @@ _RESERVED = {"return", "ctrl+m", "ctrl+i", "ctrl+q"}
 _KEY_NAMES = {key.value for key in Keys if re.fullmatch(r"[\w+]+", key.value)} - _RESERVED
 _MAX_NAMES = 4  # of the keys on one line of the help
 # Settings may have been written before the app itself used these: they win.
-_SPARE = re.compile(r"f\d+|(ctrl|shift|alt)\+.*")
+_SPARE = re.compile(r"f\d+|(ctrl|shift|alt)\+.*|[dvO]|asterisk|backspace")
 _SHOWN = {
     **{"enter": "Enter", "space": "Space", "escape": "Esc", "tab": "Tab", "shift+tab": "⇧Tab", "delete": "Del"},
     **{"left": "←", "right": "→", "up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn"},

@@ -106,8 +106,13 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
         sys.exit(app.return_code)
     if app.next_project:
         # A new process: threads of this one may still wait for their libraries.
-        options = ["--project", app.next_project, "label", "--annotator", annotator]
-        os.execv(sys.executable, [sys.executable, "-m", "labeltool", *options])
+        os.execv(sys.executable, label_command(Path(app.next_project), annotator))
+
+
+def label_command(directory: Path, annotator: str) -> list[str]:
+    """Return the command that opens a project in the app."""
+    program = [sys.executable, "-P", "-m", "labeltool", "--project", str(directory)]
+    return [*program, "label", f"--annotator={annotator}"]
 
 
 def serve(
@@ -145,7 +150,8 @@ def serve(
             f"the app in a browser needs textual-serve ({error.name} is not installed)",
             remedy="`pip install textual-serve` installs it",
         ) from error
-    serve_app(project, annotator=annotator, host=host, port=port, sessions=sessions, narrate=narrate)
+    command = label_command(project.directory, annotator)
+    serve_app(project, command=command, host=host, port=port, sessions=sessions, narrate=narrate)
 
 
 def _need_clips(project: Project) -> None:
@@ -191,7 +197,8 @@ def _session_summary(app: LabelApp, elapsed_s: float) -> str:
     per_minute = session.clips_per_minute
     pace = f", {per_minute:.0f} a minute" if per_minute is not None else ""
     counts = [f"{in_one_line(label)!r} {count:,}" for label, count in labels.items()]
-    more = f" and {len(counts) - _MAX_LABELS} labels more" if len(counts) > _MAX_LABELS else ""
+    further = len(counts) - _MAX_LABELS
+    more = f" and {further} more label{'s' * (further > 1)}" if further > 0 else ""
     here = project.directory in (Path.cwd(), *Path.cwd().parents)
     program = "labeltool" if here else f"labeltool --project {shlex.quote(str(project.directory))}"
     following = ("label",) if left else ("evaluate", "export --stm32")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from labeltool.annotation import auto_accept, speed
 from labeltool.annotation.auto_accept import Candidates
+from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, checked, clips, journal, labels, spans
@@ -31,6 +32,42 @@ class Annotation:
     value: Value
     context: AnnotationContext
     key: str = ""
+
+
+class LabelledElsewhere(LabeltoolError):
+    """The clip was labelled in another window, so that whoever labels it now has not seen that.
+
+    Attributes
+    ----------
+    rows
+        The journal rows of the clip by now, oldest first.
+    """
+
+    def __init__(self, rows: tuple[JournalRow, ...]) -> None:
+        last = next(row for row in reversed(rows) if row.kind == "verdict")
+        what = last.label if last.label is not None else "as a whole"
+        super().__init__(f"labelled in another window meanwhile: {what}, by {last.annotator}; again labels it anew")
+        self.rows = rows
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What undo or redo changed.
+
+    Attributes
+    ----------
+    rows
+        The rows of the action; none where there was nothing to undo or redo.
+    verdicts
+        How many labels have a verdict on the clip, after an action on one clip.
+    counts, labels
+        The project's, after an action on several clips or labels.
+    """
+
+    rows: Sequence[JournalRow] = ()
+    verdicts: int = 0
+    counts: Counts | None = None
+    labels: Sequence[ProjectLabel] = ()
 
 
 class Session:
@@ -80,10 +117,25 @@ class Session:
             if not times:
                 self._response_ms.pop(row.clip_id or 0, None)
 
-    async def annotate(self, clip_id: int, annotation: Annotation) -> JournalRow:
-        """Write a verdict on a clip and return its row."""
+    async def annotate(
+        self, clip_id: int, annotation: Annotation, *, seen: Sequence[JournalRow] | None = None
+    ) -> JournalRow:
+        """Write a verdict on a clip and return its row.
+
+        Parameters
+        ----------
+        seen
+            The journal rows of the clip that are on the screen; None where none are shown.
+
+        Raises
+        ------
+        LabelledElsewhere
+            When there are newer labels than those on the screen; nothing is written then.
+        """
 
         def write(store: Store) -> JournalRow:
+            if seen is not None:
+                _require_seen(store, clip_id, seen)
             label, value, context = annotation.label, annotation.value, annotation.context
             _add_label(store, label, annotation.key)
             row_id = journal.annotate(store, clip_id, label, value, annotator=self.annotator, context=context)
@@ -175,17 +227,17 @@ class Session:
 
         return await self._writer.do(write)
 
-    async def undo(self) -> list[JournalRow]:
-        """Undo the annotator's last action, also one of an earlier session, and return its rows; none without one."""
-        rows = await self._undo_or_redo(journal.undo)
-        self._uncount(rows)
-        return rows
+    async def undo(self) -> Change:
+        """Undo the annotator's last action, also one of an earlier session."""
+        change = await self._undo_or_redo(journal.undo)
+        self._uncount(change.rows)
+        return change
 
-    async def redo(self) -> list[JournalRow]:
-        """Redo what was undone last and return its rows; none where there is nothing to redo."""
-        rows = await self._undo_or_redo(journal.redo)
-        self._count(rows)
-        return rows
+    async def redo(self) -> Change:
+        """Redo what was undone last."""
+        change = await self._undo_or_redo(journal.redo)
+        self._count(change.rows)
+        return change
 
     def close(self) -> None:
         """Finish writing and close."""
@@ -196,12 +248,24 @@ class Session:
         self._count([row])
         return row
 
-    async def _undo_or_redo(self, change: Callable[..., JournalRow | None]) -> list[JournalRow]:
-        def write(store: Store) -> list[JournalRow]:
+    async def _undo_or_redo(self, change: Callable[..., JournalRow | None]) -> Change:
+        def write(store: Store) -> Change:
             last = change(store, annotator=self.annotator)
-            return journal.batch_rows(store, last) if last is not None else []
+            if last is None:
+                return Change()
+            rows = journal.batch_rows(store, last)
+            if len(rows) > 1 or last.clip_id is None:
+                return Change(rows, counts=clips.counts(store), labels=labels.project_labels(store))
+            return Change(rows, verdicts=len(clips.verdicts_on(store, [last.clip_id]).get(last.clip_id, ())))
 
         return await self._writer.do(write)
+
+
+def _require_seen(store: Store, clip_id: int, seen: Sequence[JournalRow]) -> None:
+    newest = max((row.id for row in seen), default="")
+    rows = journal.active_rows(store, clip_id)
+    if any(row.kind == "verdict" and row.id > newest for row in rows):
+        raise LabelledElsewhere(rows)
 
 
 def _add_label(store: Store, label: str | None, key: str) -> None:

@@ -73,8 +73,11 @@ def format_hertz(hertz: float) -> str:
 
 
 def format_left(seconds: float) -> str:
-    """Return the time that something still takes, in words."""
-    return f"about {round(seconds)} s left" if seconds < 90 else f"about {round(seconds / 60)} min left"
+    """Return the time that something still takes, in words, as coarse as an estimate is."""
+    if seconds < 60:
+        return "under a minute left"
+    minutes = seconds / 60
+    return f"about {round(minutes) if minutes < 7.5 else 5 * round(minutes / 5)} min left"
 
 
 def _is_control(letter: str) -> bool:

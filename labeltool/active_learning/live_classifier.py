@@ -8,7 +8,7 @@ cost next to nothing (Rasmussen and Williams 2006, "Gaussian Processes for Machi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +19,7 @@ MAX_CLIPS = 2000
 """Clips that are kept, the newest: the matrix has their number squared."""
 
 _REGULARISATION = 0.1
-_MAX_ADDED_SINGLY = 8
+_MAX_SINGLY = 8
 # Numerical errors of updates add up: the inverse is computed anew after as many of them.
 _MAX_UPDATES = 512
 
@@ -57,7 +57,7 @@ class LiveClassifier:
 
     def add_all(self, keys: Sequence[int], rows: Float32, groups: Sequence[str]) -> None:
         """Add clips that are not there: a few one by one, more by computing the inverse anew."""
-        if len(keys) > _MAX_ADDED_SINGLY:
+        if len(keys) > _MAX_SINGLY:
             before = [self.rows] if len(self) else []
             self.fit([*self.keys, *keys], np.concatenate([*before, rows]), [*self.groups, *groups])
             return
@@ -96,6 +96,15 @@ class LiveClassifier:
         self.rows = self.rows[kept]
         del self.keys[place], self.groups[place]
         self._count_update()
+
+    def remove_all(self, keys: Collection[int]) -> None:
+        """Remove clips that are there: a few one by one, more by computing the inverse anew."""
+        if len(keys) > _MAX_SINGLY:
+            kept = [place for place, key in enumerate(self.keys) if key not in keys]
+            self.fit([self.keys[place] for place in kept], self.rows[kept], [self.groups[place] for place in kept])
+            return
+        for key in keys:
+            self.remove(key)
 
     def weights(self, residuals: Float64) -> Float64:
         """Return the weight of each labelled clip in predictions.

@@ -103,9 +103,10 @@ class LiveModel:
 
     def remove(self, clip_ids: Collection[int]) -> None:
         """Remove clips that have no label any more; those that are not here are ignored."""
-        for clip_id in self._answers.keys() & set(clip_ids):
+        gone = self._answers.keys() & set(clip_ids)
+        for clip_id in gone:
             del self._answers[clip_id], self._scores[clip_id]
-            self.classifier.remove(clip_id)
+        self.classifier.remove_all(gone)
 
     def renew(self, labels: Sequence[str], mapper: Mapper) -> None:
         """Let predictions include all that was added and removed.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from labeltool.active_learning.accuracy_estimate import TOO_FEW_LABELS, AccuracyEstimate
+from labeltool.active_learning.live_classifier import MAX_CLIPS
 from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
 from labeltool.pretrained import registry
@@ -84,7 +85,7 @@ def suggester_state(project: Project, store: Store) -> SuggesterState | None:
     """Return what suggests labels in the app now, as far as the store knows it; None before there is anything."""
     row, name = models.suggester(store), live_pretrained(project, store)
     if name is not None:
-        (labels,) = store.connection.execute("SELECT COUNT(DISTINCT clip_id) FROM latest_events").fetchone()
+        labels = len(clips.last_labelled(store, MAX_CLIPS))
         is_done = not clips.has_unlabelled(store)
         accuracy = None if is_done else read_estimate(project, name)
         kind: Kind = "embeddings" if labels else "classes"

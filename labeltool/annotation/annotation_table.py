@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeltool.errors import LabeltoolError
 from labeltool.store import Store, labels
-from labeltool.store.journal_rows import ALL_ROWS, Until
+from labeltool.store.journal_rows import ALL_ROWS, AUTO_ACCEPTED, Until
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,15 +79,14 @@ DTYPES: Mapping[str, Any] = MappingProxyType(
 OF_PROJECT = ("clip_id", "recording_id", "sample_rate_hz", "frames", "journal_id")
 """The columns without a meaning outside the project, or that the sound file has itself."""
 
-_VERDICTS = """
+_VERDICTS = f"""
     SELECT j.clip_id, j.label, j.value, j.start_s AS region_start_s, j.end_s AS region_end_s, j.low_hz, j.high_hz,
            j.confidence, j.track, j.annotator,
-           -- An accepted suggestion without a time was not listened to: see `JournalRow.auto_accepted`.
-           CASE WHEN j.origin = 'suggestion' AND j.response_ms IS NULL THEN 'auto-accepted' ELSE j.origin END AS origin,
+           CASE WHEN {AUTO_ACCEPTED} THEN 'auto-accepted' ELSE j.origin END AS origin,
            j.created_at, j.id AS journal_id
     FROM journal j
-    WHERE j.kind = 'verdict' AND {j}
-      AND j.id NOT IN (SELECT r.revokes FROM journal r WHERE r.revokes IS NOT NULL AND {r})
+    WHERE j.kind = 'verdict' AND {{j}}
+      AND j.id NOT IN (SELECT r.revokes FROM journal r WHERE r.revokes IS NOT NULL AND {{r}})
     ORDER BY j.id
 """
 _CLIPS = "SELECT id AS clip_id, recording_id, start_s, end_s, fold FROM clips"

@@ -12,6 +12,7 @@ from msgspec import convert
 
 from labeltool.store import Store
 from labeltool.store.clips import current_names
+from labeltool.store.journal_rows import AUTO_ACCEPTED
 from labeltool.util.atomic_write import write_text
 from labeltool.util.bounded_read import parse_json, read_bytes
 
@@ -20,9 +21,9 @@ from labeltool.util.bounded_read import parse_json, read_bytes
 class AnnotationStatistics:
     """Statistics of the current verdicts by hand; the JSON of `labeltool stats` has these keys.
 
-    `answers` counts clips. `clips_per_minute` and `median_ms` are over the time from a clip's
-    appearance to its first verdict, None where no time is known; `first_right` is the share, 0 to 1, of the `suggested`
-    verdicts, those with a suggestion on the screen, that were the label suggested first.
+    `answers` counts clips. `clips_per_minute` and `median_ms` are over the time from a clip's appearance to its first
+    verdict, None where no time is known; `first_right` is the share, 0 to 1, of the `suggested` verdicts, those with a
+    suggestion on the screen, that were the label suggested first.
     """
 
     answers: int
@@ -56,9 +57,9 @@ def annotation_statistics(store: Store, *, annotator: str | None = None, since: 
         Only journal rows after this id, the start of a session say.
     """
     rows = store.connection.execute(
-        """
-        SELECT clip_id, label, value, suggested_label, response_ms FROM active_events
-        WHERE kind = 'verdict' AND origin <> 'import' AND NOT (origin = 'suggestion' AND response_ms IS NULL)
+        f"""
+        SELECT clip_id, label, value, suggested_label, response_ms FROM active_events j
+        WHERE kind = 'verdict' AND origin <> 'import' AND NOT {AUTO_ACCEPTED}
           AND id > ? AND (? IS NULL OR annotator = ?) ORDER BY id
         """,
         (since, annotator, annotator),

@@ -60,7 +60,7 @@ def demo(context: click.Context, directory: Path) -> None:
         "",
         f"    {shlex.quote(program)} --project {shlex.quote(str(project))} label",
         "",
-        "Enter accepts the first suggestion, 1-9 the n-th, u is undo, ? shows all keys.",
+        "A tour of one minute shows its keys: Enter accepts the first suggestion, each label has a key, u is undo.",
         "Then run `labeltool retrain` and `labeltool export --stm32` again.",
     )
 

@@ -80,6 +80,8 @@ def review(limit: int, as_json: bool) -> None:
         return
     for one in found[:limit]:
         click.echo(f"clip {one.clip_id}: {quoted(one.label)} {one.value}, but {in_one_line(one.reason)}")
+    if not found:
+        click.echo("no label is contradicted by another annotator or the newest model", err=True)
 
 
 @click.command("formats")

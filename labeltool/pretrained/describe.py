@@ -21,8 +21,9 @@ POOL = 512
 
 # The clips asked about next are described first; which they are is asked again after as many clips.
 _AHEAD = 12
-# Labelled clips that are described for the classifier, and clips that are read from the store at once.
+# Labelled clips that are described for the classifier, others ahead of time, and clips read from the store at once.
 _MAX_LABELLED = 2000
+_MAX_AHEAD = 20_000
 _AT_ONCE = 500
 
 
@@ -35,9 +36,10 @@ class DescribeResult:
 
 
 def describe_clips(project: Project, *, report: Progress, name: str, annotator: str = "") -> DescribeResult:
-    """Describe every clip that is not yet, in the order in which they are needed; the cache gets what is computed.
+    """Describe clips that are not yet, in the order in which they are needed; the cache gets what is computed.
 
-    First the next clips of the queue, again and again, then labelled ones, then a sample, then the rest.
+    First the next clips of the queue, again and again, then labelled ones, then a sample, then others: of a large
+    project not all, which would take days and fill the disk.
     """
     path = registry.find(project, name)
     card = read_card(path.parent)
@@ -60,7 +62,7 @@ def describe_clips(project: Project, *, report: Progress, name: str, annotator: 
 
 
 def _in_order(store: Store, annotator: str, done: set[int]) -> Iterator[StoredClip]:
-    """Yield every clip that is not done, what is asked about next always first."""
+    """Yield clips that are not done, what is asked about next always first."""
     rest = _rest(store)
     while True:
         yield from (clip for clip in next_clips(store, _AHEAD, annotator=annotator) if clip.id not in done)
@@ -79,6 +81,7 @@ def _rest(store: Store) -> Iterator[StoredClip]:
     yield from (one.clip for one in clips.labelled(store, clips.last_labelled(store, _MAX_LABELLED)))
     yield from clips.drawn(store, POOL)
     last = 0
-    while some := clips.unlabelled_after(store, last, _AT_ONCE):
+    for _ in range(0, _MAX_AHEAD, _AT_ONCE):
+        some = clips.unlabelled_after(store, last, _AT_ONCE)
         yield from some
-        last = some[-1].id
+        last = some[-1].id if some else last

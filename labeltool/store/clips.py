@@ -12,6 +12,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import LabelledClip, StoredClip, Value, label_name
 from labeltool.store import recordings
 from labeltool.store.database import Store
+from labeltool.store.journal_rows import AUTO_ACCEPTED
 
 CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, r.samples_sha256, c.start_s, c.end_s, c.fold, r.group_name"
 """The columns that `stored_clip` needs, of clips c and recordings r."""
@@ -201,6 +202,12 @@ def find_clip(store: Store, name: str) -> StoredClip:
     return stored_clip(store, found[0])
 
 
+def some_clips(store: Store, clip_ids: Sequence[int]) -> list[StoredClip]:
+    """Return clips by their ids, in the order of these; without those whose recording was removed."""
+    found = {one.id: one for one in _clips(store, "c.id IN (SELECT value FROM json_each(?))", json.dumps(clip_ids))}
+    return [found[clip_id] for clip_id in clip_ids if clip_id in found]
+
+
 def unlabelled(store: Store) -> list[StoredClip]:
     """Return the unlabelled clips, in the order of their ids."""
     return list(_clips(store, UNLABELLED))
@@ -219,7 +226,8 @@ def unlabelled_after(store: Store, clip_id: int, count: int) -> list[StoredClip]
 
 def drawn(store: Store, count: int) -> list[StoredClip]:
     """Return some unlabelled clips by chance, always the same; of a large project without reading all of it."""
-    first, last = store.connection.execute("SELECT MIN(id), MAX(id) FROM clips").fetchone()
+    # In one SELECT, both together would read all of the table.
+    first, last = store.connection.execute("SELECT (SELECT MIN(id) FROM clips), (SELECT MAX(id) FROM clips)").fetchone()
     if first is None:
         return []
     # More than are wanted: some are labelled, or are gone.
@@ -230,12 +238,23 @@ def drawn(store: Store, count: int) -> list[StoredClip]:
     return found[:count]
 
 
+_LATEST = "SELECT e.clip_id FROM latest_events e JOIN journal j ON j.id = e.journal_id"
+
+
 def last_labelled(store: Store, count: int) -> list[int]:
-    """Return the ids of the clips that were labelled last, the first of them first."""
-    rows = store.connection.execute(
-        "SELECT clip_id FROM latest_events GROUP BY clip_id ORDER BY MAX(journal_id) DESC LIMIT ?", (count,)
-    )
-    return [clip_id for (clip_id,) in rows][::-1]
+    """Return the ids of the clips that were labelled last, the first of them first; none accepted automatically."""
+    found: dict[int, None] = {}
+    # In the order of the index, only as far as it takes.
+    for (clip_id,) in store.connection.execute(f"{_LATEST} WHERE NOT {AUTO_ACCEPTED} ORDER BY e.journal_id DESC"):
+        found.setdefault(clip_id)
+        if len(found) == count:
+            break
+    return [*found][::-1]
+
+
+def auto_accepted(store: Store) -> set[int]:
+    """Return the ids of the clips with a label that was accepted automatically, after a sample of others."""
+    return {clip_id for (clip_id,) in store.connection.execute(f"{_LATEST} WHERE {AUTO_ACCEPTED}")}
 
 
 def all_clips(store: Store) -> list[StoredClip]:

@@ -16,7 +16,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import labels
 from labeltool.store.database import Store
-from labeltool.store.journal_rows import append, append_batch, newest
+from labeltool.store.journal_rows import AUTO_ACCEPTED, append, append_batch, newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +333,12 @@ def rows(store: Store, *, clip_id: int | None = None, limit: int | None = None) 
     yield from _sized(store.connection, found)
 
 
+def active_rows(store: Store, clip_id: int) -> tuple[JournalRow, ...]:
+    """Return the rows of a clip that count, oldest first: none that was undone."""
+    active = [row for row in rows(store, clip_id=clip_id) if not row.revoked and row.kind != "revoke"]
+    return tuple(reversed(active))
+
+
 def row(store: Store, row_id: str) -> JournalRow:
     """Return the row of an id that the journal gave."""
     return _read(store.connection, [row_id])[0]
@@ -344,10 +350,13 @@ def newest_id(store: Store) -> str:
 
 
 def changed_clips(store: Store, since: str) -> set[int] | None:
-    """Return the clips that rows newer than one are about; None where labels were renamed or the recordings changed."""
+    """Return the clips that rows newer than one are about; None where labels were renamed or the recordings changed.
+
+    What was accepted automatically is not among them.
+    """
     rows = store.connection.execute(
         "SELECT DISTINCT COALESCE(j.clip_id, r.clip_id) FROM journal j LEFT JOIN journal r ON r.id = j.revokes "
-        "WHERE j.id > ?",
+        f"WHERE j.id > ? AND COALESCE(r.kind, j.kind) <> 'checked' AND NOT {AUTO_ACCEPTED}",
         (since,),
     )
     changed = {clip_id for (clip_id,) in rows}

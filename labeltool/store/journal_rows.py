@@ -46,6 +46,9 @@ class Until:
 
 ALL_ROWS = Until()
 
+AUTO_ACCEPTED = "(j.origin = 'suggestion' AND j.response_ms IS NULL)"
+"""SQL that is true for a journal row j of a suggestion that was accepted without listening to the clip."""
+
 
 def new_row_id(after: str = "") -> str:
     """Return a time-ordered unique id (UUID version 7, RFC 9562), later than `after` and all before it in this process.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -100,8 +100,8 @@ def evaluate(
 
     With `fold`, on that fold, none of whose groups the model may have been trained on; else on every labelled clip
     whose group it was not trained on: the validation clips, and those labelled since. Clips that were in its pool, or
-    in an ancestor's, before they were labelled are used only where the others are too few. With `cross_validate`, a
-    model is trained from scratch for each fold and tested on it.
+    in an ancestor's, before they were labelled, and clips whose label was accepted automatically, are used only where
+    the others are too few. With `cross_validate`, a model is trained from scratch for each fold and tested on it.
 
     Raises
     ------
@@ -109,6 +109,7 @@ def evaluate(
         When the model was trained on the fold, or no clip is left to measure on.
     """
     with project.open_store() as store:
+        accepted = clips.auto_accepted(store)
         labelled = usable_for_training(clips.labelled(store))
         unlabelled = clips.unlabelled(store) if cross_validate else []
         chosen = None if cross_validate else models.model(store, model_id)
@@ -120,7 +121,7 @@ def evaluate(
     files = model_folder.read(project.models / str(chosen.id), groups_now)
     # The clips have today's labels, the model's outputs those it was trained with.
     names = files.current_labels(renamed)
-    wanted = _unseen(files, names, labelled, fold, chosen.id)
+    wanted = _unseen(files, names, labelled, accepted, fold, chosen.id)
     measured, skipped = measure_on(project, files, names, wanted, report)
     result = EvaluateResult(**_values(measured), model=chosen.id, fold=fold, skipped=skipped)
     name = f"model-{chosen.id}" + ("" if fold is None else f"-fold-{fold}")
@@ -151,13 +152,14 @@ def _unseen(
     files: model_folder.ModelFiles,
     names: Sequence[str],
     labelled: Sequence[LabelledClip],
+    accepted: Collection[int],
     fold: int | None,
     model_id: int,
 ) -> list[LabelledClip]:
     if fold is None:
         trained, pooled = files.groups_trained_on(), files.groups_in_pools()
         wanted = [one for one in labelled if one.clip.group not in trained]
-        unseen = [one for one in wanted if one.clip.group not in pooled]
+        unseen = [one for one in wanted if one.clip.group not in pooled and one.clip.id not in accepted]
         if sum(_counts(files, names, one) for one in unseen) >= MIN_CLIPS_TO_COMPARE:
             wanted = unseen
         if not wanted:

@@ -38,6 +38,17 @@ def test_clips_added_and_removed_one_by_one_give_what_a_fit_from_nothing_gives()
     assert sorted(renewed.keys) == sorted(set(range(40)) - {3, 0, 39})
 
 
+def test_many_clips_are_removed_at_once() -> None:
+    renewed, rows = classifier(40)
+    renewed.remove_all(set(range(30)))  # as when an action on many clips is undone
+    assert renewed.keys == list(range(30, 40))
+    fresh = LiveClassifier()
+    fresh.fit(renewed.keys, rows[30:], renewed.groups)
+    np.testing.assert_allclose(renewed.inverse, fresh.inverse, atol=1e-4)
+    renewed.remove_all(set(renewed.keys))
+    assert not len(renewed)
+
+
 def test_a_held_out_error_is_that_of_a_fit_without_the_group() -> None:
     made, rows = classifier(20)
     residuals = np.random.default_rng(1).normal(0, 1, (20, 3))

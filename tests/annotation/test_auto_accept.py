@@ -71,6 +71,10 @@ def test_the_rest_is_accepted_as_one_action_marked_as_automatic(store: Store) ->
         (2, "cat"): "present",
     }
     assert speed.annotation_statistics(store, annotator="ann").answers == 0
+    # What a model is measured on, and a classifier within the app given, are labels that a person gave.
+    assert clips.auto_accepted(store) == {1, 3, 6}
+    assert clips.last_labelled(store, 10) == [2]
+    assert journal.changed_clips(store, "") == {2}
     table = annotation_table.annotation_table(store)
     assert dict(zip(table["clip_id"], table["origin"], strict=True)) == {
         **dict.fromkeys((1, 3, 6), "auto-accepted"), 2: "human",

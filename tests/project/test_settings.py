@@ -86,3 +86,12 @@ def test_a_setting_is_written_in_place_or_in_a_new_table(project: Project) -> No
     path.unlink()
     write_setting(project, "app", "db_range", 60)
     assert read_settings(path).app.db_range == 60
+
+
+@pytest.mark.parametrize("content", [b"colours = [", b"\xff\xfe", b"app = 3\n", b"[app]\ntheme = 'pink'\n"])
+def test_a_setting_is_not_written_into_a_file_that_was_spoilt(project: Project, content: bytes) -> None:
+    path = project.directory / SETTINGS_FILE
+    path.write_bytes(content)
+    with pytest.raises(LabeltoolError, match=r"labeltool\.toml"):
+        write_setting(project, "app", "autoplay", False)
+    assert path.read_bytes() == content

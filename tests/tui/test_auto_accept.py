@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from helpers.app import fill, text_of, until, verdicts
 from helpers.batch_review import hold, lines, reviewing, turned
@@ -84,13 +86,15 @@ async def test_the_rest_is_accepted_after_a_sample_that_was_right_and_undone_at_
         await pilot.press("enter")
         assert "more of the sample first" in screen.notice.text and not verdicts(reading)
         screen._played.update(sample)
+        screen.services.player.silent = "no sound card"
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
+        assert "Nothing was heard of the sample: no sound card." in str(app.screen._text)
         rest = 12 - len(sample)
         assert "0.0% to 25.0% of the 12 are wrong" in str(app.screen._text)
         await pilot.press("enter")  # held down, say: no answer to the question
         assert len(verdicts(reading)) == len(sample)
-        await pilot.press("y")
+        await pilot.press("a")
         await until(pilot, lambda: f"{rest} clips accepted automatically" in screen.notice.text, "its end")
         assert len(verdicts(reading)) == 12
         assert app.services.state.labelled == 12
@@ -115,6 +119,30 @@ async def test_after_a_sample_with_an_error_nothing_else_is_accepted(
         assert f"{len(sample) - 1} of {len(sample)} clips of the sample were right" in screen.notice.warning
         assert app.screen is screen
         assert len(verdicts(reading)) == len(sample)
+
+
+async def test_the_notice_that_asks_to_listen_goes_when_all_is_played(confident_project: Project) -> None:
+    async with reviewing(confident_project) as (app, screen, pilot):
+        sample = await sampled(app, screen, pilot)
+        screen._played.clear()
+        screen._played.update(sample[:-1])
+        await pilot.press("enter")
+        await until(pilot, lambda: "the sample is played: Enter accepts" in screen.notice.text, "what comes next")
+
+
+async def test_what_is_accepted_is_said_where_the_sample_was_all(confident_project: Project) -> None:
+    async with reviewing(confident_project) as (app, screen, pilot):
+        await pilot.press("ctrl+a")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the choices")
+        assert app.screen.query_one(Input).placeholder == "a probability, or ↑ ↓ and Enter"
+        await pilot.press("enter")
+        await until(pilot, lambda: screen._sampled is not None and not screen.busy, "the sample")
+        assert screen._sampled is not None
+        screen._sampled = replace(screen._sampled, sample_size=len(screen._sampled.model_uids))
+        screen._played.update(screen.clips.ids)
+        count = len(screen.clips.ids)
+        await pilot.press("enter")
+        await until(pilot, lambda: f"{count} clips accepted as high" in screen.notice.text, "what was accepted")
 
 
 async def test_escape_ends_a_sample(confident_project: Project, reading: Store) -> None:

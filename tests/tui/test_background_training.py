@@ -192,6 +192,20 @@ async def test_a_training_under_way_elsewhere_is_shown_and_is_no_error(
         await until(pilot, lambda: "model 3 is trained" in screen.notice.text, "the other's model")
 
 
+async def test_a_training_behind_the_suggestions_of_this_app_is_not_elsewhere_and_can_be_stopped_at_once(
+    app_project: Project, jobs: list[FakeJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeJob, "first_report", ("waiting for another suggester (process 7)", 0, 0))
+    async with opened(app_project, size=(130, 30)) as (app, screen, pilot):
+        await pilot.press("t")
+        await until(pilot, lambda: "waits for suggestions" in text_of(screen.header), "the header")
+        assert "elsewhere" not in text_of(screen.header) and "waits for the suggestions" in screen.notice.text
+        monkeypatch.setattr(app.services.trainer, "cancel", lambda: True)
+        await pilot.press("ctrl+t")
+        await until(pilot, lambda: "stopping the training" in screen.notice.text, "the notice")
+        jobs[0].may_end.set()
+
+
 async def test_quitting_stops_a_running_training(app_project: Project, jobs: list[FakeJob]) -> None:
     async with opened(app_project) as (_, _screen, pilot):
         await pilot.press("t")

@@ -185,7 +185,7 @@ async def test_marked_clips_are_labelled_as_one_action_and_undone_at_once(app_pr
         await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
         await pilot.press(*"high", "enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
-        await pilot.press("y")
+        await pilot.press("a")
         await until(pilot, lambda: "3 clips: high" in screen.notice.text, "the end")
         assert clips.verdicts_on(reading, [1, 2, 3]) == {
             1: {"high": Value.PRESENT, "low": Value.ABSENT},
@@ -199,6 +199,13 @@ async def test_marked_clips_are_labelled_as_one_action_and_undone_at_once(app_pr
         await pilot.press("u")
         await until(pilot, lambda: not verdicts(reading), "the undo")
         await until(pilot, lambda: [line[2] for line in lines(screen)[:4]] == ["✓", "·", "·", "·"], "the lines again")
+        # One of them was labelled before.
+        assert app.services.state.label_counts == {"low": 1, "high": 0} and app.services.state.labelled == 1
+        await pilot.press("U")
+        await until(pilot, lambda: app.services.state.labelled == 3, "the redo")
+        assert app.services.state.label_counts == {"low": 0, "high": 3}
+        await pilot.press("u")
+        await until(pilot, lambda: not verdicts(reading), "the undo again")
     assert clips.verdicts_on(reading, [1])[1] == {"high": Value.ABSENT, "low": Value.PRESENT}
 
 
@@ -210,7 +217,7 @@ async def test_all_clips_are_marked_and_none_of_the_labels_written(app_project: 
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
         with app_project.open_store() as store:
             journal.annotate(store, screen.clips.ids[0], "low", annotator="bob")
-        await pilot.press("y")
+        await pilot.press("a")
         await until(pilot, lambda: "1 labelled elsewhere meanwhile" in screen.notice.text, "the end")
     assert verdicts(reading) == [(clip_id, None, "absent", "verdict") for clip_id in (3, 4, 5)]
 
@@ -433,8 +440,10 @@ async def test_similar_clips_are_computed_in_the_background_and_then_browsed(
         await until(pilot, lambda: not browse.busy and browse.clips.clip_id == second, "the clip under the highlight")
         await pilot.press("L")
         await until(pilot, lambda: list(browse.clips.ids) == like_of(app_project, reading, second), "its like")
-        await pilot.press("backspace")
+        assert browse.tabs._current == "similar"
+        await pilot.press("B")
         await until(pilot, lambda: list(browse.clips.ids) == [1, 2, 3, 4, 5], "every clip")
+        assert browse.tabs._current == "browse"
     assert [clip_id for clip_id, *_ in verdicts(reading)] == [first_clip.id]
 
 

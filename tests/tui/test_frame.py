@@ -9,7 +9,7 @@ import pytest
 
 from helpers.app import answer, opened, picture, text_of, until, verdicts
 from labeltool.project import Project
-from labeltool.store import Store
+from labeltool.store import Store, journal
 from labeltool.tui import launch
 from labeltool.tui.dialogs.palette import Choices, Palette
 from labeltool.tui.messages import Evaluated
@@ -76,6 +76,15 @@ async def test_a_session_without_a_label_ends_with_one_line(app_project: Project
     async with opened(app_project) as (app, _, pilot):
         await until(pilot, lambda: app.services.state.clips, "the counts")
         assert launch._session_summary(app, 65.0) == "no clip labelled; 4 of 5 clips are unlabelled"
+
+
+async def test_the_summary_of_a_session_counts_the_labels_it_does_not_name(app_project: Project) -> None:
+    async with opened(app_project) as (app, _, pilot):
+        await until(pilot, lambda: app.services.state.clips, "the counts")
+        with app_project.open_store() as store:
+            for number in range(7):
+                journal.annotate(store, 2, f"label {number}", annotator="ann")
+        assert "'label 5' 1 and 1 more label\n" in launch._session_summary(app, 65.0)
 
 
 async def test_at_the_end_of_the_work_the_keys_offered_work(app_project: Project) -> None:

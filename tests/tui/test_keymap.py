@@ -72,11 +72,12 @@ def test_no_two_actions_of_a_view_share_a_default_key(app_project: Project) -> N
         assert len({key.name for key in view.keys}) == len(view.keys), view.name
 
 
-def test_a_function_key_of_older_settings_is_taken_from_the_action_that_has_it_now(app_project: Project) -> None:
-    keys = keymap.read(with_keys(app_project, 'play = ["space", "f5"]'))
+def test_a_key_of_older_settings_is_taken_from_the_action_that_has_it_now(app_project: Project) -> None:
+    keys = keymap.read(with_keys(app_project, 'play = ["space", "f5"]\nredo = "d"'))
     named = {key.name: key for key in keymap.remapped(VIEWS[0], keys).keys}
     assert named["play"].keys == "space,f5"
     assert named["colour_map"].keys == named["colour_map"].shown == ""
+    assert (named["redo"].keys, named["unsure"].keys) == ("d", "")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from labeltool.audio.files import content_hash
 from labeltool.errors import LabeltoolError
 from labeltool.importers import audio_files
 from labeltool.project import Project
-from labeltool.records import Clip, Recording
+from labeltool.records import Clip, Recording, Value
 from labeltool.store import Store, clips, journal, recordings
 from labeltool.store.importing import import_records
 from labeltool.tui import run, session
@@ -251,6 +251,24 @@ async def test_earlier_annotations_are_shown(app_project: Project) -> None:
         beside = text_of(screen.query_one(Suggestions))
         assert "skipped" in beside
         assert "bob" in beside
+
+
+async def test_a_clip_that_another_window_labelled_is_not_labelled_unseen(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (_, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        clip = screen.current
+        assert clip is not None
+        with app_project.open_store() as store:
+            journal.annotate(store, clip.clip.id, "other", annotator="ann")
+        await pilot.press("1")
+        await until(pilot, lambda: "another window meanwhile: other, by ann" in screen.notice.text, "the warning")
+        assert [label for _, label, *_ in verdicts(reading)] == ["other"]
+        given = screen.choices[0].label
+        await answer(screen, pilot, "1")
+        assert screen.notice.text == f"✓ {given}"
+    with app_project.open_store() as store:
+        present = clips.verdicts_on(store, [clip.clip.id])[clip.clip.id]
+    assert [label for label, value in present.items() if value is Value.PRESENT] == [given]
 
 
 # -- labels are data

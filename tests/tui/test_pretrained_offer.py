@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
@@ -19,7 +21,7 @@ from labeltool.tui.app import LabelApp
 from labeltool.tui.widgets.notice import Notice
 
 pytestmark = pytest.mark.usefixtures("offline")
-_OFFER = "F4 fetches YAMNet (4 MB, Apache-2.0), which suggests labels from the first clip on; Esc: not now"
+_OFFER = "F4: fetch YAMNet (4 MB, Apache-2.0), which suggests labels from now on; Esc: not now"
 
 
 @pytest.fixture
@@ -31,6 +33,17 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def new(tmp_path: Path) -> Project:
     return fill(projects.create(tmp_path / "project"), tmp_path / "sounds", 3)
+
+
+async def test_the_offer_waits_for_the_end_of_the_tour(new: Project, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    new = replace(new, settings=replace(new.settings, app=replace(new.settings.app, tour=True)))
+    async with started(new) as (app, pilot, notice):
+        await until(pilot, lambda: app.tour is not None, "the tour")
+        await pilot.press("space")
+        assert not notice.warning
+        await pilot.press("escape")
+        await until(pilot, lambda: notice.warning == _OFFER, "the offer")
 
 
 @asynccontextmanager

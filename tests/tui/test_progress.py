@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -15,6 +17,7 @@ from labeltool.store import Store, clips, journal, models
 from labeltool.tui.app import LabelApp
 from labeltool.tui.background.trainer import StageRate, TrainingProgress
 from labeltool.tui.dialogs.progress import ProgressScreen
+from labeltool.tui.text import format_left
 
 
 async def progress_page(app: LabelApp, pilot: Pilot[None]) -> str:
@@ -100,16 +103,44 @@ def test_the_time_left_of_a_stage_follows_its_own_rate() -> None:
     rate = StageRate(lambda: now[0])
     assert rate.left_s("features", 0, 100) is None
     now[0] = 5.0
-    assert rate.left_s("features", 50, 100) == 5.0
-    assert rate.left_s("training", 10, 20) is None
+    assert rate.left_s("features", 5, 100) is None  # too little of it
     now[0] = 10.0
+    assert rate.left_s("features", 50, 100) == 10.0
+    assert rate.left_s("training", 10, 20) is None
+    now[0] = 14.0
+    assert rate.left_s("training", 15, 20) is None
+    now[0] = 15.0
     assert rate.left_s("training", 15, 20) == 5.0
     assert rate.left_s("training", 16, 0) is None
 
 
+def test_what_a_cache_had_is_no_rate_for_what_has_to_be_computed() -> None:
+    now = [0.0]
+    rate = StageRate(lambda: now[0])
+    rate.left_s("embedding clips", 0, 100)
+    now[0] = 1.0
+    rate.left_s("embedding clips", 90, 100)
+    for second in range(6, 42, 5):
+        now[0] = float(second)
+        left_s = rate.left_s("embedding clips", 90 + (second - 1) // 5, 100)
+    assert left_s == pytest.approx(10.0)
+
+
+def test_a_time_left_is_coarse_and_ends_with_the_estimate() -> None:
+    texts = [format_left(seconds) for seconds in (0.2, 59, 100, 400, 18 * 60)]
+    assert texts == [
+        "under a minute left",
+        "under a minute left",
+        "about 2 min left",
+        "about 7 min left",
+        "about 20 min left",
+    ]
+    assert TrainingProgress("training", left_s=8.0, reported_at=time.monotonic() - 9).left_now_s is None
+
+
 async def test_the_training_is_shown_with_its_time_left(app_project: Project) -> None:
     async with opened(app_project, size=(120, 30)) as (app, screen, pilot):
-        app._show_training(TrainingProgress("training", 30, 100, left_s=42.0))
-        await until(pilot, lambda: "about 42 s left" in text_of(screen.header), "the header")
+        app._show_training(TrainingProgress("training", 30, 100, left_s=120.0))
+        await until(pilot, lambda: "about 2 min left" in text_of(screen.header), "the header")
         await progress_page(app, pilot)
-        assert "about 42 s left" in text_of(app.screen.query_one("#progress-now"))
+        assert "about 2 min left" in text_of(app.screen.query_one("#progress-now"))

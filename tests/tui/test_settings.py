@@ -8,10 +8,11 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
-from helpers.app import opened, text_of, until
+from helpers.app import answer, opened, text_of, until
 from labeltool import project as projects
 from labeltool.project import Project
 from labeltool.settings import SETTINGS_FILE, ThemeName
+from labeltool.store import Store, journal
 from labeltool.tui.app import LabelApp
 from labeltool.tui.dialogs import settings as settings_dialog
 from labeltool.tui.dialogs.palette import Palette
@@ -40,6 +41,19 @@ async def _open(app: LabelApp, pilot: Pilot[None], name: str) -> SettingsScreen:
     await until(pilot, lambda: rows.option_count, "their rows")
     rows.highlighted = rows.get_option_index(name)
     return screen
+
+
+async def test_the_time_in_a_dialog_is_no_time_on_the_clip(app_project: Project, reading: Store) -> None:
+    async with opened(app_project) as (app, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        await _open(app, pilot, "theme")
+        assert screen._paused_at is not None
+        screen._shown_at -= 7200.0
+        screen._paused_at -= 7200.0  # two hours ago
+        await pilot.press("escape")
+        await until(pilot, lambda: screen._paused_at is None, "the clip again")
+        await answer(screen, pilot, "1")
+    assert next(row.response_ms or 0 for row in journal.rows(reading) if row.annotator == "ann") < 3_600_000
 
 
 async def test_settings_are_taken_up_at_once_and_every_other_line_of_the_file_stays(

@@ -38,6 +38,8 @@ async def test_the_tour_waits_for_the_real_keys_and_comes_once(app_project: Proj
         assert "Tour 1/7" in str(screen.tour.content)
         await pilot.press("space", "slash")
         await until(pilot, lambda: isinstance(app.screen, Palette), "the labels")
+        await until(pilot, lambda: "Esc closes the list" in str(screen.tour.content), "what Esc does now")
+        assert "Tour 2/7" in str(screen.tour.content)  # not before the list is closed
         await pilot.press("escape")  # closes the palette, not the tour
         await until(pilot, lambda: "Tour 3/7" in str(screen.tour.content), "the third step")
         first = screen.current

@@ -106,8 +106,8 @@ class LiveSuggestions:
 
     def class_names(self) -> Sequence[str]:
         """Return the names of the pretrained model's classes; none where there is no model."""
-        if self._opened is not None:
-            return self._opened.card.classes
+        if (opened := self._opened) is not None:
+            return opened.card.classes
         with suppress(LabeltoolError):
             if (name := self.pretrained) is not None:
                 return read_card(registry.find(self._project, name).parent).classes
@@ -160,10 +160,12 @@ class LiveSuggestions:
         changed = journal.changed_clips(store, opened.mark)
         if changed is not None and not changed and not self._mapping_changed:
             return False
+        if changed is not None and len(changed) > MAX_CLIPS:
+            changed = None  # an action on more clips than count
         self._mapping_changed = False
         # The mark before the labels: what is written in between is read again the next time.
         opened.mark = journal.newest_id(store)
-        # After a renaming all that counts is read again.
+        # After a renaming, say, all that counts is read again.
         wanted = clips.last_labelled(store, MAX_CLIPS) if changed is None else changed
         answers = {one.clip.id: one for one in clips.labelled(store, wanted)}
         opened.labels = tuple(clips.label_names(store))
@@ -212,9 +214,9 @@ class LiveSuggestions:
     def suggestions_for_page(self, store: Store, page: GroupPage) -> GroupPage:
         """Return a page of similar clips with what is suggested for them now, and the classes that they may be of."""
         live = {
-            clip_id: found
-            for clip_id in page.clip_ids
-            if (found := self.suggestion(store, clips.clip(store, clip_id))) is not None
+            clip.id: found
+            for clip in clips.some_clips(store, page.clip_ids)
+            if (found := self.suggestion(store, clip)) is not None
         }
         proposed: dict[str, float] = {}
         for found in live.values():

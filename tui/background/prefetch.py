@@ -268,7 +268,7 @@ class Prefetcher:
 
     def _deliver_queue(self, store: Store, request: _Request) -> None:
         queue: list[PreparedClip] = []
-        here = tuple(clips.clip(store, clip_id) for clip_id in request.exclude)
+        here = tuple(clips.some_clips(store, request.exclude))
         if self._live.update(store) and here:
             # The clip on the screen first: it appeared before the last label counted.
             self._deliver(Delivery(renewed=tuple(self._prepare(store, clip) for clip in here)))
@@ -297,14 +297,13 @@ class Prefetcher:
         live = self._live.suggestion(store, clip)
         suggestion = live.suggestion if live else models.suggestion(store, clip.id)
         uid = live.model_uid if live else models.uid(store, suggestion.model_id) if suggestion else None
-        rows = [row for row in journal.rows(store, clip_id=clip.id) if not row.revoked and row.kind != "revoke"]
         return PreparedClip(
             clip=clip,
             sound=picture,
             problem=problem,
             suggestion=suggestion,
             model_uid=uid,
-            rows=tuple(reversed(rows)),
+            rows=journal.active_rows(store, clip.id),
             transcript=transcripts.of_clip(store, clip.id),
             proposed=live.proposed if live else {},
             source=live.source if live else self._source_of(store, suggestion),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from labeltool.project import Project
@@ -22,7 +23,10 @@ Either takes seconds.
 """
 
 
-_MIN_TIMED_S = 1.0  # the first steps of a stage are slower
+# Before so much of a stage its rate is not known: the first steps are slower, or are read from a cache.
+_MIN_TIMED_S, _MIN_SHARE = 5.0, 0.1
+_RATE_OVER_S = 30.0
+_FOR_SUGGESTIONS = f"{WAITING} another suggester"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,13 @@ class TrainingProgress:
     model
         The id of the trained model, 0 if the suggestions come from no model; None before the end.
     left_s
-        The time until the end of the stage, by its own rate; None where that is not known.
+        The time until the end of the stage at the report, by its own rate; None where that is not known.
     failure
         Why the training failed; empty if it did not.
     stopped
         Whether it was stopped.
+    reported_at
+        When this was reported, by `time.monotonic`.
     """
 
     stage: str = ""
@@ -50,11 +56,23 @@ class TrainingProgress:
     failure: str = ""
     left_s: float | None = None
     stopped: bool = False
+    reported_at: float = field(default_factory=time.monotonic, compare=False)
+
+    @property
+    def for_suggestions(self) -> bool:
+        """Whether this training waits for suggestions that are being computed, by this app for the most part."""
+        return self.stage.startswith(_FOR_SUGGESTIONS)
 
     @property
     def elsewhere(self) -> bool:
         """Whether another process trains, and this training waits for it."""
-        return self.stage.startswith(WAITING)
+        return self.stage.startswith(WAITING) and not self.for_suggestions
+
+    @property
+    def left_now_s(self) -> float | None:
+        """The time until the end of the stage; None where it is not known, or the estimate has passed."""
+        left_s = None if self.left_s is None else self.left_s - (time.monotonic() - self.reported_at)
+        return left_s if left_s is not None and left_s > 0 else None
 
     @property
     def over(self) -> bool:
@@ -74,14 +92,21 @@ class StageRate:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._stage, self._first, self._since_s = "", 0, 0.0
+        self._points: deque[tuple[float, int]] = deque()
 
     def left_s(self, stage: str, done: int, total: int) -> float | None:
         """Return the time that a stage still takes after another report of it; None before it is known."""
         now_s = self._clock()
         if stage != self._stage or done < self._first:
             self._stage, self._first, self._since_s = stage, done, now_s
-        moved, passed_s = done - self._first, now_s - self._since_s
-        return passed_s / moved * (total - done) if moved > 0 and total and passed_s >= _MIN_TIMED_S else None
+            self._points.clear()
+        self._points.append((now_s, done))
+        while len(self._points) > 2 and self._points[1][0] <= now_s - _RATE_OVER_S:
+            self._points.popleft()
+        if now_s - self._since_s < _MIN_TIMED_S or done - self._first < max(1.0, _MIN_SHARE * total) or not total:
+            return None
+        then_s, done_then = self._points[0]
+        return (now_s - then_s) / (done - done_then) * (total - done) if done > done_then else None
 
 
 class Trainer(BackgroundTask[Any]):

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 
 class Confirm(ModalScreen[bool]):
-    """Returns whether `y` was pressed; not Enter, which may still be meant for what came before.
+    """Returns whether `a` was pressed; not Enter or `y`, which may still be meant for what came before: to label.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Confirm(ModalScreen[bool]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "dismiss(True)", "yes", show=False),
+        Binding("a", "dismiss(True)", "accept", show=False),
         Binding("escape,n,q", "dismiss(False)", "no", show=False),
     ]
 
@@ -38,5 +38,5 @@ class Confirm(ModalScreen[bool]):
         """Lay out the box."""
         with Vertical(id="confirm") as box:
             box.border_title = Content(self._title)
-            box.border_subtitle = "y yes   Esc no"
+            box.border_subtitle = "a accept   Esc cancel"
             yield Static(self._text)

@@ -9,72 +9,50 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Click
 from textual.screen import ModalScreen
-from textual.widget import Widget
 from textual.widgets import Static
 
 from labeltool.tasks.export_products import Product
 from labeltool.tui.text import fit
+from labeltool.tui.widgets.lists.select_list import SelectList
 
 _NAME_CELLS = 20
 
 
-class ProductList(Widget):
+class ProductList(SelectList):
     """Shows products, one of them selected, some of them chosen."""
 
     def __init__(self, products: Sequence[Product], *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._products = products
-        self._at = 0
         self._chosen: set[str] = set()
+
+    @property
+    def count(self) -> int:
+        """The number of products."""
+        return len(self._products)
 
     @property
     def selected(self) -> Product:
         """The selected product."""
-        return self._products[self._at]
+        return self._products[self.place]
 
     @property
     def chosen(self) -> list[str]:
         """The names of the chosen products; where none is, of the selected one."""
         return [one.name for one in self._products if one.name in self._chosen] or [self.selected.name]
 
-    def move_to(self, place: int) -> None:
-        """Select a product by its place."""
-        self._at = min(max(0, place), len(self._products) - 1)
-        self.refresh()
-
-    def move(self, steps: int) -> None:
-        """Move the selection."""
-        self.move_to(self._at + steps)
-
     def toggle(self) -> None:
         """Choose the selected product, or not any more."""
         self._chosen ^= {self.selected.name}
         self.refresh()
 
-    def render(self) -> Content:
-        """Return as many lines as fit, the selected one among them."""
-        width = self.size.width
-        lines = []
-        for place in self._visible():
-            one = self._products[place]
-            mark = "✓" if one.name in self._chosen else " "
-            text = fit(f" {mark} {fit(one.name, _NAME_CELLS)} {one.help}", width)
-            lines.append(Content.styled(text, "bold reverse $accent" if place == self._at else "$foreground"))
-        return Content("\n").join(lines)
-
-    def on_click(self, event: Click) -> None:
-        """Choose the product under the mouse."""
-        places = self._visible()
-        if event.y < len(places):
-            self.move_to(places[event.y])
-            self.toggle()
-
-    def _visible(self) -> range:
-        height = max(1, self.size.height)
-        first = max(0, min(self._at - height // 2, len(self._products) - height))
-        return range(first, min(first + height, len(self._products)))
+    def line(self, place: int, width: int) -> Content:
+        """Return whether a product is chosen, its name, and what it is."""
+        one = self._products[place]
+        mark = "✓" if one.name in self._chosen else " "
+        text = fit(f" {mark} {fit(one.name, _NAME_CELLS)} {one.help}", width)
+        return Content.styled(text, "bold reverse $accent" if place == self.place else "$foreground")
 
 
 class ExportDialog(ModalScreen[list[str] | None]):
@@ -123,9 +101,10 @@ class ExportDialog(ModalScreen[list[str] | None]):
         """Choose the selected product, or not any more."""
         self._list.toggle()
 
-    def on_click(self, event: Click) -> None:
-        """Show what the product under the mouse is."""
-        self.call_after_refresh(self._show_facts)
+    def on_select_list_clicked(self) -> None:
+        """Choose the product under the mouse."""
+        self._list.toggle()
+        self._show_facts()
 
     def action_export(self) -> None:
         """Export the chosen products."""

@@ -12,7 +12,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widget import Widget
 from textual.widgets import Static
 
 from labeltool.errors import LabeltoolError
@@ -26,6 +25,7 @@ from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit, truncate
 from labeltool.tui.theme import label_colour
+from labeltool.tui.widgets.lists.select_list import SelectList
 
 _HELP = "k key   c colour   r rename   m merge   Esc closes"
 _LABEL_CELLS = 40
@@ -141,13 +141,12 @@ class LabelsScreen(ModalScreen[bool]):
         self.dismiss(self._changed)
 
 
-class LabelRows(Widget):
-    """Shows one line for each label, one of them selected: those with a key first, in the order of the keys."""
+class LabelRows(SelectList):
+    """Shows one line for each label: those with a key first, in the order of the keys."""
 
     def __init__(self, services: Services, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._state = services.state
-        self._place = 0
 
     @property
     def _labels(self) -> list[ProjectLabel]:
@@ -156,41 +155,32 @@ class LabelRows(Widget):
         )
 
     @property
+    def count(self) -> int:
+        """The number of labels."""
+        return len(self._state.labels)
+
+    @property
     def selected(self) -> ProjectLabel | None:
         """The selected label; None where there is none."""
         labels = self._labels
-        # Another annotator may have merged labels meanwhile.
-        return labels[min(self._place, len(labels) - 1)] if labels else None
-
-    def move(self, steps: int) -> None:
-        """Move the selection."""
-        self._place = min(max(0, self._place + steps), max(0, len(self._state.labels) - 1))
-        self.refresh()
+        return labels[self.place] if labels else None
 
     def select(self, name: str) -> None:
         """Select a label; one of no such name leaves the place selected."""
         names = [label.name for label in self._labels]
-        self._place = names.index(name) if name in names else self._place
-        self.move(0)
+        self.move_to(names.index(name) if name in names else self.place)
 
-    def render(self) -> Content:
-        """Return as many lines as fit, the selected one among them."""
-        labels = self._labels
-        if not labels:
-            return Content.styled("No labels yet", "$quiet")
-        width, height = self.size
-        self._place = min(self._place, len(labels) - 1)
-        first = max(0, min(self._place - height // 2, len(labels) - height))
-        place = self._place
-        return Content("\n").join(
-            [self._line(label, width, at == place) for at, label in enumerate(labels)][first : first + height]
-        )
+    def empty(self) -> Content:
+        """Return what is shown without labels."""
+        return Content.styled("No labels yet", "$quiet")
 
-    def _line(self, label: ProjectLabel, width: int, is_selected: bool) -> Content:
+    def line(self, place: int, width: int) -> Content:
+        """Return a label's key, colour, name and count."""
+        label = self._labels[place]
         count = f"{self._state.label_counts.get(label.name, 0):,}"
         colour = fit(label.colour, max(len(name) for name in COLOURS))
         name_cells = width - cell_len(colour) - 16
-        style = "bold reverse $accent" if is_selected else "$foreground"
+        style = "bold reverse $accent" if place == self.place else "$foreground"
         return Content.assemble(
             (f" {label.key or ' '} ", "bold $accent"),
             ("▌" if label.colour else " ", label_colour(label.colour, dark=self.app.current_theme.dark)),

@@ -11,15 +11,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Click
-from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widget import Widget
 from textual.widgets import Input
 
 from labeltool.records import label_name
 from labeltool.tui.label_choices import is_name, search, starts_word
 from labeltool.tui.text import fit, truncate
+from labeltool.tui.widgets.lists.select_list import SelectList
 
 _NONE: Mapping[str, Any] = {}
 
@@ -35,87 +33,54 @@ class _Names:
     keys: Mapping[str, str]
 
 
-class Choices(Widget):
+class Choices(SelectList):
     """Shows the names that match, one of them selected.
 
     What is typed is a new label before the labels that only have these letters somewhere, as `train` has `rain`, and
     before the classes of a pretrained model: of hundreds of them one has the letters of nearly any word.
     """
 
-    class Clicked(Message):
-        """A name was clicked, and is the one chosen."""
-
     def __init__(self, names: _Names, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._names = names
         self._known = set(names.labels)
         self._new_names = [name for name in names.new if name not in self._known]
-        self._matches: list[str] = [*names.labels, *self._new_names]
-        self._new = ""
-        self._new_place = len(self._matches)
-        self._selected = 0
+        self._shown: list[str] = [*names.labels, *self._new_names]
 
     def find(self, query: str) -> None:
         """Show the names that match the letters."""
         names = self._names
         labels, classes = search(query, names.labels, names.synonyms), search(query, self._new_names)
+        self._shown = [*labels, *classes]
         name = label_name(query)
-        self._new = name if names.allows_new and name not in self._known and name not in self._new_names else ""
-        self._matches = [*labels, *classes]
-        if self._new:
+        if name and names.allows_new and name not in self._known and name not in self._new_names:
             meant = [one for one in labels if starts_word(query, one)] + [one for one in classes if is_name(query, one)]
-            self._matches = [*meant, *(one for one in self._matches if one not in meant)]
-            self._new_place = len(meant)
-        self._selected = 0
-        self.refresh()
+            self._shown = [*meant, name, *(one for one in self._shown if one not in meant)]
+        self.move_to(0)
 
-    def move(self, steps: int) -> None:
-        """Move the selection."""
-        self._selected = min(max(0, self._selected + steps), max(0, self._count - 1))
-        self.refresh()
+    @property
+    def count(self) -> int:
+        """The number of names."""
+        return len(self._shown)
 
     @property
     def chosen(self) -> str | None:
         """The selected name, or the new label; None where there is none."""
-        return self._shown[self._selected] if self._selected < self._count else None
+        return self._shown[self.place] if self._shown else None
 
-    @property
-    def _first(self) -> int:
-        """The place of the name in the first line."""
-        return max(0, min(self._selected - self.size.height // 2, self._count - self.size.height))
+    def line(self, place: int, width: int) -> Content:
+        """Return a name and its key."""
+        name = self._shown[place]
+        is_new = name not in self._known
+        key = self._names.keys.get(name, "")
+        mark = " + new label: " if is_new else " "
+        text = fit(f"{mark}{truncate(name, width)}", width - cell_len(key) - 1) + key + " "
+        style = "bold reverse $accent" if place == self.place else "$success" if is_new else "$foreground"
+        return Content.styled(text, style)
 
-    def on_click(self, event: Click) -> None:
-        """Choose the name under the mouse."""
-        if self._first + event.y < self._count:
-            self._selected = self._first + event.y
-            self.post_message(self.Clicked())
-
-    def render(self) -> Content:
-        """Return as many lines as fit, the selected one among them."""
-        width, height = self.size
-        first = self._first
-        lines = []
-        for place, name in list(enumerate(self._shown))[first : first + height]:
-            is_new = name not in self._known
-            key = self._names.keys.get(name, "")
-            mark = " + new label: " if is_new else " "
-            text = fit(f"{mark}{truncate(name, width)}", width - cell_len(key) - 1) + key + " "
-            style = "bold reverse $accent" if place == self._selected else "$success" if is_new else "$foreground"
-            lines.append(Content.styled(text, style))
-        if not lines:
-            text = "No labels yet: type a name" if self._names.allows_new else "No match"
-            lines.append(Content.styled(text, "$quiet"))
-        return Content("\n").join(lines)
-
-    @property
-    def _shown(self) -> list[str]:
-        """The names that match, with the new label among them."""
-        new = [self._new] if self._new else []
-        return [*self._matches[: self._new_place], *new, *self._matches[self._new_place :]]
-
-    @property
-    def _count(self) -> int:
-        return len(self._matches) + bool(self._new)
+    def empty(self) -> Content:
+        """Return what to do where no name matches."""
+        return Content.styled("No labels yet: type a name" if self._names.allows_new else "No match", "$quiet")
 
 
 class Palette(ModalScreen[str | None]):
@@ -135,6 +100,8 @@ class Palette(ModalScreen[str | None]):
         Other words by which names are found.
     keys
         The keys of names, shown at the right.
+    placeholder
+        What to type; "" for a few letters, and a new label where there can be one.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -154,8 +121,10 @@ class Palette(ModalScreen[str | None]):
         new: Sequence[str] = (),
         synonyms: Mapping[str, Sequence[str]] = _NONE,
         keys: Mapping[str, str] = _NONE,
+        placeholder: str = "",
     ) -> None:
         super().__init__()
+        self._placeholder = placeholder or ("a few letters, or a new label" if allows_new else "a few letters")
         self._title = title
         self._names = _Names(labels, new, allows_new, synonyms, keys)
 
@@ -164,15 +133,14 @@ class Palette(ModalScreen[str | None]):
         with Vertical(id="palette") as box:
             box.border_title = Content(self._title)
             box.border_subtitle = "↑ ↓ choose   Enter accept   Esc cancel"
-            placeholder = "a few letters, or a new label" if self._names.allows_new else "a few letters"
-            yield Input(placeholder=placeholder, id="palette-input")
+            yield Input(placeholder=self._placeholder, id="palette-input")
             yield Choices(self._names, id="palette-choices")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Search again with every letter."""
         self.query_one(Choices).find(event.value)
 
-    def on_choices_clicked(self) -> None:
+    def on_select_list_clicked(self) -> None:
         """Return the name that was clicked."""
         self.dismiss(self.query_one(Choices).chosen)
 

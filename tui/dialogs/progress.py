@@ -93,7 +93,8 @@ def _training_line(state: State) -> Iterator[Content]:
     training = state.training
     if training is not None and not training.over:
         share = bar(training.done / training.total, _BAR_CELLS) if training.total else "…"
-        left = f" {format_left(training.left_s)}" if training.left_s is not None else ""
+        left_s = training.left_now_s
+        left = f" {format_left(left_s)}" if left_s is not None else ""
         yield Content.assemble(
             ("Training  ", "bold $primary"),
             (f"{training.stage or 'starting'} ", "$foreground"),

@@ -117,7 +117,7 @@ class SettingsScreen(ModalScreen[None]):
             (fit(title, _TITLE_CELLS), "$foreground"), (fit(value, free), "bold $accent"), (effect, "$quiet")
         )
 
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+    async def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Change a setting: by the next value, or by a question."""
         name = event.option_id or ""
         if name == _KEYS:
@@ -129,9 +129,9 @@ class SettingsScreen(ModalScreen[None]):
         elif name == "retrain_after":
             self._ask_number(next(setting for setting in _SETTINGS if setting.name == name))
         else:
-            self.action_step(1)
+            await self.action_step(1)
 
-    def action_step(self, steps: int) -> None:
+    async def action_step(self, steps: int) -> None:
         """Give the selected setting its next or previous value; a number gets more or less by one."""
         option = self._list.highlighted
         setting = _SETTINGS[option] if option is not None and option < len(_SETTINGS) else None
@@ -140,14 +140,13 @@ class SettingsScreen(ModalScreen[None]):
         value = setting.value(self._settings)
         if not setting.choices:
             assert isinstance(value, int)
-            self._write(setting.table, setting.name, value + steps)
+            await self._write(setting.table, setting.name, value + steps)
             return
         # A value that a person wrote into the file need not be one of the choices.
         at = setting.choices.index(value) if value in setting.choices else -1
         chosen = setting.choices[(at + steps) % len(setting.choices)]
-        self._write(setting.table, setting.name, str(chosen) if isinstance(chosen, str) else chosen)
+        await self._write(setting.table, setting.name, str(chosen) if isinstance(chosen, str) else chosen)
 
-    @work(group="write")
     async def _write(self, table: str, name: str, value: object) -> None:
         """Write a setting and let the app take it up; show why it cannot be."""
         project = self._services.project
@@ -168,19 +167,19 @@ class SettingsScreen(ModalScreen[None]):
         self._list.replace_option_prompt(name, self._line(name))
 
     def _ask_number(self, setting: _Setting) -> None:
-        def write(text: str | None) -> None:
+        async def write(text: str | None) -> None:
             if text is not None:
                 number = text.strip()
-                self._write(setting.table, setting.name, int(number) if number.isdecimal() else text)
+                await self._write(setting.table, setting.name, int(number) if number.isdecimal() else text)
 
         self.app.push_screen(TextPrompt(setting.title, _shown(setting.value(self._settings))), write)
 
     def _choose_strategy(self) -> None:
         from labeltool.active_learning.strategies import STRATEGIES  # only where it is asked for
 
-        def write(name: str | None) -> None:
+        async def write(name: str | None) -> None:
             if name is not None:
-                self._write("learning", "query_strategy", name)
+                await self._write("learning", "query_strategy", name)
 
         names = sorted(STRATEGIES, key=lambda name: name != "default")
         self.app.push_screen(Palette("Query strategy", names, allows_new=False), write)
@@ -215,9 +214,9 @@ class SettingsScreen(ModalScreen[None]):
             if description is None:
                 return
 
-            def write(pressed: str | None) -> None:
+            async def write(pressed: str | None) -> None:
                 if pressed is not None:
-                    self._write(_KEYS, actions[description].name, pressed)
+                    await self._write(_KEYS, actions[description].name, pressed)
 
             self.app.push_screen(KeyPrompt(description), write)
 

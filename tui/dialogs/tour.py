@@ -7,22 +7,30 @@ from dataclasses import dataclass
 
 from labeltool.tui.shared_keys import View
 
-_END = "Esc ends the tour"
+_END, _CLOSE = "Esc ends the tour", "Esc closes the list"
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What is explained, `{name}` standing for the key of an action, and the actions whose keys lead on."""
+    """What is explained, `{name}` standing for the key of an action, and the actions whose keys lead on.
+
+    `opens`: they open a dialog, whose end leads on.
+    """
 
     text: str
     actions: Sequence[str]
+    opens: bool = False
 
 
 _STEPS = (
     _Step("{play} plays the clip and pauses it. Press it.", ("play",)),
-    _Step("{find_label} finds a label by a few letters, or makes a new one. Press it, type, Enter.", ("find_label",)),
     _Step(
-        "{accept_first} accepts the first suggestion; each label has a key of its own, at its left. Press either.",
+        "{find_label} finds a label by a few letters, or makes a new one. Press it, type, Enter.",
+        ("find_label",),
+        opens=True,
+    ),
+    _Step(
+        "{accept_first} accepts the first suggestion; each label has a key, at its left. Press either: it is stored.",
         ("accept_first", "label_"),
     ),
     _Step("{undo} undoes the last action, also tomorrow. Press it.", ("undo",)),
@@ -44,6 +52,7 @@ class Tour:
     def __init__(self, view: View) -> None:
         self._keys = view.keys
         self._at = 0
+        self._opened = False
 
     @property
     def over(self) -> bool:
@@ -56,14 +65,22 @@ class Tour:
         if self.over:
             return ""
         shown = {key.name: key.shown for key in self._keys}
-        return f"Tour {self._at + 1}/{len(_STEPS)}: {_STEPS[self._at].text.format(**shown)}   {_END}"
+        text, escape = _STEPS[self._at].text.format(**shown), _CLOSE if self._opened else _END
+        return f"Tour {self._at + 1}/{len(_STEPS)}: {text}   {escape}"
 
     def press(self, pressed: str) -> bool:
-        """Go on if a key is one that the step waits for; return whether it is."""
+        """Go on if a key is one that the step waits for; return whether the text changed."""
         actions = () if self.over else _STEPS[self._at].actions
         for key in self._keys:
             wanted = key.name in actions or ("label_" in actions and key.name.startswith("label_"))
             if wanted and pressed in key.keys.split(","):
-                self._at += 1
+                self._opened = _STEPS[self._at].opens
+                self._at += not self._opened
                 return True
         return False
+
+    def close_dialog(self) -> bool:
+        """Go on where the step waits for the end of its dialog; return whether it went on."""
+        went_on, self._opened = self._opened, False
+        self._at += went_on
+        return went_on

@@ -47,7 +47,6 @@ class AnnotateScreen(UndoScreen):
         self._choices: tuple[LabelChoice, ...] = ()
         self._mode = LabelMode.LABEL
         self._annotated_here = False
-        self._shown_at = time.monotonic()
         self._new_keys: dict[str, str] = {}
         # When a key got another label while the clip is shown; see `label_of_keys`.
         self._changed_at: dict[str, float] = {}
@@ -60,7 +59,7 @@ class AnnotateScreen(UndoScreen):
 
     async def write(self, prepared: PreparedClip, annotation: Annotation) -> JournalRow:
         """Write a verdict on a clip or region."""
-        return await self.services.session.annotate(prepared.clip.id, annotation)
+        return await self.services.session.annotate(prepared.clip.id, annotation, seen=prepared.rows)
 
     async def write_note(self, prepared: PreparedClip, text: str) -> JournalRow:
         """Write a note on a clip or region."""
@@ -320,7 +319,7 @@ class AnnotateScreen(UndoScreen):
             row = await self.write(current, annotation)
         except LabeltoolError as error:
             # Nothing was stored: the clip stays.
-            self.notice.warn(str(error))
+            self.show_refusal(error)
             return
         await self.read_new_label(label)
         self._count_annotation(current, annotation)

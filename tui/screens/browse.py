@@ -51,11 +51,11 @@ class BrowseScreen(BulkRelabelScreen):
 
     def find(self, store: Store) -> ListResult:
         """Read the clips that match the filter, in their order."""
-        similar, order = self._similar, self._order
-        if (label := self._filter.label) is not None:
+        similar, order, shown = self._similar, self._order, self._filter
+        if (label := shown.label) is not None:
             # It may have been renamed, or merged, since the filter was set.
-            self._filter = replace(self._filter, label=current_names(store).get(label, label))
-        ids: Sequence[int] = listing.matching(store, self._filter, order)
+            shown = replace(shown, label=current_names(store).get(label, label))
+        ids: Sequence[int] = listing.matching(store, shown, order)
         if similar is not None:
             nearest = [clip.id for clip, _ in similar.clips]
             # Added: as they were found, the nearest first.
@@ -63,7 +63,7 @@ class BrowseScreen(BulkRelabelScreen):
             ids = [clip_id for clip_id in wanted if clip_id in among]
         facts = [
             _similar_to(similar) if similar is not None else "",
-            one_line(filter_line.line_of(self._filter)),
+            one_line(filter_line.line_of(shown)),
             f"by {order.value}" if order is not Order.ADDED else "",
         ]
         return ListResult(ids, " · ".join(fact for fact in facts if fact))
@@ -91,6 +91,7 @@ class BrowseScreen(BulkRelabelScreen):
     def show_title(self) -> None:
         """Show the title and the headings."""
         super().show_title()
+        self.tabs.mark("similar" if self._similar is not None else self.view.name)
         name, labels, predicted = _cells(self.clips.size.width - 2)
         self._columns.show(
             [
@@ -158,6 +159,11 @@ class BrowseScreen(BulkRelabelScreen):
     def action_filter_labelled(self) -> None:
         """Show unlabelled clips, labelled clips, or both."""
         self._set_filter(replace(self._filter, labelled=_NEXT_LABELLED[self._filter.labelled]))
+
+    def choose_again(self) -> None:
+        """Go from Similar to every clip."""
+        if self._similar is not None:
+            self.action_show_all()
 
     def action_show_all(self) -> None:
         """Show all clips, as they were added."""

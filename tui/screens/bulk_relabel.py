@@ -98,7 +98,7 @@ class BulkRelabelScreen(ListScreen):
             self.notice.warn(str(error))
             return
         done = {row.clip_id for row in rows}
-        self._count_labels(rows, 1)
+        self._count_labels(rows)
         for names in wanted.replaced.values():
             for name in names:
                 self.services.state.count_label(name, -1)

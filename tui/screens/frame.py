@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from textual.app import ComposeResult
 from textual.events import Paste, Resize
+from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -36,6 +37,9 @@ class ViewScreen(Screen[None]):
     view
         The view's keys, before `[keys]` of the settings changes them.
     """
+
+    class Returned(Message):
+        """A dialog over the view was closed, or the view was opened."""
 
     def __init__(self, services: Services, view: View) -> None:
         super().__init__()
@@ -71,6 +75,9 @@ class ViewScreen(Screen[None]):
         """Go on with the view after another one was on the screen."""
         self.header.refresh()
 
+    def choose_again(self) -> None:
+        """Do what the key or the tab of the view is for while the view is on the screen."""
+
     def leave(self) -> None:
         """Do what is due before another view is shown."""
 
@@ -102,6 +109,10 @@ class ViewScreen(Screen[None]):
         return [f"{keys[name]}: {text}" for name, text in actions if keys.get(name)]
 
     # -- the screen
+
+    def on_screen_resume(self) -> None:
+        """Tell the app that the view is at the top again."""
+        self.post_message(self.Returned())
 
     def show_tour(self, text: str) -> None:
         """Show a step of the tour above the key line; "" hides it."""

@@ -26,8 +26,8 @@ class LabelScreen(AnnotateScreen):
         self._queue = ClipQueue()
         self._request = _NO_REQUEST
         self._at_end = False
-        # The row that was undone, until its clip is read: a key meanwhile is not meant for the clip on the screen.
-        self._undone: JournalRow | None = None
+        # The clip of what was undone, until it is read: a key meanwhile is not meant for the clip on the screen.
+        self._undone_id: int | None = None
 
     @property
     def current(self) -> PreparedClip | None:
@@ -45,8 +45,8 @@ class LabelScreen(AnnotateScreen):
 
     @property
     def busy(self) -> bool:
-        """Whether the clip of an undone row is being read."""
-        return self._undone is not None
+        """Whether the clip of what was undone is being read."""
+        return self._undone_id is not None
 
     def compose_body(self) -> ComposeResult:
         """Lay out what the view shows."""
@@ -96,7 +96,7 @@ class LabelScreen(AnnotateScreen):
     def show_undone(self, row: JournalRow) -> None:
         """Read the clip of a row that was undone."""
         if row.clip_id is not None:
-            self._undone = row
+            self._undone_id = row.clip_id
             self.services.prefetcher.request_clip(row.clip_id)
 
     def is_up_to_date(self, delivery: Delivery) -> bool:
@@ -105,16 +105,12 @@ class LabelScreen(AnnotateScreen):
 
     def receive(self, delivery: Delivery) -> None:
         """Show what was prefetched."""
-        state = self.services.state
         if delivery.failure:
-            self._undone = None
+            self._undone_id = None
             self.notice.warn(delivery.failure)
-        undone = self._undone
-        if undone is not None and delivery.requested is not None and delivery.requested.clip.id == undone.clip_id:
-            self._undone = None
-            state.labelled -= undone.kind == "verdict" and not delivery.requested.has_verdict
-            self.services.prefetcher.recount()  # what was on its way here may be counted twice
-            self.header.refresh()
+        if delivery.requested is not None and delivery.requested.clip.id == self._undone_id:
+            self._undone_id = None
+            self.services.prefetcher.recount()  # what was on its way here was counted before
             self._return_to(delivery.requested)
             self.reload()
         elif delivery.requested is not None and self._labelled_elsewhere(delivery.requested):

@@ -192,16 +192,11 @@ class ListScreen(AnnotateScreen):
         if row.clip_id is None:
             return
         self._lines.pop(row.clip_id, None)
-        self._uncount(row)
         if self.clips.move_to(row.clip_id):
             self._current = None
         else:
             self.show_undone_elsewhere(row, "not in this list")
             self.reload()
-
-    def _uncount(self, row: JournalRow) -> None:
-        self.services.state.labelled -= row.kind == "verdict"
-        self.header.refresh()
 
     def receive(self, delivery: Delivery) -> None:
         """Show the clip that was read."""

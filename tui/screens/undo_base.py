@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from textual import work
@@ -13,8 +15,11 @@ from labeltool.records import Value
 from labeltool.store import clips
 from labeltool.store.journal import JournalRow
 from labeltool.tui.background.prefetch import PreparedClip
+from labeltool.tui.dialogs.palette import Palette
+from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.screens.base import AudioScreen
 from labeltool.tui.services import Services
+from labeltool.tui.session import Change, LabelledElsewhere
 from labeltool.tui.shared_keys import View
 from labeltool.tui.widgets.suggestions import describe_rows
 
@@ -35,6 +40,25 @@ class UndoScreen(AudioScreen):
         self._current: PreparedClip | None = None
         # The last label key and when it came; none after undo: the same key then is no repetition.
         self._last_key = ("", 0.0)
+        self._shown_at = time.monotonic()
+        # When a screen that has nothing to do with the clip came over it; None while none is open.
+        self._paused_at: float | None = None
+
+    # -- the time that a clip takes
+
+    def on_screen_suspend(self) -> None:
+        """Pause the time of the clip below another view or page; to choose a label or write a note is work on it."""
+        self._paused_at = None if isinstance(self.app.screen, Palette | TextPrompt) else time.monotonic()
+
+    def on_screen_resume(self) -> None:
+        """Go on with the time of the clip."""
+        if self._paused_at is not None:
+            self.exclude_time_since(self._paused_at)
+            self._paused_at = None
+
+    def exclude_time_since(self, moment: float) -> None:
+        """Let the time of the clip not include what passed since a moment."""
+        self._shown_at += time.monotonic() - max(moment, self._shown_at)
 
     # -- for subclasses
 
@@ -56,6 +80,10 @@ class UndoScreen(AudioScreen):
         """Show what follows a clip that is done."""
         raise NotImplementedError
 
+    def show_choices(self) -> None:
+        """Show the labels and the annotations of the clip."""
+        raise NotImplementedError
+
     def show_undone(self, row: JournalRow) -> None:
         """Show the clip of a row that was undone."""
         raise NotImplementedError
@@ -74,54 +102,70 @@ class UndoScreen(AudioScreen):
                 name = Path((await self.services.reader.do(lambda store: clips.clip(store, clip_id))).path).name
         self.notice.show(f"{undone}   ({', '.join(filter(None, (name, where)))})")
 
+    def show_refusal(self, error: LabeltoolError) -> None:
+        """Show why nothing was written, and what was labelled in another window meanwhile."""
+        if isinstance(error, LabelledElsewhere) and self.current is not None:
+            self._last_key = ("", 0.0)
+            self.current = replace(self.current, rows=error.rows)
+            self.show_choices()
+        self.notice.warn(str(error))
+
     # -- undo and redo
 
     async def action_undo(self) -> None:
         """Undo the last action and return to its clip."""
         self._last_key = ("", 0.0)
         try:
-            rows = await self.services.session.undo()
+            change = await self.services.session.undo()
         except LabeltoolError as error:
             self.notice.warn(str(error))
             return
-        if not rows:
+        if not (rows := change.rows):
             self.notice.show("nothing to undo")
             return
+        self._take_counts(change, -1)
         if rows[-1].clip_id is None or rows[-1].kind == "checked":
             # No clip to return to: what is checked may be hours long.
             self.notice.show("undone: a renaming" if rows[-1].kind == "rename" else f"undone: {describe_rows(rows)}")
             self.reload()
             return
         self.notice.show(f"undone: {describe_rows(rows)}")
-        self._count_labels(rows, -1)
-        # The clip that is shown again is counted when it is read.
-        self.services.state.labelled -= len({row.clip_id for row in rows}) - 1
         self.show_undone_batch(rows)
 
     async def action_redo(self) -> None:
         """Redo what was undone last."""
         try:
-            rows = await self.services.session.redo()
+            change = await self.services.session.redo()
         except LabeltoolError as error:
             self.notice.warn(str(error))
             return
-        if not rows:
+        if not (rows := change.rows):
             self.notice.show("nothing to redo")
             return
         self.notice.show(f"redone: {describe_rows(rows)}")
-        self._count_labels(rows, 1)
+        self._take_counts(change, 1)
         row, clip_ids = rows[-1], {row.clip_id for row in rows}
-        if row.kind == "verdict":
-            self.services.state.labelled += len(clip_ids)
         if self.current is not None and clip_ids == {self.current.clip.id} and row.kind not in ("note", "checked"):
             self.show_next(self.current.clip.id)
         else:
             self.reload()
 
-    def _count_labels(self, rows: Sequence[JournalRow], change: int) -> None:
+    def _take_counts(self, change: Change, step: int) -> None:
+        """Count what was redone (`step` 1) or undone (-1)."""
+        state, row = self.services.state, change.rows[-1]
+        if change.counts is not None:
+            state.labels = change.labels
+            state.set_counts(change.counts)
+        elif row.kind == "verdict":
+            self._count_labels(change.rows, step)
+            # The only verdict that the clip has now, or had.
+            state.labelled += step * (change.verdicts == (step > 0))
+        self.header.refresh()
+
+    def _count_labels(self, rows: Sequence[JournalRow], step: int = 1) -> None:
         for row in rows:
             if row.value == Value.PRESENT.value:
-                self.services.state.count_label(row.label, change)
+                self.services.state.count_label(row.label, step)
 
 
 def present_labels(rows: Sequence[JournalRow]) -> list[str]:

@@ -19,7 +19,7 @@ import shlex
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import resources
 from typing import Any
 
@@ -48,7 +48,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def serve_app(
     project: Project,
     *,
-    annotator: str,
+    command: Sequence[str],
     host: str,
     port: int | None,
     sessions: int,
@@ -62,7 +62,7 @@ def serve_app(
         what = f"port {port} of {host}" if port else f"the address {host}"
         raise LabeltoolError(f"cannot use {what}: {reason}", remedy="choose another with --host or --port") from error
     with server_socket:
-        server = _AppServer(project, annotator, host, server_socket.getsockname()[1], sessions)
+        server = _AppServer(project, command, host, server_socket.getsockname()[1], sessions)
         narrate(f"the labelling app is at {server.address} for browsers; Ctrl-C ends it")
         if _is_loopback(host):
             narrate("who has this address can label on this machine; sound is played by the browser")
@@ -78,6 +78,8 @@ class _AppServer(Server):
 
     Parameters
     ----------
+    command
+        What opens the project in the app.
     sessions
         Pages at most.
 
@@ -87,10 +89,9 @@ class _AppServer(Server):
         What a browser is to open; it has the secret, which the browser then keeps in a cookie.
     """
 
-    def __init__(self, project: Project, annotator: str, host: str, port: int, sessions: int) -> None:
-        program = [sys.executable, "-P", "-m", "labeltool", "--project", str(project.directory)]
+    def __init__(self, project: Project, command: Sequence[str], host: str, port: int, sessions: int) -> None:
         super().__init__(
-            shlex.join([*program, "label", f"--annotator={annotator}"]),
+            shlex.join(command),
             host=host,
             port=port,
             public_url=f"http://{_name_in_address(host)}:{port}",
@@ -177,8 +178,8 @@ class _AppServer(Server):
         return websocket
 
     async def _process_messages(self, websocket: web.WebSocketResponse, app_service: AppService) -> None:
-        assert isinstance(app_service, AppProcess)
         """Pass on keys and sizes; close the page at what its script does not send."""
+        assert isinstance(app_service, AppProcess)
         async for message in websocket:
             try:
                 if message.type != WSMsgType.TEXT:

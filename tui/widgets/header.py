@@ -74,12 +74,15 @@ class Header(Widget):
         if training is not None and training.failure:
             return [("training failed", "bold $error")]
         if training is not None and not training.over:
+            if training.for_suggestions:
+                return [("waits for suggestions" if wide else "waits", "$accent")]
             stage = "training elsewhere" if training.elsewhere else training.stage or "training"
             stage = truncate(stage if wide or training.elsewhere else stage.split()[0], 24)
             if not training.total:
                 return [(f"{stage} …", "$accent")]
             bar = [(f"{stage} ", "$accent"), *thin_bar(training.done / training.total, 8, "$accent")]
-            return [*bar, (f" {format_left(training.left_s)}", "$quiet")] if wide and training.left_s else bar
+            left_s = training.left_now_s
+            return [*bar, (f" {format_left(left_s)}", "$quiet")] if wide and left_s is not None else bar
         if model is None:
             return []
         suggester = model.suggester

@@ -8,9 +8,9 @@ _KEYS = "1234567890ehjyzDGHJQVWXYZ"
 _COLOURS = ("blue", "orange", "green", "pink", "sky", "yellow", "red", "purple", "brown", "grey")
 
 _LABELS = (
-    "Names of sound classes; hotkey and colour are those of the labelling app, merged_into points to the label that a "
+    "Names of sound classes; hotkey and colour are those of the labelling app, merged_into points to the label that "
+    "a renamed label became."
 )
-_LABELS += "renamed label became."
 
 
 def apply(connection: sqlite3.Connection) -> None:

@@ -26,6 +26,8 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
     # What the page on the screen is a sample of, and the clips drawn.
     _sampled: Candidates | None = None
     _drawn = 0
+    # The notice that says what is to be listened to first.
+    _listen = ""
 
     # -- the sample
 
@@ -56,7 +58,8 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
                 self._draw_sample(choices[chosen])
 
         title = f"Sample of {label}, to exclude an error above {max_error:.1%}"
-        self.app.push_screen(Palette(title, list(choices), allows_new=False), choose)
+        palette = Palette(title, list(choices), allows_new=False, placeholder="a probability, or ↑ ↓ and Enter")
+        self.app.push_screen(palette, choose)
 
     def _draw_sample(self, of: Candidates) -> None:
         annotator = self.services.session.annotator
@@ -90,8 +93,14 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
         unplayed = self.unplayed() if self._sampled is not None else []
         if unplayed:
             self.clips.move_to(unplayed[0])
-            self.notice.show(f"listen to {len(unplayed)} more of the sample first: g plays them all, x rejects")
+            self._listen = f"listen to {len(unplayed)} more of the sample first: g plays them all, x rejects"
+            self.notice.show(self._listen)
         return bool(unplayed)
+
+    def clip_played(self) -> None:
+        """Replace the notice that asks to listen, when all clips are played."""
+        if self._listen and self.notice.text == self._listen and not self.unplayed():
+            self.notice.show("the sample is played: Enter accepts the clips that are not rejected")
 
     # -- the rest
 
@@ -108,9 +117,12 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
             self.notice.warn(f"{drawn - wrong} of {drawn} clips of the sample were right, {bounds}: the rest stays")
             return
         if of.rest <= 0:
-            self.notice.show(f"all {drawn} clips at {of.threshold:.0%} or more were in the sample: none is left")
+            count = f"{drawn} clip{'s' * (drawn > 1)} accepted as {of.label}"
+            self.notice.show(f"{count}: no more are predicted at {of.threshold:.0%} or more")
             return
+        silent = self.services.player.silent
         lines = [
+            *([f"Nothing was heard of the sample: {silent}."] if silent else []),
             f"All {drawn} clips of the sample were right: {bounds}",
             f"(exact interval of Clopper and Pearson, each bound with {auto_accept.CONFIDENCE:.0%} confidence).",
             "",
@@ -132,7 +144,7 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
         except LabeltoolError as error:
             self.notice.warn(str(error))
             rows = []
-        self._count_labels(rows, 1)
+        self._count_labels(rows)
         self.services.state.labelled += len(rows)
         self.header.refresh()
         if rows:

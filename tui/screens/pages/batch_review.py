@@ -128,9 +128,10 @@ class BatchReviewScreen(AutoAcceptScreen):
         super().reload()
         self._show_counts()
 
-    def on_label_counts_chosen(self, message: LabelCounts.Chosen) -> None:
+    def on_select_list_clicked(self) -> None:
         """Go to the label that was clicked."""
-        self.turn_over(lambda store: self._change_label(store, message.label))
+        label = self._label_counts.selected
+        self.turn_over(lambda store: self._change_label(store, label))
 
     def clip_lines(self, listed: ListedClip, width: int) -> list[list[Part]]:
         """Return a clip's lines: accepted or rejected, played or not, its file, the probability, the second label."""

@@ -52,7 +52,7 @@ class PageScreen(PlayedListScreen, Generic[_P]):
         # Pages that undo left: they come again before the next page.
         self._left_pages: list[_P] = []
         self._turning = True
-        self._began = self._suspended = time.monotonic()
+        self._began = time.monotonic()
 
     # -- for subclasses
 
@@ -121,14 +121,10 @@ class PageScreen(PlayedListScreen, Generic[_P]):
         else:
             self.turn()
 
-    def enter(self) -> None:
-        """Go on with the page; the time in other views does not count."""
-        self._began += time.monotonic() - self._suspended
-        super().enter()
-
-    def on_screen_suspend(self) -> None:
-        """Store the time at which another view was opened."""
-        self._suspended = time.monotonic()
+    def exclude_time_since(self, moment: float) -> None:
+        """Let the time of the page not include what passed since a moment."""
+        super().exclude_time_since(moment)
+        self._began += time.monotonic() - max(moment, self._began)
 
     def turn(self) -> None:
         """Go to the next page; keys have no effect until it is there."""
@@ -230,6 +226,7 @@ class PageScreen(PlayedListScreen, Generic[_P]):
             Returns the text of the notice for the rows.
         """
         unplayed = len([clip_id for clip_id in self.unplayed() if clip_id in values])
+        labelled = [self.current.clip.id] if self._annotated_here and self.current is not None else []
         response_s = max(0.0, time.monotonic() - self._began - self._single_s)
         try:
             rows = await self.services.session.annotate_batch(
@@ -237,15 +234,15 @@ class PageScreen(PlayedListScreen, Generic[_P]):
                 values,
                 contexts=contexts,
                 response_ms=round(response_s * 1000),
-                include_labelled=[self.current.clip.id] if self._annotated_here and self.current is not None else [],
+                include_labelled=labelled,
                 key=self.key_of_new(label),
             )
         except LabeltoolError as error:
             self.notice.warn(str(error))
             return None
         await self.read_new_label(label)
-        self._count_labels(rows, 1)
-        self.services.state.labelled += len(rows)
+        self._count_labels(rows)
+        self.services.state.labelled += len({row.clip_id for row in rows}.difference(labelled))
         self.header.refresh()
         parts = [summary(rows), f"{unplayed} not played"]
         if len(rows) < len(values):
@@ -273,7 +270,6 @@ class PageScreen(PlayedListScreen, Generic[_P]):
             ids.insert(place, row.clip_id)
             self._current = None
             self.clips.show(ids, at=place)
-            self._uncount(row)
         elif row.clip_id in self.clips.ids or not self.is_page(rows):
             self.show_undone(row)
         else:
@@ -284,7 +280,6 @@ class PageScreen(PlayedListScreen, Generic[_P]):
         if self.clips.ids and not self._turning:
             left = replace(self._page, clip_ids=tuple(self.clips.ids), rejected=frozenset(self._rejected))
             self._left_pages.append(left)
-        self._uncount(rows[-1])
         await self.turn_to(lambda store: page_result(self.undone_page(store, rows)))
         if not self.clips.ids:
             self.turn()

@@ -51,6 +51,9 @@ class PlayedListScreen(ListScreen):
         """Return whether a clip is rejected."""
         raise NotImplementedError
 
+    def clip_played(self) -> None:
+        """Do what a subclass needs after a clip was played."""
+
     # -- thumbnails
 
     def lines_read(self) -> None:
@@ -123,6 +126,7 @@ class PlayedListScreen(ListScreen):
             self._played.add(clip_id)
             self.clips.refresh()
             self.show_title()
+            self.clip_played()
         if self._playing_all and ended:
             self._play_next()
 
