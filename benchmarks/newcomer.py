@@ -31,6 +31,7 @@ import soundfile
 COLUMNS, ROWS, PANEL = 120, 40, 41
 DEADLINE_S = 60.0
 POLL_S = 0.015
+OPENED_S = 6.0  # in which a project that is opened anew reads its labels
 CHECKPOINTS = (0, 5, 10, 20, 40)
 FIRST_ANSWERS = 60
 NAMES = {
@@ -156,7 +157,7 @@ class App:
             gone = subprocess.run(["tmux", "-L", "newcomer", "has-session", "-t", self.name], capture_output=True)
             if gone.returncode:
                 return
-            time.sleep(0.1)
+            time.sleep(0.25)
         self.tmux("kill-session", "-t", self.name)
 
 
@@ -218,12 +219,14 @@ def right_at(project: Path, newcomer: Newcomer, number: int, scratch: Path) -> f
     try:
         file = app.until_other("")
         settle(app)
+        time.sleep(OPENED_S)
+        file = app.file() or file
         while file and file not in seen:
             first = first_of(app.choices())
             seen[file] = first is not None and newcomer.is_right(first, newcomer.truth[file])
             app.press("s")
             file = app.until_other(file)
-            time.sleep(0.1)
+            time.sleep(0.25)
     finally:
         app.close()
         shutil.rmtree(copy, ignore_errors=True)  # a process of the app may still write its last file

@@ -147,14 +147,7 @@ class LabelApp(SimilarApp, ExportApp):
             ),
         )
         self.set_keymap({action: ",".join(names) for action, names in keys.items()})
-        self.add_mode(LABEL.name, lambda: LabelScreen(self.services, repeat_s=repeat_s))
-        self.add_mode(BATCH_REVIEW.name, lambda: BatchReviewScreen(self.services, repeat_s=repeat_s))
-        self.add_mode(CLUSTERS.name, lambda: ClustersScreen(self.services, repeat_s=repeat_s))
-        self.add_mode(REVIEW.name, lambda: ReviewScreen(self.services, repeat_s=repeat_s))
-        self.add_mode(BROWSE.name, lambda: BrowseScreen(self.services, repeat_s=repeat_s))
-        self.add_mode(FIND.name, lambda: FindScreen(self.services, repeat_s=repeat_s))
-        self.add_mode(REGIONS.name, lambda: RegionsScreen(self.services, repeat_s=repeat_s))
-        self.add_mode(CLASS_MAPPING.name, lambda: ClassMappingScreen(self.services, self.renew_suggestions))
+        self._add_views(repeat_s)
         self._recording = recording
         self._daily_backup = DailyBackup(project, lambda problem: self.post_from_thread(BackupFailed(problem)))
         self.failure: LabeltoolError | None = None
@@ -164,6 +157,16 @@ class LabelApp(SimilarApp, ExportApp):
         """Draw spectrograms in pixels, where the terminal can."""
         state = self.services.state
         state.graphics, state.look = graphics, state.look.with_settings(state.settings.app, graphics)
+
+    def _add_views(self, repeat_s: float) -> None:
+        self.add_mode(LABEL.name, lambda: LabelScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(BATCH_REVIEW.name, lambda: BatchReviewScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(CLUSTERS.name, lambda: ClustersScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(REVIEW.name, lambda: ReviewScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(BROWSE.name, lambda: BrowseScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(FIND.name, lambda: FindScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(REGIONS.name, lambda: RegionsScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(CLASS_MAPPING.name, lambda: ClassMappingScreen(self.services, self.renew_suggestions))
 
     async def on_mount(self) -> None:
         """Start the threads."""

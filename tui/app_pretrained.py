@@ -66,6 +66,8 @@ class PretrainedApp(TrainingApp):
     async def offer_pretrained(self) -> None:
         """Say once in a project that has no pretrained model how to fetch one."""
         if await asyncio.to_thread(_is_to_be_offered, self.services.project) and self.current_view is not None:
+            if self.current_view.notice.warning:
+                return  # a warning goes before an offer
             model = published_models()[_MODEL]
             text = f"fetch {_TITLE} ({model.bytes / 1e6:.0f} MB, {model.licence}), which suggests labels from now on"
             self.current_view.notice.warn(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from textual import work
 
 from labeltool.errors import LabeltoolError
@@ -12,9 +14,11 @@ from labeltool.tui.keys import BROWSE
 from labeltool.tui.messages import AgreementMeasured, SimilarityChanged
 from labeltool.tui.screens.browse import BrowseScreen
 from labeltool.tui.screens.class_mapping import ClassMappingScreen
+from labeltool.tui.screens.list_base import ListScreen
 from labeltool.tui.screens.pages.clusters import ClustersScreen
 
 _RETRY_S = 0.5
+_WAIT_S = 0.05
 _MAX_SIMILAR = 200
 
 
@@ -26,6 +30,10 @@ class SimilarApp(PretrainedApp):
         """Browse the clips most similar to the one on the screen; index the clips first where they are not."""
         view = self.current_view
         if view is None:
+            return
+        while isinstance(view, ListScreen) and view.awaits_row and view is self.current_view:
+            await asyncio.sleep(_WAIT_S)
+        if view is not self.current_view:
             return
         if view.current is None or not view.current.clip.id:  # a region that is no clip yet
             view.notice.show("Similar needs a clip: select one in Label (A) or Browse (B)")

@@ -112,6 +112,12 @@ def shown_key(key: Key) -> str:
     return _shown(key.keys.split(",")[0])
 
 
+def action_on(view: View, pressed: str) -> Key | None:
+    """Return what a key does in a view, apart from giving a label; None where it does nothing."""
+    actions = (key for key in view.keys if not is_label_key(key))
+    return next((key for key in actions if _shown(pressed) in map(_shown, key.keys.split(","))), None)
+
+
 def _without(key: Key, taken: set[str]) -> Key:
     """Return an action without the keys that the settings give to another one."""
     left = [name for name in key.keys.split(",") if name not in taken]

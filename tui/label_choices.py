@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from labeltool.store.labels import LABEL_KEYS, ProjectLabel, colour_of_key
+from labeltool.store.models import by_current_names
 
 MIN_PROBABILITY = 0.015
 """The least probability that Enter accepts: what is shown as 0 or 1 % is a label that the model all but excludes."""
@@ -15,6 +16,7 @@ ENTER = "enter"
 """The key of the first suggestion."""
 
 _MAX_WITHOUT_KEY = 3
+_SCATTERED = 5  # the rank of a name that has the typed letters, but not together
 _NO_PROBABILITIES: Mapping[str, float] = {}
 _NO_KEYS: Mapping[str, str] = {}
 
@@ -74,6 +76,9 @@ def label_choices(
         The keys that new labels had before on this clip: no other one gets them, unless a label of the project has it
         by now.
     """
+    # What was predicted before a renaming has the former names.
+    renamed = {former: label.name for label in labels for former in label.former}
+    suggested, proposed = by_current_names(suggested, renamed), by_current_names(proposed, renamed)
     known = {label.name: label for label in labels}
     with_key = sorted(
         (label for label in labels if label.key in set(keys)), key=lambda label: LABEL_KEYS.index(label.key)
@@ -121,7 +126,13 @@ def by_usage(label_counts: Mapping[str, int]) -> list[str]:
     return sorted(label_counts, key=lambda label: -label_counts[label])
 
 
-def search(query: str, names: Sequence[str], synonyms: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+def search(
+    query: str,
+    names: Sequence[str],
+    synonyms: Mapping[str, Sequence[str]] | None = None,
+    *,
+    in_words: bool = False,
+) -> list[str]:
     """Return the names that match the typed letters, best first; all names for no letters.
 
     Case and accents do not matter. The order is: an equal name, one that starts with the letters, one with a word that
@@ -131,6 +142,8 @@ def search(query: str, names: Sequence[str], synonyms: Mapping[str, Sequence[str
     ----------
     synonyms
         Other words by which names are found.
+    in_words
+        Whether names that only contain the letters one after the other are left out.
     """
     letters = _folded(query.strip())
     if not letters:
@@ -139,8 +152,9 @@ def search(query: str, names: Sequence[str], synonyms: Mapping[str, Sequence[str
     ranked = []
     for place, name in enumerate(names):
         ranks = [_rank(letters, _folded(word)) for word in (name, *others.get(name, ()))]
-        if any(ranks):
-            ranked.append((min(rank for rank in ranks if rank), place, name))
+        rank = min((rank for rank in ranks if rank), default=_SCATTERED + 1)
+        if rank < _SCATTERED + (not in_words):
+            ranked.append((rank, place, name))
     return [name for _, _, name in sorted(ranked)]
 
 
@@ -165,7 +179,7 @@ def _rank(letters: str, label: str) -> int:
     if letters in label:
         return 4
     rest = iter(label)
-    return 5 if all(letter in rest for letter in letters if letter != " ") else 0
+    return _SCATTERED if all(letter in rest for letter in letters if letter != " ") else 0
 
 
 def _folded(text: str) -> str:

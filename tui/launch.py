@@ -87,19 +87,7 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
         try:
             app.run()
         finally:
-            app.services.session.close()  # every label is on the disk before anything else
-            lifetime.handle_interrupts(lambda *_: None)  # it ends already
-            ending = _last_line(app)
-            if app.return_code == ExitCode.FINE and not in_browser:
-                with suppress(LabeltoolError):  # what cannot be read any more
-                    ending = _session_summary(app, time.monotonic() - started)
-            if not app.next_project:
-                lifetime.leave_within(_LEAVE_S, app.return_code or ExitCode.FINE, ending)
-            threading.Thread(target=ordering.stop, daemon=True).start()
-            if app.services.trainer.busy and not in_browser and sys.__stderr__ is not None:
-                with suppress(OSError):
-                    print("labeltool: ending the training; every label is on the disk", file=sys.__stderr__, flush=True)
-            app.close()
+            ending = _close(app, ordering, time.monotonic() - started, in_browser=in_browser)
     if ending:
         lifetime.write_ending(ending)
     if app.return_code:
@@ -107,6 +95,24 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     if app.next_project:
         # A new process: threads of this one may still wait for their libraries.
         os.execv(sys.executable, label_command(Path(app.next_project), annotator))
+
+
+def _close(app: LabelApp, ordering: BackgroundTask[SuggestResult], session_s: float, *, in_browser: bool) -> str:
+    """End what the app started, and return what is written when it has ended."""
+    app.services.session.close()  # every label is on the disk before anything else
+    lifetime.handle_interrupts(lambda *_: None)  # it ends already
+    ending = _last_line(app)
+    if app.return_code == ExitCode.FINE and not in_browser:
+        with suppress(LabeltoolError):  # what cannot be read any more
+            ending = _session_summary(app, session_s)
+    if not app.next_project:
+        lifetime.leave_within(_LEAVE_S, app.return_code or ExitCode.FINE, ending)
+    threading.Thread(target=ordering.stop, daemon=True).start()
+    if app.services.trainer.busy and not in_browser and sys.__stderr__ is not None:
+        with suppress(OSError):
+            print("labeltool: ending the training; every label is on the disk", file=sys.__stderr__, flush=True)
+    app.close()
+    return ending
 
 
 def label_command(directory: Path, annotator: str) -> list[str]:

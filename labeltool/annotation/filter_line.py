@@ -9,6 +9,7 @@ from labeltool.annotation.listing import Filter
 _WORD = re.compile(
     r'(?:(?P<name>file|label|transcript):|(?P<column>[^\s=":]+)=)?(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))'
 )
+_NAMED = re.compile(r"[^\W\d]+:\S")
 
 
 def parsed(line: str) -> Filter:
@@ -34,6 +35,12 @@ def parsed(line: str) -> Filter:
         else:
             text.append(value)
     return Filter(" ".join(text), label, labelled, transcript, tuple(where))
+
+
+def unknown_names(line: str) -> list[str]:
+    """Return the words such as `lable:dog` whose name is none of a filter; they are looked for in the file's path."""
+    words = (word["plain"] for word in _WORD.finditer(line) if word["plain"] and not word["name"])
+    return [word for word in words if _NAMED.match(word)]
 
 
 def line_of(wanted: Filter) -> str:

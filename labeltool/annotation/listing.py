@@ -71,6 +71,11 @@ class Order(StrEnum):
     PREDICTED = "predicted"
     PROBABILITY = "probability"
 
+    @property
+    def descends(self) -> bool:
+        """Whether the highest comes first."""
+        return self is Order.PROBABILITY
+
 
 _NEWEST_SUGGESTION = "FROM suggestions g WHERE g.clip_id = c.id ORDER BY g.model_id DESC LIMIT 1"
 # `+` keeps SQLite from the index of all present labels, which it would read for each clip.

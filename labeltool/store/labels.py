@@ -19,22 +19,27 @@ COLOURS = ("blue", "orange", "green", "pink", "sky", "yellow", "red", "purple", 
 
 @dataclass(frozen=True, slots=True)
 class ProjectLabel:
-    """A label of the project; `key` and `colour` are empty where it has none."""
+    """A label of the project; `key` and `colour` are empty where it has none, `former` are the names it had before."""
 
     name: str
     key: str = ""
     colour: str = ""
+    former: tuple[str, ...] = ()
 
 
 def project_labels(store: Store) -> list[ProjectLabel]:
     """Return the labels in use, in the order they were created; each key is that of one label."""
     rows = store.connection.execute(
-        "SELECT name, hotkey, colour FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY id"
-    )
+        "SELECT id, name, hotkey, colour FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY id"
+    ).fetchall()
+    former: dict[int, tuple[str, ...]] = {}
+    for name, number in store.connection.execute("SELECT name, merged_into FROM labels WHERE merged_into IS NOT NULL"):
+        former[number] = (*former.get(number, ()), name)
     free, labels = set(LABEL_KEYS), []
-    for name, key, colour in rows:
+    for number, name, key, colour in rows:
         # A database or a journal of others may have any text here.
-        labels.append(ProjectLabel(name, key if key in free else "", colour if colour in COLOURS else ""))
+        key, colour = key if key in free else "", colour if colour in COLOURS else ""
+        labels.append(ProjectLabel(name, key, colour, former.get(number, ())))
         free.discard(key)
     return labels
 

@@ -7,7 +7,7 @@ import math
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from labeltool.errors import LabeltoolError
@@ -165,10 +165,10 @@ def _pretrained_id(store: Store, card: dict[str, str | bool | None]) -> int:
     """Return the id of the pretrained model's row with these fields on its card; it is made at the first use."""
     same = " AND ".join([f"NOT {_TRAINED_HERE}", *(f"{_from_card(name)} IS ?" for name in card)])
     row = store.connection.execute(f"SELECT id FROM models WHERE {same}", (*card.values(),)).fetchone()
-    if row is None:
-        model = NewModel(PRETRAINED, json.dumps(card, ensure_ascii=False))
-        return add(store, model, parent_id=None, journal_mark="", publish=lambda _: None)
-    return int(row["id"])
+    if row is not None:
+        return int(row["id"])
+    model = NewModel(PRETRAINED, json.dumps(card, ensure_ascii=False))
+    return add(store, model, parent_id=None, journal_mark="", publish=lambda _: None)
 
 
 def detections_of(store: Store, model_id: int) -> dict[tuple[int, float], int]:
@@ -383,13 +383,10 @@ def suggestion(store: Store, clip_id: int) -> Suggestion | None:
     return Suggestion(clip_id, row["model_id"], probabilities, row["background"], bool(row["is_independent"]))
 
 
-def by_current_names(probabilities: dict[str, float], renamed: dict[str, str]) -> dict[str, float]:
+def by_current_names(probabilities: Mapping[str, float], renamed: Mapping[str, str]) -> dict[str, float]:
     """Return probabilities by the labels' current names, largest first; those of merged labels are added up.
 
-    Parameters
-    ----------
-    renamed
-        As `clips.current_names` returns it.
+    `renamed` is what `clips.current_names` returns.
     """
     summed: dict[str, float] = {}
     for name, probability in probabilities.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labeltool.annotation.filter_line import line_of, parsed
+from labeltool.annotation.filter_line import line_of, parsed, unknown_names
 from labeltool.annotation.listing import Filter
 
 
@@ -23,6 +23,10 @@ from labeltool.annotation.listing import Filter
 )
 def test_a_line_is_read(line: str, wanted: Filter) -> None:
     assert parsed(line) == wanted
+
+
+def test_a_name_that_no_filter_has_is_refused() -> None:
+    assert unknown_names('lable:dog file:a:b label:dog "x:y" 12:30 c:d') == ["lable:dog", "c:d"]
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ async def test_the_rest_is_accepted_after_a_sample_that_was_right_and_undone_at_
         screen.services.player.silent = "no sound card"
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Confirm), "the question")
-        assert "Nothing was heard of the sample: no sound card." in str(app.screen._text)
+        assert "There was no sound with the sample: no sound card." in str(app.screen._text)
         rest = 12 - len(sample)
         assert "0.0% to 25.0% of the 12 are wrong" in str(app.screen._text)
         await pilot.press("enter")  # held down, say: no answer to the question
@@ -130,7 +130,7 @@ async def test_the_notice_that_asks_to_listen_goes_when_all_is_played(confident_
         await until(pilot, lambda: "the sample is played: Enter accepts" in screen.notice.text, "what comes next")
 
 
-async def test_what_is_accepted_is_said_where_the_sample_was_all(confident_project: Project) -> None:
+async def test_the_notice_names_what_is_accepted_where_the_sample_was_all(confident_project: Project) -> None:
     async with reviewing(confident_project) as (app, screen, pilot):
         await pilot.press("ctrl+a")
         await until(pilot, lambda: isinstance(app.screen, Palette), "the choices")

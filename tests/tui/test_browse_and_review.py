@@ -59,6 +59,7 @@ async def test_a_label_on_a_labelled_clip_replaces_it_and_undo_restores_it(
         place = [offer.label for offer in screen.choices].index("high") + 1
         await moved(screen, pilot, str(place))
         assert screen.clips.place == 1
+        assert screen.notice.text == "✓ high (was low)"
         assert clips.verdicts_on(reading, [first])[first] == {"high": Value.PRESENT, "low": Value.ABSENT}
         await moved(screen, pilot, "u")
         assert screen.clips.place == 0
@@ -120,6 +121,20 @@ async def test_the_filter_is_one_line_that_the_keys_fill(app_project: Project) -
         await until(pilot, lambda: "no recording has a column 'site'" in screen.notice.warning, "the reason")
 
 
+async def test_a_label_is_found_in_any_case_and_a_wrong_word_of_the_filter_is_refused(app_project: Project) -> None:
+    async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
+        for line, shown in (("label:LOW", "label:low"), ("label:lwo", "No label is called lwo")):
+            await pilot.press("f")
+            await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line")
+            await pilot.press("ctrl+u", *line, "enter")
+            await until(pilot, lambda shown=shown: shown in text_of(screen._title) + text_of(screen._spectrogram), line)
+            assert bool(screen.clips.ids) == (shown == "label:low")
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line")
+        await pilot.press("ctrl+u", *"lable:low", "enter")
+        await until(pilot, lambda: "lable:low: looked for in the path" in screen.notice.text, "what was wrong")
+
+
 async def test_a_label_is_renamed_and_merged_from_the_list(app_project: Project, reading: Store) -> None:
     async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
         await pilot.press("F")
@@ -161,10 +176,11 @@ async def test_the_list_is_sorted_by_a_key_and_by_a_click_on_a_heading(app_proje
             ("%", [5, 2, 4, 1, 3]),
         ):
             await pilot.press("O")
-            await until(pilot, lambda order=order: f"{order} ▾" in text_of(screen._columns), f"sorted by {order}")
+            arrow = "▾" if order == "%" else "▴"
+            await until(pilot, lambda text=f"{order} {arrow}": text in text_of(screen._columns), f"sorted by {order}")
             assert list(screen.clips.ids) == ids
         await pilot.press("O")
-        await until(pilot, lambda: "▾" not in text_of(screen._columns), "as they were added")
+        await until(pilot, lambda: not {*"▴▾"} & {*text_of(screen._columns)}, "as they were added")
         await pilot.click(screen._columns, offset=(text_of(screen._columns).index("labels"), 0))
         await until(pilot, lambda: list(screen.clips.ids) == [4, 1, 2, 3, 5], "sorted by label")
 
@@ -409,6 +425,21 @@ async def test_a_clip_left_by_undo_and_labelled_in_a_list_is_not_shown_again(
 # -- similar clips
 
 
+async def test_similar_waits_for_the_row_of_a_list_that_was_just_opened(app_project: Project) -> None:
+    async with opened(app_project, size=(110, 34)) as (app, _, pilot):
+        app.services.comparer.start = lambda *_: False  # type: ignore[method-assign]
+        app.call_later(app.action_view, "browse")
+        await until(pilot, lambda: isinstance(app.screen, BrowseScreen), "the list")
+        browse = app.screen
+        assert isinstance(browse, BrowseScreen)
+        browse._current = None
+        app.action_similar()
+        browse.reload()
+        browse._read_clip()
+        await until(pilot, lambda: browse.notice.text or browse.notice.warning, "what came of it")
+        assert "needs a clip" not in browse.notice.text
+
+
 async def test_similar_clips_are_computed_in_the_background_and_then_browsed(
     app_project: Project, reading: Store
 ) -> None:
@@ -430,6 +461,7 @@ async def test_similar_clips_are_computed_in_the_background_and_then_browsed(
         assert list(browse.clips.ids) == with_distances
         assert len(with_distances) == 5 and with_distances[0] == first_clip.id
         assert f"similar to {first_clip.path.rpartition('/')[2]}, by sound" in text_of(browse.query_one("#clips-title"))
+        assert "distance" in text_of(browse._columns) and "0.000" in text_of(browse.clips)
         # A clip can be labelled, the list filtered further, and Similar used on another clip.
         await moved(browse, pilot, "1")
         await until(pilot, lambda: browse.clips.place == 1, "the next clip")

@@ -8,6 +8,7 @@ from unittest.mock import patch
 import pytest
 from textual import events
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from helpers.app import answer, opened, suggest, text_of, until, verdicts
 from helpers.tmux import Terminal
@@ -15,8 +16,10 @@ from labeltool.project import Project
 from labeltool.store import Store, clips, journal, labels
 from labeltool.tui.app import LabelApp
 from labeltool.tui.dialogs.commands import Command, commands
+from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.labels import LabelRows, LabelsScreen
 from labeltool.tui.dialogs.palette import Choices, Palette
+from labeltool.tui.dialogs.settings import KeyPrompt
 from labeltool.tui.keymap import is_label_key
 from labeltool.tui.keys import VIEWS
 from labeltool.tui.label_choices import search
@@ -127,6 +130,50 @@ async def test_a_new_name_is_no_label_or_class_that_only_has_its_letters(
         shown = text_of(choices)
         assert all(name in shown for name in ("train", "Bell") if name.lower().endswith(typed))
         await pilot.press("escape")
+
+
+async def test_predicted_classes_come_before_a_new_label_and_other_classes_after_it(app_project: Project) -> None:
+    async with opened(app_project) as (app, _, pilot):
+        classes = ["Baby laughter", "Baby cry, infant cry", "Child speech", "Baby"]
+        app.push_screen(Palette("", ["my baby", "sea", "Clock", "ambay"], new=classes[:3], predicted=[classes[1]]))
+        await until(pilot, lambda: isinstance(app.screen, Palette) and app.screen.query(Choices), "the palette")
+        choices = app.screen.query_one(Choices)
+        for typed, names in {
+            "baby": ["my baby", "Baby cry, infant cry", "baby", "Baby laughter"],
+            "sea": ["sea"],
+            "clock": ["Clock", "clock"],
+            "aby": ["aby", "my baby", "Baby cry, infant cry", "Baby laughter", "ambay"],
+        }.items():
+            await pilot.press("ctrl+u", *typed)
+            await until(pilot, lambda names=names: choices._shown[0] == names[0], typed)
+            assert sorted(choices._shown) == sorted(names) if typed == "aby" else choices._shown == names
+        await pilot.press("escape")
+
+
+async def test_after_the_undo_of_a_merge_everything_has_the_labels_of_before(
+    app_project: Project, reading: Store
+) -> None:
+    suggest(app_project)
+    async with opened(app_project) as (app, screen, pilot):
+        await until(pilot, lambda: len(screen.services.state.labels) == 2, "labels")
+        before = {(choice.label, choice.key, choice.is_new) for choice in screen.choices}
+        counts = dict(screen.services.state.label_counts)
+        with app_project.open_store() as store:
+            labels.rename(store, "low", "high", annotator="ann")
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the page")
+        await until(pilot, lambda: [one.name for one in screen.services.state.labels] == ["high"], "one label")
+        await pilot.press("escape")
+        await until(pilot, lambda: [choice.label for choice in screen.choices] == ["high"], "no label of that name")
+        with patch.object(screen.services.prefetcher, "request_queue", return_value=-1):
+            await pilot.press("u")
+            await until(pilot, lambda: "undone" in screen.notice.text, "undo")
+            state = screen.services.state
+            await until(pilot, lambda: len(state.labels) == 2, "both labels")
+            assert {(choice.label, choice.key, choice.is_new) for choice in screen.choices} == before
+            assert state.label_counts == counts
+            await pilot.press("U")
+            await until(pilot, lambda: len(state.labels) == 1, "redo")
 
 
 async def test_labels_that_another_annotator_merges_leave_the_page_of_labels(app_project: Project) -> None:
@@ -262,10 +309,44 @@ async def test_labels_get_other_keys_and_colours_and_are_renamed_in_the_app(
         await pilot.press("c")
         await until(pilot, lambda: labels.project_labels(reading)[0].colour == "orange", "the colour")
         await pilot.press("k", "x")
-        await until(pilot, lambda: "cannot be the key" in text_of(app.screen.query_one("#labels-status")), "the reason")
+        await until(pilot, lambda: "x is for reject label" in text_of(app.screen.query_one("#labels-status")), "why")
         await pilot.press("r", *"lower", "enter")
         await until(pilot, lambda: "lower" in {label.name for label in labels.project_labels(reading)}, "the name")
         await pilot.press("escape")
         await until(pilot, lambda: ("lower", "Z") in {(each.label, each.key) for each in screen.choices}, "the key")
         await pilot.press("u")
         await until(pilot, lambda: "low" in clips.label_names(reading), "the old name")
+
+
+async def test_a_merge_is_confirmed_and_the_prompt_for_a_key_names_the_label(
+    app_project: Project, reading: Store
+) -> None:
+    with app_project.open_store() as store:
+        for clip in list(clips.unlabelled(store))[:2]:
+            journal.annotate(store, clip.id, "lwo", annotator="ann")
+    async with opened(app_project) as (app, _, pilot):
+        await pilot.press("f3")
+        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
+        rows = app.screen.query_one(LabelRows)
+        await until(pilot, lambda: len(rows._labels) == 3, "the labels")
+        await pilot.press("end")
+        assert rows.selected is not None and rows.selected.name == "lwo"
+        await pilot.press("home", "k")
+        await until(pilot, lambda: isinstance(app.screen, KeyPrompt) and app.screen.query(Static), "the prompt")
+        await until(pilot, lambda: "Press the new key of low; it has 1." in text_of(app.screen.query_one(Static)), "it")
+        await pilot.press("escape", "end", "m")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the other labels")
+        await pilot.press(*"low", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Confirm) and app.screen.query(Static), "the question")
+        question = "Merge 2 clips of lwo into low, which has 1 clip?"
+        await until(pilot, lambda: question in text_of(app.screen.query_one(Static)), "its clips")
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(app.screen, Palette) and app.screen.query(Choices), "the other labels")
+        await pilot.press(*"low", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Confirm), "the question again")
+        assert "lwo" in clips.label_names(reading)
+        await pilot.press("a")
+        await until(pilot, lambda: "lwo" not in clips.label_names(reading), "the merge")
+        await until(pilot, lambda: rows.selected is not None and rows.selected.name == "low", "the label it is now")

@@ -73,10 +73,10 @@ async def test_clips_are_filtered_by_transcript(app_project: Project, reading: S
     third = clips.all_clips(reading)[2]
     say(reading, third.id, (0.0, "The fire brigade came."))
     async with list_opened(app_project, "B", BrowseScreen) as (app, screen, pilot):
-        await pilot.press("v")
+        await pilot.press("ctrl+f")
         await until(pilot, lambda: isinstance(app.screen, TextPrompt), "the line to write in")
-        await pilot.press(*"came", "space", *"FIRE", "enter")
+        await pilot.press("quotation_mark", *"came", "space", *"FIRE", "quotation_mark", "enter")
         await until(pilot, lambda: list(screen.clips.ids) == [third.id], "the clip with that text")
         await until(pilot, lambda: "fire brigade" in text_of(screen.query_one(TranscriptText)), "its transcript")
-        await pilot.press("0")
+        await pilot.press("backspace")
         await until(pilot, lambda: len(screen.clips.ids) == 5, "every clip")

@@ -19,16 +19,20 @@ from labeltool.records import label_name
 from labeltool.store import Store
 from labeltool.store import labels as stored
 from labeltool.store.labels import COLOURS, LABEL_KEYS, ProjectLabel
+from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.settings import KeyPrompt
 from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.keymap import action_on, label_key_names, remapped
+from labeltool.tui.keys import LABEL
 from labeltool.tui.services import Services
 from labeltool.tui.text import fit, truncate
 from labeltool.tui.theme import label_colour
 from labeltool.tui.widgets.lists.select_list import SelectList
 
 _HELP = "k key   c colour   r rename   m merge   Esc closes"
-_LABEL_CELLS = 40
+_LABEL_CELLS, _OTHER_CELLS = 30, 16
+_KEYS = "1-9 0 e h j y z D G H J Q V W X Y Z"
 
 
 class LabelsScreen(ModalScreen[bool]):
@@ -43,6 +47,8 @@ class LabelsScreen(ModalScreen[bool]):
         Binding("up", "move(-1)", "previous", show=False),
         Binding("pagedown", "move(10)", "further", show=False),
         Binding("pageup", "move(-10)", "back", show=False),
+        Binding("home", "move(-9999)", "first", show=False),
+        Binding("end", "move(9999)", "last", show=False),
         Binding("k,enter", "set_key", "key", show=False),
         Binding("c", "next_colour", "colour", show=False),
         Binding("r", "rename", "rename", show=False),
@@ -63,17 +69,38 @@ class LabelsScreen(ModalScreen[bool]):
             yield self._rows
             yield self._status
 
+    def on_mount(self) -> None:
+        """Read the labels: another annotator may have changed them."""
+        self._change(lambda _: None, "", _HELP)
+
     def action_set_key(self) -> None:
         """Let the next key be that of the selected label."""
         selected = self._rows.selected
         if selected is None:
             return
+        name, view = truncate(selected.name, _LABEL_CELLS), remapped(LABEL, self._services.keymap)
 
         def set_key(key: str | None) -> None:
-            if key is not None:
-                self._change(lambda store: stored.set_key(store, selected.name, key), selected.name, _HELP)
+            if key is None:
+                return
+            if key not in LABEL_KEYS or key not in label_key_names(view):
+                used = action_on(view, key)
+                what = f"is for {used.name.replace('_', ' ')}" if used is not None else "is no key of a label"
+                self._show(f"{key} {what}; choose {_KEYS}")
+            else:
+                other = next((label.name for label in self._services.state.labels if label.key == key), selected.name)
+                done = f"{key} gives {name} now"
+                if other != selected.name:
+                    done += f", {selected.key or 'no key'} {truncate(other, _OTHER_CELLS)}"
+                self._change(lambda store: stored.set_key(store, selected.name, key), selected.name, done)
 
-        self.app.push_screen(KeyPrompt(f"key of {selected.name}"), set_key)
+        has = f"it has {selected.key}" if selected.key else "it has none"
+        lines = (
+            f"Press the new key of {name}; {has}.",
+            "A label that has the key already gets this one's.",
+            f"Keys of labels: {_KEYS}.",
+        )
+        self.app.push_screen(KeyPrompt(*lines), set_key)
 
     def action_next_colour(self) -> None:
         """Give the selected label the next colour."""
@@ -91,7 +118,11 @@ class LabelsScreen(ModalScreen[bool]):
 
         def rename(name: str | None) -> None:
             if name is not None and name.strip() not in ("", selected.name):
-                self._rename(selected.name, name)
+                other = next(
+                    (label.name for label in self._services.state.labels if label.name == label_name(name)), ""
+                )
+                change = self._merge if other else self._rename
+                change(selected.name, other or name)
 
         title = f"New name of {truncate(selected.name, _LABEL_CELLS)}"
         self.app.push_screen(TextPrompt(title, selected.name), rename)
@@ -104,11 +135,24 @@ class LabelsScreen(ModalScreen[bool]):
 
         def merge(name: str | None) -> None:
             if name is not None:
-                self._rename(selected.name, name)
+                self._merge(selected.name, name)
 
         others = [label.name for label in self._services.state.labels if label.name != selected.name]
         title = f"Merge {truncate(selected.name, _LABEL_CELLS)} into which label?"
         self.app.push_screen(Palette(title, others, allows_new=False), merge)
+
+    def _merge(self, old: str, new: str) -> None:
+        """Rename a label to another, where that is wanted."""
+
+        def decide(wanted: bool | None) -> None:
+            if wanted:
+                self._rename(old, new)
+
+        counts = self._services.state.label_counts
+        of_old, of_new = (_clips(counts.get(name, 0)) for name in (old, new))
+        old_name, new_name = truncate(old, _LABEL_CELLS), truncate(new, _LABEL_CELLS)
+        lines = (f"Merge {of_old} of {old_name} into {new_name}, which has {of_new}?", "u in the view undoes it.")
+        self.app.push_screen(Confirm("Merge labels", lines), decide)
 
     def _rename(self, old: str, new: str) -> None:
         annotator = self._services.session.annotator
@@ -120,12 +164,13 @@ class LabelsScreen(ModalScreen[bool]):
         """Change labels, and select one."""
         state = self._services.state
         try:
-            state.labels, counts = await self._services.session.change_labels(change)
+            labels, counts = await self._services.session.change_labels(change)
         except LabeltoolError as error:
             self._show(str(error))
             return
+        self._changed |= list(labels) != list(state.labels)
+        state.labels = labels
         state.set_counts(counts)
-        self._changed = True
         self._rows.select(selected)
         self._show(done)
 
@@ -139,6 +184,10 @@ class LabelsScreen(ModalScreen[bool]):
     def action_close(self) -> None:
         """Go back to the view."""
         self.dismiss(self._changed)
+
+
+def _clips(count: int) -> str:
+    return f"{count:,} clip{'s' * (count != 1)}"
 
 
 class LabelRows(SelectList):

@@ -28,6 +28,7 @@ class _Names:
 
     labels: Sequence[str]
     new: Sequence[str]
+    predicted: Sequence[str]
     allows_new: bool
     synonyms: Mapping[str, Sequence[str]]
     keys: Mapping[str, str]
@@ -36,26 +37,30 @@ class _Names:
 class Choices(SelectList):
     """Shows the names that match, one of them selected.
 
-    What is typed is a new label before the labels that only have these letters somewhere, as `train` has `rain`, and
-    before the classes of a pretrained model: of hundreds of them one has the letters of nearly any word.
+    The order is: a label of that name, labels with a word that starts so, classes predicted for the clip, what is typed
+    as a new label, labels that only have these letters somewhere, as `train` has `rain`, and then other classes: of
+    hundreds of them one has a word that starts with nearly any letters.
     """
 
     def __init__(self, names: _Names, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._names = names
         self._known = set(names.labels)
-        self._new_names = [name for name in names.new if name not in self._known]
+        self._new_names = [name for name in dict.fromkeys([*names.predicted, *names.new]) if name not in self._known]
         self._shown: list[str] = [*names.labels, *self._new_names]
 
     def find(self, query: str) -> None:
         """Show the names that match the letters."""
         names = self._names
-        labels, classes = search(query, names.labels, names.synonyms), search(query, self._new_names)
-        self._shown = [*labels, *classes]
         name = label_name(query)
+        # Two labels may differ in case only.
+        labels = sorted(search(query, names.labels, names.synonyms), key=lambda one: one != name)
+        classes = search(query, self._new_names, in_words=True)
+        self._shown = [*labels, *classes]
         if name and names.allows_new and name not in self._known and name not in self._new_names:
             meant = [one for one in labels if starts_word(query, one)] + [one for one in classes if is_name(query, one)]
-            self._shown = [*meant, name, *(one for one in self._shown if one not in meant)]
+            meant += [one for one in names.predicted if one in classes and starts_word(query, one)]
+            self._shown = list(dict.fromkeys([*meant, name, *self._shown]))
         self.move_to(0)
 
     @property
@@ -96,6 +101,8 @@ class Palette(ModalScreen[str | None]):
         Whether letters that are no name can be a new label.
     new
         Names that make a label; they come after the others.
+    predicted
+        Those of them that a model predicts for the clip, the most probable first.
     synonyms
         Other words by which names are found.
     keys
@@ -119,6 +126,7 @@ class Palette(ModalScreen[str | None]):
         *,
         allows_new: bool = True,
         new: Sequence[str] = (),
+        predicted: Sequence[str] = (),
         synonyms: Mapping[str, Sequence[str]] = _NONE,
         keys: Mapping[str, str] = _NONE,
         placeholder: str = "",
@@ -126,7 +134,7 @@ class Palette(ModalScreen[str | None]):
         super().__init__()
         self._placeholder = placeholder or ("a few letters, or a new label" if allows_new else "a few letters")
         self._title = title
-        self._names = _Names(labels, new, allows_new, synonyms, keys)
+        self._names = _Names(labels, new, predicted, allows_new, synonyms, keys)
 
     def compose(self) -> ComposeResult:
         """Lay out the box."""

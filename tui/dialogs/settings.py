@@ -30,7 +30,7 @@ from labeltool.tui.services import Services
 from labeltool.tui.text import fit, truncate
 from labeltool.util.user_state import change_user_state, read_user_state
 
-_TITLE_CELLS, _VALUE_CELLS = 36, 18
+_TITLE_CELLS, _VALUE_CELLS, _PROMPT_CELLS = 36, 18, 60
 _SYSTEM = "the system's"
 _RESTART = "after a restart"
 _KEYS, _OUTPUT = "keys", "output"
@@ -218,7 +218,7 @@ class SettingsScreen(ModalScreen[None]):
                 if pressed is not None:
                     await self._write(_KEYS, actions[description].name, pressed)
 
-            self.app.push_screen(KeyPrompt(description), write)
+            self.app.push_screen(KeyPrompt(f"Press the new key: {description}"), write)
 
         self.app.push_screen(Palette("Another key for which action?", list(actions), allows_new=False), ask)
 
@@ -226,16 +226,16 @@ class SettingsScreen(ModalScreen[None]):
 class KeyPrompt(ModalScreen[str | None]):
     """Waits for a key and returns its name in `[keys]`; None on Escape."""
 
-    def __init__(self, description: str) -> None:
+    def __init__(self, *lines: str) -> None:
         super().__init__()
-        self._description = description
+        self._text = Content("\n").join(Content(f" {truncate(line, _PROMPT_CELLS)}") for line in lines)
 
     def compose(self) -> ComposeResult:
         """Lay out the box."""
         with Vertical(id="text-prompt") as box:
             box.border_title = Content("The new key")
             box.border_subtitle = "Esc cancels"
-            yield Static(Content(f" {truncate(self._description, 58)}: press it"))
+            yield Static(self._text)
 
     def on_key(self, event: KeyPressed) -> None:
         """Return the key."""

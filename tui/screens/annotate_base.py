@@ -15,7 +15,15 @@ from labeltool.tui.dialogs.commands import Command
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.keymap import label_key_names
-from labeltool.tui.label_choices import ENTER, LabelChoice, by_usage, first_choice, label_choices, label_of_keys
+from labeltool.tui.label_choices import (
+    ENTER,
+    LabelChoice,
+    by_probability,
+    by_usage,
+    first_choice,
+    label_choices,
+    label_of_keys,
+)
 from labeltool.tui.screens.undo_base import UndoScreen, present_labels
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
@@ -255,8 +263,9 @@ class AnnotateScreen(UndoScreen):
             else:
                 self.notice.warn(f"another clip is on the screen by now: {label!r} was not written")
 
-        labels = by_usage(self.services.state.label_counts)
-        self.app.push_screen(Palette(self._mode.value, labels, new=self.services.live.class_names()), choose)
+        labels, classes = by_usage(self.services.state.label_counts), self.services.live.class_names()
+        predicted = [choice.label for choice in by_probability(self._choices) if choice.is_new]
+        self.app.push_screen(Palette(self._mode.value, labels, new=classes, predicted=predicted), choose)
 
     def action_note(self) -> None:
         """Write a note on the clip."""
@@ -308,11 +317,12 @@ class AnnotateScreen(UndoScreen):
         response_s = time.monotonic() - self._shown_at
         # Further labels are added with `m`.
         replaces = replaces and mode is LabelMode.LABEL and value is Value.PRESENT and not self._annotated_here
+        was = [name for name in self.present_on(current) if name != label] if replaces or label is None else []
         context = AnnotationContext(
             accepted_from=accepted_from,
             suggested=self._suggested,
             response_ms=round(response_s * 1000),
-            instead_of=[name for name in self.present_on(current) if name != label] if replaces else [],
+            instead_of=was if replaces else [],
         )
         annotation = Annotation(label, value, context, self.key_of_new(label))
         try:
@@ -324,7 +334,7 @@ class AnnotateScreen(UndoScreen):
         await self.read_new_label(label)
         self._count_annotation(current, annotation)
         self._add_row(current, row, context.instead_of)
-        self.notice.show(describe_row(row))
+        self.notice.show(describe_row(row) + (f" (was {', '.join(was)})" if was else ""))
         if mode is LabelMode.LABEL:
             self._finish_clip(current.clip.id)
         else:
@@ -341,18 +351,6 @@ class AnnotateScreen(UndoScreen):
     def key_of_new(self, label: str | None) -> str:
         """Return the key that is shown for a class of a pretrained model which becomes a label; "" for other names."""
         return next((choice.key for choice in self._choices if choice.is_new and choice.label == label), "")
-
-    async def read_new_label(self, label: str | None) -> None:
-        """Read the keys again after a new label was given; a class of the pretrained model suggests it from then on."""
-        state, live = self.services.state, self.services.live
-        if label is None or any(known.name == label for known in state.labels):
-            return
-        try:
-            state.labels = await self.services.session.labels()
-            if label in live.class_names():
-                live.map_class(label, label)
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
 
     def _count_annotation(self, prepared: PreparedClip, annotation: Annotation) -> None:
         state = self.services.state

@@ -12,7 +12,7 @@ from labeltool.annotation import filter_line, listing
 from labeltool.annotation.listing import Filter, ListedClip, Order
 from labeltool.similarity.search import SimilarClips
 from labeltool.store import Store
-from labeltool.store.clips import current_names
+from labeltool.store.clips import current_names, label_names
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
 from labeltool.tui.keys import BROWSE
@@ -27,7 +27,7 @@ from labeltool.tui.widgets.lists.list_heading import ListHeading
 _NEXT_LABELLED: dict[bool | None, bool | None] = {None: False, False: True, True: None}
 _NAME_CELLS = 30
 _MARK_CELLS = 4  # before the file: the selection, and whether the clip is labelled
-_PERCENT_CELLS = 6
+_PERCENT_CELLS, _DISTANCE_CELLS = 6, 11
 _FILTER_HINT = "Filter: part of the path, label:NAME, unlabelled, transcript:WORD, COLUMN=VALUE"
 
 
@@ -41,20 +41,26 @@ class BrowseScreen(BulkRelabelScreen):
         self._filter = Filter()
         self._order = Order.ADDED
         self._similar: SimilarClips | None = None
+        self._distances: dict[int, float] = {}
+        self._unknown_label = ""
         self._columns = ListHeading(id="clips-heading")
 
     def show_similar(self, similar: SimilarClips) -> None:
         """Show only the clips similar to one, the nearest first."""
         self._similar, self._order = similar, Order.ADDED
+        self._distances = {clip.id: distance for clip, distance in similar.clips}
         self.clips.show(())  # the first clip gets selected
         self._set_filter(Filter())
 
     def find(self, store: Store) -> ListResult:
         """Read the clips that match the filter, in their order."""
         similar, order, shown = self._similar, self._order, self._filter
+        self._unknown_label = ""
         if (label := shown.label) is not None:
             # It may have been renamed, or merged, since the filter was set.
-            shown = replace(shown, label=current_names(store).get(label, label))
+            known = _known_name(store, label)
+            shown = replace(shown, label=label if known is None else known)
+            self._unknown_label = label if known is None else ""
         ids: Sequence[int] = listing.matching(store, shown, order)
         if similar is not None:
             nearest = [clip.id for clip, _ in similar.clips]
@@ -76,7 +82,7 @@ class BrowseScreen(BulkRelabelScreen):
     def empty(self) -> Sequence[str]:
         """Return how to see more."""
         return (
-            "No clip matches the filter.",
+            f"No label is called {self._unknown_label}." if self._unknown_label else "No clip matches the filter.",
             "",
             *self.offers(("show_all", "show all clips"), ("filter_file", "change the filter")),
         )
@@ -92,17 +98,26 @@ class BrowseScreen(BulkRelabelScreen):
         """Show the title and the headings."""
         super().show_title()
         self.tabs.mark("similar" if self._similar is not None else self.view.name)
-        name, labels, predicted = _cells(self.clips.size.width - 2)
+        name, labels, predicted = _cells(self.clips.size.width - 2, self._last_cells)
+        # Similar clips are the nearest first as they were found.
+        last = (Order.PROBABILITY.value, "%", _PERCENT_CELLS)
+        if self._similar is not None:
+            last = (Order.ADDED.value, "distance", _DISTANCE_CELLS)
         self._columns.show(
             [
                 (Order.ADDED.value, "", _MARK_CELLS),
                 (Order.FILE.value, "file", name + 1),
                 (Order.LABEL.value, "labels", labels + 1),
                 (Order.PREDICTED.value, "predicted", predicted),
-                (Order.PROBABILITY.value, "%", _PERCENT_CELLS),
+                last,
             ],
             self._order.value,
+            descends=self._order.descends,
         )
+
+    @property
+    def _last_cells(self) -> int:
+        return _DISTANCE_CELLS if self._similar is not None else _PERCENT_CELLS
 
     def on_resize(self, event: Resize) -> None:
         """Fit the headings."""
@@ -111,12 +126,16 @@ class BrowseScreen(BulkRelabelScreen):
 
     def line_parts(self, listed: ListedClip, width: int) -> list[Part]:
         """Return a clip's line: whether it is labelled, its file, its labels, the predicted one."""
-        _, _, predicted = _cells(width)
-        share = f"{listed.top_probability or 0:.0%}" if listed.top_label is not None else ""
+        last_cells = self._last_cells
+        _, _, predicted = _cells(width, last_cells)
+        last = f"{listed.top_probability or 0:.0%}" if listed.top_label is not None else ""
+        if self._similar is not None:
+            distance = self._distances.get(listed.clip.id)
+            last = f"{distance:.3f}" if distance is not None else ""
         return [
-            *clip_parts(listed, width - predicted - _PERCENT_CELLS - 1),
+            *clip_parts(listed, width - predicted - last_cells - 1),
             (f" {fit(listed.top_label or '', predicted)}", "$primary"),
-            (share.rjust(_PERCENT_CELLS - 1), "$quiet"),
+            (last.rjust(last_cells - 1), "$quiet"),
         ]
 
     # -- sorting and filtering
@@ -143,8 +162,10 @@ class BrowseScreen(BulkRelabelScreen):
         def apply(line: str | None) -> None:
             if line is not None:
                 self._set_filter(filter_line.parsed(line))
+            if unknown := filter_line.unknown_names(line or ""):
+                self.notice.show(f"{', '.join(unknown)}: looked for in the path; names are file: label: transcript:")
 
-        self.app.push_screen(TextPrompt(_FILTER_HINT, text), apply)
+        self.app.push_screen(TextPrompt(_FILTER_HINT, text, selected=False), apply)
 
     def action_filter_label(self) -> None:
         """Filter by a label."""
@@ -175,11 +196,19 @@ class BrowseScreen(BulkRelabelScreen):
         self.load()
 
 
-def _cells(width: int) -> tuple[int, int, int]:
-    """Return the cells of file, labels and predicted label on a line of some cells."""
+def _cells(width: int, last_cells: int) -> tuple[int, int, int]:
+    """Return the cells of file, labels and predicted label on a line of some cells, before the last column."""
     predicted = max(0, width // 4 - _PERCENT_CELLS)
-    name, labels = clip_columns(width - predicted - _PERCENT_CELLS - 1)
+    name, labels = clip_columns(width - predicted - last_cells - 1)
     return name, labels, predicted
+
+
+def _known_name(store: Store, label: str) -> str | None:
+    """Return the current name of the label that is meant, ignoring case where no label is written so."""
+    renamed = current_names(store)
+    names = [*label_names(store), *renamed]
+    meant = [label] if label in names else [name for name in names if name.casefold() == label.casefold()]
+    return renamed.get(meant[0], meant[0]) if meant else None
 
 
 def _similar_to(similar: SimilarClips) -> str:

@@ -10,7 +10,6 @@ from textual import work
 from labeltool.annotation import listing
 from labeltool.annotation.auto_accept import MAX_CLIPS
 from labeltool.annotation.listing import ListedClip
-from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.tui.dialogs.confirm import Confirm
@@ -68,10 +67,8 @@ class BulkRelabelScreen(ListScreen):
 
     @work(exclusive=True, group="relabel")
     async def _ask_for_all(self, marked: Sequence[int], label: str | None, value: Value, replaces: bool) -> None:
-        try:
-            listed = await self.services.reader.do(lambda store: listing.page(store, marked))
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        listed = await self.attempt(self.services.reader.do(lambda store: listing.page(store, marked)))
+        if listed is None:
             return
         wanted = _relabelling(listed, label, value, replaces=replaces)
         if not wanted.replaced:
@@ -86,16 +83,16 @@ class BulkRelabelScreen(ListScreen):
 
     @work(group="relabel")
     async def _relabel(self, wanted: _Relabelling) -> None:
-        try:
-            rows = await self.services.session.annotate_batch(
+        rows = await self.attempt(
+            self.services.session.annotate_batch(
                 wanted.label,
                 dict.fromkeys(wanted.replaced, wanted.value),
                 contexts={clip_id: AnnotationContext(instead_of=names) for clip_id, names in wanted.replaced.items()},
                 response_ms=None,  # the time is not for one clip after the other: it is no annotation speed
                 include_labelled=wanted.labelled,
             )
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        )
+        if rows is None:
             return
         done = {row.clip_id for row in rows}
         self._count_labels(rows)

@@ -150,10 +150,8 @@ class ClassMappingScreen(ViewScreen):
                 LabelMapping(name, by_hand[name], "by hand") if name in by_hand else proposed[name] for name in labels
             ]
 
-        try:
-            mapping = await self.services.reader.do(read)
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        mapping = await self.attempt(self.services.reader.do(read))
+        if mapping is None:
             return False
         self._mapped = {one.label: one for one in mapping}
         selected, place = self._selected, self.lines.place

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from typing import TypeVar
 
 from textual.app import ComposeResult
 from textual.events import Paste, Resize
@@ -10,6 +11,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
+from labeltool.errors import LabeltoolError
 from labeltool.tui.background.prefetch import Delivery, PreparedClip
 from labeltool.tui.dialogs.commands import Command, commands
 from labeltool.tui.dialogs.help import Help
@@ -22,6 +24,8 @@ from labeltool.tui.widgets.header import Header
 from labeltool.tui.widgets.key_hints import KeyHints
 from labeltool.tui.widgets.notice import Notice
 from labeltool.tui.widgets.tab_line import TabLine
+
+_T = TypeVar("_T")
 
 _SHORT_ROWS = 28
 _THIN_COLUMNS = 66
@@ -109,6 +113,14 @@ class ViewScreen(Screen[None]):
         return [f"{keys[name]}: {text}" for name, text in actions if keys.get(name)]
 
     # -- the screen
+
+    async def attempt(self, work: Awaitable[_T]) -> _T | None:
+        """Return the result of what is done with the store; None, with a warning, where it fails."""
+        try:
+            return await work
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
+            return None
 
     def on_screen_resume(self) -> None:
         """Tell the app that the view is at the top again."""

@@ -13,7 +13,6 @@ from textual.widgets import Static
 
 from labeltool.annotation import listing
 from labeltool.annotation.listing import ListedClip
-from labeltool.errors import LabeltoolError
 from labeltool.store import Store
 from labeltool.store.journal import JournalRow
 from labeltool.tui.background.prefetch import Delivery
@@ -46,6 +45,7 @@ class ListScreen(AnnotateScreen):
         self._title = Static(id="clips-title")
         self._lines: dict[int, ListedClip] = {}
         self._list_title = ""
+        self._was_read = False
 
     # -- for subclasses
 
@@ -77,6 +77,11 @@ class ListScreen(AnnotateScreen):
         """Whether the selected clip is not on the screen yet."""
         return self._current is None or self._current.clip.id != self.clips.clip_id
 
+    @property
+    def awaits_row(self) -> bool:
+        """Whether the list or its selected clip is being read."""
+        return self.busy and (bool(self.clips.ids) or not self._was_read)
+
     def compose_body(self) -> ComposeResult:
         """Lay out what the view shows."""
         yield self._title
@@ -96,18 +101,17 @@ class ListScreen(AnnotateScreen):
     @work(exclusive=True, group="load")
     async def load(self) -> None:
         """Read the clips again; the selected clip stays selected if it is still among them."""
-        selected = self.clips.clip_id
-        try:
-            result = await self.services.reader.do(self.find)
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        selected, self._was_read = self.clips.clip_id, False
+        result = await self.attempt(self.services.reader.do(self.find))
+        if result is None:
+            self._was_read = True
             return
         self._lines.clear()
         self.show_result(result, at=index_of(selected, result.ids) or 0)
 
     def show_result(self, result: ListResult, *, at: int = 0) -> None:
         """Show a list, with the clip at a place of it selected."""
-        self._list_title = result.title
+        self._list_title, self._was_read = result.title, True
         self.set_class(not result.ids, "-empty")
         self.clips.show(result.ids, at=at)
         if not result.ids:
@@ -158,10 +162,8 @@ class ListScreen(AnnotateScreen):
         if len(self._lines) > _MAX_LINES_KEPT:
             self._lines.clear()
             missing = list(self.clips.visible_ids)
-        try:
-            rows = await self.services.reader.do(lambda store: listing.page(store, missing))
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        rows = await self.attempt(self.services.reader.do(lambda store: listing.page(store, missing)))
+        if rows is None:
             return
         self._lines.update({row.clip.id: row for row in rows})
         self.clips.refresh()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from textual import work
 
-from labeltool.errors import LabeltoolError
 from labeltool.records import Segment, StoredClip, Suggestion, Value
 from labeltool.store import Store, checked, clips, labels, spans, transcripts
 from labeltool.store.checked import CheckedPart
@@ -30,7 +28,6 @@ from labeltool.tui.widgets.suggestions import LabelMode, describe_row
 from labeltool.tui.widgets.time_track import Box
 from labeltool.type_aliases import Float64
 
-_T = TypeVar("_T")
 _OfRecording = tuple[Sequence[Span], clips.Counts, Sequence[ProjectLabel], Sequence[Segment], Sequence[CheckedPart]]
 
 _NOT_STORED = 0  # the id of a region that is no clip yet
@@ -313,10 +310,8 @@ class RegionsScreen(RecordingScreen):
         """Mark the region, or without one the whole recording, as checked."""
         if self.opened is None:
             return
-        try:
-            row = await self.services.session.mark_checked(self.opened.recording, self.selected_region)
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        row = await self.attempt(self.services.session.mark_checked(self.opened.recording, self.selected_region))
+        if row is None:
             return
         part = "recording" if self.selected_region is None else "region"
         self.notice.show(f"{describe_row(row)}: what has no label in this {part} is background; u undoes it")
@@ -338,7 +333,7 @@ class RegionsScreen(RecordingScreen):
 
     @work(exclusive=True, group="spans")
     async def _select_undone(self, row: JournalRow) -> None:
-        found = await self._read(lambda store: spans.region_of(store, row))
+        found = await self.attempt(self.services.reader.do(lambda store: spans.region_of(store, row)))
         await self._refresh()
         if found is not None and self.opened is not None and found[0] == self.opened.recording.id:
             self._select(found[1])
@@ -364,7 +359,7 @@ class RegionsScreen(RecordingScreen):
             names = labels.project_labels(store)
             return spans.annotated_spans(store, recording_id), clips.counts(store), names, segments, parts
 
-        found = await self._read(read)
+        found = await self.attempt(self.services.reader.do(read))
         if found is None or recording_id != self.opened.recording.id:
             return
         self._spans_read, state = True, self.services.state
@@ -376,13 +371,6 @@ class RegionsScreen(RecordingScreen):
         self.overview.show_spans(self._spans)
         self.show_spans()
         self._update_labels()
-
-    async def _read(self, query: Callable[[Store], _T]) -> _T | None:
-        try:
-            return await self.services.reader.do(query)
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
-            return None
 
 
 def _suggestion_of(span: Span) -> Suggestion:

@@ -115,10 +115,8 @@ class UndoScreen(AudioScreen):
     async def action_undo(self) -> None:
         """Undo the last action and return to its clip."""
         self._last_key = ("", 0.0)
-        try:
-            change = await self.services.session.undo()
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        change = await self.attempt(self.services.session.undo())
+        if change is None:
             return
         if not (rows := change.rows):
             self.notice.show("nothing to undo")
@@ -134,10 +132,8 @@ class UndoScreen(AudioScreen):
 
     async def action_redo(self) -> None:
         """Redo what was undone last."""
-        try:
-            change = await self.services.session.redo()
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        change = await self.attempt(self.services.session.redo())
+        if change is None:
             return
         if not (rows := change.rows):
             self.notice.show("nothing to redo")
@@ -150,12 +146,25 @@ class UndoScreen(AudioScreen):
         else:
             self.reload()
 
+    async def read_new_label(self, label: str | None) -> None:
+        """Read the keys again after a new label was given; a class of the pretrained model suggests it from then on."""
+        state, live = self.services.state, self.services.live
+        if label is None or any(known.name == label for known in state.labels):
+            return
+        try:
+            state.labels = await self.services.session.labels()
+            if label in live.class_names():
+                live.map_class(label, label)
+        except LabeltoolError as error:
+            self.notice.warn(str(error))
+
     def _take_counts(self, change: Change, step: int) -> None:
         """Count what was redone (`step` 1) or undone (-1)."""
         state, row = self.services.state, change.rows[-1]
         if change.counts is not None:
             state.labels = change.labels
             state.set_counts(change.counts)
+            self.update_choices()
         elif row.kind == "verdict":
             self._count_labels(change.rows, step)
             # The only verdict that the clip has now, or had.

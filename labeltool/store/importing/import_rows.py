@@ -235,8 +235,8 @@ class ClipRows:
         if not new:
             return
         for (label,) in connection.execute(
-            "SELECT label FROM temp.imported WHERE key IS NOT NULL AND label NOT IN (SELECT name FROM labels) "
-            "GROUP BY label ORDER BY MIN(rowid)"
+            "SELECT label FROM temp.imported WHERE key IS NOT NULL AND label IS NOT NULL "
+            "AND label NOT IN (SELECT name FROM labels) GROUP BY label ORDER BY MIN(rowid)"
         ).fetchall():
             ensure_label(connection, label)
         beginning, number = new_row_ids(rows, after=newest(connection))

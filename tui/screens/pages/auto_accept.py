@@ -38,12 +38,12 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
         if self._turning or not self.clips.ids:
             return
         max_error = self.services.project.settings.labelling.max_error
-        try:
-            found = await self.services.reader.do(
+        found = await self.attempt(
+            self.services.reader.do(
                 lambda store: auto_accept.all_candidates(store, label, max_error=max_error, annotator=annotator)
             )
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        )
+        if found is None:
             return
         if not found:
             self.notice.show(f"no clip is predicted as {label} with {auto_accept.THRESHOLDS[-1]:.0%} or more")
@@ -122,7 +122,7 @@ class AutoAcceptScreen(PageScreen[LabelPage]):
             return
         silent = self.services.player.silent
         lines = [
-            *([f"Nothing was heard of the sample: {silent}."] if silent else []),
+            *([f"There was no sound with the sample: {silent}."] if silent else []),
             f"All {drawn} clips of the sample were right: {bounds}",
             f"(exact interval of Clopper and Pearson, each bound with {auto_accept.CONFIDENCE:.0%} confidence).",
             "",

@@ -204,10 +204,8 @@ class BatchReviewScreen(AutoAcceptScreen):
     @work(exclusive=True, group="labels")
     async def action_choose_label(self) -> None:
         """Find the label to review."""
-        try:
-            labels = await self.services.reader.do(self._read_labels)
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        labels = await self.attempt(self.services.reader.do(self._read_labels))
+        if labels is None:
             return
 
         def choose(label: str | None) -> None:

@@ -10,7 +10,6 @@ from textual import work
 from labeltool.annotation import batch_review, next_clips
 from labeltool.annotation.batch_review import GroupPage
 from labeltool.annotation.listing import ListedClip
-from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.similarity import search
 from labeltool.store import Store
@@ -59,10 +58,8 @@ class ClustersScreen(PageScreen[GroupPage]):
     @work(exclusive=True, group="recluster")
     async def action_recluster(self) -> None:
         """Cluster the clips that are unlabelled now."""
-        try:
-            count = await self.services.reader.do(search.default_cluster_count)
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        count = await self.attempt(self.services.reader.do(search.default_cluster_count))
+        if count is None:
             return
         self._failure = ""
         # A comparison that runs ends first.

@@ -139,11 +139,9 @@ class PageScreen(PlayedListScreen, Generic[_P]):
     async def turn_to(self, find: Callable[[Store], ListResult]) -> None:
         """Read a page and show it."""
         self._turning = True
-        try:
-            result = await self.services.reader.do(find)
-        except LabeltoolError as error:
+        result = await self.attempt(self.services.reader.do(find))
+        if result is None:
             self._turning = False
-            self.notice.warn(str(error))
             return
         self._lines.clear()
         self.show_result(result)
@@ -228,8 +226,8 @@ class PageScreen(PlayedListScreen, Generic[_P]):
         unplayed = len([clip_id for clip_id in self.unplayed() if clip_id in values])
         labelled = [self.current.clip.id] if self._annotated_here and self.current is not None else []
         response_s = max(0.0, time.monotonic() - self._began - self._single_s)
-        try:
-            rows = await self.services.session.annotate_batch(
+        rows = await self.attempt(
+            self.services.session.annotate_batch(
                 label,
                 values,
                 contexts=contexts,
@@ -237,8 +235,8 @@ class PageScreen(PlayedListScreen, Generic[_P]):
                 include_labelled=labelled,
                 key=self.key_of_new(label),
             )
-        except LabeltoolError as error:
-            self.notice.warn(str(error))
+        )
+        if rows is None:
             return None
         await self.read_new_label(label)
         self._count_labels(rows)

@@ -20,8 +20,9 @@ class ListHeading(Widget):
         super().__init__(id=id)
         self._columns: Sequence[tuple[str, str, int]] = ()
         self._sorted_by = ""
+        self._descends = False
 
-    def show(self, columns: Sequence[tuple[str, str, int]], sorted_by: str) -> None:
+    def show(self, columns: Sequence[tuple[str, str, int]], sorted_by: str, *, descends: bool = False) -> None:
         """Show headings.
 
         Parameters
@@ -30,8 +31,10 @@ class ListHeading(Widget):
             Of each column the order that a click sorts by, its heading and its cells.
         sorted_by
             The order of the list.
+        descends
+            Whether the highest comes first.
         """
-        self._columns, self._sorted_by = columns, sorted_by
+        self._columns, self._sorted_by, self._descends = columns, sorted_by, descends
         self.refresh()
 
     def render(self) -> Content:
@@ -39,7 +42,8 @@ class ListHeading(Widget):
         parts = []
         for order, name, cells in self._columns:
             is_sorted = order == self._sorted_by
-            text = fit(f"{name} ▾" if is_sorted and name else name, cells)
+            arrow = "▾" if self._descends else "▴"
+            text = fit(f"{name} {arrow}" if is_sorted and name else name, cells)
             parts.append(
                 clickable(Content.styled(text, "bold $accent" if is_sorted else "$quiet"), f"sort_by({order!r})")
             )
