@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Accuracies are ratios of clips: 0.90 - 0.88 is slightly more than 0.02 in binary.
 _ROUNDING = 1e-9
-_MAX_NAMED = 5
+_MAX_NAMES = 5
 
 
 class Source:
@@ -166,7 +166,7 @@ class Source:
         clips_of, renamed = clips.counts(self.store).labels, clips.current_names(self.store)
         card = self.model.card
         own = [label for label in card.labels if label != card.background]
-        lacking = [
+        missing = [
             f"{label!r} ({count} clip{'s' * (count != 1)})"
             for label, count in clips_of.items()
             if count and label not in own
@@ -176,8 +176,8 @@ class Source:
             for label in own
             if label not in clips_of
         ]
-        sides = {"it lacks": lacking, "it has": other}
-        differences = [f"{side} {_named(names)}" for side, names in sides.items() if names]
+        differing = {"it lacks": missing, "it has": other}
+        differences = [f"{side} {_first_names(names)}" for side, names in differing.items() if names]
         if differences:
             self.notes.append(
                 f"the labels of model {self.model_id} are not those of the project: {'; '.join(differences)}; "
@@ -211,7 +211,7 @@ class Source:
         )
 
 
-def _named(labels: Sequence[str]) -> str:
+def _first_names(labels: Sequence[str]) -> str:
     """Return the first of some labels, and the number of the others."""
-    others = f" and {len(labels) - _MAX_NAMED} more" if len(labels) > _MAX_NAMED else ""
-    return ", ".join(labels[:_MAX_NAMED]) + others
+    others = f" and {len(labels) - _MAX_NAMES} more" if len(labels) > _MAX_NAMES else ""
+    return ", ".join(labels[:_MAX_NAMES]) + others

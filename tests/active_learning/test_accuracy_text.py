@@ -6,7 +6,7 @@ from labeltool.active_learning.accuracy_estimate import AccuracyEstimate
 from labeltool.active_learning.suggester_state import SuggesterState
 
 
-def test_a_wide_interval_is_too_few_labels_and_with_all_labelled_nothing_is_said() -> None:
+def test_a_wide_interval_is_too_few_labels_and_a_finished_project_has_no_estimate() -> None:
     wide, narrow = AccuracyEstimate(0.58, 0.0, 1.0, 25), AccuracyEstimate(0.8, 0.7, 0.9, 40)
     assert str(SuggesterState("embeddings", "net", 1, accuracy=narrow)).startswith("net, 1 labelled clip; about 80%")
     assert "too few labels to say" in str(SuggesterState("embeddings", "net", 25, accuracy=wide))
