@@ -262,6 +262,7 @@ def export(
         for exporter in (one for one in exporters if one.needs_model):
             with _errors_of(exporter):
                 source.check_model(force=force)
+                source.note_other_labels()
         # Every product is complete before the first one gets its name: the stack renames them all at the end.
         with locked_folder(folder), ExitStack() as ready:
             for done, exporter in enumerate(exporters):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # Accuracies are ratios of clips: 0.90 - 0.88 is slightly more than 0.02 in binary.
 _ROUNDING = 1e-9
+_MAX_NAMES = 5
 
 
 class Source:
@@ -160,6 +161,29 @@ class Source:
             f"{beside.log_loss:.3f}, this one {beside.own_log_loss:.3f}; `--model {beside.model}` exports it"
         )
 
+    def note_other_labels(self) -> None:
+        """Note the labels of the project that the model lacks, and those of the model that the project lacks."""
+        clips_of, renamed = clips.counts(self.store).labels, clips.current_names(self.store)
+        card = self.model.card
+        own = [label for label in card.labels if label != card.background]
+        missing = [
+            f"{label!r} ({count} clip{'s' * (count != 1)})"
+            for label, count in clips_of.items()
+            if count and label not in own
+        ]
+        other = [
+            f"{label!r} (now {renamed[label]!r})" if label in renamed else f"{label!r} (not in the project)"
+            for label in own
+            if label not in clips_of
+        ]
+        differing = {"it lacks": missing, "it has": other}
+        differences = [f"{side} {_first_names(names)}" for side, names in differing.items() if names]
+        if differences:
+            self.notes.append(
+                f"the labels of model {self.model_id} are not those of the project: {'; '.join(differences)}; "
+                "`labeltool retrain` trains a model with the labels of now"
+            )
+
     def check_model(self, *, force: bool) -> None:
         """Refuse a model that is missing, incomplete, or loses more clip accuracy in int8 than the project allows.
 
@@ -185,3 +209,9 @@ class Source:
             f"{allowed:.1%} that max_int8_loss in labeltool.toml allows",
             remedy="retrain, or export it with --force",
         )
+
+
+def _first_names(labels: Sequence[str]) -> str:
+    """Return the first of some labels, and the number of the others."""
+    others = f" and {len(labels) - _MAX_NAMES} more" if len(labels) > _MAX_NAMES else ""
+    return ", ".join(labels[:_MAX_NAMES]) + others

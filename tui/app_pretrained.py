@@ -91,7 +91,10 @@ class PretrainedApp(TrainingApp):
         """Show the progress; at the end let the model suggest."""
         if message.failure:
             reason = message.failure.replace(published_models()[_MODEL].url, _TITLE).partition(" (")[0]
-            self.warn_view(f"{reason}; everything works without it")
+            key = self.services.keymap.get("fetch_pretrained", ("f4",))[0].upper()
+            file = published_models()[_MODEL].file
+            by_hand = f"put {file} beside the recordings and press {key}, or give it to `labeltool model add FILE`"
+            self.warn_view(f"{reason}; {by_hand}; everything works without it")
         elif message.name:
             self.services.state.settings = self.services.project.settings
             self.notify_view(f"{_TITLE} is here: it suggests labels from now on")

@@ -42,10 +42,12 @@ _MAX_NAMES = 4  # of the keys on one line of the help
 # Settings may have been written before the app itself used these: they win.
 _SPARE = re.compile(r"f\d+|(ctrl|shift|alt)\+.*|[dvO]|asterisk|backspace")
 _SHOWN = {
-    **{"enter": "Enter", "space": "Space", "escape": "Esc", "tab": "Tab", "shift+tab": "⇧Tab", "delete": "Del"},
+    **{"enter": "Enter", "space": "Space", "escape": "Esc", "tab": "Tab", "delete": "Del"},
     **{"left": "←", "right": "→", "up": "↑", "down": "↓", "pageup": "PgUp", "pagedown": "PgDn"},
+    **{"slash": "/", "minus": "-", "plus": "+"},  # Unicode has other names for these
     **{"home": "Home", "end": "End", "insert": "Ins", "backspace": "⌫"},
 }
+_HELD = {"ctrl": "Ctrl+", "alt": "Alt+", "shift": "⇧"}
 
 
 def read(project: Project) -> Keymap:
@@ -150,7 +152,9 @@ def _textual_name(key: str, action: str, file: Path) -> str:
 
 
 def _shown(key: str) -> str:
-    return _SHOWN.get(key) or key_to_character(key) or key
+    *held, last = key.split("+")
+    name = _SHOWN.get(last) or key_to_character(last) or last
+    return "".join(_HELD.get(one, f"{one}+") for one in held) + (name.upper() if re.fullmatch(r"f\d+", name) else name)
 
 
 def _refuse_shared_keys(view: View, file: Path) -> None:

@@ -143,7 +143,7 @@ def search(
     synonyms
         Other words by which names are found.
     in_words
-        Whether names that only contain the letters one after the other are left out.
+        Whether names that only contain the letters one after the other do not match.
     """
     letters = _folded(query.strip())
     if not letters:

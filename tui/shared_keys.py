@@ -86,21 +86,37 @@ LABELLING = (
             f"label_key({key!r})",
             "Label",
             "1-9" if key == "1" else "",
-            "the label that has this key; 0 and letters too",
+            "give the label that has this key: 1-9, 0 and letters",
             "label",
         )
         for key in LABEL_KEYS
     ),
     Key("find_label", "slash", "find_label", "Label", "/", "find a label, or make a new one", "find"),
-    Key("none_of_these", "n", "none_of_these", "Label", "n", "none of the labels", "none"),
-    Key("unsure", "d", "unsure", "Label", "d", "unsure: don't know", "unsure"),
+    Key("none_of_these", "n", "none_of_these", "Label", "n", "none of the labels is present", "none"),
+    Key("unsure", "d", "unsure", "Label", "d", "unsure: you do not know the label", "unsure"),
     Key("bad_audio", "b", "bad_audio", "Label", "b", "bad audio: never show this clip again", "bad"),
-    Key("add_label", "m", "add_label", "Label", "m", "then a label: add it; stay on the clip", "add label"),
-    Key("reject_label", "x", "reject_label", "Label", "x", "then a label: it is absent; stay", "reject label"),
+    Key(
+        "add_label",
+        "m",
+        "add_label",
+        "Label",
+        "m",
+        "add a label: this key, then the label's; the clip stays",
+        "add label",
+    ),
+    Key(
+        "reject_label",
+        "x",
+        "reject_label",
+        "Label",
+        "x",
+        "reject a label: this key, then the label's; the clip stays",
+        "reject label",
+    ),
     Key("note", "N", "note", "Label", "N", "write a note on the clip", "note"),
     Key("undo", "u", "undo", "Label", "u", "undo the last action", "undo"),
     Key("redo", "U", "redo", "Label", "U", "redo what was undone last", "redo"),
-    Key("cancel", "escape", "cancel", "Label", "Esc", "cancel m or x; dismiss a warning"),
+    Key("cancel", "escape", "cancel", "Label", "Esc", "cancel adding or rejecting; dismiss a warning"),
 )
 
 ACCEPT_FIRST = Key("accept_first", "enter", "accept_first", "Label", "Enter", "accept the first suggestion", "accept")
@@ -119,20 +135,30 @@ PLAYBACK = (
 )
 
 DISPLAY = (
-    Key("zoom_time_in", "ctrl+up", "zoom_time(1)", "Display", "^↑ ^↓", "zoom in time, in and out", "zoom"),
+    Key("zoom_time_in", "ctrl+up", "zoom_time(1)", "Display", "Ctrl+↑ ↓", "zoom in time, in and out", "zoom"),
     Key("zoom_time_out", "ctrl+down", "zoom_time(-1)", "Display", "", ""),
-    Key("pan_back", "ctrl+left", "pan(-1)", "Display", "^← ^→", "move what is shown, back and forward"),
+    Key("pan_back", "ctrl+left", "pan(-1)", "Display", "Ctrl+← →", "show an earlier or a later part"),
     Key("pan_forward", "ctrl+right", "pan(1)", "Display", "", ""),
     Key("zoom_frequency_in", "shift+up", "zoom_frequency(1)", "Display", "⇧↑ ⇧↓", "zoom in frequency, in and out"),
     Key("zoom_frequency_out", "shift+down", "zoom_frequency(-1)", "Display", "", ""),
-    Key("pan_up", "alt+up", "pan_frequency(1)", "Display", "Alt↑ Alt↓", "higher and lower frequencies"),
+    Key("pan_up", "alt+up", "pan_frequency(1)", "Display", "Alt+↑ ↓", "show higher or lower frequencies"),
     Key("pan_down", "alt+down", "pan_frequency(-1)", "Display", "", ""),
-    Key("show_whole", "ctrl+0", "show_whole", "Display", "^0", "all of the sound, all frequencies"),
-    Key("colour_map", "f5", "colour_map", "Display", "F5", "colours: teal, viridis, magma, grey", "colours"),
-    Key("db_range", "f6,c", "db_range", "Display", "F6", "dB range: 40, 60, 80, down to the noise", "dB range"),
-    Key("darker", "comma", "brighten(-1)", "Display", ", .", "darker and brighter, for faint sounds"),
+    Key("show_whole", "ctrl+0", "show_whole", "Display", "Ctrl+0", "show all of the sound, all frequencies"),
+    Key(
+        "colour_map", "f5", "colour_map", "Display", "F5", "spectrogram colours: teal, viridis, magma, grey", "colours"
+    ),
+    Key(
+        "db_range",
+        "f6,c",
+        "db_range",
+        "Display",
+        "F6",
+        "spectrogram dB range: 40, 60, 80, down to the noise",
+        "dB range",
+    ),
+    Key("darker", "comma", "brighten(-1)", "Display", ", .", "spectrogram darker, brighter (faint sounds)"),
     Key("brighter", "full_stop", "brighten(1)", "Display", "", ""),
-    Key("pixels", "f7", "pixels", "Display", "F7", "pixels or half blocks"),
+    Key("pixels", "f7", "pixels", "Display", "F7", "spectrogram as pixels or as half blocks"),
     Key("theme", "T", "app.theme", "Display", "T", "dark or light theme"),
 )
 

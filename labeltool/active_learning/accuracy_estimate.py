@@ -18,6 +18,10 @@ from labeltool.type_aliases import Bools, Float64
 MIN_LABELLED = 20
 """With fewer labelled clips there is no estimate."""
 
+TOO_FEW_LABELS = "too few labels to say how often it is right"
+
+# An interval that is wider than this is not shown.
+_MAX_WIDTH = 0.5
 # How far probabilities are off before any clip is labelled: the standard deviation of the shift, in log odds.
 _PRIOR_DEVIATION = 1.5
 # Of a normal distribution, nine tenths lie within as many standard deviations.
@@ -46,7 +50,14 @@ class AccuracyEstimate:
         """Return the fields."""
         return asdict(self)
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether it says next to nothing."""
+        return self.high - self.low > _MAX_WIDTH
+
     def __str__(self) -> str:
+        if self.is_wide:
+            return TOO_FEW_LABELS
         return f"about {self.share:.0%} right on the rest ({self.low:.0%} to {self.high:.0%})"
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from labeltool.active_learning.accuracy_estimate import AccuracyEstimate
+from labeltool.active_learning.accuracy_estimate import TOO_FEW_LABELS, AccuracyEstimate
 from labeltool.active_learning.live_classifier import MAX_CLIPS
 from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
@@ -38,9 +38,11 @@ class SuggesterState:
     name
         Of the pretrained model, or "model 3".
     labels, pending
-        Labelled clips that it was given, and verdicts since.
+        Labelled clips that it was given, and clips that were labelled since.
     accuracy
         The estimate for the clips that are not labelled; None where there is none.
+    is_done
+        Whether every clip is labelled, so that there is nothing to estimate.
     validation
         Of a network: the share of its validation clips that it predicts rightly, which were chosen to be hard.
     """
@@ -51,14 +53,15 @@ class SuggesterState:
     pending: int = 0
     accuracy: AccuracyEstimate | None = None
     validation: float | None = None
+    is_done: bool = False
 
     @property
     def source(self) -> str:
         """What suggests, on how many labels, in words."""
         if not self.labels:
-            return f"{self.name}, no label yet"
+            return f"{self.name}, no labelled clip yet"
         newer = f", {self.pending} newer" if self.pending else ""
-        return f"{self.name}, {self.labels:,} {'label' if self.labels == 1 else 'labels'}{newer}"
+        return f"{self.name}, {self.labels:,} labelled {'clip' if self.labels == 1 else 'clips'}{newer}"
 
     @property
     def accuracy_text(self) -> str:
@@ -66,7 +69,7 @@ class SuggesterState:
         if self.accuracy is not None:
             return str(self.accuracy)
         if self.kind != "network":
-            return "too few labels to say how often it is right"
+            return "" if self.is_done else TOO_FEW_LABELS
         return "" if self.validation is None else f"{self.validation:.0%} of its validation clips right"
 
     def __str__(self) -> str:
@@ -83,9 +86,10 @@ def suggester_state(project: Project, store: Store) -> SuggesterState | None:
     row, name = models.suggester(store), live_pretrained(project, store)
     if name is not None:
         labels = len(clips.last_labelled(store, MAX_CLIPS))
-        return SuggesterState(
-            "embeddings" if labels else "classes", name, labels, accuracy=read_estimate(project, name)
-        )
+        is_done = not clips.has_unlabelled(store)
+        accuracy = None if is_done else read_estimate(project, name)
+        kind: Kind = "embeddings" if labels else "classes"
+        return SuggesterState(kind, name, labels, accuracy=accuracy, is_done=is_done)
     return None if row is None else _stored_state(row, models.pending(store, row.journal_mark))
 
 

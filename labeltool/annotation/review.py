@@ -9,7 +9,7 @@ from itertools import combinations, islice
 
 from labeltool.annotation.listing import labels_with
 from labeltool.records import Value
-from labeltool.store import Store
+from labeltool.store import Store, models
 from labeltool.store.clips import current_names, verdicts_on
 from labeltool.store.models import by_current_names
 
@@ -53,6 +53,20 @@ def label_issues(store: Store, *, limit: int = MAX_LABEL_ISSUES) -> list[LabelIs
     for issue in sorted(issues, key=lambda issue: -issue.weight):
         first.setdefault(issue.clip_id, issue)
     return list(first.values())[:limit]
+
+
+def compared_with(store: Store) -> str:
+    """Return in a sentence which model's predictions the labels are compared with."""
+    row = store.connection.execute(
+        "SELECT g.model_id FROM suggestions g JOIN clips c ON c.id = g.clip_id WHERE c.is_labelled "
+        "ORDER BY g.model_id DESC LIMIT 1"
+    ).fetchone()
+    if row is not None:
+        predicting = models.suggester(store)
+        name = predicting.pretrained if predicting is not None and predicting.id == row["model_id"] else None
+        return f"The labels are compared with what {name or 'model ' + str(row['model_id'])} predicted."
+    newest = models.latest(store)
+    return "No model is trained yet." if newest is None else f"Model {newest.id} predicted none of the labelled clips."
 
 
 def _disagreements(store: Store, limit: int) -> list[LabelIssue]:

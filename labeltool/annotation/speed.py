@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import convert
 
 from labeltool.store import Store
+from labeltool.store.clips import current_names
 from labeltool.store.journal_rows import AUTO_ACCEPTED
 from labeltool.util.atomic_write import write_text
 from labeltool.util.bounded_read import parse_json, read_bytes
@@ -67,7 +68,11 @@ def annotation_statistics(store: Store, *, annotator: str | None = None, since: 
     first_ms = {row["clip_id"]: row["response_ms"] for row in reversed(rows)}
     timed = [response_ms for response_ms in first_ms.values() if response_ms is not None]
     suggested = [row for row in rows if row["suggested_label"] is not None]
-    right = sum(row["label"] == row["suggested_label"] and row["value"] == "present" for row in suggested)
+    renamed = current_names(store)
+    right = sum(
+        row["value"] == "present" and row["label"] == renamed.get(row["suggested_label"], row["suggested_label"])
+        for row in suggested
+    )
     return AnnotationStatistics(
         answers=len(first_ms),
         clips_per_minute=clips_per_minute(timed),

@@ -22,7 +22,7 @@ from labeltool.cli.common import (
     narrate,
     project_option,
 )
-from labeltool.cli.import_ import counted_noun, print_skipped
+from labeltool.cli.import_ import counted_noun, counted_nouns, print_skipped
 from labeltool.errors import LabeltoolError
 
 if TYPE_CHECKING:
@@ -164,9 +164,8 @@ def _opened(source: Path) -> Iterator[IO[bytes]]:
 def _narrate(imported: JournalImport) -> None:
     print_skipped(imported.skipped)
     counts = {name: getattr(imported, name) for name in imported.already_there}
-    new = ", ".join(counted_noun(count, name) for name, count in counts.items() if count) or "nothing new"
-    known = sum(imported.already_there.values())
-    already = f"; {counted_noun(known, 'rows')} already there" if known else ""
+    new, known = counted_nouns(counts) or "nothing new", counted_nouns(imported.already_there)
+    already = f"; {known} already there" if known else ""
     skipped = f"; {counted_noun(len(imported.skipped), 'lines')} skipped" if imported.skipped else ""
     narrate(f"{new} imported{already}{skipped}")
     if imported.missing:

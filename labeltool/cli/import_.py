@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -209,9 +209,8 @@ def _import(batches: Callable[[Progress], Iterable[Batch]], as_json: bool) -> No
 def _print_result(imported: ImportResult) -> None:
     print_skipped(imported.skipped)
     counts = {name: getattr(imported, name) for name in imported.already_there} | {"checked parts": imported.checked}
-    new = ", ".join(counted_noun(count, name) for name, count in counts.items() if count) or "nothing new"
-    known = sum(imported.already_there.values())
-    already = f"; {counted_noun(known, 'rows')} already there" if known else ""
+    new, known = counted_nouns(counts) or "nothing new", counted_nouns(imported.already_there)
+    already = f"; {known} already there" if known else ""
     kinds = _by_kind(imported.skipped)
     failed = len(kinds["failed"])
     left = [f"{number} skipped"] if (number := len(kinds["skipped"])) else []
@@ -223,6 +222,11 @@ def counted_noun(count: int, plural: str) -> str:
     """Return a number and its noun in the singular or the plural; verdicts are called labels."""
     noun = _NOUNS.get(plural, plural)
     return f"{count} {noun.removesuffix('s') if count == 1 else noun}"
+
+
+def counted_nouns(counts: Mapping[str, int]) -> str:
+    """Return the numbers that are not 0 with their nouns; "" where all are."""
+    return ", ".join(counted_noun(count, plural) for plural, count in counts.items() if count)
 
 
 def _by_kind(skipped: Sequence[Skipped]) -> dict[str, list[Skipped]]:

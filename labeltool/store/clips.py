@@ -172,7 +172,7 @@ def id_of(name: str) -> int | None:
 
 
 def find_clip(store: Store, name: str) -> StoredClip:
-    """Return the clip of an id, or of a file that holds one clip.
+    """Return the clip of an id, or of a file that holds one clip beside its regions.
 
     Parameters
     ----------
@@ -189,14 +189,14 @@ def find_clip(store: Store, name: str) -> StoredClip:
         return clip(store, clip_id)
     found = store.connection.execute(
         f"""
-        SELECT {CLIP_COLUMNS} FROM active_clips c JOIN recordings r ON r.id = c.recording_id
-        WHERE r.id IN (SELECT value FROM json_each(?)) ORDER BY c.id LIMIT 4
+        SELECT {CLIP_COLUMNS}, c.is_region FROM active_clips c JOIN recordings r ON r.id = c.recording_id
+        WHERE r.id IN (SELECT value FROM json_each(?)) ORDER BY c.is_region, c.id LIMIT 4
         """,
         (json.dumps(recordings.ids_named(store, name)),),
     ).fetchall()
     if not found:
         raise LabeltoolError(f"no clip goes by {name!r}", remedy="give a clip's id or its file")
-    if len(found) > 1:
+    if len(found) > 1 and found[1]["is_region"] == found[0]["is_region"]:
         ids = ", ".join(str(row["id"]) for row in found[:3])
         raise LabeltoolError(f"more than one clip goes by {name!r}: {ids}...", remedy="give the clip's id")
     return stored_clip(store, found[0])
@@ -211,6 +211,12 @@ def some_clips(store: Store, clip_ids: Sequence[int]) -> list[StoredClip]:
 def unlabelled(store: Store) -> list[StoredClip]:
     """Return the unlabelled clips, in the order of their ids."""
     return list(_clips(store, UNLABELLED))
+
+
+def has_unlabelled(store: Store) -> bool:
+    """Whether any clip is not labelled."""
+    (found,) = store.connection.execute(f"SELECT EXISTS (SELECT 1 FROM active_clips c WHERE {UNLABELLED})").fetchone()
+    return bool(found)
 
 
 def unlabelled_after(store: Store, clip_id: int, count: int) -> list[StoredClip]:
@@ -278,6 +284,30 @@ def labelled(store: Store, among: Collection[int] | None = None) -> list[Labelle
         )
         for one in found
     ]
+
+
+def labelled_since(store: Store, mark: str, among: Collection[int] | None = None) -> set[int]:
+    """Return the clips with labels, or checked, that are newer than a journal row, of all or of some clips.
+
+    What was undone is not newer, nor what was undone and redone since; nor is a label that was renamed.
+    """
+    of_clips = "" if among is None else "AND clip_id IN (SELECT value FROM json_each(:among))"
+    newer = f"id > :mark AND kind IN ('verdict', 'checked') {of_clips}"
+    rows = store.connection.execute(
+        f"""
+        WITH RECURSIVE redone (id, origin) AS (
+            SELECT id, id FROM journal WHERE {newer} AND redoes IS NOT NULL
+            UNION ALL
+            SELECT d.id, u.revokes FROM redone d JOIN journal j ON j.id = d.origin JOIN journal u ON u.id = j.redoes
+            WHERE u.id > :mark
+        )
+        SELECT DISTINCT clip_id FROM journal j
+        WHERE {newer} AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
+          AND id NOT IN (SELECT id FROM redone WHERE origin <= :mark)
+        """,
+        {"mark": mark, "among": None if among is None else json.dumps(list(among))},
+    )
+    return {clip_id for (clip_id,) in rows}
 
 
 def verdicts_on(store: Store, clip_ids: Collection[int]) -> dict[int, dict[str | None, Value]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Suggestion
-from labeltool.store.clips import LARGEST_ID, UNLABELLED_REGION, current_names
+from labeltool.store.clips import LARGEST_ID, UNLABELLED_REGION, current_names, labelled_since
 from labeltool.store.database import Store, now
 from labeltool.store.journal_rows import ALL_ROWS, Until
 from labeltool.store.stored_card import StoredCard, stored_card
@@ -258,11 +258,8 @@ def add(
 
 
 def pending(store: Store, journal_mark: str) -> int:
-    """Return the number of journal rows that a model with this mark was not trained on."""
-    (count,) = store.connection.execute(
-        "SELECT COUNT(*) FROM journal WHERE id > ? AND kind NOT IN ('skip', 'note')", (journal_mark,)
-    ).fetchone()
-    return int(count)
+    """Return the number of clips with labels that a model with this mark was not trained on."""
+    return len(labelled_since(store, journal_mark))
 
 
 def by_int8_hash(store: Store, beginning: str) -> ModelRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from helpers.records import records_of
 from labeltool.annotation import speed
 from labeltool.records import Value
-from labeltool.store import Store, journal
+from labeltool.store import Store, journal, labels
 from labeltool.store.importing import import_records
 from labeltool.store.journal import AnnotationContext
 
@@ -25,3 +25,10 @@ def test_statistics_count_clips_and_exclude_imports_and_undone_verdicts(store: S
     assert speed.annotation_statistics(store, since=mark).answers == 0
     journal.undo(store, annotator="bob")
     assert speed.annotation_statistics(store).answers == 2
+
+
+def test_a_suggestion_under_a_former_name_of_the_label_is_right(store: Store) -> None:
+    import_records(store, records_of("a"), kind="esc50", source="test")
+    journal.annotate(store, 1, "dog", annotator="ann", context=AnnotationContext(suggested="dog"))
+    labels.rename(store, "dog", "hound", annotator="ann")
+    assert speed.annotation_statistics(store).first_right == 1.0

@@ -23,7 +23,7 @@ from labeltool.exporters.atomic_folder import atomic_folder, locked_folder
 from labeltool.exporters.source import Source
 from labeltool.project import Project
 from labeltool.records import Value, label_name
-from labeltool.store import Store
+from labeltool.store import Store, labels
 from labeltool.store.importing import import_records
 from labeltool.store.journal import annotate
 
@@ -46,6 +46,16 @@ def ten_groups(store: Store) -> Store:
     add_clips(store, *((f"{group}{take}", "dog" if group % 2 else "rain", f"g{group}", None)
                    for group in range(10) for take in range(2)))  # fmt: skip
     return store
+
+
+def test_a_model_with_other_labels_than_the_project_is_exported_with_a_note(project: Project, store: Store) -> None:
+    add_clips(store, ("a", "dog", None, None), ("b", "rain", None, None))
+    add_model(project)
+    assert export(project, "int8").notes == ()
+    add_clips(store, ("c", "owl", None, None))
+    labels.rename(store, "dog", "hound", annotator="ann")
+    (note,) = export(project, "int8").notes
+    assert "it lacks 'owl' (1 clip), 'hound' (1 clip); it has 'dog' (now 'hound')" in note and "retrain" in note
 
 
 def test_an_export_returns_its_folders_and_sha256sum_accepts_them(project: Project, ten_groups: Store) -> None:

@@ -10,7 +10,7 @@ from labeltool.annotation import listing, next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import Suggestion
-from labeltool.store import Store, clips, journal, models
+from labeltool.store import Store, clips, journal, models, recordings, spans
 from labeltool.store.importing import import_records
 
 
@@ -94,3 +94,11 @@ def test_a_clip_is_found_by_id_and_by_file(store: Store) -> None:
     for name in ("%.wav", "c.wav", "9"):
         with pytest.raises(LabeltoolError, match="no clip"):
             clips.find_clip(store, name)
+
+
+def test_regions_of_a_file_do_not_hide_its_clip(store: Store) -> None:
+    import_records(store, records_of("b"), kind="audio", source="test")
+    recording = recordings.find_recording(store, "b.wav")
+    for start_s in (0.1, 0.4):
+        spans.annotate_region(store, recording, spans.Region(start_s, start_s + 0.2), "owl", annotator="ann")
+    assert clips.find_clip(store, "b.wav").id == 1

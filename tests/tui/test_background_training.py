@@ -79,12 +79,12 @@ def with_learning(project: Project, **learning: Any) -> Project:
 async def test_training_starts_by_itself_after_enough_labels_and_once(
     app_project: Project, jobs: list[FakeJob]
 ) -> None:
-    eager = with_learning(app_project, retrain_after=4)
+    eager = with_learning(app_project, retrain_after=3)
     async with opened(eager) as (_, screen, pilot):
         state = screen.services.state
         await until(pilot, lambda: state.model is not None, "the model's state")
-        await answer(screen, pilot, "n")  # two verdicts of the fixture and this one: three
-        await until(pilot, lambda: state.model is not None and state.model.pending == 3, "the count")
+        await answer(screen, pilot, "n")  # the clip of the fixture and this one: two
+        await until(pilot, lambda: state.model is not None and state.model.pending == 2, "the count")
         assert not jobs
         await answer(screen, pilot, "n")
         await until(pilot, lambda: len(jobs) == 1, "the training")
@@ -102,7 +102,7 @@ async def test_one_label_alone_starts_no_training(app_project: Project, jobs: li
         for _ in range(2):
             await answer(screen, pilot, "1")
         state = label_app.services.state
-        await until(pilot, lambda: state.model is not None and state.model.pending >= 4, "the count of new verdicts")
+        await until(pilot, lambda: state.model is not None and state.model.pending >= 3, "the count of new labels")
         assert not jobs and state.label_counts["low"] == 3
         await answer(screen, pilot, "n")
         await until(pilot, lambda: jobs, "a training")
@@ -222,7 +222,7 @@ async def test_a_pretrained_model_makes_new_suggestions_after_a_few_labels_and_t
     with_model = with_learning(app_project, pretrained="[b]model", retrain_after=0)
     async with opened(with_model, size=(120, 30)) as (_, screen, pilot):
         state = screen.services.state
-        await until(pilot, lambda: "[b]model, 2 labels" in text_of(screen.header), "the model's name")
+        await until(pilot, lambda: "[b]model, 2 labelled" in text_of(screen.header), "the model's name")
         # How often it was right on the labelled clips, which are the hard ones, is no accuracy.
         assert "90%" not in text_of(screen.header)
         await answer(screen, pilot, "n")
@@ -246,5 +246,5 @@ async def test_a_project_without_a_pretrained_model_in_its_settings_starts_no_ta
     async with opened(lazy) as (_, screen, pilot):
         state = screen.services.state
         await answer(screen, pilot, "n")
-        await until(pilot, lambda: state.model is not None and state.model.pending == 3, "the count")
+        await until(pilot, lambda: state.model is not None and state.model.pending == 2, "the count")
     assert not jobs

@@ -18,7 +18,9 @@ from labeltool.project import Project
 from labeltool.settings import SETTINGS_FILE
 from labeltool.store import Store
 from labeltool.tui import keymap
+from labeltool.tui.dialogs.commands import title_of
 from labeltool.tui.dialogs.help import Help
+from labeltool.tui.keymap import is_label_key, shown_key
 from labeltool.tui.keys import VIEWS
 from labeltool.tui.widgets.key_hints import KeyHints
 
@@ -143,3 +145,12 @@ def test_former_action_names_are_translated_and_refused_beside_the_new_ones(app_
     assert set(keymap.RENAMED_ACTIONS.values()) <= actions and not actions & set(keymap.RENAMED_ACTIONS)
     with pytest.raises(LabeltoolError, match=r"\[keys\] names quit twice, once as leave"):
         keymap.read(with_keys(app_project, 'quit = "Z"\nleave = "Z"'))
+
+
+def test_each_line_of_the_palette_stands_alone_and_keys_have_one_name_everywhere() -> None:
+    lines = {key.name: title_of(key) for view in VIEWS for key in view.keys if not is_label_key(key)}
+    assert not [line for line in lines.values() if line.startswith(("then ", "the ", "to ", "by ", "no ", "^"))]
+    for view in VIEWS:
+        for key in view.keys:
+            if key.keys and key.shown and " " not in key.shown and not is_label_key(key):
+                assert key.shown == shown_key(key), key.name

@@ -90,21 +90,21 @@ async def test_classes_are_proposed_before_a_label_and_each_answer_counts_at_onc
         live = app.services.live
         assert list(live.class_names()) == ["Animal", "Bell", "Dog"]
         await until(pilot, lambda: first_class(screen) == ("Bell" if is_high(screen) else "Dog"), "the specific class")
-        assert screen.source == "net, no label yet"
+        assert screen.source == "net, no labelled clip yet"
         name = "ping" if is_high(screen) else "woof"
         kind = is_high(screen)
         await answer(screen, pilot, "/", *name, "enter")
-        await until(pilot, lambda: screen.source == "net, 1 label", "the answer in the suggestion")
+        await until(pilot, lambda: screen.source == "net, 1 labelled clip", "the answer in the suggestion")
         assert screen.current is not None and screen.current.suggestion is not None
         assert screen.current.model_uid
         share = screen.current.probabilities[name]
         assert share > 0.5 if is_high(screen) == kind else share < 0.5
-        await until(pilot, lambda: "net, 1 label" in text_of(screen.header), "the header")
+        await until(pilot, lambda: "net, 1 labelled clip" in text_of(screen.header), "the header")
         with unlabelled.open_store() as store:
             state = suggester_state(unlabelled, store)
-        assert state is not None and state.source == "net, 1 label"  # what `status` prints
+        assert state is not None and state.source == "net, 1 labelled clip"  # what `status` prints
         await pilot.press("u")
-        await until(pilot, lambda: screen.source == "net, no label yet", "the answer undone")
+        await until(pilot, lambda: screen.source == "net, no labelled clip yet", "the answer undone")
         assert screen.current.probabilities[name] < 0.05
 
 
@@ -132,7 +132,7 @@ async def test_a_page_of_similar_clips_is_named_by_their_common_class(unlabelled
         assert next(iter(page.proposed)) == "Bell"
         # Once there is a label, it is predicted for the page, whatever the store has.
         await answer(screen, pilot, "/", *"ping", "enter")
-        await until(pilot, lambda: screen.source == "net, 1 label", "the answer")
+        await until(pilot, lambda: screen.source == "net, 1 labelled clip", "the answer")
         page = await app.services.reader.do(lambda store: app.services.live.suggestions_for_page(store, page))
         assert list(page.probabilities) == ["ping"]
 
@@ -160,7 +160,7 @@ def test_a_network_suggests_only_where_it_was_measured_to_be_better_and_is_not_f
         compared(1, is_worse=True)
         assert live_pretrained(unlabelled, store) is None
         state = suggester_state(unlabelled, store)
-        assert state is not None and (state.kind, state.source) == ("network", "model 1, 2 labels")
+        assert state is not None and (state.kind, state.source) == ("network", "model 1, 2 labelled clips")
         # What was measured on hard clips is not called accuracy.
         assert state.accuracy_text == "90% of its validation clips right"
         for clip in clips.unlabelled(store):
@@ -175,7 +175,7 @@ async def test_too_few_labels_are_no_accuracy(unlabelled: Project) -> None:
             journal.annotate(store, clip.id, "woof", annotator="before")
         describe(unlabelled, [one.clip for one in clips.labelled(store)])
     async with opened(unlabelled, size=(130, 34)) as (_, screen, pilot):
-        await until(pilot, lambda: screen.source == "net, 3 labels", "the labels of before")
+        await until(pilot, lambda: screen.source == "net, 3 labelled clips", "the labels of before")
         assert "%" not in text_of(screen.header)
         with unlabelled.open_store() as store:
             assert str(suggester_state(unlabelled, store)).endswith("too few labels to say how often it is right")

@@ -85,6 +85,7 @@ async def test_offline_there_is_one_line_and_labelling_goes_on(new: Project) -> 
         await pilot.press("f4")
         await until(pilot, lambda: notice.warning, "the reason")
         assert "YAMNet: cannot be downloaded: " in notice.warning
+        assert "beside the recordings and press F4, or give it to `labeltool model add FILE`" in notice.warning
         assert notice.warning.endswith("; everything works without it")
         await pilot.press("n")
         await until(pilot, lambda: app.services.state.labelled == 1, "the label")

@@ -38,7 +38,7 @@ async def test_progress_shows_this_session_and_the_total(app_project: Project) -
         await answer(screen, pilot, "enter")
         await answer(screen, pilot, "1")
         page = await progress_page(app, pilot)
-        assert "model 1, 2 labels" in text_of(app.screen.query_one("#progress-now"))
+        assert "model 1, 2 labelled clips" in text_of(app.screen.query_one("#progress-now"))
         assert re.search(r"clips labelled +2 +3 *\n", page)
         assert re.search(r"first suggestion right +50% +50%", page)
         await pilot.press("escape")

@@ -258,7 +258,11 @@ class LiveSuggestions:
         """Return what suggests labels now."""
         opened = self._opened
         live = opened is not None and self._suggests and not _is_behind(opened)
-        return opened.state if opened is not None and live else suggester_state(self._project, store)
+        if opened is None or not live:
+            return suggester_state(self._project, store)
+        if clips.has_unlabelled(store):
+            return opened.state
+        return replace(opened.state, accuracy=None, is_done=True)
 
     def close(self) -> None:
         """Keep the estimate for other commands."""

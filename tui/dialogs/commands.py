@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labeltool.store.labels import ProjectLabel
 from labeltool.tui.keymap import is_label_key, shown_key
-from labeltool.tui.shared_keys import View
+from labeltool.tui.shared_keys import Key, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,19 @@ _TITLES: Mapping[str, str] = {
     **{"up": "previous line", "down": "next line", "page_up": "page up", "page_down": "page down"},
     **{"first": "first line", "last": "last line", "next_label": "next label", "previous_label": "previous label"},
     **{"next_cluster": "next cluster", "previous_cluster": "previous cluster"},
-    **{"nudge_left": "move the end in hand left", "nudge_right": "move the end in hand right"},
+    **{
+        "nudge_left": "move the start or end of the region left",
+        "nudge_right": "move the start or end of the region right",
+    },
     **{"go_to_start": "go to the start of the region", "go_to_end": "go to the end of the region"},
     **{"zoom_time_in": "zoom in, time", "zoom_time_out": "zoom out, time"},
     **{"zoom_frequency_in": "zoom in, frequency", "zoom_frequency_out": "zoom out, frequency"},
-    **{"pan_back": "earlier part of what is shown", "pan_forward": "later part of what is shown"},
-    **{"pan_up": "higher frequencies", "pan_down": "lower frequencies"},
+    **{"pan_back": "show an earlier part", "pan_forward": "show a later part"},
+    **{"pan_up": "show higher frequencies", "pan_down": "show lower frequencies"},
     **{"mark": "mark clips from here on: keys are for all of them", "mark_all": "mark all clips"},
-    **{"zoom_in": "zoom in", "zoom_out": "zoom out", "window_back": "one window back"},
-    **{"window_forward": "one window forward", "recording_start": "start of the recording"},
-    **{"recording_end": "end of the recording"},
+    **{"zoom_in": "zoom in", "zoom_out": "zoom out", "window_back": "go one window back"},
+    **{"window_forward": "go one window forward", "recording_start": "go to the start of the recording"},
+    **{"recording_end": "go to the end of the recording"},
 }
 
 _SYNONYMS: Mapping[str, Sequence[str]] = {
@@ -67,6 +70,11 @@ _SYNONYMS: Mapping[str, Sequence[str]] = {
 }
 
 
+def title_of(key: Key) -> str:
+    """Return what a key does, as a line that stands alone."""
+    return _TITLES.get(key.name, key.description)
+
+
 def commands(view: View, labels: Sequence[ProjectLabel], titles: Mapping[str, str | None]) -> list[Command]:
     """Return the commands of a view, then one for each label of the project.
 
@@ -79,7 +87,7 @@ def commands(view: View, labels: Sequence[ProjectLabel], titles: Mapping[str, st
     """
     found: list[Command] = []
     for key in view.keys:
-        title = titles[key.name] if key.name in titles else _TITLES.get(key.name, key.description)
+        title = titles[key.name] if key.name in titles else title_of(key)
         if title and not is_label_key(key) and key.name != "commands":
             words = (title.partition(";")[0].partition(":")[0], *_SYNONYMS.get(key.name, ()))
             found.append(Command(title, shown_key(key) if key.keys else "", key.action, synonyms=words))

@@ -21,8 +21,10 @@ from labeltool import project as projects
 from labeltool.errors import LabeltoolError
 from labeltool.settings import ColourMap, Pixels, Settings, ThemeName
 from labeltool.tui import keymap
+from labeltool.tui.dialogs.commands import title_of
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.text_prompt import TextPrompt
+from labeltool.tui.keymap import is_label_key
 from labeltool.tui.keys import VIEWS
 from labeltool.tui.media.look import DB_RANGES
 from labeltool.tui.media.player import Player, output_names
@@ -208,7 +210,12 @@ class SettingsScreen(ModalScreen[None]):
     # -- keys
 
     def _choose_action(self) -> None:
-        actions = {key.description: key for view in VIEWS for key in view.keys if key.description and key.keys}
+        actions = {
+            title_of(key): key
+            for view in VIEWS
+            for key in view.keys
+            if key.keys and title_of(key) and not is_label_key(key)
+        }
 
         def ask(description: str | None) -> None:
             if description is None:

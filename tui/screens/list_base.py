@@ -197,7 +197,7 @@ class ListScreen(AnnotateScreen):
         if self.clips.move_to(row.clip_id):
             self._current = None
         else:
-            self.notice.show(f"{self.notice.text}   (not in this list)")
+            self.show_undone_elsewhere(row, "not in this list")
             self.reload()
 
     def receive(self, delivery: Delivery) -> None:

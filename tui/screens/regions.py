@@ -22,6 +22,7 @@ from labeltool.tui.screens.undo_base import present_labels
 from labeltool.tui.services import Services
 from labeltool.tui.session import Annotation
 from labeltool.tui.shared_keys import View
+from labeltool.tui.widgets.label_bar import checked_text
 from labeltool.tui.widgets.span_lanes import has_bounds, span_text
 from labeltool.tui.widgets.suggestions import LabelMode, describe_row
 from labeltool.tui.widgets.time_track import Box
@@ -336,6 +337,8 @@ class RegionsScreen(RecordingScreen):
         await self._refresh()
         if found is not None and self.opened is not None and found[0] == self.opened.recording.id:
             self._select(found[1])
+        else:
+            self.show_undone_elsewhere(row, "not on this screen")
 
     def reload(self) -> None:
         """Read the labels and suggestions of the recording again."""
@@ -362,19 +365,12 @@ class RegionsScreen(RecordingScreen):
         self._spans_read, state = True, self.services.state
         self._spans, counts, state.labels, segments, parts = found
         self.transcript.show(segments)
-        self.bar.show_checked(_checked_text(parts, self.opened.recording.duration_s))
+        self.bar.show_checked(checked_text(parts, self.opened.recording.duration_s))
         state.set_counts(counts)
         self.header.refresh()
         self.overview.show_spans(self._spans)
         self.show_spans()
         self._update_labels()
-
-
-def _checked_text(parts: Sequence[CheckedPart], duration_s: float) -> str:
-    """Return how far a recording is checked: `☑ checked`, `☑ 2 parts checked`, or nothing."""
-    if any(part.clip.end_s - part.clip.start_s > duration_s - _NEAR_S for part in parts):
-        return "☑ checked"
-    return f"☑ {len(parts)} part{'s' * (len(parts) > 1)} checked" if parts else ""
 
 
 def _suggestion_of(span: Span) -> Suggestion:

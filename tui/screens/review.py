@@ -23,22 +23,23 @@ class ReviewScreen(ListScreen):
     def __init__(self, services: Services, *, repeat_s: float) -> None:
         super().__init__(services, REVIEW, repeat_s=repeat_s)
         self._issues: dict[int, LabelIssue] = {}
+        self._compared_with = ""
 
     def find(self, store: Store) -> ListResult:
         """Read the suspicious labels."""
         self._issues = {issue.clip_id: issue for issue in review.label_issues(store)}
+        self._compared_with = "" if self._issues else review.compared_with(store)
         return ListResult(list(self._issues), "suspicious labels, the most suspicious first")
 
     def empty(self) -> Sequence[str]:
         """Return what this view shows."""
-        model = self.services.state.model
         if not self.services.state.labelled:
             return ("There are no labels to review yet.", "", *self.offers(("label", "label clips")))
         return (
             "No label is suspicious.",
             "",
             "This view shows labels that annotators disagree on or that the model contradicts.",
-            *([] if model is not None and model.id is not None else ["No model is trained yet."]),
+            self._compared_with,
             "",
             *self.offers(
                 ("train", "train a model, which is compared with the labels"),

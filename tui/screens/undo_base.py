@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
+
+from textual import work
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
+from labeltool.store import clips
 from labeltool.store.journal import JournalRow
 from labeltool.tui.background.prefetch import PreparedClip
 from labeltool.tui.dialogs.palette import Palette
@@ -86,6 +91,16 @@ class UndoScreen(AudioScreen):
     def show_undone_batch(self, rows: Sequence[JournalRow]) -> None:
         """Show the clips of an action that was undone: by default the clip of its last row."""
         self.show_undone(rows[-1])
+
+    @work(group="undone-elsewhere")
+    async def show_undone_elsewhere(self, row: JournalRow, where: str) -> None:
+        """Add to the notice the name of the clip that was undone, which is not on the screen."""
+        undone, name = self.notice.text, ""
+        if row.clip_id is not None:
+            clip_id = row.clip_id
+            with suppress(LabeltoolError):  # its recording was removed
+                name = Path((await self.services.reader.do(lambda store: clips.clip(store, clip_id))).path).name
+        self.notice.show(f"{undone}   ({', '.join(filter(None, (name, where)))})")
 
     def show_refusal(self, error: LabeltoolError) -> None:
         """Show why nothing was written, and what was labelled in another window meanwhile."""

@@ -89,6 +89,6 @@ class Header(Widget):
         if suggester is None:
             return [("no model yet", "$quiet") if model.id is None else (f"model {model.id}", "$primary")]
         text = suggester.source if wide else truncate(suggester.name, 10)
-        if suggester.accuracy is not None:
+        if suggester.accuracy is not None and not suggester.accuracy.is_wide:
             text += f" · about {suggester.accuracy.share:.0%} right" if wide else f" · ~{suggester.accuracy.share:.0%}"
         return [(text, "$primary")]

@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widget import Widget
 
+from labeltool.store.checked import CheckedPart
 from labeltool.tui.label_choices import LabelChoice, by_probability
 from labeltool.tui.media.selection import Edge, Selection
 from labeltool.tui.text import truncate
@@ -19,6 +20,7 @@ from labeltool.tui.widgets.time_axis import GUTTER, moment_name
 _MAX_LABEL_CELLS = 22
 _BETWEEN_LABELS = 3
 _PRECISION_S = 0.001
+_WHOLE_S = 1e-4  # a part that ends so little before the recording is all of it
 _MODES = {LabelMode.LABEL: "", LabelMode.ADD: "add: ", LabelMode.ABSENT: "reject: "}
 
 
@@ -37,7 +39,7 @@ class LabelBar(Widget):
         super().__init__(id=id)
         self._key_names = key_names
         self._selection = Selection()
-        self._choices: Sequence[LabelChoice] = ()
+        self._choices: Sequence[LabelChoice] | None = None  # before a recording is open
         self._first: LabelChoice | None = None
         self._mode = LabelMode.LABEL
         self._present: Sequence[str] = ()
@@ -94,6 +96,8 @@ class LabelBar(Widget):
         mode = _MODES[self._mode]
         parts: list[Part] = [(" " * GUTTER, ""), (mode, "bold $warning")]
         free -= cell_len(mode)
+        if self._choices is None:
+            return Content()
         if not self._choices:
             parts.append(("no labels yet: / makes one", "$quiet"))
         shown: dict[LabelChoice, list[Part]] = {}
@@ -119,3 +123,10 @@ class LabelBar(Widget):
             (probability, "$primary"),
             (" " * _BETWEEN_LABELS, ""),
         ]
+
+
+def checked_text(parts: Sequence[CheckedPart], duration_s: float) -> str:
+    """Return how far a recording is checked: `☑ checked`, `☑ 2 parts checked`, or nothing."""
+    if any(part.clip.end_s - part.clip.start_s > duration_s - _WHOLE_S for part in parts):
+        return "☑ checked"
+    return f"☑ {len(parts)} part{'s' * (len(parts) > 1)} checked" if parts else ""
