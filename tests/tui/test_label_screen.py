@@ -265,7 +265,7 @@ async def test_a_clip_that_another_window_labelled_is_not_labelled_unseen(app_pr
         assert [label for _, label, *_ in verdicts(reading)] == ["other"]
         given = screen.choices[0].label
         await answer(screen, pilot, "1")
-        assert screen.notice.text == f"✓ {given}"
+        assert screen.notice.text == f"✓ {given} (was other)"
     with app_project.open_store() as store:
         present = clips.verdicts_on(store, [clip.clip.id])[clip.clip.id]
     assert [label for label, value in present.items() if value is Value.PRESENT] == [given]
