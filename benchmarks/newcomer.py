@@ -121,9 +121,15 @@ class App:
         found = re.search(r"clip_\d+\.wav", "\n".join(lines or self.screen()))
         return found.group() if found else ""
 
-    def until_other(self, file: str) -> str:
-        """Wait until another clip is on the screen, and return its file; "" where none is left."""
-        deadline = time.monotonic() + DEADLINE_S
+    def until_other(self, file: str, seconds: float = DEADLINE_S) -> str:
+        """Wait until another clip is on the screen, and return its file; "" where none is left.
+
+        Raises
+        ------
+        TimeoutError
+            When there is none after `seconds`.
+        """
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             lines = self.screen()
             found = self.file(lines)
@@ -233,6 +239,22 @@ def right_at(project: Path, newcomer: Newcomer, number: int, scratch: Path) -> f
     return sum(seen.values()) / len(seen)
 
 
+def answered(newcomer: Newcomer, app: App, file: str) -> tuple[str, str]:
+    """Label the clip on the screen; return the next one's file, and how it was labelled.
+
+    Enter is refused where the suggestion changed just before it: a person sees that and presses again.
+    """
+    for _ in range(5):
+        kind = newcomer.answer(app, file)
+        try:
+            following = app.until_other(file, 2.0)
+        except TimeoutError:
+            continue
+        print(f"{newcomer.truth[file]}: {kind}", file=sys.stderr)
+        return following, kind
+    raise TimeoutError("\n".join(app.screen()))
+
+
 def settle(app: App) -> None:
     """Wait until the app suggests something, as long as a person might at the start."""
     deadline = time.monotonic() + 20
@@ -312,9 +334,8 @@ def main() -> None:
                 settle(app)
             time.sleep(arguments.think)
             began = time.monotonic()
-            how.append(newcomer.answer(app, file))
-            print(f"{number + 1} {newcomer.truth[file]}: {how[-1]}", file=sys.stderr)
-            file = app.until_other(file)
+            file, kind = answered(newcomer, app, file)
+            how.append(kind)
             worked_s += time.monotonic() - began
         keys_of_first += app.keys
         app.close()

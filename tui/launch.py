@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
@@ -156,8 +157,15 @@ def serve(
             f"the app in a browser needs textual-serve ({error.name} is not installed)",
             remedy="`pip install textual-serve` installs it",
         ) from error
-    command = label_command(project.directory, annotator)
-    serve_app(project, command=command, host=host, port=port, sessions=sessions, narrate=narrate)
+    serve_app(
+        project,
+        annotator=annotator,
+        command=partial(label_command, project.directory),
+        host=host,
+        port=port,
+        sessions=sessions,
+        narrate=narrate,
+    )
 
 
 def _need_clips(project: Project) -> None:

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import html
 import ipaddress
+import itertools
 import json
 import re
 import secrets
@@ -42,13 +43,15 @@ _MAX_FONT_PX = 64
 _FULL = """<!DOCTYPE html><html><head><title>{title}</title><meta http-equiv="refresh" content="3"></head><body>
 <p>{sessions} pages are open already. This one opens when another is closed; <code>--sessions N</code> allows more.</p>
 </body></html>"""
+Command = Callable[[str], Sequence[str]]
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def serve_app(
     project: Project,
     *,
-    command: Sequence[str],
+    annotator: str,
+    command: Command,
     host: str,
     port: int | None,
     sessions: int,
@@ -62,7 +65,7 @@ def serve_app(
         what = f"port {port} of {host}" if port else f"the address {host}"
         raise LabeltoolError(f"cannot use {what}: {reason}", remedy="choose another with --host or --port") from error
     with server_socket:
-        server = _AppServer(project, command, host, server_socket.getsockname()[1], sessions)
+        server = _AppServer(project, annotator, command, host, server_socket.getsockname()[1], sessions)
         narrate(f"the labelling app is at {server.address} for browsers; Ctrl-C ends it")
         if _is_loopback(host):
             narrate("who has this address can label on this machine; sound is played by the browser")
@@ -78,8 +81,10 @@ class _AppServer(Server):
 
     Parameters
     ----------
+    annotator
+        Who labels on the first page; pages that are open beside it have a number after that name.
     command
-        What opens the project in the app.
+        Returns what opens the project in the app for an annotator.
     sessions
         Pages at most.
 
@@ -89,9 +94,9 @@ class _AppServer(Server):
         What a browser is to open; it has the secret, which the browser then keeps in a cookie.
     """
 
-    def __init__(self, project: Project, command: Sequence[str], host: str, port: int, sessions: int) -> None:
+    def __init__(self, project: Project, annotator: str, command: Command, host: str, port: int, sessions: int) -> None:
         super().__init__(
-            shlex.join(command),
+            shlex.join(command(annotator)),
             host=host,
             port=port,
             public_url=f"http://{_name_in_address(host)}:{port}",
@@ -105,7 +110,8 @@ class _AppServer(Server):
         page = resources.files("labeltool.tui.serve").joinpath("page.html").read_text(encoding="utf-8")
         self._page = page.replace("{title}", self._page_title)
         self._script = resources.files("labeltool.tui.serve").joinpath("player.js").read_text(encoding="utf-8")
-        self._apps: set[AppProcess] = set()
+        self._annotator, self._command_of = annotator, command
+        self._apps: dict[str, AppProcess] = {}
         self._max_sessions = sessions
         self._sessions: set[asyncio.Task[None]] = set()
         self.address = f"{self.public_url}/?token={self._secret}"
@@ -137,7 +143,7 @@ class _AppServer(Server):
     async def handle_sound(self, request: web.Request) -> web.StreamResponse:
         """Return a sound that one of the apps plays."""
         sound_id = request.match_info["sound_id"]
-        for sound in (app.sound for app in self._apps if app.sound is not None):
+        for sound in (app.sound for app in self._apps.values() if app.sound is not None):
             if (frames := sound.frames(sound_id)) is not None:
                 return await wav_response(request, sound, sound_id, frames)
         raise web.HTTPNotFound(text="no app plays this sound any more")
@@ -156,26 +162,32 @@ class _AppServer(Server):
 
         try:
             await websocket.prepare(request)
+            annotator = self._free_annotator()
             app = AppProcess(
-                self.command,
+                shlex.join(self._command_of(annotator)),
                 write_bytes=websocket.send_bytes,
                 write_str=websocket.send_str,
                 close=close,
                 download_manager=self.download_manager,
             )
-            self._apps.add(app)
+            self._apps[annotator] = app
             try:
                 width, height = (to_int(request.query.get(name, ""), 0) for name in ("width", "height"))
                 await app.start(*_size(width or 80, height or 24))
                 await self._process_messages(websocket, app)
             finally:
-                self._apps.discard(app)
                 await app.stop()
+                del self._apps[annotator]
         except asyncio.CancelledError:
             await websocket.close()
         finally:
             self._sessions.discard(session)
         return websocket
+
+    def _free_annotator(self) -> str:
+        """Return a name that no open page labels under: two would get the same clips, and undo each other's labels."""
+        names = (f"{self._annotator}-{number}" for number in itertools.count(2))
+        return next(name for name in itertools.chain([self._annotator], names) if name not in self._apps)
 
     async def _process_messages(self, websocket: web.WebSocketResponse, app_service: AppService) -> None:
         """Pass on keys and sizes; close the page at what its script does not send."""
