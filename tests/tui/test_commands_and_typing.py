@@ -18,7 +18,7 @@ from labeltool.tui.app import LabelApp
 from labeltool.tui.dialogs.commands import Command, commands
 from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.labels import LabelRows, LabelsScreen
-from labeltool.tui.dialogs.palette import Choices, Palette
+from labeltool.tui.dialogs.palette import Choices, Palette, _Names
 from labeltool.tui.dialogs.settings import KeyPrompt
 from labeltool.tui.keymap import is_label_key
 from labeltool.tui.keys import VIEWS
@@ -38,6 +38,12 @@ async def type_at_once(app: LabelApp, pilot: Pilot[None], *keys: str) -> None:
 
 def own_commands(screen: LabelScreen) -> list[Command]:
     return commands(screen.view, screen.services.state.labels, screen.command_titles())
+
+
+def test_a_name_that_is_cut_does_not_touch_its_key() -> None:
+    name = "export a package for the MCU and much more"
+    choices = Choices(_Names((name,), (), (), False, synonyms={}, keys={name: "ctrl+e"}))
+    assert choices.line(0, 30).plain == " export a package fo…  ctrl+e "
 
 
 # -- the palette of commands
