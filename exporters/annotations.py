@@ -161,7 +161,7 @@ def not_exported(table: pd.DataFrame, carries: Carries, *more: tuple[pd.Series[b
     start_s, end_s = _bounds(table, Carries())
     is_region = (start_s != table["start_s"]) | (end_s != table["end_s"])
     reasons = [
-        (on_clip, "a verdict on the clip as a whole cannot be expressed"),
+        (on_clip, "an annotation of the clip as a whole cannot be expressed"),
         (~on_clip & (table["value"] != Value.PRESENT), "only present labels can be expressed"),
     ]
     if not carries.points:

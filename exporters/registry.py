@@ -95,7 +95,7 @@ def _by_name(*exporters: Exporter) -> Registry[Exporter]:
 EXPORTERS = _by_name(
     Exporter(
         "splits",
-        "Training, validation and test manifests (CSV); groups stay together.",
+        "Training, validation and test manifests (CSV), by whole groups.",
         "splits",
         "splits",
         carries=("groups", "folds", "licence"),
@@ -265,13 +265,12 @@ def export(
                 source.note_other_labels()
         # Every product is complete before the first one gets its name: the stack renames them all at the end.
         with locked_folder(folder), ExitStack() as ready:
-            for done, exporter in enumerate(exporters):
-                report("export", done, len(exporters), exporter.name)
+            for exporter in exporters:
+                report(f"exporting {exporter.name}", 0, 0)
                 with _errors_of(exporter):
                     target = folder / exporter.folder.format(model=source.model_id if exporter.needs_model else "")
                     exporter.write(source, ready.enter_context(atomic_folder(target)))
                 written.append(str(target))
-        report("export", len(exporters), len(exporters), "")
         return ExportResult(
             tuple(written),
             source.model_id if needs_model else None,

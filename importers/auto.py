@@ -221,6 +221,8 @@ def _known(path: Path, root: Path | None) -> KnownSource | Skipped:
         return Skipped(str(path), None, f"not taken: is {kind.words}, which no format reads")
     if path.suffix.lower() in _SOUND_SUFFIXES:
         return KnownSource(path, FORMATS["audio"], "a recording without labels")
+    if path.suffix.lower() == ".tflite":
+        return Skipped(str(path), None, "not taken: is a model; `labeltool model add FILE` adds it to the project")
     try:
         head = _head(path)
     except FileNotFoundError:

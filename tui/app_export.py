@@ -24,7 +24,8 @@ class ExportApp(AppBase):
 
         def report(stage: str, done: int, total: int, text: str = "", /) -> None:
             counted = f" {done:,} of {total:,}" if total else ""
-            self.post_from_thread(Exported(f"{stage}{counted} {text}".rstrip()))
+            of_export = "" if stage.startswith("exporting") else "exporting: "
+            self.post_from_thread(Exported(f"{of_export}{stage}{counted} {text}".rstrip()))
 
         def finish(result: Any) -> None:
             lost = sum(result.lost.values())
@@ -73,6 +74,6 @@ class ExportApp(AppBase):
             root = f"{self.services.project.directory}/"
             written = f"exported to {', '.join(folder.removeprefix(root) for folder in message.folders)}"
             text = "; ".join(part for part in (written, *message.notes) if part)
-            self.current_view.notice.show(text, seconds=_RESULT_S)
+            self.current_view.notice.show(text, seconds=_RESULT_S, wraps=True)
         else:
-            self.notify_view(f"exporting: {message.progress}")
+            self.notify_view(message.progress)

@@ -118,4 +118,4 @@ class TrainingApp(AppBase):
             measured = f"model {result.model}: {result.clip_accuracy:.1%} of {result.clips:,} clips right"
             int8 = f"int8 {result.int8_clip_accuracy:.1%}"
             written = f"; {result.report}" if result.report else ""
-            self.current_view.notice.show(f"{measured}, {int8}{written}", seconds=_RESULT_S)
+            self.current_view.notice.show(f"{measured}, {int8}{written}", seconds=_RESULT_S, wraps=True)

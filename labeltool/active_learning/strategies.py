@@ -236,6 +236,18 @@ STRATEGIES: Registry[QueryStrategy] = Registry(
 )
 """The registry: every strategy by the name that `--strategy` and the setting `query_strategy` accept."""
 
+SUMMARIES = {
+    DEFAULT: "uncertain clips that represent many others",
+    "random": "by chance",
+    "entropy": "the least certain ones over all labels",
+    "margin": "the least certain ones between two labels",
+    "k-centre": "the clips farthest from all labelled ones",
+    "medoid": "clips that represent many others",
+    "badge": "uncertain clips that differ from each other",
+    BY_INT8: "clips on which the int8 model differs from the float one",
+}
+"""What each chooses first, in a few words; those of plug-ins have none."""
+
 
 def margins(probabilities: Float32) -> Float64:
     """Return the difference between the two most probable labels: `(clips, labels)` to `(clips,)`, 0 to 1."""

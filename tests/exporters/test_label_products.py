@@ -271,7 +271,7 @@ def test_what_a_product_lacks_is_named_row_by_row(
     assert result.lost == {product: len(report)}
     not_present = {
         "rain": "only present labels can be expressed",
-        "": "a verdict on the clip as a whole cannot be expressed",
+        "": "an annotation of the clip as a whole cannot be expressed",
     }
     assert dict(zip(report["label"], report["reason"], strict=True)) == expected | not_present
     whole = {"rain", ""} | ({"point"} if product == "raven" else set())

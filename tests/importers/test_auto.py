@@ -163,3 +163,10 @@ def test_label_tracks_of_an_export_are_of_the_recordings_in_its_list(tmp_path: P
     found = [(one.label, paths[one.clip.recording_sha256]) for one in of_kind(records, Verdict)]
     assert sorted(found) == [("owl", "a/dawn.wav")] * 2 + [("wren", "dawn.wav")] * 2
     assert not of_kind(records, Failed)
+
+
+def test_a_model_is_named_with_the_command_that_adds_it(tmp_path: Path) -> None:
+    model = tmp_path / "yamnet.tflite"
+    model.write_bytes(b"\x1c\0\0\0TFL3")
+    with pytest.raises(LabeltoolError, match="labeltool model add"):
+        list(auto.batches([model]))

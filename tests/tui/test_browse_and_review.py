@@ -356,7 +356,8 @@ async def test_a_label_that_is_kept_does_not_come_back(app_project: Project, sus
         await until(pilot, lambda: verdicts(reading), "the word")
         screen.load()
         await until(pilot, lambda: not screen.clips.ids, "an empty list")
-        assert "No label is suspicious" in text_of(screen._spectrogram)
+        shown = text_of(screen._spectrogram)
+        assert "No label is suspicious" in shown and "compared with what model 1 predicted" in shown
     assert verdicts(reading) == [(suspicious, "low", "present", "verdict")]
 
 

@@ -10,6 +10,7 @@ from helpers.app import opened, text_of, until
 from labeltool.project import Project
 from labeltool.tui.app import LabelApp
 from labeltool.tui.dialogs.export import ExportDialog
+from labeltool.tui.messages import Exported
 
 
 async def dialog_of(app: LabelApp, pilot: Pilot[None]) -> ExportDialog:
@@ -33,6 +34,19 @@ async def test_chosen_products_are_exported_in_the_background(app_project: Proje
         assert app.screen is screen
         await until(pilot, lambda: "exported to exports/table, exports/raven" in screen.notice.text, "the end")
     assert (Path(app_project.exports) / "table" / "annotations.csv").is_file()
+
+
+async def test_nothing_of_the_dialog_and_of_the_result_is_cut(app_project: Project) -> None:
+    async with opened(app_project, size=(100, 30)) as (app, screen, pilot):
+        dialog = await dialog_of(app, pilot)
+        assert "…" not in text_of(dialog._list)
+        names = [one.name for one in dialog._list._products]
+        await pilot.press(*["down"] * names.index("raven"))
+        await until(pilot, lambda: "frequency" in text_of(dialog._facts), "what it carries")
+        await pilot.press("escape")
+        notes = ("3 annotations not, or in part: see not_exported.csv", "the end of a long note")
+        app.on_exported(Exported(folders=("exports/table", "exports/raven"), notes=notes))
+        await until(pilot, lambda: text_of(screen.notice).rstrip().endswith("long note"), "all of it")
 
 
 async def test_what_cannot_be_exported_is_one_line(app_project: Project) -> None:

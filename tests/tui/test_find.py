@@ -14,7 +14,7 @@ from helpers.app import opened, text_of, until
 from helpers.find import UP, project_with_examples
 from labeltool.project import Project
 from labeltool.records import Value
-from labeltool.store import Store, spans
+from labeltool.store import Store, recordings, spans
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.screens.find import FindScreen
 
@@ -84,3 +84,20 @@ async def test_edges_that_were_moved_are_stored(marked: Project, store: Store) -
         await answered(screen, pilot, "a")
         (added,) = [place for place in judged(store, Value.PRESENT) if place not in UP]
         assert added == (region.start_s, pytest.approx(moved.end_s, abs=1e-5))
+
+
+async def test_undo_before_a_candidate_names_the_clip_and_labels_there_are(marked: Project, store: Store) -> None:
+    recording = recordings.find_recording(store, "minute.wav")
+    spans.annotate_region(store, recording, spans.Region(40.0, 41.0), "down", annotator="ann")
+    async with opened(marked, size=(105, 34), wait=False) as (app, label_view, pilot):
+        await until(pilot, lambda: label_view.services.state.label_counts.get("up"), "the labels")
+        await pilot.press("E")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the question")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, FindScreen), "the view")
+        screen = app.screen
+        assert isinstance(screen, FindScreen)
+        assert "no labels yet" not in text_of(screen.bar)
+        await pilot.press("u")
+        await until(pilot, lambda: "minute.wav, not on this screen" in screen.notice.text, "the name")
+        assert "down" in screen.notice.text and "no labels yet" not in text_of(screen.bar)

@@ -74,6 +74,15 @@ def bar(screen: RegionsScreen) -> str:
     return text_of(screen.query_one(LabelBar))
 
 
+async def test_labels_that_do_not_fit_are_hinted_at(night: Project, recording: StoredRecording, store: Store) -> None:
+    for number in range(12):
+        journal.annotate(store, clips.all_clips(store)[0].id, f"a long label {number}", annotator="before")
+    async with whole(night, recording) as (_, screen, pilot):
+        await until(pilot, lambda: "a long label 0" in bar(screen), "the labels")
+        labels = bar(screen).splitlines()[1].rstrip()
+        assert "a long label 11" not in labels and labels.endswith("…")
+
+
 # -- selecting and labelling
 
 

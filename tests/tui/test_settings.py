@@ -90,6 +90,15 @@ async def test_a_value_that_cannot_be_is_refused_in_one_line(app_project: Projec
     assert file.read_text() == _MINE
 
 
+async def test_a_query_strategy_is_chosen_by_what_it_does(app_project: Project, file: Path) -> None:
+    async with opened(projects.load(app_project.directory)) as (app, _, pilot):
+        await _open(app, pilot, "query_strategy")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, Palette), "the strategies")
+        await pilot.press(*"differ from each", "enter")
+        await until(pilot, lambda: 'query_strategy = "badge"' in file.read_text(), "the choice in the file")
+
+
 async def test_an_action_gets_the_key_that_is_pressed_unless_another_has_it(app_project: Project, file: Path) -> None:
     async with opened(projects.load(app_project.directory)) as (app, _, pilot):
         screen = await _open(app, pilot, "keys")

@@ -16,7 +16,7 @@ from labeltool.tasks.export_products import Product
 from labeltool.tui.text import fit
 from labeltool.tui.widgets.lists.select_list import SelectList
 
-_NAME_CELLS = 20
+_NAME_CELLS = 17
 
 
 class ProductList(SelectList):
@@ -112,6 +112,7 @@ class ExportDialog(ModalScreen[list[str] | None]):
 
     def _show_facts(self) -> None:
         one = self._list.selected
-        carried = f"carries beside the labels: {', '.join(one.carries)}" if one.carries else ""
+        names = ["frequency ranges" if what == "bands" else what for what in one.carries]
+        carried = f"carries beside the labels: {', '.join(names)}" if names else ""
         needs = "needs a trained model" if one.needs_model else "needs no model"
         self._facts.update(Content("\n").join([Content(one.help), Content(f"{needs}; {carried}".rstrip("; "))]))

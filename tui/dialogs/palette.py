@@ -79,7 +79,8 @@ class Choices(SelectList):
         is_new = name not in self._known
         key = self._names.keys.get(name, "")
         mark = " + new label: " if is_new else " "
-        text = fit(f"{mark}{truncate(name, width)}", width - cell_len(key) - 1) + key + " "
+        end = f"  {key} " if key else " "
+        text = fit(f"{mark}{truncate(name, width)}", width - cell_len(end)) + end
         style = "bold reverse $accent" if place == self.place else "$success" if is_new else "$foreground"
         return Content.styled(text, style)
 

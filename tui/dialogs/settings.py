@@ -177,14 +177,17 @@ class SettingsScreen(ModalScreen[None]):
         self.app.push_screen(TextPrompt(setting.title, _shown(setting.value(self._settings))), write)
 
     def _choose_strategy(self) -> None:
-        from labeltool.active_learning.strategies import STRATEGIES  # only where it is asked for
-
-        async def write(name: str | None) -> None:
-            if name is not None:
-                await self._write("learning", "query_strategy", name)
+        from labeltool.active_learning.strategies import STRATEGIES, SUMMARIES  # only where it is asked for
 
         names = sorted(STRATEGIES, key=lambda name: name != "default")
-        self.app.push_screen(Palette("Query strategy", names, allows_new=False), write)
+        lines = {f"{name}: {SUMMARIES[name]}" if name in SUMMARIES else name: name for name in names}
+
+        async def write(line: str | None) -> None:
+            if line is not None:
+                await self._write("learning", "query_strategy", lines[line])
+
+        title = "Query strategy: which clips come first"
+        self.app.push_screen(Palette(title, list(lines), allows_new=False), write)
 
     # -- the sound output
 

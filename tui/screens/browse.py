@@ -28,7 +28,7 @@ _NEXT_LABELLED: dict[bool | None, bool | None] = {None: False, False: True, True
 _NAME_CELLS = 30
 _MARK_CELLS = 4  # before the file: the selection, and whether the clip is labelled
 _PERCENT_CELLS, _DISTANCE_CELLS = 6, 11
-_FILTER_HINT = "Filter: part of the path, label:NAME, unlabelled, transcript:WORD, COLUMN=VALUE"
+_FILTER_HINT = "Filter: path, label:X, unlabelled, transcript:X, COLUMN=X"
 
 
 class BrowseScreen(BulkRelabelScreen):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.cells import cell_len
 from textual.content import Content
@@ -14,6 +15,10 @@ from labeltool.tui.shared_keys import Key, View
 _SHORT_NAMES = {"Enter": "⏎", "Tab ⇧Tab": "Tab"}
 _LISTEN = ("Playback",)
 _VIEW = ("List", "Display", "App")
+_ALWAYS = ("help", "quit")
+# Below this width, in columns, the hints of two words have one, and less is between them.
+_NARROW_COLUMNS = 100
+_ONE_WORD = {"add label": "add", "reject label": "reject", "next label": "next", "set start": "start"}
 _BETWEEN_KEYS, _BETWEEN_GROUPS = "  ", " │ "
 
 
@@ -33,21 +38,25 @@ class KeyHints(Widget):
         self._view = view
 
     def render(self) -> Content:
-        """Return the line; a key that does not fit is skipped, the one for help comes first."""
+        """Return the line; a key that does not fit is skipped, those for help and to quit come first."""
         chosen: list[Key] = []
-        for key in sorted(self._view.hint_keys(), key=lambda key: key.name != "help"):
-            if cell_len(_line([*chosen, key]).plain) <= self.size.width:
+        keys, between = self._view.hint_keys(), _BETWEEN_KEYS
+        if self.size.width < _NARROW_COLUMNS:
+            between = " "
+            keys = [replace(key, hint=_ONE_WORD.get(key.hint, key.hint)) for key in keys]
+        for key in sorted(keys, key=lambda key: key.name not in _ALWAYS):
+            if cell_len(_line([*chosen, key], between).plain) <= self.size.width:
                 chosen.append(key)
-        return _line(chosen)
+        return _line(chosen, between)
 
 
-def _line(keys: Sequence[Key]) -> Content:
+def _line(keys: Sequence[Key], between_keys: str) -> Content:
     groups: tuple[list[Content], ...] = ([], [], [])
     for key in keys:
         groups[1 if key.group in _LISTEN else 2 if key.group in _VIEW else 0].append(_hint(key))
     groups[2].sort(key=lambda hint: hint.plain.startswith("?"))
     between = Content.styled(_BETWEEN_GROUPS, "$faint")
-    return between.join([Content(_BETWEEN_KEYS).join(group) for group in groups if group])
+    return between.join([Content(between_keys).join(group) for group in groups if group])
 
 
 def _hint(key: Key) -> Content:

@@ -20,6 +20,7 @@ from labeltool.tui.widgets.time_axis import GUTTER, moment_name
 _MAX_LABEL_CELLS = 22
 _BETWEEN_LABELS = 3
 _PRECISION_S = 0.001
+_CUT = "…"
 _WHOLE_S = 1e-4  # a part that ends so little before the recording is all of it
 _MODES = {LabelMode.LABEL: "", LabelMode.ADD: "add: ", LabelMode.ABSENT: "reject: "}
 
@@ -103,14 +104,14 @@ class LabelBar(Widget):
         shown: dict[LabelChoice, list[Part]] = {}
         for choice in by_probability(self._choices):
             shown[choice] = self._label(choice)
-            free -= sum(cell_len(text) for text, _ in shown[choice])
-            if free < -_BETWEEN_LABELS:
-                del shown[choice]
-                break
+            free -= _cells(shown[choice])
+        cut = free < -_BETWEEN_LABELS
+        while shown and free < (len(_CUT) if cut else -_BETWEEN_LABELS):
+            free += _cells(shown.popitem()[1])  # the least probable one
         labels = [
             choice_action(Content.assemble(*shown[choice]), choice) for choice in self._choices if choice in shown
         ]
-        return Content().join([Content.assemble(*parts), *labels])
+        return Content().join([Content.assemble(*parts), *labels, Content.styled(_CUT if cut else "", "$quiet")])
 
     def _label(self, choice: LabelChoice) -> list[Part]:
         key = ("⏎" if choice == self._first else "") + self._key_names.get(choice.key, "")
@@ -130,3 +131,7 @@ def checked_text(parts: Sequence[CheckedPart], duration_s: float) -> str:
     if any(part.clip.end_s - part.clip.start_s > duration_s - _WHOLE_S for part in parts):
         return "☑ checked"
     return f"☑ {len(parts)} part{'s' * (len(parts) > 1)} checked" if parts else ""
+
+
+def _cells(parts: Sequence[Part]) -> int:
+    return sum(cell_len(text) for text, _ in parts)

@@ -23,6 +23,7 @@ class Notice(Widget):
         self._warning = ""
         self._timer: Timer | None = None
         self._lines = 1
+        self._wraps = False
 
     @property
     def text(self) -> str:
@@ -34,9 +35,9 @@ class Notice(Widget):
         """The warning; empty if there is none."""
         return self._warning
 
-    def show(self, message: str, *, seconds: float = _SECONDS) -> None:
-        """Show a message for a few seconds."""
-        self._message = one_line(message)
+    def show(self, message: str, *, seconds: float = _SECONDS, wraps: bool = False) -> None:
+        """Show a message for a few seconds; one that `wraps` may take several lines."""
+        self._message, self._wraps = one_line(message), wraps
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(seconds, self._fade)
@@ -57,7 +58,7 @@ class Notice(Widget):
         self._changed()
 
     def render(self) -> Content:
-        """Return the text; a message is one line, a warning may wrap, since it ends in a file name."""
+        """Return the text; a message is one line for the most part, a warning may wrap: it ends in a file name."""
         return Content.styled(self.text, "$quiet" if self._message else "$warning")
 
     def _fade(self) -> None:
@@ -66,9 +67,9 @@ class Notice(Widget):
 
     def _changed(self) -> None:
         lines = 1
-        if self.text == self._warning and self.size.width:
+        if (self._wraps or not self._message) and self.text and self.size.width:
             # One line more than the letters need, since words are not split.
-            lines = min(_MAX_LINES, 1 + cell_len(self._warning) * 11 // (self.size.width * 10))
+            lines = min(_MAX_LINES, 1 + cell_len(self.text) * 11 // (self.size.width * 10))
         if lines != self._lines:
             # Only then, since a new layout of the screen takes longer than everything else when a clip is shown.
             self._lines = lines
