@@ -313,6 +313,7 @@ def _redo_rows(connection: sqlite3.Connection, undo_ids: Sequence[str], annotato
         origin = "human" if row["origin"] == "import" else row["origin"]
         copies.append({**copied, "annotator": annotator, "origin": origin, "redoes": undo_id})
     row_ids = append_batch(connection, copies)
+    labels.return_used(connection)
     if copies[-1]["kind"] == "rename":
         labels.resolve(connection)
     return _read(connection, row_ids[-1:])[0]

@@ -94,6 +94,36 @@ def add_label(store: Store, name: str, *, key: str) -> None:
         ensure_label(connection, checked_name(name), key=key)
 
 
+def remove_label(store: Store, name: str) -> None:
+    """Remove a label that no annotation has; its key is free. An annotation with its name makes it a label again.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no such label, or an annotation has it, also as absent or under a former name.
+    """
+    with store.transaction() as connection:
+        number = _id_of(connection, name)
+        (is_used,) = connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM labels n JOIN journal j ON j.label = n.name OR j.new_label = n.name "
+            "WHERE (n.id = :id OR n.merged_into = :id) "
+            "AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id))",
+            {"id": number},
+        ).fetchone()
+        if is_used:
+            raise LabeltoolError(f"annotations have the label {name!r}", remedy="merge it into another")
+        connection.execute("UPDATE labels SET retired_at = ?, hotkey = NULL WHERE id = ?", (now(), number))
+
+
+def return_used(connection: sqlite3.Connection) -> None:
+    """Make labels that were removed labels again where annotations have them, as after a journal of others was read."""
+    for (name,) in connection.execute(
+        "SELECT name FROM labels l WHERE retired_at IS NOT NULL AND EXISTS (SELECT 1 FROM journal j "
+        "WHERE j.label = l.name AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id))"
+    ).fetchall():
+        ensure_label(connection, name)
+
+
 def checked_name(label: str) -> str:
     """Return text as the name of a label, see `label_name`.
 
@@ -116,7 +146,9 @@ def checked_name(label: str) -> str:
 
 
 def ensure_label(connection: sqlite3.Connection, name: str, *, key: str = "", like: str | None = None) -> None:
-    """Create a label of the name if there is none; it gets the first free key, and its colour by that.
+    """Create a label of the name if there is none, or bring back one that was removed.
+
+    It gets the first free key, and its colour by that.
 
     Parameters
     ----------
@@ -125,7 +157,8 @@ def ensure_label(connection: sqlite3.Connection, name: str, *, key: str = "", li
     like
         The label whose key and colour it gets.
     """
-    if connection.execute("SELECT 1 FROM labels WHERE name = ?", (name,)).fetchone() is not None:
+    known = connection.execute("SELECT retired_at FROM labels WHERE name = ?", (name,)).fetchone()
+    if known is not None and known["retired_at"] is None:
         return
     if like is not None:
         look = connection.execute("SELECT hotkey, colour FROM labels WHERE name = ?", (like,)).fetchone()
@@ -133,7 +166,9 @@ def ensure_label(connection: sqlite3.Connection, name: str, *, key: str = "", li
         free = free_keys(connection)
         look = _look(key if key in free else next(iter(free), None))
     connection.execute(
-        "INSERT INTO labels (name, created_at, hotkey, colour) VALUES (?, ?, ?, ?)", (name, now(), *look)
+        "INSERT INTO labels (name, created_at, hotkey, colour) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE "
+        "SET hotkey = excluded.hotkey, colour = excluded.colour, retired_at = NULL",
+        (name, now(), *look),
     )
 
 

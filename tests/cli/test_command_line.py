@@ -237,6 +237,12 @@ def test_nonsense_is_answered_in_one_line(project: Project, arguments: list[str]
     assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith("labeltool: "), done.stderr
 
 
+def test_what_is_imported_again_is_counted_by_kind(project: Project, write_tone: Callable[..., Path]) -> None:
+    command = ("--project", project.directory, "import", "audio", write_tone("dawn.wav"))
+    labeltool(*command)
+    assert "nothing new imported; 1 recording, 1 clip already there" in labeltool(*command).stderr
+
+
 def test_one_bad_file_among_several_is_named_and_the_others_are_imported(
     project: Project, tmp_path: Path, write_tone: Callable[..., Path]
 ) -> None:

@@ -30,7 +30,7 @@ from labeltool.tui.text import fit, truncate
 from labeltool.tui.theme import label_colour
 from labeltool.tui.widgets.lists.select_list import SelectList
 
-_HELP = "k key   c colour   r rename   m merge   Esc closes"
+_HELP = "k key   c colour   r rename   m merge   x remove   Esc closes"
 _LABEL_CELLS, _OTHER_CELLS = 30, 16
 _KEYS = "1-9 0 e h j y z D G H J Q V W X Y Z"
 
@@ -53,6 +53,8 @@ class LabelsScreen(ModalScreen[bool]):
         Binding("c", "next_colour", "colour", show=False),
         Binding("r", "rename", "rename", show=False),
         Binding("m", "merge", "merge", show=False),
+        Binding("x,delete", "remove", "remove", show=False),
+        Binding("u", "undo_remove", "undo", show=False),
     ]
 
     def __init__(self, services: Services) -> None:
@@ -61,6 +63,8 @@ class LabelsScreen(ModalScreen[bool]):
         self._rows = LabelRows(services, id="labels-rows")
         self._status = Static(Content(_HELP), id="labels-status")
         self._changed = False
+        # Labels that were removed here, with their keys.
+        self._removed: list[ProjectLabel] = []
 
     def compose(self) -> ComposeResult:
         """Lay out the page."""
@@ -140,6 +144,30 @@ class LabelsScreen(ModalScreen[bool]):
         others = [label.name for label in self._services.state.labels if label.name != selected.name]
         title = f"Merge {truncate(selected.name, _LABEL_CELLS)} into which label?"
         self.app.push_screen(Palette(title, others, allows_new=False), merge)
+
+    def action_remove(self) -> None:
+        """Remove the selected label, where no annotation has it."""
+        selected = self._rows.selected
+        if selected is None:
+            return
+
+        def remove(store: Store) -> None:
+            stored.remove_label(store, selected.name)
+            self._removed.append(selected)
+
+        self._change(remove, "", f"{truncate(selected.name, _LABEL_CELLS)} is removed; u brings it back")
+
+    def action_undo_remove(self) -> None:
+        """Bring back the label that was removed last."""
+        if self._removed:
+            label = self._removed.pop()
+
+            def bring_back(store: Store) -> None:
+                stored.add_label(store, label.name, key=label.key)
+                if label.colour:
+                    stored.set_colour(store, label.name, label.colour)
+
+            self._change(bring_back, label.name, _HELP)
 
     def _merge(self, old: str, new: str) -> None:
         """Rename a label to another, where that is wanted."""
@@ -226,10 +254,11 @@ class LabelRows(SelectList):
     def line(self, place: int, width: int) -> Content:
         """Return a label's key, colour, name and count."""
         label = self._labels[place]
-        count = f"{self._state.label_counts.get(label.name, 0):,}"
+        clips = self._state.label_counts.get(label.name, 0)
+        count = f"{clips:,}"
         colour = fit(label.colour, max(len(name) for name in COLOURS))
         name_cells = width - cell_len(colour) - 16
-        style = "bold reverse $accent" if place == self.place else "$foreground"
+        style = "bold reverse $accent" if place == self.place else "$foreground" if clips else "$quiet"
         return Content.assemble(
             (f" {label.key or ' '} ", "bold $accent"),
             ("▌" if label.colour else " ", label_colour(label.colour, dark=self.app.current_theme.dark)),

@@ -140,6 +140,7 @@ class UndoScreen(AudioScreen):
             return
         self.notice.show(f"redone: {describe_rows(rows)}")
         self._take_counts(change, 1)
+        await self.read_new_label(rows[-1].label)  # one that was removed comes back
         row, clip_ids = rows[-1], {row.clip_id for row in rows}
         if self.current is not None and clip_ids == {self.current.clip.id} and row.kind not in ("note", "checked"):
             self.show_next(self.current.clip.id)
@@ -149,7 +150,7 @@ class UndoScreen(AudioScreen):
     async def read_new_label(self, label: str | None) -> None:
         """Read the keys again after a new label was given; a class of the pretrained model suggests it from then on."""
         state, live = self.services.state, self.services.live
-        if label is None or any(known.name == label for known in state.labels):
+        if label is None or any(label in (known.name, *known.former) for known in state.labels):
             return
         try:
             state.labels = await self.services.session.labels()

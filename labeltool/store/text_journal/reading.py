@@ -143,6 +143,7 @@ class _Union:
     def finish(self) -> None:
         """Compute what is derived from all rows."""
         labels.resolve(self.connection)
+        labels.return_used(self.connection)
         labels.give_keys(self.connection)
         self.connection.execute(
             """
