@@ -6,11 +6,9 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from labeltool.annotation.listing import MIN_PROBABILITY
 from labeltool.store.labels import LABEL_KEYS, ProjectLabel, colour_of_key
 from labeltool.store.models import by_current_names
-
-MIN_PROBABILITY = 0.015
-"""The least probability that Enter accepts: what is shown as 0 or 1 % is a label that the model all but excludes."""
 
 ENTER = "enter"
 """The key of the first suggestion."""

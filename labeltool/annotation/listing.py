@@ -7,6 +7,7 @@ and scrolls as fast with a million clips as with a thousand.
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from array import array
 from collections.abc import Mapping, Sequence
@@ -29,10 +30,13 @@ from labeltool.store.groups import column_names
 from labeltool.store.transcripts import select_matching
 from labeltool.util.unicode_names import nfc
 
+MIN_PROBABILITY = 0.015
+"""The least probability of a prediction: what is shown as 0 or 1 % is a label that the model all but excludes."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListedClip:
-    """A clip in a list, with its labels by their current names, and the newest model's prediction.
+    """A clip in a list, with its labels by their current names, and the newest model's prediction, if there is one.
 
     `labelled` is also true for a clip that is excluded as bad audio.
     """
@@ -126,7 +130,7 @@ def matching(store: Store, wanted: Filter = Filter(), order: Order = Order.ADDED
 
 
 def clips_predicted_as(
-    store: Store, label: str, *, annotator: str | None = None, min_probability: float = 0.0
+    store: Store, label: str, *, annotator: str | None = None, min_probability: float = MIN_PROBABILITY
 ) -> array[int]:
     """Return the ids of the unlabelled clips for which the model predicts a label, most confident first.
 
@@ -158,7 +162,9 @@ def count_by_predicted_label(store: Store, *, annotator: str | None = None) -> d
     condition, values = _unlabelled_for(annotator)
     counts: dict[str, int] = {}
     for name, count in store.connection.execute(
-        f"SELECT g.top_label, COUNT(*) FROM suggestions g WHERE {condition} GROUP BY g.top_label", values
+        f"SELECT g.top_label, COUNT(*) FROM suggestions g WHERE g.top_probability >= :least AND {condition} "
+        "GROUP BY g.top_label",
+        {"least": MIN_PROBABILITY, **values},
     ):
         current = renamed.get(name, name)
         counts[current] = counts.get(current, 0) + count
@@ -198,12 +204,16 @@ def page(store: Store, ids: Sequence[int]) -> list[ListedClip]:
             present=labels_with(Value.PRESENT, verdicts.get(row["id"], {})),
             absent=labels_with(Value.ABSENT, verdicts.get(row["id"], {})),
             unsure=labels_with(Value.UNSURE, verdicts.get(row["id"], {})),
-            top_label=renamed.get(row["top_label"], row["top_label"]),
-            top_probability=row["top_probability"],
+            top_label=renamed.get(row["top_label"], row["top_label"]) if _is_predicted(row) else None,
+            top_probability=row["top_probability"] if _is_predicted(row) else None,
             labelled=bool(row["is_labelled"]),
         )
         for row in (rows[clip_id] for clip_id in ids if clip_id in rows)
     ]
+
+
+def _is_predicted(row: sqlite3.Row) -> bool:
+    return row["top_probability"] is not None and row["top_probability"] >= MIN_PROBABILITY
 
 
 def labels_with(value: Value, verdicts: Mapping[str | None, Value]) -> tuple[str, ...]:

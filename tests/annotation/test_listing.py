@@ -156,3 +156,13 @@ def test_predicted_clips_exclude_what_others_claimed_and_follow_the_newest_model
         models.add_suggestion(connection, Suggestion(1, newer, {"cat": 0.99, "dog": 0.01}))
     assert list(listing.clips_predicted_as(predicted, "dog")) == [2, 3]
     assert list(listing.clips_predicted_as(predicted, "cat")) == [1, 6, 5, 4]
+
+
+def test_a_label_that_the_model_all_but_excludes_is_not_predicted(predicted: Store) -> None:
+    newer = add_model_row(predicted)
+    with predicted.transaction() as connection:
+        models.add_suggestion(connection, Suggestion(1, newer, {"dog": 0.014}, background=0.986))
+        models.add_suggestion(connection, Suggestion(2, newer, {"dog": 0.015}, background=0.985))
+    assert list(listing.clips_predicted_as(predicted, "dog")) == [3, 2]
+    assert listing.count_by_predicted_label(predicted)["dog"] == 2
+    assert [one.top_label for one in listing.page(predicted, [1, 2])] == [None, "dog"]
