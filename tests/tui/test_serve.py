@@ -228,8 +228,9 @@ async def test_other_machines_get_in_only_by_an_option_and_need_the_secret(serve
         server.close()
 
 
-async def test_two_pages_label_under_two_names_and_get_two_clips(served: Project, reading: Store) -> None:
-    server = Server(served, "--annotator", "ann")
+async def test_two_pages_label_under_two_names_and_get_two_clips(tmp_path: Path) -> None:
+    project = fill(projects.create(tmp_path / "project"), tmp_path / "sounds", 12)  # each page claims some ahead
+    server = Server(project, "--annotator", "ann")
 
     async def label(page: Page) -> None:
         await page.until("▀")
@@ -241,7 +242,8 @@ async def test_two_pages_label_under_two_names_and_get_two_clips(served: Project
             await asyncio.gather(label(one), label(other))
     finally:
         server.close()
-    rows = reading.connection.execute("SELECT annotator, clip_id FROM active_events ORDER BY id").fetchall()
+    with project.open_store() as store:
+        rows = store.connection.execute("SELECT annotator, clip_id FROM active_events ORDER BY id").fetchall()
     assert {row["annotator"] for row in rows} == {"ann", "ann-2"}
     assert rows[0]["clip_id"] != rows[1]["clip_id"]
 
