@@ -355,4 +355,6 @@ class LiveSuggestions:
 
 def _is_behind(opened: OpenedModel) -> bool:
     """Return whether most labels of a project that was opened are still to be read: older suggestions are better."""
+    if not opened.is_read and opened.labels:
+        return True  # the labelled clips are not even looked for yet
     return len(opened.unread) + len(opened.ready) > max(_BEHIND, len(opened.model))
