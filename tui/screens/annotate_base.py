@@ -148,8 +148,10 @@ class AnnotateScreen(UndoScreen):
         if self.current is not None:
             before = label_of_keys(self._choices)
             self._choices = self.choices_for(self.current)
-            changed = dict(label_of_keys(self._choices).items() - before.items())
-            self._changed_at |= dict.fromkeys(changed, time.monotonic())
+            changed = label_of_keys(self._choices).items() - before.items()
+            # A label that appears at its own key is what the key was pressed for.
+            own = {one.key for one in self._choices if not one.is_new} - before.keys()
+            self._changed_at |= {key: time.monotonic() for key, _ in changed if key not in own}
             self.show_choices()
 
     def renew_suggestions(self, renewed: Sequence[PreparedClip]) -> None:
