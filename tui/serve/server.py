@@ -44,6 +44,7 @@ _FULL = """<!DOCTYPE html><html><head><title>{title}</title><meta http-equiv="re
 <p>{sessions} pages are open already. This one opens when another is closed; <code>--sessions N</code> allows more.</p>
 </body></html>"""
 Command = Callable[[str], Sequence[str]]
+_POLL_S = 0.05
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -111,7 +112,9 @@ class _AppServer(Server):
         self._page = page.replace("{title}", self._page_title)
         self._script = resources.files("labeltool.tui.serve").joinpath("player.js").read_text(encoding="utf-8")
         self._annotator, self._command_of = annotator, command
-        self._apps: dict[str, AppProcess] = {}
+        self._apps: set[AppProcess] = set()
+        # Whether the page of a name is closed already, and its app about to end.
+        self._closed: dict[str, bool] = {}
         self._max_sessions = sessions
         self._sessions: set[asyncio.Task[None]] = set()
         self.address = f"{self.public_url}/?token={self._secret}"
@@ -143,7 +146,7 @@ class _AppServer(Server):
     async def handle_sound(self, request: web.Request) -> web.StreamResponse:
         """Return a sound that one of the apps plays."""
         sound_id = request.match_info["sound_id"]
-        for sound in (app.sound for app in self._apps.values() if app.sound is not None):
+        for sound in (app.sound for app in self._apps if app.sound is not None):
             if (frames := sound.frames(sound_id)) is not None:
                 return await wav_response(request, sound, sound_id, frames)
         raise web.HTTPNotFound(text="no app plays this sound any more")
@@ -162,7 +165,7 @@ class _AppServer(Server):
 
         try:
             await websocket.prepare(request)
-            annotator = self._free_annotator()
+            annotator = await self._free_annotator()
             app = AppProcess(
                 shlex.join(self._command_of(annotator)),
                 write_bytes=websocket.send_bytes,
@@ -170,24 +173,37 @@ class _AppServer(Server):
                 close=close,
                 download_manager=self.download_manager,
             )
-            self._apps[annotator] = app
+            self._apps.add(app)
             try:
                 width, height = (to_int(request.query.get(name, ""), 0) for name in ("width", "height"))
                 await app.start(*_size(width or 80, height or 24))
                 await self._process_messages(websocket, app)
             finally:
-                await app.stop()
-                del self._apps[annotator]
+                self._apps.discard(app)
+                self._closed[annotator] = True
+                try:
+                    await app.stop()
+                finally:
+                    del self._closed[annotator]
         except asyncio.CancelledError:
             await websocket.close()
         finally:
             self._sessions.discard(session)
         return websocket
 
-    def _free_annotator(self) -> str:
-        """Return a name that no open page labels under: two would get the same clips, and undo each other's labels."""
-        names = (f"{self._annotator}-{number}" for number in itertools.count(2))
-        return next(name for name in itertools.chain([self._annotator], names) if name not in self._apps)
+    async def _free_annotator(self) -> str:
+        """Take a name that no open page labels under: two would get the same clips, and undo each other's labels.
+
+        A page that is loaded again gets its name again: the app of before is waited for.
+        """
+        for number in itertools.count(1):
+            name = self._annotator if number == 1 else f"{self._annotator}-{number}"
+            while self._closed.get(name):
+                await asyncio.sleep(_POLL_S)
+            if name not in self._closed:
+                break
+        self._closed[name] = False
+        return name
 
     async def _process_messages(self, websocket: web.WebSocketResponse, app_service: AppService) -> None:
         """Pass on keys and sizes; close the page at what its script does not send."""
