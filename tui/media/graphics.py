@@ -13,7 +13,7 @@ from enum import StrEnum
 from labeltool.settings import Pixels
 
 # Every terminal answers, most at once: an answer that nobody waits for any more would be taken for keys.
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 1.0
 _DEFAULT_CELL = (10, 20)
 # Multiplexers answer for themselves, and do not pass pictures on; the console of Linux has none.
 _WITHOUT = re.compile(r"dumb|linux|screen|tmux")
