@@ -92,6 +92,7 @@ class Session:
         self.start_row_id = new_row_id()
         # Of each clip labelled in this session, the time for each of its rows, by the row's id.
         self._response_ms: dict[int, dict[str, int | None]] = {}
+        self._clips_per_minute: float | None = None
 
     @property
     def clips_done(self) -> int:
@@ -101,14 +102,19 @@ class Session:
     @property
     def clips_per_minute(self) -> float | None:
         """The annotation speed of this session, as `annotation_statistics` has it; None before the second clip."""
+        return self._clips_per_minute
+
+    def _measure_speed(self) -> None:
+        # Once an answer, over all clips of the session: the header is painted more often.
         times = [rows[min(rows)] for rows in self._response_ms.values()]
         timed = [each for each in times if each is not None]
-        return speed.clips_per_minute(timed) if len(timed) > 1 else None
+        self._clips_per_minute = speed.clips_per_minute(timed) if len(timed) > 1 else None
 
     def _count(self, rows: Sequence[JournalRow]) -> None:
         for row in rows:
             if row.kind == "verdict" and row.clip_id is not None and not row.auto_accepted:
                 self._response_ms.setdefault(row.clip_id, {})[row.id] = row.response_ms
+        self._measure_speed()
 
     def _uncount(self, rows: Sequence[JournalRow]) -> None:
         for row in rows:
@@ -116,6 +122,7 @@ class Session:
             times.pop(row.id, None)
             if not times:
                 self._response_ms.pop(row.clip_id or 0, None)
+        self._measure_speed()
 
     async def annotate(
         self, clip_id: int, annotation: Annotation, *, seen: Sequence[JournalRow] | None = None
