@@ -28,6 +28,7 @@ async def test_nothing_in_the_frame_is_cut_at_any_width(app_project: Project, co
         await until(pilot, lambda: app.services.state.model is not None, "the newest model")
         session, state = app.services.session, app.services.state
         session._response_ms = {clip_id: {"row": 2000} for clip_id in range(3)}
+        session._measure_speed()
         state.read_only, state.labelled, state.clips = "read-only: no permission", 12_345, 100_000
         screen.header.refresh()
         await until(pilot, lambda: "read-only" in text_of(screen.header), "the header")

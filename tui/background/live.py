@@ -189,7 +189,7 @@ class LiveSuggestions:
             known = {*opened.unread, *opened.model.classifier.keys}
             opened.unread = {one.clip.id: one for one in before if one.clip.id not in known} | opened.unread
             opened.pool_unread, opened.is_read = clips.drawn(store, POOL), True
-            return False
+            return bool(opened.labels)  # it was behind until now
         found = self._read_labelled(opened)
         found += self._read_pool(opened) if found < _AT_ONCE else 0
         if found < _AT_ONCE:  # what is missing is not described yet
