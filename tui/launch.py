@@ -44,7 +44,7 @@ _MAX_LABELS = 6
 # Python looks for cycles of dead objects after as many new ones, among older ones every 50th and every 5,000th time.
 # With its own numbers, that stands between a key and its picture often enough to be seen: `docs/measured.md`.
 _GARBAGE_THRESHOLDS = (20_000, 50, 100)
-# A thread that reads ahead lets the one that draws, or writes to the terminal, wait for so long instead of 5 ms.
+# Half a millisecond, not 5: the thread that draws takes its turn before one that reads ahead has computed that long.
 _SWITCH_S = 0.0005
 # With its own 60, Textual paints up to 33 ms after a change; it reads the number when it is imported.
 _FRAMES_A_SECOND = "500"
