@@ -135,7 +135,7 @@ class _Rating:
 
 
 def _ratings(given: ClipVerdicts) -> dict[str, _Rating]:
-    """Return what each annotator gave a clip; without those who only said what it is not, or that they cannot tell."""
+    """Return what each annotator gave a clip; without those who only gave what it is not, or that they cannot tell."""
     ratings = {}
     for who, verdicts in given.by_annotator.items():
         present = present_labels(verdicts)
