@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from labeltool.store.journal_rows import ALL_ROWS, Until, is_revoked
 
-_LABEL_ACTS = "j.kind IN ('define', 'example', 'parent', 'retire', 'split')"  # as in the index journal_label_acts
+LABEL_ACTS = "j.kind IN ('define', 'example', 'parent', 'retire', 'split')"  # as in the index journal_label_acts
 
 MAX_LEVELS = 32
 """A label has no more labels above it: what people name has few levels, and a stranger's journal has to end."""
@@ -19,7 +19,7 @@ def derive(connection: sqlite3.Connection) -> list[str]:
     roots = renamings(connection)
     acts = connection.execute(
         f"SELECT j.id, j.kind, j.label, j.new_label, j.note, j.created_at, {is_revoked('j')} AS revoked "
-        f"FROM journal j WHERE {_LABEL_ACTS} ORDER BY j.id"
+        f"FROM journal j WHERE {LABEL_ACTS} ORDER BY j.id"
     ).fetchall()
     active = [act for act in acts if not act["revoked"]]
     definitions = {name: act["note"] or None for name, act in _last_acts(active, "define", roots).items()}
