@@ -79,6 +79,14 @@ def examples_of(store: Store, label: str) -> list[int]:
     return list(dict.fromkeys(clip_id for (clip_id,) in rows))
 
 
+def examples_to_play(store: Store, label: str) -> list[StoredClip]:
+    """Return some clips of a label to listen to: those that a person named, then some from all where it is present."""
+    present = _present(store, label)
+    step = max(1, len(present) // MAX_EXAMPLES)
+    chosen = list(dict.fromkeys((*examples_of(store, label), *present[::step])))[:MAX_EXAMPLES]
+    return some_clips(store, chosen)
+
+
 @dataclass(frozen=True, slots=True)
 class LabelUse:
     """What a change of a label concerns.
@@ -127,9 +135,6 @@ def use_of(store: Store, name: str) -> LabelUse:
             "SELECT DISTINCT annotator FROM active_events WHERE kind = 'verdict' AND label = ? ORDER BY annotator",
             (name,),
         ).fetchall()
-        present = _present(store, name)
-        step = max(1, len(present) // MAX_EXAMPLES)
-        chosen = list(dict.fromkeys((*examples_of(store, name), *present[::step])))[:MAX_EXAMPLES]
         return LabelUse(
             name,
             present=values.get("present", 0),
@@ -138,7 +143,7 @@ def use_of(store: Store, name: str) -> LabelUse:
             annotations=len(rows),
             annotators=tuple(one for (one,) in annotators),
             children=tuple(child for child, parent in labels.parents(connection).items() if parent == name),
-            examples=tuple(some_clips(store, chosen)),
+            examples=tuple(examples_to_play(store, name)),
         )
 
 
