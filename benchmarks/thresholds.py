@@ -113,7 +113,11 @@ def simulate(count: int, shape: str, scores: str, repetitions: int) -> dict[str,
                 break
     return {
         **{"detections": count, "shape": shape, "scores": scores},
-        "covered": {budget: round(float(np.mean(sum(rows, []))), 3) for budget, rows in covered.items() if rows},
+        "covered": {
+            budget: round(float(np.mean([one for row in rows for one in row])), 3)
+            for budget, rows in covered.items()
+            if rows
+        },
         "worst_row": {budget: _worst_row(rows) for budget, rows in covered.items() if rows},
         "reviews_until_narrow": {
             name: {

@@ -86,7 +86,7 @@ def clustered_share(right: Bools, groups: Int64) -> Share | None:
     if 0 < share < 1 and count > 1:
         deviations = np.bincount(number, right.astype(np.float64)) - share * per_group
         variance = float(np.square(deviations).sum()) * count / (count - 1) / clips**2
-        effective = min(float(clips), share * (1 - share) / max(variance, 1e-12))
+        effective = min(float(clips), share * (1 - share) * clips / (clips - 1) / max(variance, 1e-12))
         effective *= _widening(clips - 1, count - 1)
     return Share(share, *_exact_interval(share, effective))
 
