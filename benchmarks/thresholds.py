@@ -121,7 +121,7 @@ def simulate(count: int, shape: str, scores: str, repetitions: int) -> dict[str,
         "worst_row": {budget: _worst_row(rows) for budget, rows in covered.items() if rows},
         "reviews_until_narrow": {
             name: {
-                "asked": round(float(np.mean([asked for asked, _ in pairs])), 1),
+                "by_stratum": round(float(np.mean([one for one, _ in pairs])), 1),
                 "by_chance": round(float(np.mean([chance for _, chance in pairs])), 1),
                 "of": len(pairs),
             }

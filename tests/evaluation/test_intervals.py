@@ -39,7 +39,7 @@ def test_a_population_that_was_reviewed_has_no_interval() -> None:
 
 
 def test_what_nobody_could_decide_widens_both_ends() -> None:
-    decided, unsure = (stratified_share(reviewed((1000, 40, 10, doubts))) for doubts in (0, 20))
+    decided, unsure = (stratified_share(reviewed((1000, 40, 10, undecided))) for undecided in (0, 20))
     assert decided is not None and unsure is not None
     assert unsure.value == decided.value and unsure.low < decided.low and unsure.high > decided.high
 

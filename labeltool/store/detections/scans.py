@@ -1,4 +1,4 @@
-"""What a model detected in the recordings that it searched last, and what people said about it."""
+"""What a model detected in the recordings that it searched last, and the verdicts of people on it."""
 
 from __future__ import annotations
 
