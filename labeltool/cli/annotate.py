@@ -1,4 +1,4 @@
-"""Annotation from scripts: labels on clips, undo and redo, the journal, remarks, statistics, renaming labels."""
+"""Annotation from scripts: labels on clips, undo and redo, the journal, remarks, statistics."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def mark(
             store, found, label, value, start_s=start, end_s=end, annotator=project.annotator(annotator)
         )
         clip_id = journal.row(store, row_id).clip_id
-        _narrate_case(store, newest)
+        narrate_case(store, newest)
     label = None if label is None else label_name(label)
     if as_json:
         emit({"row": row_id, "clip": clip_id, "label": label, "value": value.value})
@@ -92,7 +92,7 @@ def mark(
         narrate(f"clip {clip_id}: {'the whole clip' if label is None else repr(label)} {value.value}")
 
 
-def _narrate_case(store: Store, newest: int) -> None:
+def narrate_case(store: Store, newest: int) -> None:
     """Say which labels later than an id differ from another in letter case only."""
     from labeltool.store import labels
 
@@ -120,7 +120,7 @@ def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json:
 @project_option
 @json_option
 def undo(annotator: str | None, as_json: bool) -> None:
-    """Undo the last label, skip, renaming, removal or grouping.
+    """Undo the last label, skip, removal, group or change of labels.
 
     A page of the batch review is undone as a whole. Repeat the command to go further back; `labeltool redo` reverts it.
     """
@@ -255,29 +255,6 @@ def _describe_agreement(one: Agreement) -> str:
     return f"{one.value:.2f}{interval}; {one.same:.0%} the same, {one.clips} clips"
 
 
-@click.command()
-@click.argument("old")
-@click.argument("new")
-@annotator_option
-@project_option
-def rename(old: str, new: str, annotator: str | None) -> None:
-    """Rename the label OLD to NEW, or merge it into NEW.
-
-    `labeltool undo` reverts it.
-
-    \b
-    labeltool rename robbin robin
-    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    from labeltool.store import labels
-
-    project = current_project()
-    with project.open_store() as store:
-        newest = labels.newest_id(store.connection)
-        labels.rename(store, old, new, annotator=project.annotator(annotator))
-        _narrate_case(store, newest)
-    narrate(f"renamed {old!r} to {new!r}")
-
-
 def _describe_batch(row: JournalRow) -> str:
     rows = "labels" if row.kind == "verdict" else "rows"
     many = f" {row.batch_size} {rows}, the last" if row.batch_size > 1 else ""
@@ -288,12 +265,20 @@ def _describe(row: JournalRow) -> str:
     """Describe a row; names are quoted, for they may hold a terminal's escape codes."""
     if row.kind == "rename":
         return f"rename {row.label!r} to {row.new_label!r}"
+    if row.kind == "parent":
+        return f"{row.label!r} has {'no parent' if row.label == row.new_label else f'the parent {row.new_label!r}'}"
+    if row.kind in ("define", "split"):
+        return f"{row.kind} {row.label!r}: {row.note!r}"
+    if row.kind == "retire":
+        return f"retire {row.label!r}"
     if row.kind == "revoke":
         return "undo"
-    if row.kind == "remove":
-        return f"remove {row.recording!r}"
+    if row.kind in ("remove", "lock"):
+        return f"{row.kind} {row.recording!r}"
     if row.kind == "group":
         return f"group {row.recording!r} as {row.group_name!r}"
+    if row.kind == "example":
+        return f"clip {row.clip_id}: example of {row.label!r}"
     if row.kind == "verdict":
         return f"clip {row.clip_id}: {'the whole clip' if row.label is None else repr(row.label)} {row.value}"
     return f"clip {row.clip_id}: {row.kind}{f' {row.note!r}' if row.note else ''}"
