@@ -13,6 +13,7 @@ from labeltool.records import LabelledClip, StoredClip, Value, label_name
 from labeltool.store import recordings
 from labeltool.store.database import Store
 from labeltool.store.journal_rows import AUTO_ACCEPTED, is_revoked
+from labeltool.store.label_acts.levels import hierarchy
 
 CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, r.samples_sha256, c.start_s, c.end_s, c.fold, r.group_name"
 """The columns that `stored_clip` needs, of clips c and recordings r."""
@@ -285,11 +286,13 @@ def labelled(store: Store, among: Collection[int] | None = None) -> list[Labelle
     with store.snapshot():
         verdicts = _current_verdicts(store, condition, *values)
         found = list(_clips(store, f"c.id IN (SELECT clip_id FROM latest_events WHERE {condition})", *values))
+        above_and_below = hierarchy(store)
     return [
         LabelledClip(
             clip=one,
             verdicts={label: value for label, value in verdicts[one.id].items() if label is not None},
             none_of_these=verdicts[one.id].get(None) is Value.ABSENT,
+            hierarchy=above_and_below,
         )
         for one in found
     ]
