@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from labeltool.hierarchy import MAX_LEVELS, ancestors
 from labeltool.store.journal_rows import ALL_ROWS, Until, is_revoked
 
-_LABEL_ACTS = "j.kind IN ('define', 'example', 'parent', 'retire', 'split')"  # as in the index journal_label_acts
+LABEL_ACTS = "j.kind IN ('define', 'example', 'parent', 'retire', 'split')"  # as in the index journal_label_acts
 
 
 def derive(connection: sqlite3.Connection) -> list[str]:
@@ -17,7 +17,7 @@ def derive(connection: sqlite3.Connection) -> list[str]:
     roots = renamings(connection)
     acts = connection.execute(
         f"SELECT j.id, j.kind, j.label, j.new_label, j.note, j.created_at, {is_revoked('j')} AS revoked "
-        f"FROM journal j WHERE {_LABEL_ACTS} ORDER BY j.id"
+        f"FROM journal j WHERE {LABEL_ACTS} ORDER BY j.id"
     ).fetchall()
     active = [act for act in acts if not act["revoked"]]
     definitions = {name: act["note"] or None for name, act in _last_acts(active, "define", roots).items()}

@@ -108,7 +108,7 @@ def delete(store: Store, name: str, *, annotator: str) -> int:
     return len(revoked)
 
 
-def split(store: Store, name: str, new_names: Sequence[str], *, annotator: str) -> list[str]:
+def split(store: Store, name: str, given: Sequence[str], *, annotator: str) -> list[str]:
     """Append that a label is to be split: its clips are labelled again with new names, which get keys.
 
     Its annotations count until then.
@@ -125,9 +125,7 @@ def split(store: Store, name: str, new_names: Sequence[str], *, annotator: str) 
     """
     with store.transaction() as connection:
         name = labels.name_in_use(connection, name)
-        names = list(dict.fromkeys(map(labels.checked_name, new_names)))
-        if len(names) < 2:
-            raise LabeltoolError("a label is split into two names or more")
+        names = new_names(given)
         for new_name in names:
             labels.ensure_label(connection, new_name)
         append(
@@ -139,6 +137,20 @@ def split(store: Store, name: str, new_names: Sequence[str], *, annotator: str) 
             origin="human",
         )
         labels.resolve(connection)
+    return names
+
+
+def new_names(given: Sequence[str]) -> list[str]:
+    """Return the names that a label is split into, each once.
+
+    Raises
+    ------
+    LabeltoolError
+        When there are fewer than two, or one is no name of a label.
+    """
+    names = list(dict.fromkeys(map(labels.checked_name, given)))
+    if len(names) < 2:
+        raise LabeltoolError("a label is split into two names or more")
     return names
 
 
