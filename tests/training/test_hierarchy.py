@@ -72,7 +72,7 @@ def test_the_live_predictions_keep_a_parent_open() -> None:
             (labelled(2, {"rain": P}), described(0.0, 0.1)),
         ]
     )
-    model.renew(["animal", "dog", "rain"], lambda names: [LabelMapping(name, (), "name") for name in names])
+    model.renew(["animal", "dog", "rain"], lambda names: [LabelMapping(name, (), "by name") for name in names])
     predicted = model.predict([described(0.9, 0.1)])
     by_label = dict(zip(predicted.labels, predicted.probabilities[0], strict=True))
     assert predicted.independent
