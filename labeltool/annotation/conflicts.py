@@ -98,7 +98,9 @@ class Settled:
     verdicts: Mapping[str | None, Value]
 
 
-def settle(store: Store, rule: Rule, *, trusted: str | None = None, annotator: str, dry_run: bool = False) -> list[Settled]:
+def settle(
+    store: Store, rule: Rule, *, trusted: str | None = None, annotator: str, dry_run: bool = False
+) -> list[Settled]:
     """Settle every conflict that a rule decides, as one batch that one undo reverts; return all, decided or not.
 
     Parameters
@@ -130,7 +132,9 @@ def _decided(given: ClipVerdicts, rule: Rule, trusted: str | None) -> dict[str |
     people = given.by_annotator
     if rule == "majority":
         return _by_majority([*people.values()])
-    who = trusted if rule == "trusted" else max(people, key=lambda name: max(one.row_id for one in people[name].values()))
+    who = (
+        trusted if rule == "trusted" else max(people, key=lambda name: max(one.row_id for one in people[name].values()))
+    )
     return _of_one(people[who], people) if who in people else {}
 
 

@@ -54,7 +54,7 @@ def merge(other: Path, as_json: bool) -> None:
     project = current_project()
     database = _database_of(other)
     with suppress(OSError):
-        if database is not None and os.path.samefile(database, project.database):
+        if database is not None and database.samefile(project.database):
             raise LabeltoolError("is this project itself", file=other)
     with project.open_store(to_write=True) as store, ProgressDisplay() as progress:
         merged = _merge(store, other, database, lambda number: progress("reading", number, 0))
@@ -120,7 +120,10 @@ def conflicts(
         narrate(f"{len(found)} clips that people label differently" + ("; --settle, or R in the app" if found else ""))
     else:
         would = "would be " if dry_run else ""
-        narrate(f"{settled} of {len(found)} {would}settled" + ("" if dry_run or not settled else "; `labeltool undo` reverts it"))
+        narrate(
+            f"{settled} of {len(found)} {would}settled"
+            + ("" if dry_run or not settled else "; `labeltool undo` reverts it")
+        )
 
 
 def _quoted(label: str | None) -> str:

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.store.database_files import file_ids, moved_away, require_plain_files, stamps, written_whole
-from labeltool.store.opening import BUSY_TIMEOUT_S, CannotBeWritten, Opened, labeltool_errors, open_database, open_to_read
+from labeltool.store.opening import (
+    BUSY_TIMEOUT_S,
+    CannotBeWritten,
+    Opened,
+    labeltool_errors,
+    open_database,
+    open_to_read,
+)
 from labeltool.store.schema import migrate, write_metadata
 from labeltool.util.lifetime import exit_if_stopped
 from labeltool.util.unicode_names import nfc

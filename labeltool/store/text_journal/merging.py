@@ -20,7 +20,7 @@ def merge_database(
     """Add what another project has and this one has not, as `import_journal` does with the journal it would export.
 
     Its database may be a stranger's: it is checked as every database is and only read, with what was committed to its
-    -wal. It is read as a whole before others have to wait for this project. Sounds are where the other project has them.
+    -wal. All of it is read before others have to wait for this project. Sounds are where the other project has them.
 
     Raises
     ------

@@ -132,11 +132,14 @@ class Union:
     def _take_earlier_rows(self) -> None:
         """Of a row that two people imported, keep the earlier: what was done since is then later in every project."""
         connection = self.connection
-        earlier = connection.execute("SELECT ours, clip_id FROM temp.earlier").fetchall()
-        for _, clip_id in earlier:
-            self._will_change(self._recording_of(clip_id))
-        if not earlier:
+        # Once more, for a row that was added may have brought one back.
+        hidden = connection.execute(
+            "UPDATE recordings SET is_removed = 1 WHERE id IN (SELECT c.recording_id FROM clips c "
+            "JOIN temp.earlier e ON e.clip_id = c.id) RETURNING id"
+        ).fetchall()
+        if not hidden:
             return
+        self.changed.update(number for (number,) in hidden)
         columns = [name for _, name, *_ in connection.execute("PRAGMA table_info(journal)")]
         connection.execute("PRAGMA defer_foreign_keys = ON")
         with without_triggers(connection):
@@ -157,10 +160,6 @@ class Union:
         if recording_id <= self.newest and recording_id not in self.changed:
             self.changed.add(recording_id)
             self.connection.execute("UPDATE recordings SET is_removed = 1 WHERE id = ?", (recording_id,))
-
-    def _recording_of(self, clip_id: int) -> int:
-        (number,) = self.connection.execute("SELECT recording_id FROM clips WHERE id = ?", (clip_id,)).fetchone()
-        return int(number)
 
     def _label(self, line: LabelLine) -> None:
         fields = {**_fields(line), "name": label_name(line.name)}
