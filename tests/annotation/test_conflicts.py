@@ -24,7 +24,7 @@ def labelled(store: Store) -> Store:
     fill(store, *"abcde")
     given = {
         1: ("dog", "cat", "dog"),
-        2: ("dog", None, None),
+        2: (None, None, "dog"),
         3: ("dog", "cat", "owl"),
         4: ("dog", "cat"),
         5: ("dog", "dog", "dog"),
