@@ -1,6 +1,6 @@
 """Clips that annotators contradict each other on, and settling them by rule.
 
-What a rule gives is appended as rows of the origin `rule`: it counts as a label, and for nobody's verdict. By ear they
+What a rule gives is appended as rows of the origin `rule`: it counts as a label, and for nobody's verdict. By listening they
 are settled in the app's Review view.
 """
 

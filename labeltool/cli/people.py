@@ -83,9 +83,9 @@ def merge(other: Path, as_json: bool) -> None:
 def conflicts(
     settle: Rule | None, trusted: str | None, dry_run: bool, limit: int, annotator: str | None, as_json: bool
 ) -> None:
-    """List or settle clips that people label differently.
+    """Settle clips that people label differently.
 
-    By ear they are settled in the app: the view Review (R) shows them first. By rule all at once: `labeltool undo`
+    By listening they are settled in the app: the view Review (R) shows them first. By rule all at once: `labeltool undo`
     reverts it. What a rule decides is nobody's label in the agreement that `labeltool stats` shows.
 
     \b

@@ -1,4 +1,4 @@
-"""Conflicts are found, settled by rule with one undo, or by ear; a rule is nobody's verdict."""
+"""Conflicts are found, settled by rule with one undo, or by listening; a rule is nobody's verdict."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def open_clips(store: Store) -> list[int]:
 
 def test_a_majority_settles_what_it_decides_and_one_undo_brings_all_back(labelled: Store) -> None:
     before = current(labelled)
-    # Clip 1 is settled by ear already: two gave its newest label.
+    # Clip 1 is settled by listening already: two gave its newest label.
     assert open_clips(labelled) == [2, 3, 4]
     tried = conflicts.settle(labelled, "majority", annotator="ann", dry_run=True)
     assert current(labelled) == before
@@ -84,7 +84,7 @@ def test_a_rule_is_nobodys_verdict(labelled: Store) -> None:
 @pytest.mark.parametrize(
     "who, label, instead_of", [("ann", "dog", ["cat"]), ("dora", "cat", ["dog"]), ("bob", "cat", [])]
 )
-def test_who_labels_again_settles_by_ear(labelled: Store, who: str, label: str, instead_of: list[str]) -> None:
+def test_who_labels_again_settles_by_listening(labelled: Store, who: str, label: str, instead_of: list[str]) -> None:
     journal.annotate(labelled, 4, label, annotator=who, context=AnnotationContext(instead_of=instead_of))
     assert 4 not in open_clips(labelled) and 4 not in [one.clip_id for one in label_issues(labelled)]
 
