@@ -1,7 +1,7 @@
 """Clips that annotators contradict each other on, and settling them by rule.
 
-What a rule gives is appended as rows of the origin `rule`: it counts as a label, and for nobody's verdict. By listening they
-are settled in the app's Review view.
+What a rule gives is appended as rows of the origin `rule`: it counts as a label, and for nobody's verdict. Whoever
+listens settles them in the app's Review view.
 """
 
 from __future__ import annotations

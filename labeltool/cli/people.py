@@ -85,7 +85,7 @@ def conflicts(
 ) -> None:
     """Settle clips that people label differently.
 
-    By listening they are settled in the app: the view Review (R) shows them first. By rule all at once: `labeltool undo`
+    Listen to them in the app: the view Review (R) shows them first. A rule settles all at once, and `labeltool undo`
     reverts it. What a rule decides is nobody's label in the agreement that `labeltool stats` shows.
 
     \b
