@@ -20,8 +20,8 @@ from pathlib import Path
 from check_planting import FAULTS, Planted, make_project, plant_sound_faults, read_sounds
 
 from labeltool.checks import run
-from labeltool.checks.connected import Connected
 from labeltool.checks.finding import Finding
+from labeltool.checks.sound.connected import Connected
 from labeltool.project import Project
 
 _PAIRS = "near-duplicate"

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 from check_planting import read_sounds
 
-from labeltool.checks.candidates import candidates
-from labeltool.checks.landmarks import landmarks
+from labeltool.checks.sound.candidates import candidates
+from labeltool.checks.sound.landmarks import landmarks
 
 # Of the hash, see `landmarks`: what one bin of the first peak adds.
 _PER_BIN = (2 * 96 + 1) * (48 + 1)

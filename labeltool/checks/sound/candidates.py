@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeltool.checks.array_cache import Arrays
+from labeltool.checks.sound.array_cache import Arrays
 from labeltool.type_aliases import Int32, Int64, UInt32
 
 # This many landmarks at one distance make a candidate in a small project. By chance (ESC-10, folds 1 to 3) 4 of 1,000
