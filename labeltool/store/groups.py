@@ -85,6 +85,11 @@ def group_sizes(store: Store) -> dict[str, int]:
     )
 
 
+def recording_groups(store: Store) -> dict[int, str]:
+    """Return the group of each recording, by its id; without those that are removed."""
+    return dict(store.connection.execute("SELECT id, group_name FROM active_recordings").fetchall())
+
+
 def groups_now(store: Store) -> dict[str, set[str]]:
     """Return the groups of today that have recordings of a group of before, for each that was joined or changed.
 
