@@ -227,7 +227,7 @@ def starts(task: Task[Any]) -> Effect:
     return lambda before, after: task.name in after.started[len(before.started) :]
 
 
-def says(text: str) -> Effect:
+def notifies(text: str) -> Effect:
     return lambda _, after: text in after.notice
 
 
@@ -238,14 +238,19 @@ def either(*effects: Effect) -> Effect:
 EFFECTS: dict[str, Effect] = {
     **{name: goes(name) for name in ("label", "batch_review", "clusters", "review", "browse", "class_mapping")},
     **{"regions": goes("regions"), "find_events": goes("find"), "return": changes("mode"), "tour": changes("tour")},
-    **{"close_mapping": changes("mode"), "similar": either(starts(tasks.SIMILAR), says("Similar needs a clip"))},
+    **{"close_mapping": changes("mode"), "similar": either(starts(tasks.SIMILAR), notifies("Similar needs a clip"))},
     **{"labels": opens("LabelsScreen"), "settings": opens("SettingsScreen"), "help": opens("Help")},
     **{"progress": opens("ProgressScreen"), "export": opens("ExportDialog"), "quit": raises("quits")},
-    **{"open_project": either(opens("Palette"), says("no other project")), "train": starts(tasks.RETRAIN)},
+    **{"open_project": either(opens("Palette"), notifies("no other project")), "train": starts(tasks.RETRAIN)},
     **{"evaluate": starts(tasks.EVALUATE), "fetch_pretrained": starts(tasks.MODEL_FETCH)},
-    "cancel_training": says("no training is running"),
+    "cancel_training": notifies("no training is running"),
     # playback
-    **{"play": changes("player"), "replay": changes("player"), "loop": changes("player"), "play_all": says("playing")},
+    **{
+        "play": changes("player"),
+        "replay": changes("player"),
+        "loop": changes("player"),
+        "play_all": notifies("playing"),
+    },
     **{"back": lowers("at_s"), "forward": raises("at_s"), "slower": lowers("speed"), "faster": raises("speed")},
     **{"quieter": lowers("gain_db"), "louder": raises("gain_db"), "autoplay": changes("autoplay")},
     # display
@@ -254,7 +259,7 @@ EFFECTS: dict[str, Effect] = {
     **{"zoom_frequency_in": lowers("bands"), "zoom_frequency_out": raises("bands"), "pan_up": raises("low")},
     **{"pan_down": lowers("low"), "show_whole": raises("bands"), "colour_map": changes("look")},
     **{"db_range": changes("look"), "darker": lowers("brightness_db"), "brighter": raises("brightness_db")},
-    **{"pixels": says("not known to show pixels"), "theme": changes("theme")},
+    **{"pixels": notifies("not known to show pixels"), "theme": changes("theme")},
     # labels
     **{name: changes("rows") for name in ("accept_first", "accept", "keep", "none_of_these", "unsure", "bad_audio")},
     **{"undo": changes("rows"), "redo": changes("rows"), "checked": changes("rows"), "skip": changes("rows")},
@@ -265,7 +270,7 @@ EFFECTS: dict[str, Effect] = {
     **{"first": lowers("line"), "last": raises("line"), "mark": changes("marked"), "mark_all": changes("marked")},
     **{"next_label": changes("page"), "previous_label": changes("page"), "choose_label": opens("Palette")},
     **{"next_cluster": changes("page"), "previous_cluster": changes("page"), "recluster": starts(tasks.SIMILAR)},
-    **{"reject": changes("rejected"), "auto_accept": either(opens("Palette"), says("no clip is predicted"))},
+    **{"reject": changes("rejected"), "auto_accept": either(opens("Palette"), notifies("no clip is predicted"))},
     **{"filter_file": opens("TextPrompt"), "filter_label": opens("Palette"), "filter_transcript": opens("TextPrompt")},
     **{"filter_labelled": changes("ids"), "next_order": changes("order"), "show_all": changes("ids", "heading")},
     # regions
@@ -277,7 +282,7 @@ EFFECTS: dict[str, Effect] = {
     **{"recording_start": lowers("at_s"), "recording_end": raises("at_s")},
     # class mapping
     **{"add_class": opens("Palette"), "remove_class": changes("classes"), "accept_proposal": changes("classes")},
-    "accept_all": says("saved"),
+    "accept_all": notifies("saved"),
 }
 """Of each action, by its name in `[keys]`."""
 

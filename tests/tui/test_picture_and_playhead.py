@@ -30,7 +30,7 @@ async def test_a_playhead_that_moves_before_a_resize_is_handled_is_drawn(app_pro
     async with opened(app_project, size=(80, 24)) as (_, screen, pilot):
         spectrogram = screen.query_one(Spectrogram)
         await until(pilot, lambda: "▀" in picture(screen), "a spectrogram")
-        screen._refresh_layout(Size(120, 24))  # before anything is told that it was resized
+        screen._refresh_layout(Size(120, 24))  # before the resize is handled
         spectrogram.playhead = 0.99
         strips = spectrogram.render_lines(Region(0, 0, *spectrogram.size))
         assert {strip.cell_length for strip in strips} == {spectrogram.size.width}
