@@ -14,6 +14,7 @@ from labeltool.store import recordings
 from labeltool.store.database import Store
 from labeltool.store.journal_rows import AUTO_ACCEPTED, is_revoked
 from labeltool.store.label_acts.levels import hierarchy
+from labeltool.store.labels import LABEL_ORDER
 
 CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, r.samples_sha256, c.start_s, c.end_s, c.fold, r.group_name"
 """The columns that `stored_clip` needs, of clips c and recordings r."""
@@ -102,7 +103,7 @@ def label_names(store: Store) -> list[str]:
     return [
         name
         for (name,) in store.connection.execute(
-            "SELECT name FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY id"
+            f"SELECT name FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY {LABEL_ORDER}"
         )
     ]
 
