@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from functools import lru_cache
 
 from rich.cells import cell_len
-from textual.content import Content
-from textual.widget import Widget
+from rich.segment import Segment
+from rich.style import Style as RichStyle
+from textual.strip import Strip
+from textual.style import Style
 
 from labeltool.records import Value
 from labeltool.store.journal import JournalRow
 from labeltool.tui.label_choices import LabelChoice, fitting
 from labeltool.tui.text import bar, fit, truncate
 from labeltool.tui.theme import label_colour
-from labeltool.tui.widgets.key_hints import clickable
 from labeltool.tui.widgets.lists.clip_list import Part
+from labeltool.tui.widgets.painted import Painted
 
 _MARKS = {Value.PRESENT: "✓", Value.ABSENT: "✗", Value.UNSURE: "?"}
 _MAX_ROWS = 6
@@ -33,12 +36,12 @@ class LabelMode(Enum):
     ABSENT = "Which label to reject?"
 
 
-def choice_action(text: Content, choice: LabelChoice) -> Content:
-    """Return the text of a label that labels when it is clicked, as its key does."""
-    return clickable(text, f"label_key({choice.key!r})") if choice.key else text
+def label_action(choice: LabelChoice) -> str:
+    """Return the action of a label's key, which a click on the label runs too; "" where it has no key."""
+    return f"label_key({choice.key!r})" if choice.key else ""
 
 
-class Suggestions(Widget):
+class Suggestions(Painted):
     """Shows the labels and the annotations.
 
     Parameters
@@ -46,8 +49,6 @@ class Suggestions(Widget):
     key_names
         The names to show for the keys of labels.
     """
-
-    auto_links = False
 
     def __init__(self, key_names: Mapping[str, str], *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -90,49 +91,63 @@ class Suggestions(Widget):
         self._choices, self._first, self._rows, self._source = choices, first, rows, source
         self._mode, self._prompt = mode, prompt or mode.value
         self._cleared = False
-        self.refresh()
+        self.repaint()
 
     def clear(self) -> None:
         """Show nothing."""
         self._cleared = True
-        self.refresh()
+        self.repaint()
 
-    def render(self) -> Content:
+    def paint_lines(self) -> Sequence[Strip]:
         """Return the lines."""
-        if self._cleared:
-            return Content("")
-        width = self.size.width
+        width, gutter, style = self.size.width, self.gutter, self.rich_style
+        base = self.visual_style
+        left, right = Segment(" " * gutter.left, style), Segment(" " * gutter.right, style)
+        strips = []
+        for parts, action in [] if self._cleared else self._lines(width)[: self.size.height]:
+            segments = [Segment(text, _style(name, action, base, self.app.theme)) for text, name in parts]
+            strips.append(Strip([left, *segments, right]).adjust_cell_length(self.outer_size.width, style))
+        return strips
+
+    def _lines(self, width: int) -> list[tuple[Sequence[Part], str]]:
+        """Return the parts of each line, and the action that a click on it runs; "" for none."""
         title = "bold $accent" if self._mode is not LabelMode.LABEL else "bold $foreground"
-        lines = [Content.styled(fit(self._prompt, width), title), Content.styled(fit(self._source, width), "$quiet")]
+        blank: tuple[Sequence[Part], str] = ((), "")
+        lines: list[tuple[Sequence[Part], str]] = [
+            ([(fit(self._prompt, width), title)], ""),
+            ([(fit(self._source, width), "$quiet")], ""),
+        ]
         free = self.size.height - len(lines) - (_LINES_OF_A_ROW if self._rows else 0)
         shown = fitting(self._choices, free if len(self._choices) <= free else free - 1)
         spaced = self.size.height >= 2 + 2 * len(shown) + 4
         if spaced:
-            lines.append(Content())
+            lines.append(blank)
+        marks = {row.label: _MARKS[Value(row.value)] for row in self._rows if row.label is not None and row.value}
+        dark = self.app.current_theme.dark
         for choice in shown:
-            lines.append(choice_action(Content.assemble(*self._choice_line(choice, width)), choice))
+            mark = marks.get(choice.label, " ")
+            lines.append((self._choice_line(choice, width, mark, dark=dark), label_action(choice)))
             if spaced:
-                lines.append(Content())
+                lines.append(blank)
         if len(shown) < len(self._choices):
             more = fit(f"… {len(self._choices) - len(shown)} more: their keys, or /", width)
-            lines.append(clickable(Content.styled(more, "$quiet"), "find_label"))
+            lines.append(([(more, "$quiet")], "find_label"))
         if self._rows:
             count = max(1, min(_MAX_ROWS, self.size.height - len(lines) - 2))
-            lines += [Content(), Content.styled(fit("Annotations", width), "bold $foreground")]
-            lines += [Content.assemble(*_row_line(row, width)) for row in self._rows[-count:]]
-        return Content("\n").join(lines)
+            lines += [blank, ([(fit("Annotations", width), "bold $foreground")], "")]
+            lines += [(_row_line(row, width), "") for row in self._rows[-count:]]
+        return lines
 
-    def _choice_line(self, choice: LabelChoice, width: int) -> list[Part]:
+    def _choice_line(self, choice: LabelChoice, width: int, mark: str, *, dark: bool) -> list[Part]:
         """Return a label's line: whether Enter accepts it, its key, its colour, whether it is present, its name."""
-        marks = {row.label: _MARKS[Value(row.value)] for row in self._rows if row.label is not None and row.value}
-        mark, is_first = marks.get(choice.label, " "), choice == self._first
+        is_first = choice == self._first
         style = "bold $foreground" if is_first else "$success" if choice.is_new else "$foreground"
         if mark == "✗":
             style = "$quiet strike"
         start: list[Part] = [
             ("⏎" if is_first else " ", "bold $accent"),
             (fit(self._key_names.get(choice.key, ""), _KEY_CELLS), "bold $accent"),
-            ("▌" if choice.colour else " ", label_colour(choice.colour, dark=self.app.current_theme.dark)),
+            ("▌" if choice.colour else " ", label_colour(choice.colour, dark=dark)),
             (f"{mark} ", "$success"),
         ]
         width -= _KEY_CELLS + 4
@@ -146,6 +161,13 @@ class Suggestions(Widget):
             (f" {choice.probability:4.0%} ", "$foreground" if is_first else "$quiet"),
             (bar(choice.probability, bar_cells), "$primary"),
         ]
+
+
+@lru_cache(maxsize=1024)
+def _style(style: str, action: str, base: Style, theme: str) -> RichStyle:
+    """Return the style of a text in a theme, on which a click runs an action of the screen."""
+    click = Style.from_meta({"@click": f"screen.{action}"} if action else {})
+    return (base + Style.parse(style) + click).rich_style
 
 
 def _row_line(row: JournalRow, width: int) -> list[Part]:
