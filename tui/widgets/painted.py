@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Self
 
+from rich.segment import Segment
+from rich.style import Style as RichStyle
 from textual.events import Resize
 from textual.geometry import Region
 from textual.strip import Strip
+from textual.style import Style
 from textual.widget import Widget
+
+from labeltool.tui.widgets.lists.clip_list import Part
+
+Line = tuple[Sequence[Part], str]
+"""The parts of a line, and the action of the screen that a click on it runs; "" for none."""
 
 
 class Painted(Widget):
@@ -74,3 +84,34 @@ class Painted(Widget):
             for line_filter in self.get_line_filters():
                 strips = [strip.apply_filter(line_filter, self.background_colors[1]) for strip in strips]
         self._strips, self._painted_for = strips, now
+
+
+class TextLines(Painted):
+    """Shows lines of text that are cut to its width."""
+
+    def lines(self, width: int, height: int) -> Sequence[Line]:
+        """Return the lines."""
+        raise NotImplementedError
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Paint the lines anew."""
+        self._painted_for = ()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def paint_lines(self) -> Sequence[Strip]:
+        """Return the lines, with the padding beside them."""
+        base, style, theme = self.visual_style, self.rich_style, self.app.theme
+        left, right = Segment(" " * self.gutter.left, style), Segment(" " * self.gutter.right, style)
+        width, height = self.size
+        strips = []
+        for parts, action in self.lines(width, height)[:height]:
+            line = Strip([Segment(text, _style(name, action, base, theme)) for text, name in parts])
+            strips.append(Strip([left, *line.adjust_cell_length(width, style), right]))
+        return strips
+
+
+@lru_cache(maxsize=1024)
+def _style(style: str, action: str, base: Style, theme: str) -> RichStyle:
+    """Return the style of a text in a theme, on which a click runs an action."""
+    click = Style.from_meta({"@click": f"screen.{action}"} if action else {})
+    return (base + Style.parse(style) + click).rich_style

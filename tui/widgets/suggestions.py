@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from functools import lru_cache
 
 from rich.cells import cell_len
-from rich.segment import Segment
-from rich.style import Style as RichStyle
-from textual.strip import Strip
-from textual.style import Style
 
 from labeltool.records import Value
 from labeltool.store.journal import JournalRow
@@ -19,7 +14,7 @@ from labeltool.tui.label_choices import LabelChoice, fitting
 from labeltool.tui.text import bar, fit, truncate
 from labeltool.tui.theme import label_colour
 from labeltool.tui.widgets.lists.clip_list import Part
-from labeltool.tui.widgets.painted import Painted
+from labeltool.tui.widgets.painted import Line, TextLines
 
 _MARKS = {Value.PRESENT: "✓", Value.ABSENT: "✗", Value.UNSURE: "?"}
 _MAX_ROWS = 6
@@ -41,7 +36,7 @@ def label_action(choice: LabelChoice) -> str:
     return f"label_key({choice.key!r})" if choice.key else ""
 
 
-class Suggestions(Painted):
+class Suggestions(TextLines):
     """Shows the labels and the annotations.
 
     Parameters
@@ -91,35 +86,26 @@ class Suggestions(Painted):
         self._choices, self._first, self._rows, self._source = choices, first, rows, source
         self._mode, self._prompt = mode, prompt or mode.value
         self._cleared = False
-        self.repaint()
+        self.refresh()
 
     def clear(self) -> None:
         """Show nothing."""
         self._cleared = True
-        self.repaint()
+        self.refresh()
 
-    def paint_lines(self) -> Sequence[Strip]:
+    def lines(self, width: int, height: int) -> Sequence[Line]:
         """Return the lines."""
-        width, gutter, style = self.size.width, self.gutter, self.rich_style
-        base = self.visual_style
-        left, right = Segment(" " * gutter.left, style), Segment(" " * gutter.right, style)
-        strips = []
-        for parts, action in [] if self._cleared else self._lines(width)[: self.size.height]:
-            segments = [Segment(text, _style(name, action, base, self.app.theme)) for text, name in parts]
-            strips.append(Strip([left, *segments, right]).adjust_cell_length(self.outer_size.width, style))
-        return strips
-
-    def _lines(self, width: int) -> list[tuple[Sequence[Part], str]]:
-        """Return the parts of each line, and the action that a click on it runs; "" for none."""
+        if self._cleared:
+            return []
         title = "bold $accent" if self._mode is not LabelMode.LABEL else "bold $foreground"
-        blank: tuple[Sequence[Part], str] = ((), "")
-        lines: list[tuple[Sequence[Part], str]] = [
+        blank: Line = ((), "")
+        lines: list[Line] = [
             ([(fit(self._prompt, width), title)], ""),
             ([(fit(self._source, width), "$quiet")], ""),
         ]
-        free = self.size.height - len(lines) - (_LINES_OF_A_ROW if self._rows else 0)
+        free = height - len(lines) - (_LINES_OF_A_ROW if self._rows else 0)
         shown = fitting(self._choices, free if len(self._choices) <= free else free - 1)
-        spaced = self.size.height >= 2 + 2 * len(shown) + 4
+        spaced = height >= 2 + 2 * len(shown) + 4
         if spaced:
             lines.append(blank)
         marks = {row.label: _MARKS[Value(row.value)] for row in self._rows if row.label is not None and row.value}
@@ -133,7 +119,7 @@ class Suggestions(Painted):
             more = fit(f"… {len(self._choices) - len(shown)} more: their keys, or /", width)
             lines.append(([(more, "$quiet")], "find_label"))
         if self._rows:
-            count = max(1, min(_MAX_ROWS, self.size.height - len(lines) - 2))
+            count = max(1, min(_MAX_ROWS, height - len(lines) - 2))
             lines += [blank, ([(fit("Annotations", width), "bold $foreground")], "")]
             lines += [(_row_line(row, width), "") for row in self._rows[-count:]]
         return lines
@@ -161,13 +147,6 @@ class Suggestions(Painted):
             (f" {choice.probability:4.0%} ", "$foreground" if is_first else "$quiet"),
             (bar(choice.probability, bar_cells), "$primary"),
         ]
-
-
-@lru_cache(maxsize=1024)
-def _style(style: str, action: str, base: Style, theme: str) -> RichStyle:
-    """Return the style of a text in a theme, on which a click runs an action of the screen."""
-    click = Style.from_meta({"@click": f"screen.{action}"} if action else {})
-    return (base + Style.parse(style) + click).rich_style
 
 
 def _row_line(row: JournalRow, width: int) -> list[Part]:
