@@ -57,6 +57,8 @@ _TABLE = """
 _COLUMNS = (
     "ALTER TABLE labels ADD COLUMN parent_id INTEGER REFERENCES labels (id)",
     "ALTER TABLE labels ADD COLUMN definition TEXT",
+    "ALTER TABLE labels ADD COLUMN look_set_at TEXT",
+    "ALTER TABLE clips ADD COLUMN id_elsewhere INTEGER",
     "ALTER TABLE recordings ADD COLUMN is_locked INTEGER NOT NULL DEFAULT 0 CHECK (is_locked IN (0, 1))",
 )
 
@@ -189,7 +191,7 @@ _ADDITIONS = (
     CREATE TABLE operating_points (
         model_uid TEXT NOT NULL,
         label TEXT NOT NULL,
-        source TEXT NOT NULL CHECK (source IN ('validation', 'review')),
+        source TEXT NOT NULL CHECK (source IN ('validation', 'review', 'device review')),
         threshold REAL NOT NULL,
         precision REAL NOT NULL,
         precision_low REAL NOT NULL,
@@ -198,6 +200,16 @@ _ADDITIONS = (
         clips INTEGER NOT NULL,
         created_at TEXT NOT NULL,
         PRIMARY KEY (model_uid, label, source)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE detection_scans (
+        model_id INTEGER NOT NULL REFERENCES models (id),
+        recording_id INTEGER NOT NULL REFERENCES recordings (id),
+        is_device INTEGER NOT NULL CHECK (is_device IN (0, 1)),
+        thresholds TEXT NOT NULL,
+        scanned_at TEXT NOT NULL,
+        PRIMARY KEY (model_id, recording_id)
     ) STRICT, WITHOUT ROWID
     """,
 )
@@ -209,13 +221,18 @@ _DESCRIPTIONS = {
     "together.",
     "labels": "Names of sound classes; hotkey and colour are those of the labelling app, merged_into points to the "
     "label that a renamed label became, parent_id to the more general label, retired_at is set for one that is no "
-    "longer offered.",
+    "longer offered, look_set_at when a person chose its key or colour.",
+    "clips": "Parts of recordings that get labels, start and end in seconds; is_region marks a part that a person or a "
+    "model selected in a long recording, is_removed one whose recording was taken out of the project, id_elsewhere is "
+    "the smaller number that the clip has in a project that was merged into this one.",
     "recordings": "Sound files of the project, each known by the SHA-256 of its file and of its decoded samples; path "
     "is relative to the project where the file lies inside it, is_removed marks one that a person took out of the "
     "project, is_locked one of the frozen test set, imported_group is the group that the import gave where a person "
     "gave another.",
     "operating_points": "Thresholds of a model's scores for each label, with the precision there and its 95 percent "
     "interval, measured on the validation data or by a review of what was detected.",
+    "detection_scans": "Recordings that a model searched for events, with the threshold of each label; is_device marks "
+    "those that were searched as the device does.",
 }
 
 
