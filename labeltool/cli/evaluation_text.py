@@ -29,7 +29,9 @@ def print_evaluation(result: EvaluateResult) -> None:
     for one in result.folds or ():
         seen = "" if not one.unseen_labels else f"; of trained labels {_of_seen(one)}"
         click.echo(f"fold {one.fold}: {one.clip_accuracy:.1%}, int8 {one.int8_clip_accuracy:.1%}{seen}")
-    print_accuracy(result, f"of {result.clips} clips right")
+    if result.drawn_folds:
+        narrate("the folds were drawn by whole groups: the data have none")
+    print_accuracy(result, f"of {result.clips} clips{' of the locked test set' * result.locked} right")
     _print_unseen(result)
     _print_confusions(result)
     narrate(f"expected calibration error {result.ece:.3f}; int8 {result.int8_ece:.3f}")

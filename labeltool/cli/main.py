@@ -76,6 +76,7 @@ for _command in (
     transcribe.transcripts,
     pretrained.model,
     export.export,
+    export.lock,
     export.verify,
     project.relocate,
     backup.backup,

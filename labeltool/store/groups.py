@@ -45,6 +45,38 @@ def set_groups(store: Store, names: Mapping[int, str], *, annotator: str) -> int
     return len(changed)
 
 
+def locked_recordings(store: Store) -> set[int]:
+    """Return the ids of the recordings of the locked test set: those that were locked, and all of their groups."""
+    rows = store.connection.execute(
+        "SELECT id FROM recordings WHERE group_name IN (SELECT group_name FROM recordings WHERE is_locked)"
+    )
+    return {number for (number,) in rows}
+
+
+def locked_groups(store: Store) -> set[str]:
+    """Return the groups of the locked test set: nothing is to be learned from them, whoever joins them."""
+    return {name for (name,) in store.connection.execute("SELECT DISTINCT group_name FROM recordings WHERE is_locked")}
+
+
+def locked_at(store: Store, until: Until) -> dict[int, str]:
+    """Return the recordings that were locked by some row of the journal, with the groups that they have now."""
+    rows = store.connection.execute(
+        "SELECT r.id, r.group_name FROM journal j JOIN recordings r ON r.id = j.recording_id "
+        f"WHERE j.kind = 'lock' AND {until.counts('j')} AND NOT {is_revoked('j', until)}",
+        {"at": until.at},
+    )
+    return dict(rows.fetchall())
+
+
+def unlock(store: Store, *, annotator: str) -> int:
+    """Revoke all that was locked, as one batch; return how many rows that were. `undo` locks it again."""
+    revoke = {"kind": "revoke", "annotator": annotator, "origin": "human"}
+    with store.transaction() as connection:
+        rows = connection.execute(f"SELECT id FROM journal j WHERE kind = 'lock' AND NOT {is_revoked('j')}").fetchall()
+        append_batch(connection, [{**revoke, "revokes": row_id} for (row_id,) in rows])
+    return len(rows)
+
+
 def checked_group(name: str) -> str:
     """Return text as the name of a group, without blanks at its ends.
 
@@ -65,6 +97,11 @@ def group_sizes(store: Store) -> dict[str, int]:
             "SELECT group_name, COUNT(*) AS n FROM active_recordings GROUP BY group_name ORDER BY n DESC, group_name"
         ).fetchall()
     )
+
+
+def groups_of_recordings(store: Store) -> dict[int, str]:
+    """Return the group of each recording, by its id; without those that are removed."""
+    return dict(store.connection.execute("SELECT id, group_name FROM active_recordings ORDER BY id").fetchall())
 
 
 def groups_now(store: Store) -> dict[str, set[str]]:
