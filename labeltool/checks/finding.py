@@ -1,0 +1,71 @@
+"""What a check finds, and what it works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from labeltool.errors import SkippedFile
+from labeltool.project import Project
+from labeltool.store import Store
+from labeltool.type_aliases import Progress
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""The worst first. With `--strict`, an error or a warning fails the command, a note does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check found.
+
+    Attributes
+    ----------
+    kind
+        Of the check: a slug, as in `registry.CHECKS`.
+    message
+        What is wrong, in one line, with the names of files and labels.
+    remedy
+        The command or the key that mends it.
+    clips, recordings
+        Ids of what is concerned.
+    labels
+        Names of the labels concerned.
+    score
+        How bad it is, in the check's own unit; within a kind, the highest is listed first.
+    severity
+        See `SEVERITIES`.
+    """
+
+    kind: str
+    message: str
+    remedy: str
+    clips: tuple[int, ...] = ()
+    recordings: tuple[int, ...] = ()
+    labels: tuple[str, ...] = ()
+    score: float = 0.0
+    severity: Severity = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a check works on.
+
+    Attributes
+    ----------
+    store
+        Open for reading; a check writes nothing into it.
+    report
+        Called with the progress of long work.
+    skipped
+        A check appends the files that it could not read; the others are checked all the same.
+    """
+
+    project: Project
+    store: Store
+    report: Progress
+    skipped: list[SkippedFile] = field(default_factory=list)
+
+
+Check = Callable[[Subject], list[Finding]]

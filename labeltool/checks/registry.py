@@ -1,0 +1,64 @@
+"""The checks, by their kind: a title, the function that does each, and what it needs.
+
+To add a check: write `find_x(subject: Subject) -> list[Finding]` in a module of this room, and add a line here. The
+module is imported when the check runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Literal
+
+from labeltool.checks.finding import Check
+from labeltool.errors import LabeltoolError
+
+Needs = Literal["labels", "sound", "model"]
+"""What a check reads: the database alone, the recordings too, or a pretrained model's embeddings of them too."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckEntry:
+    """A check.
+
+    Attributes
+    ----------
+    kind
+        A slug; of all its findings.
+    title
+        A few words, the heading of its findings.
+    module, function
+        Of the function, which takes a `Subject` and returns the findings.
+    needs
+        What it reads.
+    """
+
+    kind: str
+    title: str
+    module: str
+    function: str
+    needs: Needs
+
+    def load(self) -> Check:
+        """Import the check's function."""
+        found: Check = getattr(import_module(f"labeltool.checks.{self.module}"), self.function)
+        return found
+
+
+CHECKS: tuple[CheckEntry, ...] = ()
+
+
+def checks_of(kinds: Sequence[str]) -> tuple[CheckEntry, ...]:
+    """Return the checks of some kinds, in the order of `CHECKS`; all where none is named.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no check of a kind.
+    """
+    known = {check.kind for check in CHECKS}
+    for kind in kinds:
+        if kind not in known:
+            raise LabeltoolError(f"there is no check {kind!r}", remedy=f"there are {', '.join(sorted(known))}")
+    return tuple(check for check in CHECKS if not kinds or check.kind in kinds)
