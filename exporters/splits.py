@@ -22,7 +22,8 @@ _README = """\
 
 `train.csv`, `validation.csv` and `test.csv`, or with `--folds` one `folds.csv`, and `test.csv` where the test set is
 locked: UTF-8, comma-separated, a header line, every field quoted. There is one row for each clip and each present
-label: a clip with two labels has two rows, so that `label` is always one name, whatever characters it contains. Where a clip must have one row, group by recording_sha256, start_s and end_s.
+label: a clip with two labels has two rows, so that `label` is always one name, whatever characters it contains. Where
+a clip must have one row, group by recording_sha256, start_s and end_s.
 
 | column | meaning |
 | --- | --- |

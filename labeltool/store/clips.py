@@ -13,7 +13,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import LabelledClip, StoredClip, Value, label_name
 from labeltool.store import groups, recordings
 from labeltool.store.database import Store
-from labeltool.store.journal_rows import AUTO_ACCEPTED
+from labeltool.store.journal_rows import AUTO_ACCEPTED, is_revoked
 
 CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, r.samples_sha256, c.start_s, c.end_s, c.fold, r.group_name"
 """The columns that `stored_clip` needs, of clips c and recordings r."""
@@ -276,6 +276,15 @@ def auto_accepted(store: Store) -> set[int]:
     return {clip_id for (clip_id,) in store.connection.execute(f"{_LATEST} WHERE {AUTO_ACCEPTED}")}
 
 
+def excluded(store: Store) -> set[int]:
+    """Return the ids of the clips that are excluded as bad audio."""
+    statement = """
+        SELECT id FROM active_clips c
+        WHERE is_labelled AND NOT EXISTS (SELECT 1 FROM latest_events e WHERE e.clip_id = c.id)
+    """
+    return {clip_id for (clip_id,) in store.connection.execute(statement)}
+
+
 def all_clips(store: Store) -> list[StoredClip]:
     """Return every clip, in the order of the ids; without unlabelled regions."""
     return list(_clips(store, f"NOT {UNLABELLED_REGION}"))
@@ -333,7 +342,7 @@ def labelled_since(store: Store, mark: str, among: Collection[int] | None = None
             WHERE u.id > :mark
         )
         SELECT DISTINCT clip_id FROM journal j
-        WHERE {newer} AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
+        WHERE {newer} AND NOT {is_revoked("j")}
           AND id NOT IN (SELECT id FROM redone WHERE origin <= :mark)
         """,
         {"mark": mark, "among": None if among is None else json.dumps(list(among))},

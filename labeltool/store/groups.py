@@ -1,13 +1,13 @@
-"""Groups of recordings, which stay on one side of every split: those of imports, and those that a person gave since."""
+"""Groups of recordings, which stay on one side of every split, and the locked test set."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from labeltool.errors import LabeltoolError
 from labeltool.store.database import Store
-from labeltool.store.journal_rows import append_batch
+from labeltool.store.journal_rows import Until, append_batch, is_revoked
 
 MAX_NAME_CHARACTERS = 1000
 """Of a group, and of a column of a recording."""
@@ -45,6 +45,19 @@ def set_groups(store: Store, names: Mapping[int, str], *, annotator: str) -> int
     return len(changed)
 
 
+def lock_recordings(store: Store, recording_ids: Collection[int], *, annotator: str) -> int:
+    """Append that recordings belong to the locked test set, as one batch; return how many did not before.
+
+    `undo` reverts it.
+    """
+    row = {"kind": "lock", "annotator": annotator, "origin": "human"}
+    with store.transaction() as connection:
+        locked = locked_recordings(store)
+        new = sorted({*recording_ids} - locked)
+        append_batch(connection, [{**row, "recording_id": number} for number in new])
+    return len(new)
+
+
 def locked_recordings(store: Store) -> set[int]:
     """Return the ids of the recordings of the locked test set: those that were locked, and all of their groups."""
     rows = store.connection.execute(
@@ -69,7 +82,7 @@ def locked_at(store: Store, until: Until) -> dict[int, str]:
 
 
 def unlock(store: Store, *, annotator: str) -> int:
-    """Revoke all that was locked, as one batch; return how many rows that were. `undo` locks it again."""
+    """Revoke all that was locked, as one batch; return how many rows that were. `redo` locks it again."""
     revoke = {"kind": "revoke", "annotator": annotator, "origin": "human"}
     with store.transaction() as connection:
         rows = connection.execute(f"SELECT id FROM journal j WHERE kind = 'lock' AND NOT {is_revoked('j')}").fetchall()

@@ -173,7 +173,7 @@ def _with_report(
 def _unseen_locked(
     files: model_folder.ModelFiles, of_locked: Sequence[LabelledClip], *, required: bool
 ) -> list[LabelledClip]:
-    """Return the clips of the locked test set; none where the model has seen any, or an error if they are `required`."""
+    """Return the clips of the locked test set; none where the model has seen any, or an error if `required`."""
     seen = files.groups_seen()
     if of_locked and not any(one.clip.group in seen for one in of_locked):
         return [*of_locked]

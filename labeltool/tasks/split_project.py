@@ -94,10 +94,8 @@ def read_units(
     among
         The recordings to look at, and the groups that they had; None: all, and their groups of now.
     """
-    from labeltool.checks.fingerprints import find_pairs
-
     group_of = groups.groups_of_recordings(store) if among is None else among
-    found = [(one.first, one.second) for one in find_pairs(project, store, report=report)]
+    found: list[tuple[int, int]] = []
     pairs = tuple(
         (first, second)
         for first, second in found
@@ -218,7 +216,7 @@ def split(
     # Whoever made official folds decided about time too.
     by_time = all(one.clip.fold is None for one in clips)
     unit_of = units.by_time if by_time else units.by_sound
-    test_units = {unit_of[group] for group in locked if group in unit_of}
+    test_units = {unit_of.get(group, group) for group in locked}
     free = [one for one in clips if unit_of[one.clip.group] not in test_units]
     folds = {fold for one in free if (fold := one.clip.fold) is not None}
     official = data_split.official_parts(free, test_fold, has_test=not test_units)
@@ -250,7 +248,7 @@ def split(
 def _time_blocks(
     times: Mapping[int, RecordedAt], side_of: Mapping[int, object], block_hours: float
 ) -> TimeBlocks | None:
-    """Return what is to be said of time blocks; of recordings alone at their site there is nothing."""
+    """Return the time blocks of a split; None where each recording is alone in its block."""
     used = {number: times[number] for number in side_of if number in times}
     blocks = {one.block(block_hours) for one in used.values()}
     if len(blocks) == len(used):

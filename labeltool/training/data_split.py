@@ -83,7 +83,7 @@ def train_validation_test(
     units = [unit_of.get(one.clip.group, one.clip.group) for one in clips]
     fixed = {unit: _TEST for unit in units if unit in test_units}
     rest = [(one, unit) for one, unit in zip(clips, units, strict=True) if unit not in fixed]
-    official = official_parts([one for one, _ in rest], test_fold, has_test=not fixed)
+    official = official_parts([one for one, _ in rest], test_fold, has_test=not test_units)
     for one, unit in rest:
         if (fold := one.clip.fold) is not None and official:
             fixed[unit] = max(fixed.get(unit, _TRAIN), official[fold])
