@@ -190,8 +190,8 @@ def find_leaks(clips: Sequence[LabelledClip], sides: Mapping[int, object], unit_
 def refuse_leaks(leaks: Sequence[Leak]) -> None:
     """Raise a `LabeltoolError` that names what official folds part, where they part anything."""
     if leaks:
-        named = "; ".join(map(str, leaks[:_MAX_NAMED])) + ("; ..." if len(leaks) > _MAX_NAMED else "")
+        more = f"; and {len(leaks) - _MAX_NAMED} more" if len(leaks) > _MAX_NAMED else ""
         raise LabeltoolError(
-            f"the official folds part what belongs together, {len(leaks)} times: {named}",
+            f"the official folds part what belongs together: {'; '.join(map(str, leaks[:_MAX_NAMED]))}{more}",
             remedy="`--force` moves the whole of each to the part that tests, or else validates",
         )

@@ -94,7 +94,7 @@ def test_official_folds_that_part_a_group_or_a_near_duplicate_are_refused_by_nam
     with pytest.raises(LabeltoolError) as caught:
         refuse_leaks(find_leaks(clips, sides, united("abcde", [("c", "b")])))
     text = str(caught.value)
-    assert "part what belongs together, 3 times" in text and "`--force`" in text
+    assert "part what belongs together: " in text and text.count("fold") > 6 and "`--force`" in text
     assert "0.wav (fold 1) and 1.wav (fold 3), one group" in text
     assert "2.wav (fold 1) and 3.wav (fold 3), nearly equal sound" in text
     refuse_leaks(find_leaks(clips, {1: 0, 2: 0, 3: 0}, {}))
