@@ -280,7 +280,7 @@ def export(
                     exporter.write(source, ready.enter_context(atomic_folder(target)))
                 written.append(str(target))
             if options.lock:
-                locked = lock(project, store, source.split, annotator=project.annotator(), report=report)
+                locked = lock(store, source.split, annotator=project.annotator())
                 source.notes.append(locked)
         return ExportResult(
             tuple(written),

@@ -133,8 +133,7 @@ class Source:
             self.store,
             report=self.report,
             block_hours=options.block_hours,
-            # No others, so that `as_of` gives the same again.
-            among={one.clip.recording_id: one.clip.group for one in clips},
+            groups_then={one.clip.recording_id: one.clip.group for one in clips},
         )
         shares = options.shares or self.project.settings.export.split_shares
         found = split_project.split(

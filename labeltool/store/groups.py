@@ -112,9 +112,9 @@ def group_sizes(store: Store) -> dict[str, int]:
     )
 
 
-def groups_of_recordings(store: Store) -> dict[int, str]:
+def recording_groups(store: Store) -> dict[int, str]:
     """Return the group of each recording, by its id; without those that are removed."""
-    return dict(store.connection.execute("SELECT id, group_name FROM active_recordings ORDER BY id").fetchall())
+    return dict(store.connection.execute("SELECT id, group_name FROM active_recordings").fetchall())
 
 
 def groups_now(store: Store) -> dict[str, set[str]]:

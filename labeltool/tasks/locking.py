@@ -41,7 +41,7 @@ def locked_set(store: Store) -> LockedSet:
     return LockedSet(len(recordings), len(names), len(labelled), dict(sorted(counts.items())))
 
 
-def lock(project: Project, store: Store, split: DataSplit, *, annotator: str, report: Progress) -> str:
+def lock(store: Store, split: DataSplit, *, annotator: str) -> str:
     """Lock the test set of a split, with all recordings that belong to it; return what that is, in one line.
 
     Raises
@@ -53,10 +53,7 @@ def lock(project: Project, store: Store, split: DataSplit, *, annotator: str, re
         raise LabeltoolError(
             "no clip is in the test set: there is nothing to lock", remedy="label clips of more groups"
         )
-    units = read_units(project, store, report=report, block_hours=split.block_hours)
-    tested = {units.by_time[group] for number, group in units.group_of.items() if number in split.test_recordings}
-    belonging = {number for number, group in units.group_of.items() if units.by_time[group] in tested}
-    groups.lock_recordings(store, belonging, annotator=annotator)
+    groups.lock_recordings(store, split.test_recordings, annotator=annotator)
     return f"locked: {locked_set(store)}, which no model is trained on from now on; `labeltool lock` shows it"
 
 

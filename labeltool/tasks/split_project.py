@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from labeltool.checks.fingerprints import find_pairs
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import LabelledClip
@@ -72,6 +74,8 @@ class Units:
         When and where recordings were made, of those for which that is known and counts.
     paths
         Of the recordings.
+    unread
+        The number of recordings that cannot be read, so that their sound was not compared.
     """
 
     group_of: Mapping[int, str]
@@ -80,10 +84,16 @@ class Units:
     near_duplicates: tuple[tuple[int, int], ...]
     times: Mapping[int, RecordedAt]
     paths: Mapping[int, str]
+    unread: int
 
 
 def read_units(
-    project: Project, store: Store, *, report: Progress, block_hours: float, among: Mapping[int, str] | None = None
+    project: Project,
+    store: Store,
+    *,
+    report: Progress,
+    block_hours: float,
+    groups_then: Mapping[int, str] = MappingProxyType({}),
 ) -> Units:
     """Find what stays together; fingerprints of the sound are computed where they are not cached.
 
@@ -91,19 +101,14 @@ def read_units(
     ----------
     block_hours
         As in `SplitOptions`.
-    among
-        The recordings to look at, and the groups that they had; None: all, and their groups of now.
+    groups_then
+        The groups of some recordings at the time of the split, where those are not the groups of now.
     """
-    group_of = groups.groups_of_recordings(store) if among is None else among
-    found: list[tuple[int, int]] = []
-    pairs = tuple(
-        (first, second)
-        for first, second in found
-        if first in group_of and second in group_of and group_of[first] != group_of[second]
-    )
+    found, skipped = find_pairs(project, store, report)
+    group_of = {**groups.recording_groups(store), **groups_then}
+    pairs = tuple((one.first, one.second) for one in found if group_of[one.first] != group_of[one.second])
     edges = [(group_of[first], group_of[second]) for first, second in pairs]
-    there = [one for one, _ in recordings.all_recordings(store) if one.id in group_of]
-    columns = groups.own_columns(store)
+    there, columns = [one for one, _ in recordings.all_recordings(store)], groups.own_columns(store)
     found_times = {one.id: recorded_at(one.path, columns.get(one.id, {}), one.duration_s) for one in there}
     times = {number: when for number, when in found_times.items() if when is not None and block_hours > 0}
     in_block: dict[str, list[str]] = {}
@@ -117,6 +122,7 @@ def read_units(
         pairs,
         times,
         {one.id: one.path for one in there},
+        len(skipped),
     )
 
 
@@ -150,13 +156,13 @@ class DataSplit:
     is_locked
         Whether the test set is the locked one.
     near_duplicates
-        Paths of recordings of different groups whose sound is nearly equal.
+        Paths of recordings of different groups whose sound is nearly equal, where one of them has a clip here.
     time_blocks
         None where no recordings stay together by time.
-    block_hours
-        As in `SplitOptions`; 0 where time decided nothing.
     test_recordings
-        Ids of the recordings of the test set.
+        Ids of all recordings that belong to the test set, those without a label too.
+    unread
+        As in `Units`.
     """
 
     part_of: Mapping[int, Part]
@@ -165,8 +171,8 @@ class DataSplit:
     is_locked: bool
     near_duplicates: tuple[tuple[str, str], ...]
     time_blocks: TimeBlocks | None
-    block_hours: float
     test_recordings: frozenset[int]
+    unread: int
 
     def notes(self) -> list[str]:
         """Return what a person should know, a line each."""
@@ -175,6 +181,10 @@ class DataSplit:
             found.append(
                 f"{_counted(len(self.near_duplicates), 'pair')} of nearly equal sound stayed together beside the "
                 "groups (summary.json names them); `labeltool check near-duplicate --join` makes each one group"
+            )
+        if self.unread:
+            found.append(
+                f"{_counted(self.unread, 'recording')} could not be read, so that their sound was not compared"
             )
         if (blocks := self.time_blocks) is not None:
             gap = blocks.smallest_gap_s
@@ -238,10 +248,12 @@ def split(
         fold_of,
         bool(sides),
         bool(test_units),
-        tuple((units.paths[first], units.paths[second]) for first, second in units.near_duplicates),
+        tuple(
+            (units.paths[one], units.paths[other]) for one, other in units.near_duplicates if {one, other} & {*side_of}
+        ),
         _time_blocks(units.times, side_of, options.block_hours) if by_time else None,
-        options.block_hours if by_time else 0.0,
         frozenset(number for number, group in units.group_of.items() if unit_of[group] in tested),
+        units.unread,
     )
 
 

@@ -138,7 +138,7 @@ def test_the_test_set_stays_the_same_and_is_released_again(project: Project, sou
     assert run(project, "lock") == locked
     folds = run(project, "export", "--splits", "--folds", "3")
     assert (project.exports / "splits" / "test.csv").read_bytes() == test
-    rows = list(csv.DictReader((project.exports / "splits" / "folds.csv").open()))
+    rows = list(csv.DictReader((project.exports / "splits" / "folds.csv").read_text().splitlines()))
     assert {row["fold"] for row in rows} == {"1", "2", "3"} and len(rows) == 44 - locked["clips"]
     assert any("locked" in note for note in folds["notes"])
     assert "released" in labeltool_here("--project", project.directory, "lock", "--undo").stdout
