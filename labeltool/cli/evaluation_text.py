@@ -32,6 +32,11 @@ def print_evaluation(result: EvaluateResult) -> None:
     if result.drawn_folds:
         narrate("the folds were drawn by whole groups: the data have none")
     print_accuracy(result, f"of {result.clips} clips{' of the locked test set' * result.locked} right")
+    for level in result.by_level:
+        names = ", ".join(quoted(name, width=24) for name in level.labels[:_MAX_NAMES])
+        more = f" and {len(level.labels) - _MAX_NAMES} more" if len(level.labels) > _MAX_NAMES else ""
+        shares = f"{level.clip_accuracy:.1%} right at level {level.level}, int8 {level.int8_clip_accuracy:.1%}"
+        narrate(f"{shares}: {names}{more}")
     _print_unseen(result)
     _print_confusions(result)
     narrate(f"expected calibration error {result.ece:.3f}; int8 {result.int8_ece:.3f}")

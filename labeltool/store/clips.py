@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +14,7 @@ from labeltool.records import LabelledClip, StoredClip, Value, label_name
 from labeltool.store import groups, recordings
 from labeltool.store.database import Store
 from labeltool.store.journal_rows import AUTO_ACCEPTED, is_revoked
+from labeltool.store.label_acts.levels import hierarchy
 
 CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, r.samples_sha256, c.start_s, c.end_s, c.fold, r.group_name"
 """The columns that `stored_clip` needs, of clips c and recordings r."""
@@ -75,7 +76,7 @@ def counts(store: Store) -> Counts:
             connection.execute("SELECT label, COUNT(*) FROM latest_events WHERE value = 'present' GROUP BY label")
         )
         labels = {name: present.get(name, 0) for name in label_names(store)}
-        for name in set(current_names(store).values()):
+        for name in labels.keys() & set(current_names(store).values()):
             # One clip may have verdicts under several of a label's names.
             statement, names = select_present(store, name)
             (labels[name],) = connection.execute(f"SELECT COUNT(*) FROM ({statement})", names).fetchone()
@@ -105,6 +106,15 @@ def label_names(store: Store) -> list[str]:
             "SELECT name FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY id"
         )
     ]
+
+
+def retired_names(store: Store) -> set[str]:
+    """Return the names of the labels that are retired, former ones too."""
+    rows = store.connection.execute(
+        "SELECT l.name FROM labels l LEFT JOIN labels t ON t.id = l.merged_into "
+        "WHERE CASE WHEN t.id IS NULL THEN l.retired_at ELSE t.retired_at END IS NOT NULL"
+    )
+    return {name for (name,) in rows}
 
 
 def current_names(store: Store) -> dict[str, str]:
@@ -220,18 +230,6 @@ def unlabelled_to_train_on(store: Store) -> list[StoredClip]:
     return [one for one in unlabelled(store) if one.group not in locked]
 
 
-def of_locked_groups(store: Store, clip_ids: Iterable[int]) -> set[int]:
-    """Return those of some clips that belong to the locked test set."""
-    if not (locked := groups.locked_groups(store)):
-        return set()
-    rows = store.connection.execute(
-        "SELECT c.id FROM clips c JOIN recordings r ON r.id = c.recording_id "
-        "WHERE c.id IN (SELECT value FROM json_each(?)) AND r.group_name IN (SELECT value FROM json_each(?))",
-        (json.dumps(list(clip_ids)), json.dumps(sorted(locked))),
-    )
-    return {clip_id for (clip_id,) in rows}
-
-
 def has_unlabelled(store: Store) -> bool:
     """Whether any clip is not labelled."""
     (found,) = store.connection.execute(f"SELECT EXISTS (SELECT 1 FROM active_clips c WHERE {UNLABELLED})").fetchone()
@@ -298,7 +296,7 @@ def of_recording(store: Store, recording_id: int) -> list[StoredClip]:
 def labelled(
     store: Store, among: Collection[int] | None = None, *, which: Literal["training", "locked", "all"] = "training"
 ) -> list[LabelledClip]:
-    """Return the clips that have current verdicts, all or some, in the order of the ids.
+    """Return the clips that have current verdicts, all or some, in the order of the ids; none on a retired label.
 
     Parameters
     ----------
@@ -311,16 +309,21 @@ def labelled(
         condition, values = "clip_id IN (SELECT value FROM json_each(?))", [json.dumps(list(among))]
     # One snapshot: somebody may be labelling while a worker reads.
     with store.snapshot():
+        retired = retired_names(store)
         verdicts = _current_verdicts(store, condition, *values)
         found = list(_clips(store, f"c.id IN (SELECT clip_id FROM latest_events WHERE {condition})", *values))
         if which != "all":
             locked = groups.locked_groups(store)
             found = [one for one in found if (one.group in locked) is (which == "locked")]
+        above_and_below = hierarchy(store)
     return [
         LabelledClip(
             clip=one,
-            verdicts={label: value for label, value in verdicts[one.id].items() if label is not None},
+            verdicts={
+                label: value for label, value in verdicts[one.id].items() if label is not None and label not in retired
+            },
             none_of_these=verdicts[one.id].get(None) is Value.ABSENT,
+            hierarchy=above_and_below,
         )
         for one in found
     ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from labeltool.errors import LabeltoolError
 from labeltool.store.database import Store
@@ -69,6 +70,18 @@ def locked_recordings(store: Store) -> set[int]:
 def locked_groups(store: Store) -> set[str]:
     """Return the groups of the locked test set: nothing is to be learned from them, whoever joins them."""
     return {name for (name,) in store.connection.execute("SELECT DISTINCT group_name FROM recordings WHERE is_locked")}
+
+
+def locked_clips(store: Store, clip_ids: Iterable[int]) -> set[int]:
+    """Return those of some clips that belong to the locked test set."""
+    if not (locked := locked_groups(store)):
+        return set()
+    rows = store.connection.execute(
+        "SELECT c.id FROM clips c JOIN recordings r ON r.id = c.recording_id "
+        "WHERE c.id IN (SELECT value FROM json_each(?)) AND r.group_name IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(clip_ids)), json.dumps(sorted(locked))),
+    )
+    return {clip_id for (clip_id,) in rows}
 
 
 def locked_at(store: Store, until: Until) -> dict[int, str]:

@@ -7,10 +7,10 @@ import sqlite3
 from collections.abc import Sequence
 
 from labeltool.errors import LabeltoolError
+from labeltool.hierarchy import MAX_LEVELS, ancestors
 from labeltool.store import labels
 from labeltool.store.database import Store
 from labeltool.store.journal_rows import append, append_batch, is_revoked
-from labeltool.store.label_acts.derived import MAX_LEVELS, ancestors
 
 MAX_DEFINITION_CHARACTERS = 1000
 """Of the definition of a label: what is read while labelling."""
@@ -48,11 +48,16 @@ def set_parent(store: Store, child: str, parent: str | None, *, annotator: str) 
     Raises
     ------
     LabeltoolError
-        When there is no such label, or the child is above the parent already.
+        When there is no label `child`, or it is above the parent already.
     """
     with store.transaction() as connection:
         child = labels.name_in_use(connection, child)
-        parent = child if parent is None else labels.name_in_use(connection, parent)
+        if parent is None:
+            parent = child
+        else:
+            # What groups other labels need not be a label of any clip.
+            labels.ensure_label(connection, labels.checked_name(parent))
+            parent = labels.name_in_use(connection, parent)
         if parent != child:
             known = labels.parents(connection)
             above = ancestors(known, parent)
@@ -103,7 +108,7 @@ def delete(store: Store, name: str, *, annotator: str) -> int:
     return len(revoked)
 
 
-def split(store: Store, name: str, new_names: Sequence[str], *, annotator: str) -> list[str]:
+def split(store: Store, name: str, given: Sequence[str], *, annotator: str) -> list[str]:
     """Append that a label is to be split: its clips are labelled again with new names, which get keys.
 
     Its annotations count until then.
@@ -120,9 +125,7 @@ def split(store: Store, name: str, new_names: Sequence[str], *, annotator: str) 
     """
     with store.transaction() as connection:
         name = labels.name_in_use(connection, name)
-        names = list(dict.fromkeys(map(labels.checked_name, new_names)))
-        if len(names) < 2:
-            raise LabeltoolError("a label is split into two names or more")
+        names = new_names(given)
         for new_name in names:
             labels.ensure_label(connection, new_name)
         append(
@@ -134,6 +137,20 @@ def split(store: Store, name: str, new_names: Sequence[str], *, annotator: str) 
             origin="human",
         )
         labels.resolve(connection)
+    return names
+
+
+def new_names(given: Sequence[str]) -> list[str]:
+    """Return the names that a label is split into, each once.
+
+    Raises
+    ------
+    LabeltoolError
+        When there are fewer than two, or one is no name of a label.
+    """
+    names = list(dict.fromkeys(map(labels.checked_name, given)))
+    if len(names) < 2:
+        raise LabeltoolError("a label is split into two names or more")
     return names
 
 
