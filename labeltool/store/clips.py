@@ -301,8 +301,7 @@ def labelled(
     Parameters
     ----------
     which
-        "training": without those of the locked test set and of its groups, from which nothing is to be learned;
-        "locked": only those.
+        "training": without the locked test set, from which nothing is to be learned; "locked": only that.
     """
     condition, values = "1", list[str]()
     if among is not None:
