@@ -15,6 +15,7 @@ from labeltool.store import groups, recordings
 from labeltool.store.database import Store
 from labeltool.store.journal_rows import AUTO_ACCEPTED, is_revoked
 from labeltool.store.label_acts.levels import hierarchy
+from labeltool.store.labels import LABEL_ORDER
 
 CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, r.samples_sha256, c.start_s, c.end_s, c.fold, r.group_name"
 """The columns that `stored_clip` needs, of clips c and recordings r."""
@@ -103,7 +104,7 @@ def label_names(store: Store) -> list[str]:
     return [
         name
         for (name,) in store.connection.execute(
-            "SELECT name FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY id"
+            f"SELECT name FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY {LABEL_ORDER}"
         )
     ]
 
@@ -298,10 +299,7 @@ def labelled(
 ) -> list[LabelledClip]:
     """Return the clips that have current verdicts, all or some, in the order of the ids; none on a retired label.
 
-    Parameters
-    ----------
-    which
-        "training": without the locked test set, from which nothing is to be learned; "locked": only that.
+    "training" leaves out the locked test set, from which nothing is to be learned; "locked" is that alone.
     """
     condition, values = "1", list[str]()
     if among is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 
@@ -13,6 +14,9 @@ from labeltool.store.journal_rows import Until, append_batch, is_revoked
 MAX_NAME_CHARACTERS = 1000
 """Of a group, and of a column of a recording."""
 
+# The group of a recording that has none: the hash of its content. A name that a person knows goes before it.
+_IS_CONTENT = re.compile(r"[0-9a-f]{64}")
+
 
 def group_of(connection: sqlite3.Connection, name: str) -> str:
     """Return the name by which a group goes now: that of the group it was joined to, or its own."""
@@ -20,8 +24,12 @@ def group_of(connection: sqlite3.Connection, name: str) -> str:
     return row["group_name"] if row else name
 
 
-def join_groups(connection: sqlite3.Connection, kept: str, joined: str) -> None:
-    """Join a group to another, inside a transaction; both names are of `group_of`."""
+def join_groups(connection: sqlite3.Connection, one: str, other: str) -> None:
+    """Join two groups, inside a transaction; both names are of `group_of`.
+
+    Which name both have from then on hangs on the names alone: projects that are merged in any order have the same.
+    """
+    kept, joined = sorted((one, other), key=lambda name: (_IS_CONTENT.fullmatch(name) is not None, name))
     for table, column in (
         ("recordings", "group_name"),
         ("recordings", "imported_group"),

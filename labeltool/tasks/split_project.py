@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from labeltool.checks.fingerprints import find_pairs
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import LabelledClip
@@ -103,8 +104,9 @@ def read_units(
     groups_then
         The groups of some recordings at the time of the split, where those are not the groups of now.
     """
+    found, skipped = find_pairs(project, store, report)
     group_of = {**groups.recording_groups(store), **groups_then}
-    pairs: tuple[tuple[int, int], ...] = ()
+    pairs = tuple((one.first, one.second) for one in found if group_of[one.first] != group_of[one.second])
     edges = [(group_of[first], group_of[second]) for first, second in pairs]
     there, columns = [one for one, _ in recordings.all_recordings(store)], groups.own_columns(store)
     found_times = {one.id: recorded_at(one.path, columns.get(one.id, {}), one.duration_s) for one in there}
@@ -120,7 +122,7 @@ def read_units(
         pairs,
         times,
         {one.id: one.path for one in there},
-        0,
+        len(skipped),
     )
 
 

@@ -47,6 +47,13 @@ def add(project: Project, path: Path, group: str, label: str | None = None) -> N
         import_records(store, [recording, clip, *verdicts], kind="test", source=path.name)
 
 
+def louder(path: Path, to: Path, times: float) -> Path:
+    """Write the same sound, louder, in other samples."""
+    sound, rate = soundfile.read(path)
+    soundfile.write(to, np.clip(times * sound, -1, 1), rate, subtype="PCM_24")
+    return to
+
+
 def locked_files(project: Project) -> set[str]:
     with project.open_store() as store:
         rows = store.connection.execute("SELECT id, sha256 FROM recordings").fetchall()
@@ -64,7 +71,7 @@ def sounds(project: Project, tmp_path: Path) -> Path:
 
 @pytest.mark.slow  # four trainings
 @pytest.mark.usefixtures("quickly", "tiny")
-def test_a_locked_test_set_is_held_through_three_retrainings(project: Project, sounds: Path) -> None:
+def test_a_locked_test_set_is_held_through_three_retrainings(project: Project, sounds: Path, tmp_path: Path) -> None:
     before = run(project, "retrain", "--arch", "tiny", "--seed", "0")
     assert before["locked_clips"] == 0
     exported = labeltool_here("--project", project.directory, "export", "--splits", "--lock", "--shares", "60,20,20")
@@ -79,16 +86,18 @@ def test_a_locked_test_set_is_held_through_three_retrainings(project: Project, s
         add_tones(project, sounds, *PAIR * 3)
         member = next(iter(sorted(first)))
         with project.open_store() as store:
-            (group,) = store.connection.execute(
-                "SELECT group_name FROM recordings WHERE sha256 = ?", (member,)
+            (group, path) = store.connection.execute(
+                "SELECT group_name, path FROM recordings WHERE sha256 = ?", (member,)
             ).fetchone()
-        # Later: recordings that join a locked group, with a label and without.
+            file = Path(store.absolute_path(path))
+        # Later: one without a label that joins a locked group, and a copy of a locked sound in a group of its own.
         joined = add_tone(sounds / f"joined {number}.wav", 700.0 + 97 * number)
         add(project, joined, group, None if number else "low")
+        add(project, louder(file, tmp_path / f"copy {number}.wav", 1.5 + number / 4), f"copy {number}", "low")
         result = run(project, "retrain", "--arch", "tiny", "--seed", "0")
         warm.append(result["warm"])
         now = locked_files(project)
-        assert len(now) == len(first) + number + 1
+        assert len(now) == len(first) + 2 * (number + 1)
         assert not seen_any(project, result["model"], now)
         assert result["locked_clips"] >= len(first)
     assert warm == [False, True, True]  # the model from before the lock is not continued
