@@ -56,6 +56,18 @@ def print_accuracy(result: RetrainResult | EvaluateResult, of_what: str) -> None
         narrate(f"{result.label_accuracy:.1%} of their labels right; int8 {result.int8_label_accuracy:.1%}")
 
 
+def print_left_out(result: RetrainResult) -> None:
+    """Print what the budget left no time for, and which clips were locked."""
+    if result.locked_clips:
+        narrate(f"{result.locked_clips} clips of the locked test set had no part in it; `evaluate` measures on them")
+    if result.left_out:
+        narrate(f"no time for {result.left_out} labelled clips without features; the next retrain goes on with them")
+    if result.measured_clips < result.validation_clips:
+        narrate(f"no time to measure more than {result.measured_clips} of {result.validation_clips} validation clips")
+    if result.without_suggestion:
+        narrate(f"no time for {result.without_suggestion} suggestions; `labeltool suggest` makes them")
+
+
 def _print_unseen(result: EvaluateResult) -> None:
     """Print which clips count as wrong because the model was not trained on their label, and the figures without."""
     if result.unseen_labels:

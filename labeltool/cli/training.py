@@ -21,7 +21,7 @@ from labeltool.cli.common import (
     setting_in_force,
     with_names,
 )
-from labeltool.cli.evaluation_text import print_accuracy, print_evaluation
+from labeltool.cli.evaluation_text import print_accuracy, print_evaluation, print_left_out
 
 if TYPE_CHECKING:
     from labeltool.active_learning.result import SuggestResult
@@ -159,21 +159,9 @@ def _print_training(result: RetrainResult, budget_s: float | None) -> None:
     print_accuracy(result, "of validation clips right")
     if budget_s is not None and result.seconds_until_trained > budget_s:
         narrate(f"training took {result.seconds_until_trained:g} s, more than the {budget_s:g} s of --budget")
-    if result.locked_clips:
-        narrate(f"{result.locked_clips} clips of the locked test set had no part in it; `evaluate` measures on them")
-    _print_left_out(result)
+    print_left_out(result)
     _print_beside(result)
     _print_suggester(result)
-
-
-def _print_left_out(result: RetrainResult) -> None:
-    """Print what the budget left no time for."""
-    if result.left_out:
-        narrate(f"no time for {result.left_out} labelled clips without features; the next retrain goes on with them")
-    if result.measured_clips < result.validation_clips:
-        narrate(f"no time to measure more than {result.measured_clips} of {result.validation_clips} validation clips")
-    if result.without_suggestion:
-        narrate(f"no time for {result.without_suggestion} suggestions; `labeltool suggest` makes them")
 
 
 def _print_beside(result: RetrainResult) -> None:
