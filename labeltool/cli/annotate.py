@@ -203,7 +203,7 @@ def note(clip: str, text: str, annotator: str | None) -> None:
 @project_option
 @json_option
 def stats(annotator: str | None, as_json: bool) -> None:
-    """Show annotation speed, suggestions that were right, agreement.
+    """Show annotation speed, right suggestions, and agreement.
 
     After `labeltool simulate` also how many labels the query strategy saves, compared with random order. Agreement is
     that of the clips that two or more people labelled: 1 for perfect, 0 for that of chance, with 95 % intervals.

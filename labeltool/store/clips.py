@@ -13,6 +13,8 @@ from labeltool.records import LabelledClip, StoredClip, Value, label_name
 from labeltool.store import recordings
 from labeltool.store.database import Store
 from labeltool.store.journal_rows import AUTO_ACCEPTED, is_revoked
+from labeltool.store.label_acts.levels import hierarchy
+from labeltool.store.labels import LABEL_ORDER
 
 CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, r.samples_sha256, c.start_s, c.end_s, c.fold, r.group_name"
 """The columns that `stored_clip` needs, of clips c and recordings r."""
@@ -101,7 +103,7 @@ def label_names(store: Store) -> list[str]:
     return [
         name
         for (name,) in store.connection.execute(
-            "SELECT name FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY id"
+            f"SELECT name FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY {LABEL_ORDER}"
         )
     ]
 
@@ -295,6 +297,7 @@ def labelled(store: Store, among: Collection[int] | None = None) -> list[Labelle
         retired = retired_names(store)
         verdicts = _current_verdicts(store, condition, *values)
         found = list(_clips(store, f"c.id IN (SELECT clip_id FROM latest_events WHERE {condition})", *values))
+        above_and_below = hierarchy(store)
     return [
         LabelledClip(
             clip=one,
@@ -302,6 +305,7 @@ def labelled(store: Store, among: Collection[int] | None = None) -> list[Labelle
                 label: value for label, value in verdicts[one.id].items() if label is not None and label not in retired
             },
             none_of_these=verdicts[one.id].get(None) is Value.ABSENT,
+            hierarchy=above_and_below,
         )
         for one in found
     ]

@@ -7,10 +7,10 @@ import sqlite3
 from collections.abc import Sequence
 
 from labeltool.errors import LabeltoolError
+from labeltool.hierarchy import MAX_LEVELS, ancestors
 from labeltool.store import labels
 from labeltool.store.database import Store
 from labeltool.store.journal_rows import append, append_batch, is_revoked
-from labeltool.store.label_acts.derived import MAX_LEVELS, ancestors
 
 MAX_DEFINITION_CHARACTERS = 1000
 """Of the definition of a label: what is read while labelling."""
@@ -48,11 +48,16 @@ def set_parent(store: Store, child: str, parent: str | None, *, annotator: str) 
     Raises
     ------
     LabeltoolError
-        When there is no such label, or the child is above the parent already.
+        When there is no label `child`, or it is above the parent already.
     """
     with store.transaction() as connection:
         child = labels.name_in_use(connection, child)
-        parent = child if parent is None else labels.name_in_use(connection, parent)
+        if parent is None:
+            parent = child
+        else:
+            # What groups other labels need not be a label of any clip.
+            labels.ensure_label(connection, labels.checked_name(parent))
+            parent = labels.name_in_use(connection, parent)
         if parent != child:
             known = labels.parents(connection)
             above = ancestors(known, parent)
