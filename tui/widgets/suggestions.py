@@ -112,7 +112,7 @@ class Suggestions(Widget):
         for choice in shown:
             lines.append(choice_action(Content.assemble(*self._choice_line(choice, width)), choice))
             if spaced:
-                lines.append(Content())
+                lines.append(Content.assemble(*_definition_line(choice, width)))
         if len(shown) < len(self._choices):
             more = fit(f"… {len(self._choices) - len(shown)} more: their keys, or /", width)
             lines.append(clickable(Content.styled(more, "$quiet"), "find_label"))
@@ -146,6 +146,11 @@ class Suggestions(Widget):
             (f" {choice.probability:4.0%} ", "$foreground" if is_first else "$quiet"),
             (bar(choice.probability, bar_cells), "$primary"),
         ]
+
+
+def _definition_line(choice: LabelChoice, width: int) -> list[Part]:
+    """Return what a label means, for the line below it; blank where nobody said so."""
+    return [(fit(" " * (_KEY_CELLS + 4) + choice.definition, width), "$quiet")]
 
 
 def _row_line(row: JournalRow, width: int) -> list[Part]:

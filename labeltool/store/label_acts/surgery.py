@@ -56,7 +56,7 @@ def set_parent(store: Store, child: str, parent: str | None, *, annotator: str) 
             parent = child
         else:
             # What groups other labels need not be a label of any clip.
-            labels.ensure_label(connection, labels.checked_name(parent))
+            labels.ensure_label(connection, labels.checked_name(parent), brings_back=False)
             parent = labels.name_in_use(connection, parent)
         if parent != child:
             known = labels.parents(connection)
