@@ -32,6 +32,7 @@ query_strategy = "default"        # the order of the queue; `labeltool simulate 
 
 [labelling]
 goal = 20                         # labelled clips that each label should have, for the progress page; 0: none
+overlap = 0                       # share of the clips that a second person labels too, without seeing the first's
 max_error = 0.05                  # share of wrong clips that a sample must exclude before the rest is accepted
 
 [export]
@@ -133,9 +134,12 @@ class LabellingSettings:
         Labelled clips that each label should have; 0: none.
     max_error
         The error, a share of clips, that a sample must exclude before clips are accepted automatically.
+    overlap
+        The share of the clips that a second person labels too, without seeing the first's labels.
     """
 
     goal: _Count = 20
+    overlap: _Share = 0.0
     max_error: _ErrorShare = 0.05
 
 

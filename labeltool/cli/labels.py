@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from labeltool.cli.annotate import narrate_case
-from labeltool.cli.common import annotator_option, current_project, emit, json_option, narrate, project_option, quoted
+from labeltool.cli.common import (
+    annotator_option,
+    current_project,
+    emit,
+    exit_for_failed,
+    json_option,
+    narrate,
+    project_option,
+    quoted,
+)
+from labeltool.cli.import_ import print_skipped, skipped_json
 from labeltool.errors import in_one_line
 
 if TYPE_CHECKING:
@@ -158,6 +169,38 @@ def parent(child: str, parent: str | None, is_none: bool, annotator: str | None,
         emit({"label": child, "parent": parent})
     else:
         narrate(f"{quoted(child)} is a kind of {quoted(parent) if parent is not None else 'no other label'}")
+
+
+@labels.command("read")
+@click.argument("file", type=click.Path(path_type=Path))
+@annotator_option
+@project_option
+@json_option
+def read_list(file: Path, annotator: str | None, as_json: bool) -> None:
+    """Read parents and definitions of labels from a table.
+
+    FILE has the columns label and parent or definition, as `labels.csv` of an export. An empty field changes nothing.
+    `labeltool undo` reverts it.
+
+    \b
+    labeltool labels read labels.csv
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.importers.label_list import read_label_list
+    from labeltool.records import Skipped
+    from labeltool.store.label_acts import surgery
+
+    project = current_project()
+    listed, skipped = read_label_list(file)
+    with project.open_store() as store:
+        rows = [(one.name, one.parent, one.definition) for one in listed]
+        changed, refused = surgery.describe_labels(store, rows, annotator=project.annotator(annotator))
+    skipped += [Skipped(str(file), listed[place].line, error.reason) for place, error in refused.items()]
+    if as_json:
+        emit({"rows": len(listed), "labels": changed, **skipped_json(skipped)})
+    else:
+        print_skipped(skipped)
+        narrate(f"{len(listed)} rows, {changed} labels changed")
+    exit_for_failed(() if changed else skipped)
 
 
 @labels.command()

@@ -64,6 +64,7 @@ for _command in (
     backup.journal,
     people.merge,
     people.conflicts,
+    people.split_work,
     lists.list_clips,
     lists.review,
     similar.similar,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from helpers.command_line import labeltool_here
 from helpers.progress import quiet
 from helpers.tones import A, P, U, add_tones
 from labeltool.active_learning.live_model import LiveModel
@@ -72,7 +74,7 @@ def test_the_live_predictions_keep_a_parent_open() -> None:
             (labelled(2, {"rain": P}), described(0.0, 0.1)),
         ]
     )
-    model.renew(["animal", "dog", "rain"], lambda names: [LabelMapping(name, (), "name") for name in names])
+    model.renew(["animal", "dog", "rain"], lambda names: [LabelMapping(name, (), "by name") for name in names])
     predicted = model.predict([described(0.9, 0.1)])
     by_label = dict(zip(predicted.labels, predicted.probabilities[0], strict=True))
     assert predicted.independent
@@ -97,3 +99,22 @@ def test_labels_are_measured_at_each_level(project: Project, tmp_path: Path, tin
     right = sum(counts[i, j] for i, one in enumerate(names) for j, other in enumerate(names) if one == other)
     assert measured.by_level[0].clip_accuracy >= measured.clip_accuracy
     assert measured.by_level[0].clip_accuracy == pytest.approx(right / measured.clips, abs=1.5 / measured.clips)
+
+
+def test_a_list_of_labels_goes_out_and_comes_back(project: Project, tmp_path: Path) -> None:
+    add_tones(project, tmp_path / "wav", (["low"], {"bark": P}), (["high"], {"bell": P}))
+    listed = tmp_path / "list.csv"
+    listed.write_text("label,parent,definition\nbark,dog,\ndog,animal,A domestic dog\nanimal,bark,\nbell,,\n")
+    found = labeltool_here("labels", "read", listed, "--json", "--project", project.directory)
+    assert json.loads(found.stdout)["labels"] == 2
+    (cycle,) = json.loads(found.stdout)["skipped"]
+    assert cycle["line"] == 4 and "above" in cycle["reason"]
+    labeltool_here("export", "--table", "-o", tmp_path / "out", "--project", project.directory)
+    written = (tmp_path / "out" / "table" / "labels.csv").read_text()
+    assert '"bark","dog",""' in written and '"dog","animal","A domestic dog"' in written
+    labeltool_here("undo", "--project", project.directory)
+    with project.open_store() as store:
+        assert clips.labelled(store)[0].hierarchy.levels == 1, "one undo for the list"
+    labeltool_here("labels", "read", tmp_path / "out" / "table" / "labels.csv", "--project", project.directory)
+    with project.open_store() as store:
+        assert clips.labelled(store)[0].hierarchy.levels == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from labeltool.errors import LabeltoolError
 from labeltool.hierarchy import MAX_LEVELS, ancestors
@@ -31,10 +31,7 @@ def define(store: Store, name: str, text: str | None, examples: Sequence[int] = 
     LabeltoolError
         When there is no such label, or the text is too long or not valid.
     """
-    if text is not None:
-        text = " ".join(text.split())
-        if len(text) > MAX_DEFINITION_CHARACTERS:
-            raise LabeltoolError(f"a definition has at most {MAX_DEFINITION_CHARACTERS} characters")
+    text = text if text is None else _checked_definition(text)
     with store.transaction() as connection:
         row = {"label": labels.name_in_use(connection, name), "annotator": annotator, "origin": "human"}
         rows: list[dict[str, object]] = [] if text is None else [{**row, "kind": "define", "note": text}]
@@ -52,22 +49,75 @@ def set_parent(store: Store, child: str, parent: str | None, *, annotator: str) 
     """
     with store.transaction() as connection:
         child = labels.name_in_use(connection, child)
-        if parent is None:
-            parent = child
-        else:
-            # What groups other labels need not be a label of any clip.
-            labels.ensure_label(connection, labels.checked_name(parent), brings_back=False)
-            parent = labels.name_in_use(connection, parent)
-        if parent != child:
-            known = labels.parents(connection)
-            above = ancestors(known, parent)
-            if child in above:
-                chain = " < ".join((parent, *above[: above.index(child) + 1]))
-                raise LabeltoolError(f"{child!r} is above {parent!r} already: {chain}")
-            if len(above) + 1 >= MAX_LEVELS:
-                raise LabeltoolError(f"labels have at most {MAX_LEVELS} levels")
+        parent = child if parent is None else _checked_parent(connection, child, parent, labels.parents(connection))
         append(connection, kind="parent", label=child, new_label=parent, annotator=annotator, origin="human")
         labels.resolve(connection)
+
+
+def describe_labels(
+    store: Store, listed: Iterable[tuple[str, str, str]], *, annotator: str
+) -> tuple[int, dict[int, LabeltoolError]]:
+    """Append parents and definitions as one batch; labels that are not there yet are made.
+
+    Parameters
+    ----------
+    listed
+        Name, parent, definition; "" leaves what there is.
+
+    Returns
+    -------
+    int
+        Number of labels that changed.
+    dict
+        What is wrong with a row, by its place; such a row changes nothing.
+    """
+    row = {"annotator": annotator, "origin": "human"}
+    rows: list[dict[str, object]] = []
+    changed, refused = set[str](), dict[int, LabeltoolError]()
+    with store.transaction() as connection:
+        known = labels.parents(connection)
+        definitions = {one.name: one.definition for one in labels.project_labels(store)}
+        for place, (name, parent, definition) in enumerate(listed):
+            try:
+                name, text = labels.checked_name(name), _checked_definition(definition)
+                parent = labels.checked_name(parent) if parent else ""
+                labels.ensure_label(connection, name)
+                name = labels.name_in_use(connection, name)
+                if parent and (parent := _checked_parent(connection, name, parent, known)) != known.get(name):
+                    rows.append({**row, "kind": "parent", "label": name, "new_label": parent})
+                    known[name] = parent
+                    changed.add(name)
+                if text and text != definitions.get(name):
+                    rows.append({**row, "kind": "define", "label": name, "note": text})
+                    changed.add(name)
+            except LabeltoolError as error:
+                refused[place] = error
+        append_batch(connection, rows)
+        labels.resolve(connection)
+    return len(changed), refused
+
+
+def _checked_definition(text: str) -> str:
+    text = " ".join(text.split())
+    if len(text) > MAX_DEFINITION_CHARACTERS:
+        raise LabeltoolError(f"a definition has at most {MAX_DEFINITION_CHARACTERS} characters")
+    return text
+
+
+def _checked_parent(connection: sqlite3.Connection, child: str, parent: str, known: Mapping[str, str]) -> str:
+    """Return the current name of a parent that a label can have; it is made a label where it is none.
+
+    What groups other labels need not be a label of any clip.
+    """
+    labels.ensure_label(connection, labels.checked_name(parent), brings_back=False)
+    parent = labels.name_in_use(connection, parent)
+    above = ancestors(known, parent)
+    if child in (parent, *above):
+        chain = " < ".join((parent, *above[: above.index(child) + 1])) if child in above else parent
+        raise LabeltoolError(f"{child!r} is above {parent!r} already: {chain}")
+    if len(above) + 1 >= MAX_LEVELS:
+        raise LabeltoolError(f"labels have at most {MAX_LEVELS} levels")
+    return parent
 
 
 def retire(store: Store, name: str, *, annotator: str) -> None:
