@@ -1,10 +1,11 @@
-"""Review: labels that annotators disagree on or that the model contradicts, the most suspicious first."""
+"""Review: labels that annotators disagree on or that predictions contradict, the most suspicious first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from labeltool.annotation import review
+from labeltool.annotation.label_errors import read_list
 from labeltool.annotation.listing import ListedClip
 from labeltool.annotation.review import LabelIssue
 from labeltool.store import Store
@@ -27,8 +28,9 @@ class ReviewScreen(ListScreen):
 
     def find(self, store: Store) -> ListResult:
         """Read the suspicious labels."""
-        self._issues = {issue.clip_id: issue for issue in review.label_issues(store)}
-        self._compared_with = "" if self._issues else review.compared_with(store)
+        errors = read_list(self.services.project.cache)
+        self._issues = {issue.clip_id: issue for issue in review.label_issues(store, errors)}
+        self._compared_with = "" if self._issues else review.compared_with(store, errors)
         return ListResult(list(self._issues), "suspicious labels, the most suspicious first")
 
     def empty(self) -> Sequence[str]:
@@ -38,7 +40,7 @@ class ReviewScreen(ListScreen):
         return (
             "No label is suspicious.",
             "",
-            "This view shows labels that annotators disagree on or that the model contradicts.",
+            "This view shows labels that annotators disagree on or that predictions contradict.",
             self._compared_with,
             "",
             *self.offers(
