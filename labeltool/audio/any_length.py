@@ -124,3 +124,64 @@ def wav_to_its_end(path: Path) -> PatchedFile | None:
             place += 8 + size + size % 2
             file.seek(place)
     return None
+
+
+_OGG_END_OF_STREAM = 4
+# The last page of an Ogg stream, which has at most 65,307 bytes, and what a tag after it may take.
+_OGG_TAIL_BYTES = 1 << 17
+# The lengths that a recorder or a pipe writes where it does not know the length.
+_UNKNOWN_SIZES = frozenset({0, 0x7FFFFFFF, 0x7FFFFFFF - 36, 0xFFFFFFFF, 0xFFFFFFFF - 36})
+
+
+def missing_s(path: Path, format: str, rate_hz: int, claimed: int | None, decoded: int) -> tuple[float, bool]:
+    """Return the seconds that a file promises and does not have, and whether it ends as a file of its format does.
+
+    Parameters
+    ----------
+    format
+        As libsndfile names it.
+    claimed
+        Frames by the header as libsndfile reads it, which for WAV is what the file has; None where it is not known.
+    decoded
+        Frames that were decoded.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be read.
+    """
+    if format in ("WAV", "WAVEX"):
+        return _missing_of_wav_s(path), True
+    missing = max(0, (claimed or 0) - decoded) / rate_hz
+    return missing, format != "OGG" or _ogg_has_end(path)
+
+
+def _missing_of_wav_s(path: Path) -> float:
+    with path.open("rb") as file:
+        end = os.fstat(file.fileno()).st_size
+        if file.read(12)[:4] != b"RIFF":
+            return 0.0
+        place, bytes_per_s = 12, 0
+        while len(head := file.read(8)) == 8:
+            size = int.from_bytes(head[4:], "little")
+            if head[:4] == b"fmt ":
+                bytes_per_s = int.from_bytes(file.read(12)[8:12], "little")
+            if head[:4] == b"data":
+                known = bytes_per_s and size not in _UNKNOWN_SIZES
+                return max(0, place + 8 + size - end) / bytes_per_s if known else 0.0
+            place += 8 + size + size % 2
+            file.seek(place)
+    return 0.0
+
+
+def _ogg_has_end(path: Path) -> bool:
+    """Whether the last page that begins in a file has the mark of the last one, and is whole."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, size - _OGG_TAIL_BYTES))
+        tail = file.read()
+    place = tail.rfind(b"OggS")
+    page = tail[place:]
+    if place < 0 or len(page) < 27 or len(page) < 27 + page[26]:
+        return False
+    return bool(page[5] & _OGG_END_OF_STREAM) and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])

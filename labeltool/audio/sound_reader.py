@@ -36,8 +36,8 @@ class SoundReader:
         Of the file.
     format, subtype
         Its container and the coding of its samples, as libsndfile names them: `WAV` and `PCM_16`, `OGG` and `VORBIS`.
-    claims_length
-        Whether its header gives a length; else `frames` decodes the file.
+    claimed_frames
+        Length by its header; None where that gives none, and `frames` decodes the file.
 
     Raises
     ------
@@ -58,7 +58,7 @@ class SoundReader:
         self.channels: int = self._file.channels
         self.format: str = self._file.format
         self.subtype: str = self._file.subtype
-        self._claimed: int | None = self._file.frames
+        self.claimed_frames: int | None = self._file.frames
         if not MIN_RATE_HZ <= self.rate_hz <= MAX_RATE_HZ:
             self.close()
             raise LabeltoolError(
@@ -70,7 +70,6 @@ class SoundReader:
             self._file.close()
             self._source = patched
             self._file = self._opened(patched)
-        self.claims_length = self._claimed is not None
 
     @cached_property
     def frames(self) -> int:
@@ -81,8 +80,8 @@ class SoundReader:
         LabeltoolError
             When it cannot be decoded to its end.
         """
-        if self._claimed is not None and self._ends_at(self._claimed):
-            return self._claimed
+        if self.claimed_frames is not None and self._ends_at(self.claimed_frames):
+            return self.claimed_frames
         self._reopen()
         return sum(len(block) for block in self.all_channels(0, None))
 
@@ -176,18 +175,18 @@ class SoundReader:
     def _with_honest_header(self) -> PatchedFile | None:
         """Return the file without the length in its header, where libsndfile would not read beyond that.
 
-        `_claimed` becomes that length, None where the header has none.
+        `claimed_frames` becomes that length, None where the header has none.
         """
         path = Path(self._path)
         patched = None
         try:
             if self.format == "FLAC":
-                self._claimed, patched = flac_of_any_length(path)
+                self.claimed_frames, patched = flac_of_any_length(path)
             elif self.format == "MP3" and (patched := mp3_of_any_length(path)) is not None:
-                self._claimed = None
-            elif self.format in ("WAV", "WAVEX") and not self._claimed:
+                self.claimed_frames = None
+            elif self.format in ("WAV", "WAVEX") and not self.claimed_frames:
                 patched = wav_to_its_end(path)
-                self._claimed = None if patched is not None else 0
+                self.claimed_frames = None if patched is not None else 0
         except OSError as error:
             raise unreadable(path, error) from error
         return patched
@@ -231,7 +230,7 @@ class SoundReader:
                 self._reopen()  # a decoder that came to the end of the stream may stay there
             else:
                 return
-        if self._claimed is not None and self._claimed <= frame:
+        if self.claimed_frames is not None and self.claimed_frames <= frame:
             self._end = frame
             return
         # Past an end that is not known yet, or of a codec that only goes forward.

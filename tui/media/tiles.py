@@ -110,7 +110,7 @@ class Tiles:
 
     def match(self, reader: SoundReader) -> bool:
         """Return whether a file has the rate and the length of the recording; only decoding tells some lengths."""
-        if reader.rate_hz != self._rate_hz or not reader.claims_length:
+        if reader.rate_hz != self._rate_hz or reader.claimed_frames is None:
             return reader.rate_hz == self._rate_hz
         return abs(reader.frames / reader.rate_hz - self._duration_s) < 1e-6
 

@@ -1,0 +1,163 @@
+"""Arrays of recordings, computed once in several processes: shards of a few hundred recordings, written whole.
+
+A shard is never changed: an interrupted run keeps what was done, a damaged one is computed again. The folder may be
+deleted at will.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from labeltool.audio import files
+from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
+from labeltool.project import Project
+from labeltool.store import Store, recordings
+from labeltool.store.recordings import StoredRecording
+from labeltool.type_aliases import Progress
+from labeltool.util.atomic_write import open_atomic, remove_tree
+from labeltool.util.no_links import make_folder
+from labeltool.util.npz import UNREADABLE, open_npz
+from labeltool.util.process_pool import map_in_processes
+from labeltool.util.writable import both
+
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+"""One-dimensional arrays of one recording, by their names."""
+
+Compute = Callable[[Path], Arrays]
+"""Computes the arrays of a sound file; a function of a module, which may raise a `LabeltoolError`."""
+
+_PER_SHARD = 256
+# Fewer recordings than this are done here: a spawned process costs more than it saves.
+_WORTH_A_PROCESS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A recording's place, and what it must still be; `key` names it in the cache."""
+
+    key: str
+    path: str
+    sha256: str
+    samples_sha256: str | None
+
+
+@dataclass(slots=True)
+class ArrayCache:
+    """The arrays of one kind.
+
+    Attributes
+    ----------
+    directory
+        In the project's `cache/`, of this kind and version alone.
+    compute
+        What the arrays are.
+    """
+
+    directory: Path
+    compute: Compute
+    _by_key: dict[str, Arrays] = field(default_factory=dict)
+
+    def arrays(
+        self, project: Project, store: Store, report: Progress, stage: str
+    ) -> tuple[dict[int, Arrays], tuple[SkippedFile, ...]]:
+        """Return the arrays of every recording by its id, and the files that cannot be read; computes what is missing.
+
+        Raises
+        ------
+        LabeltoolError
+            When the cache cannot be written.
+        """
+        stored = recordings.all_recordings(store)
+        keys = {one.id: one.samples_sha256 or sha256 for one, sha256 in stored}
+        self._read(set(keys.values()))
+        missing = {keys[one.id]: _source(keys[one.id], one, sha256) for one, sha256 in stored}
+        missing = {key: source for key, source in missing.items() if key not in self._by_key}
+        failed: dict[str, LabeltoolError] = {}
+        done, total = 0, len(missing)
+        for arrays, errors in self._computed(list(missing.values())):
+            self._by_key.update(arrays)
+            failed.update(errors)
+            done += len(arrays) + len(errors)
+            report(stage, done, total)
+        found = {number: self._by_key[key] for number, key in keys.items() if key in self._by_key}
+        return found, skipped_files(failed.values())
+
+    def _computed(self, missing: Sequence[_Source]) -> Iterator[tuple[dict[str, Arrays], dict[str, LabeltoolError]]]:
+        if not missing:
+            return
+        try:
+            make_folder(self.directory)
+        except OSError as error:
+            raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=self.directory) from error
+        processes = (os.cpu_count() or 1) if len(missing) >= _WORTH_A_PROCESS else 1
+        # Enough shards that every process has some, and that the progress is seen.
+        size = min(_PER_SHARD, max(16, -(-len(missing) // (8 * processes))))
+        shards = [missing[first : first + size] for first in range(0, len(missing), size)]
+        yield from map_in_processes(partial(_write_shard, self.directory, self.compute), shards, processes)
+
+    def _read(self, wanted: set[str]) -> None:
+        """Read the shards; those with nothing of this project are deleted, damaged ones too."""
+        for path in sorted(path for folder in both(self.directory) for path in folder.glob("*.npz")):
+            try:
+                found = _read_shard(path)
+            except UNREADABLE:
+                found = {}
+            if wanted.isdisjoint(found) and path.is_relative_to(self.directory):
+                remove_tree(path)
+            self._by_key.update((key, arrays) for key, arrays in found.items() if key in wanted)
+
+
+def _source(key: str, recording: StoredRecording, sha256: str) -> _Source:
+    return _Source(key, recording.path, sha256, recording.samples_sha256)
+
+
+def _write_shard(
+    directory: Path, compute: Compute, sources: Sequence[_Source]
+) -> tuple[dict[str, Arrays], dict[str, LabeltoolError]]:
+    """Compute some recordings and write them as one shard; runs in a worker."""
+    done: dict[str, Arrays] = {}
+    failed: dict[str, LabeltoolError] = {}
+    for source in sources:
+        try:
+            files.require_content(source.path, source.sha256, source.samples_sha256)
+            done[source.key] = compute(Path(source.path))
+        except LabeltoolError as error:
+            failed[source.key] = error
+    if not done:
+        return done, failed
+    content: dict[str, npt.NDArray[np.generic]] = {"keys": np.array(list(done))}
+    for name in next(iter(done.values())):
+        parts = [arrays[name] for arrays in done.values()]
+        content[name] = np.concatenate(parts)
+        content[f"{name}.lengths"] = np.array([len(part) for part in parts])
+    try:
+        with open_atomic(directory / f"{uuid.uuid4().hex}.npz") as file:
+            np.savez(file, **content)  # type: ignore[arg-type]
+    except OSError as error:
+        raise LabeltoolError(f"the cache cannot be written: {error.strerror}", file=directory) from error
+    return done, failed
+
+
+def _read_shard(path: Path) -> dict[str, Arrays]:
+    """Return the arrays of a shard by their keys.
+
+    Raises
+    ------
+    One of `UNREADABLE`
+        Where it is damaged, or something else.
+    """
+    with open_npz(path) as content:
+        keys = [str(key) for key in content["keys"]]
+        names = [name for name in content.files if f"{name}.lengths" in content.files]
+        columns = {name: np.split(content[name], np.cumsum(content[f"{name}.lengths"])[:-1]) for name in names}
+    if any(len(parts) != len(keys) for parts in columns.values()):
+        raise ValueError("its arrays do not fit together")
+    return {key: {name: columns[name][place] for name in names} for place, key in enumerate(keys)}

@@ -1,0 +1,99 @@
+"""What is measured of every recording, in one pass over it: level, peak, DC, clipping, bandwidth, phase, completeness.
+
+Everything is of the file as it is, at its own rate and with its own channels. It is kept in the cache under the hash of
+the recording's samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeltool.checks.array_cache import ArrayCache, Arrays
+from labeltool.checks.sound_measure import BLOCK_S, measure
+from labeltool.errors import SkippedFile
+from labeltool.project import Project
+from labeltool.store import Store
+from labeltool.type_aliases import Float32, Progress
+
+# Raised whenever something is measured in another way.
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SoundValues:
+    """A recording's measured values.
+
+    Attributes
+    ----------
+    duration_s
+        By its samples.
+    sample_rate_hz, channels
+        Of the file.
+    level_dbfs
+        RMS of the mono mix in dB relative to full scale; -200 for digital silence.
+    peak
+        Largest magnitude in any channel; full scale is 1.0.
+    dc
+        Mean of the samples of the channel where it is furthest from 0; full scale is 1.0.
+    clipped_share
+        Share of the samples that are in flat tops or beyond full scale.
+    bandwidth_hz
+        Frequency above which there is nothing; 0 for digital silence, half the rate where the sound goes up to it.
+    phase_correlation
+        Of the channels: 1 when they are equal, 0 when they have nothing in common, -1 when they cancel in the mono mix.
+        The mono mix has (1 + it) / 2 of the mean power of two channels. 1 for mono.
+    missing_s
+        Seconds that the file's header promises and the file does not have; 0 where it is whole or nothing is promised.
+    is_broken
+        Whether the file has an end that a complete file of its format has not, or cannot be decoded to its end.
+    levels_dbfs : (n,) float32
+        Level of the mono mix in each 0.1 s.
+    channel_levels_dbfs : (n,) float32
+        The same, of the mean power of the channels.
+    """
+
+    duration_s: float
+    sample_rate_hz: int
+    channels: int
+    level_dbfs: float
+    peak: float
+    dc: float
+    clipped_share: float
+    bandwidth_hz: float
+    phase_correlation: float
+    missing_s: float
+    is_broken: bool
+    levels_dbfs: Float32
+    channel_levels_dbfs: Float32
+
+    def levels_of(self, start_s: float, end_s: float) -> Float32:
+        """Return the levels of the mono mix in a span, in each 0.1 s that it has a part of."""
+        return self.levels_dbfs[max(0, int(start_s / BLOCK_S + 1e-6)) : int(np.ceil(end_s / BLOCK_S - 1e-6))]
+
+
+def sound_values(
+    project: Project, store: Store, report: Progress
+) -> tuple[dict[int, SoundValues], tuple[SkippedFile, ...]]:
+    """Return the values of every recording by its id, and the files that cannot be read; measures what is not cached.
+
+    Raises
+    ------
+    LabeltoolError
+        When the cache cannot be written.
+    """
+    cache = ArrayCache(project.cache / "checks" / f"values-{_VERSION}", measure)
+    found, skipped = cache.arrays(project, store, report, "measuring sounds")
+    return {number: _values(arrays) for number, arrays in found.items()}, skipped
+
+
+def _values(arrays: Arrays) -> SoundValues:
+    single = [float(value) for value in arrays["single"]]
+    duration_s, rate_hz, channels, level, peak, dc, clipped, bandwidth_hz, phase, missing_s, is_broken = single
+    return SoundValues(
+        *(duration_s, int(rate_hz), int(channels), level, peak, dc, clipped, bandwidth_hz, phase, missing_s),
+        bool(is_broken),
+        np.asarray(arrays["levels"], np.float32),
+        np.asarray(arrays["channel_levels"], np.float32),
+    )
