@@ -37,6 +37,12 @@ max_error = 0.05                  # share of wrong clips that a sample must excl
 [export]
 max_int8_loss = 0.02              # a model that loses more clip accuracy in int8 needs --force
 
+[check]                           # from where on `labeltool check` reports; docs/check.md has the reasons
+silence_dbfs = -60                # a clip that is nowhere louder is silent
+clipped_share = 0.002             # share of a recording's samples that may be clipped
+dc_offset = 0.01                  # mean of a recording's samples; full scale is 1
+cancelled_db = 6                  # decibels that the mono mix may lose against the channels
+
 [backup]
 daily = 7                         # days of which a backup is kept in backups/, written before the first change; 0: none
 
@@ -66,6 +72,8 @@ _HeadUnits = Annotated[int, Meta(ge=0, le=1024)]
 _Decibels = Annotated[int, Meta(ge=0, le=120)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
 
+_Level = Annotated[float, Meta(ge=-200, le=0)]
+_Loss = Annotated[float, Meta(ge=0, le=200)]
 _ErrorShare = Annotated[float, Meta(ge=0.001, le=0.5)]
 
 _SPEECH_LABELS = (
@@ -139,6 +147,28 @@ class ExportSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckSettings:
+    """Table `[check]`: from where on `labeltool check` reports something.
+
+    Attributes
+    ----------
+    silence_dbfs
+        A clip without a tenth of a second of at least this RMS level is silent.
+    clipped_share
+        Share of a recording's samples that may be in flat tops or beyond full scale, 0 to 1.
+    dc_offset
+        Magnitude that the mean of a recording's samples may have; full scale is 1.
+    cancelled_db
+        Decibels that the mono mix may lose against the mean of the channels; unrelated channels lose 3.
+    """
+
+    silence_dbfs: _Level = -60.0
+    clipped_share: _Share = 0.002
+    dc_offset: _Share = 0.01
+    cancelled_db: _Loss = 6.0
+
+
+@dataclass(frozen=True, slots=True)
 class BackupSettings:
     """Table `[backup]`; `daily` is the number of daily backups that are kept, 0 for none."""
 
@@ -209,6 +239,7 @@ class Settings:
     learning: LearningSettings = field(default_factory=LearningSettings)
     labelling: LabellingSettings = field(default_factory=LabellingSettings)
     export: ExportSettings = field(default_factory=ExportSettings)
+    check: CheckSettings = field(default_factory=CheckSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
     app: AppSettings = field(default_factory=AppSettings)

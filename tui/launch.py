@@ -44,6 +44,10 @@ _MAX_LABELS = 6
 # Python looks for cycles of dead objects after as many new ones, among older ones every 50th and every 5,000th time.
 # With its own numbers, that stands between a key and its picture often enough to be seen: `docs/measured.md`.
 _GARBAGE_THRESHOLDS = (20_000, 50, 100)
+# Half a millisecond, not 5: the thread that draws takes its turn before one that reads ahead has computed that long.
+_SWITCH_S = 0.0005
+# With its own 60, Textual paints up to 33 ms after a change; it reads the number when it is imported.
+_FRAMES_A_SECOND = "500"
 
 
 def run(project: Project, *, annotator: str, recording: str | None = None) -> None:
@@ -71,6 +75,7 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     if recording is not None:
         with project.open_store() as store:
             opened = recordings.find_recording(store, recording)
+    os.environ.setdefault("TEXTUAL_FPS", _FRAMES_A_SECOND)
     from labeltool.tui.app import LabelApp  # Textual takes a third of a second: only where the app can open
 
     app = LabelApp(project, annotator=annotator, recording=opened)
@@ -83,6 +88,7 @@ def run(project: Project, *, annotator: str, recording: str | None = None) -> No
     started = time.monotonic()
     gc.freeze()  # what is loaded by now stays
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    sys.setswitchinterval(_SWITCH_S)
     with _messages_in_log(project):
         app.use_graphics(terminal_graphics(project.settings.app.pixels))  # before Textual reads from the terminal
         try:

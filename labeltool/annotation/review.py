@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations, islice
 
+from labeltool.annotation.by_annotator import ClipVerdicts, present_labels, verdict_on, verdicts_by_annotator
 from labeltool.annotation.label_errors import LabelErrorList
 from labeltool.annotation.listing import labels_with
 from labeltool.records import Value
 from labeltool.store import Store, models
 from labeltool.store.clips import current_names, labelled_since, verdicts_on
 from labeltool.store.models import by_current_names
-
-# A journal row's id, its label, None for the whole clip, and its value.
-_Verdict = tuple[str, str | None, str]
-
-# An annotator's latest verdict on each label of a clip.
-_Verdicts = dict[str | None, _Verdict]
-
-# How often a label of a clip got a value: (clip id, label, value).
-_Times = Counter[tuple[int, str | None, str]]
 
 MAX_LABEL_ISSUES = 1000
 """More than a person reviews in one session."""
@@ -88,58 +79,31 @@ def compared_with(store: Store, errors: LabelErrorList | None = None) -> str:
 
 
 def _disagreements(store: Store, limit: int) -> list[LabelIssue]:
-    """Return clips where two annotators' latest verdicts on a label differ, or their labels have none in common.
-
-    As in the current annotations, an annotator's verdict on the whole clip replaces their earlier ones on labels, and a
-    later one on a label replaces it.
-    """
-    latest: dict[int, dict[str, _Verdicts]] = {}
-    times: _Times = Counter()
-    for clip_id, annotator, label, value, count, newest in store.connection.execute(
-        """
-        SELECT clip_id, annotator, label, value, COUNT(*), MAX(id) AS newest FROM active_events
-        WHERE kind = 'verdict' AND clip_id IN (
-            SELECT clip_id FROM journal WHERE kind = 'verdict'
-            GROUP BY clip_id HAVING MIN(annotator) < MAX(annotator)
-        )
-        GROUP BY clip_id, annotator, label, value ORDER BY newest
-        """
-    ):
-        verdicts = latest.setdefault(clip_id, {}).setdefault(annotator, {})
-        for replaced in [other for other in verdicts if (other is None) is not (label is None)]:
-            del verdicts[replaced]
-        verdicts[label] = (newest, label, value)
-        times[clip_id, label, value] += count
-    issues = (_disagreement(clip_id, by_annotator, times) for clip_id, by_annotator in latest.items())
+    """Return clips where two annotators' latest verdicts on a label differ, or their labels have none in common."""
+    issues = (_disagreement(clip_id, given) for clip_id, given in verdicts_by_annotator(store).items())
     return list(islice((issue for issue in issues if issue is not None), limit))
 
 
-def _disagreement(clip_id: int, by_annotator: dict[str, _Verdicts], times: _Times) -> LabelIssue | None:
-    """Compare the latest verdicts of each two annotators on a clip."""
-    for (one, first), (other, second) in combinations(sorted(by_annotator.items()), 2):
+def _disagreement(clip_id: int, given: ClipVerdicts) -> LabelIssue | None:
+    """Compare the latest verdicts of each two annotators on a clip; none where a rule has settled them since."""
+    if given.settled > given.newest:
+        return None
+    times = given.times
+    for (one, first), (other, second) in combinations(sorted(given.by_annotator.items()), 2):
         for label in dict.fromkeys(name for name in (*first, *second) if name is not None):
-            ours, theirs = _verdict_on(label, first), _verdict_on(label, second)
-            if ours is None or theirs is None or ours[2] == theirs[2]:
+            ours, theirs = verdict_on(label, first), verdict_on(label, second)
+            if ours is None or theirs is None or ours.value == theirs.value:
                 continue
-            _, name, value = max(ours, theirs, key=lambda verdict: verdict[0])
-            if times[clip_id, name, value] == 1:
+            _, name, value = max(ours, theirs, key=lambda verdict: verdict.row_id)
+            if times[name, value] == 1:
                 reason = f"{one!r}: {_in_words(*ours[1:])}, {other!r}: {_in_words(*theirs[1:])}"
                 return LabelIssue(clip_id, label, Value(value), reason, 2.0)
-        present, also_present = (
-            [label for label, (_, _, value) in verdicts.items() if label is not None and value == Value.PRESENT]
-            for verdicts in (first, second)
-        )
+        present, also_present = present_labels(first), present_labels(second)
         differ = present and also_present and not set(present) & set(also_present)
-        if differ and all(times[clip_id, label, Value.PRESENT] == 1 for label in (*present, *also_present)):
+        if differ and all(times[label, Value.PRESENT] == 1 for label in (*present, *also_present)):
             reason = f"{one!r}: {present[0]!r}, {other!r}: {also_present[0]!r}"
             return LabelIssue(clip_id, present[0], Value.PRESENT, reason, 1.5)
     return None
-
-
-def _verdict_on(label: str, verdicts: _Verdicts) -> _Verdict | None:
-    """Return an annotator's verdict on a label: "none of these" is absent for each."""
-    whole = verdicts.get(None)
-    return verdicts.get(label) or (whole if whole is not None and whole[2] == Value.ABSENT else None)
 
 
 def _in_words(label: str | None, value: str) -> str:

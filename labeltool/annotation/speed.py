@@ -59,7 +59,7 @@ def annotation_statistics(store: Store, *, annotator: str | None = None, since: 
     rows = store.connection.execute(
         f"""
         SELECT clip_id, label, value, suggested_label, response_ms FROM active_events j
-        WHERE kind = 'verdict' AND origin <> 'import' AND NOT {AUTO_ACCEPTED}
+        WHERE kind = 'verdict' AND origin NOT IN ('import', 'rule') AND NOT {AUTO_ACCEPTED}
           AND id > ? AND (? IS NULL OR annotator = ?) ORDER BY id
         """,
         (since, annotator, annotator),
@@ -84,7 +84,7 @@ def annotation_statistics(store: Store, *, annotator: str | None = None, since: 
 
 def labels_given(store: Store, annotator: str, since: str) -> tuple[int, dict[str, int]]:
     """Return how many clips an annotator labelled after a journal row, and those with each label, most first."""
-    new = "kind = 'verdict' AND origin <> 'import' AND id > ? AND annotator = ?"
+    new = "kind = 'verdict' AND origin NOT IN ('import', 'rule') AND id > ? AND annotator = ?"
     connection = store.connection
     (clips,) = connection.execute(
         f"SELECT COUNT(DISTINCT clip_id) FROM active_events WHERE {new}", (since, annotator)

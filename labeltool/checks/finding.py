@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
+from labeltool.checks.sound_values import SoundValues, sound_values
 from labeltool.errors import SkippedFile
 from labeltool.project import Project
-from labeltool.store import Store
+from labeltool.store import Store, recordings
+from labeltool.store.recordings import StoredRecording
 from labeltool.type_aliases import Progress
 
 Severity = Literal["error", "warning", "note"]
@@ -48,9 +52,9 @@ class Finding:
     severity: Severity = "warning"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subject:
-    """What a check works on.
+    """What a check works on; what several checks need is read or measured once.
 
     Attributes
     ----------
@@ -66,6 +70,24 @@ class Subject:
     store: Store
     report: Progress
     skipped: list[SkippedFile] = field(default_factory=list)
+
+    @cached_property
+    def recordings(self) -> dict[int, StoredRecording]:
+        """The recordings by their ids, without those that were removed."""
+        return {one.id: one for one, _ in recordings.all_recordings(self.store)}
+
+    @cached_property
+    def sound_values(self) -> dict[int, SoundValues]:
+        """The measured values of the recordings that can be read, by their ids."""
+        found, skipped = sound_values(self.project, self.store, self.report)
+        self.skipped.extend(skipped)
+        return found
+
+    def name(self, recording_id: int) -> str:
+        """Return a recording's path, relative to the project where it is inside."""
+        path = Path(self.recordings[recording_id].path)
+        directory = self.project.directory
+        return str(path.relative_to(directory) if path.is_relative_to(directory) else path)
 
 
 Check = Callable[[Subject], list[Finding]]

@@ -16,10 +16,13 @@ from labeltool.type_aliases import Bools, Float32, Float64
 BLOCK_S = 0.1
 """Duration of what has a level of its own."""
 
-_SILENT_DBFS = -200.0
+SILENT_DBFS = -200.0
+"""Level of digital silence."""
+
+BANDS = 128
+"""Bands of a spectrum, of equal width, up to half the rate."""
 
 _FFT = 2048
-_BINS_PER_BAND = 8
 # Half of the spectra of a recording tell as much of its bandwidth as all of them.
 _HOP = 2 * _FFT
 # A band is empty below this density, in dB of a noise with it over all bands relative to full scale: rounding to 16
@@ -46,7 +49,8 @@ def measure(path: Path) -> Arrays:
     Returns
     -------
     dict
-        `single` (11,) float64: the numbers of `SoundValues` in its order; `levels` and `channel_levels` (n,) float32.
+        `single` (11,) float64: the numbers of `SoundValues` in its order; `levels` and `channel_levels` (n,) float32;
+        `spectrum` (`BANDS`,) float32.
 
     Raises
     ------
@@ -71,6 +75,7 @@ def measure(path: Path) -> Arrays:
         "single": single,
         "levels": _dbfs(mono).astype(np.float32),
         "channel_levels": _dbfs(channels).astype(np.float32),
+        "spectrum": _dbfs(totals.spectrum().mean(axis=1)).astype(np.float32),
     }
 
 
@@ -142,14 +147,18 @@ class _Totals:
             self._spectrum += np.square(np.abs(np.fft.rfft(frames * np.hanning(_FFT)))).sum(axis=0)
             self._spectra += len(frames)
 
+    def spectrum(self) -> Float64:
+        """Return the density of each bin of each band, (`BANDS`, bins): the power of a white noise that has it."""
+        window = np.square(np.hanning(_FFT)).sum()
+        density: Float64 = self._spectrum[1:] / max(1, self._spectra) / window
+        return density.reshape(BANDS, -1)
+
     def _bandwidth_hz(self) -> float:
         """Return the upper edge of the highest band that is not empty; 0 where all are."""
-        if not self._spectra or not self._peak:
+        if not self._peak:
             return 0.0
-        window = np.square(np.hanning(_FFT)).sum()
-        density = self._spectrum[1:] / self._spectra / window  # the power of a white noise with it
         # The median of a band is that of its noise: a tone does not fill it.
-        bands = _dbfs(np.median(density.reshape(-1, _BINS_PER_BAND), axis=1))
+        bands = _dbfs(np.median(self.spectrum(), axis=1))
         filled = np.flatnonzero(bands > min(_EMPTY_DBFS, float(bands.max()) - _EMPTY_BELOW_DB))
         return float(filled[-1] + 1) / len(bands) * self._rate_hz / 2
 
@@ -172,5 +181,5 @@ def _clipped(channel: Float32) -> Bools:
 
 
 def _dbfs(power: Any) -> Float64:
-    """Return powers, full scale 1.0, in dB; digital silence has `_SILENT_DBFS`."""
-    return np.asarray(np.maximum(10.0 * np.log10(np.maximum(power, 1e-30)), _SILENT_DBFS), np.float64)
+    """Return powers, full scale 1.0, in dB; digital silence has `SILENT_DBFS`."""
+    return np.asarray(np.maximum(10.0 * np.log10(np.maximum(power, 1e-30)), SILENT_DBFS), np.float64)

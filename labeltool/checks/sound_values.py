@@ -18,7 +18,7 @@ from labeltool.store import Store
 from labeltool.type_aliases import Float32, Progress
 
 # Raised whenever something is measured in another way.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class SoundValues:
         Level of the mono mix in each 0.1 s.
     channel_levels_dbfs : (n,) float32
         The same, of the mean power of the channels.
+    spectrum_dbfs : (128,) float32
+        Mean density of bands of equal width up to half the rate: the level of a white noise that has it.
     """
 
     duration_s: float
@@ -67,10 +69,19 @@ class SoundValues:
     is_broken: bool
     levels_dbfs: Float32
     channel_levels_dbfs: Float32
+    spectrum_dbfs: Float32
 
-    def levels_of(self, start_s: float, end_s: float) -> Float32:
-        """Return the levels of the mono mix in a span, in each 0.1 s that it has a part of."""
-        return self.levels_dbfs[max(0, int(start_s / BLOCK_S + 1e-6)) : int(np.ceil(end_s / BLOCK_S - 1e-6))]
+    def channel_levels_of(self, start_s: float, end_s: float) -> Float32:
+        """Return the `channel_levels_dbfs` of a span, of each 0.1 s that it has a part of."""
+        first, last = max(0, int(start_s / BLOCK_S + 1e-6)), int(np.ceil(end_s / BLOCK_S - 1e-6))
+        return self.channel_levels_dbfs[first:last]
+
+    def share_above(self, hertz: float) -> float:
+        """Return the share of the power that is above a frequency, 0 to 1; 0 for digital silence."""
+        power = 10.0 ** (self.spectrum_dbfs.astype(np.float64) / 10.0)
+        edges = np.arange(len(power) + 1) * self.sample_rate_hz / 2 / len(power)
+        inside = np.clip((edges[1:] - hertz) / np.diff(edges), 0.0, 1.0)
+        return float(power @ inside / power.sum()) if self.peak else 0.0
 
 
 def sound_values(
@@ -94,6 +105,5 @@ def _values(arrays: Arrays) -> SoundValues:
     return SoundValues(
         *(duration_s, int(rate_hz), int(channels), level, peak, dc, clipped, bandwidth_hz, phase, missing_s),
         bool(is_broken),
-        np.asarray(arrays["levels"], np.float32),
-        np.asarray(arrays["channel_levels"], np.float32),
+        *(np.asarray(arrays[name], np.float32) for name in ("levels", "channel_levels", "spectrum")),
     )

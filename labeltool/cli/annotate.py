@@ -16,9 +16,13 @@ from labeltool.cli.common import (
     limit_option,
     narrate,
     project_option,
+    quoted,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from labeltool.annotation.agreement import Agreement, ProjectAgreement
     from labeltool.store import Store
     from labeltool.store.journal import JournalRow
 
@@ -199,18 +203,22 @@ def note(clip: str, text: str, annotator: str | None) -> None:
 @project_option
 @json_option
 def stats(annotator: str | None, as_json: bool) -> None:
-    """Show annotation speed and how often suggestions were right.
+    """Show annotation speed, suggestions that were right, agreement.
 
-    After `labeltool simulate` also how many labels the query strategy saves, compared with random order.
+    After `labeltool simulate` also how many labels the query strategy saves, compared with random order. Agreement is
+    that of the clips that two or more people labelled: 1 for perfect, 0 for that of chance, with 95 % intervals.
     """
     from labeltool.annotation import speed
+    from labeltool.annotation.agreement import project_agreement
 
     project = current_project()
     with project.open_store() as store:
         found = speed.annotation_statistics(store, annotator=annotator)
+        agreement = project_agreement(store)
     saved = speed.labels_saved(project.own_cache)
     if as_json:
-        emit({**asdict(found), "labels_saved": saved and asdict(saved)})
+        together = agreement and asdict(agreement)
+        emit({**asdict(found), "labels_saved": saved and asdict(saved), "agreement": together})
         return
     if saved:
         click.echo(f"labels saved      {saved.describe()}")
@@ -222,6 +230,29 @@ def stats(annotator: str | None, as_json: bool) -> None:
         click.echo(f"clips per minute  {found.clips_per_minute:.1f} (median {found.median_ms} ms a clip)")
     if found.first_right is not None:
         click.echo(f"first suggestion  right {found.first_right:.0%} of {found.suggested} times")
+    if agreement is not None:
+        for line in _agreement_lines(agreement):
+            click.echo(line)
+
+
+def _agreement_lines(found: ProjectAgreement) -> Iterator[str]:
+    """Yield the agreement of annotators in lines."""
+    yield f"agreement         {found.clips} clips labelled by two or more of {len(found.annotators)} people"
+    yield f"  Krippendorff's alpha  {_describe_agreement(found.alpha)}"
+    yield f"  Fleiss' kappa         {_describe_agreement(found.fleiss)}, {found.raters} people a clip"
+    width = max(len(quoted(one.label)) for one in found.by_label) if found.by_label else 0
+    for one in found.by_label:
+        yield f"  {quoted(one.label):{width}}  alpha {_describe_agreement(one.alpha)}, given to {one.present}"
+    for pair in found.by_pair:
+        first, second = map(quoted, pair.annotators)
+        yield f"  {first} and {second}  Cohen's kappa {_describe_agreement(pair.kappa)}"
+
+
+def _describe_agreement(one: Agreement) -> str:
+    if one.value is None:
+        return f"not defined, for all chose the same; {one.clips} clips"
+    interval = "" if one.low is None else f" ({one.low:.2f} to {one.high:.2f})"
+    return f"{one.value:.2f}{interval}; {one.same:.0%} the same, {one.clips} clips"
 
 
 @click.command()

@@ -16,6 +16,7 @@ from labeltool import __version__
 from labeltool.cli import (
     annotate,
     backup,
+    check,
     common,
     demo,
     detect,
@@ -67,6 +68,7 @@ for _command in (
     annotate.rename,
     label.label,
     training.retrain,
+    check.check,
     training.suggest,
     training.evaluate,
     training.simulate,

@@ -257,6 +257,15 @@ def auto_accepted(store: Store) -> set[int]:
     return {clip_id for (clip_id,) in store.connection.execute(f"{_LATEST} WHERE {AUTO_ACCEPTED}")}
 
 
+def excluded(store: Store) -> set[int]:
+    """Return the ids of the clips that are excluded as bad audio."""
+    statement = """
+        SELECT id FROM active_clips c
+        WHERE is_labelled AND NOT EXISTS (SELECT 1 FROM latest_events e WHERE e.clip_id = c.id)
+    """
+    return {clip_id for (clip_id,) in store.connection.execute(statement)}
+
+
 def all_clips(store: Store) -> list[StoredClip]:
     """Return every clip, in the order of the ids; without unlabelled regions."""
     return list(_clips(store, f"NOT {UNLABELLED_REGION}"))

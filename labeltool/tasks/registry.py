@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_type_hints
 
 if TYPE_CHECKING:
     from labeltool.active_learning.result import SuggestResult
+    from labeltool.checks.run import CheckResult
     from labeltool.exporters.registry import ExportResult
     from labeltool.exporters.stm32.verification.verify import VerifyResult
     from labeltool.inference.classify import ClassifyResult
@@ -72,6 +73,7 @@ RENEW: Task[RenewResult] = Task("renew", "labeltool.tasks.retrain", "renew", "Re
 EVALUATE: Task[EvaluateResult] = Task("evaluate", "labeltool.tasks.evaluate", "evaluate", "EvaluateResult")
 SIMULATE: Task[SimulateResult] = Task("simulate", "labeltool.tasks.simulate", "simulate", "SimulateResult")
 SUGGEST: Task[SuggestResult] = Task("suggest", "labeltool.active_learning.suggest", "suggest", "SuggestResult")
+CHECK: Task[CheckResult] = Task("check", "labeltool.checks.run", "check", "CheckResult")
 CLASSIFY: Task[ClassifyResult] = Task("classify", "labeltool.inference.classify", "classify", "ClassifyResult")
 DETECT: Task[DetectResult] = Task("detect", "labeltool.inference.detect", "detect", "DetectResult")
 TRANSCRIBE: Task[TranscribeResult] = Task(
@@ -92,7 +94,7 @@ VERIFY: Task[VerifyResult] = Task("verify", "labeltool.exporters.stm32.verificat
 TASKS: dict[str, Task[object]] = {
     task.name: task
     for task in (
-        *(RETRAIN, RENEW, EVALUATE, SIMULATE, SUGGEST, CLASSIFY, DETECT, TRANSCRIBE, SIMILAR, FIND),
+        *(RETRAIN, RENEW, EVALUATE, SIMULATE, SUGGEST, CHECK, CLASSIFY, DETECT, TRANSCRIBE, SIMILAR, FIND),
         *(MODEL_ADD, MODEL_FETCH, MODEL_MAP, AGREEMENT, DESCRIBE, EXPORT, VERIFY),
     )
 }

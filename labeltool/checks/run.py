@@ -1,0 +1,74 @@
+"""Run checks over a project; a worker's task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labeltool.checks.finding import SEVERITIES, Finding, Subject
+from labeltool.checks.registry import checks_of
+from labeltool.errors import LabeltoolError, SkippedFile
+from labeltool.project import Project
+from labeltool.type_aliases import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class NotChecked:
+    """A check that could not be done, and why."""
+
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What `check` returns.
+
+    Attributes
+    ----------
+    checked
+        The kinds that were checked, in their order.
+    findings
+        By kind in that order, then the worst first: by severity, then by score.
+    not_checked
+        The checks that could not be done.
+    skipped
+        Files that could not be read.
+    """
+
+    checked: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    not_checked: tuple[NotChecked, ...]
+    skipped: tuple[SkippedFile, ...]
+
+    def of_kind(self, kind: str) -> list[Finding]:
+        """Return the findings of a kind."""
+        return [one for one in self.findings if one.kind == kind]
+
+
+def check(project: Project, *, report: Progress, kinds: Sequence[str] = ()) -> CheckResult:
+    """Do the checks of some kinds, or all; one that cannot be done stops no other.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no check of a kind, or the only one named cannot be done.
+    """
+    chosen = checks_of(kinds)
+    checked, not_checked, found = list[str](), list[NotChecked](), list[Finding]()
+    with project.open_store() as store:
+        subject = Subject(project, store, report)
+        for place, one in enumerate(chosen):
+            report("checking", place, len(chosen), one.kind)
+            try:
+                findings = one.load()(subject)
+            except LabeltoolError as error:
+                if len(kinds) == 1:
+                    raise
+                not_checked.append(NotChecked(one.kind, str(error)))
+                continue
+            checked.append(one.kind)
+            found += sorted(findings, key=lambda finding: (SEVERITIES.index(finding.severity), -finding.score))
+        report("checking", len(chosen), len(chosen))
+        skipped = tuple(dict.fromkeys(subject.skipped))
+    return CheckResult(tuple(checked), tuple(found), tuple(not_checked), skipped)
