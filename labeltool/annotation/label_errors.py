@@ -29,9 +29,10 @@ class LabelError:
         The label that they predict, "" for none.
     predicted_probability
         Of that label, 0 to 1.
-    is_confident
-        Whether that is at least as probable as it is on the clips that have that label, on the average: confident
-        learning's test (Northcutt, Jiang and Chuang 2021).
+    score
+        How suspicious it is; the larger, the more.
+    is_probable
+        Whether it is among the first ones, of which there are as many as errors are estimated.
     """
 
     clip_id: int
@@ -40,7 +41,8 @@ class LabelError:
     probability: float
     predicted: str
     predicted_probability: float
-    is_confident: bool
+    score: float
+    is_probable: bool = False
 
     @property
     def reason(self) -> str:
@@ -61,7 +63,7 @@ class LabelErrorList:
     by
         What the clips were compared by: a pretrained model's name, or "sound".
     errors
-        The least probable verdicts first.
+        The most suspicious first.
     """
 
     mark: str

@@ -143,8 +143,7 @@ def _from_check(store: Store, errors: LabelErrorList) -> list[LabelIssue]:
         of_clip = verdicts.get(error.clip_id, {})
         value = of_clip.get(error.label, of_clip.get(None))
         if value is error.value and (error.clip_id, error.label, error.value) not in confirmed:
-            weight = 1.0 - error.probability
-            issues.append(LabelIssue(error.clip_id, error.label, error.value, error.reason, weight))
+            issues.append(LabelIssue(error.clip_id, error.label, error.value, error.reason, error.score))
     return issues
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from labeltool.checks.finding import Finding, Subject
-from labeltool.checks.sound_values import sound_values
+from labeltool.checks.sound_values import SoundValues
 from labeltool.networks.architectures import sound_frontend
 from labeltool.settings import LearningSettings
-from labeltool.store import clips, spans
-from labeltool.training.targets import with_labels
+from labeltool.store import clips
 
 # Below it is wind and hum, in any recording; it is not what the label is of.
 _LOW_HZ = 300.0
+# The share of a recording's sound, the median over the label's recordings, from which most of it is lost.
+_MOST = 0.5
 
 
 def highest_hz(learning: LearningSettings) -> float:
@@ -30,15 +31,31 @@ def find_above_band(subject: Subject) -> list[Finding]:
         WHERE kind = 'verdict' AND value = 'present' AND label IS NOT NULL AND low_hz IS NOT NULL GROUP BY label
         """,
         (top_hz,),
+    ).fetchall()
+    by_regions = {label: above / count for label, count, above in drawn if 2 * above >= count}
+    found = [_finding(label, top_hz, f"{share:.0%} of its regions are", share) for label, share in by_regions.items()]
+    shares: dict[str, list[float]] = {}
+    for one in clips.labelled(subject.store):
+        if (values := subject.sound_values.get(one.clip.recording_id)) is not None:
+            for label in one.present:
+                shares.setdefault(label, []).append(_share_above(values, top_hz))
+    for label, of_clips in shares.items():
+        share = float(np.median(of_clips))
+        if share >= _MOST and label not in by_regions:
+            found.append(_finding(label, top_hz, f"{share:.0%} of its recordings' sound is", share))
+    return found
+
+
+def _share_above(values: SoundValues, top_hz: float) -> float:
+    audible = values.share_above(_LOW_HZ)
+    return values.share_above(top_hz) / audible if audible else 0.0
+
+
+def _finding(label: str, top_hz: float, what: str, score: float) -> Finding:
+    return Finding(
+        "above-band",
+        f"{label!r}: {what} above {top_hz / 1000:g} kHz, of which the network gets nothing",
+        "slow its recordings down before the import (`sox IN OUT speed 0.25`), or leave the label out",
+        labels=(label,),
+        score=score,
     )
-    return [
-        Finding(
-            "above-band",
-            f"{label!r}: {above} of {count} regions are above {top_hz / 1000:g} kHz, of which the network gets nothing",
-            "slow the recordings down before the import (`sox IN OUT speed 0.25`), or leave the label out",
-            labels=(label,),
-            score=above / count,
-        )
-        for label, count, above in drawn
-        if 2 * above >= count
-    ]

@@ -146,9 +146,7 @@ def _predict(labelled: TrainingSet, rows: Float32, subject: Subject) -> Float64:
     total = np.zeros(labelled.present.shape, np.float64)
     groups = np.array(labelled.groups)
     for repeat in range(_REPEATS):
-        parts = draw_parts(
-            labelled.groups, label_sets(labelled.present), [1 / _FOLDS] * _FOLDS, seed=repeat
-        )
+        parts = draw_parts(labelled.groups, label_sets(labelled.present), [1 / _FOLDS] * _FOLDS, seed=repeat)
         fold = np.array([parts[group] for group in groups])
         for number in range(_FOLDS):
             subject.report("comparing labels", repeat * _FOLDS + number, _REPEATS * _FOLDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 
 from labeltool.checks.finding import Finding, Subject
@@ -42,7 +43,7 @@ def find_imbalance(subject: Subject) -> list[Finding]:
         Finding(
             "imbalance",
             f"{label!r} has {_clips(count)}, {most!r} {counts[most]}: {counts[most] / count:.0f} times as many",
-            f"`labeltool find {shell_word(label)}` searches the recordings for more",
+            f"`labeltool find {shlex.quote(label)}` searches the recordings for more",
             labels=(label,),
             score=counts[most] / count,
             severity="note",

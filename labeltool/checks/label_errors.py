@@ -1,7 +1,9 @@
 """Probable label errors: verdicts that clips of other groups contradict.
 
-Verdicts are ordered by their cross-validated probability (self-confidence), which finds more planted errors than the
-lists of confident learning alone, because these end too early; its test marks the ones that are most likely wrong.
+How many there are is estimated by confident learning: a clip is counted where another label is at least as probable as
+on the clips that have it, on the average. Which they are, by self-confidence: the verdicts with the smallest
+cross-validated probability. Confident learning's own choice of clips ends too early (benchmarks/NOTES.md), so that all
+verdicts with a more probable rival are listed; the first ones, as many as estimated, are the probable errors.
 
 References
 ----------
@@ -11,7 +13,7 @@ Northcutt, Jiang and Chuang 2021, "Confident Learning: Estimating Uncertainty in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,7 +23,7 @@ from labeltool.checks.cross_validation import CrossValidated, cross_validated
 from labeltool.checks.finding import Finding, Subject
 from labeltool.records import LabelledClip, Value
 from labeltool.store import clips, journal
-from labeltool.type_aliases import Float64
+from labeltool.type_aliases import Float32, Float64
 
 _REMEDY = "`labeltool review` lists these, R in the app shows them: the most suspicious first"
 
@@ -29,8 +31,7 @@ _REMEDY = "`labeltool review` lists these, R in the app shows them: the most sus
 def find_label_errors(subject: Subject) -> list[Finding]:
     """Find verdicts that are probably wrong, and leave their list for the review.
 
-    A verdict that was given twice is confirmed. Where the prediction is as probable as on the clips that have that
-    label, it is a warning, else a note.
+    A verdict that was given twice is confirmed. The first ones, as many as there are by estimate, are warnings.
     """
     mark = journal.newest_id(subject.store)
     checked = cross_validated(subject)
@@ -45,12 +46,13 @@ def find_label_errors(subject: Subject) -> list[Finding]:
     findings = [
         Finding(
             "label-error",
-            f"clip {error.clip_id} ({Path(own[error.clip_id].clip.path).name}) is {_in_words(error)}, {error.reason}",
+            f"clip {error.clip_id} ({subject.name(own[error.clip_id].clip.recording_id)}) is {_in_words(error)}, "
+            f"{error.reason}",
             _REMEDY,
             clips=(error.clip_id,),
             labels=(error.label,),
-            score=1.0 - error.probability,
-            severity="warning" if error.is_confident else "note",
+            score=error.score,
+            severity="warning" if error.is_probable else "note",
         )
         for error in errors
     ]
@@ -66,7 +68,7 @@ def _in_words(error: LabelError) -> str:
 
 
 def doubtful_verdicts(checked: CrossValidated, own: dict[int, LabelledClip]) -> list[LabelError]:
-    """Return the verdicts that cross-validation contradicts, the least probable first.
+    """Return the verdicts that cross-validation contradicts, the most suspicious first.
 
     Under a softmax those where another label is more probable, under a sigmoid those that confident learning finds:
     there a rare label is improbable everywhere, so that a probability means something only beside its mean.
@@ -77,17 +79,20 @@ def doubtful_verdicts(checked: CrossValidated, own: dict[int, LabelledClip]) -> 
         The clips with the verdicts that people gave; labels that spans nearby add to the targets are none.
     """
     find = _of_one_label if checked.labelled.head == "softmax" else _of_many_labels
-    return [error for _, error in sorted(find(checked, own), key=lambda scored: scored[0])]
+    found = list(find(checked, own))
+    estimated = sum(is_confident for _, is_confident in found)
+    ordered = sorted((error for error, _ in found), key=lambda error: -error.score)
+    return [replace(error, is_probable=place < estimated) for place, error in enumerate(ordered)]
 
 
-def _means(probabilities: Float64, targets: Float64) -> Float64:
+def _means(probabilities: Float64, targets: Float32) -> Float64:
     """Return the mean probability of each label over its clips, confident learning's thresholds; NaN without any."""
     counted = np.where(np.isnan(probabilities), 0.0, targets >= 0.5)
     with np.errstate(invalid="ignore"):
         return np.asarray((np.nan_to_num(probabilities) * counted).sum(axis=0) / counted.sum(axis=0), np.float64)
 
 
-def _of_one_label(checked: CrossValidated, own: dict[int, LabelledClip]) -> Iterator[tuple[float, LabelError]]:
+def _of_one_label(checked: CrossValidated, own: dict[int, LabelledClip]) -> Iterator[tuple[LabelError, bool]]:
     labelled = checked.labelled
     names = labelled.labels
     means = _means(checked.probabilities, labelled.present)
@@ -115,12 +120,11 @@ def _of_one_label(checked: CrossValidated, own: dict[int, LabelledClip]) -> Iter
         else:
             continue
         predicted = "" if names[best] == labelled.background else names[best]
-        yield probability, LabelError(
-            clip.id, label, value, probability, predicted, float(others[best]), bool(is_confident)
-        )
+        error = LabelError(clip.id, label, value, probability, predicted, float(others[best]), score=1.0 - probability)
+        yield error, bool(is_confident)
 
 
-def _of_many_labels(checked: CrossValidated, own: dict[int, LabelledClip]) -> Iterator[tuple[float, LabelError]]:
+def _of_many_labels(checked: CrossValidated, own: dict[int, LabelledClip]) -> Iterator[tuple[LabelError, bool]]:
     labelled = checked.labelled
     if_present = _means(checked.probabilities, labelled.present)
     if_absent = _means(1.0 - checked.probabilities, labelled.absent)
@@ -137,6 +141,5 @@ def _of_many_labels(checked: CrossValidated, own: dict[int, LabelledClip]) -> It
             # Comparisons with NaN, of a label that was not predicted, are false.
             if probability < mean and 1.0 - probability >= mean_of_other:
                 predicted = name if value is Value.ABSENT else ""
-                yield probability - float(mean), LabelError(
-                    clip.id, name, value, probability, predicted, float(row[place]), True
-                )
+                score = float(mean) - probability
+                yield LabelError(clip.id, name, value, probability, predicted, float(row[place]), score), True

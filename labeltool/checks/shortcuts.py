@@ -7,6 +7,7 @@ counts, and only where labels that were exchanged between groups at random are n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,6 @@ import numpy as np
 
 from labeltool.checks.above_band import highest_hz
 from labeltool.checks.finding import Finding, Subject
-from labeltool.checks.sound_values import SoundValues, sound_values
 from labeltool.inference.clip_features import draw_clips
 from labeltool.records import LabelledClip
 from labeltool.store import clips
@@ -39,6 +39,8 @@ _PERMUTATIONS = 199
 _MAX_P = 0.01
 # A tree with two splits learns no more from more clips.
 _MAX_CLIPS = 2000
+# Columns of the recordings that say the label in another way, as ESC-50's `target`.
+_LABEL_COLUMN = re.compile("class|label|categor|target|species|tag", re.IGNORECASE)
 # Values of a column of the recordings, the most frequent: what has more is more like a name than a place.
 _MAX_VALUES = 20
 
@@ -67,7 +69,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """How well a label is predicted from few features: balanced accuracy on held-out groups, which features, p-value."""
+    """How well few features predict a label: the balanced accuracy on other groups, the features, the p-value."""
 
     accuracy: float
     features: tuple[str, ...]
@@ -117,12 +119,11 @@ def find_bandwidth_traps(subject: Subject) -> list[Finding]:
 def _shortcuts(subject: Subject, only: str | None) -> list[tuple[str, tuple[int, ...], Shortcut]]:
     labelled = {one.clip.id: one for one in with_labels(clips.labelled(subject.store))}
     drawn = draw_clips([one.clip for one in labelled.values()], _MAX_CLIPS, seed=0)
-    values, skipped = sound_values(subject.project, subject.store, subject.report)
-    subject.skipped.extend(skipped)
+    values = subject.sound_values
     chosen = [labelled[clip.id] for clip in drawn if clip.recording_id in values]
     if not chosen:
         return []
-    facts = clip_facts(subject, chosen, values)
+    facts = clip_facts(subject, chosen)
     if only is not None:
         facts = facts.only(only)
     names = sorted({label for one in chosen for label in one.present})
@@ -137,14 +138,14 @@ def _shortcuts(subject: Subject, only: str | None) -> list[tuple[str, tuple[int,
     return found
 
 
-def clip_facts(subject: Subject, chosen: Sequence[LabelledClip], values: dict[int, SoundValues]) -> Facts:
+def clip_facts(subject: Subject, chosen: Sequence[LabelledClip]) -> Facts:
     """Return what is known of some clips beside their sound."""
     top_hz = highest_hz(subject.project.settings.learning)
     names = ["level", BANDWIDTH, "length", "DC offset", "sample rate", "channels"]
     rows = []
     for one in chosen:
-        of_file = values[one.clip.recording_id]
-        powers = 10.0 ** (of_file.levels_of(one.clip.start_s, one.clip.end_s).astype(np.float64) / 10.0)
+        of_file = subject.sound_values[one.clip.recording_id]
+        powers = 10.0 ** (of_file.channel_levels_of(one.clip.start_s, one.clip.end_s).astype(np.float64) / 10.0)
         level = 10.0 * np.log10(max(1e-20, float(powers.mean()) if len(powers) else 0.0))
         length_s = one.clip.end_s - one.clip.start_s
         # The network sees no more of the bandwidth than its frontend does.
@@ -153,7 +154,7 @@ def clip_facts(subject: Subject, chosen: Sequence[LabelledClip], values: dict[in
     table = np.array(rows, np.float64)
     columns = [("format", [Path(one.clip.path).suffix.lower() for one in chosen])]
     stored = own_columns(subject.store)
-    for name in sorted({name for values_of in stored.values() for name in values_of}):
+    for name in sorted({name for own in stored.values() for name in own if not _LABEL_COLUMN.search(name)}):
         columns.append((name, [stored.get(one.clip.recording_id, {}).get(name, "") for one in chosen]))
     for name, texts in columns:
         kinds, counts = np.unique(np.array(texts), return_counts=True)

@@ -56,7 +56,11 @@ def _confused(checked: CrossValidated) -> list[Finding]:
         # What is right of each: of two labels under a sigmoid both may be probable.
         odds = checked.probabilities[:, one] - checked.probabilities[:, other]
         right, upper = told_apart(odds[only_one], odds[only_other])
-        if right < _MAX_TOLD_APART and upper < _MAX_UPPER and labelled.background not in (labelled.labels[one], labelled.labels[other]):
+        if (
+            right < _MAX_TOLD_APART
+            and upper < _MAX_UPPER
+            and labelled.background not in (labelled.labels[one], labelled.labels[other])
+        ):
             why = f"are not told apart by {checked.by} ({right:.0%} right, a guess is 50%)"
             found.append(_finding(labelled.labels[one], labelled.labels[other], why, 1.0 - right))
     return found
@@ -68,7 +72,7 @@ def _finding(first: str, second: str, why: str, score: float) -> Finding:
     return Finding("twin-labels", message, f"{rename} where they are one", labels=(first, second), score=score)
 
 
-def lower_bound(count: int, total: int) -> float:
+def lower_bound(count: float, total: int) -> float:
     """Return the lower bound of a share of some clips, Wilson's (1927)."""
     share, z2 = count / total, _Z**2
     spread = _Z * float(np.sqrt(share * (1 - share) / total + z2 / (4 * total**2)))
