@@ -15,8 +15,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from labeltool.errors import LabeltoolError
-from labeltool.store import Store, labels
-from labeltool.store.journal_rows import ALL_ROWS, AUTO_ACCEPTED, Until
+from labeltool.store import Store
+from labeltool.store.journal_rows import ALL_ROWS, AUTO_ACCEPTED, Until, is_revoked
+from labeltool.store.label_acts.derived import renamings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,8 +86,7 @@ _VERDICTS = f"""
            CASE WHEN {AUTO_ACCEPTED} THEN 'auto-accepted' ELSE j.origin END AS origin,
            j.created_at, j.id AS journal_id
     FROM journal j
-    WHERE j.kind = 'verdict' AND {{j}}
-      AND j.id NOT IN (SELECT r.revokes FROM journal r WHERE r.revokes IS NOT NULL AND {{r}})
+    WHERE j.kind = 'verdict' AND {{counts}} AND NOT {{revoked}}
     ORDER BY j.id
 """
 _CLIPS = "SELECT id AS clip_id, recording_id, start_s, end_s, fold FROM clips"
@@ -95,16 +95,14 @@ _RECORDINGS = """
         (
             SELECT COALESCE(a.group_name, j.group_name)
             FROM journal j LEFT JOIN group_aliases a ON a.alias = j.group_name
-            WHERE j.kind = 'group' AND j.recording_id = recordings.id AND {j}
-              AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id AND {r})
+            WHERE j.kind = 'group' AND j.recording_id = recordings.id AND {counts} AND NOT {revoked}
             ORDER BY j.id DESC LIMIT 1
         ),
         imported_group,
         group_name
     ) AS "group"
     FROM recordings WHERE id NOT IN (
-        SELECT j.recording_id FROM journal j
-        WHERE j.kind = 'remove' AND {j} AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id AND {r})
+        SELECT j.recording_id FROM journal j WHERE j.kind = 'remove' AND {counts} AND NOT {revoked}
     )
 """
 
@@ -151,10 +149,10 @@ def all_verdicts(store: Store, as_of: str | date | None = None) -> pd.DataFrame:
     until = until_of(store, as_of)
     with store.snapshot() as connection:
         events, recordings = (
-            _read(connection, statement.format(j=until.counts("j"), r=until.counts("r")), until)
+            _read(connection, statement.format(counts=until.counts("j"), revoked=is_revoked("j", until)), until)
             for statement in (_VERDICTS, _RECORDINGS)
         )
-        renamed = labels.renamings(connection, until)
+        renamed = renamings(connection, until)
         recordings["path"] = recordings["path"].map(store.absolute_path).astype(object)
         table = events.merge(_read(connection, _CLIPS, until), on="clip_id").merge(recordings, on="recording_id")
     table["label"] = table["label"].map(lambda label: renamed.get(label, label))

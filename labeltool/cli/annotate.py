@@ -120,7 +120,7 @@ def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json:
 @project_option
 @json_option
 def undo(annotator: str | None, as_json: bool) -> None:
-    """Undo the last label, skip, renaming, removal or grouping.
+    """Undo the last label, skip, removal, grouping or change of labels.
 
     A page of the batch review is undone as a whole. Repeat the command to go further back; `labeltool redo` reverts it.
     """
@@ -288,12 +288,20 @@ def _describe(row: JournalRow) -> str:
     """Describe a row; names are quoted, for they may hold a terminal's escape codes."""
     if row.kind == "rename":
         return f"rename {row.label!r} to {row.new_label!r}"
+    if row.kind == "parent":
+        return f"{row.label!r} has {'no parent' if row.label == row.new_label else f'the parent {row.new_label!r}'}"
+    if row.kind in ("define", "split"):
+        return f"{row.kind} {row.label!r}: {row.note!r}"
+    if row.kind == "retire":
+        return f"retire {row.label!r}"
     if row.kind == "revoke":
         return "undo"
-    if row.kind == "remove":
-        return f"remove {row.recording!r}"
+    if row.kind in ("remove", "lock"):
+        return f"{row.kind} {row.recording!r}"
     if row.kind == "group":
         return f"group {row.recording!r} as {row.group_name!r}"
+    if row.kind == "example":
+        return f"clip {row.clip_id}: example of {row.label!r}"
     if row.kind == "verdict":
         return f"clip {row.clip_id}: {'the whole clip' if row.label is None else repr(row.label)} {row.value}"
     return f"clip {row.clip_id}: {row.kind}{f' {row.note!r}' if row.note else ''}"

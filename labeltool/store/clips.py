@@ -12,7 +12,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import LabelledClip, StoredClip, Value, label_name
 from labeltool.store import recordings
 from labeltool.store.database import Store
-from labeltool.store.journal_rows import AUTO_ACCEPTED
+from labeltool.store.journal_rows import AUTO_ACCEPTED, is_revoked
 
 CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, r.samples_sha256, c.start_s, c.end_s, c.fold, r.group_name"
 """The columns that `stored_clip` needs, of clips c and recordings r."""
@@ -311,7 +311,7 @@ def labelled_since(store: Store, mark: str, among: Collection[int] | None = None
             WHERE u.id > :mark
         )
         SELECT DISTINCT clip_id FROM journal j
-        WHERE {newer} AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
+        WHERE {newer} AND NOT {is_revoked("j")}
           AND id NOT IN (SELECT id FROM redone WHERE origin <= :mark)
         """,
         {"mark": mark, "among": None if among is None else json.dumps(list(among))},

@@ -1,9 +1,9 @@
-"""Groups of recordings, which stay on one side of every split: those of imports, and those that a person gave since."""
+"""Groups of recordings, which stay on one side of every split, and the recordings of the frozen test set."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from labeltool.errors import LabeltoolError
 from labeltool.store.database import Store
@@ -43,6 +43,24 @@ def set_groups(store: Store, names: Mapping[int, str], *, annotator: str) -> int
             connection, [{**row, "recording_id": number, "group_name": name} for number, name in changed.items()]
         )
     return len(changed)
+
+
+def lock_recordings(store: Store, recording_ids: Collection[int], *, annotator: str) -> int:
+    """Append that recordings belong to the frozen test set, as one batch; return how many did not before.
+
+    `undo` reverts it.
+    """
+    row = {"kind": "lock", "annotator": annotator, "origin": "human"}
+    with store.transaction() as connection:
+        locked = locked_recordings(store)
+        new = sorted({*recording_ids} - locked)
+        append_batch(connection, [{**row, "recording_id": number} for number in new])
+    return len(new)
+
+
+def locked_recordings(store: Store) -> set[int]:
+    """Return the ids of the recordings of the frozen test set, also of those that are removed."""
+    return {number for (number,) in store.connection.execute("SELECT id FROM recordings WHERE is_locked")}
 
 
 def checked_group(name: str) -> str:

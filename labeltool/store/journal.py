@@ -16,7 +16,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import labels
 from labeltool.store.database import Store
-from labeltool.store.journal_rows import AUTO_ACCEPTED, append, append_batch, newest
+from labeltool.store.journal_rows import AUTO_ACCEPTED, append, append_batch, is_revoked, newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class JournalRow:
     """A row of the journal, as `labeltool log` shows it.
 
     `batch_id` is the id of the first row of its batch and `batch_size` the number of rows in it; None and 1 for a
-    single row. `recording` is the path of a removed recording, or of one that got the group `group_name`.
+    single row. `recording` is the path of one that was removed or locked, or that got the group `group_name`.
     """
 
     id: str
@@ -62,9 +62,9 @@ class JournalRow:
 # Scripts read these keys: they stay as they were before the columns got their present names.
 _JSON_KEYS = {"response_ms": "took_ms", "created_at": "said_at", "batch_id": "act", "batch_size": "together"}
 
-_ROW_COLUMNS = """
+_ROW_COLUMNS = f"""
     j.id, j.kind, j.clip_id, j.label, j.value, j.new_label, j.note, j.revokes, j.annotator, j.origin, j.response_ms,
-    j.created_at, j.batch_id, EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id) AS revoked,
+    j.created_at, j.batch_id, {is_revoked("j")} AS revoked,
     (SELECT r.path FROM recordings r WHERE r.id = j.recording_id) AS recording, j.group_name
 """
 
@@ -135,7 +135,7 @@ def append_verdict(
     """
     if label is not None:
         label = labels.checked_name(label)
-        labels.ensure_label(connection, label)
+        labels.ensure_label(connection, label, brings_back=value is not Value.ABSENT)
     common = {
         "kind": "verdict",
         "clip_id": clip_id,
@@ -187,7 +187,8 @@ def annotate_batch(
         label = labels.checked_name(label)
     with store.transaction() as connection:
         if label is not None:
-            labels.ensure_label(connection, label)
+            is_used = any(value is not Value.ABSENT for value in values.values())
+            labels.ensure_label(connection, label, brings_back=is_used)
         labelled = _labelled_among(connection, [clip_id for clip_id in values if clip_id not in include_labelled])
         wanted = [clip_id for clip_id in values if clip_id not in labelled]
         verdicts: list[dict[str, object]] = []
@@ -255,7 +256,7 @@ def check_note(text: str) -> None:
 def undo(store: Store, *, annotator: str) -> JournalRow | None:
     """Revoke the annotator's last batch that is not revoked, and return its last row; None when there is none.
 
-    Verdicts, skips, notes, renamings, removals and groups by hand can be undone; imports are not undone row by row.
+    Whatever a person does can be undone; imports are not undone row by row.
     `batch_rows` returns the other rows of the batch.
     """
     with store.transaction() as connection:
@@ -272,8 +273,7 @@ def undo(store: Store, *, annotator: str) -> JournalRow | None:
         revoke = {"kind": "revoke", "annotator": annotator, "origin": "human"}
         row_ids = _batch_ids(connection, row["id"], row["batch_id"])
         append_batch(connection, [{**revoke, "revokes": row_id} for row_id in row_ids])
-        if row["kind"] == "rename":
-            labels.resolve(connection)
+        labels.resolve(connection)
         return next(_sized(connection, [row]))
 
 
@@ -313,9 +313,7 @@ def _redo_rows(connection: sqlite3.Connection, undo_ids: Sequence[str], annotato
         origin = "human" if row["origin"] == "import" else row["origin"]
         copies.append({**copied, "annotator": annotator, "origin": origin, "redoes": undo_id})
     row_ids = append_batch(connection, copies)
-    labels.return_used(connection)
-    if copies[-1]["kind"] == "rename":
-        labels.resolve(connection)
+    labels.resolve(connection)
     return _read(connection, row_ids[-1:])[0]
 
 
@@ -351,13 +349,14 @@ def newest_id(store: Store) -> str:
 
 
 def changed_clips(store: Store, since: str) -> set[int] | None:
-    """Return the clips that rows newer than one are about; None where labels were renamed or the recordings changed.
+    """Return the clips that rows newer than one are about; None where it may be any, as where labels were renamed.
 
     What was accepted automatically is not among them.
     """
     rows = store.connection.execute(
         "SELECT DISTINCT COALESCE(j.clip_id, r.clip_id) FROM journal j LEFT JOIN journal r ON r.id = j.revokes "
-        f"WHERE j.id > ? AND COALESCE(r.kind, j.kind) <> 'checked' AND NOT {AUTO_ACCEPTED}",
+        "WHERE j.id > ? AND COALESCE(r.kind, j.kind) NOT IN ('checked', 'define', 'example', 'split') "
+        f"AND NOT {AUTO_ACCEPTED}",
         (since,),
     )
     changed = {clip_id for (clip_id,) in rows}

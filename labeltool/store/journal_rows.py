@@ -46,6 +46,18 @@ class Until:
 
 ALL_ROWS = Until()
 
+
+def is_revoked(row: str, until: Until = ALL_ROWS) -> str:
+    """Return SQL that is true for a row of the journal, by its name in the SQL, that another revokes.
+
+    Not where that one is revoked itself, as by undoing that a label was deleted.
+    """
+    return (
+        f"EXISTS (SELECT 1 FROM journal r WHERE r.revokes = {row}.id AND {until.counts('r')} "
+        f"AND NOT EXISTS (SELECT 1 FROM journal u WHERE u.revokes = r.id AND {until.counts('u')}))"
+    )
+
+
 AUTO_ACCEPTED = "(j.origin = 'suggestion' AND j.response_ms IS NULL)"
 """SQL that is true for a journal row j of a suggestion that was accepted without listening to the clip."""
 

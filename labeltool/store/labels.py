@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from labeltool.errors import LabeltoolError
 from labeltool.records import MAX_LABEL_CHARACTERS, Note, label_name
 from labeltool.store.database import Store, now
-from labeltool.store.journal_rows import ALL_ROWS, Until, append
+from labeltool.store.journal_rows import append
+from labeltool.store.label_acts import derived
 
 LABEL_KEYS = "1234567890ehjyzDGHJQVWXYZ"
 """The keys that a label can have, in the order in which new labels get them."""
@@ -19,27 +20,41 @@ COLOURS = ("blue", "orange", "green", "pink", "sky", "yellow", "red", "purple", 
 
 @dataclass(frozen=True, slots=True)
 class ProjectLabel:
-    """A label of the project; `key` and `colour` are empty where it has none, `former` are the names it had before."""
+    """A label of the project.
+
+    Attributes
+    ----------
+    key, colour, definition
+        Empty where it has none.
+    former
+        The names it had before.
+    parent
+        The more general label, where it has one.
+    """
 
     name: str
     key: str = ""
     colour: str = ""
     former: tuple[str, ...] = ()
+    definition: str = ""
+    parent: str | None = None
 
 
 def project_labels(store: Store) -> list[ProjectLabel]:
     """Return the labels in use, in the order they were created; each key is that of one label."""
     rows = store.connection.execute(
-        "SELECT id, name, hotkey, colour FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY id"
+        "SELECT l.id, l.name, l.hotkey, l.colour, l.definition, p.name FROM labels l "
+        "LEFT JOIN labels p ON p.id = l.parent_id "
+        "WHERE l.merged_into IS NULL AND l.retired_at IS NULL ORDER BY l.id"
     ).fetchall()
     former: dict[int, tuple[str, ...]] = {}
     for name, number in store.connection.execute("SELECT name, merged_into FROM labels WHERE merged_into IS NOT NULL"):
         former[number] = (*former.get(number, ()), name)
     free, labels = set(LABEL_KEYS), []
-    for number, name, key, colour in rows:
+    for number, name, key, colour, definition, parent in rows:
         # A database or a journal of others may have any text here.
         key, colour = key if key in free else "", colour if colour in COLOURS else ""
-        labels.append(ProjectLabel(name, key, colour, former.get(number, ())))
+        labels.append(ProjectLabel(name, key, colour, former.get(number, ()), definition or "", parent))
         free.discard(key)
     return labels
 
@@ -47,13 +62,14 @@ def project_labels(store: Store) -> list[ProjectLabel]:
 def free_keys(connection: sqlite3.Connection) -> list[str]:
     """Return the keys that no label has, in the order in which new labels get them.
 
-    Those of labels that were renamed come last: such a label returns with its key when the renaming is undone.
+    Those of labels that were renamed or retired come last: such a label returns with its key.
     """
     holders = connection.execute(
-        "SELECT hotkey, MIN(merged_into IS NOT NULL) FROM labels WHERE hotkey IS NOT NULL GROUP BY hotkey"
+        "SELECT hotkey, MIN(merged_into IS NOT NULL OR retired_at IS NOT NULL) FROM labels "
+        "WHERE hotkey IS NOT NULL GROUP BY hotkey"
     )
-    is_renamed = dict(holders.fetchall())
-    return sorted((key for key in LABEL_KEYS if is_renamed.get(key) != 0), key=lambda key: key in is_renamed)
+    may_return = dict(holders.fetchall())
+    return sorted((key for key in LABEL_KEYS if may_return.get(key) != 0), key=lambda key: key in may_return)
 
 
 def set_key(store: Store, name: str, key: str) -> None:
@@ -94,36 +110,6 @@ def add_label(store: Store, name: str, *, key: str) -> None:
         ensure_label(connection, checked_name(name), key=key)
 
 
-def remove_label(store: Store, name: str) -> None:
-    """Remove a label that no annotation has; its key is free. An annotation with its name makes it a label again.
-
-    Raises
-    ------
-    LabeltoolError
-        When there is no such label, or an annotation has it, also as absent or under a former name.
-    """
-    with store.transaction() as connection:
-        number = _id_of(connection, name)
-        (is_used,) = connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM labels n JOIN journal j ON j.label = n.name OR j.new_label = n.name "
-            "WHERE (n.id = :id OR n.merged_into = :id) "
-            "AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id))",
-            {"id": number},
-        ).fetchone()
-        if is_used:
-            raise LabeltoolError(f"annotations have the label {name!r}", remedy="merge it into another")
-        connection.execute("UPDATE labels SET retired_at = ?, hotkey = NULL WHERE id = ?", (now(), number))
-
-
-def return_used(connection: sqlite3.Connection) -> None:
-    """Make labels that were removed labels again where annotations have them, as after a journal of others was read."""
-    for (name,) in connection.execute(
-        "SELECT name FROM labels l WHERE retired_at IS NOT NULL AND EXISTS (SELECT 1 FROM journal j "
-        "WHERE j.label = l.name AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id))"
-    ).fetchall():
-        ensure_label(connection, name)
-
-
 def checked_name(label: str) -> str:
     """Return text as the name of a label, see `label_name`.
 
@@ -145,10 +131,12 @@ def checked_name(label: str) -> str:
     return name
 
 
-def ensure_label(connection: sqlite3.Connection, name: str, *, key: str = "", like: str | None = None) -> None:
-    """Create a label of the name if there is none, or bring back one that was removed.
+def ensure_label(
+    connection: sqlite3.Connection, name: str, *, key: str = "", like: str | None = None, brings_back: bool = True
+) -> None:
+    """Create a label of the name if there is none, or bring back one that was retired.
 
-    It gets the first free key, and its colour by that.
+    It gets the first free key, and its colour by that; one that was retired gets its own if that is still free.
 
     Parameters
     ----------
@@ -156,15 +144,20 @@ def ensure_label(connection: sqlite3.Connection, name: str, *, key: str = "", li
         The key that it gets if that is free.
     like
         The label whose key and colour it gets.
+    brings_back
+        False: one that was retired stays so, as when it is absent.
     """
-    known = connection.execute("SELECT retired_at FROM labels WHERE name = ?", (name,)).fetchone()
-    if known is not None and known["retired_at"] is None:
+    known = connection.execute("SELECT retired_at, hotkey, colour FROM labels WHERE name = ?", (name,)).fetchone()
+    if known is not None and (known["retired_at"] is None or not brings_back):
         return
     if like is not None:
         look = connection.execute("SELECT hotkey, colour FROM labels WHERE name = ?", (like,)).fetchone()
     else:
         free = free_keys(connection)
-        look = _look(key if key in free else next(iter(free), None))
+        if known is not None and known["hotkey"] in free and key not in free:
+            look = known["hotkey"], known["colour"]
+        else:
+            look = _look(key if key in free else next(iter(free), None))
     connection.execute(
         "INSERT INTO labels (name, created_at, hotkey, colour) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE "
         "SET hotkey = excluded.hotkey, colour = excluded.colour, retired_at = NULL",
@@ -241,35 +234,41 @@ def rename(store: Store, old: str, new: str, *, annotator: str) -> None:
 
 
 def resolve(connection: sqlite3.Connection) -> None:
-    """Compute `labels.merged_into` from the renamings in the journal that are not revoked."""
-    connection.execute("UPDATE labels SET merged_into = NULL")
-    connection.executemany(
-        "UPDATE labels SET merged_into = (SELECT id FROM labels WHERE name = ?) WHERE name = ?",
-        ((root, old) for old, root in renamings(connection).items()),
+    """Compute what the table of labels has from the journal: see `label_acts.derived`."""
+    for name in derived.derive(connection):
+        ensure_label(connection, name)
+
+
+def parents(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the parent of each label that has one, by their current names; there is no cycle."""
+    return dict(
+        connection.execute(
+            "SELECT l.name, p.name FROM labels l JOIN labels p ON p.id = l.parent_id WHERE l.merged_into IS NULL"
+        ).fetchall()
     )
 
 
-def renamings(connection: sqlite3.Connection, until: Until = ALL_ROWS) -> dict[str, str]:
-    """Return the name of each name that a label was renamed from, by the renamings that count and are not revoked."""
-    renamed: dict[str, str] = {}
-    for old, new in connection.execute(
-        f"""
-        SELECT j.label, j.new_label FROM journal j
-        WHERE j.kind = 'rename' AND j.label <> j.new_label  -- a stranger's row may rename a label to itself
-          AND {until.counts("j")}
-          AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id AND {until.counts("r")})
-        ORDER BY j.id
-        """,
-        {"at": until.at},
-    ):
-        # The new name is in use again: renaming back and forth must not make a cycle.
-        renamed.pop(new, None)
-        renamed.pop(old, None)
-        renamed[old] = new
-    # The new name of a renaming was renamed only later: backwards each is known, with no walk along the others.
-    for old in reversed(renamed):
-        renamed[old] = renamed.get(renamed[old], renamed[old])
-    return renamed
+def name_in_use(connection: sqlite3.Connection, name: str) -> str:
+    """Return the name of a label in use as the project has it.
+
+    Raises
+    ------
+    LabeltoolError
+        When there is no such label, or it was renamed or retired.
+    """
+    for wanted in dict.fromkeys((name, label_name(name))):
+        row = connection.execute(
+            "SELECT l.retired_at, t.name FROM labels l LEFT JOIN labels t ON t.id = l.merged_into WHERE l.name = ?",
+            (wanted,),
+        ).fetchone()
+        if row is None:
+            continue
+        if row["name"] is not None:
+            raise LabeltoolError(f"{wanted!r} was renamed to {row['name']!r}", remedy="name that")
+        if row["retired_at"] is not None:
+            raise LabeltoolError(f"the label {wanted!r} is retired", remedy="an annotation with it brings it back")
+        return wanted
+    raise LabeltoolError(f"no label {name!r}", remedy="`labeltool labels` lists them")
 
 
 def _id_of(connection: sqlite3.Connection, name: str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.store.database import Store
-from labeltool.store.journal_rows import append_batch
+from labeltool.store.journal_rows import append_batch, is_revoked
 from labeltool.util.unicode_names import nfc
 
 # Versions up to 0.1 believed headers, which may claim ages where the length is not known.
@@ -145,9 +145,9 @@ def bring_back(store: Store, recordings: Sequence[StoredRecording], *, annotator
     row = {"kind": "revoke", "annotator": annotator, "origin": "human"}
     with store.transaction() as connection:
         found = connection.execute(
-            """
+            f"""
             SELECT j.id FROM journal j WHERE j.kind = 'remove' AND j.recording_id IN (SELECT value FROM json_each(?))
-              AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
+              AND NOT {is_revoked("j")}
             """,
             (json.dumps([recording.id for recording in recordings]),),
         ).fetchall()

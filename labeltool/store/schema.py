@@ -33,6 +33,7 @@ from labeltool.store.migrations import (
     m009_removal,
     m010_identity,
     m011_label_keys,
+    m012_label_acts,
 )
 from labeltool.util.atomic_write import write_text
 
@@ -65,6 +66,7 @@ MIGRATIONS: tuple[tuple[str, Step], ...] = (
     ("m009_removal", m009_removal.apply),
     ("m010_identity", m010_identity.apply),
     ("m011_label_keys", m011_label_keys.apply),
+    ("m012_label_acts", m012_label_acts.apply),
 )
 
 SCHEMA_VERSION = len(MIGRATIONS)
@@ -105,7 +107,7 @@ _COMPUTING = frozenset({"REFERENCES", "CHECK", "GENERATED", "AS"})
 # Names that would stand for something else in labeltool's own SQL.
 _RESERVED = re.compile(r"(?!sqlite_stat|sqlite_sequence|sqlite_autoindex_)sqlite_.*|pragma_.*|json_each|json_tree")
 
-CURRENT_SCHEMA = "a073a0366f9f42cd3c72f27d4d59078df9fe191b4ed0da48f5a5d14ecc819782"
+CURRENT_SCHEMA = "0f2efe5381ed8f332ca3c4ed022e29d7f0319aadeb95098d2e0e780778e17580"
 """Fingerprint of the schema that the migrations make: most databases have it, which saves comparing."""
 
 

@@ -12,6 +12,7 @@ from labeltool.records import MAX_LABEL_CHARACTERS, Checked, Clip, Imported, Rec
 from labeltool.store import Store, checked, clips, groups, journal, labels, recordings, spans
 from labeltool.store.importing import import_records
 from labeltool.store.journal import AnnotationContext
+from labeltool.store.label_acts import surgery
 from labeltool.store.spans import Region
 
 NAMES = (
@@ -65,6 +66,9 @@ def act(store: Store, rng: random.Random) -> None:
         if rng.random() < 0.1:
             removed = recordings.recording_of(store, str(clip_id), is_removed=True)
             recordings.bring_back(store, [removed], annotator=who)
+        if rng.random() < 0.1:
+            act_on_label(store, label, clip_id, rng, who)
+            return
         clip = clips.clip(store, clip_id)
         recording = recordings.recording(store, clip.recording_id)
         start_s = rng.random() * SECONDS
@@ -92,10 +96,26 @@ def act(store: Store, rng: random.Random) -> None:
             labels.rename(store, label, rng.choice(NAMES), annotator=who)
         elif dice < 0.95:
             groups.set_groups(store, {recording.id: rng.choice(("g0", "h0", label))}, annotator=who)
+        elif dice < 0.96:
+            groups.lock_recordings(store, [recording.id], annotator=who)
         elif dice < 0.99:
             rng.choice((checked.mark_checked, checked.mark_unchecked))(store, recording, annotator=who)
         else:
             recordings.remove(store, [recording], annotator=who)
+
+
+def act_on_label(store: Store, label: str, clip_id: int, rng: random.Random, who: str) -> None:
+    """Define, order, split, retire or delete a label."""
+    dice = rng.random()
+    if dice < 0.25:
+        examples = rng.choice(((), (clip_id,)))
+        surgery.define(store, label, rng.choice((None, "", "a \u202e bird")), examples, annotator=who)
+    elif dice < 0.5:
+        surgery.set_parent(store, label, rng.choice((None, *NAMES)), annotator=who)
+    elif dice < 0.65:
+        surgery.split(store, label, rng.sample(NAMES, rng.randrange(1, 4)), annotator=who)
+    else:
+        rng.choice((surgery.retire, surgery.delete))(store, label, annotator=who)
 
 
 def fill_with_everything(store: Store, rows: int, *, seed: int = 0) -> None:

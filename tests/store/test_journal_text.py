@@ -24,7 +24,7 @@ from labeltool.annotation.review import label_issues
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import MAX_LABEL_CHARACTERS, Checked, label_name
-from labeltool.store import Store, checked, clips, journal, labels, recordings, spans
+from labeltool.store import Store, checked, clips, groups, journal, labels, recordings, spans
 from labeltool.store.importing import import_records
 from labeltool.store.spans import Region
 from labeltool.store.text_journal.lines import MAX_LINE_BYTES, RowLine, export_lines, read_lines
@@ -67,6 +67,9 @@ def shown(store: Store) -> list[Any]:
         current(store),
         spans.verdicts(store),
         clips.labelled(store),
+        labels.project_labels(store),
+        labels.parents(store.connection),
+        groups.locked_recordings(store),
     ]
 
 
@@ -243,7 +246,10 @@ DAMAGED: list[object] = [
     *(b"{", b"[1]", b"null", b"\xff\xfe{}", b"[" * 100_000, b'{"a":' * 100_000, b"x" * (MAX_LINE_BYTES + 5)),
     *({**ROW, "type": "rows"}, {**ROW, "extra": 1}, without(ROW, "id"), without(ROW, "type")),
     *({**ROW, "id": bad} for bad in ("x", "", 5, None, f"{ID}G", f"{ID}1\n", "f" + f"{ID}1"[1:], "0" * 32)),
-    *({**ROW, "kind": bad} for bad in ("revoke", "rename", "note", "remove", "skip", "erase", None)),
+    *({**ROW, "kind": bad} for bad in ("revoke", "rename", "note", "remove", "skip", "erase", "split", "lock", None)),
+    *({**without(ROW, "value", "label"), "kind": kind, "note": "x"} for kind in ("define", "split", "example")),
+    {**without(ROW, "value", "label", "recording", "clip"), "kind": "parent", "new_label": "cat"},
+    {**without(ROW, "value", "recording", "clip"), "kind": "example"},
     {**without(ROW, "value", "label", "recording", "clip"), "kind": "skip"},
     {**without(ROW, "value", "label"), "kind": "remove"},
     {**without(ROW, "value", "label", "recording", "clip"), "kind": "rename", "new_label": "cat"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from labeltool.store import (
     spans,
     transcripts,
 )
+from labeltool.store.operating_points import OperatingPoint, operating_points, replace_operating_points
 
 
 def test_a_newer_database_is_refused_and_not_changed(project: Project) -> None:
@@ -288,7 +290,7 @@ def test_a_metadata_file_of_the_user_stays(schema_6: Path) -> None:
     assert mine.read_text() == "{}"
 
 
-@pytest.fixture(params=[7, 8, 9])
+@pytest.fixture(params=[7, 8, 9, 11])
 def later_schema(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A database of a later schema with rows of every kind, and a view, an index and a trigger of the user."""
     path = tmp_path / "labels.db"
@@ -346,7 +348,7 @@ def test_a_project_of_a_later_schema_keeps_every_row_and_takes_what_is_new(later
         for statement in ("UPDATE journal SET label = 'x'", "DELETE FROM journal"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 read(statement)
-        for kind in ("checked", "remove", "group"):
+        for kind in ("checked", "remove", "group", "lock", "define", "example", "parent", "retire", "split"):
             with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
                 read(
                     "INSERT INTO journal (id, kind, annotator, origin, created_at) VALUES ('x', ?, '', 'human', '')",
@@ -361,6 +363,9 @@ def test_a_project_of_a_later_schema_keeps_every_row_and_takes_what_is_new(later
         assert current(store)[1, "cat"] == "present"
         groups.set_groups(store, {2: "g1"}, annotator="ann")
         assert groups.group_sizes(store) == {"g1": 2, "g3": 1}
+        assert groups.lock_recordings(store, [2, 3], annotator="ann") == 2 and groups.locked_recordings(store) == {2, 3}
+        journal.undo(store, annotator="ann")
+        assert groups.locked_recordings(store) == set()
         recordings.remove(store, [first], annotator="ann")
         assert checked.checked_parts(store) == [] and {clip_id for clip_id, _ in current(store)} == {2, 3}
     assert list(later_schema.parent.glob(f"*.schema-{version}.*.bak"))
@@ -396,6 +401,25 @@ def test_another_programs_database_is_not_changed(tmp_path: Path) -> None:
     path.write_bytes(b"not SQLite at all" * 100)
     with pytest.raises(LabeltoolError, match="not a labeltool database"):
         Store.open(path)
+
+
+def test_a_label_that_was_removed_without_a_row_of_the_journal_stays_so_until_it_is_used(tmp_path: Path) -> None:
+    connection = released(tmp_path / "labels.db", 11)
+    add_recordings(connection, 1)
+    connection.execute("INSERT INTO labels (name, created_at, retired_at) VALUES ('dog', '2026', '2026')")
+    connection.close()
+    with Store.open(tmp_path / "labels.db") as store:
+        assert clips.label_names(store) == []
+        journal.annotate(store, 1, "dog", annotator="ann")
+        assert clips.label_names(store) == ["dog"]
+
+
+def test_operating_points_are_stored_by_model_label_and_source(store: Store) -> None:
+    point = OperatingPoint("uid", "dog", "validation", 0.4, 0.9, 0.8, 0.95, 0.7, 40)
+    reviewed = replace(point, source="review", recall=None)
+    replace_operating_points(store, [point, reviewed])
+    replace_operating_points(store, [replace(point, threshold=0.5), replace(point, model_uid="other")])
+    assert operating_points(store, "uid") == [reviewed, replace(point, threshold=0.5)]
 
 
 def test_labels_of_an_older_project_get_keys_the_most_used_first(tmp_path: Path) -> None:

@@ -358,7 +358,7 @@ async def test_a_merge_is_confirmed_and_the_prompt_for_a_key_names_the_label(
         await until(pilot, lambda: rows.selected is not None and rows.selected.name == "low", "the label it is now")
 
 
-async def test_a_mistyped_label_is_removed_and_comes_back(app_project: Project, reading: Store) -> None:
+async def test_a_mistyped_label_is_retired_and_comes_back(app_project: Project, reading: Store) -> None:
     with app_project.open_store() as store:
         clip = next(iter(clips.unlabelled(store)))
         journal.annotate(store, clip.id, "lwo", annotator="ann")
@@ -366,10 +366,13 @@ async def test_a_mistyped_label_is_removed_and_comes_back(app_project: Project, 
     async with opened(app_project) as (app, screen, pilot):
         await pilot.press("f3")
         await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
-        rows, status = app.screen.query_one(LabelRows), app.screen.query_one("#labels-status")
+        rows = app.screen.query_one(LabelRows)
         await until(pilot, lambda: len(rows._labels) == 3, "the labels")
         await pilot.press("end", "x")
-        await until(pilot, lambda: "annotations have the label" in text_of(status), "why it stays")
+        await until(pilot, lambda: isinstance(app.screen, Confirm) and app.screen.query(Static), "the question")
+        await until(pilot, lambda: "Retire lwo?" in text_of(app.screen.query_one(Static)), "its clips")
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is screen, "the view")
         await pilot.press("u", "f3")
@@ -386,5 +389,5 @@ async def test_a_mistyped_label_is_removed_and_comes_back(app_project: Project, 
         await until(pilot, lambda: len(rows._labels) == 2, "two lines")
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is screen, "the view")
-        await pilot.press("U")
-        await until(pilot, lambda: "lwo" in {label.name for label in screen.services.state.labels}, "redone")
+        await pilot.press("u")
+        await until(pilot, lambda: "lwo" in {label.name for label in screen.services.state.labels}, "undone")

@@ -16,8 +16,9 @@ from textual.widgets import Static
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import label_name
-from labeltool.store import Store
+from labeltool.store import Store, journal
 from labeltool.store import labels as stored
+from labeltool.store.label_acts import surgery
 from labeltool.store.labels import COLOURS, LABEL_KEYS, ProjectLabel
 from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.palette import Palette
@@ -30,7 +31,7 @@ from labeltool.tui.text import fit, truncate
 from labeltool.tui.theme import label_colour
 from labeltool.tui.widgets.lists.select_list import SelectList
 
-_HELP = "k key   c colour   r rename   m merge   x remove   Esc closes"
+_HELP = "k key   c colour   r rename   m merge   x retire   u undo   Esc closes"
 _LABEL_CELLS, _OTHER_CELLS = 30, 16
 _KEYS = "1-9 0 e h j y z D G H J Q V W X Y Z"
 
@@ -53,8 +54,8 @@ class LabelsScreen(ModalScreen[bool]):
         Binding("c", "next_colour", "colour", show=False),
         Binding("r", "rename", "rename", show=False),
         Binding("m", "merge", "merge", show=False),
-        Binding("x,delete", "remove", "remove", show=False),
-        Binding("u", "undo_remove", "undo", show=False),
+        Binding("x,delete", "retire", "retire", show=False),
+        Binding("u", "undo", "undo", show=False),
     ]
 
     def __init__(self, services: Services) -> None:
@@ -63,8 +64,7 @@ class LabelsScreen(ModalScreen[bool]):
         self._rows = LabelRows(services, id="labels-rows")
         self._status = Static(Content(_HELP), id="labels-status")
         self._changed = False
-        # Labels that were removed here, with their keys.
-        self._removed: list[ProjectLabel] = []
+        self._acts = 0  # rows of the journal that were made here and not undone
 
     def compose(self) -> ComposeResult:
         """Lay out the page."""
@@ -145,29 +145,39 @@ class LabelsScreen(ModalScreen[bool]):
         title = f"Merge {truncate(selected.name, _LABEL_CELLS)} into which label?"
         self.app.push_screen(Palette(title, others, allows_new=False), merge)
 
-    def action_remove(self) -> None:
-        """Remove the selected label, where no annotation has it."""
+    def action_retire(self) -> None:
+        """Retire the selected label, after its clips were shown where it has some."""
         selected = self._rows.selected
         if selected is None:
             return
+        name = truncate(selected.name, _LABEL_CELLS)
 
-        def remove(store: Store) -> None:
-            stored.remove_label(store, selected.name)
-            self._removed.append(selected)
+        def retire(wanted: bool | None) -> None:
+            if wanted:
+                annotator = self._services.session.annotator
+                self._act(
+                    lambda store: surgery.retire(store, selected.name, annotator=annotator),
+                    "",
+                    f"{name} is retired; u brings it back",
+                )
 
-        self._change(remove, "", f"{truncate(selected.name, _LABEL_CELLS)} is removed; u brings it back")
+        count = self._services.state.label_counts.get(selected.name, 0)
+        if not count:
+            retire(True)
+            return
+        lines = (f"Retire {name}? It is no longer offered, nor trained on; {_clips(count)} keep it.", "u undoes it.")
+        self.app.push_screen(Confirm("Retire a label", lines), retire)
 
-    def action_undo_remove(self) -> None:
-        """Bring back the label that was removed last."""
-        if self._removed:
-            label = self._removed.pop()
+    def action_undo(self) -> None:
+        """Undo what was done here last to a label."""
+        if self._acts:
+            self._acts -= 1
+            annotator = self._services.session.annotator
 
-            def bring_back(store: Store) -> None:
-                stored.add_label(store, label.name, key=label.key)
-                if label.colour:
-                    stored.set_colour(store, label.name, label.colour)
+            def undo(store: Store) -> None:
+                journal.undo(store, annotator=annotator)
 
-            self._change(bring_back, label.name, _HELP)
+            self._change(undo, "", _HELP)
 
     def _merge(self, old: str, new: str) -> None:
         """Rename a label to another, where that is wanted."""
@@ -179,13 +189,22 @@ class LabelsScreen(ModalScreen[bool]):
         counts = self._services.state.label_counts
         of_old, of_new = (_clips(counts.get(name, 0)) for name in (old, new))
         old_name, new_name = truncate(old, _LABEL_CELLS), truncate(new, _LABEL_CELLS)
-        lines = (f"Merge {of_old} of {old_name} into {new_name}, which has {of_new}?", "u in the view undoes it.")
+        lines = (f"Merge {of_old} of {old_name} into {new_name}, which has {of_new}?", "u undoes it.")
         self.app.push_screen(Confirm("Merge labels", lines), decide)
 
     def _rename(self, old: str, new: str) -> None:
         annotator = self._services.session.annotator
-        done = f"{old} → {new}; u in the view undoes it"
-        self._change(lambda store: stored.rename(store, old, new, annotator=annotator), label_name(new), done)
+        done = f"{old} → {new}; u undoes it"
+        self._act(lambda store: stored.rename(store, old, new, annotator=annotator), label_name(new), done)
+
+    def _act(self, act: Callable[[Store], None], selected: str, done: str) -> None:
+        """Do something to labels that `u` undoes, and select one."""
+
+        def count(store: Store) -> None:
+            act(store)
+            self._acts += 1
+
+        self._change(count, selected, done)
 
     @work(group="labels")
     async def _change(self, change: Callable[[Store], None], selected: str, done: str) -> None:

@@ -162,6 +162,15 @@ def describe_row(row: JournalRow) -> str:
         return f"{row.label} → {row.new_label}"
     if row.kind != "verdict":
         texts = {"skip": "» skipped", "checked": "☑ checked", "remove": f"− {row.recording}"}
+        texts |= {
+            "group": f"group {row.recording}",
+            "lock": f"lock {row.recording}",
+            "define": f"definition of {row.label}",
+            "example": f"♪ {row.label}",
+            "parent": f"parent of {row.label}",
+            "retire": f"{row.label} retired",
+            "split": f"split of {row.label}",
+        }
         return texts.get(row.kind, "» bad audio")
     assert row.value is not None
     return describe_verdict(row.label, Value(row.value))

@@ -19,7 +19,7 @@ from labeltool.records import MAX_TABLE_ROWS, Clip, Skipped, Value, Verdict, Ver
 from labeltool.store.database import now
 from labeltool.store.importing.imported_recordings import StoredSound
 from labeltool.store.journal_rows import new_row_ids, newest
-from labeltool.store.labels import ensure_label
+from labeltool.store.labels import ensure_label, resolve
 from labeltool.util.time_grid import MICROSECONDS
 
 if TYPE_CHECKING:
@@ -248,6 +248,7 @@ class ClipRows:
         self.new_verdicts += added.rowcount
         for statement in _DERIVE:
             connection.execute(statement, {"last": last, "has_whole_clips": has_whole_clips})
+        resolve(connection)  # a label that was retired is one again
 
 
 class _Json(dict[object, str]):

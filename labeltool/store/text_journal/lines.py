@@ -142,6 +142,16 @@ class ClipLine(_Line, frozen=True, tag="clip"):
     is_region: bool = False
 
 
+# fmt: off
+_Kind = Literal[
+    "verdict", "skip", "bad audio", "note", "revoke", "rename", "checked", "remove", "group",
+    "define", "example", "parent", "retire", "split", "lock",
+]
+# fmt: on
+_OF_CLIP = ("verdict", "skip", "bad audio", "note", "checked", "example")
+_OF_LABEL = ("rename", "define", "example", "parent", "retire", "split")
+
+
 class RowLine(_Line, frozen=True, tag="row"):
     """A row of the journal; the names are those of its columns, clip and import apart.
 
@@ -154,9 +164,9 @@ class RowLine(_Line, frozen=True, tag="row"):
     """
 
     id: _RowId
-    kind: Literal["verdict", "skip", "bad audio", "note", "revoke", "rename", "checked", "remove", "group"]
+    kind: _Kind
     annotator: str
-    origin: Literal["human", "suggestion", "import"]
+    origin: Literal["human", "suggestion", "import", "rule"]
     created_at: _Time
     recording: _Sha256 | None = None
     clip: tuple[_Seconds, _Seconds] | None = None
@@ -182,24 +192,24 @@ class RowLine(_Line, frozen=True, tag="row"):
 
     def check(self) -> None:
         """Check what a row of the kind has, what it refers to, names of labels and the time."""
-        for kind, value in (
-            ("verdict", self.value),
-            ("revoke", self.revokes),
-            ("rename", self.new_label),
-            ("note", self.note),
-            ("group", self.group_name),
+        for kinds, value in (
+            (("verdict",), self.value),
+            (("revoke",), self.revokes),
+            (("rename", "parent"), self.new_label),
+            (("note", "define", "split"), self.note),
+            (("group",), self.group_name),
         ):
-            if (self.kind == kind) is not (value is not None):
-                raise ValueError(f"what a row of the kind {kind!r} needs is missing, or is in another")
-        if self.kind == "rename" and self.label in (None, self.new_label):
+            if (self.kind in kinds) is not (value is not None):
+                raise ValueError(f"what a row of the kind {kinds[0]!r} needs is missing, or is in another")
+        if self.kind == "rename" and self.label == self.new_label:
             raise ValueError("a renaming needs two names")
-        of_recording = self.kind in ("remove", "group")
-        if self.clip is None and not of_recording and self.kind not in ("revoke", "rename"):
+        of_recording, of_clip = self.kind in ("remove", "group", "lock"), self.kind in _OF_CLIP
+        if self.clip is None and of_clip:
             raise ValueError(f"a row of the kind {self.kind!r} needs a clip")
         if self.clip is not None and of_recording:
             raise ValueError(f"a row of the kind {self.kind!r} is of a recording, not of a clip")
-        if self.label is None and self.kind == "rename":
-            raise ValueError("a row of the kind 'rename' needs a label")
+        if self.label is None and self.kind in _OF_LABEL:
+            raise ValueError(f"a row of the kind {self.kind!r} needs a label")
         if (self.recording is None) is not (self.clip is None and not of_recording):
             raise ValueError("a clip needs its recording")
         if any(other is not None and other > self.id for other in (self.revokes, self.redoes, self.batch_id)):

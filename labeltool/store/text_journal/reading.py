@@ -13,6 +13,7 @@ from labeltool.records import Skipped, label_name
 from labeltool.store import groups, labels
 from labeltool.store.clips import recording_paths
 from labeltool.store.database import Store
+from labeltool.store.journal_rows import is_revoked
 from labeltool.store.text_journal.lines import (
     COLUMNS,
     LONGEST_S,
@@ -143,13 +144,12 @@ class _Union:
     def finish(self) -> None:
         """Compute what is derived from all rows."""
         labels.resolve(self.connection)
-        labels.return_used(self.connection)
         labels.give_keys(self.connection)
         self.connection.execute(
-            """
+            f"""
             UPDATE recordings SET is_removed = EXISTS (
-                SELECT 1 FROM journal j WHERE j.kind = 'remove' AND j.recording_id = recordings.id
-                  AND NOT EXISTS (SELECT 1 FROM journal r WHERE r.revokes = j.id)
+                SELECT 1 FROM journal j
+                WHERE j.kind = 'remove' AND j.recording_id = recordings.id AND NOT {is_revoked("j")}
             ) WHERE id > ?
             """,
             (self.newest,),
@@ -283,7 +283,7 @@ class _Union:
         if not self._is_there(line, row):
             for label in (row["label"], row["new_label"]):
                 if label is not None and label not in self.labels:
-                    labels.ensure_label(self.connection, label)
+                    labels.ensure_label(self.connection, label, brings_back=False)
                     self.labels.add(label)
             self.connection.execute(
                 f"INSERT INTO journal ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", tuple(row.values())
