@@ -70,8 +70,9 @@ def _in_words(error: LabelError) -> str:
 def doubtful_verdicts(checked: CrossValidated, own: dict[int, LabelledClip]) -> list[LabelError]:
     """Return the verdicts that cross-validation contradicts, the most suspicious first.
 
-    Under a softmax those where another label is more probable, under a sigmoid those that confident learning finds:
-    there a rare label is improbable everywhere, so that a probability means something only beside its mean.
+    Under a softmax those where another label is more probable. Under a sigmoid a rare label is improbable everywhere, so
+    that a probability means something only beside its mean: those whose probability is nearer to the mean of the
+    opposite verdict, ordered by the distance from their own.
 
     Parameters
     ----------
@@ -139,7 +140,8 @@ def _of_many_labels(checked: CrossValidated, own: dict[int, LabelledClip]) -> It
             else:
                 continue
             # Comparisons with NaN, of a label that was not predicted, are false.
-            if probability < mean and 1.0 - probability >= mean_of_other:
+            if probability < (mean + 1.0 - mean_of_other) / 2.0:
                 predicted = name if value is Value.ABSENT else ""
                 score = float(mean) - probability
-                yield LabelError(clip.id, name, value, probability, predicted, float(row[place]), score), True
+                is_confident = bool(1.0 - probability >= mean_of_other)
+                yield LabelError(clip.id, name, value, probability, predicted, float(row[place]), score), is_confident
