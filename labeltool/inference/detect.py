@@ -22,7 +22,8 @@ from labeltool.pretrained import class_mapping, registry
 from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.project import Project
 from labeltool.records import Event
-from labeltool.store import clips, models, recordings, spans
+from labeltool.store import clips, models, recordings
+from labeltool.store.detections import replacing
 from labeltool.store.opening import CannotBeWritten
 from labeltool.type_aliases import Float32, Progress
 
@@ -279,5 +280,5 @@ def _replace_suggestions(
             model_id = models.detection_model_id(store, choice.name)
         if recording is None or model_id is None:
             return None
-        return spans.replace_detections(store, recording, model_id, events)
+        return replacing.replace_detections(store, recording, model_id, events)
     return None

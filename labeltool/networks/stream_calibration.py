@@ -47,6 +47,27 @@ def choose_stream_rule(
         Without thresholds where the device does not compute the frontend, or there are too few clips.
     """
     rule = StreamRule()
+    if not len(by_clip):
+        return rule
+    scores = event_scores(frontend, frames, by_clip, clip, rule)
+    return rule if scores is None else replace(rule, thresholds=choose_thresholds(scores, present, absent, clip.head))
+
+
+def event_scores(
+    frontend: Frontend, frames: Sequence[Float32], by_clip: Sequence[Float32], clip: ClipRule, rule: StreamRule
+) -> Float32 | None:
+    """Return the largest threshold at which an event of each label begins in each clip, a stream of its own.
+
+    Parameters
+    ----------
+    frames, by_clip, clip
+        As `choose_stream_rule` takes them, of at least one clip.
+
+    Returns
+    -------
+    (clips, labels) float32 or None
+        None where the device does not compute the frontend.
+    """
     if isinstance(frontend, LogMelFrontend):
         peaks_db = [loudness_gate.peak_db(frontend, one) for one in frames]
         gate_db = loudness_gate.gate_db(frontend)
@@ -54,16 +75,16 @@ def choose_stream_rule(
         peaks_db = [frontend.peak_db(one) for one in frames]
         gate_db = loudness_gate.gate_db(YAMNET_FRONTEND)
     else:
-        return rule
-    smoothed = []
+        return None
+    scores = []
     for peak_db, probabilities in zip(peaks_db, by_clip, strict=True):
         smoother = Smoother(clip, rule.gain, probabilities.shape[1], gate_db)
         rows, is_quiet = smoother.push(probabilities, peak_db)
-        smoothed.append(rows[~is_quiet])
-    return replace(rule, thresholds=choose_thresholds(smoothed, present, absent, clip.head))
+        scores.append(peaks(rows[~is_quiet], clip.head))
+    return np.stack(scores)
 
 
-def choose_thresholds(smoothed: Sequence[Float32], present: Float32, absent: Float32, head: Head) -> tuple[float, ...]:
+def choose_thresholds(scores: Float32, present: Float32, absent: Float32, head: Head) -> tuple[float, ...]:
     """Choose the probability at which an event of each label begins.
 
     A clip counts for a label where the smoothed probability of one of its patches reaches the threshold, under a
@@ -73,8 +94,8 @@ def choose_thresholds(smoothed: Sequence[Float32], present: Float32, absent: Flo
 
     Parameters
     ----------
-    smoothed : (patches, labels) float32 each
-        A validation clip's probabilities by `stream_rule.Smoother`, of patches above the gate.
+    scores : (clips, labels) float32
+        As `event_scores` returns them, of validation clips.
     present, absent : (clips, labels) float32
         Masses as in `labeltool.networks.heads`.
 
@@ -90,16 +111,21 @@ def choose_thresholds(smoothed: Sequence[Float32], present: Float32, absent: Flo
     clips = has.sum(axis=0).astype(np.float64)
     if clips.sum() < _MIN_CLIPS or not lacks.any():
         return ()
-    peaks = np.stack([_peaks(rows, head) for rows in smoothed])
     grid = np.array(sorted(np.linspace(0.1, 0.9, 33), key=lambda threshold: abs(threshold - DEFAULT_THRESHOLD)))
-    reached = peaks >= grid[:, None, None]
+    reached = scores >= grid[:, None, None]
     hits, false_alarms = _with_prior(reached & has, clips), _with_prior(reached & lacks, clips)
     f1 = 2 * hits / (hits + false_alarms + clips + _PRIOR_CLIPS)
     return tuple(round(float(threshold), 3) for threshold in grid[f1.argmax(axis=0)])
 
 
-def _peaks(smoothed: Float32, head: Head) -> Float32:
-    """Return the largest probability at which an event of each label could begin, (labels,)."""
+def peaks(smoothed: Float32, head: Head) -> Float32:
+    """Return the largest probability at which an event of each label could begin, (labels,).
+
+    Parameters
+    ----------
+    smoothed : (patches, labels) float32
+        By `stream_rule.Smoother`, of patches above the gate.
+    """
     if head == "softmax":
         smoothed = np.where(smoothed == smoothed.max(axis=1, keepdims=True), smoothed, np.float32(0))
     return np.asarray(smoothed.max(axis=0, initial=0.0), np.float32)

@@ -18,6 +18,7 @@ from labeltool.records import Event, Value
 from labeltool.similarity.event_classifier import Annotations, Estimate, EventClassifier, estimate, question_order
 from labeltool.similarity.segment_index import SegmentIndex, embedding_model, segment_index
 from labeltool.store import Store, models, recordings, spans
+from labeltool.store.detections import replacing
 from labeltool.store.spans import Span
 from labeltool.type_aliases import Bools, Float64, Int64, Progress
 from labeltool.util.locks import wait_for_lock
@@ -283,6 +284,6 @@ def _store(
     for recording_id, numbers in by_recording.items():
         recording = recordings.recording(store, recording_id)
         found = [Event(label, *events[number][1:], round(float(scores[number]), 4)) for number in numbers]
-        spans.replace_detections(store, recording, model_id, found)
+        replacing.replace_detections(store, recording, model_id, found)
     clips = models.detections_of(store, model_id)
     return {number: clips[events[number][:2]] for number in kept.tolist()}

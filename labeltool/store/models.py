@@ -299,7 +299,7 @@ def replace_suggestions(store: Store, suggestions: Iterable[Suggestion]) -> None
     """Replace all suggestions by those of one model.
 
     Suggestions of earlier models are deleted: they can be computed again, and the queue uses the newest. Detections in
-    long recordings stay, for they took long (`spans.replace_detections`). A million suggestions take a while to write:
+    long recordings stay, for they took long (`detections.replacing`). A million suggestions take a while to write:
     it is done in short transactions, so that a person who is labelling can write between them. Until the end the last
     clips have their earlier suggestions.
     """

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import Event, Suggestion, Value
+from labeltool.records import Value
 from labeltool.store.clips import UNLABELLED, current_names
 from labeltool.store.database import Store
 from labeltool.store.journal import NO_CONTEXT, AnnotationContext, JournalRow, append_verdict, check_note
 from labeltool.store.journal_rows import append
-from labeltool.store.models import add_suggestion, older_networks
 from labeltool.store.recordings import StoredRecording
 from labeltool.util.time_grid import MICROSECONDS, span_us
 
 MIN_SUGGESTED_PROBABILITY = 0.5
 """Suggestions of a lower probability are not shown in the whole recording."""
 
-# A region c that a model detected in a recording: the journal has no row of it, not even a revoked one.
-_DETECTED = "(c.is_region AND NOT c.is_labelled AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.clip_id = c.id))"
+DETECTED = "(c.is_region AND NOT c.is_labelled AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.clip_id = c.id))"
+"""A region c that a model detected in a recording: the journal has no row of it, not even a revoked one."""
 
 
 class Kind(StrEnum):
@@ -135,72 +133,6 @@ def note_region(store: Store, recording: StoredRecording, region: Region, text: 
     with store.transaction() as connection:
         clip_id = clip_of_region(connection, recording, region)
         return append(connection, kind="note", clip_id=clip_id, note=text, annotator=annotator, origin="human")
-
-
-def replace_detections(store: Store, recording: StoredRecording, model_id: int, events: Iterable[Event]) -> int:
-    """Replace a model's detections in a recording by new ones; return their number.
-
-    Detections of older models trained in the project are replaced as well; those of a pretrained model and of a trained
-    one are kept beside each other. Detections are not in the queue, and no verdict changes: each is a region without
-    rows in the journal. Events without duration are skipped.
-    """
-    with store.transaction():
-        return _write_detections(store, recording, model_id, _by_region(recording, events))
-
-
-def import_detections(store: Store, recording: StoredRecording, model_id: int, events: Iterable[Event]) -> int | None:
-    """Replace detections inside a transaction; return None, without a change, where just these are stored already."""
-    wanted = _by_region(recording, events)
-    rows = store.connection.execute(
-        f"SELECT c.start_s, c.end_s, g.probabilities, {_DETECTED} FROM clips c JOIN suggestions g ON g.clip_id = c.id "
-        "WHERE c.recording_id = ? AND g.model_id = ? AND c.is_region",
-        (recording.id, model_id),
-    ).fetchall()
-    stored = {_place(start_s, end_s): json.loads(labels) for start_s, end_s, labels, _ in rows}
-    replaceable = {_place(start_s, end_s) for start_s, end_s, _, is_pending in rows if is_pending}
-    places = {_place(region.start_s, region.end_s): labels for region, labels in wanted.items()}
-    if places.items() <= stored.items() and replaceable <= places.keys():
-        return None
-    return _write_detections(store, recording, model_id, wanted)
-
-
-def _place(start_s: float, end_s: float) -> tuple[float, int]:
-    """Return bounds that do not depend on what `_detected_clip` cuts off, microseconds: the end in 10 us, upwards."""
-    return start_s, -(-round(end_s * MICROSECONDS) // 10)
-
-
-_ByRegion = dict[Region, dict[str, float]]
-"""Label to probability of each region."""
-
-
-def _by_region(recording: StoredRecording, events: Iterable[Event]) -> _ByRegion:
-    probabilities: _ByRegion = {}
-    for event in events:
-        start_us, end_us = span_us(event.start_s, event.end_s, recording.frames, recording.sample_rate_hz)
-        if start_us < end_us:
-            region = Region(start_us / MICROSECONDS, end_us / MICROSECONDS)
-            probabilities.setdefault(region, {})[event.label] = event.probability
-    return probabilities
-
-
-def _write_detections(store: Store, recording: StoredRecording, model_id: int, probabilities: _ByRegion) -> int:
-    connection = store.connection
-    connection.execute(
-        f"DELETE FROM suggestions WHERE model_id IN (SELECT value FROM json_each(?)) AND clip_id IN "
-        f"(SELECT c.id FROM clips c WHERE c.recording_id = ? AND {_DETECTED})",
-        (json.dumps([model_id, *older_networks(store, model_id)]), recording.id),
-    )
-    for region, labels in probabilities.items():
-        clip_id = _detected_clip(connection, recording, region)
-        add_suggestion(connection, Suggestion(clip_id, model_id, labels, independent=True))
-    connection.execute(
-        f"DELETE FROM clips WHERE id IN (SELECT c.id FROM clips c WHERE c.recording_id = ? AND {_DETECTED}) "
-        "AND NOT EXISTS (SELECT 1 FROM suggestions g WHERE g.clip_id = clips.id) "
-        # A clip with a transcript stays, so that the transcript can be found.
-        "AND NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.clip_id = clips.id)",
-        (recording.id,),
-    )
-    return sum(map(len, probabilities.values()))
 
 
 def region_of(store: Store, row: JournalRow) -> tuple[int, Region] | None:
@@ -350,7 +282,7 @@ def _detections(store: Store, recording_id: int) -> list[Span]:
             f"""
             SELECT g.clip_id, c.start_s, c.end_s, g.probabilities, m.uid
             FROM clips c JOIN suggestions g ON g.clip_id = c.id JOIN models m ON m.id = g.model_id
-            WHERE c.recording_id = ? AND {_DETECTED} ORDER BY c.start_s
+            WHERE c.recording_id = ? AND {DETECTED} ORDER BY c.start_s
             """,
             (recording_id,),
         )
@@ -375,17 +307,6 @@ def _joined(suggestions: list[Span]) -> list[Span]:
             last_of[span.text] = len(joined)
             joined.append(span)
     return joined
-
-
-def _detected_clip(connection: sqlite3.Connection, recording: StoredRecording, region: Region) -> int:
-    """Return the clip for a detection, which has no journal rows; microseconds shorter where another has its bounds."""
-    shorter_us = 0
-    while True:
-        end_s = round(region.end_s * MICROSECONDS - shorter_us) / MICROSECONDS
-        clip_id = clip_of_region(connection, recording, Region(region.start_s, end_s))
-        if connection.execute(f"SELECT 1 FROM clips c WHERE c.id = ? AND {_DETECTED}", (clip_id,)).fetchone():
-            return clip_id
-        shorter_us += 1
 
 
 def clip_of_region(connection: sqlite3.Connection, recording: StoredRecording, region: Region) -> int:

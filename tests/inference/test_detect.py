@@ -36,6 +36,7 @@ from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.records import Event, Suggestion, Value, Verdict
 from labeltool.store import Store, clips, journal, models, recordings, spans
+from labeltool.store.detections import replacing
 from labeltool.store.importing import import_records
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Kind, Region
@@ -281,11 +282,11 @@ def test_events_are_suggested_and_the_next_ones_replace_them(
     recording, model_id = scanned
     before = clips.counts(store)
     first = [event("owl", 1, 2), event("rain", 1, 2), event("owl", 40, 50)]
-    assert spans.replace_detections(store, recording, model_id, first) == 3
+    assert replacing.replace_detections(store, recording, model_id, first) == 3
     assert sorted(suggested(store, recording)) == [("owl", 1, 2), ("owl", 40, 50), ("rain", 1, 2)]
     assert clips.counts(store) == before and len(clips.all_clips(store)) == 2
     assert {clip.id for clip in next_clips.next_clips(store, 9, annotator="ann")} == {1, 2}
-    spans.replace_detections(store, recording, model_id, [event("owl", 41, 50)])
+    replacing.replace_detections(store, recording, model_id, [event("owl", 41, 50)])
     assert suggested(store, recording) == [("owl", 41, 50)]
     (rows,) = store.connection.execute("SELECT COUNT(*) FROM clips").fetchone()
     assert rows == 3
@@ -299,7 +300,7 @@ def test_events_never_change_annotations_and_are_not_suggested_twice(
     spans.annotate_region(store, recording, Region(10.0, 12.0), "owl", annotator="ann")
     before = spans.verdicts(store)
     detected = [event("owl", 11, 13), event("owl", 20, 22), event("rain", 10, 12), event("owl", 30, 60)]
-    spans.replace_detections(store, recording, model_id, detected)
+    replacing.replace_detections(store, recording, model_id, detected)
     assert spans.verdicts(store) == before
     # A region that is annotated keeps its bounds; the end of the other is a microsecond away.
     assert suggested(store, recording) == [("rain", 10, 11.999999), ("owl", 30, 59.999999)]
@@ -311,7 +312,7 @@ def test_a_new_model_leaves_events_and_they_hide_suggestions_for_the_whole_clip(
     store: Store, scanned: tuple[StoredRecording, int]
 ) -> None:
     recording, model_id = scanned
-    spans.replace_detections(store, recording, model_id, [event("owl", 3, 5)])
+    replacing.replace_detections(store, recording, model_id, [event("owl", 3, 5)])
     whole = [Suggestion(clip.id, model_id, {"owl": 0.9, "rain": 0.1}) for clip in clips.all_clips(store)]
     models.replace_suggestions(store, whole)
     assert suggested(store, recording) == [("owl", 3, 5), ("owl", 30, 60)]
@@ -323,16 +324,16 @@ def test_events_by_a_newer_network_replace_older_ones_but_for_annotated_ones(
     recording, first = scanned
     pretrained = models.detection_model_id(store, "pretrained")
     second = new_model(store)
-    spans.replace_detections(store, recording, first, [event("owl", 1, 2), event("rain", 5, 6)])
-    spans.replace_detections(store, recording, pretrained, [event("Speech", 8, 9)])
+    replacing.replace_detections(store, recording, first, [event("owl", 1, 2), event("rain", 5, 6)])
+    replacing.replace_detections(store, recording, pretrained, [event("Speech", 8, 9)])
     spans.annotate_region(store, recording, Region(5, 6), "rain", annotator="ann")
     before = spans.verdicts(store)
-    spans.replace_detections(store, recording, second, [event("owl", 20, 21)])
+    replacing.replace_detections(store, recording, second, [event("owl", 20, 21)])
     assert sorted(suggested(store, recording)) == [("Speech", 8, 9), ("owl", 20, 21)]
     assert spans.verdicts(store) == before
     # The older network's new events are kept beside the newer one's; a pretrained model's replace no network's.
-    spans.replace_detections(store, recording, first, [event("owl", 30, 31)])
-    spans.replace_detections(store, recording, pretrained, [])
+    replacing.replace_detections(store, recording, first, [event("owl", 30, 31)])
+    replacing.replace_detections(store, recording, pretrained, [])
     assert sorted(suggested(store, recording)) == [("owl", 20, 21), ("owl", 30, 31)]
 
 

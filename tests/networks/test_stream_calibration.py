@@ -6,30 +6,30 @@ import numpy as np
 
 from labeltool.audio.frontend import LogMelFrontend, SampleFrontend
 from labeltool.networks.postprocessing import ClipRule
-from labeltool.networks.stream_calibration import choose_stream_rule, choose_thresholds
+from labeltool.networks.stream_calibration import choose_stream_rule, choose_thresholds, peaks
 from labeltool.type_aliases import Float32
 
 QUIET, LOUD = -4.0, 2.0  # log-mels
 
 
-def clips(positive: float, negative: float, count: int, label: int) -> tuple[list[Float32], Float32]:
-    """Return smoothed probabilities of clips of a label and of others, by a sigmoid of two labels, and who has it."""
+def clips(positive: float, negative: float, count: int, label: int) -> tuple[Float32, Float32]:
+    """Return scores of clips of a label and of others, by a sigmoid of two labels, and who has it."""
     random = np.random.default_rng(label)
     rows, present = [], np.zeros((2 * count, 2), np.float32)
     for number in range(2 * count):
         row = np.zeros((6, 2), np.float32)
         level = positive if number < count else negative
         row[random.integers(6), label] = level + random.uniform(-0.04, 0.04)
-        rows.append(row)
+        rows.append(peaks(row, "sigmoid"))
         present[number, label] = number < count
-    return rows, present
+    return np.stack(rows), present
 
 
 def test_a_label_with_many_clips_has_the_threshold_between_its_clips_and_the_others() -> None:
     high, has_high = clips(0.9, 0.75, 100, 0)
     low, has_low = clips(0.3, 0.15, 100, 1)
     present = np.concatenate([has_high, has_low])
-    first, second = choose_thresholds([*high, *low], present, 1 - present, "sigmoid")
+    first, second = choose_thresholds(np.concatenate([high, low]), present, 1 - present, "sigmoid")
     assert 0.75 < first < 0.9 and 0.15 < second < 0.3
 
 
@@ -37,7 +37,7 @@ def test_a_label_with_few_clips_follows_the_others() -> None:
     high, has_high = clips(0.9, 0.75, 100, 0)
     low, has_low = clips(0.3, 0.15, 2, 1)
     present = np.concatenate([has_high, has_low])
-    _, second = choose_thresholds([*high, *low], present, 1 - present, "sigmoid")
+    _, second = choose_thresholds(np.concatenate([high, low]), present, 1 - present, "sigmoid")
     assert 0.75 < second < 0.9
 
 
@@ -49,9 +49,11 @@ def test_of_thresholds_that_serve_equally_the_one_nearest_to_a_half_is_chosen() 
 def test_under_a_softmax_only_the_most_probable_label_counts_and_the_others_are_absent() -> None:
     # Beside a first label of 0.55 no event of the second begins at 0.45, so 0.4 is enough for it.
     pairs = [(0.55, 0.45)] * 20 + [(0.3, 0.4)] * 8 + [(0.3, 0.5)] * 12
-    rows = [np.array([pair], np.float32) for pair in pairs]
+    by_softmax, rows = (
+        np.stack([peaks(np.array([pair], np.float32), head) for pair in pairs]) for head in ("softmax", "sigmoid")
+    )
     present = np.repeat(np.eye(2, dtype=np.float32), 20, axis=0)
-    assert choose_thresholds(rows, present, np.zeros_like(present), "softmax")[1] == 0.4
+    assert choose_thresholds(by_softmax, present, np.zeros_like(present), "softmax")[1] == 0.4
     independent = choose_thresholds(rows, present, 1 - present, "sigmoid")[1]
     assert independent > 0.45
 

@@ -18,6 +18,7 @@ from labeltool.inference.transcribe import speech_clips
 from labeltool.project import Project
 from labeltool.records import Event, Segment, Suggestion, Transcript, Value
 from labeltool.store import Store, checked, clips, journal, models, queue, recordings, spans, transcripts
+from labeltool.store.detections import replacing
 from labeltool.store.importing import import_records
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
@@ -44,7 +45,7 @@ def give_everything(store: Store, *names: str) -> None:
     suggested = [Suggestion(clip.id, model_id, {"speech": 0.9, "dog": 0.1}) for clip in clips.all_clips(store)]
     models.replace_suggestions(store, suggested)
     for recording, _ in recordings.all_recordings(store):
-        spans.replace_detections(store, recording, model_id, [Event("dog", 0.1, 0.2, 0.9)])
+        replacing.replace_detections(store, recording, model_id, [Event("dog", 0.1, 0.2, 0.9)])
     queue.replace(store, [clip.id for clip in clips.unlabelled(store)])
 
 

@@ -28,7 +28,7 @@ from labeltool.store import (
     spans,
     transcripts,
 )
-from labeltool.store.operating_points import OperatingPoint, operating_points, replace_operating_points
+from labeltool.store.detections.operating_points import OperatingPoint, operating_points, replace_operating_points
 
 
 def test_a_newer_database_is_refused_and_not_changed(project: Project) -> None:

@@ -16,6 +16,7 @@ from labeltool.annotation.listing import Filter
 from labeltool.inference.transcribe import speech_clips
 from labeltool.records import Event, Segment, Suggestion, Transcript, Value
 from labeltool.store import Store, clips, journal, labels, models, recordings, spans, transcripts
+from labeltool.store.detections import replacing
 from labeltool.store.importing import import_records
 from labeltool.store.spans import Region
 
@@ -162,12 +163,12 @@ def test_a_detected_region_keeps_its_transcript_when_detections_are_replaced(sto
     recording = recordings.by_content(store, "aaaa")
     assert recording is not None
     pretrained = models.detection_model_id(store, "yamnet")
-    spans.replace_detections(
+    replacing.replace_detections(
         store, recording, pretrained, [Event("Speech", 0.25, 0.5, 0.3), Event("Speech", 0.75, 1.0, 0.3)]
     )
     first, second = speech_clips(store, ["speech"])
     transcripts.save(store, transcript(first, "fire"))
-    spans.replace_detections(store, recording, pretrained, [Event("Speech", 0.5, 0.75, 0.9)])
+    replacing.replace_detections(store, recording, pretrained, [Event("Speech", 0.5, 0.75, 0.9)])
     assert first not in speech_clips(store, ["speech"]) and second not in transcripts.transcribed_with(store)
     assert search(store, "fire") == [(first, 0)]
     assert [clip.id for clip in clips.all_clips(store)] == [1]

@@ -254,7 +254,7 @@ async def test_the_call_is_visible_in_overview_and_window_and_zoom_keeps_the_pla
 
 
 def loudest_column(spectrogram: Spectrogram) -> int | None:
-    levels = spectrogram._levels
+    levels = spectrogram._painting.levels
     if not levels.size or levels.max() < 6:
         return None
     return int(levels.max(axis=0).argmax())

@@ -183,7 +183,8 @@ class AudioScreen(PictureScreen):
         position_s = player.position_s
         self._transport.moment = format_time(position_s)
         self.transcript.follow(self._clip_start_s + position_s)
-        moves = player.playing or 0 < position_s < self._sound.duration_s
+        # Not before it is audible: the first picture of a clip, for which a person waits, is the painted one.
+        moves = 0 < position_s < self._sound.duration_s
         share = self._viewport.share(position_s)
         self._spectrogram.playhead = self._waveform.playhead = share if moves and 0 <= share <= 1 else None
 

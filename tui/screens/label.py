@@ -135,6 +135,7 @@ class LabelScreen(AnnotateScreen):
         following = self._queue.following
         if following is not None and following.sound is not None:
             self.services.player.expect(following.sound.samples)
+            self.expect(following.sound)
         if self.current is not None or self.busy:
             return
         following = self._queue.advance()

@@ -11,6 +11,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.project import write_setting
 from labeltool.settings import ColourMap, Pixels
 from labeltool.store.spans import Region
+from labeltool.tui.media.clip_picture import Picture
 from labeltool.tui.media.graphics import Graphics
 from labeltool.tui.media.look import DB_RANGES
 from labeltool.tui.media.viewport import BandRange, Viewport
@@ -74,6 +75,11 @@ class PictureScreen(ViewScreen):
     def select_part(self, start_s: float, end_s: float) -> None:
         """Select a part of the sound."""
         raise NotImplementedError
+
+    def expect(self, sound: Picture) -> None:
+        """Prepare to show a sound next."""
+        self._spectrogram.expect(sound)
+        self._waveform.expect(sound)
 
     def on_screen_suspend(self) -> None:
         """Remove the picture of pixels, which would shine through another view; a dialog is drawn without it."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count, pairwise
 from typing import ClassVar
 
@@ -17,16 +18,13 @@ from textual.strip import Strip
 
 from labeltool.tui.media.clip_picture import Picture, resize
 from labeltool.tui.media.graphics import Graphics, cell_pixels
-from labeltool.tui.media.look import Look
 from labeltool.tui.media.pixels import PALETTE_SIZES, picture_pieces, picture_size, removal_sequence
 from labeltool.tui.state import State
 from labeltool.tui.text import fit
 from labeltool.tui.theme import LEVELS, SHADES, brightness_colors, cell_styles, palette, playhead_styles
 from labeltool.tui.widgets.time_axis import FRAME, GUTTER, time_axis
-from labeltool.tui.widgets.time_track import Box, TimeTrack, over
+from labeltool.tui.widgets.time_track import Box, Levels, Painting, TimeTrack, frame_edges, over
 from labeltool.type_aliases import Float32
-
-Levels = npt.NDArray[np.intp]
 
 _HYSTERESIS = 0.75
 _NUMBERS = count(7001)  # of pictures: other programs may have some in the terminal
@@ -59,9 +57,6 @@ class Spectrogram(TimeTrack):
         super().__init__(id=id)
         self._state = state
         self._text: tuple[str, ...] = ()
-        self._levels: Levels = np.zeros((0, 0), np.intp)
-        self._picture: list[tuple[int, int, str]] = []
-        self._drawn_with = Graphics.NONE
         self._removal = ""
         self._number = next(_NUMBERS)
 
@@ -86,20 +81,33 @@ class Spectrogram(TimeTrack):
         """Return what the strips depend on beside the sound and the size."""
         return (*super().depends_on(), self._state.look, self.graphics)
 
-    def paint(self, columns: int, rows: int) -> list[Strip]:
+    def paint(self, sound: Picture | None, box: Box | None, columns: int, rows: int) -> Painting:
         """Return the spectrogram with its axes, or the text in its place."""
-        if self._picture and self.graphics is Graphics.NONE:
-            self._removal = removal_sequence(self._drawn_with, self._number)
-            self._picture = []
-        self._levels = np.zeros((0, 0), np.intp)
-        if self._sound is not None and rows > 1 and columns > 0:
-            return self._spectrogram(self._sound, columns, rows - 1)
-        return self._text_lines(columns + GUTTER + FRAME, rows)
+        if sound is None or rows <= 1 or columns <= 0:
+            return Painting(self._text_lines(columns + GUTTER + FRAME, rows))
+        if self.graphics is not Graphics.NONE:
+            return self._in_pixels(sound, box, columns, rows - 1)
+        look = self._state.look
+        cells = resize(sound.mel_db, 2 * (rows - 1), columns)[::-1]
+        levels = _levels(look.brightness(cells, sound) * (LEVELS - 1))
+        styles = None if self.app.no_color else cell_styles(look.colour_map, self.app.current_theme.dark)
+        lines = [_cell_row(levels[2 * y], levels[2 * y + 1], styles) for y in range(rows - 1)]
+        strips = self._with_axes(lines, sound, columns)
+        return Painting([*self._outlined(strips[:-1], levels, sound, box), strips[-1]], levels)
+
+    def take(self, painting: Painting) -> None:
+        """Show a painting from now on; a picture of pixels that was there is removed with the next lines."""
+        if painting.pieces:
+            self._removal = ""
+        elif self._painting.pieces:
+            self._removal = removal_sequence(self._painting.graphics, self._number)
+        super().take(painting)
 
     def remove_picture(self) -> None:
         """Remove the picture of pixels from the terminal at once; it is drawn again with the next lines."""
-        sequence = removal_sequence(self._drawn_with, self._number) if self._picture else ""
-        self._picture, self._painted_for = [], ()
+        before = self._painting
+        sequence = removal_sequence(before.graphics, self._number) if before.pieces else ""
+        self._painting, self._painted_for = replace(before, pieces=()), ()
         if sequence and self.app._driver is not None:
             self.app._driver.write(sequence)
 
@@ -109,17 +117,16 @@ class Spectrogram(TimeTrack):
             return None
         if self.app.no_color:
             return "│", Style.null()
-        if self._picture:
+        if self._painting.pieces:
             style = self.get_component_rich_style("spectrogram--playhead", partial=True)
             on_axis = self.graphics is not Graphics.KITTY
             return ("▲", self.rich_style + style) if on_axis else ("│", style)
-        styles = playhead_styles(self._state.look.colour_map, self.app.current_theme.dark)
-        return "│", styles[int(self._levels[2 * row, column])]
+        return "│", self._over(self._painting.levels, row, column)
 
     def playhead_rows(self) -> range:
         """Return the rows that the playhead crosses."""
-        if not self._picture:
-            return range(len(self._levels) // 2)
+        if not self._painting.pieces:
+            return range(len(self._painting.levels) // 2)
         axis = self.size.height - 1
         return range(axis) if self.graphics is Graphics.KITTY else range(axis, axis + 1)
 
@@ -144,69 +151,46 @@ class Spectrogram(TimeTrack):
 
     def _beside_text(self) -> str:
         """Return what draws the picture, or removes the one that was drawn before."""
-        if not self._picture:
+        if not self._painting.pieces:
             return self._removal
         left, top = self.region.x + GUTTER, self.region.y
-        pieces = (f"{Control.move_to(left + x, top + y).segment.text}{text}" for x, y, text in self._picture)
+        pieces = (f"{Control.move_to(left + x, top + y).segment.text}{text}" for x, y, text in self._painting.pieces)
         return f"\x1b7{''.join(pieces)}\x1b8"
 
-    def _spectrogram(self, sound: Picture, columns: int, rows: int) -> list[Strip]:
-        look, dark = self._state.look, self.app.current_theme.dark
+    def _over(self, levels: Levels, row: int, column: int) -> Style:
+        """Return the style of a line over a half block."""
+        styles = playhead_styles(self._state.look.colour_map, self.app.current_theme.dark)
+        return styles[int(levels[2 * row, column])]
+
+    def _with_axes(self, lines: Sequence[Sequence[Segment]], sound: Picture, columns: int) -> list[Strip]:
+        """Return the rows of a spectrogram with the frequencies, the frame, and the line under them."""
         axis = self.rich_style + self.get_component_rich_style("spectrogram--axis")
         frame = self.rich_style + self.get_component_rich_style("spectrogram--frame")
-        names = self.names(sound, rows)
-        left, right = self.frame_edges()
-        end = Segment(right, frame)
-        if self.graphics is not Graphics.NONE:
-            lines = self._pixel_rows(sound, columns, rows, look)
-        else:
-            cells = resize(sound.mel_db, 2 * rows, columns)[::-1]
-            levels = self._levels = _levels(look.brightness(cells, sound) * (LEVELS - 1))
-            styles = None if self.app.no_color else cell_styles(look.colour_map, dark)
-            lines = [_cell_row(levels[2 * y], levels[2 * y + 1], styles) for y in range(rows)]
-        strips = [
-            Strip(
-                [Segment(f"{names.get(y, ''):>{GUTTER - 1}}", axis), Segment(left, frame), *line, end],
-                GUTTER + columns + FRAME,
-            )
+        names = self.names(sound, len(lines))
+        left, right = frame_edges(sound)
+        ends = Segment(left, frame), Segment(right, frame)
+        rows = [
+            [Segment(f"{names.get(y, ''):>{GUTTER - 1}}", axis), ends[0], *line, ends[1]]
             for y, line in enumerate(lines)
         ]
-        return [*(strips if self._picture else self._outlined(strips, sound, columns)), self.axis(sound, columns)]
+        return [*(Strip(row, GUTTER + columns + FRAME) for row in rows), self.axis(sound, columns)]
 
-    def _pixel_rows(self, sound: Picture, columns: int, rows: int, look: Look) -> list[list[Segment]]:
-        """Make the picture of pixels, and return the empty cells that it lies on."""
-        graphics, dark = self.graphics, self.app.current_theme.dark
+    def _in_pixels(self, sound: Picture, box: Box | None, columns: int, rows: int) -> Painting:
+        """Return the picture of pixels, and the empty cells that it lies on."""
+        graphics, look, dark = self.graphics, self._state.look, self.app.current_theme.dark
         height, width = picture_size(graphics, (columns, rows), cell_pixels())
         size = PALETTE_SIZES[graphics]
         shares = look.brightness(resize(sound.mel_db, height, width)[::-1], sound)
         levels = np.rint(shares.clip(0, 1) * (size - 1)).astype(np.uint8)
-        self._outline(levels, sound, size)
+        _outline(levels, sound, box, size)
         accent = self.get_component_rich_style("spectrogram--playhead").color
         outline = np.array([accent.get_truecolor() if accent is not None else (255, 255, 255)], np.uint8)
         colours = np.concatenate([palette(look.colour_map, dark, size), outline])
-        self._picture = picture_pieces(graphics, levels, colours, (columns, rows), number=self._number)
-        self._drawn_with, self._removal = graphics, ""
+        pieces = picture_pieces(graphics, levels, colours, (columns, rows), number=self._number)
         below = Color.parse(brightness_colors(look.colour_map, dark)[0])
         style = Style.null() if graphics is Graphics.KITTY else Style(bgcolor=below)
-        return [[Segment(" " * columns, style)]] * rows
-
-    def _outline(self, levels: npt.NDArray[np.uint8], sound: Picture, colour: int) -> None:
-        """Draw the outline of a part into a picture."""
-        box = self._box
-        height, width = levels.shape
-        inside = box.columns(width) if box is not None else range(0)
-        if box is None or not inside:
-            return
-        top = 0 if box.high_hz is None else _row_of(box.high_hz, sound, height)
-        bottom = height if box.low_hz is None else _row_of(box.low_hz, sound, height) + 1
-        rows, columns = slice(top, bottom), slice(inside.start, inside.stop)
-        if box.start >= 0:
-            levels[rows, inside.start : inside.start + _OUTLINE_PIXELS] = colour
-        if box.end <= 1:
-            levels[rows, max(0, inside.stop - _OUTLINE_PIXELS) : inside.stop] = colour
-        if box.high_hz is not None:
-            levels[top : top + _OUTLINE_PIXELS, columns] = colour
-            levels[max(0, bottom - _OUTLINE_PIXELS) : bottom, columns] = colour
+        lines = [[Segment(" " * columns, style)]] * rows
+        return Painting(self._with_axes(lines, sound, columns), pieces=pieces, graphics=graphics)
 
     def names(self, sound: Picture, rows: int) -> dict[int, str]:
         """Return the frequencies to name by their rows, at least two rows apart."""
@@ -227,10 +211,9 @@ class Spectrogram(TimeTrack):
         moments = time_axis(sound.duration_s, columns, sound.start_s)
         return Strip([Segment(" " * GUTTER + moments + " " * FRAME, axis)], GUTTER + columns + FRAME)
 
-    def _outlined(self, strips: list[Strip], sound: Picture, columns: int) -> list[Strip]:
+    def _outlined(self, strips: list[Strip], levels: Levels, sound: Picture, box: Box | None) -> list[Strip]:
         """Draw the outline of a part over the spectrogram."""
-        box = self._box
-        inside = box.columns(columns) if box is not None else range(0)
+        inside = box.columns(levels.shape[1]) if box is not None else range(0)
         if box is None or not inside:
             return strips
         rows = len(strips)
@@ -242,8 +225,8 @@ class Spectrogram(TimeTrack):
                 edge = {column: "▔" if y == top else "▁" for column in inside} | edge
             for column, letter in sorted(edge.items()):
                 if letter:
-                    cell = self.playhead_cell(y, column)
-                    strips[y] = over(strips[y], column, letter, None if cell is None else cell[1])
+                    style = Style.null() if self.app.no_color else self._over(levels, y, column)
+                    strips[y] = over(strips[y], column, letter, style)
         return strips
 
     def _text_lines(self, width: int, height: int) -> list[Strip]:
@@ -253,6 +236,24 @@ class Spectrogram(TimeTrack):
         blank = Strip.blank(width, self.rich_style)
         strips = [Strip([Segment(fit(" " * GUTTER + line, width), style)], width) for line in lines]
         return ([blank] * above + strips + [blank] * height)[:height]
+
+
+def _outline(levels: npt.NDArray[np.uint8], sound: Picture, box: Box | None, colour: int) -> None:
+    """Draw the outline of a part into a picture of pixels."""
+    height, width = levels.shape
+    inside = box.columns(width) if box is not None else range(0)
+    if box is None or not inside:
+        return
+    top = 0 if box.high_hz is None else _row_of(box.high_hz, sound, height)
+    bottom = height if box.low_hz is None else _row_of(box.low_hz, sound, height) + 1
+    rows, columns = slice(top, bottom), slice(inside.start, inside.stop)
+    if box.start >= 0:
+        levels[rows, inside.start : inside.start + _OUTLINE_PIXELS] = colour
+    if box.end <= 1:
+        levels[rows, max(0, inside.stop - _OUTLINE_PIXELS) : inside.stop] = colour
+    if box.high_hz is not None:
+        levels[top : top + _OUTLINE_PIXELS, columns] = colour
+        levels[max(0, bottom - _OUTLINE_PIXELS) : bottom, columns] = colour
 
 
 def _levels(brightness: Float32) -> Levels:

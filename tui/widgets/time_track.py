@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
 from rich.segment import Segment
 from rich.style import Style
 from textual.events import MouseDown, MouseEvent, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp, Resize
@@ -15,10 +18,14 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from labeltool.tui.media.clip_picture import Picture
+from labeltool.tui.media.graphics import Graphics
 from labeltool.tui.messages import ClickedAt, Dragged, PointedAt, Wheeled
 from labeltool.tui.widgets.time_axis import GUTTER, columns_of
 
+Levels = npt.NDArray[np.intp]
+
 _NEAR_S = 1e-6
+_NO_LEVELS: Levels = np.zeros((0, 0), np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,28 @@ class Box:
         return range(first, min(total, max(ceil(min(1.0, self.end) * total), first + 1)))
 
 
+@dataclass(frozen=True, slots=True)
+class Painting:
+    """A sound as a track shows it, without the playhead.
+
+    Attributes
+    ----------
+    strips
+        Its lines, of full width.
+    levels : (2 * rows, columns) intp
+        The brightness levels of half blocks; empty where there are none.
+    pieces
+        What draws the picture of pixels, see `picture_pieces`; empty where there is none.
+    graphics
+        How the picture gets to the terminal.
+    """
+
+    strips: Sequence[Strip] = ()
+    levels: Levels = field(default_factory=lambda: _NO_LEVELS)
+    pieces: Sequence[tuple[int, int, str]] = ()
+    graphics: Graphics = Graphics.NONE
+
+
 class TimeTrack(Widget):
     """Shows a sound over time, painted once, with a playhead over it.
 
@@ -68,21 +97,23 @@ class TimeTrack(Widget):
         super().__init__(id=id)
         self._sound: Picture | None = None
         self._box: Box | None = None
-        self._strips: list[Strip] = []
+        self._painting = Painting()
         self._painted_for: tuple[object, ...] = ()
+        # The sound that comes next, what its painting depends on, and that painting.
+        self._ahead: tuple[Picture, tuple[object, ...], Painting] | None = None
         self._column: int | None = None
         self._pressed: int | None = None
         self._dragged = False
 
     # -- for subclasses
 
-    def paint(self, columns: int, rows: int) -> list[Strip]:
-        """Return the strips for a widget with `columns` between gutter and frame and `rows`, all of full width."""
+    def paint(self, sound: Picture | None, box: Box | None, columns: int, rows: int) -> Painting:
+        """Return a sound for a widget with `columns` between gutter and frame and `rows`."""
         raise NotImplementedError
 
     def depends_on(self) -> tuple[object, ...]:
-        """Return what the strips depend on beside the sound and the size; they are painted anew when it changes."""
-        return (self.app.theme,)
+        """Return what a painting depends on beside the sound; it is painted anew when that changes."""
+        return (self.app.theme, self.size)
 
     def playhead_cell(self, row: int, column: int) -> tuple[str, Style] | None:
         """Return the letter and the style of the playhead over a cell; None where it is not drawn."""
@@ -112,25 +143,39 @@ class TimeTrack(Widget):
         # Without this a real terminal stays blank, although a test's does not.
         self.refresh()
 
-    def frame_edges(self) -> tuple[str, str]:
-        """Return the letters at the left and right of the sound: an edge where it begins or ends, dashes where not."""
-        sound = self._sound
-        if sound is None:
-            return " ", " "
-        return "╎" if sound.start_s > 0 else "▕", "╎" if sound.end_s < sound.whole_s - _NEAR_S else "▏"
+    def expect(self, sound: Picture) -> None:
+        """Paint a sound that is shown next ahead: to show it then takes a tenth of the time."""
+        now, ahead = self.depends_on(), self._ahead
+        if all(self.size) and (ahead is None or ahead[0] is not sound or ahead[1] != now):
+            painting = self._painted(sound, None)
+            for strip in painting.strips:
+                strip.render(self.app.console)  # which keeps what it writes
+            self._ahead = (sound, now, painting)
+
+    def _painted(self, sound: Picture | None, box: Box | None) -> Painting:
+        painting = self.paint(sound, box, columns_of(self.size.width), self.size.height)
+        if not self.app.no_color:
+            return painting
+        strips = painting.strips
+        for line_filter in self.get_line_filters():
+            strips = [strip.apply_filter(line_filter, self.background_colors[1]) for strip in strips]
+        return replace(painting, strips=strips)
 
     def _paint_if_changed(self) -> None:
         now = self.depends_on()
-        width, height = self.size
-        if self._painted_for == now or not width or not height:
+        if self._painted_for == now or not all(self.size):
             return
-        strips = self.paint(columns_of(width), height)
+        ahead = self._ahead
+        if self._box is None and ahead is not None and ahead[0] is self._sound and ahead[1] == now:
+            self.take(ahead[2])
+        else:
+            self.take(self._painted(self._sound, self._box))
         self._painted_for = now
         self._column = self._column_of(self.playhead)
-        if self.app.no_color:
-            for line_filter in self.get_line_filters():
-                strips = [strip.apply_filter(line_filter, self.background_colors[1]) for strip in strips]
-        self._strips = strips
+
+    def take(self, painting: Painting) -> None:
+        """Show a painting from now on."""
+        self._painting = painting
 
     def watch_playhead(self, playhead: float | None) -> None:
         """Refresh only the columns that the playhead left and entered."""
@@ -161,9 +206,9 @@ class TimeTrack(Widget):
 
     def _row(self, y: int, begin: int, end: int) -> Strip:
         # Only the cells of the region are assembled: this runs at every step of the playhead.
-        if y >= len(self._strips):
+        if y >= len(self._painting.strips):
             return Strip.blank(end - begin, self.rich_style)
-        strip = self._strips[y]
+        strip = self._painting.strips[y]
         column = GUTTER + self._column if self._column is not None else -1
         cell = self.playhead_cell(y, column - GUTTER) if begin <= column < end else None
         if cell is None:
@@ -235,6 +280,11 @@ class TimeTrack(Widget):
 
     def _height_at(self, event: MouseEvent) -> float:
         return 1 - (min(max(0, int(event.y)), self.size.height - 1) + 0.5) / self.size.height
+
+
+def frame_edges(sound: Picture) -> tuple[str, str]:
+    """Return the letters at the left and right of a sound: an edge where it begins or ends, dashes where not."""
+    return "╎" if sound.start_s > 0 else "▕", "╎" if sound.end_s < sound.whole_s - _NEAR_S else "▏"
 
 
 def over(strip: Strip, column: int, letter: str, style: Style | None) -> Strip:

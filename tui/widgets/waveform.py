@@ -11,7 +11,7 @@ from textual.strip import Strip
 
 from labeltool.tui.media.clip_picture import Picture
 from labeltool.tui.widgets.time_axis import FRAME, GUTTER
-from labeltool.tui.widgets.time_track import Box, TimeTrack
+from labeltool.tui.widgets.time_track import Box, Painting, TimeTrack, frame_edges
 from labeltool.type_aliases import Float32
 
 # The bit of each dot of a braille character, by row and column (Unicode's order).
@@ -41,18 +41,18 @@ class Waveform(TimeTrack):
         self._box = box
         self.repaint()
 
-    def paint(self, columns: int, rows: int) -> list[Strip]:
+    def paint(self, sound: Picture | None, box: Box | None, columns: int, rows: int) -> Painting:
         """Return the lines of the waveform."""
-        if self._sound is None or columns <= 0:
-            return []
+        if sound is None or columns <= 0:
+            return Painting()
         wave = self.rich_style + self.get_component_rich_style("waveform--wave")
         marked = self.rich_style + self.get_component_rich_style("waveform--marked")
         frame = self.rich_style + self.get_component_rich_style("waveform--frame")
         self._playhead_style = self.rich_style + self.get_component_rich_style("waveform--playhead")
-        inside = self._box.columns(columns) if self._box is not None else range(0)
+        inside = box.columns(columns) if box is not None else range(0)
         first, last = (inside.start, inside.stop) if inside else (0, 0)
-        left, right = self.frame_edges()
-        return [
+        left, right = frame_edges(sound)
+        strips = [
             Strip(
                 [
                     Segment(" " * (GUTTER - 1) + left, frame),
@@ -63,8 +63,9 @@ class Waveform(TimeTrack):
                 ],
                 GUTTER + columns + FRAME,
             )
-            for row in braille(self._sound.envelope, columns, rows)
+            for row in braille(sound.envelope, columns, rows)
         ]
+        return Painting(strips)
 
     def playhead_cell(self, row: int, column: int) -> tuple[str, Style] | None:
         """Return the playhead."""

@@ -23,6 +23,7 @@ from labeltool.records import (
 )
 from labeltool.store import labels, models, recordings, spans
 from labeltool.store.database import Store, now
+from labeltool.store.detections import replacing
 from labeltool.store.importing.import_rows import ClipRows, import_key
 from labeltool.store.importing.imported_recordings import ImportedRecordings
 from labeltool.store.journal_rows import append
@@ -199,7 +200,7 @@ class _Import:
             Event(outputs.labels[event.label], event.start_s, event.end_s, event.peak) for event in detections.events
         ]
         recording = recordings.recording(self.store, self.recordings.stored[detections.recording_sha256].id)
-        added = spans.import_detections(self.store, recording, model.id, events)
+        added = replacing.import_detections(self.store, recording, model.id, events)
         if added is None:
             self.result.already_there["suggestions"] += len(events)
         elif added:

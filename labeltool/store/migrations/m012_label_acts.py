@@ -189,7 +189,7 @@ _ADDITIONS = (
     CREATE TABLE operating_points (
         model_uid TEXT NOT NULL,
         label TEXT NOT NULL,
-        source TEXT NOT NULL CHECK (source IN ('validation', 'review')),
+        source TEXT NOT NULL CHECK (source IN ('validation', 'review', 'device review')),
         threshold REAL NOT NULL,
         precision REAL NOT NULL,
         precision_low REAL NOT NULL,
@@ -198,6 +198,16 @@ _ADDITIONS = (
         clips INTEGER NOT NULL,
         created_at TEXT NOT NULL,
         PRIMARY KEY (model_uid, label, source)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE detection_scans (
+        model_id INTEGER NOT NULL REFERENCES models (id),
+        recording_id INTEGER NOT NULL REFERENCES recordings (id),
+        is_device INTEGER NOT NULL CHECK (is_device IN (0, 1)),
+        thresholds TEXT NOT NULL,
+        scanned_at TEXT NOT NULL,
+        PRIMARY KEY (model_id, recording_id)
     ) STRICT, WITHOUT ROWID
     """,
 )
@@ -216,6 +226,8 @@ _DESCRIPTIONS = {
     "gave another.",
     "operating_points": "Thresholds of a model's scores for each label, with the precision there and its 95 percent "
     "interval, measured on the validation data or by a review of what was detected.",
+    "detection_scans": "Recordings that a model searched for events, with the threshold of each label; is_device marks "
+    "those that were searched as the device does.",
 }
 
 

@@ -8,8 +8,11 @@ from typing import Literal
 
 from labeltool.store.database import Store, now
 
-Source = Literal["validation", "review"]
-"""Measured on the validation data, or by a review of what was detected in long recordings."""
+Source = Literal["validation", "review", "device review"]
+"""Measured on the validation data, or by a review of what was detected in long recordings, as the device does or not.
+
+Scores of a device and of overlapping windows differ: what a review of the one says is not used for the other.
+"""
 
 
 @dataclass(frozen=True, slots=True)

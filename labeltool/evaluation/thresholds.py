@@ -1,0 +1,124 @@
+"""Precision and recall of each label by the threshold of its score, on labelled clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeltool.evaluation.intervals import Share, clustered_share
+from labeltool.networks.heads import Head
+from labeltool.type_aliases import Float32, Int64
+
+THRESHOLDS = (*(round(0.05 * step, 2) for step in range(1, 20)), 0.97, 0.98, 0.99, 0.995)
+"""Thresholds of a table: close together where networks are certain."""
+
+MIN_PREDICTED = 8
+"""With fewer predictions than these at a threshold, a single one would decide whether its precision is enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredClips:
+    """What one model scored labelled clips, that it was not trained on.
+
+    Attributes
+    ----------
+    labels
+        Of the columns.
+    scores : (clips, labels) float32
+        By `stream_calibration.event_scores`: the largest threshold at which the clip has an event of the label.
+    present, absent : (clips, labels) float32
+        Masses as in `labeltool.networks.heads`.
+    groups
+        Of each clip.
+    """
+
+    labels: tuple[str, ...]
+    head: Head
+    scores: Float32
+    present: Float32
+    absent: Float32
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdRow:
+    """Precision and recall of a label at a threshold.
+
+    Attributes
+    ----------
+    predicted
+        Number of clips in which the score of the label reaches the threshold, of those where it is present or absent.
+    right
+        Number of these in which it is present.
+    clips
+        Number of clips in which it is present.
+    precision, recall
+        None where nothing is predicted, where it is present nowhere.
+    """
+
+    label: str
+    threshold: float
+    predicted: int
+    right: int
+    clips: int
+    precision: Share | None
+    recall: Share | None
+
+
+def threshold_table(scored: Sequence[ScoredClips]) -> tuple[ThresholdRow, ...]:
+    """Return precision and recall by label and threshold.
+
+    Parameters
+    ----------
+    scored
+        Of one model, or of each fold's; a label's clips are those of all models that have it.
+    """
+    labels = dict.fromkeys(name for one in scored for name in one.labels)
+    numbers = {name: number for number, name in enumerate({name for one in scored for name in one.groups})}
+    return tuple(row for label in labels for row in _rows_of(label, [o for o in scored if label in o.labels], numbers))
+
+
+def _rows_of(label: str, scored: Sequence[ScoredClips], numbers: dict[str, int]) -> list[ThresholdRow]:
+    parts = []
+    for one in scored:
+        column = one.labels.index(label)
+        is_present = one.present[:, column] > one.absent[:, column]
+        is_absent = one.absent[:, column] > one.present[:, column]
+        if one.head == "softmax":  # every label but the present ones is absent
+            is_absent |= ~is_present & (one.present > one.absent).any(axis=1)
+        groups: Int64 = np.array([numbers[name] for name in one.groups], np.int64)
+        checked = is_present | is_absent
+        parts.append((one.scores[checked, column], is_present[checked], groups[checked]))
+    scores, is_present, groups = (np.concatenate(column) for column in zip(*parts, strict=True))
+    rows = []
+    for threshold in THRESHOLDS:
+        predicted = scores >= np.float32(threshold)
+        precision = clustered_share(is_present[predicted], groups[predicted])
+        recall = clustered_share(predicted[is_present], groups[is_present])
+        right = int((predicted & is_present).sum())
+        rows.append(
+            ThresholdRow(label, threshold, int(predicted.sum()), right, int(is_present.sum()), precision, recall)
+        )
+    return rows
+
+
+def lowest_row(shares: Sequence[Share | None], counts: Sequence[int], precision: float) -> int | None:
+    """Return the row of the lowest threshold from which on a precision is reached; None where there is none.
+
+    Parameters
+    ----------
+    shares
+        Precision by threshold, lowest first.
+    counts
+        From how many clips or reviews each is known.
+    """
+    chosen = None
+    for row in reversed(range(len(shares))):
+        share = shares[row]
+        if share is not None and share.value < precision:
+            break
+        if share is not None and counts[row] >= MIN_PREDICTED:
+            chosen = row
+    return chosen

@@ -1,0 +1,104 @@
+"""What a model detected in the recordings that it searched last, and the verdicts of people on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from labeltool.records import Value
+from labeltool.store import spans
+from labeltool.store.clips import current_names
+from labeltool.store.database import Store
+from labeltool.store.detections.replacing import Scan
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A recording that a model searched for events.
+
+    Attributes
+    ----------
+    sha256
+        Of its file.
+    scan
+        How; the thresholds by the labels' current names.
+    """
+
+    recording_id: int
+    sha256: str
+    duration_s: float
+    scan: Scan
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedEvent:
+    """An event that a model detected, seconds, and a person's verdict on its label there; None without."""
+
+    clip_id: int
+    label: str
+    start_s: float
+    end_s: float
+    score: float
+    verdict: Value | None
+
+
+def scanned_recordings(store: Store, model_id: int) -> list[Scanned]:
+    """Return the recordings that a model searched, without those that are removed."""
+    renamed = current_names(store)
+    return [
+        Scanned(
+            *(recording_id, sha256, frames / rate_hz),
+            Scan(bool(is_device), {renamed.get(name, name): one for name, one in json.loads(thresholds).items()}),
+        )
+        for recording_id, sha256, frames, rate_hz, is_device, thresholds in store.connection.execute(
+            "SELECT r.id, r.sha256, r.frames, r.sample_rate_hz, s.is_device, s.thresholds FROM detection_scans s "
+            "JOIN active_recordings r ON r.id = s.recording_id WHERE s.model_id = ? ORDER BY r.id",
+            (model_id,),
+        )
+    ]
+
+
+def newest_scan(store: Store) -> int | None:
+    """Return the id of the model that searched a recording last; None where none did."""
+    row = store.connection.execute("SELECT model_id FROM detection_scans ORDER BY scanned_at DESC LIMIT 1").fetchone()
+    return None if row is None else int(row["model_id"])
+
+
+def detected_events(store: Store, model_id: int, recording_id: int) -> list[DetectedEvent]:
+    """Return the events that a model detected in a recording, by the labels' current names, by start."""
+    verdicts = spans.verdicts(store, recording_id).get(recording_id, [])
+    renamed = current_names(store)
+    return [
+        DetectedEvent(clip_id, name, start_s, end_s, score, _verdict_on(name, start_s, end_s, verdicts))
+        for clip_id, start_s, end_s, labels in store.connection.execute(
+            "SELECT c.id, c.start_s, c.end_s, g.probabilities FROM suggestions g JOIN active_clips c "
+            "ON c.id = g.clip_id WHERE g.model_id = ? AND c.recording_id = ? AND c.is_region ORDER BY c.start_s, c.id",
+            (model_id, recording_id),
+        )
+        for name, score in _by_name(json.loads(labels), renamed).items()
+    ]
+
+
+def _by_name(scores: Mapping[str, float], renamed: Mapping[str, str]) -> dict[str, float]:
+    """Return the scores by current names; the larger one where labels were merged."""
+    found: dict[str, float] = {}
+    for old, score in scores.items():
+        name = renamed.get(old, old)
+        found[name] = max(score, found.get(name, 0.0))
+    return found
+
+
+def _verdict_on(label: str, start_s: float, end_s: float, verdicts: Sequence[spans.Span]) -> Value | None:
+    """Return the verdict on a label that shares most time with an event; of equals, that it is present.
+
+    A person who moves a region's bounds, or detects anew with another threshold, need not judge it again.
+    """
+    best, most_s = None, 0.0
+    for one in verdicts:
+        shared_s = min(end_s, one.end_s) - max(start_s, one.start_s)
+        if one.text not in (None, label) or one.value is None or shared_s <= 0:
+            continue
+        if shared_s > most_s or (shared_s == most_s and one.value is Value.PRESENT):
+            best, most_s = one.value, shared_s
+    return best
