@@ -70,9 +70,8 @@ def _in_words(error: LabelError) -> str:
 def doubtful_verdicts(checked: CrossValidated, own: dict[int, LabelledClip]) -> list[LabelError]:
     """Return the verdicts that cross-validation contradicts, the most suspicious first.
 
-    Under a softmax those where another label is more probable. Under a sigmoid a rare label is improbable everywhere, so
-    that a probability means something only beside its mean: those whose probability is nearer to the mean of the
-    opposite verdict, ordered by the distance from their own.
+    Under a softmax those where another label is more probable. Under a sigmoid a rare label is improbable everywhere:
+    those whose probability is nearer to the mean of the opposite verdict, ordered by the distance from their own.
 
     Parameters
     ----------

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 from itertools import combinations
 
 import numpy as np
 
 from labeltool.checks.cross_validation import CrossValidated, cross_validated
 from labeltool.checks.finding import Finding, Subject
+from labeltool.evaluation.intervals import clustered_share
 from labeltool.store import clips
 from labeltool.type_aliases import Float64
 
-# Bounds hold with this confidence, on one side: few clips prove nothing.
+# Standard errors up to the upper bound, 95 % on one side: few clips prove nothing.
 _Z = 1.645
-# Of the clips with either label, the share that must have both, at the least.
+# Of the clips with either label, the share that has both must be this, with 95 % confidence.
 _MIN_TOGETHER = 0.8
 # Of a clip with each, the chance that the right one gets more of its label, at the most: 0.5 is a guess. Two names for
 # one class of ESC-10 have 0.24 to 0.79, two classes of it 0.77 and more.
@@ -33,17 +33,22 @@ def find_twin_labels(subject: Subject) -> list[Finding]:
 
 
 def _always_together(subject: Subject) -> list[Finding]:
-    single, both = Counter[str](), Counter[tuple[str, str]]()
+    with_label: dict[str, set[int]] = {}
+    group_of: dict[int, str] = {}
+    pairs = set[tuple[str, str]]()
     for one in clips.labelled(subject.store):
-        single.update(one.present)
-        both.update(combinations(one.present, 2))
+        group_of[one.clip.id] = one.clip.group
+        pairs.update(combinations(one.present, 2))
+        for label in one.present:
+            with_label.setdefault(label, set()).add(one.clip.id)
     found = []
-    for (first, second), count in both.items():
-        either = single[first] + single[second] - count
-        if lower_bound(count, either) >= _MIN_TOGETHER:
-            found.append(
-                _finding(first, second, f"are together on {count} of the {either} clips with either", count / either)
-            )
+    for first, second in sorted(pairs):
+        either, both = with_label[first] | with_label[second], with_label[first] & with_label[second]
+        has_both = np.array([clip_id in both for clip_id in either])
+        share = clustered_share(has_both, np.unique([group_of[clip_id] for clip_id in either], return_inverse=True)[1])
+        if share is not None and share.low >= _MIN_TOGETHER:
+            why = f"are together on {len(both)} of the {len(either)} clips with either"
+            found.append(_finding(first, second, why, share.value))
     return found
 
 
@@ -70,13 +75,6 @@ def _finding(first: str, second: str, why: str, score: float) -> Finding:
     rename = f"`labeltool rename {shlex.quote(first)} {shlex.quote(second)}`"
     message = f"{first!r} and {second!r} {why}"
     return Finding("twin-labels", message, f"{rename} where they are one", labels=(first, second), score=score)
-
-
-def lower_bound(count: float, total: int) -> float:
-    """Return the lower bound of a share of some clips, Wilson's (1927)."""
-    share, z2 = count / total, _Z**2
-    spread = _Z * float(np.sqrt(share * (1 - share) / total + z2 / (4 * total**2)))
-    return (share + z2 / (2 * total) - spread) / (1 + z2 / total)
 
 
 def told_apart(higher: Float64, lower: Float64) -> tuple[float, float]:
