@@ -42,7 +42,8 @@ silence_dbfs = -60                # a clip that is nowhere louder is silent
 clipped_share = 0.002             # share of a recording's samples that may be clipped
 dc_offset = 0.01                  # mean of a recording's samples; full scale is 1
 cancelled_db = 6                  # decibels that the mono mix may lose against the channels
-shortcut_accuracy = 0.9           # share of clips of which level, bandwidth or the like may predict a label
+shortcut_accuracy = 0.9           # share of clips of which level, length or the like may predict a label
+bandwidth_accuracy = 0.8          # share of clips of which the bandwidth alone may predict a label
 max_imbalance = 10                # how many times as many clips as another label the most frequent one may have
 
 [backup]
@@ -165,6 +166,8 @@ class CheckSettings:
         Decibels that the mono mix may lose against the mean of the channels; unrelated channels lose 3.
     shortcut_accuracy
         Balanced accuracy, 0 to 1, from which features that are not the sound predict a label too well.
+    bandwidth_accuracy
+        The same of the bandwidth alone.
     max_imbalance
         How many times as many clips the most frequent label may have as another one.
     """
@@ -174,6 +177,7 @@ class CheckSettings:
     dc_offset: _Share = 0.01
     cancelled_db: _Loss = 6.0
     shortcut_accuracy: _Share = 0.9
+    bandwidth_accuracy: _Share = 0.8
     max_imbalance: _Ratio = 10.0
 
 

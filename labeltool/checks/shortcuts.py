@@ -77,11 +77,9 @@ class Shortcut:
 
 
 def find_shortcuts(subject: Subject) -> list[Finding]:
-    """Find labels that two features beside the sound predict; those that bandwidth alone does are bandwidth traps."""
+    """Find labels that two features beside the sound predict; where bandwidth alone does, it is a bandwidth trap."""
     found = []
-    for label, clip_ids, shortcut in _shortcuts(subject, None):
-        if shortcut.features == (BANDWIDTH,):
-            continue
+    for label, clip_ids, shortcut in _shortcuts(subject, by_bandwidth=False):
         features = " and ".join(shortcut.features)
         found.append(
             Finding(
@@ -112,26 +110,29 @@ def find_bandwidth_traps(subject: Subject) -> list[Finding]:
             labels=(label,),
             score=shortcut.accuracy,
         )
-        for label, clip_ids, shortcut in _shortcuts(subject, BANDWIDTH)
+        for label, clip_ids, shortcut in _shortcuts(subject, by_bandwidth=True)
     ]
 
 
-def _shortcuts(subject: Subject, only: str | None) -> list[tuple[str, tuple[int, ...], Shortcut]]:
+def _shortcuts(subject: Subject, *, by_bandwidth: bool) -> list[tuple[str, tuple[int, ...], Shortcut]]:
+    """Return labels with the ids of their clips and their shortcut: those by bandwidth alone, or those by more."""
     labelled = {one.clip.id: one for one in with_labels(clips.labelled(subject.store))}
     drawn = draw_clips([one.clip for one in labelled.values()], _MAX_CLIPS, seed=0)
-    values = subject.sound_values
-    chosen = [labelled[clip.id] for clip in drawn if clip.recording_id in values]
+    chosen = [labelled[clip.id] for clip in drawn if clip.recording_id in subject.sound_values]
     if not chosen:
         return []
     facts = clip_facts(subject, chosen)
-    if only is not None:
-        facts = facts.only(only)
+    bandwidth = facts.only(BANDWIDTH)
+    limits = subject.project.settings.check
     names = sorted({label for one in chosen for label in one.present})
     found = []
     for number, label in enumerate(names):
         subject.report("looking for shortcuts", number, len(names))
         is_present = np.array([label in one.present for one in chosen])
-        shortcut = shortcut_to(facts, is_present, min_accuracy=subject.project.settings.check.shortcut_accuracy)
+        shortcut = shortcut_to(bandwidth, is_present, min_accuracy=limits.bandwidth_accuracy)
+        if not by_bandwidth:
+            is_trap = shortcut is not None
+            shortcut = None if is_trap else shortcut_to(facts, is_present, min_accuracy=limits.shortcut_accuracy)
         if shortcut is not None:
             ids = tuple(one.clip.id for one, has_label in zip(chosen, is_present, strict=True) if has_label)
             found.append((label, ids, shortcut))
