@@ -263,6 +263,8 @@ def export(
             with _errors_of(exporter):
                 source.check_model(force=force)
                 source.note_other_labels()
+        if any(exporter.of_labels for exporter in exporters):
+            source.note_retired_labels()
         # Every product is complete before the first one gets its name: the stack renames them all at the end.
         with locked_folder(folder), ExitStack() as ready:
             for exporter in exporters:

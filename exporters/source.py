@@ -184,6 +184,16 @@ class Source:
                 "`labeltool retrain` trains a model with the labels of now"
             )
 
+    def note_retired_labels(self) -> None:
+        """Note that annotations with retired labels are exported, and how many."""
+        counts = self.annotations["label"].value_counts()
+        retired = [f"{name!r} ({counts[name]})" for name in sorted(clips.retired_names(self.store)) if name in counts]
+        if retired:
+            self.notes.append(
+                f"annotations with retired labels are exported as they are: {_first_names(retired)}; no model is "
+                "trained on them"
+            )
+
     def check_model(self, *, force: bool) -> None:
         """Refuse a model that is missing, incomplete, or loses more clip accuracy in int8 than the project allows.
 

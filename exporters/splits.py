@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from labeltool.exporters.annotations import Carries, exportable, not_exported, write_csv
+from labeltool.exporters.labels import write_labels
 from labeltool.exporters.source import Source
 from labeltool.training.splits import Part
 
@@ -68,6 +69,7 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
     (directory / "summary.json").write_text(text, encoding="utf-8")
     (directory / "README.md").write_text(_README, encoding="utf-8")
+    write_labels(source.store, directory)
     return not_exported(source.annotations, CARRIES)
 
 

@@ -16,6 +16,7 @@ from labeltool.exporters.data_sets import attribution, card, croissant
 from labeltool.exporters.data_sets.clips import METADATA
 from labeltool.exporters.data_sets.cut import HOW, cut, file_stems, with_failed
 from labeltool.exporters.file_names import safe_stems
+from labeltool.exporters.labels import write_labels
 from labeltool.exporters.source import Source
 from labeltool.exporters.splits import PARTS
 from labeltool.records import Value
@@ -103,6 +104,7 @@ def _describe(
     name = "".join(letter if letter.isprintable() else " " for letter in source.project.directory.name)
     data = card.DataSet(name, list(parts), clips, reasons)
     attribution.write(source, clips, directory)
+    write_labels(source.store, directory)
     layout = _LAYOUT.format(parts=", ".join(f"`{part}/`" for part in parts), how=HOW)
     card.write(source, data, layout, directory)
     croissant.write(data, source.state_of, _COLUMNS, METADATA, directory)

@@ -29,6 +29,7 @@ from labeltool.pretrained.project_classes import ClassScorer, ScoredClips, label
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip
 from labeltool.store import Store, clips, journal, models
+from labeltool.store.label_acts.levels import suggested_labels
 from labeltool.training.targets import TrainingSet, build_training_set
 from labeltool.training.unlabelled import linear_probe
 from labeltool.training.unlabelled.linear_probe import Classifier
@@ -94,7 +95,7 @@ def suggest_by_pretrained(
         why = f"{name} would have to score {len(unlabelled):,} clips; `labeltool suggest --pretrained {name}` does it"
         return NotSuggested(why)
     to_score = unlabelled if network is not None else draw_clips(unlabelled, _MAX_UNLABELLED, seed=seed)
-    labels = clips.label_names(store)
+    labels = suggested_labels(store)
     candidate = candidates.best(_candidates(scorer, labelled, labels, to_score, seed))
     if candidate is None:
         if not labels:

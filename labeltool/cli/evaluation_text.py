@@ -30,6 +30,11 @@ def print_evaluation(result: EvaluateResult) -> None:
         seen = "" if not one.unseen_labels else f"; of trained labels {_of_seen(one)}"
         click.echo(f"fold {one.fold}: {one.clip_accuracy:.1%}, int8 {one.int8_clip_accuracy:.1%}{seen}")
     print_accuracy(result, f"of {result.clips} clips right")
+    for level in result.by_level:
+        names = ", ".join(quoted(name, width=24) for name in level.labels[:_MAX_NAMES])
+        more = f" and {len(level.labels) - _MAX_NAMES} more" if len(level.labels) > _MAX_NAMES else ""
+        shares = f"{level.clip_accuracy:.1%} right at level {level.level}, int8 {level.int8_clip_accuracy:.1%}"
+        narrate(f"{shares}: {names}{more}")
     _print_unseen(result)
     _print_confusions(result)
     narrate(f"expected calibration error {result.ece:.3f}; int8 {result.int8_ece:.3f}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Collection, Mapping
 
@@ -12,6 +13,9 @@ from labeltool.store.journal_rows import append_batch
 MAX_NAME_CHARACTERS = 1000
 """Of a group, and of a column of a recording."""
 
+# The group of a recording that has none: the hash of its content. A name that a person knows goes before it.
+_IS_CONTENT = re.compile(r"[0-9a-f]{64}")
+
 
 def group_of(connection: sqlite3.Connection, name: str) -> str:
     """Return the name by which a group goes now: that of the group it was joined to, or its own."""
@@ -19,8 +23,12 @@ def group_of(connection: sqlite3.Connection, name: str) -> str:
     return row["group_name"] if row else name
 
 
-def join_groups(connection: sqlite3.Connection, kept: str, joined: str) -> None:
-    """Join a group to another, inside a transaction; both names are of `group_of`."""
+def join_groups(connection: sqlite3.Connection, one: str, other: str) -> None:
+    """Join two groups, inside a transaction; both names are of `group_of`.
+
+    Which name both have from then on hangs on the names alone: projects that are merged in any order have the same.
+    """
+    kept, joined = sorted((one, other), key=lambda name: (_IS_CONTENT.fullmatch(name) is not None, name))
     for table, column in (
         ("recordings", "group_name"),
         ("recordings", "imported_group"),
@@ -83,6 +91,11 @@ def group_sizes(store: Store) -> dict[str, int]:
             "SELECT group_name, COUNT(*) AS n FROM active_recordings GROUP BY group_name ORDER BY n DESC, group_name"
         ).fetchall()
     )
+
+
+def recording_groups(store: Store) -> dict[int, str]:
+    """Return the group of each recording, by its id; without those that are removed."""
+    return dict(store.connection.execute("SELECT id, group_name FROM active_recordings").fetchall())
 
 
 def groups_now(store: Store) -> dict[str, set[str]]:

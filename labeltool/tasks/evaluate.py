@@ -11,21 +11,18 @@ import numpy as np
 from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.evaluation import metrics
 from labeltool.evaluation import report as evaluation_report
-from labeltool.evaluation.measure import predict_clips
-from labeltool.evaluation.unseen_labels import MeasuredOnAll, UnseenLabel, measure_on_all
-from labeltool.inference.clip_features import compute_features, feature_cache_of_model
+from labeltool.evaluation.unseen_labels import LevelAccuracy, MeasuredOnAll, UnseenLabel
 from labeltool.networks import model_folder
 from labeltool.networks.model_card import LabelMetrics, ReliabilityBin
 from labeltool.project import Project
-from labeltool.records import LabelledClip, StoredClip, Value
+from labeltool.records import LabelledClip, StoredClip
 from labeltool.store import clips, groups, models
+from labeltool.tasks.measure_clips import can_be_judged, measure_on, unseen_labels_of
 from labeltool.training.prepare import make_request
 from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import (
-    background_name,
     build_training_set,
     no_such_fold,
-    target_arrays,
     usable_for_training,
 )
 from labeltool.training.train_model import train_model
@@ -160,7 +157,7 @@ def _unseen(
         trained, pooled = files.groups_trained_on(), files.groups_in_pools()
         wanted = [one for one in labelled if one.clip.group not in trained]
         unseen = [one for one in wanted if one.clip.group not in pooled and one.clip.id not in accepted]
-        if sum(_counts(files, names, one) for one in unseen) >= MIN_CLIPS_TO_COMPARE:
+        if sum(can_be_judged(files, names, one) for one in unseen) >= MIN_CLIPS_TO_COMPARE:
             wanted = unseen
         if not wanted:
             raise LabeltoolError(
@@ -176,77 +173,9 @@ def _unseen(
                 f"model {model_id} has seen fold {fold}",
                 remedy=f"`labeltool retrain --test-fold {fold}` keeps it unseen",
             )
-    if not any(_counts(files, names, one) and not _unseen_labels(files, names, one) for one in wanted):
+    if not any(can_be_judged(files, names, one) and not unseen_labels_of(files, names, one) for one in wanted):
         raise LabeltoolError(f"model {model_id} has none of the labels of these clips", remedy="retrain")
     return wanted
-
-
-def _counts(files: model_folder.ModelFiles, names: Sequence[str], one: LabelledClip) -> bool:
-    """Return whether a prediction for the clip can be right or wrong: not where only other labels are absent."""
-    if one.present or one.none_of_these:
-        return True
-    return files.rule.head == "sigmoid" and any(one.verdicts.get(name) is Value.ABSENT for name in names)
-
-
-def _unseen_labels(files: model_folder.ModelFiles, names: Sequence[str], one: LabelledClip) -> tuple[str, ...]:
-    """Return the clip's labels that have no output and so make it wrong; see `MeasuredOnAll`."""
-    if files.rule.head == "sigmoid":
-        return tuple(name for name in one.present if name not in names)
-    if set(one.present) & set(names):
-        return ()
-    if one.none_of_these and not one.present and files.background is None:
-        return (background_name(names),)
-    return one.present
-
-
-def measure_on(
-    project: Project,
-    files: model_folder.ModelFiles,
-    names: Sequence[str],
-    wanted: Sequence[LabelledClip],
-    report: Progress,
-) -> tuple[MeasuredOnAll, tuple[SkippedFile, ...]]:
-    """Measure a model on labelled clips; return also the files that could not be read.
-
-    Parameters
-    ----------
-    names
-        Today's name of each of the model's outputs.
-    wanted
-        Clips with any verdicts: those that cannot be right or wrong are excluded and counted.
-
-    Raises
-    ------
-    LabeltoolError
-        When none is left.
-    """
-    counted = [one for one in wanted if _counts(files, names, one)]
-    if not counted:
-        raise LabeltoolError(
-            "on none of these clips is a label present, or absent that the model has", remedy="label more"
-        )
-    cache = feature_cache_of_model(project, files)
-    features = compute_features(cache, [one.clip for one in counted], report=report)
-    by_id = {one.clip.id: one for one in counted}
-    tested = [by_id[clip.id] for clip in features.clips]
-    present, absent = target_arrays(
-        tested,
-        list(dict.fromkeys(names)),
-        head=files.rule.head,
-        background=files.background,
-        assumed_absent=[names[files.labels.index(name)] for name in files.card.assumed_absent],
-    )
-    unseen = [_unseen_labels(files, names, one) for one in tested]
-    unseen_labels = sorted({name for of_clip in unseen for name in of_clip})
-    measured = measure_on_all(
-        predict_clips(files, features.frames, names=names, report=report),
-        present,
-        absent,
-        unseen_labels=unseen_labels,
-        unseen=np.array([[name in of_clip for name in unseen_labels] for of_clip in unseen], bool),
-        excluded=len(wanted) - len(counted),
-    )
-    return measured, features.skipped
 
 
 def _cross_validate(
@@ -290,6 +219,7 @@ def _cross_validate(
         unseen_labels=_joined_unseen(results),
         clips_of_seen_labels=sum(result.clips_of_seen_labels for result in results),
         excluded=sum(result.excluded for result in results),
+        by_level=_levels_over_folds(results),
         folds=tuple(results),
         skipped=tuple(skipped),
     )
@@ -347,6 +277,19 @@ def _joined_unseen(results: Sequence[FoldResult]) -> tuple[UnseenLabel, ...]:
     return tuple(
         UnseenLabel(label, sum(one.clips for one in rows), sum(one.unknown for one in rows))
         for label, rows in by_label.items()
+    )
+
+
+def _levels_over_folds(results: Sequence[FoldResult]) -> tuple[LevelAccuracy, ...]:
+    """Average the folds' accuracy at each level, as `_mean_over_folds` does."""
+    return tuple(
+        LevelAccuracy(
+            of_level[0].level,
+            tuple(sorted({name for one in of_level for name in one.labels})),
+            float(np.mean([one.clip_accuracy for one in of_level])),
+            float(np.mean([one.int8_clip_accuracy for one in of_level])),
+        )
+        for of_level in zip(*(result.by_level for result in results), strict=True)
     )
 
 

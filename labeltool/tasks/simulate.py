@@ -34,7 +34,7 @@ from labeltool.records import Clip, Imported, LabelledClip, Recording
 from labeltool.settings import BackupSettings
 from labeltool.store import Store, clips, journal, models
 from labeltool.store.importing import import_records
-from labeltool.tasks.evaluate import measure_on
+from labeltool.tasks.measure_clips import measure_on
 from labeltool.tasks.retrain import retrain
 from labeltool.tasks.simulation_results import Point, SimulateResult, StrategyResult, compare_with_random, summarise
 from labeltool.training.splits import groups_of_fold, train_validation_test
