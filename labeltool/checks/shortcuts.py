@@ -32,7 +32,7 @@ BANDWIDTH = "bandwidth"
 
 _FOLDS = 5
 _LEAVES = 3  # two splits
-# With fewer clips or groups nothing can be told from chance.
+# With fewer clips or groups nothing differs from chance.
 _MIN_CLIPS, _MIN_GROUPS = 8, 4
 # The smallest p-value is one in 200; a finding needs the first or the second.
 _PERMUTATIONS = 199
@@ -95,7 +95,7 @@ def find_shortcuts(subject: Subject) -> list[Finding]:
 
 
 def find_bandwidth_traps(subject: Subject) -> list[Finding]:
-    """Find labels that are told apart by the bandwidth of their recordings, as far up as the network sees it.
+    """Find labels that are distinguished by the bandwidth of their recordings, as far up as the network sees it.
 
     Telephone sound that was brought to a higher rate among others, say: it is empty above 4 kHz, and so the label is
     learned from that.

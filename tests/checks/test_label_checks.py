@@ -9,10 +9,10 @@ import pytest
 
 from helpers.command_line import labeltool_here
 from helpers.records import records_of
-from labeltool.checks.annotators import find_differing_annotators
 from labeltool.checks.finding import Finding, Subject
-from labeltool.checks.label_counts import find_imbalance, find_single_groups
-from labeltool.checks.spelling import find_spelling_twins, spelling_twins
+from labeltool.checks.labels.annotators import find_differing_annotators
+from labeltool.checks.labels.counts import find_imbalance, find_single_groups
+from labeltool.checks.labels.spelling import find_spelling_twins, spelling_twins
 from labeltool.project import Project
 from labeltool.store import Store, journal
 from labeltool.store.importing import import_records

@@ -13,11 +13,11 @@ from helpers.command_line import labeltool_here
 from helpers.tones import PITCH_HZ, add_tones
 from labeltool.annotation.label_errors import read_list
 from labeltool.annotation.review import label_issues
-from labeltool.checks import cross_validation
-from labeltool.checks.cross_validation import CrossValidated
 from labeltool.checks.finding import Subject
-from labeltool.checks.label_errors import doubtful_verdicts
-from labeltool.checks.twin_labels import find_twin_labels
+from labeltool.checks.labels import cross_validation
+from labeltool.checks.labels.cross_validation import CrossValidated
+from labeltool.checks.labels.errors import doubtful_verdicts
+from labeltool.checks.labels.twins import find_twin_labels
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.store import journal
@@ -63,7 +63,7 @@ def test_none_of_these_and_absent_are_judged_unsure_is_not() -> None:
     verdicts = [{"cat": P}, {"cat": P}, {"dog": P}, {"dog": P}, NONE, NONE, {"cat": U, "dog": P}, {"cat": A}]
     cat, dog, none = [0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.0, 0.1, 0.9]
     rows = [cat, none, dog, dog, none, dog, cat, cat]
-    # One clip of which only an absent label is known, among so many, makes no project of several labels a clip.
+    # One clip of which only an absent label is known, among 28, makes no project of several labels a clip.
     found = doubtful_verdicts(*checked([*verdicts, *[{"dog": P}] * 20], [*rows, *[dog] * 20]))
     assert [(one.clip_id, one.label, one.value, one.predicted) for one in found] == [
         (1, "cat", P, ""),

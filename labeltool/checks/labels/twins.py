@@ -1,4 +1,4 @@
-"""Labels that are each other's twins: always on the same clips, or not told apart by what they sound like."""
+"""Labels that are each other's twins: always on the same clips, or not distinguished by their sound."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
-from labeltool.checks.cross_validation import CrossValidated, cross_validated
 from labeltool.checks.finding import Finding, Subject
+from labeltool.checks.labels.cross_validation import CrossValidated, cross_validated
 from labeltool.evaluation.intervals import clustered_share
 from labeltool.store import clips
 from labeltool.type_aliases import Float64
@@ -17,9 +17,9 @@ from labeltool.type_aliases import Float64
 _Z = 1.645
 # Of the clips with either label, the share that has both must be this, with 95 % confidence.
 _MIN_TOGETHER = 0.8
-# Of a clip with each, the chance that the right one gets more of its label, at the most: 0.5 is a guess. Two names for
+# Of a clip with each, the chance that the right one gets more of its label, at the most: 0.5 is chance. Two names for
 # one class of ESC-10 have 0.24 to 0.79, two classes of it 0.77 and more.
-_MAX_TOLD_APART = 0.75
+_MAX_SEPARATION = 0.75
 # And its upper bound, which few clips do not reach.
 _MAX_UPPER = 0.9
 
@@ -60,13 +60,13 @@ def _confused(checked: CrossValidated) -> list[Finding]:
         only_one, only_other = present[:, one] & ~present[:, other], present[:, other] & ~present[:, one]
         # What is right of each: of two labels under a sigmoid both may be probable.
         odds = checked.probabilities[:, one] - checked.probabilities[:, other]
-        right, upper = told_apart(odds[only_one], odds[only_other])
+        right, upper = separation(odds[only_one], odds[only_other])
         if (
-            right < _MAX_TOLD_APART
+            right < _MAX_SEPARATION
             and upper < _MAX_UPPER
             and labelled.background not in (labelled.labels[one], labelled.labels[other])
         ):
-            why = f"are not told apart by {checked.by} ({right:.0%} right, a guess is 50%)"
+            why = f"are not distinguished by {checked.by} ({right:.0%} right, chance is 50%)"
             found.append(_finding(labelled.labels[one], labelled.labels[other], why, 1.0 - right))
     return found
 
@@ -77,7 +77,7 @@ def _finding(first: str, second: str, why: str, score: float) -> Finding:
     return Finding("twin-labels", message, f"{rename} where they are one", labels=(first, second), score=score)
 
 
-def told_apart(higher: Float64, lower: Float64) -> tuple[float, float]:
+def separation(higher: Float64, lower: Float64) -> tuple[float, float]:
     """Return the chance that a value of the first is higher than one of the second (AUC), and its upper bound.
 
     The bound is that of Hanley and McNeil (1982); 1 where there are too few values. NaN is no value.

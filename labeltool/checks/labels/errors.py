@@ -19,8 +19,8 @@ import numpy as np
 
 from labeltool.annotation.label_errors import LabelError, LabelErrorList, write_list
 from labeltool.annotation.review import confirmed_verdicts
-from labeltool.checks.cross_validation import CrossValidated, cross_validated
 from labeltool.checks.finding import Finding, Subject
+from labeltool.checks.labels.cross_validation import CrossValidated, cross_validated
 from labeltool.records import LabelledClip, Value
 from labeltool.store import clips, journal
 from labeltool.type_aliases import Float32, Float64
