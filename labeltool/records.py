@@ -214,6 +214,11 @@ is checked comes after the verdicts, whose labels it knows.
 """
 
 
+def clip_key(sha256: str, start_s: float, end_s: float) -> str:
+    """Return `StoredClip.key`."""
+    return f"{sha256}@{start_s:.6f}-{end_s:.6f}"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredClip:
     """A clip in the store.
@@ -236,7 +241,7 @@ class StoredClip:
     @property
     def key(self) -> str:
         """The clip's name in caches: the same wherever its recording is."""
-        return f"{self.sha256}@{self.start_s:.6f}-{self.end_s:.6f}"
+        return clip_key(self.sha256, self.start_s, self.end_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ import click
 
 from labeltool.cli.backup import narrate_import
 from labeltool.cli.common import (
+    Number,
     ProgressDisplay,
+    Whole,
     annotator_option,
     current_project,
     emit,
@@ -124,6 +127,46 @@ def conflicts(
             f"{settled} of {len(found)} {would}settled"
             + ("" if dry_run or not settled else "; `labeltool undo` reverts it")
         )
+
+
+@click.command("split-work")
+@click.option("--into", metavar="N", type=Whole(1, 1000), required=True, help="Number of packages, one a person.")
+@click.option(
+    "-o", "--output", metavar="DIR", type=click.Path(path_type=Path), help="A new folder.  [default: exports/work]"
+)
+@click.option(
+    "--overlap",
+    metavar="SHARE",
+    type=Number(min=0, max=1),
+    help="Share of the clips that are in two packages.  [default: [labelling] overlap of labeltool.toml]",
+)
+@project_option
+@json_option
+def split_work(into: int, output: Path | None, overlap: float | None, as_json: bool) -> None:
+    """Write a project for each person who labels.
+
+    Each has all labels and a part of the unlabelled clips, by group; sounds are not copied. `labeltool merge` brings
+    what was labelled back, in any order; who labels sets `annotator` in the package's labeltool.toml.
+
+    \b
+    labeltool split-work --into 3 --overlap 0.1 -o ~/work
+    labeltool merge ~/work/work-2
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.annotation.work_packages import write_packages
+
+    project = current_project()
+    folder = (output or project.exports / "work").absolute()
+    share = project.settings.labelling.overlap if overlap is None else overlap
+    with ProgressDisplay() as progress:
+        written = write_packages(
+            project, into, folder, overlap=share, report=lambda number: progress("package", number, into)
+        )
+    if as_json:
+        emit({"written": [asdict(one) for one in written]})
+    else:
+        for one in written:
+            twice = f", {one.twice} of them in another package too" if one.twice else ""
+            narrate(f"wrote {one.directory}: {one.clips} unlabelled clips{twice}")
 
 
 def _quoted(label: str | None) -> str:

@@ -60,7 +60,8 @@ class ReviewScreen(ListScreen):
     def command_titles(self) -> Mapping[str, str | None]:
         """Return which label is kept."""
         issue = self._issues.get(self.current.clip.id) if self.current is not None else None
-        return {**super().command_titles(), "keep": f"keep the label {issue.label}" if issue is not None else None}
+        kept = f"keep the label: {issue.label} is {issue.value}" if issue is not None else None
+        return {**super().command_titles(), "keep": kept}
 
     async def action_keep(self) -> None:
         """Confirm the suspicious label."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import IO, Annotated, Any, Literal
 
@@ -246,8 +246,13 @@ class _AnyHeader(Struct):
     version: int
 
 
-def export_lines(store: Store) -> Iterator[bytes]:
+def export_lines(store: Store, is_wanted: Callable[[Line], bool] = lambda _: True) -> Iterator[bytes]:
     """Yield the lines of a project's journal, each with its line end: the same for the same content.
+
+    Parameters
+    ----------
+    is_wanted
+        Chooses the lines.
 
     Raises
     ------
@@ -255,7 +260,7 @@ def export_lines(store: Store) -> Iterator[bytes]:
         When the database cannot be read.
     """
     with store.snapshot() as connection:
-        for line in _lines(connection):
+        for line in filter(is_wanted, _lines(connection)):
             yield _ENCODER.encode(line) + b"\n"
 
 
