@@ -35,7 +35,7 @@ def find_above_band(subject: Subject) -> list[Finding]:
     by_regions = {label: above / count for label, count, above in drawn if 2 * above >= count}
     found = [_finding(label, top_hz, f"{share:.0%} of its regions are", share) for label, share in by_regions.items()]
     shares: dict[str, list[float]] = {}
-    for one in clips.labelled(subject.store):
+    for one in clips.labelled(subject.store, which="all"):
         if (values := subject.sound_values.get(one.clip.recording_id)) is not None:
             for label in one.present:
                 shares.setdefault(label, []).append(_share_above(values, top_hz))

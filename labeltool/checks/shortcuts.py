@@ -116,7 +116,7 @@ def find_bandwidth_traps(subject: Subject) -> list[Finding]:
 
 def _shortcuts(subject: Subject, *, by_bandwidth: bool) -> list[tuple[str, tuple[int, ...], Shortcut]]:
     """Return labels with the ids of their clips and their shortcut: those by bandwidth alone, or those by more."""
-    labelled = {one.clip.id: one for one in with_labels(clips.labelled(subject.store))}
+    labelled = {one.clip.id: one for one in with_labels(clips.labelled(subject.store, which="all"))}
     drawn = draw_clips([one.clip for one in labelled.values()], _MAX_CLIPS, seed=0)
     chosen = [labelled[clip.id] for clip in drawn if clip.recording_id in subject.sound_values]
     if not chosen:

@@ -13,7 +13,7 @@ def find_single_groups(subject: Subject) -> list[Finding]:
     """Find the labels of which all clips are of one group: no split can train on them and test them too."""
     groups: dict[str, Counter[str]] = {}
     clips_of: dict[str, list[int]] = {}
-    for one in clips.labelled(subject.store):
+    for one in clips.labelled(subject.store, which="all"):
         for label in one.present:
             groups.setdefault(label, Counter())[one.clip.group] += 1
             clips_of.setdefault(label, []).append(one.clip.id)

@@ -36,7 +36,7 @@ def _always_together(subject: Subject) -> list[Finding]:
     with_label: dict[str, set[int]] = {}
     group_of: dict[int, str] = {}
     pairs = set[tuple[str, str]]()
-    for one in clips.labelled(subject.store):
+    for one in clips.labelled(subject.store, which="all"):
         group_of[one.clip.id] = one.clip.group
         pairs.update(combinations(one.present, 2))
         for label in one.present:
