@@ -7,8 +7,8 @@ import numpy as np
 from labeltool.checks.finding import Finding, Subject
 from labeltool.checks.sound_values import SoundValues
 from labeltool.networks.architectures import sound_frontend
-from labeltool.settings import LearningSettings
 from labeltool.store import clips
+from labeltool.training.labelled_spans import labels_above
 
 # Below it is wind and hum, in any recording; it is not what the label is of.
 _LOW_HZ = 300.0
@@ -16,23 +16,10 @@ _LOW_HZ = 300.0
 _MOST = 0.5
 
 
-def highest_hz(learning: LearningSettings) -> float:
-    """Return the highest frequency that the frontend of a project's networks sees, Hz."""
-    frontend = sound_frontend(learning)
-    return float(getattr(frontend, "high_hz", frontend.sample_rate_hz / 2))
-
-
 def find_above_band(subject: Subject) -> list[Finding]:
     """Find labels whose regions people drew above what the network sees, or most of whose sound is there."""
-    top_hz = highest_hz(subject.project.settings.learning)
-    drawn = subject.store.connection.execute(
-        """
-        SELECT label, COUNT(*), SUM(low_hz >= ?) FROM active_events
-        WHERE kind = 'verdict' AND value = 'present' AND label IS NOT NULL AND low_hz IS NOT NULL GROUP BY label
-        """,
-        (top_hz,),
-    ).fetchall()
-    by_regions = {label: above / count for label, count, above in drawn if 2 * above >= count}
+    top_hz = sound_frontend(subject.project.settings.learning).highest_hz
+    by_regions = labels_above(subject.store, top_hz)
     found = [_finding(label, top_hz, f"{share:.0%} of its regions are", share) for label, share in by_regions.items()]
     shares: dict[str, list[float]] = {}
     for one in clips.labelled(subject.store, which="all"):

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltool.checks.above_band import highest_hz
 from labeltool.checks.finding import Finding, Subject
 from labeltool.inference.clip_features import draw_clips
+from labeltool.networks.architectures import sound_frontend
 from labeltool.records import LabelledClip
 from labeltool.store import clips
 from labeltool.store.groups import own_columns
@@ -141,7 +141,7 @@ def _shortcuts(subject: Subject, *, by_bandwidth: bool) -> list[tuple[str, tuple
 
 def clip_facts(subject: Subject, chosen: Sequence[LabelledClip]) -> Facts:
     """Return what is known of some clips beside their sound."""
-    top_hz = highest_hz(subject.project.settings.learning)
+    top_hz = sound_frontend(subject.project.settings.learning).highest_hz
     names = ["level", BANDWIDTH, "length", "DC offset", "sample rate", "channels"]
     rows = []
     for one in chosen:
