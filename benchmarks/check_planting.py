@@ -156,7 +156,8 @@ def _re_encoded(samples: Float32, rate: int, rng: np.random.Generator) -> tuple[
         new = {"16 kHz": 16_000, "22 kHz": 22_050}[how]
         return how, soxr.resample(samples, rate, new), new, ".flac"
     if how == "gain":
-        return how, np.clip(samples * 10 ** (rng.uniform(-12, 6) / 20), -1, 1), rate, ".flac"
+        gain = min(10 ** (rng.uniform(-12, 6) / 20), 1 / max(1e-6, float(np.abs(samples).max())))
+        return how, samples * gain, rate, ".flac"
     return how, samples, rate, f".{how}"
 
 

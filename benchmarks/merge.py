@@ -3,10 +3,10 @@
     python benchmarks/merge.py --rows 10000
 
 Each project is made by `tests/helpers/journal_rows.py`: imports of the same files, renamings, merges of labels, undo,
-redo, splits, retired and deleted labels, definitions, parents, groups, removed recordings, regions, notes; with `--shared`
-from a common beginning. Every merge is the command `labeltool merge` in a process of its own. One line of JSON: lines of
-each journal and of the union, whether the journals of all results are the same bytes and their annotations the same, and
-the processor's seconds of each merge.
+redo, splits, retired and deleted labels, definitions, parents, groups, removed recordings, regions, notes; with
+`--shared` from a common beginning. Every merge is the command `labeltool merge` in a process of its own. One line of
+JSON: lines of each journal and of the union, whether the journals of all results are the same bytes and their
+annotations the same, and the processor's seconds of each merge.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ max_error = 0.05                  # share of wrong clips that a sample must excl
 
 [export]
 max_int8_loss = 0.02              # a model that loses more clip accuracy in int8 needs --force
+split_shares = [70, 15, 15]       # per cent of the clips for training, validation and test, where no folds decide
 
 [check]                           # from where on `labeltool check` reports; docs/check.md has the reasons
 silence_dbfs = -60                # a clip that is nowhere louder is silent
@@ -72,6 +73,7 @@ _PatchSeconds = Annotated[float, Meta(gt=0, le=3600)]
 _HeadUnits = Annotated[int, Meta(ge=0, le=1024)]
 _Decibels = Annotated[int, Meta(ge=0, le=120)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
+_Percent = Annotated[int, Meta(ge=0, le=100)]
 
 _Level = Annotated[float, Meta(ge=-200, le=0)]
 _Loss = Annotated[float, Meta(ge=0, le=200)]
@@ -145,9 +147,18 @@ class LabellingSettings:
 
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
-    """Table `[export]`; `max_int8_loss` is a share of clips, 0 to 1."""
+    """Table `[export]`.
+
+    Attributes
+    ----------
+    max_int8_loss
+        Share of clips, 0 to 1, that int8 may cost a model that is exported.
+    split_shares
+        Of the clips for training, validation and test, per cent, where a split is drawn.
+    """
 
     max_int8_loss: _Share = 0.02
+    split_shares: tuple[_Percent, _Percent, _Percent] = (70, 15, 15)
 
 
 @dataclass(frozen=True, slots=True)

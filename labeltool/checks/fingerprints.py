@@ -1,8 +1,8 @@
 """Nearly equal sound in recordings of different groups: candidates by common landmarks, confirmed by their waveforms.
 
-A candidate is a pair of recordings with several landmarks in common at one distance in time (`candidates.py`). It is
-confirmed where the phases of the two waveforms agree (`waveforms.py`): sounds that are only similar, or that repeat
-themselves, have no phases in common. What was found is kept in the cache.
+A candidate is a pair of recordings with several landmarks in common at one distance in time (`sound/candidates.py`).
+It is confirmed where the phases of the two waveforms agree (`sound/waveforms.py`): sounds that are only similar, or
+that repeat themselves, have no phases in common. What was found is kept in the cache.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 
 import msgspec
 
-from labeltool.checks.array_cache import ArrayCache, Arrays
-from labeltool.checks.candidates import Candidate, candidates
-from labeltool.checks.connected import Connected
-from labeltool.checks.landmarks import FRAMES_PER_S, landmarks
-from labeltool.checks.waveforms import agreement
+from labeltool.checks.sound.array_cache import ArrayCache, Arrays
+from labeltool.checks.sound.candidates import Candidate, candidates
+from labeltool.checks.sound.connected import Connected
+from labeltool.checks.sound.landmarks import FRAMES_PER_S, landmarks
+from labeltool.checks.sound.waveforms import agreement
 from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.project import Project
 from labeltool.store import Store, recordings

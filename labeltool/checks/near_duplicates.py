@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from labeltool.checks.connected import Connected
 from labeltool.checks.finding import Finding, Subject
 from labeltool.checks.fingerprints import find_pairs
+from labeltool.checks.sound.connected import Connected
 from labeltool.store import Store
 from labeltool.store.groups import recording_groups, set_groups
 

@@ -29,7 +29,9 @@ def print_evaluation(result: EvaluateResult) -> None:
     for one in result.folds or ():
         seen = "" if not one.unseen_labels else f"; of trained labels {_of_seen(one)}"
         click.echo(f"fold {one.fold}: {one.clip_accuracy:.1%}, int8 {one.int8_clip_accuracy:.1%}{seen}")
-    print_accuracy(result, f"of {result.clips} clips right")
+    if result.drawn_folds:
+        narrate("the folds were drawn by whole groups: the data have none")
+    print_accuracy(result, f"of {result.clips} clips{' of the locked test set' * result.locked} right")
     for level in result.by_level:
         names = ", ".join(quoted(name, width=24) for name in level.labels[:_MAX_NAMES])
         more = f" and {len(level.labels) - _MAX_NAMES} more" if len(level.labels) > _MAX_NAMES else ""
@@ -52,6 +54,18 @@ def print_accuracy(result: RetrainResult | EvaluateResult, of_what: str) -> None
     narrate(f"{result.clip_accuracy:.1%} {of_what}; int8 {result.int8_clip_accuracy:.1%}")
     if result.head == "sigmoid":
         narrate(f"{result.label_accuracy:.1%} of their labels right; int8 {result.int8_label_accuracy:.1%}")
+
+
+def print_left_out(result: RetrainResult) -> None:
+    """Print what the budget left no time for, and which clips were locked."""
+    if result.locked_clips:
+        narrate(f"{result.locked_clips} clips of the locked test set had no part in it; `evaluate` measures on them")
+    if result.left_out:
+        narrate(f"no time for {result.left_out} labelled clips without features; the next retrain goes on with them")
+    if result.measured_clips < result.validation_clips:
+        narrate(f"no time to measure more than {result.measured_clips} of {result.validation_clips} validation clips")
+    if result.without_suggestion:
+        narrate(f"no time for {result.without_suggestion} suggestions; `labeltool suggest` makes them")
 
 
 def _print_unseen(result: EvaluateResult) -> None:

@@ -84,6 +84,7 @@ for _command in (
     transcribe.transcripts,
     pretrained.model,
     export.export,
+    export.lock,
     export.verify,
     project.relocate,
     backup.backup,

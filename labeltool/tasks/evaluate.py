@@ -18,6 +18,7 @@ from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip
 from labeltool.store import clips, groups, models
 from labeltool.tasks.measure_clips import can_be_judged, measure_on, unseen_labels_of
+from labeltool.training.data_split import MIN_FOLDS, folds_of
 from labeltool.training.prepare import make_request
 from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import (
@@ -31,6 +32,9 @@ from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
 from labeltool.type_aliases import Progress
 from labeltool.util.atomic_write import new_folder
 from labeltool.util.writable import why_not
+
+DRAWN_FOLDS = 5
+"""Of a cross-validation where the data have no folds: each model is trained on four fifths, as those of ESC-50 are."""
 
 _MEANS = (
     "clip_accuracy",
@@ -69,6 +73,10 @@ class EvaluateResult(MeasuredOnAll):
         The fold it was tested on; None: all clips it was not trained on.
     folds
         The results of a cross-validation, of which this one is the mean over folds, matrices added up; else None.
+    locked
+        Whether it was measured on the locked test set.
+    drawn_folds
+        Whether the folds of a cross-validation were drawn, where the data have none.
     skipped
         Files that could not be read.
     report, pictures
@@ -79,6 +87,8 @@ class EvaluateResult(MeasuredOnAll):
     model: int | None
     fold: int | None = None
     folds: tuple[FoldResult, ...] | None = None
+    locked: bool = False
+    drawn_folds: bool = False
     skipped: tuple[SkippedFile, ...] = ()
     report: str = ""
     pictures: tuple[str, ...] = ()
@@ -92,23 +102,32 @@ def evaluate(
     fold: int | None = None,
     cross_validate: bool = False,
     seed: int = 0,
+    locked: bool | None = None,
 ) -> EvaluateResult:
     """Measure a model on labelled clips and write a report; a task of the worker.
 
-    With `fold`, on that fold, none of whose groups the model may have been trained on; else on every labelled clip
-    whose group it was not trained on: the validation clips, and those labelled since. Clips that were in its pool, or
-    in an ancestor's, before they were labelled, and clips whose label was accepted automatically, are used only where
-    the others are too few. With `cross_validate`, a model is trained from scratch for each fold and tested on it.
+    With `fold`, on that fold, none of whose groups the model may have been trained on; else on the locked test set
+    where there is one that it has seen nothing of; else on every other labelled clip whose group it was not trained on:
+    the validation clips, and those labelled since. Clips that were in its pool, or in an ancestor's, before they were
+    labelled, and clips whose label was accepted automatically, are used only where the others are too few. With
+    `cross_validate`, a model is trained from scratch for each fold and tested on it; where clips are in no folds, as
+    many as `DRAWN_FOLDS` are drawn by whole groups.
+
+    Parameters
+    ----------
+    locked
+        On the locked test set and on nothing else, or not on it.
 
     Raises
     ------
     LabeltoolError
-        When the model was trained on the fold, or no clip is left to measure on.
+        When the model has seen what it is to be measured on, or no clip is left to measure on.
     """
     with project.open_store() as store:
         accepted = clips.auto_accepted(store)
         labelled = usable_for_training(clips.labelled(store))
-        unlabelled = clips.unlabelled(store) if cross_validate else []
+        of_locked = usable_for_training(clips.labelled(store, which="locked"))
+        unlabelled = clips.unlabelled_to_train_on(store) if cross_validate else []
         chosen = None if cross_validate else models.model(store, model_id)
         renamed, groups_now = clips.current_names(store), groups.groups_now(store)
         accuracies = models.accuracies(store)
@@ -118,9 +137,12 @@ def evaluate(
     files = model_folder.read(project.models / str(chosen.id), groups_now)
     # The clips have today's labels, the model's outputs those it was trained with.
     names = files.current_labels(renamed)
-    wanted = _unseen(files, names, labelled, accepted, fold, chosen.id)
+    test = _unseen_locked(files, of_locked, required=locked is True) if fold is None and locked is not False else []
+    wanted = test or _unseen(files, names, labelled if fold is None else [*labelled, *of_locked], accepted, fold)
+    if not any(can_be_judged(files, names, one) and not unseen_labels_of(files, names, one) for one in wanted):
+        raise LabeltoolError(f"model {chosen.id} has none of the labels of these clips", remedy="retrain")
     measured, skipped = measure_on(project, files, names, wanted, report)
-    result = EvaluateResult(**_values(measured), model=chosen.id, fold=fold, skipped=skipped)
+    result = EvaluateResult(**_values(measured), model=chosen.id, fold=fold, skipped=skipped, locked=bool(test))
     name = f"model-{chosen.id}" + ("" if fold is None else f"-fold-{fold}")
     return _with_report(project, name, result, files.card.losses, accuracies)
 
@@ -145,14 +167,28 @@ def _with_report(
     return replace(result, report=str(folder), pictures=pictures)
 
 
+def _unseen_locked(
+    files: model_folder.ModelFiles, of_locked: Sequence[LabelledClip], *, required: bool
+) -> list[LabelledClip]:
+    """Return the clips of the locked test set; none where the model has seen any, or an error if `required`."""
+    seen = files.groups_seen()
+    if of_locked and not any(one.clip.group in seen for one in of_locked):
+        return [*of_locked]
+    if required and not of_locked:
+        raise LabeltoolError("no test set with labels is locked", remedy="`labeltool export --splits --lock`")
+    if required:
+        raise LabeltoolError(f"model {files.directory.name} has seen clips that are locked since", remedy="retrain")
+    return []
+
+
 def _unseen(
     files: model_folder.ModelFiles,
     names: Sequence[str],
     labelled: Sequence[LabelledClip],
     accepted: Collection[int],
     fold: int | None,
-    model_id: int,
 ) -> list[LabelledClip]:
+    model_id = files.directory.name
     if fold is None:
         trained, pooled = files.groups_trained_on(), files.groups_in_pools()
         wanted = [one for one in labelled if one.clip.group not in trained]
@@ -173,8 +209,6 @@ def _unseen(
                 f"model {model_id} has seen fold {fold}",
                 remedy=f"`labeltool retrain --test-fold {fold}` keeps it unseen",
             )
-    if not any(can_be_judged(files, names, one) and not unseen_labels_of(files, names, one) for one in wanted):
-        raise LabeltoolError(f"model {model_id} has none of the labels of these clips", remedy="retrain")
     return wanted
 
 
@@ -186,8 +220,10 @@ def _cross_validate(
     report: Progress,
 ) -> EvaluateResult:
     folds = sorted({one.clip.fold for one in labelled if one.clip.fold is not None})
-    if len(folds) < 2:
-        raise LabeltoolError("the labelled clips are in no folds", remedy="import a data set with folds")
+    is_drawn = len(folds) < MIN_FOLDS
+    if is_drawn:
+        labelled = _with_folds(labelled, seed)
+        folds = sorted({one.clip.fold for one in labelled if one.clip.fold is not None})
     results: list[FoldResult] = []
     skipped: list[SkippedFile] = []
     backgrounds: set[str | None] = set()
@@ -222,7 +258,26 @@ def _cross_validate(
         by_level=_levels_over_folds(results),
         folds=tuple(results),
         skipped=tuple(skipped),
+        drawn_folds=is_drawn,
     )
+
+
+def _with_folds(labelled: Sequence[LabelledClip], seed: int) -> list[LabelledClip]:
+    """Return clips of no data set with folds in folds that are drawn by whole groups.
+
+    Raises
+    ------
+    LabeltoolError
+        When there are too few groups.
+    """
+    loose = [replace(one, clip=replace(one.clip, fold=None)) for one in labelled]
+    groups_there = len({one.clip.group for one in loose})
+    if groups_there < DRAWN_FOLDS:
+        raise LabeltoolError(
+            f"{groups_there} groups of labelled clips are too few for {DRAWN_FOLDS} folds", remedy="label more"
+        )
+    fold_of = folds_of(loose, DRAWN_FOLDS, seed=seed)
+    return [replace(one, clip=replace(one.clip, fold=fold_of[one.clip.id])) for one in loose]
 
 
 def _test_fold(

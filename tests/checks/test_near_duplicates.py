@@ -13,11 +13,11 @@ from helpers.command_line import labeltool_here
 from helpers.progress import quiet
 from helpers.read_only import read_only
 from labeltool.checks import fingerprints
-from labeltool.checks.candidates import candidates
-from labeltool.checks.connected import Connected
 from labeltool.checks.fingerprints import find_pairs
-from labeltool.checks.landmarks import landmarks
-from labeltool.checks.waveforms import agreement
+from labeltool.checks.sound.candidates import candidates
+from labeltool.checks.sound.connected import Connected
+from labeltool.checks.sound.landmarks import landmarks
+from labeltool.checks.sound.waveforms import agreement
 from labeltool.project import Project
 from labeltool.store.groups import recording_groups
 
@@ -151,7 +151,7 @@ def test_landmarks_of_a_part_are_those_of_the_whole(tmp_path: Path, monkeypatch:
     soundfile.write(path, song(0, 6.0), RATE)
     whole = landmarks(path)
     assert len(whole["hashes"]) > 300
-    monkeypatch.setattr("labeltool.checks.landmarks._PART_FRAMES", 150)
+    monkeypatch.setattr("labeltool.checks.sound.landmarks._PART_FRAMES", 150)
     parts = landmarks(path)
     common = set(zip(*(array.tolist() for array in whole.values()), strict=True)) & set(
         zip(*(array.tolist() for array in parts.values()), strict=True)
@@ -183,7 +183,7 @@ def test_candidates_in_blocks_are_those_at_once(monkeypatch: pytest.MonkeyPatch)
     assert (whole[0].first, whole[0].second, whole[0].offset) == (2, 7, 50) and whole[0].votes >= 80
     assert all(groups[one.first] != groups[one.second] for one in whole)
     for size in (1, 500):
-        monkeypatch.setattr("labeltool.checks.candidates._AT_ONCE", size)
+        monkeypatch.setattr("labeltool.checks.sound.candidates._AT_ONCE", size)
         assert candidates(arrays, groups) == whole
 
 

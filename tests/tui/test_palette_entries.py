@@ -1,4 +1,4 @@
-"""Every entry of the palette in every view: it does what it says, and only one that names a label records one.
+"""Every entry of the palette in every view: it works, and only one that names a label records one.
 
 Some 600 entries take a tenth of a second each: one app for each view runs them all.
 """
@@ -318,7 +318,7 @@ async def put_back(
 
 
 @pytest.mark.parametrize("name", VIEW_NAMES)
-async def test_every_entry_does_what_it_says_and_only_one_that_names_a_label_records_one(
+async def test_every_entry_works_and_only_one_that_names_a_label_records_one(
     app_project: Project, reading: Store, started: list[str], name: str
 ) -> None:
     async with opened(app_project, size=(80, 24)) as (app, first, pilot):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from labeltool.audio import files
-from labeltool.checks.array_cache import Arrays
+from labeltool.checks.sound.array_cache import Arrays
 from labeltool.type_aliases import Float32, Int64
 
 RATE_HZ = 16_000

@@ -1,7 +1,7 @@
 """Pairs of recordings with landmarks in common, found through an index of all landmarks.
 
-The index is three arrays, sorted by hash: 12 bytes a landmark. The recordings are looked up in it a block at a time, so
-that memory does not grow with the number of pairs.
+The index has 20 bytes a landmark, and some more while it is made. The recordings are looked up in it a block at a time,
+so that memory does not grow with the number of pairs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeltool.checks.array_cache import Arrays
+from labeltool.checks.sound.array_cache import Arrays
 from labeltool.type_aliases import Int32, Int64, UInt32
 
 # This many landmarks at one distance make a candidate in a small project. By chance (ESC-10, folds 1 to 3) 4 of 1,000
@@ -28,8 +28,8 @@ _MAX_SAME_HASH = 1000
 _STEP = 2
 # 37 hours to each side.
 _OFFSET_BITS = 24
-# Matches that are counted at once: 16 bytes each, and some more to sort them.
-_AT_ONCE = 8_000_000
+# Matches that are counted at once: 80 bytes each, with what sorts them.
+_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,16 @@ class _Pairs:
     def __init__(self, hashes: UInt32, frames: Int32, owners: Int32, groups: Int64) -> None:
         order = np.argsort(hashes, kind="stable")  # those of one hash stay in the order of their recordings
         self._owners, self._frames, self._groups = owners[order], frames[order], groups
+        self._places = np.empty(len(order), np.int32)
+        self._places[order] = np.arange(len(order), dtype=np.int32)
         ordered = hashes[order]
-        ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, len(order))
-        lengths = np.diff(ends, prepend=0)
+        del order
+        ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1, len(ordered)).astype(np.int32)
+        lengths = np.diff(ends, prepend=0).astype(np.int32)
         # Each landmark's partners are those behind it with the same hash.
-        partners = np.repeat(ends, lengths) - np.arange(len(order)) - 1
-        partners[np.repeat(lengths > _MAX_SAME_HASH, lengths)] = 0
-        self._partners = partners.astype(np.int32)
-        self._places = np.empty(len(order), np.int64)
-        self._places[order] = np.arange(len(order))
+        behind = np.arange(1, len(ordered) + 1, dtype=np.int32)
+        self._partners = np.asarray(np.repeat(ends, lengths) - behind, np.int32)
+        self._partners[np.repeat(lengths > _MAX_SAME_HASH, lengths)] = 0
         self._rows = np.searchsorted(owners, np.arange(len(groups) + 1))  # where each recording's landmarks begin
 
     def blocks(self) -> Iterator[tuple[Int64, Int64, Int64]]:
@@ -107,9 +108,9 @@ class _Pairs:
             first, last = np.searchsorted(block, [number, number + 1])
             yield self._pairs_of(self._places[self._rows[first] : self._rows[last]])
 
-    def _pairs_of(self, places: Int64) -> tuple[Int64, Int64, Int64]:
+    def _pairs_of(self, places: Int32) -> tuple[Int64, Int64, Int64]:
         counts = self._partners[places]
-        left = np.repeat(places, counts)
+        left = np.repeat(places.astype(np.int64), counts)
         begins = np.cumsum(counts, dtype=np.int64) - counts
         right = left + 1 + np.arange(len(left)) - np.repeat(begins, counts)
         apart = self._groups[self._owners[left]] != self._groups[self._owners[right]]

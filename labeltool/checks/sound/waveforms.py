@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from labeltool.audio import files
-from labeltool.checks.landmarks import HOP, RATE_HZ
+from labeltool.checks.sound.landmarks import HOP, RATE_HZ
 from labeltool.type_aliases import Float32
 
 _FRAME = 8192
