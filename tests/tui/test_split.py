@@ -15,7 +15,7 @@ from helpers.store import current
 from helpers.tones import tone_writer
 from labeltool.importers import audio_files
 from labeltool.project import Project
-from labeltool.store import clips, journal
+from labeltool.store import Store, clips, journal
 from labeltool.store.importing import import_records
 from labeltool.store.journal_rows import append
 from labeltool.store.label_acts import split_queue
