@@ -11,21 +11,21 @@ import numpy as np
 from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.evaluation import metrics
 from labeltool.evaluation import report as evaluation_report
-from labeltool.evaluation.measure import predict_clips
-from labeltool.evaluation.unseen_labels import MeasuredOnAll, UnseenLabel, measure_on_all
-from labeltool.inference.clip_features import compute_features, feature_cache_of_model
+from labeltool.evaluation.operating_points import choose_points
+from labeltool.evaluation.thresholds import ScoredClips, ThresholdRow, threshold_table
+from labeltool.evaluation.unseen_labels import MeasuredOnAll, UnseenLabel
 from labeltool.networks import model_folder
 from labeltool.networks.model_card import LabelMetrics, ReliabilityBin
 from labeltool.project import Project
-from labeltool.records import LabelledClip, StoredClip, Value
+from labeltool.records import LabelledClip, StoredClip
 from labeltool.store import clips, groups, models
+from labeltool.store.detections.operating_points import OperatingPoint
+from labeltool.tasks.measure_on import OnClips, is_right_or_wrong, labels_without_output, measure_on
 from labeltool.training.prepare import make_request
 from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import (
-    background_name,
     build_training_set,
     no_such_fold,
-    target_arrays,
     usable_for_training,
 )
 from labeltool.training.train_model import train_model
@@ -77,6 +77,10 @@ class EvaluateResult(MeasuredOnAll):
     report, pictures
         The folder of the written report, and the file names of its plots; none without matplotlib. "" where the project
         cannot be written.
+    thresholds
+        Precision and recall by label and threshold, int8, where they are wanted.
+    operating_points
+        The thresholds that reach the wanted precision.
     """
 
     model: int | None
@@ -85,6 +89,8 @@ class EvaluateResult(MeasuredOnAll):
     skipped: tuple[SkippedFile, ...] = ()
     report: str = ""
     pictures: tuple[str, ...] = ()
+    thresholds: tuple[ThresholdRow, ...] = ()
+    operating_points: tuple[OperatingPoint, ...] = ()
 
 
 def evaluate(
@@ -95,6 +101,8 @@ def evaluate(
     fold: int | None = None,
     cross_validate: bool = False,
     seed: int = 0,
+    thresholds: bool = False,
+    precision: float | None = None,
 ) -> EvaluateResult:
     """Measure a model on labelled clips and write a report; a task of the worker.
 
@@ -102,6 +110,13 @@ def evaluate(
     whose group it was not trained on: the validation clips, and those labelled since. Clips that were in its pool, or
     in an ancestor's, before they were labelled, and clips whose label was accepted automatically, are used only where
     the others are too few. With `cross_validate`, a model is trained from scratch for each fold and tested on it.
+
+    Parameters
+    ----------
+    thresholds
+        Whether precision and recall by threshold are wanted too.
+    precision
+        The wanted one: thresholds that reach it are chosen, without the frozen test set and the model's test fold.
 
     Raises
     ------
@@ -115,15 +130,28 @@ def evaluate(
         chosen = None if cross_validate else models.model(store, model_id)
         renamed, groups_now = clips.current_names(store), groups.groups_now(store)
         accuracies = models.accuracies(store)
+        locked = groups.locked_recordings(store)
     if chosen is None:
-        result = _cross_validate(project, labelled, unlabelled, seed, report)
+        result = _cross_validate(project, labelled, unlabelled, seed, report, thresholds=thresholds)
         return _with_report(project, "cross-validation", result, (), accuracies)
     files = model_folder.read(project.models / str(chosen.id), groups_now)
     # The clips have today's labels, the model's outputs those it was trained with.
     names = files.current_labels(renamed)
+    if precision is not None:
+        labelled = _without_test_data(labelled, files.card.test_fold, locked)
     wanted = _unseen(files, names, labelled, accepted, fold, chosen.id)
-    measured, skipped = measure_on(project, files, names, wanted, report)
-    result = EvaluateResult(**_values(measured), model=chosen.id, fold=fold, skipped=skipped)
+    tested = measure_on(project, files, names, wanted, report)
+    rows = threshold_table([tested.scored]) if thresholds else ()
+    result = EvaluateResult(
+        **_values(tested.measured),
+        model=chosen.id,
+        fold=fold,
+        skipped=tested.skipped,
+        thresholds=rows,
+        operating_points=()
+        if precision is None
+        else choose_points(rows, precision, model_uid=chosen.uid, source="validation"),
+    )
     name = f"model-{chosen.id}" + ("" if fold is None else f"-fold-{fold}")
     return _with_report(project, name, result, files.card.losses, accuracies)
 
@@ -140,12 +168,25 @@ def _with_report(
     accuracies: Sequence[models.ModelAccuracy],
 ) -> EvaluateResult:
     try:
-        folder, pictures = evaluation_report.write(project, name, result, losses=losses, models=accuracies)
+        folder, pictures = evaluation_report.write(
+            project, name, result, losses=losses, models=accuracies, thresholds=result.thresholds
+        )
     except OSError as error:
         if not why_not(error):
             raise
         return result
     return replace(result, report=str(folder), pictures=pictures)
+
+
+def _without_test_data(
+    labelled: Sequence[LabelledClip], test_fold: int | None, locked: Collection[int]
+) -> list[LabelledClip]:
+    """Return the clips that may choose a threshold."""
+    test_groups = set() if test_fold is None else groups_of_fold(labelled, test_fold)
+    wanted = [one for one in labelled if one.clip.recording_id not in locked and one.clip.group not in test_groups]
+    if not wanted:
+        raise LabeltoolError("only test data is labelled, which chooses no threshold", remedy="label more")
+    return wanted
 
 
 def _unseen(
@@ -160,7 +201,7 @@ def _unseen(
         trained, pooled = files.groups_trained_on(), files.groups_in_pools()
         wanted = [one for one in labelled if one.clip.group not in trained]
         unseen = [one for one in wanted if one.clip.group not in pooled and one.clip.id not in accepted]
-        if sum(_counts(files, names, one) for one in unseen) >= MIN_CLIPS_TO_COMPARE:
+        if sum(is_right_or_wrong(files, names, one) for one in unseen) >= MIN_CLIPS_TO_COMPARE:
             wanted = unseen
         if not wanted:
             raise LabeltoolError(
@@ -176,77 +217,9 @@ def _unseen(
                 f"model {model_id} has seen fold {fold}",
                 remedy=f"`labeltool retrain --test-fold {fold}` keeps it unseen",
             )
-    if not any(_counts(files, names, one) and not _unseen_labels(files, names, one) for one in wanted):
+    if not any(is_right_or_wrong(files, names, one) and not labels_without_output(files, names, one) for one in wanted):
         raise LabeltoolError(f"model {model_id} has none of the labels of these clips", remedy="retrain")
     return wanted
-
-
-def _counts(files: model_folder.ModelFiles, names: Sequence[str], one: LabelledClip) -> bool:
-    """Return whether a prediction for the clip can be right or wrong: not where only other labels are absent."""
-    if one.present or one.none_of_these:
-        return True
-    return files.rule.head == "sigmoid" and any(one.verdicts.get(name) is Value.ABSENT for name in names)
-
-
-def _unseen_labels(files: model_folder.ModelFiles, names: Sequence[str], one: LabelledClip) -> tuple[str, ...]:
-    """Return the clip's labels that have no output and so make it wrong; see `MeasuredOnAll`."""
-    if files.rule.head == "sigmoid":
-        return tuple(name for name in one.present if name not in names)
-    if set(one.present) & set(names):
-        return ()
-    if one.none_of_these and not one.present and files.background is None:
-        return (background_name(names),)
-    return one.present
-
-
-def measure_on(
-    project: Project,
-    files: model_folder.ModelFiles,
-    names: Sequence[str],
-    wanted: Sequence[LabelledClip],
-    report: Progress,
-) -> tuple[MeasuredOnAll, tuple[SkippedFile, ...]]:
-    """Measure a model on labelled clips; return also the files that could not be read.
-
-    Parameters
-    ----------
-    names
-        Today's name of each of the model's outputs.
-    wanted
-        Clips with any verdicts: those that cannot be right or wrong are excluded and counted.
-
-    Raises
-    ------
-    LabeltoolError
-        When none is left.
-    """
-    counted = [one for one in wanted if _counts(files, names, one)]
-    if not counted:
-        raise LabeltoolError(
-            "on none of these clips is a label present, or absent that the model has", remedy="label more"
-        )
-    cache = feature_cache_of_model(project, files)
-    features = compute_features(cache, [one.clip for one in counted], report=report)
-    by_id = {one.clip.id: one for one in counted}
-    tested = [by_id[clip.id] for clip in features.clips]
-    present, absent = target_arrays(
-        tested,
-        list(dict.fromkeys(names)),
-        head=files.rule.head,
-        background=files.background,
-        assumed_absent=[names[files.labels.index(name)] for name in files.card.assumed_absent],
-    )
-    unseen = [_unseen_labels(files, names, one) for one in tested]
-    unseen_labels = sorted({name for of_clip in unseen for name in of_clip})
-    measured = measure_on_all(
-        predict_clips(files, features.frames, names=names, report=report),
-        present,
-        absent,
-        unseen_labels=unseen_labels,
-        unseen=np.array([[name in of_clip for name in unseen_labels] for of_clip in unseen], bool),
-        excluded=len(wanted) - len(counted),
-    )
-    return measured, features.skipped
 
 
 def _cross_validate(
@@ -255,22 +228,26 @@ def _cross_validate(
     unlabelled: Sequence[StoredClip],
     seed: int,
     report: Progress,
+    *,
+    thresholds: bool,
 ) -> EvaluateResult:
     folds = sorted({one.clip.fold for one in labelled if one.clip.fold is not None})
     if len(folds) < 2:
         raise LabeltoolError("the labelled clips are in no folds", remedy="import a data set with folds")
     results: list[FoldResult] = []
     skipped: list[SkippedFile] = []
+    scored: list[ScoredClips] = []
     backgrounds: set[str | None] = set()
     for fold in folds:
 
         def report_fold(stage: str, done: int, total: int, text: str = "", /, fold: int = fold) -> None:
             report(f"fold {fold}: {stage}", done, total, text)
 
-        result, background, of_fold = _test_fold(project, labelled, unlabelled, fold, seed, report_fold)
-        results.append(result)
+        tested, background = _test_fold(project, labelled, unlabelled, fold, seed, report_fold)
+        results.append(FoldResult(**_values(tested.measured), fold=fold))
+        scored.append(tested.scored)
         backgrounds.add(background)
-        skipped += (one for one in of_fold if one not in skipped)
+        skipped += (one for one in tested.skipped if one not in skipped)
     # The background, where there is one, is last in every fold and so here.
     labels = sorted(
         {name for result in results for name in result.labels}, key=lambda name: (name in backgrounds, name)
@@ -292,6 +269,7 @@ def _cross_validate(
         excluded=sum(result.excluded for result in results),
         folds=tuple(results),
         skipped=tuple(skipped),
+        thresholds=threshold_table(scored) if thresholds else (),
     )
 
 
@@ -302,8 +280,8 @@ def _test_fold(
     fold: int,
     seed: int,
     report: Progress,
-) -> tuple[FoldResult, str | None, tuple[SkippedFile, ...]]:
-    """Train without a fold and test on it; return the metrics, the model's background and the unreadable files."""
+) -> tuple[OnClips, str | None]:
+    """Train without a fold and test on it; return also the model's background."""
     request = make_request(project, project.settings.learning.architecture, seed=seed, test_fold=fold)
     with new_folder(project.cache) as new:
         train_model(
@@ -317,8 +295,7 @@ def _test_fold(
         )
         files = model_folder.read(new.path)
         test = [one for one in labelled if one.clip.fold == fold]
-        measured, skipped = measure_on(project, files, files.labels, test, report)
-    return FoldResult(**_values(measured), fold=fold), files.background, skipped
+        return measure_on(project, files, files.labels, test, report), files.background
 
 
 def _summed(

@@ -34,7 +34,7 @@ from labeltool.records import Clip, Imported, LabelledClip, Recording
 from labeltool.settings import BackupSettings
 from labeltool.store import Store, clips, journal, models
 from labeltool.store.importing import import_records
-from labeltool.tasks.evaluate import measure_on
+from labeltool.tasks.measure_on import measure_on
 from labeltool.tasks.retrain import retrain
 from labeltool.tasks.simulation_results import Point, SimulateResult, StrategyResult, compare_with_random, summarise
 from labeltool.training.splits import groups_of_fold, train_validation_test
@@ -228,7 +228,7 @@ class _Player:
             first_right = speed.annotation_statistics(store, since=before).first_right if before else None
             right = self._suggestions_right(store)
             files = model_folder.read(scratch.models / str(models.model(store).id))
-        measured, _ = measure_on(scratch, files, files.labels, self.test, report)
+        measured = measure_on(scratch, files, files.labels, self.test, report).measured
         return Point(stop, measured.clip_accuracy, measured.int8_clip_accuracy, right, first_right)
 
     def _label(self, store: Store, stop: int) -> set[str]:
