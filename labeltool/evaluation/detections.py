@@ -147,6 +147,11 @@ def review_detections(
     )
 
 
+def detections_to_review(project: Project, store: Store, *, limit: int) -> tuple[ToReview, ...]:
+    """Return what to review next of the model that detected last; nothing where none did, or all was reviewed."""
+    return review_detections(project, store, limit=limit).next if scans.scanned_models(store) else ()
+
+
 def _scanned_model(store: Store, model: str | None) -> ModelRow:
     scanned = scans.scanned_models(store)
     for one in scanned:

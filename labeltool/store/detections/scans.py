@@ -103,12 +103,15 @@ def _by_name(scores: Mapping[str, float], renamed: Mapping[str, str]) -> dict[st
 def _verdict_on(label: str, start_s: float, end_s: float, verdicts: Sequence[spans.Span]) -> Value | None:
     """Return the verdict on a label that shares most time with an event; of equals, that it is present.
 
-    A person who moves a region's bounds, or detects anew with another threshold, need not judge it again.
+    A person who moves a region's bounds, or detects anew with another threshold, need not judge it again. A sound that
+    is somewhere in a long clip is not therefore in the event: at least half of what is labelled present has to be. What
+    is absent has to be so in at least half of the event.
     """
     best, most_s = None, 0.0
     for one in verdicts:
         shared_s = min(end_s, one.end_s) - max(start_s, one.start_s)
-        if one.text not in (None, label) or one.value is None or shared_s <= 0:
+        whole_s = one.end_s - one.start_s if one.value is Value.PRESENT else end_s - start_s
+        if one.text not in (None, label) or one.value is None or shared_s <= 0 or shared_s < whole_s / 2:
             continue
         if shared_s > most_s or (shared_s == most_s and one.value is Value.PRESENT):
             best, most_s = one.value, shared_s
