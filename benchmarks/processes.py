@@ -32,7 +32,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labeltool.cli.demo_sounds import make_world
+from labeltool.cli.demo.sounds import make_world
 
 MARK = "LABELTOOL_BENCHMARK_RUN"
 LEFT_AFTER_S = 3.0

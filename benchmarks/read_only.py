@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from labeltool.cli.demo_sounds import make_world
+from labeltool.cli.demo.sounds import make_world
 
 # {out} is a folder elsewhere, {sound} a recording of the project, {other} one that is not.
 READING = (

@@ -1,7 +1,8 @@
 """Draw the pictures of the documentation: `python docs/screenshots.py demo/project`, after `make demo`.
 
 The app itself writes them, each view from a copy of the demo project. With `--all FOLDER` every view and dialog in
-three sizes, dark, light and without colour, to look at: `FOLDER/index.html` shows them all.
+three sizes, dark, light and without colour, to look at: `FOLDER/index.html` shows them all. One app draws all pictures
+of a look, so any project will do.
 """
 
 from __future__ import annotations
@@ -12,16 +13,21 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import product
 from pathlib import Path
+
+from textual.pilot import Pilot
 
 from labeltool import project as projects
 from labeltool.project import Project
 from labeltool.store import clips, journal
 from labeltool.store.journal import AnnotationContext
 from labeltool.tui.app import LabelApp
+from labeltool.tui.keys import LABEL
+from labeltool.tui.screens.base import AudioScreen
+from labeltool.tui.screens.find import FindScreen
 from labeltool.tui.theme import LIGHT
 from labeltool.util.user_state import change_user_state
 
@@ -42,9 +48,10 @@ PICTURES: dict[str, Steps] = {
 
 EVERYTHING: dict[str, Steps] = {
     **PICTURES,
+    "regions": ("w", "wait", "tab"),
     "clusters": ("C", "wait"),
     "find": ("E", "enter", "wait"),
-    "class_mapping": ("M",),
+    "class_mapping": ("M", "wait"),
     "similar": ("L", "wait", "L"),
     "notice": ("n",),
     "help": ("question_mark",),
@@ -52,12 +59,16 @@ EVERYTHING: dict[str, Steps] = {
     "find_label": ("slash", "s"),
     "note": ("N",),
     "settings": ("f2",),
+    "labels": ("f3",),
+    "export": ("ctrl+e",),
     "progress": ("P",),
     "tour": ("app.tour",),
 }
+DIALOGS = ("help", "commands", "find_label", "note", "settings", "labels", "export", "progress")
 SIZES = ((80, 24), (120, 40), (200, 60))
 LOOKS = ("dark", "light", "no_colour")
-_WAIT_S = 6.0
+_WAIT_S, _SETTLE_S = 60.0, 0.3
+_PLAYS_S = 3.0  # a clip that is not found plays nothing
 
 
 def mislabel(project: Project) -> None:
@@ -70,40 +81,67 @@ def mislabel(project: Project) -> None:
             journal.annotate(store, labelled.clip.id, wrong, annotator="tired", context=context)
 
 
-async def draw(
-    project: Project, name: str, steps: Steps, path: Path, size: tuple[int, int] = SIZE, look: str = LOOKS[0]
-) -> None:
-    """Open the app on a project, go to a view and save the screen while the sound plays."""
+@asynccontextmanager
+async def opened(project: Project, size: tuple[int, int], look: str) -> AsyncIterator[tuple[LabelApp, Pilot[None]]]:
+    """Open the app on a project, and wait for its first clip to play."""
     app = LabelApp(project, annotator="you")
     if look == "light":
         app.theme = LIGHT.name
-    async with app.run_test(size=size) as pilot:
+    try:
+        async with app.run_test(size=size) as pilot:
+            if not await until(pilot, lambda: plays(app)):
+                raise SystemExit("timed out")
+            yield app, pilot
+    finally:
+        app.close()
 
-        async def until(condition: Callable[[], object], seconds: float = 20.0) -> bool:
-            for _ in range(round(seconds / 0.05)):
-                await pilot.pause(0.05)
-                if condition():
-                    return True
-            return False
 
-        def playing() -> bool:
-            return app.current_view is not None and app.services.player.position_s > 0.4
+async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = _WAIT_S) -> bool:
+    """Wait for something to come true; return whether it did."""
+    for _ in range(round(seconds / 0.05)):
+        await pilot.pause(0.05)
+        if condition():
+            return True
+    return False
 
-        if not await until(playing):
-            raise SystemExit(f"{name}: timed out")
-        for step in steps:
-            if step.startswith("app."):
-                await app.run_action(step)
-            elif step == "wait":
-                await pilot.pause(_WAIT_S)
-            else:
-                await pilot.press(step)
-            await pilot.pause(0.3)
-        # A clip that is not found, or a dialog, plays nothing.
-        await until(playing, 20.0 if name in PICTURES else 2.0)
-        title = f"labeltool label: {name.replace('_', ' ')}"
-        path.write_text(app.export_screenshot(title=title), encoding="utf-8")
-    app.close()
+
+def plays(app: LabelApp) -> bool:
+    """Return whether the playhead is to be seen."""
+    return app.current_view is not None and app.services.player.position_s > 0.4
+
+
+def works(app: LabelApp) -> bool:
+    """Return whether something is computed that the view shows."""
+    view, services = app.current_view, app.services
+    searching = isinstance(view, FindScreen) and (view._embedding.busy or view.busy)
+    return services.comparer.busy or services.class_agreement._task.busy or searching
+
+
+async def draw(app: LabelApp, pilot: Pilot[None], name: str, steps: Steps, path: Path) -> None:
+    """Go to a view, and save the screen while the sound plays."""
+    for step in steps:
+        if step.startswith("app."):
+            await app.run_action(step)
+        elif step == "wait":
+            await until(pilot, lambda: not works(app))
+        else:
+            await pilot.press(step)
+        await pilot.pause(_SETTLE_S)
+    if name not in DIALOGS and isinstance(app.current_view, AudioScreen) and app.current_view.current is not None:
+        app.current_view.action_replay()
+        await until(pilot, lambda: plays(app), _PLAYS_S)
+    title = f"labeltool label: {name.replace('_', ' ')}"
+    path.write_text(app.export_screenshot(title=title), encoding="utf-8")
+
+
+async def go_back(app: LabelApp, pilot: Pilot[None]) -> None:
+    """Close what is open over the views, and go back to Label."""
+    while app.screen is not app.current_view:
+        await pilot.press("escape")
+        await pilot.pause(_SETTLE_S)
+    if app.tour is not None:
+        await pilot.press("escape")
+    await app.action_view(LABEL.name)
 
 
 def draw_documentation(demo: Path) -> None:
@@ -112,7 +150,13 @@ def draw_documentation(demo: Path) -> None:
         with copy_of(demo) as project:
             if name == "review":
                 mislabel(project)
-            asyncio.run(draw(project, name, steps, HERE / f"{name}.svg"))
+            asyncio.run(draw_one(project, name, steps))
+
+
+async def draw_one(project: Project, name: str, steps: Steps) -> None:
+    """Draw a picture of the documentation."""
+    async with opened(project, SIZE, LOOKS[0]) as (app, pilot):
+        await draw(app, pilot, name, steps, HERE / f"{name}.svg")
 
 
 def draw_everything(demo: Path, folder: Path, names: Collection[str]) -> None:
@@ -122,15 +166,23 @@ def draw_everything(demo: Path, folder: Path, names: Collection[str]) -> None:
         os.environ.pop("NO_COLOR", None)
         if look == "no_colour":
             os.environ["NO_COLOR"] = "1"
-        for (columns, rows), name in product(SIZES, names):
-            with copy_of(demo) as project:
-                mislabel(project)
-                path = folder / f"{name}-{columns}x{rows}-{look}.svg"
-                asyncio.run(draw(project, name, EVERYTHING[name], path, (columns, rows), look))
-                print(path, file=sys.stderr)
+        with copy_of(demo) as project:
+            mislabel(project)
+            asyncio.run(draw_look(project, folder, names, look))
     pictures = "".join(f'<figure><img src="{path.name}"></figure>' for path in sorted(folder.glob("*.svg")))
     style = "<style>figure { display: inline-block; margin: 4px } img { height: 30vh }</style>"
     (folder / "index.html").write_text(f"<!DOCTYPE html>{style}{pictures}", encoding="utf-8")
+
+
+async def draw_look(project: Project, folder: Path, names: Collection[str], look: str) -> None:
+    """Draw views and dialogs in all sizes."""
+    async with opened(project, SIZES[0], look) as (app, pilot):
+        for (columns, rows), name in product(SIZES, names):
+            await pilot.resize_terminal(columns, rows)
+            path = folder / f"{name}-{columns}x{rows}-{look}.svg"
+            await draw(app, pilot, name, EVERYTHING[name], path)
+            print(path, file=sys.stderr)
+            await go_back(app, pilot)
 
 
 @contextmanager

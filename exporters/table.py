@@ -9,6 +9,7 @@ import pandas as pd
 
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.annotations import DTYPES, SUGGESTION_DTYPES, suggestions, write_csv
+from labeltool.exporters.labels import write_labels
 from labeltool.exporters.source import Source
 
 _README = """\
@@ -73,4 +74,5 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
             text = {column: "string" for column in frame.select_dtypes("object")}
             frame.astype(text).to_parquet(directory / f"{name}.parquet", engine="pyarrow", index=False)
     (directory / "README.md").write_text(_README, encoding="utf-8")
+    write_labels(source.store, directory)
     return table.head(0).assign(exported="", reason="")

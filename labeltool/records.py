@@ -2,8 +2,7 @@
 
 Times are seconds from the start of the recording, frequencies hertz. A recording is identified by the SHA-256 of its
 file's bytes (of those that were seen first, where tags or the encoding were changed since), a clip by its recording's
-hash and its span, a label by its name: so a record means the same in another project. This module imports nothing of
-labeltool.
+hash and its span, a label by its name: so a record means the same in another project.
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
+
+from labeltool.hierarchy import NO_HIERARCHY, Hierarchy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -213,6 +214,11 @@ is checked comes after the verdicts, whose labels it knows.
 """
 
 
+def clip_key(sha256: str, start_s: float, end_s: float) -> str:
+    """Return `StoredClip.key`."""
+    return f"{sha256}@{start_s:.6f}-{end_s:.6f}"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredClip:
     """A clip in the store.
@@ -235,21 +241,54 @@ class StoredClip:
     @property
     def key(self) -> str:
         """The clip's name in caches: the same wherever its recording is."""
-        return f"{self.sha256}@{self.start_s:.6f}-{self.end_s:.6f}"
+        return clip_key(self.sha256, self.start_s, self.end_s)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledClip:
-    """A clip with its current verdicts, label name to value; `none_of_these`: a verdict that no label is present."""
+    """A clip with its current verdicts.
+
+    Attributes
+    ----------
+    verdicts
+        Label name to value.
+    none_of_these
+        A verdict that no label is present.
+    hierarchy
+        The parents of labels.
+    """
 
     clip: StoredClip
     verdicts: Mapping[str, Value]
     none_of_these: bool = False
+    hierarchy: Hierarchy = NO_HIERARCHY
 
     @property
     def present(self) -> tuple[str, ...]:
         """The labels that are present, sorted by name."""
         return tuple(sorted(name for name, value in self.verdicts.items() if value is Value.PRESENT))
+
+    def at_level(self, level: int) -> LabelledClip:
+        """Return the clip with the labels of a level of detail, 0 the most general, in the place of those below."""
+        verdicts: dict[str, Value] = {}
+        for name, value in self.all_verdicts.items():
+            general = self.hierarchy.at_level(name, level)
+            if value is Value.PRESENT:
+                verdicts[general] = value
+            elif general == name:  # of a more general one nothing is known
+                verdicts.setdefault(name, value)
+        return LabelledClip(self.clip, verdicts, self.none_of_these)
+
+    @property
+    def all_verdicts(self) -> Mapping[str, Value]:
+        """The verdicts, and what they mean for labels above and below, see `Hierarchy`; unsure where that is open."""
+        by_value = {value: [name for name, given in self.verdicts.items() if given is value] for value in Value}
+        return {
+            **dict.fromkeys(self.hierarchy.below(by_value[Value.PRESENT]), Value.UNSURE),
+            **dict.fromkeys(self.hierarchy.below(by_value[Value.ABSENT]), Value.ABSENT),
+            **dict.fromkeys(self.hierarchy.above(by_value[Value.PRESENT]), Value.PRESENT),
+            **self.verdicts,
+        }
 
 
 @dataclass(frozen=True, slots=True)

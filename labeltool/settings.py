@@ -32,10 +32,12 @@ query_strategy = "default"        # the order of the queue; `labeltool simulate 
 
 [labelling]
 goal = 20                         # labelled clips that each label should have, for the progress page; 0: none
+overlap = 0                       # share of the clips that a second person labels too, without seeing the first's
 max_error = 0.05                  # share of wrong clips that a sample must exclude before the rest is accepted
 
 [export]
 max_int8_loss = 0.02              # a model that loses more clip accuracy in int8 needs --force
+split_shares = [70, 15, 15]       # per cent of the clips for training, validation and test, where no folds decide
 
 [check]                           # from where on `labeltool check` reports; docs/check.md has the reasons
 silence_dbfs = -60                # a clip that is nowhere louder is silent
@@ -71,6 +73,7 @@ _PatchSeconds = Annotated[float, Meta(gt=0, le=3600)]
 _HeadUnits = Annotated[int, Meta(ge=0, le=1024)]
 _Decibels = Annotated[int, Meta(ge=0, le=120)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
+_Percent = Annotated[int, Meta(ge=0, le=100)]
 
 _Level = Annotated[float, Meta(ge=-200, le=0)]
 _Loss = Annotated[float, Meta(ge=0, le=200)]
@@ -133,17 +136,29 @@ class LabellingSettings:
         Labelled clips that each label should have; 0: none.
     max_error
         The error, a share of clips, that a sample must exclude before clips are accepted automatically.
+    overlap
+        The share of the clips that a second person labels too, without seeing the first's labels.
     """
 
     goal: _Count = 20
+    overlap: _Share = 0.0
     max_error: _ErrorShare = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
-    """Table `[export]`; `max_int8_loss` is a share of clips, 0 to 1."""
+    """Table `[export]`.
+
+    Attributes
+    ----------
+    max_int8_loss
+        Share of clips, 0 to 1, that int8 may cost a model that is exported.
+    split_shares
+        Of the clips for training, validation and test, per cent, where a split is drawn.
+    """
 
     max_int8_loss: _Share = 0.02
+    split_shares: tuple[_Percent, _Percent, _Percent] = (70, 15, 15)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from labeltool.errors import ExitCode, LabeltoolError
 from labeltool.project import Project
 from labeltool.settings import Settings
 from labeltool.store import Store, recordings
+from labeltool.store.label_acts.split_queue import Split
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
 from labeltool.tasks.registry import EVALUATE, RENEW, RETRAIN
@@ -28,11 +29,12 @@ from labeltool.tui.background.prefetch import Prefetcher
 from labeltool.tui.background.store_thread import StoreThread
 from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.background.trainer import Trainer
+from labeltool.tui.dialogs.definitions import DefinitionsScreen
 from labeltool.tui.dialogs.labels import LabelsScreen
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.dialogs.progress import ProgressFacts, ProgressScreen
 from labeltool.tui.dialogs.settings import SettingsScreen
-from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW
+from labeltool.tui.keys import BATCH_REVIEW, BROWSE, CLASS_MAPPING, CLUSTERS, FIND, LABEL, REGIONS, REVIEW, SPLIT
 from labeltool.tui.media.graphics import Graphics
 from labeltool.tui.media.look import Look
 from labeltool.tui.media.page_player import PagePlayer
@@ -53,6 +55,7 @@ from labeltool.tui.screens.find import FindScreen
 from labeltool.tui.screens.label import LabelScreen
 from labeltool.tui.screens.pages.batch_review import BatchReviewScreen
 from labeltool.tui.screens.pages.clusters import ClustersScreen
+from labeltool.tui.screens.pages.split import SplitScreen
 from labeltool.tui.screens.picture_base import PictureScreen
 from labeltool.tui.screens.regions import RegionsScreen
 from labeltool.tui.screens.review import ReviewScreen
@@ -162,6 +165,7 @@ class LabelApp(SimilarApp, ExportApp):
         self.add_mode(LABEL.name, lambda: LabelScreen(self.services, repeat_s=repeat_s))
         self.add_mode(BATCH_REVIEW.name, lambda: BatchReviewScreen(self.services, repeat_s=repeat_s))
         self.add_mode(CLUSTERS.name, lambda: ClustersScreen(self.services, repeat_s=repeat_s))
+        self.add_mode(SPLIT.name, lambda: SplitScreen(self.services, repeat_s=repeat_s))
         self.add_mode(REVIEW.name, lambda: ReviewScreen(self.services, repeat_s=repeat_s))
         self.add_mode(BROWSE.name, lambda: BrowseScreen(self.services, repeat_s=repeat_s))
         self.add_mode(FIND.name, lambda: FindScreen(self.services, repeat_s=repeat_s))
@@ -252,7 +256,25 @@ class LabelApp(SimilarApp, ExportApp):
                 view.reload()
                 view.header.refresh()
 
-        self.push_screen(LabelsScreen(self.services), reload)
+            if dialog.split is not None:
+                self.run_worker(self._open_split(dialog.split))
+
+        dialog = LabelsScreen(self.services)
+        self.push_screen(dialog, reload)
+
+    async def _open_split(self, split: Split) -> None:
+        await self.action_view(SPLIT.name)
+        if isinstance(self.current_view, SplitScreen):
+            self.current_view.open(split)
+
+    def action_definitions(self) -> None:
+        """Show what the labels mean, and play their examples; the view gets the player back."""
+
+        def give_back(_: None) -> None:
+            if isinstance(self.current_view, AnnotateScreen):
+                self.current_view.take_player()
+
+        self.push_screen(DefinitionsScreen(self.services), give_back)
 
     # -- regions
 

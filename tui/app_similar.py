@@ -65,7 +65,9 @@ class SimilarApp(PretrainedApp):
     def on_similarity_changed(self, message: SimilarityChanged) -> None:
         """Show the progress, the result or the failure of indexing or clustering."""
         comparison, view = message.comparison, self.current_view
-        if comparison.groups is not None:
+        if comparison.groups is not None and comparison.groups.split:
+            self.services.state.split_groups = comparison.groups
+        elif comparison.groups is not None:
             self.services.state.groups = comparison.groups
         if isinstance(view, ClustersScreen):
             view.update_progress(comparison)
@@ -73,6 +75,8 @@ class SimilarApp(PretrainedApp):
             return
         elif comparison.failure:
             self.warn_view(comparison.failure)
+        elif comparison.groups is not None and comparison.groups.split:
+            self.notify_view(f"{comparison.groups.split} is sorted by similarity: F3, then s goes on with the split")
         elif comparison.groups is not None:
             self.notify_view(f"{len(comparison.groups.clips):,} clusters of similar clips: C shows them")
         else:

@@ -85,7 +85,7 @@ CLUSTERS = View(
         Key("play_all", "g", "play_all", "Clusters", "g", "play one clip after the other", "play all"),
         Key("next_cluster", "tab", "next_cluster(1)", "Clusters", "Tab ⇧Tab", "next cluster, previous cluster", "next"),
         Key("previous_cluster", "shift+tab", "next_cluster(-1)", "Clusters", "", ""),
-        Key("recluster", "f", "recluster", "Clusters", "f", "cluster the unlabelled clips again", "recluster"),
+        Key("recluster", "f", "recluster", "Clusters", "f", "cluster the clips that are left again", "recluster"),
         *LIST,
         *MARKS,
         *(replace(key, description=_WHOLE_CLUSTER.get(key.name, key.description)) for key in _LABELLING_OF_PAGES),
@@ -98,6 +98,8 @@ CLUSTERS = View(
         *("none_of_these", "quit", "recluster", "loop", "db_range", "train"),
     ),
 )
+
+SPLIT = replace(CLUSTERS, name="split", title="Split")
 
 REVIEW = View(
     "review",
@@ -282,4 +284,4 @@ CLASS_MAPPING = View(
 )
 
 VIEWS: tuple[View, ...] = (LABEL, BATCH_REVIEW, CLUSTERS, REVIEW, BROWSE, REGIONS, FIND, CLASS_MAPPING)
-"""Every view, in the order of the help page."""
+"""Every view, in the order of the help page; Split has the keys of Clusters."""

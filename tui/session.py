@@ -15,6 +15,8 @@ from labeltool.store.clips import Counts
 from labeltool.store.database import DatabaseExchanged
 from labeltool.store.journal import AnnotationContext, JournalRow
 from labeltool.store.journal_rows import new_row_id
+from labeltool.store.label_acts import split_queue
+from labeltool.store.label_acts.split_queue import Split
 from labeltool.store.labels import ProjectLabel
 from labeltool.store.recordings import StoredRecording
 from labeltool.store.spans import Region
@@ -173,6 +175,17 @@ class Session:
                 response_ms=response_ms,
                 include_labelled=include_labelled,
             )
+
+        rows = await self._writer.do(write)
+        self._count(rows)
+        return rows
+
+    async def answer_split(self, split: Split, values: Mapping[int, str], *, response_ms: int) -> list[JournalRow]:
+        """Label clips of a split again as one action, see `split_queue.answer`."""
+
+        def write(store: Store) -> list[JournalRow]:
+            ids = split_queue.answer(store, split, values, annotator=self.annotator, response_ms=response_ms)
+            return [journal.row(store, row_id) for row_id in ids]
 
         rows = await self._writer.do(write)
         self._count(rows)

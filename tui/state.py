@@ -35,6 +35,8 @@ class State:
         The progress of the training that runs, or the result of the last one.
     groups
         The newest clusters of unlabelled clips; None before the first time.
+    split_groups
+        The newest clusters of the clips of a label that is split.
     autoplay
         Whether a clip plays when it appears.
     graphics
@@ -53,6 +55,7 @@ class State:
     model: ModelState | None = None
     training: TrainingProgress | None = None
     groups: Groups | None = None
+    split_groups: Groups | None = None
     autoplay: bool = True
     graphics: Graphics = Graphics.NONE
     look: Look = field(default_factory=Look)

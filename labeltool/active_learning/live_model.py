@@ -119,8 +119,8 @@ class LiveModel:
             Maps them to classes.
         """
         answers = [self._answers[clip_id] for clip_id in self.classifier.keys]
-        found = [one.present for one in answers]
-        self._labels = tuple(dict.fromkeys([*labels, *(name for names in found for name in names)]))
+        self._labels = tuple(dict.fromkeys([*labels, *(name for one in answers for name in one.present)]))
+        found = [_present_among(one, self._labels) for one in answers]
         self._mapping = tuple(mapper(self._labels))
         judged_singly = sum(
             len(names) > 1 or not (names or one.none_of_these) for one, names in zip(answers, found, strict=True)
@@ -178,14 +178,17 @@ class LiveModel:
     def _targets_of(self, answers: Sequence[LabelledClip], present: Bools) -> Float64:
         """Return targets, (clips, labels); what was not judged stays as the prior has it."""
         targets = present / np.maximum(1, 1 if self._independent else present.sum(axis=1, keepdims=True))
-        rejected = {name for one in answers for name, value in one.verdicts.items() if value is Value.ABSENT}
+        rejected = {name for one in answers for name, value in one.all_verdicts.items() if value is Value.ABSENT}
         for row, one in enumerate(answers):
             labelled = bool(present[row].any())
             if one.none_of_these or (labelled and not self._independent):
                 continue
+            verdicts = one.all_verdicts
             for column, name in enumerate(self._labels):
                 # A label that nobody ever rejects is taken to be absent where another one was given.
-                if name not in one.verdicts and not (labelled and name not in rejected):
+                if verdicts.get(name, Value.UNSURE) is Value.UNSURE and not (
+                    labelled and name not in rejected and name not in verdicts
+                ):
                     targets[row, column] = self._prior[row, column]
         return np.asarray(targets, np.float64)
 
@@ -202,6 +205,12 @@ class LiveModel:
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
         weights /= weights.sum(axis=1, keepdims=True)
         return LivePredictions(labels, weights[:, :-1], weights[:, -1], False)
+
+
+def _present_among(one: LabelledClip, labels: Sequence[str]) -> list[str]:
+    """Return those of some labels that are present in a clip, parents of what it was given among them."""
+    verdicts = one.all_verdicts
+    return [name for name in labels if verdicts.get(name) is Value.PRESENT]
 
 
 def _mean_by_label(present: Bools, scores: Sequence[Float32]) -> Float64:

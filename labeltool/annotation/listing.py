@@ -21,6 +21,7 @@ from labeltool.store.clips import (
     CLIP_COLUMNS,
     UNLABELLED_REGION,
     current_names,
+    retired_names,
     select_present,
     stored_clip,
     stored_names,
@@ -158,7 +159,7 @@ def clips_predicted_as(
 
 def count_by_predicted_label(store: Store, *, annotator: str | None = None) -> dict[str, int]:
     """Return the number of clips that `clips_predicted_as` finds for each label, without zeros, largest first."""
-    renamed = current_names(store)
+    renamed, retired = current_names(store), retired_names(store)
     condition, values = _unlabelled_for(annotator)
     counts: dict[str, int] = {}
     for name, count in store.connection.execute(
@@ -167,7 +168,8 @@ def count_by_predicted_label(store: Store, *, annotator: str | None = None) -> d
         {"least": MIN_PROBABILITY, **values},
     ):
         current = renamed.get(name, name)
-        counts[current] = counts.get(current, 0) + count
+        if current not in retired:
+            counts[current] = counts.get(current, 0) + count
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 

@@ -2,7 +2,7 @@
 
 By their rank in the queue (`labeltool.store.queue`); clips that are not in it by the newest model's margin, smallest
 first, where it has scored them, else in a fixed shuffle, both spread over the groups, since near-duplicates add little.
-Clips that the annotator skipped come last.
+Clips that the annotator skipped come last. Among them are, where labels overlap, clips that one other person labelled.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 
+from labeltool.annotation.overlap import to_label_again
 from labeltool.records import StoredClip
 from labeltool.store import Store
 from labeltool.store.clips import CLIP_COLUMNS, UNLABELLED, stored_clip
@@ -23,6 +24,9 @@ _CANDIDATES_PER_CLIP = 4
 
 # A claim that is not renewed expires: the terminal was closed, or the person went home.
 _CLAIM_S = 900.0
+
+# Of the clips that one person is given, as long as others have labelled some that two are to label.
+_ONE_AGAIN_OF = 3
 
 # Beside one who writes for long, clips are shown without a claim.
 _WAIT_S = 1.0
@@ -68,13 +72,17 @@ _SKIPPED_LAST = f"""
 """
 
 
-def next_clips(store: Store, count: int, *, annotator: str, exclude: Collection[int] = ()) -> list[StoredClip]:
+def next_clips(
+    store: Store, count: int, *, annotator: str, exclude: Collection[int] = (), overlap: float = 0.0
+) -> list[StoredClip]:
     """Return up to `count` clips for the annotator, most informative first, none that somebody else has claimed.
 
     Parameters
     ----------
     exclude
         Clips that are on the screen or prepared already.
+    overlap
+        The share of the clips that two people label, 0 to 1.
     """
     parameters = {"annotator": annotator, "now_s": time.time()}
     chosen: list[StoredClip] = []
@@ -88,10 +96,29 @@ def next_clips(store: Store, count: int, *, annotator: str, exclude: Collection[
         candidates = [stored_clip(store, row) for row in rows if row["id"] not in exclude]
         # The ranks are spread over groups already, and skipped clips come in the order of skipping.
         chosen += _spread(candidates, wanted) if statement in (_BY_MARGIN, _SHUFFLED) else candidates[:wanted]
-    return chosen
+    if not overlap:
+        return chosen
+    again = to_label_again(
+        store, count + len(exclude), annotator=annotator, share=overlap, is_free=_FREE, parameters=parameters
+    )
+    return _mixed(chosen, [clip for clip in again if clip.id not in exclude], count)
 
 
-def claim_clips(store: Store, count: int, *, annotator: str, exclude: Collection[int] = ()) -> list[StoredClip]:
+def _mixed(chosen: list[StoredClip], again: list[StoredClip], count: int) -> list[StoredClip]:
+    """Return `count` clips of two lists, of the second one of three: nobody knows which, and both come to an end."""
+    mixed: list[StoredClip] = []
+    while len(mixed) < count and (chosen or again):
+        # By chance, but for two clips always the same: what is prefetched stays.
+        takes_again = bool(again) and (
+            not chosen or (chosen[0].id * 2654435761 + again[0].id * 40503) % 2**32 < 2**32 // _ONE_AGAIN_OF
+        )
+        mixed.append((again if takes_again else chosen).pop(0))
+    return mixed
+
+
+def claim_clips(
+    store: Store, count: int, *, annotator: str, exclude: Collection[int] = (), overlap: float = 0.0
+) -> list[StoredClip]:
     """Return clips as `next_clips` does and claim them for a quarter of an hour, or until `release`.
 
     So two people who label the same project at once never get the same clip. Where the project cannot be written now,
@@ -99,11 +126,11 @@ def claim_clips(store: Store, count: int, *, annotator: str, exclude: Collection
     """
     try:
         with store.transaction(wait_s=_WAIT_S) as connection:
-            chosen = next_clips(store, count, annotator=annotator, exclude=exclude)
+            chosen = next_clips(store, count, annotator=annotator, exclude=exclude, overlap=overlap)
             _claim(connection, {*exclude, *(clip.id for clip in chosen)}, annotator)
         return chosen
     except CannotBeWritten:
-        return next_clips(store, count, annotator=annotator, exclude=exclude)
+        return next_clips(store, count, annotator=annotator, exclude=exclude, overlap=overlap)
 
 
 def free_among(store: Store, clip_ids: Iterable[int], *, annotator: str) -> set[int]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import islice
 
-from labeltool.annotation.by_annotator import ClipVerdicts, present_labels, verdict_on, verdicts_by_annotator
+from labeltool.annotation.conflicts import find_conflicts
 from labeltool.annotation.listing import labels_with
 from labeltool.records import Value
 from labeltool.store import Store, models
@@ -38,7 +38,11 @@ def label_issues(store: Store, *, limit: int = MAX_LABEL_ISSUES) -> list[LabelIs
     Disagreement comes before contradiction: another person's verdict weighs more than a model's. A verdict that was
     given twice is confirmed, and is no issue any more.
     """
-    issues = [*_disagreements(store, limit), *_contradictions(store, limit)]
+    disagreements = (
+        LabelIssue(one.clip_id, one.label, one.value, one.reason, 2.0 if one.is_explicit else 1.5)
+        for one in islice(find_conflicts(store), limit)
+    )
+    issues = [*disagreements, *_contradictions(store, limit)]
     # One issue a clip: that of the largest weight.
     first: dict[int, LabelIssue] = {}
     for issue in sorted(issues, key=lambda issue: -issue.weight):
@@ -58,40 +62,6 @@ def compared_with(store: Store) -> str:
         return f"The labels are compared with what {name or 'model ' + str(row['model_id'])} predicted."
     newest = models.latest(store)
     return "No model is trained yet." if newest is None else f"Model {newest.id} predicted none of the labelled clips."
-
-
-def _disagreements(store: Store, limit: int) -> list[LabelIssue]:
-    """Return clips where two annotators' latest verdicts on a label differ, or their labels have none in common."""
-    issues = (_disagreement(clip_id, given) for clip_id, given in verdicts_by_annotator(store).items())
-    return list(islice((issue for issue in issues if issue is not None), limit))
-
-
-def _disagreement(clip_id: int, given: ClipVerdicts) -> LabelIssue | None:
-    """Compare the latest verdicts of each two annotators on a clip; none where a rule has settled them since."""
-    if given.settled > given.newest:
-        return None
-    times = given.times
-    for (one, first), (other, second) in combinations(sorted(given.by_annotator.items()), 2):
-        for label in dict.fromkeys(name for name in (*first, *second) if name is not None):
-            ours, theirs = verdict_on(label, first), verdict_on(label, second)
-            if ours is None or theirs is None or ours.value == theirs.value:
-                continue
-            _, name, value = max(ours, theirs, key=lambda verdict: verdict.row_id)
-            if times[name, value] == 1:
-                reason = f"{one!r}: {_in_words(*ours[1:])}, {other!r}: {_in_words(*theirs[1:])}"
-                return LabelIssue(clip_id, label, Value(value), reason, 2.0)
-        present, also_present = present_labels(first), present_labels(second)
-        differ = present and also_present and not set(present) & set(also_present)
-        if differ and all(times[label, Value.PRESENT] == 1 for label in (*present, *also_present)):
-            reason = f"{one!r}: {present[0]!r}, {other!r}: {also_present[0]!r}"
-            return LabelIssue(clip_id, present[0], Value.PRESENT, reason, 1.5)
-    return None
-
-
-def _in_words(label: str | None, value: str) -> str:
-    if label is None:
-        return "none of these"
-    return {"present": f"{label!r}", "absent": f"no {label!r}"}.get(value, f"unsure of {label!r}")
 
 
 def _contradictions(store: Store, limit: int) -> list[LabelIssue]:

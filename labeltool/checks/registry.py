@@ -47,6 +47,9 @@ class CheckEntry:
 
 
 CHECKS: tuple[CheckEntry, ...] = (
+    CheckEntry(
+        "near-duplicate", "Nearly equal sound in several groups", "near_duplicates", "find_near_duplicates", "sound"
+    ),
     CheckEntry("silence", "Silent clips", "sound_faults", "find_silence", "sound"),
     CheckEntry("clipping", "Clipped recordings", "sound_faults", "find_clipping", "sound"),
     CheckEntry("dc-offset", "Recordings with a DC offset", "sound_faults", "find_dc_offset", "sound"),

@@ -9,7 +9,7 @@ from statistics import mode
 import numpy as np
 
 from labeltool.checks.finding import Finding, Severity, Subject
-from labeltool.checks.sound_measure import SILENT_DBFS
+from labeltool.checks.sound.measure import SILENT_DBFS
 from labeltool.checks.sound_values import SoundValues
 from labeltool.store import clips
 

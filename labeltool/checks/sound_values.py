@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeltool.checks.array_cache import ArrayCache, Arrays
-from labeltool.checks.sound_measure import BLOCK_S, measure
+from labeltool.checks.sound.array_cache import ArrayCache, Arrays
+from labeltool.checks.sound.measure import BLOCK_S, measure
 from labeltool.errors import SkippedFile
 from labeltool.project import Project
 from labeltool.store import Store

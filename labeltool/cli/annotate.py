@@ -1,4 +1,4 @@
-"""Annotation from scripts: labels on clips, undo and redo, the journal, remarks, statistics, renaming labels."""
+"""Annotation from scripts: labels on clips, undo and redo, the journal, remarks, statistics."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def mark(
             store, found, label, value, start_s=start, end_s=end, annotator=project.annotator(annotator)
         )
         clip_id = journal.row(store, row_id).clip_id
-        _narrate_case(store, newest)
+        narrate_case(store, newest)
     label = None if label is None else label_name(label)
     if as_json:
         emit({"row": row_id, "clip": clip_id, "label": label, "value": value.value})
@@ -92,7 +92,7 @@ def mark(
         narrate(f"clip {clip_id}: {'the whole clip' if label is None else repr(label)} {value.value}")
 
 
-def _narrate_case(store: Store, newest: int) -> None:
+def narrate_case(store: Store, newest: int) -> None:
     """Say which labels later than an id differ from another in letter case only."""
     from labeltool.store import labels
 
@@ -120,7 +120,7 @@ def _mark_recording(name: str, is_checked: bool, annotator: str | None, as_json:
 @project_option
 @json_option
 def undo(annotator: str | None, as_json: bool) -> None:
-    """Undo the last label, skip, removal, grouping or change of labels.
+    """Undo the last label, skip, removal, group or change of labels.
 
     A page of the batch review is undone as a whole. Repeat the command to go further back; `labeltool redo` reverts it.
     """
@@ -203,7 +203,7 @@ def note(clip: str, text: str, annotator: str | None) -> None:
 @project_option
 @json_option
 def stats(annotator: str | None, as_json: bool) -> None:
-    """Show annotation speed, suggestions that were right, agreement.
+    """Show annotation speed, right suggestions, and agreement.
 
     After `labeltool simulate` also how many labels the query strategy saves, compared with random order. Agreement is
     that of the clips that two or more people labelled: 1 for perfect, 0 for that of chance, with 95 % intervals.
@@ -253,29 +253,6 @@ def _describe_agreement(one: Agreement) -> str:
         return f"not defined, for all chose the same; {one.clips} clips"
     interval = "" if one.low is None else f" ({one.low:.2f} to {one.high:.2f})"
     return f"{one.value:.2f}{interval}; {one.same:.0%} the same, {one.clips} clips"
-
-
-@click.command()
-@click.argument("old")
-@click.argument("new")
-@annotator_option
-@project_option
-def rename(old: str, new: str, annotator: str | None) -> None:
-    """Rename the label OLD to NEW, or merge it into NEW.
-
-    `labeltool undo` reverts it.
-
-    \b
-    labeltool rename robbin robin
-    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    from labeltool.store import labels
-
-    project = current_project()
-    with project.open_store() as store:
-        newest = labels.newest_id(store.connection)
-        labels.rename(store, old, new, annotator=project.annotator(annotator))
-        _narrate_case(store, newest)
-    narrate(f"renamed {old!r} to {new!r}")
 
 
 def _describe_batch(row: JournalRow) -> str:

@@ -26,7 +26,7 @@ from labeltool.cli.import_ import counted_noun, counted_nouns, print_skipped
 from labeltool.errors import LabeltoolError
 
 if TYPE_CHECKING:
-    from labeltool.store.text_journal.reading import JournalImport
+    from labeltool.store.text_journal.union import JournalImport
 
 
 @click.command()
@@ -144,7 +144,7 @@ def import_(source: Path, as_json: bool) -> None:
     if as_json:
         emit(imported)
     else:
-        _narrate(imported)
+        narrate_import(imported, "imported")
     exit_for_failed(imported.skipped)
 
 
@@ -161,13 +161,14 @@ def _opened(source: Path) -> Iterator[IO[bytes]]:
             yield copy
 
 
-def _narrate(imported: JournalImport) -> None:
-    print_skipped(imported.skipped)
+def narrate_import(imported: JournalImport, what_was_done: str) -> None:
+    """Name on stderr what a journal added to the project."""
+    print_skipped([*imported.notes, *imported.skipped])
     counts = {name: getattr(imported, name) for name in imported.already_there}
     new, known = counted_nouns(counts) or "nothing new", counted_nouns(imported.already_there)
     already = f"; {known} already there" if known else ""
     skipped = f"; {counted_noun(len(imported.skipped), 'lines')} skipped" if imported.skipped else ""
-    narrate(f"{new} imported{already}{skipped}")
+    narrate(f"{new} {what_was_done}{already}{skipped}")
     if imported.missing:
         narrate(
             f"{counted_noun(imported.missing, 'recordings')} of the project not found here: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 
 from labeltool.cli.common import (
     PathOnDisk,
+    annotator_option,
     current_project,
     emit,
     json_option,
@@ -18,10 +20,11 @@ from labeltool.cli.common import (
     project_option,
     run_task,
 )
-from labeltool.errors import ExitCode, in_one_line
+from labeltool.errors import ExitCode, LabeltoolError, in_one_line
 
 if TYPE_CHECKING:
     from labeltool.checks.run import CheckResult
+    from labeltool.project import Project
 
 
 class _Command(click.Command):
@@ -37,11 +40,23 @@ class _Command(click.Command):
 @click.command(cls=_Command)
 @click.argument("kinds", metavar="[KIND]...", nargs=-1)
 @click.option("--strict", is_flag=True, help="Exit with 1 where there is an error or a warning, as CI wants it.")
+@click.option(
+    "--join", is_flag=True, help="Make one group of the groups of near-duplicates; `labeltool undo` reverts it."
+)
+@annotator_option
 @limit_option(10, "findings of a kind on the terminal")
 @click.option("-o", "--output", metavar="FILE.html", type=PathOnDisk(), help="Write a page with all findings.")
 @project_option
 @json_option
-def check(kinds: tuple[str, ...], strict: bool, limit: int, output: Path | None, as_json: bool) -> None:
+def check(
+    kinds: tuple[str, ...],
+    strict: bool,
+    join: bool,
+    annotator: str | None,
+    limit: int,
+    output: Path | None,
+    as_json: bool,
+) -> None:
     """Check sounds, labels and groups, and name what mends them.
 
     Without a KIND, everything is checked. The worst come first. What is measured of a recording is kept in the cache.
@@ -50,6 +65,7 @@ def check(kinds: tuple[str, ...], strict: bool, limit: int, output: Path | None,
     labeltool check
     labeltool check silence clipping
     labeltool check --strict -o check.html
+    labeltool check near-duplicate --join
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.tasks.registry import CHECK
 
@@ -59,13 +75,25 @@ def check(kinds: tuple[str, ...], strict: bool, limit: int, output: Path | None,
         from labeltool.checks.page import write_page
 
         write_page(output, project.directory.resolve().name, result)
+    joined = _join(project, result, annotator) if join else None
     if as_json:
-        emit(result)
+        emit(result if joined is None else {**asdict(result), "joined": joined})
     else:
         _print(result, limit)
+        if joined is not None:
+            narrate(f"{joined} recordings have another group now: `labeltool undo` reverts it")
     severities = Counter(one.severity for one in result.findings)
     if strict and (severities["error"] or severities["warning"]):
         raise click.exceptions.Exit(ExitCode.FAILED)
+
+
+def _join(project: Project, result: CheckResult, annotator: str | None) -> int:
+    from labeltool.checks.near_duplicates import KIND, join_found
+
+    if KIND not in result.checked:
+        raise LabeltoolError(f"--join needs the check {KIND!r}", remedy=f"`labeltool check {KIND} --join`")
+    with project.open_store(to_write=True) as store:
+        return join_found(store, result.of_kind(KIND), annotator=project.annotator(annotator))
 
 
 def _print(result: CheckResult, limit: int) -> None:

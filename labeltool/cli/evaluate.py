@@ -49,15 +49,19 @@ _SHARE = Number(0, 1, min_open=True)
 @click.option(
     "--model", metavar="ID", help="Model; with --detections also a pretrained model's name.  [default: the newest]"
 )
+@click.option("--fold", type=Whole(), metavar="K", help="Test on fold K, which the model must not have seen.")
 @click.option(
-    "--fold",
-    type=Whole(),
-    metavar="K",
-    help="Test on fold K, which the model must not have seen.  [default: the validation clips]",
+    "--cross-validate",
+    is_flag=True,
+    help="For each fold, or each of five that are drawn, train from scratch without it and test on it.",
 )
-@click.option("--cross-validate", is_flag=True, help="For each fold, train from scratch without it and test on it.")
 @click.option(
     "--seed", type=Whole(0, 2**32 - 1), metavar="N", default=0, show_default=True, help="With --cross-validate."
+)
+@click.option(
+    "--locked/--no-locked",
+    default=None,
+    help="On the locked test set, or not on it.  [default: on it where there is one that the model has not seen]",
 )
 @click.option("--thresholds", is_flag=True, help="Also precision and recall by label and threshold, with intervals.")
 @click.option(
@@ -85,6 +89,7 @@ def evaluate(
     fold: int | None,
     cross_validate: bool,
     seed: int,
+    locked: bool | None,
     thresholds: bool,
     detections: bool,
     precision: float | None,
@@ -106,7 +111,7 @@ def evaluate(
     labeltool evaluate --thresholds --precision 0.9 --save
     labeltool evaluate --detections --precision 0.9
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    _check_options(cross_validate, fold, model, detections, precision, save, width)
+    _check_options(cross_validate, fold, model, locked, detections, precision, save, width)
     project = current_project()
     if detections:
         _evaluate_detections(project, model, precision, width, limit, save=save, as_json=as_json)
@@ -123,6 +128,7 @@ def evaluate(
         fold=fold,
         cross_validate=cross_validate,
         seed=seed,
+        locked=locked,
         thresholds=thresholds or precision is not None,
         precision=precision,
     )
@@ -149,6 +155,7 @@ def _check_options(
     cross_validate: bool,
     fold: int | None,
     model: str | None,
+    locked: bool | None,
     detections: bool,
     precision: float | None,
     save: bool,
@@ -156,10 +163,12 @@ def _check_options(
 ) -> None:
     if cross_validate and (fold is not None or model is not None):
         raise click.UsageError("--cross-validate trains its own models and tests on every fold")
-    if detections and (cross_validate or fold is not None):
+    if detections and (cross_validate or fold is not None or locked is not None):
         raise click.UsageError("--detections is about recordings, not about folds")
-    if precision is not None and (cross_validate or fold is not None):
-        raise click.UsageError("test data choose no threshold: leave out --fold and --cross-validate")
+    if locked and (cross_validate or fold is not None):
+        raise click.UsageError("--locked is in no fold")
+    if precision is not None and (cross_validate or fold is not None or locked):
+        raise click.UsageError("test data choose no threshold: leave out --fold, --cross-validate and --locked")
     if save and precision is None:
         raise click.UsageError("--save needs --precision, which chooses what is saved")
     if width is not None and not detections:
@@ -212,7 +221,14 @@ def print_evaluation(result: EvaluateResult) -> None:
     for one in result.folds or ():
         seen = "" if not one.unseen_labels else f"; of trained labels {_of_seen(one)}"
         click.echo(f"fold {one.fold}: {one.clip_accuracy:.1%}, int8 {one.int8_clip_accuracy:.1%}{seen}")
-    print_accuracy(result, f"of {result.clips} clips right")
+    if result.drawn_folds:
+        narrate("the folds were drawn by whole groups: the data have none")
+    print_accuracy(result, f"of {result.clips} clips{' of the locked test set' * result.locked} right")
+    for level in result.by_level:
+        names = ", ".join(quoted(name, width=24) for name in level.labels[:_MAX_NAMES])
+        more = f" and {len(level.labels) - _MAX_NAMES} more" if len(level.labels) > _MAX_NAMES else ""
+        shares = f"{level.clip_accuracy:.1%} right at level {level.level}, int8 {level.int8_clip_accuracy:.1%}"
+        narrate(f"{shares}: {names}{more}")
     _print_unseen(result)
     _print_confusions(result)
     narrate(f"expected calibration error {result.ece:.3f}; int8 {result.int8_ece:.3f}")

@@ -159,7 +159,7 @@ def _show_rows(one: Format, sources: Sequence[Path], as_json: bool, options: dic
     skipped = [item for item in read if isinstance(item, Skipped)]
     rows = [row for file, table in parsed for row in _rows_as_json(file, table)]
     if as_json:
-        emit({"recordings": 0, "clips": 0, "verdicts": 0, **_skipped_json(skipped), "rows": rows})
+        emit({"recordings": 0, "clips": 0, "verdicts": 0, **skipped_json(skipped), "rows": rows})
     else:
         for row in rows:
             times = "\t".join("" if row[name] is None else f"{row[name]:.6f}" for name in ("start_s", "end_s"))
@@ -197,7 +197,7 @@ def _import(batches: Callable[[Progress], Iterable[Batch]], as_json: bool) -> No
                 "checked": imported.checked,
                 "suggestions": imported.suggestions,
                 "already_there": imported.already_there,
-                **_skipped_json(imported.skipped),
+                **skipped_json(imported.skipped),
             }
         )
     else:
@@ -239,7 +239,8 @@ def _by_kind(skipped: Sequence[Skipped]) -> dict[str, list[Skipped]]:
     return kinds
 
 
-def _skipped_json(skipped: Sequence[Skipped]) -> dict[str, Any]:
+def skipped_json(skipped: Sequence[Skipped]) -> dict[str, Any]:
+    """Return what was skipped, what failed and what was noted, with the keys that the JSON of imports promises."""
     kinds = _by_kind(skipped)
     return {
         "skipped": [asdict(one) for one in skipped if one not in kinds["note"]],

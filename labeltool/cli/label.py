@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from labeltool.cli.common import (
+    Number,
     Whole,
     annotator_option,
     current_project,
@@ -40,6 +42,13 @@ _HOST = "127.0.0.1"
     help=f"With --serve: pages open at once.  [default: {_SESSIONS}]",
 )
 @click.option("--recording", metavar="FILE", help="Open a whole recording of the project and mark regions in it.")
+@click.option(
+    "--overlap",
+    metavar="SHARE",
+    type=Number(min=0, max=1),
+    help="Share of the clips that two people label, neither seeing the other's labels; kept in labeltool.toml."
+    "  [default: [labelling] overlap, 0]",
+)
 @annotator_option
 @project_option
 def label(
@@ -48,6 +57,7 @@ def label(
     port: int | None,
     sessions: int | None,
     recording: str | None,
+    overlap: float | None,
     annotator: str | None,
 ) -> None:
     """Label clips in the terminal app.
@@ -60,6 +70,7 @@ def label(
     labeltool label --serve --port 8000
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool import tui
+    from labeltool.project import write_setting
 
     for option, value in (("--host", host), ("--port", port), ("--sessions", sessions)):
         if value is not None and not serve:
@@ -67,6 +78,8 @@ def label(
     if recording is not None and serve:
         raise click.UsageError("--recording opens in the terminal; in the browser, w opens a clip's whole recording")
     project = current_project() if serve else _project_or_recent()
+    if overlap is not None:
+        project = replace(project, settings=write_setting(project, "labelling", "overlap", overlap))
     if serve:
         tui.serve(
             project,

@@ -164,7 +164,9 @@ def _print_training(result: RetrainResult, budget_s: float | None) -> None:
 
 
 def _print_left_out(result: RetrainResult) -> None:
-    """Print what the budget left no time for."""
+    """Print what the budget left no time for, and which clips were locked."""
+    if result.locked_clips:
+        narrate(f"{result.locked_clips} clips of the locked test set had no part in it; `evaluate` measures on them")
     if result.left_out:
         narrate(f"no time for {result.left_out} labelled clips without features; the next retrain goes on with them")
     if result.measured_clips < result.validation_clips:

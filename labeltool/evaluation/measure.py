@@ -63,6 +63,11 @@ class Probabilities:
         places = np.cumsum(clips) - 1
         return Probabilities(self.clips[clips], self.patches[patches], places[self.clip_of_patch[patches]])
 
+    def merged(self, names: Sequence[str], head: Head) -> Probabilities:
+        """Return them for labels of other names, see `_merged`."""
+        clips, patches = (_merged(names, rows, head) for rows in (self.clips, self.patches))
+        return Probabilities(clips, patches, self.clip_of_patch)
+
     def with_unseen(self, count: int) -> Probabilities:
         """Return them with as many more labels, which have the probability zero."""
         clips, patches = (np.pad(one, ((0, 0), (0, count))) for one in (self.clips, self.patches))
@@ -88,6 +93,13 @@ class Predictions:
         """Return those for some of the clips, (clips,), at least one."""
         done = clips[: len(self.as_int8.clips)]
         return Predictions(self.labels, self.rule, self.as_float.only(clips), self.as_int8.only(done))
+
+    def merged(self, names: Sequence[str]) -> Predictions:
+        """Return them for labels of other names, one for each of the labels; those of one name count as one."""
+        head = self.rule.head
+        return Predictions(
+            tuple(dict.fromkeys(names)), self.rule, self.as_float.merged(names, head), self.as_int8.merged(names, head)
+        )
 
     def with_unseen(self, labels: Sequence[str]) -> Predictions:
         """Return them with labels for which the model has no output: their probability is zero."""

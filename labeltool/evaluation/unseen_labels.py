@@ -24,6 +24,16 @@ class UnseenLabel:
     unknown: int
 
 
+@dataclass(frozen=True, slots=True)
+class LevelAccuracy:
+    """The share of clips that are right at a level of detail, 0 the most general; `labels` are those of the level."""
+
+    level: int
+    labels: tuple[str, ...]
+    clip_accuracy: float
+    int8_clip_accuracy: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredOnAll(Measured):
     """The metrics on all clips, those that a model must get wrong among them, and beside them without those.
@@ -46,6 +56,8 @@ class MeasuredOnAll(Measured):
     excluded
         Number of labelled clips that could be neither right nor wrong: of no label is known that it is present, and
         none of the model's is judged.
+    by_level
+        The accuracy with labels replaced by those above them, for each level; none where no label has a parent.
     """
 
     unseen_labels: tuple[UnseenLabel, ...] = ()
@@ -55,6 +67,7 @@ class MeasuredOnAll(Measured):
     ece_of_seen_labels: float | None = None
     int8_ece_of_seen_labels: float | None = None
     excluded: int = 0
+    by_level: tuple[LevelAccuracy, ...] = ()
 
 
 def measure_on_all(

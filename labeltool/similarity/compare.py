@@ -31,6 +31,7 @@ from labeltool.similarity import map_plot, search
 from labeltool.similarity.index import NeighbourIndex, PrincipalSpace
 from labeltool.similarity.search import FeatureSource
 from labeltool.store import Store, clips
+from labeltool.store.label_acts import split_queue
 from labeltool.type_aliases import Float32, Int64, Progress
 from labeltool.util.atomic_write import remove_tree
 from labeltool.util.locks import wait_for_lock
@@ -138,6 +139,7 @@ def compare(
     *,
     report: Progress,
     clusters: int | None = None,
+    split: str = "",
     map_path: str | None = None,
     max_clips: int | None = None,
     seed: int = 0,
@@ -148,6 +150,8 @@ def compare(
     ----------
     clusters
         Number of clusters at most; None for none.
+    split
+        Cluster the clips that are left of the split of this label, instead of the unlabelled ones.
     map_path
         The PNG to draw; None for none.
     max_clips
@@ -170,7 +174,7 @@ def compare(
         index = _updated_index(project, store, source, batches, max_clips=max_clips, seed=seed)
         if clusters is not None:
             report("clustering", 0, 0)
-            found = _clusters(store, index, clusters, seed)
+            found = _clusters(store, index, clusters, seed, split)
         if map_path is not None:
             report("drawing", 0, 0)
             drawn = _draw(store, index, Path(map_path), f"by {source.display_name}", seed)
@@ -264,13 +268,18 @@ def _descriptor_embedder(project: Project) -> _Embedder:
     return embed
 
 
-def _clusters(store: Store, index: NeighbourIndex | None, count: int, seed: int) -> tuple[Cluster, ...]:
+def _clusters(store: Store, index: NeighbourIndex | None, count: int, seed: int, split: str) -> tuple[Cluster, ...]:
     from sklearn.cluster import MiniBatchKMeans
 
-    unlabelled = np.asarray(listing.matching(store, listing.Filter(labelled=False)), np.int64)
-    rows = np.flatnonzero(np.isin(index.clips, unlabelled)) if index is not None else np.empty(0, np.int64)
+    if split:
+        found = split_queue.find_split(store, split)
+        ids = np.asarray(found.left if found is not None else (), np.int64)
+    else:
+        ids = np.asarray(listing.matching(store, listing.Filter(labelled=False)), np.int64)
+    rows = np.flatnonzero(np.isin(index.clips, ids)) if index is not None else np.empty(0, np.int64)
     if index is None or not len(rows):
-        raise LabeltoolError("no clip that can be read is unlabelled", remedy="`labeltool import` adds clips")
+        what = f"left of the split of {split!r}" if split else "unlabelled"
+        raise LabeltoolError(f"no clip that can be read is {what}", remedy="`labeltool import` adds clips")
     sample = np.sort(np.random.default_rng(seed).permutation(rows)[:_MAX_CLUSTERED])
     count = min(count, len(rows))
     kmeans = MiniBatchKMeans(count, batch_size=4096, n_init=3, random_state=seed).fit(index.rows(sample))

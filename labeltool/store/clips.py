@@ -7,12 +7,15 @@ import random
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import LabelledClip, StoredClip, Value, label_name
-from labeltool.store import recordings
+from labeltool.store import groups, recordings
 from labeltool.store.database import Store
 from labeltool.store.journal_rows import AUTO_ACCEPTED, is_revoked
+from labeltool.store.label_acts.levels import hierarchy
+from labeltool.store.labels import LABEL_ORDER
 
 CLIP_COLUMNS = "c.id, c.recording_id, r.path, r.sha256, r.samples_sha256, c.start_s, c.end_s, c.fold, r.group_name"
 """The columns that `stored_clip` needs, of clips c and recordings r."""
@@ -74,7 +77,7 @@ def counts(store: Store) -> Counts:
             connection.execute("SELECT label, COUNT(*) FROM latest_events WHERE value = 'present' GROUP BY label")
         )
         labels = {name: present.get(name, 0) for name in label_names(store)}
-        for name in set(current_names(store).values()):
+        for name in labels.keys() & set(current_names(store).values()):
             # One clip may have verdicts under several of a label's names.
             statement, names = select_present(store, name)
             (labels[name],) = connection.execute(f"SELECT COUNT(*) FROM ({statement})", names).fetchone()
@@ -101,9 +104,18 @@ def label_names(store: Store) -> list[str]:
     return [
         name
         for (name,) in store.connection.execute(
-            "SELECT name FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY id"
+            f"SELECT name FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY {LABEL_ORDER}"
         )
     ]
+
+
+def retired_names(store: Store) -> set[str]:
+    """Return the names of the labels that are retired, former ones too."""
+    rows = store.connection.execute(
+        "SELECT l.name FROM labels l LEFT JOIN labels t ON t.id = l.merged_into "
+        "WHERE CASE WHEN t.id IS NULL THEN l.retired_at ELSE t.retired_at END IS NOT NULL"
+    )
+    return {name for (name,) in rows}
 
 
 def current_names(store: Store) -> dict[str, str]:
@@ -213,6 +225,12 @@ def unlabelled(store: Store) -> list[StoredClip]:
     return list(_clips(store, UNLABELLED))
 
 
+def unlabelled_to_train_on(store: Store) -> list[StoredClip]:
+    """Return the unlabelled clips without those of the locked test set and of its groups."""
+    locked = groups.locked_groups(store)
+    return [one for one in unlabelled(store) if one.group not in locked]
+
+
 def has_unlabelled(store: Store) -> bool:
     """Whether any clip is not labelled."""
     (found,) = store.connection.execute(f"SELECT EXISTS (SELECT 1 FROM active_clips c WHERE {UNLABELLED})").fetchone()
@@ -276,20 +294,33 @@ def of_recording(store: Store, recording_id: int) -> list[StoredClip]:
     return list(_clips(store, f"c.recording_id = ? AND NOT {UNLABELLED_REGION}", recording_id))
 
 
-def labelled(store: Store, among: Collection[int] | None = None) -> list[LabelledClip]:
-    """Return the clips that have current verdicts, all or some, in the order of the ids."""
+def labelled(
+    store: Store, among: Collection[int] | None = None, *, which: Literal["training", "locked", "all"] = "training"
+) -> list[LabelledClip]:
+    """Return the clips that have current verdicts, all or some, in the order of the ids; none on a retired label.
+
+    "training" leaves out the locked test set, from which nothing is to be learned; "locked" is that alone.
+    """
     condition, values = "1", list[str]()
     if among is not None:
         condition, values = "clip_id IN (SELECT value FROM json_each(?))", [json.dumps(list(among))]
     # One snapshot: somebody may be labelling while a worker reads.
     with store.snapshot():
+        retired = retired_names(store)
         verdicts = _current_verdicts(store, condition, *values)
         found = list(_clips(store, f"c.id IN (SELECT clip_id FROM latest_events WHERE {condition})", *values))
+        if which != "all":
+            locked = groups.locked_groups(store)
+            found = [one for one in found if (one.group in locked) is (which == "locked")]
+        above_and_below = hierarchy(store)
     return [
         LabelledClip(
             clip=one,
-            verdicts={label: value for label, value in verdicts[one.id].items() if label is not None},
+            verdicts={
+                label: value for label, value in verdicts[one.id].items() if label is not None and label not in retired
+            },
             none_of_these=verdicts[one.id].get(None) is Value.ABSENT,
+            hierarchy=above_and_below,
         )
         for one in found
     ]

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from labeltool.errors import LabeltoolError
 from labeltool.store.database_files import file_ids, moved_away, require_plain_files, stamps, written_whole
-from labeltool.store.opening import BUSY_TIMEOUT_S, CannotBeWritten, Opened, labeltool_errors, open_database
+from labeltool.store.opening import (
+    BUSY_TIMEOUT_S,
+    CannotBeWritten,
+    Opened,
+    labeltool_errors,
+    open_database,
+    open_to_read,
+)
 from labeltool.store.schema import migrate, write_metadata
 from labeltool.util.lifetime import exit_if_stopped
 from labeltool.util.unicode_names import nfc
@@ -79,7 +86,7 @@ class Store:
         return store
 
     @classmethod
-    def open(cls, path: Path, *, to_write: bool = False) -> Store:
+    def open(cls, path: Path, *, to_write: bool = False, to_read: bool = False) -> Store:
         """Open a database; an older one is backed up beside itself and migrated, a newer one refused.
 
         Nothing of a database is run or followed before it has been checked: see `require_plain_files` and
@@ -90,6 +97,8 @@ class Store:
         ----------
         to_write
             Whether to refuse one that cannot be written, before there is work for nothing.
+        to_read
+            Whether it is only read, as another's: nothing is written there, also where it could be.
 
         Raises
         ------
@@ -101,7 +110,7 @@ class Store:
             if first is None:
                 raise LabeltoolError("no such database", file=path, remedy="`labeltool init` creates one")
             require_plain_files(path)
-            opened = open_database(path)
+            opened = open_to_read(path, "opened to be read") if to_read else open_database(path)
             try:
                 if file_ids(path)[0] != first:
                     raise DatabaseExchanged(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from labeltool.errors import LabeltoolError
@@ -16,6 +17,9 @@ LABEL_KEYS = "1234567890ehjyzDGHJQVWXYZ"
 
 COLOURS = ("blue", "orange", "green", "pink", "sky", "yellow", "red", "purple", "brown", "grey")
 """The colours that a label can have, in the order of `LABEL_KEYS`."""
+
+LABEL_ORDER = f"created_at, COALESCE(NULLIF(instr('{LABEL_KEYS}', hotkey), 0), 99), name"
+"""SQL: an order of the table of labels that is the same in every project that has the same labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +47,46 @@ class ProjectLabel:
 def project_labels(store: Store) -> list[ProjectLabel]:
     """Return the labels in use, in the order they were created; each key is that of one label."""
     rows = store.connection.execute(
-        "SELECT l.id, l.name, l.hotkey, l.colour, l.definition, p.name FROM labels l "
-        "LEFT JOIN labels p ON p.id = l.parent_id "
-        "WHERE l.merged_into IS NULL AND l.retired_at IS NULL ORDER BY l.id"
+        "SELECT id, name, hotkey, colour, definition, (SELECT p.name FROM labels p WHERE p.id = l.parent_id) "
+        f"FROM labels l WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY {LABEL_ORDER}"
     ).fetchall()
     former: dict[int, tuple[str, ...]] = {}
-    for name, number in store.connection.execute("SELECT name, merged_into FROM labels WHERE merged_into IS NOT NULL"):
+    for name, number in store.connection.execute(
+        f"SELECT name, merged_into FROM labels WHERE merged_into IS NOT NULL ORDER BY {LABEL_ORDER}"
+    ):
         former[number] = (*former.get(number, ()), name)
-    free, labels = set(LABEL_KEYS), []
-    for number, name, key, colour, definition, parent in rows:
+    keys, labels = _keys_in_use(store.connection), []
+    for number, name, stored, colour, definition, parent in rows:
+        key = keys.get(number, "")
+        if stored is None:
+            colour = colour_of_key(key)
         # A database or a journal of others may have any text here.
-        key, colour = key if key in free else "", colour if colour in COLOURS else ""
-        labels.append(ProjectLabel(name, key, colour, former.get(number, ()), definition or "", parent))
-        free.discard(key)
+        look = key, colour if colour in COLOURS else ""
+        labels.append(ProjectLabel(name, *look, former.get(number, ()), definition or "", parent))
     return labels
+
+
+def _keys_in_use(connection: sqlite3.Connection) -> dict[int, str]:
+    """Return the key of each label in use, by its id, where there are enough.
+
+    Of two labels that have one key stored, as projects that became one may have, the older has it and the other the
+    first that is free. That is not stored, for it hangs on all labels there are.
+    """
+    in_use, wanting = dict[int, str](), list[int]()
+    for number, key in connection.execute(
+        f"SELECT id, hotkey FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY {LABEL_ORDER}"
+    ):
+        if key in {*LABEL_KEYS}.difference(in_use.values()):
+            in_use[number] = key
+        else:
+            wanting.append(number)
+    return in_use | dict(zip(wanting, _without(connection, in_use.values()), strict=False))
+
+
+def _without(connection: sqlite3.Connection, taken: Iterable[str]) -> list[str]:
+    """Return the other keys; those of labels that were renamed or retired last: such a label returns with its key."""
+    others = {key for (key,) in connection.execute("SELECT DISTINCT hotkey FROM labels WHERE hotkey IS NOT NULL")}
+    return sorted((key for key in LABEL_KEYS if key not in {*taken}), key=lambda key: key in others)
 
 
 def free_keys(connection: sqlite3.Connection) -> list[str]:
@@ -64,12 +94,22 @@ def free_keys(connection: sqlite3.Connection) -> list[str]:
 
     Those of labels that were renamed or retired come last: such a label returns with its key.
     """
-    holders = connection.execute(
-        "SELECT hotkey, MIN(merged_into IS NOT NULL OR retired_at IS NOT NULL) FROM labels "
-        "WHERE hotkey IS NOT NULL GROUP BY hotkey"
-    )
-    may_return = dict(holders.fetchall())
-    return sorted((key for key in LABEL_KEYS if may_return.get(key) != 0), key=lambda key: key in may_return)
+    return _without(connection, _keys_in_use(connection).values())
+
+
+def look_order(look: tuple[str | None, str | None, str | None]) -> tuple[str, int, int, str, str]:
+    """Return by what the looks of a label in two projects are ordered; the last counts in both.
+
+    It is the one that a person chose last; of two that nobody chose, the one with the first key.
+
+    Parameters
+    ----------
+    look
+        Key, colour, and when a person chose them.
+    """
+    key, colour, set_at = look[0] or "", look[1] or "", look[2] or ""
+    place = LABEL_KEYS.index(key) if key in {*LABEL_KEYS} else len(LABEL_KEYS)
+    return set_at, -place, -COLOURS.index(colour) if colour in COLOURS else -len(COLOURS), key, colour
 
 
 def set_key(store: Store, name: str, key: str) -> None:
@@ -83,12 +123,14 @@ def set_key(store: Store, name: str, key: str) -> None:
     if len(key) != 1 or key not in LABEL_KEYS:
         raise LabeltoolError(f"{key!r} cannot be the key of a label", remedy=f"one of {' '.join(LABEL_KEYS)}")
     with store.transaction() as connection:
-        former = next((label.key or None for label in project_labels(store) if label.name == name), None)
+        number, keys = _id_of(connection, name), _keys_in_use(connection)
+        # What was computed for the others stays theirs.
+        connection.executemany("UPDATE labels SET hotkey = ? WHERE id = ?", [(key, one) for one, key in keys.items()])
         # Names that a label was renamed from change with it: it returns when that is undone.
         connection.execute(
-            "UPDATE labels SET hotkey = CASE WHEN hotkey = :key THEN :former ELSE :key END "
-            "WHERE hotkey IN (:key, :former) OR id = :id",
-            {"key": key, "former": former, "id": _id_of(connection, name)},
+            "UPDATE labels SET hotkey = CASE WHEN hotkey = :key THEN :former ELSE :key END, look_set_at = :now "
+            "WHERE id = :id OR hotkey = :key OR hotkey = :former",
+            {"key": key, "former": keys.get(number), "id": number, "now": now()},
         )
 
 
@@ -101,7 +143,9 @@ def set_colour(store: Store, name: str, colour: str) -> None:
         When there is no such label.
     """
     with store.transaction() as connection:
-        connection.execute("UPDATE labels SET colour = ? WHERE id = ?", (colour, _id_of(connection, name)))
+        connection.execute(
+            "UPDATE labels SET colour = ?, look_set_at = ? WHERE id = ?", (colour, now(), _id_of(connection, name))
+        )
 
 
 def add_label(store: Store, name: str, *, key: str) -> None:
@@ -163,18 +207,6 @@ def ensure_label(
         "SET hotkey = excluded.hotkey, colour = excluded.colour, retired_at = NULL",
         (name, now(), *look),
     )
-
-
-def give_keys(connection: sqlite3.Connection) -> None:
-    """Give a free key to each label in use that has none of its own, as after labels of another project came."""
-    used: set[str] = set()
-    for number, key in connection.execute(
-        "SELECT id, hotkey FROM labels WHERE merged_into IS NULL AND retired_at IS NULL ORDER BY id"
-    ).fetchall():
-        if not key or key not in LABEL_KEYS or key in used:
-            key = next(iter(free_keys(connection)), None)
-            connection.execute("UPDATE labels SET hotkey = ?, colour = ? WHERE id = ?", (*_look(key), number))
-        used.add(key)
 
 
 def colour_of_key(key: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Suggestion
-from labeltool.store.clips import LARGEST_ID, UNLABELLED_REGION, current_names, labelled_since
+from labeltool.store.clips import LARGEST_ID, UNLABELLED_REGION, current_names, labelled_since, retired_names
 from labeltool.store.database import Store, now
 from labeltool.store.journal_rows import ALL_ROWS, Until
 from labeltool.store.stored_card import StoredCard, stored_card
@@ -371,7 +371,7 @@ def _entropy(shares: Iterable[float]) -> float:
 
 
 def suggestion(store: Store, clip_id: int) -> Suggestion | None:
-    """Return the suggestion of the newest model that scored a clip, under the labels' current names; None without."""
+    """Return the newest model's suggestion for a clip, by the labels' current names, without retired ones; or None."""
     row = store.connection.execute(
         "SELECT model_id, probabilities, background, is_independent FROM suggestions WHERE clip_id = ? "
         "ORDER BY model_id DESC LIMIT 1",
@@ -379,7 +379,9 @@ def suggestion(store: Store, clip_id: int) -> Suggestion | None:
     ).fetchone()
     if row is None:
         return None
-    probabilities = by_current_names(json.loads(row["probabilities"]), current_names(store))
+    retired = retired_names(store)
+    predicted = {name: share for name, share in json.loads(row["probabilities"]).items() if name not in retired}
+    probabilities = by_current_names(predicted, current_names(store))
     return Suggestion(clip_id, row["model_id"], probabilities, row["background"], bool(row["is_independent"]))
 
 

@@ -177,7 +177,7 @@ def open_database(path: Path) -> Opened:
             why = _why_not_written(error, path)
             if not why:
                 raise
-    return _open_to_read(path, why)
+    return open_to_read(path, why)
 
 
 def _open_to_write(path: Path) -> sqlite3.Connection:
@@ -194,8 +194,14 @@ def _open_to_write(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _open_to_read(path: Path, why: str) -> Opened:
-    """Open a database that cannot be written: as others who write to it see it, else alone, else a copy of it."""
+def open_to_read(path: Path, why: str) -> Opened:
+    """Open a database that is only read: as others who write to it see it, else alone, else a copy of it.
+
+    Parameters
+    ----------
+    why
+        Why it is not written, see `Store.read_only`.
+    """
     alone, before, version = not is_in_use(path), stamps(path), SCHEMA_VERSION
     connection = connect_read_only(path, alone=alone, own_index=True)
     try:

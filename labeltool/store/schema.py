@@ -107,7 +107,7 @@ _COMPUTING = frozenset({"REFERENCES", "CHECK", "GENERATED", "AS"})
 # Names that would stand for something else in labeltool's own SQL.
 _RESERVED = re.compile(r"(?!sqlite_stat|sqlite_sequence|sqlite_autoindex_)sqlite_.*|pragma_.*|json_each|json_tree")
 
-CURRENT_SCHEMA = "5629db5e71a4ec26a56cc989e35c99167edb7a2e1d92347c17d4a0187e8e6583"
+CURRENT_SCHEMA = "e552531e934c952ae3148c8795046ef30e5398351dd0c92bb03e7ef255a92ea1"
 """Fingerprint of the schema that the migrations make: most databases have it, which saves comparing."""
 
 

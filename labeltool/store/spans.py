@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
-from labeltool.store.clips import UNLABELLED, current_names
+from labeltool.store.clips import UNLABELLED, current_names, retired_names
 from labeltool.store.database import Store
 from labeltool.store.journal import NO_CONTEXT, AnnotationContext, JournalRow, append_verdict, check_note
 from labeltool.store.journal_rows import append
@@ -228,10 +228,11 @@ def annotated_spans(store: Store, recording_id: int) -> list[Span]:
         ]
         detected = _detections(store, recording_id)
         predicted = _predictions(store, recording_id)
+        retired = retired_names(store)
     suggested = [*(span for span in predicted if not any(_covers(one, span) for one in detected)), *detected]
-    suggested = [span for span in suggested if not any(_covers(verdict, span) for verdict in annotated)]
-    suggested.sort(key=lambda span: span.start_s)
-    return sorted([*annotated, *notes, *_joined(suggested)], key=lambda span: (span.start_s, span.end_s))
+    suggested = [one for one in suggested if one.text not in retired and not any(_covers(v, one) for v in annotated)]
+    joined = _joined(sorted(suggested, key=lambda span: span.start_s))
+    return sorted([*annotated, *notes, *joined], key=lambda span: (span.start_s, span.end_s))
 
 
 def _covers(verdict: Span, suggestion: Span) -> bool:

@@ -49,6 +49,8 @@ class RetrainResult:
         The pretrained model that suggests labels, None where a model trained here does, and why.
     suggestions
         Unlabelled clips with a suggestion.
+    locked_clips
+        Labelled clips of the locked test set, which it was not trained on.
     skipped
         Files that could not be read.
     stages
@@ -87,6 +89,7 @@ class RetrainResult:
     left_out: int = 0
     without_suggestion: int = 0
     measured_clips: int = 0
+    locked_clips: int = 0
     stages: dict[str, float] = field(default_factory=dict)
     seconds_until_trained: float = 0.0
     seconds: float = 0.0

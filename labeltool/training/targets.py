@@ -60,13 +60,6 @@ class TrainingSet:
         return tuple(clip.group for clip in self.clips)
 
     @property
-    def strata(self) -> list[str]:
-        """The stratum of each clip in a stratified split: its rarest label, or that it has none."""
-        counts = (self.present > 0).sum(axis=0)
-        rarity = np.where(self.present > 0, 1.0 / np.maximum(counts, 1), 0.0)
-        return [f"={place}" if row[place] > 0 else "" for row, place in zip(rarity, rarity.argmax(axis=1), strict=True)]
-
-    @property
     def background_windows(self) -> int:
         """The number of its clips that are windows of background, which are no clips of the store."""
         return sum(clip.id < 0 for clip in self.clips)
@@ -101,8 +94,8 @@ def build_training_set(
     """Build the training set of labelled clips.
 
     The head is a sigmoid, each label judged for itself, where at least one clip in twenty has several labels or is
-    known only for absent ones, and where there is one label only and no clip with "none of these"; else it is a
-    softmax, one label a clip.
+    known only for absent ones, where there is one label only and no clip with "none of these", and where clips have a
+    label as well as others a parent of it; else it is a softmax, one label a clip.
 
     Parameters
     ----------
@@ -128,9 +121,13 @@ def build_training_set(
     clips = [one for one in clips if one.present or one.none_of_these or not _absent(one).isdisjoint(names)]
     windows = _draw_windows(clips, names, background)
     none_of_these = any(one.none_of_these and not one.present for one in (*clips, *windows))
-    multi_label = sum(len(one.present) > 1 or not (one.present or one.none_of_these) for one in clips)
+    with_parent = sum(_has_parent_among(one, names) for one in clips)
+    multi_label = sum(
+        len(one.present) > 1 or not (one.present or one.none_of_these) or _has_parent_among(one, names) for one in clips
+    )
     single = len(names) == 1 and not none_of_these
-    head: Head = "sigmoid" if multi_label and (single or multi_label >= _MULTI_LABEL_SHARE * len(clips)) else "softmax"
+    singly = single or with_parent or multi_label >= _MULTI_LABEL_SHARE * len(clips)
+    head: Head = "sigmoid" if multi_label and singly else "softmax"
     nothing = background_name(names) if none_of_these and head == "softmax" else None
     labels = names if nothing is None else (*names, nothing)
     if not names or (len(labels) < 2 and head == "softmax"):
@@ -182,14 +179,15 @@ def target_arrays(
     weak = 1.0 / max(1, len(labels) - 1)
     for row, one in enumerate(clips):
         nothing = one.none_of_these and not one.present
+        verdicts = one.all_verdicts
         for column, name in enumerate(labels):
-            value = one.verdicts.get(name)
+            value = verdicts.get(name)
             rejected = value is Value.ABSENT or (nothing and background is None and value is not Value.UNSURE)
             if name == background:
                 present[row, column] = nothing
             elif head == "sigmoid":
-                present[row, column] = name in one.present
-                not_judged = bool(one.present) and name in assumed_absent and name not in one.verdicts
+                present[row, column] = value is Value.PRESENT
+                not_judged = bool(one.present) and name in assumed_absent and name not in verdicts
                 absent[row, column] = 1.0 if rejected else weak if not_judged else 0.0
             else:
                 present[row, column] = (name in one.present) / max(1, len(one.present))
@@ -199,7 +197,14 @@ def target_arrays(
 
 
 def _absent(one: LabelledClip) -> set[str]:
-    return {name for name, value in one.verdicts.items() if value is Value.ABSENT}
+    return {name for name, value in one.all_verdicts.items() if value is Value.ABSENT}
+
+
+def _has_parent_among(one: LabelledClip, names: Sequence[str]) -> bool:
+    return any(
+        value is Value.PRESENT and name in names and name not in one.verdicts
+        for name, value in one.all_verdicts.items()
+    )
 
 
 def background_name(names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ import pytest
 import labeltool
 from helpers.tones import tone_writer
 from labeltool.api import features, opening, work
-from labeltool.cli.demo_sounds import make_world
+from labeltool.cli.demo.sounds import make_world
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "python.md"
 

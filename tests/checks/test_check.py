@@ -11,7 +11,7 @@ import soundfile
 
 from helpers.command_line import labeltool_here
 from helpers.read_only import read_only
-from labeltool.checks import array_cache
+from labeltool.checks.sound import array_cache
 from labeltool.project import Project
 from labeltool.store import clips, journal
 

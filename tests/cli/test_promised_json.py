@@ -78,7 +78,7 @@ def test_clips_and_review(labelled: Store, run: Callable[..., Any]) -> None:
 
 def test_stats_and_relocate(labelled: Store, run: Callable[..., Any], tmp_path: Path) -> None:
     answers = {"answers", "clips_per_minute", "median_ms", "suggested", "first_right"}
-    assert run("stats").keys() == answers | {"labels_saved"}
+    assert run("stats").keys() == answers | {"labels_saved", "agreement"}
     assert run("relocate", tmp_path) == {"relocated": 0, "missing": 2}
 
 

@@ -183,9 +183,9 @@ def test_a_renamed_label_keeps_its_key_and_undo_gives_it_back(store: Store) -> N
     journal.annotate(store, 1, "owl", annotator="ann")
     journal.undo(store, annotator="ann")
     journal.undo(store, annotator="ann")
-    assert keys(store) == {"dog": "1", "cat": "2", "hound": "", "owl": "3"}
+    assert keys(store) == {"dog": "1", "cat": "2", "hound": "4", "owl": "3"}
     labels.rename(store, "cat", "dog", annotator="ann")
-    assert keys(store) == {"dog": "1", "hound": "", "owl": "3"}
+    assert keys(store) == {"dog": "1", "hound": "4", "owl": "3"}
     journal.undo(store, annotator="ann")
     assert keys(store)["cat"] == "2"
 
@@ -223,8 +223,8 @@ def test_each_key_is_that_of_one_label_whatever_the_database_has(store: Store) -
         journal.annotate(store, 1, label, annotator="ann")
     store.connection.execute("UPDATE labels SET hotkey = '1', colour = '[red]' WHERE name <> 'owl'")
     store.connection.execute("UPDATE labels SET hotkey = 'q' WHERE name = 'owl'")
-    assert keys(store) == {"dog": "1", "cat": "", "owl": ""}
+    assert keys(store) == {"dog": "1", "cat": "2", "owl": "3"}
     assert {label.colour for label in labels.project_labels(store)} == {"", "green"}
-    with store.transaction() as connection:
-        labels.give_keys(connection)
-    assert sorted(keys(store).values()) == ["1", "2", "3"] and keys(store)["dog"] == "1"
+    # A key that is set by hand leaves the others theirs.
+    labels.set_key(store, "owl", "1")
+    assert keys(store) == {"dog": "3", "cat": "2", "owl": "1"}

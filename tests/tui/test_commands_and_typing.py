@@ -15,7 +15,7 @@ from helpers.tmux import Terminal
 from labeltool.project import Project
 from labeltool.store import Store, clips, journal, labels
 from labeltool.tui.app import LabelApp
-from labeltool.tui.dialogs.commands import Command, commands
+from labeltool.tui.dialogs.commands import commands
 from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.labels import LabelRows, LabelsScreen
 from labeltool.tui.dialogs.palette import Choices, Palette, _Names
@@ -23,7 +23,6 @@ from labeltool.tui.dialogs.settings import KeyPrompt
 from labeltool.tui.keymap import is_label_key
 from labeltool.tui.keys import VIEWS
 from labeltool.tui.label_choices import search
-from labeltool.tui.screens.label import LabelScreen
 
 
 async def type_at_once(app: LabelApp, pilot: Pilot[None], *keys: str) -> None:
@@ -36,10 +35,6 @@ async def type_at_once(app: LabelApp, pilot: Pilot[None], *keys: str) -> None:
     await until(pilot, lambda: app._typed.empty(), "the keys")
 
 
-def own_commands(screen: LabelScreen) -> list[Command]:
-    return commands(screen.view, screen.services.state.labels, screen.command_titles())
-
-
 def test_a_name_that_is_cut_does_not_touch_its_key() -> None:
     name = "export a package for the MCU and much more"
     choices = Choices(_Names((name,), (), (), False, synonyms={}, keys={name: "ctrl+e"}))
@@ -47,41 +42,6 @@ def test_a_name_that_is_cut_does_not_touch_its_key() -> None:
 
 
 # -- the palette of commands
-
-
-async def test_every_command_runs_and_only_those_that_name_a_label_record_one(
-    app_project: Project, reading: Store
-) -> None:
-    suggest(app_project)
-    async with opened(app_project, size=(120, 40)) as (app, screen, pilot):
-        await until(pilot, lambda: screen.services.state.labels, "the labels")
-        names = {label.name for label in screen.services.state.labels}
-        titles = [command.title for command in own_commands(screen)]
-        assert len(titles) == len(set(titles)) and "label as low" in titles
-        ran: list[str] = []
-        app.exit = lambda *_, **__: ran.append("quit")  # type: ignore[method-assign]
-        for title in titles:
-            before = len(verdicts(reading))
-            command = next((each for each in own_commands(screen) if each.title == title), None)
-            assert command is not None, title
-            await screen.run_command(command)
-            await pilot.pause()
-            app.services.trainer.stop()
-            while app.screen is not screen:
-                if len(app.screen_stack) > 1:
-                    app.pop_screen()
-                else:
-                    await app.action_view("label")
-                await pilot.pause()
-            new = [label for _, label, value, _ in verdicts(reading)[before:] if label is not None]
-            assert all(label in title for label in new), title
-            assert not new or len(new) == 1, title
-            if new:
-                assert any(name in title for name in names), title
-                await screen.run_action("undo")
-                await until(pilot, lambda: not screen.busy and screen.current is not None, "the clip again")
-            await until(pilot, lambda: screen.current is not None, "a clip")
-        assert ran == ["quit"]
 
 
 def test_every_key_of_a_view_but_those_of_labels_is_one_command() -> None:

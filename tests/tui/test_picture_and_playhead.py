@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from textual.geometry import Region, Size
 
 from helpers.app import opened, picture, text_of, until
 from labeltool.project import Project
@@ -23,6 +24,16 @@ async def test_a_resize_to_80_by_24_and_back_keeps_the_clip_and_its_spectrogram(
             widths = {screen.query_one(Spectrogram).render_line(y).cell_length for y in range(3)}
             assert widths == {screen.query_one(Spectrogram).size.width}
         assert screen.current is before
+
+
+async def test_a_playhead_that_moves_before_a_resize_is_handled_is_drawn(app_project: Project) -> None:
+    async with opened(app_project, size=(80, 24)) as (_, screen, pilot):
+        spectrogram = screen.query_one(Spectrogram)
+        await until(pilot, lambda: "▀" in picture(screen), "a spectrogram")
+        screen._refresh_layout(Size(120, 24))  # before the resize is handled
+        spectrogram.playhead = 0.99
+        strips = spectrogram.render_lines(Region(0, 0, *spectrogram.size))
+        assert {strip.cell_length for strip in strips} == {spectrogram.size.width}
 
 
 async def test_without_colours_the_spectrogram_is_drawn_in_shade_characters(

@@ -28,10 +28,13 @@ class Groups:
         What the clips were compared by.
     clips
         The clips of each cluster, the largest cluster first, in each the central clips first.
+    split
+        The label of whose split they are; "" for the unlabelled clips.
     """
 
     by: str
     clips: Sequence[Sequence[int]]
+    split: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Comparer:
         )
         # The number of unindexed clips, where all of them are read.
         self._unindexed: int | None = None
+        self._split = ""
         # The number of clips that could not be read the last time: they alone are no reason to start again.
         self._unreadable = 0
 
@@ -95,12 +99,12 @@ class Comparer:
         self._unindexed = unindexed
         self._task.start()
 
-    def group(self, count: int) -> bool:
-        """Start to make at most `count` clusters of the unlabelled clips; False if a comparison runs."""
+    def group(self, count: int, split: str = "") -> bool:
+        """Start to make at most `count` clusters, see `compare.compare`; False if a comparison runs."""
         if self.busy:
             return False
-        self._unindexed = None
-        return self._task.start(clusters=count, max_clips=_MAX_NEW_CLIPS)
+        self._unindexed, self._split = None, split
+        return self._task.start(clusters=count, split=split, max_clips=_MAX_NEW_CLIPS)
 
     def stop(self) -> None:
         """Stop the comparison; the clips it has indexed stay indexed."""
@@ -111,5 +115,5 @@ class Comparer:
             self._unreadable = max(0, self._unindexed - result.added)
         groups = None
         if result.clusters is not None:
-            groups = Groups(result.by, [cluster.clips for cluster in result.clusters])
+            groups = Groups(result.by, [cluster.clips for cluster in result.clusters], self._split)
         self._deliver(Comparison(added=result.added, groups=groups))

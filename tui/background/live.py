@@ -34,6 +34,7 @@ from labeltool.pretrained.model import ClipDescription
 from labeltool.project import Project
 from labeltool.records import StoredClip, Suggestion
 from labeltool.store import Store, clips, journal, models
+from labeltool.store.label_acts.levels import suggested_labels
 from labeltool.tasks.registry import DESCRIBE
 from labeltool.tui.background.opened_model import OpenedModel
 from labeltool.tui.background.task import BackgroundTask
@@ -168,7 +169,7 @@ class LiveSuggestions:
         # After a renaming, say, all that counts is read again.
         wanted = clips.last_labelled(store, MAX_CLIPS) if changed is None else changed
         answers = {one.clip.id: one for one in clips.labelled(store, wanted)}
-        opened.labels = tuple(clips.label_names(store))
+        opened.labels = tuple(suggested_labels(store))
         known = {*opened.unread, *opened.model.classifier.keys, *(one.clip.id for one, _ in opened.ready)}
         gone = (known if changed is None else changed) - answers.keys()
         opened.model.remove(gone)
@@ -283,7 +284,7 @@ class LiveSuggestions:
             path = registry.find(self._project, name)
             opened = OpenedModel(name, path.parent, read_card(path.parent))
             opened.mark = journal.newest_id(store)
-            opened.labels = tuple(clips.label_names(store))
+            opened.labels = tuple(suggested_labels(store))
             opened.renew()
             self._opened = opened
         return self._opened

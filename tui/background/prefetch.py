@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from labeltool.active_learning.suggester_state import stored_source
 from labeltool.annotation import next_clips
+from labeltool.annotation.overlap import is_second
 from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.records import StoredClip, Suggestion, Transcript
@@ -29,6 +30,7 @@ AHEAD = 4
 """The number of clips that are prepared beyond the one on the screen."""
 
 _CACHE_BYTES = 64 << 20
+_SECOND = "labelled by two: nothing is suggested"
 _COUNT_EVERY_S = 10.0  # counting a large project takes a while; in between the app updates the counts itself
 
 
@@ -52,6 +54,9 @@ class PreparedClip:
         Classes of a pretrained model, by name, that may be new labels, with their probabilities, highest first.
     source
         What suggests, on how many labels, in words; "" where nothing does.
+    is_second
+        Another labelled the clip, and the annotator is to label it without seeing that: `rows` are the annotator's own,
+        and nothing is suggested.
     """
 
     clip: StoredClip
@@ -63,6 +68,7 @@ class PreparedClip:
     transcript: Transcript | None = None
     proposed: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
+    is_second: bool = False
 
     @property
     def probabilities(self) -> Mapping[str, float]:
@@ -273,7 +279,10 @@ class Prefetcher:
             # The clip on the screen first: it appeared before the last label counted.
             self._deliver(Delivery(renewed=tuple(self._prepare(store, clip) for clip in here)))
         # Two annotators never get the same clip; an app that was killed gets its own claims again.
-        claimed = next_clips.claim_clips(store, AHEAD, annotator=self._annotator, exclude=request.exclude)
+        overlap = self._project.settings.labelling.overlap
+        claimed = next_clips.claim_clips(
+            store, AHEAD, annotator=self._annotator, exclude=request.exclude, overlap=overlap
+        )
         self._shown = (*here, *claimed)
         for place, clip in enumerate(claimed, start=1):
             queue.append(self._prepare(store, clip))
@@ -294,6 +303,10 @@ class Prefetcher:
             picture = self._picture(clip)
         except LabeltoolError as error:
             problem = str(error)
+        if is_second(store, clip, annotator=self._annotator, share=self._project.settings.labelling.overlap):
+            own = tuple(row for row in journal.active_rows(store, clip.id) if row.annotator == self._annotator)
+            transcript = transcripts.of_clip(store, clip.id)
+            return PreparedClip(clip, picture, problem, None, None, own, transcript, source=_SECOND, is_second=True)
         live = self._live.suggestion(store, clip)
         suggestion = live.suggestion if live else models.suggestion(store, clip.id)
         uid = live.model_uid if live else models.uid(store, suggestion.model_id) if suggestion else None

@@ -1,8 +1,8 @@
-"""The labels of the project: their keys, colours and counts; renaming and merging."""
+"""The labels of the project: their keys, colours and counts; renaming, merging, splitting, retiring, defining."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -14,11 +14,13 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from labeltool.annotation.label_overview import use_of
 from labeltool.errors import LabeltoolError
 from labeltool.records import label_name
 from labeltool.store import Store, journal
 from labeltool.store import labels as stored
-from labeltool.store.label_acts import surgery
+from labeltool.store.label_acts import split_queue, surgery
+from labeltool.store.label_acts.split_queue import Split
 from labeltool.store.labels import COLOURS, LABEL_KEYS, ProjectLabel
 from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.palette import Palette
@@ -31,7 +33,7 @@ from labeltool.tui.text import fit, truncate
 from labeltool.tui.theme import label_colour
 from labeltool.tui.widgets.lists.select_list import SelectList
 
-_HELP = "k key   c colour   r rename   m merge   x retire   u undo   Esc closes"
+_HELP = "k key  c colour  r rename  m merge  s split  d define  x retire  Del delete  u undo"
 _LABEL_CELLS, _OTHER_CELLS = 30, 16
 _KEYS = "1-9 0 e h j y z D G H J Q V W X Y Z"
 
@@ -54,7 +56,10 @@ class LabelsScreen(ModalScreen[bool]):
         Binding("c", "next_colour", "colour", show=False),
         Binding("r", "rename", "rename", show=False),
         Binding("m", "merge", "merge", show=False),
-        Binding("x,delete", "retire", "retire", show=False),
+        Binding("s", "split", "split", show=False),
+        Binding("d", "define", "define", show=False),
+        Binding("x", "retire", "retire", show=False),
+        Binding("delete", "delete", "delete", show=False),
         Binding("u", "undo", "undo", show=False),
     ]
 
@@ -64,6 +69,7 @@ class LabelsScreen(ModalScreen[bool]):
         self._rows = LabelRows(services, id="labels-rows")
         self._status = Static(Content(_HELP), id="labels-status")
         self._changed = False
+        self.split: Split | None = None  # to go on with after closing
         self._acts = 0  # rows of the journal that were made here and not undone
 
     def compose(self) -> ComposeResult:
@@ -150,23 +156,124 @@ class LabelsScreen(ModalScreen[bool]):
         selected = self._rows.selected
         if selected is None:
             return
-        name = truncate(selected.name, _LABEL_CELLS)
+        label, name = selected.name, truncate(selected.name, _LABEL_CELLS)
+        annotator, count = self._services.session.annotator, self._services.state.label_counts.get(selected.name, 0)
 
-        def retire(wanted: bool | None) -> None:
-            if wanted:
-                annotator = self._services.session.annotator
-                self._act(
-                    lambda store: surgery.retire(store, selected.name, annotator=annotator),
-                    "",
-                    f"{name} is retired; u brings it back",
+        def retire() -> None:
+            self._act(
+                lambda store: surgery.retire(store, label, annotator=annotator),
+                "",
+                f"{name} is retired; u brings it back",
+            )
+
+        if count:
+            text = f"Retire {name}? It is no longer offered, nor trained on; {_clips(count)} keep it."
+            self._ask("Retire a label", text, retire)
+        else:
+            retire()
+
+    @work(group="labels")
+    async def action_delete(self) -> None:
+        """Undo every annotation with the selected label, after they were counted."""
+        selected = self._rows.selected
+        if selected is None:
+            return
+        label, name = selected.name, truncate(selected.name, _LABEL_CELLS)
+        annotator = self._services.session.annotator
+        try:
+            use = await self._services.reader.do(lambda store: use_of(store, label))
+        except LabeltoolError as error:
+            self._show(str(error))
+            return
+        people = truncate(", ".join(use.annotators) or "nobody", _LABEL_CELLS)
+        self._ask(
+            "Delete a label",
+            f"Delete {name}? {use.annotations:,} annotations by {people} no longer count.",
+            lambda: self._act(
+                lambda store: surgery.delete(store, label, annotator=annotator), "", f"{name} is deleted; u undoes it"
+            ),
+        )
+
+    def action_define(self) -> None:
+        """Say in a sentence what the selected label means."""
+        selected = self._rows.selected
+        if selected is None:
+            return
+        label, annotator = selected.name, self._services.session.annotator
+
+        def define(text: str | None) -> None:
+            if text is not None and text.strip() != selected.definition:
+                self._act(lambda store: surgery.define(store, label, text, annotator=annotator), label, _HELP)
+
+        self.app.push_screen(
+            TextPrompt(f"What is {truncate(label, _LABEL_CELLS)}, in a sentence?", selected.definition, selected=False),
+            define,
+        )
+
+    @work(group="labels")
+    async def action_split(self) -> None:
+        """Go on with the split of the selected label, or begin one."""
+        selected = self._rows.selected
+        if selected is None:
+            return
+        label, name = selected.name, truncate(selected.name, _LABEL_CELLS)
+        try:
+            split = await self._services.reader.do(lambda store: split_queue.find_split(store, label))
+        except LabeltoolError as error:
+            self._show(str(error))
+            return
+        if split is not None and split.left:
+            self._open(split)
+            return
+
+        def ask(text: str | None) -> None:
+            try:
+                names = surgery.new_names((text or "").split(",")) if text is not None else []
+            except LabeltoolError as error:
+                self._show(str(error))
+                return
+            if names:
+                count = self._services.state.label_counts.get(label, 0)
+                into = truncate(", ".join(names), 2 * _LABEL_CELLS)
+                self._ask(
+                    "Split a label",
+                    f"Label {_clips(count)} of {name} again as {into}?",
+                    lambda: self._split(label, names),
                 )
 
-        count = self._services.state.label_counts.get(selected.name, 0)
-        if not count:
-            retire(True)
+        self.app.push_screen(TextPrompt(f"New names in place of {name}, with commas between"), ask)
+
+    @work(group="labels")
+    async def _split(self, label: str, names: Sequence[str]) -> None:
+        annotator = self._services.session.annotator
+        found: list[Split | None] = []
+
+        def split(store: Store) -> None:
+            surgery.split(store, label, names, annotator=annotator)
+            found.append(split_queue.find_split(store, label))
+
+        try:
+            labels, counts = await self._services.session.change_labels(split)
+        except LabeltoolError as error:
+            self._show(str(error))
             return
-        lines = (f"Retire {name}? It is no longer offered, nor trained on; {_clips(count)} keep it.", "u undoes it.")
-        self.app.push_screen(Confirm("Retire a label", lines), retire)
+        self._changed, self._services.state.labels = True, labels
+        self._services.state.set_counts(counts)
+        if found and found[0] is not None:
+            self._open(found[0])
+
+    def _open(self, split: Split) -> None:
+        self.split = split
+        self.action_close()
+
+    def _ask(self, title: str, text: str, act: Callable[[], object]) -> None:
+        """Do something where that is wanted."""
+
+        def decide(wanted: bool | None) -> None:
+            if wanted:
+                act()
+
+        self.app.push_screen(Confirm(title, (text, "u undoes it.")), decide)
 
     def action_undo(self) -> None:
         """Undo what was done here last to a label."""
@@ -181,23 +288,18 @@ class LabelsScreen(ModalScreen[bool]):
 
     def _merge(self, old: str, new: str) -> None:
         """Rename a label to another, where that is wanted."""
-
-        def decide(wanted: bool | None) -> None:
-            if wanted:
-                self._rename(old, new)
-
         counts = self._services.state.label_counts
         of_old, of_new = (_clips(counts.get(name, 0)) for name in (old, new))
         old_name, new_name = truncate(old, _LABEL_CELLS), truncate(new, _LABEL_CELLS)
-        lines = (f"Merge {of_old} of {old_name} into {new_name}, which has {of_new}?", "u undoes it.")
-        self.app.push_screen(Confirm("Merge labels", lines), decide)
+        text = f"Merge {of_old} of {old_name} into {new_name}, which has {of_new}?"
+        self._ask("Merge labels", text, lambda: self._rename(old, new))
 
     def _rename(self, old: str, new: str) -> None:
         annotator = self._services.session.annotator
         done = f"{old} → {new}; u undoes it"
         self._act(lambda store: stored.rename(store, old, new, annotator=annotator), label_name(new), done)
 
-    def _act(self, act: Callable[[Store], None], selected: str, done: str) -> None:
+    def _act(self, act: Callable[[Store], object], selected: str, done: str) -> None:
         """Do something to labels that `u` undoes, and select one."""
 
         def count(store: Store) -> None:

@@ -67,7 +67,8 @@ class AnnotateScreen(UndoScreen):
 
     async def write(self, prepared: PreparedClip, annotation: Annotation) -> JournalRow:
         """Write a verdict on a clip or region."""
-        return await self.services.session.annotate(prepared.clip.id, annotation, seen=prepared.rows)
+        seen = None if prepared.is_second else prepared.rows
+        return await self.services.session.annotate(prepared.clip.id, annotation, seen=seen)
 
     async def write_note(self, prepared: PreparedClip, text: str) -> JournalRow:
         """Write a note on a clip or region."""
@@ -360,7 +361,7 @@ class AnnotateScreen(UndoScreen):
             state.count_label(annotation.label, 1)
         for name in annotation.context.instead_of:
             state.count_label(name, -1)
-        state.labelled += not prepared.has_verdict
+        state.labelled += not (prepared.has_verdict or prepared.is_second)
 
     async def _exclude(self, kind: str) -> None:
         current = self.current

@@ -82,8 +82,9 @@ class ReviewScreen(ListScreen):
     def command_titles(self) -> Mapping[str, str | None]:
         """Return which label is kept."""
         issue = self._issues.get(self.current.clip.id) if self.current is not None else None
-        titles = {name: f"{name} the label {issue.label}" if issue is not None else None for name in ("keep", "reject")}
-        return {**super().command_titles(), **titles}
+        kept = f"keep the label: {issue.label} is {issue.value}" if issue is not None else None
+        rejected = f"reject the label: {issue.label} is absent" if issue is not None else None
+        return {**super().command_titles(), "keep": kept, "reject": rejected}
 
     async def action_keep(self) -> None:
         """Confirm the suspicious label."""

@@ -18,7 +18,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import MAX_TABLE_ROWS, Clip, Skipped, Value, Verdict, VerdictTable, label_name
 from labeltool.store.database import now
 from labeltool.store.importing.imported_recordings import StoredSound
-from labeltool.store.journal_rows import new_row_ids, newest
+from labeltool.store.journal_rows import new_row_ids, newest, without_triggers
 from labeltool.store.labels import ensure_label, resolve
 from labeltool.util.time_grid import MICROSECONDS
 
@@ -303,20 +303,11 @@ def _of_table(table: VerdictTable) -> _Columns:
 
 @contextmanager
 def _constraints_left_out(connection: sqlite3.Connection) -> Iterator[None]:
-    """Leave out the journal's triggers and CHECKs while rows are added that obey them; unique and foreign keys stay.
-
-    The triggers are dropped and made anew as they were: inside the transaction, so that no other ever misses them.
-    """
-    triggers = connection.execute(
-        "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'journal' ORDER BY rowid"
-    ).fetchall()
-    for name, _ in triggers:
-        connection.execute(f"DROP TRIGGER {name}")
-    try:
-        # SQLite makes a table for each CHECK with IN, row after row.
-        connection.execute("PRAGMA ignore_check_constraints = ON")
-        yield
-    finally:
-        connection.execute("PRAGMA ignore_check_constraints = OFF")
-    for _, sql in triggers:
-        connection.execute(sql)
+    """Leave out the journal's triggers and CHECKs while rows are added that obey them; unique and foreign keys stay."""
+    with without_triggers(connection):
+        try:
+            # SQLite makes a table for each CHECK with IN, row after row.
+            connection.execute("PRAGMA ignore_check_constraints = ON")
+            yield
+        finally:
+            connection.execute("PRAGMA ignore_check_constraints = OFF")

@@ -6,12 +6,10 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 
+from labeltool.hierarchy import MAX_LEVELS, ancestors
 from labeltool.store.journal_rows import ALL_ROWS, Until, is_revoked
 
-_LABEL_ACTS = "j.kind IN ('define', 'example', 'parent', 'retire', 'split')"  # as in the index journal_label_acts
-
-MAX_LEVELS = 32
-"""A label has no more labels above it: what people name has few levels, and a stranger's journal has to end."""
+LABEL_ACTS = "j.kind IN ('define', 'example', 'parent', 'retire', 'split')"  # as in the index journal_label_acts
 
 
 def derive(connection: sqlite3.Connection) -> list[str]:
@@ -19,7 +17,7 @@ def derive(connection: sqlite3.Connection) -> list[str]:
     roots = renamings(connection)
     acts = connection.execute(
         f"SELECT j.id, j.kind, j.label, j.new_label, j.note, j.created_at, {is_revoked('j')} AS revoked "
-        f"FROM journal j WHERE {_LABEL_ACTS} ORDER BY j.id"
+        f"FROM journal j WHERE {LABEL_ACTS} ORDER BY j.id"
     ).fetchall()
     active = [act for act in acts if not act["revoked"]]
     definitions = {name: act["note"] or None for name, act in _last_acts(active, "define", roots).items()}
@@ -55,15 +53,6 @@ def _without_cycles(acts: Mapping[str, sqlite3.Row], roots: Mapping[str, str]) -
         above = ancestors(found, parent)
         if child not in (parent, *above) and len(above) < MAX_LEVELS:
             found[child] = parent
-    return found
-
-
-def ancestors(parents: Mapping[str, str], label: str) -> list[str]:
-    """Return the labels above a label, the nearest first; at most `MAX_LEVELS` of them."""
-    found: list[str] = []
-    while label in parents and len(found) < MAX_LEVELS:
-        label = parents[label]
-        found.append(label)
     return found
 
 

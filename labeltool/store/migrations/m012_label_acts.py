@@ -57,6 +57,8 @@ _TABLE = """
 _COLUMNS = (
     "ALTER TABLE labels ADD COLUMN parent_id INTEGER REFERENCES labels (id)",
     "ALTER TABLE labels ADD COLUMN definition TEXT",
+    "ALTER TABLE labels ADD COLUMN look_set_at TEXT",
+    "ALTER TABLE clips ADD COLUMN id_elsewhere INTEGER",
     "ALTER TABLE recordings ADD COLUMN is_locked INTEGER NOT NULL DEFAULT 0 CHECK (is_locked IN (0, 1))",
 )
 
@@ -219,7 +221,10 @@ _DESCRIPTIONS = {
     "together.",
     "labels": "Names of sound classes; hotkey and colour are those of the labelling app, merged_into points to the "
     "label that a renamed label became, parent_id to the more general label, retired_at is set for one that is no "
-    "longer offered.",
+    "longer offered, look_set_at when a person chose its key or colour.",
+    "clips": "Parts of recordings that get labels, start and end in seconds; is_region marks a part that a person or a "
+    "model selected in a long recording, is_removed one whose recording was taken out of the project, id_elsewhere is "
+    "the smaller number that the clip has in a project that was merged into this one.",
     "recordings": "Sound files of the project, each known by the SHA-256 of its file and of its decoded samples; path "
     "is relative to the project where the file lies inside it, is_removed marks one that a person took out of the "
     "project, is_locked one of the frozen test set, imported_group is the group that the import gave where a person "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import IO, Annotated, Any, Literal
 
@@ -21,6 +21,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import MAX_LABEL_CHARACTERS, label_name
 from labeltool.store.database import Store
 from labeltool.store.groups import MAX_NAME_CHARACTERS
+from labeltool.store.labels import LABEL_ORDER
 
 VERSION = 1
 """The version of the format that is written; older ones are read, newer ones refused."""
@@ -67,11 +68,12 @@ class LabelLine(_Line, frozen=True, tag="label"):
     hotkey: str | None = None
     colour: str | None = None
     retired_at: _Time | None = None
+    look_set_at: _Time | None = None
 
     def check(self) -> None:
         """Check the name and the times."""
         _check_label(self.name)
-        for time in (self.created_at, self.retired_at):
+        for time in (self.created_at, self.retired_at, self.look_set_at):
             if time is not None:
                 _check_time(time)
 
@@ -132,7 +134,7 @@ LONGEST_S = 2.0**63
 
 
 class ClipLine(_Line, frozen=True, tag="clip"):
-    """A clip of a recording; `id` is the number it had, which it gets again where that is free."""
+    """A clip of a recording; `id` is its number, the smallest of all projects', which it gets where that is free."""
 
     id: Annotated[int, Meta(ge=1, le=2**31)]
     recording: _Sha256
@@ -244,8 +246,13 @@ class _AnyHeader(Struct):
     version: int
 
 
-def export_lines(store: Store) -> Iterator[bytes]:
+def export_lines(store: Store, is_wanted: Callable[[Line], bool] = lambda _: True) -> Iterator[bytes]:
     """Yield the lines of a project's journal, each with its line end: the same for the same content.
+
+    Parameters
+    ----------
+    is_wanted
+        Chooses the lines.
 
     Raises
     ------
@@ -253,15 +260,15 @@ def export_lines(store: Store) -> Iterator[bytes]:
         When the database cannot be read.
     """
     with store.snapshot() as connection:
-        for line in _lines(connection):
+        for line in filter(is_wanted, _lines(connection)):
             yield _ENCODER.encode(line) + b"\n"
 
 
 def _lines(connection: sqlite3.Connection) -> Iterator[Line]:
     yield Header(VERSION)
-    # By their time, for ids are the project's own; of one import, in the order that they came.
+    # By their time, for ids are the project's own; of one import, in the order of their keys.
     for row in connection.execute(
-        "SELECT name, created_at, hotkey, colour, retired_at FROM labels ORDER BY created_at, id"
+        f"SELECT name, created_at, hotkey, colour, retired_at, look_set_at FROM labels ORDER BY {LABEL_ORDER}"
     ):
         yield LabelLine(*row)
     imports: dict[int, str] = {}
@@ -279,7 +286,7 @@ def _lines(connection: sqlite3.Connection) -> Iterator[Line]:
         yield GroupLine(*row)
     for number, *fields in connection.execute(
         "SELECT id, sha256, path, sample_rate_hz, channels, frames, COALESCE(imported_group, group_name), added_at, "
-        "licence, samples_sha256 FROM recordings ORDER BY added_at, id"
+        "licence, samples_sha256 FROM recordings ORDER BY added_at, sha256"
     ):
         columns = connection.execute(
             "SELECT name, value FROM recording_columns WHERE recording_id = ? ORDER BY name", (number,)
@@ -292,7 +299,7 @@ def _lines(connection: sqlite3.Connection) -> Iterator[Line]:
 
 def _clip_lines(connection: sqlite3.Connection, recording_id: int, sha256: str) -> Iterator[ClipLine]:
     for number, start_s, end_s, fold, is_region in connection.execute(
-        "SELECT id, start_s, end_s, fold, is_region FROM clips WHERE recording_id = ? "
+        "SELECT COALESCE(id_elsewhere, id), start_s, end_s, fold, is_region FROM clips WHERE recording_id = ? "
         # What only a model detected is not a person's.
         "AND NOT (is_region AND NOT EXISTS (SELECT 1 FROM journal j WHERE j.clip_id = clips.id)) "
         "ORDER BY start_s, end_s",

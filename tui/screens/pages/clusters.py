@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from textual import work
@@ -21,11 +21,12 @@ from labeltool.tui.label_choices import LabelChoice
 from labeltool.tui.screens.list_base import ListResult
 from labeltool.tui.screens.pages.page_base import PageScreen, page_result
 from labeltool.tui.services import Services
+from labeltool.tui.shared_keys import View
 from labeltool.tui.text import fit, one_line
 from labeltool.tui.widgets.lists.clip_list import Part
 from labeltool.tui.widgets.suggestions import LabelMode
 
-_NO_PAGE = GroupPage((), frozenset(), 0, 0, {})
+NO_PAGE = GroupPage((), frozenset(), 0, 0, {})
 _RETRY_S = 0.5
 
 
@@ -37,8 +38,10 @@ class ClustersScreen(PageScreen[GroupPage]):
 
     BINDINGS = CLUSTERS.bindings()
 
-    def __init__(self, services: Services, *, repeat_s: float) -> None:
-        super().__init__(services, CLUSTERS, repeat_s=repeat_s, empty_page=_NO_PAGE)
+    what = "unlabelled clips"
+
+    def __init__(self, services: Services, *, repeat_s: float, view: View = CLUSTERS) -> None:
+        super().__init__(services, view, repeat_s=repeat_s, empty_page=NO_PAGE)
         self._groups: Groups | None = None
         self._skipped: set[int] = set()
         # The last label of each cluster, and labelled pages by the first journal row of the action.
@@ -46,6 +49,23 @@ class ClustersScreen(PageScreen[GroupPage]):
         self._labelled_pages: dict[str, GroupPage] = {}
         self._start_later = False
         self._progress = self._failure = ""
+
+    # -- for subclasses
+
+    @property
+    def found_groups(self) -> Groups | None:
+        """The newest clusters."""
+        return self.services.state.groups
+
+    async def start_clustering(self) -> bool | None:
+        """Start to cluster; False where a comparison runs, None where it failed, which is shown."""
+        count = await self.attempt(self.services.reader.do(search.default_cluster_count))
+        return None if count is None else self.services.comparer.group(count)
+
+    def read_page(self, store: Store, clip_ids: Sequence[int], group: int) -> GroupPage:
+        """Return a page of the first clips of a cluster that are to be labelled; called in the reader's thread."""
+        annotator = self.services.session.annotator
+        return batch_review.group_page(store, clip_ids, self.max_clips, group=group, annotator=annotator)
 
     # -- the clusters
 
@@ -57,17 +77,17 @@ class ClustersScreen(PageScreen[GroupPage]):
 
     @work(exclusive=True, group="recluster")
     async def action_recluster(self) -> None:
-        """Cluster the clips that are unlabelled now."""
-        count = await self.attempt(self.services.reader.do(search.default_cluster_count))
-        if count is None:
+        """Cluster the clips that are to be labelled now."""
+        started = await self.start_clustering()
+        if started is None:
             return
         self._failure = ""
         # A comparison that runs ends first.
-        self._start_later = not self.services.comparer.group(count)
+        self._start_later = not started
         self._progress = "…"
         self.set_class(not self.clips.ids, "-empty")
         if self.clips.ids:
-            self.notice.show("clustering the unlabelled clips again; this page stays until then")
+            self.notice.show(f"clustering the {self.what} again; this page stays until then")
         else:
             self.show_no_clip(*self.empty())
 
@@ -84,7 +104,7 @@ class ClustersScreen(PageScreen[GroupPage]):
             self._progress = ""
         elif comparison.failure:
             self._failure, self._progress = comparison.failure, ""
-        if self.services.state.groups is not self._groups:
+        if self.found_groups is not self._groups:
             self._show_clusters()
         elif not self.clips.ids:
             self.show_no_clip(*self.empty())
@@ -92,13 +112,13 @@ class ClustersScreen(PageScreen[GroupPage]):
     def enter(self) -> None:
         """Show clusters that are new, or go on with the page."""
         super().enter()
-        if self.services.state.groups is not self._groups:
+        if self.found_groups is not self._groups:
             self._show_clusters()
         elif self._groups is None and not self.services.comparer.busy:
             self.action_recluster()  # it failed while another view was open
 
     def _show_clusters(self) -> None:
-        self._groups, self._progress = self.services.state.groups, ""
+        self._groups, self._progress = self.found_groups, ""
         self._skipped.clear()
         self._last_labels.clear()
         self._turning = True
@@ -132,7 +152,7 @@ class ClustersScreen(PageScreen[GroupPage]):
             )
         if self._progress:
             return (
-                "Clustering the unlabelled clips by similarity:",
+                f"Clustering the {self.what} by similarity:",
                 self._progress,
                 "",
                 *self.offers(("label", "label meanwhile"), ("clusters", "come back to the clusters")),
@@ -150,14 +170,13 @@ class ClustersScreen(PageScreen[GroupPage]):
     def _page_from(self, store: Store, group: int, steps: int) -> GroupPage:
         """Return the first page from a cluster on."""
         groups = self._groups.clips if self._groups is not None else ()
-        annotator = self.services.session.annotator
         for offset in range(len(groups)):
             number = (group + offset * steps) % len(groups)
             rest = [clip_id for clip_id in groups[number] if clip_id not in self._skipped]
-            page = batch_review.group_page(store, rest, self.max_clips, group=number, annotator=annotator)
+            page = self.read_page(store, rest, number)
             if page.clip_ids:
                 return self.services.live.suggestions_for_page(store, page)
-        return _NO_PAGE
+        return NO_PAGE
 
     def _change_cluster(self, store: Store, group: int, steps: int) -> ListResult:
         next_clips.release(store, annotator=self.services.session.annotator, clip_ids=list(self.clips.ids))
@@ -259,11 +278,8 @@ class ClustersScreen(PageScreen[GroupPage]):
             if clip_id in page.suggestions and page.suggestions[clip_id].probabilities
         }
         rejected = f", {len(page.rejected)} rejected" if page.rejected else ""
-        rows = await self.annotate_page(
-            label,
-            dict.fromkeys(clip_ids, value),
-            contexts=contexts,
-            summary=lambda rows: f"{len(rows)} clips{rejected}",
+        rows = await self.annotate_accepted(
+            label, value, clip_ids, contexts=contexts, summary=lambda rows: f"{_clip_count(rows)} clips{rejected}"
         )
         if rows is None:
             return
@@ -273,3 +289,19 @@ class ClustersScreen(PageScreen[GroupPage]):
         if label is not None:
             self._last_labels[page.group] = label
         self.turn()
+
+    async def annotate_accepted(
+        self,
+        label: str | None,
+        value: Value,
+        clip_ids: Sequence[int],
+        *,
+        contexts: Mapping[int, AnnotationContext],
+        summary: Callable[[Sequence[JournalRow]], str],
+    ) -> list[JournalRow] | None:
+        """Annotate the clips of the page that are not rejected, see `annotate_page`."""
+        return await self.annotate_page(label, dict.fromkeys(clip_ids, value), contexts=contexts, summary=summary)
+
+
+def _clip_count(rows: Sequence[JournalRow]) -> int:
+    return len({row.clip_id for row in rows})

@@ -68,6 +68,10 @@ class PageScreen(PlayedListScreen, Generic[_P]):
         """Return whether an action labelled a page."""
         return rows[-1].kind == "verdict" and rows[-1].label is not None
 
+    def still_open(self, store: Store, clip_ids: Sequence[int]) -> set[int]:
+        """Return those of some clips that are still to be labelled; called in the reader's thread."""
+        return batch_review.still_unlabelled(store, clip_ids)
+
     def page_facts(self) -> Sequence[str]:
         """Return the parts of the title after the clips rejected and played."""
         raise NotImplementedError
@@ -90,7 +94,7 @@ class PageScreen(PlayedListScreen, Generic[_P]):
         """Return a page that undo left, or the next one."""
         if self._left_pages:
             left = self._left_pages.pop()
-            unlabelled = batch_review.still_unlabelled(store, left.clip_ids)
+            unlabelled = self.still_open(store, left.clip_ids)
             if unlabelled:
                 kept = tuple(clip_id for clip_id in left.clip_ids if clip_id in unlabelled)
                 return page_result(replace(left, clip_ids=kept))
@@ -150,9 +154,7 @@ class PageScreen(PlayedListScreen, Generic[_P]):
     async def _remove_labelled(self) -> None:
         page = self._page
         try:
-            unlabelled = await self.services.reader.do(
-                lambda store: batch_review.still_unlabelled(store, page.clip_ids)
-            )
+            unlabelled = await self.services.reader.do(lambda store: self.still_open(store, page.clip_ids))
         except LabeltoolError as error:
             self.notice.warn(str(error))
             return

@@ -25,7 +25,7 @@ def demo(context: click.Context, directory: Path) -> None:
     It imports, trains, suggests, evaluates and exports. Run again in the same DIR, it keeps the labels given there and
     trains on them.
     """
-    from labeltool.cli.demo_sounds import make_world
+    from labeltool.cli.demo.sounds import make_world
     from labeltool.importers.registry import FORMATS
     from labeltool.project import DATABASE_FILE, load, write_setting
 

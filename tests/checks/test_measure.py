@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from helpers import odd_sounds
-from labeltool.checks import sound_measure
-from labeltool.checks.sound_measure import measure
+from labeltool.checks.sound.measure import measure
+from labeltool.errors import LabeltoolError
 
 RATE = 44100
 NAMES = (
@@ -125,5 +125,5 @@ def test_a_recorder_that_never_wrote_the_length_promises_nothing(tmp_path: Path)
 def test_a_file_that_is_no_sound(tmp_path: Path) -> None:
     path = tmp_path / "text.wav"
     path.write_text("no sound")
-    with pytest.raises(sound_measure.LabeltoolError):
+    with pytest.raises(LabeltoolError):
         measure(path)

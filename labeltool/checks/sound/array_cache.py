@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ from labeltool.util.npz import UNREADABLE, open_npz
 from labeltool.util.process_pool import map_in_processes
 from labeltool.util.writable import both
 
-Arrays = Mapping[str, npt.NDArray[np.generic]]
+Arrays = Mapping[str, npt.NDArray[Any]]
 """One-dimensional arrays of one recording, by their names."""
 
 Compute = Callable[[Path], Arrays]
@@ -133,7 +134,7 @@ def _write_shard(
             failed[source.key] = error
     if not done:
         return done, failed
-    content: dict[str, npt.NDArray[np.generic]] = {"keys": np.array(list(done))}
+    content: dict[str, npt.NDArray[Any]] = {"keys": np.array(list(done))}
     for name in next(iter(done.values())):
         parts = [arrays[name] for arrays in done.values()]
         content[name] = np.concatenate(parts)

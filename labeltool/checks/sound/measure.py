@@ -9,7 +9,7 @@ import numpy as np
 
 from labeltool.audio.any_length import missing_s
 from labeltool.audio.sound_reader import SoundReader
-from labeltool.checks.array_cache import Arrays
+from labeltool.checks.sound.array_cache import Arrays
 from labeltool.errors import LabeltoolError
 from labeltool.type_aliases import Bools, Float32, Float64
 
