@@ -154,6 +154,12 @@ def _print_training(result: RetrainResult, budget_s: float | None) -> None:
             f"the last model took patches of {result.other_patch_s:g} s, this one takes {result.patch_s:g} s: "
             "it was trained from scratch"
         )
+    if result.above_band:
+        names = ", ".join(quoted(label) for label in result.above_band)
+        narrate(
+            f"most regions of {names} lie above {result.highest_hz / 1000:g} kHz, of which this network gets nothing: "
+            "its predictions are chance there (`labeltool check above-band`)"
+        )
     _print_head(result)
     print_accuracy(result, "of validation clips right")
     if budget_s is not None and result.seconds_until_trained > budget_s:

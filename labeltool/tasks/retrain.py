@@ -29,7 +29,7 @@ from labeltool.tasks.other_run import newest_id, result_of_other, retraining_loc
 from labeltool.tasks.publish_model import publish_model
 from labeltool.tasks.retrain_result import RenewResult, RetrainResult, retrain_result
 from labeltool.training.budget import NO_BUDGET, Budget, budget_of
-from labeltool.training.labelled_spans import read_training_clips
+from labeltool.training.labelled_spans import labels_above, read_training_clips
 from labeltool.training.prepare import TrainedModel, TrainingRequest, make_request
 from labeltool.training.targets import TrainingSet, build_training_set
 from labeltool.training.train_model import train_model
@@ -167,11 +167,14 @@ class _Run:
         trained_s = self.clock() - self.began_s
         with suggestion_lock(self.project, self.report):
             suggested = _suggest(self.project, self.store, trained, self.report, self.request.budget)
+        highest_hz = self.request.frontend.highest_hz
         result = retrain_result(model_id, self.request.frontend.patch_hops_s, trained.card, suggested)
         return replace(
             result,
             other_patch_s=other_patch_s,
             left_out=trained.left_out,
+            above_band=tuple(label for label in labels_above(self.store, highest_hz) if label in trained.card.labels),
+            highest_hz=highest_hz,
             locked_clips=len(clips.labelled(self.store, which="locked")),
             compared=trained.card.compared if self.parent else None,
             stages=self.report.spent(),

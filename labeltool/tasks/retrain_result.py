@@ -35,6 +35,8 @@ class RetrainResult:
         Name of the output for clips with none of the labels; None without one.
     assumed_absent
         Labels hardly ever marked absent, for which clips without a mark are weak negatives.
+    above_band, highest_hz
+        Labels most of whose regions lie above the highest frequency that the network gets anything of, and that.
     compared
         Where a model was trained from scratch beside the warm start: the log loss of both.
     warm
@@ -88,6 +90,8 @@ class RetrainResult:
     skipped: tuple[SkippedFile, ...]
     left_out: int = 0
     without_suggestion: int = 0
+    above_band: tuple[str, ...] = ()
+    highest_hz: float = 0.0
     measured_clips: int = 0
     locked_clips: int = 0
     stages: dict[str, float] = field(default_factory=dict)

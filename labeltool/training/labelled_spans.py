@@ -41,6 +41,25 @@ class TrainingClips:
     background: list[LabelledClip]
 
 
+def labels_above(store: Store, highest_hz: float) -> dict[str, float]:
+    """Return the labels of which at least half of the regions with a frequency range lie above a frequency.
+
+    Returns
+    -------
+    dict
+        Label to the share of its regions with a frequency range, 0.5 to 1.
+    """
+    rows = store.connection.execute(
+        """
+        SELECT label, AVG(low_hz >= ?) AS share FROM active_events
+        WHERE kind = 'verdict' AND value = 'present' AND label IS NOT NULL AND low_hz IS NOT NULL
+        GROUP BY label HAVING share >= 0.5 ORDER BY label
+        """,
+        (highest_hz,),
+    )
+    return dict(rows.fetchall())
+
+
 def read_training_clips(store: Store, *, min_window_s: float) -> TrainingClips:
     """Read the labelled clips and the background of checked recordings, nothing of the locked test set.
 

@@ -92,7 +92,7 @@ async def answer(screen: SplitScreen, keys: Keys, is_low: dict[int, bool]) -> li
     return [clip_id for clip_id in page if is_low[clip_id] is low]
 
 
-def is_asked(app: LabelApp) -> bool:
+def has_question(app: LabelApp) -> bool:
     """Whether a question is on the screen."""
     return isinstance(app.screen, Confirm)
 
@@ -115,9 +115,9 @@ async def test_a_label_of_40_clips_is_split_into_two_with_few_keys_and_undo_brin
             await pilot.press("u")
             await until(pilot, lambda: set(first) <= set(screen.clips.ids) and not screen.busy, "the page again")
             assert current(store) == before and app.services.state.label_counts["bird"] == CLIPS
-            while not is_asked(app):
+            while not has_question(app):
                 await answer(screen, keys, is_low)
-                await until(pilot, lambda: screen.clips.ids or is_asked(app), "what is left")
+                await until(pilot, lambda: screen.clips.ids or has_question(app), "what is left")
             assert app.services.state.labelled == labelled
             pages = len(keys.pressed) - begun
             with capsys.disabled():

@@ -114,7 +114,7 @@ class Suggestions(TextLines):
             mark = marks.get(choice.label, " ")
             lines.append((self._choice_line(choice, width, mark, dark=dark), label_action(choice)))
             if spaced:
-                lines.append(blank)
+                lines.append((_definition_line(choice, width), "") if choice.definition else blank)
         if len(shown) < len(self._choices):
             more = fit(f"… {len(self._choices) - len(shown)} more: their keys, or /", width)
             lines.append(([(more, "$quiet")], "find_label"))
@@ -147,6 +147,11 @@ class Suggestions(TextLines):
             (f" {choice.probability:4.0%} ", "$foreground" if is_first else "$quiet"),
             (bar(choice.probability, bar_cells), "$primary"),
         ]
+
+
+def _definition_line(choice: LabelChoice, width: int) -> list[Part]:
+    """Return what a label means, for the line below it."""
+    return [(fit(" " * (_KEY_CELLS + 4) + choice.definition, width), "$quiet")]
 
 
 def _row_line(row: JournalRow, width: int) -> list[Part]:
