@@ -419,8 +419,10 @@ def test_a_label_that_was_removed_without_a_row_of_the_journal_stays_so_until_it
 def test_operating_points_are_stored_by_model_label_and_source(store: Store) -> None:
     point = OperatingPoint("uid", "dog", "validation", 0.4, 0.9, 0.8, 0.95, 0.7, 40)
     reviewed = replace(point, source="review", recall=None)
-    replace_operating_points(store, [point, reviewed])
-    replace_operating_points(store, [replace(point, threshold=0.5), replace(point, model_uid="other")])
+    replace_operating_points(store, "uid", "validation", [point, replace(point, label="cat")])
+    replace_operating_points(store, "uid", "review", [reviewed])
+    replace_operating_points(store, "uid", "validation", [replace(point, threshold=0.5)])
+    replace_operating_points(store, "other", "validation", [replace(point, model_uid="other")])
     assert operating_points(store, "uid") == [reviewed, replace(point, threshold=0.5)]
 
 
