@@ -36,7 +36,7 @@ class LabelChoice:
     is_new
         Whether it becomes a label of the project when it is given.
     definition
-        What it means; "" where nobody said so.
+        What it means; "" without a definition.
     """
 
     label: str
