@@ -151,7 +151,9 @@ def evaluate(
     names = files.current_labels(renamed)
     if precision is not None:
         locked, labelled = False, _without_fold(labelled, files.card.test_fold)
-    test = _unseen_locked(files, of_locked, required=locked is True) if fold is None and locked is not False else []
+    test = []
+    if fold is None and locked is not False:
+        test = _unseen_locked(files, of_locked, accepted, required=locked is True)
     wanted = test or _unseen(files, names, labelled if fold is None else [*labelled, *of_locked], accepted, fold)
     if not any(can_be_judged(files, names, one) and not unseen_labels_of(files, names, one) for one in wanted):
         raise LabeltoolError(f"model {chosen.id} has none of the labels of these clips", remedy="retrain")
@@ -201,14 +203,19 @@ def _without_fold(labelled: Sequence[LabelledClip], fold: int | None) -> list[La
 
 
 def _unseen_locked(
-    files: model_folder.ModelFiles, of_locked: Sequence[LabelledClip], *, required: bool
+    files: model_folder.ModelFiles, of_locked: Sequence[LabelledClip], accepted: Collection[int], *, required: bool
 ) -> list[LabelledClip]:
-    """Return the clips of the locked test set; none where the model has seen any, or an error if `required`."""
-    seen = files.groups_seen()
-    if of_locked and not any(one.clip.group in seen for one in of_locked):
-        return [*of_locked]
-    if required and not of_locked:
-        raise LabeltoolError("no test set with labels is locked", remedy="`labeltool export --splits --lock`")
+    """Return the clips of the locked test set that people labelled.
+
+    None where the model has seen any of the set, or an error if `required`.
+    """
+    by_people = [one for one in of_locked if one.clip.id not in accepted]
+    if by_people and files.groups_seen().isdisjoint(one.clip.group for one in of_locked):
+        return by_people
+    if required and not by_people:
+        raise LabeltoolError(
+            "no test set is locked with clips that a person labelled", remedy="`labeltool export --splits --lock`"
+        )
     if required:
         raise LabeltoolError(f"model {files.directory.name} has seen clips that are locked since", remedy="retrain")
     return []
