@@ -224,7 +224,7 @@ def print_evaluation(result: EvaluateResult) -> None:
         seen = "" if not one.unseen_labels else f"; of trained labels {_of_seen(one)}"
         click.echo(f"fold {one.fold}: {one.clip_accuracy:.1%}, int8 {one.int8_clip_accuracy:.1%}{seen}")
     if result.drawn_folds:
-        narrate("the folds were drawn by whole groups: the data have none")
+        narrate("the folds were drawn by whole groups, nearly equal sound together: the data have none")
     print_accuracy(result, f"of {result.clips} clips{' of the locked test set' * result.locked} right")
     for level in result.by_level:
         shares = f"{level.clip_accuracy:.1%} right at level {level.level}, int8 {level.int8_clip_accuracy:.1%}"
@@ -273,11 +273,7 @@ def _print_review(result: ReviewResult, width: float | None) -> None:
     more = "" if width is None else "  still to review"
     click.echo(f"{'label':>{_MAX_NAME_WIDTH}}  threshold  events  reviewed  {'precision':^15}  right per hour{more}")
     for row in result.thresholds:
-        density = (
-            "-"
-            if row.per_hour is None
-            else f"{row.per_hour.value:.1f} ({row.per_hour.low:.1f}-{row.per_hour.high:.1f})"
-        )
+        density = "-" if (rate := row.per_hour) is None else f"{rate.value:.1f} ({rate.low:.1f}-{rate.high:.1f})"
         needed = "" if width is None else f"  {'over 2,000' if row.still_needed is None else row.still_needed}"
         click.echo(
             f"{_padded(_fitted(row.label, _MAX_NAME_WIDTH), _MAX_NAME_WIDTH)}  {row.threshold:>9g}  {row.events:>6}  "

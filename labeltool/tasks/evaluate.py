@@ -18,6 +18,7 @@ from labeltool.records import LabelledClip, StoredClip
 from labeltool.store import clips, groups, models
 from labeltool.store.detections.operating_points import OperatingPoint
 from labeltool.tasks.measure_clips import OnClips, can_be_judged, measure_on, unseen_labels_of
+from labeltool.tasks.split_project import read_units
 from labeltool.training.data_split import MIN_FOLDS, folds_of
 from labeltool.training.prepare import make_request
 from labeltool.training.splits import groups_of_fold
@@ -119,7 +120,7 @@ def evaluate(
     the validation clips, and those labelled since. Clips that were in its pool, or in an ancestor's, before they were
     labelled, and clips whose label was accepted automatically, are used only where the others are too few. With
     `cross_validate`, a model is trained from scratch for each fold and tested on it; where clips are in no folds, as
-    many as `DRAWN_FOLDS` are drawn by whole groups.
+    many as `DRAWN_FOLDS` are drawn by whole groups, nearly equal sound together.
 
     Parameters
     ----------
@@ -264,7 +265,7 @@ def _cross_validate(
     folds = sorted({one.clip.fold for one in labelled if one.clip.fold is not None})
     is_drawn = len(folds) < MIN_FOLDS
     if is_drawn:
-        labelled = _with_folds(labelled, seed)
+        labelled = _with_folds(project, labelled, seed, report)
         folds = sorted({one.clip.fold for one in labelled if one.clip.fold is not None})
     results: list[FoldResult] = []
     skipped: list[SkippedFile] = []
@@ -307,8 +308,8 @@ def _cross_validate(
     )
 
 
-def _with_folds(labelled: Sequence[LabelledClip], seed: int) -> list[LabelledClip]:
-    """Return clips of no data set with folds in folds that are drawn by whole groups.
+def _with_folds(project: Project, labelled: Sequence[LabelledClip], seed: int, report: Progress) -> list[LabelledClip]:
+    """Return clips of no data set with folds in folds that are drawn by whole groups, near-duplicates together.
 
     Raises
     ------
@@ -316,12 +317,14 @@ def _with_folds(labelled: Sequence[LabelledClip], seed: int) -> list[LabelledCli
         When there are too few groups.
     """
     loose = [replace(one, clip=replace(one.clip, fold=None)) for one in labelled]
-    groups_there = len({one.clip.group for one in loose})
+    with project.open_store() as store:
+        unit_of = read_units(project, store, report=report, block_hours=0).by_sound
+    groups_there = len({unit_of.get(one.clip.group) for one in loose})
     if groups_there < DRAWN_FOLDS:
         raise LabeltoolError(
             f"{groups_there} groups of labelled clips are too few for {DRAWN_FOLDS} folds", remedy="label more"
         )
-    fold_of = folds_of(loose, DRAWN_FOLDS, seed=seed)
+    fold_of = folds_of(loose, DRAWN_FOLDS, seed=seed, unit_of=unit_of)
     return [replace(one, clip=replace(one.clip, fold=fold_of[one.clip.id])) for one in loose]
 
 
