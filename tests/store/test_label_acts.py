@@ -56,9 +56,9 @@ def test_an_earlier_state_has_the_annotations_of_its_time(store: Store) -> None:
     states.append((journal.newest_id(store), current(store)))
     journal.undo(store, annotator="ann")
     states.append((journal.newest_id(store), current(store)))
-    for event, annotations in states:
+    for event, expected in states:
         table = annotation_table(store, event)
-        assert dict(zip(zip(table["clip_id"], table["label"], strict=True), table["value"], strict=True)) == annotations
+        assert dict(zip(zip(table["clip_id"], table["label"], strict=True), table["value"], strict=True)) == expected
 
 
 def test_a_deleted_label_is_not_brought_back_with_a_recording_or_an_import_of_the_same(store: Store) -> None:
