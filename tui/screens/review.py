@@ -1,4 +1,4 @@
-"""Review: labels that annotators disagree on or that the model contradicts, then detections to be judged.
+"""Review: labels that annotators disagree on or that predictions contradict, then detections to be judged.
 
 Of what was detected in long recordings it shows those whose review says most about the precision by score.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from labeltool.annotation import review
+from labeltool.annotation.label_errors import read_list
 from labeltool.annotation.listing import ListedClip
 from labeltool.annotation.review import LabelIssue
 from labeltool.evaluation.detections import detections_to_review
@@ -36,8 +37,9 @@ class ReviewScreen(ListScreen):
 
     def find(self, store: Store) -> ListResult:
         """Read the suspicious labels."""
-        self._issues = {issue.clip_id: issue for issue in review.label_issues(store)}
-        self._compared_with = "" if self._issues else review.compared_with(store)
+        errors = read_list(self.services.project.cache)
+        self._issues = {issue.clip_id: issue for issue in review.label_issues(store, errors)}
+        self._compared_with = "" if self._issues else review.compared_with(store, errors)
         title = "suspicious labels, the most suspicious first"
         detected = detections_to_review(self.services.project, store, limit=_DETECTIONS)
         for one in detected:
@@ -61,7 +63,7 @@ class ReviewScreen(ListScreen):
         return (
             "No label is suspicious.",
             "",
-            "This view shows labels that annotators disagree on or that the model contradicts, and detections in",
+            "This view shows labels that annotators disagree on or that predictions contradict, and detections in",
             "long recordings, whose review says how precise they are.",
             self._compared_with,
             "",
