@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from labeltool.networks.model_folder import ModelFiles
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.store import Store, clips, groups, models
+from labeltool.store.detections.operating_points import OperatingPoint, points_in_use
 from labeltool.tasks import split_project
 from labeltool.tasks.split_project import AS_SET, DataSplit, SplitOptions
 from labeltool.training.data_split import checked_shares
@@ -102,8 +104,27 @@ class Source:
 
     @cached_property
     def model(self) -> ModelFiles:
-        """The model's folder."""
-        return model_folder.read(self.project.models / str(self.model_id), groups.groups_now(self.store))
+        """The model's folder; the thresholds of its rule for streams are its operating points, where it has some."""
+        files = model_folder.read(self.project.models / str(self.model_id), groups.groups_now(self.store))
+        points = self.operating_points
+        if not points:
+            return files
+        thresholds = tuple(
+            points[name].threshold if name in points else threshold
+            for name, threshold in zip(files.labels, files.card.stream_thresholds, strict=True)
+        )
+        rule = replace(files.card.stream_rule, thresholds=thresholds)
+        return replace(files, card=replace(files.card, stream_rule=rule))
+
+    @cached_property
+    def operating_points(self) -> dict[str, OperatingPoint]:
+        """The saved thresholds of the model, as a device uses them, by its output; none of a state of the past."""
+        if self.as_of is not None:
+            return {}
+        renamed = clips.current_names(self.store)
+        saved = points_in_use(self.store, models.uid(self.store, self.model_id), as_device=True)
+        card = model_folder.read(self.project.models / str(self.model_id)).card
+        return {name: saved[now] for name in card.labels if (now := renamed.get(name, name)) in saved}
 
     @cached_property
     def labelled_clips(self) -> list[LabelledClip]:

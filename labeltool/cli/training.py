@@ -19,9 +19,8 @@ from labeltool.cli.common import (
     quoted,
     run_task,
     setting_in_force,
-    with_names,
 )
-from labeltool.cli.evaluation_text import print_accuracy, print_evaluation, print_left_out
+from labeltool.cli.evaluate import print_accuracy
 
 if TYPE_CHECKING:
     from labeltool.active_learning.result import SuggestResult
@@ -165,9 +164,21 @@ def _print_training(result: RetrainResult, budget_s: float | None) -> None:
     print_accuracy(result, "of validation clips right")
     if budget_s is not None and result.seconds_until_trained > budget_s:
         narrate(f"training took {result.seconds_until_trained:g} s, more than the {budget_s:g} s of --budget")
-    print_left_out(result)
+    _print_left_out(result)
     _print_beside(result)
     _print_suggester(result)
+
+
+def _print_left_out(result: RetrainResult) -> None:
+    """Print what the budget left no time for, and which clips were locked."""
+    if result.locked_clips:
+        narrate(f"{result.locked_clips} clips of the locked test set had no part in it; `evaluate` measures on them")
+    if result.left_out:
+        narrate(f"no time for {result.left_out} labelled clips without features; the next retrain goes on with them")
+    if result.measured_clips < result.validation_clips:
+        narrate(f"no time to measure more than {result.measured_clips} of {result.validation_clips} validation clips")
+    if result.without_suggestion:
+        narrate(f"no time for {result.without_suggestion} suggestions; `labeltool suggest` makes them")
 
 
 def _print_beside(result: RetrainResult) -> None:
@@ -241,60 +252,6 @@ def suggest(model_id: int | None, pretrained: str | None, as_json: bool) -> None
         narrate("no model yet: the queue starts with clips that differ most from each other")
     elif result.pretrained is None:
         narrate(f"model {result.model} suggests labels for {result.suggestions} unlabelled clips")
-
-
-@click.command()
-@model_option
-@click.option(
-    "--fold",
-    type=Whole(),
-    metavar="K",
-    help="Test on fold K, which the model must not have seen.",
-)
-@click.option(
-    "--cross-validate",
-    is_flag=True,
-    help="For each fold, or each of five that are drawn, train from scratch without it and test on it.",
-)
-@click.option("--seed", type=_SEED, metavar="N", default=0, show_default=True, help="With --cross-validate.")
-@click.option(
-    "--locked/--no-locked",
-    default=None,
-    help="On the locked test set, or not on it.  [default: on it where there is one that the model has not seen]",
-)
-@project_option
-@json_option
-def evaluate(
-    model_id: int | None, fold: int | None, cross_validate: bool, seed: int, locked: bool | None, as_json: bool
-) -> None:
-    """Measure a model on labelled clips it was not trained on.
-
-    Both the float model and the int8 one. A report and, with matplotlib, plots are written to `reports/`.
-
-    \b
-    labeltool evaluate
-    labeltool evaluate --cross-validate
-    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    if cross_validate and (fold is not None or model_id is not None):
-        raise click.UsageError("--cross-validate trains its own models and tests on every fold")
-    if locked and (cross_validate or fold is not None):
-        raise click.UsageError("--locked is in no fold")
-    from labeltool.active_learning.suggester_state import suggester_state
-    from labeltool.tasks.registry import EVALUATE
-
-    project = current_project()
-    result = run_task(
-        project, EVALUATE, model_id=model_id, fold=fold, cross_validate=cross_validate, seed=seed, locked=locked
-    )
-    with project.open_store() as store:
-        suggester = suggester_state(project, store)
-    if as_json:
-        values = {**with_names(result), "suggester": suggester.to_json() if suggester else None}
-        emit(values if cross_validate else {key: value for key, value in values.items() if key != "folds"})
-        return
-    print_evaluation(result)
-    if suggester is not None:
-        narrate(f"in the app labels are suggested by {suggester}")
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:

@@ -229,7 +229,7 @@ class _Player:
             first_right = speed.annotation_statistics(store, since=before).first_right if before else None
             right = self._suggestions_right(store)
             files = model_folder.read(scratch.models / str(models.model(store).id))
-        measured, _ = measure_on(scratch, files, files.labels, self.test, report)
+        measured = measure_on(scratch, files, files.labels, self.test, report).measured
         return Point(stop, measured.clip_accuracy, measured.int8_clip_accuracy, right, first_right)
 
     def _label(self, store: Store, stop: int) -> set[str]:

@@ -29,8 +29,9 @@ from labeltool.store import Store, checked, clips, groups, journal, labels, reco
 from labeltool.store.importing import import_records
 from labeltool.store.label_acts import split_queue, surgery
 from labeltool.store.spans import Region
+from labeltool.store.text_journal.journal_import import JournalImport
 from labeltool.store.text_journal.lines import MAX_LINE_BYTES, RowLine, export_lines, read_lines
-from labeltool.store.text_journal.reading import MAX_SKIPPED, JournalImport, import_journal
+from labeltool.store.text_journal.reading import MAX_SKIPPED, import_journal
 
 
 @pytest.fixture(scope="module")
