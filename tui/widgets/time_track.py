@@ -207,7 +207,7 @@ class TimeTrack(Widget):
     def _row(self, y: int, begin: int, end: int) -> Strip:
         # Only the cells of the region are assembled: this runs at every step of the playhead.
         if y >= len(self._painting.strips):
-            return Strip.blank(end - begin, self.rich_style)
+            return Strip.blank(end - begin, Style.null() if self.app.no_color else self.rich_style)
         strip = self._painting.strips[y]
         column = GUTTER + self._column if self._column is not None else -1
         cell = self.playhead_cell(y, column - GUTTER) if begin <= column < end else None
