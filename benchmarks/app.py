@@ -53,6 +53,7 @@ CLIP_S = 5.0
 RATE_HZ = 44_100
 COLUMNS, ROWS = 120, 36
 QUIET_S = 0.004
+MAX_TEXT_BYTES = 64  # of what `read_until` looks for
 BETWEEN_KEYS_S = 0.35
 DEADLINE_S = 300.0
 LABELLED = 60  # enough to train on
@@ -153,14 +154,16 @@ class Screen:
 
         `text` is a pattern.
         """
-        wanted, seen, last = re.compile(text.encode()), b"", 0.0
+        wanted, seen, searched, found, last = re.compile(text.encode()), b"", 0, False, 0.0
         deadline = time.perf_counter() + DEADLINE_S
         while time.perf_counter() < deadline:
-            found = wanted.search(seen) is not None
             ready, _, _ = select.select([self.terminal], [], [], QUIET_S if found else 1.0)
             if ready:
                 seen += os.read(self.terminal, 1 << 16)
                 last = time.perf_counter()
+                # Only what is new: while it searches, the program waits to write more.
+                found = found or wanted.search(seen, searched) is not None
+                searched = max(0, len(seen) - MAX_TEXT_BYTES)
             elif found:
                 return last, len(seen)
         raise SystemExit(f"{text!r} was not painted")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
 from labeltool.exporters.atomic_folder import atomic_folder, locked_folder
@@ -226,6 +226,7 @@ def export(
     st_applications: Sequence[str] = (),
     arch: str | None = None,
     as_of: str | None = None,
+    **split: Any,
 ) -> ExportResult:
     """Write several products: either all of them or none; a task of the worker.
 
@@ -240,13 +241,16 @@ def export(
     output
         The folder that will contain the products' folders.
     force
-        Export a model that loses more clip accuracy in int8 than `labeltool.toml` allows.
+        Export a model that loses more clip accuracy in int8 than `labeltool.toml` allows, and official folds that part
+        a group.
     st_applications
         Names of ST's applications that the STM32 package is for; none: all that can run the model.
     arch
         An architecture; None is that of the settings.
     as_of
         The id of an event, or a time as `annotation_table.until_of` takes it: the labels are those of then. None: now.
+    split
+        The fields of `split_project.SplitOptions`.
 
     Raises
     ------
@@ -254,11 +258,15 @@ def export(
         Naming the product that could not be made.
     """
     from labeltool.exporters.source import Source
+    from labeltool.tasks.locking import lock
+    from labeltool.tasks.split_project import SplitOptions
 
     exporters, folder, written = _exporters(products, as_of), Path(output), list[str]()
     needs_model = any(exporter.needs_model for exporter in exporters)
-    with project.open_store() as store:
-        source = Source(project, store, model_id, report, st_applications, arch, as_of)
+    options = SplitOptions(**split, force=force)
+    options.check()
+    with project.open_store(to_write=options.lock) as store:
+        source = Source(project, store, model_id, report, st_applications, arch, as_of, options)
         for exporter in (one for one in exporters if one.needs_model):
             with _errors_of(exporter):
                 source.check_model(force=force)
@@ -273,6 +281,9 @@ def export(
                     target = folder / exporter.folder.format(model=source.model_id if exporter.needs_model else "")
                     exporter.write(source, ready.enter_context(atomic_folder(target)))
                 written.append(str(target))
+            if options.lock:
+                locked = lock(store, source.split, annotator=project.annotator())
+                source.notes.append(locked)
         return ExportResult(
             tuple(written),
             source.model_id if needs_model else None,

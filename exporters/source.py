@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,14 @@ from labeltool.networks.model_folder import ModelFiles
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.store import Store, clips, groups, models
+from labeltool.store.detections.operating_points import OperatingPoint, points_in_use
+from labeltool.tasks import split_project
+from labeltool.tasks.split_project import AS_SET, DataSplit, SplitOptions
+from labeltool.training.data_split import checked_shares
 from labeltool.type_aliases import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from labeltool.training.splits import Part
 
 # Accuracies are ratios of clips: 0.90 - 0.88 is slightly more than 0.02 in binary.
 _ROUNDING = 1e-9
@@ -51,6 +54,8 @@ class Source:
         The architecture; None is that of the settings, or where no model has that, of the newest model.
     as_of
         The event or time of the journal that the labels are of, as `annotation_table` takes it; None: now.
+    split
+        How the data are split.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class Source:
         st_applications: Sequence[str] = (),
         arch: str | None = None,
         as_of: str | None = None,
+        split: SplitOptions = AS_SET,
     ) -> None:
         self.project = project
         self.store = store
@@ -74,6 +80,7 @@ class Source:
         self._until = until_of(store, as_of)
         self._requested_id = model_id
         self._arch = arch
+        self._split = split
 
     @cached_property
     def model_id(self) -> int:
@@ -97,8 +104,27 @@ class Source:
 
     @cached_property
     def model(self) -> ModelFiles:
-        """The model's folder."""
-        return model_folder.read(self.project.models / str(self.model_id), groups.groups_now(self.store))
+        """The model's folder; the thresholds of its rule for streams are its operating points, where it has some."""
+        files = model_folder.read(self.project.models / str(self.model_id), groups.groups_now(self.store))
+        points = self.operating_points
+        if not points:
+            return files
+        thresholds = tuple(
+            points[name].threshold if name in points else threshold
+            for name, threshold in zip(files.labels, files.card.stream_thresholds, strict=True)
+        )
+        rule = replace(files.card.stream_rule, thresholds=thresholds)
+        return replace(files, card=replace(files.card, stream_rule=rule))
+
+    @cached_property
+    def operating_points(self) -> dict[str, OperatingPoint]:
+        """The saved thresholds of the model, as a device uses them, by its output; none of a state of the past."""
+        if self.as_of is not None:
+            return {}
+        renamed = clips.current_names(self.store)
+        saved = points_in_use(self.store, models.uid(self.store, self.model_id), as_device=True)
+        card = model_folder.read(self.project.models / str(self.model_id)).card
+        return {name: saved[now] for name in card.labels if (now := renamed.get(name, name)) in saved}
 
     @cached_property
     def labelled_clips(self) -> list[LabelledClip]:
@@ -111,14 +137,39 @@ class Source:
         return annotation_table(self.store, self.as_of)
 
     @cached_property
-    def part_of(self) -> dict[int, Part]:
-        """The part of the data set, by the clip's id, of the clips with at least one present label.
+    def split(self) -> DataSplit:
+        """The parts of the data set, or its folds, for the clips with at least one present label.
 
-        The test set is the model's test fold where it has one, else an official fold, else groups drawn at random.
+        The test set is the locked one where there is one, else the model's test fold where it has one, else an official
+        fold, else groups drawn at random.
+
+        Raises
+        ------
+        LabeltoolError
+            As `split_project.split`.
         """
-        from labeltool.training.splits import train_validation_test
+        clips, options = self.split_clips, self._split
+        units = split_project.read_units(
+            self.project,
+            self.store,
+            report=self.report,
+            block_hours=options.block_hours,
+            groups_then={one.clip.recording_id: one.clip.group for one in clips},
+        )
+        shares = options.shares or self.project.settings.export.split_shares
+        found = split_project.split(
+            *(clips, units, options),
+            shares=checked_shares(shares),
+            test_fold=self.test_fold,
+            locked=self._locked_groups(),
+        )
+        self.notes += found.notes()
+        return found
 
-        return train_validation_test(self.split_clips, test_fold=self.test_fold)
+    def _locked_groups(self) -> set[str]:
+        """Return the groups of the locked test set, by the names that they have now and had then."""
+        locked = groups.locked_at(self.store, self._until)
+        return {*locked.values(), *(one.clip.group for one in self.split_clips if one.clip.recording_id in locked)}
 
     @cached_property
     def split_clips(self) -> list[LabelledClip]:

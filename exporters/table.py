@@ -31,7 +31,7 @@ written where pyarrow is installed (`pip install "labeltool[parquet]"`).
 | confidence | float64 | as the file that was imported gives it |
 | track | string | the track of the label file that was imported |
 | annotator | string | who labelled |
-| origin | string | `human`, `suggestion` (a person accepted it), `auto-accepted` (not played) or `import` |
+| origin | string | `human`, `suggestion` (a person accepted it), `auto-accepted`, `import`, `rule` (settled) |
 | created_at | string | when, ISO 8601, UTC |
 | fold | Int64 | the official fold of the data set, empty without one |
 | group | string | what a split must keep together |

@@ -36,6 +36,12 @@ class Hierarchy:
             for other in above:
                 self._below.setdefault(other, []).append(name)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Hierarchy) and self._above == other._above
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._above))
+
     @property
     def levels(self) -> int:
         """The number of levels: 1 where no label has a parent."""

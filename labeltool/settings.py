@@ -37,12 +37,16 @@ max_error = 0.05                  # share of wrong clips that a sample must excl
 
 [export]
 max_int8_loss = 0.02              # a model that loses more clip accuracy in int8 needs --force
+split_shares = [70, 15, 15]       # per cent of the clips for training, validation and test, where no folds decide
 
 [check]                           # from where on `labeltool check` reports; docs/check.md has the reasons
 silence_dbfs = -60                # a clip that is nowhere louder is silent
 clipped_share = 0.002             # share of a recording's samples that may be clipped
 dc_offset = 0.01                  # mean of a recording's samples; full scale is 1
 cancelled_db = 6                  # decibels that the mono mix may lose against the channels
+shortcut_accuracy = 0.9           # share of clips of which level, length or the like may predict a label
+bandwidth_accuracy = 0.8          # share of clips of which the bandwidth alone may predict a label
+max_imbalance = 10                # how many times as many clips as another label the most frequent one may have
 
 [backup]
 daily = 7                         # days of which a backup is kept in backups/, written before the first change; 0: none
@@ -72,8 +76,10 @@ _PatchSeconds = Annotated[float, Meta(gt=0, le=3600)]
 _HeadUnits = Annotated[int, Meta(ge=0, le=1024)]
 _Decibels = Annotated[int, Meta(ge=0, le=120)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
+_Percent = Annotated[int, Meta(ge=0, le=100)]
 
 _Level = Annotated[float, Meta(ge=-200, le=0)]
+_Ratio = Annotated[float, Meta(ge=1, le=1_000_000)]
 _Loss = Annotated[float, Meta(ge=0, le=200)]
 _ErrorShare = Annotated[float, Meta(ge=0.001, le=0.5)]
 
@@ -145,9 +151,18 @@ class LabellingSettings:
 
 @dataclass(frozen=True, slots=True)
 class ExportSettings:
-    """Table `[export]`; `max_int8_loss` is a share of clips, 0 to 1."""
+    """Table `[export]`.
+
+    Attributes
+    ----------
+    max_int8_loss
+        Share of clips, 0 to 1, that int8 may cost a model that is exported.
+    split_shares
+        Of the clips for training, validation and test, per cent, where a split is drawn.
+    """
 
     max_int8_loss: _Share = 0.02
+    split_shares: tuple[_Percent, _Percent, _Percent] = (70, 15, 15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +179,21 @@ class CheckSettings:
         Magnitude that the mean of a recording's samples may have; full scale is 1.
     cancelled_db
         Decibels that the mono mix may lose against the mean of the channels; unrelated channels lose 3.
+    shortcut_accuracy
+        Balanced accuracy, 0 to 1, from which features that are not the sound predict a label too well.
+    bandwidth_accuracy
+        The same of the bandwidth alone.
+    max_imbalance
+        How many times as many clips the most frequent label may have as another one.
     """
 
     silence_dbfs: _Level = -60.0
     clipped_share: _Share = 0.002
     dc_offset: _Share = 0.01
     cancelled_db: _Loss = 6.0
+    shortcut_accuracy: _Share = 0.9
+    bandwidth_accuracy: _Share = 0.8
+    max_imbalance: _Ratio = 10.0
 
 
 @dataclass(frozen=True, slots=True)

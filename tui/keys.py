@@ -106,6 +106,7 @@ REVIEW = View(
     "Review",
     (
         Key("keep", "k", "keep", "Review", "k", "keep the label: it is right", "keep"),
+        Key("reject", "K", "reject", "Review", "K", "reject the label: it is absent", "reject"),
         replace(ACCEPT_FIRST, group="Review", description="replace the label by the first suggestion"),
         *LIST,
         *LABELLING,
@@ -114,7 +115,7 @@ REVIEW = View(
         *APP,
     ),
     (
-        *("keep", "accept_first", "label_1", "find_label", "up", "play", "undo", "help", "reject_label"),
+        *("keep", "reject", "accept_first", "label_1", "find_label", "up", "play", "undo", "help", "reject_label"),
         *("quit", "unsure", "note", "loop", "db_range", "train"),
     ),
 )

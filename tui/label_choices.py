@@ -35,6 +35,8 @@ class LabelChoice:
         One of `labels.COLOURS`; "" where it has none.
     is_new
         Whether it becomes a label of the project when it is given.
+    definition
+        What it means; "" without a definition.
     """
 
     label: str
@@ -42,6 +44,7 @@ class LabelChoice:
     probability: float | None = None
     colour: str = ""
     is_new: bool = False
+    definition: str = ""
 
     @property
     def is_suggested(self) -> bool:
@@ -81,11 +84,15 @@ def label_choices(
     with_key = sorted(
         (label for label in labels if label.key in set(keys)), key=lambda label: LABEL_KEYS.index(label.key)
     )
-    choices = [LabelChoice(label.name, label.key, suggested.get(label.name), label.colour) for label in with_key]
+    choices = [
+        LabelChoice(label.name, label.key, suggested.get(label.name), label.colour, definition=label.definition)
+        for label in with_key
+    ]
     shown = {label.name for label in with_key}
     for name in list(suggested)[:_MAX_WITHOUT_KEY]:
         if name in known and name not in shown:
-            choices.append(LabelChoice(name, "", suggested[name], known[name].colour))
+            of_label = known[name]
+            choices.append(LabelChoice(name, "", suggested[name], of_label.colour, definition=of_label.definition))
     given = {label.key for label in labels}
     free = iter([key for key in LABEL_KEYS if key in keys and key not in {*given, *kept.values()}])
     # A device, or a model of others, may predict labels that the project does not have.

@@ -22,7 +22,8 @@ def one_line(text: str) -> str:
 
 def fit(text: str, width: int) -> str:
     """Return text on one line of exactly `width` cells, cut with an ellipsis or padded with spaces."""
-    return truncate(text, width) + " " * max(0, width - cell_len(truncate(text, width)))
+    text = truncate(text, width)
+    return text + " " * max(0, width - cell_len(text))
 
 
 def truncate(text: str, width: int) -> str:

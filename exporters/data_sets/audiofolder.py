@@ -18,9 +18,8 @@ from labeltool.exporters.data_sets.cut import HOW, cut, file_stems, with_failed
 from labeltool.exporters.file_names import safe_stems
 from labeltool.exporters.labels import write_labels
 from labeltool.exporters.source import Source
-from labeltool.exporters.splits import PARTS
 from labeltool.records import Value
-from labeltool.training.splits import Part
+from labeltool.training.splits import PARTS, Part
 
 CARRIES = Carries(regions=False)
 
@@ -75,7 +74,7 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     for column in ("labels", "absent", "unsure"):
         clips[column] = clips[column].map(lambda labels: json.dumps(labels, ensure_ascii=False))
     clips["recording"] = clips["path"].map(lambda path: Path(path).name)
-    clips["part"] = clips["clip_id"].map(source.part_of)
+    clips["part"] = clips["clip_id"].map(source.split.part_of)
     clips["file_name"] = clips["part"] + "/" + pd.Series(safe_stems(file_stems(clips)), index=clips.index) + ".wav"
     parts = [part for part in PARTS if (clips["part"] == part).any()]
     for part in parts:

@@ -18,7 +18,6 @@ from labeltool.exporters.data_sets.attribution import ATTRIBUTION, NOT_KNOWN
 from labeltool.exporters.data_sets.licences import identifier
 from labeltool.exporters.data_sets.markdown import cell, table
 from labeltool.exporters.source import Source
-from labeltool.training.splits import official_test_fold
 
 _SIZES = ((1e3, "n<1K"), (1e4, "1K<n<10K"), (1e5, "10K<n<100K"), (1e6, "100K<n<1M"), (float("inf"), "n>1M"))
 
@@ -56,7 +55,7 @@ label is not there, or perhaps. `unchecked`: clips without any statement about i
 {label_table}
 ## Parts
 
-{split} No group is in two parts.
+{split} No group is in two parts, and no nearly equal sound.
 
 ## Annotators
 
@@ -152,8 +151,10 @@ def write(source: Source, data: DataSet, layout: str, directory: Path) -> None:
 
 
 def _split(source: Source, data: DataSet) -> str:
-    if official_test_fold(source.split_clips, source.test_fold) is None:
-        return "Whole groups were drawn at random, label by label: about 15 % of the clips for test and for validation."
+    split = source.split
+    if not split.is_official:
+        drawn = "Whole groups were drawn at random, so that the parts have about their shares of each label."
+        return f"{drawn} The test set is locked." if split.is_locked else drawn
     folds = {part: clips["fold"].dropna().astype(int).unique() for part, clips in data.clips.groupby("part")}
     named = (f"{part}: {', '.join(map(str, sorted(folds[part])))}" for part in data.parts)
     return f"By the official folds ({'; '.join(named)}); a group with a clip of a fold is in the part of that, whole."

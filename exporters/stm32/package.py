@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from labeltool.exporters.stm32.verification.export_check import ExportCheck, che
 from labeltool.exporters.stm32.verification.results_json import export_check_json, keeps_up_json
 from labeltool.exporters.stm32.verification.validation_set import st_validation_set, validation_set, write_validation
 from labeltool.networks.model_folder import INT8, LABELS, ModelFiles, one_line
+from labeltool.store.detections.operating_points import OperatingPoint
 from labeltool.type_aliases import Progress
 
 
@@ -67,7 +69,12 @@ def write(source: Source, directory: Path) -> None:
         directory,
         {
             **texts(source, network, validation, ram, export_check, chosen, has_onnx=ONNX_MODEL not in missing),
-            "report.json": _json(report_json(source.model_id, model, network, ram, export_check, chosen)),
+            "report.json": _json(
+                {
+                    **report_json(source.model_id, model, network, ram, export_check, chosen),
+                    "event_thresholds": _thresholds_json(model, source.operating_points),
+                }
+            ),
         },
     )
 
@@ -149,6 +156,25 @@ def report_json(
             "not_made": dict(chosen.not_made),
         },
     }
+
+
+def _thresholds_json(model: ModelFiles, saved: Mapping[str, OperatingPoint]) -> list[dict[str, Any]]:
+    """Return the threshold of each label in a stream, and from what data it was chosen."""
+    names = {"validation": "labelled clips", "device review": "a review of what `detect --as-device` detected"}
+    rows = []
+    for label, threshold in zip(model.labels, model.card.stream_thresholds, strict=True):
+        point = saved.get(label)
+        row: dict[str, Any] = {
+            "label": label,
+            "threshold": threshold,
+            "from": "the model's validation clips, at training",
+        }
+        if point is not None:
+            interval = {"low": point.precision_low, "high": point.precision_high}
+            row |= {"from": names[point.source], "clips": point.clips, "precision": point.precision, **interval}
+            row |= {} if point.recall is None else {"recall": point.recall}
+        rows.append(row)
+    return rows
 
 
 def _ram_json(ram: RamFigures) -> dict[str, Any]:

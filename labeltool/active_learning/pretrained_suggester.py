@@ -28,7 +28,7 @@ from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.pretrained.project_classes import ClassScorer, ScoredClips, label_mapping
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip
-from labeltool.store import Store, clips, journal, models
+from labeltool.store import Store, clips, groups, journal, models
 from labeltool.store.label_acts.levels import suggested_labels
 from labeltool.training.targets import TrainingSet, build_training_set
 from labeltool.training.unlabelled import linear_probe
@@ -95,8 +95,9 @@ def suggest_by_pretrained(
         why = f"{name} would have to score {len(unlabelled):,} clips; `labeltool suggest --pretrained {name}` does it"
         return NotSuggested(why)
     to_score = unlabelled if network is not None else draw_clips(unlabelled, _MAX_UNLABELLED, seed=seed)
-    labels = suggested_labels(store)
-    candidate = candidates.best(_candidates(scorer, labelled, labels, to_score, seed))
+    labels, locked = suggested_labels(store), groups.locked_groups(store)
+    pool = [clip for clip in to_score if clip.group not in locked]
+    candidate = candidates.best(_candidates(scorer, labelled, labels, pool, seed))
     if candidate is None:
         if not labels:
             return NotSuggested(

@@ -17,7 +17,7 @@ from labeltool.annotation import next_clips
 from labeltool.annotation.batch_review import LabelPage, page_of_label
 from labeltool.annotation.listing import clips_predicted_as
 from labeltool.records import Value
-from labeltool.store import Store, journal
+from labeltool.store import Store, groups, journal
 from labeltool.store.journal import AnnotationContext, JournalRow
 
 CONFIDENCE = 0.95
@@ -59,12 +59,17 @@ class Candidates:
 def candidates(store: Store, label: str, threshold: float, *, max_error: float, annotator: str) -> Candidates:
     """Return the clips predicted as a label with at least a probability, without those that others have claimed.
 
+    Clips of the locked test set are labelled by people alone.
+
     Parameters
     ----------
     max_error
         The share of wrong predictions, 0 to 1, that the sample is to exclude.
     """
-    ids = clips_predicted_as(store, label, annotator=annotator, min_probability=threshold)[:MAX_CLIPS]
+    predicted = clips_predicted_as(store, label, annotator=annotator, min_probability=threshold)
+    # What a model accepted would measure that model.
+    locked = groups.locked_clips(store, predicted)
+    ids = [clip_id for clip_id in predicted if clip_id not in locked][:MAX_CLIPS]
     model_uids = _model_uids(store, ids)
     return Candidates(label, threshold, model_uids, sample_size(len(model_uids), max_error))
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from weakref import WeakKeyDictionary
 
 from labeltool.records import StoredClip, clip_key
 from labeltool.store import Store
 from labeltool.store.clips import CLIP_COLUMNS, stored_clip
 from labeltool.store.journal_rows import AUTO_ACCEPTED, is_revoked
+
+# Of each store, by the share and the clip's id: whether the clip is chosen.
+_KNOWN: WeakKeyDictionary[Store, dict[float, dict[int, bool]]] = WeakKeyDictionary()
 
 _GIVEN = f"""
     FROM journal j WHERE j.clip_id = c.id AND NOT {is_revoked("j")} AND j.origin IN ('human', 'suggestion')
@@ -45,12 +49,18 @@ def to_label_again(
     is_free
         SQL that is true for a clip c that nobody else labels just now.
     """
-    store.connection.create_function(
-        "is_in_overlap", 3, lambda *columns: is_in_overlap(clip_key(*columns), share), deterministic=True
-    )
+    # What was hashed once stays known: while nothing is left to label again, every call passes all labelled clips.
+    known = _KNOWN.setdefault(store, {}).setdefault(share, {})
+
+    def is_chosen(clip_id: int, sha256: str, start_s: float, end_s: float) -> bool:
+        if clip_id not in known:
+            known[clip_id] = is_in_overlap(clip_key(sha256, start_s, end_s), share)
+        return known[clip_id]
+
+    store.connection.create_function("is_in_overlap", 4, is_chosen)
     rows = store.connection.execute(
         f"SELECT {CLIP_COLUMNS} FROM active_clips c JOIN recordings r ON r.id = c.recording_id "
-        f"WHERE is_in_overlap(r.sha256, c.start_s, c.end_s) AND {_AWAITS_SECOND} AND {is_free} "
+        f"WHERE c.is_labelled AND is_in_overlap(c.id, r.sha256, c.start_s, c.end_s) AND {_AWAITS_SECOND} AND {is_free} "
         "ORDER BY c.id LIMIT :limit",
         {**parameters, "annotator": annotator, "limit": count},
     )

@@ -170,6 +170,7 @@ class Work(OfProject):
         fold: int | None = None,
         cross_validate: bool = False,
         seed: int = 0,
+        locked: bool | None = None,
         progress: Progress = _no_progress,
         in_process: bool = False,
     ) -> Evaluation:
@@ -184,7 +185,9 @@ class Work(OfProject):
         cross_validate
             Train a model for each fold and measure on it.
         seed
-            Of those trainings.
+            Of those trainings, and of folds where the data set has none.
+        locked
+            Measure on the locked test set, or not on it; None: on it where there is one that the model has not seen.
         progress, in_process
             As in `retrain`.
 
@@ -212,7 +215,7 @@ class Work(OfProject):
         from labeltool.tasks.registry import EVALUATE
 
         options = {"model_id": model, "fold": fold, "cross_validate": cross_validate, "seed": seed}
-        result = self._run(EVALUATE, progress, in_process, **options)
+        result = self._run(EVALUATE, progress, in_process, locked=locked, **options)
         names = pd.Index(result.labels, name="label", dtype=object)
         by_label = {one.label: one for one in result.by_label}
         columns = {"clips": "int64"} | dict.fromkeys(
@@ -237,6 +240,7 @@ class Work(OfProject):
         st_applications: tuple[str, ...] = (),
         progress: Progress = _no_progress,
         in_process: bool = False,
+        **split: Any,
     ) -> ExportResult:
         """Write products, each a folder with a manifest of SHA-256 sums: either all of them or none.
 
@@ -249,13 +253,15 @@ class Work(OfProject):
         model, arch
             The model's id, or the newest of an architecture, where one is needed; None: as `labeltool export`.
         force
-            Also a model that loses more in int8 than labeltool.toml allows.
+            Also a model that loses more in int8 than labeltool.toml allows, and official folds that part a group.
         as_of
             As in `annotations`: products made of labels are those of then, suggestions aside.
         st_applications
             ST's applications that an STM32 package is for; none: all that can run the model.
         progress, in_process
             As in `retrain`.
+        split
+            `shares` (three whole numbers, per cent), `folds`, `seed`, `block_hours`, `lock`, as of `labeltool export`.
 
         Returns
         -------
@@ -291,6 +297,7 @@ class Work(OfProject):
             force=force,
             as_of=as_of.isoformat() if isinstance(as_of, datetime) else as_of,
             st_applications=list(st_applications),
+            **split,
         )
 
     def _run(self, task: Task[R], progress: Progress, in_process: bool, **options: Any) -> R:

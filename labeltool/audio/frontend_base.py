@@ -100,6 +100,11 @@ class Frontend(Protocol):
         return self.frame_samples + (self.patch_frames - 1) * self.hop
 
     @property
+    def highest_hz(self) -> float:
+        """Highest frequency of which a frame has anything: of the mel bands, or half the sample rate."""
+        return float(getattr(self, "high_hz", self.sample_rate_hz / 2))
+
+    @property
     def patch_hop_s(self) -> float:
         """Seconds from one patch to the next."""
         return self.patch_hop * self.hop / self.sample_rate_hz

@@ -26,7 +26,7 @@ from labeltool.cli.import_ import counted_noun, counted_nouns, print_skipped
 from labeltool.errors import LabeltoolError
 
 if TYPE_CHECKING:
-    from labeltool.store.text_journal.union import JournalImport
+    from labeltool.store.text_journal.journal_import import JournalImport
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from labeltool.cli.common import (
     nearby_project,
     print_failed,
     project_option,
+    quoted,
     run_task,
 )
 from labeltool.cli.pretrained import any_model_option
@@ -29,6 +30,7 @@ from labeltool.util.writable import why_not_writable
 
 if TYPE_CHECKING:
     from labeltool.inference.detect import DetectedFile
+    from labeltool.store.detections.operating_points import Source
 
 _CACHE = ".labeltool-detect"
 _SECONDS = Number(min=0, max=3600)
@@ -58,7 +60,7 @@ def _thresholds(context: click.Context, parameter: click.Parameter, texts: tuple
     multiple=True,
     callback=_thresholds,
     help="Probability, 0 to 1, that an event of a label (or of any) reaches once; 0.3 times as much throughout.  "
-    "[default: the model's calibrated threshold, 0.2 for a pretrained model]",
+    "[default: what `evaluate --save` saved, else the model's calibrated threshold, 0.2 for a pretrained model]",
 )
 @click.option("--smooth", type=_SECONDS, metavar="SECONDS", help="Window of the running median.  [default: 0.7]")
 @click.option("--merge-gap", type=_SECONDS, metavar="SECONDS", help="Merge events this close.  [default: 1]")
@@ -127,6 +129,7 @@ def detect(
     tracks = _write_tracks(result.files, folder)
     if result.mapped == 0:
         narrate(f"no class of {result.model} is mapped to a label of the project: all of its classes are shown")
+    _narrate_saved(result.operating_points)
     if as_json:
         detected = [{**asdict(one), "track": track} for one, track in zip(result.files, tracks, strict=True)]
         emit({**asdict(result), "files": detected})
@@ -135,6 +138,15 @@ def detect(
             _print_events(one, track)
     print_failed(result.failed, len(files))
     exit_for_failed(result.failed)
+
+
+def _narrate_saved(sources: Mapping[str, Source]) -> None:
+    """Say which thresholds are operating points, and from what data."""
+    for from_review in (True, False):
+        names = [quoted(name) for name, source in sources.items() if (source != "validation") is from_review]
+        if names:
+            what = "a review of detections" if from_review else "labelled clips"
+            narrate(f"thresholds saved from {what}: {', '.join(names)}; --threshold overrides them")
 
 
 def _print_events(detected: DetectedFile, track: str) -> None:

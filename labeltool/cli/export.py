@@ -7,7 +7,9 @@ from pathlib import Path
 import click
 
 from labeltool.cli.common import (
+    Number,
     Whole,
+    annotator_option,
     current_project,
     emit,
     exit_for_failed,
@@ -18,6 +20,9 @@ from labeltool.cli.common import (
     run_task,
 )
 from labeltool.errors import LabeltoolError, in_one_line
+
+_DIVIDED = {"splits", "audiofolder"}
+"""Products with a test set."""
 
 
 class _ExportCommand(click.Command):
@@ -33,6 +38,15 @@ class _ExportCommand(click.Command):
                 EXPORTERS.refuse(name, f"--{name} is an option of `labeltool export` already")
         products = [click.Option([f"--{one.name}"], is_flag=True, help=one.help) for one in EXPORTERS.values()]
         return [*products, *others]
+
+
+def _parsed_shares(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int, int] | None:
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 4 for part in parts):
+        raise click.BadParameter("three whole numbers are needed, such as 70,15,15.", context, option)
+    return int(parts[0]), int(parts[1]), int(parts[2])
 
 
 @click.command(cls=_ExportCommand)
@@ -56,7 +70,28 @@ class _ExportCommand(click.Command):
 @click.option(
     "--as-of", metavar="TIME|EVENT", help="The labels as they were then; UTC without an offset.  [default: now]"
 )
-@click.option("--force", is_flag=True, help="Also a model that loses more in int8 than labeltool.toml allows.")
+@click.option(
+    "--shares",
+    callback=_parsed_shares,
+    metavar="A,B,C",
+    help="Per cent of the clips for training, validation and test.  [default: 70,15,15, or as in labeltool.toml]",
+)
+@click.option("--folds", type=Whole(2, 100), metavar="K", help="With --splits: one manifest with K folds instead.")
+@click.option("--seed", type=Whole(0), metavar="N", default=0, show_default=True, help="Seed of the split.")
+@click.option(
+    "--block-hours",
+    type=Number(0, 8784),
+    default=24,
+    show_default=True,
+    metavar="H",
+    help="Recordings of a site within H hours, counted from noon, stay together; 0: none do by time.",
+)
+@click.option("--lock", is_flag=True, help="Freeze the test set: no model is trained on it from now on.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Also a model that loses more in int8 than labeltool.toml allows, and folds that part a group.",
+)
 @project_option
 @json_option
 def export(
@@ -65,18 +100,25 @@ def export(
     output: Path | None,
     st_applications: tuple[str, ...],
     as_of: str | None,
+    shares: tuple[int, int, int] | None,
+    folds: int | None,
+    seed: int,
+    block_hours: float,
+    lock: bool,
     force: bool,
     as_json: bool,
     **chosen: bool,
 ) -> None:
     """Export data sets, the int8 model or an STM32 package.
 
-    Each product is a folder with a manifest of SHA-256 sums. Either all products are written or none.
+    Each product is a folder with a manifest of SHA-256 sums. Either all products are written or none. In data sets with
+    parts a group is in one, and nearly equal sound, and what a recorder made in one night.
 
     \b
     labeltool export --stm32
     labeltool export --stm32 --for u5-freertos
     labeltool export --splits --audacity -o ~/products
+    labeltool export --splits --shares 60,20,20 --lock
     labeltool export --audiofolder --as-of 2026-05-31T12:00
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.tasks.registry import EXPORT
@@ -88,6 +130,12 @@ def export(
         raise click.UsageError("--for goes with --stm32")
     if model_id is not None and arch is not None:
         raise click.UsageError("--model and --arch exclude each other")
+    if lock and not _DIVIDED.intersection(products):
+        raise click.UsageError("--lock goes with --splits or --audiofolder")
+    if folds is not None and "splits" not in products:
+        raise click.UsageError("--folds goes with --splits")
+    if lock and as_of is not None:
+        raise click.UsageError("--lock freezes a test set of now: it does not go with --as-of")
     if as_of is not None:
         _require_of_labels(products)
     project = current_project()
@@ -102,6 +150,11 @@ def export(
         force=force,
         st_applications=list(st_applications),
         as_of=as_of,
+        shares=shares,
+        folds=folds,
+        seed=seed,
+        block_hours=block_hours,
+        lock=lock,
     )
     if as_json:
         emit(result)
@@ -172,3 +225,37 @@ def verify(directory: Path, st_sources: Path | None, stedgeai: Path | None, as_j
     if not result.passed:
         failed = sum(check.outcome == "failed" for check in result.checks)
         raise LabeltoolError(f"{failed} of {len(result.checks)} checks failed", file=directory)
+
+
+@click.command()
+@click.option("--undo", is_flag=True, help="Release the test set; models may be trained on it again.")
+@annotator_option
+@project_option
+@json_option
+def lock(undo: bool, annotator: str | None, as_json: bool) -> None:
+    """Show the locked test set, on which no model is trained.
+
+    `labeltool export --splits --lock` locks it. What joins its groups later belongs to it, and so does what is of
+    nearly equal sound; `labeltool evaluate` measures on it.
+
+    \b
+    labeltool lock
+    labeltool lock --undo
+    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
+    from labeltool.store.groups import unlock
+    from labeltool.tasks.locking import locked_set
+
+    project = current_project()
+    with project.open_store(to_write=undo) as store:
+        found = locked_set(store)
+        if undo:
+            unlock(store, annotator=project.annotator(annotator))
+    if as_json:
+        emit(found)
+    elif not found.recordings:
+        click.echo("no test set is locked; `labeltool export --splits --lock` locks one")
+    else:
+        click.echo(f"{'released' if undo else 'locked'}: {found}")
+        if not undo:
+            for label, count in found.labels.items():
+                click.echo(f"{count:>7,}  {in_one_line(label)}")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from labeltool.annotation.conflicts import Rule, Settled
     from labeltool.store import Store
-    from labeltool.store.text_journal.union import JournalImport
+    from labeltool.store.text_journal.journal_import import JournalImport
 
 _SQLITE = b"SQLite format 3\0"
 

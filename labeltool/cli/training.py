@@ -19,9 +19,8 @@ from labeltool.cli.common import (
     quoted,
     run_task,
     setting_in_force,
-    with_names,
 )
-from labeltool.cli.evaluation_text import print_accuracy, print_evaluation
+from labeltool.cli.evaluate import print_accuracy
 
 if TYPE_CHECKING:
     from labeltool.active_learning.result import SuggestResult
@@ -155,6 +154,12 @@ def _print_training(result: RetrainResult, budget_s: float | None) -> None:
             f"the last model took patches of {result.other_patch_s:g} s, this one takes {result.patch_s:g} s: "
             "it was trained from scratch"
         )
+    if result.above_band:
+        names = ", ".join(quoted(label) for label in result.above_band)
+        narrate(
+            f"most regions of {names} lie above {result.highest_hz / 1000:g} kHz, of which this network gets nothing: "
+            "its predictions are chance there (`labeltool check above-band`)"
+        )
     _print_head(result)
     print_accuracy(result, "of validation clips right")
     if budget_s is not None and result.seconds_until_trained > budget_s:
@@ -165,7 +170,9 @@ def _print_training(result: RetrainResult, budget_s: float | None) -> None:
 
 
 def _print_left_out(result: RetrainResult) -> None:
-    """Print what the budget left no time for."""
+    """Print what the budget left no time for, and which clips were locked."""
+    if result.locked_clips:
+        narrate(f"{result.locked_clips} clips of the locked test set had no part in it; `evaluate` measures on them")
     if result.left_out:
         narrate(f"no time for {result.left_out} labelled clips without features; the next retrain goes on with them")
     if result.measured_clips < result.validation_clips:
@@ -245,45 +252,6 @@ def suggest(model_id: int | None, pretrained: str | None, as_json: bool) -> None
         narrate("no model yet: the queue starts with clips that differ most from each other")
     elif result.pretrained is None:
         narrate(f"model {result.model} suggests labels for {result.suggestions} unlabelled clips")
-
-
-@click.command()
-@model_option
-@click.option(
-    "--fold",
-    type=Whole(),
-    metavar="K",
-    help="Test on fold K, which the model must not have seen.  [default: the validation clips]",
-)
-@click.option("--cross-validate", is_flag=True, help="For each fold, train from scratch without it and test on it.")
-@click.option("--seed", type=_SEED, metavar="N", default=0, show_default=True, help="With --cross-validate.")
-@project_option
-@json_option
-def evaluate(model_id: int | None, fold: int | None, cross_validate: bool, seed: int, as_json: bool) -> None:
-    """Measure a model on labelled clips it was not trained on.
-
-    Both the float model and the int8 one. A report and, with matplotlib, plots are written to `reports/`.
-
-    \b
-    labeltool evaluate
-    labeltool evaluate --cross-validate
-    """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
-    if cross_validate and (fold is not None or model_id is not None):
-        raise click.UsageError("--cross-validate trains its own models and tests on every fold")
-    from labeltool.active_learning.suggester_state import suggester_state
-    from labeltool.tasks.registry import EVALUATE
-
-    project = current_project()
-    result = run_task(project, EVALUATE, model_id=model_id, fold=fold, cross_validate=cross_validate, seed=seed)
-    with project.open_store() as store:
-        suggester = suggester_state(project, store)
-    if as_json:
-        values = {**with_names(result), "suggester": suggester.to_json() if suggester else None}
-        emit(values if cross_validate else {key: value for key, value in values.items() if key != "folds"})
-        return
-    print_evaluation(result)
-    if suggester is not None:
-        narrate(f"in the app labels are suggested by {suggester}")
 
 
 def _numbers(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:

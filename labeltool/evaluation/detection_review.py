@@ -77,6 +77,15 @@ class PrecisionRow:
     per_hour: Share | None
     still_needed: int | None
 
+    @property
+    def recall(self) -> None:
+        """A review of what was detected says nothing about what was not."""
+
+    @property
+    def known_from(self) -> int:
+        """From how many clips the precision is known."""
+        return self.reviewed
+
 
 class LabelReview:
     """The review of a label's detections.

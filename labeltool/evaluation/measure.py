@@ -10,7 +10,7 @@ import numpy as np
 
 from labeltool.evaluation import metrics
 from labeltool.inference import scoring
-from labeltool.networks import heads, model_folder
+from labeltool.networks import heads, model_folder, stream_calibration
 from labeltool.networks.heads import Head, log_loss
 from labeltool.networks.model_card import LabelMetrics, Measured, ReliabilityBin
 from labeltool.networks.postprocessing import ClipRule
@@ -107,6 +107,22 @@ class Predictions:
         return Predictions(
             (*self.labels, *labels), self.rule, self.as_float.with_unseen(more), self.as_int8.with_unseen(more)
         )
+
+    def event_scores(self, files: model_folder.ModelFiles, frames: Sequence[Float32]) -> Float32:
+        """Return from which threshold on an event of each label would begin in each clip, int8, (clips, labels).
+
+        By the rule for streams; where no device computes the frontend, that is the probability of the clip.
+
+        Parameters
+        ----------
+        frames : (frames, columns) each
+            Of `ModelFiles.feature_frontend`, that the predictions are of.
+        """
+        of_clip = self.as_int8.clip_of_patch
+        by_clip = np.split(self.as_int8.patches, np.flatnonzero(np.diff(of_clip)) + 1)
+        rule = files.card.stream_rule
+        scores = stream_calibration.event_scores(files.feature_frontend, frames, by_clip, self.rule, rule)
+        return self.as_int8.clips if scores is None else scores
 
 
 def predict_clips(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,14 @@ from labeltool.evaluation.figure import (
     save,
     short_name,
 )
+from labeltool.evaluation.operating_points import Row
 from labeltool.networks.model_card import LabelMetrics
 from labeltool.store.models import ModelAccuracy
 
 # Numbers in the cells of a larger matrix could not be read.
 _MAX_NUMBERED_LABELS = 30
+# More intervals hide each other.
+_MAX_BANDS = 4
 
 
 def confusion(
@@ -127,6 +131,25 @@ def learning_curves(path: Path, losses: Sequence[Sequence[float]], models: Seque
     right.set(ylim=(0, 1.02), xlabel="labelled clips", title="the project's models")
     right.set_ylabel("validation accuracy")
     right.legend(loc="lower right", frameon=False)
+    save(figure, path)
+
+
+def thresholds(path: Path, rows: Sequence[Row]) -> None:
+    """Draw precision, and recall where it is known, by threshold, with their intervals where labels are few."""
+    by_label = {label: list(of_label) for label, of_label in groupby(rows, key=lambda row: row.label)}
+    kinds = [name for name in ("precision", "recall") if any(getattr(row, name) is not None for row in rows)]
+    figure, axes = new_figure(5.4 * max(1, len(kinds)), 4.6, max(1, len(kinds)))
+    for axis, kind in zip(axes, kinds, strict=False):
+        for label, of_label in by_label.items():
+            known = [(row.threshold, share) for row in of_label if (share := getattr(row, kind)) is not None]
+            at = [threshold for threshold, _ in known]
+            (line,) = axis.plot(at, [share.value for _, share in known], ".-", label=short_name(label))
+            if len(by_label) <= _MAX_BANDS:
+                low, high = [share.low for _, share in known], [share.high for _, share in known]
+                axis.fill_between(at, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+        axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="threshold", title=kind)
+    if kinds and len(by_label) <= _MAX_NUMBERED_LABELS:
+        draw_plain(axes[0].legend(loc="lower left", fontsize=7, frameon=False).get_texts())
     save(figure, path)
 
 

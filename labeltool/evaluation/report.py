@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from labeltool.evaluation import figure, plots
+from labeltool.evaluation.detection_review import PrecisionRow
+from labeltool.evaluation.detections import ReviewResult
+from labeltool.evaluation.intervals import Share
+from labeltool.evaluation.thresholds import ThresholdRow
 from labeltool.evaluation.unseen_labels import MeasuredOnAll
 from labeltool.networks.model_card import LabelMetrics
 from labeltool.project import Project
@@ -27,6 +31,7 @@ def write(
     *,
     losses: Sequence[tuple[int, float]],
     models: Sequence[ModelAccuracy],
+    thresholds: Sequence[ThresholdRow] = (),
 ) -> tuple[Path, tuple[str, ...]]:
     """Write an evaluation into the project's `reports/<name>/`, and replace one of that name.
 
@@ -36,6 +41,8 @@ def write(
         The metrics; what a subclass adds is written too.
     losses, models
         As `plots.learning_curves` takes them.
+    thresholds
+        Precision and recall by label and threshold, where they are wanted.
 
     Returns
     -------
@@ -47,13 +54,46 @@ def write(
 
     # Not what only the caller knows yet, and not what does not apply.
     values = {key: value for key, value in msgspec.to_builtins(result).items() if key not in _LEFT_TO_CALLER}
-    if values.get("folds", ()) is None:
-        del values["folds"]
+    for name_ in ("folds", "thresholds", "operating_points"):
+        if not values.get(name_, True):
+            del values[name_]
     text = json.dumps(values, ensure_ascii=False, indent=2) + "\n"
     with new_folder(project.reports) as new:
         _write_files(new.path, text, result, losses, models)
+        if thresholds:
+            write_thresholds(new.path, thresholds)
         pictures = sorted(path.name for path in new.path.glob("*.png"))
         return new.publish(name), tuple(pictures)
+
+
+def write_review(project: Project, result: ReviewResult) -> Path:
+    """Write what is known of a model's detections into the project's `reports/detections-<model id>/`."""
+    import msgspec
+
+    with new_folder(project.reports) as new:
+        text = json.dumps(msgspec.to_builtins(result), ensure_ascii=False, indent=2) + "\n"
+        (new.path / REPORT).write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_thresholds(new.path, result.thresholds)
+        return new.publish(f"detections-{result.model_id}")
+
+
+def write_thresholds(folder: Path, rows: Sequence[ThresholdRow] | Sequence[PrecisionRow]) -> None:
+    """Write a table of thresholds as CSV, and plot it; a share is three columns, with the ends of its interval."""
+    names = [field.name for field in fields(rows[0])]
+    shares = {name for name in names if any(isinstance(getattr(row, name), Share) for row in rows)}
+    head = [
+        column for name in names for column in ((name, f"{name}_low", f"{name}_high") if name in shares else (name,))
+    ]
+    table = []
+    for row in rows:
+        values: list[Any] = []
+        for name in names:
+            value = getattr(row, name)
+            values += [value] if name not in shares else [None] * 3 if value is None else astuple(value)
+        table.append(values)
+    _write_rows(folder / "thresholds.csv", head, table)
+    if figure.available():
+        plots.thresholds(folder / "thresholds.png", rows)
 
 
 def _write_files(

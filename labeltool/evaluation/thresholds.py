@@ -14,9 +14,6 @@ from labeltool.type_aliases import Float32, Int64
 THRESHOLDS = (*(round(0.05 * step, 2) for step in range(1, 20)), 0.97, 0.98, 0.99, 0.995)
 """Thresholds of a table: close together where networks are certain."""
 
-MIN_PREDICTED = 8
-"""With fewer predictions than these at a threshold, a single one would decide whether its precision is enough."""
-
 
 @dataclass(frozen=True, slots=True)
 class ScoredClips:
@@ -66,6 +63,11 @@ class ThresholdRow:
     precision: Share | None
     recall: Share | None
 
+    @property
+    def known_from(self) -> int:
+        """From how many clips the precision is known."""
+        return self.predicted
+
 
 def threshold_table(scored: Sequence[ScoredClips]) -> tuple[ThresholdRow, ...]:
     """Return precision and recall by label and threshold.
@@ -102,23 +104,3 @@ def _rows_of(label: str, scored: Sequence[ScoredClips], numbers: dict[str, int])
             ThresholdRow(label, threshold, int(predicted.sum()), right, int(is_present.sum()), precision, recall)
         )
     return rows
-
-
-def lowest_row(shares: Sequence[Share | None], counts: Sequence[int], precision: float) -> int | None:
-    """Return the row of the lowest threshold from which on a precision is reached; None where there is none.
-
-    Parameters
-    ----------
-    shares
-        Precision by threshold, lowest first.
-    counts
-        From how many clips or reviews each is known.
-    """
-    chosen = None
-    for row in reversed(range(len(shares))):
-        share = shares[row]
-        if share is not None and share.value < precision:
-            break
-        if share is not None and counts[row] >= MIN_PREDICTED:
-            chosen = row
-    return chosen

@@ -22,8 +22,10 @@ from labeltool.pretrained import class_mapping, registry
 from labeltool.pretrained.class_mapping import LabelMapping
 from labeltool.project import Project
 from labeltool.records import Event
-from labeltool.store import clips, models, recordings
-from labeltool.store.detections import replacing
+from labeltool.store import Store, clips, models, recordings
+from labeltool.store.detections import replacing, scans
+from labeltool.store.detections.operating_points import OperatingPoint, Source, points_in_use
+from labeltool.store.detections.replacing import DetectionScan
 from labeltool.store.opening import CannotBeWritten
 from labeltool.type_aliases import Float32, Progress
 
@@ -40,7 +42,8 @@ class DetectOptions:
     Attributes
     ----------
     threshold
-        Score that an event of any label must reach, 0 to 1; None: the model's own, 0.2 for a pretrained model.
+        Score that an event of any label must reach, 0 to 1; None: the model's operating points, for labels without one
+        its own threshold, 0.2 for a pretrained model.
     thresholds
         The same for single labels, by name.
     rules
@@ -100,6 +103,8 @@ class DetectResult:
         detected under their own names. None for a model of one's own, and in a project without labels.
     failed
         The files that could not be scored, and why.
+    operating_points
+        For each label whose threshold is a saved operating point, what that comes from.
     """
 
     model: str
@@ -107,15 +112,17 @@ class DetectResult:
     mapped: int | None
     files: tuple[DetectedFile, ...]
     failed: tuple[SkippedFile, ...] = ()
+    operating_points: dict[str, Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Targets:
-    """The labels to detect: the classes of the scorer mapped to each, and its threshold."""
+    """The labels to detect: the classes of the scorer mapped to each, its threshold, and where a saved one is from."""
 
     mapping: Sequence[LabelMapping]
     thresholds: Sequence[float]
     mapped: int | None
+    operating_points: dict[str, Source]
 
     @property
     def labels(self) -> list[str]:
@@ -152,6 +159,7 @@ def detect(
     sounds, failed = audio_files.describe_each(files)  # a wrong name is reported before the model is loaded
     choice = window_scorers.choose_model(project, model)
     find, targets = (_as_device if options.as_device else _by_windows)(project, choice, options)
+    thresholds = dict(zip(targets.labels, targets.thresholds, strict=True))
     detected = []
     for file, sound in sounds.items():
         began = time.monotonic()
@@ -161,16 +169,17 @@ def detect(
             failed.append(SkippedFile(file, str(error)))
             continue
         scoring_s = round(time.monotonic() - began, 3)
-        suggestions = _replace_suggestions(project, choice, sound, events)
+        suggestions = _replace_suggestions(project, choice, sound, events, DetectionScan(options.as_device, thresholds))
         detected.append(DetectedFile(file, round(sound.duration_s, 3), scoring_s, suggestions, tuple(events)))
-    thresholds = dict(zip(targets.labels, targets.thresholds, strict=True))
-    return DetectResult(choice.name, thresholds, targets.mapped, tuple(detected), tuple(failed))
+    return DetectResult(
+        choice.name, thresholds, targets.mapped, tuple(detected), tuple(failed), targets.operating_points
+    )
 
 
 def _by_windows(project: Project | None, choice: ModelChoice, options: DetectOptions) -> tuple[_Finder, _Targets]:
     """Return what finds the events of a recording by overlapping windows, and the labels."""
     scorer = window_scorers.window_scorer(choice)
-    targets = _targets(project, scorer, options)
+    targets = _targets(project, choice, scorer, options)
     folder = Path(options.cache) if options.cache else _default_cache(project)
 
     def find(sound: AudioFile, report: Callable[[int, int], None]) -> list[Event]:
@@ -189,7 +198,7 @@ def _as_device(project: Project | None, choice: ModelChoice, options: DetectOpti
             remedy="leave --as-device out, or choose a model of the project",
         )
     detector = DeviceDetector(model_folder.read(choice.path))
-    targets = _targets(project, detector, options)
+    targets = _targets(project, choice, detector, options)
     names, thresholds = list(detector.labels), list(detector.thresholds)
     for mapping, threshold in zip(targets.mapping, targets.thresholds, strict=True):
         for output in mapping.classes:
@@ -223,12 +232,16 @@ def _default_cache(project: Project | None) -> Path:
     return project.cache / _FOLDER
 
 
-def _targets(project: Project | None, scorer: WindowScorer | DeviceDetector, options: DetectOptions) -> _Targets:
+def _targets(
+    project: Project | None, choice: ModelChoice, scorer: WindowScorer | DeviceDetector, options: DetectOptions
+) -> _Targets:
     current_names: dict[str, str] = {}
     labels: list[str] = []
+    points: dict[str, OperatingPoint] = {}
     if project is not None:
         with project.open_store() as store:
             current_names, labels = clips.current_names(store), clips.label_names(store)
+            points = _operating_points(store, choice, as_device=options.as_device)
     mapping: list[LabelMapping] = []
     mapped: int | None = None
     if isinstance(scorer, PretrainedScorer) and labels:
@@ -241,9 +254,22 @@ def _targets(project: Project | None, scorer: WindowScorer | DeviceDetector, opt
         more = ", ..." if len(mapping) > _NAMED_IN_ERROR else ""
         first = next(name for name in options.thresholds if name in unknown)
         raise LabeltoolError(f"the model has no label {first!r}", remedy=f"its labels: {names}{more}")
-    defaults = [_default_threshold(scorer, one) if options.threshold is None else options.threshold for one in mapping]
-    thresholds = [options.thresholds.get(one.label, default) for one, default in zip(mapping, defaults, strict=True)]
-    return _Targets(mapping, thresholds, mapped)
+    thresholds, used = [], {}
+    for one in mapping:
+        threshold = options.thresholds.get(one.label, options.threshold)
+        if threshold is None and one.label in points:
+            threshold, used[one.label] = points[one.label].threshold, points[one.label].source
+        thresholds.append(_default_threshold(scorer, one) if threshold is None else threshold)
+    return _Targets(mapping, thresholds, mapped, used)
+
+
+def _operating_points(store: Store, choice: ModelChoice, *, as_device: bool) -> dict[str, OperatingPoint]:
+    """Return the operating points of a model of the project, or of a pretrained one that detected in it, by label."""
+    if choice.model_id is not None:
+        return points_in_use(store, models.uid(store, choice.model_id), as_device=as_device)
+    uids = (one.uid for one in scans.scanned_models(store) if one.pretrained == choice.name)
+    uid = next(uids, None)
+    return {} if uid is None else points_in_use(store, uid, as_device=as_device)
 
 
 def _default_threshold(scorer: WindowScorer | DeviceDetector, mapping: LabelMapping) -> float:
@@ -263,7 +289,7 @@ def _own_classes(scorer: WindowScorer | DeviceDetector, current_names: Mapping[s
 
 
 def _replace_suggestions(
-    project: Project | None, choice: ModelChoice, sound: AudioFile, events: Sequence[Event]
+    project: Project | None, choice: ModelChoice, sound: AudioFile, events: Sequence[Event], scan: DetectionScan
 ) -> int | None:
     """Store events as suggestions of regions.
 
@@ -280,5 +306,5 @@ def _replace_suggestions(
             model_id = models.detection_model_id(store, choice.name)
         if recording is None or model_id is None:
             return None
-        return replacing.replace_detections(store, recording, model_id, events)
+        return replacing.replace_detections(store, recording, model_id, events, scan)
     return None

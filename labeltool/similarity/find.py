@@ -7,7 +7,7 @@ Annotations are ordinary verdicts, so each call starts from all of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from labeltool.project import Project
 from labeltool.records import Event, Value
 from labeltool.similarity.event_classifier import Annotations, Estimate, EventClassifier, estimate, question_order
 from labeltool.similarity.segment_index import SegmentIndex, embedding_model, segment_index
-from labeltool.store import Store, models, recordings, spans
+from labeltool.store import Store, groups, models, recordings, spans
 from labeltool.store.detections import replacing
 from labeltool.store.spans import Span
 from labeltool.type_aliases import Bools, Float64, Int64, Progress
@@ -128,24 +128,25 @@ def propose(store: Store, index: SegmentIndex, label: str, *, limit: int, recall
     LabeltoolError
         When the label has no example.
     """
-    verdicts = spans.verdicts(store)
+    verdicts, locked = spans.verdicts(store), groups.locked_recordings(store)
     _require_example(verdicts, label)
-    judged = _Judged.of(verdicts, index, label)
+    judged = _Judged.of(verdicts, index, label, locked)
     free = np.flatnonzero(~judged.covers(index))
-    classifier = EventClassifier(judged.annotations, index.rows[free])
+    trains = free[~np.isin(index.recordings[free], sorted(locked))]
+    classifier = EventClassifier(judged.annotations, index.rows[trains])
     probabilities = classifier.probabilities(index.rows[free])
-    groups = _merged(index, free, probabilities >= LISTED_FROM)
-    best = np.array([max(group, key=probabilities.__getitem__) for group in groups], np.int64)
+    merged = _merged(index, free, probabilities >= LISTED_FROM)
+    best = np.array([max(group, key=probabilities.__getitem__) for group in merged], np.int64)
     scores = probabilities[best]
     listed = scores >= LISTED_FROM
     expected = (
         estimate(classifier, judged.annotations, scores, listed, judged.accepted)
-        if len(groups)
+        if len(merged)
         else Estimate(judged.accepted, judged.accepted, judged.accepted, 1.0)
     )
-    mismatched = classifier.mismatched(index.rows[free[best]], scores) if len(groups) else listed
+    mismatched = classifier.mismatched(index.rows[free[best]], scores) if len(merged) else listed
     order = question_order(scores, mismatched, limit, seed=len(judged.annotations.present))
-    events = [_event(index, free[group], joins=bool(one)) for group, one in zip(groups, listed, strict=True)]
+    events = [_event(index, free[group], joins=bool(one)) for group, one in zip(merged, listed, strict=True)]
     clips = _store(store, index, label, events, scores, np.union1d(order, np.flatnonzero(listed)))
     files = {recording_id: scan.windows.path for recording_id, scan in index.scans.items()}
     return FindResult(
@@ -187,7 +188,7 @@ class _Judged:
     places
         Start and end of the verdicts on the label itself, seconds, by the recording's id.
     accepted, rejected
-        Their number with the label present and absent.
+        Their number with the label present and absent; the latter without those on locked recordings.
     """
 
     annotations: Annotations
@@ -196,7 +197,10 @@ class _Judged:
     rejected: int
 
     @classmethod
-    def of(cls, verdicts: Mapping[int, Sequence[Span]], index: SegmentIndex, label: str) -> _Judged:
+    def of(
+        cls, verdicts: Mapping[int, Sequence[Span]], index: SegmentIndex, label: str, locked: Collection[int]
+    ) -> _Judged:
+        """Read verdicts; the classifier gets none on recordings that are `locked`."""
         rows, present, direct, places = [], [], [], {}
         accepted = 0
         for recording_id, here in verdicts.items():
@@ -209,9 +213,10 @@ class _Judged:
             others = [span for span in others if not any(_overlap_s(span, one) > 0 for one in certain)]
             if own:
                 places[recording_id] = np.array([(span.start_s, span.end_s) for span in own])
-            used = [*certain, *others]
-            if used:
-                rows.append(index.span_rows(recording_id, [(span.start_s, span.end_s) for span in used]))
+            used = [] if recording_id in locked else [*certain, *others]
+            if not used:
+                continue
+            rows.append(index.span_rows(recording_id, [(span.start_s, span.end_s) for span in used]))
             present += [span.value is Value.PRESENT for span in certain] + [False] * len(others)
             direct += [True] * len(certain) + [False] * len(others)
         if not any(present):

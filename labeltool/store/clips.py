@@ -7,10 +7,11 @@ import random
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from labeltool.errors import LabeltoolError
 from labeltool.records import LabelledClip, StoredClip, Value, label_name
-from labeltool.store import recordings
+from labeltool.store import groups, recordings
 from labeltool.store.database import Store
 from labeltool.store.journal_rows import AUTO_ACCEPTED, is_revoked
 from labeltool.store.label_acts.levels import hierarchy
@@ -224,6 +225,12 @@ def unlabelled(store: Store) -> list[StoredClip]:
     return list(_clips(store, UNLABELLED))
 
 
+def unlabelled_to_train_on(store: Store) -> list[StoredClip]:
+    """Return the unlabelled clips without those of the locked test set and of its groups."""
+    locked = groups.locked_groups(store)
+    return [one for one in unlabelled(store) if one.group not in locked]
+
+
 def has_unlabelled(store: Store) -> bool:
     """Whether any clip is not labelled."""
     (found,) = store.connection.execute(f"SELECT EXISTS (SELECT 1 FROM active_clips c WHERE {UNLABELLED})").fetchone()
@@ -287,8 +294,13 @@ def of_recording(store: Store, recording_id: int) -> list[StoredClip]:
     return list(_clips(store, f"c.recording_id = ? AND NOT {UNLABELLED_REGION}", recording_id))
 
 
-def labelled(store: Store, among: Collection[int] | None = None) -> list[LabelledClip]:
-    """Return the clips that have current verdicts, all or some, in the order of the ids; none on a retired label."""
+def labelled(
+    store: Store, among: Collection[int] | None = None, *, which: Literal["training", "locked", "all"] = "training"
+) -> list[LabelledClip]:
+    """Return the clips that have current verdicts, all or some, in the order of the ids; none on a retired label.
+
+    "training" leaves out the locked test set, from which nothing is to be learned; "locked" is that alone.
+    """
     condition, values = "1", list[str]()
     if among is not None:
         condition, values = "clip_id IN (SELECT value FROM json_each(?))", [json.dumps(list(among))]
@@ -297,6 +309,9 @@ def labelled(store: Store, among: Collection[int] | None = None) -> list[Labelle
         retired = retired_names(store)
         verdicts = _current_verdicts(store, condition, *values)
         found = list(_clips(store, f"c.id IN (SELECT clip_id FROM latest_events WHERE {condition})", *values))
+        if which != "all":
+            locked = groups.locked_groups(store)
+            found = [one for one in found if (one.group in locked) is (which == "locked")]
         above_and_below = hierarchy(store)
     return [
         LabelledClip(

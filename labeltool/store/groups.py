@@ -1,14 +1,15 @@
-"""Groups of recordings, which stay on one side of every split, and the recordings of the frozen test set."""
+"""Groups of recordings, which stay on one side of every split, and the locked test set."""
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from labeltool.errors import LabeltoolError
 from labeltool.store.database import Store
-from labeltool.store.journal_rows import append_batch
+from labeltool.store.journal_rows import Until, append_batch, is_revoked
 
 MAX_NAME_CHARACTERS = 1000
 """Of a group, and of a column of a recording."""
@@ -54,7 +55,7 @@ def set_groups(store: Store, names: Mapping[int, str], *, annotator: str) -> int
 
 
 def lock_recordings(store: Store, recording_ids: Collection[int], *, annotator: str) -> int:
-    """Append that recordings belong to the frozen test set, as one batch; return how many did not before.
+    """Append that recordings belong to the locked test set, as one batch; return how many did not before.
 
     `undo` reverts it.
     """
@@ -67,8 +68,47 @@ def lock_recordings(store: Store, recording_ids: Collection[int], *, annotator: 
 
 
 def locked_recordings(store: Store) -> set[int]:
-    """Return the ids of the recordings of the frozen test set, also of those that are removed."""
-    return {number for (number,) in store.connection.execute("SELECT id FROM recordings WHERE is_locked")}
+    """Return the ids of the recordings of the locked test set: those that were locked, and all of their groups."""
+    rows = store.connection.execute(
+        "SELECT id FROM recordings WHERE group_name IN (SELECT group_name FROM recordings WHERE is_locked)"
+    )
+    return {number for (number,) in rows}
+
+
+def locked_groups(store: Store) -> set[str]:
+    """Return the groups of the locked test set: nothing is to be learned from them, whoever joins them."""
+    return {name for (name,) in store.connection.execute("SELECT DISTINCT group_name FROM recordings WHERE is_locked")}
+
+
+def locked_clips(store: Store, clip_ids: Iterable[int]) -> set[int]:
+    """Return those of some clips that belong to the locked test set."""
+    if not (locked := locked_groups(store)):
+        return set()
+    rows = store.connection.execute(
+        "SELECT c.id FROM clips c JOIN recordings r ON r.id = c.recording_id "
+        "WHERE c.id IN (SELECT value FROM json_each(?)) AND r.group_name IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(clip_ids)), json.dumps(sorted(locked))),
+    )
+    return {clip_id for (clip_id,) in rows}
+
+
+def locked_at(store: Store, until: Until) -> dict[int, str]:
+    """Return the recordings that were locked by some row of the journal, with the groups that they have now."""
+    rows = store.connection.execute(
+        "SELECT r.id, r.group_name FROM journal j JOIN recordings r ON r.id = j.recording_id "
+        f"WHERE j.kind = 'lock' AND {until.counts('j')} AND NOT {is_revoked('j', until)}",
+        {"at": until.at},
+    )
+    return dict(rows.fetchall())
+
+
+def unlock(store: Store, *, annotator: str) -> int:
+    """Revoke all that was locked, as one batch; return how many rows that were. `redo` locks it again."""
+    revoke = {"kind": "revoke", "annotator": annotator, "origin": "human"}
+    with store.transaction() as connection:
+        rows = connection.execute(f"SELECT id FROM journal j WHERE kind = 'lock' AND NOT {is_revoked('j')}").fetchall()
+        append_batch(connection, [{**revoke, "revokes": row_id} for (row_id,) in rows])
+    return len(rows)
 
 
 def checked_group(name: str) -> str:

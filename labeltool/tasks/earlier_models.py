@@ -8,7 +8,7 @@ from labeltool.networks import model_folder
 from labeltool.networks.architectures import TRUNK_ARCHITECTURE
 from labeltool.networks.model_card import Comparison, PretrainedComparison, card_from_json
 from labeltool.project import Project
-from labeltool.store import Store, models
+from labeltool.store import Store, groups, models
 from labeltool.training.prepare import KnownHead, TrainingRequest
 from labeltool.training.targets import TrainingSet
 from labeltool.training.warm_start import scratch_run_due
@@ -30,16 +30,18 @@ def other_architecture_is_better(project: Project) -> bool:
 def known_head(project: Project, store: Store, training_set: TrainingSet, request: TrainingRequest) -> KnownHead | None:
     """Return the kind and the rules of the last head on the same trunk, where they need not be chosen anew.
 
-    A model with another test fold may have chosen it by clips of this one.
+    A model with another test fold, or from before the test set was locked, may have chosen it by clips of that.
     """
     last = models.latest(store, TRUNK_ARCHITECTURE)
     if last is None:
         return None
     try:
-        card = model_folder.read(project.models / str(last.id)).card
+        files = model_folder.read(project.models / str(last.id), groups.groups_now(store))
+        has_seen_test = not files.groups_seen().isdisjoint(groups.locked_groups(store))
     except LabeltoolError:
         return None
-    if card.trunk is None or card.compared is None or scratch_run_due(card.compared, training_set):
+    card = files.card
+    if has_seen_test or card.trunk is None or card.compared is None or scratch_run_due(card.compared, training_set):
         return None
     trunk = card.trunk
     # A head on halves has no hidden layer, whatever the settings.

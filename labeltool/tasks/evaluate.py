@@ -6,18 +6,19 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import numpy as np
-
 from labeltool.errors import LabeltoolError, SkippedFile
-from labeltool.evaluation import metrics
+from labeltool.evaluation import over_folds
 from labeltool.evaluation import report as evaluation_report
-from labeltool.evaluation.unseen_labels import LevelAccuracy, MeasuredOnAll, UnseenLabel
+from labeltool.evaluation.operating_points import choose_points
+from labeltool.evaluation.thresholds import ScoredClips, ThresholdRow, threshold_table
+from labeltool.evaluation.unseen_labels import MeasuredOnAll
 from labeltool.networks import model_folder
-from labeltool.networks.model_card import LabelMetrics, ReliabilityBin
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip
 from labeltool.store import clips, groups, models
-from labeltool.tasks.measure_clips import can_be_judged, measure_on, unseen_labels_of
+from labeltool.store.detections.operating_points import OperatingPoint
+from labeltool.tasks.measure_clips import OnClips, can_be_judged, measure_on, unseen_labels_of
+from labeltool.training.data_split import MIN_FOLDS, folds_of
 from labeltool.training.prepare import make_request
 from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import (
@@ -31,6 +32,9 @@ from labeltool.training.warm_start import MIN_CLIPS_TO_COMPARE
 from labeltool.type_aliases import Progress
 from labeltool.util.atomic_write import new_folder
 from labeltool.util.writable import why_not
+
+DRAWN_FOLDS = 5
+"""Of a cross-validation where the data have no folds: each model is trained on four fifths, as those of ESC-50 are."""
 
 _MEANS = (
     "clip_accuracy",
@@ -69,19 +73,31 @@ class EvaluateResult(MeasuredOnAll):
         The fold it was tested on; None: all clips it was not trained on.
     folds
         The results of a cross-validation, of which this one is the mean over folds, matrices added up; else None.
+    locked
+        Whether it was measured on the locked test set.
+    drawn_folds
+        Whether the folds of a cross-validation were drawn, where the data have none.
     skipped
         Files that could not be read.
     report, pictures
         The folder of the written report, and the file names of its plots; none without matplotlib. "" where the project
         cannot be written.
+    thresholds
+        Precision and recall by label and threshold, int8, where they are wanted.
+    operating_points
+        The thresholds that reach the wanted precision.
     """
 
     model: int | None
     fold: int | None = None
     folds: tuple[FoldResult, ...] | None = None
+    locked: bool = False
+    drawn_folds: bool = False
     skipped: tuple[SkippedFile, ...] = ()
     report: str = ""
     pictures: tuple[str, ...] = ()
+    thresholds: tuple[ThresholdRow, ...] = ()
+    operating_points: tuple[OperatingPoint, ...] = ()
 
 
 def evaluate(
@@ -92,35 +108,66 @@ def evaluate(
     fold: int | None = None,
     cross_validate: bool = False,
     seed: int = 0,
+    locked: bool | None = None,
+    thresholds: bool = False,
+    precision: float | None = None,
 ) -> EvaluateResult:
     """Measure a model on labelled clips and write a report; a task of the worker.
 
-    With `fold`, on that fold, none of whose groups the model may have been trained on; else on every labelled clip
-    whose group it was not trained on: the validation clips, and those labelled since. Clips that were in its pool, or
-    in an ancestor's, before they were labelled, and clips whose label was accepted automatically, are used only where
-    the others are too few. With `cross_validate`, a model is trained from scratch for each fold and tested on it.
+    With `fold`, on that fold, none of whose groups the model may have been trained on; else on the locked test set
+    where there is one that it has seen nothing of; else on every other labelled clip whose group it was not trained on:
+    the validation clips, and those labelled since. Clips that were in its pool, or in an ancestor's, before they were
+    labelled, and clips whose label was accepted automatically, are used only where the others are too few. With
+    `cross_validate`, a model is trained from scratch for each fold and tested on it; where clips are in no folds, as
+    many as `DRAWN_FOLDS` are drawn by whole groups.
+
+    Parameters
+    ----------
+    locked
+        On the locked test set and on nothing else, or not on it.
+    thresholds
+        Whether precision and recall by threshold are wanted too.
+    precision
+        The wanted one: thresholds that reach it are chosen, on neither the locked test set nor the model's test fold.
 
     Raises
     ------
     LabeltoolError
-        When the model was trained on the fold, or no clip is left to measure on.
+        When the model has seen what it is to be measured on, or no clip is left to measure on.
     """
     with project.open_store() as store:
         accepted = clips.auto_accepted(store)
         labelled = usable_for_training(clips.labelled(store))
-        unlabelled = clips.unlabelled(store) if cross_validate else []
+        of_locked = usable_for_training(clips.labelled(store, which="locked"))
+        unlabelled = clips.unlabelled_to_train_on(store) if cross_validate else []
         chosen = None if cross_validate else models.model(store, model_id)
         renamed, groups_now = clips.current_names(store), groups.groups_now(store)
         accuracies = models.accuracies(store)
     if chosen is None:
-        result = _cross_validate(project, labelled, unlabelled, seed, report)
+        result = _cross_validate(project, labelled, unlabelled, seed, report, thresholds=thresholds)
         return _with_report(project, "cross-validation", result, (), accuracies)
     files = model_folder.read(project.models / str(chosen.id), groups_now)
     # The clips have today's labels, the model's outputs those it was trained with.
     names = files.current_labels(renamed)
-    wanted = _unseen(files, names, labelled, accepted, fold, chosen.id)
-    measured, skipped = measure_on(project, files, names, wanted, report)
-    result = EvaluateResult(**_values(measured), model=chosen.id, fold=fold, skipped=skipped)
+    if precision is not None:
+        locked, labelled = False, _without_fold(labelled, files.card.test_fold)
+    test = _unseen_locked(files, of_locked, required=locked is True) if fold is None and locked is not False else []
+    wanted = test or _unseen(files, names, labelled if fold is None else [*labelled, *of_locked], accepted, fold)
+    if not any(can_be_judged(files, names, one) and not unseen_labels_of(files, names, one) for one in wanted):
+        raise LabeltoolError(f"model {chosen.id} has none of the labels of these clips", remedy="retrain")
+    tested = measure_on(project, files, names, wanted, report)
+    rows = threshold_table([tested.scored]) if thresholds or precision is not None else ()
+    result = EvaluateResult(
+        **_values(tested.measured),
+        model=chosen.id,
+        fold=fold,
+        skipped=tested.skipped,
+        locked=bool(test),
+        thresholds=rows,
+        operating_points=()
+        if precision is None
+        else choose_points(rows, precision, model_uid=chosen.uid, source="validation"),
+    )
     name = f"model-{chosen.id}" + ("" if fold is None else f"-fold-{fold}")
     return _with_report(project, name, result, files.card.losses, accuracies)
 
@@ -137,12 +184,34 @@ def _with_report(
     accuracies: Sequence[models.ModelAccuracy],
 ) -> EvaluateResult:
     try:
-        folder, pictures = evaluation_report.write(project, name, result, losses=losses, models=accuracies)
+        folder, pictures = evaluation_report.write(
+            project, name, result, losses=losses, models=accuracies, thresholds=result.thresholds
+        )
     except OSError as error:
         if not why_not(error):
             raise
         return result
     return replace(result, report=str(folder), pictures=pictures)
+
+
+def _without_fold(labelled: Sequence[LabelledClip], fold: int | None) -> list[LabelledClip]:
+    """Return the clips that may choose a threshold."""
+    test_groups = set() if fold is None else groups_of_fold(labelled, fold)
+    return [one for one in labelled if one.clip.group not in test_groups]
+
+
+def _unseen_locked(
+    files: model_folder.ModelFiles, of_locked: Sequence[LabelledClip], *, required: bool
+) -> list[LabelledClip]:
+    """Return the clips of the locked test set; none where the model has seen any, or an error if `required`."""
+    seen = files.groups_seen()
+    if of_locked and not any(one.clip.group in seen for one in of_locked):
+        return [*of_locked]
+    if required and not of_locked:
+        raise LabeltoolError("no test set with labels is locked", remedy="`labeltool export --splits --lock`")
+    if required:
+        raise LabeltoolError(f"model {files.directory.name} has seen clips that are locked since", remedy="retrain")
+    return []
 
 
 def _unseen(
@@ -151,8 +220,8 @@ def _unseen(
     labelled: Sequence[LabelledClip],
     accepted: Collection[int],
     fold: int | None,
-    model_id: int,
 ) -> list[LabelledClip]:
+    model_id = files.directory.name
     if fold is None:
         trained, pooled = files.groups_trained_on(), files.groups_in_pools()
         wanted = [one for one in labelled if one.clip.group not in trained]
@@ -173,8 +242,6 @@ def _unseen(
                 f"model {model_id} has seen fold {fold}",
                 remedy=f"`labeltool retrain --test-fold {fold}` keeps it unseen",
             )
-    if not any(can_be_judged(files, names, one) and not unseen_labels_of(files, names, one) for one in wanted):
-        raise LabeltoolError(f"model {model_id} has none of the labels of these clips", remedy="retrain")
     return wanted
 
 
@@ -184,45 +251,71 @@ def _cross_validate(
     unlabelled: Sequence[StoredClip],
     seed: int,
     report: Progress,
+    *,
+    thresholds: bool,
 ) -> EvaluateResult:
     folds = sorted({one.clip.fold for one in labelled if one.clip.fold is not None})
-    if len(folds) < 2:
-        raise LabeltoolError("the labelled clips are in no folds", remedy="import a data set with folds")
+    is_drawn = len(folds) < MIN_FOLDS
+    if is_drawn:
+        labelled = _with_folds(labelled, seed)
+        folds = sorted({one.clip.fold for one in labelled if one.clip.fold is not None})
     results: list[FoldResult] = []
     skipped: list[SkippedFile] = []
+    scored: list[ScoredClips] = []
     backgrounds: set[str | None] = set()
     for fold in folds:
 
         def report_fold(stage: str, done: int, total: int, text: str = "", /, fold: int = fold) -> None:
             report(f"fold {fold}: {stage}", done, total, text)
 
-        result, background, of_fold = _test_fold(project, labelled, unlabelled, fold, seed, report_fold)
-        results.append(result)
+        tested, background = _test_fold(project, labelled, unlabelled, fold, seed, report_fold)
+        results.append(FoldResult(**_values(tested.measured), fold=fold))
+        scored.append(tested.scored)
         backgrounds.add(background)
-        skipped += (one for one in of_fold if one not in skipped)
+        skipped += (one for one in tested.skipped if one not in skipped)
     # The background, where there is one, is last in every fold and so here.
     labels = sorted(
         {name for result in results for name in result.labels}, key=lambda name: (name in backgrounds, name)
     )
-    means: dict[str, Any] = {name: _mean_over_folds(results, name) for name in _MEANS}
+    means: dict[str, Any] = {name: over_folds.mean_over_folds(results, name) for name in _MEANS}
     return EvaluateResult(
         **means,
         model=None,
         head=results[0].head,
         labels=tuple(labels),
         clips=sum(result.clips for result in results),
-        confusion=_summed([(result.labels, result.confusion) for result in results], labels),
-        int8_confusion=_summed([(result.labels, result.int8_confusion) for result in results], labels),
-        by_label=tuple(_over_folds(results, label) for label in labels),
-        reliability=_joined([result.reliability for result in results]),
-        int8_reliability=_joined([result.int8_reliability for result in results]),
-        unseen_labels=_joined_unseen(results),
+        confusion=over_folds.summed([(result.labels, result.confusion) for result in results], labels),
+        int8_confusion=over_folds.summed([(result.labels, result.int8_confusion) for result in results], labels),
+        by_label=tuple(over_folds.label_over_folds(results, label) for label in labels),
+        reliability=over_folds.joined_reliability([result.reliability for result in results]),
+        int8_reliability=over_folds.joined_reliability([result.int8_reliability for result in results]),
+        unseen_labels=over_folds.joined_unseen(results),
         clips_of_seen_labels=sum(result.clips_of_seen_labels for result in results),
         excluded=sum(result.excluded for result in results),
-        by_level=_levels_over_folds(results),
+        by_level=over_folds.levels_over_folds(results),
         folds=tuple(results),
         skipped=tuple(skipped),
+        drawn_folds=is_drawn,
+        thresholds=threshold_table(scored) if thresholds else (),
     )
+
+
+def _with_folds(labelled: Sequence[LabelledClip], seed: int) -> list[LabelledClip]:
+    """Return clips of no data set with folds in folds that are drawn by whole groups.
+
+    Raises
+    ------
+    LabeltoolError
+        When there are too few groups.
+    """
+    loose = [replace(one, clip=replace(one.clip, fold=None)) for one in labelled]
+    groups_there = len({one.clip.group for one in loose})
+    if groups_there < DRAWN_FOLDS:
+        raise LabeltoolError(
+            f"{groups_there} groups of labelled clips are too few for {DRAWN_FOLDS} folds", remedy="label more"
+        )
+    fold_of = folds_of(loose, DRAWN_FOLDS, seed=seed)
+    return [replace(one, clip=replace(one.clip, fold=fold_of[one.clip.id])) for one in loose]
 
 
 def _test_fold(
@@ -232,8 +325,8 @@ def _test_fold(
     fold: int,
     seed: int,
     report: Progress,
-) -> tuple[FoldResult, str | None, tuple[SkippedFile, ...]]:
-    """Train without a fold and test on it; return the metrics, the model's background and the unreadable files."""
+) -> tuple[OnClips, str | None]:
+    """Train without a fold and test on it; return also the model's background."""
     request = make_request(project, project.settings.learning.architecture, seed=seed, test_fold=fold)
     with new_folder(project.cache) as new:
         train_model(
@@ -247,71 +340,4 @@ def _test_fold(
         )
         files = model_folder.read(new.path)
         test = [one for one in labelled if one.clip.fold == fold]
-        measured, skipped = measure_on(project, files, files.labels, test, report)
-    return FoldResult(**_values(measured), fold=fold), files.background, skipped
-
-
-def _summed(
-    matrices: Sequence[tuple[Sequence[str], Sequence[Sequence[int]]]], labels: Sequence[str]
-) -> tuple[tuple[int, ...], ...]:
-    """Add up matrices, each with the labels of its rows and columns."""
-    total = np.zeros((len(labels), len(labels)), np.int64)
-    for names, matrix in matrices:
-        places = [labels.index(name) for name in names]
-        total[np.ix_(places, places)] += np.array(matrix)
-    return tuple(map(tuple, total.tolist()))
-
-
-def _mean_over_folds(results: Sequence[FoldResult], name: str) -> float | None:
-    """Average a metric over the folds that have it."""
-    values = [value for value in (getattr(result, name) for result in results) if value is not None]
-    return float(np.mean(values)) if values else None
-
-
-def _joined_unseen(results: Sequence[FoldResult]) -> tuple[UnseenLabel, ...]:
-    """Add up the clips of the labels that were unseen in some fold."""
-    labels = sorted({one.label for result in results for one in result.unseen_labels})
-    by_label = {
-        label: [one for result in results for one in result.unseen_labels if one.label == label] for label in labels
-    }
-    return tuple(
-        UnseenLabel(label, sum(one.clips for one in rows), sum(one.unknown for one in rows))
-        for label, rows in by_label.items()
-    )
-
-
-def _levels_over_folds(results: Sequence[FoldResult]) -> tuple[LevelAccuracy, ...]:
-    """Average the folds' accuracy at each level, as `_mean_over_folds` does."""
-    return tuple(
-        LevelAccuracy(
-            of_level[0].level,
-            tuple(sorted({name for one in of_level for name in one.labels})),
-            float(np.mean([one.clip_accuracy for one in of_level])),
-            float(np.mean([one.int8_clip_accuracy for one in of_level])),
-        )
-        for of_level in zip(*(result.by_level for result in results), strict=True)
-    )
-
-
-def _over_folds(results: Sequence[FoldResult], label: str) -> LabelMetrics:
-    """Average the folds' recalls of a label, weighted by its clips in each."""
-    rows = [one for result in results for one in result.by_label if one.label == label and one.clips]
-    clips_of = [one.clips for one in rows]
-
-    def mean(recalls: Sequence[float | None]) -> float | None:
-        return float(np.average([recall or 0.0 for recall in recalls], weights=clips_of)) if rows else None
-
-    recall, int8_recall = mean([one.recall for one in rows]), mean([one.int8_recall for one in rows])
-    return LabelMetrics(label, sum(clips_of), recall, None, int8_recall, None)
-
-
-def _joined(reliabilities: Sequence[Sequence[ReliabilityBin]]) -> tuple[ReliabilityBin, ...]:
-    """Merge the folds' bins of confidence."""
-    bins = [one for reliability in reliabilities for one in reliability]
-    merged = []
-    for index in sorted({metrics.bin_index(confidence) for confidence, _, _ in bins}):
-        members = [one for one in bins if metrics.bin_index(one[0]) == index]
-        counts = [count for _, _, count in members]
-        confidence, accuracy = (float(np.average([one[i] for one in members], weights=counts)) for i in (0, 1))
-        merged.append((confidence, accuracy, sum(counts)))
-    return tuple(merged)
+        return measure_on(project, files, files.labels, test, report), files.background

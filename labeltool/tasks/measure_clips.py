@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from labeltool.errors import LabeltoolError, SkippedFile
 from labeltool.evaluation.measure import Predictions, predict_clips
+from labeltool.evaluation.thresholds import ScoredClips
 from labeltool.evaluation.unseen_labels import LevelAccuracy, MeasuredOnAll, measure_on_all
 from labeltool.inference.clip_features import compute_features, feature_cache_of_model
 from labeltool.networks import model_folder
 from labeltool.project import Project
 from labeltool.records import LabelledClip, Value
 from labeltool.training.targets import background_name, target_arrays
-from labeltool.type_aliases import Progress
+from labeltool.type_aliases import Float32, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class OnClips:
+    """What was measured on clips, the files that could not be read, and the score of each clip."""
+
+    measured: MeasuredOnAll
+    skipped: tuple[SkippedFile, ...]
+    scored: ScoredClips
 
 
 def can_be_judged(files: model_folder.ModelFiles, names: Sequence[str], one: LabelledClip) -> bool:
@@ -42,8 +52,8 @@ def measure_on(
     names: Sequence[str],
     wanted: Sequence[LabelledClip],
     report: Progress,
-) -> tuple[MeasuredOnAll, tuple[SkippedFile, ...]]:
-    """Measure a model on labelled clips; return also the files that could not be read.
+) -> OnClips:
+    """Measure a model on labelled clips.
 
     Parameters
     ----------
@@ -70,7 +80,29 @@ def measure_on(
     assumed = [names[files.labels.index(name)] for name in files.card.assumed_absent]
     measured = _measure(files, predictions, tested, assumed, excluded=len(wanted) - len(counted))
     by_level = _by_level(files, predictions, tested, assumed)
-    return replace(measured, by_level=by_level), features.skipped
+    scored = ScoredClips(
+        predictions.labels,
+        files.rule.head,
+        predictions.event_scores(files, features.frames),
+        *_targets(files, predictions, tested, assumed),
+        tuple(one.clip.group for one in tested),
+    )
+    return OnClips(replace(measured, by_level=by_level), features.skipped, scored)
+
+
+def _targets(
+    files: model_folder.ModelFiles,
+    predictions: Predictions,
+    tested: Sequence[LabelledClip],
+    assumed_absent: Sequence[str],
+) -> tuple[Float32, Float32]:
+    return target_arrays(
+        tested,
+        predictions.labels,
+        head=files.rule.head,
+        background=files.background,
+        assumed_absent=assumed_absent,
+    )
 
 
 def _measure(
@@ -82,13 +114,7 @@ def _measure(
     excluded: int = 0,
 ) -> MeasuredOnAll:
     """Measure predictions on the clips they are for, whose labels go by the names of those predicted."""
-    present, absent = target_arrays(
-        tested,
-        predictions.labels,
-        head=files.rule.head,
-        background=files.background,
-        assumed_absent=assumed_absent,
-    )
+    present, absent = _targets(files, predictions, tested, assumed_absent)
     unseen = [unseen_labels_of(files, predictions.labels, one) for one in tested]
     unseen_labels = sorted({name for of_clip in unseen for name in of_clip})
     return measure_on_all(

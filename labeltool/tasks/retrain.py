@@ -24,11 +24,12 @@ from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.store import Store, clips, journal, models
 from labeltool.tasks import earlier_models
+from labeltool.tasks.locking import lock_near_duplicates
 from labeltool.tasks.other_run import newest_id, result_of_other, retraining_lock
 from labeltool.tasks.publish_model import publish_model
 from labeltool.tasks.retrain_result import RenewResult, RetrainResult, retrain_result
 from labeltool.training.budget import NO_BUDGET, Budget, budget_of
-from labeltool.training.labelled_spans import read_training_clips
+from labeltool.training.labelled_spans import labels_above, read_training_clips
 from labeltool.training.prepare import TrainedModel, TrainingRequest, make_request
 from labeltool.training.targets import TrainingSet, build_training_set
 from labeltool.training.train_model import train_model
@@ -166,11 +167,15 @@ class _Run:
         trained_s = self.clock() - self.began_s
         with suggestion_lock(self.project, self.report):
             suggested = _suggest(self.project, self.store, trained, self.report, self.request.budget)
+        highest_hz = self.request.frontend.highest_hz
         result = retrain_result(model_id, self.request.frontend.patch_hops_s, trained.card, suggested)
         return replace(
             result,
             other_patch_s=other_patch_s,
             left_out=trained.left_out,
+            above_band=tuple(label for label in labels_above(self.store, highest_hz) if label in trained.card.labels),
+            highest_hz=highest_hz,
+            locked_clips=len(clips.labelled(self.store, which="locked")),
             compared=trained.card.compared if self.parent else None,
             stages=self.report.spent(),
             seconds_until_trained=round(trained_s, 1),
@@ -179,6 +184,7 @@ class _Run:
 
     def train(self, *, from_scratch: bool) -> tuple[int, TrainedModel, float | None]:
         """Train and publish; return the model's id, the model, and the last one's patch length if only that differs."""
+        lock_near_duplicates(self.project, self.store, report=self.report)
         mark = journal.newest_id(self.store)
         frontend, test_fold = self.request.frontend, self.request.test_fold
         annotated = read_training_clips(self.store, min_window_s=frontend.patch_samples / frontend.sample_rate_hz)
@@ -207,7 +213,7 @@ class _Run:
                 test_fold=test_fold,
             )
         other_patch_s = None if from_scratch or self.parent else earlier_models.other_patch_s(self.store, self.request)
-        unlabelled = without_fold(clips.unlabelled(self.store), labelled, test_fold)
+        unlabelled = without_fold(clips.unlabelled_to_train_on(self.store), labelled, test_fold)
         with ExitStack() as folders:
             new, trained = self._train_in(folders, training_set, unlabelled)
             if not light:

@@ -35,6 +35,8 @@ class RetrainResult:
         Name of the output for clips with none of the labels; None without one.
     assumed_absent
         Labels hardly ever marked absent, for which clips without a mark are weak negatives.
+    above_band, highest_hz
+        Labels most of whose regions lie above the highest frequency that the network gets anything of, and that.
     compared
         Where a model was trained from scratch beside the warm start: the log loss of both.
     warm
@@ -49,6 +51,8 @@ class RetrainResult:
         The pretrained model that suggests labels, None where a model trained here does, and why.
     suggestions
         Unlabelled clips with a suggestion.
+    locked_clips
+        Labelled clips of the locked test set, which it was not trained on.
     skipped
         Files that could not be read.
     stages
@@ -86,7 +90,10 @@ class RetrainResult:
     skipped: tuple[SkippedFile, ...]
     left_out: int = 0
     without_suggestion: int = 0
+    above_band: tuple[str, ...] = ()
+    highest_hz: float = 0.0
     measured_clips: int = 0
+    locked_clips: int = 0
     stages: dict[str, float] = field(default_factory=dict)
     seconds_until_trained: float = 0.0
     seconds: float = 0.0

@@ -37,7 +37,8 @@ from labeltool.store.importing import import_records
 from labeltool.tasks.measure_clips import measure_on
 from labeltool.tasks.retrain import retrain
 from labeltool.tasks.simulation_results import Point, SimulateResult, StrategyResult, compare_with_random, summarise
-from labeltool.training.splits import groups_of_fold, train_validation_test
+from labeltool.training.data_split import train_validation_test
+from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import no_such_fold, with_labels
 from labeltool.type_aliases import Progress
 from labeltool.util import no_links
@@ -93,7 +94,7 @@ def simulate(
     budgets
         Numbers of labels to measure at.
     test_fold
-        What measures; default as `splits.train_validation_test` splits the clips.
+        What measures; default as `data_split.train_validation_test` splits the clips.
     batch
         Labels after which a model is trained, by default as in the app; at every budget one is trained too.
 
@@ -228,7 +229,7 @@ class _Player:
             first_right = speed.annotation_statistics(store, since=before).first_right if before else None
             right = self._suggestions_right(store)
             files = model_folder.read(scratch.models / str(models.model(store).id))
-        measured, _ = measure_on(scratch, files, files.labels, self.test, report)
+        measured = measure_on(scratch, files, files.labels, self.test, report).measured
         return Point(stop, measured.clip_accuracy, measured.int8_clip_accuracy, right, first_right)
 
     def _label(self, store: Store, stop: int) -> set[str]:

@@ -29,7 +29,7 @@ from labeltool.training.augmentation.samplers import Augmentation, PatchSampler,
 from labeltool.training.augmentation.waveform import WaveformSampler
 from labeltool.training.expected_temperature import expected_temperature
 from labeltool.training.loop import Clock, Deadline, OnProgress, Schedule, TrainingProgress, run_schedule
-from labeltool.training.splits import hold_out
+from labeltool.training.splits import hold_out, label_sets
 from labeltool.training.training_data import TrainingData
 from labeltool.training.unlabelled.distillation import DistillationTargets
 from labeltool.training.unlabelled.pool import Pool, draw_weights
@@ -239,17 +239,14 @@ def fit(
 
 
 def split_validation(present: Float32, groups: Sequence[str], settings: TrainingSettings) -> Int64:
-    """Choose validation clips by whole groups, label by label.
-
-    A label gives groups until its share is reached, and keeps at least two groups to train on; with fewer than three
-    groups it gives none. Clips without a label count as a label of their own.
+    """Choose validation clips as `hold_out` does; clips without a label count as a label of their own.
 
     Returns
     -------
     (validation clips,) int64, ascending
     """
-    strata = [str(row.argmax()) if row.any() else "" for row in present]
-    return np.array(hold_out(groups, strata, share=settings.validation_share, seed=settings.seed), dtype=np.int64)
+    held_out = hold_out(groups, label_sets(present), share=settings.validation_share, seed=settings.seed)
+    return np.array(held_out, dtype=np.int64)
 
 
 def _seed(seed: int) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from labeltool.records import LabelledClip, StoredClip, Value
-from labeltool.store import Store, checked, clips, spans
+from labeltool.store import Store, checked, clips, groups, spans
 from labeltool.store.checked import CheckedPart
 from labeltool.store.spans import Span
 
@@ -41,8 +41,27 @@ class TrainingClips:
     background: list[LabelledClip]
 
 
+def labels_above(store: Store, highest_hz: float) -> dict[str, float]:
+    """Return the labels of which at least half of the regions with a frequency range lie above a frequency.
+
+    Returns
+    -------
+    dict
+        Label to the share of its regions with a frequency range, 0.5 to 1.
+    """
+    rows = store.connection.execute(
+        """
+        SELECT label, AVG(low_hz >= ?) AS share FROM active_events
+        WHERE kind = 'verdict' AND value = 'present' AND label IS NOT NULL AND low_hz IS NOT NULL
+        GROUP BY label HAVING share >= 0.5 ORDER BY label
+        """,
+        (highest_hz,),
+    )
+    return dict(rows.fetchall())
+
+
 def read_training_clips(store: Store, *, min_window_s: float) -> TrainingClips:
-    """Read the labelled clips and the background of checked recordings.
+    """Read the labelled clips and the background of checked recordings, nothing of the locked test set.
 
     Parameters
     ----------
@@ -51,7 +70,8 @@ def read_training_clips(store: Store, *, min_window_s: float) -> TrainingClips:
     """
     labelled = clips.labelled(store)
     parts: dict[int, list[CheckedPart]] = {}
-    for part in checked.checked_parts(store):
+    locked = groups.locked_groups(store)
+    for part in (one for one in checked.checked_parts(store) if one.clip.group not in locked):
         parts.setdefault(part.clip.recording_id, []).append(part)
     # Read last: a span that is labelled meanwhile is no background.
     verdicts = {

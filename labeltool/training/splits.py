@@ -1,45 +1,185 @@
-"""Splits that do not leak: a group stays on one side, official folds are never reshuffled."""
+"""Splits that do not leak: a group stays on one side, official folds are never reshuffled.
+
+One function draws them all, `draw_parts`: those of exports, the validation clips of a training, and the folds of a
+cross-validation.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
 from labeltool.records import LabelledClip
+from labeltool.type_aliases import Float32
 
 Part = Literal["train", "validation", "test"]
 
-# A measurement on fewer clips would be chance.
-_MIN_HELD_OUT = 4
-# A label with fewer groups left gives none: two are kept to train on.
-_MIN_GROUPS_TO_GIVE = 3
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+
+# A label gives no group to another part than the one that is trained on unless that keeps as many.
+_MIN_GROUPS_KEPT = 2
+# Rounds in which groups are moved once all have a part; the sum of squares falls in each, and nearly all of it at once.
+_MAX_ROUNDS = 8
+_SMALLEST_GAIN = 1e-9
+# Stands for the items as a whole beside their labels, of which none is called so: names have no blanks at their ends.
+_ALL = " "
+
+
+def draw_parts(
+    groups: Sequence[str],
+    labels: Sequence[Collection[str]],
+    shares: Sequence[float],
+    *,
+    seed: int,
+    fixed: Mapping[str, int] = MappingProxyType({}),
+    trained_on: int | None = None,
+) -> dict[str, int]:
+    """Draw a part for each group, so that every label, and all items together, are divided by the shares, about.
+
+    The iterative stratification of Sechidis, Tsoumakas and Vlahavas (2011, "On the Stratification of Multi-Label
+    Data") with groups in the place of items: the groups of the rarest label first, the largest of them first, each to
+    the part where the squared deviations from the wanted numbers, relative to those, grow least. At the end groups are
+    moved while that makes them smaller. Same seed, same parts, on every machine: the sums are plain floats in a fixed
+    order.
+
+    Parameters
+    ----------
+    groups, labels
+        Of each item: its group, and its labels, any number of them.
+    shares
+        Of the items, of each part, above 0; they sum to 1.
+    fixed
+        The parts of groups that have one already; they count.
+    trained_on
+        The part that is trained on: a label gives a group to another one only where at least two groups with it are
+        not in those. None: all parts are equals.
+
+    Returns
+    -------
+    dict
+        The part of each group, an index into `shares`.
+    """
+    drawing = _Drawing(groups, labels, shares, trained_on)
+    for group in drawing.counts:
+        if group in fixed:
+            drawing.put(group, fixed[group])
+    rng = np.random.default_rng([seed, 1])
+    names = sorted(drawing.counts.keys() - fixed.keys())
+    drawn = [names[place] for place in rng.permutation(len(names))]
+    drawn.sort(key=lambda group: (drawing.rarity(group), -drawing.counts[group][_ALL]))
+    for group in drawn:
+        drawing.put(group, drawing.best_part(group))
+    for _ in range(_MAX_ROUNDS):
+        if not any([drawing.move(group) for group in drawn]):
+            break
+    return drawing.parts
+
+
+class _Drawing:
+    """Groups with the parts they were given so far.
+
+    Attributes
+    ----------
+    counts
+        Group to its items: of each label, and all.
+    parts
+        Group to its part.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[str],
+        labels: Sequence[Collection[str]],
+        shares: Sequence[float],
+        trained_on: int | None,
+    ) -> None:
+        counted: dict[str, Counter[str]] = {}
+        for group, of_item in zip(groups, labels, strict=True):
+            counted.setdefault(group, Counter()).update([*set(of_item), _ALL])
+        # In the order of their names, whatever that of the items and of a set.
+        self.counts = {group: Counter(dict(sorted(counted[group].items()))) for group in sorted(counted)}
+        self.parts: dict[str, int] = {}
+        total: Counter[str] = Counter()
+        # Groups with each label: all, and those that are not held out.
+        self._with_label: Counter[str] = Counter()
+        for counts in self.counts.values():
+            total.update(counts)
+            self._with_label.update(counts.keys())
+        self._kept = self._with_label.copy()
+        self._trained_on = trained_on
+        self._wanted = [{label: share * count for label, count in total.items()} for share in shares]
+        self._taken: list[Counter[str]] = [Counter() for _ in shares]
+
+    def rarity(self, group: str) -> int:
+        """Return the number of groups with the group's rarest label."""
+        return min(self._with_label[label] for label in self.counts[group])
+
+    def put(self, group: str, part: int) -> None:
+        """Give a group a part."""
+        self.parts[group] = part
+        self._taken[part].update(self.counts[group])
+        if self._is_held_out(part):
+            self._kept.subtract(self.counts[group].keys())
+
+    def best_part(self, group: str) -> int:
+        """Return the part of those it may have where a group adds least to the deviations; the first of equals."""
+        parts = range(len(self._wanted))
+        if self._trained_on is not None and not self._can_be_given(group):
+            return self._trained_on
+        return min(parts, key=lambda part: self._added(group, part))
+
+    def move(self, group: str) -> bool:
+        """Move a group where that makes the deviations smaller; return whether it did."""
+        before = self.parts.pop(group)
+        self._taken[before].subtract(self.counts[group])
+        if self._is_held_out(before):
+            self._kept.update(self.counts[group].keys())
+        best = self.best_part(group)
+        if self._added(group, best) > self._added(group, before) - _SMALLEST_GAIN:
+            best = before
+        self.put(group, best)
+        return best != before
+
+    def _is_held_out(self, part: int) -> bool:
+        return self._trained_on not in (None, part)
+
+    def _can_be_given(self, group: str) -> bool:
+        return all(self._kept[label] > _MIN_GROUPS_KEPT for label in self.counts[group] if label != _ALL)
+
+    def _added(self, group: str, part: int) -> float:
+        """Return by how much a group would add to the sum of (taken - wanted)² / wanted of a part."""
+        taken, wanted = self._taken[part], self._wanted[part]
+        added = 0.0
+        for label, count in self.counts[group].items():
+            added += count * (2 * (taken[label] - wanted[label]) + count) / wanted[label]
+        return added
 
 
 def hold_out(
     groups: Sequence[str],
-    labels: Sequence[str],
+    labels: Sequence[Collection[str]],
     *,
     share: float,
     seed: int,
     required: Collection[str] = (),
     allowed: Collection[str] | None = None,
 ) -> list[int]:
-    """Choose about a share of the items to hold out, whole groups, label by label.
+    """Choose about a share of the items to hold out, whole groups, of each label.
 
-    A label gives groups until its share is reached, and keeps at least two to train on; with fewer than three it
-    gives none. Where every label is too small to give its share, some of the labels give one. With few groups the list
-    may be empty.
+    A label keeps at least two groups to train on; with fewer than three it gives none. With few groups the list may be
+    empty.
 
     Parameters
     ----------
     groups, labels
-        One of each an item.
+        As `draw_parts` takes them.
     share
-        0 to 1, of each label's items.
+        Above 0 and below 1, of each label's items.
     required
         Groups that are held out whatever the share; they count towards it.
     allowed
@@ -50,69 +190,18 @@ def hold_out(
     list of int
         Indices, ascending.
     """
-    rng = np.random.default_rng([seed, 1])
-    selection = _GroupSelection(groups, labels)
-    for group in selection.labels_of.keys() & set(required):
-        selection.take(group)
-    n_required = len(selection.taken_groups)
-    for label in sorted(selection.left):
-        selection.take_until(label, share * selection.total[label], allowed, rng)
-    if len(selection.taken_groups) == n_required and share * len(labels) >= _MIN_HELD_OUT:
-        for label in rng.permutation(sorted(selection.left)):
-            if selection.taken.total() < share * len(labels):
-                selection.take_until(label, 1, allowed, rng)
-    return sorted(index for group in selection.taken_groups for index in selection.members[group])
+    refused = () if allowed is None else set(groups) - set(allowed)
+    fixed = {**dict.fromkeys(refused, 0), **dict.fromkeys(required, 1)}
+    parts = draw_parts(groups, labels, (1 - share, share), seed=seed, fixed=fixed, trained_on=0)
+    return [index for index, group in enumerate(groups) if parts[group] == 1]
 
 
-class _GroupSelection:
-    """Groups chosen one after the other, and the counts of each label's items.
+def label_sets(present: Float32) -> list[list[str]]:
+    """Return the labels of each clip as `draw_parts` takes them, given targets (clips, labels): columns as text.
 
-    Attributes
-    ----------
-    members
-        Group to the indices of its items.
-    labels_of
-        Group to its items' labels, counted.
-    left
-        Label to the groups with it that were not taken.
-    total, taken
-        Items of each label: all, and those of the groups taken.
-    taken_groups
-        The groups taken.
+    Clips without a label count as one with a label of its own.
     """
-
-    def __init__(self, groups: Sequence[str], labels: Sequence[str]) -> None:
-        self.members: dict[str, list[int]] = {}
-        for index, group in enumerate(groups):
-            self.members.setdefault(group, []).append(index)
-        self.labels_of = {group: Counter(labels[index] for index in items) for group, items in self.members.items()}
-        self.left: dict[str, set[str]] = {}
-        for group, counts in self.labels_of.items():
-            for label in counts:
-                self.left.setdefault(label, set()).add(group)
-        self.total = Counter(labels)
-        self.taken: Counter[str] = Counter()
-        self.taken_groups: set[str] = set()
-
-    def take(self, group: str) -> None:
-        """Take a group."""
-        counts = self.labels_of[group]
-        self.taken_groups.add(group)
-        self.taken.update(counts)
-        for label in counts:
-            self.left[label].discard(group)
-
-    def take_until(
-        self, label: str, max_items: float, allowed: Collection[str] | None, rng: np.random.Generator
-    ) -> None:
-        """Take groups with a label, in random order, until `max_items` of its items are taken, about."""
-        for group in rng.permutation(sorted(self.left[label])):
-            counts = self.labels_of[group]
-            # Half a group too many is nearer to the share than half a group too few.
-            enough = self.taken[label] + counts[label] / 2 > max_items
-            refused = allowed is not None and group not in allowed
-            if not (enough or refused or any(len(self.left[other]) < _MIN_GROUPS_TO_GIVE for other in counts)):
-                self.take(group)
+    return [[str(column) for column in np.flatnonzero(row)] or [""] for row in present]
 
 
 def kept_from_pools(group: str, share: float) -> bool:
@@ -135,41 +224,3 @@ def official_test_fold(clips: Sequence[LabelledClip], test_fold: int | None = No
     if len(folds) < 3 or not (test_fold is None or test_fold in folds):
         return None
     return max(folds) if test_fold is None else test_fold
-
-
-def train_validation_test(
-    clips: Sequence[LabelledClip], *, seed: int = 0, test_fold: int | None = None
-) -> dict[int, Part]:
-    """Split labelled clips for training, validation and test.
-
-    With official folds the last (or `test_fold`) tests and the one before it validates; without, about 15 % of the
-    clips each, by group. A group with a clip in the test fold is test, whole.
-
-    Parameters
-    ----------
-    clips
-        Each with at least one label present; the first by name stands for a clip in the proportions.
-
-    Returns
-    -------
-    dict
-        Clip id to part.
-    """
-    test = official_test_fold(clips, test_fold)
-    if test is not None:
-        others = sorted({fold for one in clips if (fold := one.clip.fold) is not None} - {test})
-        test_groups = groups_of_fold(clips, test)
-        validation_groups = groups_of_fold(clips, others[-1])
-    else:
-        groups = [labelled.clip.group for labelled in clips]
-        labels = [labelled.present[0] for labelled in clips]
-        test_groups = {groups[index] for index in hold_out(groups, labels, share=0.15, seed=seed)}
-        rest = [index for index, group in enumerate(groups) if group not in test_groups]
-        held_out = hold_out([groups[i] for i in rest], [labels[i] for i in rest], share=0.18, seed=seed)
-        validation_groups = {groups[rest[index]] for index in held_out}
-
-    def part(labelled: LabelledClip) -> Part:
-        group = labelled.clip.group
-        return "test" if group in test_groups else "validation" if group in validation_groups else "train"
-
-    return {labelled.clip.id: part(labelled) for labelled in clips}

@@ -60,13 +60,6 @@ class TrainingSet:
         return tuple(clip.group for clip in self.clips)
 
     @property
-    def strata(self) -> list[str]:
-        """The stratum of each clip in a stratified split: its rarest label, or that it has none."""
-        counts = (self.present > 0).sum(axis=0)
-        rarity = np.where(self.present > 0, 1.0 / np.maximum(counts, 1), 0.0)
-        return [f"={place}" if row[place] > 0 else "" for row, place in zip(rarity, rarity.argmax(axis=1), strict=True)]
-
-    @property
     def background_windows(self) -> int:
         """The number of its clips that are windows of background, which are no clips of the store."""
         return sum(clip.id < 0 for clip in self.clips)

@@ -15,7 +15,7 @@ from labeltool.networks.model_card import Comparison
 from labeltool.project import Project
 from labeltool.records import LabelledClip
 from labeltool.store import Store, clips, groups, models
-from labeltool.training.splits import groups_of_fold, hold_out, kept_from_pools
+from labeltool.training.splits import groups_of_fold, hold_out, kept_from_pools, label_sets
 from labeltool.training.targets import TrainingSet
 from labeltool.type_aliases import Int64
 
@@ -48,8 +48,8 @@ def newest_parent(
 ) -> Parent | None:
     """Return the newest model of an architecture, its head made for a training set, where a warm start may use it.
 
-    None for one of another frontend, for a damaged one, and for one that has seen the test fold: its
-    weights would leak it.
+    None for one of another frontend, for a damaged one, and for one that has seen the test fold or the locked test set:
+    its weights would leak them.
     """
     from labeltool.networks import build as networks
 
@@ -58,7 +58,9 @@ def newest_parent(
         return None
     try:
         files = model_folder.read(project.models / str(newest.id), groups.groups_now(store))
-        test_groups = groups_of_fold(labelled, test_fold) if test_fold is not None else set()
+        test_groups = groups.locked_groups(store)
+        if test_fold is not None:
+            test_groups |= groups_of_fold(labelled, test_fold)
         # Behind a trunk there is nothing to continue: its head takes a second.
         if files.card.trunk or files.frontend != frontend or test_groups & files.groups_seen():
             return None
@@ -81,19 +83,19 @@ def choose_validation(training_set: TrainingSet, parent: Parent | None, *, share
     was trained on, fill that share only where there would be fewer than `MIN_CLIPS_TO_COMPARE` clips without them;
     there may be none at all.
     """
-    groups, strata = training_set.groups, training_set.strata
+    groups, labels = training_set.groups, label_sets(training_set.present)
     if parent is None:
-        return np.array(hold_out(groups, strata, share=share, seed=seed), dtype=np.int64)
+        return np.array(hold_out(groups, labels, share=share, seed=seed), dtype=np.int64)
     files = parent.files
     validated, trained, pooled = files.groups_validated_on(), files.groups_trained_on(), files.groups_in_pools()
     unseen = [i for i, group in enumerate(groups) if group not in trained | pooled | validated]
-    some = hold_out([groups[i] for i in unseen], [strata[i] for i in unseen], share=share, seed=seed)
+    some = hold_out([groups[i] for i in unseen], [labels[i] for i in unseen], share=share, seed=seed)
     required = validated | {groups[unseen[i]] for i in some}
     allowed = {groups[i] for i in unseen if kept_from_pools(groups[i], share)}
-    chosen = hold_out(groups, strata, share=share, seed=seed, required=required, allowed=allowed)
+    chosen = hold_out(groups, labels, share=share, seed=seed, required=required, allowed=allowed)
     if len(chosen) < MIN_CLIPS_TO_COMPARE:
         required = {groups[i] for i in chosen}
-        chosen = hold_out(groups, strata, share=share, seed=seed, required=required, allowed=set(groups) - trained)
+        chosen = hold_out(groups, labels, share=share, seed=seed, required=required, allowed=set(groups) - trained)
     return np.array(chosen, dtype=np.int64)
 
 

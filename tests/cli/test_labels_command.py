@@ -82,6 +82,7 @@ def test_a_merge_shows_both_counts(run: Run, store: Store) -> None:
         (("define", "cat", "a cat"), "no label 'cat'"),
         (("define", "dog", "x" * 1001), "at most 1000 characters"),
         (("define", "dog", "--example", "99"), "no clip 99"),
+        (("parent", "cat", "dog"), "no label 'cat'"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(run: Run, arguments: tuple[str, ...], reason: str, store: Store) -> None:

@@ -125,7 +125,7 @@ def test_remove_and_journal_import(labelled: Store, run: Callable[..., Any], tmp
     assert brought_back == {"brought_back": ["/sounds/a.wav"], "failed": []}
     (tmp_path / "labels.jsonl").write_bytes(next(export_lines(labelled)))
     assert run("journal", "import", tmp_path / "labels.jsonl").keys() == {
-        *("recordings", "clips", "rows", "verdicts", "missing", "already_there", "skipped"),
+        *("recordings", "clips", "rows", "verdicts", "missing", "already_there", "skipped", "notes"),
     }
 
 

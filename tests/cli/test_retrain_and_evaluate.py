@@ -24,6 +24,7 @@ from labeltool.networks import model_folder
 from labeltool.pretrained.probe import open_model
 from labeltool.project import Project
 from labeltool.store import clips, journal, models
+from labeltool.store.detections.operating_points import operating_points
 from labeltool.tasks.other_run import result_of_other
 from labeltool.tasks.process import LocalProcesses
 from labeltool.tasks.registry import RETRAIN
@@ -286,3 +287,36 @@ def test_a_damaged_card_is_named(copy: Project) -> None:
     assert model_folder.INT8 in done.stderr and not (copy.exports / "int8").exists()
     card.write_text("{")
     assert "card.json" in labeltool_here("--project", copy.directory, "suggest", check=1).stderr
+
+
+def test_thresholds_are_chosen_saved_and_used(copy: Project) -> None:
+    at = ("--project", copy.directory)
+    result = json.loads(labeltool_here(*at, "evaluate", "--fold", "3", "--thresholds", "--json").stdout)
+    rows = result["thresholds"]
+    assert {row["label"] for row in rows} == set(result["labels"]) and result["operating_points"] == []
+    for row in rows:
+        for name, of in (("precision", row["predicted"]), ("recall", row["clips"])):
+            share = row[name]
+            assert (share is None) == (of == 0) and (
+                share is None or share["value"] == pytest.approx(row["right"] / of)
+            )
+            assert share is None or share["low"] <= share["value"] <= share["high"]
+    written = Path(result["report"])
+    head, *lines = (written / "thresholds.csv").read_text().splitlines()
+    assert '"precision","precision_low","precision_high","recall"' in head and len(lines) == len(rows)
+    assert "thresholds" not in json.loads(labeltool_here(*at, "evaluate", "--fold", "3", "--json").stdout)
+    for wrong in (
+        ("--fold", "3", "--precision", "0.9"),
+        ("--save",),
+        ("--width", "0.1"),
+        ("--detections", "--fold", "3"),
+    ):
+        labeltool_here(*at, "evaluate", *wrong, check=2)
+
+
+def test_test_data_choose_no_threshold(copy: Project) -> None:
+    # What the model was not trained on is its test fold alone.
+    refused = labeltool_here("--project", copy.directory, "evaluate", "--precision", "0.9", "--save", check=1)
+    assert refused.stderr.count("\n") == 1
+    with copy.open_store() as store:
+        assert operating_points(store, models.uid(store, models.model(store).id)) == []

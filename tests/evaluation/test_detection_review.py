@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from labeltool.evaluation.detection_review import Detection, LabelReview, strata_edges
-from labeltool.evaluation.thresholds import lowest_row
+from labeltool.evaluation.operating_points import lowest_row
 from labeltool.records import Value
 
 
@@ -85,7 +85,8 @@ def test_strata_are_of_ten_at_least_and_begin_at_the_threshold() -> None:
 def test_the_lowest_threshold_is_chosen_from_which_on_the_precision_is_reached() -> None:
     some, right = detections(2000, seed=5)
     rows = LabelReview("dog", answered(some, right, 400), lowest=0.1).rows(1.0)
-    chosen = lowest_row([row.precision for row in rows], [row.reviewed for row in rows], 0.5)
-    assert chosen is not None and chosen > 0
-    assert all(row.precision is not None and row.precision.value >= 0.5 for row in rows[chosen:])
-    assert lowest_row([row.precision for row in rows], [5] * len(rows), 0.5) is None
+    chosen = lowest_row(rows, 0.5)
+    assert chosen is not None and chosen.threshold > 0.1
+    after = [row.precision for row in rows if row.threshold >= chosen.threshold]
+    assert all(share is not None and share.value >= 0.5 for share in after)
+    assert lowest_row([replace(row, reviewed=5) for row in rows], 0.5) is None

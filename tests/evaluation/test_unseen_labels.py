@@ -7,13 +7,14 @@ import pytest
 
 from helpers.progress import silent
 from labeltool.evaluation.measure import Predictions, Probabilities
+from labeltool.evaluation.thresholds import ScoredClips
 from labeltool.evaluation.unseen_labels import MeasuredOnAll, UnseenLabel, measure_on_all
 from labeltool.networks.heads import Head
 from labeltool.networks.postprocessing import ClipRule
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.tasks import evaluate
-from labeltool.tasks.evaluate import FoldResult
+from labeltool.tasks.measure_clips import OnClips
 
 LABELS = ("cat", "dog")
 
@@ -89,10 +90,11 @@ def test_a_cross_validation_adds_up_the_unseen_labels_of_its_folds(
     only_seen = measure_on_all(predicted([[0.9, 0.1], [0.2, 0.8]]), eye, none, unseen=np.zeros((2, 0), bool))
     of_fold = {1: softmax_measured(), 2: softmax_measured(), 3: only_seen}
 
-    def test_fold(*arguments: object) -> tuple[FoldResult, None, tuple[()]]:
+    def test_fold(*arguments: object) -> tuple[OnClips, None]:
         fold = arguments[3]
         assert isinstance(fold, int)
-        return FoldResult(**evaluate._values(of_fold[fold]), fold=fold), None, ()
+        empty = np.zeros((0, 2), np.float32)
+        return OnClips(of_fold[fold], (), ScoredClips(("cat", "dog"), "softmax", empty, empty, empty, ())), None
 
     monkeypatch.setattr(evaluate, "_test_fold", test_fold)
     in_folds = [
@@ -101,7 +103,7 @@ def test_a_cross_validation_adds_up_the_unseen_labels_of_its_folds(
         )
         for fold in of_fold
     ]
-    monkeypatch.setattr("labeltool.store.clips.labelled", lambda _: in_folds)
+    monkeypatch.setattr("labeltool.store.clips.labelled", lambda _, **which: [] if which else in_folds)
     result = evaluate.evaluate(project, report=silent, cross_validate=True)
     assert result.clip_accuracy == pytest.approx((0.5 + 0.5 + 1.0) / 3)
     assert result.clip_accuracy_of_seen_labels == pytest.approx((2 / 3 + 2 / 3 + 1.0) / 3)

@@ -241,7 +241,7 @@ def test_no_group_and_no_clip_is_in_two_files(
             for record in records_of(name, label, group=group, fold=fold)
         ]
         import_records(store, records, kind="test", source="test")
-    directory = Path(export(project, "splits").written[0])
+    directory = Path(export(project, "splits", force=True).written[0])
     parts = [rows(directory, part) for part in ("train", "validation", "test")]
     groups = [{row["group"] for row in part} for part in parts]
     assert not (groups[0] & groups[1] or groups[0] & groups[2] or groups[1] & groups[2])

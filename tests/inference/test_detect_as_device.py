@@ -18,6 +18,7 @@ from helpers.stm32 import LABELS, build, run, write_c_sources
 from labeltool.audio import windows
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
+from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen import network_c
 from labeltool.exporters.stm32.tflite.summary import read_network
 from labeltool.importers import audio_files
@@ -28,7 +29,8 @@ from labeltool.networks.stream_rule import StreamRule
 from labeltool.pretrained import registry
 from labeltool.project import Project
 from labeltool.records import Event
-from labeltool.store import recordings, spans
+from labeltool.store import models, recordings, spans
+from labeltool.store.detections.operating_points import OperatingPoint, replace_operating_points
 from labeltool.store.importing import import_records
 from labeltool.store.spans import Kind
 from labeltool.type_aliases import Int16
@@ -112,6 +114,41 @@ def test_thresholds_apply(with_model: Project, recording: Path) -> None:
         {event.label for event in usual} - {name}
     )
     assert detect(with_model, recording, threshold=1.0).spans == ()
+
+
+def test_saved_thresholds_are_those_of_the_package_and_of_detect(
+    with_model: Project, recording: Path, tmp_path: Path
+) -> None:
+    with with_model.open_store() as store:
+        uid = models.uid(store, 1)
+        for source, thresholds in (("validation", (0.36, 0.34)), ("device review", (0.56,)), ("review", (0.9,))):
+            points = [
+                OperatingPoint(uid, label, source, threshold, 0.9, 0.8, 0.95, None, 40)
+                for label, threshold in zip(reversed(LABELS), thresholds, strict=False)
+            ]
+            replace_operating_points(store, uid, source, points)
+        source_of_export = Source(with_model, store, model_id=None, report=quiet)
+        exported = source_of_export.model
+        used = {name: one.source for name, one in source_of_export.operating_points.items()}
+    assert used == {LABELS[2]: "device review", LABELS[1]: "validation"}
+    saved = exported.card.stream_thresholds
+    assert saved == (STREAM_RULE.thresholds[0], 0.34, 0.56)
+    chosen = DetectOptions(as_device=True)
+    result = inference_detect.detect(with_model, report=quiet, files=[str(recording)], options=chosen)
+    assert result.labels == dict(zip(LABELS, saved, strict=True)) and result.operating_points == used
+    named = dict(zip(LABELS, saved, strict=True))
+    assert result.files[0].spans == detect(with_model, recording, thresholds=named).spans
+    assert (
+        result.files[0].spans
+        != detect(with_model, recording, thresholds=dict(zip(LABELS, STREAM_RULE.thresholds, strict=True))).spans
+    )
+    # By overlapping windows the review of those counts, and --threshold overrides it.
+    by_windows = inference_detect.detect(with_model, report=quiet, files=[str(recording)])
+    assert by_windows.labels[LABELS[2]] == 0.9 and by_windows.operating_points[LABELS[2]] == "review"
+    at = ("--project", with_model.directory, "detect", recording, "-o", tmp_path)
+    assert f"thresholds saved from a review of detections: '{LABELS[2]}'" in labeltool(*at).stderr
+    overridden = json.loads(labeltool(*at, "--threshold", "0.5", "--json").stdout)
+    assert overridden["operating_points"] == {} and set(overridden["labels"].values()) == {0.5}
 
 
 def test_silence_has_no_event_at_any_threshold(with_model: Project, tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_twins_and_pieces_of_one_recording_are_on_one_side_of_a_split(store: Sto
     import_audio(store, tmp_path / "twins")
     found = clips.all_clips(store)
     assert len(found) == 18
-    held_out = set(hold_out([clip.group for clip in found], ["dog"] * len(found), share=0.3, seed=1))
+    held_out = set(hold_out([clip.group for clip in found], [["dog"]] * len(found), share=0.3, seed=1))
     nights = [
         {Path(clip.path).name[:6] for n, clip in enumerate(found) if (n in held_out) is side} for side in (False, True)
     ]

@@ -363,7 +363,9 @@ def test_a_project_of_a_later_schema_keeps_every_row_and_takes_what_is_new(later
         assert current(store)[1, "cat"] == "present"
         groups.set_groups(store, {2: "g1"}, annotator="ann")
         assert groups.group_sizes(store) == {"g1": 2, "g3": 1}
-        assert groups.lock_recordings(store, [2, 3], annotator="ann") == 2 and groups.locked_recordings(store) == {2, 3}
+        # Recording 1 is of the group of 2: it is locked with it.
+        assert groups.lock_recordings(store, [2, 3], annotator="ann") == 2
+        assert groups.locked_recordings(store) == {1, 2, 3}
         journal.undo(store, annotator="ann")
         assert groups.locked_recordings(store) == set()
         recordings.remove(store, [first], annotator="ann")
@@ -417,8 +419,10 @@ def test_a_label_that_was_removed_without_a_row_of_the_journal_stays_so_until_it
 def test_operating_points_are_stored_by_model_label_and_source(store: Store) -> None:
     point = OperatingPoint("uid", "dog", "validation", 0.4, 0.9, 0.8, 0.95, 0.7, 40)
     reviewed = replace(point, source="review", recall=None)
-    replace_operating_points(store, [point, reviewed])
-    replace_operating_points(store, [replace(point, threshold=0.5), replace(point, model_uid="other")])
+    replace_operating_points(store, "uid", "validation", [point, replace(point, label="cat")])
+    replace_operating_points(store, "uid", "review", [reviewed])
+    replace_operating_points(store, "uid", "validation", [replace(point, threshold=0.5)])
+    replace_operating_points(store, "other", "validation", [replace(point, model_uid="other")])
     assert operating_points(store, "uid") == [reviewed, replace(point, threshold=0.5)]
 
 

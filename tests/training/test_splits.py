@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeltool.records import LabelledClip, StoredClip, Value
 from labeltool.training import splits
 
 ITEMS = st.lists(st.tuples(st.integers(0, 12).map(str), st.sampled_from("abc")), min_size=1, max_size=60)
@@ -15,17 +15,17 @@ ITEMS = st.lists(st.tuples(st.integers(0, 12).map(str), st.sampled_from("abc")),
 def test_held_out_clips_split_no_group_and_leave_every_label_two(
     items: list[tuple[str, str]], share: float, seed: int
 ) -> None:
-    groups, labels = [group for group, _ in items], [label for _, label in items]
+    groups, labels = [group for group, _ in items], [[label] for _, label in items]
     held_out = splits.hold_out(groups, labels, share=share, seed=seed)
     assert held_out == splits.hold_out(groups, labels, share=share, seed=seed)
     rest = [index for index in range(len(items)) if index not in held_out]
     assert not {groups[index] for index in held_out} & {groups[index] for index in rest}
-    for label in {labels[index] for index in held_out}:
-        assert len({groups[index] for index in rest if labels[index] == label}) >= 2
+    for label in {labels[index][0] for index in held_out}:
+        assert len({groups[index] for index in rest if labels[index] == [label]}) >= 2
 
 
 def test_about_the_share_is_held_out_of_every_label() -> None:
-    labels = ["a"] * 100 + ["b"] * 40
+    labels = ["a"] * 100 + ["b"] * 40  # a string is its letters
     groups = [str(index // 2) for index in range(140)]
     held_out = splits.hold_out(groups, labels, share=0.2, seed=0)
     assert (sum(i < 100 for i in held_out), sum(i >= 100 for i in held_out)) == (20, 8)
@@ -36,7 +36,7 @@ def test_about_the_share_is_held_out_of_every_label() -> None:
 def test_required_groups_are_held_out_and_only_allowed_ones_beside_them(
     items: list[tuple[str, str]], required: set[str], allowed: set[str]
 ) -> None:
-    groups, labels = [group for group, _ in items], [label for _, label in items]
+    groups, labels = [group for group, _ in items], [[label] for _, label in items]
     found = {groups[i] for i in splits.hold_out(groups, labels, share=0.3, seed=0, required=required, allowed=allowed)}
     assert required & set(groups) <= found <= required | allowed
     for label in {label for group, label in items if group in found - required}:
@@ -50,26 +50,39 @@ def test_a_share_of_the_groups_is_kept_from_pools_by_name_alone() -> None:
     assert all(splits.kept_from_pools(name, 0.2) for name in kept)
 
 
-def clip(number: int, group: str, label: str, fold: int | None) -> LabelledClip:
-    return LabelledClip(StoredClip(number, number, "/x", "x", 0, 1, fold, group), {label: Value.PRESENT})
+MULTI = st.lists(st.tuples(st.integers(0, 15).map(str), st.sets(st.sampled_from("abcd"))), min_size=1, max_size=60)
 
 
-@given(
-    rows=st.lists(
-        st.tuples(st.integers(0, 9).map(str), st.sampled_from("ab"), st.sampled_from((None, 1, 2, 3, 4))), max_size=40
-    ),
-    test_fold=st.sampled_from((None, 2)),
-)
-def test_the_three_parts_share_no_group_and_the_test_fold_is_tested(
-    rows: list[tuple[str, str, int | None]], test_fold: int | None
+@given(items=MULTI, shares=st.lists(st.integers(1, 9), min_size=2, max_size=5), seed=st.integers(0, 3))
+def test_every_group_gets_a_part_and_what_is_fixed_stays(
+    items: list[tuple[str, set[str]]], shares: list[int], seed: int
 ) -> None:
-    clips = [clip(number, *one) for number, one in enumerate(rows)]
-    parts = splits.train_validation_test(clips, test_fold=test_fold)
-    assert set(parts) == set(range(len(clips)))
-    part_of_group: dict[str, str] = {}
-    for one in clips:
-        assert part_of_group.setdefault(one.clip.group, parts[one.clip.id]) == parts[one.clip.id]
-    folds = {one.clip.fold for one in clips} - {None}
-    if len(folds) >= 3 and (test_fold is None or test_fold in folds):
-        tested = test_fold or max(folds)
-        assert {parts[one.clip.id] for one in clips if one.clip.fold == tested} == {"test"}
+    groups, labels = [group for group, _ in items], [of_item for _, of_item in items]
+    wanted = [share / sum(shares) for share in shares]
+    fixed = {groups[0]: len(shares) - 1, "not there": 0}
+    parts = splits.draw_parts(groups, labels, wanted, seed=seed, fixed=fixed)
+    assert parts.keys() == set(groups) and parts[groups[0]] == len(shares) - 1
+    assert set(parts.values()) <= set(range(len(shares)))
+    again = splits.draw_parts(groups[::-1], labels[::-1], wanted, seed=seed, fixed=fixed)
+    assert again == parts  # the order of the clips says nothing
+
+
+def test_each_of_several_labels_is_divided_by_the_shares() -> None:
+    rng = np.random.default_rng(0)
+    labels = [{f"l{label}" for label in range(6) if rng.random() < 0.05 * (label + 1)} for _ in range(600)]
+    groups = [str(group) for group in rng.integers(0, 200, 600)]
+    parts = splits.draw_parts(groups, labels, (0.7, 0.15, 0.15), seed=0)
+    for part, share in enumerate((0.7, 0.15, 0.15)):
+        for label in range(6):
+            of_label = [
+                parts[group] == part for group, names in zip(groups, labels, strict=True) if f"l{label}" in names
+            ]
+            assert abs(np.mean(of_label) - share) < 0.03
+    assert parts != splits.draw_parts(groups, labels, (0.7, 0.15, 0.15), seed=1)
+
+
+def test_the_same_seed_draws_the_same_parts_on_every_machine() -> None:
+    groups = [f"g{number % 23}" for number in range(90)]
+    labels = [{"abcd"[number % 4], "abcd"[number % 3]} for number in range(90)]
+    drawn = splits.draw_parts(groups, labels, (0.6, 0.2, 0.2), seed=7, trained_on=0)
+    assert "".join(str(drawn[f"g{number}"]) for number in range(23)) == "00120210000000201102021"

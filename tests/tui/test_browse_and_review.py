@@ -8,10 +8,12 @@ from textual.widgets import Input
 
 from helpers.app import STRANGE_LABELS, answer, list_opened, opened, suggest, text_of, until, verdicts
 from helpers.store import add_model_row
+from labeltool.evaluation import detections
 from labeltool.project import Project
-from labeltool.records import Suggestion, Value
+from labeltool.records import Event, Suggestion, Value
 from labeltool.similarity import search
-from labeltool.store import Store, clips, journal, models
+from labeltool.store import Store, clips, journal, models, recordings
+from labeltool.store.detections.replacing import DetectionScan, replace_detections
 from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.labels import LabelsScreen
 from labeltool.tui.dialogs.palette import Palette
@@ -359,6 +361,29 @@ async def test_a_label_that_is_kept_does_not_come_back(app_project: Project, sus
         shown = text_of(screen._spectrogram)
         assert "No label is suspicious" in shown and "compared with what model 1 predicted" in shown
     assert verdicts(reading) == [(suspicious, "low", "present", "verdict")]
+
+
+async def test_detections_are_reviewed_and_the_next_ones_come(app_project: Project, reading: Store) -> None:
+    with app_project.open_store() as store:
+        recording, _ = recordings.all_recordings(store)[-1]
+        found = [Event("hiss", i / 100, (i + 1) / 100, 0.3 + i / 100) for i in range(12)]
+        scan = DetectionScan(False, {"hiss": 0.3})
+        replace_detections(store, recording, models.detection_model_id(store, "net"), found, scan)
+
+    def answered() -> list[str]:
+        return [value for _, label, value, _ in verdicts(reading) if label == "hiss"]
+
+    async with list_opened(app_project, "R", ReviewScreen) as (_, screen, pilot):
+        await until(pilot, lambda: "detected as 'hiss'" in text_of(screen.clips), "the detections")
+        assert len(screen.clips.ids) == 10 and not reading.connection.execute("SELECT 1 FROM queue").fetchall()
+        for number in range(12):
+            await until(pilot, lambda: not screen.busy, "the clip")
+            await pilot.press("kK"[number % 2])
+            await until(pilot, lambda: len(answered()) == number + 1, f"answer {number}")  # noqa: B023 - awaited here
+        assert answered().count("present") == answered().count("absent") == 6
+        await until(pilot, lambda: not screen.clips.ids, "the end")
+    (row,) = detections.review_detections(app_project, reading).thresholds
+    assert row.precision is not None and row.precision.value == row.precision.low == 0.5
 
 
 async def test_keeping_a_suspicious_label_keeps_the_other_labels_of_the_clip(

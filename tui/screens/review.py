@@ -1,12 +1,18 @@
-"""Review: labels that annotators disagree on or that the model contradicts, the most suspicious first."""
+"""Review: labels that annotators disagree on or that predictions contradict, then detections to be judged.
+
+Of what was detected in long recordings it shows those whose review says most about the precision by score.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from labeltool.annotation import review
+from labeltool.annotation.label_errors import read_list
 from labeltool.annotation.listing import ListedClip
 from labeltool.annotation.review import LabelIssue
+from labeltool.evaluation.detections import detections_to_review
+from labeltool.records import Value
 from labeltool.store import Store
 from labeltool.tui.keys import REVIEW
 from labeltool.tui.screens.list_base import ListResult, ListScreen, clip_parts
@@ -14,9 +20,12 @@ from labeltool.tui.services import Services
 from labeltool.tui.text import fit
 from labeltool.tui.widgets.lists.clip_list import Part
 
+# After these, what they say of the precision decides about the next ones.
+_DETECTIONS = 10
+
 
 class ReviewScreen(ListScreen):
-    """Shows suspicious labels; a label that is confirmed does not come back."""
+    """Shows suspicious labels, and detections; a label that is confirmed does not come back."""
 
     BINDINGS = REVIEW.bindings()
 
@@ -24,12 +33,28 @@ class ReviewScreen(ListScreen):
         super().__init__(services, REVIEW, repeat_s=repeat_s)
         self._issues: dict[int, LabelIssue] = {}
         self._compared_with = ""
+        self._detected: set[int] = set()
 
     def find(self, store: Store) -> ListResult:
         """Read the suspicious labels."""
-        self._issues = {issue.clip_id: issue for issue in review.label_issues(store)}
-        self._compared_with = "" if self._issues else review.compared_with(store)
-        return ListResult(list(self._issues), "suspicious labels, the most suspicious first")
+        errors = read_list(self.services.project.cache)
+        self._issues = {issue.clip_id: issue for issue in review.label_issues(store, errors)}
+        self._compared_with = "" if self._issues else review.compared_with(store, errors)
+        title = "suspicious labels, the most suspicious first"
+        detected = detections_to_review(self.services.project, store, limit=_DETECTIONS)
+        for one in detected:
+            reason = f"detected as {one.label!r} ({one.score:.0%})"
+            self._issues.setdefault(one.clip, LabelIssue(one.clip, one.label, Value.PRESENT, reason, 0.0))
+        self._detected = {one.clip for one in detected}
+        return ListResult(list(self._issues), f"{title}; then detections" if detected else title)
+
+    def show_next(self, clip_id: int) -> None:
+        """Select the next clip, or read which detections are next."""
+        if self.clips.clip_id == clip_id and clip_id in self._detected and not self.clips.following(1):
+            self._current = None  # no key is for the clip that was judged
+            self.load()
+        else:
+            super().show_next(clip_id)
 
     def empty(self) -> Sequence[str]:
         """Return what this view shows."""
@@ -38,7 +63,8 @@ class ReviewScreen(ListScreen):
         return (
             "No label is suspicious.",
             "",
-            "This view shows labels that annotators disagree on or that the model contradicts.",
+            "This view shows labels that annotators disagree on or that predictions contradict, and detections in",
+            "long recordings, whose review says how precise they are.",
             self._compared_with,
             "",
             *self.offers(
@@ -59,10 +85,17 @@ class ReviewScreen(ListScreen):
         """Return which label is kept."""
         issue = self._issues.get(self.current.clip.id) if self.current is not None else None
         kept = f"keep the label: {issue.label} is {issue.value}" if issue is not None else None
-        return {**super().command_titles(), "keep": kept}
+        rejected = f"reject the label: {issue.label} is absent" if issue is not None else None
+        return {**super().command_titles(), "keep": kept, "reject": rejected}
 
     async def action_keep(self) -> None:
         """Confirm the suspicious label."""
         if self.current is None or (issue := self._issues.get(self.current.clip.id)) is None:
             return
         await self.annotate("keep", issue.label, issue.value, replaces=False)
+
+    async def action_reject(self) -> None:
+        """Reject the suspicious label."""
+        if self.current is None or (issue := self._issues.get(self.current.clip.id)) is None:
+            return
+        await self.annotate("reject", issue.label, Value.ABSENT, replaces=False)

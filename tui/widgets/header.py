@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
-from textual.content import Content
-from textual.widget import Widget
 
 from labeltool.tui.session import Session
 from labeltool.tui.state import State
-from labeltool.tui.text import format_left, truncate
+from labeltool.tui.text import format_left, one_line, truncate
 from labeltool.tui.widgets.lists.clip_list import Part, thin_bar
+from labeltool.tui.widgets.painted import Line, TextLines
 
 _NAME_CELLS, _MIN_NAME_CELLS = 24, 12
 _BAR_CELLS = (24, 14, 8)
 _GAP = ("   ", "")
 
 
-class Header(Widget):
+class Header(TextLines):
     """Shows one line, shorter on a narrow screen; `refresh` it when the state has changed.
 
     Where it does not fit, these give way, in this order: the length of the bar, the words around the numbers, the
@@ -31,14 +30,13 @@ class Header(Widget):
         self._state = state
         self._session = session
 
-    def render(self) -> Content:
+    def lines(self, width: int, height: int) -> Sequence[Line]:
         """Return the line in the longest form that fits."""
-        width = self.size.width
         for left, right in self._forms():
             free = width - sum(cell_len(text) for text, _ in (*left, *right))
             if free > 0 or not right:
                 break
-        return Content.assemble(*left, (" " * max(1, free), ""), *right)
+        return [([*left, (" " * max(1, free), ""), *right], "")]
 
     def _forms(self) -> Iterator[tuple[list[Part], list[Part]]]:
         """Yield the parts at the left and at the right, the longest form first."""
@@ -89,7 +87,7 @@ class Header(Widget):
         suggester = model.suggester
         if suggester is None:
             return [("no model yet", "$quiet") if model.id is None else (f"model {model.id}", "$primary")]
-        text = suggester.source if wide else truncate(suggester.name, 10)
+        text = one_line(suggester.source) if wide else truncate(suggester.name, 10)
         if suggester.accuracy is not None and not suggester.accuracy.is_wide:
             text += f" · about {suggester.accuracy.share:.0%} right" if wide else f" · ~{suggester.accuracy.share:.0%}"
         return [(text, "$primary")]

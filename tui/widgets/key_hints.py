@@ -24,6 +24,8 @@ _BETWEEN_KEYS, _BETWEEN_GROUPS = "  ", " │ "
 
 def clickable(text: Content, action: str) -> Content:
     """Return text that runs an action of the screen, or with the prefix `app.` of the app; for `auto_links` False."""
+    if not action:
+        return text
     target = action if action.startswith("app.") else f"screen.{action}"
     return text.stylize(Style.from_meta({"@click": target}))
 

@@ -13,8 +13,9 @@ from labeltool.tui.label_choices import LabelChoice, by_probability
 from labeltool.tui.media.selection import Edge, Selection
 from labeltool.tui.text import truncate
 from labeltool.tui.theme import label_colour
+from labeltool.tui.widgets.key_hints import clickable
 from labeltool.tui.widgets.lists.clip_list import Part
-from labeltool.tui.widgets.suggestions import LabelMode, choice_action
+from labeltool.tui.widgets.suggestions import LabelMode, label_action
 from labeltool.tui.widgets.time_axis import GUTTER, moment_name
 
 _MAX_LABEL_CELLS = 22
@@ -109,7 +110,9 @@ class LabelBar(Widget):
         while shown and free < (len(_CUT) if cut else -_BETWEEN_LABELS):
             free += _cells(shown.popitem()[1])  # the least probable one
         labels = [
-            choice_action(Content.assemble(*shown[choice]), choice) for choice in self._choices if choice in shown
+            clickable(Content.assemble(*shown[choice]), label_action(choice))
+            for choice in self._choices
+            if choice in shown
         ]
         return Content().join([Content.assemble(*parts), *labels, Content.styled(_CUT if cut else "", "$quiet")])
 

@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from rich.cells import cell_len
-from textual.content import Content
-from textual.widget import Widget
 
 from labeltool.records import Value
 from labeltool.store.journal import JournalRow
 from labeltool.tui.label_choices import LabelChoice, fitting
 from labeltool.tui.text import bar, fit, truncate
 from labeltool.tui.theme import label_colour
-from labeltool.tui.widgets.key_hints import clickable
 from labeltool.tui.widgets.lists.clip_list import Part
+from labeltool.tui.widgets.painted import Line, TextLines
 
 _MARKS = {Value.PRESENT: "✓", Value.ABSENT: "✗", Value.UNSURE: "?"}
 _MAX_ROWS = 6
@@ -33,12 +31,12 @@ class LabelMode(Enum):
     ABSENT = "Which label to reject?"
 
 
-def choice_action(text: Content, choice: LabelChoice) -> Content:
-    """Return the text of a label that labels when it is clicked, as its key does."""
-    return clickable(text, f"label_key({choice.key!r})") if choice.key else text
+def label_action(choice: LabelChoice) -> str:
+    """Return the action of a label's key, which a click on the label runs too; "" where it has no key."""
+    return f"label_key({choice.key!r})" if choice.key else ""
 
 
-class Suggestions(Widget):
+class Suggestions(TextLines):
     """Shows the labels and the annotations.
 
     Parameters
@@ -46,8 +44,6 @@ class Suggestions(Widget):
     key_names
         The names to show for the keys of labels.
     """
-
-    auto_links = False
 
     def __init__(self, key_names: Mapping[str, str], *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -97,42 +93,47 @@ class Suggestions(Widget):
         self._cleared = True
         self.refresh()
 
-    def render(self) -> Content:
+    def lines(self, width: int, height: int) -> Sequence[Line]:
         """Return the lines."""
         if self._cleared:
-            return Content("")
-        width = self.size.width
+            return []
         title = "bold $accent" if self._mode is not LabelMode.LABEL else "bold $foreground"
-        lines = [Content.styled(fit(self._prompt, width), title), Content.styled(fit(self._source, width), "$quiet")]
-        free = self.size.height - len(lines) - (_LINES_OF_A_ROW if self._rows else 0)
+        blank: Line = ((), "")
+        lines: list[Line] = [
+            ([(fit(self._prompt, width), title)], ""),
+            ([(fit(self._source, width), "$quiet")], ""),
+        ]
+        free = height - len(lines) - (_LINES_OF_A_ROW if self._rows else 0)
         shown = fitting(self._choices, free if len(self._choices) <= free else free - 1)
-        spaced = self.size.height >= 2 + 2 * len(shown) + 4
+        spaced = height >= 2 + 2 * len(shown) + 4
         if spaced:
-            lines.append(Content())
+            lines.append(blank)
+        marks = {row.label: _MARKS[Value(row.value)] for row in self._rows if row.label is not None and row.value}
+        dark = self.app.current_theme.dark
         for choice in shown:
-            lines.append(choice_action(Content.assemble(*self._choice_line(choice, width)), choice))
+            mark = marks.get(choice.label, " ")
+            lines.append((self._choice_line(choice, width, mark, dark=dark), label_action(choice)))
             if spaced:
-                lines.append(Content())
+                lines.append((_definition_line(choice, width), "") if choice.definition else blank)
         if len(shown) < len(self._choices):
             more = fit(f"… {len(self._choices) - len(shown)} more: their keys, or /", width)
-            lines.append(clickable(Content.styled(more, "$quiet"), "find_label"))
+            lines.append(([(more, "$quiet")], "find_label"))
         if self._rows:
-            count = max(1, min(_MAX_ROWS, self.size.height - len(lines) - 2))
-            lines += [Content(), Content.styled(fit("Annotations", width), "bold $foreground")]
-            lines += [Content.assemble(*_row_line(row, width)) for row in self._rows[-count:]]
-        return Content("\n").join(lines)
+            count = max(1, min(_MAX_ROWS, height - len(lines) - 2))
+            lines += [blank, ([(fit("Annotations", width), "bold $foreground")], "")]
+            lines += [(_row_line(row, width), "") for row in self._rows[-count:]]
+        return lines
 
-    def _choice_line(self, choice: LabelChoice, width: int) -> list[Part]:
+    def _choice_line(self, choice: LabelChoice, width: int, mark: str, *, dark: bool) -> list[Part]:
         """Return a label's line: whether Enter accepts it, its key, its colour, whether it is present, its name."""
-        marks = {row.label: _MARKS[Value(row.value)] for row in self._rows if row.label is not None and row.value}
-        mark, is_first = marks.get(choice.label, " "), choice == self._first
+        is_first = choice == self._first
         style = "bold $foreground" if is_first else "$success" if choice.is_new else "$foreground"
         if mark == "✗":
             style = "$quiet strike"
         start: list[Part] = [
             ("⏎" if is_first else " ", "bold $accent"),
             (fit(self._key_names.get(choice.key, ""), _KEY_CELLS), "bold $accent"),
-            ("▌" if choice.colour else " ", label_colour(choice.colour, dark=self.app.current_theme.dark)),
+            ("▌" if choice.colour else " ", label_colour(choice.colour, dark=dark)),
             (f"{mark} ", "$success"),
         ]
         width -= _KEY_CELLS + 4
@@ -146,6 +147,11 @@ class Suggestions(Widget):
             (f" {choice.probability:4.0%} ", "$foreground" if is_first else "$quiet"),
             (bar(choice.probability, bar_cells), "$primary"),
         ]
+
+
+def _definition_line(choice: LabelChoice, width: int) -> list[Part]:
+    """Return what a label means, for the line below it."""
+    return [(fit(" " * (_KEY_CELLS + 4) + choice.definition, width), "$quiet")]
 
 
 def _row_line(row: JournalRow, width: int) -> list[Part]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import ceil
 from typing import ClassVar
 
@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from rich.segment import Segment
 from rich.style import Style
-from textual.events import MouseDown, MouseEvent, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp, Resize
+from textual.events import MouseDown, MouseEvent, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp
 from textual.geometry import Region
 from textual.reactive import reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from labeltool.tui.media.clip_picture import Picture
 from labeltool.tui.media.graphics import Graphics
 from labeltool.tui.messages import ClickedAt, Dragged, PointedAt, Wheeled
+from labeltool.tui.widgets.painted import Painted
 from labeltool.tui.widgets.time_axis import GUTTER, columns_of
 
 Levels = npt.NDArray[np.intp]
@@ -75,11 +75,8 @@ class Painting:
     graphics: Graphics = Graphics.NONE
 
 
-class TimeTrack(Widget):
-    """Shows a sound over time, painted once, with a playhead over it.
-
-    It has no border and no padding: its lines go to the compositor directly, past Textual's cache of styled lines,
-    which would style every line again each time the playhead moves.
+class TimeTrack(Painted):
+    """Shows a sound over time, with a playhead over it; it has no padding.
 
     Attributes
     ----------
@@ -87,7 +84,6 @@ class TimeTrack(Widget):
         Whether it always shows the whole recording, and no part can be selected in it.
     """
 
-    ALLOW_SELECT = False
     shows_whole: ClassVar[bool] = False
 
     playhead: reactive[float | None] = reactive(None, repaint=False)
@@ -98,7 +94,6 @@ class TimeTrack(Widget):
         self._sound: Picture | None = None
         self._box: Box | None = None
         self._painting = Painting()
-        self._painted_for: tuple[object, ...] = ()
         # The sound that comes next, what its painting depends on, and that painting.
         self._ahead: tuple[Picture, tuple[object, ...], Painting] | None = None
         self._column: int | None = None
@@ -110,10 +105,6 @@ class TimeTrack(Widget):
     def paint(self, sound: Picture | None, box: Box | None, columns: int, rows: int) -> Painting:
         """Return a sound for a widget with `columns` between gutter and frame and `rows`."""
         raise NotImplementedError
-
-    def depends_on(self) -> tuple[object, ...]:
-        """Return what a painting depends on beside the sound; it is painted anew when that changes."""
-        return (self.app.theme, self.size)
 
     def playhead_cell(self, row: int, column: int) -> tuple[str, Style] | None:
         """Return the letter and the style of the playhead over a cell; None where it is not drawn."""
@@ -129,19 +120,10 @@ class TimeTrack(Widget):
 
     # -- painting
 
-    def on_mount(self) -> None:
-        """Repaint when the theme changes, since the strips have colours: after the styles have changed."""
-        self.app.theme_changed_signal.subscribe(self, lambda _: self.call_after_refresh(self.repaint))
-
-    def on_resize(self, event: Resize) -> None:
-        """Repaint for the new size."""
-        self.repaint()
-
-    def repaint(self) -> None:
-        """Paint everything."""
-        self._painted_for = ()
-        # Without this a real terminal stays blank, although a test's does not.
-        self.refresh()
+    def change_theme(self) -> None:
+        """Repaint in the colours of another theme."""
+        self._ahead = None
+        super().change_theme()
 
     def expect(self, sound: Picture) -> None:
         """Paint a sound that is shown next ahead: to show it then takes a tenth of the time."""
@@ -152,26 +134,19 @@ class TimeTrack(Widget):
                 strip.render(self.app.console)  # which keeps what it writes
             self._ahead = (sound, now, painting)
 
-    def _painted(self, sound: Picture | None, box: Box | None) -> Painting:
-        painting = self.paint(sound, box, columns_of(self.size.width), self.size.height)
-        if not self.app.no_color:
-            return painting
-        strips = painting.strips
-        for line_filter in self.get_line_filters():
-            strips = [strip.apply_filter(line_filter, self.background_colors[1]) for strip in strips]
-        return replace(painting, strips=strips)
-
-    def _paint_if_changed(self) -> None:
-        now = self.depends_on()
-        if self._painted_for == now or not all(self.size):
-            return
+    def paint_lines(self) -> Sequence[Strip]:
+        """Return the sound, as it was painted ahead if it was."""
         ahead = self._ahead
-        if self._box is None and ahead is not None and ahead[0] is self._sound and ahead[1] == now:
-            self.take(ahead[2])
+        if self._box is None and ahead is not None and ahead[0] is self._sound and ahead[1] == self.depends_on():
+            painting = ahead[2]
         else:
-            self.take(self._painted(self._sound, self._box))
-        self._painted_for = now
+            painting = self._painted(self._sound, self._box)
+        self.take(painting)
         self._column = self._column_of(self.playhead)
+        return painting.strips
+
+    def _painted(self, sound: Picture | None, box: Box | None) -> Painting:
+        return self.paint(sound, box, columns_of(self.size.width), self.size.height)
 
     def take(self, painting: Painting) -> None:
         """Show a painting from now on."""
@@ -194,25 +169,14 @@ class TimeTrack(Widget):
             return None
         return min(int(playhead * columns), columns - 1)
 
-    def render_line(self, y: int) -> Strip:
-        """Return one row of cells."""
-        self._paint_if_changed()
-        return self._row(y, 0, self.size.width)
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """Return the rows of a region."""
-        self._paint_if_changed()
-        return [self._row(y, crop.x, crop.right) for y in crop.line_range]
-
-    def _row(self, y: int, begin: int, end: int) -> Strip:
-        # Only the cells of the region are assembled: this runs at every step of the playhead.
-        if y >= len(self._painting.strips):
-            return Strip.blank(end - begin, Style.null() if self.app.no_color else self.rich_style)
-        strip = self._painting.strips[y]
+    def row(self, y: int, begin: int, end: int) -> Strip:
+        """Return the cells of a row from one column to another, with the playhead."""
+        # Only these cells are assembled: this runs at every step of the playhead.
         column = GUTTER + self._column if self._column is not None else -1
-        cell = self.playhead_cell(y, column - GUTTER) if begin <= column < end else None
+        cell = self.playhead_cell(y, column - GUTTER) if begin <= column < end and y < len(self._strips) else None
         if cell is None:
-            return strip.crop(begin, end)
+            return super().row(y, begin, end)
+        strip = self._strips[y]
         return Strip.join([strip.crop(begin, column), Strip([Segment(*cell)], 1), strip.crop(column + 1, end)])
 
     # -- the mouse

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
-from textual.content import Content
 from textual.reactive import reactive
-from textual.widget import Widget
 
 from labeltool.tui.text import format_time, truncate_left
+from labeltool.tui.widgets.lists.clip_list import Part
+from labeltool.tui.widgets.painted import Line, TextLines
 from labeltool.tui.widgets.time_axis import GUTTER
 
 _MIN_LENGTH_CELLS = 56
 
 
-class Transport(Widget):
+class Transport(TextLines):
     """Shows one line."""
 
     playing: reactive[bool] = reactive(False)
@@ -27,14 +29,14 @@ class Transport(Widget):
     pointer: reactive[str] = reactive("")
     """What is under the mouse."""
 
-    def render(self) -> Content:
+    def lines(self, width: int, height: int) -> Sequence[Line]:
         """Return the line."""
         sign = "▶" if self.playing else "⏸"
-        parts: list[tuple[str, str]] = [(" " * GUTTER, "")]
+        parts: list[Part] = [(" " * GUTTER, "")]
         if self.duration_s:
             parts += [(f"{sign} ", "$accent" if self.playing else "$quiet"), (self.moment, "$foreground")]
             # On a narrow screen the file name matters more; the time axis shows the length.
-            if self.size.width >= _MIN_LENGTH_CELLS:
+            if width >= _MIN_LENGTH_CELLS:
                 parts.append((f" / {format_time(self.duration_s)}", "$quiet"))
         for setting in (
             f"× {self.speed:g}" if self.speed != 1 else "",
@@ -46,6 +48,6 @@ class Transport(Widget):
             parts += [("  ", ""), (self.pointer, "$secondary")]
         if self.silent:
             parts += [("  ", ""), (f" {self.silent} ", "reverse $warning")]
-        free = self.size.width - sum(cell_len(text) for text, _ in parts) - 2
+        free = width - sum(cell_len(text) for text, _ in parts) - 2
         name = truncate_left(self.file, max(0, free))
-        return Content.assemble(*parts, (" " * max(0, free - cell_len(name)) + "  ", ""), (name, "$quiet"))
+        return [([*parts, (" " * max(0, free - cell_len(name)) + "  ", ""), (name, "$quiet")], "")]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from typing import Literal
 
+from labeltool.store.clips import current_names
 from labeltool.store.database import Store, now
 
 Source = Literal["validation", "review", "device review"]
@@ -55,10 +56,22 @@ def operating_points(store: Store, model_uid: str) -> list[OperatingPoint]:
     return [OperatingPoint(*row) for row in rows]
 
 
-def replace_operating_points(store: Store, points: Iterable[OperatingPoint]) -> None:
-    """Store operating points, each instead of that of the same model, label and source."""
+def points_in_use(store: Store, model_uid: str, *, as_device: bool) -> dict[str, OperatingPoint]:
+    """Return the operating point of each label that has one, by its current name.
+
+    A review of what was detected comes before validation clips: it is about such recordings.
+    """
+    renamed, review = current_names(store), "device review" if as_device else "review"
+    points = [one for one in operating_points(store, model_uid) if one.source in ("validation", review)]
+    points.sort(key=lambda one: one.source == review)
+    return {renamed.get(one.label, one.label): one for one in points}
+
+
+def replace_operating_points(store: Store, model_uid: str, source: Source, points: Iterable[OperatingPoint]) -> None:
+    """Store a model's operating points of a source, in place of all of them that are there."""
     with store.transaction() as connection:
+        connection.execute("DELETE FROM operating_points WHERE model_uid = ? AND source = ?", (model_uid, source))
         connection.executemany(
-            f"INSERT OR REPLACE INTO operating_points ({_COLUMNS}, created_at) VALUES ({'?, ' * 9}?)",
+            f"INSERT INTO operating_points ({_COLUMNS}, created_at) VALUES ({'?, ' * 9}?)",
             [(*astuple(point), now()) for point in points],
         )

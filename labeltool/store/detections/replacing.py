@@ -16,7 +16,7 @@ from labeltool.util.time_grid import MICROSECONDS, span_us
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
+class DetectionScan:
     """How a recording was searched for events.
 
     Attributes
@@ -32,7 +32,7 @@ class Scan:
 
 
 def replace_detections(
-    store: Store, recording: StoredRecording, model_id: int, events: Iterable[Event], scan: Scan | None = None
+    store: Store, recording: StoredRecording, model_id: int, events: Iterable[Event], scan: DetectionScan | None = None
 ) -> int:
     """Replace a model's detections in a recording by new ones; return their number.
 
@@ -85,7 +85,7 @@ def _by_region(recording: StoredRecording, events: Iterable[Event]) -> _ByRegion
 
 
 def _write_detections(
-    store: Store, recording: StoredRecording, model_id: int, probabilities: _ByRegion, scan: Scan | None
+    store: Store, recording: StoredRecording, model_id: int, probabilities: _ByRegion, scan: DetectionScan | None
 ) -> int:
     connection, replaced = store.connection, json.dumps([model_id, *older_networks(store, model_id)])
     connection.execute(

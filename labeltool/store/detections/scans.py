@@ -10,7 +10,8 @@ from labeltool.records import Value
 from labeltool.store import spans
 from labeltool.store.clips import current_names
 from labeltool.store.database import Store
-from labeltool.store.detections.replacing import Scan
+from labeltool.store.detections.replacing import DetectionScan
+from labeltool.store.models import ModelRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,18 @@ class Scanned:
     ----------
     sha256
         Of its file.
+    path
+        Its last known place, as it is stored.
     scan
         How; the thresholds by the labels' current names.
     """
 
     recording_id: int
+    path: str
     sha256: str
+    group: str
     duration_s: float
-    scan: Scan
+    scan: DetectionScan
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +49,31 @@ class DetectedEvent:
 
 
 def scanned_recordings(store: Store, model_id: int) -> list[Scanned]:
-    """Return the recordings that a model searched, without those that are removed."""
+    """Return the recordings that a model searched, the last one first, without those that are removed."""
     renamed = current_names(store)
     return [
         Scanned(
-            *(recording_id, sha256, frames / rate_hz),
-            Scan(bool(is_device), {renamed.get(name, name): one for name, one in json.loads(thresholds).items()}),
+            *(recording_id, path, sha256, group, frames / rate_hz),
+            DetectionScan(
+                bool(is_device), {renamed.get(name, name): one for name, one in json.loads(thresholds).items()}
+            ),
         )
-        for recording_id, sha256, frames, rate_hz, is_device, thresholds in store.connection.execute(
-            "SELECT r.id, r.sha256, r.frames, r.sample_rate_hz, s.is_device, s.thresholds FROM detection_scans s "
-            "JOIN active_recordings r ON r.id = s.recording_id WHERE s.model_id = ? ORDER BY r.id",
+        for recording_id, path, sha256, group, frames, rate_hz, is_device, thresholds in store.connection.execute(
+            "SELECT r.id, r.path, r.sha256, r.group_name, r.frames, r.sample_rate_hz, s.is_device, s.thresholds "
+            "FROM detection_scans s "
+            "JOIN active_recordings r ON r.id = s.recording_id WHERE s.model_id = ? ORDER BY s.scanned_at DESC, r.id",
             (model_id,),
         )
     ]
 
 
-def newest_scan(store: Store) -> int | None:
-    """Return the id of the model that searched a recording last; None where none did."""
-    row = store.connection.execute("SELECT model_id FROM detection_scans ORDER BY scanned_at DESC LIMIT 1").fetchone()
-    return None if row is None else int(row["model_id"])
+def scanned_models(store: Store) -> list[ModelRow]:
+    """Return the models that searched recordings, the one that did last first."""
+    rows = store.connection.execute(
+        "SELECT m.* FROM models m JOIN (SELECT model_id, MAX(scanned_at) AS at FROM detection_scans GROUP BY model_id) "
+        "s ON s.model_id = m.id ORDER BY s.at DESC, m.id DESC"
+    )
+    return [ModelRow(**row) for row in rows]
 
 
 def detected_events(store: Store, model_id: int, recording_id: int) -> list[DetectedEvent]:
@@ -92,12 +103,15 @@ def _by_name(scores: Mapping[str, float], renamed: Mapping[str, str]) -> dict[st
 def _verdict_on(label: str, start_s: float, end_s: float, verdicts: Sequence[spans.Span]) -> Value | None:
     """Return the verdict on a label that shares most time with an event; of equals, that it is present.
 
-    A person who moves a region's bounds, or detects anew with another threshold, need not judge it again.
+    A person who moves a region's bounds, or detects anew with another threshold, need not judge it again. A sound that
+    is somewhere in a long clip is not therefore in the event: at least half of what is labelled present has to be. What
+    is absent has to be so in at least half of the event.
     """
     best, most_s = None, 0.0
     for one in verdicts:
         shared_s = min(end_s, one.end_s) - max(start_s, one.start_s)
-        if one.text not in (None, label) or one.value is None or shared_s <= 0:
+        whole_s = one.end_s - one.start_s if one.value is Value.PRESENT else end_s - start_s
+        if one.text not in (None, label) or one.value is None or shared_s <= 0 or shared_s < whole_s / 2:
             continue
         if shared_s > most_s or (shared_s == most_s and one.value is Value.PRESENT):
             best, most_s = one.value, shared_s

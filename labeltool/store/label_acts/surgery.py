@@ -109,7 +109,7 @@ def _checked_parent(connection: sqlite3.Connection, child: str, parent: str, kno
 
     What groups other labels need not be a label of any clip.
     """
-    labels.ensure_label(connection, labels.checked_name(parent))
+    labels.ensure_label(connection, labels.checked_name(parent), brings_back=False)
     parent = labels.name_in_use(connection, parent)
     above = ancestors(known, parent)
     if child in (parent, *above):

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from labeltool.store.database import Store
+from labeltool.store.text_journal.journal_import import JournalImport
 from labeltool.store.text_journal.lines import export_lines
 from labeltool.store.text_journal.reading import import_journal
-from labeltool.store.text_journal.union import JournalImport
 
 _IN_MEMORY_BYTES = 32 << 20
 

@@ -11,8 +11,9 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import Skipped
 from labeltool.store.clips import recording_paths
 from labeltool.store.database import Store
+from labeltool.store.text_journal.journal_import import JournalImport
 from labeltool.store.text_journal.lines import read_lines
-from labeltool.store.text_journal.union import JournalImport, Union
+from labeltool.store.text_journal.union import Union
 
 MAX_SKIPPED = 1000
 """More lines that were skipped are counted, not listed."""

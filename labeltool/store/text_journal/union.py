@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from labeltool.errors import LabeltoolError
-from labeltool.records import Note, Skipped, label_name
+from labeltool.records import Note, label_name
 from labeltool.store import groups, labels
 from labeltool.store.database import Store
 from labeltool.store.journal_rows import is_revoked, without_triggers
 from labeltool.store.label_acts import derived
+from labeltool.store.text_journal.journal_import import JournalImport
 from labeltool.store.text_journal.lines import (
     COLUMNS,
     LONGEST_S,
@@ -30,30 +30,6 @@ from labeltool.store.text_journal.lines import (
     RecordingLine,
     RowLine,
 )
-
-
-@dataclass(slots=True)
-class JournalImport:
-    """Numbers of what a journal added and of what was there already, and the lines that were skipped.
-
-    Attributes
-    ----------
-    notes
-        Where the journal and the project contradict each other about a sound or a clip, and what counts.
-    rows, verdicts
-        Rows of the journal, and those of them that are verdicts.
-    missing
-        Recordings of the project whose sound is not where the project looks for it.
-    """
-
-    recordings: int = 0
-    clips: int = 0
-    rows: int = 0
-    verdicts: int = 0
-    missing: int = 0
-    already_there: dict[str, int] = field(default_factory=lambda: {"recordings": 0, "clips": 0, "rows": 0})
-    skipped: list[Skipped] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
 
 
 class Union:
