@@ -1,4 +1,4 @@
-"""Clips that were accepted automatically: what they validate in a retraining is said."""
+"""Clips that were accepted automatically: a retraining counts those that validate its model."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from labeltool.store import clips, models
 
 
 @pytest.mark.usefixtures("quickly", "tiny")
-def test_a_retraining_says_how_many_validation_clips_were_accepted_automatically(
-    project: Project, tmp_path: Path
-) -> None:
+def test_a_retraining_counts_validation_clips_were_accepted_automatically(project: Project, tmp_path: Path) -> None:
     add_tones(project, tmp_path / "wav", *((["low"], {}), (["high"], {})) * 8)
     with project.open_store() as store:
         uid = models.uid(store, add_model_row(store))

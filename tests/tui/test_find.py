@@ -76,7 +76,7 @@ async def test_candidates_are_accepted_rejected_and_undone(marked: Project, stor
         assert len(judged(store, Value.PRESENT)) == 3 and not judged(store, Value.ABSENT)
 
 
-async def test_the_view_says_that_it_searches_when_one_comes_back_to_it(marked: Project) -> None:
+async def test_a_search_that_runs_is_shown_when_one_comes_back_to_it(marked: Project) -> None:
     async with opened(marked, size=(105, 34), wait=False) as (app, label_view, pilot):
         await until(pilot, lambda: label_view.services.state.label_counts.get("up"), "the labels")
         with patch.object(BackgroundTask, "start"), patch.object(BackgroundTask, "busy", True):

@@ -23,7 +23,7 @@ from textual.widgets import Input
 _MAX_WAIT_S = 1.0
 # Two keys that a person presses one after the other are further apart, even where the fingers overlap.
 _TOGETHER_S = 0.01
-# So long after a key the thread that reads them has passed on all that came with it, unless the machine is overloaded.
+# Within this time after a key the thread that reads them has passed on all that came with it, unless the machine is overloaded.
 _LOOK_AHEAD_S = 0.002
 # The rest of a pasted text may come in another piece.
 _AFTER_PASTE_S = 0.1
@@ -116,7 +116,7 @@ def _text_of(key: events.Key) -> str:
 
 
 def _is_text(burst: Sequence[events.Key], length: int) -> bool:
-    """Return whether keys that came at once were pasted: so many of them, and not one that was held down."""
+    """Return whether keys that came at once were pasted: this many at least, and not one that was held down."""
     letters = [key.key for key in burst if key.is_printable]
     return len(letters) >= length and len(set(letters)) > 1
 
