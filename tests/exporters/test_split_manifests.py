@@ -39,7 +39,7 @@ def add(project: Project, tmp_path: Path) -> Add:
 
 
 def sides(project: Project, *options: str) -> tuple[dict[str, str], str]:
-    """Export; return the side of each recording, and what was said."""
+    """Export; return the side of each recording, and what was written on stderr."""
     done = labeltool_here("--project", project.directory, "export", "--splits", *options)
     found = {}
     for path in (project.exports / "splits").glob("[!n]*.csv"):
