@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -94,7 +95,11 @@ async def test_classes_are_proposed_before_a_label_and_each_answer_counts_at_onc
         assert screen.source == "net, no labelled clip yet"
         name = "ping" if is_high(screen) else "woof"
         kind = is_high(screen)
-        await answer(screen, pilot, "/", *name, "enter")
+        with patch.object(app.services.prefetcher, "request_queue"):
+            await answer(screen, pilot, "/", *name, "enter")
+            await pilot.pause()
+            assert screen.source == "net, no labelled clip yet …"  # the answer is not included yet
+        screen.reload()
         await until(pilot, lambda: screen.source == "net, 1 labelled clip", "the answer in the suggestion")
         assert screen.current is not None and screen.current.suggestion is not None
         assert screen.current.model_uid
