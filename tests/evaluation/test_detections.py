@@ -80,9 +80,7 @@ def test_a_verdict_counts_for_events_that_it_is_about(project: Project, store: S
     }
 
 
-def test_a_second_detection_keeps_the_verdicts_alone(
-    project: Project, store: Store, model_id: int
-) -> None:
+def test_a_second_detection_keeps_the_verdicts_alone(project: Project, store: Store, model_id: int) -> None:
     detected(store, model_id, "a.wav", LOW, *owls(5))
     answer(store, "a.wav", 0.0, Value.ABSENT)
     answer(store, "a.wav", 40.0, Value.PRESENT)
