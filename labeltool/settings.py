@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,6 +44,9 @@ silence_dbfs = -60                # a clip that is nowhere louder is silent
 clipped_share = 0.002             # share of a recording's samples that may be clipped
 dc_offset = 0.01                  # mean of a recording's samples; full scale is 1
 cancelled_db = 6                  # decibels that the mono mix may lose against the channels
+shortcut_accuracy = 0.9           # share of clips of which level, length or the like may predict a label
+bandwidth_accuracy = 0.8          # share of clips of which the bandwidth alone may predict a label
+max_imbalance = 10                # how many times as many clips as another label the most frequent one may have
 
 [backup]
 daily = 7                         # days of which a backup is kept in backups/, written before the first change; 0: none
@@ -76,6 +79,7 @@ _Share = Annotated[float, Meta(ge=0, le=1)]
 _Percent = Annotated[int, Meta(ge=0, le=100)]
 
 _Level = Annotated[float, Meta(ge=-200, le=0)]
+_Ratio = Annotated[float, Meta(ge=1, le=1_000_000)]
 _Loss = Annotated[float, Meta(ge=0, le=200)]
 _ErrorShare = Annotated[float, Meta(ge=0.001, le=0.5)]
 
@@ -175,12 +179,21 @@ class CheckSettings:
         Magnitude that the mean of a recording's samples may have; full scale is 1.
     cancelled_db
         Decibels that the mono mix may lose against the mean of the channels; unrelated channels lose 3.
+    shortcut_accuracy
+        Balanced accuracy, 0 to 1, from which features that are not the sound predict a label too well.
+    bandwidth_accuracy
+        The same of the bandwidth alone.
+    max_imbalance
+        How many times as many clips the most frequent label may have as another one.
     """
 
     silence_dbfs: _Level = -60.0
     clipped_share: _Share = 0.002
     dc_offset: _Share = 0.01
     cancelled_db: _Loss = 6.0
+    shortcut_accuracy: _Share = 0.9
+    bandwidth_accuracy: _Share = 0.8
+    max_imbalance: _Ratio = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +311,7 @@ def parse_settings(text: str, path: Path) -> Settings:
         tables = parse_toml(text)
     except ValueError as error:
         raise LabeltoolError(f"cannot be read as settings: {error}", file=path) from error
+    _refuse_unknown(tables, path)
     try:
         settings = convert(_normalised(tables, path), Settings)
     except ValidationError as error:
@@ -309,6 +323,20 @@ def parse_settings(text: str, path: Path) -> Settings:
         numbers = ", ".join(map(str, TRUNK_LAYERS))
         raise LabeltoolError(f"[learning] trunk_layers: one of {numbers}, not {learning.trunk_layers}", file=path)
     return settings
+
+
+def _refuse_unknown(tables: dict[str, Any], path: Path) -> None:
+    """Refuse a slip in one of our tables, which would be a setting without effect; other tables are of other tools."""
+    for table, own in asdict(Settings()).items():
+        given = tables.get(table)
+        if table == "keys" or not isinstance(own, dict) or not isinstance(given, dict):
+            continue
+        if unknown := sorted(given.keys() - own.keys() - (_RENAMED.keys() if table == "learning" else set())):
+            raise LabeltoolError(
+                f"[{table}] names an unknown setting: {unknown[0]!r}",
+                file=path,
+                remedy=f"the settings are {', '.join(sorted(own))}",
+            )
 
 
 def _normalised(tables: dict[str, Any], path: Path) -> dict[str, Any]:

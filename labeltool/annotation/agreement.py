@@ -94,8 +94,7 @@ def project_agreement(store: Store) -> ProjectAgreement | None:
     labels that the annotator gave it, empty for "none of these". For somebody who gave a clip labels, every
     other label counts as absent, unless they were unsure of it.
     """
-    given = verdicts_by_annotator(store, only_people=True)
-    rated = {clip_id: found for clip_id, one in given.items() if len(found := _ratings(one)) > 1}
+    rated = ratings_by_clip(store)
     if not rated:
         return None
     rows = store.connection.execute("SELECT c.id, r.group_name FROM clips c JOIN recordings r ON r.id = c.recording_id")
@@ -127,14 +126,20 @@ def _order(one: Agreement) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rating:
+class Rating:
     """The labels that an annotator gave a clip, and those that they were unsure of."""
 
     labels: frozenset[str]
     unsure: frozenset[str]
 
 
-def _ratings(given: ClipVerdicts) -> dict[str, _Rating]:
+def ratings_by_clip(store: Store) -> dict[int, dict[str, Rating]]:
+    """Return what each annotator gave each clip that two or more people labelled."""
+    given = verdicts_by_annotator(store, only_people=True)
+    return {clip_id: found for clip_id, one in given.items() if len(found := _ratings(one)) > 1}
+
+
+def _ratings(given: ClipVerdicts) -> dict[str, Rating]:
     """Return what each annotator gave a clip; without those who only gave what it is not, or that they cannot tell."""
     ratings = {}
     for who, verdicts in given.by_annotator.items():
@@ -142,7 +147,7 @@ def _ratings(given: ClipVerdicts) -> dict[str, _Rating]:
         whole = verdicts.get(None)
         if present or (whole is not None and whole.value == Value.ABSENT):
             unsure = [label for label, one in verdicts.items() if label is not None and one.value == Value.UNSURE]
-            ratings[who] = _Rating(frozenset(present), frozenset(unsure))
+            ratings[who] = Rating(frozenset(present), frozenset(unsure))
     return ratings
 
 
@@ -158,7 +163,7 @@ def _codes(ratings: Sequence[Mapping[str, Hashable]], annotators: Sequence[str])
 
 
 def _of_label(
-    label: str, rated: Sequence[Mapping[str, _Rating]], annotators: Sequence[str], clusters: Int64
+    label: str, rated: Sequence[Mapping[str, Rating]], annotators: Sequence[str], clusters: Int64
 ) -> LabelAgreement:
     codes = _codes(
         [{who: label in one.labels for who, one in ratings.items() if label not in one.unsure} for ratings in rated],

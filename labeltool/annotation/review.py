@@ -1,4 +1,4 @@
-"""Label issues to review: annotators disagree, or the newest model predicts another label."""
+"""Label issues to review: annotators disagree, or the other clips, or the newest model, predict another label."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from labeltool.annotation.conflicts import find_conflicts
+from labeltool.annotation.label_errors import LabelErrorList
 from labeltool.annotation.listing import labels_with
 from labeltool.records import Value
 from labeltool.store import Store, models
-from labeltool.store.clips import current_names, verdicts_on
+from labeltool.store.clips import current_names, labelled_since, verdicts_on
 from labeltool.store.models import by_current_names
 
 MAX_LABEL_ISSUES = 1000
@@ -32,17 +33,32 @@ class LabelIssue:
     weight: float
 
 
-def label_issues(store: Store, *, limit: int = MAX_LABEL_ISSUES) -> list[LabelIssue]:
-    """Return verdicts that annotators disagree on or the model contradicts, the most suspicious first.
+def label_issues(
+    store: Store, errors: LabelErrorList | None = None, *, limit: int = MAX_LABEL_ISSUES
+) -> list[LabelIssue]:
+    """Return verdicts that annotators disagree on or predictions contradict, the most suspicious first.
 
-    Disagreement comes before contradiction: another person's verdict weighs more than a model's. A verdict that was
-    given twice is confirmed, and is no issue any more.
+    Disagreement comes before contradiction: another person's verdict weighs more than a model's. Of the labels that
+    `labeltool check` compared, its list counts: the newest model was trained on these labels, so it repeats their
+    errors; it is compared with the labels given since. A verdict that was given twice is confirmed, and is no issue any
+    more.
+
+    Parameters
+    ----------
+    errors
+        The list of the last check, `label_errors.read_list`.
     """
+    if errors is None:
+        contradictions = _contradictions(store, limit)
+    else:
+        newer = labelled_since(store, errors.mark)
+        of_model = [issue for issue in _contradictions(store, limit) if issue.clip_id in newer]
+        contradictions = [*_from_check(store, errors), *of_model]
     disagreements = (
         LabelIssue(one.clip_id, one.label, one.value, one.reason, 2.0 if one.is_explicit else 1.5)
         for one in islice(find_conflicts(store), limit)
     )
-    issues = [*disagreements, *_contradictions(store, limit)]
+    issues = [*disagreements, *contradictions]
     # One issue a clip: that of the largest weight.
     first: dict[int, LabelIssue] = {}
     for issue in sorted(issues, key=lambda issue: -issue.weight):
@@ -50,8 +66,10 @@ def label_issues(store: Store, *, limit: int = MAX_LABEL_ISSUES) -> list[LabelIs
     return list(first.values())[:limit]
 
 
-def compared_with(store: Store) -> str:
-    """Return in a sentence which model's predictions the labels are compared with."""
+def compared_with(store: Store, errors: LabelErrorList | None = None) -> str:
+    """Return in a sentence what the labels are compared with."""
+    if errors is not None:
+        return f"`labeltool check` compared the labels with each other, by {errors.by}."
     row = store.connection.execute(
         "SELECT g.model_id FROM suggestions g JOIN clips c ON c.id = g.clip_id WHERE c.is_labelled "
         "ORDER BY g.model_id DESC LIMIT 1"
@@ -64,18 +82,44 @@ def compared_with(store: Store) -> str:
     return "No model is trained yet." if newest is None else f"Model {newest.id} predicted none of the labelled clips."
 
 
-def _contradictions(store: Store, limit: int) -> list[LabelIssue]:
-    """Return labels where the newest model predicts another one; the `limit` clips of the highest probability."""
-    confirmed = {
-        tuple(row)
-        for row in store.connection.execute(
+def confirmed_verdicts(store: Store) -> set[tuple[int, str, Value]]:
+    """Return the verdicts that were given twice, by whomever: clip id, label, value.
+
+    "None of these" says absent of each label, so that one more absent of a label confirms it.
+    """
+    return {
+        (clip_id, label, Value(value))
+        for clip_id, label, value in store.connection.execute(
             """
-            SELECT clip_id, label FROM active_events WHERE kind = 'verdict' AND value = 'present' AND label IS NOT NULL
-              AND clip_id IN (SELECT clip_id FROM journal WHERE kind = 'verdict' GROUP BY clip_id HAVING COUNT(*) > 1)
-            GROUP BY clip_id, label HAVING COUNT(*) > 1
+            SELECT e.clip_id, e.label, e.value FROM active_events e
+            WHERE e.kind = 'verdict' AND e.label IS NOT NULL
+              AND e.clip_id IN (SELECT clip_id FROM journal WHERE kind = 'verdict' GROUP BY clip_id HAVING COUNT(*) > 1)
+            GROUP BY e.clip_id, e.label, e.value
+            HAVING COUNT(*) > 1 OR (e.value = 'absent' AND EXISTS (
+                SELECT 1 FROM active_events w
+                WHERE w.clip_id = e.clip_id AND w.kind = 'verdict' AND w.label IS NULL AND w.value = 'absent'
+            ))
             """
         )
     }
+
+
+def _from_check(store: Store, errors: LabelErrorList) -> list[LabelIssue]:
+    """Return what a check found, without the verdicts that were changed or confirmed since."""
+    confirmed = confirmed_verdicts(store)
+    verdicts = verdicts_on(store, {error.clip_id for error in errors.errors})
+    issues = []
+    for error in errors.errors:
+        of_clip = verdicts.get(error.clip_id, {})
+        value = of_clip.get(error.label, of_clip.get(None))
+        if value is error.value and (error.clip_id, error.label, error.value) not in confirmed:
+            issues.append(LabelIssue(error.clip_id, error.label, error.value, error.reason, error.score))
+    return issues
+
+
+def _contradictions(store: Store, limit: int) -> list[LabelIssue]:
+    """Return labels where the newest model predicts another one; the `limit` clips of the highest probability."""
+    confirmed = confirmed_verdicts(store)
     renamed = current_names(store)
     by_clip: dict[int, list[LabelIssue]] = {}
     for clip_id, model_id in store.connection.execute(
@@ -99,6 +143,6 @@ def _contradictions(store: Store, limit: int) -> list[LabelIssue]:
             by_clip[clip_id] = [
                 LabelIssue(clip_id, label, Value.PRESENT, reason, probabilities[top] - probabilities.get(label, 0.0))
                 for label in present
-                if (clip_id, label) not in confirmed
+                if (clip_id, label, Value.PRESENT) not in confirmed
             ]
     return [issue for issues in by_clip.values() for issue in issues]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from labeltool.checks.finding import Finding, Subject
 from labeltool.checks.fingerprints import find_pairs
-from labeltool.checks.sound.connected import Connected
 from labeltool.store import Store
 from labeltool.store.groups import recording_groups, set_groups
+from labeltool.util.connected import Connected
 
 KIND = "near-duplicate"
 
@@ -22,7 +22,7 @@ def find_near_duplicates(subject: Subject) -> list[Finding]:
     for one in pairs:
         first, second = subject.name(one.first), subject.name(one.second)
         where = f"at {one.start_s:.1f} s is in {second} at {one.start_s + one.offset_s:.1f} s"
-        message = f"{first} {where} too ({one.score:.0%} of the waveform), in another group"
+        message = f"{first} {where} too, in another group (the waveforms agree by {one.score:.2f} of 1)"
         remedy = f"`labeltool check {KIND} --join` makes one group of them"
         numbers = (one.first, one.second)
         found.append(Finding(KIND, message, remedy, recordings=numbers, score=one.score, severity="error"))

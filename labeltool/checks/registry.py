@@ -55,6 +55,17 @@ CHECKS: tuple[CheckEntry, ...] = (
     CheckEntry("dc-offset", "Recordings with a DC offset", "sound_faults", "find_dc_offset", "sound"),
     CheckEntry("truncated", "Files that end too early", "sound_faults", "find_truncated", "sound"),
     CheckEntry("opposite-phase", "Channels that cancel", "sound_faults", "find_opposite_phase", "sound"),
+    CheckEntry("above-band", "Labels above what the network gets", "above_band", "find_above_band", "sound"),
+    CheckEntry("bandwidth-trap", "Labels distinguished by bandwidth", "shortcuts", "find_bandwidth_traps", "sound"),
+    CheckEntry("shortcut", "Labels predicted without their sound", "shortcuts", "find_shortcuts", "sound"),
+    CheckEntry("single-group", "Labels of one group", "labels.counts", "find_single_groups", "labels"),
+    CheckEntry("imbalance", "Labels with far fewer clips", "labels.counts", "find_imbalance", "labels"),
+    CheckEntry("spelling", "Names that may mean one label", "labels.spelling", "find_spelling_twins", "labels"),
+    CheckEntry("twin-labels", "Labels that are not distinguished", "labels.twins", "find_twin_labels", "model"),
+    CheckEntry(
+        "annotator", "Annotators who differ from the rest", "labels.annotators", "find_differing_annotators", "labels"
+    ),
+    CheckEntry("label-error", "Labels that are probably wrong", "labels.errors", "find_label_errors", "model"),
 )
 """In the order in which they are listed."""
 

@@ -63,14 +63,17 @@ def list_clips(
 @project_option
 @json_option
 def review(limit: int, as_json: bool) -> None:
-    """List labels that annotators or the model contradict.
+    """List labels that annotators or predictions contradict.
 
-    Disagreements of annotators come first, then the labels to which the model gives the smallest probability.
+    Disagreements of annotators come first, then the labels that `labeltool check label-error` found, or before the
+    first check those to which the newest model gives the smallest probability.
     """
+    from labeltool.annotation.label_errors import read_list
     from labeltool.annotation.review import label_issues
 
-    with current_project().open_store() as store:
-        found = label_issues(store)
+    project = current_project()
+    with project.open_store() as store:
+        found = label_issues(store, read_list(project.cache))
     if as_json:
         rows = [
             {"clip": one.clip_id, "label": one.label, "value": one.value.value, "reason": one.reason}
@@ -81,7 +84,7 @@ def review(limit: int, as_json: bool) -> None:
     for one in found[:limit]:
         click.echo(f"clip {one.clip_id}: {quoted(one.label)} {one.value}, but {in_one_line(one.reason)}")
     if not found:
-        click.echo("no label is contradicted by another annotator or the newest model", err=True)
+        click.echo("no label is contradicted by another annotator or by predictions", err=True)
 
 
 @click.command("formats")

@@ -110,7 +110,7 @@ def pretrained_for(project: Project, arch: str, name: str | None = None) -> Path
     if name is None and project.settings.learning.pretrained in known:
         name = project.settings.learning.pretrained
     if name is None:
-        name = _only_embedding_model(project, arch, known)
+        name = _only_embedding_model(project, arch)
     if name not in known:
         raise LabeltoolError(
             f"the project has no pretrained model {name!r}",
@@ -119,8 +119,8 @@ def pretrained_for(project: Project, arch: str, name: str | None = None) -> Path
     return registry.find(project, name)
 
 
-def _only_embedding_model(project: Project, arch: str, known: Iterable[str]) -> str:
-    able = [name for name in known if read_card(registry.folder(project, name)).embedding is not None]
+def _only_embedding_model(project: Project, arch: str) -> str:
+    able = registry.with_embeddings(project)
     if len(able) == 1:
         return able[0]
     count = "several of them" if able else "none with an embedding"

@@ -65,6 +65,17 @@ def names(project: Project) -> list[str]:
     return [path.name for path in folders(project.models)]
 
 
+def with_embeddings(project: Project) -> list[str]:
+    """Return the names of the project's pretrained models that have embeddings, in order.
+
+    Raises
+    ------
+    LabeltoolError
+        When a model's card cannot be read.
+    """
+    return [name for name in names(project) if read_card(folder(project, name)).embedding is not None]
+
+
 def folders(models: Path) -> list[Path]:
     """Return the folders of the pretrained models among a project's `models`, in the order of their names."""
     found = registry_folder(models)

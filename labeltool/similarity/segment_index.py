@@ -21,7 +21,6 @@ from labeltool.inference.scan import Scan
 from labeltool.inference.segments import Segments, cut_segments, span_features
 from labeltool.inference.window_scorers import EmbeddingScorer, ModelChoice
 from labeltool.pretrained import registry
-from labeltool.pretrained.card import read_card
 from labeltool.project import Project
 from labeltool.similarity.index import PrincipalSpace
 from labeltool.store import Store, recordings
@@ -78,8 +77,7 @@ def embedding_model(project: Project, name: str | None) -> str:
     LabeltoolError
         When there is none or several, or it has no embedding.
     """
-    known = registry.names(project)
-    able = [one for one in known if read_card(registry.folder(project, one)).embedding is not None]
+    able = registry.with_embeddings(project)
     name = name or (project.settings.learning.pretrained if project.settings.learning.pretrained in able else None)
     if name is None and len(able) == 1:
         name = able[0]

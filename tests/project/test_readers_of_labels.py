@@ -32,6 +32,7 @@ READERS = {
     ("labeltool/pretrained/project_classes.py", "clips.labelled"): LEFT_OUT,
     ("labeltool/similarity/find.py", "spans.verdicts"): "what is found already; examples are filtered there",
     ("tui/background/live.py", "clips.labelled"): LEFT_OUT,
+    ("labeltool/checks/labels/errors.py", "clips.labelled"): LEFT_OUT,
     # What only measures, counts, predicts or writes.
     ("labeltool/tasks/evaluate.py", "clips.labelled locked"): "measures on it",
     ("labeltool/tasks/locking.py", "clips.labelled locked"): "counts it",
@@ -47,6 +48,10 @@ READERS = {
     ("tui/screens/regions.py", "checked.checked_parts"): "on the screen",
     ("labeltool/annotation/annotation_table.py", "all_verdicts"): "the table of all annotations",
     ("exporters/data_sets/card.py", "all_verdicts"): "the card of a data set",
+    ("labeltool/checks/above_band.py", "clips.labelled all"): "measures, with no model",
+    ("labeltool/checks/shortcuts.py", "clips.labelled all"): "measures what predicts labels without their sound",
+    ("labeltool/checks/labels/counts.py", "clips.labelled all"): "counts",
+    ("labeltool/checks/labels/twins.py", "clips.labelled all"): "counts labels that are together",
     ("exporters/source.py", "clips.labelled"): "validation data of a package: those not locked",
 }
 

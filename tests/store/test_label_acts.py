@@ -6,6 +6,7 @@ import pytest
 
 from helpers.records import records_of
 from helpers.store import current, dump, fill
+from labeltool.annotation.annotation_table import annotation_table
 from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import Store, clips, journal, labels, recordings
@@ -46,6 +47,18 @@ def test_deleting_a_label_is_undone_exactly_and_redone(store: Store) -> None:
     journal.undo(store, annotator="ann")
     undone = journal.undo(store, annotator="bob")
     assert undone is not None and (undone.clip_id, undone.value) == (3, "absent")
+
+
+def test_an_earlier_state_has_the_annotations_of_its_time(store: Store) -> None:
+    dogs(store)
+    states = [(journal.newest_id(store), current(store))]
+    surgery.delete(store, "dog", annotator="ann")
+    states.append((journal.newest_id(store), current(store)))
+    journal.undo(store, annotator="ann")
+    states.append((journal.newest_id(store), current(store)))
+    for event, expected in states:
+        table = annotation_table(store, event)
+        assert dict(zip(zip(table["clip_id"], table["label"], strict=True), table["value"], strict=True)) == expected
 
 
 def test_a_deleted_label_is_not_brought_back_with_a_recording_or_an_import_of_the_same(store: Store) -> None:

