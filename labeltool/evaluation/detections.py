@@ -48,8 +48,8 @@ class ReviewResult:
     recordings, hours
         That were searched, without the excluded.
     trained_on, locked, otherwise
-        Number of recordings that are excluded: of groups the model has seen, of the frozen test set, and searched the
-        other way than the last one (as the device does or not).
+        Number of recordings that are excluded: of groups that the model was trained on or that its test fold has, of
+        the locked test set, and searched the other way than the last one (as the device does or not).
     thresholds
         The table, by label and threshold.
     next
@@ -108,9 +108,9 @@ def review_detections(
     scanned = scans.scanned_recordings(store, row.id)
     alike = [one for one in scanned if one.scan.is_device == scanned[0].scan.is_device]
     locked = groups.locked_recordings(store)
-    trained_on = _groups_trained_on(project, store, row)
+    seen = _groups_trained_on_or_tested(project, store, row)
     unlocked = [one for one in alike if one.recording_id not in locked]
-    usable = [one for one in unlocked if one.group not in trained_on]
+    usable = [one for one in unlocked if one.group not in seen]
     events = {one.recording_id: scans.detected_events(store, row.id, one.recording_id) for one in usable}
     rows: list[PrecisionRow] = []
     wanted: list[tuple[float, ToReview]] = []
@@ -164,10 +164,12 @@ def _scanned_model(store: Store, model: str | None) -> ModelRow:
     )
 
 
-def _groups_trained_on(project: Project, store: Store, row: ModelRow) -> set[str]:
+def _groups_trained_on_or_tested(project: Project, store: Store, row: ModelRow) -> set[str]:
+    """Return the groups that a model was trained on, and those of its test fold, which chooses no threshold."""
     if row.pretrained is not None:
         return set()
-    return model_folder.read(project.models / str(row.id), groups.groups_now(store)).groups_trained_on()
+    files = model_folder.read(project.models / str(row.id), groups.groups_now(store))
+    return files.groups_trained_on() | groups.groups_of_fold(store, files.card.test_fold)
 
 
 def _threshold(label: str, scanned: Iterable[Scanned]) -> float:
