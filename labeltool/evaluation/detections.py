@@ -116,19 +116,18 @@ def review_detections(
     wanted: list[tuple[float, ToReview]] = []
     for label in sorted({name for one in usable for name in one.scan.thresholds}):
         of_label = [one for one in usable if label in one.scan.thresholds]
-        hours = sum(one.duration_s for one in of_label) / _SECONDS_PER_HOUR
+        lowest = max(one.scan.thresholds[label] for one in of_label)  # from there on all of them were searched
         found = {
             event.clip_id: (event, one)
             for one in of_label
             for event in events[one.recording_id]
-            if event.label == label and event.score >= _threshold(label, of_label)
+            if event.label == label and event.score >= lowest
         }
-        if not found:
-            continue
-        detections = [_detection(event, one, row.uid) for event, one in found.values()]
-        review = LabelReview(label, detections, lowest=_threshold(label, of_label), precision=precision)
-        rows += review.rows(hours, width)
-        wanted += [(gain, _to_review(*found[one.clip_id])) for gain, one in review.next_detections(limit)]
+        if found:
+            detections = [_detection(event, one, row.uid) for event, one in found.values()]
+            review = LabelReview(label, detections, lowest=lowest, precision=precision)
+            rows += review.rows(_hours(of_label), width)
+            wanted += [(gain, _to_review(*found[one.clip_id])) for gain, one in review.next_detections(limit)]
     wanted.sort(key=lambda pair: -pair[0])
     source: Source = "device review" if scanned[0].scan.is_device else "review"
     return ReviewResult(
@@ -137,7 +136,7 @@ def review_detections(
         model_uid=row.uid,
         as_device=scanned[0].scan.is_device,
         recordings=len(usable),
-        hours=round(sum(one.duration_s for one in usable) / _SECONDS_PER_HOUR, 4),
+        hours=round(_hours(usable), 4),
         trained_on=len(unlocked) - len(usable),
         locked=len(alike) - len(unlocked),
         otherwise=len(scanned) - len(alike),
@@ -172,9 +171,8 @@ def _groups_trained_on_or_tested(project: Project, store: Store, row: ModelRow) 
     return files.groups_trained_on() | groups.groups_of_fold(store, files.card.test_fold)
 
 
-def _threshold(label: str, scanned: Iterable[Scanned]) -> float:
-    """Return the threshold from which on a label was detected in all of some recordings."""
-    return max(one.scan.thresholds[label] for one in scanned)
+def _hours(scanned: Iterable[Scanned]) -> float:
+    return sum(one.duration_s for one in scanned) / _SECONDS_PER_HOUR
 
 
 def _detection(event: DetectedEvent, recording: Scanned, model_uid: str) -> Detection:
