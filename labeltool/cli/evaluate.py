@@ -299,7 +299,10 @@ def _print_points(points: Sequence[OperatingPoint], labels: set[str], precision:
         names = ", ".join(quoted(name, width=24) for name in missed[:_MAX_NAMES])
         more = f" and {len(missed) - _MAX_NAMES} more" if len(missed) > _MAX_NAMES else ""
         narrate(f"no threshold with at least eight clips reaches {precision:.0%}: {names}{more}")
-    narrate("saved: `detect` and `export --stm32` use them" if saved else "not saved: --save does")
+    if not saved:
+        narrate("not saved: --save does")
+    else:
+        narrate("saved: `detect` and `export --stm32` use them" if points else "none is saved: those of the model count")
 
 
 def print_accuracy(result: RetrainResult | EvaluateResult, of_what: str) -> None:

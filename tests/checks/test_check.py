@@ -129,6 +129,16 @@ def test_a_missing_file_stops_nothing(faulty: Project, tmp_path: Path) -> None:
     (tmp_path / "sounds" / "good3.wav").unlink()
     result = checked(faulty, "clipping")
     assert [one["file"] for one in result["skipped"]] == [str(tmp_path / "sounds" / "good3.wav")]
+
+
+def test_a_file_that_is_gone_is_named_though_it_was_measured_before(project: Project, tmp_path: Path) -> None:
+    write(tmp_path / "sounds", one=noise(1), other=noise(2))
+    imported(project, tmp_path / "sounds")
+    done = labeltool_here("check", "--project", project.directory, "--strict", "dc-offset", "--join", "near-duplicate")
+    assert "0 recordings have another group now" in done.stderr and "undo" not in done.stderr
+    (tmp_path / "sounds" / "one.wav").unlink()
+    assert [one["file"] for one in checked(project, "dc-offset")["skipped"]] == [str(tmp_path / "sounds" / "one.wav")]
+    labeltool_here("check", "--project", project.directory, "--strict", "dc-offset", check=1)
     assert len(result["findings"]) == 1
 
 
