@@ -24,9 +24,9 @@ from check_planting import FAULTS, Planted, make_project, plant_sound_faults, re
 
 from labeltool.checks import run
 from labeltool.checks.finding import Finding
-from labeltool.checks.sound.connected import Connected
 from labeltool.pretrained import registry
 from labeltool.project import Project
+from labeltool.util.connected import Connected
 
 _PAIRS = "near-duplicate"
 _COUNTS = ("planted", "found", "false", "own", "warnings")

@@ -93,12 +93,7 @@ def plant_sound_faults(sounds: Sequence[Sound], folder: Path, seed: int) -> tupl
     planted = Planted()
     folder.mkdir(parents=True)
     planted.telephone_label = str(rng.choice(sorted({sound.label for sound in sounds})))
-    result = [
-        _written(folder, sound, "telephone", _telephone(*_read(sound)), ".ogg")
-        if sound.label == planted.telephone_label
-        else sound
-        for sound in sounds
-    ]
+    result = [telephone(folder, sound) if sound.label == planted.telephone_label else sound for sound in sounds]
     for one, made in zip(sounds, result, strict=True):
         planted.sources[made.path.name] = {one.path.name}
     others = rng.permutation([n for n, sound in enumerate(result) if sound.label != planted.telephone_label]).tolist()
@@ -111,6 +106,13 @@ def plant_sound_faults(sounds: Sequence[Sound], folder: Path, seed: int) -> tupl
             planted.faults.setdefault(kind, set()).add(result[place].path.name)
     originals = [result[place] for place in others]
     return result + plant_copies(originals, folder, rng, planted), planted
+
+
+def telephone(folder: Path, sound: Sound) -> Sound:
+    """Return a sound as it comes through a telephone, at its own rate."""
+    samples, rate = _read(sound)
+    wide = soxr.resample(soxr.resample(samples, rate, TELEPHONE_HZ), TELEPHONE_HZ, rate)
+    return _written(folder, sound, "telephone", (wide / max(1.0, float(np.abs(wide).max())), rate), ".ogg")
 
 
 def plant_copies(sounds: Sequence[Sound], folder: Path, rng: np.random.Generator, planted: Planted) -> list[Sound]:
@@ -183,12 +185,6 @@ class _Changed:
         ratio = float(np.square(samples).mean() / max(1e-9, float(np.square(other).mean())))
         mixed = samples + other * np.sqrt(ratio / 10 ** (rng.uniform(-3, 10) / 10))
         return how, np.asarray(mixed / max(1.0, float(np.abs(mixed).max())), np.float32), rate, ".flac"
-
-
-def _telephone(samples: Float32, rate: int) -> tuple[Float32, int]:
-    narrow = soxr.resample(samples, rate, TELEPHONE_HZ)
-    wide = soxr.resample(narrow, TELEPHONE_HZ, rate)
-    return wide / max(1.0, float(np.abs(wide).max())), rate
 
 
 def _faulty(folder: Path, sound: Sound, kind: str, rng: np.random.Generator) -> Sound:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -311,6 +311,7 @@ def parse_settings(text: str, path: Path) -> Settings:
         tables = parse_toml(text)
     except ValueError as error:
         raise LabeltoolError(f"cannot be read as settings: {error}", file=path) from error
+    _refuse_unknown(tables, path)
     try:
         settings = convert(_normalised(tables, path), Settings)
     except ValidationError as error:
@@ -322,6 +323,20 @@ def parse_settings(text: str, path: Path) -> Settings:
         numbers = ", ".join(map(str, TRUNK_LAYERS))
         raise LabeltoolError(f"[learning] trunk_layers: one of {numbers}, not {learning.trunk_layers}", file=path)
     return settings
+
+
+def _refuse_unknown(tables: dict[str, Any], path: Path) -> None:
+    """Refuse a slip in one of our tables, which would be a setting without effect; other tables are of other tools."""
+    for table, own in asdict(Settings()).items():
+        given = tables.get(table)
+        if table == "keys" or not isinstance(own, dict) or not isinstance(given, dict):
+            continue
+        if unknown := sorted(given.keys() - own.keys() - (_RENAMED.keys() if table == "learning" else set())):
+            raise LabeltoolError(
+                f"[{table}] names an unknown setting: {unknown[0]!r}",
+                file=path,
+                remedy=f"the settings are {', '.join(sorted(own))}",
+            )
 
 
 def _normalised(tables: dict[str, Any], path: Path) -> dict[str, Any]:

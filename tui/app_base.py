@@ -10,11 +10,12 @@ from textual.message import Message
 
 from labeltool.tui.background.typed_keys import TypedKeysApp
 from labeltool.tui.dialogs.tour import Tour
-from labeltool.tui.keymap import remapped
+from labeltool.tui.keymap import keys_of, remapped
 from labeltool.tui.keys import CLASS_MAPPING, LABEL, REGIONS
 from labeltool.tui.screens.frame import ViewScreen
 from labeltool.tui.services import Services
 
+_INTERRUPT = "ctrl+c"
 _GO_BACK = (REGIONS.name, CLASS_MAPPING.name)
 
 
@@ -57,6 +58,11 @@ class AppBase(TypedKeysApp):
         """Go back to the view from which Regions or Class mapping was opened."""
         await self.action_view(self.previous_view)
 
+    def takes_text(self, key: KeyPressed) -> bool:
+        """Return whether a key is text, or opens a palette or a prompt in the view."""
+        view = self.current_view
+        return super().takes_text(key) or (view is not None and self.screen is view and key.key in view.text_keys)
+
     # -- the tour
 
     def action_tour(self) -> None:
@@ -67,6 +73,9 @@ class AppBase(TypedKeysApp):
 
     async def on_event(self, event: Event) -> None:
         """Let the tour see the keys that the view gets; Esc ends it."""
+        if isinstance(event, KeyPressed) and event.key == _INTERRUPT and self._quits_dialog:
+            await self.run_action("quit")
+            return
         seen = ""
         if self.tour is not None and isinstance(event, KeyPressed) and self.screen is self.current_view:
             seen = event.key
@@ -95,6 +104,12 @@ class AppBase(TypedKeysApp):
             self.tour_ended()
         if self.current_view is not None:
             self.current_view.show_tour(self.tour.text if self.tour is not None else "")
+
+    @property
+    def _quits_dialog(self) -> bool:
+        """Whether Ctrl+c quits in a dialog, as it does in the view below; a text field would copy with it."""
+        view = self.current_view
+        return view is not None and self.screen is not view and _INTERRUPT in keys_of(view.view, ("quit",))
 
     def notify_view(self, message: str) -> None:
         """Show a notice in the view."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,6 +107,11 @@ def is_label_key(key: Key) -> bool:
 def label_key_names(view: View) -> dict[str, str]:
     """Return the keys that labels can have in a view, with the names to show for them."""
     return {key.name.removeprefix("label_"): shown_key(key) for key in view.keys if is_label_key(key)}
+
+
+def keys_of(view: View, names: Collection[str]) -> frozenset[str]:
+    """Return Textual's names of the keys of some actions."""
+    return frozenset(one for key in view.keys if key.name in names for one in key.keys.split(",") if one)
 
 
 def shown_key(key: Key) -> str:

@@ -18,7 +18,7 @@ LABEL = View(
             "skip",
             "Label",
             "s",
-            "skip: the clip comes again at the end; next clip where it has a label",
+            "skip: the clip comes again at the end; after m or x the next clip",
             "skip",
         ),
         *PLAYBACK,

@@ -48,7 +48,9 @@ class LabelledElsewhere(LabeltoolError):
     def __init__(self, rows: tuple[JournalRow, ...]) -> None:
         last = next(row for row in reversed(rows) if row.kind == "verdict")
         what = last.label if last.label is not None else "as a whole"
-        super().__init__(f"labelled in another window meanwhile: {what}, by {last.annotator}; again labels it anew")
+        super().__init__(
+            f"labelled in another window meanwhile: {what}, by {last.annotator}; the key again does it anyway"
+        )
         self.rows = rows
 
 
@@ -195,11 +197,14 @@ class Session:
         """Accept predictions without listening to each as one action, see `auto_accept.accept`."""
         return await self._writer.do(lambda store: auto_accept.accept(store, accepted, annotator=self.annotator))
 
-    async def exclude(self, clip_id: int, kind: str, *, response_ms: int) -> None:
-        """Write that a clip gets no label: "skip" or "bad audio"."""
-        await self._writer.do(
-            lambda store: journal.exclude(store, clip_id, kind, annotator=self.annotator, response_ms=response_ms)
-        )
+    async def exclude(self, clip_id: int, kind: str, *, response_ms: int, seen: Sequence[JournalRow]) -> None:
+        """Write that a clip gets no label: "skip" or "bad audio"; `seen`, and what is raised, as for `annotate`."""
+
+        def write(store: Store) -> None:
+            _require_seen(store, clip_id, seen)
+            journal.exclude(store, clip_id, kind, annotator=self.annotator, response_ms=response_ms)
+
+        await self._writer.do(write)
 
     async def note(self, clip_id: int, text: str) -> JournalRow:
         """Write a note on a clip and return its row."""

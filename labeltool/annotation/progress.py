@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from labeltool.store import Store, clips
+from labeltool.store.labels import project_labels
 from labeltool.store.models import PRETRAINED
 from labeltool.util.bounded_read import parse_json
 
@@ -74,7 +75,11 @@ class _Card:
 
 
 def project_progress(store: Store) -> Progress:
-    """Return a project's labels with clips and recalls, the rarest first, and what the newest model confuses."""
+    """Return a project's labels with clips and recalls, the rarest first, and what the newest model confuses.
+
+    A label without a clip is one of them where it was defined, unless it only groups others: one that was given by
+    mistake and undone is no goal.
+    """
     renamed, curve, recalls = clips.current_names(store), list[CurvePoint](), dict[str, list[CurvePoint]]()
     newest, confusions = None, tuple[Confusion, ...]()
     for model_id, labels_seen, accuracy, card in _measured(store):
@@ -84,8 +89,12 @@ def project_progress(store: Store) -> Progress:
                 name = renamed.get(one.label, one.label)
                 recalls.setdefault(name, []).append(CurvePoint(labels_seen, one.recall))
         newest, confusions = model_id, _confusions(card, renamed)
+    known = project_labels(store)
+    wanted = {one.name for one in known if one.definition} - {one.parent for one in known}
     counts = sorted(clips.counts(store).labels.items(), key=lambda item: item[1])
-    labels = tuple(LabelProgress(name, count, tuple(recalls.get(name, ()))) for name, count in counts)
+    labels = tuple(
+        LabelProgress(name, count, tuple(recalls.get(name, ()))) for name, count in counts if count or name in wanted
+    )
     return Progress(labels, tuple(curve), newest, confusions)
 
 

@@ -17,7 +17,6 @@ import msgspec
 
 from labeltool.checks.sound.array_cache import ArrayCache, Arrays
 from labeltool.checks.sound.candidates import Candidate, candidates
-from labeltool.checks.sound.connected import Connected
 from labeltool.checks.sound.landmarks import FRAMES_PER_S, landmarks
 from labeltool.checks.sound.waveforms import agreement
 from labeltool.errors import LabeltoolError, SkippedFile
@@ -27,6 +26,7 @@ from labeltool.store.groups import recording_groups
 from labeltool.type_aliases import Progress
 from labeltool.util.atomic_write import write_bytes
 from labeltool.util.bounded_read import MAX_TABLE_BYTES, read_bytes
+from labeltool.util.connected import Connected
 from labeltool.util.no_links import make_folder
 from labeltool.util.process_pool import map_in_processes
 from labeltool.util.writable import kept
@@ -102,7 +102,7 @@ def find_pairs(project: Project, store: Store, report: Progress) -> tuple[list[N
     """
     folder = project.cache / "checks"
     cache = ArrayCache(folder / f"landmarks-{_VERSION}", landmarks)
-    found, skipped = cache.arrays(project, store, report, "fingerprinting")
+    found, skipped = cache.arrays(store, report, "fingerprinting")
     known = [_Known(one.id, one.path, one.samples_sha256 or sha256) for one, sha256 in recordings.all_recordings(store)]
     known = [one for one in known if one.id in found]
     groups = recording_groups(store)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from labeltool.checks.finding import Finding, Subject
 from labeltool.checks.fingerprints import find_pairs
-from labeltool.checks.sound.connected import Connected
 from labeltool.store import Store
 from labeltool.store.groups import recording_groups, set_groups
+from labeltool.util.connected import Connected
 
 KIND = "near-duplicate"
 

@@ -95,7 +95,7 @@ def sound_values(
         When the cache cannot be written.
     """
     cache = ArrayCache(project.cache / "checks" / f"values-{_VERSION}", measure)
-    found, skipped = cache.arrays(project, store, report, "measuring sounds")
+    found, skipped = cache.arrays(store, report, "measuring sounds")
     return {number: _values(arrays) for number, arrays in found.items()}, skipped
 
 

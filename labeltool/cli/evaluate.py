@@ -121,6 +121,8 @@ def evaluate(
     from labeltool.store.detections.operating_points import replace_operating_points
     from labeltool.tasks.registry import EVALUATE
 
+    if save:  # before there is work for nothing
+        project.open_store(to_write=True).close()
     result = run_task(
         project,
         EVALUATE,
@@ -200,7 +202,7 @@ def _evaluate_detections(
     from labeltool.evaluation.detections import review_detections
     from labeltool.store.detections.operating_points import replace_operating_points
 
-    with project.open_store() as store:
+    with project.open_store(to_write=save) as store:
         result = review_detections(project, store, model=model, precision=precision, width=width, limit=limit)
         if save:
             replace_operating_points(store, result.model_uid, result.source, result.operating_points)
@@ -222,13 +224,11 @@ def print_evaluation(result: EvaluateResult) -> None:
         seen = "" if not one.unseen_labels else f"; of trained labels {_of_seen(one)}"
         click.echo(f"fold {one.fold}: {one.clip_accuracy:.1%}, int8 {one.int8_clip_accuracy:.1%}{seen}")
     if result.drawn_folds:
-        narrate("the folds were drawn by whole groups: the data have none")
+        narrate("the folds were drawn by whole groups, nearly equal sound together: the data have none")
     print_accuracy(result, f"of {result.clips} clips{' of the locked test set' * result.locked} right")
     for level in result.by_level:
-        names = ", ".join(quoted(name, width=24) for name in level.labels[:_MAX_NAMES])
-        more = f" and {len(level.labels) - _MAX_NAMES} more" if len(level.labels) > _MAX_NAMES else ""
         shares = f"{level.clip_accuracy:.1%} right at level {level.level}, int8 {level.int8_clip_accuracy:.1%}"
-        narrate(f"{shares}: {names}{more}")
+        narrate(f"{shares}: {_first_names(level.labels)}")
     _print_unseen(result)
     _print_confusions(result)
     narrate(f"expected calibration error {result.ece:.3f}; int8 {result.int8_ece:.3f}")
@@ -248,6 +248,11 @@ def _print_thresholds(rows: Iterable[Row]) -> None:
         )
 
 
+def _first_names(labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - _MAX_NAMES} more" if len(labels) > _MAX_NAMES else ""
+    return ", ".join(quoted(name, width=24) for name in labels[:_MAX_NAMES]) + more
+
+
 def _interval(share: Share | None) -> str:
     return " " * 7 + "-" + " " * 7 if share is None else f"{share.value:4.0%} ({share.low:4.0%}-{share.high:4.0%})"
 
@@ -259,8 +264,8 @@ def _print_review(result: ReviewResult, width: float | None) -> None:
         "precision is that of these recordings, recall is not known from a review"
     )
     for count, why in (
-        (result.trained_on, "are of groups the model was trained on"),
-        (result.locked, "are of the frozen test set, which chooses no threshold"),
+        (result.trained_on, "are of groups that the model was trained on or that its test fold has"),
+        (result.locked, "are of the locked test set, which chooses no threshold"),
         (result.otherwise, "were searched the other way (--as-device or not)"),
     ):
         if count:
@@ -268,11 +273,7 @@ def _print_review(result: ReviewResult, width: float | None) -> None:
     more = "" if width is None else "  still to review"
     click.echo(f"{'label':>{_MAX_NAME_WIDTH}}  threshold  events  reviewed  {'precision':^15}  right per hour{more}")
     for row in result.thresholds:
-        density = (
-            "-"
-            if row.per_hour is None
-            else f"{row.per_hour.value:.1f} ({row.per_hour.low:.1f}-{row.per_hour.high:.1f})"
-        )
+        density = "-" if (rate := row.per_hour) is None else f"{rate.value:.1f} ({rate.low:.1f}-{rate.high:.1f})"
         needed = "" if width is None else f"  {'over 2,000' if row.still_needed is None else row.still_needed}"
         click.echo(
             f"{_padded(_fitted(row.label, _MAX_NAME_WIDTH), _MAX_NAME_WIDTH)}  {row.threshold:>9g}  {row.events:>6}  "
@@ -296,13 +297,13 @@ def _print_points(points: Sequence[OperatingPoint], labels: set[str], precision:
         )
     missed = sorted(labels - {one.label for one in points})
     if missed:
-        names = ", ".join(quoted(name, width=24) for name in missed[:_MAX_NAMES])
-        more = f" and {len(missed) - _MAX_NAMES} more" if len(missed) > _MAX_NAMES else ""
-        narrate(f"no threshold with at least eight clips reaches {precision:.0%}: {names}{more}")
+        narrate(f"no threshold with at least eight clips reaches {precision:.0%}: {_first_names(missed)}")
     if not saved:
         narrate("not saved: --save does")
     else:
-        narrate("saved: `detect` and `export --stm32` use them" if points else "none is saved: those of the model count")
+        narrate(
+            "saved: `detect` and `export --stm32` use them" if points else "none is saved: those of the model count"
+        )
 
 
 def print_accuracy(result: RetrainResult | EvaluateResult, of_what: str) -> None:

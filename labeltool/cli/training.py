@@ -170,9 +170,14 @@ def _print_training(result: RetrainResult, budget_s: float | None) -> None:
 
 
 def _print_left_out(result: RetrainResult) -> None:
-    """Print what the budget left no time for, and which clips were locked."""
+    """Print what the budget left no time for, which clips were locked, and whose labels no person gave."""
     if result.locked_clips:
         narrate(f"{result.locked_clips} clips of the locked test set had no part in it; `evaluate` measures on them")
+    if result.accepted_validation_clips:
+        narrate(
+            f"{result.accepted_validation_clips} of {result.validation_clips} validation clips were accepted "
+            "automatically: too few others are labelled, so the accuracy is that of a model on its own predictions"
+        )
     if result.left_out:
         narrate(f"no time for {result.left_out} labelled clips without features; the next retrain goes on with them")
     if result.measured_clips < result.validation_clips:

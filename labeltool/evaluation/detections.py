@@ -48,8 +48,8 @@ class ReviewResult:
     recordings, hours
         That were searched, without the excluded.
     trained_on, locked, otherwise
-        Number of recordings that are excluded: of groups the model has seen, of the frozen test set, and searched the
-        other way than the last one (as the device does or not).
+        Number of recordings that are excluded: of groups that the model was trained on or that its test fold has, of
+        the locked test set, and searched the other way than the last one (as the device does or not).
     thresholds
         The table, by label and threshold.
     next
@@ -108,27 +108,26 @@ def review_detections(
     scanned = scans.scanned_recordings(store, row.id)
     alike = [one for one in scanned if one.scan.is_device == scanned[0].scan.is_device]
     locked = groups.locked_recordings(store)
-    trained_on = _groups_trained_on(project, store, row)
+    seen = _groups_trained_on_or_tested(project, store, row)
     unlocked = [one for one in alike if one.recording_id not in locked]
-    usable = [one for one in unlocked if one.group not in trained_on]
+    usable = [one for one in unlocked if one.group not in seen]
     events = {one.recording_id: scans.detected_events(store, row.id, one.recording_id) for one in usable}
     rows: list[PrecisionRow] = []
     wanted: list[tuple[float, ToReview]] = []
     for label in sorted({name for one in usable for name in one.scan.thresholds}):
         of_label = [one for one in usable if label in one.scan.thresholds]
-        hours = sum(one.duration_s for one in of_label) / _SECONDS_PER_HOUR
+        lowest = max(one.scan.thresholds[label] for one in of_label)  # from there on all of them were searched
         found = {
             event.clip_id: (event, one)
             for one in of_label
             for event in events[one.recording_id]
-            if event.label == label and event.score >= _threshold(label, of_label)
+            if event.label == label and event.score >= lowest
         }
-        if not found:
-            continue
-        detections = [_detection(event, one, row.uid) for event, one in found.values()]
-        review = LabelReview(label, detections, lowest=_threshold(label, of_label), precision=precision)
-        rows += review.rows(hours, width)
-        wanted += [(gain, _to_review(*found[one.clip_id])) for gain, one in review.next_detections(limit)]
+        if found:
+            detections = [_detection(event, one, row.uid) for event, one in found.values()]
+            review = LabelReview(label, detections, lowest=lowest, precision=precision)
+            rows += review.rows(_hours(of_label), width)
+            wanted += [(gain, _to_review(*found[one.clip_id])) for gain, one in review.next_detections(limit)]
     wanted.sort(key=lambda pair: -pair[0])
     source: Source = "device review" if scanned[0].scan.is_device else "review"
     return ReviewResult(
@@ -137,7 +136,7 @@ def review_detections(
         model_uid=row.uid,
         as_device=scanned[0].scan.is_device,
         recordings=len(usable),
-        hours=round(sum(one.duration_s for one in usable) / _SECONDS_PER_HOUR, 4),
+        hours=round(_hours(usable), 4),
         trained_on=len(unlocked) - len(usable),
         locked=len(alike) - len(unlocked),
         otherwise=len(scanned) - len(alike),
@@ -164,15 +163,16 @@ def _scanned_model(store: Store, model: str | None) -> ModelRow:
     )
 
 
-def _groups_trained_on(project: Project, store: Store, row: ModelRow) -> set[str]:
+def _groups_trained_on_or_tested(project: Project, store: Store, row: ModelRow) -> set[str]:
+    """Return the groups that a model was trained on, and those of its test fold, which chooses no threshold."""
     if row.pretrained is not None:
         return set()
-    return model_folder.read(project.models / str(row.id), groups.groups_now(store)).groups_trained_on()
+    files = model_folder.read(project.models / str(row.id), groups.groups_now(store))
+    return files.groups_trained_on() | groups.groups_of_fold(store, files.card.test_fold)
 
 
-def _threshold(label: str, scanned: Iterable[Scanned]) -> float:
-    """Return the threshold from which on a label was detected in all of some recordings."""
-    return max(one.scan.thresholds[label] for one in scanned)
+def _hours(scanned: Iterable[Scanned]) -> float:
+    return sum(one.duration_s for one in scanned) / _SECONDS_PER_HOUR
 
 
 def _detection(event: DetectedEvent, recording: Scanned, model_uid: str) -> Detection:

@@ -220,8 +220,9 @@ class _Judged:
             present += [span.value is Value.PRESENT for span in certain] + [False] * len(others)
             direct += [True] * len(certain) + [False] * len(others)
         if not any(present):
+            where = " outside the locked test set" if locked else ""
             raise LabeltoolError(
-                f"no example of {label!r} can be read", remedy="`labeltool relocate` finds moved files"
+                f"no example of {label!r} can be read{where}", remedy="`labeltool relocate` finds moved files"
             )
         annotations = Annotations(np.concatenate(rows), np.array(present), np.array(direct))
         rejected = int((annotations.direct & ~annotations.present).sum())

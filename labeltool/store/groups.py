@@ -133,6 +133,14 @@ def group_sizes(store: Store) -> dict[str, int]:
     )
 
 
+def groups_of_fold(store: Store, fold: int | None) -> set[str]:
+    """Return the groups with a clip in an official fold; none for None."""
+    rows = store.connection.execute(
+        "SELECT DISTINCT r.group_name FROM clips c JOIN recordings r ON r.id = c.recording_id WHERE c.fold = ?", (fold,)
+    )
+    return {name for (name,) in rows}
+
+
 def recording_groups(store: Store) -> dict[int, str]:
     """Return the group of each recording, by its id; without those that are removed."""
     return dict(store.connection.execute("SELECT id, group_name FROM active_recordings").fetchall())

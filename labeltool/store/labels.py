@@ -67,7 +67,7 @@ def project_labels(store: Store) -> list[ProjectLabel]:
 
 
 def labels_as_of(store: Store, until: Until) -> list[tuple[str, str, str]]:
-    """Return name, parent and definition, "" for none, of the labels in use at a time, in the order they were created."""
+    """Return name, parent and definition ("" for none) of the labels in use at a time, in the order of creation."""
     connection = store.connection
     roots, acts = derived.renamings(connection, until), derived.label_acts(connection, until)
     parents, definitions = derived.parents_and_definitions(acts, roots)

@@ -18,6 +18,7 @@ from labeltool.records import LabelledClip, StoredClip
 from labeltool.store import clips, groups, models
 from labeltool.store.detections.operating_points import OperatingPoint
 from labeltool.tasks.measure_clips import OnClips, can_be_judged, measure_on, unseen_labels_of
+from labeltool.tasks.split_project import read_units
 from labeltool.training.data_split import MIN_FOLDS, folds_of
 from labeltool.training.prepare import make_request
 from labeltool.training.splits import groups_of_fold
@@ -119,7 +120,7 @@ def evaluate(
     the validation clips, and those labelled since. Clips that were in its pool, or in an ancestor's, before they were
     labelled, and clips whose label was accepted automatically, are used only where the others are too few. With
     `cross_validate`, a model is trained from scratch for each fold and tested on it; where clips are in no folds, as
-    many as `DRAWN_FOLDS` are drawn by whole groups.
+    many as `DRAWN_FOLDS` are drawn by whole groups, nearly equal sound together.
 
     Parameters
     ----------
@@ -151,7 +152,9 @@ def evaluate(
     names = files.current_labels(renamed)
     if precision is not None:
         locked, labelled = False, _without_fold(labelled, files.card.test_fold)
-    test = _unseen_locked(files, of_locked, required=locked is True) if fold is None and locked is not False else []
+    test = []
+    if fold is None and locked is not False:
+        test = _unseen_locked(files, of_locked, accepted, required=locked is True)
     wanted = test or _unseen(files, names, labelled if fold is None else [*labelled, *of_locked], accepted, fold)
     if not any(can_be_judged(files, names, one) and not unseen_labels_of(files, names, one) for one in wanted):
         raise LabeltoolError(f"model {chosen.id} has none of the labels of these clips", remedy="retrain")
@@ -201,14 +204,19 @@ def _without_fold(labelled: Sequence[LabelledClip], fold: int | None) -> list[La
 
 
 def _unseen_locked(
-    files: model_folder.ModelFiles, of_locked: Sequence[LabelledClip], *, required: bool
+    files: model_folder.ModelFiles, of_locked: Sequence[LabelledClip], accepted: Collection[int], *, required: bool
 ) -> list[LabelledClip]:
-    """Return the clips of the locked test set; none where the model has seen any, or an error if `required`."""
-    seen = files.groups_seen()
-    if of_locked and not any(one.clip.group in seen for one in of_locked):
-        return [*of_locked]
-    if required and not of_locked:
-        raise LabeltoolError("no test set with labels is locked", remedy="`labeltool export --splits --lock`")
+    """Return the clips of the locked test set that people labelled.
+
+    None where the model has seen any of the set, or an error if `required`.
+    """
+    by_people = [one for one in of_locked if one.clip.id not in accepted]
+    if by_people and files.groups_seen().isdisjoint(one.clip.group for one in of_locked):
+        return by_people
+    if required and not by_people:
+        raise LabeltoolError(
+            "no test set is locked with clips that a person labelled", remedy="`labeltool export --splits --lock`"
+        )
     if required:
         raise LabeltoolError(f"model {files.directory.name} has seen clips that are locked since", remedy="retrain")
     return []
@@ -257,7 +265,7 @@ def _cross_validate(
     folds = sorted({one.clip.fold for one in labelled if one.clip.fold is not None})
     is_drawn = len(folds) < MIN_FOLDS
     if is_drawn:
-        labelled = _with_folds(labelled, seed)
+        labelled = _with_folds(project, labelled, seed, report)
         folds = sorted({one.clip.fold for one in labelled if one.clip.fold is not None})
     results: list[FoldResult] = []
     skipped: list[SkippedFile] = []
@@ -300,8 +308,8 @@ def _cross_validate(
     )
 
 
-def _with_folds(labelled: Sequence[LabelledClip], seed: int) -> list[LabelledClip]:
-    """Return clips of no data set with folds in folds that are drawn by whole groups.
+def _with_folds(project: Project, labelled: Sequence[LabelledClip], seed: int, report: Progress) -> list[LabelledClip]:
+    """Return clips of no data set with folds in folds that are drawn by whole groups, near-duplicates together.
 
     Raises
     ------
@@ -309,12 +317,14 @@ def _with_folds(labelled: Sequence[LabelledClip], seed: int) -> list[LabelledCli
         When there are too few groups.
     """
     loose = [replace(one, clip=replace(one.clip, fold=None)) for one in labelled]
-    groups_there = len({one.clip.group for one in loose})
+    with project.open_store() as store:
+        unit_of = read_units(project, store, report=report, block_hours=0).by_sound
+    groups_there = len({unit_of.get(one.clip.group) for one in loose})
     if groups_there < DRAWN_FOLDS:
         raise LabeltoolError(
             f"{groups_there} groups of labelled clips are too few for {DRAWN_FOLDS} folds", remedy="label more"
         )
-    fold_of = folds_of(loose, DRAWN_FOLDS, seed=seed)
+    fold_of = folds_of(loose, DRAWN_FOLDS, seed=seed, unit_of=unit_of)
     return [replace(one, clip=replace(one.clip, fold=fold_of[one.clip.id])) for one in loose]
 
 

@@ -22,7 +22,7 @@ from labeltool.networks.model_card import Beside, PretrainedComparison
 from labeltool.pretrained.trunk import has_trunk
 from labeltool.project import Project
 from labeltool.records import StoredClip
-from labeltool.store import Store, clips, journal, models
+from labeltool.store import Store, clips, groups, journal, models
 from labeltool.tasks import earlier_models
 from labeltool.tasks.locking import lock_near_duplicates
 from labeltool.tasks.other_run import newest_id, result_of_other, retraining_lock
@@ -129,7 +129,8 @@ def retrain(project: Project, *, report: Progress, clock: Clock = time.monotonic
             if other is not None:
                 return other
             began_s += waited_s  # no part of the budget
-            request = replace(request, budget=budget_of(options.budget_s, began_s, clock))
+            budget, accepted = budget_of(options.budget_s, began_s, clock), frozenset(clips.auto_accepted(store))
+            request = replace(request, budget=budget, accepted=accepted)
             run = _Run(project, store, request, began_s, clock, stages)
             return run.result(from_scratch=options.from_scratch)
 
@@ -176,11 +177,17 @@ class _Run:
             above_band=tuple(label for label in labels_above(self.store, highest_hz) if label in trained.card.labels),
             highest_hz=highest_hz,
             locked_clips=len(clips.labelled(self.store, which="locked")),
+            accepted_validation_clips=self._accepted_validation_clips(model_id),
             compared=trained.card.compared if self.parent else None,
             stages=self.report.spent(),
             seconds_until_trained=round(trained_s, 1),
             seconds=round(self.clock() - self.began_s, 1),
         )
+
+    def _accepted_validation_clips(self, model_id: int) -> int:
+        files = model_folder.read(self.project.models / str(model_id), groups.groups_now(self.store))
+        validated = files.groups_validated_on()
+        return sum(clip.group in validated for clip in clips.some_clips(self.store, [*self.request.accepted]))
 
     def train(self, *, from_scratch: bool) -> tuple[int, TrainedModel, float | None]:
         """Train and publish; return the model's id, the model, and the last one's patch length if only that differs."""
@@ -253,8 +260,8 @@ class _Run:
             request = make_request(self.project, TRUNK_ARCHITECTURE, seed=self.request.seed)
         except LabeltoolError:
             return trained  # no pretrained model that can be one
-        groups = model_folder.read(folder).groups_validated_on()
-        request = replace(request, test_fold=self.request.test_fold, validation_groups=groups)
+        validated = model_folder.read(folder).groups_validated_on()
+        request = replace(request, test_fold=self.request.test_fold, validation_groups=validated)
         try:
             with new_folder(self.project.models) as other:
                 with_trunk = train_model(

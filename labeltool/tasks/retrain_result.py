@@ -53,6 +53,8 @@ class RetrainResult:
         Unlabelled clips with a suggestion.
     locked_clips
         Labelled clips of the locked test set, which it was not trained on.
+    accepted_validation_clips
+        Validation clips that were accepted automatically: too few others are labelled.
     skipped
         Files that could not be read.
     stages
@@ -94,6 +96,7 @@ class RetrainResult:
     highest_hz: float = 0.0
     measured_clips: int = 0
     locked_clips: int = 0
+    accepted_validation_clips: int = 0
     stages: dict[str, float] = field(default_factory=dict)
     seconds_until_trained: float = 0.0
     seconds: float = 0.0

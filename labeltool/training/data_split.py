@@ -11,6 +11,7 @@ from labeltool.errors import LabeltoolError
 from labeltool.records import LabelledClip
 from labeltool.settings import ExportSettings
 from labeltool.training.splits import PARTS, Part, draw_parts, official_test_fold
+from labeltool.util.connected import Connected
 
 MIN_FOLDS, MAX_FOLDS = 2, 100
 """Of a cross-validation; more would be of single groups."""
@@ -35,18 +36,10 @@ class Leak:
 
 def united(groups: Iterable[str], pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return for each group the first by name of all that it is joined to by pairs, directly or through others."""
-    parent = {group: group for group in groups}
-
-    def first_of(group: str) -> str:
-        while parent[group] != group:
-            parent[group] = parent[parent[group]]
-            group = parent[group]
-        return group
-
+    connected: Connected[str] = Connected()
     for one, other in pairs:
-        first, second = sorted((first_of(one), first_of(other)))
-        parent[second] = first
-    return {group: first_of(group) for group in parent}
+        connected.join(*sorted((connected.root(one), connected.root(other))))
+    return {group: connected.root(group) for group in groups}
 
 
 def train_validation_test(

@@ -83,6 +83,8 @@ class TrainingRequest:
         File of the pretrained model whose embeddings are the network's input; None where it needs none.
     validation_groups
         Groups to validate on; None: `warm_start.choose_validation` chooses.
+    accepted
+        Ids of the clips that were accepted automatically, which validate last.
     """
 
     arch: str
@@ -97,6 +99,7 @@ class TrainingRequest:
     target: str | None = None
     pretrained: Path | None = None
     validation_groups: Collection[str] | None = None
+    accepted: frozenset[int] = frozenset()
     trunk: Trunk | None = None
     units: int = LearningSettings().head_units
     finetune: bool = False
@@ -229,7 +232,8 @@ def prepare(
     features = _labelled_features(cache, training_set, request, report)
     training_set = training_set.only(features.clips)
     if request.validation_groups is None:
-        held_out = choose_validation(training_set, parent, share=settings.validation_share, seed=settings.seed)
+        share, seed = settings.validation_share, settings.seed
+        held_out = choose_validation(training_set, parent, share=share, seed=seed, accepted=request.accepted)
     else:
         held_out = np.array(
             [i for i, group in enumerate(training_set.groups) if group in request.validation_groups], np.int64

@@ -28,6 +28,8 @@ _MAX_ROUNDS = 8
 _SMALLEST_GAIN = 1e-9
 # Stands for the items as a whole beside their labels, of which none is called so: names have no blanks at their ends.
 _ALL = " "
+# Between labels that are present together: a name is one line.
+_TOGETHER = "\n"
 
 
 def draw_parts(
@@ -40,6 +42,8 @@ def draw_parts(
     trained_on: int | None = None,
 ) -> dict[str, int]:
     """Draw a part for each group, so that every label, and all items together, are divided by the shares, about.
+
+    So are labels that are present together on many items: else a part might have each of two only without the other.
 
     The iterative stratification of Sechidis, Tsoumakas and Vlahavas (2011, "On the Stratification of Multi-Label
     Data") with groups in the place of items: the groups of the rarest label first, the largest of them first, each to
@@ -86,7 +90,7 @@ class _Drawing:
     Attributes
     ----------
     counts
-        Group to its items: of each label, and all.
+        Group to its items: of each label, of those that are often present together, and all.
     parts
         Group to its part.
     """
@@ -98,9 +102,14 @@ class _Drawing:
         shares: Sequence[float],
         trained_on: int | None,
     ) -> None:
+        sets = [sorted(set(of_item)) for of_item in labels]
+        together = Counter(_TOGETHER.join(of_item) for of_item in sets if len(of_item) > 1)
+        # Of fewer a part would get none, and which one does not matter.
+        often = {name for name, count in together.items() if count * min(shares) >= 1}
+        self._not_labels = {_ALL, *often}
         counted: dict[str, Counter[str]] = {}
-        for group, of_item in zip(groups, labels, strict=True):
-            counted.setdefault(group, Counter()).update([*set(of_item), _ALL])
+        for group, of_item in zip(groups, sets, strict=True):
+            counted.setdefault(group, Counter()).update([*of_item, *({_TOGETHER.join(of_item)} & often), _ALL])
         # In the order of their names, whatever that of the items and of a set.
         self.counts = {group: Counter(dict(sorted(counted[group].items()))) for group in sorted(counted)}
         self.parts: dict[str, int] = {}
@@ -149,7 +158,7 @@ class _Drawing:
         return self._trained_on not in (None, part)
 
     def _can_be_given(self, group: str) -> bool:
-        return all(self._kept[label] > _MIN_GROUPS_KEPT for label in self.counts[group] if label != _ALL)
+        return all(self._kept[label] > _MIN_GROUPS_KEPT for label in self.counts[group].keys() - self._not_labels)
 
     def _added(self, group: str, part: int) -> float:
         """Return by how much a group would add to the sum of (taken - wanted)² / wanted of a part."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,8 +74,13 @@ def newest_parent(
     return Parent(newest.id, files, networks.widen_head(network, names, training_set.labels, training_set.head))
 
 
-def choose_validation(training_set: TrainingSet, parent: Parent | None, *, share: float, seed: int) -> Int64:
+def choose_validation(
+    training_set: TrainingSet, parent: Parent | None, *, share: float, seed: int, accepted: Collection[int] = ()
+) -> Int64:
     """Choose validation clips: with a parent those that validated it, and a share of the groups it has not seen.
+
+    Groups with a clip that was accepted automatically (`accepted`, by their ids) are chosen only where there would be
+    fewer than `MIN_CLIPS_TO_COMPARE` clips without them: their labels are what an ancestor predicted.
 
     What an ancestor was trained on can validate nothing any more, and what validated it must not be trained on. Where
     pools have taken nearly everything, those groups that are kept from pools (`splits.kept_from_pools`) are all there
@@ -83,20 +88,40 @@ def choose_validation(training_set: TrainingSet, parent: Parent | None, *, share
     was trained on, fill that share only where there would be fewer than `MIN_CLIPS_TO_COMPARE` clips without them;
     there may be none at all.
     """
+    wanted = frozenset(clip.group for clip in training_set.clips) - {
+        clip.group for clip in training_set.clips if clip.id in accepted
+    }
+    chosen = _choose(training_set, parent, wanted, (), share=share, seed=seed)
+    if len(chosen) < MIN_CLIPS_TO_COMPARE and accepted:
+        groups = training_set.groups
+        chosen = _choose(training_set, parent, set(groups), {groups[i] for i in chosen}, share=share, seed=seed)
+    return np.array(chosen, dtype=np.int64)
+
+
+def _choose(
+    training_set: TrainingSet,
+    parent: Parent | None,
+    wanted: Collection[str],
+    required: Collection[str],
+    *,
+    share: float,
+    seed: int,
+) -> list[int]:
+    """Choose validation clips among the groups that are wanted, and with those that are required."""
     groups, labels = training_set.groups, label_sets(training_set.present)
     if parent is None:
-        return np.array(hold_out(groups, labels, share=share, seed=seed), dtype=np.int64)
+        return hold_out(groups, labels, share=share, seed=seed, required=required, allowed=wanted)
     files = parent.files
     validated, trained, pooled = files.groups_validated_on(), files.groups_trained_on(), files.groups_in_pools()
-    unseen = [i for i, group in enumerate(groups) if group not in trained | pooled | validated]
+    unseen = [i for i, group in enumerate(groups) if group in wanted and group not in trained | pooled | validated]
     some = hold_out([groups[i] for i in unseen], [labels[i] for i in unseen], share=share, seed=seed)
-    required = validated | {groups[unseen[i]] for i in some}
+    required = validated | set(required) | {groups[unseen[i]] for i in some}
     allowed = {groups[i] for i in unseen if kept_from_pools(groups[i], share)}
     chosen = hold_out(groups, labels, share=share, seed=seed, required=required, allowed=allowed)
     if len(chosen) < MIN_CLIPS_TO_COMPARE:
         required = {groups[i] for i in chosen}
-        chosen = hold_out(groups, labels, share=share, seed=seed, required=required, allowed=set(groups) - trained)
-    return np.array(chosen, dtype=np.int64)
+        chosen = hold_out(groups, labels, share=share, seed=seed, required=required, allowed=set(wanted) - trained)
+    return chosen
 
 
 def scratch_state(training_set: TrainingSet) -> Comparison:

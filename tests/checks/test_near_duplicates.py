@@ -15,7 +15,6 @@ from helpers.read_only import read_only
 from labeltool.checks import fingerprints
 from labeltool.checks.fingerprints import find_pairs
 from labeltool.checks.sound.candidates import candidates
-from labeltool.checks.sound.connected import Connected
 from labeltool.checks.sound.landmarks import landmarks
 from labeltool.checks.sound.waveforms import agreement
 from labeltool.project import Project
@@ -203,12 +202,3 @@ def test_agreement_is_of_waveforms_not_of_spectra(tmp_path: Path) -> None:
     assert score("one", "inverted") > 0.9
     assert score("one", "reversed") < 0.05
     assert score("one", "hum") < 0.05
-
-
-def test_sets_that_are_joined() -> None:
-    sets: Connected[str] = Connected()
-    sets.join("a", "b")
-    sets.join("c", "d")
-    assert sets.joins("a", "b") and not sets.joins("b", "c")
-    sets.join("b", "d")
-    assert sets.joins("a", "c") and sets.root("d") == "a" and sets.root("x") == "x"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from helpers.exports import add_model
 from labeltool.errors import LabeltoolError
 from labeltool.evaluation import detections
 from labeltool.evaluation.detections import ReviewResult
@@ -109,3 +110,14 @@ def test_test_data_and_what_was_searched_otherwise_is_excluded(project: Project,
     groups.lock_recordings(store, [recordings.find_recording(store, "b.wav").id], annotator="ann")
     result = review(project, store)
     assert (result.recordings, result.locked, result.thresholds) == (0, 1, ())
+
+
+def test_the_models_test_fold_chooses_no_threshold(project: Project, store: Store, model_id: int) -> None:
+    own = add_model(project, labels=("owl", "rain"), test_fold=5)
+    for name in ("a.wav", "b.wav"):
+        detected(store, own, name, LOW, *owls(3))
+    with store.transaction() as connection:
+        connection.execute("UPDATE clips SET fold = 5 WHERE recording_id = 1 AND NOT is_region")
+    result = review(project, store, model=str(own))
+    assert (result.recordings, result.trained_on, len(result.next)) == (1, 1, 3)
+    assert all(one.file.endswith("b.wav") for one in result.next)

@@ -52,6 +52,8 @@ def test_the_target_is_read_and_must_be_a_name(tmp_path: Path) -> None:
         b"[app]\ncolour_map = 'rainbow'",
         b"[app]\ndb_range = -20",
         b"[keys]\nundo = 3",
+        b"[app]\ntheem = 'dark'",
+        b"[labelling]\ngoals = 5",
     ],
     ids=lambda content: repr(content[:20]),
 )
@@ -61,6 +63,15 @@ def test_a_damaged_file_is_refused_in_one_line_that_names_it(tmp_path: Path, con
     with pytest.raises(LabeltoolError) as refused:
         read_settings(path)
     assert SETTINGS_FILE in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_an_unknown_setting_is_named_with_those_that_are_there(tmp_path: Path) -> None:
+    path = tmp_path / SETTINGS_FILE
+    path.write_text("[labelling]\ngoals = 5\n")
+    with pytest.raises(LabeltoolError, match=r"\[labelling\] names an unknown setting: 'goals'.*goal, max_error"):
+        read_settings(path)
+    path.write_text("[other_tool]\ngoals = 5\n")
+    assert read_settings(path) == Settings()
 
 
 def test_choosing_a_pretrained_model_keeps_everything_else_in_the_file(project: Project) -> None:

@@ -19,7 +19,7 @@ from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.similarity.event_classifier import Annotations, EventClassifier, estimate, question_order
 from labeltool.similarity.find import LISTED_FROM, FindResult, find
-from labeltool.store import clips, journal, recordings, spans
+from labeltool.store import clips, groups, journal, recordings, spans
 from labeltool.store.spans import Kind, Region
 
 
@@ -180,6 +180,13 @@ def test_without_an_example_or_a_model_the_error_has_a_remedy(marked: Project, p
         find(marked, report=quiet, label="owl")
     with pytest.raises(LabeltoolError, match="no pretrained model 'elsewhere'"):
         searched(marked, pretrained="elsewhere")
+
+
+def test_nothing_is_learned_from_a_recording_of_the_locked_test_set(marked: Project) -> None:
+    with marked.open_store() as store:
+        groups.lock_recordings(store, [recordings.find_recording(store, "minute.wav").id], annotator="ann")
+    with pytest.raises(LabeltoolError, match="no example of 'up' can be read outside the locked test set"):
+        searched(marked)
 
 
 # -- the command

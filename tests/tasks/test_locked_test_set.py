@@ -101,8 +101,14 @@ def test_a_locked_test_set_is_held_through_three_retrainings(project: Project, s
         assert not seen_any(project, result["model"], now)
         assert result["locked_clips"] >= len(first)
     assert warm == [False, True, True]  # the model from before the lock is not continued
+    with project.open_store() as store:
+        in_set = {one.id for one in clips.unlabelled(store)} - {one.id for one in clips.unlabelled_to_train_on(store)}
+        accepted = {clip_id: journal.AnnotationContext(accepted_from="a model") for clip_id in in_set}
+        values = dict.fromkeys(accepted, Value.PRESENT)
+        journal.annotate_batch(store, "low", values, annotator="ann", contexts=accepted, response_ms=None)
     measured = run(project, "evaluate")
-    assert measured["locked"] is True and measured["clips"] == result["locked_clips"]
+    assert in_set and measured["locked"] is True
+    assert measured["clips"] == result["locked_clips"], "what a model accepted does not measure it"
     assert run(project, "evaluate", "--no-locked")["locked"] is False
     other = run(project, "evaluate", "--model", str(before["model"]))
     assert other["locked"] is False

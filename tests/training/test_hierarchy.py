@@ -104,14 +104,19 @@ def test_labels_are_measured_at_each_level(project: Project, tmp_path: Path, tin
 def test_a_list_of_labels_goes_out_and_comes_back(project: Project, tmp_path: Path) -> None:
     add_tones(project, tmp_path / "wav", (["low"], {"bark": P}), (["high"], {"bell": P}))
     listed = tmp_path / "list.csv"
-    listed.write_text("label,parent,definition\nbark,dog,\ndog,animal,A domestic dog\nanimal,bark,\nbell,,\n")
+    listed.write_text("label,parent,definition\nbark,dog,\ndog,animal,A domestic dog\nanimal,bark,\nbell,,\nfox,fox,\n")
     found = labeltool_here("labels", "read", listed, "--json", "--project", project.directory)
     assert json.loads(found.stdout)["labels"] == 2
-    (cycle,) = json.loads(found.stdout)["skipped"]
+    cycle, _ = json.loads(found.stdout)["skipped"]
     assert cycle["line"] == 4 and "above" in cycle["reason"]
+    with project.open_store() as store:
+        assert "fox" not in clips.label_names(store), "a row that is skipped makes no label"
     labeltool_here("export", "--table", "-o", tmp_path / "out", "--project", project.directory)
     written = (tmp_path / "out" / "table" / "labels.csv").read_text()
     assert '"bark","dog",""' in written and '"dog","animal","A domestic dog"' in written
+    then = ("--as-of", "2099-01-01")
+    labeltool_here("export", "--table", "-o", tmp_path / "then", *then, "--project", project.directory)
+    assert (tmp_path / "then" / "table" / "labels.csv").read_text() == written
     labeltool_here("undo", "--project", project.directory)
     with project.open_store() as store:
         assert clips.labelled(store)[0].hierarchy.levels == 1, "one undo for the list"

@@ -81,8 +81,15 @@ def test_each_of_several_labels_is_divided_by_the_shares() -> None:
     assert parts != splits.draw_parts(groups, labels, (0.7, 0.15, 0.15), seed=1)
 
 
+def test_labels_that_are_present_together_are_divided_like_labels() -> None:
+    labels = [{"a"}, {"b"}, {"a", "b"}] * 20
+    for seed in range(10):
+        held_out = splits.hold_out([str(index) for index in range(60)], labels, share=0.2, seed=seed)
+        assert [sum(labels[index] == of_kind for index in held_out) for of_kind in labels[:3]] == [4, 4, 4]
+
+
 def test_the_same_seed_draws_the_same_parts_on_every_machine() -> None:
     groups = [f"g{number % 23}" for number in range(90)]
     labels = [{"abcd"[number % 4], "abcd"[number % 3]} for number in range(90)]
     drawn = splits.draw_parts(groups, labels, (0.6, 0.2, 0.2), seed=7, trained_on=0)
-    assert "".join(str(drawn[f"g{number}"]) for number in range(23)) == "00120210000000201102021"
+    assert "".join(str(drawn[f"g{number}"]) for number in range(23)) == "00000220000101201002110"

@@ -86,6 +86,24 @@ def test_with_too_few_clips_the_pool_validates_and_without_any_there_is_no_valid
     assert len(choose_validation(training_set_of(range(10)), parent, share=0.25, seed=0)) == 0
 
 
+def test_what_was_accepted_automatically_validates_only_where_too_little_else_is_labelled() -> None:
+    training_set, accepted = training_set_of(range(100)), set(range(60))
+    chosen = choose_validation(training_set, None, share=0.25, seed=0, accepted=accepted)
+    assert len(chosen) >= MIN_CLIPS_TO_COMPARE and min(chosen) >= 60
+    by_hand = set(range(96, 100))
+    few = choose_validation(training_set, None, share=0.25, seed=0, accepted=set(range(100)) - by_hand)
+    assert len(few) >= MIN_CLIPS_TO_COMPARE and set(few) & by_hand
+    without = choose_validation(training_set, None, share=0.25, seed=0)
+    assert list(choose_validation(training_set, None, share=0.25, seed=0, accepted={1000})) == list(without)
+
+
+def test_a_warm_start_is_validated_on_new_clips_that_a_person_labelled(tmp_path: Path) -> None:
+    files = model(tmp_path / "1", train=range(20), validation=range(20, 28))
+    parent = Parent(1, files, None)  # type: ignore[arg-type]  # its network is not used
+    chosen = choose_validation(training_set_of(range(100)), parent, share=0.25, seed=0, accepted=range(28, 64))
+    assert set(range(20, 28)) < set(chosen) and not set(chosen) & set(range(28, 64))
+
+
 @pytest.mark.parametrize("share", [TrainingSettings().validation_share, 0.2])
 def test_validation_grows_with_the_labels_of_a_project_whose_pool_is_nearly_everything(
     tmp_path: Path, share: float

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from textual.pilot import Pilot
@@ -15,6 +16,7 @@ from helpers.find import UP, project_with_examples
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, recordings, spans
+from labeltool.tui.background.task import BackgroundTask
 from labeltool.tui.dialogs.palette import Palette
 from labeltool.tui.screens.find import FindScreen
 
@@ -72,6 +74,19 @@ async def test_candidates_are_accepted_rejected_and_undone(marked: Project, stor
         await until(pilot, lambda: not screen.busy, "the counts again")
         await answered(screen, pilot, "s")
         assert len(judged(store, Value.PRESENT)) == 3 and not judged(store, Value.ABSENT)
+
+
+async def test_a_search_that_runs_is_shown_when_one_comes_back_to_it(marked: Project) -> None:
+    async with opened(marked, size=(105, 34), wait=False) as (app, label_view, pilot):
+        await until(pilot, lambda: label_view.services.state.label_counts.get("up"), "the labels")
+        with patch.object(BackgroundTask, "start"), patch.object(BackgroundTask, "busy", True):
+            await pilot.press("E")
+            await until(pilot, lambda: isinstance(app.screen, Palette), "the labels to choose from")
+            await pilot.press("escape", "A", "E")
+            await until(pilot, lambda: isinstance(app.screen, FindScreen | Palette), "the view")
+            screen = app.current_view
+            assert isinstance(screen, FindScreen)
+            await until(pilot, lambda: "The recordings are searched" in text_of(screen._spectrogram), "what goes on")
 
 
 async def test_edges_that_were_moved_are_stored(marked: Project, store: Store) -> None:

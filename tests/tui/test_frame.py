@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 
 from helpers.app import answer, opened, picture, text_of, until, verdicts
+from labeltool import project as projects
 from labeltool.project import Project
+from labeltool.settings import SETTINGS_FILE
 from labeltool.store import Store, journal
 from labeltool.tui import launch
 from labeltool.tui.dialogs.palette import Choices, Palette
@@ -42,13 +46,35 @@ async def test_nothing_in_the_frame_is_cut_at_any_width(app_project: Project, co
         assert [title for title in titles if title in tabs] == (titles if columns >= 80 else ["Label"])
         hints = text_of(screen.hints)
         assert hints.rstrip().endswith("? keys") and "q quit" in hints and "…" not in hints
-        assert columns < 80 or all(hint in hints for hint in ("s skip", "u undo", "n none"))
+        assert columns < 80 or all(f"{key} " in hints for key in ("⏎", "/", *"usndbm", "?"))
 
 
 async def test_keys_stand_in_groups_to_label_to_listen_and_of_the_view(app_project: Project) -> None:
     async with opened(app_project, size=(120, 24)) as (_, screen, _pilot):
         label, listen, view = text_of(screen.hints).split("│")
         assert "s skip" in label and "Space play" in listen and "q quit" in view
+
+
+@pytest.mark.parametrize("keys", [("slash", "l"), ("N", "x"), ("F2",), ("F3", "r"), ("question_mark",)])
+async def test_ctrl_c_quits_in_a_dialog_as_it_does_in_the_view(app_project: Project, keys: Sequence[str]) -> None:
+    async with opened(app_project) as (app, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        await pilot.press(*(key.lower() if key.startswith("F") else key for key in keys))
+        await until(pilot, lambda: app.screen is not screen, "the dialog")
+        with patch.object(app, "exit") as exits:
+            await pilot.press("ctrl+c")
+            await until(pilot, lambda: exits.called, "the end")
+
+
+async def test_ctrl_c_is_no_key_to_quit_where_the_settings_have_another(app_project: Project) -> None:
+    (app_project.directory / SETTINGS_FILE).write_text('[keys]\nquit = "q"\n')
+    async with opened(projects.load(app_project.directory)) as (app, screen, pilot):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: app.screen is not screen, "the dialog")
+        with patch.object(app, "exit") as exits:
+            await pilot.press("ctrl+c")
+            await pilot.pause()
+            assert not exits.called
 
 
 async def test_a_click_on_a_tab_goes_to_its_view_and_one_on_a_key_does_what_the_key_does(

@@ -271,6 +271,23 @@ async def test_a_clip_that_another_window_labelled_is_not_labelled_unseen(app_pr
     assert [label for label, value in present.items() if value is Value.PRESENT] == [given]
 
 
+@pytest.mark.parametrize(("key", "kind"), [("b", "bad audio"), ("s", "skip")])
+async def test_a_clip_that_another_window_labelled_is_not_excluded_or_skipped_unseen(
+    app_project: Project, reading: Store, key: str, kind: str
+) -> None:
+    async with opened(app_project) as (_, screen, pilot):
+        await until(pilot, lambda: screen.choices, "labels")
+        clip = screen.current
+        assert clip is not None
+        with app_project.open_store() as store:
+            journal.annotate(store, clip.clip.id, "other", annotator="bob")
+        await pilot.press(key)
+        await until(pilot, lambda: "another window meanwhile: other, by bob" in screen.notice.text, "the warning")
+        assert screen.current is not None and screen.current.clip == clip.clip and not verdicts(reading)
+        await answer(screen, pilot, key)
+    assert [row[0::3] for row in verdicts(reading)] == [(clip.clip.id, kind)]
+
+
 # -- labels are data
 
 

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -19,9 +20,10 @@ from labeltool.networks import model_folder
 from labeltool.networks.model_card import PretrainedComparison
 from labeltool.pretrained.describe import DescribeResult
 from labeltool.project import Project
-from labeltool.store import clips, journal
+from labeltool.store import Store, clips, groups, journal
 from labeltool.tasks.registry import Task
 from labeltool.tui.background import task as background_task
+from labeltool.tui.background.live import LiveSuggestions
 from labeltool.tui.screens.label import LabelScreen
 from labeltool.type_aliases import Progress
 
@@ -93,7 +95,11 @@ async def test_classes_are_proposed_before_a_label_and_each_answer_counts_at_onc
         assert screen.source == "net, no labelled clip yet"
         name = "ping" if is_high(screen) else "woof"
         kind = is_high(screen)
-        await answer(screen, pilot, "/", *name, "enter")
+        with patch.object(app.services.prefetcher, "request_queue"):
+            await answer(screen, pilot, "/", *name, "enter")
+            await pilot.pause()
+            assert screen.source == "net, no labelled clip yet …"  # the answer is not included yet
+        screen.reload()
         await until(pilot, lambda: screen.source == "net, 1 labelled clip", "the answer in the suggestion")
         assert screen.current is not None and screen.current.suggestion is not None
         assert screen.current.model_uid
@@ -179,3 +185,29 @@ async def test_too_few_labels_are_no_accuracy(unlabelled: Project) -> None:
         assert "%" not in text_of(screen.header)
         with unlabelled.open_store() as store:
             assert str(suggester_state(unlabelled, store)).endswith("too few labels to say how often it is right")
+
+
+def test_the_live_classifier_has_no_clip_of_the_locked_test_set(unlabelled: Project) -> None:
+    live = LiveSuggestions(unlabelled, "ann", lambda: None)
+
+    def classified(store: Store) -> list[int]:
+        live.update(store)
+        while live.due_in_s == 0.0 and live.work(store):
+            pass
+        assert live._opened is not None
+        return sorted(live._opened.model.classifier.keys)
+
+    with unlabelled.open_store() as store:
+        describe(unlabelled, clips.unlabelled(store))
+        for clip_id in (1, 2, 3):
+            journal.annotate(store, clip_id, "dog", annotator="ann")
+        assert classified(store) == [1, 2, 3]
+        recording_of = {clip.id: clip.recording_id for clip in clips.all_clips(store)}
+        groups.lock_recordings(store, [recording_of[2], recording_of[4]], annotator="ann")
+        assert classified(store) == [1, 3]
+        for clip_id in (4, 5):
+            journal.annotate(store, clip_id, "bell", annotator="ann")
+        assert classified(store) == [1, 3, 5]
+        groups.unlock(store, annotator="ann")
+        assert classified(store) == [1, 2, 3, 4, 5]
+    live.stop()

@@ -36,6 +36,13 @@ async def test_a_playhead_that_moves_before_a_resize_is_handled_is_drawn(app_pro
         assert {strip.cell_length for strip in strips} == {spectrogram.size.width}
 
 
+async def test_a_clip_that_is_read_while_the_app_ends_is_not_painted(app_project: Project) -> None:
+    async with opened(app_project) as (_, screen, _pilot):
+        assert screen.current is not None and screen.current.sound is not None
+        await screen.query_one("#clip").remove()
+        screen.expect(screen.current.sound)
+
+
 async def test_without_colours_the_spectrogram_is_drawn_in_shade_characters(
     app_project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,10 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from helpers.app import answer, opened, suggest, text_of, until
-from labeltool.annotation import speed
+from labeltool.annotation import progress, speed
 from labeltool.project import Project
-from labeltool.store import Store, clips, journal, models
+from labeltool.store import Store, clips, journal, labels, models
+from labeltool.store.label_acts.surgery import define, set_parent
 from labeltool.tui.app import LabelApp
 from labeltool.tui.background.trainer import StageRate, TrainingProgress
 from labeltool.tui.dialogs.progress import ProgressScreen
@@ -82,10 +83,21 @@ async def test_progress_shows_goals_learning_curves_and_confusions(app_project: 
             )
     async with opened(app_project) as (app, _, pilot):
         page = await progress_page(app, pilot)
-        assert "0 of 2 labels have 20 clips, 39 clips to go" in page
+        assert "0 of 1 labels have 20 clips, 19 clips to go" in page
         assert re.search(r"low +1 .*▁█ 100%", page)
         assert re.search(r"4 labels +50%", page) and re.search(r"8 labels +75%", page)
         assert re.search(r"7 × high +predicted as low", page)
+
+
+async def test_a_label_without_a_clip_is_a_goal_where_it_was_defined_and_groups_no_others(
+    app_project: Project,
+) -> None:
+    with app_project.open_store() as store:
+        for name in ("owl", "animal"):
+            labels.add_label(store, name, key="")
+            define(store, name, f"what is called {name}", annotator="ann")
+        set_parent(store, "owl", "animal", annotator="ann")
+        assert {one.label for one in progress.project_progress(store).labels} == {"low", "owl"}  # and not "high"
 
 
 async def test_the_page_scrolls_on_a_small_screen(app_project: Project) -> None:

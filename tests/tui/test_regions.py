@@ -202,6 +202,21 @@ async def test_a_region_between_two_microseconds_is_relabelled_too(
         assert not any(row[:2] == ("owl", 300.0) for row in present_regions(store))
 
 
+async def test_tab_selects_what_starts_at_the_playhead_before_what_comes_after_it(
+    night: Project, recording: StoredRecording, store: Store
+) -> None:
+    for start_s, end_s in ((0.0, 5.0), (0.0, 3.0), (60.0, 65.0)):
+        spans.annotate_region(store, recording, Region(start_s, end_s), "rain", annotator="before")
+    async with whole(night, recording) as (_, screen, pilot):
+        await pilot.press("p")
+        chosen = []
+        for _ in range(3):
+            await pilot.press("tab")
+            assert screen.selected_region is not None
+            chosen.append((screen.selected_region.start_s, screen.selected_region.end_s))
+        assert sorted(chosen[:2]) == [(0.0, 3.0), (0.0, 5.0)] and chosen[2] == (60.0, 65.0)
+
+
 async def test_tab_goes_through_labels_and_suggestions_and_enter_accepts_one(
     night: Project, recording: StoredRecording, store: Store
 ) -> None:

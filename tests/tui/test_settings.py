@@ -22,7 +22,7 @@ from labeltool.tui.media.look import DB_RANGES
 from labeltool.tui.theme import LIGHT
 from labeltool.util import user_state
 
-_MINE = "# mine\n[learning]\nretrain_after = 7  # at night\nother_tool = 1\n\n[elsewhere]\nx = [1, 2]\n"
+_MINE = "# mine\n[learning]\nretrain_after = 7  # at night\n\n[elsewhere]\nx = [1, 2]\n"
 
 
 @pytest.fixture

@@ -367,11 +367,11 @@ class AnnotateScreen(UndoScreen):
         current = self.current
         if self._is_repeat(kind) or current is None or self.busy:
             return
-        response_s = time.monotonic() - self._shown_at
+        response_ms = round((time.monotonic() - self._shown_at) * 1000)
         try:
-            await self.services.session.exclude(current.clip.id, kind, response_ms=round(response_s * 1000))
+            await self.services.session.exclude(current.clip.id, kind, response_ms=response_ms, seen=current.rows)
         except LabeltoolError as error:
-            self.notice.warn(str(error))
+            self.show_refusal(error)
             return
         self.notice.show("bad audio" if kind == "bad audio" else "skipped: shown again at the end")
         self._finish_clip(current.clip.id)

@@ -31,6 +31,7 @@ from labeltool.tui.text import one_line, truncate
 _LIMIT = 20
 _CONTEXT_S = 1.0
 _LABEL_CELLS = 28
+_SEARCHING = "The recordings are searched; the first candidate opens by itself."
 
 
 class SearchChanged(Message):
@@ -82,7 +83,9 @@ class FindScreen(RegionsScreen):
             self.action_choose_label()
 
     def nothing_open(self) -> Sequence[str]:
-        """Return how to begin."""
+        """Return how to begin, or what is on its way."""
+        if self._embedding.busy:
+            return [_SEARCHING, "", *self.offers(("label", "label meanwhile"))]
         if not self._labels():
             return [
                 "Find needs a few events that are labelled.",
@@ -120,8 +123,7 @@ class FindScreen(RegionsScreen):
         self._progress = "embedding the recordings"
         self.show_title()
         if self.opened is None:
-            lines = self.offers(("label", "label meanwhile"))
-            self.show_text("The recordings are searched; the first candidate opens by itself.", "", *lines)
+            self.show_text(_SEARCHING, "", *self.offers(("label", "label meanwhile")))
         self._embedding.start(label=label, limit=_LIMIT)
 
     def on_search_changed(self, message: SearchChanged) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
@@ -11,6 +13,7 @@ from labeltool.tui.background.prefetch import Delivery, PreparedClip
 from labeltool.tui.keys import LABEL
 from labeltool.tui.screens.annotate_base import AnnotateScreen
 from labeltool.tui.services import Services
+from labeltool.tui.session import Annotation
 
 _RETRY_S = 5.0
 _NO_REQUEST = 0  # requests are numbered from 1
@@ -26,6 +29,8 @@ class LabelScreen(AnnotateScreen):
         self._queue = ClipQueue()
         self._request = _NO_REQUEST
         self._at_end = False
+        # Whether suggestions that include the last label are on their way to the clip on the screen.
+        self._renewing = False
         # The clip of what was undone, until it is read: a key meanwhile is not meant for the clip on the screen.
         self._undone_id: int | None = None
 
@@ -47,6 +52,25 @@ class LabelScreen(AnnotateScreen):
     def busy(self) -> bool:
         """Whether the clip of what was undone is being read."""
         return self._undone_id is not None
+
+    @property
+    def source(self) -> str:
+        """Where the suggestions come from, with dots while they do not include the last label."""
+        return f"{super().source} …" if self._renewing else super().source
+
+    async def write(self, prepared: PreparedClip, annotation: Annotation) -> JournalRow:
+        """Write a verdict on a clip."""
+        row = await super().write(prepared, annotation)
+        model = self.services.state.model
+        suggester = model.suggester if model is not None else None
+        self._renewing = suggester is not None and suggester.kind != "network"  # which is not renewed by a label
+        return row
+
+    def renew_suggestions(self, renewed: Sequence[PreparedClip]) -> None:
+        """Show newer suggestions for the clip on the screen."""
+        if self.current is not None and any(one.clip == self.current.clip for one in renewed):
+            self._renewing = False
+        super().renew_suggestions(renewed)
 
     def compose_body(self) -> ComposeResult:
         """Lay out what the view shows."""

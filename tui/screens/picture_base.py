@@ -78,8 +78,9 @@ class PictureScreen(ViewScreen):
 
     def expect(self, sound: Picture) -> None:
         """Prepare to show a sound next."""
-        self._spectrogram.expect(sound)
-        self._waveform.expect(sound)
+        if self._spectrogram.is_attached:  # a clip may be read while the app ends
+            self._spectrogram.expect(sound)
+            self._waveform.expect(sound)
 
     def on_screen_suspend(self) -> None:
         """Remove the picture of pixels, which would shine through another view; a dialog is drawn without it."""

@@ -104,14 +104,15 @@ class RegionsScreen(RecordingScreen):
             return
         targets = [span for span in self._spans if span.value in (None, Value.PRESENT, Value.UNSURE)]
         position_s = self.services.player.position_s
-        # Several may start at one moment: after the selected one comes its neighbour.
+        # Several may start at one moment: after the selected one comes its neighbour. Where none is selected, one that
+        # starts at the playhead comes first.
         here = [
             at for at, span in enumerate(targets) if self.selected_region and has_bounds(span, self.selected_region)
         ]
         if here and abs(targets[here[0]].start_s - position_s) < _NEAR_S:
             at = here[-1] + 1 if steps > 0 else here[0] - 1
         elif steps > 0:
-            at = next((at for at, span in enumerate(targets) if span.start_s > position_s + _NEAR_S), len(targets))
+            at = next((at for at, span in enumerate(targets) if span.start_s > position_s - _NEAR_S), len(targets))
         else:
             at = sum(span.start_s < position_s - _NEAR_S for span in targets) - 1
         if not 0 <= at < len(targets):

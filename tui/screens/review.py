@@ -1,6 +1,6 @@
 """Review: labels that annotators disagree on or that predictions contradict, then detections to be judged.
 
-Of what was detected in long recordings it shows those whose review says most about the precision by score.
+Of what was detected in long recordings it shows those whose review narrows the intervals of the precision most.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from labeltool.tui.services import Services
 from labeltool.tui.text import fit
 from labeltool.tui.widgets.lists.clip_list import Part
 
-# After these, what they say of the precision decides about the next ones.
+# After these, which ones narrow the intervals most is computed anew.
 _DETECTIONS = 10
 
 
@@ -64,7 +64,7 @@ class ReviewScreen(ListScreen):
             "No label is suspicious.",
             "",
             "This view shows labels that annotators disagree on or that predictions contradict, and detections in",
-            "long recordings, whose review says how precise they are.",
+            "long recordings, whose review measures their precision.",
             self._compared_with,
             "",
             *self.offers(

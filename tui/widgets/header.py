@@ -46,6 +46,7 @@ class Header(TextLines):
         for bar_cells in bars:
             yield [*name, *self._progress(bar_cells, True), *self._speed(True), *read_only], self._model(True)
         model = self._model(False)
+        yield [*name, *self._progress(bars[-1], True), *self._speed(True), *read_only], model
         for cells, bar_cells in ((_NAME_CELLS, bars[-1]), (_MIN_NAME_CELLS, bars[-1]), (_MIN_NAME_CELLS, 0)):
             name = [self._project_name(cells), _GAP]
             yield [*name, *self._progress(bar_cells, False), *self._speed(False), *read_only], model

@@ -13,13 +13,15 @@ from textual.widget import Widget
 from labeltool.tui.shared_keys import Key, View
 
 _SHORT_NAMES = {"Enter": "⏎", "Tab ⇧Tab": "Tab"}
+_NARROW_NAMES = {"Space": "␣"}
 _LISTEN = ("Playback",)
 _VIEW = ("List", "Display", "App")
 _ALWAYS = ("help", "quit")
-# Below this width, in columns, the hints of two words have one, and less is between them.
+# Below this width, in columns, the hints of two words have one, less is between them, and the keys of labels, which the
+# labels have beside them, come last.
 _NARROW_COLUMNS = 100
 _ONE_WORD = {"add label": "add", "reject label": "reject", "next label": "next", "set start": "start"}
-_BETWEEN_KEYS, _BETWEEN_GROUPS = "  ", " │ "
+_BETWEEN_KEYS, _BETWEEN_GROUPS = ("  ", " "), (" │ ", "│")
 
 
 def clickable(text: Content, action: str) -> Content:
@@ -42,23 +44,26 @@ class KeyHints(Widget):
     def render(self) -> Content:
         """Return the line; a key that does not fit is skipped, those for help and to quit come first."""
         chosen: list[Key] = []
-        keys, between = self._view.hint_keys(), _BETWEEN_KEYS
-        if self.size.width < _NARROW_COLUMNS:
-            between = " "
-            keys = [replace(key, hint=_ONE_WORD.get(key.hint, key.hint)) for key in keys]
+        keys, narrow = self._view.hint_keys(), self.size.width < _NARROW_COLUMNS
+        if narrow:
+            keys = [
+                replace(key, hint=_ONE_WORD.get(key.hint, key.hint), shown=_NARROW_NAMES.get(key.shown, key.shown))
+                for key in keys
+            ]
+            keys.sort(key=lambda key: key.name == "label_1")
         for key in sorted(keys, key=lambda key: key.name not in _ALWAYS):
-            if cell_len(_line([*chosen, key], between).plain) <= self.size.width:
+            if cell_len(_line([*chosen, key], narrow=narrow).plain) <= self.size.width:
                 chosen.append(key)
-        return _line(chosen, between)
+        return _line(chosen, narrow=narrow)
 
 
-def _line(keys: Sequence[Key], between_keys: str) -> Content:
+def _line(keys: Sequence[Key], *, narrow: bool) -> Content:
     groups: tuple[list[Content], ...] = ([], [], [])
     for key in keys:
         groups[1 if key.group in _LISTEN else 2 if key.group in _VIEW else 0].append(_hint(key))
     groups[2].sort(key=lambda hint: hint.plain.startswith("?"))
-    between = Content.styled(_BETWEEN_GROUPS, "$faint")
-    return between.join([Content(between_keys).join(group) for group in groups if group])
+    between = Content.styled(_BETWEEN_GROUPS[narrow], "$faint")
+    return between.join([Content(_BETWEEN_KEYS[narrow]).join(group) for group in groups if group])
 
 
 def _hint(key: Key) -> Content:

@@ -77,7 +77,7 @@ class LabelBar(Widget):
         if not selection.started:
             return Content.assemble(
                 indent, ("i", "bold $accent"), (" sets the start, ", "$quiet"), ("o", "bold $accent"),
-                (" the end, ", "$quiet"), ("tab", "bold $accent"), (" selects the next label or suggestion", "$quiet"),
+                (" the end, ", "$quiet"), ("Tab", "bold $accent"), (" selects the next label or suggestion", "$quiet"),
             )  # fmt: skip
         start, end = (
             "…" if moment_s is None else moment_name(moment_s, _PRECISION_S)

@@ -37,6 +37,7 @@ def find_label_errors(subject: Subject) -> list[Finding]:
     checked = cross_validated(subject)
     if checked is None:
         return []
+    # Read again: what somebody undid meanwhile is no error any more.
     own = {one.clip.id: one for one in clips.labelled(subject.store, [clip.id for clip in checked.labelled.clips])}
     confirmed = confirmed_verdicts(subject.store)
     errors = [
@@ -97,6 +98,8 @@ def _of_one_label(checked: CrossValidated, own: dict[int, LabelledClip]) -> Iter
     names = labelled.labels
     means = _means(checked.probabilities, labelled.present)
     for clip, row, present in zip(labelled.clips, checked.probabilities, labelled.present, strict=True):
+        if clip.id not in own:
+            continue
         verdicts = own[clip.id].verdicts
         given = [
             place
@@ -129,6 +132,8 @@ def _of_many_labels(checked: CrossValidated, own: dict[int, LabelledClip]) -> It
     if_present = _means(checked.probabilities, labelled.present)
     if_absent = _means(1.0 - checked.probabilities, labelled.absent)
     for clip, row in zip(labelled.clips, checked.probabilities, strict=True):
+        if clip.id not in own:
+            continue
         one = own[clip.id]
         for place, name in enumerate(labelled.labels):
             value = one.verdicts.get(name, Value.ABSENT if one.none_of_these and not one.present else None)

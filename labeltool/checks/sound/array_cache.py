@@ -20,7 +20,6 @@ import numpy.typing as npt
 from labeltool.audio import files
 from labeltool.audio.sound_reader import unreadable
 from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
-from labeltool.project import Project
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
 from labeltool.type_aliases import Progress
@@ -67,9 +66,7 @@ class ArrayCache:
     compute: Compute
     _by_key: dict[str, Arrays] = field(default_factory=dict)
 
-    def arrays(
-        self, project: Project, store: Store, report: Progress, stage: str
-    ) -> tuple[dict[int, Arrays], tuple[SkippedFile, ...]]:
+    def arrays(self, store: Store, report: Progress, stage: str) -> tuple[dict[int, Arrays], tuple[SkippedFile, ...]]:
         """Return the arrays of every recording by its id, and the files that cannot be read; computes what is missing.
 
         A file that is gone is one of these, though its arrays are known.

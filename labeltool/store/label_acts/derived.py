@@ -92,7 +92,7 @@ def renamings(connection: sqlite3.Connection, until: Until = ALL_ROWS) -> dict[s
 
 
 def _retire(connection: sqlite3.Connection, acts: Sequence[sqlite3.Row], roots: Mapping[str, str]) -> list[str]:
-    """Write what is retired; return the labels that were used since they were retired, or whose retirement was undone."""
+    """Write what is retired; return the labels that were used since, or whose retirement was undone."""
     retired = retirements(connection, acts, roots)
     connection.executemany(
         "UPDATE labels SET retired_at = :at WHERE name = :name AND retired_at IS NOT :at",

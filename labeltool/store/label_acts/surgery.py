@@ -78,6 +78,7 @@ def describe_labels(
         known = labels.parents(connection)
         definitions = {one.name: one.definition for one in labels.project_labels(store)}
         for place, (name, parent, definition) in enumerate(listed):
+            connection.execute("SAVEPOINT row")
             try:
                 name, text = labels.checked_name(name), _checked_definition(definition)
                 parent = labels.checked_name(parent) if parent else ""
@@ -92,6 +93,8 @@ def describe_labels(
                     changed.add(name)
             except LabeltoolError as error:
                 refused[place] = error
+                connection.execute("ROLLBACK TO row")  # the labels that it made
+            connection.execute("RELEASE row")
         append_batch(connection, rows)
         labels.resolve(connection)
     return len(changed), refused

@@ -1,4 +1,4 @@
-"""Schema 12: definitions, examples, parents, retirement and splits of labels, the frozen test set, operating points.
+"""Schema 12: definitions, examples, parents, retirement and splits of labels, the locked test set, operating points.
 
 From now on a row that revokes can be revoked itself: what it revoked counts again.
 """
@@ -217,7 +217,7 @@ _ADDITIONS = (
 _DESCRIPTIONS = {
     "journal": "Every annotation event, append-only: verdicts, skips, notes, renamings, checked parts of recordings, "
     "removed recordings, groups of recordings, definitions, examples, parents, retirements and splits of labels, "
-    "recordings of the frozen test set, and rows that revoke an earlier row; rows with one batch_id were made "
+    "recordings of the locked test set, and rows that revoke an earlier row; rows with one batch_id were made "
     "together.",
     "labels": "Names of sound classes; hotkey and colour are those of the labelling app, merged_into points to the "
     "label that a renamed label became, parent_id to the more general label, retired_at is set for one that is no "
@@ -227,7 +227,7 @@ _DESCRIPTIONS = {
     "the smaller number that the clip has in a project that was merged into this one.",
     "recordings": "Sound files of the project, each known by the SHA-256 of its file and of its decoded samples; path "
     "is relative to the project where the file lies inside it, is_removed marks one that a person took out of the "
-    "project, is_locked one of the frozen test set, imported_group is the group that the import gave where a person "
+    "project, is_locked one of the locked test set, imported_group is the group that the import gave where a person "
     "gave another.",
     "operating_points": "Thresholds of a model's scores for each label, with the precision there and its 95 percent "
     "interval, measured on the validation data or by a review of what was detected.",

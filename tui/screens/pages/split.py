@@ -1,4 +1,4 @@
-"""Split: the clips of a label are labelled again with new names, those that sound alike on one page."""
+"""Split: the clips of a label are labelled again with new names, similar ones on one page."""
 
 from __future__ import annotations
 
