@@ -8,7 +8,7 @@ import pandas as pd
 
 from labeltool.annotation.annotation_table import until_of
 from labeltool.exporters.annotations import write_csv
-from labeltool.exporters.source import Source
+from labeltool.store import Store
 from labeltool.store.labels import labels_as_of
 
 LABELS = "labels.csv"
@@ -17,11 +17,11 @@ LABELS = "labels.csv"
 COLUMNS = ["label", "parent", "definition"]
 
 
-def write_labels(source: Source, directory: Path) -> None:
+def write_labels(store: Store, directory: Path, *, as_of: str | None) -> None:
     """Write the table into a product's folder, where a label has a parent or a definition.
 
     A row for each label in use, in the order they were created, with `COLUMNS`; "" where there is nothing.
     """
-    table = pd.DataFrame(labels_as_of(source.store, until_of(source.store, source.as_of)), columns=COLUMNS)
+    table = pd.DataFrame(labels_as_of(store, until_of(store, as_of)), columns=COLUMNS)
     if (table[["parent", "definition"]] != "").any(axis=None):
         write_csv(table, directory / LABELS)

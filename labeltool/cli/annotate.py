@@ -272,7 +272,7 @@ def _describe(row: JournalRow) -> str:
     if row.kind == "split":
         from labeltool.store.label_acts.derived import split_names
 
-        return f"split {row.label!r} into {', '.join(map(repr, split_names(row.note)))}"
+        return f"split {row.label!r} into {', '.join(map(repr, split_names(row.note or '')))}"
     if row.kind == "retire":
         return f"retire {row.label!r}"
     if row.kind == "revoke":
