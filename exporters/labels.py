@@ -22,8 +22,13 @@ def label_table(store: Store) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def write_labels(store: Store, directory: Path) -> None:
-    """Write the table into a product's folder, where a label has a parent or a definition."""
+def write_labels(store: Store, directory: Path, *, as_of: str | None) -> None:
+    """Write the table into a product's folder, where a label has a parent or a definition.
+
+    Not into one of a state of the past, `as_of`, which may have had others: these are of now.
+    """
+    if as_of is not None:
+        return
     table = label_table(store)
     if (table[["parent", "definition"]] != "").any(axis=None):
         write_csv(table, directory / LABELS)

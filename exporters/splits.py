@@ -81,7 +81,7 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
     text = json.dumps(summary, ensure_ascii=False, indent=2) + "\n"
     (directory / "summary.json").write_text(text, encoding="utf-8")
     (directory / "README.md").write_text(_README, encoding="utf-8")
-    write_labels(source.store, directory)
+    write_labels(source.store, directory, as_of=source.as_of)
     return not_exported(source.annotations, CARRIES)
 
 

@@ -74,5 +74,5 @@ def write(source: Source, directory: Path) -> pd.DataFrame:
             text = {column: "string" for column in frame.select_dtypes("object")}
             frame.astype(text).to_parquet(directory / f"{name}.parquet", engine="pyarrow", index=False)
     (directory / "README.md").write_text(_README, encoding="utf-8")
-    write_labels(source.store, directory)
+    write_labels(source.store, directory, as_of=source.as_of)
     return table.head(0).assign(exported="", reason="")

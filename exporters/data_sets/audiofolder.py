@@ -103,7 +103,7 @@ def _describe(
     name = "".join(letter if letter.isprintable() else " " for letter in source.project.directory.name)
     data = card.DataSet(name, list(parts), clips, reasons)
     attribution.write(source, clips, directory)
-    write_labels(source.store, directory)
+    write_labels(source.store, directory, as_of=source.as_of)
     layout = _LAYOUT.format(parts=", ".join(f"`{part}/`" for part in parts), how=HOW)
     card.write(source, data, layout, directory)
     croissant.write(data, source.state_of, _COLUMNS, METADATA, directory)

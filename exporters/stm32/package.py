@@ -72,7 +72,7 @@ def write(source: Source, directory: Path) -> None:
             "report.json": _json(
                 {
                     **report_json(source.model_id, model, network, ram, export_check, chosen),
-                    "event_thresholds": _thresholds_json(model, source.operating_points),
+                    "event_thresholds": event_thresholds(model, source.operating_points),
                 }
             ),
         },
@@ -158,7 +158,7 @@ def report_json(
     }
 
 
-def _thresholds_json(model: ModelFiles, saved: Mapping[str, OperatingPoint]) -> list[dict[str, Any]]:
+def event_thresholds(model: ModelFiles, saved: Mapping[str, OperatingPoint]) -> list[dict[str, Any]]:
     """Return the threshold of each label in a stream, and from what data it was chosen."""
     names = {"validation": "labelled clips", "device review": "a review of what `detect --as-device` detected"}
     rows = []

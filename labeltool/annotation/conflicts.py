@@ -150,7 +150,7 @@ def _of_one(chosen: Verdicts, people: Mapping[str, Verdicts]) -> dict[str | None
 
 
 def _by_majority(people: list[Verdicts]) -> dict[str | None, Value]:
-    """Return what most annotators gave; empty where as many gave the opposite of a label.
+    """Return what most annotators gave; empty where that is a tie, or most gave labels but no label has a majority.
 
     Somebody who gave the clip other labels counts against a label, somebody who was unsure for neither.
     """
@@ -161,9 +161,11 @@ def _by_majority(people: list[Verdicts]) -> dict[str | None, Value]:
         if votes[Value.PRESENT] == votes[Value.ABSENT]:
             return {}
         decided[label] = max((Value.PRESENT, Value.ABSENT), key=lambda value: votes[value])
-    if Value.PRESENT not in decided.values() and any(None in verdicts for verdicts in people):
-        return {None: Value.ABSENT}
-    return decided
+    if Value.PRESENT in decided.values():
+        return decided
+    if 2 * sum(bool(present_labels(verdicts)) for verdicts in people) > len(people):
+        return {}  # most found something: that it is none of these, nobody or hardly anybody gave
+    return {None: Value.ABSENT} if any(None in verdicts for verdicts in people) else decided
 
 
 def _vote(label: str, verdicts: Verdicts) -> Value | None:

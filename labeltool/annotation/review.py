@@ -83,7 +83,7 @@ def compared_with(store: Store, errors: LabelErrorList | None = None) -> str:
 
 
 def confirmed_verdicts(store: Store) -> set[tuple[int, str, Value]]:
-    """Return the verdicts that were given twice, by whomever: clip id, label, value.
+    """Return the verdicts that were given twice, by whomever, not by a rule: clip id, label, value.
 
     "None of these" says absent of each label, so that one more absent of a label confirms it.
     """
@@ -92,12 +92,13 @@ def confirmed_verdicts(store: Store) -> set[tuple[int, str, Value]]:
         for clip_id, label, value in store.connection.execute(
             """
             SELECT e.clip_id, e.label, e.value FROM active_events e
-            WHERE e.kind = 'verdict' AND e.label IS NOT NULL
+            WHERE e.kind = 'verdict' AND e.label IS NOT NULL AND e.origin <> 'rule'
               AND e.clip_id IN (SELECT clip_id FROM journal WHERE kind = 'verdict' GROUP BY clip_id HAVING COUNT(*) > 1)
             GROUP BY e.clip_id, e.label, e.value
             HAVING COUNT(*) > 1 OR (e.value = 'absent' AND EXISTS (
                 SELECT 1 FROM active_events w
                 WHERE w.clip_id = e.clip_id AND w.kind = 'verdict' AND w.label IS NULL AND w.value = 'absent'
+                  AND w.origin <> 'rule'
             ))
             """
         )

@@ -85,6 +85,8 @@ class Subject:
 
     def name(self, recording_id: int) -> str:
         """Return a recording's path, relative to the project where it is inside."""
+        if recording_id not in self.recordings:
+            return f"recording {recording_id}"  # it was imported meanwhile
         path = Path(self.recordings[recording_id].path)
         directory = self.project.directory
         return str(path.relative_to(directory) if path.is_relative_to(directory) else path)

@@ -40,6 +40,8 @@ _AT_ONCE = 256
 _WORTH_A_PROCESS = 48
 # Unrelated sounds reach 0.05, what was mixed under a sound twice as strong 0.1 and more (ESC-10, folds 1 to 3).
 MIN_AGREEMENT = 0.08
+# The score where a file of a candidate could not be read.
+_UNREAD = -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,7 @@ def find_pairs(project: Project, store: Store, report: Progress) -> tuple[list[N
     state = hashlib.sha256(repr([(one.key, groups[one.id]) for one in known]).encode()).hexdigest()
     kept_pairs = _read(folder)
     if kept_pairs.state != state:
-        kept_pairs = _compared(known, [found[one.id] for one in known], groups, kept_pairs, state, report)
-        _write(folder, kept_pairs)
+        kept_pairs = _compared(known, [found[one.id] for one in known], groups, state, folder, report)
     ids = {one.key: one.id for one in known}
     looked = {(one.first, one.second): one for one in kept_pairs.looked}
     pairs = [_near_duplicate(looked[pair], ids) for pair in kept_pairs.pairs]
@@ -130,15 +131,18 @@ def _compared(
     known: Sequence[_Known],
     arrays: Sequence[Arrays],
     groups: Mapping[int, str],
-    before: _Kept,
     state: str,
+    folder: Path,
     report: Progress,
 ) -> _Kept:
-    """Look at the candidates, as far as they were not looked at before and are not connected already."""
+    """Look at the candidates, as far as they were not looked at before and are not connected already.
+
+    What was looked at is written now and then: an interrupted run is gone on with.
+    """
     report("comparing fingerprints", 0, 0)
     numbers = {name: number for number, name in enumerate(sorted(set(groups.values())))}
     found = candidates(arrays, [numbers[groups[one.id]] for one in known])
-    looked = {(one.first, one.second): one for one in before.looked}
+    looked = {(one.first, one.second): one for one in _read(folder).looked}
     connected: Connected[str] = Connected()
     pairs = []
     for done in range(0, len(found), _AT_ONCE):
@@ -148,24 +152,33 @@ def _compared(
         new = [one for one in batch if (one[0].key, one[1].key) not in looked]
         processes = (os.cpu_count() or 1) if len(new) >= _WORTH_A_PROCESS else 1
         looked.update(((one.first, one.second), one) for one in map_in_processes(_look_at, new, processes))
+        if new:
+            _write(folder, _to_keep("", (), looked))
         for first, second, _ in batch:
             if looked[first.key, second.key].score >= MIN_AGREEMENT and not connected.joins(first.key, second.key):
                 connected.join(first.key, second.key)
                 pairs.append((first.key, second.key))
     report("comparing waveforms", len(found), len(found))
     keys = {one.key for one in known}
-    still = tuple(one for pair, one in looked.items() if keys.issuperset(pair))
-    return _Kept(state, tuple(pairs), still)
+    looked = {pair: one for pair, one in looked.items() if keys.issuperset(pair)}
+    is_whole = all(one.score != _UNREAD for one in looked.values())
+    result = _to_keep(state if is_whole else "", pairs, looked)  # else it is gone on with the next time
+    _write(folder, result)
+    return result
+
+
+def _to_keep(state: str, pairs: Sequence[tuple[str, str]], looked: Mapping[tuple[str, str], _Looked]) -> _Kept:
+    return _Kept(state, tuple(pairs), tuple(one for one in looked.values() if one.score != _UNREAD))
 
 
 def _look_at(pair: tuple[_Known, _Known, Candidate]) -> _Looked:
-    """Compare the waveforms of a candidate; one of a file that cannot be read any more agrees in nothing."""
+    """Compare the waveforms of a candidate."""
     first, second, one = pair
     start_s, offset_s = one.frame / FRAMES_PER_S, one.offset / FRAMES_PER_S
     try:
         score, offset_s = agreement(first.path, second.path, start_s, offset_s)
     except LabeltoolError:
-        score = 0.0
+        score = _UNREAD  # its disk is away, say
     return _Looked(first.key, second.key, round(start_s, 3), round(offset_s, 4), round(score, 4))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -125,8 +125,12 @@ class LabelReview:
             for value in (Value.PRESENT, Value.ABSENT, Value.UNSURE)
         )
         self.reviewed = Reviewed(np.array([len(one) for one in members], np.int64), right, wrong, unsure)
-        self._shares = [stratified_share(self.reviewed.from_stratum(first)) for first in range(len(members))]
         self._weights = self._row_weights(precision)
+
+    @cached_property
+    def _shares(self) -> list[Share | None]:
+        """The precision from each stratum on; it takes longer than what is next, which the app reads often."""
+        return [stratified_share(self.reviewed.from_stratum(first)) for first in range(len(self._edges))]
 
     def _row_weights(self, precision: float | None) -> Float64:
         """Return what a variance within a stratum is to those of all rows that are undecided, (strata,)."""

@@ -6,7 +6,7 @@ Only precision is known from it: what was not detected nobody reviews. Recall ne
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from labeltool.errors import LabeltoolError
@@ -105,51 +105,92 @@ def review_detections(
         When nothing was detected by the model.
     """
     row = _scanned_model(store, model)
-    scanned = scans.scanned_recordings(store, row.id)
-    alike = [one for one in scanned if one.scan.is_device == scanned[0].scan.is_device]
-    locked = groups.locked_recordings(store)
-    seen = _groups_trained_on_or_tested(project, store, row)
-    unlocked = [one for one in alike if one.recording_id not in locked]
-    usable = [one for one in unlocked if one.group not in seen]
-    events = {one.recording_id: scans.detected_events(store, row.id, one.recording_id) for one in usable}
+    searched = _searched(project, store, row)
     rows: list[PrecisionRow] = []
     wanted: list[tuple[float, ToReview]] = []
-    for label in sorted({name for one in usable for name in one.scan.thresholds}):
-        of_label = [one for one in usable if label in one.scan.thresholds]
-        hours = sum(one.duration_s for one in of_label) / _SECONDS_PER_HOUR
-        found = {
-            event.clip_id: (event, one)
-            for one in of_label
-            for event in events[one.recording_id]
-            if event.label == label and event.score >= _threshold(label, of_label)
-        }
-        if not found:
-            continue
-        detections = [_detection(event, one, row.uid) for event, one in found.values()]
-        review = LabelReview(label, detections, lowest=_threshold(label, of_label), precision=precision)
+    for review, found, hours in _reviews(store, row, searched.usable, precision):
         rows += review.rows(hours, width)
         wanted += [(gain, _to_review(*found[one.clip_id])) for gain, one in review.next_detections(limit)]
-    wanted.sort(key=lambda pair: -pair[0])
-    source: Source = "device review" if scanned[0].scan.is_device else "review"
+    source: Source = "device review" if searched.as_device else "review"
     return ReviewResult(
         model=row.pretrained or str(row.id),
         model_id=row.id,
         model_uid=row.uid,
-        as_device=scanned[0].scan.is_device,
-        recordings=len(usable),
-        hours=round(sum(one.duration_s for one in usable) / _SECONDS_PER_HOUR, 4),
-        trained_on=len(unlocked) - len(usable),
-        locked=len(alike) - len(unlocked),
-        otherwise=len(scanned) - len(alike),
+        as_device=searched.as_device,
+        recordings=len(searched.usable),
+        hours=round(_hours(searched.usable), 4),
+        trained_on=searched.trained_on,
+        locked=searched.locked,
+        otherwise=searched.otherwise,
         thresholds=tuple(rows),
-        next=tuple(one for _, one in wanted[:limit]),
+        next=_first(wanted, limit),
         operating_points=() if precision is None else choose_points(rows, precision, model_uid=row.uid, source=source),
     )
 
 
 def detections_to_review(project: Project, store: Store, *, limit: int) -> tuple[ToReview, ...]:
-    """Return what to review next of the model that detected last; nothing where none did, or all was reviewed."""
-    return review_detections(project, store, limit=limit).next if scans.scanned_models(store) else ()
+    """Return what to review next of the model that detected last.
+
+    Nothing where none did, where all was reviewed, or where the model's folder is gone.
+    """
+    if not (models := scans.scanned_models(store)):
+        return ()
+    try:
+        usable = _searched(project, store, models[0]).usable
+    except LabeltoolError:
+        return ()  # what it was trained on is not known
+    wanted = [
+        (gain, _to_review(*found[one.clip_id]))
+        for review, found, _ in _reviews(store, models[0], usable, None)
+        for gain, one in review.next_detections(limit)
+    ]
+    return _first(wanted, limit)
+
+
+def _first(wanted: list[tuple[float, ToReview]], limit: int) -> tuple[ToReview, ...]:
+    return tuple(one for _, one in sorted(wanted, key=lambda pair: -pair[0])[:limit])
+
+
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """The recordings that a model searched and that may be reviewed, and the numbers that `ReviewResult` has."""
+
+    usable: list[Scanned]
+    as_device: bool
+    trained_on: int
+    locked: int
+    otherwise: int
+
+
+def _searched(project: Project, store: Store, row: ModelRow) -> _Searched:
+    scanned = scans.scanned_recordings(store, row.id)
+    as_device = scanned[0].scan.is_device if scanned else False
+    alike = [one for one in scanned if one.scan.is_device == as_device]
+    locked = groups.locked_recordings(store)
+    unlocked = [one for one in alike if one.recording_id not in locked]
+    seen = _groups_trained_on_or_tested(project, store, row)
+    usable = [one for one in unlocked if one.group not in seen]
+    counts = len(unlocked) - len(usable), len(alike) - len(unlocked), len(scanned) - len(alike)
+    return _Searched(usable, as_device, *counts)
+
+
+def _reviews(
+    store: Store, row: ModelRow, usable: Sequence[Scanned], precision: float | None
+) -> Iterator[tuple[LabelReview, dict[int, tuple[DetectedEvent, Scanned]], float]]:
+    """Yield the review of each detected label, its events by the clip's id, and the hours of its recordings."""
+    events = {one.recording_id: scans.detected_events(store, row.id, one.recording_id) for one in usable}
+    for label in sorted({name for one in usable for name in one.scan.thresholds}):
+        of_label = [one for one in usable if label in one.scan.thresholds]
+        lowest = max(one.scan.thresholds[label] for one in of_label)  # from there on all of them were searched
+        found = {
+            event.clip_id: (event, one)
+            for one in of_label
+            for event in events[one.recording_id]
+            if event.label == label and event.score >= lowest
+        }
+        if found:
+            detections = [_detection(event, one, row.uid) for event, one in found.values()]
+            yield LabelReview(label, detections, lowest=lowest, precision=precision), found, _hours(of_label)
 
 
 def _scanned_model(store: Store, model: str | None) -> ModelRow:
@@ -172,9 +213,8 @@ def _groups_trained_on_or_tested(project: Project, store: Store, row: ModelRow) 
     return files.groups_trained_on() | groups.groups_of_fold(store, files.card.test_fold)
 
 
-def _threshold(label: str, scanned: Iterable[Scanned]) -> float:
-    """Return the threshold from which on a label was detected in all of some recordings."""
-    return max(one.scan.thresholds[label] for one in scanned)
+def _hours(scanned: Iterable[Scanned]) -> float:
+    return sum(one.duration_s for one in scanned) / _SECONDS_PER_HOUR
 
 
 def _detection(event: DetectedEvent, recording: Scanned, model_uid: str) -> Detection:

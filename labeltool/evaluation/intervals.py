@@ -66,8 +66,8 @@ class Reviewed:
 def clustered_share(right: Bools, groups: Int64) -> Share | None:
     """Return the share of clips that are right; those of one group may be right or wrong together.
 
-    The variance is that of a ratio of sums over groups. Where every clip is right, or none, nothing shows how alike the
-    clips of a group are: they count as if each repeated the other.
+    The variance is that of a ratio of sums over groups, to which half a group that is right and half a one that is
+    wrong are added: where all is right, groups count rather than clips, for nothing shows how alike their clips are.
 
     Parameters
     ----------
@@ -78,17 +78,17 @@ def clustered_share(right: Bools, groups: Int64) -> Share | None:
     clips = len(right)
     if not clips:
         return None
-    share = float(right.mean())
     number = np.unique(groups, return_inverse=True)[1]
-    per_group = np.bincount(number).astype(np.float64)
-    count = len(per_group)
-    effective = clips**2 / float(np.square(per_group).sum())
-    if 0 < share < 1 and count > 1:
-        deviations = np.bincount(number, right.astype(np.float64)) - share * per_group
-        variance = float(np.square(deviations).sum()) * count / (count - 1) / clips**2
-        effective = min(float(clips), share * (1 - share) * clips / (clips - 1) / max(variance, 1e-12))
-        effective *= _widening(clips - 1, count - 1)
-    return Share(share, *_exact_interval(share, effective))
+    sizes = np.bincount(number).astype(np.float64)
+    count, mean = len(sizes), clips / len(sizes)
+    share = float(right.mean())
+    smoothed = (float(right.sum()) + _SMOOTHING * mean) / (clips + 2 * _SMOOTHING * mean)
+    deviations = np.bincount(number, right.astype(np.float64)) - smoothed * sizes
+    squares = float(np.square(deviations).sum()) + _SMOOTHING * mean**2 * (smoothed**2 + (1 - smoothed) ** 2)
+    variance = squares * (count + 1) / count / (clips + 2 * _SMOOTHING * mean) ** 2
+    # The last two factors make it the number of clips where each is a group of its own.
+    independent = smoothed * (1 - smoothed) / variance * clips**2 / (clips + 2 * _SMOOTHING * mean) / max(clips - 1, 1)
+    return Share(share, *_exact_interval(share, min(float(clips), independent)))
 
 
 def stratified_share(reviewed: Reviewed) -> Share | None:

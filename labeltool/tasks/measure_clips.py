@@ -32,7 +32,8 @@ def can_be_judged(files: model_folder.ModelFiles, names: Sequence[str], one: Lab
     """Return whether a prediction for the clip can be right or wrong: not where only other labels are absent."""
     if one.present or one.none_of_these:
         return True
-    return files.rule.head == "sigmoid" and any(one.all_verdicts.get(name) is Value.ABSENT for name in names)
+    verdicts = one.all_verdicts
+    return files.rule.head == "sigmoid" and any(verdicts.get(name) is Value.ABSENT for name in names)
 
 
 def unseen_labels_of(files: model_folder.ModelFiles, names: Sequence[str], one: LabelledClip) -> tuple[str, ...]:

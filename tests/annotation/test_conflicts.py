@@ -11,7 +11,7 @@ from helpers.store import current, fill
 from labeltool.annotation import conflicts, speed
 from labeltool.annotation.agreement import project_agreement
 from labeltool.annotation.conflicts import find_conflicts
-from labeltool.annotation.review import label_issues
+from labeltool.annotation.review import confirmed_verdicts, label_issues
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, journal
@@ -50,14 +50,14 @@ def test_a_majority_settles_what_it_decides_and_one_undo_brings_all_back(labelle
     assert current(labelled) == before
     settled = conflicts.settle(labelled, "majority", annotator="ann")
     assert settled == tried
-    # Of three labels that one gave each, two are against each: none is left.
+    # Three gave one label each: that none of them is present, nobody gave.
     assert {one.conflict.clip_id: dict(one.verdicts) for one in settled} == {
         2: {None: Value.ABSENT},
-        3: dict.fromkeys(("cat", "dog", "owl"), Value.ABSENT),
+        3: {},
         4: {},
     }
     assert current(labelled)[2, None] == "absent" and (2, "dog") not in current(labelled)
-    assert open_clips(labelled) == [4]
+    assert open_clips(labelled) == [3, 4]
     journal.undo(labelled, annotator="ann")
     assert current(labelled) == before and open_clips(labelled) == [2, 3, 4]
 
@@ -78,6 +78,7 @@ def test_a_rule_is_nobodys_verdict(labelled: Store) -> None:
     agreement, statistics = project_agreement(labelled), speed.annotation_statistics(labelled)
     conflicts.settle(labelled, "trusted", trusted="bob", annotator="ann")
     assert project_agreement(labelled) == agreement
+    assert (4, "cat", Value.PRESENT) not in confirmed_verdicts(labelled)
     assert speed.annotation_statistics(labelled) == statistics
 
 

@@ -17,6 +17,7 @@ from labeltool.checks.fingerprints import find_pairs
 from labeltool.checks.sound.candidates import candidates
 from labeltool.checks.sound.landmarks import landmarks
 from labeltool.checks.sound.waveforms import agreement
+from labeltool.errors import LabeltoolError
 from labeltool.project import Project
 from labeltool.store.groups import recording_groups
 
@@ -118,6 +119,33 @@ def test_what_was_compared_is_kept(copied: Project, sounds: Path, monkeypatch: p
     for damaged in (copied.cache / "checks").glob("pairs-*"):
         damaged.write_bytes(b"\x91" * 1000)
     assert pairs(copied) == {}
+
+
+def test_what_could_not_be_read_is_compared_the_next_time(copied: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> tuple[float, float]:
+        raise LabeltoolError("no such file")
+
+    monkeypatch.setattr(fingerprints, "agreement", away)
+    assert pairs(copied) == {}
+    monkeypatch.undo()
+    assert len(pairs(copied)) == len(COPIES)
+
+
+def test_an_interrupted_comparison_is_gone_on_with(copied: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    def interrupted(path: str, other: str, start_s: float, offset_s: float) -> tuple[float, float]:
+        looked.append(f"{path} {other}")
+        if len(looked) == 4:
+            raise KeyboardInterrupt
+        return agreement(path, other, start_s, offset_s)
+
+    monkeypatch.setattr(fingerprints, "_AT_ONCE", 2)
+    monkeypatch.setattr(fingerprints, "agreement", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pairs(copied)
+    assert len(pairs(copied)) == len(COPIES)
+    assert not {*looked[:2]} & {*looked[4:]}, "the first two were kept"
 
 
 def test_a_project_that_cannot_be_written(copied: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,11 @@ def test_the_models_test_fold_chooses_no_threshold(project: Project, store: Stor
     result = review(project, store, model=str(own))
     assert (result.recordings, result.trained_on, len(result.next)) == (1, 1, 3)
     assert all(one.file.endswith("b.wav") for one in result.next)
+    shutil.rmtree(project.models / str(own))
+    assert detections.detections_to_review(project, store, limit=9) == (), "the app's view goes on without them"
+
+
+def test_what_was_searched_may_be_removed(project: Project, store: Store, model_id: int) -> None:
+    detected(store, model_id, "a.wav", LOW, *owls(3))
+    recordings.remove(store, [recordings.find_recording(store, "a.wav")], annotator="ann")
+    assert detections.detections_to_review(project, store, limit=9) == review(project, store).next == ()

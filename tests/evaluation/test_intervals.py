@@ -16,7 +16,7 @@ def test_clips_of_their_own_groups_have_clopper_and_pearsons_interval() -> None:
     share = clustered_share(np.arange(20) < 17, np.arange(20))
     assert share is not None
     # R: binom.test(17, 20)$conf.int
-    assert (share.value, share.low, share.high) == pytest.approx((0.85, 0.6210732, 0.9679291), abs=2e-3)
+    assert (share.value, share.low, share.high) == pytest.approx((0.85, 0.6210732, 0.9679291), abs=1e-6)
 
 
 def test_clips_that_are_alike_count_for_less() -> None:
@@ -42,6 +42,19 @@ def test_what_nobody_could_decide_widens_both_ends() -> None:
     decided, unsure = (stratified_share(reviewed((1000, 40, 10, undecided))) for undecided in (0, 20))
     assert decided is not None and unsure is not None
     assert unsure.value == decided.value and unsure.low < decided.low and unsure.high > decided.high
+
+
+@pytest.mark.parametrize("precision", [0.5, 0.95])
+def test_the_interval_of_clips_that_are_alike_covers_the_truth(precision: float) -> None:
+    random, covered, trials, alike = np.random.default_rng(2), 0, 200, 0.5
+    for _ in range(trials):
+        sizes = random.integers(1, 9, 30)
+        concentration = 1 / alike - 1
+        shares = random.beta(precision * concentration, (1 - precision) * concentration, 30)
+        right = np.concatenate([random.random(size) < one for size, one in zip(sizes, shares, strict=True)])
+        share = clustered_share(right, np.repeat(np.arange(30), sizes))
+        covered += share is not None and share.low <= precision <= share.high
+    assert covered >= 0.91 * trials
 
 
 @pytest.mark.parametrize("shares", [(0.5, 0.5, 0.5), (0.1, 0.5, 0.95), (0.98, 0.98, 0.98)])

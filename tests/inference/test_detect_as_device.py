@@ -20,6 +20,7 @@ from labeltool.audio.frontend import LogMelFrontend
 from labeltool.errors import LabeltoolError
 from labeltool.exporters.source import Source
 from labeltool.exporters.stm32.codegen import network_c
+from labeltool.exporters.stm32.package import event_thresholds
 from labeltool.exporters.stm32.tflite.summary import read_network
 from labeltool.importers import audio_files
 from labeltool.inference import detect as inference_detect
@@ -130,6 +131,12 @@ def test_saved_thresholds_are_those_of_the_package_and_of_detect(
         source_of_export = Source(with_model, store, model_id=None, report=quiet)
         exported = source_of_export.model
         used = {name: one.source for name, one in source_of_export.operating_points.items()}
+        rows = event_thresholds(exported, source_of_export.operating_points)
+    assert [(row["threshold"], row["from"].split()[-1]) for row in rows] == [
+        (STREAM_RULE.thresholds[0], "training"),
+        (0.34, "clips"),
+        (0.56, "detected"),
+    ]
     assert used == {LABELS[2]: "device review", LABELS[1]: "validation"}
     saved = exported.card.stream_thresholds
     assert saved == (STREAM_RULE.thresholds[0], 0.34, 0.56)

@@ -114,6 +114,9 @@ def test_a_list_of_labels_goes_out_and_comes_back(project: Project, tmp_path: Pa
     labeltool_here("export", "--table", "-o", tmp_path / "out", "--project", project.directory)
     written = (tmp_path / "out" / "table" / "labels.csv").read_text()
     assert '"bark","dog",""' in written and '"dog","animal","A domestic dog"' in written
+    then = ("--as-of", "2099-01-01")
+    labeltool_here("export", "--table", "-o", tmp_path / "then", *then, "--project", project.directory)
+    assert not (tmp_path / "then" / "table" / "labels.csv").exists()
     labeltool_here("undo", "--project", project.directory)
     with project.open_store() as store:
         assert clips.labelled(store)[0].hierarchy.levels == 1, "one undo for the list"

@@ -77,6 +77,28 @@ def test_palette_new_label_and_resizing_in_a_real_terminal(terminal: Terminal) -
     assert terminal.file() == file
 
 
+def test_the_playhead_is_one_line_that_leaves_the_picture_as_it_was(terminal: Terminal) -> None:
+    """Its cells are written past Textual, which would write every line from its start."""
+    terminal.open()
+    terminal.until(lambda: "▀" in terminal.screen(), "a painted picture")
+    terminal.press("l")  # loops, and plays
+    pictures: dict[int, list[str]] = {}
+
+    def sees_it_move() -> bool:
+        lines = [line for line in terminal.screen().splitlines() if "▕" in line and not re.search("[⠀-⣿]", line)]
+        columns = {x for line in lines for x, letter in enumerate(line) if letter == "│"}
+        assert len(columns) <= 1
+        pictures.update((column, lines) for column in columns)
+        return len(pictures) > 4
+
+    terminal.until(sees_it_move, "the playhead moving")
+    masked = {
+        "\n".join("".join(" " if x in pictures else letter for x, letter in enumerate(line)) for line in lines)
+        for lines in pictures.values()
+    }
+    assert len(masked) == 1 and "▀" in masked.pop()
+
+
 def test_strange_labels_are_text_in_a_real_terminal(terminal: Terminal) -> None:
     with terminal.project.open_store() as store:
         first, second = (found.id for found in clips.all_clips(store)[:2])

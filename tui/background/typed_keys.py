@@ -23,7 +23,7 @@ from textual.widgets import Input
 _MAX_WAIT_S = 1.0
 # Two keys that a person presses one after the other are further apart, even where the fingers overlap.
 _TOGETHER_S = 0.01
-# By then the thread that reads keys has passed on all that came with one, unless the machine is overloaded.
+# Within this time after a key, what came with it is passed on too, unless the machine is overloaded.
 _LOOK_AHEAD_S = 0.002
 # The rest of a pasted text may come in another piece.
 _AFTER_PASTE_S = 0.1

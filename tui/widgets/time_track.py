@@ -153,15 +153,30 @@ class TimeTrack(Painted):
         self._painting = painting
 
     def watch_playhead(self, playhead: float | None) -> None:
-        """Refresh only the columns that the playhead left and entered."""
-        column = self._column_of(playhead)
-        if column == self._column:
+        """Draw only the columns that the playhead left and entered."""
+        before, column = self._column, self._column_of(playhead)
+        if column == before:
             return
-        before, self._column = self._column, column
-        rows = self.playhead_rows()
+        self._column = column
         for changed in (before, column):
             if changed is not None:
-                self.refresh(Region(GUTTER + changed, rows.start, 1, len(rows)))
+                self._draw_column(GUTTER + changed)
+
+    def _draw_column(self, x: int) -> None:
+        rows, region, driver = self.playhead_rows(), self.region, self.app._driver
+        if (
+            driver is None
+            or self.app.is_headless
+            or self.app.screen is not self.screen  # a dialog may be over it
+            or self._painted_for != self.depends_on()
+            or not self.screen.region.contains_region(region)
+        ):
+            self.refresh(Region(x, rows.start, 1, len(rows)))
+            return
+        # Textual would paint each line from its start, all widgets beside it included, twenty times a second.
+        console = self.app.console
+        cells = (f"\x1b[{region.y + y + 1};{region.x + x + 1}H{self.row(y, x, x + 1).render(console)}" for y in rows)
+        driver.write(f"\x1b7{''.join(cells)}\x1b8")
 
     def _column_of(self, playhead: float | None) -> int | None:
         columns = columns_of(self.size.width)
