@@ -4,9 +4,10 @@
 
 A project is made of clips with names that say nothing. The app runs in tmux; the newcomer reads the screen and knows
 what each clip is: Enter where the first suggestion is right, the key of the label where it has one, the key of a
-proposed new label where its name fits, else `/` and as many letters as the palette needs. At 0, 5, 10, 20 and 40
-labels a copy of the project is opened and every clip that is left is skipped through: the share of first suggestions
-that are right on all clips without a label. Classes and clips are drawn by the seed.
+proposed new label where its name fits, else `/`, and letter by letter until the palette shows a name that fits near
+enough: Down to it, and Enter. A name that it does not have is typed in full, once. At 0, 5, 10, 20 and 40 labels a copy
+of the project is opened and every clip that is left is skipped through: the share of first suggestions that are right
+on all clips without a label. Classes and clips are drawn by the seed.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ POLL_S = 0.015
 OPENED_S = 6.0  # in which a project that is opened anew reads its labels
 CHECKPOINTS = (0, 5, 10, 20, 40)
 FIRST_ANSWERS = 60
+REFUSED_S = 2.0
+REFUSALS = ("Enter again accepts it", "by now: again gives it", "the same key again at once")
 NAMES = {
     "dog": ("Dog", "Bark", "Bow-wow", "Yip", "Canidae, dogs, wolves"),
     "rooster": ("Chicken, rooster", "Crowing, cock-a-doodle-doo"),
@@ -95,6 +98,9 @@ _CHOICE = re.compile(
 )
 
 
+_IN_BOX = re.compile(r"│(.*)│")
+
+
 class App:
     """The app of a project in a tmux session."""
 
@@ -121,22 +127,44 @@ class App:
         found = re.search(r"clip_\d+\.wav", "\n".join(lines or self.screen()))
         return found.group() if found else ""
 
-    def until_other(self, file: str, seconds: float = DEADLINE_S) -> str:
+    def until_other(self, file: str, *, refused: bool = False) -> str | None:
         """Wait until another clip is on the screen, and return its file; "" where none is left.
+
+        With `refused`, None where a notice says that the key was refused.
 
         Raises
         ------
         TimeoutError
-            When there is none after `seconds`.
+            When nothing happens.
         """
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        began = time.monotonic()
+        while time.monotonic() < began + DEADLINE_S:
             lines = self.screen()
             found = self.file(lines)
             if found and found != file:
                 return found
             if any("No unlabelled clips" in line for line in lines):
                 return ""
+            # The notice of a refusal before this one stays for some seconds.
+            if refused and time.monotonic() > began + REFUSED_S and any(text in lines[-3] for text in REFUSALS):
+                return None
+            time.sleep(POLL_S)
+        raise TimeoutError("\n".join(self.screen()))
+
+    def given(self) -> str:
+        """Return the label that the notice says was given last; "" where there is none."""
+        found = re.search(
+            r"^ ✓ (.*?)(?:   .*)?$", "\n".join(line.rstrip() for line in self.screen()[-4:]), re.MULTILINE
+        )
+        return found.group(1) if found else ""
+
+    def names(self, typed: str) -> list[str]:
+        """Return the names in the palette, the selected one first, once it shows what was typed."""
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            lines = [match.group(1).strip() for line in self.screen() if (match := _IN_BOX.search(line))]
+            if len(lines) > 2 and lines[0] == typed and lines[1] == "":
+                return [line.removeprefix("+ new label: ") for line in lines[2:] if line]
             time.sleep(POLL_S)
         raise TimeoutError("\n".join(self.screen()))
 
@@ -146,7 +174,7 @@ class App:
         return [
             Choice(
                 match["key"],
-                match["label"].rstrip("…"),
+                match["label"],
                 int(match["percent"]) if match["percent"] else None,
                 match["new"] is not None,
                 bool(match["first"]),
@@ -183,9 +211,14 @@ class Newcomer:
 
     def is_right(self, choice: Choice, category: str) -> bool:
         """Return whether a choice is the label of a class, or a name that fits where it has no label yet."""
+        return self.fits(choice.label, category)
+
+    def fits(self, shown: str, category: str) -> bool:
+        """Return whether a name on the screen, which may be cut, fits a class."""
         own = self.label_of.get(category)
         names = (own,) if own is not None else (category, *NAMES[category])
-        return any(name == choice.label or (len(choice.label) > 8 and name.startswith(choice.label)) for name in names)
+        cut = shown.removesuffix("…")
+        return any(name == shown or (cut != shown and name.startswith(cut)) for name in names)
 
     def watch_keys(self, choices: list[Choice]) -> None:
         """Count labels whose key is another than before."""
@@ -201,19 +234,22 @@ class Newcomer:
         first = first_of(choices)
         chosen = first if first in right else right[0] if right else None
         if chosen is not None:
-            self.label_of.setdefault(
-                category, next(n for n in (category, *NAMES[category], chosen.label) if n.startswith(chosen.label))
-            )
             app.press("Enter" if chosen is first else chosen.key)
             return "first" if chosen is first else "new key" if chosen.new else "key"
-        self.type(app, self.label_of.setdefault(category, category))
-        return "typed"
+        return self.type(app, category)
 
-    def type(self, app: App, label: str) -> None:
-        """Open the palette and type until the label is selected."""
+    def type(self, app: App, category: str) -> str:
+        """Open the palette, and type until a name that fits is no further than the rest of the letters."""
+        name = self.label_of.get(category, category)
         app.press("/")
-        app.press(label, literal=True)
-        app.press("Enter")
+        for length in range(1, len(name) + 1):
+            app.press(name[length - 1], literal=True)
+            names = app.names(name[:length])
+            fits = [place for place, one in enumerate(names) if self.fits(one, category)]
+            if fits and fits[0] <= len(name) - length:
+                app.press(*["Down"] * fits[0], "Enter")
+                return "found" if length < len(name) else "typed"
+        raise AssertionError(f"the palette has no {name}")
 
 
 def right_at(project: Path, newcomer: Newcomer, number: int, scratch: Path) -> float:
@@ -244,14 +280,15 @@ def answered(newcomer: Newcomer, app: App, file: str) -> tuple[str, str]:
 
     Enter is refused where the suggestion changed just before it: a person sees that and presses again.
     """
+    before = app.keys
     for _ in range(5):
         kind = newcomer.answer(app, file)
-        try:
-            following = app.until_other(file, 2.0)
-        except TimeoutError:
-            continue
-        print(f"{newcomer.truth[file]}: {kind}", file=sys.stderr)
-        return following, kind
+        following = app.until_other(file, refused=True)
+        if following is not None:
+            given = app.given()
+            newcomer.label_of.setdefault(newcomer.truth[file], given)
+            print(f"{newcomer.truth[file]}: {kind}, {app.keys - before} keys: {given}", file=sys.stderr)
+            return following, kind
     raise TimeoutError("\n".join(app.screen()))
 
 
@@ -330,7 +367,7 @@ def main() -> None:
                 break
             if app is None:
                 app = App(project, f"run-{number}")
-                file = app.until_other("")
+                file = app.until_other("") or ""
                 settle(app)
             time.sleep(arguments.think)
             began = time.monotonic()

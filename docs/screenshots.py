@@ -2,7 +2,7 @@
 
 The app itself writes them, each view from a copy of the demo project. With `--all FOLDER` every view and dialog in
 three sizes, dark, light and without colour, to look at: `FOLDER/index.html` shows them all. One app draws all pictures
-of a look, so any project will do.
+of a look and a size, in seconds, so any project will do.
 """
 
 from __future__ import annotations
@@ -130,6 +130,8 @@ async def draw(app: LabelApp, pilot: Pilot[None], name: str, steps: Steps, path:
     if name not in DIALOGS and isinstance(app.current_view, AudioScreen) and app.current_view.current is not None:
         app.current_view.action_replay()
         await until(pilot, lambda: plays(app), _PLAYS_S)
+    elif name in DIALOGS:
+        await until(pilot, lambda: app.screen is not app.current_view)
     title = f"labeltool label: {name.replace('_', ' ')}"
     path.write_text(app.export_screenshot(title=title), encoding="utf-8")
 
@@ -162,23 +164,23 @@ async def draw_one(project: Project, name: str, steps: Steps) -> None:
 def draw_everything(demo: Path, folder: Path, names: Collection[str]) -> None:
     """Draw views and dialogs in all sizes and looks, and a page that shows them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for look in LOOKS:
+    for look, size in product(LOOKS, SIZES):
         os.environ.pop("NO_COLOR", None)
         if look == "no_colour":
             os.environ["NO_COLOR"] = "1"
         with copy_of(demo) as project:
             mislabel(project)
-            asyncio.run(draw_look(project, folder, names, look))
+            asyncio.run(draw_look(project, folder, names, look, size))
     pictures = "".join(f'<figure><img src="{path.name}"></figure>' for path in sorted(folder.glob("*.svg")))
     style = "<style>figure { display: inline-block; margin: 4px } img { height: 30vh }</style>"
     (folder / "index.html").write_text(f"<!DOCTYPE html>{style}{pictures}", encoding="utf-8")
 
 
-async def draw_look(project: Project, folder: Path, names: Collection[str], look: str) -> None:
-    """Draw views and dialogs in all sizes."""
-    async with opened(project, SIZES[0], look) as (app, pilot):
-        for (columns, rows), name in product(SIZES, names):
-            await pilot.resize_terminal(columns, rows)
+async def draw_look(project: Project, folder: Path, names: Collection[str], look: str, size: tuple[int, int]) -> None:
+    """Draw views and dialogs."""
+    columns, rows = size
+    async with opened(project, size, look) as (app, pilot):
+        for name in names:
             path = folder / f"{name}-{columns}x{rows}-{look}.svg"
             await draw(app, pilot, name, EVERYTHING[name], path)
             print(path, file=sys.stderr)

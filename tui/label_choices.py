@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from labeltool.annotation.listing import MIN_PROBABILITY
+from labeltool.pretrained.class_names import stem
 from labeltool.store.labels import LABEL_KEYS, ProjectLabel, colour_of_key
 from labeltool.store.models import by_current_names
 
@@ -14,7 +17,9 @@ ENTER = "enter"
 """The key of the first suggestion."""
 
 _MAX_WITHOUT_KEY = 3
-_SCATTERED = 5  # the rank of a name that has the typed letters, but not together
+# The ranks of names: each typed word starts a word of it; each does, or is another form of one; it has the letters
+# together; it has them, but not together.
+_STARTS, _FORMS, _TOGETHER, _SCATTERED = 3, 4, 5, 6
 _NO_PROBABILITIES: Mapping[str, float] = {}
 _NO_KEYS: Mapping[str, str] = {}
 
@@ -140,8 +145,9 @@ def search(
 ) -> list[str]:
     """Return the names that match the typed letters, best first; all names for no letters.
 
-    Case and accents do not matter. The order is: an equal name, one that starts with the letters, one with a word that
-    starts with them, one that contains them together, one that contains them in that order; then the order of `names`.
+    Case and accents do not matter. The order is: an equal name, one that starts with the letters, one with words that
+    start with the typed words, in any order, one with other forms of them ("crying baby": "Baby cry, infant cry"), one
+    that contains the letters together, one that contains them in that order; then the order of `names`.
 
     Parameters
     ----------
@@ -169,8 +175,8 @@ def is_name(query: str, name: str) -> bool:
 
 
 def starts_word(query: str, name: str) -> bool:
-    """Return whether what is typed is the start of a name, or of a word of it."""
-    return 1 <= _rank(_folded(query.strip()), _folded(name)) <= 3
+    """Return whether what is typed is the start of a name, or of words of it."""
+    return 1 <= _rank(_folded(query.strip()), _folded(name)) <= _STARTS
 
 
 def _rank(letters: str, label: str) -> int:
@@ -179,12 +185,20 @@ def _rank(letters: str, label: str) -> int:
         return 1
     if label.startswith(letters):
         return 2
-    if any(word.startswith(letters) for word in label.replace("_", " ").replace("-", " ").split()):
-        return 3
+    typed, words = _words(letters), _words(label)
+    if typed and all(any(word.startswith(one) for word in words) for one in typed):
+        return _STARTS
+    if typed and all(any(word.startswith(one) or stem(word) == stem(one) for word in words) for one in typed):
+        return _FORMS
     if letters in label:
-        return 4
+        return _TOGETHER
     rest = iter(label)
     return _SCATTERED if all(letter in rest for letter in letters if letter != " ") else 0
+
+
+@lru_cache(maxsize=4096)  # hundreds of classes, at every letter
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[^\W_]+", text))
 
 
 def _folded(text: str) -> str:

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 # Names written as one word here and as two there, or inflected otherwise: "chain saw", "air conditioner".
 _MIN_SIMILARITY = 0.85
@@ -79,13 +80,14 @@ def _parse_name(text: str, *, in_brackets: bool = False) -> _Name | None:
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", text[:_MAX_COMPARED]))
     words = [word for word in re.findall(r"[^\W_]+", spaced.casefold()) if word not in _FILLERS]
     end = next((place for place, word in enumerate(words) if place and word in _PREPOSITIONS), len(words))
-    stems = [_stem(word) for word in words if word not in _PREPOSITIONS]
+    stems = [stem(word) for word in words if word not in _PREPOSITIONS]
     if not stems:
         return None
-    return _Name(frozenset(stems), _stem(words[end - 1]), "".join(stems), in_brackets)
+    return _Name(frozenset(stems), stem(words[end - 1]), "".join(stems), in_brackets)
 
 
-def _stem(word: str) -> str:
+@lru_cache(maxsize=4096)
+def stem(word: str) -> str:
     """Remove endings: "crackling" and "crackle", "waves" and "wave", "babies" and "baby" become one."""
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= _MIN_STEM and not word.endswith("ss"):

@@ -111,6 +111,9 @@ async def test_predicted_classes_come_before_a_new_label_and_other_classes_after
             "baby": ["my baby", "Baby cry, infant cry", "baby", "Baby laughter"],
             "sea": ["sea"],
             "clock": ["Clock", "clock"],
+            "cry bab": ["Baby cry, infant cry", "cry bab"],
+            "crying_baby": ["crying_baby", "Baby cry, infant cry"],
+            "clocks": ["clocks", "Clock"],
             "aby": ["aby", "my baby", "Baby cry, infant cry", "Baby laughter", "ambay"],
         }.items():
             await pilot.press("ctrl+u", *typed)

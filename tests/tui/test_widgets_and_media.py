@@ -45,6 +45,14 @@ def test_labels_are_found_by_a_few_letters_best_first() -> None:
     assert search("xyz", labels) == []
 
 
+def test_labels_are_found_by_their_words_in_any_order_and_form() -> None:
+    classes = ["Speech", "Baby cry, infant cry", "Cricket", "Washing machine", "Machine gun", "Crying, sobbing"]
+    assert search("wash ma", classes) == ["Washing machine"]
+    assert search("crying_baby", classes, in_words=True) == ["Baby cry, infant cry"]
+    assert search("crickets", classes, in_words=True) == ["Cricket"]
+    assert search("machine", classes) == ["Machine gun", "Washing machine"]
+
+
 LABELS = [ProjectLabel("b", "2", "orange"), ProjectLabel("a", "1", "blue"), ProjectLabel("c", "e"), ProjectLabel("d")]
 
 
