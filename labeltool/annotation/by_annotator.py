@@ -34,13 +34,28 @@ class ClipVerdicts:
         on labels, and a later one on a label replaces it.
     times
         How often a label got a value, by anybody.
+    imports
+        Those of the annotators that are files which were imported.
     settled
         The newest row by which a conflict was settled by rule; "" where none was. It is no annotator's.
     """
 
     by_annotator: dict[str, Verdicts] = field(default_factory=dict)
     times: Counter[tuple[str | None, str]] = field(default_factory=Counter)
+    imports: set[str] = field(default_factory=set)
     settled: str = ""
+
+    def without_corrected_imports(self) -> dict[str, Verdicts]:
+        """Return the verdicts of each annotator, without what was imported before a person labelled the clip."""
+        people = [
+            one.row_id for name in self.by_annotator.keys() - self.imports for one in self.by_annotator[name].values()
+        ]
+        newest = max(people, default="")
+        return {
+            name: given
+            for name, given in self.by_annotator.items()
+            if name not in self.imports or any(one.row_id > newest for one in given.values())
+        }
 
     @property
     def newest(self) -> str:
@@ -60,19 +75,20 @@ def verdicts_by_annotator(store: Store, *, only_people: bool = False) -> dict[in
     found: dict[int, ClipVerdicts] = {}
     for clip_id, annotator, origin, label, value, count, newest in store.connection.execute(
         f"""
-        SELECT j.clip_id, j.annotator, j.origin = 'rule', j.label, j.value, COUNT(*), MAX(j.id) AS newest
+        SELECT j.clip_id, j.annotator, j.origin, j.label, j.value, COUNT(*), MAX(j.id) AS newest
         FROM active_events j
         WHERE j.kind = 'verdict' {which} AND j.clip_id IN (
             SELECT clip_id FROM journal WHERE kind = 'verdict'
             GROUP BY clip_id HAVING MIN(annotator) < MAX(annotator)
         )
-        GROUP BY j.clip_id, j.annotator, j.origin = 'rule', j.label, j.value ORDER BY newest
+        GROUP BY j.clip_id, j.annotator, j.origin, j.label, j.value ORDER BY newest
         """
     ):
         of_clip = found.setdefault(clip_id, ClipVerdicts())
-        if origin:
+        if origin == "rule":
             of_clip.settled = newest
             continue
+        (of_clip.imports.add if origin == "import" else of_clip.imports.discard)(annotator)
         verdicts = of_clip.by_annotator.setdefault(annotator, {})
         for replaced in [other for other in verdicts if (other is None) is not (label is None)]:
             del verdicts[replaced]

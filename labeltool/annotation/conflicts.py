@@ -49,8 +49,8 @@ class Conflict:
 def find_conflicts(store: Store) -> Iterator[Conflict]:
     """Yield the clips where two annotators' latest verdicts on a label differ, or their labels have none in common.
 
-    Settled is a clip where a rule was applied since, or where the newest labels were given twice: by two, or by one who
-    gave them again.
+    What was imported contradicts nobody who labelled the clip since. Settled is a clip where a rule was applied since,
+    or where the newest labels were given twice: by two, or by one who gave them again.
     """
     for clip_id, given in verdicts_by_annotator(store).items():
         if given.settled < given.newest and not _is_confirmed(given):
@@ -68,7 +68,7 @@ def _is_confirmed(given: ClipVerdicts) -> bool:
 def _conflict(clip_id: int, given: ClipVerdicts) -> Conflict | None:
     """Compare the latest verdicts of each two annotators on a clip."""
     times = given.times
-    for (one, first), (other, second) in combinations(sorted(given.by_annotator.items()), 2):
+    for (one, first), (other, second) in combinations(sorted(given.without_corrected_imports().items()), 2):
         for label in dict.fromkeys(name for name in (*first, *second) if name is not None):
             ours, theirs = verdict_on(label, first), verdict_on(label, second)
             if ours is None or theirs is None or ours.value == theirs.value:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from helpers.command_line import labeltool_here
+from helpers.records import records_of
 from helpers.store import current, fill
 from labeltool.annotation import conflicts, speed
 from labeltool.annotation.agreement import project_agreement
@@ -15,6 +16,7 @@ from labeltool.annotation.review import confirmed_verdicts, label_issues
 from labeltool.project import Project
 from labeltool.records import Value
 from labeltool.store import Store, journal
+from labeltool.store.importing import import_records
 from labeltool.store.journal import AnnotationContext
 
 
@@ -110,3 +112,13 @@ def test_the_command_lists_and_settles(project: Project) -> None:
     assert "no label is by 'eve'" in run("--settle", "trusted", "--trusted", "eve", check=1)
     labeltool_here("--project", project.directory, "undo")
     assert json.loads(run("--json"))["conflicts"] == 1
+
+
+def test_what_was_imported_contradicts_nobody_who_labelled_since(store: Store) -> None:
+    import_records(store, records_of("a", "dog"), kind="folders", source="x")
+    journal.annotate(store, 1, "dog", Value.ABSENT, annotator="ann")
+    journal.annotate(store, 1, "cat", annotator="ann")
+    assert open_clips(store) == []
+    # Another person does.
+    journal.annotate(store, 1, "owl", annotator="bob")
+    assert open_clips(store) == [1]
