@@ -81,7 +81,7 @@ def write_packages(
     Raises
     ------
     LabeltoolError
-        When the folder is there, there is nothing to label, or the disk cannot be written.
+        When the folder is there, there are fewer groups to label than packages, or the disk cannot be written.
     """
     if folder.exists() or folder.is_symlink():
         raise LabeltoolError("is there already", file=folder, remedy="-o names a new folder")
@@ -89,6 +89,12 @@ def write_packages(
         unlabelled = clips.unlabelled(store)
         if not unlabelled:
             raise LabeltoolError("the project has no unlabelled clips to share out", file=project.directory)
+        groups = len({clip.group for clip in unlabelled})
+        if packages > groups:
+            raise LabeltoolError(
+                f"{packages} packages are too many: the unlabelled clips are of {groups} groups",
+                remedy=f"--into {groups}",
+            )
         shares = shared_out(unlabelled, packages, overlap)
         written = []
         try:

@@ -52,12 +52,14 @@ def check(project: Project, *, report: Progress, kinds: Sequence[str] = ()) -> C
     Raises
     ------
     LabeltoolError
-        When there is no check of a kind, or the only one named cannot be done.
+        When there is no check of a kind, nothing to check, or the only one named cannot be done.
     """
     chosen = checks_of(kinds)
     checked, not_checked, found = list[str](), list[NotChecked](), list[Finding]()
     with project.open_store() as store:
         subject = Subject(project, store, report)
+        if not subject.recordings:
+            raise LabeltoolError("the project has no recordings to check", remedy="`labeltool import` adds some")
         for place, one in enumerate(chosen):
             report("checking", place, len(chosen), one.kind)
             try:

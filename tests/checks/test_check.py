@@ -112,6 +112,11 @@ def test_an_unknown_kind_is_named(project: Project) -> None:
     assert "there is no check 'hum'" in done.stderr and "silence" in done.stderr
 
 
+def test_an_empty_project_is_not_a_sound_one(project: Project) -> None:
+    found = labeltool_here("check", "--strict", "--project", project.directory, check=1)
+    assert "no recordings to check" in found.stderr
+
+
 def test_what_was_measured_is_not_measured_again(
     faulty: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
