@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from labeltool.annotation.annotation_table import until_of
 from labeltool.exporters.annotations import write_csv
 from labeltool.store import Store
-from labeltool.store.labels import project_labels
+from labeltool.store.labels import labels_as_of
 
 LABELS = "labels.csv"
 """The file; `labeltool labels read` reads it."""
@@ -16,19 +17,11 @@ LABELS = "labels.csv"
 COLUMNS = ["label", "parent", "definition"]
 
 
-def label_table(store: Store) -> pd.DataFrame:
-    """Return a row for each label in use, in the order they were created, with `COLUMNS`; "" where there is nothing."""
-    rows = [(one.name, one.parent or "", one.definition) for one in project_labels(store)]
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
 def write_labels(store: Store, directory: Path, *, as_of: str | None) -> None:
     """Write the table into a product's folder, where a label has a parent or a definition.
 
-    Not into one of a state of the past, `as_of`, which may have had others: these are of now.
+    A row for each label in use, in the order they were created, with `COLUMNS`; "" where there is nothing.
     """
-    if as_of is not None:
-        return
-    table = label_table(store)
+    table = pd.DataFrame(labels_as_of(store, until_of(store, as_of)), columns=COLUMNS)
     if (table[["parent", "definition"]] != "").any(axis=None):
         write_csv(table, directory / LABELS)

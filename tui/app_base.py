@@ -58,11 +58,6 @@ class AppBase(TypedKeysApp):
         """Go back to the view from which Regions or Class mapping was opened."""
         await self.action_view(self.previous_view)
 
-    def takes_text(self, key: KeyPressed) -> bool:
-        """Return whether a key is text, or opens a palette or a prompt in the view."""
-        view = self.current_view
-        return super().takes_text(key) or (view is not None and self.screen is view and key.key in view.text_keys)
-
     # -- the tour
 
     def action_tour(self) -> None:

@@ -78,12 +78,6 @@ class View:
         return [named[name] for name in self.hints]
 
 
-OPEN_TEXT = (
-    *("find_label", "commands", "note", "filter_file", "filter_label", "filter_transcript", "choose_label"),
-    "add_class",
-)
-"""Actions that open a palette or a prompt: what is typed next is text."""
-
 LABELLING = (
     *(
         Key(

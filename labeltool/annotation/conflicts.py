@@ -13,6 +13,7 @@ from itertools import combinations
 from typing import Literal
 
 from labeltool.annotation.by_annotator import ClipVerdicts, Verdicts, present_labels, verdict_on, verdicts_by_annotator
+from labeltool.errors import LabeltoolError
 from labeltool.records import Value
 from labeltool.store import Store
 from labeltool.store.journal_rows import append_batch
@@ -111,8 +112,16 @@ def settle(
         Who settles.
     dry_run
         Append nothing.
+
+    Raises
+    ------
+    LabeltoolError
+        When no label is by `trusted`.
     """
     with store.transaction() if not dry_run else store.snapshot() as connection:
+        labelled_by = "SELECT EXISTS (SELECT 1 FROM active_events WHERE kind = 'verdict' AND annotator = ?)"
+        if trusted is not None and not connection.execute(labelled_by, (trusted,)).fetchone()[0]:
+            raise LabeltoolError(f"no label is by {trusted!r}", remedy="`labeltool conflicts` names who labelled")
         found = [Settled(one, _decided(one.verdicts, rule, trusted)) for one in find_conflicts(store)]
         if not dry_run:
             row = {"kind": "verdict", "annotator": annotator, "origin": "rule"}

@@ -267,8 +267,12 @@ def _describe(row: JournalRow) -> str:
         return f"rename {row.label!r} to {row.new_label!r}"
     if row.kind == "parent":
         return f"{row.label!r} has {'no parent' if row.label == row.new_label else f'the parent {row.new_label!r}'}"
-    if row.kind in ("define", "split"):
-        return f"{row.kind} {row.label!r}: {row.note!r}"
+    if row.kind == "define":
+        return f"define {row.label!r}: {row.note!r}"
+    if row.kind == "split":
+        from labeltool.store.label_acts.derived import split_names
+
+        return f"split {row.label!r} into {', '.join(map(repr, split_names(row.note or '')))}"
     if row.kind == "retire":
         return f"retire {row.label!r}"
     if row.kind == "revoke":

@@ -39,7 +39,7 @@ class _Command(click.Command):
 
 @click.command(cls=_Command)
 @click.argument("kinds", metavar="[KIND]...", nargs=-1)
-@click.option("--strict", is_flag=True, help="Exit with 1 where there is an error or a warning, as CI wants it.")
+@click.option("--strict", is_flag=True, help="Exit with 1 for an error, a warning or a missing file, as CI wants it.")
 @click.option(
     "--join", is_flag=True, help="Make one group of the groups of near-duplicates; `labeltool undo` reverts it."
 )
@@ -81,9 +81,10 @@ def check(
     else:
         _print(result, limit)
         if joined is not None:
-            narrate(f"{joined} recordings have another group now: `labeltool undo` reverts it")
+            reverted = ": `labeltool undo` reverts it" if joined else ""
+            narrate(f"{joined} recordings have another group now{reverted}")
     severities = Counter(one.severity for one in result.findings)
-    if strict and (severities["error"] or severities["warning"]):
+    if strict and (severities["error"] or severities["warning"] or result.skipped):
         raise click.exceptions.Exit(ExitCode.FAILED)
 
 
@@ -115,4 +116,4 @@ def _print(result: CheckResult, limit: int) -> None:
     counts = ", ".join(
         f"{severities[name]} {name}{'s' * (severities[name] != 1)}" for name in ("error", "warning", "note")
     )
-    narrate(f"{len(result.checked)} checks: {counts}")
+    narrate(f"{len(result.checked)} check{'s' * (len(result.checked) != 1)}: {counts}")

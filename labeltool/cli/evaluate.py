@@ -298,7 +298,12 @@ def _print_points(points: Sequence[OperatingPoint], labels: set[str], precision:
     missed = sorted(labels - {one.label for one in points})
     if missed:
         narrate(f"no threshold with at least eight clips reaches {precision:.0%}: {_first_names(missed)}")
-    narrate("saved: `detect` and `export --stm32` use them" if saved else "not saved: --save does")
+    if not saved:
+        narrate("not saved: --save does")
+    else:
+        narrate(
+            "saved: `detect` and `export --stm32` use them" if points else "none is saved: those of the model count"
+        )
 
 
 def print_accuracy(result: RetrainResult | EvaluateResult, of_what: str) -> None:

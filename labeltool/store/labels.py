@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from labeltool.errors import LabeltoolError
 from labeltool.records import MAX_LABEL_CHARACTERS, Note, label_name
 from labeltool.store.database import Store, now
-from labeltool.store.journal_rows import append
+from labeltool.store.journal_rows import Until, append
 from labeltool.store.label_acts import derived
 
 LABEL_KEYS = "1234567890ehjyzDGHJQVWXYZ"
@@ -64,6 +64,20 @@ def project_labels(store: Store) -> list[ProjectLabel]:
         look = key, colour if colour in COLOURS else ""
         labels.append(ProjectLabel(name, *look, former.get(number, ()), definition or "", parent))
     return labels
+
+
+def labels_as_of(store: Store, until: Until) -> list[tuple[str, str, str]]:
+    """Return name, parent and definition ("" for none) of the labels in use at a time, in the order of creation."""
+    connection = store.connection
+    roots, acts = derived.renamings(connection, until), derived.label_acts(connection, until)
+    parents, definitions = derived.parents_and_definitions(acts, roots)
+    retired = derived.retirements(connection, acts, roots, until)
+    names = connection.execute(f"SELECT name FROM labels WHERE {until.made} ORDER BY {LABEL_ORDER}", {"at": until.at})
+    return [
+        (name, parents.get(name, ""), definitions.get(name) or "")
+        for (name,) in names.fetchall()
+        if name not in roots and retired.get(name) is None
+    ]
 
 
 def _keys_in_use(connection: sqlite3.Connection) -> dict[int, str]:

@@ -107,5 +107,6 @@ def test_the_command_lists_and_settles(project: Project) -> None:
     assert found["clips"][0]["settled"] == [{"label": "dog", "value": "present"}, {"label": "cat", "value": "absent"}]
     assert json.loads(run("--json"))["conflicts"] == 0
     assert "go together" in run("--settle", "trusted", check=2)
+    assert "no label is by 'eve'" in run("--settle", "trusted", "--trusted", "eve", check=1)
     labeltool_here("--project", project.directory, "undo")
     assert json.loads(run("--json"))["conflicts"] == 1

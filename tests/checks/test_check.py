@@ -132,6 +132,16 @@ def test_a_missing_file_stops_nothing(faulty: Project, tmp_path: Path) -> None:
     assert len(result["findings"]) == 1
 
 
+def test_a_file_that_is_gone_is_named_though_it_was_measured_before(project: Project, tmp_path: Path) -> None:
+    write(tmp_path / "sounds", one=noise(1), other=noise(2))
+    imported(project, tmp_path / "sounds")
+    done = labeltool_here("check", "--project", project.directory, "--strict", "dc-offset", "--join", "near-duplicate")
+    assert "0 recordings have another group now" in done.stderr and "undo" not in done.stderr
+    (tmp_path / "sounds" / "one.wav").unlink()
+    assert [one["file"] for one in checked(project, "dc-offset")["skipped"]] == [str(tmp_path / "sounds" / "one.wav")]
+    labeltool_here("check", "--project", project.directory, "--strict", "dc-offset", check=1)
+
+
 def test_a_project_that_cannot_be_written(faulty: Project) -> None:
     with read_only(faulty.directory):
         assert len(checked(faulty, "clipping")["findings"]) == 1

@@ -46,7 +46,12 @@ def test_labels_are_listed_with_what_is_known_of_them(run: Run, store: Store) ->
     lines = run("labels").stdout.splitlines()
     assert "[3 to label again as 'robin', 'wren']" in lines[0] and "< 'bird'" in lines[1] and "[retired]" in lines[3]
     log = run("log").stdout
-    for text in ("define 'bird'", "clip 2: example of 'bird'", "'dog' has the parent 'bird'", "split 'bird'"):
+    for text in (
+        "define 'bird'",
+        "clip 2: example of 'bird'",
+        "'dog' has the parent 'bird'",
+        "split 'bird' into 'robin', 'wren'",
+    ):
         assert text in log
     run("labels", "parent", "dog", "--none")
     assert "'dog' has no parent" in run("log").stdout

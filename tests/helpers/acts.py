@@ -11,6 +11,7 @@ from helpers.records import records_of
 from labeltool.records import Imported, Value
 from labeltool.store import Store, groups, journal, labels, recordings, spans
 from labeltool.store.importing import import_records
+from labeltool.store.label_acts import surgery
 
 WHO = st.sampled_from(["ann", "bob"])
 CLIP = st.integers(1, 3)
@@ -25,6 +26,10 @@ ACTS = st.one_of(
     st.tuples(st.just("exclude"), WHO, CLIP, st.sampled_from(["skip", "bad audio"])),
     st.tuples(st.sampled_from(["undo", "redo"]), WHO),
     st.tuples(st.just("rename"), WHO, LABEL, LABEL),
+    st.tuples(st.just("define"), WHO, LABEL, st.sampled_from(["", "barks"])),
+    st.tuples(st.just("parent"), WHO, LABEL, LABEL | st.none()),
+    st.tuples(st.sampled_from(["retire", "delete"]), WHO, LABEL),
+    st.tuples(st.just("split"), WHO, LABEL, st.sampled_from([("cat", "wolf"), ("dog", "fox")])),
     st.tuples(st.just("import"), st.sampled_from("abcd"), LABEL),
     st.tuples(st.sampled_from(["remove", "bring_back"]), WHO, CLIP),
     st.tuples(st.just("group"), WHO, CLIP, st.sampled_from(["marsh", "a"])),
@@ -56,6 +61,10 @@ def act(store: Store, kind: str, *values: Any, records: Callable[..., list[Impor
         getattr(journal, kind)(store, annotator=values[0])
     elif kind == "rename":
         labels.rename(store, values[1], values[2], annotator=values[0])
+    elif kind in ("define", "parent", "retire", "delete", "split"):
+        who, *named = values
+        act_of = surgery.set_parent if kind == "parent" else getattr(surgery, kind)
+        act_of(store, *named, annotator=who)
     elif kind == "import":
         import_records(store, records(*values), kind="test", source="test")
     elif kind == "group":

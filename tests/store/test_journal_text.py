@@ -30,7 +30,7 @@ from labeltool.store.importing import import_records
 from labeltool.store.label_acts import split_queue, surgery
 from labeltool.store.spans import Region
 from labeltool.store.text_journal.journal_import import JournalImport
-from labeltool.store.text_journal.lines import MAX_LINE_BYTES, RowLine, export_lines, read_lines
+from labeltool.store.text_journal.lines import MAX_LINE_BYTES, VERSION, RowLine, export_lines, read_lines
 from labeltool.store.text_journal.reading import MAX_SKIPPED, import_journal
 
 
@@ -404,7 +404,7 @@ def test_rows_of_another_order_line_ends_and_a_mark_at_the_beginning_are_read(st
         (b"[" * 1_000_000, "no journal"),
         (lines(RECORDING), "no journal"),
         (lines({**HEADER, "version": "1"}), "no journal"),
-        (lines({**HEADER, "version": 2, "new": {}}), "newer labeltool"),
+        (lines({**HEADER, "version": VERSION + 1, "new": {}}), "newer labeltool"),
     ],
 )
 def test_another_file_is_refused_whole(store: Store, text: bytes, reason: str) -> None:

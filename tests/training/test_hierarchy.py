@@ -116,7 +116,7 @@ def test_a_list_of_labels_goes_out_and_comes_back(project: Project, tmp_path: Pa
     assert '"bark","dog",""' in written and '"dog","animal","A domestic dog"' in written
     then = ("--as-of", "2099-01-01")
     labeltool_here("export", "--table", "-o", tmp_path / "then", *then, "--project", project.directory)
-    assert not (tmp_path / "then" / "table" / "labels.csv").exists()
+    assert (tmp_path / "then" / "table" / "labels.csv").read_text() == written
     labeltool_here("undo", "--project", project.directory)
     with project.open_store() as store:
         assert clips.labelled(store)[0].hierarchy.levels == 1, "one undo for the list"

@@ -16,10 +16,10 @@ from labeltool.tui.background.prefetch import Delivery, PreparedClip
 from labeltool.tui.dialogs.commands import Command, commands
 from labeltool.tui.dialogs.help import Help
 from labeltool.tui.dialogs.palette import Palette
-from labeltool.tui.keymap import keys_of, remapped
+from labeltool.tui.keymap import remapped
 from labeltool.tui.keys import VIEWS
 from labeltool.tui.services import Services
-from labeltool.tui.shared_keys import OPEN_TEXT, View
+from labeltool.tui.shared_keys import View
 from labeltool.tui.widgets.header import Header
 from labeltool.tui.widgets.key_hints import KeyHints
 from labeltool.tui.widgets.notice import Notice
@@ -40,11 +40,6 @@ class ViewScreen(Screen[None]):
         The session, the player, the background work and the state.
     view
         The view's keys, before `[keys]` of the settings changes them.
-
-    Attributes
-    ----------
-    text_keys
-        Textual's names of the keys that open a palette or a prompt.
     """
 
     class Returned(Message):
@@ -54,7 +49,6 @@ class ViewScreen(Screen[None]):
         super().__init__()
         self.services = services
         self.view = remapped(view, services.keymap)
-        self.text_keys = keys_of(self.view, OPEN_TEXT)
         self.header = Header(services.project.directory.name, services.state, services.session, id="header")
         self.tabs = TabLine(services.keymap, view.name, id="tabs")
         self.notice = Notice(id="notice")

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from labeltool.audio import files
+from labeltool.audio.sound_reader import unreadable
 from labeltool.errors import LabeltoolError, SkippedFile, skipped_files
 from labeltool.store import Store, recordings
 from labeltool.store.recordings import StoredRecording
@@ -68,6 +69,8 @@ class ArrayCache:
     def arrays(self, store: Store, report: Progress, stage: str) -> tuple[dict[int, Arrays], tuple[SkippedFile, ...]]:
         """Return the arrays of every recording by its id, and the files that cannot be read; computes what is missing.
 
+        A file that is gone is one of these, though its arrays are known.
+
         Raises
         ------
         LabeltoolError
@@ -77,8 +80,12 @@ class ArrayCache:
         keys = {one.id: one.samples_sha256 or sha256 for one, sha256 in stored}
         self._read(set(keys.values()))
         missing = {keys[one.id]: _source(keys[one.id], one, sha256) for one, sha256 in stored}
+        failed = {
+            key: unreadable(source.path, FileNotFoundError())
+            for key, source in missing.items()
+            if key in self._by_key and not Path(source.path).exists()
+        }
         missing = {key: source for key, source in missing.items() if key not in self._by_key}
-        failed: dict[str, LabeltoolError] = {}
         done, total = 0, len(missing)
         for arrays, errors in self._computed(list(missing.values())):
             self._by_key.update(arrays)

@@ -14,14 +14,8 @@ LABEL_ACTS = "j.kind IN ('define', 'example', 'parent', 'retire', 'split')"  # a
 
 def derive(connection: sqlite3.Connection) -> list[str]:
     """Write the columns of the table of labels that are derived; return the labels that are to be brought back."""
-    roots = renamings(connection)
-    acts = connection.execute(
-        f"SELECT j.id, j.kind, j.label, j.new_label, j.note, j.created_at, {is_revoked('j')} AS revoked "
-        f"FROM journal j WHERE {LABEL_ACTS} ORDER BY j.id"
-    ).fetchall()
-    active = [act for act in acts if not act["revoked"]]
-    definitions = {name: act["note"] or None for name, act in _last_acts(active, "define", roots).items()}
-    parents = _without_cycles(_last_acts(active, "parent", roots), roots)
+    roots, acts = renamings(connection), label_acts(connection)
+    parents, definitions = parents_and_definitions(acts, roots)
     rows = connection.execute("SELECT id, name, merged_into, parent_id, definition FROM labels").fetchall()
     number_of = {row["name"]: row["id"] for row in rows}
     for number, name, *stored in rows:
@@ -31,7 +25,25 @@ def derive(connection: sqlite3.Connection) -> list[str]:
             connection.execute(
                 "UPDATE labels SET merged_into = ?, parent_id = ?, definition = ? WHERE id = ?", (*wanted, number)
             )
-    return _retire(connection, acts)
+    return _retire(connection, acts, roots)
+
+
+def label_acts(connection: sqlite3.Connection, until: Until = ALL_ROWS) -> list[sqlite3.Row]:
+    """Return the rows of the journal about labels, the oldest first, each with whether it is `revoked`."""
+    return connection.execute(
+        f"SELECT j.id, j.kind, j.label, j.new_label, j.note, j.created_at, {is_revoked('j', until)} AS revoked "
+        f"FROM journal j WHERE {LABEL_ACTS} AND {until.counts('j')} ORDER BY j.id",
+        {"at": until.at},
+    ).fetchall()
+
+
+def parents_and_definitions(
+    acts: Sequence[sqlite3.Row], roots: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str | None]]:
+    """Return the parent and the definition of each label that has one, by the current names `roots` of `renamings`."""
+    active = [act for act in acts if not act["revoked"]]
+    definitions = {name: act["note"] or None for name, act in _last_acts(active, "define", roots).items()}
+    return _without_cycles(_last_acts(active, "parent", roots), roots), definitions
 
 
 def _last_acts(active: Sequence[sqlite3.Row], kind: str, roots: Mapping[str, str]) -> dict[str, sqlite3.Row]:
@@ -79,45 +91,60 @@ def renamings(connection: sqlite3.Connection, until: Until = ALL_ROWS) -> dict[s
     return renamed
 
 
-def _retire(connection: sqlite3.Connection, acts: Sequence[sqlite3.Row]) -> list[str]:
-    """Write what is retired; return the labels that were used since they were retired, or whose retirement was undone.
+def _retire(connection: sqlite3.Connection, acts: Sequence[sqlite3.Row], roots: Mapping[str, str]) -> list[str]:
+    """Write what is retired; return the labels that were used since, or whose retirement was undone."""
+    retired = retirements(connection, acts, roots)
+    connection.executemany(
+        "UPDATE labels SET retired_at = :at WHERE name = :name AND retired_at IS NOT :at",
+        [{"name": name, "at": at} for name, at in retired.items() if at is not None],
+    )
+    return [name for name, at in retired.items() if at is None]
+
+
+def retirements(
+    connection: sqlite3.Connection, acts: Sequence[sqlite3.Row], roots: Mapping[str, str], until: Until = ALL_ROWS
+) -> dict[str, str | None]:
+    """Return since when each label is retired that ever was; None for one that was used since, or where it was undone.
 
     Up to schema 11 a label was removed without a row of the journal: it stays so until it is used.
     """
     retired = {act["label"]: act for act in acts if act["kind"] == "retire" and not act["revoked"]}
     was_retired = {act["label"] for act in acts if act["kind"] == "retire"}
-    back = list[str]()
+    found = dict[str, str | None]()
     splits = [act for act in acts if act["kind"] == "split" and not act["revoked"]]
-    for number, name, stored in connection.execute(
-        "SELECT id, name, retired_at FROM labels WHERE merged_into IS NULL "
-        "AND (retired_at IS NOT NULL OR name IN (SELECT value FROM json_each(?)))",
+    for name, stored in connection.execute(
+        "SELECT name, retired_at FROM labels WHERE retired_at IS NOT NULL OR name IN (SELECT value FROM json_each(?))",
         (json.dumps([*was_retired]),),
     ).fetchall():
-        since, wanted = "", None if name in was_retired else stored
+        if name in roots:
+            continue
+        since, at = "", None if name in was_retired else stored
         if name in retired:
-            since, wanted = retired[name]["id"], retired[name]["created_at"]
+            since, at = retired[name]["id"], retired[name]["created_at"]
         is_new_name = any(act["id"] > since and name in split_names(act["note"]) for act in splits)
-        if wanted is None or is_new_name or _is_used_since(connection, number, name, since):
-            back.append(name)
-        elif wanted != stored:
-            connection.execute("UPDATE labels SET retired_at = ? WHERE id = ?", (wanted, number))
-    return back
+        names = [name, *(former for former, root in roots.items() if root == name)]
+        is_back = at is None or is_new_name or _is_used_since(connection, names, since, until)
+        found[name] = None if is_back else at
+    return found
 
 
-def _is_used_since(connection: sqlite3.Connection, number: int, name: str, row_id: str) -> bool:
-    """Return whether an annotation other than absent, or a renaming, has a label since a row of the journal."""
+def _is_used_since(connection: sqlite3.Connection, names: Sequence[str], row_id: str, until: Until) -> bool:
+    """Return whether an annotation other than absent, or a renaming, has a label since a row of the journal.
+
+    `names` are the label's current name and then its former ones.
+    """
     (is_used,) = connection.execute(
         f"""
         SELECT EXISTS (
-            SELECT 1 FROM labels n JOIN journal j ON j.label = n.name
-            WHERE (n.id = :number OR n.merged_into = :number) AND j.kind = 'verdict' AND j.value <> 'absent'
-              AND j.id > :row AND NOT {is_revoked("j")}
+            SELECT 1 FROM json_each(:names) n JOIN journal j ON j.label = n.value
+            WHERE j.kind = 'verdict' AND j.value <> 'absent'
+              AND j.id > :row AND {until.counts("j")} AND NOT {is_revoked("j", until)}
         ) OR EXISTS (
             SELECT 1 FROM journal j WHERE j.kind = 'rename' AND j.new_label = :name AND j.id > :row
-              AND NOT {is_revoked("j")}
+              AND {until.counts("j")} AND NOT {is_revoked("j", until)}
         )
         """,
-        {"number": number, "name": name, "row": row_id},
+        {"names": json.dumps([*names]), "name": names[0], "row": row_id, "at": until.at},
     ).fetchone()
     return bool(is_used)
 

@@ -23,7 +23,7 @@ from labeltool.store.database import Store
 from labeltool.store.groups import MAX_NAME_CHARACTERS
 from labeltool.store.labels import LABEL_ORDER
 
-VERSION = 1
+VERSION = 2
 """The version of the format that is written; older ones are read, newer ones refused."""
 
 MAX_LINE_BYTES = 1 << 24
