@@ -4,10 +4,10 @@
 
 A project is made of clips with names that say nothing. The app runs in tmux; the newcomer reads the screen and knows
 what each clip is: Enter where the first suggestion is right, the key of the label where it has one, the key of a
-proposed new label where its name fits, else `/`, and letter by letter until the palette shows a name that fits near
-enough: Down to it, and Enter. A name that it does not have is typed in full, once. At 0, 5, 10, 20 and 40 labels a copy
-of the project is opened and every clip that is left is skipped through: the share of first suggestions that are right
-on all clips without a label. Classes and clips are drawn by the seed.
+proposed new label where its name fits, else `/`, and letter by letter until a name that fits is among the first of the
+palette: Down to it, and Enter. A name that the palette does not have is typed in full, once. At 0, 5, 10, 20 and 40
+labels a copy of the project is opened and every clip that is left is skipped through: the share of first suggestions
+that are right on all clips without a label. Classes and clips are drawn by the seed.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ POLL_S = 0.015
 OPENED_S = 6.0  # in which a project that is opened anew reads its labels
 CHECKPOINTS = (0, 5, 10, 20, 40)
 FIRST_ANSWERS = 60
+MAX_DOWN = 2  # further down in the palette nobody looks while typing
 REFUSED_S = 2.0
 REFUSALS = ("Enter again accepts it", "by now: again gives it", "the same key again at once")
 NAMES = {
@@ -151,13 +152,6 @@ class App:
             time.sleep(POLL_S)
         raise TimeoutError("\n".join(self.screen()))
 
-    def given(self) -> str:
-        """Return the label that the notice says was given last; "" where there is none."""
-        found = re.search(
-            r"^ ✓ (.*?)(?:   .*)?$", "\n".join(line.rstrip() for line in self.screen()[-4:]), re.MULTILINE
-        )
-        return found.group(1) if found else ""
-
     def names(self, typed: str) -> list[str]:
         """Return the names in the palette, the selected one first, once it shows what was typed."""
         deadline = time.monotonic() + DEADLINE_S
@@ -234,19 +228,22 @@ class Newcomer:
         first = first_of(choices)
         chosen = first if first in right else right[0] if right else None
         if chosen is not None:
+            names, cut = (category, *NAMES[category]), chosen.label.removesuffix("…")
+            self.label_of.setdefault(category, next(name for name in (*names, cut) if name.startswith(cut)))
             app.press("Enter" if chosen is first else chosen.key)
             return "first" if chosen is first else "new key" if chosen.new else "key"
         return self.type(app, category)
 
     def type(self, app: App, category: str) -> str:
-        """Open the palette, and type until a name that fits is no further than the rest of the letters."""
+        """Open the palette, and type until a name that fits is among the first."""
         name = self.label_of.get(category, category)
         app.press("/")
         for length in range(1, len(name) + 1):
             app.press(name[length - 1], literal=True)
             names = app.names(name[:length])
             fits = [place for place, one in enumerate(names) if self.fits(one, category)]
-            if fits and fits[0] <= len(name) - length:
+            if fits and fits[0] <= (MAX_DOWN if length < len(name) else len(names)):
+                self.label_of.setdefault(category, names[fits[0]])
                 app.press(*["Down"] * fits[0], "Enter")
                 return "found" if length < len(name) else "typed"
         raise AssertionError(f"the palette has no {name}")
@@ -285,9 +282,8 @@ def answered(newcomer: Newcomer, app: App, file: str) -> tuple[str, str]:
         kind = newcomer.answer(app, file)
         following = app.until_other(file, refused=True)
         if following is not None:
-            given = app.given()
-            newcomer.label_of.setdefault(newcomer.truth[file], given)
-            print(f"{newcomer.truth[file]}: {kind}, {app.keys - before} keys: {given}", file=sys.stderr)
+            keys, category = app.keys - before, newcomer.truth[file]
+            print(f"{category}: {kind}, {keys} keys: {newcomer.label_of[category]}", file=sys.stderr)
             return following, kind
     raise TimeoutError("\n".join(app.screen()))
 

@@ -85,6 +85,7 @@ class SettingsScreen(ModalScreen[None]):
         self._settings = services.state.settings
         self._on_change = on_change
         self._output = read_user_state().output_device
+        self._selected = ""
         self._list = OptionList(id="settings-list", markup=False)
         self._notice = Static(id="settings-notice")
 
@@ -115,9 +116,18 @@ class SettingsScreen(ModalScreen[None]):
         else:
             title, effect, value = "Sound output, in every project", "", self._output or _SYSTEM
         free = _VALUE_CELLS if effect else 2 * _VALUE_CELLS
+        if name == self._selected:
+            text = fit(title, _TITLE_CELLS) + fit(value, free) + fit(effect, _VALUE_CELLS)
+            return Content.styled(text, "bold reverse $accent")
         return Content.assemble(
             (fit(title, _TITLE_CELLS), "$foreground"), (fit(value, free), "bold $accent"), (effect, "$quiet")
         )
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """Show the selected setting as the lists of the app do, which is seen without colours too."""
+        before, self._selected = self._selected, event.option_id or ""
+        for name in filter(None, (before, self._selected)):
+            self._redraw(name)
 
     async def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Change a setting: by the next value, or by a question."""
