@@ -55,6 +55,7 @@ COLUMNS, ROWS = 120, 36
 QUIET_S = 0.004
 MAX_TEXT_BYTES = 64  # of what `read_until` looks for
 BETWEEN_KEYS_S = 0.35
+SETTLE_S = 3.0  # the clips are counted meanwhile
 DEADLINE_S = 300.0
 LABELLED = 60  # enough to train on
 LABELS = tuple(f"sound {letter}" for letter in "abcdefghij")
@@ -203,8 +204,7 @@ def measure(project: Project, clips: int, labels: int) -> dict[str, float]:
     os.sync()
     screen = Screen(project)
     first_paint = screen.read_until("▀")[0] - screen.began
-    screen.read_until(rf"(?<!\d)({labelled:,} of {clips:,}|{labelled}/{clips})\b")
-    screen.read_for(2.0)
+    screen.read_for(SETTLE_S)
     took, sent = [], []
     for number in range(labels):
         pressed = screen.press("nd"[number % 2])
