@@ -240,6 +240,7 @@ EFFECTS: dict[str, Effect] = {
     **{"regions": goes("regions"), "find_events": goes("find"), "return": changes("mode"), "tour": changes("tour")},
     **{"close_mapping": changes("mode"), "similar": either(starts(tasks.SIMILAR), notifies("Similar needs a clip"))},
     **{"labels": opens("LabelsScreen"), "settings": opens("SettingsScreen"), "help": opens("Help")},
+    "definitions": opens("DefinitionsScreen"),
     **{"progress": opens("ProgressScreen"), "export": opens("ExportDialog"), "quit": raises("quits")},
     **{"open_project": either(opens("Palette"), notifies("no other project")), "train": starts(tasks.RETRAIN)},
     **{"evaluate": starts(tasks.EVALUATE), "fetch_pretrained": starts(tasks.MODEL_FETCH)},
