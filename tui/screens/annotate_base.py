@@ -212,7 +212,7 @@ class AnnotateScreen(UndoScreen):
     async def run_command(self, command: Command) -> None:
         """Run a command of the palette, or give the label that it names."""
         if command.label:
-            await self.annotate("command", command.label)
+            await self.annotate(None, command.label)
         else:
             await super().run_command(command)
 
@@ -262,7 +262,7 @@ class AnnotateScreen(UndoScreen):
                 return
             # The same clip may have been read again meanwhile, as after a training.
             if prepared is not None and self.current is not None and self.current.clip == prepared.clip:
-                await self.annotate("find", label)
+                await self.annotate(None, label)
             else:
                 self.notice.warn(f"another clip is on the screen by now: {label!r} was not written")
 
@@ -292,7 +292,7 @@ class AnnotateScreen(UndoScreen):
 
     async def annotate(
         self,
-        key: str,
+        key: str | None,
         label: str | None,
         value: Value = Value.PRESENT,
         *,
@@ -304,7 +304,7 @@ class AnnotateScreen(UndoScreen):
         Parameters
         ----------
         key
-            A name of the key, to recognize one that repeats.
+            A name of the key, to recognize one that repeats; None where the label was chosen in a palette.
         accepted_from
             The `uid` of the model whose suggestion is accepted.
         replaces
@@ -386,10 +386,10 @@ class AnnotateScreen(UndoScreen):
         self.header.refresh()
         self.show_next(clip_id)
 
-    def _is_repeat(self, key: str) -> bool:
+    def _is_repeat(self, key: str | None) -> bool:
         """Return whether a label key repeats because it is held down or bounces."""
         last, self._last_key = self._last_key, (key, time.monotonic())
-        repeats = last[0] == key and self._last_key[1] - last[1] < self._repeat_s
+        repeats = key is not None and last[0] == key and self._last_key[1] - last[1] < self._repeat_s
         if repeats:
             self.notice.show("the same key again at once: ignored")
         return repeats

@@ -45,7 +45,7 @@ class BulkRelabelScreen(ListScreen):
 
     async def annotate(
         self,
-        key: str,
+        key: str | None,
         label: str | None,
         value: Value = Value.PRESENT,
         *,

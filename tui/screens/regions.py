@@ -284,7 +284,7 @@ class RegionsScreen(RecordingScreen):
 
     async def annotate(
         self,
-        key: str,
+        key: str | None,
         label: str | None,
         value: Value = Value.PRESENT,
         *,

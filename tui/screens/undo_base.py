@@ -39,7 +39,7 @@ class UndoScreen(AudioScreen):
         super().__init__(services, view)
         self._current: PreparedClip | None = None
         # The last label key and when it came; none after undo: the same key then is no repetition.
-        self._last_key = ("", 0.0)
+        self._last_key: tuple[str | None, float] = ("", 0.0)
         self._shown_at = time.monotonic()
         # When a screen that has nothing to do with the clip came over it; None while none is open.
         self._paused_at: float | None = None

@@ -254,7 +254,7 @@ class ClustersScreen(PageScreen[GroupPage]):
 
     async def annotate(
         self,
-        key: str,
+        key: str | None,
         label: str | None,
         value: Value = Value.PRESENT,
         *,
