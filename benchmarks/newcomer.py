@@ -30,6 +30,7 @@ from pathlib import Path
 import soundfile
 
 COLUMNS, ROWS, PANEL = 120, 40, 41
+SOCKET = f"newcomer-{os.getpid()}"  # of tmux; another run has its own
 DEADLINE_S = 60.0
 POLL_S = 0.015
 OPENED_S = 6.0  # in which a project that is opened anew reads its labels
@@ -112,7 +113,7 @@ class App:
 
     def tmux(self, *arguments: str) -> str:
         """Run tmux and return what it prints."""
-        return subprocess.run(["tmux", "-L", "newcomer", *arguments], check=True, capture_output=True, text=True).stdout
+        return subprocess.run(["tmux", "-L", SOCKET, *arguments], check=True, capture_output=True, text=True).stdout
 
     def screen(self) -> list[str]:
         """Return the lines of the screen."""
@@ -182,7 +183,7 @@ class App:
         self.press("q")
         deadline = time.monotonic() + DEADLINE_S
         while time.monotonic() < deadline:
-            gone = subprocess.run(["tmux", "-L", "newcomer", "has-session", "-t", self.name], capture_output=True)
+            gone = subprocess.run(["tmux", "-L", SOCKET, "has-session", "-t", self.name], capture_output=True)
             if gone.returncode:
                 return
             time.sleep(0.25)

@@ -149,8 +149,8 @@ def split_work(into: int, output: Path | None, overlap: float | None, as_json: b
     what was labelled back, in any order; who labels sets `annotator` in the package's labeltool.toml.
 
     \b
-    labeltool split-work --into 3 --overlap 0.1 -o ~/work
-    labeltool merge ~/work/work-2
+    labeltool split-work --into 3 --overlap 0.1 -o ~/shared/birds
+    labeltool merge ~/shared/birds/birds-2
     """  # noqa: D301 - click's mark for "do not wrap" is a real backspace
     from labeltool.annotation.work_packages import write_packages
 

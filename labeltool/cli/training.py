@@ -20,7 +20,7 @@ from labeltool.cli.common import (
     run_task,
     setting_in_force,
 )
-from labeltool.cli.evaluate import print_accuracy
+from labeltool.cli.evaluation.text import print_accuracy
 
 if TYPE_CHECKING:
     from labeltool.active_learning.result import SuggestResult

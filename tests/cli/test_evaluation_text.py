@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from labeltool.cli.evaluate import print_evaluation
+from labeltool.cli.evaluation.text import print_evaluation
 from labeltool.evaluation.unseen_labels import UnseenLabel
 from labeltool.networks.model_card import LabelMetrics
 from labeltool.tasks.evaluate import EvaluateResult, FoldResult

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from labeltool.cli import evaluate, export, import_, pretrained, training
+from labeltool.cli import evaluation, export, import_, pretrained, training
 from labeltool.cli import project as cli_project
 from labeltool.cli.common import narrate, use_project
 from labeltool.errors import LabeltoolError
@@ -49,7 +49,7 @@ def demo(context: click.Context, directory: Path) -> None:
     for name, source in (("esc50", world.esc_style), ("audacity", world.track), ("audio", world.pool)):
         step(import_.format_command(FORMATS[name]), [*at, "import", name, str(source)], sources=(source,))
     step(training.retrain, [*at, "retrain"])
-    step(evaluate.evaluate, [*at, "evaluate"])
+    step(evaluation.evaluate, [*at, "evaluate"])
     products = {"splits": True, "int8": True, "stm32": True}
     step(export.export, [*at, "export", *(f"--{name}" for name in products)], **products)
     step(cli_project.status, [*at, "status"])
