@@ -107,7 +107,7 @@ _COMPUTING = frozenset({"REFERENCES", "CHECK", "GENERATED", "AS"})
 # Names that would stand for something else in labeltool's own SQL.
 _RESERVED = re.compile(r"(?!sqlite_stat|sqlite_sequence|sqlite_autoindex_)sqlite_.*|pragma_.*|json_each|json_tree")
 
-CURRENT_SCHEMA = "e552531e934c952ae3148c8795046ef30e5398351dd0c92bb03e7ef255a92ea1"
+CURRENT_SCHEMA = "1e69fbee42712df17ed14f3be67ef4f84a0f7fd04501208a50d5c2f6e8d7be3e"
 """Fingerprint of the schema that the migrations make: most databases have it, which saves comparing."""
 
 

@@ -185,6 +185,7 @@ _TRIGGERS = (
 )
 
 _ADDITIONS = (
+    "CREATE INDEX recordings_locked ON recordings (group_name) WHERE is_locked",
     "CREATE INDEX journal_locks ON journal (recording_id) WHERE kind = 'lock'",
     "CREATE INDEX journal_label_acts ON journal (id) WHERE kind IN ('define', 'example', 'parent', 'retire', 'split')",
     """
