@@ -22,6 +22,7 @@ from labeltool.cli.common import (
 )
 from labeltool.cli.import_ import print_skipped, skipped_json
 from labeltool.errors import in_one_line
+from labeltool.util.counted import counted
 
 if TYPE_CHECKING:
     from labeltool.annotation.label_overview import LabelOverview, LabelUse
@@ -99,8 +100,12 @@ def rename(old: str, new: str, dry_run: bool, yes: bool, annotator: str | None) 
         merges = new in counts and new != old
         if dry_run or merges:
             use = use_of(store, old)
-            into = f"into {quoted(new)}, which has {_clips(counts[new])}" if merges else f"get the name {quoted(new)}"
-            _narrate_use(use, f"{_clips(use.present)} of {quoted(use.label)} {into}")
+            into = (
+                f"into {quoted(new)}, which has {counted(counts[new], 'clip')}"
+                if merges
+                else f"get the name {quoted(new)}"
+            )
+            _narrate_use(use, f"{counted(use.present, 'clip')} of {quoted(use.label)} {into}")
         if dry_run:
             return
         if merges:
@@ -199,7 +204,7 @@ def read_list(file: Path, annotator: str | None, as_json: bool) -> None:
         emit({"rows": len(listed), "labels": changed, **skipped_json(skipped)})
     else:
         print_skipped(skipped)
-        narrate(f"{len(listed)} rows, {changed} labels changed")
+        narrate(f"{counted(len(listed), 'row')}, {counted(changed, 'label')} changed")
     exit_for_failed(() if changed else skipped)
 
 
@@ -228,7 +233,7 @@ def split(old: str, new: tuple[str, ...], dry_run: bool, yes: bool, annotator: s
         names = surgery.new_names(new)
         into = ", ".join(map(quoted, names))
         if not as_json:
-            _narrate_use(use, f"{_clips(use.present)} of {quoted(use.label)} are to be labelled again as {into}")
+            _narrate_use(use, f"{counted(use.present, 'clip')} of {quoted(use.label)} to be labelled again as {into}")
         if not dry_run:
             ask(f"Split {quoted(use.label)}?", yes)
             surgery.split(store, use.label, names, annotator=project.annotator(annotator))
@@ -261,7 +266,9 @@ def retire(name: str, dry_run: bool, yes: bool, annotator: str | None, as_json: 
     with project.open_store() as store:
         use = use_of(store, name)
         if not as_json:
-            _narrate_use(use, f"{quoted(use.label)} is no longer offered nor trained on; {_clips(use.present)} keep it")
+            _narrate_use(
+                use, f"{quoted(use.label)} is no longer offered nor trained on; {counted(use.present, 'clip')} keep it"
+            )
         if not dry_run:
             ask(f"Retire {quoted(use.label)}?", yes)
             surgery.retire(store, use.label, annotator=project.annotator(annotator))
@@ -291,7 +298,9 @@ def delete(name: str, dry_run: bool, yes: bool, annotator: str | None, as_json: 
         use = use_of(store, name)
         if not as_json:
             people = ", ".join(map(quoted, use.annotators)) or "nobody"
-            _narrate_use(use, f"{use.annotations} annotations with {quoted(use.label)} by {people} no longer count")
+            _narrate_use(
+                use, f"{counted(use.annotations, 'annotation')} with {quoted(use.label)} by {people} no longer count"
+            )
         if not dry_run:
             ask(f"Delete {quoted(use.label)}?", yes)
             surgery.delete(store, use.label, annotator=project.annotator(annotator))
@@ -307,10 +316,6 @@ def _narrate_use(use: LabelUse, effect: str) -> None:
         narrate(f"  clip {clip.id}  {clip.path}  {clip.start_s:g}-{clip.end_s:g} s")
     if use.children:
         narrate(f"it is the parent of {', '.join(map(quoted, use.children))}")
-
-
-def _clips(count: int) -> str:
-    return f"{count} clip{'s' * (count != 1)}"
 
 
 def _examples(use: LabelUse) -> list[int]:

@@ -27,6 +27,7 @@ from labeltool.cli.common import (
     with_names,
 )
 from labeltool.errors import LabeltoolError, in_one_line
+from labeltool.util.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +68,7 @@ def merge(other: Path, as_json: bool) -> None:
     else:
         narrate_import(merged, "merged")
         if contradicted:
-            narrate(f"{contradicted} clips that people label differently: `labeltool conflicts`")
+            narrate(f"{counted(contradicted, 'clip')} that people label differently: `labeltool conflicts`")
     exit_for_failed(merged.skipped)
 
 
@@ -120,7 +121,10 @@ def conflicts(
     if len(found) > limit:
         narrate(f"... and {len(found) - limit} more: --limit")
     if settle is None:
-        narrate(f"{len(found)} clips that people label differently" + ("; --settle, or R in the app" if found else ""))
+        narrate(
+            f"{counted(len(found), 'clip')} that people label differently"
+            + ("; --settle, or R in the app" if found else "")
+        )
     else:
         would = "would be " if dry_run else ""
         narrate(

@@ -10,13 +10,14 @@ interval for other recordings.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
 
-from labeltool.evaluation.intervals import Reviewed, Share, first_number, stratified_share
+from labeltool.evaluation.intervals import Reviewed, Share, stratified_share
 from labeltool.evaluation.thresholds import THRESHOLDS
 from labeltool.records import Value
 from labeltool.type_aliases import Float64
@@ -221,7 +222,10 @@ class LabelReview:
             share = stratified_share(after.from_stratum(first))
             return share is not None and share.width <= width
 
-        needed = [first_number(partial(is_enough, first=first), planned + 1) for first in range(len(self._edges))]
+        needed = [
+            bisect_left(range(planned + 1), True, key=partial(is_enough, first=first))
+            for first in range(len(self._edges))
+        ]
         return [None if more > planned else more for more in needed]
 
 

@@ -8,7 +8,7 @@ is wanted; Wilson's covers less than 95 % near 0 and 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,15 +156,8 @@ def _exact_finite_interval(share: float, drawn: int, total: int) -> tuple[float,
     from scipy.stats import hypergeom
 
     at_least, at_most = int(np.floor(share * drawn + 1e-9)), int(np.ceil(share * drawn - 1e-9))
-    low = first_number(lambda right: hypergeom.sf(at_least - 1, total, right, drawn) > _TAIL, total)
-    high = first_number(lambda right: hypergeom.cdf(at_most, total, right, drawn) <= _TAIL, total + 1) - 1
+    low = bisect_left(range(total), True, key=lambda right: hypergeom.sf(at_least - 1, total, right, drawn) > _TAIL)
+    high = (
+        bisect_left(range(total + 1), True, key=lambda right: hypergeom.cdf(at_most, total, right, drawn) <= _TAIL) - 1
+    )
     return low / total, high / total
-
-
-def first_number(is_so: Callable[[int], bool], end: int) -> int:
-    """Return the first whole number from 0 for which something is so, and stays so; `end` where it never is."""
-    low, high = 0, end
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if is_so(middle) else (middle + 1, high)
-    return low

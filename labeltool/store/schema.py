@@ -107,7 +107,7 @@ _COMPUTING = frozenset({"REFERENCES", "CHECK", "GENERATED", "AS"})
 # Names that would stand for something else in labeltool's own SQL.
 _RESERVED = re.compile(r"(?!sqlite_stat|sqlite_sequence|sqlite_autoindex_)sqlite_.*|pragma_.*|json_each|json_tree")
 
-CURRENT_SCHEMA = "1e69fbee42712df17ed14f3be67ef4f84a0f7fd04501208a50d5c2f6e8d7be3e"
+CURRENT_SCHEMA = "d3262c8f711c5825f1412bb0d6aecce73c99a796917fb3702da2fcaa6064bbb2"
 """Fingerprint of the schema that the migrations make: most databases have it, which saves comparing."""
 
 

@@ -16,6 +16,7 @@ from labeltool.training import data_split, time_blocks
 from labeltool.training.splits import Part
 from labeltool.training.time_blocks import BLOCK_HOURS, RecordedAt, recorded_at
 from labeltool.type_aliases import Progress
+from labeltool.util.counted import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,22 +180,20 @@ class DataSplit:
         found = []
         if self.near_duplicates:
             found.append(
-                f"{_counted(len(self.near_duplicates), 'pair')} of nearly equal sound stayed together beside the "
+                f"{counted(len(self.near_duplicates), 'pair')} of nearly equal sound stayed together beside the "
                 "groups (summary.json names them); `labeltool check near-duplicate --join` makes each one group"
             )
         if self.unread:
-            found.append(
-                f"{_counted(self.unread, 'recording')} could not be read, so that their sound was not compared"
-            )
+            found.append(f"{counted(self.unread, 'recording')} could not be read, so that their sound was not compared")
         if (blocks := self.time_blocks) is not None:
             gap = blocks.smallest_gap_s
             apart = "" if gap is None else f"; {_duration(gap)} at least between two parts at one site"
             found.append(
-                f"{_counted(blocks.recordings, 'recording')} of {_counted(blocks.sites, 'site')} stayed together by "
+                f"{counted(blocks.recordings, 'recording')} of {counted(blocks.sites, 'site')} stayed together by "
                 f"blocks of {blocks.hours:g} hours, {blocks.blocks} in all{apart}; `--block-hours` changes that"
             )
         if self.is_locked:
-            found.append(f"the test set is the locked one: {_counted(len(self.test_recordings), 'recording')}")
+            found.append(f"the test set is the locked one: {counted(len(self.test_recordings), 'recording')}")
         return found
 
 
@@ -267,10 +266,6 @@ def _time_blocks(
         return None
     gap_s = time_blocks.smallest_gap_s([*used.values()], [side_of[number] for number in used])
     return TimeBlocks(len(used), len({one.site for one in used.values()}), len(blocks), block_hours, gap_s)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _duration(seconds: float) -> str:

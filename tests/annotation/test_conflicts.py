@@ -102,7 +102,7 @@ def test_the_command_lists_and_settles(project: Project) -> None:
         done = labeltool_here("--project", project.directory, "conflicts", *options, check=check)
         return done.stdout + done.stderr
 
-    assert "clip 1: 'ann': 'dog', 'bob': 'cat'" in run() and "1 clips that people label differently" in run()
+    assert "clip 1: 'ann': 'dog', 'bob': 'cat'" in run() and "1 clip that people label differently" in run()
     assert "1 of 1 would be settled" in run("--settle", "newest", "--dry-run")
     found = json.loads(run("--settle", "trusted", "--trusted", "ann", "--json"))
     assert (found["conflicts"], found["settled"]) == (1, 1)

@@ -32,6 +32,7 @@ from labeltool.tui.services import Services
 from labeltool.tui.text import fit, truncate
 from labeltool.tui.theme import label_colour
 from labeltool.tui.widgets.lists.select_list import SelectList
+from labeltool.util.counted import counted
 
 _HELP = "k key  c colour  r rename  m merge  s split  d define  x retire  Del delete  u undo"
 _LABEL_CELLS, _OTHER_CELLS = 30, 16
@@ -167,7 +168,7 @@ class LabelsScreen(ModalScreen[bool]):
             )
 
         if count:
-            text = f"Retire {name}? It is no longer offered, nor trained on; {_clips(count)} keep it."
+            text = f"Retire {name}? It is no longer offered, nor trained on; {counted(count, 'clip')} keep it."
             self._ask("Retire a label", text, retire)
         else:
             retire()
@@ -188,7 +189,7 @@ class LabelsScreen(ModalScreen[bool]):
         people = truncate(", ".join(use.annotators) or "nobody", _LABEL_CELLS)
         self._ask(
             "Delete a label",
-            f"Delete {name}? {use.annotations:,} annotations by {people} no longer count.",
+            f"Delete {name}? {counted(use.annotations, 'annotation')} by {people} no longer count.",
             lambda: self._act(
                 lambda store: surgery.delete(store, label, annotator=annotator), "", f"{name} is deleted; u undoes it"
             ),
@@ -237,7 +238,7 @@ class LabelsScreen(ModalScreen[bool]):
                 into = truncate(", ".join(names), 2 * _LABEL_CELLS)
                 self._ask(
                     "Split a label",
-                    f"Label {_clips(count)} of {name} again as {into}?",
+                    f"Label {counted(count, 'clip')} of {name} again as {into}?",
                     lambda: self._split(label, names),
                 )
 
@@ -289,7 +290,7 @@ class LabelsScreen(ModalScreen[bool]):
     def _merge(self, old: str, new: str) -> None:
         """Rename a label to another, where that is wanted."""
         counts = self._services.state.label_counts
-        of_old, of_new = (_clips(counts.get(name, 0)) for name in (old, new))
+        of_old, of_new = (counted(counts.get(name, 0), "clip") for name in (old, new))
         old_name, new_name = truncate(old, _LABEL_CELLS), truncate(new, _LABEL_CELLS)
         text = f"Merge {of_old} of {old_name} into {new_name}, which has {of_new}?"
         self._ask("Merge labels", text, lambda: self._rename(old, new))
@@ -333,10 +334,6 @@ class LabelsScreen(ModalScreen[bool]):
     def action_close(self) -> None:
         """Go back to the view."""
         self.dismiss(self._changed)
-
-
-def _clips(count: int) -> str:
-    return f"{count:,} clip{'s' * (count != 1)}"
 
 
 class LabelRows(SelectList):

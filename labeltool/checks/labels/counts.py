@@ -7,6 +7,7 @@ from collections import Counter
 
 from labeltool.checks.finding import Finding, Subject
 from labeltool.store import clips
+from labeltool.util.counted import counted
 
 
 def find_single_groups(subject: Subject) -> list[Finding]:
@@ -42,7 +43,8 @@ def find_imbalance(subject: Subject) -> list[Finding]:
     return [
         Finding(
             "imbalance",
-            f"{label!r} has {_clips(count)}, {most!r} {counts[most]}: {counts[most] / count:.0f} times as many",
+            f"{label!r} has {counted(count, 'clip')}, {most!r} {counts[most]}: "
+            f"{counts[most] / count:.0f} times as many",
             f"`labeltool find {shlex.quote(label)}` searches the recordings for more",
             labels=(label,),
             score=counts[most] / count,
@@ -51,10 +53,6 @@ def find_imbalance(subject: Subject) -> list[Finding]:
         for label, count in counts.items()
         if counts[most] > limit * count
     ]
-
-
-def _clips(count: int) -> str:
-    return "1 clip" if count == 1 else f"{count} clips"
 
 
 def _clips_are(count: int) -> str:

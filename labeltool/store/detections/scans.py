@@ -61,7 +61,7 @@ def scanned_recordings(store: Store, model_id: int) -> list[Scanned]:
         for recording_id, path, sha256, group, frames, rate_hz, is_device, thresholds in store.connection.execute(
             "SELECT r.id, r.path, r.sha256, r.group_name, r.frames, r.sample_rate_hz, s.is_device, s.thresholds "
             "FROM detection_scans s "
-            "JOIN active_recordings r ON r.id = s.recording_id WHERE s.model_id = ? ORDER BY s.scanned_at DESC, r.id",
+            "JOIN active_recordings r ON r.id = s.recording_id WHERE s.model_id = ? ORDER BY s.rowid DESC",
             (model_id,),
         )
     ]
@@ -70,8 +70,8 @@ def scanned_recordings(store: Store, model_id: int) -> list[Scanned]:
 def scanned_models(store: Store) -> list[ModelRow]:
     """Return the models that searched recordings, the one that did last first."""
     rows = store.connection.execute(
-        "SELECT m.* FROM models m JOIN (SELECT model_id, MAX(scanned_at) AS at FROM detection_scans GROUP BY model_id) "
-        "s ON s.model_id = m.id ORDER BY s.at DESC, m.id DESC"
+        "SELECT m.* FROM models m JOIN (SELECT model_id, MAX(rowid) AS at FROM detection_scans GROUP BY model_id) "
+        "s ON s.model_id = m.id ORDER BY s.at DESC"
     )
     return [ModelRow(**row) for row in rows]
 

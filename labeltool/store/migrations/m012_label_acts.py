@@ -211,7 +211,7 @@ _ADDITIONS = (
         thresholds TEXT NOT NULL,
         scanned_at TEXT NOT NULL,
         PRIMARY KEY (model_id, recording_id)
-    ) STRICT, WITHOUT ROWID
+    ) STRICT
     """,
 )
 
