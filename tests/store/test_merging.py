@@ -207,7 +207,7 @@ def test_another_project_is_read_and_its_sounds_are_found_where_it_has_them(proj
         assert current(store) == {(1, "dog"): "present"}
         assert Path(clips.clip(store, 1).path) == other.directory / "b.wav"
         journal.annotate(store, 1, "cat", annotator="ann")
-    assert "1 clips that people label differently" in merge(project, other.directory).stderr
+    assert "1 clip that people label differently" in merge(project, other.directory).stderr
     # A backup and a journal are merged as well.
     copied = other.directory / "copy.db"
     labeltool_here("--project", other.directory, "backup", copied)

@@ -29,7 +29,7 @@ async def test_a_label_is_defined_and_deleted_and_both_are_undone(app_project: P
         await until(pilot, lambda: app.screen is dialog, "the labels")
         await pilot.press("delete")
         await until(pilot, lambda: isinstance(app.screen, Confirm) and app.screen.query(Static), "the question")
-        question = "Delete low? 1 annotations by before no longer count."
+        question = "Delete low? 1 annotation by before no longer count."
         await until(pilot, lambda: question in text_of(app.screen.query_one(Static)), "what it concerns")
         await pilot.press("a")
         await until(pilot, lambda: clips.label_names(reading) == ["high"], "no such label")
