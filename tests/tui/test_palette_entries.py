@@ -54,10 +54,10 @@ VIEW_NAMES = tuple(sorted({*(view.name for view in VIEWS), "similar"}))
 
 @pytest.fixture
 def app_project(project: Project, tmp_path: Path) -> Project:
-    """Eleven tones: two labelled clips that somebody else sees otherwise, predictions, and a model with classes."""
+    """Eleven tones: labelled clips that somebody else labels otherwise, predictions, and a model with classes."""
     fill(project, tmp_path / "sounds", 11)
     with project.open_store() as store:
-        for clip_id, label, other in ((1, "owl", "fox"), (2, "fox", "owl"), (3, "owl", "fox")):
+        for clip_id, label, other in ((1, "owl", "fox"), (2, "fox", "owl"), (3, "owl", "fox"), (8, "fox", "owl")):
             journal.annotate(store, clip_id, label, annotator="before")
             journal.annotate(store, clip_id, label, Value.ABSENT, annotator="other")
             journal.annotate(store, clip_id, other, annotator="other")
@@ -287,10 +287,15 @@ EFFECTS: dict[str, Effect] = {
 }
 """Of each action, by its name in `[keys]`."""
 
-IN_FIND: dict[str, Effect] = {
-    "reject": changes("rows"),
-    "skip": lambda before, after: bool(before.rows == after.rows),  # there is no next candidate here
+EFFECTS_IN: dict[str, dict[str, Effect]] = {
+    "review": {"reject": changes("rows")},
+    "find": {
+        "reject": changes("rows"),
+        "skip": lambda before, after: bool(before.rows == after.rows),  # there is no next candidate here
+    },
 }
+"""Of each action that does something else in a view, by the view's name."""
+
 FIRST = {
     **{"redo": "undo", "cancel": "add_label", "show_all": "filter_labelled", "no_frequency_range": "frequency_range"},
     **{"nudge_left": "go_to_end(False)", "nudge_right": "go_to_end(False)"},
@@ -338,7 +343,7 @@ async def test_every_entry_works_and_only_one_that_names_a_label_records_one(
             def now(view: ViewScreen = view) -> SimpleNamespace:
                 return seen(app, view, reading, started)
 
-            effects = EFFECTS | (IN_FIND if name == "find" else {})
+            effects = EFFECTS | EFFECTS_IN.get(name, {})
             before, effect = now(), changes("rows") if command.label else effects[action]
             await view.run_command(command)
             await until(pilot, lambda e=effect, b=before, n=now: e(b, n()), f"what {title!r} does in {name}")
