@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, AudioFile, described, walk
+from labeltool.audio.files import AUDIO_SUFFIXES, SUFFIXES_NOT_READ, AudioFile, walk
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.importers.base import clip_of, reason_of, recording_of
+from labeltool.importers.described_files import described
 from labeltool.records import Clip, Failed, Imported, Recording, Skipped
 from labeltool.util.time_grid import MICROSECONDS, length_us
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import shlex
 import stat
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -197,28 +194,6 @@ def describe(path: Path, *, samples: bool = True) -> AudioFile:
     if not properties.frames:
         raise LabeltoolError("has no samples", file=path)
     return AudioFile(str(resolved), sha256, **asdict(properties))
-
-
-def described(paths: Iterable[Path]) -> Iterator[AudioFile | LabeltoolError]:
-    """Yield the properties of sound files in their order, read on all cores; of one that cannot be read, the error."""
-
-    def one(path: Path) -> AudioFile | LabeltoolError:
-        try:
-            return describe(path)
-        except LabeltoolError as error:
-            return error
-
-    cores = os.cpu_count() or 1
-    pool, pending = ThreadPoolExecutor(cores), deque[Future[AudioFile | LabeltoolError]]()
-    try:
-        for path in paths:
-            pending.append(pool.submit(one, path))
-            if len(pending) > 2 * cores:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def describe_each(files: Sequence[str]) -> tuple[dict[str, AudioFile], list[SkippedFile]]:
