@@ -35,7 +35,7 @@ _MAX_BATCH = 256
 # Batches that each worker has before it, so that none waits.
 _BATCHES_A_WORKER = 2
 _COUNT_WORKERS_EVERY_S = 5.0
-# So long a scheduler may take to come back, and its workers to connect.
+# Time that a scheduler may take to come back, and its workers to connect.
 _LOST_FOR_S = 60.0
 _CONNECT_S = 10.0
 # Times that the workers which are doing an item may be killed before it is tried alone; a cluster of preemptible
@@ -98,7 +98,7 @@ class DaskWorkers:
     def __init__(self, scheduler: str | None, workers: int | None, shared: Path | None) -> None:
         import dask
 
-        # What Dask logs of lost workers and connections is said here in one line.
+        # What Dask logs of lost workers and connections is reported here in one line.
         for name in ("distributed", "tornado"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self._shared = SharedFolder.of(shared, uuid.uuid4().hex)
@@ -241,7 +241,7 @@ class _Run(Generic[T, R]):
         self._suspects: deque[_Batch[T]] = deque()
         self._submitted: dict[Future, _Batch[T]] = {}
         self._seconds_an_item = _BATCH_S
-        self._heard_at_s = monotonic()
+        self._last_event_at_s = monotonic()
         self.events: SimpleQueue[Any] = SimpleQueue()
         self.killers: list[T] = []
 
@@ -264,11 +264,11 @@ class _Run(Generic[T, R]):
             event = self.events.get(timeout=_COUNT_WORKERS_EVERY_S)
         except Empty:
             try:
-                self._workers.require_workers(monotonic() - self._heard_at_s)
+                self._workers.require_workers(monotonic() - self._last_event_at_s)
             except _Lost:
                 return list(self._submitted)
             return []
-        self._heard_at_s = monotonic()
+        self._last_event_at_s = monotonic()
         return [event]
 
     def take(self, future: Future) -> Done[R] | None:

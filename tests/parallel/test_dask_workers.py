@@ -57,8 +57,8 @@ def nested(number: int) -> tuple[int, list[int], bool]:
     return worker_count(), list(map_in_processes(abs, [-number])), is_worker()
 
 
-def told(report: PassedOn, number: int) -> int:
-    report("telling", number, 1, "")
+def reporting(report: PassedOn, number: int) -> int:
+    report("working", number, 1, "")
     return number
 
 
@@ -110,10 +110,10 @@ def test_an_item_that_kills_every_worker_is_named_after_the_rest_is_done(two_wor
 
 
 def test_progress_of_a_worker_is_sent_back(two_workers: Path) -> None:
-    heard = []
-    report = PassedOn(lambda *report: heard.append(report))
+    sent = []
+    report = PassedOn(lambda *report: sent.append(report))
     until_s = time.monotonic() + 60
-    while not heard and time.monotonic() < until_s:
-        list(map_in_processes(partial(told, report), range(3), report=report))
+    while not sent and time.monotonic() < until_s:
+        list(map_in_processes(partial(reporting, report), range(3), report=report))
         time.sleep(0.3)
-    assert heard[0][0] == "telling"
+    assert sent[0][0] == "working"
