@@ -1,7 +1,7 @@
 """Where long work runs: a small protocol, so that other machines can do it as well as processes of this one.
 
 An executor starts a task and returns a job; the job reports progress, returns the task's typed result, and can be
-stopped. `labeltool.tasks.process` runs jobs in local processes. A job is told which engine works on its many items
+stopped. `labeltool.tasks.process` runs jobs in local processes. A job is given the engine that works on its many items
 (`labeltool.parallel.engine`): more processes of this machine, or Dask's workers on others.
 """
 
