@@ -1,4 +1,4 @@
-"""Clips of remote sounds: how many there are, and which of them can be heard without a network."""
+"""Clips of remote sounds: how many there are, and which of them can be played without a network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RemoteClips:
     """Numbers of clips of remote sounds: all, and those that are on this disk."""
 
     clips: int
-    heard: int
+    on_disk: int
 
 
 def remote_clips(store: Store) -> RemoteClips | None:
@@ -36,16 +36,16 @@ def remote_clips(store: Store) -> RemoteClips | None:
     (clips,) = connection.execute(
         f"SELECT COUNT(*) FROM active_clips c WHERE c.recording_id IN (SELECT r.id {_REMOTE})"
     ).fetchone()
-    return RemoteClips(clips, sum(1 for _ in _heard(store)))
+    return RemoteClips(clips, sum(1 for _ in _on_disk(store)))
 
 
-def heard_clips(store: Store) -> list[int]:
-    """Return the ids of the unlabelled clips of remote sounds that can be heard without a network."""
-    return [row["id"] for row in _heard(store, f"AND {UNLABELLED}")]
+def clips_on_disk(store: Store) -> list[int]:
+    """Return the ids of the unlabelled clips of remote sounds that can be played without a network."""
+    return [row["id"] for row in _on_disk(store, f"AND {UNLABELLED}")]
 
 
-def are_heard(store: Store, clip_ids: Iterable[int]) -> dict[int, bool]:
-    """Return whether clips of remote sounds can be heard without a network, by their ids; others are not in it."""
+def are_on_disk(store: Store, clip_ids: Iterable[int]) -> dict[int, bool]:
+    """Return whether clips of remote sounds can be played without a network, by their ids; others are not in it."""
     ids = json.dumps(list(clip_ids))
     rows = store.connection.execute(
         "SELECT c.id, r.path FROM active_clips c JOIN recordings r ON r.id = c.recording_id "
@@ -56,11 +56,11 @@ def are_heard(store: Store, clip_ids: Iterable[int]) -> dict[int, bool]:
     if not remote:
         return {}
     wanted = f"AND c.id IN (SELECT value FROM json_each('{json.dumps(remote)}'))"
-    heard = {row["id"] for row in _heard(store, wanted)}
-    return {number: number in heard for number in remote}
+    on_disk = {row["id"] for row in _on_disk(store, wanted)}
+    return {number: number in on_disk for number in remote}
 
 
-def _heard(store: Store, condition: str = "") -> Iterator[sqlite3.Row]:
+def _on_disk(store: Store, condition: str = "") -> Iterator[sqlite3.Row]:
     """Yield the clips, in the order of their ids, whose part of the file is on this disk.
 
     Which part that is follows from their times; of compressed sounds about, for their bytes are not evenly spread.

@@ -75,14 +75,14 @@ def status(as_json: bool) -> None:
                 "suggests": _suggests(suggester),
                 "suggester": state.to_json() if state else None,
                 "read_only": read_only or None,
-                "remote": {"clips": remote.clips, "on_this_disk": remote.heard} if remote else None,
+                "remote": {"clips": remote.clips, "on_this_disk": remote.on_disk} if remote else None,
             }
         )
         return
     click.echo(f"recordings  {counts.recordings}")
     click.echo(f"clips       {counts.clips}: {counts.labelled} labelled, {counts.unlabelled} unlabelled")
     if remote:
-        click.echo(f"remote      {remote.clips} clips; without a network {remote.heard} of them can be heard")
+        click.echo(f"remote      {remote.clips} clips; without a network {remote.on_disk} of them can be played")
     names = {name: quoted(name) for name in counts.labels}
     width = max(map(len, names.values()), default=0)
     for name, count in sorted(counts.labels.items(), key=lambda item: (-item[1], item[0])):

@@ -83,5 +83,5 @@ def without_secrets(url: str) -> str:
 
 
 def is_there(place: str | Path) -> bool:
-    """Return whether a file is where a recording was last; a URL is taken to be there, the network is not asked."""
+    """Return whether a file is where a recording was last; a URL is taken to be there, no request is made."""
     return is_url(place) or Path(place).is_file()

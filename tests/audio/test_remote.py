@@ -61,7 +61,7 @@ def test_a_remote_sound_is_read_as_the_file_is(server: SoundServer, name: str, h
     assert files.content_hash(url) == here.sha256
 
 
-def test_what_fails_stalls_and_is_cut_is_asked_for_again(server: SoundServer) -> None:
+def test_what_fails_stalls_and_is_cut_is_requested_again(server: SoundServer) -> None:
     path = noise(server.folder / "a.wav", 60.0)
     server.fault_every = 5
     set_limits(10.0, 0.3)
@@ -77,11 +77,11 @@ def test_a_span_costs_its_own_bytes_and_those_that_were_read_cost_nothing(server
     url = f"{server.url}/long.wav"
     files.describe(url)
     assert server.bytes_sent <= 0.02 * path.stat().st_size
-    before, asked = server.bytes_sent, server.requests
+    before, requests = server.bytes_sent, server.requests
     files.read_pcm(url, 300.0, 310.0, 16_000)
     # One block more on each side, in one request or two.
     assert server.bytes_sent - before <= 10.1 * 64_000 + 2 * block_cache.BLOCK_BYTES
-    assert server.requests - asked <= 2
+    assert server.requests - requests <= 2
     before = server.bytes_sent
     files.read_pcm(url, 300.0, 310.0, 16_000)
     assert server.bytes_sent == before
@@ -114,22 +114,22 @@ def test_a_sound_that_was_changed_is_named(server: SoundServer, monkeypatch: pyt
         files.require_content(url, described.sha256)
 
 
-def test_offline_what_was_read_can_be_heard(server: SoundServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_what_was_read_can_be_played(server: SoundServer, monkeypatch: pytest.MonkeyPatch) -> None:
     noise(server.folder / "a.wav", 600.0)
     url = f"{server.url}/a.wav"
     described = files.describe(url)
-    heard = files.read_pcm(url, 100.0, 105.0, 16_000)
+    on_disk = files.read_pcm(url, 100.0, 105.0, 16_000)
     monkeypatch.setattr(reference, "FRESH_S", 0.0)
     server.is_down = True
     server.stopped.set()
     monkeypatch.setattr(fetching, "_unreachable_until", {server.url.removeprefix("http://"): float("inf")})
     files.require_content(url, described.sha256)
-    np.testing.assert_array_equal(files.read_pcm(url, 100.0, 105.0, 16_000), heard)
+    np.testing.assert_array_equal(files.read_pcm(url, 100.0, 105.0, 16_000), on_disk)
     with pytest.raises(Unreachable, match="its server cannot be reached"):
         files.read_pcm(url, 300.0, 305.0, 16_000)
 
 
-def test_nobody_there_is_told_soon(tmp_path: Path) -> None:
+def test_a_server_that_is_away_fails_soon(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="no connection"):
         files.describe("http://127.0.0.1:9/a.wav")
     with pytest.raises(Unreachable, match="a moment ago"):

@@ -44,7 +44,7 @@ def server(tmp_path: Path, write_tone: Callable[..., Path]) -> Iterator[SoundSer
 
 
 def new_project(folder: Path) -> Project:
-    project = projects.create(folder)
+    projects.create(folder)
     settings = folder / "labeltool.toml"
     settings.write_text(settings.read_text().replace("timeout_s = 15", "timeout_s = 0.3"))
     return projects.load(folder)
@@ -164,7 +164,7 @@ def test_equal_sounds_of_two_urls_are_one_group_once_they_are_read(tmp_path: Pat
     assert (result["recordings"], result["already_there"]["recordings"]) == (0, 1)
 
 
-def test_status_and_clips_tell_what_can_be_heard_without_a_network(tmp_path: Path, server: SoundServer) -> None:
+def test_status_and_clips_show_what_can_be_played_without_a_network(tmp_path: Path, server: SoundServer) -> None:
     project = new_project(tmp_path / "p")
     run(project, "import", "audio", f"{server.url}/list.txt", "--clip-seconds", "1")
     features(project)

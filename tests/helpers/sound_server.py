@@ -19,7 +19,7 @@ class SoundServer:
     Attributes
     ----------
     fault_every
-        Each so many requests one fails, stalls or is cut, in turn; 0: none.
+        One of this number of requests fails, stalls or is cut, in turn; 0: none.
     has_ranges
         Whether it answers with parts of files.
     redirects
@@ -115,7 +115,7 @@ class _Quiet(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Whoever asked has gone."""
+        """The client has gone."""
 
 
 @contextmanager

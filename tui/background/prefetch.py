@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from labeltool.active_learning.suggester_state import stored_source
 from labeltool.annotation import next_clips
 from labeltool.annotation.overlap import is_second
-from labeltool.annotation.remote_clips import heard_clips
+from labeltool.annotation.remote_clips import clips_on_disk
 from labeltool.audio.remote import is_url
 from labeltool.audio.remote.reference import Unreachable
 from labeltool.errors import LabeltoolError
@@ -314,12 +314,12 @@ class Prefetcher:
         away = [clip for clip in claimed if self._is_away(clip)]
         here = [clip for clip in claimed if clip not in away]
         given = {*request.exclude, *(clip.id for clip in claimed)}
-        heard = [clip_id for clip_id in heard_clips(store) if clip_id not in given]
-        free = next_clips.free_among(store, heard, annotator=self._annotator)
-        instead = [clip_id for clip_id in heard if clip_id in free][: len(away)]
+        on_disk = [clip_id for clip_id in clips_on_disk(store) if clip_id not in given]
+        free = next_clips.free_among(store, on_disk, annotator=self._annotator)
+        instead = [clip_id for clip_id in on_disk if clip_id in free][: len(away)]
         if not self._is_offline:
             self._is_offline = True
-            self._deliver(Delivery(failure=f"no network: {len(free)} more remote clips can be heard without it"))
+            self._deliver(Delivery(failure=f"no network: {len(free)} more remote clips can be played without it"))
         if not here and not instead:
             return claimed  # each says why it cannot be played
         next_clips.release(store, annotator=self._annotator, clip_ids=[clip.id for clip in away])

@@ -20,7 +20,7 @@ _TRIES = 6
 # While nobody answers at all, a person is waiting: after these it is taken for offline.
 _TRIES_UNREACHABLE = 3
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
-# A server that did not answer is not asked again so soon: each clip of a queue would wait for it.
+# A server that did not answer gets no request so soon again: each clip of a queue would wait for it.
 _PAUSE_UNREACHABLE_S = 15.0
 
 _unreachable_until: dict[str, float] = {}
@@ -28,7 +28,7 @@ _unreachable_until: dict[str, float] = {}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Bytes of a remote sound from `first` on; more than was asked for, where a server gives no parts of files."""
+    """Bytes of a remote sound from `first` on; more than was requested, where a server gives no parts of files."""
 
     reference: Reference
     first: int
@@ -156,5 +156,5 @@ def _unreachable(url: str, reason: str) -> Unreachable:
     return Unreachable(
         f"its server cannot be reached: {reason}",
         file=url,
-        remedy="is there a network? What was read before can be heard: `labeltool status` counts it",
+        remedy="is there a network? What was read before can be played: `labeltool status` counts it",
     )

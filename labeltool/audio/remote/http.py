@@ -24,7 +24,7 @@ _SLOWEST_BYTES_PER_S = 1 << 14
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _OF_EMPTY_FILE = "bytes */0"
 _REASONS = {
-    401: ("is not for everybody: its server wants to know who asks", "docs/remote.md says where credentials go"),
+    401: ("is not for everybody: its server wants credentials", "docs/remote.md says where credentials go"),
     403: ("may not be read: its server refuses it", "docs/remote.md says where credentials go"),
     404: ("no such file", "check the URL"),
     410: ("no such file any more", "check the URL"),
@@ -41,7 +41,7 @@ class Http:
         self._files: Any = fsspec.filesystem("https", client_kwargs=own)
 
     def find(self, url: str, with_head: bool) -> tuple[Reference, bytes]:
-        """Ask for the first block, or only for the answer's head: that tells the size and the version."""
+        """Request the first block, or only the head of the response, which has the size and the version."""
         part = self._get(url, 0, BLOCK_BYTES if with_head else 0)
         return part.reference, part.content
 
@@ -99,7 +99,7 @@ class Http:
             async for piece in answer.content.iter_chunked(BLOCK_BYTES):
                 content += piece
                 if len(content) > wanted:
-                    raise TryAgainError("more came than was asked for")
+                    raise TryAgainError("more came than was requested")
             return Part(Reference(url, size, version), begins, bytes(content))
 
 
@@ -116,14 +116,14 @@ def _range_of(text: str) -> tuple[int, int]:
     """Return where a range begins, and the size of the file."""
     match = _RANGE.fullmatch(text)
     if match is None:
-        raise TryAgainError("the server does not tell which part came")
+        raise TryAgainError("the server does not name the part that came")
     return int(match[1]), int(match[3])
 
 
 def _whole_size(url: str, answer: aiohttp.ClientResponse) -> int:
     size = answer.content_length
     if size is None or answer.headers.get("Content-Encoding", "identity") != "identity":
-        raise LabeltoolError("its server does not tell how large it is", file=url)
+        raise LabeltoolError("its server does not give its size", file=url)
     if size > _MAX_WHOLE_BYTES:
         raise LabeltoolError(
             f"is larger than {_MAX_WHOLE_BYTES >> 20} MiB, and its server gives no parts of files",

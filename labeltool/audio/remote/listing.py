@@ -18,7 +18,7 @@ LISTS = frozenset({".txt", ".csv", ".tsv"})
 """Endings of lists of URLs."""
 
 REQUESTS_AT_ONCE = 16
-"""Sounds that are asked for at the same time: most of the time goes by with waiting."""
+"""Sounds that are requested at the same time: most of the time goes by with waiting."""
 
 # Columns of a table that name a sound, the likeliest first.
 _COLUMNS = ("url", "uri", "file", "path", "recording", "audio", "filename", "file_name")
@@ -54,7 +54,7 @@ def sounds_at(place: str | Path, suffixes: Collection[str]) -> Iterator[str | La
     from labeltool.audio.remote import fetching
 
     url = checked_url(place)
-    # A sound is not asked whether it is a folder.
+    # A sound is no folder: that costs no request.
     found = None if suffix_of(url) in suffixes else fetching.files(url)
     if found is None:
         yield url

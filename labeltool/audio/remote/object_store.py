@@ -33,8 +33,8 @@ class ObjectStore:
         self._class = fsspec.get_filesystem_class(scheme)
 
     def find(self, url: str, with_head: bool) -> tuple[Reference, bytes]:
-        """Ask for size and version."""
-        found = self._asked(url, lambda files, path: files.info(path))
+        """Request size and version."""
+        found = self._result(url, lambda files, path: files.info(path))
         if found.get("type") == "directory":
             raise LabeltoolError("is a folder, not a sound file", file=url)
         return _reference(url, found), b""
@@ -42,18 +42,18 @@ class ObjectStore:
     def read(self, reference: Reference, first: int, count: int) -> Part:
         """Read a range of bytes."""
 
-        def ask(files: Any, path: str) -> bytes:
+        def read_range(files: Any, path: str) -> bytes:
             return bytes(files.cat_file(path, start=first, end=first + count))
 
-        return Part(reference, first, self._asked(reference.url, ask))
+        return Part(reference, first, self._result(reference.url, read_range))
 
     def files(self, url: str) -> Iterator[Reference] | None:
         """List a folder, one after the other; each inner folder when it is reached."""
-        is_file = self._asked(url, lambda files, path: not url.endswith("/") and files.info(path)["type"] == "file")
+        is_file = self._result(url, lambda files, path: not url.endswith("/") and files.info(path)["type"] == "file")
         return None if is_file else self._walk(url.rstrip("/"))
 
     def _walk(self, url: str) -> Iterator[Reference]:
-        listed = self._asked(url, lambda files, path: files.ls(path, detail=True))
+        listed = self._result(url, lambda files, path: files.ls(path, detail=True))
         for one in sorted(listed, key=lambda one: str(one["name"])):
             name = str(one["name"]).rstrip("/").rpartition("/")[2]
             if name.startswith(".") or str(one["name"]).rstrip("/") == self._path(url):
@@ -66,9 +66,9 @@ class ObjectStore:
     def _path(self, url: str) -> str:
         return str(self._class._strip_protocol(url)).rstrip("/")
 
-    def _asked(self, url: str, ask: Any) -> Any:
+    def _result(self, url: str, request: Any) -> Any:
         try:
-            return ask(self._opened(url), self._path(url))
+            return request(self._opened(url), self._path(url))
         except FileNotFoundError as error:
             raise LabeltoolError("no such file", file=url, remedy="check the URL") from error
         except Exception as error:  # each library has its own
@@ -98,9 +98,9 @@ class ObjectStore:
 
 
 def _reference(url: str, found: Any) -> Reference:
-    """Return a reference by what a filesystem tells of a file; each calls the time of the last change otherwise."""
+    """Return a reference by what a filesystem has about a file; the time of the last change has many names."""
     version = next((found[name] for name in _VERSIONS if found.get(name)), "")
     size = found.get("size")
     if not isinstance(size, int) or size < 0:
-        raise LabeltoolError("its server does not tell how large it is", file=url)
+        raise LabeltoolError("its server does not give its size", file=url)
     return Reference(url, size, str(version))

@@ -1,4 +1,4 @@
-"""References to remote sounds: URL, size and version; asked of the server, and what it said last where that is away."""
+"""References to remote sounds: URL, size and version; from the server, or as known last where that is away."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from labeltool.audio.remote import block_cache
 from labeltool.errors import LabeltoolError
 from labeltool.util.bounded_read import parse_json, read_bytes
 
-# A server is not asked again meanwhile, by no process.
+# No process requests it again meanwhile.
 FRESH_S = 60.0
 
 SIZE_COLUMN, VERSION_COLUMN = "size_bytes", "etag"
@@ -26,7 +26,7 @@ _HASH = "samples_sha256"
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A version of a remote sound; `version` is its ETag, else when it was modified, "" where neither is told."""
+    """A version of a remote sound; `version` is its ETag, else when it was modified, "" where neither is known."""
 
     url: str
     size_bytes: int
@@ -66,7 +66,7 @@ class Reference:
 
 
 class RemoteError(LabeltoolError):
-    """A remote sound could not be read now: that says nothing of the sound itself."""
+    """A remote sound could not be read now: the sound itself may be fine."""
 
 
 class Unreachable(RemoteError):
@@ -84,7 +84,7 @@ def reference_of(url: str, *, is_offline: bool = False) -> Reference:
     Raises
     ------
     LabeltoolError
-        When the URL is refused, there is no such file, or it is not known and cannot be asked for.
+        When the URL is refused, there is no such file, or it is not known and cannot be requested.
     """
     known, age_s = _known(url)
     if known is not None and (is_offline or age_s < FRESH_S):
@@ -111,7 +111,7 @@ def reference_of(url: str, *, is_offline: bool = False) -> Reference:
 
 
 def remember(reference: Reference) -> None:
-    """Keep a reference that a server told just now."""
+    """Keep a reference that a server gave just now."""
     block_cache.write(_note(reference.url), json.dumps(asdict(reference)).encode())
 
 

@@ -15,7 +15,7 @@ from labeltool.util.urls import checked_url, is_url
 
 # Of one request: what a slow line brings in some seconds. A decoder then reads it from memory, by a few kilobytes.
 _MAX_BLOCKS_AT_ONCE = 64
-# Of a request behind the last one, where nobody says how much is wanted.
+# Of a request behind the last one, where it is not known how much is wanted.
 _BLOCKS_AHEAD = 4
 
 
@@ -55,7 +55,7 @@ class RemoteFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Read as a file does, as much as was asked for; only at its end less."""
+        """Read as a file does, as much as was requested; only at its end less."""
         wanted = max(0, min(len(buffer), self.reference.size_bytes - self._at))
         done = 0
         while done < wanted:
