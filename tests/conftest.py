@@ -20,7 +20,7 @@ from helpers.progress import quiet
 from helpers.real_data import REAL_DATA
 from helpers.stm32 import LABELS
 from helpers.tones import tone_writer
-from helpers.training import TINY, train_quickly
+from helpers.training import TINY, train_quickly, work_here
 from labeltool import project as projects
 from labeltool.audio import files
 from labeltool.audio.frontend import LogMelFrontend
@@ -128,12 +128,14 @@ def modelled(tmp_path_factory: pytest.TempPathFactory, int8: bytes) -> Project:
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every training in this process be a short one, measured on a quarter of the groups."""
     train_quickly(monkeypatch, validation_share=0.25)
+    work_here(monkeypatch)
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a network that trains fast."""
     monkeypatch.setitem(ARCHITECTURES, TINY.name, TINY)  # type: ignore[arg-type]
+    work_here(monkeypatch)
     return TINY.name
 
 

@@ -14,6 +14,7 @@ from labeltool.errors import SkippedFile
 from labeltool.inference.clip_features import compute_features, feature_cache_of_model
 from labeltool.inference.embed import ClipEmbedding, FeatureExtractor
 from labeltool.networks import model_folder
+from labeltool.parallel import engine
 from labeltool.project import Project
 from labeltool.store import Store, clips, models
 from labeltool.type_aliases import Progress
@@ -101,12 +102,16 @@ def suggest_by_model(
     embeddings: list[ClipEmbedding] = []
     skipped: list[SkippedFile] = []
     longest_s, left_s = 0.0, limit.left_s
+    # Dask's workers get enough at once that all have some; scores are computed as without them.
+    ahead = batch * engine.worker_count() if engine.uses_dask() and limit == NO_LIMIT else 0
     for first in range(0, len(all_clips), batch):
         report("suggesting", first, len(all_clips))
         before_s, left_s = left_s, limit.left_s
         longest_s = max(longest_s, before_s - left_s) if limit != NO_LIMIT else 0.0
         if embeddings and left_s <= longest_s:
             break
+        if ahead and first % ahead == 0:
+            cache.compute(all_clips[first : first + ahead])
         features = compute_features(
             cache,
             all_clips[first : first + batch],

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ from labeltool.inference.whisper import (
     SpeechModelError,
     Transcription,
 )
+from labeltool.parallel import engine
+from labeltool.parallel.dask_workers import KilledWorkers
+from labeltool.parallel.worker_process import PassedOn
 from labeltool.project import Project
 from labeltool.records import Segment, StoredClip, Transcript, Word, label_name
 from labeltool.store import Store, clips, recordings, transcripts
@@ -127,14 +131,9 @@ def transcribe(
     with project.open_store(to_write=True) as store:
         selected = _select_clips(store, options, options.labels or settings.labels)
         pending = _without_transcript(store, selected, speech_model, decoding, overwrite=options.overwrite)
-        for done, clip in enumerate(pending):
-            report("transcribing", done, len(pending), Path(clip.path).name)
-            try:
-                transcription, seconds = _transcribe_clip(speech_model, clip, decoding)
-            except SpeechModelError:
-                raise
-            except LabeltoolError as error:
-                failed[clip.id] = error
+        for clip, transcription, seconds in _transcribed(speech_model, pending, decoding, report):
+            if isinstance(transcription, LabeltoolError):
+                failed[clip.id] = transcription
                 continue
             transcripts.save(store, _transcript(clip, speech_model, decoding, transcription))
             durations_s.append(seconds)
@@ -237,6 +236,37 @@ def _transcript(
         segments=transcription.segments,
         options=decoding.to_json(),
     )
+
+
+_Outcome = tuple[StoredClip, Transcription | LabeltoolError, float]
+
+
+def _transcribed(
+    model: SpeechModel, pending: Sequence[StoredClip], decoding: DecodingOptions, report: Progress
+) -> Iterator[_Outcome]:
+    """Yield each clip with its text, or why there is none, and its length, seconds; Dask's workers do several at once.
+
+    Without them clips go one by one, the network on all cores: each process would hold a network of its own.
+    """
+    processes = None if engine.uses_dask() else 1
+    transcribe_one = partial(_outcome, model, decoding, len(pending), PassedOn(report))
+    try:
+        yield from engine.map_in_processes(transcribe_one, enumerate(pending), processes, report=report)
+    except KilledWorkers as killed:
+        yield from ((clip, killed.of_file(clip.path), 0.0) for _, clip in killed.items)
+
+
+def _outcome(
+    model: SpeechModel, decoding: DecodingOptions, total: int, report: Progress, numbered: tuple[int, StoredClip]
+) -> _Outcome:
+    number, clip = numbered
+    report("transcribing", number, total, Path(clip.path).name)
+    try:
+        return clip, *_transcribe_clip(model, clip, decoding)
+    except SpeechModelError:
+        raise
+    except LabeltoolError as error:
+        return clip, error, 0.0
 
 
 def _transcribe_clip(model: SpeechModel, clip: StoredClip, decoding: DecodingOptions) -> tuple[Transcription, float]:

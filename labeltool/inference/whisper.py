@@ -9,11 +9,13 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labeltool.audio import files
 from labeltool.errors import LabeltoolError
+from labeltool.parallel.worker_process import is_worker
 from labeltool.records import Segment, Word
 from labeltool.type_aliases import Float32
 
@@ -114,6 +116,9 @@ class SpeechModel:
         self.name = folder.resolve().name
         self.sha256 = files.content_hash(folder / _WEIGHTS)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _of_folder, (self._folder, self.sha256)
+
     def transcribe(self, samples: Float32, options: DecodingOptions) -> Transcription:
         """Transcribe a stretch of sound; equal samples and options give equal text.
 
@@ -163,7 +168,7 @@ class SpeechModel:
                 str(self._folder),
                 device="cpu",
                 compute_type="int8",  # on a processor the fastest, and a fourth of the memory
-                cpu_threads=os.cpu_count() or 1,
+                cpu_threads=1 if is_worker() else os.cpu_count() or 1,
                 local_files_only=True,
             )
         except Exception as error:  # as above
@@ -211,3 +216,9 @@ def one_line(text: str) -> str:
     """Return text as it is stored: words separated by single spaces, without control characters of a terminal."""
     printable = "".join(letter if letter.isprintable() or letter in _JOINERS else " " for letter in text)
     return " ".join(printable.split())
+
+
+@lru_cache(maxsize=1)
+def _of_folder(folder: Path, sha256: str) -> SpeechModel:
+    """Return a model that was sent to this process; its network is loaded once."""
+    return SpeechModel(folder)

@@ -37,6 +37,8 @@ _BATCHES_A_WORKER = 2
 _COUNT_WORKERS_EVERY_S = 5.0
 # Time that a scheduler may take to come back, and its workers to connect.
 _LOST_FOR_S = 60.0
+# Workers of this machine are started again by Dask; a busy one takes its time.
+_STARTED_AFTER_S = 300.0
 _CONNECT_S = 10.0
 # Times that the workers which are doing an item may be killed before it is tried alone; a cluster of preemptible
 # machines may lose some for other reasons. Of a scheduler that is there already its own configuration counts.
@@ -189,7 +191,8 @@ class DaskWorkers:
             workers = self._client.nthreads()
         except (OSError, TimeoutError) as error:
             raise _Lost from error
-        if not workers and waited_s > _LOST_FOR_S:
+        limit_s = _LOST_FOR_S if self._cluster is None else _STARTED_AFTER_S
+        if not workers and waited_s > limit_s:
             raise LabeltoolError(
                 f"no worker is connected to the scheduler{f' {self._address}' if self._address else ''}",
                 remedy="start some with `dask worker`, then run this again: what is done stays done",

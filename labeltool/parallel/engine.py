@@ -47,6 +47,9 @@ class Engine:
 
 LOCAL = Engine()
 
+# What a process takes that loads TensorFlow and trains: those of a machine of many cores must fit its memory.
+_BYTES_APART = 2 << 30
+
 # Of this process: what `using` has set, and Dask's workers once they are needed.
 _engine = LOCAL
 _shared: Path | None = None
@@ -122,7 +125,8 @@ def map_in_processes(
     name_of
         Names an item in an error.
     apart
-        Never in this process unless it is a worker, so that the number of threads, and the last bit, is the same.
+        Never in this process unless it is a worker: training differs in the last bit by the number of threads. Each
+        item may take as much memory as training does.
 
     Raises
     ------
@@ -139,6 +143,8 @@ def map_in_processes(
         processes = processes or worker_count()
         if isinstance(items, Sized):
             processes = min(processes, len(items))
+        if apart:
+            processes = min(processes, _memory_bytes() // _BYTES_APART)
         if processes <= 1 and not apart:
             yield from map(function, items)
         else:
@@ -147,6 +153,10 @@ def map_in_processes(
 
 def _cores() -> int:
     return os.cpu_count() or 1
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _workers_of_dask() -> DaskWorkers:

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from labeltool.audio import files
 from labeltool.errors import LabeltoolError
+from labeltool.parallel.dask_workers import KilledWorkers
+from labeltool.parallel.engine import map_in_processes, processes_for
 from labeltool.pretrained.card import PretrainedCard
 from labeltool.pretrained.model import ClipDescription, PretrainedModel
 from labeltool.records import StoredClip
@@ -22,6 +24,8 @@ from labeltool.util.writable import kept
 
 STAGE = "embedding clips"
 _EMBEDDING = ""
+# Fewer clips than this are done here: a process that loads the model costs more than it saves.
+_WORTH_A_PROCESS = 64
 
 
 def embed_clips(
@@ -36,22 +40,7 @@ def embed_clips(
     failed
         Clip key to error, of the clips that could not be read.
     """
-    embeddings: dict[str, Float32] = {}
-    failed: dict[str, LabeltoolError] = {}
-    for number, clip in enumerate(clips):
-        try:
-            embeddings[clip.key] = cached(
-                directory,
-                pretrained,
-                clip,
-                (clip.start_s, clip.end_s),
-                _EMBEDDING,
-                pretrained.embed,
-                partial(report, STAGE, number, len(clips)),
-            )
-        except LabeltoolError as error:
-            failed[clip.key] = error
-    return embeddings, failed
+    return _arrays(pretrained, directory, clips, _EMBEDDING, report, STAGE)
 
 
 def score_clips(
@@ -67,22 +56,54 @@ def score_clips(
     failed
         As there.
     """
-    scores: dict[str, Float32] = {}
+    return _arrays(pretrained, directory, clips, _kinds(pretrained.card)[1], report, "scoring clips")
+
+
+def _arrays(
+    pretrained: PretrainedModel, directory: Path, clips: Sequence[StoredClip], kind: str, report: Progress, stage: str
+) -> tuple[dict[str, Float32], dict[str, LabeltoolError]]:
+    """Return an array of each clip by its key, from the cache or computed, and the errors of the others."""
+    missing = [clip for clip in clips if not kept(_path(directory, pretrained.card, clip.key, kind)).exists()]
     failed: dict[str, LabeltoolError] = {}
-    for number, clip in enumerate(clips):
+    if processes_for(len(missing), at_least=_WORTH_A_PROCESS) != 1:
+        compute = partial(_compute, pretrained, directory, kind)
         try:
-            scores[clip.key] = cached(
-                directory,
-                pretrained,
-                clip,
-                (clip.start_s, clip.end_s),
-                _kinds(pretrained.card)[1],
-                lambda pcm: pretrained.describe(pcm).scores,
-                partial(report, "scoring clips", number, len(clips)),
-            )
+            for done, (key, error) in enumerate(map_in_processes(compute, missing), 1):
+                report(stage, done, len(missing))
+                if error is not None:
+                    failed[key] = error
+        except KilledWorkers as killed:
+            failed.update((clip.key, killed.of_file(clip.path)) for clip in killed.items)
+    arrays: dict[str, Float32] = {}
+    for number, clip in enumerate(clips):
+        if clip.key in failed:
+            continue
+        try:
+            arrays[clip.key] = _array(pretrained, directory, clip, kind, partial(report, stage, number, len(clips)))
         except LabeltoolError as error:
             failed[clip.key] = error
-    return scores, failed
+    return arrays, failed
+
+
+def _compute(
+    pretrained: PretrainedModel, directory: Path, kind: str, clip: StoredClip
+) -> tuple[str, LabeltoolError | None]:
+    """Put an array of a clip into the cache; return the clip's key, and why it cannot be computed."""
+    try:
+        _array(pretrained, directory, clip, kind, lambda: None)
+    except LabeltoolError as error:
+        return clip.key, error
+    return clip.key, None
+
+
+def _array(
+    pretrained: PretrainedModel, directory: Path, clip: StoredClip, kind: str, report: Callable[[], None]
+) -> Float32:
+    def scores(pcm: Int16) -> Float32:
+        return pretrained.describe(pcm).scores
+
+    compute = pretrained.embed if kind == _EMBEDDING else scores
+    return cached(directory, pretrained, clip, (clip.start_s, clip.end_s), kind, compute, report)
 
 
 def described(pretrained: PretrainedModel, directory: Path, clip: StoredClip) -> ClipDescription:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,9 @@ class PretrainedModel:
             _require_described(layout, card, path)
             inner = None if self._embedding in {one.name for one in layout.outputs} else self._embedding
             self._network = runtimes.open_network(path, card.shape, inner)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _sent, (self._path, self.card, self._embedding is not None)
 
     @property
     def fingerprint(self) -> str:
@@ -202,6 +206,18 @@ class PretrainedModel:
         if not np.isfinite(row).all():
             raise LabeltoolError("computes values that are no numbers", file=self._path)
         return row
+
+
+_opened: dict[tuple[Path, str, bool], PretrainedModel] = {}
+
+
+def _sent(path: Path, card: PretrainedCard, embedding: bool) -> PretrainedModel:
+    """Return a model that was sent to this process; it is loaded once, and one is kept at a time."""
+    key = (path, card.fingerprint, embedding)
+    if key not in _opened:
+        _opened.clear()
+        _opened[key] = PretrainedModel(path, card, embedding=embedding)
+    return _opened[key]
 
 
 def _require_file(path: Path, sha256: str | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 from labeltool.errors import LabeltoolError, SkippedFile
@@ -12,7 +13,10 @@ from labeltool.evaluation import report as evaluation_report
 from labeltool.evaluation.operating_points import choose_points
 from labeltool.evaluation.thresholds import ScoredClips, ThresholdRow, threshold_table
 from labeltool.evaluation.unseen_labels import MeasuredOnAll
+from labeltool.inference.clip_features import compute_features
 from labeltool.networks import model_folder
+from labeltool.parallel.engine import map_in_processes
+from labeltool.parallel.worker_process import PassedOn
 from labeltool.project import Project
 from labeltool.records import LabelledClip, StoredClip
 from labeltool.store import clips, groups, models
@@ -20,7 +24,7 @@ from labeltool.store.detections.operating_points import OperatingPoint
 from labeltool.tasks.measure_clips import OnClips, can_be_judged, measure_on, unseen_labels_of
 from labeltool.tasks.split_project import read_units
 from labeltool.training.data_split import MIN_FOLDS, folds_of
-from labeltool.training.prepare import make_request
+from labeltool.training.prepare import feature_cache_for, make_request
 from labeltool.training.splits import groups_of_fold
 from labeltool.training.targets import (
     build_training_set,
@@ -271,12 +275,10 @@ def _cross_validate(
     skipped: list[SkippedFile] = []
     scored: list[ScoredClips] = []
     backgrounds: set[str | None] = set()
-    for fold in folds:
-
-        def report_fold(stage: str, done: int, total: int, text: str = "", /, fold: int = fold) -> None:
-            report(f"fold {fold}: {stage}", done, total, text)
-
-        tested, background = _test_fold(project, labelled, unlabelled, fold, seed, report_fold)
+    _compute_features(project, labelled, seed, report)
+    test_fold = partial(_test_fold, project, labelled, unlabelled, seed, PassedOn(report))
+    tests = map_in_processes(test_fold, folds, report=report, name_of="fold {}".format, apart=True)
+    for fold, tested, background in sorted(tests, key=lambda one: one[0]):
         results.append(FoldResult(**_values(tested.measured), fold=fold))
         scored.append(tested.scored)
         backgrounds.add(background)
@@ -308,6 +310,14 @@ def _cross_validate(
     )
 
 
+def _compute_features(project: Project, labelled: Sequence[LabelledClip], seed: int, report: Progress) -> None:
+    """Compute, on all workers, the features that each fold needs: its own worker would compute them alone."""
+    request = make_request(project, project.settings.learning.architecture, seed=seed)
+    compute_features(
+        feature_cache_for(project, request), [one.clip for one in labelled], report=report, require_any=False
+    )
+
+
 def _with_folds(project: Project, labelled: Sequence[LabelledClip], seed: int, report: Progress) -> list[LabelledClip]:
     """Return clips of no data set with folds in folds that are drawn by whole groups, near-duplicates together.
 
@@ -332,11 +342,15 @@ def _test_fold(
     project: Project,
     labelled: Sequence[LabelledClip],
     unlabelled: Sequence[StoredClip],
-    fold: int,
     seed: int,
-    report: Progress,
-) -> tuple[OnClips, str | None]:
-    """Train without a fold and test on it; return also the model's background."""
+    report_all: Progress,
+    fold: int,
+) -> tuple[int, OnClips, str | None]:
+    """Train without a fold and test on it, in a worker; return the fold too, and the model's background."""
+
+    def report(stage: str, done: int, total: int, text: str = "", /) -> None:
+        report_all(f"fold {fold}: {stage}", done, total, text)
+
     request = make_request(project, project.settings.learning.architecture, seed=seed, test_fold=fold)
     with new_folder(project.cache) as new:
         train_model(
@@ -350,4 +364,4 @@ def _test_fold(
         )
         files = model_folder.read(new.path)
         test = [one for one in labelled if one.clip.fold == fold]
-        return measure_on(project, files, files.labels, test, report), files.background
+        return fold, measure_on(project, files, files.labels, test, report), files.background

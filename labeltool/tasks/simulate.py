@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,8 @@ from labeltool.annotation.next_clips import next_clips
 from labeltool.errors import LabeltoolError
 from labeltool.networks import model_folder
 from labeltool.networks.architectures import architecture
+from labeltool.parallel.engine import map_in_processes
+from labeltool.parallel.worker_process import PassedOn
 from labeltool.pretrained import registry
 from labeltool.pretrained.card import read_card
 from labeltool.pretrained.embedding_frames import pretrained_for
@@ -112,16 +115,14 @@ def simulate(
     replay = Replay("", 0, _stops(wanted, batch), batch, arch or project.settings.learning.architecture, budget_s)
     results = []
     with wait_for_lock(project.cache / "simulations" / "lock", "simulation", lambda what: report(what, 0, 0)):
-        for name in strategy_names:
-            replays = [replace(replay, strategy=name, seed=seed) for seed in seeds]
-            runs = [player.play(one) for one in replays]
-            # A model trained on all labels at once is the same whatever the strategy.
-            full = [
-                player.play(replace(one, strategy=speed.AT_RANDOM, stops=(every_clip,), batch=every_clip))[-1]
-                for one in replays
-            ]
-            accuracy = float(np.mean([point.clip_accuracy for point in full]))
-            results.append(summarise(name, seeds, wanted, runs, accuracy))
+        of_strategy = {name: [replace(replay, strategy=name, seed=seed) for seed in seeds] for name in strategy_names}
+        # A model trained on all labels at once is the same whatever the strategy.
+        on_all = [replace(replay, strategy=speed.AT_RANDOM, seed=seed) for seed in seeds]
+        on_all = [replace(one, stops=(every_clip,), batch=every_clip) for one in on_all]
+        points = player.play_all([*chain.from_iterable(of_strategy.values()), *on_all])
+        accuracy = float(np.mean([points[one][-1].clip_accuracy for one in on_all]))
+        for name, replays in of_strategy.items():
+            results.append(summarise(name, seeds, wanted, [points[one] for one in replays], accuracy))
     saved = compare_with_random(results)
     if saved is not None:
         speed.write_labels_saved(project.cache, saved)
@@ -138,7 +139,7 @@ class _Player:
     """Plays replays: the clips of a project that are queried, those that measure, and the folder of replays."""
 
     def __init__(self, project: Project, test_fold: int | None, report: Progress) -> None:
-        self._project, self._report = project, report
+        self._project, self._report = project, PassedOn(report)
         with project.open_store() as store:
             labelled = with_labels(clips.labelled(store))
             self.queried, self.test = _split(labelled, test_fold)
@@ -149,6 +150,16 @@ class _Player:
         learning = project.settings.learning
         network = [learning.patch_s, learning.pooling, *([learning.target] if learning.target else [])]
         self._mark = [_VERSION, str(project.directory), network, *parts]
+
+    def play_all(self, replays: Sequence[Replay]) -> dict[Replay, list[Point]]:
+        """Return the points of replays, each played by a worker."""
+        played = map_in_processes(
+            self._play_one, list(dict.fromkeys(replays)), report=self._report, name_of=_name_of, apart=True
+        )
+        return dict(played)
+
+    def _play_one(self, replay: Replay) -> tuple[Replay, list[Point]]:
+        return replay, self.play(replay)
 
     def play(self, replay: Replay) -> list[Point]:
         """Return the points of a replay: those in its file, and the others by playing it."""
@@ -207,7 +218,7 @@ class _Player:
         """Label up to a number of clips, retrain and measure."""
 
         def report(stage: str, done: int, total: int, text: str = "", /) -> None:
-            self._report(f"{replay.strategy}, seed {replay.seed}, {stop} labels: {stage}", done, total, text)
+            self._report(f"{_name_of(replay)}, {stop} labels: {stage}", done, total, text)
 
         if first:
             suggest(scratch, report=report, seed=replay.seed)
@@ -253,6 +264,10 @@ class _Player:
         suggestions = [(clip, models.suggestion(store, clip.id)) for clip in clips.unlabelled(store)]
         right = [next(iter(one.probabilities)) in self._truth[clip.key].present for clip, one in suggestions if one]
         return float(np.mean(right)) if right else None
+
+
+def _name_of(replay: Replay) -> str:
+    return f"{replay.strategy}, seed {replay.seed}"
 
 
 def _pretrained_of(project: Project, arch: str) -> Path | None:

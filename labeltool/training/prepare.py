@@ -14,7 +14,7 @@ from labeltool.audio.feature_cache import FeatureCache
 from labeltool.audio.frontend import Frontend
 from labeltool.audio.trunk_frontend import Pools
 from labeltool.errors import LabeltoolError, SkippedFile
-from labeltool.inference.clip_features import ClipFeatures, compute_features
+from labeltool.inference.clip_features import ClipFeatures, compute_features, feature_cache_of
 from labeltool.networks.architectures import architecture, frontend_of
 from labeltool.networks.model_card import Comparison, ModelCard
 from labeltool.networks.postprocessing import ClipRule
@@ -22,6 +22,7 @@ from labeltool.networks.stream_rule import StreamRule
 from labeltool.pretrained.card import read_card
 from labeltool.pretrained.embedding_frames import pretrained_for
 from labeltool.pretrained.trunk import Trunk, trunk_of
+from labeltool.pretrained.trunk_frames import trunk_frames
 from labeltool.project import Project
 from labeltool.records import StoredClip
 from labeltool.settings import LearningSettings
@@ -162,6 +163,14 @@ def make_request(
     if common.get("teacher") is None and read_card(trunk.path.parent).embedding is not None:
         common["teacher"] = trunk.path
     return TrainingRequest(arch, trunk=trunk, units=learning.head_units, finetune=finetune, **common)
+
+
+def feature_cache_for(project: Project, request: TrainingRequest) -> FeatureCache:
+    """Return the cache of what a network is trained on: frames of its frontend, or of its trunk."""
+    if request.trunk is None or request.finetune:
+        return feature_cache_of(project, request.frontend)
+    frames = trunk_frames(request.trunk, project.cache / "trunks")
+    return FeatureCache(project.features, frames.frontend, frames)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labeltool.inference.clip_features import feature_cache_of
 from labeltool.networks import build as networks
 from labeltool.networks import model_folder, pretrained_weights, quantization
 from labeltool.networks.calibration import pooling_named
@@ -19,7 +18,7 @@ from labeltool.records import StoredClip
 from labeltool.training import fit
 from labeltool.training.budget import NO_BUDGET, estimate_seconds_after_training
 from labeltool.training.loop import TrainingProgress
-from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest, prepare
+from labeltool.training.prepare import Prepared, TrainedModel, TrainingRequest, feature_cache_for, prepare
 from labeltool.training.targets import TrainingSet
 from labeltool.training.train_head import finetune_start, train_head
 from labeltool.training.unlabelled import label_propagation
@@ -66,7 +65,7 @@ def train_model(
         pooling = pooling_named(project.settings.learning.pooling) if project.settings.learning.pooling else None
         settings = fit.settings_for(request.arch, seed=request.seed, pooling=pooling)
     _require_buildable(request, training_set)
-    cache = feature_cache_of(project, request.frontend)
+    cache = feature_cache_for(project, request)
     prepared = prepare(project, cache, training_set, request, parent, settings, unlabelled, report)
     limit = request.budget.model
     if request.budget != NO_BUDGET and not limit.has_passed:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from helpers.progress import silent
+from helpers.training import work_here
 from labeltool.evaluation.measure import Predictions, Probabilities
 from labeltool.evaluation.thresholds import ScoredClips
 from labeltool.evaluation.unseen_labels import MeasuredOnAll, UnseenLabel, measure_on_all
@@ -90,13 +91,14 @@ def test_a_cross_validation_adds_up_the_unseen_labels_of_its_folds(
     only_seen = measure_on_all(predicted([[0.9, 0.1], [0.2, 0.8]]), eye, none, unseen=np.zeros((2, 0), bool))
     of_fold = {1: softmax_measured(), 2: softmax_measured(), 3: only_seen}
 
-    def test_fold(*arguments: object) -> tuple[OnClips, None]:
-        fold = arguments[3]
+    def test_fold(*arguments: object) -> tuple[int, OnClips, None]:
+        fold = arguments[-1]
         assert isinstance(fold, int)
         empty = np.zeros((0, 2), np.float32)
-        return OnClips(of_fold[fold], (), ScoredClips(("cat", "dog"), "softmax", empty, empty, empty, ())), None
+        return fold, OnClips(of_fold[fold], (), ScoredClips(("cat", "dog"), "softmax", empty, empty, empty, ())), None
 
     monkeypatch.setattr(evaluate, "_test_fold", test_fold)
+    work_here(monkeypatch)
     in_folds = [
         LabelledClip(
             StoredClip(fold, fold, f"{fold}.wav", f"{fold}", 0.0, 1.0, fold, f"{fold}"), {"cat": Value.PRESENT}

@@ -12,6 +12,7 @@ import pytest
 from labeltool.audio.frontend import LogMelFrontend
 from labeltool.networks.architectures import Architecture
 from labeltool.networks.heads import Head
+from labeltool.parallel import engine
 from labeltool.training import fit
 from labeltool.training.augmentation.log_mel import LogMelSampler
 from labeltool.training.fit import TrainingSettings
@@ -67,6 +68,11 @@ def training_data(
     """Make training data of log-mels; without `absent` nothing is known to be absent."""
     absent = np.zeros_like(present) if absent is None else absent
     return TrainingData(FRONTEND, log_mels, present, absent, groups, names, head, distillation_targets)
+
+
+def work_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let items be worked on in this process, which knows what a test has replaced."""
+    monkeypatch.setattr(engine, "map_in_pool", lambda function, items, *_: map(function, items))
 
 
 def train_quickly(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:

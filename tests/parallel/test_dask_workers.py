@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
+from helpers.command_line import labeltool_here
+from helpers.worker_items import (
+    FRONTEND,
+    KillsItsWorker,
+    end_every_worker,
+    end_worker_once,
+    fail_at_three,
+    nested,
+    reporting,
+    square,
+)
+from labeltool import project as projects
+from labeltool.audio import files
+from labeltool.audio.feature_cache import FeatureCache
 from labeltool.errors import LabeltoolError
 from labeltool.parallel import dask_workers
+from labeltool.parallel.dask_tasks import SharedFolder
 from labeltool.parallel.dask_workers import KilledWorkers
-from labeltool.parallel.engine import Engine, map_in_processes, using, worker_count
-from labeltool.parallel.worker_process import PassedOn, is_worker
+from labeltool.parallel.engine import LOCAL, Engine, map_in_processes, using, worker_count
+from labeltool.parallel.worker_process import PassedOn
+from labeltool.project import Project
+from labeltool.records import StoredClip
 
 pytest.importorskip("distributed")
 
@@ -27,39 +46,6 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patched, using(Engine(workers=2), folder):
         patched.setitem(dask_workers._SETTINGS, "distributed.scheduler.allowed-failures", 0)
         yield folder
-
-
-def square(number: int) -> tuple[int, int]:
-    return number * number, os.getpid()
-
-
-def fail_at_three(number: int) -> int:
-    if number == 3:
-        raise LabeltoolError("three", file="3.wav")
-    return number
-
-
-def end_worker_once(folder: Path, number: int) -> int:
-    """Kill the worker that does number 5, the first time."""
-    if number == 5 and not (folder / "killed").exists():
-        (folder / "killed").touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def end_every_worker(number: int) -> int:
-    if number == 5:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def nested(number: int) -> tuple[int, list[int], bool]:
-    return worker_count(), list(map_in_processes(abs, [-number])), is_worker()
-
-
-def reporting(report: PassedOn, number: int) -> int:
-    report("working", number, 1, "")
-    return number
 
 
 def test_every_item_is_done_once_by_workers(two_workers: Path) -> None:
@@ -117,3 +103,66 @@ def test_progress_of_a_worker_is_sent_back(two_workers: Path) -> None:
         list(map_in_processes(partial(reporting, report), range(3), report=report))
         time.sleep(0.3)
     assert sent[0][0] == "working"
+
+
+def stored_clips(folder: Path, count: int) -> list[StoredClip]:
+    """Write a sound, the last three seconds of which are silent, and return clips of a second of it."""
+    samples = np.random.default_rng(0).normal(0, 0.1, count * 16_000)
+    samples[-3 * 16_000 :] = 0
+    path = folder / "sound.wav"
+    soundfile.write(path, samples, 16_000)
+    sha256 = files.content_hash(path)
+    return [StoredClip(n, 1, str(path), sha256, float(n), n + 1.0, None, "group") for n in range(count)]
+
+
+def test_features_are_those_of_this_process_though_a_worker_is_killed(two_workers: Path, tmp_path: Path) -> None:
+    clips = stored_clips(tmp_path, 90)
+    with using(LOCAL):
+        here = FeatureCache(tmp_path / "here", FRONTEND)
+        assert here.compute(clips, workers=1) == {}
+    by_workers = FeatureCache(tmp_path / "there", FRONTEND, KillsItsWorker(tmp_path))
+    assert by_workers.compute(clips) == {}
+    assert (tmp_path / "killed").exists()
+    for clip in clips:
+        np.testing.assert_array_equal(here.log_mel(clip), by_workers.log_mel(clip))
+
+
+def test_a_clip_that_kills_every_worker_is_named_and_the_others_are_computed(two_workers: Path, tmp_path: Path) -> None:
+    (tmp_path / "killed").touch()
+    clips = stored_clips(tmp_path, 6)[:4]  # the last is silent
+    cache = FeatureCache(tmp_path / "cache", FRONTEND, KillsItsWorker(tmp_path, every_quiet_clip_kills=True))
+    failed = cache.compute(clips)
+    assert list(failed) == [clips[3].key] and "sound.wav: every worker" in str(failed[clips[3].key])
+    assert all(clip in cache for clip in clips[:3])
+
+
+def test_import_by_workers_is_as_without(project: Project, tmp_path: Path, write_tone: Callable[..., Path]) -> None:
+    for number in range(4):
+        write_tone(f"pool/{number}.wav", frequency_hz=300 * (number + 1))
+    (tmp_path / "pool" / "5.wav").write_bytes(b"RIFF")
+    other = projects.create(tmp_path / "other")
+    results = [
+        labeltool_here("--project", one.directory, "import", "audio", tmp_path / "pool", "--json", *options)
+        for one, options in ((project, ("--workers", "1")), (other, ()))
+    ]
+    assert results[0].stdout == results[1].stdout and '"recordings": 4' in results[0].stdout
+    assert "5.wav" in results[0].stdout
+
+
+def test_a_scheduler_that_does_not_answer_is_one_line(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_workers, "_CONNECT_S", 0.3)
+    at = ("--project", project.directory, "import", "audio", project.directory)
+    result = labeltool_here(*at, "--scheduler", "tcp://127.0.0.1:1", check=1)
+    assert result.stderr.splitlines()[-1].startswith("labeltool: no Dask scheduler answers at tcp://127.0.0.1:1 (")
+    assert "is no address" in labeltool_here(*at, "--scheduler", "here", check=2).stderr
+    assert "one of them" in labeltool_here(*at, "--scheduler", "tcp://a:1", "--workers", "2", check=2).stderr
+
+
+def test_a_worker_that_sees_another_folder_refuses(tmp_path: Path) -> None:
+    shared = SharedFolder.of(tmp_path, "run")
+    shared.require()
+    (tmp_path / "cluster-id").unlink()
+    with pytest.raises(LabeltoolError, match=r"does not reach .*\(the project must be there under the same path\)"):
+        shared.require()
+    with pytest.raises(LabeltoolError, match=r"has labeltool .*, not 99 \(install the same version there\)"):
+        replace(shared, version="99").require()

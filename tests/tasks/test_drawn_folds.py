@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from helpers.tones import P, add_tones
+from helpers.training import work_here
 from labeltool.audio.files import describe
 from labeltool.project import Project
 from labeltool.records import Clip, LabelledClip, Recording, Verdict
@@ -40,6 +41,7 @@ def test_nearly_equal_sound_is_in_one_fold(project: Project, tmp_path: Path, mon
         raise Trained
 
     monkeypatch.setattr(evaluate, "_test_fold", test_fold)
+    work_here(monkeypatch)
     with pytest.raises(Trained):
         evaluate.evaluate(project, report=lambda *_: None, cross_validate=True)
     fold_of = {Path(one.clip.path).name: one.clip.fold for one in given}
