@@ -47,6 +47,7 @@ def labelled(store: Store) -> Store:
 
 def test_status(labelled: Store, run: Callable[..., Any]) -> None:
     found = run("status")
+    assert found.pop("hours") == {"labelled": pytest.approx(1 / 3600), "all": pytest.approx(2 / 3600)}
     assert found == {
         **{"recordings": 2, "clips": 2, "labelled": 1, "unlabelled": 1, "set_aside": 0, "labels": {"dog": 1, "owl": 0}},
         **{"model": 1, "pending_retrain": 1},
