@@ -1,9 +1,9 @@
 """Frames of clips, mostly log-mels, computed once in several processes and read back by memory map.
 
-`directory/<frontend fingerprint>/` has shards: `<name>.npy` is the frames of some clips, one after the other,
-`<name>.json` its index. A shard is written atomically, its index last, and never changed: an interrupted run keeps
-what was done, a damaged shard is skipped and its clips are computed again. The folder may be deleted at will. Where a
-bound on its size is given, the shards that were not used for longest are deleted, whichever frontend they are of.
+`directory/<frontend fingerprint>-<computation>/` has shards: `<name>.npy` is the frames of some clips, one after the
+other, `<name>.json` its index. A shard is written atomically, its index last, and never changed: an interrupted run
+keeps what was done, a damaged shard is skipped and its clips are computed again. The folder may be deleted at will.
+Where a bound on its size is given, the shards that were not used for longest are deleted, of any frontend.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from labeltool.audio import files
 from labeltool.audio.frontend import Frontend
+from labeltool.audio.frontend_base import COMPUTATION
 from labeltool.errors import LabeltoolError
 from labeltool.records import StoredClip
 from labeltool.type_aliases import Float32, Int16
@@ -101,7 +102,8 @@ class FeatureCache:
     directory
         In the project's `cache/`; made when something is written.
     frontend
-        Its fingerprint names the folder underneath.
+        Its fingerprint names the folder underneath, with the way in which frames are computed: two ways differ in
+        their last bits, and a training on frames of both would depend on when they were computed.
     frames
         Computes the frames, in other processes too; default the frontend itself.
     max_bytes
@@ -119,7 +121,7 @@ class FeatureCache:
     ) -> None:
         self.frontend = frontend
         self._frames = frames or frontend.compute_frames
-        self.directory = Path(directory) / frontend.fingerprint
+        self.directory = Path(directory) / f"{frontend.fingerprint}-{COMPUTATION}"
         self._max_bytes = max_bytes
         self._places: dict[str, _Place] = {}
         self._contents: dict[Path, tuple[int, int]] = {}
