@@ -7,7 +7,8 @@ spans of a table of labels; a thousandth as many recordings as clips. Suggestion
 are compared are stored as a training stores them. Then each command runs in a process of its own. It prints processor
 and wall seconds and the peak memory of the largest process, and the slope of processor time over clips, both as
 logarithms, from the smallest project to the largest: 1 is linear, 0 is constant. What has no command (the next clips
-and a page of batch review, as the app gets them) is read in a process of Python, whose start counts too.
+and a page of batch review, as the app gets them; what a training reads) is read in a process of Python, whose start
+counts too. `retrain` is stopped by its budget and needs TensorFlow's memory: its row says only what that is.
 """
 
 from __future__ import annotations
@@ -73,9 +74,10 @@ COMMANDS = (
     ("remove", "remove {sounds}/r1.wav", "linear"),
     ("remove --undo", "remove --undo {sounds}/r1.wav", "linear"),
     ("relocate", "relocate {sounds}", "linear"),
-    ("retrain --budget", "retrain --budget 20 --json", ""),
     ("backup", "backup {out}/backup.db", "linear"),
     ("restore", "restore {out}/backup.db", "linear"),
+    ("retrain, what it reads", "", "linear"),
+    ("retrain --budget", "retrain --budget 20 --json", ""),
 )
 
 
@@ -152,10 +154,24 @@ def batch_page(folder: Path) -> None:
         assert next_page(store, next(iter(count_by_predicted_label(store))), 24, annotator="somebody").clip_ids
 
 
+def read_to_train(folder: Path) -> None:
+    """Read what a training reads of the store, and make its targets."""
+    from labeltool import project as projects
+    from labeltool.store import clips
+    from labeltool.training.labelled_spans import read_training_clips
+    from labeltool.training.targets import build_training_set
+
+    with projects.load(folder / "project").open_store() as store:
+        read = read_training_clips(store, min_window_s=1.0)
+        assert build_training_set(read.labelled, read.background).clips
+        assert clips.unlabelled_to_train_on(store)
+
+
 STEPS: dict[str, Callable[[Path], None]] = {
     "plant": plant,
     "next clips": next_clips,
     "batch review, a page": batch_page,
+    "retrain, what it reads": read_to_train,
 }
 
 
@@ -177,8 +193,8 @@ def run(command: list[str]) -> Taken:
         wall_s = time.perf_counter() - before
         for file in (out, errors):
             file.seek(0)
-        said = errors.read()[-300:].strip().replace("\n", " ") if process.returncode else ""
-        return Taken(used.ru_utime + used.ru_stime, wall_s, used.ru_maxrss / 1000, said, out.read())
+        message = errors.read()[-300:].strip().replace("\n", " ") if process.returncode else ""
+        return Taken(used.ru_utime + used.ru_stime, wall_s, used.ru_maxrss / 1000, message, out.read())
 
 
 def measure(folder: Path, clips: int, only: list[str]) -> dict[str, Taken]:

@@ -79,7 +79,6 @@ TRUNK_LAYERS = (5, 7, 9, 11, 13, 15, 27)
 _Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 _PatchSeconds = Annotated[float, Meta(gt=0, le=3600)]
 _HeadUnits = Annotated[int, Meta(ge=0, le=1024)]
-_Gigabytes = Annotated[float, Meta(ge=0.001, le=1_000_000)]
 _Decibels = Annotated[int, Meta(ge=0, le=120)]
 _Share = Annotated[float, Meta(ge=0, le=1)]
 _Percent = Annotated[int, Meta(ge=0, le=100)]
