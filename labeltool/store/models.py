@@ -317,7 +317,8 @@ def replace_by_scores(store: Store, model_id: int, outputs: Outputs, clip_ids: S
 def _replace(store: Store, clip_ids: Sequence[int], suggestions: Iterable[Suggestion]) -> None:
     rest, replaced_to = iter(suggestions), 0
     for first in range(0, len(clip_ids) or 1, _ROWS_PER_TRANSACTION):
-        time.sleep(_PAUSE_S if first else 0)
+        if first:
+            time.sleep(_PAUSE_S)
         rows = [_suggestion_row(one) for one in itertools.islice(rest, _ROWS_PER_TRANSACTION)]
         to = clip_ids[first + len(rows) - 1] if first + len(rows) < len(clip_ids) else LARGEST_ID
         with store.transaction() as connection:

@@ -53,6 +53,7 @@ def test_status(labelled: Store, run: Callable[..., Any]) -> None:
         **{"model": 1, "pending_retrain": 1},
         "suggests": {"model": 1, "ear": None, "clip_accuracy": None, "why": None},  # promised name
         "suggester": {"kind": "network", "name": "model 1", "labels": 1, "pending": 1, "rest": None},
+        "remote": None,
         "read_only": None,
     }
 
