@@ -20,10 +20,10 @@ import numpy as np
 from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError
 from labeltool.inference.window_scorers import ModelChoice, WindowScorer, window_scorer
+from labeltool.parallel.engine import map_in_processes, processes_for
 from labeltool.type_aliases import Float32
 from labeltool.util.atomic_write import open_atomic, remove_tree
 from labeltool.util.no_links import make_folder
-from labeltool.util.process_pool import map_in_processes
 from labeltool.util.writable import kept
 
 Block = tuple[int, int]
@@ -68,7 +68,7 @@ class Scan:
         report
             Called with seconds done and seconds in all.
         processes
-            Default one a core, and one for a short recording.
+            Default `engine.worker_count`, and one for a short recording.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class Scan:
         total_s, block_s = self.windows.duration_s, self.windows.per_block * self.windows.hop / self.windows.rate_hz
         report(round(total_s - min(total_s, len(missing) * block_s)), round(total_s))
         if processes is None:
-            processes = (os.cpu_count() or 1) if len(missing) >= _MIN_BLOCKS_FOR_PROCESSES else 1
+            processes = processes_for(len(missing), at_least=_MIN_BLOCKS_FOR_PROCESSES)
         for done, _ in enumerate(self._score(scorer, missing, processes), 1):
             report(round(total_s - min(total_s, (len(missing) - done) * block_s)), round(total_s))
 
@@ -115,14 +115,18 @@ class Scan:
         except OSError as error:
             raise LabeltoolError(f"scores cannot be written: {error.strerror}", file=self.folder) from error
 
-    def _score(self, scorer: WindowScorer, missing: list[Block], processes: int) -> Iterator[None]:
+    def _score(self, scorer: WindowScorer, missing: list[Block], processes: int | None) -> Iterator[None]:
         """Score blocks and write them, in this process or in several; yield after each."""
-        if min(processes, len(missing)) > 1:
-            yield from map_in_processes(partial(_score_block, self), missing, processes)
+        if processes != 1:
+            score = partial(_score_block, self, scorer.identity)
+            yield from map_in_processes(score, missing, processes, name_of=self._name_of)
             return
         for block in missing:
             self.write(block, scorer.scores(self.windows, *block))
             yield
+
+    def _name_of(self, block: Block) -> str:
+        return f"{self.windows.path}: {block[0] * self.windows.hop / self.windows.rate_hz:g} s"
 
     def _make_folder(self) -> None:
         """Make the folder, mark it as used now, and delete those that were not used for long."""
@@ -148,10 +152,10 @@ class Scan:
 
 
 @lru_cache(maxsize=1)
-def _loaded(choice: ModelChoice) -> WindowScorer:
-    return window_scorer(choice)  # in a worker process that lives for one scan
+def _loaded(choice: ModelChoice, identity: str) -> WindowScorer:
+    return window_scorer(choice)
 
 
-def _score_block(scan: Scan, block: Block) -> None:
-    """Score a block and write it; runs in a worker process, which loads the network once."""
-    scan.write(block, _loaded(scan.choice).scores(scan.windows, *block))
+def _score_block(scan: Scan, identity: str, block: Block) -> None:
+    """Score a block and write it; runs in a worker process, which loads the network of an identity once."""
+    scan.write(block, _loaded(scan.choice, identity).scores(scan.windows, *block))

@@ -20,6 +20,7 @@ from typing import Any
 
 from labeltool.errors import ExitCode, LabeltoolError, in_one_line
 from labeltool.tasks.registry import TASKS
+from labeltool.tasks.remote_hashes import store_known_hashes
 from labeltool.util import lifetime
 from labeltool.util.crash import crash_line, is_debugging
 from labeltool.util.writable import write_instead
@@ -50,6 +51,7 @@ def main(job_text: str) -> int:
     import msgspec
 
     from labeltool import project as projects
+    from labeltool.parallel import engine
 
     job: dict[str, Any] = json.loads(job_text)
     _lower_priority(job["niceness"])
@@ -58,7 +60,10 @@ def main(job_text: str) -> int:
         project = projects.find(Path(job["project"])) if job["project"] else None
         if project is not None:
             write_instead(project.own_cache, Path(job["cache"]))
-        result = TASKS[job["task"]].run(project, report=report, **job["options"])
+        with engine.using(engine.Engine(**job["engine"]), project.cache if project else None):
+            result = TASKS[job["task"]].run(project, report=report, **job["options"])
+        if project is not None:
+            store_known_hashes(project)
     except Exception as error:
         with suppress(OSError):  # the disk may be full
             traceback.print_exc()
