@@ -12,6 +12,7 @@ import click
 
 from labeltool.cli.common import (
     Number,
+    PathOnDisk,
     Whole,
     current_project,
     emit,
@@ -73,7 +74,7 @@ threshold_option = click.option(
 
 
 @click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=PathOnDisk())
 @any_model_option
 @threshold_option
 @click.option(
@@ -114,12 +115,12 @@ def detect(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Detect sound events in recordings of any duration, or in folders of them.
+    """Detect sound events in recordings of any duration.
 
-    Events in a recording of the project become suggested regions in the app (`w`), in place of those of the same model
-    or an earlier one. An Audacity label track (.txt) of each file is written too, where no existing file is
-    overwritten, and a Parquet file. An interrupted scan continues, another threshold needs no second scan, and what is
-    finished is not searched again.
+    FILE may be a folder. Events in a recording of the project become suggested regions in the app (`w`), in place of
+    those of the same model or an earlier one. An Audacity label track (.txt) of each file is written too, where no
+    existing file is overwritten, and a Parquet file. An interrupted scan continues, another threshold needs no second
+    scan, and what is finished is not searched again.
 
     \b
     labeltool detect night.flac --model yamnet --threshold dog=0.6

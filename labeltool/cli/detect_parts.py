@@ -21,6 +21,7 @@ from labeltool.cli.common import narrate, run_task
 from labeltool.errors import LabeltoolError, in_one_line
 from labeltool.util.no_links import write_new
 from labeltool.util.recorded_at import recorded_at
+from labeltool.util.urls import as_url, is_url
 
 if TYPE_CHECKING:
     from labeltool.inference.detect import DetectedFile, DetectResult
@@ -69,12 +70,13 @@ def recorded_since(project: Project | None, files: Iterable[Path], since: dateti
     """Return the files that were recorded at a time or later.
 
     A recording begins when its column `recorded_at` says, else when its name says; where neither does, the time counts
-    at which the file was changed. A file that is missing is kept: whoever reads it says so.
+    at which the file was changed. A URL, or a file that is missing, is kept then: whoever reads it says so.
     """
     columns = {} if project is None else _columns(project)
 
     def is_since(file: Path) -> bool:
-        when = recorded_at(str(file), columns.get(str(file.resolve()), {}), 0.0)
+        stored = as_url(file) if is_url(file) else str(file.resolve())
+        when = recorded_at(stored, columns.get(stored, {}), 0.0)
         try:
             return (datetime.fromtimestamp(file.stat().st_mtime) if when is None else when.start) >= since
         except OSError:
@@ -124,7 +126,7 @@ def detect_in_parts(
 
     for part in parts_of(files):
         is_part = {"is_part": bool(options.get("is_part")) or len(part) < len(files)}
-        names = [str(file) for file in part]
+        names = [as_url(file) for file in part]
         yield run_task(project, DETECT, files=names, model=model, options={**options, **is_part})
 
 

@@ -56,7 +56,7 @@ def watch(
 
     A sound file in DIR or below that is complete is imported and searched for events, as `import audio` and `detect`
     do. One that cannot be read is named, and tried again when it changes. It goes on until Ctrl-C; what the model has
-    searched already is left out when it starts again. `detect` searches anew with another threshold.
+    searched already is skipped when it starts again. `detect` searches anew with another threshold.
 
     \b
     labeltool watch ~/recorders --model yamnet
@@ -135,7 +135,7 @@ def _import_and_detect(
 
 
 def _import(project: Project, files: Sequence[Path]) -> None:
-    """Import recordings; what cannot be read is left out, and named where it is searched."""
+    """Import recordings; what cannot be read is skipped, and named where it is searched."""
     from labeltool.importers.registry import FORMATS
     from labeltool.store.importing import import_records
 

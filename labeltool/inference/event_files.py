@@ -18,11 +18,13 @@ from typing import Any
 
 import msgspec
 
+from labeltool.audio.file_versions import FileVersion
 from labeltool.audio.files import AudioFile
 from labeltool.errors import LabeltoolError
 from labeltool.records import Event
 from labeltool.util.atomic_write import open_atomic
 from labeltool.util.recorded_at import DEVICE, recorded_at, site_of
+from labeltool.util.urls import is_url
 
 SUFFIX = ".parquet"
 
@@ -41,8 +43,8 @@ class SearchedFile:
 
     Attributes
     ----------
-    size, modified_ns
-        Of the sound file, bytes and nanoseconds since 1970.
+    as_it_was
+        The sound file then: its size and when it was changed.
     model
         Its id or name.
     depends_on
@@ -52,8 +54,7 @@ class SearchedFile:
     """
 
     sound: AudioFile
-    size: int
-    modified_ns: int
+    as_it_was: FileVersion
     model: str
     depends_on: str
     version: int = _VERSION
@@ -82,16 +83,15 @@ class EventFiles:
 
     def known_sound(self, file: str) -> AudioFile | None:
         """Return the properties of a sound file that was searched and has not changed; None for another."""
-        path = Path(file)
-        for one in self._by_stem.get(_stem(path), ()):
+        kept = self._by_stem.get(_stem(Path(file)))
+        try:
+            now = FileVersion.of(file if is_url(file) else Path(file).resolve()) if kept else None
+        except (OSError, LabeltoolError):
+            return None  # whoever reads it says why
+        for one in kept or ():
             searched = _searched(one)
-            try:
-                if searched is not None and searched.sound.path == str(path.resolve()):
-                    status = path.stat()
-                    if (status.st_size, status.st_mtime_ns) == (searched.size, searched.modified_ns):
-                        return searched.sound
-            except OSError:
-                return None
+            if searched is not None and searched.as_it_was == now:
+                return searched.sound
         return None
 
     def finished(self, sound: AudioFile, model: str, depends_on: str) -> tuple[Event, ...] | None:
@@ -135,8 +135,7 @@ class EventFiles:
         from pyarrow import parquet
 
         try:
-            status = Path(sound.path).stat()
-            searched = SearchedFile(sound, status.st_size, status.st_mtime_ns, model, depends_on)
+            searched = SearchedFile(sound, FileVersion.of(sound.path), model, depends_on)
             table = pyarrow.table(_columns(sound, model, events, columns), _schema())
             about = json.dumps(asdict(searched)).encode()
             with open_atomic(path) as file:

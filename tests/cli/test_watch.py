@@ -66,7 +66,7 @@ def test_once_imports_and_searches_what_is_complete_and_new(searching: Project, 
     cut.write_bytes(whole)
     second = labeltool_here(*at)
     assert searched(searching) == {"POND_20240531_203000.wav", "cut.wav"}
-    # What the model has searched is left out.
+    # What the model has searched is skipped.
     assert "cut.wav" in second.stdout and "POND" not in second.stdout
     status = json.loads(labeltool_here("--project", searching.directory, "status", "--json").stdout)
     assert status["recordings"] == 2
