@@ -16,6 +16,7 @@ from labeltool.cli.common import (
     Whole,
     current_project,
     emit,
+    engine_options,
     exit_for_failed,
     json_option,
     narrate,
@@ -100,6 +101,7 @@ threshold_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for label tracks.  [default: exports/detect of the project, or the current directory]",
 )
+@engine_options
 @project_option
 @json_option
 def detect(

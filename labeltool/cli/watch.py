@@ -13,6 +13,7 @@ import click
 from labeltool.cli.common import (
     Number,
     current_project,
+    engine_options,
     narrate,
     print_failed,
     project_option,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     help="How long a file must not have changed before it counts as complete.",
 )
 @click.option("--once", is_flag=True, help="End when what is complete now is searched: for cron.")
+@engine_options
 @project_option
 def watch(
     directory: Path,

@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,11 @@ import numpy as np
 from labeltool.audio.windows import Windows
 from labeltool.errors import LabeltoolError
 from labeltool.inference.window_scorers import ModelChoice, WindowScorer, window_scorer
+from labeltool.parallel.dask_workers import KilledWorkers
+from labeltool.parallel.engine import map_in_processes, processes_for
 from labeltool.type_aliases import Float32
 from labeltool.util.atomic_write import open_atomic, remove_tree
 from labeltool.util.no_links import make_folder
-from labeltool.util.process_pool import map_in_processes
 from labeltool.util.writable import kept
 
 Block = tuple[int, int]
@@ -70,7 +71,7 @@ class Scan:
         report
             Called with seconds done and seconds in all.
         processes
-            Default one a core, and one for a short recording.
+            Default `engine.worker_count`, and one for a short recording.
 
         Raises
         ------
@@ -183,7 +184,7 @@ def run_scans(
             failed[number] = unwritable
     to_do = [(number, scans[number], block) for number, blocks in enumerate(missing) for block in blocks]
     if processes is None:
-        processes = (os.cpu_count() or 1) if len(to_do) >= _MIN_BLOCKS_FOR_PROCESSES else 1
+        processes = processes_for(len(to_do), at_least=_MIN_BLOCKS_FOR_PROCESSES)
     left, total_s = [len(blocks) for blocks in missing], sum(scan.windows.duration_s for scan in scans)
     left_s = sum(
         min(len(blocks) * scan.block_s, scan.windows.duration_s) for blocks, scan in zip(missing, scans, strict=True)
@@ -206,11 +207,14 @@ _Numbered = tuple[int, Scan, Block]
 
 
 def _score_blocks(
-    to_do: Sequence[_Numbered], scorer: WindowScorer, processes: int
+    to_do: Sequence[_Numbered], scorer: WindowScorer, processes: int | None
 ) -> Iterator[tuple[int, LabeltoolError | None]]:
     """Score blocks and write them, in this process or in several; yield the place of each, and why it failed."""
-    if min(processes, len(to_do)) > 1:
-        yield from map_in_processes(_score_block, to_do, processes)
+    if processes != 1:
+        try:
+            yield from map_in_processes(partial(_score_block, scorer.identity), to_do, processes, name_of=_name_of)
+        except KilledWorkers as killed:
+            yield from ((number, KilledWorkers.of_file(scan.windows.path)) for number, scan, _ in killed.items)
         return
     failed: set[int] = set()
     for number, scan, block in to_do:
@@ -231,11 +235,16 @@ def _error_of_scoring(scan: Scan, block: Block, scorer: WindowScorer) -> Labelto
 
 
 @lru_cache(maxsize=1)
-def _loaded(choice: ModelChoice) -> WindowScorer:
-    return window_scorer(choice)  # in a worker process that lives for some scans
+def _loaded(choice: ModelChoice, identity: str) -> WindowScorer:
+    return window_scorer(choice)
 
 
-def _score_block(item: _Numbered) -> tuple[int, LabeltoolError | None]:
-    """Score a block and write it; runs in a worker process, which loads the network once."""
+def _score_block(identity: str, item: _Numbered) -> tuple[int, LabeltoolError | None]:
+    """Score a block and write it; runs in a worker process, which loads the network of an identity once."""
     number, scan, block = item
-    return number, _error_of_scoring(scan, block, _loaded(scan.choice))
+    return number, _error_of_scoring(scan, block, _loaded(scan.choice, identity))
+
+
+def _name_of(item: _Numbered) -> str:
+    _, scan, block = item
+    return f"{scan.windows.path}: {block[0] * scan.windows.hop / scan.windows.rate_hz:g} s"
