@@ -233,8 +233,13 @@ def _describe_remote(url: str) -> AudioFile:
     return replace(found, samples_sha256=reference.samples_sha256)
 
 
-def describe_each(files: Sequence[str]) -> tuple[dict[str, AudioFile], list[SkippedFile]]:
+def describe_each(files: Sequence[str], *, are_part: bool = False) -> tuple[dict[str, AudioFile], list[SkippedFile]]:
     """Return the properties of the sound files that can be read, by their names as given, and the others with reasons.
+
+    Parameters
+    ----------
+    are_part
+        Whether there are others besides these.
 
     Raises
     ------
@@ -247,7 +252,7 @@ def describe_each(files: Sequence[str]) -> tuple[dict[str, AudioFile], list[Skip
         try:
             sounds[file] = describe(file, samples=False)
         except LabeltoolError as error:
-            if len(files) == 1:
+            if len(files) == 1 and not are_part:
                 raise
             failed.append(SkippedFile(in_one_line(file), str(error)))
     return sounds, failed

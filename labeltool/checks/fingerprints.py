@@ -31,10 +31,10 @@ from labeltool.util.no_links import make_folder
 from labeltool.util.writable import kept
 
 # Raised whenever landmarks, candidates or their confirmation are computed in another way.
-_VERSION = 1
+_VERSION = 2
 _FILE = f"pairs-{_VERSION}.msgpack"
 # Candidates that are looked at between two looks at what is connected by now.
-_AT_ONCE = 256
+_AT_ONCE = 1024
 # Fewer than this are looked at here: a spawned process costs more than it saves.
 _WORTH_A_PROCESS = 48
 # Unrelated sounds reach 0.05, what was mixed under a sound twice as strong 0.1 and more (ESC-10, folds 1 to 3).
