@@ -110,11 +110,17 @@ class Columns:
         else taken without it. A column of texts only, where no time is wanted, is the file's own.
         """
         import numpy as np
+
+        found = [self._numbers(meaning, name, unit) for name in list(self.names.get(meaning, ()))]
+        numbers = next(iter(known := [one for one in found if one is not None]), None)
+        for other in known[1:]:
+            numbers = np.where(np.isnan(numbers), other, numbers)
+        return numbers
+
+    def _numbers(self, meaning: str, name: str, unit: str) -> Float64 | None:
+        import numpy as np
         import pandas as pd
 
-        name = self.first_name(meaning)
-        if name is None:
-            return None
         column = self.table.frame[name]
         if pd.api.types.is_numeric_dtype(column.dtype):
             numbers = column.astype("float64").to_numpy()
